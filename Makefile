@@ -1,0 +1,49 @@
+# The two commands of the README: `make demo` and `make test`. Both work from nothing on a fresh Debian machine.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit check format schemas lock bench clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml requirements.lock
+	@sh scripts/bootstrap.sh $(PYTHON) $(VENV)
+	@touch $@
+
+demo: $(STAMP) ## Build the lab, reconcile it from Git and prove it with ESP packets
+	@$(BIN)/python -m lab.demo
+
+test: $(STAMP) ## Run the whole test suite, real routers included
+	@$(BIN)/pytest
+
+unit: $(STAMP) ## Run the tests that need no container engine
+	@$(BIN)/pytest -m "not engine"
+
+check: $(STAMP) ## Lint, types, import rules, generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m schemas.generate --check
+
+format: $(STAMP) ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+schemas: $(STAMP) ## Generate the JSON Schemas from the models
+	@$(BIN)/python -m schemas.generate
+
+lock: $(STAMP) ## Resolve the dependencies again and write the lock file
+	@$(BIN)/python -m uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--quiet --upgrade --group dev --output-file requirements.lock pyproject.toml
+
+bench: $(STAMP) ## Measure plan and apply beside `swanctl --load-all`
+	@$(BIN)/python -m bench.charon
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,278 @@
+"""Finds a container engine on this machine, or starts a private one.
+
+The private engine has its own data, socket and pid file, and neither a bridge nor firewall rules
+(`--bridge=none --iptables=false`): the lab wires its containers itself, so nothing on the host changes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.model.errors import TunnelwrightError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+Progress = Callable[[str], None]
+"""Receives one line of text for each thing that takes a while."""
+
+PRIVATE_DATA = Path("/var/lib/tunnelwright/engine")
+PRIVATE_RUN = Path("/run/tunnelwright")
+REQUEST_TIMEOUT = 300
+"""Seconds for one request to the engine: building an image step by step stays below it."""
+START_DEADLINE = 60.0
+STOP_DEADLINE = 40.0
+POLL = 0.05
+
+
+class EngineUnavailable(TunnelwrightError):
+    """No container engine answers, and none could be started."""
+
+
+class EngineRefused(TunnelwrightError):
+    """The engine answered a request with an error, or broke off."""
+
+
+def quiet(_line: str) -> None:
+    """Progress that nobody wants to see."""
+
+
+def until(condition: Callable[[], bool], timeout: float, *, poll: float = POLL) -> bool:
+    """Ask again and again until the condition holds (True) or `timeout` seconds passed (False)."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(poll)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that answered. `url` is what `DOCKER_HOST` would be."""
+
+    url: str
+    private: bool = False
+
+    @contextmanager
+    def connect(self) -> Iterator[APIClient]:
+        """A low-level client of its own: one for each thread, as its HTTP session is not shared."""
+        from docker import APIClient  # noqa: PLC0415  100 ms that other commands need not pay
+        from docker.errors import DockerException  # noqa: PLC0415
+        from requests import RequestException  # noqa: PLC0415
+
+        try:
+            with closing(APIClient(base_url=self.url, version="auto", timeout=REQUEST_TIMEOUT)) as client:
+                yield client
+        except (DockerException, RequestException) as error:
+            raise EngineRefused(f"the container engine refuses: {error}") from error
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """This process's environment, with `DOCKER_HOST` for the `docker` command."""
+        return {**os.environ, "DOCKER_HOST": self.url}
+
+
+def find_engine(progress: Progress = quiet) -> Engine:
+    """The engine of `DOCKER_HOST`, else of a usual socket, else a private one (root on Debian).
+
+    Raises `EngineUnavailable`, which says what stood in the way.
+    """
+    wanted = os.environ.get("DOCKER_HOST", "")
+    if wanted:
+        if not wanted.startswith("unix://"):
+            raise EngineUnavailable(
+                f"the engine at {wanted} is not on this machine",
+                hint="the lab shares directories with its containers: set DOCKER_HOST to a unix socket",
+            )
+        _refuse_forbidden(Path(wanted.removeprefix("unix://")))
+        if answers(wanted):
+            return Engine(wanted)
+        raise EngineUnavailable(
+            f"no engine answers at DOCKER_HOST={wanted}", hint="start it, or unset DOCKER_HOST"
+        )
+    found = _usual_engine()
+    if found:
+        return found
+    if answers(private_url()):
+        return Engine(private_url(), private=True)
+    if os.geteuid() != 0:
+        for path in usual_sockets():
+            _refuse_forbidden(path)
+        raise EngineUnavailable(
+            "no container engine answers",
+            hint="start Docker, or run as root on Debian to have a private engine started",
+        )
+    return start_private(progress)
+
+
+def usual_sockets() -> tuple[Path, ...]:
+    """Where engines listen: the system's, then a rootless one of this user."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    rootless = (Path(runtime) / "docker.sock",) if runtime else ()
+    return (Path("/var/run/docker.sock"), *rootless)
+
+
+def private_url() -> str:
+    """Address of the private engine, running or not."""
+    return f"unix://{PRIVATE_RUN / 'engine.sock'}"
+
+
+def answers(url: str) -> bool:
+    """Whether an engine answers a ping at this address within seconds."""
+    from docker import APIClient  # noqa: PLC0415
+    from docker.errors import DockerException  # noqa: PLC0415
+
+    if not _is_socket(Path(url.removeprefix("unix://"))):
+        return False
+    try:
+        with closing(APIClient(base_url=url, timeout=5)) as client:
+            return bool(client.ping())
+    except (DockerException, OSError):
+        return False
+
+
+def start_private(progress: Progress = quiet) -> Engine:
+    """Start the private engine, or return the one that runs. Needs root; safe to call at once twice.
+
+    Raises `EngineUnavailable` with the end of the engine's log when it does not come up.
+    """
+    PRIVATE_RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with locked(PRIVATE_RUN / "engine.lock"):
+        if answers(private_url()):
+            return Engine(private_url(), private=True)
+        if install_missing({"dockerd": "docker.io"}, progress):
+            # Where an init system runs, the package has just started the usual engine.
+            found = _usual_engine()
+            if found:
+                return found
+        progress("starting a private container engine")
+        return _launch()
+
+
+def stop() -> bool:
+    """Stop the private engine and its containers; False when none runs.
+
+    Raises `EngineUnavailable` when its process does not end.
+    """
+    if not PRIVATE_RUN.is_dir():
+        return False
+    with locked(PRIVATE_RUN / "engine.lock"):
+        pid = _private_pid()
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGTERM)
+        if not until(lambda: _private_pid() is None, STOP_DEADLINE):
+            raise EngineUnavailable(f"the private engine (process {pid}) does not end")
+        return True
+
+
+def install_missing(packages: dict[str, str], progress: Progress = quiet) -> bool:
+    """Install Debian packages for commands that are missing (command → package); True if any was.
+
+    Raises `EngineUnavailable` elsewhere than on Debian, without root, or when apt-get fails.
+    """
+    names = sorted(package for command, package in packages.items() if not shutil.which(command))
+    if not names:
+        return False
+    if os.geteuid() != 0 or not _is_debian():
+        raise EngineUnavailable(f"missing: {', '.join(names)}", hint="install it with your package manager")
+    progress(f"installing {', '.join(names)}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *names]):
+        done = subprocess.run(
+            ["apt-get", *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+    if done.returncode != 0:
+        raise EngineUnavailable(f"apt-get cannot install {', '.join(names)}", hint=done.stderr.strip()[-500:])
+    return True
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file; whoever comes second waits. Freed when the process ends."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _usual_engine() -> Engine | None:
+    for path in usual_sockets():
+        if answers(f"unix://{path}"):
+            return Engine(f"unix://{path}")
+    return None
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _refuse_forbidden(path: Path) -> None:
+    """Tell "no permission" apart from "not there": the two need different remedies."""
+    if _is_socket(path) and not os.access(path, os.R_OK | os.W_OK):
+        raise EngineUnavailable(
+            f"permission denied on the engine's socket {path}",
+            hint="join the group that owns it (often 'docker') and log in again, or use root",
+        )
+
+
+def _is_debian() -> bool:
+    release = platform.freedesktop_os_release()
+    return "debian" in (release.get("ID", ""), *release.get("ID_LIKE", "").split())
+
+
+def _launch() -> Engine:
+    PRIVATE_DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = PRIVATE_DATA / "engine.log"
+    pidfile = PRIVATE_RUN / "engine.pid"
+    if _private_pid() is None:
+        pidfile.unlink(missing_ok=True)  # what a crash left behind makes dockerd refuse to start
+    command = [
+        "dockerd",
+        f"--data-root={PRIVATE_DATA / 'data'}",
+        f"--exec-root={PRIVATE_RUN / 'exec'}",
+        f"--pidfile={pidfile}",
+        f"--host={private_url()}",
+        "--bridge=none",
+        "--iptables=false",
+        "--ip6tables=false",
+        "--ip-forward=false",
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    up = until(lambda: process.poll() is not None or answers(private_url()), START_DEADLINE)
+    if up and process.poll() is None:
+        return Engine(private_url(), private=True)
+    process.kill()
+    process.wait()
+    raise EngineUnavailable(
+        "the private container engine does not start", hint=log.read_text(errors="replace")[-800:].strip()
+    )
+
+
+def _private_pid() -> int | None:
+    """The private engine's process, made sure by its own command line: pids are used again."""
+    try:
+        pid = int((PRIVATE_RUN / "engine.pid").read_text())
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    ours = f"--host={private_url()}".encode()
+    return pid if Path(os.fsdecode(arguments[0])).name == "dockerd" and ours in arguments else None

@@ -1,0 +1,118 @@
+"""Builds the lab's container image, named after its content so that it is built once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from lab.engine import Engine, EngineUnavailable, Progress, install_missing, quiet
+from reconciler.model.errors import TunnelwrightError
+
+REPOSITORY = "tunnelwright-lab"
+LOCAL_BASE = "tunnelwright-base:trixie"
+REGISTRY_BASE = "debian:trixie-slim"
+BASE_VARIABLE = "TUNNELWRIGHT_LAB_BASE"
+FILES = ("Dockerfile", "entrypoint.sh", "send.py", "strongswan-lab.conf")
+
+
+class ImageBroken(TunnelwrightError):
+    """The image could not be built; the message holds what the build said last."""
+
+
+def ensure_image(engine: Engine, *, base: str = "", progress: Progress = quiet) -> str:
+    """The reference of the lab's image, built if the engine does not have it.
+
+    `base` (or the variable TUNNELWRIGHT_LAB_BASE) names another Debian image to build on. Without it a
+    minimal root is made by mmdebstrap where that is possible, and pulled from a registry elsewhere.
+    Raises `ImageBroken`, `EngineUnavailable`.
+    """
+    base = base or os.environ.get(BASE_VARIABLE, "") or _default_base(engine, progress)
+    reference = image_reference(base)
+    if not _present(engine, reference):
+        progress(f"building the image {reference} on {base}")
+        _build(engine, reference, base)
+    return reference
+
+
+def image_reference(base: str) -> str:
+    """`tunnelwright-lab:<digest>` of the build's files and of the base's name."""
+    digest = hashlib.sha256(base.encode())
+    for name, content in _files().items():
+        digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
+    return f"{REPOSITORY}:{digest.hexdigest()[:16]}"
+
+
+def _files() -> dict[str, bytes]:
+    folder = resources.files("lab") / "image"
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def _present(engine: Engine, reference: str) -> bool:
+    with engine.connect() as client:
+        return bool(client.images(name=reference, quiet=True))
+
+
+def _default_base(engine: Engine, progress: Progress) -> str:
+    if _present(engine, LOCAL_BASE):
+        return LOCAL_BASE
+    if not shutil.which("mmdebstrap"):
+        try:
+            install_missing({"mmdebstrap": "mmdebstrap"}, progress)
+        except EngineUnavailable:
+            return REGISTRY_BASE
+    progress(f"making the base image {LOCAL_BASE} (mmdebstrap)")
+    with tempfile.TemporaryDirectory(prefix="tunnelwright-") as folder:
+        root = Path(folder) / "root.tar"
+        done = subprocess.run(
+            ["mmdebstrap", "--variant=minbase", "trixie", str(root)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ImageBroken(
+                "mmdebstrap cannot make a Debian root: " + done.stderr.strip()[-500:],
+                hint=f"name a base image in {BASE_VARIABLE} instead",
+            )
+        repository, _, tag = LOCAL_BASE.partition(":")
+        with engine.connect() as client:
+            client.import_image_from_file(str(root), repository=repository, tag=tag)
+    return LOCAL_BASE
+
+
+def _build(engine: Engine, reference: str, base: str) -> None:
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        for name, content in _files().items():
+            # No times nor owners: equal files give an equal context, and the build's cache holds.
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    context.seek(0)
+    said: list[str] = []
+    with engine.connect() as client:
+        for event in client.build(
+            fileobj=context,
+            custom_context=True,
+            tag=reference,
+            buildargs={"BASE": base},
+            network_mode="host",
+            rm=True,
+            forcerm=True,
+            decode=True,
+        ):
+            if "error" in event:
+                last = "".join(said[-12:]).strip()
+                raise ImageBroken(
+                    f"the lab's image cannot be built: {str(event['error']).strip()}\n{last}",
+                    hint=f"is the base image {base} there, and its package mirror reachable?",
+                )
+            said.append(str(event.get("stream", "")))

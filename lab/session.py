@@ -1,0 +1,323 @@
+"""A running lab: up, down, and commands in its containers.
+
+All that a lab holds is its containers and one state directory. Both carry the lab's name, so a lab
+that was cut short is found and removed by the next `up` or `down`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lab.containers import (
+    DIGEST_LABEL,
+    LABEL,
+    NAME_LABEL,
+    PLANE_LABEL,
+    PROBE_ESP,
+    ROLE_LABEL,
+    STATE_LABEL,
+    DataPlane,
+    ExecResult,
+    Found,
+    Places,
+    Recipe,
+    execute,
+    find,
+    remove,
+    start,
+)
+from lab.engine import Engine, Progress, find_engine, locked, quiet, until
+from lab.image import ensure_image
+from lab.topology import (
+    LabRefused,
+    Node,
+    Role,
+    Topology,
+    check_lab_name,
+    container_name,
+    topology_of,
+)
+from lab.wiring import ports_of, replugging_script, wiring_script
+from reconciler.model.errors import CommandRejected, RouterUnreachable
+from reconciler.model.fabric import Fabric
+
+STATE_VARIABLE = "TUNNELWRIGHT_LAB_STATE"
+UNIX_PATH_MAX = 107
+"""Bytes of a unix socket's path (unix(7): 108 with the final NUL)."""
+VICI_SOCKET = "charon.vici"
+CHARON_LOG = "charon.log"
+READY_DEADLINE = 30.0
+PARALLEL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LabSummary:
+    """A lab that the engine knows of, whole or not."""
+
+    name: str
+    data_plane: str
+    containers: int
+    running: int
+    state: str
+
+
+def state_root() -> Path:
+    """Where labs keep sockets, logs and captures: short, for the sake of the sockets' paths."""
+    named = os.environ.get(STATE_VARIABLE, "")
+    if named:
+        return Path(named)
+    if os.geteuid() == 0:
+        return Path("/run/tunnelwright")
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    return Path(runtime, "tunnelwright") if runtime else Path(tempfile.gettempdir(), f"tw-{os.getuid()}")
+
+
+class Lab:
+    """One lab that is up. As a context manager it takes itself down at the end."""
+
+    def __init__(
+        self, name: str, topology: Topology, engine: Engine, state: Path, data_plane: DataPlane
+    ) -> None:
+        self.name = name
+        self.topology = topology
+        self.engine = engine
+        self.places = Places(state)
+        self.data_plane: DataPlane = data_plane
+
+    @classmethod
+    def up(
+        cls,
+        fabric: Fabric,
+        name: str = "default",
+        *,
+        engine: Engine | None = None,
+        image: str = "",
+        progress: Progress = quiet,
+    ) -> Self:
+        """The Fabric's lab, running: the same one if it is up and unchanged, else a new one.
+
+        `image` is the reference of an image that is there; by default the lab's own is built.
+        Nothing is left behind when it fails. Raises `LabRefused`, `EngineUnavailable`, `ImageBroken`,
+        `CommandRejected`, `RouterUnreachable`.
+        """
+        check_lab_name(name)
+        topology = topology_of(fabric)
+        engine = engine or find_engine(progress)
+        image = image or ensure_image(engine, progress=progress)
+        root = state_root()
+        state = root / name
+        _check_paths(state, topology)
+        root.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        with locked(root / f"{name}.lock"):
+            digest = f"{topology.digest}-{image.rpartition(':')[2]}"
+            lab = cls._whole(name, topology, engine, digest)
+            if lab is None:
+                remove(engine, name, state)
+                progress(f"starting {len(topology.nodes) + 1} containers")
+                try:
+                    labels = {LABEL: name, DIGEST_LABEL: digest, STATE_LABEL: str(state)}
+                    lab = cls._build(topology, engine, Recipe(name, image, Places(state), labels))
+                except BaseException:
+                    remove(engine, name, state)
+                    raise
+            progress(f"waiting for charon in {len(lab.routers)} routers ({lab.data_plane} data plane)")
+            lab.wait_ready()
+            return lab
+
+    @classmethod
+    def attach(cls, fabric: Fabric, name: str = "default", *, engine: Engine | None = None) -> Self:
+        """The lab that is up under this name. Raises `LabRefused` when it is not, or is another's."""
+        check_lab_name(name)
+        engine = engine or find_engine()
+        topology = topology_of(fabric)
+        lab = cls._whole(name, topology, engine, None)
+        if lab is None:
+            raise LabRefused(f"no lab {name} of this fabric is up", hint=f"tunnelwright lab up --name {name}")
+        return lab
+
+    @staticmethod
+    def down(name: str, *, engine: Engine | None = None) -> bool:
+        """Remove a lab, whole or not; False when there was nothing. Raises `EngineUnavailable`."""
+        check_lab_name(name)
+        engine = engine or find_engine()
+        root = state_root()
+        root.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        with locked(root / f"{name}.lock"):
+            return remove(engine, name, root / name)
+
+    def close(self) -> None:
+        """Take the lab down."""
+        Lab.down(self.name, engine=self.engine)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def routers(self) -> tuple[Node, ...]:
+        """The routers, by name."""
+        return tuple(node for node in self.topology.nodes if node.role is Role.ROUTER)
+
+    @property
+    def spool(self) -> Path:
+        """The directory that hosts, bystanders and the wire see as /spool."""
+        return self.places.spool
+
+    def vici_socket(self, router: str) -> Path:
+        """The router's VICI socket on this machine."""
+        return self.places.run(router) / VICI_SOCKET
+
+    def charon_log(self, router: str) -> Path:
+        """The router's charon log on this machine. It holds session keys."""
+        return self.places.log(router) / CHARON_LOG
+
+    def container(self, role: Role, name: str = "") -> str:
+        """A container's name at the engine; the wire needs no name."""
+        return container_name(self.name, role, name or self.name)
+
+    def exec(
+        self, role: Role, name: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+    ) -> ExecResult:
+        """Run a command in a container and wait for it. A failure is a result, not an exception."""
+        with self.engine.connect() as client:
+            return execute(client, self.container(role, name), command, environment)
+
+    def run(self, role: Role, name: str, command: Sequence[str]) -> str:
+        """Standard output of a command that must succeed. Raises `CommandRejected`."""
+        result = self.exec(role, name, command)
+        if result.exit_code != 0:
+            said = (result.stderr or result.stdout).strip()[-500:]
+            raise CommandRejected(
+                f"{role} {name}: {command[0]} ended with {result.exit_code}: {said}",
+                router=name,
+                operation=command[0],
+            )
+        return result.stdout
+
+    def wait_ready(self, router: str = "", timeout: float = READY_DEADLINE) -> None:
+        """Wait until charon answers in one router, or in all. Raises `RouterUnreachable`."""
+        for name in [router] if router else [node.name for node in self.routers]:
+            ready, path = self.places.run(name) / "ready", self.vici_socket(name)
+            if not until(lambda r=ready, p=path: r.exists() and _connects(p), timeout):  # type: ignore[misc]
+                raise RouterUnreachable(
+                    f"charon in the lab's router {name} does not answer at {path}",
+                    router=name,
+                    hint=f"docker logs {self.container(Role.ROUTER, name)}",
+                )
+
+    def reboot(self, role: Role, name: str) -> None:
+        """Restart one container and plug it in again; what it holds in memory is gone, files stay."""
+        node = self.topology.node(role, name)
+        (self.places.run(name) / "ready").unlink(missing_ok=True)
+        with self.engine.connect() as client:
+            client.restart(self.container(role, name), timeout=5)
+            pid = int(client.inspect_container(self.container(role, name))["State"]["Pid"])
+        self._run_in_wire(replugging_script(node, pid))
+        if role is Role.ROUTER:
+            self.wait_ready(name)
+
+    @classmethod
+    def _whole(cls, name: str, topology: Topology, engine: Engine, digest: str | None) -> Self | None:
+        """The lab as it runs now, if it is complete and of this topology; else None."""
+        found = find(engine, name)
+        wanted = {container_name(name, node.role, node.name) for node in topology.nodes}
+        wanted.add(container_name(name, Role.WIRE, name))
+        if {c.name for c in found if c.running} != wanted or len(found) != len(wanted):
+            return None
+        for container in found:
+            has = container.labels.get(DIGEST_LABEL, "")
+            if (has != digest) if digest else (not has.startswith(topology.digest)):
+                return None
+        planes = {c.labels[PLANE_LABEL] for c in found if PLANE_LABEL in c.labels}
+        plane: DataPlane = "kernel" if "kernel" in planes else "userspace"
+        lab = cls(name, topology, engine, Path(found[0].labels[STATE_LABEL]), plane)
+        links = lab.exec(Role.WIRE, name, ["ls", "/sys/class/net"])
+        return lab if ports_of(topology) <= set(links.stdout.split()) else None
+
+    @classmethod
+    def _build(cls, topology: Topology, engine: Engine, recipe: Recipe) -> Self:
+        lab = cls(recipe.lab, topology, engine, recipe.places.state, "userspace")
+        lab.places.make([node.name for node in lab.routers])
+        start(engine, recipe, Node(Role.WIRE, lab.name, ()))
+        # The wire first: it also answers which data plane this machine has.
+        if lab.exec(Role.WIRE, lab.name, ["sh", "-c", PROBE_ESP]).exit_code == 0:
+            lab.data_plane = "kernel"
+        recipe = replace(recipe, labels={**recipe.labels, PLANE_LABEL: lab.data_plane})
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            started = pool.map(lambda node: start(engine, recipe, node), topology.nodes)
+            pids = dict(zip(topology.nodes, started, strict=True))
+        lab._run_in_wire(wiring_script(topology, pids))
+        return lab
+
+    def _run_in_wire(self, script: str) -> None:
+        (self.spool / "wire.sh").write_text(script)
+        done = self.exec(Role.WIRE, self.name, ["sh", "/spool/wire.sh"])
+        if done.exit_code != 0:
+            raise CommandRejected(f"the lab cannot be wired: {done.stderr.strip()[-500:]}", operation="wire")
+
+
+def labs(engine: Engine | None = None) -> tuple[LabSummary, ...]:
+    """Every lab that the engine knows of, by name."""
+    found: dict[str, list[Found]] = {}
+    for container in find(engine or find_engine(), None):
+        found.setdefault(container.labels[LABEL], []).append(container)
+    return tuple(
+        LabSummary(
+            name,
+            next((c.labels[PLANE_LABEL] for c in members if PLANE_LABEL in c.labels), ""),
+            len(members),
+            sum(c.running for c in members),
+            next((c.labels[STATE_LABEL] for c in members if STATE_LABEL in c.labels), ""),
+        )
+        for name, members in sorted(found.items())
+    )
+
+
+def choose_node(found: Sequence[Found], lab: str, name: str) -> str:
+    """The container of a router, else of a network's host or bystander, else of the wire, by its name.
+
+    Raises `LabRefused`, with the names that there are.
+    """
+    for role in (Role.ROUTER, Role.HOST, Role.BYSTANDER):
+        for container in found:
+            if container.labels.get(ROLE_LABEL) == role and container.labels.get(NAME_LABEL) == name:
+                return container.name
+    if name == str(Role.WIRE) and found:
+        return container_name(lab, Role.WIRE, lab)
+    names = sorted(c.labels[NAME_LABEL] for c in found if c.labels.get(ROLE_LABEL) != Role.WIRE)
+    raise LabRefused(
+        f"lab {lab} has no {name}",
+        hint=f"there are: {', '.join([*names, 'wire'])}" if names else "no such lab is up",
+    )
+
+
+def _check_paths(state: Path, topology: Topology) -> None:
+    """A socket's path that is too long fails inside charon, silently: refuse it here."""
+    for node in topology.nodes:
+        path = Places(state).run(node.name) / VICI_SOCKET
+        if node.role is Role.ROUTER and len(os.fsencode(path)) > UNIX_PATH_MAX:
+            raise LabRefused(
+                f"{path} is longer than {UNIX_PATH_MAX} bytes, the most that a unix socket's path may have",
+                hint=f"set {STATE_VARIABLE} to a shorter directory",
+            )
+
+
+def _connects(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True

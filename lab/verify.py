@@ -1,0 +1,374 @@
+"""Proves every tunnel of a lab with packets: sends, captures, opens, injects, and checks.
+
+The routers must be configured. One flow (a pair of hosts) after the other; what is on the public
+networks is captured from before the first packet until after the last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+
+from lab.capture import Watch
+from lab.charon import ReportedSa, initiate, reported_sas, take_down
+from lab.engine import Progress, quiet
+from lab.esp import EspOpener, Opened, sas_from_log
+from lab.packets import EspPacket, Packet, esp_of
+from lab.proof import (
+    Probe,
+    capture_whole,
+    delivered,
+    esp_content,
+    flipped,
+    negative_control,
+    no_cleartext,
+    not_carried,
+    outer_addresses,
+    rejected,
+    sequence_numbers,
+    spis_agree,
+)
+from lab.session import Lab
+from lab.topology import Flow, Role, flows_of
+from lab.traffic import Batch, make_batch, send
+from reconciler.model.fabric import Fabric
+from reconciler.model.outcome import Check
+
+ARRIVAL = 5.0
+"""Seconds that sent packets may take to arrive."""
+QUIET = 1.5
+"""Seconds to wait for what must not arrive, where nothing that must arrive can mark the end."""
+WARM_UP = 30.0
+PATIENCE = 3
+"""Warm-up packets that may get lost before one end is told to initiate."""
+MULTICAST = ("224.0.0.251", "239.255.12.34")
+LIMITED_BROADCAST = "255.255.255.255"
+BYSTANDER_INTERFACE = "eth0"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowReport:
+    """What was found for one pair of hosts."""
+
+    label: str
+    tunnels: tuple[str, str]
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check holds."""
+        return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found for a lab. No flow at all is no proof, so it has not passed."""
+
+    flows: tuple[FlowReport, ...]
+    checks: tuple[Check, ...]
+    """What holds for the whole run: no cleartext on any public network, whole captures."""
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check of every flow and of the run holds."""
+        return bool(self.flows) and all(f.passed for f in self.flows) and all(c.passed for c in self.checks)
+
+
+@dataclass(slots=True)
+class _Sent:
+    """Everything that one flow's proof has sent."""
+
+    tokens: list[bytes] = field(default_factory=list)
+    warm_up: list[bytes] = field(default_factory=list)
+
+
+def verify(
+    lab: Lab,
+    fabric: Fabric,
+    *,
+    tunnels: Iterable[str] = (),
+    negative: bool = True,
+    packets: int = 50,
+    rate: float = 100.0,
+    watch: Watch | None = None,
+    progress: Progress = quiet,
+) -> Report:
+    """Prove the flows of all enabled tunnels with two managed ends, or of the tunnels named.
+
+    `negative` takes each tunnel down first and brings it back from the routers' files: it interrupts.
+    `packets` go each way, `rate` a second. `watch` is one that runs already; it is stopped at the end.
+    Raises `RouterUnreachable`, `CommandRejected`, `LabRefused`.
+    """
+    began = time.monotonic()
+    wanted = set(tunnels)
+    flows = [
+        flow
+        for flow in flows_of(fabric, lab.topology)
+        if not wanted or wanted & {flow.left.name, flow.right.name}
+    ]
+    own = watch is None
+    watch = watch or Watch(lab, [host for f in flows for host in (f.left_host, f.right_host)]).start()
+    reports: list[FlowReport] = []
+    tokens: list[bytes] = []
+    try:
+        for flow in flows:
+            progress(f"proving {flow.label}")
+            proof = FlowProof(lab, flow, watch, packets=packets, rate=rate)
+            reports.append(proof.run(negative=negative))
+            tokens += proof.tokens
+    finally:
+        watch.stop()
+    checks = [cleartext_check(lab, fabric, watch, network, tokens) for network in watch.wan]
+    checks.append(capture_whole(watch.dropped, len(watch.captures)))
+    if own:
+        watch.discard()
+    return Report(tuple(reports), tuple(checks), round(time.monotonic() - began, 2))
+
+
+def cleartext_check(lab: Lab, fabric: Fabric, watch: Watch, network: str, tokens: Iterable[bytes]) -> Check:
+    """The whole capture of one public network, searched for payloads and private addresses."""
+    cidrs = {a.cidr for router in fabric.routers.values() for a in router.vpc}
+    check = no_cleartext(
+        watch.wan[network].packets(), sorted(cidrs), tuple(tokens), attackers=[bystander_mac(lab, network)]
+    )
+    return Check(f"{check.name} on {network}", check.passed, check.evidence)
+
+
+def bystander_mac(lab: Lab, network: str) -> bytes:
+    """The Ethernet address of a public network's bystander, 6 bytes."""
+    text = lab.run(Role.BYSTANDER, network, ["cat", f"/sys/class/net/{BYSTANDER_INTERFACE}/address"])
+    return bytes.fromhex(text.strip().replace(":", ""))
+
+
+def esp_between(packets: Iterable[Packet], left: str, right: str, ignore: bytes = b"") -> list[EspPacket]:
+    """ESP packets between two addresses, without those of one Ethernet sender."""
+    return [
+        esp
+        for packet in packets
+        if {packet.source, packet.destination} == {left, right}
+        and packet.source_mac != ignore
+        and (esp := esp_of(packet))
+    ]
+
+
+def open_esp(lab: Lab, routers: Iterable[str], esp: list[EspPacket]) -> list[Opened]:
+    """Open ESP packets with all keys that these routers' logs hold."""
+    sas = [
+        sa for router in routers for sa in sas_from_log(lab.charon_log(router).read_text(errors="replace"))
+    ]
+    return EspOpener(sas).open_all(esp)
+
+
+class FlowProof:
+    """The proof of one flow. `run` does all of it; the steps can be called one by one too."""
+
+    def __init__(self, lab: Lab, flow: Flow, watch: Watch, *, packets: int = 50, rate: float = 100.0) -> None:
+        self._lab = lab
+        self._flow = flow
+        self._packets = packets
+        self._rate = rate
+        self._network = flow.left.vip.public_network
+        self._wan = watch.wan[self._network]
+        self._near, self._far = watch.hosts[flow.left_host], watch.hosts[flow.right_host]
+        self._routers = (flow.left.router, flow.right.router)
+        self._vips = (flow.left.vip.address, flow.right.vip.address)
+        self._attacker = bystander_mac(lab, self._network)
+        self._since = 0
+        self._sent = _Sent()
+
+    @property
+    def tokens(self) -> tuple[bytes, ...]:
+        """Tokens of all that was sent through the tunnel, for the search for cleartext."""
+        return tuple(self._sent.tokens)
+
+    def run(self, *, negative: bool = True) -> FlowReport:
+        """All checks, in an order in which none disturbs another."""
+        checks = [self.prove_negative()] if negative else []
+        self._since = len(self._wan.packets())
+        if self.warm_up():
+            checks += self.prove_delivery(from_one=negative)
+            checks += self.prove_not_carried()
+            checks += self.prove_rejection()
+        else:
+            checks.append(Check("tunnel carries", False, f"nothing arrived within {WARM_UP:.0f} s"))
+        flow = self._flow
+        return FlowReport(flow.label, (flow.left.name, flow.right.name), tuple(checks))
+
+    def take_down(self) -> None:
+        """Unload the tunnel's connections at both ends and end their SAs; the files stay."""
+        for router, (local, remote) in zip(self._routers, (self._vips, self._vips[::-1]), strict=True):
+            take_down(self._lab.vici_socket(router), local, remote)
+
+    def bring_back(self) -> None:
+        """Load the connections from the routers' files again."""
+        for router in self._routers:
+            self._lab.run(Role.ROUTER, router, ["swanctl", "--load-all"])
+
+    def prove_negative(self) -> Check:
+        """Tunnel down: the same packets do not arrive, and nothing of them is on the WAN."""
+        self.take_down()
+        try:
+            batch = self._batch(self._packets)
+            wan_before = len(self._wan.packets())
+            self._send_left(batch)
+            self._far.wait_for(lambda packets: _all_in(batch.probes, packets), QUIET)
+            return negative_control(
+                batch.probes, self._near.packets(), self._far.packets(), self._wan.packets()[wan_before:]
+            )
+        finally:
+            self.bring_back()
+
+    def warm_up(self, timeout: float = WARM_UP) -> bool:
+        """Send until packets arrive in both directions: the first ones may only start a negotiation.
+
+        When none has arrived after a few, one end is told to initiate: strongSwan's userspace data plane
+        does not ask again for 10 s after a refusal, as when the other end was not loaded yet.
+        """
+        deadline = time.monotonic() + timeout
+        for backwards in (False, True):
+            tries = 0
+            while not self._one_arrives(backwards=backwards):
+                tries += 1
+                if time.monotonic() > deadline:
+                    return False
+                if tries == PATIENCE:
+                    initiate(self._lab.vici_socket(self._routers[0]), *self._vips)
+        return True
+
+    def _one_arrives(self, *, backwards: bool) -> bool:
+        batch = self._batch(1, backwards=backwards)
+        self._sent.warm_up.append(batch.token)
+        (self._send_right if backwards else self._send_left)(batch)
+        target = self._near if backwards else self._far
+        return target.wait_for(lambda packets: _all_in(batch.probes, packets), 0.5)
+
+    def prove_delivery(self, *, from_one: bool = True) -> list[Check]:
+        """Packets both ways, and what the WAN's capture says of them."""
+        there, back = self._batch(self._packets), self._batch(self._packets, backwards=True)
+        self._send_left(there)
+        self._send_right(back)
+        self._far.wait_for(lambda packets: _all_in(there.probes, packets), ARRIVAL)
+        self._near.wait_for(lambda packets: _all_in(back.probes, packets), ARRIVAL)
+        reported = self._reported()
+        esp = self._esp()
+        opened = open_esp(self._lab, self._routers, esp)
+        left, right = self._flow.left_address, self._flow.right_address
+        return [
+            delivered(f"{left} -> {right}", there.probes, self._far.packets()),
+            delivered(f"{right} -> {left}", back.probes, self._near.packets()),
+            esp_content((*there.probes, *back.probes), opened, also=self._sent.warm_up),
+            outer_addresses(esp, *self._vips),
+            spis_agree(esp, *reported),
+            sequence_numbers(esp, from_one=from_one),
+        ]
+
+    def prove_not_carried(self) -> list[Check]:
+        """Multicast and broadcast from the left host; a unicast packet after them marks the end."""
+        flow = self._flow
+        local = next(p for p in self._lab.topology.node(Role.HOST, flow.left_host).ports).addresses[0]
+        kinds = {
+            "multicast not carried": MULTICAST,
+            "broadcast not carried": (LIMITED_BROADCAST, _broadcast(local)),
+            "directed broadcast not carried": tuple(_broadcast(c) for c in flow.left.peer_cidrs),
+        }
+        probes: dict[str, list[Probe]] = {}
+        for name, destinations in kinds.items():
+            batches = [self._batch(5, destination=destination) for destination in destinations]
+            probes[name] = [probe for batch in batches for probe in batch.probes]
+            for batch in batches:
+                self._send_left(batch)
+        self._marker()
+        near, far = self._near.packets(), self._far.packets()
+        opened = open_esp(self._lab, self._routers, self._esp())
+        return [not_carried(name, sent, near, far, opened) for name, sent in probes.items()]
+
+    def prove_rejection(self) -> list[Check]:
+        """An attacker on the WAN replays, tampers and forges; none of it reaches the far host."""
+        batch = self._batch(1)
+        self._send_left(batch)
+        self._far.wait_for(lambda packets: _all_in(batch.probes, packets), ARRIVAL)
+        payload = batch.probes[0].payload
+        before = sum(p.payload == payload for p in self._far.packets())
+        opened = open_esp(self._lab, self._routers, self._esp())
+        original = next((o.esp for o in opened if o.inner and o.inner.payload == payload), None)
+        if original is None or not before:
+            return [
+                Check("attacks rejected", False, "the packet to attack with did not go through the tunnel")
+            ]
+        forged = make_batch(self._flow.left_address, self._flow.right_address, 5)
+        header = original.packet.frame[:12] + b"\x08\x00"
+        attacks = {
+            "replay rejected": ([original.packet.frame] * 3, payload, before),
+            "tampering rejected": ([flipped(original)] * 3, payload, before),
+            "forged cleartext rejected": (
+                [header + probe.ip for probe in forged.probes[:1]] * 3,
+                forged.probes[0].payload,
+                0,
+            ),
+        }
+        checks = []
+        for name, (frames, inner, count) in attacks.items():
+            # The attacker's own source address: with the router's, the bridge would learn a wrong port.
+            injected = [frame[:6] + self._attacker + frame[12:] for frame in frames]
+            send(
+                self._lab,
+                Role.BYSTANDER,
+                self._network,
+                injected,
+                rate=self._rate,
+                interface=BYSTANDER_INTERFACE,
+            )
+            marked = self._marker()
+            checks.append(
+                rejected(
+                    name,
+                    injected,
+                    self._wan.packets(),
+                    self._far.packets(),
+                    inner_payload=inner,
+                    before=count,
+                    marker_arrived=marked,
+                )
+            )
+        return checks
+
+    def _batch(self, number: int, *, backwards: bool = False, destination: str = "") -> Batch:
+        ends = (self._flow.left_address, self._flow.right_address)
+        source, target = ends[::-1] if backwards else ends
+        batch = make_batch(source, destination or target, number)
+        self._sent.tokens.append(batch.token)
+        return batch
+
+    def _send_left(self, batch: Batch) -> None:
+        send(self._lab, Role.HOST, self._flow.left_host, [p.ip for p in batch.probes], rate=self._rate)
+
+    def _send_right(self, batch: Batch) -> None:
+        send(self._lab, Role.HOST, self._flow.right_host, [p.ip for p in batch.probes], rate=self._rate)
+
+    def _marker(self) -> bool:
+        batch = self._batch(1)
+        self._sent.warm_up.append(batch.token)
+        self._send_left(batch)
+        return self._far.wait_for(lambda packets: _all_in(batch.probes, packets), ARRIVAL)
+
+    def _esp(self) -> list[EspPacket]:
+        return esp_between(self._wan.packets()[self._since :], *self._vips, ignore=self._attacker)
+
+    def _reported(self) -> tuple[tuple[ReportedSa, ...], tuple[ReportedSa, ...]]:
+        left, right = self._routers
+        return (
+            reported_sas(self._lab.vici_socket(left), *self._vips),
+            reported_sas(self._lab.vici_socket(right), *self._vips[::-1]),
+        )
+
+
+def _all_in(probes: Iterable[Probe], packets: Iterable[Packet]) -> bool:
+    seen = {packet.payload for packet in packets}
+    return all(probe.payload in seen for probe in probes)
+
+
+def _broadcast(cidr: str) -> str:
+    return str(IPv4Network(cidr, strict=False).broadcast_address)

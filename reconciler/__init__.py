@@ -1,0 +1,1 @@
+"""Reconciles strongSwan routers with the IPsec tunnels that a Git repository desires."""

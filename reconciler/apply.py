@@ -1,0 +1,235 @@
+"""Plan -> routers: runs the steps phase by phase and keeps an outcome for each. The only writer.
+
+Every router finishes a phase before any router starts the next one, so both ends of a pair are loaded
+before one of them switches. Inside a phase routers work side by side. A group whose step failed gets
+no further steps; what was not attempted is reported as such. Whatever is left half done shows as a
+difference to the next run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from reconciler.establish import establish
+from reconciler.model.errors import CommandRejected, TunnelwrightError
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.plan import (
+    AddAddress,
+    ChangeFirewall,
+    Establish,
+    LoadConnection,
+    LoadSecret,
+    Phase,
+    Plan,
+    RemoveFile,
+    SetSysctl,
+    Step,
+    Terminate,
+    UnloadConnection,
+    UnloadSecret,
+    WriteFile,
+)
+from reconciler.model.settings import plain
+from reconciler.routers.protocol import Router
+
+Progress = Callable[[Outcome], None]
+
+# How long an end that does not answer is waited for before its SA is destroyed locally, milliseconds.
+_TERMINATE_TIMEOUT = "3000"
+
+
+@dataclass(slots=True)
+class _Run:
+    """What an apply knows while it goes on."""
+
+    routers: dict[str, Router] = field(default_factory=dict)
+    dead: dict[str, str] = field(default_factory=dict)
+    failed_groups: dict[str, str] = field(default_factory=dict)
+    failed_hosts: dict[str, str] = field(default_factory=dict)
+    troubled: set[str] = field(default_factory=set)
+    """Routers at which anything was not done; their guards stay."""
+
+
+def apply_plan(
+    plan: Plan,
+    connect: Callable[[str], Router],
+    *,
+    patience: float = 10.0,
+    parallelism: int = 10,
+    progress: Progress = lambda _: None,
+) -> tuple[Outcome, ...]:
+    """Run every step of a plan; one outcome for each step, in the order of the plan.
+
+    `patience` is how many seconds new tunnels are given to come up, all of them together. Nothing is
+    raised for a router that fails: that is an outcome.
+    """
+    run = _Run()
+    outcomes: dict[int, Outcome] = {}
+    steps = plan.steps
+    try:
+        for _, members in groupby(enumerate(steps), key=lambda item: item[1].phase):
+            by_router: dict[str, list[tuple[int, Step]]] = {}
+            for index, step in members:
+                by_router.setdefault(step.router, []).append((index, step))
+            with ThreadPoolExecutor(max_workers=max(1, min(parallelism, len(by_router)))) as pool:
+                jobs = {
+                    router: pool.submit(
+                        _run_phase, run, router, [step for _, step in items], connect, patience
+                    )
+                    for router, items in by_router.items()
+                }
+            for router, items in by_router.items():
+                for (index, _), outcome in zip(items, jobs[router].result(), strict=True):
+                    outcomes[index] = outcome
+                    _remember(run, outcome)
+                    progress(outcome)
+    finally:
+        for connected in run.routers.values():
+            connected.close()
+    return tuple(outcomes[index] for index in range(len(steps)))
+
+
+def _remember(run: _Run, outcome: Outcome) -> None:
+    """A failed step ends its group; a failed step of the router as a whole ends every group there."""
+    if outcome.status is Status.DONE:
+        return
+    run.troubled.add(outcome.step.router)
+    if outcome.step.group:
+        run.failed_groups.setdefault(outcome.step.group, outcome.message)
+    else:
+        run.failed_hosts.setdefault(outcome.step.router, outcome.message)
+
+
+def _run_phase(
+    run: _Run, name: str, steps: list[Step], connect: Callable[[str], Router], patience: float
+) -> list[Outcome]:
+    """The steps of one router in one phase. Runs in a thread of its own; touches only its router's
+    entries of `run`."""
+    blocked = {i: reason for i, step in enumerate(steps) if (reason := _blocked(run, step))}
+    results: dict[int, Outcome] = {
+        i: Outcome(steps[i], Status.NOT_ATTEMPTED, reason) for i, reason in blocked.items()
+    }
+    todo = [i for i in range(len(steps)) if i not in blocked]
+    if not todo:
+        return [results[i] for i in range(len(steps))]
+    try:
+        router = run.routers.get(name)
+        if router is None:
+            router = run.routers[name] = connect(name)
+    except TunnelwrightError as error:
+        run.dead[name] = error.message
+        for i in todo:
+            results[i] = Outcome(steps[i], Status.FAILED, error.message)
+        return [results[i] for i in range(len(steps))]
+    for kind, members in groupby(todo, key=lambda i: type(steps[i].operation)):
+        batch = list(members)
+        for i, outcome in zip(
+            batch, _perform(run, router, kind, [steps[i] for i in batch], patience), strict=True
+        ):
+            results[i] = outcome
+    return [results[i] for i in range(len(steps))]
+
+
+def _blocked(run: _Run, step: Step) -> str:
+    if step.router in run.dead:
+        return f"{step.router} failed: {run.dead[step.router]}"
+    if step.group in run.failed_groups:
+        return f"an earlier step of this tunnel failed: {run.failed_groups[step.group]}"
+    if step.router in run.failed_hosts and step.phase > Phase.HOST:
+        return f"an earlier step of {step.router} failed: {run.failed_hosts[step.router]}"
+    if step.phase is Phase.UNGUARD and step.router in run.troubled:
+        return "a step of this router failed, so its guards stay"
+    return ""
+
+
+def _perform(run: _Run, router: Router, kind: type, steps: list[Step], patience: float) -> Iterable[Outcome]:
+    """Steps of one kind: in one command where the router can do so, else one by one."""
+    if kind in {SetSysctl, Establish, WriteFile, RemoveFile}:
+        return _together(run, router, steps, patience)
+    return [_one(run, router, step) for step in steps]
+
+
+def _together(run: _Run, router: Router, steps: list[Step], patience: float) -> list[Outcome]:
+    """Steps that share one command, or one wait."""
+    started = time.monotonic()
+    wanted = [step.operation for step in steps if isinstance(step.operation, Establish)]
+    settings = {s.operation.key: s.operation.value for s in steps if isinstance(s.operation, SetSysctl)}
+    written = {s.operation.path: s.operation.content for s in steps if isinstance(s.operation, WriteFile)}
+    removed = [step.operation.path for step in steps if isinstance(step.operation, RemoveFile)]
+    messages = [""] * len(steps)
+    try:
+        if settings:
+            router.host.set_sysctls(settings)
+        if wanted:
+            messages = establish(router.vici, wanted, patience)
+        if written:
+            router.host.write_files(written)
+        if removed:
+            router.host.remove_files(removed)
+    except TunnelwrightError as error:
+        messages = [_failure(run, router.name, error)] * len(steps)
+    seconds = time.monotonic() - started
+    return [
+        Outcome(step, Status.FAILED if message else Status.DONE, message, seconds)
+        for step, message in zip(steps, messages, strict=True)
+    ]
+
+
+def _one(run: _Run, router: Router, step: Step) -> Outcome:
+    started = time.monotonic()
+    if router.name in run.dead:
+        return Outcome(step, Status.NOT_ATTEMPTED, run.dead[router.name])
+    try:
+        _execute(router, step)
+    except TunnelwrightError as error:
+        message = _failure(run, router.name, error)
+        return Outcome(step, Status.FAILED, message, time.monotonic() - started)
+    return Outcome(step, Status.DONE, "", time.monotonic() - started)
+
+
+def _failure(run: _Run, router: str, error: TunnelwrightError) -> str:
+    """A refused command fails alone; a router that does not answer fails with all that is left."""
+    if not isinstance(error, CommandRejected):
+        run.dead[router] = error.message
+    return error.message
+
+
+def _execute(router: Router, step: Step) -> None:
+    match step.operation:
+        case AddAddress(address):
+            router.host.add_address(address)
+        case ChangeFirewall(document):
+            router.host.change_firewall(document)
+        case LoadSecret(secret):
+            message: Mapping[str, object] = {
+                "id": secret.id,
+                "type": "ike",
+                "data": secret.secret.reveal(),
+                "owners": list(secret.owners),
+            }
+            router.vici.request("load-shared", message)
+        case UnloadSecret(secret_id):
+            router.vici.request("unload-shared", {"id": secret_id})
+        case LoadConnection(name, settings):
+            router.vici.request("load-conn", {name: plain(settings)})
+        case UnloadConnection(name):
+            router.vici.request("unload-conn", {"name": name})
+        case Terminate(connection):
+            _terminate(router, connection)
+        case operation:
+            raise TypeError(f"no way to perform {type(operation).__name__}")
+
+
+def _terminate(router: Router, connection: str) -> None:
+    message = {"ike": connection, "force": "yes", "timeout": _TERMINATE_TIMEOUT, "loglevel": "-1"}
+    try:
+        for _ in router.vici.stream("terminate", "control-log", message):
+            pass
+    except CommandRejected as error:
+        # The other end may have ended it in the meantime.
+        if "no matching SAs" not in error.message:
+            raise

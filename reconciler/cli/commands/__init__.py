@@ -1,0 +1,13 @@
+"""One module for each command."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.cli.commands import allocate, apply, plan, status, validate, verify
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add every command to the parser."""
+    for command in (validate, allocate, plan, apply, status, verify):
+        command.register(subparsers)

@@ -1,0 +1,82 @@
+"""`tunnelwright apply`: do what the plan says, then prove it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from reconciler.cli import options
+from reconciler.model.errors import ExitCode
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("apply", help="make the live routers as desired, or apply a saved plan")
+    options.add_tree(parser)
+    options.add_routers(parser)
+    options.add_selection(parser)
+    options.add_output(parser)
+    parser.add_argument("--plan", type=Path, metavar="FILE", help="apply this saved plan; asks nothing")
+    parser.add_argument("--auto-approve", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long new tunnels may take to come up (%(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan, ask, apply, look again."""
+    from reconciler.cli import saved_plan  # noqa: PLC0415
+    from reconciler.cli.output import Output  # noqa: PLC0415
+    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+    from reconciler.report import json_lines, plan_text  # noqa: PLC0415
+    from reconciler.run import apply, preview, targeting  # noqa: PLC0415
+
+    output = Output(arguments)
+    # `apply FILE` is what users of such tools type.
+    path = arguments.plan or (arguments.tree if arguments.tree.is_file() else None)
+    saved = saved_plan.read(path) if path is not None else None
+    if saved is not None:
+        arguments.tree, arguments.rev, arguments.lab = saved.tree, saved.rev, saved.lab
+        arguments.target, arguments.exclude = saved.target, saved.exclude
+    fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
+    connect = connector(fabric, arguments.lab)
+    selected = targeting(fabric, tuple(arguments.target), tuple(arguments.exclude))
+    before = preview(fabric, secret_store(arguments), connect, selected, arguments.parallelism)
+    if saved is not None:
+        saved.check(loaded, before.plan)
+    output.lines(plan_text.plan_lines(before.plan))
+    output.objects(json_lines.plan_objects(before.plan))
+    if before.plan.empty:
+        return ExitCode.UNREACHABLE if before.plan.unreachable else ExitCode.OK
+    if saved is None and not arguments.auto_approve and not _approved():
+        raise TunnelwrightError("not applied: nobody said yes", hint="--auto-approve applies without asking")
+    applied = apply(
+        before,
+        connect,
+        selected=selected,
+        patience=arguments.wait,
+        parallelism=arguments.parallelism,
+        progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),
+    )
+    output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
+    output.objects(json_lines.outcome_object(outcome) for outcome in applied.outcomes)
+    output.objects(json_lines.check_object(check) for check in applied.checks)
+    output.objects([{"type": "apply_summary", "converged": applied.converged}])
+    if before.plan.unreachable:
+        return ExitCode.UNREACHABLE
+    return ExitCode.OK if applied.converged else ExitCode.INCOMPLETE
+
+
+def _approved() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    sys.stderr.write("Apply this plan? Only `yes` is taken: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == "yes"

@@ -1,0 +1,64 @@
+"""`tunnelwright plan`: what an apply would do, and what each step does to traffic. Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from reconciler.cli import options
+from reconciler.model.errors import ExitCode
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("plan", help="show what has to change on the live routers")
+    options.add_tree(parser)
+    options.add_routers(parser)
+    options.add_selection(parser)
+    options.add_output(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="save the plan for `apply FILE`")
+    parser.add_argument(
+        "--detailed-exitcode",
+        action="store_true",
+        help="end with 2 when there are changes, 0 when there are none",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan."""
+    from reconciler.cli import saved_plan  # noqa: PLC0415
+    from reconciler.cli.output import Output  # noqa: PLC0415
+    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.report.json_lines import plan_digest, plan_objects  # noqa: PLC0415
+    from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
+    from reconciler.run import preview, targeting  # noqa: PLC0415
+
+    output = Output(arguments)
+    fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
+    targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
+    found = preview(
+        fabric,
+        secret_store(arguments),
+        connector(fabric, arguments.lab),
+        targeting(fabric, targets, excluded),
+        arguments.parallelism,
+    )
+    output.lines(plan_lines(found.plan))
+    output.objects(plan_objects(found.plan))
+    if arguments.out is not None:
+        saved = saved_plan.SavedPlan(
+            arguments.tree,
+            loaded.revision,
+            loaded.digest,
+            plan_digest(found.plan),
+            arguments.lab,
+            targets,
+            excluded,
+        )
+        saved_plan.write(arguments.out, saved, found.plan)
+    if found.plan.unreachable:
+        return ExitCode.UNREACHABLE
+    if arguments.detailed_exitcode and not found.plan.empty:
+        return ExitCode.CHANGES
+    return ExitCode.OK

@@ -1,0 +1,46 @@
+"""`tunnelwright verify`: send real packets through every tunnel and check both ends."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.cli import options
+from reconciler.model.errors import ExitCode
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "verify", help="probe every tunnel with packets and check both of its ends"
+    )
+    options.add_tree(parser)
+    options.add_routers(parser)
+    options.add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print every check; ends with INCOMPLETE when one fails or something has drifted."""
+    from reconciler.cli.output import Output  # noqa: PLC0415
+    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.report.json_lines import check_object, plan_objects  # noqa: PLC0415
+    from reconciler.report.line import Line  # noqa: PLC0415
+    from reconciler.report.plan_text import check_line  # noqa: PLC0415
+    from reconciler.run import verify  # noqa: PLC0415
+
+    output = Output(arguments)
+    fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
+    connect = connector(fabric, arguments.lab)
+    checks, drift = verify(fabric, secret_store(arguments), connect, arguments.parallelism)
+    output.lines(check_line(check) for check in checks)
+    output.objects(check_object(check) for check in checks)
+    output.objects(plan_objects(drift))
+    drifted = [f"{change.resource}: {change.reason}" for change in drift.changes]
+    output.lines(Line(f"  ✗ drift: {text}", "bold red") for text in drifted)
+    good = sum(check.passed for check in checks)
+    output.lines(
+        [Line(f"Verified: {good} of {len(checks)} checks passed, {len(drifted)} resources drifted.", "bold")]
+    )
+    if drift.unreachable:
+        return ExitCode.UNREACHABLE
+    return ExitCode.OK if good == len(checks) and not drifted else ExitCode.INCOMPLETE

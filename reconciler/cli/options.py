@@ -1,0 +1,54 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_tree(parser: argparse.ArgumentParser) -> None:
+    """Where the desired state is: a folder, in the working tree or in a revision of its repository."""
+    parser.add_argument(
+        "tree",
+        nargs="?",
+        type=Path,
+        default=Path("desired_state"),
+        help="folder of the desired state (%(default)s)",
+    )
+    parser.add_argument("--rev", help="read that Git revision of the folder, without checking it out")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """How results are written."""
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    parser.add_argument("--no-color", action="store_true", help="no colour (NO_COLOR does the same)")
+
+
+def add_routers(parser: argparse.ArgumentParser) -> None:
+    """How routers and keys are reached."""
+    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
+    parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the key files")
+    parser.add_argument(
+        "--parallelism",
+        type=_positive,
+        default=10,
+        metavar="N",
+        help="routers worked on at once (%(default)s)",
+    )
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Which part of the fabric is meant."""
+    parser.add_argument(
+        "--target", action="append", default=[], metavar="NAME", help="only this router, tunnel or resource"
+    )
+    parser.add_argument(
+        "--exclude", action="append", default=[], metavar="NAME", help="not this router, tunnel or resource"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

@@ -1,0 +1,82 @@
+"""A plan in a file: what was seen and where it came from, bound by digests. It holds no key material.
+
+Applying makes the plan anew and compares: the same digest means the same commit, the same live state
+and the same steps. That also makes a saved plan good for one use, since an apply changes the live state.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconciler.load import Loaded
+from reconciler.model.errors import PlanStale, TunnelwrightError
+from reconciler.model.plan import Plan
+from reconciler.report.json_lines import plan_digest, plan_objects
+
+FORMAT = "tunnelwright-plan/1"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """What `plan --out` wrote."""
+
+    tree: Path
+    rev: str | None
+    desired: str
+    digest: str
+    lab: str | None
+    target: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+    def check(self, loaded: Loaded, plan: Plan) -> None:
+        """Raises PlanStale when the desired state or the plan is not the saved one."""
+        if loaded.digest != self.desired:
+            raise PlanStale("the desired state has changed since the plan was saved", hint="make a new plan")
+        if plan_digest(plan) != self.digest:
+            raise PlanStale(
+                "the live routers have changed since the plan was saved, or the plan was applied already",
+                hint="make a new plan",
+            )
+
+
+def write(path: Path, saved: SavedPlan, plan: Plan) -> None:
+    """Raises TunnelwrightError when the file cannot be written."""
+    body = {
+        "format": FORMAT,
+        "tree": str(saved.tree.resolve()),
+        "rev": saved.rev,
+        "desired": saved.desired,
+        "digest": saved.digest,
+        "lab": saved.lab,
+        "target": list(saved.target),
+        "exclude": list(saved.exclude),
+        "plan": list(plan_objects(plan)),
+    }
+    try:
+        path.write_text(json.dumps(body, indent=2) + "\n")
+    except OSError as error:
+        raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read(path: Path) -> SavedPlan:
+    """Raises TunnelwrightError when the file is not a saved plan."""
+    try:
+        body: dict[str, Any] = json.loads(path.read_text())
+        if body["format"] != FORMAT:
+            raise TunnelwrightError(f"{path} is of format {body['format']!r}, not {FORMAT!r}")
+        return SavedPlan(
+            tree=Path(body["tree"]),
+            rev=body["rev"],
+            desired=body["desired"],
+            digest=body["digest"],
+            lab=body["lab"],
+            target=tuple(body["target"]),
+            exclude=tuple(body["exclude"]),
+        )
+    except OSError as error:
+        raise TunnelwrightError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise TunnelwrightError(f"{path} is not a saved plan") from error

@@ -1,0 +1,71 @@
+"""From arguments to a validated fabric, a key store and a way to reach its routers."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.cli.output import Output
+from reconciler.load import Loaded, load_revision, load_tree
+from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.fabric import Fabric
+from reconciler.report.diagnostic_text import diagnostic_lines
+from reconciler.validate import validate
+
+if TYPE_CHECKING:
+    from reconciler.routers.protocol import Router
+    from reconciler.run import Connect
+    from reconciler.secrets import SecretStore
+
+
+class InvalidDesiredState(TunnelwrightError):
+    """The desired state has errors; they have been printed."""
+
+    exit_code = ExitCode.INVALID
+
+
+def load(tree: Path, rev: str | None) -> Loaded:
+    """Read the documents of a working tree or of a revision.
+
+    Raises SourceUnavailable.
+    """
+    return load_tree(tree) if rev is None else load_revision(tree, rev)
+
+
+def load_fabric(tree: Path, rev: str | None, output: Output) -> tuple[Fabric, Loaded]:
+    """Load and validate, printing every finding.
+
+    Raises SourceUnavailable, and InvalidDesiredState when there are errors.
+    """
+    loaded = load(tree, rev)
+    fabric, found = validate(loaded)
+    if output.json:
+        from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
+
+        output.objects(diagnostic_object(item) for item in found)
+    else:
+        output.lines(diagnostic_lines(found), sys.stderr)
+    if found.errors:
+        raise InvalidDesiredState("the desired state is not valid; nothing was done")
+    return fabric, loaded
+
+
+def secret_store(arguments: argparse.Namespace) -> SecretStore:
+    """The key store that `--secrets` names, or the user's own."""
+    from reconciler.secrets import SecretStore, default_folder  # noqa: PLC0415
+
+    folder = arguments.secrets or os.environ.get("TUNNELWRIGHT_SECRETS") or default_folder()
+    return SecretStore(Path(folder))
+
+
+def connector(fabric: Fabric, lab: str | None) -> Connect:
+    """How each router of a fabric is reached: where its document says, or in a lab."""
+    from reconciler.routers.docker_router import DockerRouter  # noqa: PLC0415
+
+    def connect(name: str) -> Router:
+        return DockerRouter(fabric.routers[name], lab)
+
+    return connect

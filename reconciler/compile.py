@@ -1,0 +1,64 @@
+"""Fabric -> RouterConfig: what each router should hold, one router at a time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.facets import addresses, connections, files, secrets, sysctls
+from reconciler.model.fabric import Fabric, PskRef, Tunnel
+from reconciler.model.router_config import Connection, Firewall, RouterConfig
+from reconciler.model.secret import Secret
+
+
+def compile_router(
+    fabric: Fabric, router: str, keys: Mapping[PskRef, Secret], fingerprint_key: Secret
+) -> RouterConfig:
+    """What one router should hold.
+
+    A disabled tunnel has no connection, yet its traffic stays guarded: it is down, not in the clear.
+
+    Raises KeyError when `keys` lacks the key of an enabled tunnel of this router.
+    """
+    tunnels = fabric.tunnels_of(router)
+    compiled = {
+        connections.connection_name(tunnel.name): _connection(tunnel, keys[tunnel.psk], fingerprint_key)
+        for tunnel in tunnels
+        if tunnel.enabled
+    }
+    return RouterConfig(
+        router=router,
+        connections=compiled,
+        files={files.file_name(name): files.render(item) for name, item in compiled.items()},
+        addresses=addresses.compile_addresses(fabric.vips_of(router)),
+        firewall=Firewall(
+            guarded=frozenset(pair for tunnel in tunnels for pair in connections.guarded_pairs(tunnel)),
+            peers=frozenset(
+                (tunnel.vip.address, tunnel.peer_address) for tunnel in tunnels if tunnel.enabled
+            ),
+            mss=fabric.routers[router].mss,
+        ),
+        sysctls=sysctls.compile_sysctls(fabric.routers[router]),
+        groups={tunnel.name: group_of(tunnel) for tunnel in tunnels},
+        initiators=frozenset(tunnel.name for tunnel in tunnels if _initiates(tunnel)),
+    )
+
+
+def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connection:
+    secret = secrets.compile_secret(tunnel, psk, fingerprint_key)
+    return Connection(
+        name=connections.connection_name(tunnel.name),
+        tunnel=tunnel.name,
+        settings=connections.compile_settings(tunnel, secrets.digest_of(secret.id)),
+        secret=secret,
+        guarded=connections.guarded_pairs(tunnel),
+    )
+
+
+def group_of(tunnel: Tunnel) -> str:
+    """The name that both ends of a managed pair share: the lesser of the two."""
+    return min(tunnel.name, tunnel.mirror or tunnel.name)
+
+
+def _initiates(tunnel: Tunnel) -> bool:
+    """One end of a managed pair brings the tunnel up, so that no second SA comes from the other."""
+    return tunnel.mirror is None or tunnel.name < tunnel.mirror

@@ -1,0 +1,293 @@
+"""RouterConfig against RouterState -> what changes, with its steps, for one router. Pure.
+
+What belongs to one tunnel end (connection, secret, file, running SAs) is one resource, because it
+changes together and in a fixed order; a VIP, the firewall table and the sysctls are one each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.facets import addresses, connections, files, firewall, sas, secrets, sysctls
+from reconciler.model.plan import (
+    Action,
+    AddAddress,
+    ChangeFirewall,
+    Disruption,
+    Establish,
+    LoadConnection,
+    LoadSecret,
+    Operation,
+    Phase,
+    RemoveFile,
+    Resource,
+    ResourceChange,
+    Scope,
+    SetSysctl,
+    Step,
+    Terminate,
+    UnloadConnection,
+    UnloadSecret,
+    WriteFile,
+)
+from reconciler.model.router_config import PREFIX, Connection, Pair, RouterConfig, RouterState
+from reconciler.model.settings import UNOBSERVABLE, Change
+
+
+def diff_router(desired: RouterConfig, live: RouterState) -> tuple[ResourceChange, ...]:
+    """Every resource of one router that differs; nothing when the router is as desired."""
+    return (
+        *_host_changes(desired, live),
+        *_firewall_changes(desired, live),
+        *_tunnel_changes(desired, live),
+        *_removed_tunnels(desired, live),
+    )
+
+
+def _host_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
+    wrong = sysctls.wrong(desired.sysctls, live.sysctls)
+    if wrong:
+        steps = [
+            _step(desired, Phase.HOST, f"set {key} = {value}", SetSysctl(key, value))
+            for key, _, value in wrong
+        ]
+        changes = tuple(Change(key, before, value, "kernel") for key, before, value in wrong)
+        yield ResourceChange(
+            Resource(desired.router, "sysctl", "forwarding"),
+            Action.UPDATE,
+            "kernel settings would drop or redirect tunnel traffic",
+            changes,
+            tuple(steps),
+        )
+    for address in addresses.missing(desired.addresses, live.addresses):
+        yield ResourceChange(
+            Resource(desired.router, "vip", address.cidr.partition("/")[0]),
+            Action.CREATE,
+            f"the address is not on {address.interface}",
+            (Change("address", None, f"{address.cidr} dev {address.interface}", "kernel"),),
+            (_step(desired, Phase.HOST, f"add {address.cidr} to {address.interface}", AddAddress(address)),),
+        )
+
+
+def _firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
+    """Elements are added before the tunnels that they guard and deleted after those are gone."""
+    wanted, table = desired.firewall, live.firewall
+    if table is None and not (wanted.guarded or wanted.peers):
+        return
+    delta = firewall.differences(wanted, table)
+    added = {name: add for name, (add, _) in delta.items()}
+    removed = {name: gone for name, (_, gone) in delta.items()}
+    changes = [
+        Change(f"{name}[{first} {second}]", None, "present", "kernel")
+        for name, pairs in added.items()
+        for first, second in sorted(pairs)
+    ]
+    changes += [
+        Change(f"{name}[{first} {second}]", "present", None, "kernel")
+        for name, pairs in removed.items()
+        for first, second in sorted(pairs)
+    ]
+    steps = []
+    if not firewall.same_rules(wanted, table):
+        changes.insert(0, Change("rules", None if table is None else "changed", "tunnelwright's", "kernel"))
+        document = firewall.rebuild(wanted, removed)
+        summary = "load the nftables table inet tunnelwright in one transaction"
+        steps.append(_step(desired, Phase.GUARD, summary, ChangeFirewall(document)))
+    elif any(added.values()):
+        summary = f"add {_elements(added)} to the nftables sets"
+        document = firewall.element_changes("add", added)
+        steps.append(_step(desired, Phase.GUARD, summary, ChangeFirewall(document)))
+    if any(removed.values()):
+        summary = f"delete {_elements(removed)} from the nftables sets"
+        document = firewall.element_changes("delete", removed)
+        steps.append(_step(desired, Phase.UNGUARD, summary, ChangeFirewall(document)))
+    if steps:
+        yield ResourceChange(
+            Resource(desired.router, "firewall", "inet tunnelwright"),
+            Action.CREATE if table is None else Action.UPDATE,
+            "the table is missing" if table is None else "the table is not as desired",
+            tuple(changes),
+            tuple(steps),
+        )
+
+
+def _elements(pairs: dict[str, frozenset[Pair]]) -> str:
+    count = sum(len(elements) for elements in pairs.values())
+    return f"{count} element{'s' if count != 1 else ''}"
+
+
+def _tunnel_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
+    for name, connection in sorted(desired.connections.items()):
+        change = _tunnel_change(desired, live, name, connection)
+        if change is not None:
+            yield change
+
+
+def _tunnel_change(
+    desired: RouterConfig, live: RouterState, name: str, connection: Connection
+) -> ResourceChange | None:
+    path = files.file_name(name)
+    wanted_file, live_file = desired.files[path], live.files.get(path)
+    loaded = live.connections.get(name)
+    running = [sa for sa in live.sas_of(name) if sa.state == "ESTABLISHED"]
+
+    config = connections.compare(connection.settings, loaded, files.connection_in(live_file, name))
+    stale = tuple(change for sa in running for change in sas.stale_fields(connection, sa))
+    file_same = live_file is not None and live_file.content == wanted_file
+    secret_trusted = file_same or files.secret_intact(live_file, wanted_file)
+    new_key = connection.secret.id not in live.secret_ids
+    old_keys = sorted(
+        secret_id
+        for secret_id in live.secret_ids
+        if secrets.belongs_to(secret_id, connection.secret.id) and secret_id != connection.secret.id
+    )
+
+    changes: list[Change] = [*config, *stale]
+    if new_key:
+        before = secrets.digest_of(old_keys[0]) if old_keys else None
+        changes.append(Change("psk", before, secrets.digest_of(connection.secret.id), "vici"))
+    elif not secret_trusted:
+        changes.append(Change("psk", UNOBSERVABLE, secrets.digest_of(connection.secret.id), "file"))
+    if old_keys and not new_key:
+        changes.append(Change("psk.retired", secrets.digest_of(old_keys[0]), None, "vici"))
+    if not file_same and not changes:
+        changes.append(Change("file", None if live_file is None else "edited", "rendered", "file"))
+    elif live_file is not None and live_file.mode != files.MODE:
+        changes.append(Change("file.mode", f"{live_file.mode:04o}", f"{files.MODE:04o}", "file"))
+    if not changes:
+        return None
+
+    group = desired.groups[connection.tunnel]
+    interrupting = any(connections.interrupts(change) for change in config) and bool(running)
+    switch = Disruption.NONE
+    if running:
+        switch = Disruption.INTERRUPTS if interrupting else Disruption.MAKE_BEFORE_BREAK
+    steps: list[Step] = []
+
+    def add(
+        phase: Phase, summary: str, operation: Operation, disruption: Disruption = Disruption.NONE
+    ) -> None:
+        steps.append(Step(desired.router, phase, group, summary, disruption, operation))
+
+    if new_key or not secret_trusted:
+        add(Phase.SECRETS, f"load key {connection.secret.id}", LoadSecret(connection.secret))
+    if config:
+        add(Phase.CONNECTIONS, f"load connection {name}", LoadConnection(name, connection.settings))
+    # A connection that was only unloaded runs on with SAs of the configuration that the file holds.
+    only_unloaded = loaded is None and file_same and bool(running)
+    if stale or (config and not only_unloaded):
+        scope = _scope(config, stale) if running else Scope.FIRST
+        operation = Establish(name, connection.children, scope)
+        steps.append(switch_step(desired.router, group, operation, switch))
+    if not file_same or (live_file is not None and live_file.mode != files.MODE):
+        add(Phase.COMMIT, f"write {files.FOLDER}/{path}", WriteFile(path, wanted_file))
+    for secret_id in old_keys:
+        add(Phase.RETIRE, f"unload key {secret_id}", UnloadSecret(secret_id))
+    return ResourceChange(
+        Resource(desired.router, "tunnel", connection.tunnel),
+        Action.CREATE if loaded is None and live_file is None else Action.UPDATE,
+        _reason(loaded is None, bool(config), bool(stale), new_key or not secret_trusted, live_file is None),
+        tuple(changes),
+        tuple(steps),
+    )
+
+
+def _scope(config: tuple[Change, ...], stale: tuple[Change, ...]) -> Scope:
+    """Whether the change reaches the IKE_SA or only its CHILD_SAs."""
+    ike = any(connections.affects_ike_sa(change) for change in config)
+    return Scope.IKE if ike or any(not c.path.startswith("sa.children.") for c in stale) else Scope.CHILD
+
+
+def switch_step(router: str, group: str, operation: Establish, disruption: Disruption) -> Step:
+    """The step that moves a tunnel onto its new configuration."""
+    summary = {
+        Scope.FIRST: f"bring up {operation.connection}",
+        Scope.CHILD: f"bring up second CHILD_SAs of {operation.connection}, then retire the first",
+        Scope.IKE: f"bring up a second IKE_SA of {operation.connection}, then retire the first",
+    }[operation.scope]
+    return Step(router, Phase.SWITCH, group, summary, disruption, operation)
+
+
+def _reason(unloaded: bool, config: bool, stale: bool, key: bool, no_file: bool) -> str:
+    if unloaded:
+        return "not on the router" if no_file else "the connection is not loaded in charon"
+    if config:
+        return "the configuration differs"
+    if stale:
+        return "a running SA was set up by another configuration"
+    if key:
+        return "the key differs"
+    return "the router's file differs"
+
+
+def _removed_tunnels(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
+    """What carries our prefix and is desired no more."""
+    names = {name for name in live.connections if name.startswith(PREFIX)}
+    names |= {sa.connection for sa in live.sas if not sa.ending}
+    names |= {name.removesuffix(".conf") for name in live.files if files.is_ours(name)}
+    kept_secrets = {connection.secret.id for connection in desired.connections.values()}
+    orphans = {
+        secret_id
+        for secret_id in live.secret_ids
+        if secrets.is_ours(secret_id)
+        and not any(secrets.belongs_to(secret_id, kept) for kept in kept_secrets)
+    }
+    for name in sorted(names - set(desired.connections)):
+        tunnel = name.removeprefix(PREFIX)
+        group = desired.groups.get(tunnel, tunnel)
+        mine = sorted(i for i in orphans if secrets.is_of_tunnel(i, tunnel))
+        orphans -= set(mine)
+        yield _removal(desired, live, name, group, mine)
+    for secret_id in sorted(orphans):
+        summary = f"unload key {secret_id}"
+        yield ResourceChange(
+            Resource(desired.router, "key", secret_id),
+            Action.DELETE,
+            "no tunnel uses it",
+            (Change("psk", secrets.digest_of(secret_id), None, "vici"),),
+            (_step(desired, Phase.RETIRE, summary, UnloadSecret(secret_id)),),
+        )
+
+
+def _removal(
+    desired: RouterConfig, live: RouterState, name: str, group: str, secret_ids: list[str]
+) -> ResourceChange:
+    steps = []
+    if files.file_name(name) in live.files:
+        # First, so that a charon that restarts in between does not bring the tunnel back.
+        steps.append(
+            Step(
+                desired.router,
+                Phase.RETIRE,
+                group,
+                f"remove {files.FOLDER}/{files.file_name(name)}",
+                Disruption.NONE,
+                RemoveFile(files.file_name(name)),
+            )
+        )
+    if name in live.connections:
+        operation = UnloadConnection(name)
+        steps.append(
+            Step(desired.router, Phase.RETIRE, group, f"unload connection {name}", Disruption.NONE, operation)
+        )
+    if any(not sa.ending for sa in live.sas_of(name)):
+        summary = f"terminate the SAs of {name}"
+        steps.append(Step(desired.router, Phase.RETIRE, group, summary, Disruption.DESTROYS, Terminate(name)))
+    steps += [
+        Step(desired.router, Phase.RETIRE, group, f"unload key {i}", Disruption.NONE, UnloadSecret(i))
+        for i in secret_ids
+    ]
+    tunnel = name.removeprefix(PREFIX)
+    disabled = tunnel in desired.groups
+    return ResourceChange(
+        Resource(desired.router, "tunnel", tunnel),
+        Action.DELETE,
+        "disabled in Git" if disabled else "not in Git",
+        (Change("connection", name, None, "vici"),),
+        tuple(steps),
+    )
+
+
+def _step(desired: RouterConfig, phase: Phase, summary: str, operation: Operation) -> Step:
+    """A step of the router as a whole."""
+    return Step(desired.router, phase, "", summary, Disruption.NONE, operation)

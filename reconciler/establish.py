@@ -1,0 +1,156 @@
+"""Make before break: new SAs come up beside the old ones, and only then the old ones go.
+
+strongSwan keeps an SA's own configuration through rekeying and reauthentication, so a changed
+connection reaches traffic only with SAs that are set up anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.model.errors import CommandRejected
+from reconciler.model.plan import Establish
+from reconciler.model.router_config import ChildSa, IkeSa
+from reconciler.observe import read_sas
+from reconciler.routers.protocol import Vici
+
+_POLL = 0.05
+_EXPLAIN_AT_MOST = 3
+_EXPLAIN_TIMEOUT = "3000"
+_ANSWER_TIMEOUT = "3000"
+# Log lines of charon that name a cause.
+_TELLING = ("received ", "no matching", "mismatched", "retransmit", "failed", "unacceptable")
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One connection on its way: what ran before, and what was learnt since. All else is new."""
+
+    item: Establish
+    old_ike: frozenset[str]
+    old_children: frozenset[str]
+    right_already: set[str] = field(default_factory=set)
+    """Children whose running SA has the loaded configuration, by charon's own comparison."""
+    refused: str = ""
+
+    def new_children(self, sa: IkeSa) -> list[ChildSa]:
+        """The CHILD_SAs of an IKE_SA that came up since."""
+        if sa.state != "ESTABLISHED":
+            return []
+        return [c for c in sa.children if c.state == "INSTALLED" and c.id not in self.old_children]
+
+    def complete(self, found: Sequence[IkeSa]) -> bool:
+        """True when every child has a CHILD_SA of the loaded configuration."""
+        up = {child.name for sa in found for child in self.new_children(sa)}
+        return up | self.right_already >= set(self.item.children)
+
+    def outdated(self, found: Sequence[IkeSa]) -> list[tuple[str, str]]:
+        """What has to go, as VICI's terminate names it: an IKE_SA without a child that is right as a
+        whole, else its old children.
+
+        charon puts a new CHILD_SA into the IKE_SA that runs when its configuration is equal to the one
+        that is loaded now, and makes a new IKE_SA when it is not.
+        """
+        doomed = []
+        for sa in found:
+            right = {child.id for child in sa.children if child.name in self.right_already}
+            right |= {child.id for child in self.new_children(sa)}
+            if right:
+                doomed += [("child-id", child.id) for child in sa.children if child.id not in right]
+            elif sa.id in self.old_ike:
+                doomed.append(("ike-id", sa.id))
+        return doomed
+
+
+def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[str]:
+    """Bring up every connection of `wanted`; an empty string for each that is up, else the reason.
+
+    First SAs are started all at once and share `patience` seconds; beside a running SA each is waited
+    for in turn, since only then charon tells that the running one is right already. An old SA is ended
+    only after every child of its connection has a new one; where that fails the old SA carries on.
+    """
+    attempts = {
+        name: _Attempt(
+            item,
+            frozenset(sa.id for sa in found),
+            frozenset(child.id for sa in found for child in sa.children),
+        )
+        for item, (name, found) in zip(wanted, _by_connection(vici, wanted).items(), strict=True)
+    }
+    for attempt in attempts.values():
+        _start(vici, attempt, patience)
+    deadline = time.monotonic() + patience
+    pending = {name: attempt for name, attempt in attempts.items() if not attempt.refused}
+    while pending:
+        now = _by_connection(vici, [attempt.item for attempt in pending.values()])
+        for name, found in now.items():
+            if pending[name].complete(found):
+                _retire(vici, pending.pop(name).outdated(found))
+        if time.monotonic() >= deadline:
+            break
+        if pending:
+            time.sleep(_POLL)
+    for position, attempt in enumerate(pending.values()):
+        reason = _explain(vici, attempt.item) if position < _EXPLAIN_AT_MOST else ""
+        attempt.refused = reason or f"no CHILD_SA within {patience:g} s"
+    return [attempts[item.connection].refused for item in wanted]
+
+
+def _by_connection(vici: Vici, wanted: Sequence[Establish]) -> Mapping[str, tuple[IkeSa, ...]]:
+    names = [item.connection for item in wanted]
+    if len(names) == 1:
+        return {names[0]: read_sas(vici, names[0])}
+    found: dict[str, list[IkeSa]] = {name: [] for name in names}
+    for sa in read_sas(vici) if names else ():
+        if sa.connection in found:
+            found[sa.connection].append(sa)
+    return {name: tuple(items) for name, items in found.items()}
+
+
+def _start(vici: Vici, attempt: _Attempt, patience: float) -> None:
+    """Ask for every child: without waiting for a first one (a negative timeout returns at once)."""
+    beside = bool(attempt.old_children)
+    timeout = f"{patience * 1000:.0f}" if beside else "-1"
+    for child in attempt.item.children:
+        failure, words = _initiate(vici, attempt.item.connection, child, timeout)
+        if any("existing duplicate" in line for line in words):
+            attempt.right_already.add(child)
+        elif failure:
+            attempt.refused = _telling(words, failure)
+            return
+
+
+def _explain(vici: Vici, item: Establish) -> str:
+    """Try once more, listening to charon's own words, to learn why it does not come up."""
+    failure, words = _initiate(vici, item.connection, item.children[0], _EXPLAIN_TIMEOUT)
+    return _telling(words, failure) if failure else ""
+
+
+def _initiate(vici: Vici, connection: str, child: str, timeout: str) -> tuple[str, list[str]]:
+    """Why charon refused, empty when it did not, and what it said meanwhile."""
+    words: list[str] = []
+    message = {"ike": connection, "child": child, "timeout": timeout, "loglevel": "1"}
+    try:
+        for event in vici.stream("initiate", "control-log", message):
+            words.append(str(event.get("msg", "")))
+    except CommandRejected as error:
+        return error.message, words
+    return "", words
+
+
+def _telling(words: list[str], failure: str) -> str:
+    found = [line for line in words if any(mark in line for mark in _TELLING)]
+    return "; ".join(dict.fromkeys([*found[-2:], failure]))
+
+
+def _retire(vici: Vici, doomed: list[tuple[str, str]]) -> None:
+    for key, number in doomed:
+        try:
+            message = {key: number, "timeout": _ANSWER_TIMEOUT, "loglevel": "-1"}
+            for _ in vici.stream("terminate", "control-log", message):
+                pass
+        except CommandRejected:
+            # It ended by itself, or its peer is silent; an SA that stays is found by the next plan.
+            continue

@@ -1,0 +1,195 @@
+"""IKE connections with their children: Tunnel -> swanctl settings, and list-conns -> the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.model.fabric import IdType, IkeId, Tunnel
+from reconciler.model.router_config import PREFIX, Pair
+from reconciler.model.settings import UNOBSERVABLE, Change, Settings, Value, flatten
+from schemas.algorithms import esp_proposal, ike_proposal
+
+_CHILD = "net"
+
+# What list-conns does report (strongSwan 5.9 and 6.0, vici_query.c); all else is unobservable there.
+_REPORTED_IKE = frozenset({"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"})
+_REPORTED_CHILD = frozenset({"local_ts", "remote_ts", "rekey_time", "dpd_action", "mode"})
+
+# What swanctl.conf words and charon reports: `restart` is starting again, `clear` is doing nothing more.
+_DPD_ACTIONS = {"restart": "start", "clear": "none", "trap": "trap"}
+
+
+def connection_name(tunnel: str) -> str:
+    """The name under which a tunnel's connection is loaded."""
+    return PREFIX + tunnel
+
+
+def swanctl_id(identity: IkeId) -> str:
+    """An identity with its type spelled out, so that both ends parse it alike (strongSwan,
+    identification_create_from_string)."""
+    match identity.type:
+        case IdType.IP:
+            return identity.value
+        case IdType.FQDN:
+            return f"fqdn:{identity.value}"
+        case IdType.EMAIL:
+            return f"rfc822:{identity.value}"
+
+
+def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
+    """One tunnel as swanctl's `connections.<name>`.
+
+    `over_time` (the grace after `rekey_time`, a tenth of it) is varied by the key's fingerprint:
+    charon reuses an IKE_SA whose configuration is equal, so without a difference a new key could not
+    be proven on an SA beside the old one.
+    """
+    ike, esp = tunnel.ike, tunnel.esp
+    local: dict[str, Value] = {"auth": "psk", "id": swanctl_id(tunnel.local_id)}
+    remote: dict[str, Value] = {"auth": "psk", "id": swanctl_id(tunnel.peer_id)}
+    settings: dict[str, Any] = {
+        "version": str(ike.version),
+        "local_addrs": (tunnel.vip.address,),
+        "remote_addrs": (tunnel.peer_address,),
+        "proposals": (ike_proposal(ike.encryption, ike.integrity, ike.dh_group),),
+        "rekey_time": f"{ike.lifetime}s",
+        "over_time": f"{ike.lifetime // 10 + int(psk_fingerprint, 16) % 61}s",
+        "dpd_delay": f"{ike.dpd_delay if ike.dpd_enabled else 0}s",
+        # A second IKE_SA must be able to live beside the first while a change is made.
+        "unique": "no",
+        # VIPs do not move, and MOBIKE would put ESP into UDP as soon as addresses look translated.
+        "mobike": "no",
+        "fragmentation": "yes",
+        "local": local,
+        "remote": remote,
+    }
+    if ike.version == 1:
+        settings["aggressive"] = "no"
+    child: dict[str, Value] = {
+        "esp_proposals": (esp_proposal(esp.encryption, esp.integrity, esp.pfs_group),),
+        "rekey_time": f"{esp.lifetime}s",
+        "life_time": f"{esp.lifetime + max(esp.lifetime // 10, 5)}s",
+        "mode": "tunnel",
+        # `trap` brings the tunnel up with the first packet, and again whenever it is gone; with
+        # `start` charon would close the SAs of a child whose configuration is loaded anew.
+        "start_action": "trap",
+        "close_action": "none",
+        "dpd_action": ike.dpd_action if ike.dpd_enabled else "clear",
+    }
+    settings["children"] = {
+        name: {"local_ts": local_ts, "remote_ts": remote_ts, **child}
+        for name, local_ts, remote_ts in _selectors(tunnel)
+    }
+    return settings
+
+
+def _selectors(tunnel: Tunnel) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Child name, local and remote selectors. IKEv1 quick mode carries one pair for each child
+    (RFC 2409, section 5.5); IKEv2 carries lists."""
+    if tunnel.ike.version == 2:
+        yield _CHILD, tunnel.local_cidrs, tunnel.peer_cidrs
+        return
+    for local, remote in guarded_pairs(tunnel):
+        name = f"{_CHILD}-{local}-{remote}".replace(".", "_").replace("/", "_")
+        yield name, (local,), (remote,)
+
+
+def guarded_pairs(tunnel: Tunnel) -> tuple[Pair, ...]:
+    """Every (local CIDR, peer CIDR) pair that the tunnel protects."""
+    return tuple((local, remote) for local in tunnel.local_cidrs for remote in tunnel.peer_cidrs)
+
+
+def decode(reply: Mapping[str, Any]) -> Settings:
+    """One connection of list-conns (str values, lists of str) in the vocabulary of the desired settings."""
+    children = {
+        name: {
+            "local_ts": tuple(child["local-ts"]),
+            "remote_ts": tuple(child["remote-ts"]),
+            "rekey_time": f"{child['rekey_time']}s",
+            "mode": child["mode"].lower(),
+            "dpd_action": child["dpd_action"],
+        }
+        for name, child in reply["children"].items()
+    }
+    return {
+        "version": {"IKEv1": "1", "IKEv2": "2"}.get(reply["version"], "0"),
+        "local_addrs": tuple(reply["local_addrs"]),
+        "remote_addrs": tuple(reply["remote_addrs"]),
+        "rekey_time": f"{reply['rekey_time']}s" if reply["rekey_time"] != "0" else f"{reply['reauth_time']}s",
+        "dpd_delay": f"{reply.get('dpd_delay', 0)}s",
+        "unique": reply["unique"].removeprefix("UNIQUE_").lower(),
+        "local": _decode_auth(reply.get("local-1", {})),
+        "remote": _decode_auth(reply.get("remote-1", {})),
+        "children": children,
+    }
+
+
+def _decode_auth(section: Mapping[str, Any]) -> Settings:
+    auth = "psk" if section.get("class") == "pre-shared key" else str(section.get("class", "none"))
+    return {"auth": auth, "id": str(section.get("id", ""))}
+
+
+def compare(desired: Settings, live: Settings | None, in_file: Settings | None) -> tuple[Change, ...]:
+    """Every field of one connection that differs from what is desired.
+
+    `live` is what list-conns reports, `in_file` what the router's own file says. A field that neither
+    tells is unobservable, and unobservable is never equal.
+    """
+    if live is None:
+        return tuple(Change(path, None, value, "vici") for path, value in flatten(desired))
+    wanted = dict(flatten(desired))
+    reported = dict(flatten(live))
+    written = dict(flatten(in_file)) if in_file is not None else None
+    changes = []
+    for path, value in wanted.items():
+        if _is_reported(path):
+            known = reported.get(path)
+            if known is None or _as_reported(path, value) != known:
+                changes.append(Change(path, known, value, "vici"))
+        elif written is None:
+            changes.append(Change(path, UNOBSERVABLE, value, "file"))
+        elif written.get(path) != value:
+            changes.append(Change(path, written.get(path), value, "file"))
+    changes += [Change(path, value, None, "vici") for path, value in reported.items() if path not in wanted]
+    changes += [
+        Change(path, value, None, "file")
+        for path, value in (written or {}).items()
+        if path not in wanted and path not in reported
+    ]
+    return tuple(changes)
+
+
+def _is_reported(path: str) -> bool:
+    head, *rest = path.split(".")
+    if head == "children":
+        return rest[-1] in _REPORTED_CHILD
+    return head in _REPORTED_IKE or head in {"local", "remote"}
+
+
+def _as_reported(path: str, value: Value) -> Value:
+    """A desired value as list-conns words it."""
+    if isinstance(value, tuple):
+        return value
+    leaf = path.rsplit(".", 1)[-1]
+    if leaf == "dpd_action":
+        return _DPD_ACTIONS[value]
+    if leaf == "id":
+        return printed_id(value)
+    return value
+
+
+def printed_id(identity: str) -> str:
+    """An identity as charon prints it: without its type, unprintable bytes as `?` (chunk_printable)."""
+    _, _, rest = identity.rpartition(":") if identity[:1].isdigit() else identity.partition(":")
+    text = rest or identity
+    return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in text.encode())
+
+
+def affects_ike_sa(change: Change) -> bool:
+    """True when a running IKE_SA would go on with the old value (strongSwan keeps an SA's config)."""
+    return not change.path.startswith("children.")
+
+
+def interrupts(change: Change) -> bool:
+    """True when the change cannot be made beside the running SA: the tunnel's endpoints move."""
+    return change.path in {"local_addrs", "remote_addrs"}

@@ -1,0 +1,122 @@
+"""Persisted swanctl files: what makes the tunnels come back when charon restarts by itself.
+
+charon forgets everything loaded over VICI when it stops; its unit then runs `swanctl --load-all`,
+which loads these files. One file for each tunnel, so one changed tunnel is one written file.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from reconciler.model.router_config import PREFIX, Connection, LiveFile
+from reconciler.model.secret import Secret
+from reconciler.model.settings import Settings, Value
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+FOLDER = "/etc/swanctl/conf.d"
+MODE = 0o600
+
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_UNESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_TOKENS = re.compile(
+    r"""
+      (?P<comment> \#[^\n]* )
+    | (?P<section> [^\s{}=\#"]+ ) \s* \{
+    | (?P<key> [^\s{}=\#"]+ ) [ \t]* = [ \t]* (?P<value> "(?:\\.|[^"\\])*" | [^\n\#}]* )
+    | (?P<close> \} )
+    | (?P<other> \S )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_LISTS = frozenset({"local_addrs", "remote_addrs", "proposals", "esp_proposals", "local_ts", "remote_ts"})
+
+
+def file_name(connection: str) -> str:
+    """The file of one connection, below FOLDER."""
+    return f"{connection}.conf"
+
+
+def render(connection: Connection) -> Secret:
+    """The file's content. The key is base64 (`0s…`), so no character of it can break the syntax."""
+    key = base64.b64encode(connection.secret.secret.reveal()).decode()
+    return Secret(_template().render(connection=connection, secret=key).encode())
+
+
+@cache
+def _template() -> Template:
+    # A plan in which no file is rendered does without jinja2.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
+    environment = Environment(
+        loader=PackageLoader("reconciler.facets"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - swanctl.conf is not HTML; values go through `quoted`
+        keep_trailing_newline=True,
+    )
+    environment.filters["quoted"] = quoted
+    return environment.get_template("swanctl.conf.j2")
+
+
+def quoted(value: str) -> str:
+    """A value as swanctl.conf takes it: in quotes when it holds more than plain characters
+    (strongSwan's settings lexer: backslash escapes, quotes end the string)."""
+    if re.fullmatch(r"[A-Za-z0-9._:/@%+-]+", value):
+        return value
+    return '"' + "".join(_ESCAPES.get(character, character) for character in value) + '"'
+
+
+def parse(content: bytes) -> Settings | None:
+    """A swanctl file as nested settings, or None when it is not one.
+
+    Reads what `render` writes and what a person may have made of it by hand: comments, quotes,
+    several settings, any indentation. `include` is not followed.
+    """
+    root: dict[str, Any] = {}
+    open_sections = [root]
+    for match in _TOKENS.finditer(content.decode(errors="surrogateescape")):
+        if match["section"]:
+            section: dict[str, Any] = {}
+            open_sections[-1][match["section"]] = section
+            open_sections.append(section)
+        elif match["key"]:
+            open_sections[-1][match["key"]] = _value(match["key"], match["value"].strip())
+        elif match["close"] and len(open_sections) > 1:
+            open_sections.pop()
+        elif match["other"]:
+            return None
+    return root if len(open_sections) == 1 else None
+
+
+def _value(key: str, text: str) -> Value:
+    if key in _LISTS:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if text.startswith('"') and text.endswith('"') and len(text) > 1:
+        return re.sub(r"\\(.)", lambda escape: _UNESCAPES.get(escape[1], escape[1]), text[1:-1])
+    return text
+
+
+def connection_in(file: LiveFile | None, connection: str) -> Settings | None:
+    """What a router's own file says of a connection; None when it says nothing that can be read."""
+    parsed = parse(file.content.reveal()) if file is not None else None
+    section = parsed.get("connections") if parsed is not None else None
+    found = section.get(connection) if isinstance(section, Mapping) else None
+    return found if isinstance(found, Mapping) else None
+
+
+def secret_intact(file: LiveFile | None, expected: Secret) -> bool:
+    """True when the file's `secrets` section is the one that we would write."""
+    if file is None:
+        return False
+    live, wanted = parse(file.content.reveal()), parse(expected.reveal())
+    return live is not None and wanted is not None and live.get("secrets") == wanted.get("secrets")
+
+
+def is_ours(name: str) -> bool:
+    """True for a file that this tool wrote."""
+    return name.startswith(PREFIX) and name.endswith(".conf")

@@ -1,0 +1,202 @@
+"""tunnelwright's own nftables table: the firewall and NAT without which a tunnel leaks or is dead.
+
+A fixed set of rules over two sets, so that one changed tunnel changes elements and no rule. Rules are
+built and compared as libnftables JSON (libnftables-json(5)), which lists exactly as it loads.
+
+An accept ends the evaluation of this table alone: a router's own table that drops IKE or ESP still
+drops it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from reconciler.model.router_config import Firewall, LiveFirewall, Pair
+
+FAMILY: Final = "inet"
+TABLE: Final = "tunnelwright"
+_HERE: Final = {"family": FAMILY, "table": TABLE}
+_ESP: Final = 50
+# kernel-libipsec hands decrypted packets over on this interface; XFRM marks them instead, and has no
+# such interface. Each guard lets both through, so it does not depend on the data plane.
+_IPSEC_INTERFACE: Final = "ipsec0"
+_SETS: Final = {"guarded": ["interval"], "peers": []}
+
+
+def compile_rules(mss: int) -> tuple[dict[str, Any], ...]:
+    """The chains and rules as libnftables JSON objects, in order, without sets.
+
+    - input: IKE (UDP 500, 4500) and ESP from each peer to its VIP are accepted; a packet that claims to
+      come from a peer CIDR but did not come through IPsec is dropped.
+    - forward and output: what belongs into a tunnel and is not on its way into one is dropped, so
+      nothing leaves in the clear while a tunnel is down; TCP MSS is clamped.
+    - postrouting: source NAT to the address it has already. The first NAT decision of a flow stands
+      (nf_nat_core), so a masquerade of the router's own that follows leaves it alone.
+    """
+    to_peer, from_peer = _pair("saddr", "daddr", "guarded"), _pair("daddr", "saddr", "guarded")
+    ike_peer = _pair("daddr", "saddr", "peers")
+    not_decrypted = [_differs("iifname"), _is(_meta("ipsec"), False)]
+    not_encrypted = [_differs("oifname"), _is({"rt": {"key": "ipsec"}}, False)]
+    count: dict[str, Any] = {"counter": {"packets": 0, "bytes": 0}}
+    drop, accept = {"drop": None}, {"accept": None}
+    ike_ports = _is(_payload("udp", "dport"), {"set": [500, 4500]})
+    return (
+        _chain("input", "filter", -10),
+        _chain("forward", "filter", -10),
+        _chain("output", "filter", -10),
+        _chain("postrouting", "nat", 90),
+        _rule("input", ike_peer, ike_ports, count, accept),
+        _rule("input", ike_peer, _is(_meta("l4proto"), _ESP), count, accept),
+        _rule("input", from_peer, *not_decrypted, count, drop),
+        _rule("forward", from_peer, *not_decrypted, count, drop),
+        _rule("forward", to_peer, *not_encrypted, count, drop),
+        _rule("forward", to_peer, *_clamp(mss)),
+        _rule("forward", from_peer, *_clamp(mss)),
+        _rule("output", to_peer, *not_encrypted, count, drop),
+        _rule("postrouting", to_peer, count, {"snat": {"family": "ip", "addr": _payload("ip", "saddr")}}),
+    )
+
+
+def _chain(name: str, kind: str, priority: int) -> dict[str, Any]:
+    hook = {"type": kind, "hook": name, "prio": priority, "policy": "accept"}
+    return {"chain": {**_HERE, "name": name, **hook}}
+
+
+def _rule(chain: str, *expressions: dict[str, Any]) -> dict[str, Any]:
+    return {"rule": {**_HERE, "chain": chain, "expr": list(expressions)}}
+
+
+def _is(left: dict[str, Any], right: object, op: str = "==") -> dict[str, Any]:
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+def _payload(protocol: str, field: str) -> dict[str, Any]:
+    return {"payload": {"protocol": protocol, "field": field}}
+
+
+def _meta(key: str) -> dict[str, Any]:
+    return {"meta": {"key": key}}
+
+
+def _differs(key: str) -> dict[str, Any]:
+    return _is(_meta(key), _IPSEC_INTERFACE, "!=")
+
+
+def _pair(first: str, second: str, of_set: str) -> dict[str, Any]:
+    return _is({"concat": [_payload("ip", first), _payload("ip", second)]}, f"@{of_set}")
+
+
+def _clamp(mss: int) -> list[dict[str, Any]]:
+    size = {"tcp option": {"name": "maxseg", "field": "size"}}
+    flags = {"&": [_payload("tcp", "flags"), {"|": ["syn", "rst"]}]}
+    return [_is(flags, "syn"), _is(size, mss, ">"), {"mangle": {"key": size, "value": mss}}]
+
+
+def canonical(rules: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Chains and rules in a comparable form: handles, comments and counter values left out. Chains
+    come first in order of name, because a listing gives them in another order than they were made."""
+    chains: list[str] = []
+    others: list[str] = []
+    for entry in rules:
+        kind, body = next(iter(entry.items()))
+        kept = {key: value for key, value in body.items() if key not in {"handle", "index"}}
+        if "expr" in kept:
+            kept["expr"] = [{"counter": None} if "counter" in part else part for part in kept["expr"]]
+        (chains if kind == "chain" else others).append(json.dumps({kind: kept}, sort_keys=True))
+    # Order matters among the rules of one chain alone.
+    others.sort(key=lambda rule: str(json.loads(rule)["rule"]["chain"]))
+    return tuple(sorted(chains) + others)
+
+
+def decode(listing: str) -> LiveFirewall | None:
+    """The reply of `nft -j list table inet tunnelwright`; None when there is no such table."""
+    if not listing.strip():
+        return None
+    entries = json.loads(listing)["nftables"]
+    elements: dict[str, frozenset[Pair]] = {name: frozenset() for name in _SETS}
+    rules, foreign = [], []
+    for entry in entries:
+        if "set" in entry:
+            body = entry["set"]
+            known = body["name"] in _SETS and body.get("flags", []) == _SETS[body["name"]]
+            if known:
+                elements[body["name"]] = frozenset(_decode_element(e) for e in body.get("elem", ()))
+            else:
+                foreign.append({"set": {"name": body["name"]}})
+        elif "chain" in entry or "rule" in entry:
+            rules.append(entry)
+        elif "map" in entry:
+            foreign.append({"map": {"name": entry["map"]["name"]}})
+    extra = tuple(json.dumps(entry, sort_keys=True) for entry in foreign)
+    return LiveFirewall(elements["guarded"], elements["peers"], canonical(rules) + extra)
+
+
+def _decode_element(element: Mapping[str, Any]) -> Pair:
+    first, second = (
+        f"{part['prefix']['addr']}/{part['prefix']['len']}" if isinstance(part, Mapping) else str(part)
+        for part in element["concat"]
+    )
+    return first, second
+
+
+def _as_listed(pair: Pair) -> Pair:
+    """nft lists a /32 as a bare address."""
+    return pair[0].removesuffix("/32"), pair[1].removesuffix("/32")
+
+
+def same_rules(desired: Firewall, live: LiveFirewall | None) -> bool:
+    """True when the table's chains and rules are exactly the desired ones."""
+    return live is not None and live.rules == canonical(compile_rules(desired.mss))
+
+
+def differences(
+    desired: Firewall, live: LiveFirewall | None
+) -> dict[str, tuple[frozenset[Pair], frozenset[Pair]]]:
+    """Set name to (elements to add, elements to delete)."""
+    found = {}
+    for name in _SETS:
+        wanted = frozenset(_as_listed(pair) for pair in getattr(desired, name))
+        there = getattr(live, name) if live is not None else frozenset()
+        found[name] = (wanted - there, there - wanted)
+    return found
+
+
+def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
+    """A transaction that makes the whole table anew: no packet sees a state in between. `kept` are
+    live elements to hold on to until the tunnels that they guard are gone."""
+    commands: list[dict[str, Any]] = [
+        {"add": {"table": {"family": FAMILY, "name": TABLE}}},
+        {"delete": {"table": {"family": FAMILY, "name": TABLE}}},
+        {"add": {"table": {"family": FAMILY, "name": TABLE}}},
+    ]
+    for name, flags in _SETS.items():
+        wanted = {_as_listed(pair) for pair in getattr(desired, name)} | kept[name]
+        body: dict[str, Any] = {**_HERE, "name": name, "type": ["ipv4_addr", "ipv4_addr"]}
+        if flags:
+            body["flags"] = flags
+        if wanted:
+            body["elem"] = _encode(wanted)
+        commands.append({"add": {"set": body}})
+    commands += [{"add": entry} for entry in compile_rules(desired.mss)]
+    return json.dumps({"nftables": commands})
+
+
+def element_changes(verb: str, elements: Mapping[str, frozenset[Pair]]) -> str:
+    """A transaction that adds or deletes (`verb`) elements of the sets."""
+    commands = [
+        {verb: {"element": {**_HERE, "name": name, "elem": _encode(pairs)}}}
+        for name, pairs in elements.items()
+        if pairs
+    ]
+    return json.dumps({"nftables": commands})
+
+
+def _encode(pairs: Iterable[Pair]) -> list[dict[str, Any]]:
+    return [{"concat": [_encode_part(part) for part in pair]} for pair in sorted(pairs)]
+
+
+def _encode_part(part: str) -> object:
+    address, slash, length = part.partition("/")
+    return {"prefix": {"addr": address, "len": int(length)}} if slash else address

@@ -1,0 +1,168 @@
+"""Security associations: list-sas -> IkeSa, and whether a running SA is still what is desired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.facets.connections import printed_id
+from reconciler.model.router_config import ChildSa, Connection, IkeSa
+from reconciler.model.settings import Change, Settings, Value
+
+
+def decode(name: str, reply: Mapping[str, Any]) -> IkeSa:
+    """One IKE_SA of list-sas (str values) with its children."""
+    children = sorted(
+        (_decode_child(child) for child in reply.get("child-sas", {}).values()),
+        key=lambda child: int(child.id),
+    )
+    return IkeSa(
+        id=reply["uniqueid"],
+        connection=name,
+        version=reply["version"],
+        state=reply["state"],
+        local_address=reply["local-host"],
+        local_id=reply.get("local-id", ""),
+        remote_address=reply["remote-host"],
+        remote_id=reply.get("remote-id", ""),
+        initiator=reply.get("initiator") == "yes",
+        algorithms=_ike_algorithms(reply),
+        age=int(reply.get("established", 0)),
+        children=tuple(children),
+    )
+
+
+def _decode_child(reply: Mapping[str, Any]) -> ChildSa:
+    return ChildSa(
+        id=reply["uniqueid"],
+        name=reply["name"],
+        state=reply["state"],
+        spi_in=reply.get("spi-in", "").rjust(8, "0"),
+        spi_out=reply.get("spi-out", "").rjust(8, "0"),
+        protocol=reply.get("protocol", ""),
+        encapsulated=reply.get("encap") == "yes",
+        algorithms=_esp_algorithms(reply),
+        local_ts=tuple(reply.get("local-ts", ())),
+        remote_ts=tuple(reply.get("remote-ts", ())),
+        bytes_in=int(reply.get("bytes-in", 0)),
+        packets_in=int(reply.get("packets-in", 0)),
+        bytes_out=int(reply.get("bytes-out", 0)),
+        packets_out=int(reply.get("packets-out", 0)),
+        age=int(reply.get("install-time", 0)),
+    )
+
+
+# strongSwan's transform names, as list-sas prints them, -> swanctl's proposal keywords.
+_ENCRYPTION = {"3DES_CBC": "3des", "AES_CBC": "aes", "CHACHA20_POLY1305": "chacha20poly1305"}
+_INTEGRITY = {
+    "HMAC_MD5_96": "md5",
+    "HMAC_SHA1_96": "sha1",
+    "HMAC_SHA2_256_128": "sha256",
+    "HMAC_SHA2_384_192": "sha384",
+    "HMAC_SHA2_512_256": "sha512",
+}
+_PRF = {
+    "PRF_HMAC_MD5": "prfmd5",
+    "PRF_HMAC_SHA1": "prfsha1",
+    "PRF_HMAC_SHA2_256": "prfsha256",
+    "PRF_HMAC_SHA2_384": "prfsha384",
+    "PRF_HMAC_SHA2_512": "prfsha512",
+}
+_GROUPS = {
+    "MODP_1024": "modp1024",
+    "MODP_1024_160": "modp1024s160",
+    "MODP_2048_224": "modp2048s224",
+    "MODP_2048_256": "modp2048s256",
+    "CURVE_25519": "curve25519",
+    "CURVE_448": "curve448",
+}
+
+
+def _encryption(reply: Mapping[str, Any]) -> str:
+    name, size = reply.get("encr-alg", ""), reply.get("encr-keysize", "")
+    if name.startswith("AES_GCM_"):
+        return f"aes{size}gcm{name.rsplit('_', 1)[1]}"
+    keyword = _ENCRYPTION.get(name, name.lower())
+    return f"{keyword}{size}" if keyword == "aes" else keyword
+
+
+def _group(name: str) -> str:
+    keyword = _GROUPS.get(name, name.lower().replace("_", ""))
+    return (
+        keyword.replace("brainpool", "") + "bp"
+        if name.startswith("ECP_") and name.endswith("_BP")
+        else keyword
+    )
+
+
+def _ike_algorithms(reply: Mapping[str, Any]) -> str:
+    integrity = _INTEGRITY.get(reply.get("integ-alg", ""))
+    prf = _PRF.get(reply.get("prf-alg", ""), reply.get("prf-alg", ""))
+    parts = [_encryption(reply), integrity or prf, _group(reply.get("dh-group", ""))]
+    return "-".join(part for part in parts if part)
+
+
+def _esp_algorithms(reply: Mapping[str, Any]) -> str:
+    parts = [
+        _encryption(reply),
+        _INTEGRITY.get(reply.get("integ-alg", ""), ""),
+        _group(reply.get("dh-group", "")),
+    ]
+    return "-".join(part for part in parts if part)
+
+
+def stale_fields(connection: Connection, sa: IkeSa) -> tuple[Change, ...]:
+    """Where a running IKE_SA differs from what its connection wants now: it was set up by another
+    configuration and goes on with that one until it is replaced."""
+    wanted = connection.settings
+    children = wanted["children"]
+    if not isinstance(children, Mapping) or sa.state != "ESTABLISHED":
+        return ()
+    found: list[Change] = []
+
+    def expect(path: str, live: Value, desired: Value) -> None:
+        if live != desired:
+            found.append(Change(path, live, desired, "sa"))
+
+    expect("sa.version", sa.version, _text(wanted, "version"))
+    expect("sa.local_address", sa.local_address, _first(wanted, "local_addrs"))
+    expect("sa.remote_address", sa.remote_address, _first(wanted, "remote_addrs"))
+    for end, live_id in (("local", sa.local_id), ("remote", sa.remote_id)):
+        section = wanted[end]
+        if isinstance(section, Mapping):
+            expect(f"sa.{end}_id", live_id, printed_id(_text(section, "id")))
+    expect("sa.algorithms", sa.algorithms, _first(wanted, "proposals"))
+    for child in sa.children:
+        configured = children.get(child.name)
+        if child.state != "INSTALLED":
+            continue
+        if not isinstance(configured, Mapping):
+            found.append(Change(f"sa.children.{child.name}", child.algorithms, None, "sa"))
+            continue
+        found += _stale_child(child, configured)
+    return tuple(found)
+
+
+def _stale_child(child: ChildSa, section: Settings) -> list[Change]:
+    path = f"sa.children.{child.name}"
+    found = []
+    proposal = _first(section, "esp_proposals")
+    # The first CHILD_SA of an IKE_SA has no exchange of its own, so no group shows until it rekeys.
+    without_group = proposal if proposal.count("-") == 0 else proposal.rpartition("-")[0]
+    if child.algorithms not in {proposal, without_group}:
+        found.append(Change(f"{path}.algorithms", child.algorithms, proposal, "sa"))
+    for side, live in (("local_ts", child.local_ts), ("remote_ts", child.remote_ts)):
+        desired = section[side]
+        # A peer may narrow (RFC 7296, section 2.9), so only what is carried beyond the desired is stale.
+        if isinstance(desired, tuple) and not set(live) <= set(desired):
+            found.append(Change(f"{path}.{side}", live, desired, "sa"))
+    return found
+
+
+def _first(settings: Settings, key: str) -> str:
+    value = settings[key]
+    return value[0] if isinstance(value, tuple) else str(value)
+
+
+def _text(settings: Settings, key: str) -> str:
+    return str(settings[key])

@@ -1,0 +1,61 @@
+"""Shared secrets: a key's id carries its keyed fingerprint, so a changed key shows as a changed id."""
+
+from __future__ import annotations
+
+import hashlib
+
+from reconciler.facets.connections import swanctl_id
+from reconciler.model.fabric import Tunnel
+from reconciler.model.router_config import PREFIX, SharedSecret
+from reconciler.model.secret import Secret, fingerprint
+
+# VICI caps one message at 512 KiB and get-shared is a single one: 10,000 ids must stay below 49 bytes.
+_NAME_LENGTH = 26
+
+
+def compile_secret(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> SharedSecret:
+    """The key of one tunnel as charon holds it.
+
+    The addresses are among the owners because an IKEv1 responder looks the key up before it has seen
+    an identity (RFC 2409, section 5.4).
+    """
+    digest = fingerprint(psk, key=fingerprint_key, context=tunnel.name)
+    owners = (
+        swanctl_id(tunnel.local_id),
+        swanctl_id(tunnel.peer_id),
+        tunnel.vip.address,
+        tunnel.peer_address,
+    )
+    return SharedSecret(
+        # swanctl takes sections of `secrets` for IKE keys when their name starts with `ike`.
+        id=f"ike-{PREFIX}{_short(tunnel.name)}-{digest}",
+        owners=tuple(dict.fromkeys(owners)),
+        secret=psk,
+    )
+
+
+def is_ours(secret_id: str) -> bool:
+    """True for an id that this tool gave."""
+    return secret_id.startswith(f"ike-{PREFIX}")
+
+
+def digest_of(secret_id: str) -> str:
+    """The fingerprint that an id carries, for display."""
+    return secret_id.rpartition("-")[2]
+
+
+def belongs_to(secret_id: str, other: str) -> bool:
+    """True when both ids are of the same tunnel, whatever the key."""
+    return secret_id.rpartition("-")[0] == other.rpartition("-")[0]
+
+
+def is_of_tunnel(secret_id: str, tunnel: str) -> bool:
+    """True when the id was given to a key of this tunnel."""
+    return secret_id.rpartition("-")[0] == f"ike-{PREFIX}{_short(tunnel)}"
+
+
+def _short(tunnel: str) -> str:
+    """A tunnel's name, or a digest behind its beginning. Names have no underscore, so none collide."""
+    if len(tunnel) <= _NAME_LENGTH:
+        return tunnel
+    return f"{tunnel[:15]}_{hashlib.sha256(tunnel.encode()).hexdigest()[:10]}"

@@ -1,0 +1,220 @@
+"""YAML text -> documents: a composer on the event stream of ruamel.yaml's C parser.
+
+ruamel's own constructors are several times slower and keep no position for scalars. Anchors,
+aliases, tags and merge keys are refused: a reader of a desired state should see each value where it
+is used, and a file of a few lines must not expand into gigabytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from _ruamel_yaml import CParser  # type: ignore[import-not-found]
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
+
+from reconciler.load.documents import Branch, Document, Marks
+from reconciler.load.scalars import resolve
+from reconciler.model.diagnostic import Diagnostics, Location
+
+Event: TypeAlias = Any
+"""An event of the C parser; its module has no types."""
+
+MAX_DEPTH = 32
+"""Mappings and sequences inside one another; the deepest document of the format has 6."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class _Unreadable(Exception):
+    """The rest of the file cannot be composed; the reason is already reported."""
+
+
+def compose(content: bytes, file: str, found: Diagnostics) -> tuple[list[Document], bool]:
+    """Documents of one file, in order, and whether the file was understood in full.
+
+    Documents with nothing in them are left out. Findings are added to `found`: `yaml-encoding`,
+    `yaml-syntax`, `yaml-duplicate-key`, `yaml-key`, `yaml-unsupported`, `yaml-nesting`.
+    """
+    content = content.removeprefix(_BOM)
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8")
+        found.error(
+            "yaml-encoding",
+            Location(file, before.count("\n") + 1, len(before) - before.rfind("\n")),
+            f"not UTF-8: byte 0x{content[error.start]:02x}",
+            hint="save the file as UTF-8",
+        )
+        return [], False
+    composer = _Composer(content, file, found)
+    return composer.documents(), composer.whole
+
+
+class _Composer:
+    def __init__(self, content: bytes, file: str, found: Diagnostics) -> None:
+        self._content = content
+        self._file = file
+        self._found = found
+        self.whole = True
+
+    def documents(self) -> list[Document]:
+        documents: list[Document] = []
+        try:
+            self._next = CParser(self._content).get_event
+            self._next()
+            while not isinstance(event := self._next(), StreamEndEvent):
+                document = self._document(event, len(documents))
+                if document is not None:
+                    documents.append(document)
+        except MarkedYAMLError as error:
+            self.whole = False
+            self._syntax_error(error)
+        except YAMLError as error:
+            # The reader's errors know a byte position only, and that in what it has buffered.
+            self.whole = False
+            reason = getattr(error, "reason", str(error))
+            self._found.error("yaml-encoding", self._control_character(), f"not YAML text: {reason}")
+        except _Unreadable:
+            self.whole = False
+        return documents
+
+    def _document(self, event: Event, index: int) -> Document | None:
+        """The next document; None when it is empty or holds what is refused."""
+        self._sound = True
+        if isinstance(event, DocumentStartEvent) and event.tags:
+            self._refuse(event, "a tag directive")
+        root = self._next()
+        data, marks = self._value(root, 1)
+        self._next()
+        if not self._sound:
+            self.whole = False
+            return None
+        return None if data is None else Document(data, marks, self._file, index)
+
+    def _value(self, event: Event, depth: int) -> tuple[Any, Marks]:
+        kind = type(event)
+        if kind is ScalarEvent:
+            mark = event.start_mark
+            if event.anchor is not None or event.tag is not None:
+                self._refuse_properties(event)
+            value = resolve(event.value) if event.implicit[0] else event.value
+            return value, (mark.line + 1, mark.column + 1)
+        if kind is AliasEvent:
+            self._refuse(event, f"an alias (*{event.anchor})")
+            return None, _position(event)
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_properties(event)
+        if depth > MAX_DEPTH:
+            self._found.error("yaml-nesting", self._at(event), f"nested more than {MAX_DEPTH} levels deep")
+            raise _Unreadable
+        if kind is MappingStartEvent:
+            return self._mapping(event, depth)
+        return self._sequence(event, depth)
+
+    def _mapping(self, start: Event, depth: int) -> tuple[dict[str, Any], Branch]:
+        data: dict[str, Any] = {}
+        branch = Branch(_position(start))
+        while type(event := self._next()) is not MappingEndEvent:
+            key = self._key(event, depth)
+            position = _position(event)
+            value, marks = self._value(self._next(), depth + 1)
+            if key is None:
+                continue
+            if key in data:
+                self._duplicate(event, key, branch)
+                continue
+            data[key] = value
+            branch.keys[key] = position
+            branch.items[key] = marks
+        return data, branch
+
+    def _sequence(self, start: Event, depth: int) -> tuple[list[Any], Branch]:
+        data: list[Any] = []
+        branch = Branch(_position(start))
+        while type(event := self._next()) is not SequenceEndEvent:
+            value, branch.items[len(data)] = self._value(event, depth + 1)
+            data.append(value)
+        return data, branch
+
+    def _key(self, event: Event, depth: int) -> str | None:
+        """The text of a key; None when it is not text, which is reported."""
+        if type(event) is ScalarEvent and event.value == "<<" and event.implicit[0]:
+            self._refuse(event, "a merge key (<<)")
+            return None
+        key, _ = self._value(event, depth + 1)
+        if isinstance(key, str):
+            return key
+        if type(event) is not AliasEvent:
+            self._sound = False
+            self._found.error(
+                "yaml-key",
+                self._at(event),
+                "a key is text, and this is not",
+                hint="quote it" if type(event) is ScalarEvent else "",
+            )
+        return None
+
+    def _duplicate(self, event: Event, key: str, branch: Branch) -> None:
+        first = Location(self._file, *branch.keys[key])
+        self._found.error(
+            "yaml-duplicate-key",
+            self._at(event),
+            f"the key {key!r} is already given at line {first.line}, column {first.column}",
+            related=(first,),
+        )
+
+    def _refuse_properties(self, event: Event) -> None:
+        if event.anchor is not None:
+            self._refuse(event, f"an anchor (&{event.anchor})")
+        if event.tag is not None:
+            self._refuse(event, f"a tag ({event.tag})")
+
+    def _refuse(self, event: Event, what: str) -> None:
+        self._sound = False
+        self._found.error(
+            "yaml-unsupported",
+            self._at(event),
+            f"{what} is not supported in the desired state",
+            hint="write the value out",
+        )
+
+    def _syntax_error(self, error: MarkedYAMLError) -> None:
+        mark = error.problem_mark or error.context_mark
+        location = Location(self._file, mark.line + 1, mark.column + 1) if mark else Location(self._file)
+        context = f" {error.context}" if error.context else ""
+        line = self._content.decode().splitlines()[mark.line : mark.line + 1] if mark else []
+        self._found.error(
+            "yaml-syntax",
+            location,
+            f"not YAML:{context} {error.problem}",
+            hint="indent with spaces: YAML does not allow tabs there" if line and "\t" in line[0] else "",
+        )
+
+    def _control_character(self) -> Location:
+        for number, line in enumerate(self._content.decode().split("\n"), 1):
+            for column, character in enumerate(line, 1):
+                if (
+                    not character.isprintable()
+                    and character not in "\t\r\x85\ufeff"
+                    and ord(character) < 0xA0
+                ):
+                    return Location(self._file, number, column)
+        return Location(self._file)
+
+    def _at(self, event: Event) -> Location:
+        return Location(self._file, *_position(event))
+
+
+def _position(event: Event) -> tuple[int, int]:
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1

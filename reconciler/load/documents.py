@@ -1,0 +1,114 @@
+"""What loading yields: plain data, and beside it the marks that say where each part of it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from reconciler.model.diagnostic import Diagnostic, Location
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys and indexes that lead to a value of a document: `("spec", "peer", "cidrs", 1)`."""
+
+Position: TypeAlias = tuple[int, int]
+"""Line and column, both from 1."""
+
+
+class Branch:
+    """The marks of a mapping or a sequence.
+
+    `items` is parallel to the data: for each key or index the Position of a scalar, or a Branch.
+    `keys` has the Position of each key; it is empty for a sequence.
+    """
+
+    __slots__ = ("items", "keys", "position")
+
+    def __init__(self, position: Position) -> None:
+        self.position = position
+        self.keys: dict[str, Position] = {}
+        self.items: dict[str | int, Position | Branch] = {}
+
+
+Marks: TypeAlias = Position | Branch
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document. `data` is made of dict (keys are str), list, str, int, float, bool and None."""
+
+    data: object
+    marks: Marks
+    file: str
+    index: int
+    """Its place in the file, from 0."""
+
+    def locate(self, path: Path = ()) -> Location:
+        """Where a value stands; of what is missing, the nearest that encloses it."""
+        marks = self.marks
+        for part in path:
+            if not isinstance(marks, Branch) or part not in marks.items:
+                break
+            marks = marks.items[part]
+        position = marks.position if isinstance(marks, Branch) else marks
+        return Location(self.file, *position)
+
+    def locate_key(self, path: Path) -> Location:
+        """Where the key of a value stands; of an item of a sequence, the item."""
+        marks = self.marks
+        for part in path[:-1]:
+            if not isinstance(marks, Branch) or part not in marks.items:
+                return self.locate(path)
+            marks = marks.items[part]
+        if isinstance(marks, Branch) and path and path[-1] in marks.keys:
+            return Location(self.file, *marks.keys[str(path[-1])])
+        return self.locate(path)
+
+
+@dataclass(frozen=True, slots=True)
+class LockEntry:
+    """An automatically assigned address, and where the lock file says so."""
+
+    address: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the documents come from. `commit` is the full id of a Git commit, None for a working tree."""
+
+    path: str
+    subdir: str
+    commit: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.path}/{self.subdir}" if self.subdir else self.path
+        return f"{where}@{self.commit[:12]}" if self.commit else where
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Everything that was read. File names are relative to the tree or repository, with `/`."""
+
+    documents: tuple[Document, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    source: Source
+    digest: str
+    """SHA-256 over the names and bytes of all files, as hexadecimal digits."""
+    lock_file: str
+    """Name of the lock file of assigned VIP addresses, whether it exists or not."""
+    lock: Mapping[str, LockEntry] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    """Texts of files that could not be read in full: what they define is not known."""
+
+    def may_define(self, word: str) -> bool:
+        """True when a file that could not be read mentions the word, so that it may define it."""
+        return any(word in text for text in self.unread)
+
+
+def dotted(path: Path) -> str:
+    """`("spec", "peer", "cidrs", 1)` -> `spec.peer.cidrs[1]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text

@@ -1,0 +1,84 @@
+"""Named bytes -> Loaded. Pure, and the same for a working tree and for a Git revision."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from reconciler.load.composer import compose
+from reconciler.load.documents import Document, Loaded, LockEntry, Source
+from reconciler.model.diagnostic import Diagnostics, Location
+from schemas.addresses import parse_address
+
+LOCK_NAME = "vips.lock.yaml"
+SUFFIXES = (".yaml", ".yml")
+MAX_BYTES = 16 * 2**20
+"""Largest file that is read. 10,000 documents of the format in one file have 6 MB."""
+
+
+def is_yaml(name: str) -> bool:
+    """True for the names of files that are read."""
+    return name.endswith(SUFFIXES)
+
+
+def report_symbolic_link(name: str, found: Diagnostics) -> None:
+    """Refuse a link: to pass over one in silence could delete every tunnel that is behind it."""
+    found.error(
+        "symbolic-link",
+        Location(name),
+        "symbolic links are not followed: what they lead to may not be part of the revision",
+        hint="put the file itself here",
+    )
+
+
+def read(files: Mapping[str, bytes], source: Source, found: Diagnostics) -> Loaded:
+    """Compose every file, in the order of their names. `found` holds what finding them has reported."""
+    lock_file = f"{source.subdir}/{LOCK_NAME}" if source.subdir else LOCK_NAME
+    digest = hashlib.sha256()
+    documents: list[Document] = []
+    unread: list[str] = []
+    lock: dict[str, LockEntry] = {}
+    for name in sorted(files):
+        content = files[name]
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+        if len(content) > MAX_BYTES:
+            found.error(
+                "file-too-large", Location(name), f"{len(content)} bytes; at most {MAX_BYTES} are read"
+            )
+            unread.append(content.decode(errors="replace"))
+            continue
+        composed, whole = compose(content, name, found)
+        if not whole:
+            unread.append(content.decode(errors="replace"))
+        if name == lock_file:
+            lock = _read_lock(composed, found)
+        elif composed or not whole:
+            documents += composed
+        else:
+            found.warning("file-empty", Location(name), "the file holds no document")
+    return Loaded(tuple(documents), tuple(found), source, digest.hexdigest(), lock_file, lock, tuple(unread))
+
+
+def _read_lock(documents: list[Document], found: Diagnostics) -> dict[str, LockEntry]:
+    """VIP name -> assigned address, from the one document of the lock file."""
+    entries: dict[str, LockEntry] = {}
+    hint = "run `tunnelwright allocate`, which writes this file"
+    for document in documents:
+        if document.index > 0 or not isinstance(document.data, dict):
+            found.error(
+                "lock-malformed",
+                document.locate(),
+                "the lock file is one mapping of VIP name to address",
+                hint=hint,
+            )
+            continue
+        for name, address in document.data.items():
+            location = document.locate((name,))
+            try:
+                parse_address(address if isinstance(address, str) else "")
+            except ValueError:
+                found.error("lock-malformed", location, f"{address!r} is not an IPv4 address", hint=hint)
+                continue
+            entries[name] = LockEntry(address, location)
+    return entries

@@ -1,0 +1,68 @@
+"""What no edit in Git can fix: one small tree of exceptions, each with an exit code of its own."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the command's exit status says; documented in docs/reference/exit-codes.md."""
+
+    OK = 0
+    ERROR = 1
+    CHANGES = 2
+    """Only with `--detailed-exitcode`: the plan holds changes."""
+    STALE = 3
+    LOCKED = 4
+    UNSAFE = 5
+    INVALID = 6
+    """The desired state has errors that its author can fix."""
+    UNREACHABLE = 7
+    INCOMPLETE = 8
+    """An apply or a verification did not reach the desired state; the report says where."""
+
+
+class TunnelwrightError(Exception):
+    """Base of all errors outside the desired state. `str()` is the sentence for the user."""
+
+    exit_code = ExitCode.ERROR
+    retryable = False
+
+    def __init__(self, message: str, *, router: str = "", operation: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.router = router
+        self.operation = operation
+        self.hint = hint
+
+
+class RouterUnreachable(TunnelwrightError):
+    """The router did not answer, or its VICI socket is not there."""
+
+    exit_code = ExitCode.UNREACHABLE
+    retryable = True
+
+
+class CommandRejected(TunnelwrightError):
+    """The router answered and refused."""
+
+
+class SecretUnavailable(TunnelwrightError):
+    """A referenced key could not be read, or is readable by others."""
+
+
+class SourceUnavailable(TunnelwrightError):
+    """The repository, the revision or the folder is not there."""
+
+
+class PlanStale(TunnelwrightError):
+    """The saved plan no longer describes what would be done now."""
+
+    exit_code = ExitCode.STALE
+
+
+class Locked(TunnelwrightError):
+    """Somebody else is changing this router."""
+
+    exit_code = ExitCode.LOCKED
+    retryable = True

@@ -1,0 +1,178 @@
+"""The desired state after validation: every reference resolved, every default filled in.
+
+Addresses and CIDRs are canonical strings (`203.0.113.10`, `10.1.0.0/24`, no host bits); tuples are
+in the author's order. A Fabric says *what* the repository wants; `reconciler.compile` turns it into
+one RouterConfig for each router.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from reconciler.model.diagnostic import Location
+
+
+class IdType(StrEnum):
+    """The IKE identification types that the service offers (RFC 7296, section 3.5)."""
+
+    IP = "ip"
+    FQDN = "fqdn"
+    EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class IkeId:
+    """One end's identity. `value` has no type prefix: `203.0.113.10`, `site-a`, `vpn@site-a`."""
+
+    type: IdType
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class IkePolicy:
+    """IKE policy (spec section 3). Algorithms are the service's words, groups are IANA numbers."""
+
+    version: Literal[1, 2]
+    integrity: str
+    encryption: str
+    dh_group: int
+    lifetime: int
+    """Seconds until the IKE_SA is replaced."""
+    dpd_enabled: bool
+    dpd_delay: int
+    """Seconds between liveness checks of an idle peer."""
+    dpd_action: Literal["restart", "clear", "trap"]
+
+
+@dataclass(frozen=True, slots=True)
+class EspPolicy:
+    """IPsec policy (spec section 3). `pfs_group` is an IANA group number, or None for no PFS."""
+
+    integrity: str
+    encryption: str
+    pfs_group: int | None
+    lifetime: int
+    """Seconds until the CHILD_SA is replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class PskRef:
+    """Where a pre-shared key is found. It is a reference: the repository never holds the key."""
+
+    source: Literal["file", "env"]
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicNetwork:
+    """A public IPv4 network with its prefix; VIPs live on it."""
+
+    name: str
+    cidr: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class VpcNetwork:
+    """A private network behind a router."""
+
+    name: str
+    cidr: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A router's interface in one network. `address` is the router's own address there."""
+
+    network: str
+    cidr: str
+    interface: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class DockerAccess:
+    """A router in a container: its VICI socket is found through the container's bind mounts."""
+
+    container: str
+    vici_socket: str
+    """Path of the socket inside the container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """A virtual IP. `managed` is False for an address that the router has anyway (its system VIP,
+    or one declared as provided by others): it is never added by this tool."""
+
+    name: str
+    address: str
+    prefix_length: int
+    public_network: str
+    router: str
+    interface: str
+    managed: bool
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """One end of a tunnel, at one router that we manage."""
+
+    name: str
+    description: str
+    router: str
+    vip: Vip
+    peer_address: str
+    local_cidrs: tuple[str, ...]
+    peer_cidrs: tuple[str, ...]
+    local_id: IkeId
+    peer_id: IkeId
+    psk: PskRef
+    ike: IkePolicy
+    esp: EspPolicy
+    enabled: bool
+    location: Location
+    mirror: str | None = None
+    """Name of the tunnel that is this one's other end, when that end is managed too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """A vRouter that we manage."""
+
+    name: str
+    access: DockerAccess
+    management_cidr: str | None
+    public: tuple[Attachment, ...]
+    vpc: tuple[Attachment, ...]
+    mss: int
+    """TCP maximum segment size for traffic through its tunnels, in bytes."""
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Fabric:
+    """Everything that one revision of the repository desires. Keys are names."""
+
+    public_networks: Mapping[str, PublicNetwork] = field(default_factory=dict)
+    vpc_networks: Mapping[str, VpcNetwork] = field(default_factory=dict)
+    routers: Mapping[str, Router] = field(default_factory=dict)
+    vips: Mapping[str, Vip] = field(default_factory=dict)
+    tunnels: Mapping[str, Tunnel] = field(default_factory=dict)
+
+    def tunnels_of(self, router: str) -> tuple[Tunnel, ...]:
+        """The tunnels that end at one router, by name."""
+        return tuple(
+            self.tunnels[name] for name in sorted(self.tunnels) if self.tunnels[name].router == router
+        )
+
+    def vips_of(self, router: str) -> tuple[Vip, ...]:
+        """The VIPs of one router, by name."""
+        return tuple(self.vips[name] for name in sorted(self.vips) if self.vips[name].router == router)

@@ -1,0 +1,233 @@
+"""A plan: which resources change and why, and the ordered operations that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TypeAlias
+
+from reconciler.model.router_config import InterfaceAddress, SharedSecret
+from reconciler.model.secret import Secret
+from reconciler.model.settings import Change, Settings
+
+
+class Action(StrEnum):
+    """What happens to a resource; the symbols are Terraform's."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+    @property
+    def symbol(self) -> str:
+        """`+`, `~` or `-`."""
+        return {"create": "+", "update": "~", "delete": "-"}[self.value]
+
+
+class Disruption(StrEnum):
+    """What a step does to traffic that flows, from nothing to the end of the tunnel."""
+
+    NONE = "none"
+    MAKE_BEFORE_BREAK = "make-before-break"
+    INTERRUPTS = "interrupts"
+    DESTROYS = "destroys"
+
+    @property
+    def rank(self) -> int:
+        """0 for the mildest."""
+        return list(Disruption).index(self)
+
+
+class Phase(IntEnum):
+    """The order of an apply. Every router finishes a phase before any starts the next one, so both
+    ends of a pair are loaded before either switches. A tunnel's file is written in COMMIT, after the
+    switch: until then the difference to the file keeps the change visible to the next run."""
+
+    HOST = 1
+    GUARD = 2
+    SECRETS = 3
+    CONNECTIONS = 4
+    SWITCH = 5
+    COMMIT = 6
+    RETIRE = 7
+    UNGUARD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SetSysctl:
+    """Write one value below /proc/sys."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddAddress:
+    """Configure a VIP on its interface."""
+
+    address: InterfaceAddress
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFirewall:
+    """One atomic nftables transaction, as libnftables JSON."""
+
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSecret:
+    """VICI load-shared."""
+
+    secret: SharedSecret
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadSecret:
+    """VICI unload-shared."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadConnection:
+    """VICI load-conn."""
+
+    name: str
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadConnection:
+    """VICI unload-conn; SAs go on until they are terminated."""
+
+    name: str
+
+
+class Scope(StrEnum):
+    """What has to come up: the first SAs of a tunnel, new CHILD_SAs inside its IKE_SA, or a new IKE_SA
+    beside the old one. In rising order of reach."""
+
+    FIRST = "first"
+    CHILD = "child"
+    IKE = "ike"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least reach."""
+        return list(Scope).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Establish:
+    """Bring up every child, then retire the SAs that were there before, if any. `scope` is what the plan
+    foresees; charon itself knows whether the running IKE_SA can carry the new children."""
+
+    connection: str
+    children: tuple[str, ...]
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """End every IKE_SA of a connection, with its CHILD_SAs."""
+
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Write a swanctl file: 0600, to a temporary name, then renamed."""
+
+    path: str
+    content: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFile:
+    """Remove a swanctl file."""
+
+    path: str
+
+
+Operation: TypeAlias = (
+    SetSysctl
+    | AddAddress
+    | ChangeFirewall
+    | LoadSecret
+    | UnloadSecret
+    | LoadConnection
+    | UnloadConnection
+    | Establish
+    | Terminate
+    | WriteFile
+    | RemoveFile
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation at one router. `group` is shared by the steps of both ends of a tunnel; an
+    empty group means the router as a whole."""
+
+    router: str
+    phase: Phase
+    group: str
+    summary: str
+    disruption: Disruption
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What a person counts: a tunnel end, a VIP, the firewall table, the sysctls of a router."""
+
+    router: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.router}/{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """One resource that differs from the desired state, and the steps that mend it."""
+
+    resource: Resource
+    action: Action
+    reason: str
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def disruption(self) -> Disruption:
+        """The worst disruption among its steps."""
+        return max((step.disruption for step in self.steps), key=lambda d: d.rank, default=Disruption.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that one apply would do, routers and resources in order of name."""
+
+    changes: tuple[ResourceChange, ...] = ()
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    """Routers that could not be observed, with the reason; nothing is planned for them."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Tunnels left out because their other end cannot be changed together with them."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps in the order of an apply: by phase, then by router."""
+        found = [step for change in self.changes for step in change.steps]
+        return tuple(sorted(found, key=lambda step: (step.phase, step.router)))
+
+    def count(self, action: Action) -> int:
+        """How many resources the plan adds, changes or destroys."""
+        return sum(change.action is action for change in self.changes)
+
+    @property
+    def empty(self) -> bool:
+        """True when the live state is the desired one, as far as it can be observed."""
+        return not self.changes

@@ -1,0 +1,173 @@
+"""What one router should hold (RouterConfig) and what it holds (RouterState), in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from reconciler.model.secret import Secret
+from reconciler.model.settings import Settings
+
+PREFIX = "tw-"
+"""Connections, secrets and files whose names start so are tunnelwright's; nothing else is touched."""
+
+Pair: TypeAlias = tuple[str, str]
+"""A (source, destination) pair of canonical IPv4 addresses or CIDRs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSecret:
+    """A pre-shared key as charon holds it. `id` carries the keyed fingerprint of the key."""
+
+    id: str
+    owners: tuple[str, ...]
+    """Identities for which charon uses the key, in swanctl notation."""
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One desired connection with what belongs to it. `settings` is swanctl's `connections.<name>`."""
+
+    name: str
+    tunnel: str
+    settings: Settings
+    secret: SharedSecret
+    guarded: tuple[Pair, ...]
+    """(local CIDR, peer CIDR) pairs that may cross the router through IPsec only."""
+
+    @property
+    def children(self) -> tuple[str, ...]:
+        """Names of the child configurations."""
+        section = self.settings["children"]
+        return tuple(section) if isinstance(section, Mapping) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """The content of tunnelwright's own nftables table.
+
+    `guarded` holds (local CIDR, peer CIDR), `peers` holds (VIP, peer address); `mss` is in bytes.
+    """
+
+    guarded: frozenset[Pair] = frozenset()
+    peers: frozenset[Pair] = frozenset()
+    mss: int = 1360
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceAddress:
+    """An IPv4 address on an interface; `cidr` keeps the host bits (`203.0.113.10/24`)."""
+
+    interface: str
+    cidr: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouterConfig:
+    """Everything that one router should hold."""
+
+    router: str
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    files: Mapping[str, Secret] = field(default_factory=dict)
+    """Path below /etc/swanctl/conf.d to content; the content holds keys."""
+    addresses: frozenset[InterfaceAddress] = frozenset()
+    firewall: Firewall = field(default_factory=Firewall)
+    sysctls: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Key (`net/ipv4/ip_forward`) to the values that are allowed."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Tunnel to the name that both ends of a managed pair share."""
+    initiators: frozenset[str] = frozenset()
+    """Tunnels that this router, not the peer, brings up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSa:
+    """A CHILD_SA as charon reports it. SPIs are 8 hexadecimal digits; `spi_in` is ours to receive."""
+
+    id: str
+    name: str
+    state: str
+    spi_in: str
+    spi_out: str
+    protocol: str
+    encapsulated: bool
+    algorithms: str
+    """Negotiated, as swanctl words: `aes256-sha256` or `aes256-sha256-modp2048`."""
+    local_ts: tuple[str, ...]
+    remote_ts: tuple[str, ...]
+    bytes_in: int
+    packets_in: int
+    bytes_out: int
+    packets_out: int
+    age: int
+    """Seconds since it was installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class IkeSa:
+    """An IKE_SA as charon reports it, with its CHILD_SAs in the order of their ids."""
+
+    id: str
+    connection: str
+    version: str
+    state: str
+    local_address: str
+    local_id: str
+    remote_address: str
+    remote_id: str
+    initiator: bool
+    algorithms: str
+    age: int
+    """Seconds since it was established."""
+    children: tuple[ChildSa, ...]
+
+    @property
+    def ending(self) -> bool:
+        """True while a delete is on its way to the peer, or has just come from it."""
+        return self.state in {"DELETING", "DESTROYING"}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFile:
+    """A file on the router. `content` may hold keys; `mode` is the permission bits."""
+
+    content: Secret
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFirewall:
+    """The table as listed: its elements, and whether its rules are exactly ours for `mss`."""
+
+    guarded: frozenset[Pair]
+    peers: frozenset[Pair]
+    rules: tuple[str, ...]
+    """Canonical JSON of each chain and rule, counters and handles left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterState:
+    """Everything that one router holds, as far as it can be observed."""
+
+    router: str
+    version: str
+    plugins: frozenset[str]
+    connections: Mapping[str, Settings]
+    """What list-conns reports, in the vocabulary of the desired settings; a subset of the fields."""
+    secret_ids: frozenset[str]
+    sas: tuple[IkeSa, ...]
+    files: Mapping[str, LiveFile]
+    addresses: frozenset[InterfaceAddress]
+    firewall: LiveFirewall | None
+    sysctls: Mapping[str, str]
+
+    @property
+    def data_plane(self) -> str:
+        """`userspace` where kernel-libipsec carries ESP, else `kernel` (XFRM)."""
+        return "userspace" if "kernel-libipsec" in self.plugins else "kernel"
+
+    def sas_of(self, connection: str) -> tuple[IkeSa, ...]:
+        """The IKE_SAs of one connection, oldest first."""
+        return tuple(sa for sa in self.sas if sa.connection == connection)

@@ -1,0 +1,76 @@
+"""Router -> RouterState: one VICI session and one command on the host, then decoding. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from reconciler.facets import connections, firewall, sas
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.observation import Observation
+from reconciler.model.router_config import PREFIX, IkeSa, RouterState
+from reconciler.routers.protocol import Router, Vici
+
+
+def observe_router(router: Router, sysctls: Iterable[str]) -> RouterState:
+    """Read one router.
+
+    Connections that are not tunnelwright's are left out: they are nobody's business here.
+
+    Raises RouterUnreachable or CommandRejected.
+    """
+    version = router.vici.request("version")
+    stats = router.vici.request("stats")
+    listed = router.vici.stream("list-conns", "list-conn")
+    conns = {name: body for event in listed for name, body in event.items() if name.startswith(PREFIX)}
+    secret_ids = frozenset(router.vici.request("get-shared").get("keys", ()))
+    running = read_sas(router.vici)
+    snapshot = router.host.snapshot(sysctls)
+    return RouterState(
+        router=router.name,
+        version=version["version"],
+        plugins=frozenset(stats["plugins"]),
+        connections={name: connections.decode(body) for name, body in conns.items()},
+        secret_ids=secret_ids,
+        sas=running,
+        files=snapshot.files,
+        addresses=snapshot.addresses,
+        firewall=firewall.decode(snapshot.firewall),
+        sysctls=snapshot.sysctls,
+    )
+
+
+def read_sas(vici: Vici, connection: str | None = None) -> tuple[IkeSa, ...]:
+    """Our IKE_SAs, or those of one connection, oldest first."""
+    wanted = {"ike": connection} if connection is not None else None
+    found = [
+        sas.decode(name, body)
+        for event in vici.stream("list-sas", "list-sa", wanted)
+        for name, body in event.items()
+        if name.startswith(PREFIX)
+    ]
+    return tuple(sorted(found, key=lambda sa: int(sa.id)))
+
+
+def observe(
+    connect: Callable[[str], Router], sysctls: Mapping[str, Iterable[str]], parallelism: int = 10
+) -> Observation:
+    """Read many routers side by side; `sysctls` gives each router's keys. One that fails delays no other."""
+
+    def read(name: str) -> RouterState | TunnelwrightError:
+        try:
+            router = connect(name)
+            try:
+                return observe_router(router, sysctls[name])
+            finally:
+                router.close()
+        except TunnelwrightError as error:
+            return error
+
+    names = sorted(sysctls)
+    with ThreadPoolExecutor(max_workers=max(1, min(parallelism, len(names)))) as pool:
+        results = dict(zip(names, pool.map(read, names), strict=True))
+    return Observation(
+        states={name: result for name, result in results.items() if isinstance(result, RouterState)},
+        failures={name: result for name, result in results.items() if isinstance(result, TunnelwrightError)},
+    )

@@ -1,0 +1,93 @@
+"""Desired against live, over all routers -> Plan. Pure.
+
+The two ends of a managed pair are planned as one group: they are loaded together, one of them brings
+the tunnel up, and neither is touched while the other cannot be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from reconciler.diff import diff_router, switch_step
+from reconciler.model.plan import Establish, Phase, Plan, ResourceChange, Step
+from reconciler.model.router_config import RouterConfig, RouterState
+
+Selector = Callable[[ResourceChange], bool]
+
+
+def make_plan(
+    desired: Mapping[str, RouterConfig],
+    live: Mapping[str, RouterState],
+    unreachable: Mapping[str, str] | None = None,
+    selected: Selector = lambda _: True,
+) -> Plan:
+    """What has to be done so that every reachable router becomes as desired.
+
+    `unreachable` gives the routers without a live state and why; a group with an end on one of them is
+    withheld. `selected` narrows the plan (`--target`, `--exclude`).
+    """
+    dead = dict(unreachable or {})
+    blocked = {group: router for router in sorted(dead) for group in desired[router].groups.values()}
+    changes: list[ResourceChange] = []
+    withheld: dict[str, str] = {}
+    for router in sorted(live):
+        found = diff_router(desired[router], live[router])
+        kept = []
+        for change in found:
+            group = next((step.group for step in change.steps if step.group), "")
+            if not selected(change):
+                continue
+            if group in blocked:
+                withheld[change.resource.name] = f"its other end is at {blocked[group]}, which is unreachable"
+            else:
+                kept.append(change)
+        # The guard of a tunnel that stays for now must stay with it.
+        changes += kept if len(kept) == len(found) else _without_unguard(kept)
+    return Plan(tuple(_one_initiator(changes, desired)), dead, withheld)
+
+
+def _without_unguard(changes: Iterable[ResourceChange]) -> Iterator[ResourceChange]:
+    for change in changes:
+        steps = tuple(step for step in change.steps if step.phase is not Phase.UNGUARD)
+        if steps or not change.steps:
+            yield replace(change, steps=steps)
+
+
+def _one_initiator(
+    changes: Iterable[ResourceChange], desired: Mapping[str, RouterConfig]
+) -> Iterator[ResourceChange]:
+    """Leave one end of each group to bring the tunnel up: both would make two SAs of one tunnel. It
+    does what the end with the wider need needs."""
+    found = list(changes)
+    by_group: dict[str, list[Step]] = {}
+    for change in found:
+        for step in change.steps:
+            if step.phase is Phase.SWITCH:
+                by_group.setdefault(step.group, []).append(step)
+    chosen = {group: _join(steps, desired) for group, steps in by_group.items()}
+    for change in found:
+        steps = (
+            chosen[step.group] if step.phase is Phase.SWITCH else step
+            for step in change.steps
+            if step.phase is not Phase.SWITCH or chosen[step.group].router == step.router
+        )
+        yield replace(change, steps=tuple(steps))
+
+
+def _join(steps: list[Step], desired: Mapping[str, RouterConfig]) -> Step:
+    """One switch for the group, at the end that initiates."""
+    first = next((step for step in steps if _initiates(step, desired[step.router])), steps[0])
+    widest = max(steps, key=lambda step: (step.disruption.rank, _operation(step).scope.rank))
+    operation = replace(_operation(first), scope=_operation(widest).scope)
+    return switch_step(first.router, first.group, operation, widest.disruption)
+
+
+def _initiates(step: Step, config: RouterConfig) -> bool:
+    return config.connections[_operation(step).connection].tunnel in config.initiators
+
+
+def _operation(step: Step) -> Establish:
+    if not isinstance(step.operation, Establish):
+        raise TypeError(f"{step.summary}: not a switch")
+    return step.operation

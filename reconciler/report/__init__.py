@@ -1,0 +1,1 @@
+"""What people and programs read: plans, outcomes, status and diagnostics as text or JSON. Pure."""

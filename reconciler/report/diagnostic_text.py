@@ -1,0 +1,29 @@
+"""Findings in the desired state as text: `file:line:column: error: …`, what is allowed, a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.report.line import Line
+
+
+def diagnostic_lines(found: Iterable[Diagnostic]) -> Iterator[Line]:
+    """Every finding, then how many there are."""
+    count = dict.fromkeys(Severity, 0)
+    for item in found:
+        count[item.severity] += 1
+        style = "red" if item.severity is Severity.ERROR else "yellow"
+        path = f" [{item.path}]" if item.path else ""
+        yield Line(f"{item.location}: {item.severity}: {item.message}{path} ({item.code})", style)
+        if item.allowed:
+            yield Line(f"    allowed: {item.allowed}")
+        if item.hint:
+            yield Line(f"    hint: {item.hint}")
+        for place in item.related:
+            yield Line(f"    see also: {place}")
+    if any(count.values()):
+        parts = [
+            f"{number} {severity}{'s' if number != 1 else ''}" for severity, number in count.items() if number
+        ]
+        yield Line(", ".join(parts), "bold")

@@ -1,0 +1,139 @@
+"""Machine output: one JSON object a line, the first of `type` `version`. Keys are only ever added within
+a major version. Key material appears as fingerprints, as everywhere in a plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from reconciler.model.diagnostic import Diagnostic, Location
+from reconciler.model.observation import Observation
+from reconciler.model.outcome import Check, Outcome
+from reconciler.model.plan import Action, Plan, ResourceChange, Step
+from reconciler.model.router_config import IkeSa
+from reconciler.model.settings import UNOBSERVABLE, Change, Live
+
+FORMAT = "1.0"
+
+
+def version_line(tunnelwright: str) -> dict[str, Any]:
+    """What every output begins with."""
+    return {"type": "version", "format": FORMAT, "tunnelwright": tunnelwright}
+
+
+def plan_objects(plan: Plan) -> Iterator[dict[str, Any]]:
+    """One object a resource, then one for what was left out, then the summary."""
+    for change in plan.changes:
+        yield {"type": "resource_change", **resource_object(change)}
+    for router, reason in sorted(plan.unreachable.items()):
+        yield {"type": "unreachable", "router": router, "reason": reason}
+    for tunnel, reason in sorted(plan.withheld.items()):
+        yield {"type": "withheld", "tunnel": tunnel, "reason": reason}
+    counts = {action.value: plan.count(action) for action in Action}
+    yield {"type": "plan_summary", **counts, "digest": plan_digest(plan)}
+
+
+def resource_object(change: ResourceChange) -> dict[str, Any]:
+    """One resource with its fields and steps."""
+    return {
+        "router": change.resource.router,
+        "kind": change.resource.kind,
+        "name": change.resource.name,
+        "action": change.action.value,
+        "reason": change.reason,
+        "disruption": change.disruption.value,
+        "changes": [_change_object(item) for item in change.changes],
+        "steps": [_step_object(step) for step in change.steps],
+    }
+
+
+def _change_object(change: Change) -> dict[str, Any]:
+    return {
+        "path": change.path,
+        "before": _value(change.before),
+        "after": _value(change.after),
+        "known_from": change.source,
+    }
+
+
+def _value(value: Live) -> object:
+    if value is UNOBSERVABLE:
+        return {"unobservable": True}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _step_object(step: Step) -> dict[str, Any]:
+    return {
+        "router": step.router,
+        "phase": step.phase.name.lower(),
+        "group": step.group,
+        "summary": step.summary,
+        "disruption": step.disruption.value,
+    }
+
+
+def plan_digest(plan: Plan) -> str:
+    """SHA-256 over everything that a plan shows. Two plans with one digest do the same."""
+    body = {
+        "changes": [resource_object(change) for change in plan.changes],
+        "unreachable": dict(plan.unreachable),
+        "withheld": dict(plan.withheld),
+    }
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def outcome_object(outcome: Outcome) -> dict[str, Any]:
+    """One step's end."""
+    return {
+        "type": "outcome",
+        **_step_object(outcome.step),
+        "status": outcome.status.value,
+        "message": outcome.message,
+        "seconds": round(outcome.seconds, 4),
+    }
+
+
+def check_object(check: Check) -> dict[str, Any]:
+    """One verdict."""
+    return {"type": "check", **asdict(check)}
+
+
+def diagnostic_object(item: Diagnostic) -> dict[str, Any]:
+    """One finding."""
+    return {
+        "type": "diagnostic",
+        "severity": item.severity.value,
+        "code": item.code,
+        **_place(item.location),
+        "path": item.path,
+        "message": item.message,
+        "allowed": item.allowed,
+        "hint": item.hint,
+        "related": [_place(place) for place in item.related],
+    }
+
+
+def _place(location: Location) -> dict[str, Any]:
+    return {"file": location.file, "line": location.line, "column": location.column}
+
+
+def status_objects(seen: Observation) -> Iterator[dict[str, Any]]:
+    """One object a router, then one for each of its IKE_SAs."""
+    for name, error in sorted(seen.failures.items()):
+        yield {"type": "unreachable", "router": name, "reason": error.message}
+    for name, state in sorted(seen.states.items()):
+        yield {"type": "router", "router": name, "version": state.version, "data_plane": state.data_plane}
+        yield from ({"type": "ike_sa", "router": name, **sa_object(sa)} for sa in state.sas)
+
+
+def sa_object(sa: IkeSa) -> dict[str, Any]:
+    """One IKE_SA with its CHILD_SAs."""
+    return asdict(sa)
+
+
+def dump(objects: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Each object as one line of JSON."""
+    return (json.dumps(item, separators=(",", ":")) for item in objects)

@@ -1,0 +1,150 @@
+"""A plan as text, in the words and symbols that Terraform's users know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.model.outcome import Check, Outcome, Status
+from reconciler.model.plan import Action, Disruption, Plan, ResourceChange, Step
+from reconciler.model.settings import UNOBSERVABLE, Change, Live
+from reconciler.report.line import Line
+
+_STYLE = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red"}
+_DISRUPTION_STYLE = {
+    Disruption.NONE: "dim",
+    Disruption.MAKE_BEFORE_BREAK: "cyan",
+    Disruption.INTERRUPTS: "bold red",
+    Disruption.DESTROYS: "bold red",
+}
+NO_CHANGES = "No changes. The live routers match the desired state."
+
+
+def plan_lines(plan: Plan) -> Iterator[Line]:
+    """The whole plan: every resource with its fields, every step with its disruption, the summary."""
+    for router, reason in sorted(plan.unreachable.items()):
+        yield Line(f"! {router}: not planned, unreachable: {reason}", "bold red")
+    for tunnel, reason in sorted(plan.withheld.items()):
+        yield Line(f"! {tunnel}: withheld, {reason}", "bold red")
+    if plan.empty:
+        if not plan.unreachable:
+            yield Line(NO_CHANGES, "bold green")
+        return
+    for change in plan.changes:
+        yield from _resource_lines(change)
+    yield Line()
+    yield Line("Steps, in this order:", "bold")
+    for number, step in enumerate(plan.steps, start=1):
+        yield Line(f"  {number:>3}. {_step_text(step)}", _DISRUPTION_STYLE[step.disruption])
+    yield Line()
+    yield Line(summary(plan), "bold")
+    yield Line(disruption_summary(plan), "bold")
+
+
+def _resource_lines(change: ResourceChange) -> Iterator[Line]:
+    style = _STYLE[change.action]
+    yield Line()
+    yield Line(f"  # {change.resource}: {change.reason}", "bold")
+    kind, name = change.resource.kind, change.resource.name
+    yield Line(f'  {change.action.symbol} {kind} "{name}" at {change.resource.router}', style)
+    for field in change.changes:
+        yield Line(f"      {_field_symbol(field)} {_field_text(field, change.action)}", style)
+
+
+def _field_symbol(field: Change) -> str:
+    if field.before is None:
+        return "+"
+    return "-" if field.after is None else "~"
+
+
+def _field_text(field: Change, action: Action) -> str:
+    if field.before is None:
+        return f"{field.path}: {value_text(field.after)}"
+    if field.after is None:
+        return f"{field.path}: {value_text(field.before)}"
+    known = "" if action is Action.CREATE else f"  (known from {_SOURCES[field.source]})"
+    return f"{field.path}: {value_text(field.before)} -> {value_text(field.after)}{known}"
+
+
+_SOURCES = {
+    "vici": "charon",
+    "file": "the router's file",
+    "sa": "the running SA",
+    "kernel": "the kernel",
+}
+
+
+def value_text(value: Live) -> str:
+    """One value for a person."""
+    if value is UNOBSERVABLE:
+        return "(unobservable)"
+    if value is None:
+        return "(none)"
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _step_text(step: Step) -> str:
+    return f"[{step.router}] {step.summary}: {step.disruption}"
+
+
+def summary(plan: Plan) -> str:
+    """Terraform's summary line."""
+    return (
+        f"Plan: {plan.count(Action.CREATE)} to add, {plan.count(Action.UPDATE)} to change, "
+        f"{plan.count(Action.DELETE)} to destroy."
+    )
+
+
+def disruption_summary(plan: Plan) -> str:
+    """How many steps of each disruption, the harmless ones left out."""
+    counts = {
+        disruption: sum(step.disruption is disruption for step in plan.steps)
+        for disruption in Disruption
+        if disruption is not Disruption.NONE
+    }
+    parts = [f"{count} {name}" for name, count in counts.items() if count]
+    return f"Disruption: {', '.join(parts)}." if parts else "Disruption: none."
+
+
+def outcome_line(outcome: Outcome) -> Line:
+    """One step's end, as it happens."""
+    mark, style = {
+        Status.DONE: ("✓", "green"),
+        Status.FAILED: ("✗", "bold red"),
+        Status.NOT_ATTEMPTED: ("-", "yellow"),
+    }[outcome.status]
+    text = f"  {mark} [{outcome.step.router}] {outcome.step.summary}"
+    if outcome.status is Status.DONE:
+        return Line(f"{text} ({outcome.seconds * 1000:.0f} ms)", style)
+    return Line(f"{text}: {outcome.status}: {outcome.message}", style)
+
+
+def applied_lines(
+    plan: Plan, outcomes: Iterable[Outcome], remaining: Plan, checks: Iterable[Check]
+) -> Iterator[Line]:
+    """What an apply came to."""
+    found = list(outcomes)
+    failed = [o for o in found if o.status is Status.FAILED]
+    skipped = [o for o in found if o.status is Status.NOT_ATTEMPTED]
+    yield from (check_line(check) for check in checks)
+    if failed or skipped:
+        yield Line(
+            f"Apply incomplete: {len(found) - len(failed) - len(skipped)} steps done, {len(failed)} failed, "
+            f"{len(skipped)} not attempted.",
+            "bold red",
+        )
+        yield from (outcome_line(outcome) for outcome in (*failed, *skipped))
+    else:
+        added, changed, destroyed = (plan.count(action) for action in Action)
+        yield Line(
+            f"Apply complete! Resources: {added} added, {changed} changed, {destroyed} destroyed.",
+            "bold green",
+        )
+    if remaining.changes:
+        names = ", ".join(str(change.resource) for change in remaining.changes)
+        yield Line(f"Still different from the desired state: {names}", "bold red")
+
+
+def check_line(check: Check) -> Line:
+    """One verdict."""
+    mark, style = ("✓", "green") if check.passed else ("✗", "bold red")
+    return Line(f"  {mark} {check.name}: {check.evidence}", style)

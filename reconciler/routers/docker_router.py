@@ -1,0 +1,126 @@
+"""A router in a container: VICI over a bind-mounted unix socket, the rest by `docker exec`."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import docker
+import docker.errors
+from docker.utils.socket import frames_iter
+
+from reconciler.facets.files import FOLDER
+from reconciler.model.errors import RouterUnreachable
+from reconciler.model.fabric import Router as DesiredRouter
+from reconciler.routers.shell_host import Completed, ShellHost
+from reconciler.routers.unix_vici import UnixVici
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+LAB_LABEL = "tunnelwright.lab"
+ROLE_LABEL = "tunnelwright.role"
+NAME_LABEL = "tunnelwright.name"
+
+
+class DockerRouter:
+    """One router's container. `lab` names the lab whose container stands for the router, in place of
+    the one that the desired state names.
+
+    Raises RouterUnreachable when there is no engine, no such container, or no charon in it.
+    """
+
+    def __init__(self, desired: DesiredRouter, lab: str | None = None) -> None:
+        self.name = desired.name
+        self._client = _connect(desired.name)
+        try:
+            self._container = self._find(desired, lab)
+            socket_path = self._host_path(PurePosixPath(desired.access.vici_socket))
+            self.vici = UnixVici(self.name, str(socket_path))
+        except BaseException:
+            self._client.close()
+            raise
+        self.host = ShellHost(self.name, self._run, FOLDER)
+
+    def close(self) -> None:
+        """Close the VICI socket and the engine's connection."""
+        self.vici.close()
+        self._client.close()
+
+    def _find(self, desired: DesiredRouter, lab: str | None) -> Container:
+        try:
+            if lab is None:
+                container = self._client.containers.get(desired.access.container)
+            else:
+                labels = {LAB_LABEL: lab, ROLE_LABEL: "router", NAME_LABEL: desired.name}
+                wanted = [f"{key}={value}" for key, value in labels.items()]
+                found = self._client.containers.list(all=True, filters={"label": wanted})
+                if not found:
+                    raise self._unreachable(
+                        f"lab {lab!r} has no router {desired.name!r}", "is the lab up? (tunnelwright lab up)"
+                    )
+                container = found[0]
+        except docker.errors.NotFound as error:
+            raise self._unreachable(
+                f"there is no container {desired.access.container!r}",
+                "spec.access.docker.container names it; for a lab give --lab NAME",
+            ) from error
+        if container.status != "running":
+            raise self._unreachable(f"container {container.name} is {container.status}", "start it")
+        return container
+
+    def _host_path(self, inside: PurePosixPath) -> Path:
+        """Where a path of the container lies on this machine."""
+        for mount in self._container.attrs["Mounts"]:
+            if inside.is_relative_to(mount["Destination"]):
+                return Path(mount["Source"]) / inside.relative_to(mount["Destination"])
+        raise self._unreachable(
+            f"{inside} is on no bind mount of container {self._container.name}",
+            "mount the folder of charon's VICI socket into the container",
+        )
+
+    def _unreachable(self, message: str, hint: str) -> RouterUnreachable:
+        return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
+
+    def _run(self, argv: Sequence[str], stdin: bytes) -> Completed:
+        api: Any = self._client.api
+        try:
+            created = api.exec_create(self._container.id, list(argv), stdin=bool(stdin))
+            stream = api.exec_start(created["Id"], socket=True)
+            try:
+                raw: socket.socket = stream._sock
+                raw.settimeout(60)
+                if stdin:
+                    raw.sendall(stdin)
+                    raw.shutdown(socket.SHUT_WR)
+                output: dict[int, list[bytes]] = {1: [], 2: []}
+                for number, chunk in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
+                    output[number].append(chunk)
+            finally:
+                # Closing the stream alone leaves the connection open until the response is collected.
+                stream._response.close()
+                raw.close()
+            status = api.exec_inspect(created["Id"])["ExitCode"]
+        except (docker.errors.DockerException, OSError) as error:
+            raise RouterUnreachable(
+                f"the container engine failed: {error}", router=self.name, operation=argv[0]
+            ) from error
+        return Completed(int(status), b"".join(output[1]), b"".join(output[2]))
+
+
+def _connect(router: str) -> DockerClient:
+    try:
+        client = docker.from_env(timeout=60)
+        client.ping()
+    except docker.errors.DockerException as error:
+        denied = "Permission denied" in str(error)
+        raise RouterUnreachable(
+            "permission denied on the container engine's socket" if denied else "no container engine answers",
+            router=router,
+            operation="connect",
+            hint="be root or in the group `docker`" if denied else "start one, or set DOCKER_HOST",
+        ) from error
+    return client

@@ -1,0 +1,112 @@
+"""The host side of a router in memory: addresses, sysctls, files and one nftables table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from reconciler.facets import files as swanctl_files
+from reconciler.model.errors import CommandRejected, RouterUnreachable
+from reconciler.model.router_config import InterfaceAddress, LiveFile
+from reconciler.model.secret import Secret
+from reconciler.routers.protocol import HostSnapshot, Ping
+
+
+class MemoryHost:
+    """What lies beside charon. `ping` sends echo requests from one address to
+    another and gives the number of replies."""
+
+    def __init__(
+        self, name: str, addresses: Iterable[InterfaceAddress], ping: Callable[[str, str, int], int]
+    ) -> None:
+        self._name = name
+        self._ping = ping
+        self.up = True
+        self.addresses = set(addresses)
+        self.sysctls: dict[str, str] = {}
+        self.files: dict[str, LiveFile] = {}
+        self.table: list[dict[str, Any]] | None = None
+        """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
+
+    def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
+        """Everything at once; a setting nobody wrote is 0, save rp_filter, which distributions set to 1."""
+        self._check("observe")
+        listing = "" if self.table is None else json.dumps({"nftables": self.table})
+        defaults = {key: "1" if key.endswith("rp_filter") else "0" for key in sysctls}
+        return HostSnapshot(
+            frozenset(self.addresses), listing, {**defaults, **self.sysctls}, dict(self.files)
+        )
+
+    def set_sysctls(self, values: Mapping[str, str]) -> None:
+        """Write kernel settings."""
+        self._check("set sysctls")
+        self.sysctls.update(values)
+
+    def add_address(self, address: InterfaceAddress) -> None:
+        """Configure an address."""
+        self._check("add address")
+        self.addresses.add(address)
+
+    def write_files(self, files: Mapping[str, Secret]) -> None:
+        """Write swanctl files."""
+        self._check("write files")
+        for name, content in files.items():
+            self.files[name] = LiveFile(content, swanctl_files.MODE)
+
+    def remove_files(self, names: Iterable[str]) -> None:
+        """Remove swanctl files."""
+        self._check("remove files")
+        for name in names:
+            self.files.pop(name, None)
+
+    def ping(self, source: str, destination: str, count: int) -> Ping:
+        """All replies come back, or none."""
+        self._check("ping")
+        return Ping(count, self._ping(source, destination, count))
+
+    def change_firewall(self, document: str) -> None:
+        """One transaction: all of it or nothing."""
+        self._check("change firewall")
+        table = None if self.table is None else [dict(entry) for entry in self.table]
+        for command in json.loads(document)["nftables"]:
+            verb, entry = next(iter(command.items()))
+            table = self._run(table, verb, entry)
+        self.table = table
+
+    def _run(
+        self, table: list[dict[str, Any]] | None, verb: str, entry: dict[str, Any]
+    ) -> list[dict[str, Any]] | None:
+        kind, body = next(iter(entry.items()))
+        match verb, kind:
+            case "add", "table":
+                return [] if table is None else table
+            case "delete", "table":
+                if table is None:
+                    raise self._rejected("No such file or directory; did you mean table?")
+                return None
+        if table is None:
+            raise self._rejected("Could not process rule: No such file or directory")
+        if kind != "element":
+            return [*table, entry]
+        changed = []
+        for known in table:
+            if "set" in known and known["set"]["name"] == body["name"]:
+                elements = [e for e in known["set"].get("elem", []) if e not in body["elem"]]
+                missing = verb == "delete" and len(elements) + len(body["elem"]) != len(
+                    known["set"].get("elem", [])
+                )
+                if missing:
+                    raise self._rejected("Could not process rule: No such file or directory")
+                elements += body["elem"] if verb == "add" else []
+                changed.append({"set": {**known["set"], "elem": elements}})
+            else:
+                changed.append(known)
+        return changed
+
+    def _check(self, operation: str) -> None:
+        if not self.up:
+            raise RouterUnreachable("the router is down", router=self._name, operation=operation)
+
+    def _rejected(self, message: str) -> CommandRejected:
+        return CommandRejected(message, router=self._name, operation="change firewall")

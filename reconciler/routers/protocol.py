@@ -1,0 +1,103 @@
+"""What the reconciler asks of a router, whatever lies between: VICI for charon, a few verbs for the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from reconciler.model.router_config import InterfaceAddress, LiveFile
+from reconciler.model.secret import Secret
+
+Message: TypeAlias = Mapping[str, Any]
+"""A VICI message: str, list of str, or a nested Message; a value that is sent may be bytes."""
+
+
+class Vici(Protocol):
+    """charon's control interface (libcharon/plugins/vici/README.md).
+
+    Both calls raise CommandRejected when charon refuses and RouterUnreachable when it does not answer.
+    """
+
+    def request(self, command: str, message: Message | None = None) -> Message:
+        """Send one command and return its reply."""
+        ...
+
+    def stream(self, command: str, event: str, message: Message | None = None) -> Iterator[Message]:
+        """Send one command and yield the events that it streams."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostSnapshot:
+    """The router's host side, read in one round trip."""
+
+    addresses: frozenset[InterfaceAddress]
+    firewall: str
+    """The reply of `nft -j list table inet tunnelwright`, empty when there is no such table."""
+    sysctls: Mapping[str, str]
+    files: Mapping[str, LiveFile]
+    """Our swanctl files by name below /etc/swanctl/conf.d."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """ICMP echo requests that were sent and replies that came back."""
+
+    sent: int
+    received: int
+
+
+class Host(Protocol):
+    """The router beside charon. Each call raises CommandRejected or RouterUnreachable."""
+
+    def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
+        """Read everything at once; `sysctls` are the keys below /proc/sys that matter."""
+        ...
+
+    def set_sysctls(self, values: Mapping[str, str]) -> None:
+        """Write kernel settings, keys below /proc/sys."""
+        ...
+
+    def add_address(self, address: InterfaceAddress) -> None:
+        """Configure an address; one that is there already is no error."""
+        ...
+
+    def change_firewall(self, document: str) -> None:
+        """Run one atomic nftables transaction, given as libnftables JSON."""
+        ...
+
+    def write_files(self, files: Mapping[str, Secret]) -> None:
+        """Write swanctl files, each 0600 and renamed into place whole."""
+        ...
+
+    def remove_files(self, names: Iterable[str]) -> None:
+        """Remove swanctl files; one that is not there is no error."""
+        ...
+
+    def ping(self, source: str, destination: str, count: int) -> Ping:
+        """Send `count` echo requests from one of the router's own addresses."""
+        ...
+
+
+class Router(Protocol):
+    """One router that can be observed and changed."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the desired state."""
+        ...
+
+    @property
+    def vici(self) -> Vici:
+        """Its charon."""
+        ...
+
+    @property
+    def host(self) -> Host:
+        """Everything beside charon."""
+        ...
+
+    def close(self) -> None:
+        """Release what the connection holds."""
+        ...

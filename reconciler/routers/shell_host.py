@@ -1,0 +1,174 @@
+"""The host side of a router over any way to run a command there: POSIX sh, iproute2, nftables, tar.
+
+Keys travel on standard input only: an argument would show in the router's process list.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.model.errors import CommandRejected
+from reconciler.model.router_config import InterfaceAddress, LiveFile
+from reconciler.model.secret import Secret
+from reconciler.routers.protocol import HostSnapshot, Ping
+
+_MARK = "--tunnelwright--"
+
+# One command for all the rest. `nft` answers "No such file or directory" where the table is missing;
+# any other failure of it must not pass for that, so its own words are looked at.
+_SNAPSHOT = f"""
+set -eu
+ip -j -4 address show
+echo '{_MARK}'
+if ! nft -j list table inet tunnelwright 2>/tmp/.tunnelwright-nft.$$; then
+    grep -q 'No such file' /tmp/.tunnelwright-nft.$$ || {{ cat /tmp/.tunnelwright-nft.$$ >&2; exit 1; }}
+fi
+rm -f /tmp/.tunnelwright-nft.$$
+echo '{_MARK}'
+for key do
+    if [ -r "/proc/sys/$key" ]; then printf '%s %s\\n' "$key" "$(cat "/proc/sys/$key")"; fi
+done
+echo '{_MARK}'
+mkdir -p "$FOLDER"
+cd "$FOLDER"
+find . -maxdepth 1 -type f -name 'tw-*.conf' -print0 | tar --create --null --files-from=- --file=-
+"""
+
+# Everything is unpacked beside its place first: a rename within one file system is atomic, so charon
+# never loads half a file, and a full disk fails before anything is replaced.
+_WRITE = """
+set -eu
+umask 077
+mkdir -p "$FOLDER"
+cd "$FOLDER"
+new=$(mktemp -d .tunnelwright-XXXXXX)
+trap 'rm -rf "$new"' EXIT
+tar --extract --no-same-owner --file=- --directory="$new"
+sync
+find "$new" -maxdepth 1 -type f -exec mv -f -t . {} +
+"""
+
+_SYSCTLS = """
+set -eu
+for setting do
+    printf %s "${setting#*=}" > "/proc/sys/${setting%%=*}"
+done
+"""
+
+_REMOVE = """
+set -eu
+cd "$FOLDER"
+tr '\\n' '\\0' | xargs -0 -r rm -f --
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a command left behind."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+Run = Callable[[Sequence[str], bytes], Completed]
+"""Runs an argument vector on the router with the given standard input; raises RouterUnreachable."""
+
+
+class ShellHost:
+    """The host side of the router that `run` reaches."""
+
+    def __init__(self, router: str, run: Run, folder: str) -> None:
+        self._router = router
+        self._run = run
+        self._folder = folder
+
+    def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
+        """Read everything in one command."""
+        output = self._script("observe", _SNAPSHOT, *sysctls)
+        addresses, listing, settings, archive = output.split(f"{_MARK}\n".encode(), 3)
+        return HostSnapshot(
+            addresses=_addresses(json.loads(addresses)),
+            firewall=listing.decode(),
+            sysctls=dict(line.split(" ", 1) for line in settings.decode().splitlines()),
+            files=_unpack(archive),
+        )
+
+    def set_sysctls(self, values: Mapping[str, str]) -> None:
+        """Write kernel settings, all in one command."""
+        self._script("set sysctls", _SYSCTLS, *(f"{key}={value}" for key, value in values.items()))
+
+    def add_address(self, address: InterfaceAddress) -> None:
+        """Configure an address."""
+        self._script("add address", 'ip address replace "$1" dev "$2"', address.cidr, address.interface)
+
+    def change_firewall(self, document: str) -> None:
+        """Run one nftables transaction."""
+        self._script("change firewall", "exec nft -j -f -", stdin=document.encode())
+
+    def write_files(self, files: Mapping[str, Secret]) -> None:
+        """Write swanctl files, all in one command."""
+        self._script("write files", _WRITE, stdin=_pack(files))
+
+    def remove_files(self, names: Iterable[str]) -> None:
+        """Remove swanctl files, all in one command."""
+        self._script("remove files", _REMOVE, stdin="".join(f"{name}\n" for name in names).encode())
+
+    def ping(self, source: str, destination: str, count: int) -> Ping:
+        """Send echo requests; no reply at all is an answer, not an error."""
+        argv = ["ping", "-n", "-q", "-c", str(count), "-i", "0.05", "-W", "2", "-I", source, destination]
+        done = self._run(argv, b"")
+        numbers = re.search(rb"(\d+) packets transmitted, (\d+) received", done.stdout)
+        if numbers is None:
+            raise self._rejected("ping", done)
+        return Ping(int(numbers[1]), int(numbers[2]))
+
+    def _script(self, operation: str, script: str, *arguments: str, stdin: bytes = b"") -> bytes:
+        argv = ["env", f"FOLDER={self._folder}", "LC_ALL=C", "sh", "-c", script, "tunnelwright", *arguments]
+        done = self._run(argv, stdin)
+        if done.status != 0:
+            raise self._rejected(operation, done)
+        return done.stdout
+
+    def _rejected(self, operation: str, done: Completed) -> CommandRejected:
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        text = words[-1] if words else f"exit status {done.status}"
+        return CommandRejected(text, router=self._router, operation=operation)
+
+
+def _addresses(links: list[dict[str, Any]]) -> frozenset[InterfaceAddress]:
+    return frozenset(
+        InterfaceAddress(link["ifname"], f"{info['local']}/{info['prefixlen']}")
+        for link in links
+        # iproute2 lists an interface without addresses as an empty object.
+        if link
+        for info in link["addr_info"]
+    )
+
+
+def _unpack(archive: bytes) -> dict[str, LiveFile]:
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            if content is not None:
+                name = member.name.removeprefix("./")
+                found[name] = LiveFile(Secret(content.read()), member.mode & 0o7777)
+    return found
+
+
+def _pack(files: Mapping[str, Secret]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, secret in files.items():
+            content = secret.reveal()
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o600
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()

@@ -1,0 +1,85 @@
+"""VICI over a unix socket, with strongSwan's own client.
+
+Never over TCP: VICI has no authentication, and who speaks it is root on the router.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from vici import Session
+from vici.exception import CommandException, SessionException
+
+from reconciler.model.errors import CommandRejected, RouterUnreachable
+from reconciler.routers.protocol import Message
+
+
+class UnixVici:
+    """A session with one charon. `timeout` is how many seconds a silent charon is waited for: one that
+    was asked for more than 512 KiB in one message never answers."""
+
+    def __init__(self, router: str, path: str, timeout: float = 15.0) -> None:
+        self._router = router
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(timeout)
+        try:
+            self._socket.connect(path)
+        except OSError as error:
+            self._socket.close()
+            raise RouterUnreachable(
+                f"charon's VICI socket {path} does not answer: {error.strerror or error}",
+                router=router,
+                operation="connect",
+                hint=_HINTS.get(type(error), "is charon running on the router?"),
+            ) from error
+        self._session = Session(self._socket)
+
+    def request(self, command: str, message: Message | None = None) -> Message:
+        """Send one command and return its reply."""
+        try:
+            reply: Message = _decode(self._session.request(command, message))
+        except (CommandException, SessionException, OSError) as error:
+            raise self._failure(command, error) from error
+        return reply
+
+    def stream(self, command: str, event: str, message: Message | None = None) -> Iterator[Message]:
+        """Send one command and yield the events that it streams."""
+        try:
+            for item in self._session.streamed_request(command, event, message):
+                yield _decode(item)
+        except (CommandException, SessionException, OSError) as error:
+            raise self._failure(command, error) from error
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def _failure(self, command: str, error: Exception) -> CommandRejected | RouterUnreachable:
+        if isinstance(error, CommandException):
+            text = str(error).removeprefix("Command failed: ")
+            return CommandRejected(text, router=self._router, operation=command)
+        if "response type 2" in str(error):
+            # CMD_UNKNOWN, for which the client has no exception of its own.
+            return CommandRejected("unknown command", router=self._router, operation=command)
+        return RouterUnreachable(
+            f"charon did not answer {command}: {error}", router=self._router, operation=command
+        )
+
+
+_HINTS: dict[type[OSError], str] = {
+    PermissionError: "VICI is root-equivalent: run as a user who may open the socket",
+    FileNotFoundError: "is the router up, and is the socket's folder shared with this machine?",
+}
+
+
+def _decode(value: Any) -> Any:  # noqa: ANN401 - whatever VICI sends
+    """Bytes to str, all the way down. An identity may hold any byte."""
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    if isinstance(value, Mapping):
+        return {key: _decode(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    return value

@@ -1,0 +1,156 @@
+"""The pipeline put together: Fabric -> preview -> apply -> report. What the command line calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.apply import Progress, apply_plan
+from reconciler.compile import compile_router, group_of
+from reconciler.facets.connections import connection_name
+from reconciler.model.fabric import Fabric
+from reconciler.model.observation import Observation
+from reconciler.model.outcome import Check, Outcome, Status
+from reconciler.model.plan import Plan, ResourceChange
+from reconciler.model.router_config import RouterConfig
+from reconciler.model.secret import Secret
+from reconciler.observe import observe
+from reconciler.plan import Selector, make_plan
+from reconciler.routers.protocol import Router
+from reconciler.secrets import SecretStore
+from reconciler.verify import Probed, check_tunnels, check_untouched, probe
+
+Connect = Callable[[str], Router]
+
+
+def everything(_: object) -> bool:
+    """The selector that leaves nothing out."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A plan with what it was made from."""
+
+    fabric: Fabric
+    desired: dict[str, RouterConfig]
+    observation: Observation
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An apply with its proof: the outcome of each step, what is still different, and the checks."""
+
+    outcomes: tuple[Outcome, ...]
+    remaining: Plan
+    checks: tuple[Check, ...]
+
+    @property
+    def converged(self) -> bool:
+        """True when every step was done, nothing is left to do and every check passed."""
+        done = all(outcome.status is Status.DONE for outcome in self.outcomes)
+        return done and self.remaining.empty and all(check.passed for check in self.checks)
+
+
+def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig]:
+    """What every router should hold.
+
+    Raises SecretUnavailable.
+    """
+    keys = store.keys(tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled)
+    fingerprint_key = store.fingerprint_key() if keys else Secret(b"")
+    return {name: compile_router(fabric, name, keys, fingerprint_key) for name in sorted(fabric.routers)}
+
+
+def preview(
+    fabric: Fabric,
+    store: SecretStore,
+    connect: Connect,
+    selected: Selector = everything,
+    parallelism: int = 10,
+) -> Preview:
+    """Compile, observe and plan. Changes nothing.
+
+    Raises SecretUnavailable. A router that does not answer is part of the plan, not an exception.
+    """
+    desired = compile_fabric(fabric, store)
+    observation = look(desired, connect, parallelism)
+    return Preview(fabric, desired, observation, _plan(desired, observation, selected))
+
+
+def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 10) -> Observation:
+    """Observe every router of a compiled fabric."""
+    return observe(connect, {name: config.sysctls for name, config in desired.items()}, parallelism)
+
+
+def _plan(desired: dict[str, RouterConfig], seen: Observation, selected: Selector) -> Plan:
+    failures = {name: error.message for name, error in seen.failures.items()}
+    return make_plan(desired, seen.states, failures, selected)
+
+
+def apply(
+    before: Preview,
+    connect: Connect,
+    *,
+    selected: Selector = everything,
+    patience: float = 10.0,
+    parallelism: int = 10,
+    progress: Progress = lambda _: None,
+) -> Applied:
+    """Run a preview's plan, look again, and prove: the plan is empty now, unrelated tunnels kept their
+    SPIs. Steps that fail are outcomes, not exceptions."""
+    outcomes = apply_plan(before.plan, connect, patience=patience, parallelism=parallelism, progress=progress)
+    after = look(before.desired, connect, parallelism)
+    remaining = _plan(before.desired, after, selected)
+    touched = frozenset(
+        connection_name(name)
+        for change in before.plan.changes
+        if change.resource.kind == "tunnel"
+        for name in _both_ends(before.fabric, change.resource.name)
+    )
+    return Applied(outcomes, remaining, check_untouched(touched, before.observation, after))
+
+
+def _both_ends(fabric: Fabric, tunnel: str) -> tuple[str, ...]:
+    known = fabric.tunnels.get(tunnel)
+    return (tunnel, known.mirror) if known is not None and known.mirror is not None else (tunnel,)
+
+
+def verify(
+    fabric: Fabric, store: SecretStore, connect: Connect, parallelism: int = 10
+) -> tuple[tuple[Check, ...], Plan]:
+    """Probe every enabled tunnel with real packets and check it at both ends; with what has drifted.
+
+    Raises SecretUnavailable.
+    """
+    desired = compile_fabric(fabric, store)
+    before = look(desired, connect, parallelism)
+    reachable = [
+        tunnel for tunnel in fabric.tunnels.values() if tunnel.enabled and tunnel.router in before.states
+    ]
+    pings = probe(fabric, connect, reachable)
+    after = look(desired, connect, parallelism)
+    checks = tuple(check_tunnels(Probed(fabric, desired, before, after, pings)))
+    return checks, _plan(desired, after, everything)
+
+
+def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> Selector:
+    """The selector of `--target` and `--exclude`. A name is a router, a resource (`router/kind/name`) or a
+    tunnel, which always means both of its ends. What a router needs as a whole goes with its tunnels."""
+    groups = {name: group_of(tunnel) for name, tunnel in fabric.tunnels.items()}
+    targeted = {groups.get(name, name) for name in targets}
+    carriers = {tunnel.router for name, tunnel in fabric.tunnels.items() if groups[name] in targeted}
+
+    def named(change: ResourceChange, names: tuple[str, ...]) -> bool:
+        own = {change.resource.router, change.resource.name, str(change.resource)}
+        group = groups.get(change.resource.name, change.resource.name)
+        return bool(own & set(names)) or group in {groups.get(name, name) for name in names}
+
+    def selected(change: ResourceChange) -> bool:
+        if named(change, excluded):
+            return False
+        shared = change.resource.kind != "tunnel" and change.resource.router in carriers
+        return not targets or shared or named(change, targets)
+
+    return selected

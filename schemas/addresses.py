@@ -1,0 +1,73 @@
+"""IPv4 addresses and CIDRs as text and as integers: strict in what is read, canonical in what is written."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address
+from typing import NamedTuple
+
+_BITS = 32
+_ALL = 2**_BITS - 1
+
+
+class Interval(NamedTuple):
+    """An inclusive range of IPv4 addresses as integers."""
+
+    first: int
+    last: int
+
+    def overlaps(self, other: Interval) -> bool:
+        """True when at least one address is in both."""
+        return self.first <= other.last and other.first <= self.last
+
+    def contains(self, other: Interval) -> bool:
+        """True when all of the other is inside this one."""
+        return self.first <= other.first and other.last <= self.last
+
+
+class HostBitsError(ValueError):
+    """A CIDR names a host, not a network. `network` is the CIDR without the host bits."""
+
+    def __init__(self, network: str) -> None:
+        super().__init__(network)
+        self.network = network
+
+
+@lru_cache(maxsize=65_536)
+def parse_address(text: str) -> int:
+    """Dotted-quad IPv4 address -> integer.
+
+    Raises ValueError for anything else, leading zeros included: `010` is 8 to some tools, 10 to others.
+    """
+    try:
+        return int(IPv4Address(text))
+    except AddressValueError as error:
+        raise ValueError(str(error)) from None
+
+
+def format_address(number: int) -> str:
+    """Integer -> dotted quad."""
+    return str(IPv4Address(number))
+
+
+@lru_cache(maxsize=65_536)
+def parse_cidr(text: str) -> Interval:
+    """`10.1.0.0/24` -> its first and last address.
+
+    Raises HostBitsError when the address has bits beyond the prefix, ValueError when it is no CIDR.
+    """
+    address, slash, length = text.partition("/")
+    if not slash:
+        raise ValueError("the prefix length is missing")
+    first = parse_address(address)
+    if not (length.isascii() and length.isdigit()) or str(int(length)) != length or int(length) > _BITS:
+        raise ValueError(f"the prefix length {length!r} is not 0 to {_BITS}")
+    hosts = _ALL >> int(length)
+    if first & hosts:
+        raise HostBitsError(f"{format_address(first & ~hosts)}/{length}")
+    return Interval(first, first | hosts)
+
+
+def prefix_length(cidr: str) -> int:
+    """The number of network bits of a CIDR that `parse_cidr` accepts."""
+    return int(cidr.rpartition("/")[2])

@@ -1,0 +1,153 @@
+"""What all documents share: strictness, names, addresses, and values that are refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from schemas.addresses import HostBitsError, parse_address, parse_cidr
+
+API_VERSION = "tunnelwright/v1"
+_OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_ADDRESS = rf"({_OCTET}\.){{3}}{_OCTET}"
+
+
+class Model(BaseModel):
+    """Base of every model: camelCase in YAML, snake_case in Python, no unknown fields, no coercion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
+
+
+def refuse(reasons: Mapping[str, str]) -> BeforeValidator:
+    """Refuse some values by name with a reason, before the list of allowed ones is looked at."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and value in reasons:
+            raise PydanticCustomError("refused", "{reason}", {"reason": reasons[value]})
+        return value
+
+    return BeforeValidator(check)
+
+
+def require_one(model: BaseModel, *fields: str) -> None:
+    """Raise unless exactly one of the named fields is set."""
+    given = [name for name in fields if getattr(model, name) is not None]
+    if len(given) != 1:
+        choices = ", ".join(to_camel(name) for name in fields)
+        raise PydanticCustomError(
+            "exactly_one",
+            "{problem}",
+            {
+                "problem": "none of the choices is given"
+                if not given
+                else f"{' and '.join(to_camel(name) for name in given)} exclude each other",
+                "expected": f"exactly one of {choices}",
+            },
+        )
+
+
+def one_of_schema(*fields: str) -> dict[str, JsonValue]:
+    """The JSON Schema counterpart of `require_one`."""
+    return {"oneOf": [{"required": [to_camel(name)]} for name in fields]}
+
+
+def _no_boolean(value: object) -> object:
+    # True equals 1 in Python, so a Literal of numbers would take it.
+    if isinstance(value, bool):
+        raise PydanticCustomError("literal_error", "a number is expected, not true or false")
+    return value
+
+
+NUMBER = BeforeValidator(_no_boolean)
+"""For a Literal of numbers."""
+
+
+def _address(text: str) -> str:
+    try:
+        parse_address(text)
+    except ValueError:
+        raise PydanticCustomError(
+            "invalid_address", "{text} is not an IPv4 address", {"text": repr(text)}
+        ) from None
+    return text
+
+
+def _cidr(text: str) -> str:
+    try:
+        parse_cidr(text)
+    except HostBitsError as error:
+        raise PydanticCustomError(
+            "cidr_host_bits",
+            "{text} has bits set beyond its prefix length",
+            {"text": text, "hint": f"write {error.network}"},
+        ) from None
+    except ValueError:
+        raise PydanticCustomError(
+            "invalid_cidr", "{text} is not an IPv4 CIDR", {"text": repr(text)}
+        ) from None
+    return text
+
+
+Address = Annotated[
+    str,
+    AfterValidator(_address),
+    WithJsonSchema({"type": "string", "format": "ipv4", "pattern": f"^{_ADDRESS}$"}),
+]
+"""An IPv4 address in dotted-quad form."""
+
+Cidr = Annotated[
+    str,
+    AfterValidator(_cidr),
+    WithJsonSchema({"type": "string", "pattern": f"^{_ADDRESS}/(3[0-2]|[12]?[0-9])$"}),
+]
+"""An IPv4 network in CIDR form, without host bits."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A DNS label (RFC 1123): a-z, 0-9 and `-`, at most 63 characters."""
+
+Interface = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$")]
+"""A Linux interface name: at most 15 characters."""
+
+SEQUENCE = Strict(False)
+"""For tuple fields: YAML gives lists. The strictness of the items is not touched."""
+
+
+class Metadata(Model):
+    """What identifies a document."""
+
+    name: Name = Field(
+        description="Unique among the documents of one kind. A DNS label of at most 63 characters.",
+        examples=["site-a"],
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict,
+        description="Free key-value pairs, for people and for other tools.",
+        examples=[{"site": "a"}],
+    )
+    annotations: dict[str, str] = Field(
+        default_factory=dict,
+        description="Free notes, for people and for other tools.",
+        examples=[{"owner": "network team"}],
+    )
+
+
+class Document(Model):
+    """What every document has besides its kind and spec."""
+
+    api_version: Literal["tunnelwright/v1"] = Field(
+        description="The version of the format.", examples=[API_VERSION]
+    )
+    metadata: Metadata = Field(description="Name, labels and annotations.")

@@ -1,0 +1,193 @@
+"""IKE and IPsec policy, as a tunnel or the fleet's defaults may set it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.base import NUMBER, Document, Model, refuse
+
+Integrity = Literal["md5", "sha1", "sha256", "sha384", "sha512"]
+Encryption = Literal[
+    "3des",
+    "aes-128",
+    "aes-192",
+    "aes-256",
+    "aes-gcm-128",
+    "aes-gcm-192",
+    "aes-gcm-256",
+    "chacha20-poly1305",
+]
+DhGroup = Annotated[
+    Literal[2, 5, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32], NUMBER
+]
+Pfs = Literal[
+    "dh-group0",
+    "dh-group2",
+    "dh-group5",
+    "dh-group14",
+    "dh-group15",
+    "dh-group16",
+    "dh-group17",
+    "dh-group18",
+    "dh-group19",
+    "dh-group20",
+    "dh-group21",
+    "dh-group22",
+    "dh-group23",
+    "dh-group24",
+    "dh-group25",
+    "dh-group26",
+    "dh-group27",
+    "dh-group28",
+    "dh-group29",
+    "dh-group30",
+    "dh-group31",
+    "dh-group32",
+]
+_FLEET = "or what FabricDefaults says"
+
+
+class DpdSpec(Model):
+    """Dead peer detection: what happens when the peer no longer answers."""
+
+    enabled: bool | None = Field(
+        default=None, description=f"Whether the peer is checked. Default: true, {_FLEET}.", examples=[True]
+    )
+    delay: int | None = Field(
+        default=None,
+        ge=1,
+        le=86_400,
+        description=f"Seconds without traffic before the peer is checked. Default: 30, {_FLEET}.",
+        examples=[30],
+    )
+    action: Literal["restart", "clear", "trap"] | None = Field(
+        default=None,
+        description=(
+            "What happens to the tunnel of a dead peer: `restart` brings it up again, `trap` waits for "
+            f"traffic, `clear` leaves it down. Default: restart, {_FLEET}."
+        ),
+        examples=["restart"],
+    )
+
+
+class IkePolicySpec(Model):
+    """IKE policy. Every field is optional."""
+
+    version: Annotated[Literal[1, 2], NUMBER] | None = Field(
+        default=None, description=f"IKE version, as a number. Default: 2, {_FLEET}.", examples=[2]
+    )
+    mode: (
+        Annotated[
+            Literal["main"],
+            refuse(
+                {
+                    "aggressive": "Aggressive mode is not supported: it shows a hash of the key to anyone who asks"
+                }
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="IKEv1 negotiation mode. Only Main mode is supported; IKEv2 has no other.",
+        examples=["main"],
+    )
+    integrity: Integrity | None = Field(
+        default=None,
+        description=(
+            "Authentication (integrity and PRF) algorithm; with an AEAD cipher the PRF alone. "
+            f"Default: sha256, {_FLEET}."
+        ),
+        examples=["sha256"],
+    )
+    encryption: Encryption | None = Field(
+        default=None, description=f"Encryption algorithm. Default: aes-256, {_FLEET}.", examples=["aes-256"]
+    )
+    dh_group: DhGroup | None = Field(
+        default=None,
+        description=f"Diffie-Hellman group. Default: 2, {_FLEET}. 14 or above is better.",
+        examples=[14],
+    )
+    lifetime: int | None = Field(
+        default=None,
+        ge=60,
+        le=604_800,
+        description=f"Seconds until the IKE_SA is replaced. Default: 86400, {_FLEET}.",
+        examples=[86_400],
+    )
+    dpd: DpdSpec | None = Field(
+        default=None, description="Dead peer detection.", examples=[{"delay": 30, "action": "restart"}]
+    )
+
+
+class IpsecPolicySpec(Model):
+    """IPsec policy. Every field is optional."""
+
+    encapsulation: (
+        Annotated[
+            Literal["tunnel"],
+            refuse({"transport": "Transport mode is not supported: tunnels join networks, not two hosts"}),
+        ]
+        | None
+    ) = Field(
+        default=None, description="Encapsulation mode. Only tunnel mode is supported.", examples=["tunnel"]
+    )
+    protocol: (
+        Annotated[
+            Literal["esp"],
+            refuse({"ah": "AH is not supported: it does not encrypt, and no NAT lets it through"}),
+        ]
+        | None
+    ) = Field(default=None, description="Security protocol. Only ESP is supported.", examples=["esp"])
+    integrity: Integrity | None = Field(
+        default=None,
+        description=f"Authentication algorithm; without meaning for an AEAD cipher. Default: sha256, {_FLEET}.",
+        examples=["sha256"],
+    )
+    encryption: Encryption | None = Field(
+        default=None, description=f"Encryption algorithm. Default: aes-256, {_FLEET}.", examples=["aes-256"]
+    )
+    pfs: Pfs | None = Field(
+        default=None,
+        description=(
+            "Diffie-Hellman group for perfect forward secrecy; `dh-group0` for none. "
+            f"Default: dh-group14, {_FLEET}."
+        ),
+        examples=["dh-group14"],
+    )
+    lifetime: int | None = Field(
+        default=None,
+        ge=30,
+        le=604_800,
+        description=f"Seconds until the CHILD_SA is replaced. Default: 3600, {_FLEET}.",
+        examples=[3600],
+    )
+
+
+class FabricDefaultsSpec(Model):
+    """Defaults for every tunnel that does not say otherwise."""
+
+    ike: IkePolicySpec = Field(
+        default_factory=IkePolicySpec, description="IKE policy of the fleet.", examples=[{"dhGroup": 14}]
+    )
+    ipsec: IpsecPolicySpec = Field(
+        default_factory=IpsecPolicySpec,
+        description="IPsec policy of the fleet.",
+        examples=[{"pfs": "dh-group14"}],
+    )
+    weak_algorithms: Literal["warn", "error"] = Field(
+        default="warn",
+        description=(
+            "Whether choosing a weak algorithm (md5, sha1, 3des, groups 2, 5 and 22 to 24) is a warning "
+            "or an error."
+        ),
+        examples=["error"],
+    )
+
+
+class FabricDefaults(Document):
+    """The fleet's own policy. At most one document of this kind."""
+
+    kind: Literal["FabricDefaults"] = Field(description="The kind of document.", examples=["FabricDefaults"])
+    spec: FabricDefaultsSpec = Field(description="The defaults.")

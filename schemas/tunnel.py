@@ -1,0 +1,212 @@
+"""The IPsec tunnel: one end of it, at one router."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.base import SEQUENCE, Address, Cidr, Document, Model, Name, one_of_schema, refuse, require_one
+from schemas.policy import IkePolicySpec, IpsecPolicySpec
+from schemas.vip import VipPlacement
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise PydanticCustomError(
+            "invalid_id", "an ID has no control characters, and no spaces at its ends", {}
+        )
+    return text
+
+
+def _key_file(name: str) -> str:
+    if name == "fingerprint.key":
+        raise PydanticCustomError(
+            "refused", "fingerprint.key is the controller's own key, not a tunnel's", {}
+        )
+    return name
+
+
+Identity = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
+
+
+class TunnelVip(Model):
+    """The local address of the tunnel: exactly one of three."""
+
+    model_config = ConfigDict(json_schema_extra=one_of_schema("name", "system", "create"))
+
+    name: Name | None = Field(default=None, description="An existing VIP.", examples=["shared-b"])
+    system: Literal[True] | None = Field(
+        default=None, description="The router's system VIP: its own address.", examples=[True]
+    )
+    create: VipPlacement | None = Field(
+        default=None,
+        description="A VIP created for the tunnel; it has the tunnel's name.",
+        examples=[{"publicNetwork": "wan"}],
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        require_one(self, "name", "system", "create")
+        return self
+
+
+class PeerSpec(Model):
+    """The other end."""
+
+    address: Address = Field(description="The peer's public IP address.", examples=["203.0.113.20"])
+    cidrs: Annotated[tuple[Cidr, ...], SEQUENCE] = Field(
+        min_length=1,
+        description=(
+            "The networks behind the peer. They overlap neither one another, nor the management network, "
+            "nor any network attached to the router."
+        ),
+        examples=[["10.2.0.0/24"]],
+    )
+
+
+class SourceSpec(Model):
+    """This end's networks."""
+
+    networks: Annotated[tuple[Name, ...], SEQUENCE] = Field(
+        min_length=1, description="VPC networks attached to the router.", examples=[["a-app"]]
+    )
+
+
+class KeyRef(Model):
+    """Where the pre-shared key is found: exactly one of two. The key itself is never in the repository."""
+
+    model_config = ConfigDict(json_schema_extra=one_of_schema("file", "env"))
+
+    file: (
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"), AfterValidator(_key_file)] | None
+    ) = Field(
+        default=None,
+        description="Name of a file in the controller's folder of keys.",
+        examples=["site-a--site-b.psk"],
+    )
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")] | None = Field(
+        default=None, description="Name of an environment variable of the controller.", examples=["PSK_A_B"]
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        require_one(self, "file", "env")
+        return self
+
+
+class AuthenticationSpec(Model):
+    """How the two ends authenticate each other."""
+
+    mode: Annotated[
+        Literal["psk"],
+        refuse(
+            {
+                "cert": "certificates are not supported; the service offers pre-shared keys",
+                "pubkey": "certificates are not supported; the service offers pre-shared keys",
+                "eap": "EAP is not supported; the service offers pre-shared keys",
+            }
+        ),
+    ] = Field(description="Authentication mode: a pre-shared key.", examples=["psk"])
+    key: KeyRef = Field(
+        description="Reference to the key, the same key at both ends.",
+        examples=[{"file": "site-a--site-b.psk"}],
+    )
+
+
+class IdentitySpec(Model):
+    """The IKE IDs by which the ends know each other."""
+
+    type: Literal["ip", "name"] = Field(
+        default="ip",
+        description="`ip`: the IDs are addresses, by default the two ends' own. `name`: both IDs are given.",
+        examples=["name"],
+    )
+    local: Identity | None = Field(
+        default=None,
+        description=(
+            "This end's ID, 1 to 255 characters. As a name: `site-a.example`, `@site-a`, an address, or an "
+            "e-mail form. Required with `type: name`. Default: the VIP's address."
+        ),
+        examples=["site-a.example"],
+    )
+    peer: Identity | None = Field(
+        default=None,
+        description=(
+            "The peer's ID, 1 to 255 characters, in the same forms. Required with `type: name`. "
+            "Default: the peer's address."
+        ),
+        examples=["vpn@site-c.example"],
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = [end for end in ("local", "peer") if getattr(self, end) is None]
+        if self.type == "name" and missing:
+            raise PydanticCustomError(
+                "missing",
+                "{problem}",
+                {"problem": f"`type: name` needs both IDs, and {' and '.join(missing)} is not given"},
+            )
+        return self
+
+
+class IPsecTunnelSpec(Model):
+    """One end of a tunnel."""
+
+    description: str = Field(
+        default="", max_length=1024, description="For people.", examples=["Site A to site B"]
+    )
+    router: Name = Field(description="The router on which the tunnel ends.", examples=["router-a"])
+    vip: TunnelVip = Field(
+        description="The local address: an existing VIP, the system VIP, or one created for the tunnel.",
+        examples=[{"name": "shared-b"}, {"system": True}, {"create": {"publicNetwork": "wan"}}],
+    )
+    peer: PeerSpec = Field(
+        description="The other end.", examples=[{"address": "203.0.113.20", "cidrs": ["10.2.0.0/24"]}]
+    )
+    source: SourceSpec | None = Field(
+        default=None,
+        description="This end's networks. Default: the router's VPC network, when it has exactly one.",
+        examples=[{"networks": ["a-app"]}],
+    )
+    authentication: AuthenticationSpec = Field(
+        description="How the ends authenticate each other.",
+        examples=[{"mode": "psk", "key": {"file": "site-a--site-b.psk"}}],
+    )
+    identity: IdentitySpec = Field(
+        default_factory=IdentitySpec, description="The IKE IDs of both ends.", examples=[{"type": "ip"}]
+    )
+    ike: IkePolicySpec = Field(
+        default_factory=IkePolicySpec, description="IKE policy of this tunnel.", examples=[{"dhGroup": 14}]
+    )
+    ipsec: IpsecPolicySpec = Field(
+        default_factory=IpsecPolicySpec,
+        description="IPsec policy of this tunnel.",
+        examples=[{"pfs": "dh-group14"}],
+    )
+    routing: Annotated[
+        Literal["policy-based"],
+        refuse(
+            {
+                "route-based": "route-based tunnels (VTI, XFRM interfaces) are not supported; traffic selectors decide"
+            }
+        ),
+    ] = Field(
+        default="policy-based",
+        description="Routing model. Only policy-based is supported.",
+        examples=["policy-based"],
+    )
+    enabled: bool = Field(
+        default=True,
+        description="False takes the tunnel down without deleting it; its traffic is dropped, not sent in the clear.",
+        examples=[True],
+    )
+
+
+class IPsecTunnel(Document):
+    """One end of an IPsec site-to-site tunnel."""
+
+    kind: Literal["IPsecTunnel"] = Field(description="The kind of document.", examples=["IPsecTunnel"])
+    spec: IPsecTunnelSpec = Field(description="The tunnel.")

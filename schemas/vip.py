@@ -1,0 +1,52 @@
+"""The VIP: an address of a public network that a router holds for its services."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.base import Address, Document, Model, Name
+
+
+class VipPlacement(Model):
+    """Where a VIP's address comes from."""
+
+    public_network: Name = Field(description="The public network of the address.", examples=["wan"])
+    range: Name | None = Field(
+        default=None,
+        description=(
+            "A normal range or an address pool of that network. "
+            "When none is named, the address comes from a normal range."
+        ),
+        examples=["pool"],
+    )
+    address: Address | None = Field(
+        default=None,
+        description=(
+            "The address. Left blank, `tunnelwright allocate` assigns a free one and records it in "
+            "`vips.lock.yaml`, where it stays."
+        ),
+        examples=["203.0.113.10"],
+    )
+
+
+class VipSpec(VipPlacement):
+    """A VIP."""
+
+    router: Name = Field(description="The router that holds the address.", examples=["router-a"])
+    managed: bool = Field(
+        default=True,
+        description=(
+            "False for an address that something else configures on the router: it is used, but never "
+            "added. It needs an address, which may be outside the ranges."
+        ),
+        examples=[True],
+    )
+
+
+class Vip(Document):
+    """A virtual IP. Tunnels use it by name; it outlives them."""
+
+    kind: Literal["Vip"] = Field(description="The kind of document.", examples=["Vip"])
+    spec: VipSpec = Field(description="The VIP.")

@@ -1,0 +1,96 @@
+"""Two routers to reconcile: in memory, or real charons in a lab. The contract holds for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reconciler.model.fabric import Fabric
+from reconciler.model.outcome import Check
+from reconciler.model.router_config import InterfaceAddress
+from reconciler.routers.memory import MemoryRouter, Network
+from reconciler.routers.protocol import Router
+from reconciler.run import Applied, Preview, apply, preview, verify
+from reconciler.secrets import SecretStore
+from tests.lab.fabrics import two_routers
+
+PSK_VARIABLE = "LAB_PSK"
+PSK = 'braces{} quote" hash# back\\slash sp ace é 0s='
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A fabric of two routers with the means to reach them and to do them harm."""
+
+    kind: str
+    fabric: Fabric
+    reach: Callable[[Fabric, str], Router]
+    restart_charon: Callable[[str], None]
+    folder: Path
+    opened: list[Router] = field(default_factory=list)
+
+    def connect(self, name: str) -> Router:
+        """One router; closed at the end of the test at the latest."""
+        router = self.reach(self.fabric, name)
+        self.opened.append(router)
+        return router
+
+    def close(self) -> None:
+        """Release every router."""
+        for router in self.opened:
+            router.close()
+
+    def store(self, psk: str = PSK) -> SecretStore:
+        """The keys: every tunnel of the fabric uses one."""
+        return SecretStore(self.folder, {PSK_VARIABLE: psk})
+
+    def preview(self, fabric: Fabric | None = None, psk: str = PSK) -> Preview:
+        """What would be done now."""
+        return preview(fabric or self.fabric, self.store(psk), self.connect)
+
+    def apply(self, fabric: Fabric | None = None, psk: str = PSK, patience: float = 10) -> Applied:
+        """Make the routers as desired."""
+        return apply(self.preview(fabric, psk), self.connect, patience=patience)
+
+    def verify(self, fabric: Fabric | None = None) -> tuple[Check, ...]:
+        """Probe the tunnels."""
+        return verify(fabric or self.fabric, self.store(), self.connect)[0]
+
+
+def memory_site(folder: Path) -> Site:
+    """Two routers in memory, bare."""
+    fabric, network = two_routers(), Network()
+    routers = {
+        name: MemoryRouter(
+            name,
+            network,
+            [
+                InterfaceAddress(a.interface, f"{a.address}/24")
+                for a in (*fabric.routers[name].public, *fabric.routers[name].vpc)
+            ],
+        )
+        for name in fabric.routers
+    }
+    return Site(
+        "memory",
+        fabric,
+        lambda _, name: routers[name],
+        lambda name: routers[name].restart_charon(),
+        folder,
+    )
+
+
+def change_tunnels(fabric: Fabric, **fields: object) -> Fabric:
+    """The fabric with fields of both tunnel ends replaced; `ike__x` and `esp__x` reach into the policies."""
+    tunnels = {}
+    for name, tunnel in fabric.tunnels.items():
+        for field, value in fields.items():
+            policy, _, leaf = field.partition("__")
+            if leaf:
+                changed = replace(getattr(tunnel, policy), **{leaf: value})  # type: ignore[arg-type]  # by name
+                tunnel = replace(tunnel, **{policy: changed})  # noqa: PLW2901  # type: ignore[arg-type]
+            else:
+                tunnel = replace(tunnel, **{field: value})  # noqa: PLW2901  # type: ignore[arg-type]
+        tunnels[name] = tunnel
+    return replace(fabric, tunnels=tunnels)

@@ -1,0 +1,229 @@
+"""The main job on any router: plan, apply, converge, and find out what others changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Action, Disruption
+from reconciler.model.router_config import RouterState
+from reconciler.model.secret import Secret
+from reconciler.observe import observe_router
+from reconciler.routers.protocol import Router
+from tests.contract.sites import Site, change_tunnels
+
+CONNECTION = "tw-paris-tokyo"
+FILE = "tw-paris-tokyo.conf"
+
+
+def state(site: Site, router: str = "paris") -> RouterState:
+    return observe_router(site.connect(router), site.preview().desired[router].sysctls)
+
+
+def spis(site: Site) -> set[tuple[str, str]]:
+    sas = state(site).sas_of(CONNECTION)
+    return {(child.spi_in, child.spi_out) for sa in sas for child in sa.children}
+
+
+def test_bare_routers_become_as_desired_and_stay_so(site: Site) -> None:
+    first = site.preview().plan
+    assert first.count(Action.DELETE) == 0
+    assert {str(c.resource) for c in first.changes if c.resource.kind == "tunnel"} == {
+        "paris/tunnel/paris-tokyo",
+        "tokyo/tunnel/tokyo-paris",
+    }
+    applied = site.apply()
+    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
+    assert applied.converged
+    assert site.preview().plan.empty
+    checks = site.verify()
+    assert [check for check in checks if not check.passed] == []
+    assert {check.name.partition(": ")[2] for check in checks} >= {"up", "traffic", "negotiated as desired"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "disruption"),
+    [
+        ({"esp__integrity": "sha512"}, Disruption.MAKE_BEFORE_BREAK),
+        ({"esp__pfs_group": None}, Disruption.MAKE_BEFORE_BREAK),
+        ({"ike__dh_group": 15}, Disruption.MAKE_BEFORE_BREAK),
+        ({"ike__encryption": "aes-128"}, Disruption.MAKE_BEFORE_BREAK),
+        ({"ike__lifetime": 7200}, Disruption.MAKE_BEFORE_BREAK),
+        ({"esp__lifetime": 1800}, Disruption.MAKE_BEFORE_BREAK),
+        ({"ike__dpd_delay": 45}, Disruption.MAKE_BEFORE_BREAK),
+        ({"ike__dpd_enabled": False}, Disruption.MAKE_BEFORE_BREAK),
+        ({"description": "nothing that a router holds"}, Disruption.NONE),
+    ],
+)
+def test_a_changed_field_reaches_the_running_tunnel(
+    site: Site, fields: dict[str, object], disruption: Disruption
+) -> None:
+    site.apply()
+    before = spis(site)
+    changed = change_tunnels(site.fabric, **fields)
+    plan = site.preview(changed).plan
+    worst = max((change.disruption for change in plan.changes), key=lambda d: d.rank, default=Disruption.NONE)
+    assert worst is disruption
+    assert site.apply(changed).converged
+    assert len(spis(site)) == 1, "the old SAs are retired"
+    assert (spis(site) == before) is (disruption is Disruption.NONE)
+    assert all(check.passed for check in site.verify(changed))
+
+
+def test_a_new_key_is_proven_on_a_new_sa_and_the_old_one_is_gone(site: Site) -> None:
+    site.apply()
+    before = spis(site)
+    applied = site.apply(psk="a quite different key")
+    assert applied.converged
+    assert not spis(site) & before
+    assert len([i for i in state(site).secret_ids if "paris-tokyo" in i]) == 1
+
+
+def test_a_key_that_differs_at_the_ends_is_not_taken_for_success(site: Site) -> None:
+    paris = replace(site.fabric, tunnels={"paris-tokyo": site.fabric.tunnels["paris-tokyo"]})
+    tokyo = replace(site.fabric, tunnels={"tokyo-paris": site.fabric.tunnels["tokyo-paris"]})
+    site.apply(tokyo, psk="the key at one end", patience=1)
+    applied = site.apply(replace(paris, routers={"paris": site.fabric.routers["paris"]}), psk="another", patience=2)
+    failed = [o for o in applied.outcomes if o.status is Status.FAILED]
+    assert [o.step.summary for o in failed] == ["bring up tw-paris-tokyo"]
+    assert "AUTH" in failed[0].message
+    assert not applied.converged
+
+
+def test_a_disabled_tunnel_is_down_but_not_in_the_clear(site: Site) -> None:
+    site.apply()
+    disabled = change_tunnels(site.fabric, enabled=False)
+    assert site.apply(disabled).converged
+    seen = state(site)
+    assert CONNECTION not in seen.connections
+    assert seen.sas_of(CONNECTION) == ()
+    assert FILE not in seen.files
+    assert seen.firewall is not None
+    assert ("10.1.0.0/24", "10.2.0.0/24") in seen.firewall.guarded
+
+
+def test_a_restarted_charon_has_its_configuration_back(site: Site) -> None:
+    site.apply()
+    site.restart_charon("paris")
+    assert site.preview().plan.empty
+    site.verify()  # its packets wake the tunnel
+    assert all(check.passed for check in site.verify())
+
+
+def test_others_connections_and_keys_are_left_alone(site: Site) -> None:
+    foreign = {
+        "version": "2", "local_addrs": ["203.0.113.60"], "remote_addrs": ["203.0.113.61"],
+        "proposals": ["aes256-sha256-modp2048"], "rekey_time": "600s", "dpd_delay": "0s", "unique": "no",
+        "local": {"auth": "psk", "id": "x"}, "remote": {"auth": "psk", "id": "y"},
+        "children": {"c": {"local_ts": ["10.80.0.0/24"], "remote_ts": ["10.81.0.0/24"], "mode": "tunnel",
+                           "rekey_time": "600s", "dpd_action": "clear"}},
+    }  # fmt: skip
+    vici = site.connect("paris").vici
+    vici.request("load-conn", {"by-hand": foreign})
+    vici.request("load-shared", {"id": "ike-by-hand", "type": "ike", "data": b"k", "owners": ["x"]})
+    site.apply()
+    assert site.preview().plan.empty
+    site.apply(replace(site.fabric, tunnels={}))
+    assert "ike-by-hand" in vici.request("get-shared")["keys"]
+    assert "by-hand" in {name for event in vici.stream("list-conns", "list-conn") for name in event}
+    vici.request("unload-conn", {"name": "by-hand"})
+    vici.request("unload-shared", {"id": "ike-by-hand"})
+
+
+def unload_connection(router: Router) -> None:
+    router.vici.request("unload-conn", {"name": CONNECTION})
+
+
+def unload_key(router: Router) -> None:
+    for key in router.vici.request("get-shared")["keys"]:
+        router.vici.request("unload-shared", {"id": key})
+
+
+def edit_file(router: Router) -> None:
+    content = router.host.snapshot([]).files[FILE].content.reveal()
+    assert b"sha256-modp2048" in content
+    router.host.write_files({FILE: Secret(content.replace(b"sha256-modp2048", b"sha1-modp2048"))})
+
+
+def edit_key_in_file(router: Router) -> None:
+    content = router.host.snapshot([]).files[FILE].content.reveal()
+    start = content.index(b"secret = 0s") + len(b"secret = 0s")
+    router.host.write_files({FILE: Secret(content[:start] + b"AAAA" + content[start:])})
+
+
+def comment_file(router: Router) -> None:
+    content = router.host.snapshot([]).files[FILE].content.reveal()
+    router.host.write_files({FILE: Secret(content + b"# somebody was here\n")})
+
+
+def remove_file(router: Router) -> None:
+    router.host.remove_files([FILE])
+
+
+def garble_file(router: Router) -> None:
+    router.host.write_files({FILE: Secret(b'connections { tw-paris-tokyo { " \n')})
+
+
+def change_connection(router: Router) -> None:
+    (listed,) = [e[CONNECTION] for e in router.vici.stream("list-conns", "list-conn") if CONNECTION in e]
+    changed = {
+        "version": "2",
+        "local_addrs": listed["local_addrs"],
+        "remote_addrs": listed["remote_addrs"],
+        "proposals": ["aes256-sha256-modp2048"],
+        "rekey_time": "4000s",
+        "dpd_delay": "30s",
+        "unique": "no",
+        "local": {"auth": "psk", "id": listed["local-1"]["id"]},
+        "remote": {"auth": "psk", "id": listed["remote-1"]["id"]},
+        "children": {
+            "net": {
+                "local_ts": ["10.1.0.0/24"], "remote_ts": ["10.2.0.0/25"], "mode": "tunnel",
+                "esp_proposals": ["aes256-sha256-modp2048"], "rekey_time": "3600s", "dpd_action": "restart",
+            }
+        },
+    }  # fmt: skip
+    router.vici.request("load-conn", {CONNECTION: changed})
+
+
+def drop_guard(router: Router) -> None:
+    delete = {"delete": {"table": {"family": "inet", "name": "tunnelwright"}}}
+    import json
+
+    router.host.change_firewall(json.dumps({"nftables": [delete]}))
+
+
+def forward_off(router: Router) -> None:
+    router.host.set_sysctls({"net/ipv4/ip_forward": "0"})
+
+
+@pytest.mark.parametrize(
+    ("harm", "resource", "path"),
+    [
+        (unload_connection, "paris/tunnel/paris-tokyo", "version"),
+        (unload_key, "paris/tunnel/paris-tokyo", "psk"),
+        (edit_file, "paris/tunnel/paris-tokyo", "proposals"),
+        (edit_key_in_file, "paris/tunnel/paris-tokyo", "psk"),
+        (comment_file, "paris/tunnel/paris-tokyo", "file"),
+        (remove_file, "paris/tunnel/paris-tokyo", "proposals"),
+        (garble_file, "paris/tunnel/paris-tokyo", "proposals"),
+        (change_connection, "paris/tunnel/paris-tokyo", "children.net.remote_ts"),
+        (drop_guard, "paris/firewall/inet tunnelwright", "rules"),
+        (forward_off, "paris/sysctl/forwarding", "net/ipv4/ip_forward"),
+    ],
+)
+def test_what_somebody_does_to_a_router_is_found_and_healed(
+    site: Site, harm: Callable[[Router], None], resource: str, path: str
+) -> None:
+    site.apply()
+    harm(site.connect("paris"))
+    plan = site.preview().plan
+    assert [str(change.resource) for change in plan.changes] == [resource]
+    assert path in {change.path for change in plan.changes[0].changes}
+    assert max(change.disruption.rank for change in plan.changes) <= Disruption.MAKE_BEFORE_BREAK.rank
+    assert site.apply().converged
+    assert site.preview().plan.empty
+    assert all(check.passed for check in site.verify())

@@ -1,0 +1,145 @@
+"""What the reconciler relies on in any router, one call at a time."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.facets import firewall
+from reconciler.model.errors import CommandRejected
+from reconciler.model.router_config import Firewall, InterfaceAddress
+from reconciler.model.secret import Secret
+from tests.contract.sites import Site
+
+CONNECTION = {
+    "version": "2",
+    "local_addrs": ["203.0.113.99"],
+    "remote_addrs": ["203.0.113.98"],
+    "proposals": ["aes256-sha256-modp2048"],
+    "rekey_time": "7200s",
+    "over_time": "720s",
+    "dpd_delay": "10s",
+    "unique": "no",
+    "mobike": "no",
+    "local": {"auth": "psk", "id": "fqdn:a.example"},
+    "remote": {"auth": "psk", "id": "rfc822:vpn@b.example"},
+    "children": {
+        "net": {
+            "local_ts": ["10.90.0.0/24"],
+            "remote_ts": ["10.91.0.0/24", "10.92.0.0/24"],
+            "esp_proposals": ["aes256-sha256"],
+            "rekey_time": "3600s",
+            "life_time": "4000s",
+            "mode": "tunnel",
+            "start_action": "none",
+            "dpd_action": "restart",
+        }
+    },
+}
+
+
+def test_files_are_written_whole_private_and_removed(site: Site) -> None:
+    host = site.connect("paris").host
+    host.write_files({"tw-one.conf": Secret(b"one\n"), "tw-two.conf": Secret(bytes(range(256)))})
+    host.write_files({"tw-one.conf": Secret(b"changed\n")})
+    seen = host.snapshot([]).files
+    assert {name: file.content.reveal() for name, file in seen.items()} == {
+        "tw-one.conf": b"changed\n",
+        "tw-two.conf": bytes(range(256)),
+    }
+    assert {file.mode for file in seen.values()} == {0o600}
+    host.remove_files(["tw-one.conf", "tw-two.conf", "tw-never-was.conf"])
+    assert host.snapshot([]).files == {}
+
+
+def test_addresses_and_sysctls_are_set_and_seen(site: Site) -> None:
+    host = site.connect("paris").host
+    address = InterfaceAddress("eth0", "203.0.113.77/24")
+    host.add_address(address)
+    host.add_address(address)
+    host.set_sysctls({"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/rp_filter": "2"})
+    seen = host.snapshot(["net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter"])
+    assert address in seen.addresses
+    assert seen.sysctls == {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/rp_filter": "2"}
+
+
+def test_a_firewall_lists_as_it_was_loaded(site: Site) -> None:
+    host = site.connect("paris").host
+    wanted = Firewall(
+        guarded=frozenset({("10.1.0.0/24", "10.2.0.0/16"), ("10.1.0.9/32", "10.3.0.7/32")}),
+        peers=frozenset({("203.0.113.11", "203.0.113.12")}),
+        mss=1234,
+    )
+    host.change_firewall(firewall.rebuild(wanted, {"guarded": frozenset(), "peers": frozenset()}))
+    seen = firewall.decode(host.snapshot([]).firewall)
+    assert firewall.same_rules(wanted, seen)
+    assert not any(pairs for delta in firewall.differences(wanted, seen).values() for pairs in delta)
+    assert not firewall.same_rules(Firewall(mss=1235), seen)
+
+
+def test_a_firewall_transaction_is_all_or_nothing(site: Site) -> None:
+    host = site.connect("paris").host
+    none = {"guarded": frozenset[tuple[str, str]](), "peers": frozenset[tuple[str, str]]()}
+    host.change_firewall(firewall.rebuild(Firewall(), none))
+    absent = {**none, "peers": frozenset({("192.0.2.1", "192.0.2.2")})}
+    present = {**none, "peers": frozenset({("192.0.2.3", "192.0.2.4")})}
+    both = [
+        *json.loads(firewall.element_changes("add", present))["nftables"],
+        *json.loads(firewall.element_changes("delete", absent))["nftables"],
+    ]
+    with pytest.raises(CommandRejected):
+        host.change_firewall(json.dumps({"nftables": both}))
+    seen = firewall.decode(host.snapshot([]).firewall)
+    assert seen is not None
+    assert seen.peers == frozenset()
+
+
+def test_list_conns_tells_no_more_than_it_does(site: Site) -> None:
+    vici = site.connect("paris").vici
+    vici.request("load-conn", {"tw-contract": CONNECTION})
+    (listed,) = [e["tw-contract"] for e in vici.stream("list-conns", "list-conn") if "tw-contract" in e]
+    vici.request("unload-conn", {"name": "tw-contract"})
+    assert listed["version"] == "IKEv2"
+    assert listed["local_addrs"] == ["203.0.113.99"]
+    assert listed["rekey_time"] == "7200"
+    assert listed["unique"] == "UNIQUE_NO"
+    assert listed["dpd_delay"] == "10"
+    assert (listed["local-1"]["id"], listed["remote-1"]["id"]) == ("a.example", "vpn@b.example")
+    child = listed["children"]["net"]
+    assert child["remote-ts"] == ["10.91.0.0/24", "10.92.0.0/24"]
+    assert (child["mode"], child["dpd_action"], child["rekey_time"]) == ("TUNNEL", "start", "3600")
+    unreported = {"proposals", "over_time", "esp_proposals", "life_time", "start_action"}
+    assert not unreported & ({*listed} | {*child})
+
+
+def test_secrets_are_known_by_id_only(site: Site) -> None:
+    vici = site.connect("paris").vici
+    message = {"id": "ike-tw-contract-1", "type": "ike", "data": b"\x00\xff' key", "owners": ["192.0.2.1"]}
+    vici.request("load-shared", message)
+    keys = vici.request("get-shared")
+    assert "ike-tw-contract-1" in keys["keys"]
+    assert set(keys) == {"keys"}
+    vici.request("unload-shared", {"id": "ike-tw-contract-1"})
+    vici.request("unload-shared", {"id": "ike-tw-contract-1"})
+    assert "ike-tw-contract-1" not in vici.request("get-shared").get("keys", [])
+
+
+@pytest.mark.parametrize(
+    ("command", "event", "message"),
+    [
+        ("unload-conn", "", {"name": "tw-never-was"}),
+        ("initiate", "control-log", {"ike": "tw-never-was", "child": "net", "timeout": "1000"}),
+        ("terminate", "control-log", {"ike": "tw-never-was", "timeout": "1000"}),
+        ("no-such-command", "", {}),
+    ],
+)
+def test_what_cannot_be_done_is_rejected(
+    site: Site, command: str, event: str, message: dict[str, str]
+) -> None:
+    vici = site.connect("paris").vici
+    with pytest.raises(CommandRejected):
+        if event:
+            list(vici.stream(command, event, message))
+        else:
+            vici.request(command, message)

@@ -1,0 +1,57 @@
+"""One engine and one image for all lab tests; each test names its labs for itself."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from lab.engine import Engine, find_engine
+from lab.image import ensure_image
+from lab.session import Lab
+from lab.topology import Role
+from reconciler.model.fabric import Fabric
+from tests.lab.fabrics import setup_script, swanctl_conf, two_routers
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return find_engine()
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine) -> str:
+    return ensure_image(engine)
+
+
+@pytest.fixture(scope="session")
+def fabric() -> Fabric:
+    return two_routers()
+
+
+@pytest.fixture(scope="session")
+def lab_name() -> str:
+    """A lab of this test process alone: parallel runs do not meet."""
+    return f"t{os.getpid():x}"
+
+
+@pytest.fixture(scope="session")
+def lab(engine: Engine, image: str, fabric: Fabric, lab_name: str) -> Iterator[Lab]:
+    """Two configured routers with one tunnel, shared by the tests that leave it as it was."""
+    with Lab.up(fabric, lab_name, engine=engine, image=image) as up:
+        configure(up, fabric)
+        yield up
+
+
+def configure(lab: Lab, fabric: Fabric, esp_proposal: str = "aes256-sha256-modp2048") -> None:
+    """Bring the routers where an apply would bring them, with plain files and commands."""
+    psk = secrets.token_hex(24)
+    for tunnel in fabric.tunnels.values():
+        conf = swanctl_conf(tunnel, psk, esp_proposal)
+        script = (
+            f"umask 077; cat > /etc/swanctl/conf.d/lab.conf <<'CONF'\n{conf}\nCONF\n"
+            f"{setup_script(tunnel)}\nswanctl --load-all"
+        )
+        lab.run(Role.ROUTER, tunnel.router, ["sh", "-c", script])

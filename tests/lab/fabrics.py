@@ -1,0 +1,142 @@
+"""Small Fabrics for the lab's tests, made by hand, and plain strongSwan files to configure them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.model.diagnostic import Location
+from reconciler.model.fabric import (
+    Attachment,
+    DockerAccess,
+    EspPolicy,
+    Fabric,
+    IdType,
+    IkeId,
+    IkePolicy,
+    PskRef,
+    PublicNetwork,
+    Router,
+    Tunnel,
+    Vip,
+    VpcNetwork,
+)
+
+HERE = Location("fabric.yaml", 1, 1)
+INTERNET = "203.0.113.0/24"
+ENDS = (("paris", 1), ("tokyo", 2))
+
+
+def two_routers() -> Fabric:
+    """paris (10.1.0.0/24, VIP .11) and tokyo (10.2.0.0/24, VIP .12), one tunnel between them."""
+    routers, vips, tunnels, networks = {}, {}, {}, {}
+    for (name, me), (other, far) in (ENDS, ENDS[::-1]):
+        cidr = f"10.{me}.0.0/24"
+        networks[f"{name}-net"] = VpcNetwork(f"{name}-net", cidr, HERE)
+        routers[name] = Router(
+            name=name,
+            access=DockerAccess(name, "/run/charon/charon.vici"),
+            management_cidr=None,
+            public=(Attachment("internet", INTERNET, "eth0", f"203.0.113.{me}"),),
+            vpc=(Attachment(f"{name}-net", cidr, "eth1", f"10.{me}.0.1"),),
+            mss=1300,
+            location=HERE,
+        )
+        vips[f"{name}-vip"] = Vip(
+            f"{name}-vip", f"203.0.113.1{me}", 24, "internet", name, "eth0", managed=True, location=HERE
+        )
+        tunnels[f"{name}-{other}"] = Tunnel(
+            name=f"{name}-{other}",
+            description="",
+            router=name,
+            vip=vips[f"{name}-vip"],
+            peer_address=f"203.0.113.1{far}",
+            local_cidrs=(cidr,),
+            peer_cidrs=(f"10.{far}.0.0/24",),
+            local_id=IkeId(IdType.IP, f"203.0.113.1{me}"),
+            peer_id=IkeId(IdType.IP, f"203.0.113.1{far}"),
+            psk=PskRef("env", "LAB_PSK"),
+            ike=IkePolicy(2, "sha256", "aes-256", 14, 86400, True, 30, "restart"),
+            esp=EspPolicy("sha256", "aes-256", 14, 3600),
+            enabled=True,
+            location=HERE,
+            mirror=f"{other}-{name}",
+        )
+    public = {"internet": PublicNetwork("internet", INTERNET, HERE)}
+    return Fabric(public, networks, routers, vips, tunnels)
+
+
+def with_system_vip(fabric: Fabric) -> Fabric:
+    """The same Fabric, whose paris VIP is one that the router has without this tool."""
+    vip = replace(fabric.vips["paris-vip"], managed=False)
+    return replace(fabric, vips={**fabric.vips, "paris-vip": vip})
+
+
+def swanctl_conf(tunnel: Tunnel, psk: str, esp_proposal: str) -> str:
+    """One end of a tunnel as a swanctl.conf, established by the first packet."""
+    return f"""\
+connections {{
+  {tunnel.name} {{
+    version = 2
+    local_addrs = {tunnel.vip.address}
+    remote_addrs = {tunnel.peer_address}
+    proposals = aes256-sha256-modp2048
+    local {{
+      auth = psk
+      id = {tunnel.local_id.value}
+    }}
+    remote {{
+      auth = psk
+      id = {tunnel.peer_id.value}
+    }}
+    children {{
+      {tunnel.name} {{
+        local_ts = {",".join(tunnel.local_cidrs)}
+        remote_ts = {",".join(tunnel.peer_cidrs)}
+        esp_proposals = {esp_proposal}
+        start_action = trap
+      }}
+    }}
+  }}
+}}
+secrets {{
+  ike-{tunnel.name} {{
+    id-1 = {tunnel.local_id.value}
+    id-2 = {tunnel.peer_id.value}
+    secret = "{psk}"
+  }}
+}}
+"""
+
+
+def setup_script(tunnel: Tunnel) -> str:
+    """What a router needs besides IKE: VIP, forwarding, NAT exemption, and a drop for what would leak."""
+    local, remote = ", ".join(tunnel.local_cidrs), ", ".join(tunnel.peer_cidrs)
+    interface = tunnel.vip.interface
+    return f"""\
+set -e
+ip address replace {tunnel.vip.address}/{tunnel.vip.prefix_length} dev {interface}
+echo 1 > /proc/sys/net/ipv4/ip_forward
+for f in /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/send_redirects; do echo 0 > $f; done
+nft -f - <<'RULES'
+table ip test
+delete table ip test
+table ip test {{
+  chain nat {{
+    type nat hook postrouting priority 90; policy accept;
+    ip saddr {{ {local} }} ip daddr {{ {remote} }} snat to ip saddr
+  }}
+  chain directed {{
+    type filter hook forward priority 0; policy accept;
+    ip daddr {{ {", ".join(c.replace(".0/24", ".255") for c in tunnel.peer_cidrs)} }} drop
+  }}
+  chain forged {{
+    type filter hook forward priority 0; policy accept;
+    iifname "{interface}" meta ipsec missing ip saddr {{ {remote} }} ip daddr {{ {local} }} drop
+  }}
+  chain leak {{
+    type filter hook postrouting priority 80; policy accept;
+    oifname "{interface}" rt ipsec missing ip saddr {{ {local} }} ip daddr {{ {remote} }} drop
+  }}
+}}
+RULES
+"""
