@@ -52,9 +52,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     shell = actions.add_parser("shell", help="a shell in a router, or in the host of a network")
     shell.add_argument("node", help="name of a router or of a network; 'wire' for the wire between them")
-    shell.add_argument(
-        "words", nargs=argparse.REMAINDER, metavar="COMMAND", help="run this instead of a shell"
-    )
+    shell.add_argument("--command", "-c", metavar="TEXT", help="run this in place of a shell of your own")
     _add_name(shell)
     shell.set_defaults(run=run_shell)
 
@@ -131,14 +129,17 @@ def run_shell(arguments: argparse.Namespace) -> int:
     import os  # noqa: PLC0415
 
     from lab.containers import find  # noqa: PLC0415
-    from lab.engine import find_engine  # noqa: PLC0415
+    from lab.engine import EngineUnavailable, find_engine  # noqa: PLC0415
     from lab.session import choose_node  # noqa: PLC0415
 
     engine = find_engine()
     container = choose_node(find(engine, arguments.name), arguments.name, arguments.node)
-    words = [word for word in arguments.words if word != "--"] or ["bash"]
+    words = ["sh", "-c", arguments.command] if arguments.command else ["bash"]
     terminal = ["-it"] if sys.stdin.isatty() else ["-i"]
-    os.execvpe("docker", ["docker", "exec", *terminal, container, *words], engine.environment)  # noqa: S606
+    try:
+        os.execvpe("docker", ["docker", "exec", *terminal, container, *words], engine.environment)  # noqa: S606
+    except FileNotFoundError as error:
+        raise EngineUnavailable("the `docker` command is not installed", hint="a shell needs it") from error
 
 
 def run_down(arguments: argparse.Namespace) -> int:
@@ -190,8 +191,9 @@ def _report_lines(report: Report) -> Iterator[Line]:
     checks = [c for f in report.flows for c in f.checks] + list(report.checks)
     good = sum(c.passed for c in checks)
     verdict = "Proven" if report.passed else "NOT proven"
+    count = f"{good} of {len(checks)} checks hold for {len(report.flows)} flows"
     yield Line(
-        f"{verdict}: {good} of {len(checks)} checks hold for {len(report.flows)} flows, {report.seconds:.1f} s.",
+        f"{verdict}: {count}, {report.seconds:.1f} s.",
         "bold green" if report.passed else "bold red",
     )
 

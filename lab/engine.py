@@ -35,6 +35,8 @@ REQUEST_TIMEOUT = 300
 START_DEADLINE = 60.0
 STOP_DEADLINE = 40.0
 POLL = 0.05
+LOCK_TRIES = 1000
+_launched: list[subprocess.Popen[bytes]] = []
 
 
 class EngineUnavailable(TunnelwrightError):
@@ -176,6 +178,9 @@ def stop() -> bool:
         os.kill(pid, signal.SIGTERM)
         if not until(lambda: _private_pid() is None, STOP_DEADLINE):
             raise EngineUnavailable(f"the private engine (process {pid}) does not end")
+        while _launched:
+            _launched.pop().wait()
+        _unmount_leftovers()
         return True
 
 
@@ -202,10 +207,21 @@ def install_missing(packages: dict[str, str], progress: Progress = quiet) -> boo
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file; whoever comes second waits. Freed when the process ends."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    """Hold an exclusive lock on a file; whoever comes second waits. Freed when the process ends.
+
+    The file is removed at the end. Raises `EngineUnavailable` when the lock changes hands too often.
+    """
+    for _ in range(LOCK_TRIES):
+        with path.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # The holder before may have removed the file while this one waited for it.
+            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                try:
+                    yield
+                finally:
+                    path.unlink()
+                return
+    raise EngineUnavailable(f"{path} cannot be locked")
 
 
 def _usual_engine() -> Engine | None:
@@ -259,12 +275,21 @@ def _launch() -> Engine:
         )
     up = until(lambda: process.poll() is not None or answers(private_url()), START_DEADLINE)
     if up and process.poll() is None:
+        _launched.append(process)
         return Engine(private_url(), private=True)
     process.kill()
     process.wait()
     raise EngineUnavailable(
         "the private container engine does not start", hint=log.read_text(errors="replace")[-800:].strip()
     )
+
+
+def _unmount_leftovers() -> None:
+    """dockerd leaves the mount of its own network namespace, which would keep its directory busy."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        target = Path(line.split(" ")[1])
+        if target.is_relative_to(PRIVATE_RUN / "exec"):
+            subprocess.run(["umount", str(target)], capture_output=True, check=False)
 
 
 def _private_pid() -> int | None:

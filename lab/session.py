@@ -75,7 +75,7 @@ def state_root() -> Path:
     if named:
         return Path(named)
     if os.geteuid() == 0:
-        return Path("/run/tunnelwright")
+        return Path("/run/tunnelwright/lab")
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     return Path(runtime, "tunnelwright") if runtime else Path(tempfile.gettempdir(), f"tw-{os.getuid()}")
 

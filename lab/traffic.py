@@ -58,8 +58,8 @@ def make_batch(source: str, destination: str, number: int, *, ttl: int = 64) -> 
     """`number` UDP packets with unique random payloads.
 
     The source port is random: a flow that the routers already track keeps its old NAT decision, so a
-    known port would prove what held before. The header is scapy's; it is equal for all, and the UDP checksum is left out (RFC 768 allows 0), so
-    that thousands cost no more than their random bytes.
+    known port would prove what held before. The header is scapy's, equal for all and without a UDP
+    checksum (RFC 768 allows 0), so that thousands cost no more than their random bytes.
     """
     from scapy.layers.inet import IP, UDP  # noqa: PLC0415
 

@@ -60,7 +60,7 @@ _AEAD: Final = frozenset({"aes-gcm-128", "aes-gcm-192", "aes-gcm-256", "chacha20
 WEAK: Final[Mapping[str, str]] = {
     "md5": "MD5 is broken, and RFC 8247 and RFC 8221 forbid it",
     "sha1": "SHA-1 is broken for collisions and is being phased out (RFC 8247, RFC 8221)",
-    "3des": "3DES has 64-bit blocks, so much traffic under one key leaks plaintext (Sweet32; RFC 8221 advises against it)",
+    "3des": "3DES has 64-bit blocks, so long use of one key leaks plaintext (Sweet32; RFC 8221)",
 }
 """Weak encryption and integrity words, with the reason."""
 

@@ -30,7 +30,6 @@ def json_schemas() -> dict[str, str]:
         "type": "object",
         "required": ["apiVersion", "kind", "metadata", "spec"],
         "properties": {"kind": {"enum": list(KINDS)}},
-        # Conditions, where a bare oneOf would report every kind's errors at once in an editor.
         "oneOf": [
             {"properties": {"kind": {"const": kind}}, "allOf": [{"$ref": f"{kind}.schema.json"}]}
             for kind in KINDS

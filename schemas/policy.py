@@ -83,7 +83,7 @@ class IkePolicySpec(Model):
             Literal["main"],
             refuse(
                 {
-                    "aggressive": "Aggressive mode is not supported: it shows a hash of the key to anyone who asks"
+                    "aggressive": "Aggressive mode is not supported: it gives away a hash of the key"
                 }
             ),
         ]
@@ -142,7 +142,7 @@ class IpsecPolicySpec(Model):
     ) = Field(default=None, description="Security protocol. Only ESP is supported.", examples=["esp"])
     integrity: Integrity | None = Field(
         default=None,
-        description=f"Authentication algorithm; without meaning for an AEAD cipher. Default: sha256, {_FLEET}.",
+        description=f"Authentication algorithm; unused with an AEAD cipher. Default: sha256, {_FLEET}.",
         examples=["sha256"],
     )
     encryption: Encryption | None = Field(

@@ -190,7 +190,7 @@ class IPsecTunnelSpec(Model):
         Literal["policy-based"],
         refuse(
             {
-                "route-based": "route-based tunnels (VTI, XFRM interfaces) are not supported; traffic selectors decide"
+                "route-based": "route-based tunnels (VTI, XFRM interfaces) are not supported"
             }
         ),
     ] = Field(
@@ -200,7 +200,7 @@ class IPsecTunnelSpec(Model):
     )
     enabled: bool = Field(
         default=True,
-        description="False takes the tunnel down without deleting it; its traffic is dropped, not sent in the clear.",
+        description="False takes the tunnel down and keeps it; its traffic is dropped, not sent in the clear.",
         examples=[True],
     )
 

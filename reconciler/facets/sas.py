@@ -87,12 +87,7 @@ def _encryption(reply: Mapping[str, Any]) -> str:
 
 
 def _group(name: str) -> str:
-    keyword = _GROUPS.get(name, name.lower().replace("_", ""))
-    return (
-        keyword.replace("brainpool", "") + "bp"
-        if name.startswith("ECP_") and name.endswith("_BP")
-        else keyword
-    )
+    return _GROUPS.get(name, name.lower().replace("_", ""))
 
 
 def _ike_algorithms(reply: Mapping[str, Any]) -> str:

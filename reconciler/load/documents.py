@@ -88,7 +88,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Everything that was read. File names are relative to the tree or repository, with `/`."""
+    """Everything that was read. File names are relative to the folder that was named, with `/`."""
 
     documents: tuple[Document, ...]
     diagnostics: tuple[Diagnostic, ...]
@@ -100,6 +100,11 @@ class Loaded:
     lock: Mapping[str, LockEntry] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     """Texts of files that could not be read in full: what they define is not known."""
+
+    @property
+    def revision(self) -> str | None:
+        """The id of the Git commit that was read; None for a working tree."""
+        return self.source.commit
 
     def may_define(self, word: str) -> bool:
         """True when a file that could not be read mentions the word, so that it may define it."""

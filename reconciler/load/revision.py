@@ -19,10 +19,11 @@ _SUBMODULE = "160000"
 
 
 def load_revision(repo: Path, rev: str, subdir: str = "") -> Loaded:
-    """Read every `*.yaml` and `*.yml` below `subdir` of one commit of the repository that holds `repo`.
+    """Read every `*.yaml` and `*.yml` below `repo`/`subdir` as they are in one commit.
 
-    File names in the result are relative to the repository's root. Raises SourceUnavailable when there
-    is no repository, no such revision, or no such folder in it.
+    `repo` is a repository or a folder in one. File names in the result are relative to it, as those of
+    `load_tree` are. Raises SourceUnavailable when there is no repository, no such revision, or no such
+    folder in it.
     """
     # Imported here: reading a working tree does not pay for it.
     from git import GitCommandError, GitError, Repo  # noqa: PLC0415
@@ -32,7 +33,7 @@ def load_revision(repo: Path, rev: str, subdir: str = "") -> Loaded:
         with Repo(repo, search_parent_directories=True) as repository:
             commit = repository.commit(rev).hexsha
             found = Diagnostics()
-            blobs = _blobs(repository, commit, subdir, found)
+            blobs = _blobs(repository, commit, _place(repository, repo), subdir, found)
             files = _contents(repository, blobs)
     except GitCommandError as error:
         raise SourceUnavailable(f"cannot read {rev} of {repo}: {error.stderr.strip()}") from error
@@ -43,21 +44,32 @@ def load_revision(repo: Path, rev: str, subdir: str = "") -> Loaded:
     return read(files, Source(str(repo), subdir, commit), found)
 
 
-def _blobs(repository: Repo, commit: str, subdir: str, found: Diagnostics) -> dict[str, str]:
+def _place(repository: Repo, folder: Path) -> str:
+    """The folder's path in the repository, with a slash at its end; empty for the repository itself."""
+    root = repository.working_tree_dir
+    if root is None:
+        return ""
+    place = folder.resolve().relative_to(Path(root).resolve()).as_posix()
+    return "" if place == "." else f"{place}/"
+
+
+def _blobs(
+    repository: Repo, commit: str, place: str, subdir: str, found: Diagnostics
+) -> dict[str, str]:
     """File name -> blob id of each file to read.
 
     Raises SourceUnavailable when the folder is not in the commit.
     """
-    listing = repository.git.ls_tree(
-        "-r", "-z", "--full-tree", commit, "--", *([f"{subdir}/"] if subdir else [])
-    )
-    if not listing and subdir:
-        raise SourceUnavailable(f"{subdir} is not a folder of {commit[:12]}")
+    folder = place + (f"{subdir}/" if subdir else "")
+    listing = repository.git.ls_tree("-r", "-z", "--full-tree", commit, *(["--", folder] if folder else []))
+    if not listing and folder:
+        raise SourceUnavailable(f"{folder} is not a folder of {commit[:12]}")
     blobs: dict[str, str] = {}
     for line in listing.rstrip("\0").split("\0") if listing else ():
-        attributes, name = line.split("\t", 1)
+        attributes, full_name = line.split("\t", 1)
         mode, _, blob = attributes.split(" ")
-        if any(part.startswith(".") for part in name.removeprefix(subdir).split("/")):
+        name = full_name.removeprefix(place)
+        if any(part.startswith(".") for part in full_name.removeprefix(folder).split("/")):
             continue
         if mode == _SYMBOLIC_LINK:
             report_symbolic_link(name, found)

@@ -24,6 +24,13 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret(redacted)"
 
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Secret:
+        # dataclasses.asdict copies what it finds; a copy in plain sight is not wanted.
+        return self
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and hmac.compare_digest(self.__value, other.reveal())
 

@@ -86,8 +86,8 @@ def test_with_two_routers_in_one_network_peer_cidrs_go_to_the_tunnels_router() -
 def test_the_digest_depends_on_content_and_not_on_order() -> None:
     reordered = replace(
         FABRIC,
-        routers=dict(reversed(FABRIC.routers.items())),
-        vpc_networks=dict(reversed(FABRIC.vpc_networks.items())),
+        routers=dict(reversed(list(FABRIC.routers.items()))),
+        vpc_networks=dict(reversed(list(FABRIC.vpc_networks.items()))),
     )
     assert topology_of(reordered).digest == TOPOLOGY.digest
     assert topology_of(with_system_vip(FABRIC)).digest != TOPOLOGY.digest

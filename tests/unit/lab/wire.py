@@ -37,7 +37,7 @@ BOTH = (*THERE.probes, *BACK.probes)
 
 @cache
 def association(spi: int, source: str, destination: str, key: bytes) -> Any:
-    return SecurityAssociation(
+    return SecurityAssociation(  # type: ignore[no-untyped-call]
         ESP,
         spi=spi,
         crypt_algo="AES-CBC",
@@ -60,9 +60,8 @@ def sealed(probe: Probe, sequence: int, *, back: bool = False, key: bytes = KEY)
 
 def in_udp(packet: Packet) -> Packet:
     body = struct.pack("!HHHH", 4500, 4500, 8 + len(packet.body), 0) + packet.body
-    return from_frame(
-        packet.time, ETHERNET + bytes(IP(src=packet.source, dst=packet.destination, proto=17) / body)
-    )
+    ip = IP(src=packet.source, dst=packet.destination, proto=17) / body
+    return from_frame(packet.time, ETHERNET + bytes(ip))
 
 
 def good_wan() -> list[Packet]:

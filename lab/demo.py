@@ -1,0 +1,286 @@
+"""`make demo`: the main job from nothing, on real routers, ending with a report of what was proven.
+
+Everything happens in a lab of its own and in `.lab/demo/`: a Git repository with a copy of
+`desired_state/`, generated keys, and the captures. Nothing outside of them is changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.capture import Watch
+from lab.cli import check_lines, progress_to
+from lab.engine import find_engine, stop
+from lab.proof import StreamResult, capture_whole
+from lab.session import Lab
+from lab.topology import Flow, flows_of
+from lab.traffic import Stream
+from lab.verify import Report, cleartext_check, verify
+from reconciler.cli.main import main as tunnelwright
+from reconciler.cli.output import Output
+from reconciler.cli.workspace import load
+from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.fabric import Fabric
+from reconciler.model.outcome import Check
+from reconciler.report.line import Line
+from reconciler.validate import validate
+
+TREE = Path("desired_state")
+WORK = Path(".lab/demo")
+NAME = "demo"
+# The change that the demo makes: one field, at both ends of one tunnel.
+CHANGED = ("site-a/a-to-b.yaml", "site-b/b-to-a.yaml")
+CHANGED_TUNNELS = frozenset({"a-to-b", "b-to-a"})
+FIELD, VALUE = "integrity", "sha512"
+
+
+class DemoFailed(TunnelwrightError):
+    """A step of the demo did not end as it must; what it printed says why."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+@dataclass(slots=True)
+class Found:
+    """What the demo has proven so far."""
+
+    first: Report | None = None
+    second: Report | None = None
+    streams: dict[str, tuple[StreamResult, StreamResult]] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """True when nothing is missing and nothing failed."""
+        reports = (self.first, self.second)
+        return bool(self.checks) and all(r is not None and r.passed for r in reports) and all(
+            check.passed for check in self.checks
+        )
+
+
+class Demo:
+    """One run. Steps print the commands that a user would type, and run just those."""
+
+    def __init__(self, output: Output, *, keep: bool) -> None:
+        self._output = output
+        self._keep = keep
+        self._progress = progress_to(sys.stderr, colour=output.colour)
+        self._repo = WORK / "repository"
+        self._tree = self._repo / TREE.name
+        self._found = Found()
+
+    def run(self) -> int:
+        """Everything, cleaned up afterwards whatever happens."""
+        began = time.monotonic()
+        self._heading("A Git repository with the desired state, and keys outside of it")
+        fabric = self._prepare()
+        self._heading("A lab of real strongSwan routers")
+        engine = find_engine(self._progress)
+        os.environ["DOCKER_HOST"] = engine.url
+        try:
+            Lab.down(NAME, engine=engine)
+            lab = Lab.up(fabric, NAME, engine=engine, progress=self._progress)
+            self._topology(lab, fabric)
+            passed = self._story(lab, fabric)
+            self._report(lab, began)
+        finally:
+            if not self._keep:
+                Lab.down(NAME, engine=engine)
+                if engine.private:
+                    self._progress("stopping the private container engine")
+                    stop()
+        if self._keep:
+            self._say(f"The lab is up: tunnelwright status {self._tree} --lab {NAME} --secrets {WORK}/secrets")
+        return ExitCode.OK if passed else ExitCode.INCOMPLETE
+
+    def _prepare(self) -> Fabric:
+        import git  # noqa: PLC0415
+
+        with suppress(FileNotFoundError):
+            shutil.rmtree(WORK)
+        shutil.copytree(TREE, self._tree)
+        self._git = git.Repo.init(self._repo, initial_branch="main")
+        with self._git.config_writer() as config:
+            config.set_value("user", "name", "tunnelwright demo")
+            config.set_value("user", "email", "demo@localhost")
+            config.set_value("commit", "gpgsign", "false")
+        self._commit("Desired state of three sites")
+        loaded = load(self._tree, "HEAD")
+        fabric, found = validate(loaded)
+        if found.errors:
+            raise DemoFailed(f"{TREE} is not valid", hint=f"tunnelwright validate {TREE}")
+        folder = WORK / "secrets"
+        folder.mkdir(mode=0o700)
+        for name in sorted({tunnel.psk.name for tunnel in fabric.tunnels.values()}):
+            path = folder / name
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(32))
+            self._say(f"generated {path} (mode 0600)")
+        return fabric
+
+    def _story(self, lab: Lab, fabric: Fabric) -> bool:
+        watch = Watch(lab).start()
+        try:
+            self._heading("Plan against the bare routers")
+            self._tunnelwright("plan", *self._where("HEAD"))
+            self._heading("Apply, and plan again")
+            self._tunnelwright("apply", *self._where("HEAD"), "--auto-approve")
+            self._tunnelwright("plan", *self._where("HEAD"), "--detailed-exitcode")
+            self._heading("Prove it with ESP packets")
+            self._found.first = self._prove(lab, fabric)
+            self._heading(f"Change one field in Git: {FIELD} of a-to-b")
+            changed = self._change()
+            self._tunnelwright("plan", *self._where("HEAD"))
+            self._heading("Apply the change while 100 packets a second flow each way through both tunnels")
+            self._apply_under_load(lab, fabric)
+            self._tunnelwright("plan", *self._where("HEAD"), "--detailed-exitcode")
+            self._heading("Prove the changed tunnels")
+            self._found.second = self._prove(lab, changed, negative=False)
+        finally:
+            watch.stop()
+            self._captures = watch.keep(WORK / "captures")
+        tokens = [t for r in (self._found.first, self._found.second) if r for t in r.tokens] + self._stream_tokens
+        for network in watch.wan:
+            self._found.checks.append(cleartext_check(lab, fabric, watch, network, tokens))
+        self._found.checks.append(capture_whole(watch.dropped, len(watch.captures)))
+        watch.discard()
+        return self._found.passed
+
+    def _prove(self, lab: Lab, fabric: Fabric, *, negative: bool = True) -> Report:
+        report = verify(lab, fabric, negative=negative, progress=self._progress)
+        for flow in report.flows:
+            self._say(flow.label, "bold")
+            self._output.lines(check_lines(flow.checks))
+        return report
+
+    def _change(self) -> Fabric:
+        from ruamel.yaml import YAML  # noqa: PLC0415
+
+        editor = YAML()
+        editor.preserve_quotes = True
+        for name in CHANGED:
+            path = self._tree / name
+            document = editor.load(path)
+            document["spec"].setdefault("ipsec", {})[FIELD] = VALUE
+            editor.dump(document, path)
+        self._commit(f"a-to-b: ESP {FIELD} {VALUE}")
+        self._say(self._git.git.show("--unified=1", "--format=%h %s", "HEAD"))
+        return validate(load(self._tree, "HEAD"))[0]
+
+    def _apply_under_load(self, lab: Lab, fabric: Fabric) -> None:
+        flows = _one_flow_each(flows_of(fabric, lab.topology))
+        before = {name: _spis(lab, flow) for name, flow in flows.items()}
+        streams = {name: Stream(lab, flow) for name, flow in flows.items()}
+        self._stream_tokens = [token for stream in streams.values() for token in stream.tokens]
+        for stream in streams.values():
+            stream.start()
+            stream.wait_arriving()
+            stream.reset()
+        self._tunnelwright("apply", *self._where("HEAD"), "--auto-approve")
+        for name, stream in streams.items():
+            self._found.streams[name] = stream.stop()
+        after = {name: _spis(lab, flow) for name, flow in flows.items()}
+        for name, flow in flows.items():
+            touched = bool({flow.left.name, flow.right.name} & CHANGED_TUNNELS)
+            kept = before[name] == after[name]
+            text = f"SPIs {_words(before[name])} before, {_words(after[name])} after"
+            claim = "changed tunnel has new SAs" if touched else "unrelated tunnel kept its SPIs"
+            self._found.checks.append(Check(f"{name}: {claim}", kept is not touched and bool(after[name]), text))
+            for result in self._found.streams[name]:
+                evidence = (
+                    f"{result.sent} packets sent, {result.lost} lost, {result.duplicates} duplicates, "
+                    f"longest gap {result.longest_gap_ms:.0f} ms"
+                )
+                label = f"{name}: no packet lost through the change, {result.direction}"
+                self._found.checks.append(Check(label, result.sent > 0 and result.lost == 0, evidence))
+
+    def _report(self, lab: Lab, began: float) -> None:
+        self._heading("What was proven")
+        found = self._found
+        for title, report in (("before the change", found.first), ("after the change", found.second)):
+            if report is not None:
+                checks = [check for flow in report.flows for check in flow.checks]
+                good = sum(check.passed for check in checks)
+                text = f"{title}: {good} of {len(checks)} packet checks hold for {len(report.flows)} flows"
+                found.checks.insert(0, Check(title, report.passed, text.partition(": ")[2]))
+        self._output.lines(check_lines(found.checks))
+        self._say(f"Captures: {', '.join(str(path) for path in self._captures[:1])} and {len(self._captures) - 1} more")
+        verdict = "Proven" if found.passed else "NOT proven"
+        seconds = time.monotonic() - began
+        style = "bold green" if found.passed else "bold red"
+        self._say(f"{verdict} on {len(lab.routers)} real routers ({lab.data_plane} data plane) in {seconds:.0f} s.", style)
+
+    def _topology(self, lab: Lab, fabric: Fabric) -> None:
+        for flow in flows_of(fabric, lab.topology):
+            self._say(
+                f"  host {flow.left_address} -- {flow.left.router} -- ({flow.left.vip.address} == ESP == "
+                f"{flow.right.vip.address}) -- {flow.right.router} -- host {flow.right_address}"
+            )
+
+    def _where(self, rev: str) -> Sequence[str]:
+        return str(self._tree), "--rev", rev, "--lab", NAME, "--secrets", str(WORK / "secrets")
+
+    def _tunnelwright(self, *words: str) -> None:
+        self._say(f"$ tunnelwright {' '.join(words)}", "bold cyan")
+        sys.stdout.flush()
+        code = tunnelwright(words)
+        if code != ExitCode.OK:
+            raise DemoFailed(f"tunnelwright {words[0]} ended with {code}")
+
+    def _commit(self, message: str) -> None:
+        self._git.git.add("--all")
+        self._git.index.commit(message)
+        self._say(f"commit {self._git.head.commit.hexsha[:12]}: {message}")
+
+    def _heading(self, text: str) -> None:
+        self._output.lines([Line(), Line(f"== {text}", "bold magenta")])
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._output.lines(Line(line, style) for line in text.splitlines())
+
+
+def _one_flow_each(flows: Sequence[Flow]) -> dict[str, Flow]:
+    """The first flow of each tunnel, by the tunnel's name."""
+    found: dict[str, Flow] = {}
+    for flow in flows:
+        found.setdefault(flow.left.name, flow)
+    return found
+
+
+def _spis(lab: Lab, flow: Flow) -> frozenset[tuple[int, int]]:
+    from lab.charon import reported_sas  # noqa: PLC0415
+
+    socket = lab.vici_socket(flow.left.router)
+    ends = flow.left.vip.address, flow.right.vip.address
+    return frozenset((sa.spi_in, sa.spi_out) for sa in reported_sas(socket, *ends))
+
+
+def _words(spis: frozenset[tuple[int, int]]) -> str:
+    return ", ".join(f"{spi_in:08x}/{spi_out:08x}" for spi_in, spi_out in sorted(spis)) or "none"
+
+
+def main() -> int:
+    """Run the demo; the result is an exit code."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the lab up afterwards")
+    parser.add_argument("--no-color", action="store_true", help="no colour")
+    arguments = parser.parse_args()
+    arguments.json = False
+    try:
+        return Demo(Output(arguments), keep=arguments.keep).run()
+    except TunnelwrightError as error:
+        sys.stderr.write(f"error: {error.message}\n{f'hint: {error.hint}' if error.hint else ''}\n")
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""Documents -> typed items by kind and name: what can be referred to, and what is there but broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from reconciler.load import Document, Loaded, Path, dotted
+from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
+from schemas.base import API_VERSION
+from schemas.kinds import KINDS
+from schemas.network import PublicNetworkSpec, VpcNetworkSpec
+from schemas.policy import FabricDefaultsSpec
+from schemas.router import VpcRouterSpec
+from schemas.tunnel import IPsecTunnelSpec
+from schemas.vip import VipSpec
+
+Spec = TypeVar("Spec")
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Generic[Spec]):
+    """One well-formed document."""
+
+    kind: str
+    name: str
+    spec: Spec
+    document: Document
+
+    @property
+    def location(self) -> Location:
+        """Where its name stands."""
+        return self.document.locate(("metadata", "name"))
+
+    def at(self, *path: str | int) -> Location:
+        """Where a field of its spec stands; of a missing one, the mapping that would hold it."""
+        return self.document.locate(("spec", *path))
+
+    def error(
+        self,
+        found: Diagnostics,
+        code: str,
+        message: str,
+        *path: str | int,
+        allowed: str = "",
+        hint: str = "",
+        related: tuple[Location, ...] = (),
+    ) -> None:
+        """Report an error at a field of its spec."""
+        where: Path = ("spec", *path)
+        found.error(
+            code,
+            self.document.locate(where),
+            message,
+            path=dotted(where),
+            allowed=allowed,
+            hint=hint,
+            related=related,
+        )
+
+    def warning(
+        self,
+        found: Diagnostics,
+        code: str,
+        message: str,
+        *path: str | int,
+        hint: str = "",
+        related: tuple[Location, ...] = (),
+    ) -> None:
+        """Report a warning at a field of its spec."""
+        where: Path = ("spec", *path)
+        found.warning(
+            code, self.document.locate(where), message, path=dotted(where), hint=hint, related=related
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The well-formed documents by name, and what is known of the others."""
+
+    loaded: Loaded
+    public_networks: dict[str, Item[PublicNetworkSpec]] = field(default_factory=dict)
+    vpc_networks: dict[str, Item[VpcNetworkSpec]] = field(default_factory=dict)
+    routers: dict[str, Item[VpcRouterSpec]] = field(default_factory=dict)
+    vips: dict[str, Item[VipSpec]] = field(default_factory=dict)
+    tunnels: dict[str, Item[IPsecTunnelSpec]] = field(default_factory=dict)
+    defaults: dict[str, Item[FabricDefaultsSpec]] = field(default_factory=dict)
+    broken: dict[tuple[str, str], Document] = field(default_factory=dict)
+    """(kind, name) of documents that have errors: references to them are not dangling."""
+
+    def find(
+        self, table: Mapping[str, Item[Spec]], kind: str, name: str, user: Item[Any], found: Diagnostics, *path: str | int
+    ) -> Item[Spec] | None:
+        """The document that a field of `user` refers to.
+
+        None when there is none, which is reported unless a broken document or file may define it.
+        """
+        item = table.get(name)
+        if item is None and (kind, name) not in self.broken and not self.loaded.may_define(name):
+            user.error(
+                found,
+                "dangling-reference",
+                f"there is no {kind} named {name!r}",
+                *path,
+                allowed=_listed(table),
+                hint=did_you_mean(name, table),
+            )
+        return item
+
+
+def _listed(names: Mapping[str, object], most: int = 12) -> str:
+    """Names for a message: the first few, and how many more there are."""
+    shown = ", ".join(sorted(names)[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
+    """Check each document against the schema of its kind, and names against one another."""
+    catalog = Catalog(loaded)
+    tables: Mapping[str, dict[str, Item[Any]]] = {
+        "PublicNetwork": catalog.public_networks,
+        "VpcNetwork": catalog.vpc_networks,
+        "VpcRouter": catalog.routers,
+        "Vip": catalog.vips,
+        "IPsecTunnel": catalog.tunnels,
+        "FabricDefaults": catalog.defaults,
+    }
+    seen: dict[tuple[str, str], Location] = {}
+    for document in loaded.documents:
+        kind = _kind(document, found)
+        if kind is None:
+            continue
+        name = _raw_name(document)
+        if name is not None and not _is_first(kind, name, document, seen, found):
+            continue
+        try:
+            parsed: Any = KINDS[kind].model_validate(document.data)
+        except ValidationError as error:
+            report_schema_errors(error, KINDS[kind], document, found)
+            catalog.broken[kind, name or f"{document.file}#{document.index}"] = document
+            continue
+        tables[kind][parsed.metadata.name] = Item(kind, parsed.metadata.name, parsed.spec, document)
+    for extra in sorted(catalog.defaults.values(), key=lambda item: item.location)[1:]:
+        first = min(item.location for item in catalog.defaults.values())
+        found.error(
+            "second-defaults", extra.location, "there is at most one FabricDefaults", related=(first,)
+        )
+    return catalog
+
+
+def _kind(document: Document, found: Diagnostics) -> str | None:
+    """The document's kind; None when it is not one of ours, which is reported."""
+    data = document.data
+    if not isinstance(data, dict):
+        found.error(
+            "not-a-document", document.locate(), "a document is a mapping with apiVersion, kind, metadata and spec"
+        )
+        return None
+    for field_name, allowed in (("apiVersion", [API_VERSION]), ("kind", list(KINDS))):
+        value = data.get(field_name)
+        if field_name not in data:
+            found.error(
+                "missing-field",
+                document.locate(),
+                f"the field {field_name!r} is missing",
+                path=field_name,
+                allowed=", ".join(allowed),
+            )
+            return None
+        if value not in allowed:
+            found.error(
+                "unknown-kind",
+                document.locate((field_name,)),
+                f"{field_name} {value!r} is unknown",
+                path=field_name,
+                allowed=", ".join(allowed),
+                hint=did_you_mean(str(value), allowed),
+            )
+            return None
+    return str(data["kind"])
+
+
+def _raw_name(document: Document) -> str | None:
+    """The name as far as it can be told before the schema is checked."""
+    metadata = document.data.get("metadata") if isinstance(document.data, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _is_first(
+    kind: str, name: str, document: Document, seen: dict[tuple[str, str], Location], found: Diagnostics
+) -> bool:
+    location = document.locate(("metadata", "name"))
+    first = seen.setdefault((kind, name), location)
+    if first is location:
+        return True
+    found.error(
+        "duplicate-name",
+        location,
+        f"there is already a {kind} named {name!r}, at {first}",
+        path="metadata.name",
+        related=(first,),
+    )
+    return False
+
+
+def by_name(table: Mapping[str, Item[Spec]]) -> Iterator[Item[Spec]]:
+    """Items in order of name, so that findings and assignments do not depend on the order of files."""
+    for name in sorted(table):
+        yield table[name]

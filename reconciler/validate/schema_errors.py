@@ -1,0 +1,165 @@
+"""pydantic's errors -> diagnostics in the words and at the places of the author."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from reconciler.load import Document, Path, dotted
+from reconciler.model.diagnostic import Diagnostics
+
+_TYPES: Mapping[str, str] = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "model_type": "a mapping",
+    "dict_type": "a mapping",
+    "tuple_type": "a list",
+}
+_RANGES: Mapping[str, tuple[str, str]] = {
+    "greater_than_equal": ("ge", "{} or more"),
+    "less_than_equal": ("le", "{} or less"),
+    "too_short": ("min_length", "at least {}"),
+    "string_too_short": ("min_length", "at least {} characters"),
+    "string_too_long": ("max_length", "at most {} characters"),
+}
+_PATTERNS: Mapping[str, str] = {
+    "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": "a-z, 0-9 and `-`, at most 63 characters, no `-` at the ends",
+    "^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$": "a Linux interface name: letters, digits, `.`, `_`, `-`; at most 15",
+    "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$": "a file name without a folder: letters, digits, `.`, `_`, `-`",
+    "^[A-Za-z_][A-Za-z0-9_]{0,127}$": "the name of an environment variable",
+    "^/": "an absolute path",
+}
+_CUSTOM: Mapping[str, str] = {
+    "invalid_address": "invalid-address",
+    "invalid_cidr": "invalid-cidr",
+    "cidr_host_bits": "cidr-host-bits",
+    "invalid_id": "invalid-id",
+    "refused": "refused",
+    "exactly_one": "exactly-one",
+}
+_CUSTOM_ALLOWED: Mapping[str, str] = {
+    "invalid_address": "four numbers from 0 to 255 without leading zeros, such as 203.0.113.10",
+    "invalid_cidr": "an address and a prefix length, such as 10.1.0.0/24",
+}
+
+
+def report_schema_errors(
+    error: ValidationError, model: type[BaseModel], document: Document, found: Diagnostics
+) -> None:
+    """Report every error of one document. `model` is what it was checked against."""
+    for detail in error.errors(include_url=False):
+        _report(detail, model, document, found)
+
+
+def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, found: Diagnostics) -> None:
+    kind = detail["type"]
+    path: Path = tuple(detail["loc"])
+    context: dict[str, Any] = detail.get("ctx", {})
+    text = dotted(path)
+    if kind == "missing":
+        # pydantic's own names the missing field last; the model's own rule names the mapping.
+        message = f"the field {path[-1]!r} is missing" if not context else detail["msg"]
+        found.error("missing-field", document.locate(path), message, path=text)
+    elif kind == "extra_forbidden":
+        allowed = _fields_at(model, path[:-1])
+        found.error(
+            "unknown-field",
+            document.locate_key(path),
+            f"the field {path[-1]!r} is unknown here",
+            path=text,
+            allowed=", ".join(allowed),
+            hint=did_you_mean(str(path[-1]), allowed),
+        )
+    elif kind in _TYPES:
+        shown = _shown(detail["input"])
+        hint = "quote it" if kind == "string_type" and isinstance(detail["input"], int | float) else ""
+        found.error(
+            "wrong-type", document.locate(path), f"{shown} is not {_TYPES[kind]}", path=text, allowed=_TYPES[kind], hint=hint
+        )
+    elif kind in _RANGES:
+        key, words = _RANGES[kind]
+        found.error(
+            "out-of-range",
+            document.locate(path),
+            f"{_shown(detail['input'])} is out of range",
+            path=text,
+            allowed=words.format(context[key]),
+        )
+    elif kind == "string_pattern_mismatch":
+        found.error(
+            "invalid-name",
+            document.locate(path),
+            f"{_shown(detail['input'])} is not allowed here",
+            path=text,
+            allowed=_PATTERNS.get(context["pattern"], context["pattern"]),
+        )
+    elif kind in _CUSTOM:
+        found.error(
+            _CUSTOM[kind],
+            document.locate(path),
+            detail["msg"],
+            path=text,
+            allowed=context.get("expected", _CUSTOM_ALLOWED.get(kind, "")),
+            hint=context.get("hint", ""),
+        )
+    else:
+        allowed = [word.strip("'") for word in context.get("expected", "").replace(" or ", ", ").split(", ")]
+        found.error(
+            "invalid-value",
+            document.locate(path),
+            f"{_shown(detail['input'])} is not allowed here",
+            path=text,
+            allowed=", ".join(allowed),
+            hint=did_you_mean(str(detail["input"]), allowed),
+        )
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """A hint with the closest allowed word, or nothing."""
+    close = difflib.get_close_matches(word, list(allowed), n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "an empty list" if not value else "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _fields_at(model: type[BaseModel], path: Path) -> list[str]:
+    """The field names of the mapping at a path, as they are written in YAML."""
+    current: type[BaseModel] = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        by_alias = {field.alias or name: field for name, field in current.model_fields.items()}
+        inner = _model_in(by_alias[part].annotation)
+        if inner is None:
+            return []
+        current = inner
+    return [field.alias or name for name, field in current.model_fields.items()]
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The model inside `Model | None`, `tuple[Model, ...]` or `Annotated[...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        inner = _model_in(part)
+        if inner is not None:
+            return inner
+    return None

@@ -1,0 +1,163 @@
+"""VIPs: on a network of their router, inside the right range, each address once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.load import Loaded
+from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.fabric import Router, Vip
+from reconciler.validate.catalog import Catalog, Item, by_name
+from reconciler.validate.placement import Wish, misplacement, wishes
+from reconciler.validate.routers import system_vip_attachment
+from schemas.addresses import prefix_length
+from schemas.network import PublicNetworkSpec
+
+ALLOCATE_HINT = "run `tunnelwright allocate`"
+
+
+def system_vip_name(router: str) -> str:
+    """Name of a router's system VIP. The dot keeps it apart from the names of documents."""
+    return f"{router}.system"
+
+
+def resolve_vips(
+    catalog: Catalog, routers: Mapping[str, Router], found: Diagnostics
+) -> dict[str, Vip]:
+    """Check every VIP and find its address. The system VIP of each router is among them."""
+    vips = _system_vips(catalog, routers)
+    taken = addresses_of_routers(catalog)
+    written = list(wishes(catalog))
+    _check_names(written, found)
+    # Fixed addresses go first: an assigned one gives way to them.
+    for wish in sorted(written, key=lambda wish: wish.placement.address is None):
+        vip = _resolve(catalog, wish, routers, taken, found)
+        if vip is not None:
+            vips.setdefault(vip.name, vip)
+    _check_lock(catalog.loaded, written, catalog, found)
+    return vips
+
+
+def _system_vips(catalog: Catalog, routers: Mapping[str, Router]) -> dict[str, Vip]:
+    vips: dict[str, Vip] = {}
+    for name, router in routers.items():
+        attachment = system_vip_attachment(catalog.routers[name], router)
+        if attachment is not None:
+            vips[system_vip_name(name)] = Vip(
+                name=system_vip_name(name),
+                address=attachment.address,
+                prefix_length=prefix_length(attachment.cidr),
+                public_network=attachment.network,
+                router=name,
+                interface=attachment.interface,
+                managed=False,
+                location=router.location,
+            )
+    return vips
+
+
+def addresses_of_routers(catalog: Catalog) -> dict[tuple[str, str], tuple[str, Location]]:
+    """(public network, address) -> whose it is, and where that is written."""
+    return {
+        (attachment.network, attachment.address): (
+            f"the router {item.name!r}",
+            item.at("publicNetworks", index, "address"),
+        )
+        for item in by_name(catalog.routers)
+        for index, attachment in enumerate(item.spec.public_networks)
+    }
+
+
+def _check_names(written: list[Wish], found: Diagnostics) -> None:
+    """A VIP that is created for a tunnel has the tunnel's name, which no Vip document may have."""
+    first: dict[str, Wish] = {}
+    for wish in written:
+        other = first.setdefault(wish.name, wish)
+        if other is not wish:
+            wish.item.error(
+                found,
+                "duplicate-name",
+                f"the VIP created for this tunnel has its name, and there is already a Vip named {wish.name!r}",
+                *wish.prefix,
+                related=(other.item.location,),
+            )
+
+
+def _resolve(
+    catalog: Catalog,
+    wish: Wish,
+    routers: Mapping[str, Router],
+    taken: dict[tuple[str, str], tuple[str, Location]],
+    found: Diagnostics,
+) -> Vip | None:
+    """One VIP; None when its network, router or address is not known. Findings are reported."""
+    placement = wish.placement
+    network = catalog.find(
+        catalog.public_networks,
+        "PublicNetwork",
+        placement.public_network,
+        wish.item,
+        found,
+        *wish.prefix,
+        "publicNetwork",
+    )
+    if wish.prefix:
+        # A tunnel's router is looked up with the tunnel.
+        router_item = catalog.routers.get(wish.router)
+    else:
+        router_item = catalog.find(
+            catalog.routers, "VpcRouter", wish.router, wish.item, found, "router"
+        )
+    located = _address(catalog.loaded, wish, found)
+    if network is None:
+        return None
+    if located is not None and _range_exists(network, wish, found):
+        _check_place(wish, network, *located, taken, found)
+    if located is None or router_item is None or wish.router not in routers:
+        return None
+    attachment = next(
+        (part for part in routers[wish.router].public if part.network == network.name), None
+    )
+    if attachment is None:
+        wish.item.error(
+            found,
+            "network-not-attached",
+            f"the router {wish.router!r} is not attached to the public network {network.name!r}",
+            *wish.prefix,
+            "publicNetwork",
+            allowed=", ".join(part.network for part in routers[wish.router].public),
+            related=(router_item.at("publicNetworks"),),
+        )
+        return None
+    return Vip(
+        name=wish.name,
+        address=located[0],
+        prefix_length=prefix_length(network.spec.cidr),
+        public_network=network.name,
+        router=wish.router,
+        interface=attachment.interface,
+        managed=wish.managed,
+        location=wish.item.location,
+    )
+
+
+def _address(loaded: Loaded, wish: Wish, found: Diagnostics) -> tuple[str, Location] | None:
+    """The VIP's address and where it is written: in its document, or in the lock file."""
+    if wish.placement.address is not None:
+        return wish.placement.address, wish.item.at(*wish.prefix, "address")
+    entry = loaded.lock.get(wish.name)
+    if entry is not None and wish.managed:
+        return entry.address, entry.location
+    if not wish.managed:
+        wish.item.error(
+            found, "vip-without-address", "a VIP with `managed: false` needs its address", *wish.prefix
+        )
+    elif not loaded.may_define(wish.name) or not _lock_is_unread(loaded):
+        wish.item.error(
+            found,
+            "vip-not-allocated",
+            f"the VIP {wish.name!r} has no address yet",
+            *wish.prefix,
+            hint=f"{ALLOCATE_HINT}, which records a free one in {loaded.lock_file}, and commit that file",
+        )
+    return None

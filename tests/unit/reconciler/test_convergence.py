@@ -1,0 +1,151 @@
+"""Properties over routers in memory: whatever happens on the way, the next run converges."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.apply import apply_plan
+from reconciler.model.errors import RouterUnreachable
+from reconciler.model.fabric import Fabric
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.plan import Phase, Plan, Step
+from reconciler.plan import make_plan
+from reconciler.report.json_lines import plan_digest
+from reconciler.routers.protocol import Router
+from reconciler.run import compile_fabric, look
+from tests.contract.sites import Site, change_tunnels, memory_site
+
+CHANGES: list[dict[str, object]] = [
+    {"esp__integrity": "sha512"},
+    {"esp__encryption": "aes-128", "esp__pfs_group": None},
+    {"ike__dh_group": 15},
+    {"ike__integrity": "sha1", "ike__lifetime": 4000},
+    {"ike__dpd_action": "trap"},
+    {"enabled": False},
+]
+VARIANTS = st.lists(st.sampled_from(CHANGES), max_size=3)
+
+
+def altered(fabric: Fabric, changes: list[dict[str, object]]) -> Fabric:
+    for change in changes:
+        fabric = change_tunnels(fabric, **change)
+    return fabric
+
+
+def site() -> Site:
+    return memory_site(Path(tempfile.mkdtemp()))
+
+
+def only(plan: Plan, kept: list[Step]) -> Plan:
+    """The plan with only some of its steps."""
+    ids = {id(step) for step in kept}
+    changes = [replace(c, steps=tuple(s for s in c.steps if id(s) in ids)) for c in plan.changes]
+    return replace(plan, changes=tuple(changes))
+
+
+@settings(max_examples=30, deadline=None)
+@given(VARIANTS, VARIANTS)
+def test_after_an_apply_there_is_nothing_to_plan(first: list[dict[str, object]], then: list[dict[str, object]]) -> None:
+    here = site()
+    here.apply(altered(here.fabric, first))
+    wanted = altered(here.fabric, then)
+    applied = here.apply(wanted)
+    assert applied.remaining.empty
+    assert here.preview(wanted).plan.empty
+
+
+@settings(max_examples=40, deadline=None)
+@given(VARIANTS, VARIANTS, st.integers(0, 60))
+def test_a_crash_after_any_step_is_mended_by_the_next_run(
+    first: list[dict[str, object]], then: list[dict[str, object]], crash: int
+) -> None:
+    here = site()
+    here.apply(altered(here.fabric, first))
+    wanted = altered(here.fabric, then)
+    plan = here.preview(wanted, psk="rotated meanwhile").plan
+    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, patience=0.2)
+    applied = here.apply(wanted, psk="rotated meanwhile")
+    assert applied.converged, [o for o in applied.outcomes if o.status is not Status.DONE]
+    for name in ("paris", "tokyo"):
+        state = look(compile_fabric(wanted, here.store("rotated meanwhile")), here.connect).states[name]
+        enabled = all(tunnel.enabled for tunnel in wanted.tunnels.values())
+        assert len(state.connections) == len(state.files) == len(state.secret_ids) == int(enabled)
+
+
+def test_no_step_can_be_left_out() -> None:
+    here = site()
+    plan = here.preview().plan
+    for left_out in plan.steps:
+        if left_out.phase is Phase.SWITCH:
+            continue  # its absence is a tunnel that comes up with the first packet
+        bare = site()
+        # The plan of equal routers is equal, so its steps can be told by their place.
+        index = plan.steps.index(left_out)
+        theirs = bare.preview().plan
+        apply_plan(only(theirs, [s for i, s in enumerate(theirs.steps) if i != index]), bare.connect, patience=1)
+        assert not bare.preview().plan.empty, left_out.summary
+
+
+def test_the_order_of_input_does_not_matter() -> None:
+    here = site()
+    desired = compile_fabric(here.fabric, here.store())
+    seen = look(desired, here.connect)
+    turned = dict(reversed(list(desired.items())))
+    states = dict(reversed(list(seen.states.items())))
+    assert plan_digest(make_plan(desired, seen.states)) == plan_digest(make_plan(turned, states))
+
+
+def test_a_dead_router_withholds_its_pairs_and_nothing_else() -> None:
+    here = site()
+    tokyo = here.connect("tokyo")
+    assert hasattr(tokyo, "power")
+    tokyo.power(on=False)
+    plan = here.preview().plan
+    assert set(plan.unreachable) == {"tokyo"}
+    assert set(plan.withheld) == {"paris-tokyo"}
+    assert {change.resource.kind for change in plan.changes} == {"sysctl", "vip", "firewall"}
+    here.apply()
+    tokyo.power(on=True)
+    assert here.apply().converged
+
+
+@pytest.mark.parametrize("dies_at", list(Phase)[:6])
+def test_a_router_that_dies_in_the_middle_is_reported_step_by_step(dies_at: Phase) -> None:
+    here = site()
+    tokyo = here.connect("tokyo")
+    assert hasattr(tokyo, "power")
+    plan = here.preview().plan
+
+    def kill(outcome: Outcome) -> None:
+        if outcome.step.phase >= dies_at - 1:
+            tokyo.power(on=False)
+
+    if dies_at is Phase.HOST:
+        tokyo.power(on=False)
+    outcomes = apply_plan(plan, here.connect, patience=0.2, progress=kill)
+    assert len(outcomes) == len(plan.steps)
+    after = [o for o in outcomes if o.step.router == "tokyo" and o.step.phase >= dies_at]
+    assert {o.status for o in after} <= {Status.FAILED, Status.NOT_ATTEMPTED}
+    assert all(o.message for o in outcomes if o.status is not Status.DONE)
+    tokyo.power(on=True)
+    assert here.apply().converged
+
+
+def test_a_connection_that_cannot_be_made_is_an_outcome() -> None:
+    here = site()
+    plan = here.preview().plan
+
+    def connect(name: str) -> Router:
+        if name == "tokyo":
+            raise RouterUnreachable("nobody home", router=name)
+        return here.connect(name)
+
+    outcomes = apply_plan(plan, connect, patience=0.2)
+    assert {o.message for o in outcomes if o.step.router == "tokyo" and o.status is Status.FAILED} == {"nobody home"}
+    assert any(o.status is Status.NOT_ATTEMPTED for o in outcomes if o.step.router == "paris")

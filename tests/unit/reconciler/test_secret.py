@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict, dataclass
+
+import pytest
+
+from reconciler.model.secret import Secret, fingerprint
+
+KEY = Secret(b"controller")
+
+
+@dataclass(frozen=True)
+class Holder:
+    secret: Secret
+
+
+def test_no_way_of_printing_shows_the_key() -> None:
+    planted = "planted-5e1f"
+    holder = Holder(Secret(planted.encode()))
+    shown = f"{holder} {holder!r} {holder.secret:>30} {asdict(holder)} {vars(holder)} {[holder.secret]}"
+    assert planted not in shown
+    assert "redacted" in shown
+
+
+def test_it_is_not_serialised() -> None:
+    with pytest.raises(TypeError):
+        pickle.dumps(Secret(b"key"))
+
+
+def test_a_fingerprint_depends_on_key_secret_and_tunnel() -> None:
+    prints = {
+        fingerprint(Secret(psk), key=Secret(key), context=context)
+        for psk in (b"one", b"two")
+        for key in (b"k1", b"k2")
+        for context in ("a", "b")
+    }
+    assert len(prints) == 8
+    assert all(len(text) == 12 for text in prints)
+
+
+def test_a_context_cannot_borrow_from_the_secret() -> None:
+    assert fingerprint(Secret(b"bc"), key=KEY, context="a") != fingerprint(Secret(b"c"), key=KEY, context="ab")

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.compile import compile_router
+from reconciler.facets import secrets
+from reconciler.model.errors import SecretUnavailable
+from reconciler.model.fabric import PskRef
+from reconciler.model.secret import Secret
+from reconciler.secrets import FINGERPRINT_KEY, SecretStore
+from tests.contract.sites import change_tunnels
+from tests.lab.fabrics import two_routers
+
+REFERENCE = PskRef("file", "a.psk")
+
+
+def key_file(folder: Path, content: bytes, mode: int = 0o600) -> SecretStore:
+    path = folder / REFERENCE.name
+    path.write_bytes(content)
+    path.chmod(mode)
+    return SecretStore(folder, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [(b"key", b"key"), (b"key\n", b"key"), (b"key\r\n", b"key"), (b"key\n\n", b"key\n"), (b" \xff\x00 ", b" \xff\x00 ")],
+)
+def test_a_file_is_its_bytes_less_one_line_end(tmp_path: Path, content: bytes, key: bytes) -> None:
+    assert key_file(tmp_path, content).keys([REFERENCE])[REFERENCE].reveal() == key
+
+
+def test_an_environment_variable_is_a_key(tmp_path: Path) -> None:
+    reference = PskRef("env", "PSK")
+    assert SecretStore(tmp_path, {"PSK": "é "}).keys([reference])[reference].reveal() == "é ".encode()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    with pytest.raises(SecretUnavailable, match="chmod 600"):
+        key_file(tmp_path, b"key", mode).keys([REFERENCE])
+
+
+def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    store = key_file(tmp_path, b"\n")
+    wanted = [REFERENCE, PskRef("file", "b.psk"), PskRef("env", "NOT_SET")]
+    with pytest.raises(SecretUnavailable) as caught:
+        store.keys(wanted)
+    assert all(str(reference) in caught.value.message for reference in wanted)
+    assert str(tmp_path) in caught.value.hint
+
+
+def test_the_fingerprint_key_is_made_once_and_private(tmp_path: Path) -> None:
+    store = SecretStore(tmp_path / "new", {})
+    first = store.fingerprint_key()
+    assert store.fingerprint_key() == first
+    path = tmp_path / "new" / FINGERPRINT_KEY
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [item.name for item in path.parent.iterdir()] == [FINGERPRINT_KEY]
+    path.chmod(0o644)
+    with pytest.raises(SecretUnavailable):
+        store.fingerprint_key()
+
+
+def test_ids_of_long_names_are_short_and_never_confused() -> None:
+    fabric = two_routers()
+    names = ["a" * 63, "a" * 62 + "b", "a" * 26, "a" * 27]
+    ids = []
+    for name in names:
+        tunnel = change_tunnels(fabric, name=name).tunnels["paris-tokyo"]
+        ids.append(secrets.compile_secret(tunnel, Secret(b"key"), Secret(b"fk")).id)
+    # get-shared is one message of at most 512 KiB: 10,000 ids of 3 + 49 bytes fit.
+    assert max(map(len, ids)) <= 49
+    for name, secret_id in zip(names, ids, strict=True):
+        assert [other for other in ids if secrets.is_of_tunnel(other, name)] == [secret_id]
+
+
+def test_the_owners_are_what_either_ike_version_looks_the_key_up_by() -> None:
+    fabric = two_routers()
+    keys = {tunnel.psk: Secret(b"key") for tunnel in fabric.tunnels.values()}
+    config = compile_router(fabric, "paris", keys, Secret(b"fk"))
+    assert config.connections["tw-paris-tokyo"].secret.owners == ("203.0.113.11", "203.0.113.12")
