@@ -9,21 +9,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from reconciler.cli import options
 from reconciler.model.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from lab.engine import Engine, Progress
     from lab.verify import Report
-    from reconciler.model.outcome import Check
     from reconciler.report.line import Line
 
 DEFAULT_NAME = "default"
-GOOD, BAD = ("✓", "green"), ("✗", "bold red")
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -172,22 +170,26 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _progress(arguments: argparse.Namespace) -> Progress:
     """Lines on standard error: dim on a terminal, plain elsewhere."""
-    if not sys.stderr.isatty() or arguments.no_color:
-        return lambda line: print(line, file=sys.stderr, flush=True)  # noqa: T201
+    return progress_to(sys.stderr, colour=not arguments.no_color)
+
+
+def progress_to(stream: TextIO, *, colour: bool) -> Progress:
+    """What takes a while, line by line: dim on a terminal, plain elsewhere."""
     from rich.console import Console  # noqa: PLC0415
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(file=stream, highlight=False, no_color=not colour, soft_wrap=True)
     return lambda line: console.print(line, style="dim", markup=False)
 
 
 def _report_lines(report: Report) -> Iterator[Line]:
+    from reconciler.report.check_text import check_lines  # noqa: PLC0415
     from reconciler.report.line import Line  # noqa: PLC0415
 
     for flow in report.flows:
         yield Line(flow.label, "bold")
-        yield from _check_lines(flow.checks)
+        yield from check_lines(flow.checks)
     yield Line("whole run", "bold")
-    yield from _check_lines(report.checks)
+    yield from check_lines(report.checks)
     checks = [c for f in report.flows for c in f.checks] + list(report.checks)
     good = sum(c.passed for c in checks)
     verdict = "Proven" if report.passed else "NOT proven"
@@ -196,14 +198,6 @@ def _report_lines(report: Report) -> Iterator[Line]:
         f"{verdict}: {count}, {report.seconds:.1f} s.",
         "bold green" if report.passed else "bold red",
     )
-
-
-def _check_lines(checks: Iterable[Check]) -> Iterator[Line]:
-    from reconciler.report.line import Line  # noqa: PLC0415
-
-    for check in checks:
-        mark, style = GOOD if check.passed else BAD
-        yield Line(f"  {mark} {check.name}: {check.evidence}", style)
 
 
 def _report_objects(report: Report) -> Iterator[dict[str, object]]:

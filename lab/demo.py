@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.capture import Watch
-from lab.cli import check_lines, progress_to
+from lab.cli import progress_to
 from lab.engine import find_engine, stop
 from lab.proof import StreamResult, capture_whole
 from lab.session import Lab
@@ -31,6 +31,7 @@ from reconciler.cli.workspace import load
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
+from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
 from reconciler.validate import validate
 
@@ -62,8 +63,10 @@ class Found:
     def passed(self) -> bool:
         """True when nothing is missing and nothing failed."""
         reports = (self.first, self.second)
-        return bool(self.checks) and all(r is not None and r.passed for r in reports) and all(
-            check.passed for check in self.checks
+        return (
+            bool(self.checks)
+            and all(r is not None and r.passed for r in reports)
+            and all(check.passed for check in self.checks)
         )
 
 
@@ -99,7 +102,9 @@ class Demo:
                     self._progress("stopping the private container engine")
                     stop()
         if self._keep:
-            self._say(f"The lab is up: tunnelwright status {self._tree} --lab {NAME} --secrets {WORK}/secrets")
+            self._say(
+                f"The lab is up: tunnelwright status {self._tree} --lab {NAME} --secrets {WORK}/secrets"
+            )
         return ExitCode.OK if passed else ExitCode.INCOMPLETE
 
     def _prepare(self) -> Fabric:
@@ -148,7 +153,9 @@ class Demo:
         finally:
             watch.stop()
             self._captures = watch.keep(WORK / "captures")
-        tokens = [t for r in (self._found.first, self._found.second) if r for t in r.tokens] + self._stream_tokens
+        tokens = [
+            t for r in (self._found.first, self._found.second) if r is not None for t in r.tokens
+        ] + self._stream_tokens
         for network in watch.wan:
             self._found.checks.append(cleartext_check(lab, fabric, watch, network, tokens))
         self._found.checks.append(capture_whole(watch.dropped, len(watch.captures)))
@@ -194,7 +201,9 @@ class Demo:
             kept = before[name] == after[name]
             text = f"SPIs {_words(before[name])} before, {_words(after[name])} after"
             claim = "changed tunnel has new SAs" if touched else "unrelated tunnel kept its SPIs"
-            self._found.checks.append(Check(f"{name}: {claim}", kept is not touched and bool(after[name]), text))
+            self._found.checks.append(
+                Check(f"{name}: {claim}", kept is not touched and bool(after[name]), text)
+            )
             for result in self._found.streams[name]:
                 evidence = (
                     f"{result.sent} packets sent, {result.lost} lost, {result.duplicates} duplicates, "
@@ -213,11 +222,16 @@ class Demo:
                 text = f"{title}: {good} of {len(checks)} packet checks hold for {len(report.flows)} flows"
                 found.checks.insert(0, Check(title, report.passed, text.partition(": ")[2]))
         self._output.lines(check_lines(found.checks))
-        self._say(f"Captures: {', '.join(str(path) for path in self._captures[:1])} and {len(self._captures) - 1} more")
+        self._say(
+            f"Captures: {', '.join(str(path) for path in self._captures[:1])} and {len(self._captures) - 1} more"
+        )
         verdict = "Proven" if found.passed else "NOT proven"
         seconds = time.monotonic() - began
         style = "bold green" if found.passed else "bold red"
-        self._say(f"{verdict} on {len(lab.routers)} real routers ({lab.data_plane} data plane) in {seconds:.0f} s.", style)
+        self._say(
+            f"{verdict} on {len(lab.routers)} real routers ({lab.data_plane} data plane) in {seconds:.0f} s.",
+            style,
+        )
 
     def _topology(self, lab: Lab, fabric: Fabric) -> None:
         for flow in flows_of(fabric, lab.topology):

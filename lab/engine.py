@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.model.errors import TunnelwrightError
+from reconciler.routers.engine import PRIVATE_SOCKET, usual_sockets
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -29,7 +30,7 @@ Progress = Callable[[str], None]
 """Receives one line of text for each thing that takes a while."""
 
 PRIVATE_DATA = Path("/var/lib/tunnelwright/engine")
-PRIVATE_RUN = Path("/run/tunnelwright")
+PRIVATE_RUN = PRIVATE_SOCKET.parent
 REQUEST_TIMEOUT = 300
 """Seconds for one request to the engine: building an image step by step stays below it."""
 START_DEADLINE = 60.0
@@ -120,16 +121,9 @@ def find_engine(progress: Progress = quiet) -> Engine:
     return start_private(progress)
 
 
-def usual_sockets() -> tuple[Path, ...]:
-    """Where engines listen: the system's, then a rootless one of this user."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    rootless = (Path(runtime) / "docker.sock",) if runtime else ()
-    return (Path("/var/run/docker.sock"), *rootless)
-
-
 def private_url() -> str:
     """Address of the private engine, running or not."""
-    return f"unix://{PRIVATE_RUN / 'engine.sock'}"
+    return f"unix://{PRIVATE_RUN / PRIVATE_SOCKET.name}"
 
 
 def answers(url: str) -> bool:

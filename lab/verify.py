@@ -70,6 +70,8 @@ class Report:
     checks: tuple[Check, ...]
     """What holds for the whole run: no cleartext on any public network, whole captures."""
     seconds: float
+    tokens: tuple[bytes, ...] = field(default=(), repr=False)
+    """Tokens of all that was sent, for a search of a longer capture."""
 
     @property
     def passed(self) -> bool:
@@ -125,7 +127,7 @@ def verify(
     checks.append(capture_whole(watch.dropped, len(watch.captures)))
     if own:
         watch.discard()
-    return Report(tuple(reports), tuple(checks), round(time.monotonic() - began, 2))
+    return Report(tuple(reports), tuple(checks), round(time.monotonic() - began, 2), tuple(tokens))
 
 
 def cleartext_check(lab: Lab, fabric: Fabric, watch: Watch, network: str, tokens: Iterable[bytes]) -> Check:

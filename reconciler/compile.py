@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.facets import addresses, connections, files, secrets, sysctls
+from reconciler.facets import addresses, connections, files, firewall, secrets, sysctls
 from reconciler.model.fabric import Fabric, PskRef, Tunnel
-from reconciler.model.router_config import Connection, Firewall, RouterConfig
+from reconciler.model.router_config import Connection, RouterConfig
 from reconciler.model.secret import Secret
 
 
@@ -30,13 +30,7 @@ def compile_router(
         connections=compiled,
         files={files.file_name(name): files.render(item) for name, item in compiled.items()},
         addresses=addresses.compile_addresses(fabric.vips_of(router)),
-        firewall=Firewall(
-            guarded=frozenset(pair for tunnel in tunnels for pair in connections.guarded_pairs(tunnel)),
-            peers=frozenset(
-                (tunnel.vip.address, tunnel.peer_address) for tunnel in tunnels if tunnel.enabled
-            ),
-            mss=fabric.routers[router].mss,
-        ),
+        firewall=firewall.compile_firewall(tunnels, fabric.routers[router].mss),
         sysctls=sysctls.compile_sysctls(fabric.routers[router]),
         groups={tunnel.name: group_of(tunnel) for tunnel in tunnels},
         initiators=frozenset(tunnel.name for tunnel in tunnels if _initiates(tunnel)),
@@ -50,7 +44,6 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         tunnel=tunnel.name,
         settings=connections.compile_settings(tunnel, secrets.digest_of(secret.id)),
         secret=secret,
-        guarded=connections.guarded_pairs(tunnel),
     )
 
 

@@ -45,6 +45,15 @@ def parse_address(text: str) -> int:
         raise ValueError(str(error)) from None
 
 
+def is_address(text: str) -> bool:
+    """True for what `parse_address` accepts."""
+    try:
+        parse_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def format_address(number: int) -> str:
     """Integer -> dotted quad."""
     return str(IPv4Address(number))

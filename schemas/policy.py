@@ -81,11 +81,7 @@ class IkePolicySpec(Model):
     mode: (
         Annotated[
             Literal["main"],
-            refuse(
-                {
-                    "aggressive": "Aggressive mode is not supported: it gives away a hash of the key"
-                }
-            ),
+            refuse({"aggressive": "Aggressive mode is not supported: it gives away a hash of the key"}),
         ]
         | None
     ) = Field(

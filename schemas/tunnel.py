@@ -120,7 +120,7 @@ class IdentitySpec(Model):
 
     type: Literal["ip", "name"] = Field(
         default="ip",
-        description="`ip`: the IDs are addresses, by default the two ends' own. `name`: both IDs are given.",
+        description="`ip`: IDs are addresses, by default the ends' own. `name`: both are given.",
         examples=["name"],
     )
     local: Identity | None = Field(
@@ -188,11 +188,7 @@ class IPsecTunnelSpec(Model):
     )
     routing: Annotated[
         Literal["policy-based"],
-        refuse(
-            {
-                "route-based": "route-based tunnels (VTI, XFRM interfaces) are not supported"
-            }
-        ),
+        refuse({"route-based": "route-based tunnels (VTI, XFRM interfaces) are not supported"}),
     ] = Field(
         default="policy-based",
         description="Routing model. Only policy-based is supported.",

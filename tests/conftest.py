@@ -13,7 +13,7 @@ from lab.engine import Engine, find_engine, stop
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """A container engine: the one that runs, or a private one that ends with the tests."""
-    found = find_engine(lambda line: None)
+    found = find_engine()
     # The reconciler finds the engine as any Docker client does.
     before = os.environ.get("DOCKER_HOST")
     os.environ["DOCKER_HOST"] = found.url

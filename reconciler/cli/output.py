@@ -16,7 +16,7 @@ class Output:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.json: bool = arguments.json
-        self._colour = not (arguments.no_color or os.environ.get("NO_COLOR"))
+        self.colour = not (arguments.no_color or os.environ.get("NO_COLOR"))
         if self.json:
             from importlib.metadata import version  # noqa: PLC0415
 
@@ -29,7 +29,7 @@ class Output:
         if self.json:
             return
         target = stream or sys.stdout
-        if not (self._colour and target.isatty()):
+        if not (self.colour and target.isatty()):
             target.writelines(f"{line.text}\n" for line in lines)
             return
         from rich.console import Console  # noqa: PLC0415

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network
 from typing import Any, Final
 
+from reconciler.facets.connections import guarded_pairs
+from reconciler.model.fabric import Tunnel
 from reconciler.model.router_config import Firewall, LiveFirewall, Pair
 
 FAMILY: Final = "inet"
@@ -22,16 +25,39 @@ _ESP: Final = 50
 # kernel-libipsec hands decrypted packets over on this interface; XFRM marks them instead, and has no
 # such interface. Each guard lets both through, so it does not depend on the data plane.
 _IPSEC_INTERFACE: Final = "ipsec0"
-_SETS: Final = {"guarded": ["interval"], "peers": []}
+_SETS: Final = {"guarded": ["interval"], "broadcast": ["interval"], "peers": []}
+_ZONE: Final = 21591
+"""A connection-tracking zone of our own: a flow that was translated before its tunnel came keeps that
+translation for as long as it lives, except in a zone that does not know it."""
+
+
+def compile_firewall(tunnels: Iterable[Tunnel], mss: int) -> Firewall:
+    """The table for a router's tunnels. A disabled one is guarded, but its peer may not speak IKE."""
+    ends = tuple(tunnels)
+    pairs = frozenset(pair for tunnel in ends for pair in guarded_pairs(tunnel))
+    return Firewall(
+        guarded=pairs,
+        broadcast=frozenset((local, last) for local, remote in pairs if (last := _broadcast(remote))),
+        peers=frozenset((tunnel.vip.address, tunnel.peer_address) for tunnel in ends if tunnel.enabled),
+        mss=mss,
+    )
+
+
+def _broadcast(cidr: str) -> str:
+    """The directed broadcast address of a network as a /32 CIDR; empty where there is none (RFC 3021)."""
+    network = IPv4Network(cidr)
+    return f"{network.broadcast_address}/32" if network.prefixlen <= 30 else ""
 
 
 def compile_rules(mss: int) -> tuple[dict[str, Any], ...]:
     """The chains and rules as libnftables JSON objects, in order, without sets.
 
+    - zone_forward, zone_output: tunnel traffic is tracked in a zone of its own.
     - input: IKE (UDP 500, 4500) and ESP from each peer to its VIP are accepted; a packet that claims to
       come from a peer CIDR but did not come through IPsec is dropped.
-    - forward and output: what belongs into a tunnel and is not on its way into one is dropped, so
-      nothing leaves in the clear while a tunnel is down; TCP MSS is clamped.
+    - forward and output: broadcasts into a peer CIDR are dropped, as a tunnel carries unicast; what
+      belongs into a tunnel and is not on its way into one is dropped, so nothing leaves in the clear
+      while a tunnel is down; TCP MSS is clamped.
     - postrouting: source NAT to the address it has already. The first NAT decision of a flow stands
       (nf_nat_core), so a masquerade of the router's own that follows leaves it alone.
     """
@@ -42,26 +68,35 @@ def compile_rules(mss: int) -> tuple[dict[str, Any], ...]:
     count: dict[str, Any] = {"counter": {"packets": 0, "bytes": 0}}
     drop, accept = {"drop": None}, {"accept": None}
     ike_ports = _is(_payload("udp", "dport"), {"set": [500, 4500]})
+    broadcast = _pair("saddr", "daddr", "broadcast")
+    own_zone = {"mangle": {"key": {"ct": {"key": "zone"}}, "value": _ZONE}}
     return (
+        _chain("zone_forward", "filter", -300, hook="prerouting"),
+        _chain("zone_output", "filter", -300, hook="output"),
         _chain("input", "filter", -10),
         _chain("forward", "filter", -10),
         _chain("output", "filter", -10),
         _chain("postrouting", "nat", 90),
+        _rule("zone_forward", to_peer, own_zone),
+        _rule("zone_forward", from_peer, own_zone),
+        _rule("zone_output", to_peer, own_zone),
         _rule("input", ike_peer, ike_ports, count, accept),
         _rule("input", ike_peer, _is(_meta("l4proto"), _ESP), count, accept),
         _rule("input", from_peer, *not_decrypted, count, drop),
         _rule("forward", from_peer, *not_decrypted, count, drop),
+        _rule("forward", broadcast, count, drop),
         _rule("forward", to_peer, *not_encrypted, count, drop),
         _rule("forward", to_peer, *_clamp(mss)),
         _rule("forward", from_peer, *_clamp(mss)),
+        _rule("output", broadcast, count, drop),
         _rule("output", to_peer, *not_encrypted, count, drop),
         _rule("postrouting", to_peer, count, {"snat": {"family": "ip", "addr": _payload("ip", "saddr")}}),
     )
 
 
-def _chain(name: str, kind: str, priority: int) -> dict[str, Any]:
-    hook = {"type": kind, "hook": name, "prio": priority, "policy": "accept"}
-    return {"chain": {**_HERE, "name": name, **hook}}
+def _chain(name: str, kind: str, priority: int, hook: str = "") -> dict[str, Any]:
+    body = {"name": name, "type": kind, "hook": hook or name, "prio": priority, "policy": "accept"}
+    return {"chain": {**_HERE, **body}}
 
 
 def _rule(chain: str, *expressions: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +165,7 @@ def decode(listing: str) -> LiveFirewall | None:
         elif "map" in entry:
             foreign.append({"map": {"name": entry["map"]["name"]}})
     extra = tuple(json.dumps(entry, sort_keys=True) for entry in foreign)
-    return LiveFirewall(elements["guarded"], elements["peers"], canonical(rules) + extra)
+    return LiveFirewall(**elements, rules=canonical(rules) + extra)
 
 
 def _decode_element(element: Mapping[str, Any]) -> Pair:
@@ -172,7 +207,7 @@ def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
         {"add": {"table": {"family": FAMILY, "name": TABLE}}},
     ]
     for name, flags in _SETS.items():
-        wanted = {_as_listed(pair) for pair in getattr(desired, name)} | kept[name]
+        wanted = {_as_listed(pair) for pair in getattr(desired, name)} | kept.get(name, frozenset())
         body: dict[str, Any] = {**_HERE, "name": name, "type": ["ipv4_addr", "ipv4_addr"]}
         if flags:
             body["flags"] = flags

@@ -67,9 +67,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class LockEntry:
-    """An automatically assigned address, and where the lock file says so."""
+    """An automatically assigned address, and where the lock file says so.
 
-    address: str
+    `address` is None when what stands there is no address, which loading has reported.
+    """
+
+    address: str | None
     location: Location
 
 

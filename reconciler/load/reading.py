@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from reconciler.load.composer import compose
 from reconciler.load.documents import Document, Loaded, LockEntry, Source
 from reconciler.model.diagnostic import Diagnostics, Location
-from schemas.addresses import parse_address
+from schemas.addresses import is_address
 
 LOCK_NAME = "vips.lock.yaml"
 SUFFIXES = (".yaml", ".yml")
@@ -73,12 +73,10 @@ def _read_lock(documents: list[Document], found: Diagnostics) -> dict[str, LockE
                 hint=hint,
             )
             continue
-        for name, address in document.data.items():
+        for name, value in document.data.items():
             location = document.locate((name,))
-            try:
-                parse_address(address if isinstance(address, str) else "")
-            except ValueError:
-                found.error("lock-malformed", location, f"{address!r} is not an IPv4 address", hint=hint)
-                continue
+            address = value if isinstance(value, str) and is_address(value) else None
+            if address is None:
+                found.error("lock-malformed", location, f"{value!r} is not an IPv4 address", hint=hint)
             entries[name] = LockEntry(address, location)
     return entries

@@ -53,9 +53,7 @@ def _place(repository: Repo, folder: Path) -> str:
     return "" if place == "." else f"{place}/"
 
 
-def _blobs(
-    repository: Repo, commit: str, place: str, subdir: str, found: Diagnostics
-) -> dict[str, str]:
+def _blobs(repository: Repo, commit: str, place: str, subdir: str, found: Diagnostics) -> dict[str, str]:
     """File name -> blob id of each file to read.
 
     Raises SourceUnavailable when the folder is not in the commit.

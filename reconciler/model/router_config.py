@@ -34,8 +34,6 @@ class Connection:
     tunnel: str
     settings: Settings
     secret: SharedSecret
-    guarded: tuple[Pair, ...]
-    """(local CIDR, peer CIDR) pairs that may cross the router through IPsec only."""
 
     @property
     def children(self) -> tuple[str, ...]:
@@ -48,10 +46,12 @@ class Connection:
 class Firewall:
     """The content of tunnelwright's own nftables table.
 
-    `guarded` holds (local CIDR, peer CIDR), `peers` holds (VIP, peer address); `mss` is in bytes.
+    `guarded` holds (local CIDR, peer CIDR), `broadcast` (local CIDR, directed broadcast address of a peer
+    CIDR), `peers` (VIP, peer address); `mss` is in bytes.
     """
 
     guarded: frozenset[Pair] = frozenset()
+    broadcast: frozenset[Pair] = frozenset()
     peers: frozenset[Pair] = frozenset()
     mss: int = 1360
 
@@ -142,6 +142,7 @@ class LiveFirewall:
     """The table as listed: its elements, and whether its rules are exactly ours for `mss`."""
 
     guarded: frozenset[Pair]
+    broadcast: frozenset[Pair]
     peers: frozenset[Pair]
     rules: tuple[str, ...]
     """Canonical JSON of each chain and rule, counters and handles left out."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Plan, ResourceChange, Step
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
+from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
 
 _STYLE = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red"}
@@ -125,7 +126,7 @@ def applied_lines(
     found = list(outcomes)
     failed = [o for o in found if o.status is Status.FAILED]
     skipped = [o for o in found if o.status is Status.NOT_ATTEMPTED]
-    yield from (check_line(check) for check in checks)
+    yield from check_lines(checks)
     if failed or skipped:
         yield Line(
             f"Apply incomplete: {len(found) - len(failed) - len(skipped)} steps done, {len(failed)} failed, "
@@ -142,9 +143,3 @@ def applied_lines(
     if remaining.changes:
         names = ", ".join(str(change.resource) for change in remaining.changes)
         yield Line(f"Still different from the desired state: {names}", "bold red")
-
-
-def check_line(check: Check) -> Line:
-    """One verdict."""
-    mark, style = ("✓", "green") if check.passed else ("✗", "bold red")
-    return Line(f"  {mark} {check.name}: {check.evidence}", style)

@@ -14,6 +14,7 @@ from docker.utils.socket import frames_iter
 from reconciler.facets.files import FOLDER
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Router as DesiredRouter
+from reconciler.routers.engine import engine_url
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.unix_vici import UnixVici
 
@@ -113,7 +114,7 @@ class DockerRouter:
 
 def _connect(router: str) -> DockerClient:
     try:
-        client = docker.from_env(timeout=60)
+        client = docker.DockerClient(base_url=engine_url(), timeout=60)
         client.ping()
     except docker.errors.DockerException as error:
         denied = "Permission denied" in str(error)

@@ -93,7 +93,13 @@ class Catalog:
     """(kind, name) of documents that have errors: references to them are not dangling."""
 
     def find(
-        self, table: Mapping[str, Item[Spec]], kind: str, name: str, user: Item[Any], found: Diagnostics, *path: str | int
+        self,
+        table: Mapping[str, Item[Spec]],
+        kind: str,
+        name: str,
+        user: Item[Any],
+        found: Diagnostics,
+        *path: str | int,
     ) -> Item[Spec] | None:
         """The document that a field of `user` refers to.
 
@@ -157,7 +163,9 @@ def _kind(document: Document, found: Diagnostics) -> str | None:
     data = document.data
     if not isinstance(data, dict):
         found.error(
-            "not-a-document", document.locate(), "a document is a mapping with apiVersion, kind, metadata and spec"
+            "not-a-document",
+            document.locate(),
+            "a document is a mapping with apiVersion, kind, metadata and spec",
         )
         return None
     for field_name, allowed in (("apiVersion", [API_VERSION]), ("kind", list(KINDS))):

@@ -49,7 +49,8 @@ def check_networks(catalog: Catalog, found: Diagnostics) -> None:
         items[right].error(
             found,
             "network-overlap",
-            f"{items[right].spec.cidr} overlaps the public network {items[left].name!r} ({items[left].spec.cidr})",
+            f"{items[right].spec.cidr} overlaps {items[left].spec.cidr} of the public network "
+            f"{items[left].name!r}",
             "cidr",
             related=(items[left].at("cidr"),),
         )

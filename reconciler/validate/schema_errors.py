@@ -81,7 +81,12 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
         shown = _shown(detail["input"])
         hint = "quote it" if kind == "string_type" and isinstance(detail["input"], int | float) else ""
         found.error(
-            "wrong-type", document.locate(path), f"{shown} is not {_TYPES[kind]}", path=text, allowed=_TYPES[kind], hint=hint
+            "wrong-type",
+            document.locate(path),
+            f"{shown} is not {_TYPES[kind]}",
+            path=text,
+            allowed=_TYPES[kind],
+            hint=hint,
         )
     elif kind in _RANGES:
         key, words = _RANGES[kind]

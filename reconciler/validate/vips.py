@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
-from reconciler.load import Loaded
+from reconciler.load import Loaded, dotted
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Router, Vip
 from reconciler.validate.catalog import Catalog, Item, by_name
+from reconciler.validate.networks import host_problem, ranges_of
 from reconciler.validate.placement import Wish, misplacement, wishes
 from reconciler.validate.routers import system_vip_attachment
+from reconciler.validate.schema_errors import did_you_mean
 from schemas.addresses import prefix_length
 from schemas.network import PublicNetworkSpec
+
+Owner: TypeAlias = tuple[str, Location]
+"""Whose an address is, for a message, and where that is written."""
 
 ALLOCATE_HINT = "run `tunnelwright allocate`"
 
@@ -21,9 +27,7 @@ def system_vip_name(router: str) -> str:
     return f"{router}.system"
 
 
-def resolve_vips(
-    catalog: Catalog, routers: Mapping[str, Router], found: Diagnostics
-) -> dict[str, Vip]:
+def resolve_vips(catalog: Catalog, routers: Mapping[str, Router], found: Diagnostics) -> dict[str, Vip]:
     """Check every VIP and find its address. The system VIP of each router is among them."""
     vips = _system_vips(catalog, routers)
     taken = addresses_of_routers(catalog)
@@ -34,7 +38,7 @@ def resolve_vips(
         vip = _resolve(catalog, wish, routers, taken, found)
         if vip is not None:
             vips.setdefault(vip.name, vip)
-    _check_lock(catalog.loaded, written, catalog, found)
+    _check_lock(written, catalog, found)
     return vips
 
 
@@ -56,7 +60,7 @@ def _system_vips(catalog: Catalog, routers: Mapping[str, Router]) -> dict[str, V
     return vips
 
 
-def addresses_of_routers(catalog: Catalog) -> dict[tuple[str, str], tuple[str, Location]]:
+def addresses_of_routers(catalog: Catalog) -> dict[tuple[str, str], Owner]:
     """(public network, address) -> whose it is, and where that is written."""
     return {
         (attachment.network, attachment.address): (
@@ -77,7 +81,7 @@ def _check_names(written: list[Wish], found: Diagnostics) -> None:
             wish.item.error(
                 found,
                 "duplicate-name",
-                f"the VIP created for this tunnel has its name, and there is already a Vip named {wish.name!r}",
+                f"the VIP created for a tunnel has the tunnel's name, and a Vip named {wish.name!r} exists",
                 *wish.prefix,
                 related=(other.item.location,),
             )
@@ -87,7 +91,7 @@ def _resolve(
     catalog: Catalog,
     wish: Wish,
     routers: Mapping[str, Router],
-    taken: dict[tuple[str, str], tuple[str, Location]],
+    taken: dict[tuple[str, str], Owner],
     found: Diagnostics,
 ) -> Vip | None:
     """One VIP; None when its network, router or address is not known. Findings are reported."""
@@ -105,19 +109,15 @@ def _resolve(
         # A tunnel's router is looked up with the tunnel.
         router_item = catalog.routers.get(wish.router)
     else:
-        router_item = catalog.find(
-            catalog.routers, "VpcRouter", wish.router, wish.item, found, "router"
-        )
+        router_item = catalog.find(catalog.routers, "VpcRouter", wish.router, wish.item, found, "router")
     located = _address(catalog.loaded, wish, found)
     if network is None:
         return None
     if located is not None and _range_exists(network, wish, found):
-        _check_place(wish, network, *located, taken, found)
+        _check_place(wish, network, located, taken, found)
     if located is None or router_item is None or wish.router not in routers:
         return None
-    attachment = next(
-        (part for part in routers[wish.router].public if part.network == network.name), None
-    )
+    attachment = next((part for part in routers[wish.router].public if part.network == network.name), None)
     if attachment is None:
         wish.item.error(
             found,
@@ -145,14 +145,15 @@ def _address(loaded: Loaded, wish: Wish, found: Diagnostics) -> tuple[str, Locat
     """The VIP's address and where it is written: in its document, or in the lock file."""
     if wish.placement.address is not None:
         return wish.placement.address, wish.item.at(*wish.prefix, "address")
-    entry = loaded.lock.get(wish.name)
-    if entry is not None and wish.managed:
-        return entry.address, entry.location
     if not wish.managed:
         wish.item.error(
             found, "vip-without-address", "a VIP with `managed: false` needs its address", *wish.prefix
         )
-    elif not loaded.may_define(wish.name) or not _lock_is_unread(loaded):
+        return None
+    entry = loaded.lock.get(wish.name)
+    if entry is not None:
+        return (entry.address, entry.location) if entry.address is not None else None
+    if not loaded.may_define(wish.name):
         wish.item.error(
             found,
             "vip-not-allocated",
@@ -161,3 +162,74 @@ def _address(loaded: Loaded, wish: Wish, found: Diagnostics) -> tuple[str, Locat
             hint=f"{ALLOCATE_HINT}, which records a free one in {loaded.lock_file}, and commit that file",
         )
     return None
+
+
+def _range_exists(network: Item[PublicNetworkSpec], wish: Wish, found: Diagnostics) -> bool:
+    names = [part.name for _, _, part in ranges_of(network.spec)]
+    name = wish.placement.range
+    if name is None or name in names:
+        return True
+    wish.item.error(
+        found,
+        "dangling-reference",
+        f"the public network {network.name!r} has no range named {name!r}",
+        *wish.prefix,
+        "range",
+        allowed=", ".join(names),
+        hint=did_you_mean(name, names),
+        related=(network.location,),
+    )
+    return False
+
+
+def _check_place(
+    wish: Wish,
+    network: Item[PublicNetworkSpec],
+    placed: tuple[str, Location],
+    taken: dict[tuple[str, str], Owner],
+    found: Diagnostics,
+) -> None:
+    """The address is where the service allows it, and nobody else's."""
+    address, location = placed
+    locked = wish.placement.address is None
+    path = wish.name if locked else dotted(("spec", *wish.prefix, "address"))
+    problem, hint = (
+        misplacement(address, network, wish.placement.range)
+        if wish.managed
+        else (host_problem(address, network.spec.cidr), "")
+    )
+    if problem:
+        found.error(
+            "address-not-usable",
+            location,
+            f"the address {address} of the VIP {wish.name!r} {problem}",
+            path=path,
+            hint=ALLOCATE_HINT if locked else hint,
+            related=(network.location,),
+        )
+        return
+    what, where = taken.setdefault((network.name, address), (f"the VIP {wish.name!r}", location))
+    if where != location:
+        found.error(
+            "address-taken",
+            location,
+            f"the address {address} of the VIP {wish.name!r} already belongs to {what}",
+            path=path,
+            hint=ALLOCATE_HINT if locked else "",
+            related=(where,),
+        )
+
+
+def _check_lock(written: list[Wish], catalog: Catalog, found: Diagnostics) -> None:
+    """Entries that no VIP uses are harmless, and mislead whoever reads them."""
+    automatic = {wish.name for wish in written if wish.placement.address is None and wish.managed}
+    broken = {name for _, name in catalog.broken}
+    for name, entry in catalog.loaded.lock.items():
+        if name not in automatic and name not in broken and not catalog.loaded.unread:
+            found.warning(
+                "lock-stale",
+                entry.location,
+                f"no VIP named {name!r} has its address assigned",
+                path=name,
+                hint=ALLOCATE_HINT,
+            )

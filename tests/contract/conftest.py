@@ -14,7 +14,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
 from tests.contract.sites import Site, memory_site
-from tests.lab.fabrics import two_routers
+from tests.fabrics import two_routers
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
@@ -13,7 +14,7 @@ from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.routers.protocol import Router
 from reconciler.run import Applied, Preview, apply, preview, verify
 from reconciler.secrets import SecretStore
-from tests.lab.fabrics import two_routers
+from tests.fabrics import two_routers
 
 PSK_VARIABLE = "LAB_PSK"
 PSK = 'braces{} quote" hash# back\\slash sp ace é 0s='
@@ -81,16 +82,14 @@ def memory_site(folder: Path) -> Site:
     )
 
 
-def change_tunnels(fabric: Fabric, **fields: object) -> Fabric:
+def change_tunnels(fabric: Fabric, **fields: Any) -> Fabric:
     """The fabric with fields of both tunnel ends replaced; `ike__x` and `esp__x` reach into the policies."""
     tunnels = {}
     for name, tunnel in fabric.tunnels.items():
-        for field, value in fields.items():
-            policy, _, leaf = field.partition("__")
-            if leaf:
-                changed = replace(getattr(tunnel, policy), **{leaf: value})  # type: ignore[arg-type]  # by name
-                tunnel = replace(tunnel, **{policy: changed})  # noqa: PLW2901  # type: ignore[arg-type]
-            else:
-                tunnel = replace(tunnel, **{field: value})  # noqa: PLW2901  # type: ignore[arg-type]
-        tunnels[name] = tunnel
+        changed: dict[str, Any] = {}
+        for path, value in fields.items():
+            policy, _, leaf = path.partition("__")
+            section = changed.get(policy, getattr(tunnel, policy))
+            changed[policy] = replace(section, **{leaf: value}) if leaf else value
+        tunnels[name] = replace(tunnel, **changed)
     return replace(fabric, tunnels=tunnels)

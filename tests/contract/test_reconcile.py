@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -86,7 +87,9 @@ def test_a_key_that_differs_at_the_ends_is_not_taken_for_success(site: Site) -> 
     paris = replace(site.fabric, tunnels={"paris-tokyo": site.fabric.tunnels["paris-tokyo"]})
     tokyo = replace(site.fabric, tunnels={"tokyo-paris": site.fabric.tunnels["tokyo-paris"]})
     site.apply(tokyo, psk="the key at one end", patience=1)
-    applied = site.apply(replace(paris, routers={"paris": site.fabric.routers["paris"]}), psk="another", patience=2)
+    applied = site.apply(
+        replace(paris, routers={"paris": site.fabric.routers["paris"]}), psk="another", patience=2
+    )
     failed = [o for o in applied.outcomes if o.status is Status.FAILED]
     assert [o.step.summary for o in failed] == ["bring up tw-paris-tokyo"]
     assert "AUTH" in failed[0].message
@@ -191,8 +194,6 @@ def change_connection(router: Router) -> None:
 
 def drop_guard(router: Router) -> None:
     delete = {"delete": {"table": {"family": "inet", "name": "tunnelwright"}}}
-    import json
-
     router.host.change_firewall(json.dumps({"nftables": [delete]}))
 
 

@@ -1,4 +1,4 @@
-"""One engine and one image for all lab tests; each test names its labs for itself."""
+"""One image for all lab tests; each test names its labs for itself."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.engine import Engine, find_engine
+from lab.engine import Engine
 from lab.image import ensure_image
 from lab.session import Lab
 from lab.topology import Role
 from reconciler.model.fabric import Fabric
-from tests.lab.fabrics import setup_script, swanctl_conf, two_routers
-
-
-@pytest.fixture(scope="session")
-def engine() -> Engine:
-    return find_engine()
+from tests.fabrics import setup_script, swanctl_conf, two_routers
 
 
 @pytest.fixture(scope="session")

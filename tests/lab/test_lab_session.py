@@ -12,8 +12,8 @@ from lab.session import Lab, labs
 from lab.topology import LabRefused, Role
 from lab.verify import verify
 from reconciler.model.fabric import Fabric
+from tests.fabrics import with_system_vip
 from tests.lab.conftest import configure
-from tests.lab.fabrics import with_system_vip
 
 pytestmark = pytest.mark.engine
 

@@ -106,14 +106,14 @@ class Charon:
         peer = self._network.holder(remote)
         if peer is None or not self._network.reachable(local):
             return "giving up after 5 retransmits"
-        found = peer._connection_for(local, remote)  # noqa: SLF001
+        found = peer._connection_for(local, remote)
         if found is None or not _compatible(settings, found[1]):
             return "received NO_PROPOSAL_CHOSEN notify error"
         peer_name, theirs = found
-        if not _mirrored(settings, theirs) or self._key(settings) != peer._key(theirs):  # noqa: SLF001
+        if not _mirrored(settings, theirs) or self._key(settings) != peer._key(theirs):
             return "received AUTHENTICATION_FAILED notify error"
         ours_sa = self._ike_sa(name, settings, initiator=True)
-        theirs_sa = peer._ike_sa(peer_name, theirs, initiator=False)  # noqa: SLF001
+        theirs_sa = peer._ike_sa(peer_name, theirs, initiator=False)
         ours_sa.peer, theirs_sa.peer = theirs_sa, ours_sa
         return self._child_sas(ours_sa, theirs_sa, child)
 
@@ -216,7 +216,9 @@ def _reported(settings: Mapping[str, Any]) -> Message:
             name: {
                 "mode": child["mode"].upper(),
                 "rekey_time": child["rekey_time"].removesuffix("s"),
-                "dpd_action": {"restart": "start", "clear": "none"}.get(child["dpd_action"], child["dpd_action"]),
+                "dpd_action": {"restart": "start", "clear": "none"}.get(
+                    child["dpd_action"], child["dpd_action"]
+                ),
                 "local-ts": child["local_ts"],
                 "remote-ts": child["remote_ts"],
             }

@@ -20,7 +20,7 @@ from lab.topology import (
 )
 from lab.wiring import ports_of, replugging_script, wiring_script
 from reconciler.model.fabric import Attachment, Fabric, VpcNetwork
-from tests.lab.fabrics import HERE, two_routers, with_system_vip
+from tests.fabrics import HERE, two_routers, with_system_vip
 
 FABRIC = two_routers()
 TOPOLOGY = topology_of(FABRIC)

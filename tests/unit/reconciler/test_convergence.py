@@ -51,7 +51,9 @@ def only(plan: Plan, kept: list[Step]) -> Plan:
 
 @settings(max_examples=30, deadline=None)
 @given(VARIANTS, VARIANTS)
-def test_after_an_apply_there_is_nothing_to_plan(first: list[dict[str, object]], then: list[dict[str, object]]) -> None:
+def test_after_an_apply_there_is_nothing_to_plan(
+    first: list[dict[str, object]], then: list[dict[str, object]]
+) -> None:
     here = site()
     here.apply(altered(here.fabric, first))
     wanted = altered(here.fabric, then)
@@ -88,7 +90,9 @@ def test_no_step_can_be_left_out() -> None:
         # The plan of equal routers is equal, so its steps can be told by their place.
         index = plan.steps.index(left_out)
         theirs = bare.preview().plan
-        apply_plan(only(theirs, [s for i, s in enumerate(theirs.steps) if i != index]), bare.connect, patience=1)
+        apply_plan(
+            only(theirs, [s for i, s in enumerate(theirs.steps) if i != index]), bare.connect, patience=1
+        )
         assert not bare.preview().plan.empty, left_out.summary
 
 
@@ -147,5 +151,7 @@ def test_a_connection_that_cannot_be_made_is_an_outcome() -> None:
         return here.connect(name)
 
     outcomes = apply_plan(plan, connect, patience=0.2)
-    assert {o.message for o in outcomes if o.step.router == "tokyo" and o.status is Status.FAILED} == {"nobody home"}
+    assert {o.message for o in outcomes if o.step.router == "tokyo" and o.status is Status.FAILED} == {
+        "nobody home"
+    }
     assert any(o.status is Status.NOT_ATTEMPTED for o in outcomes if o.step.router == "paris")

@@ -17,7 +17,8 @@ from schemas.algorithms import esp_proposal, ike_proposal
             ike_proposal("aes-256", "sha256", 14),
         ),
         (
-            {"encr-alg": "3DES_CBC", "integ-alg": "HMAC_MD5_96", "prf-alg": "PRF_HMAC_MD5", "dh-group": "MODP_1024"},
+            {"encr-alg": "3DES_CBC", "integ-alg": "HMAC_MD5_96", "prf-alg": "PRF_HMAC_MD5",
+             "dh-group": "MODP_1024"},
             ike_proposal("3des", "md5", 2),
         ),
         (
@@ -26,7 +27,8 @@ from schemas.algorithms import esp_proposal, ike_proposal
             ike_proposal("aes-192", "sha1", 24),
         ),
         (
-            {"encr-alg": "AES_GCM_16", "encr-keysize": "256", "prf-alg": "PRF_HMAC_SHA2_384", "dh-group": "ECP_384"},
+            {"encr-alg": "AES_GCM_16", "encr-keysize": "256", "prf-alg": "PRF_HMAC_SHA2_384",
+             "dh-group": "ECP_384"},
             ike_proposal("aes-gcm-256", "sha384", 20),
         ),
         (
@@ -54,7 +56,8 @@ def test_an_ike_sa_reads_as_the_proposal_that_made_it(reply: dict[str, str], pro
     [
         ({"encr-alg": "AES_CBC", "encr-keysize": "256", "integ-alg": "HMAC_SHA2_256_128"},
          esp_proposal("aes-256", "sha256", None)),
-        ({"encr-alg": "AES_CBC", "encr-keysize": "128", "integ-alg": "HMAC_SHA2_384_192", "dh-group": "MODP_4096"},
+        ({"encr-alg": "AES_CBC", "encr-keysize": "128", "integ-alg": "HMAC_SHA2_384_192",
+          "dh-group": "MODP_4096"},
          esp_proposal("aes-128", "sha384", 16)),
         ({"encr-alg": "AES_GCM_16", "encr-keysize": "128", "dh-group": "ECP_521"},
          esp_proposal("aes-gcm-128", "sha256", 21)),

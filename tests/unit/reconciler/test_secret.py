@@ -40,4 +40,6 @@ def test_a_fingerprint_depends_on_key_secret_and_tunnel() -> None:
 
 
 def test_a_context_cannot_borrow_from_the_secret() -> None:
-    assert fingerprint(Secret(b"bc"), key=KEY, context="a") != fingerprint(Secret(b"c"), key=KEY, context="ab")
+    assert fingerprint(Secret(b"bc"), key=KEY, context="a") != fingerprint(
+        Secret(b"c"), key=KEY, context="ab"
+    )

@@ -11,7 +11,7 @@ from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
 from reconciler.secrets import FINGERPRINT_KEY, SecretStore
 from tests.contract.sites import change_tunnels
-from tests.lab.fabrics import two_routers
+from tests.fabrics import two_routers
 
 REFERENCE = PskRef("file", "a.psk")
 
@@ -25,7 +25,13 @@ def key_file(folder: Path, content: bytes, mode: int = 0o600) -> SecretStore:
 
 @pytest.mark.parametrize(
     ("content", "key"),
-    [(b"key", b"key"), (b"key\n", b"key"), (b"key\r\n", b"key"), (b"key\n\n", b"key\n"), (b" \xff\x00 ", b" \xff\x00 ")],
+    [
+        (b"key", b"key"),
+        (b"key\n", b"key"),
+        (b"key\r\n", b"key"),
+        (b"key\n\n", b"key\n"),
+        (b" \xff\x00 ", b" \xff\x00 "),
+    ],
 )
 def test_a_file_is_its_bytes_less_one_line_end(tmp_path: Path, content: bytes, key: bytes) -> None:
     assert key_file(tmp_path, content).keys([REFERENCE])[REFERENCE].reveal() == key

@@ -1,0 +1,45 @@
+"""IKE IDs: from the words in the document to a type and a value that both ends read alike."""
+
+from __future__ import annotations
+
+from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.fabric import IdType, IkeId
+from reconciler.validate.catalog import Item
+from schemas.addresses import is_address
+from schemas.tunnel import IPsecTunnelSpec
+
+
+def name_id(text: str) -> IkeId:
+    """An ID given as a name. `@` at the start makes any text a name, as in strongSwan; without it, an
+    address is an address, and text with `@` inside has the e-mail form."""
+    if text.startswith("@"):
+        return IkeId(IdType.FQDN, text[1:])
+    if is_address(text):
+        return IkeId(IdType.IP, text)
+    return IkeId(IdType.EMAIL if "@" in text else IdType.FQDN, text)
+
+
+def resolve_ids(item: Item[IPsecTunnelSpec], vip_address: str, found: Diagnostics) -> tuple[IkeId, IkeId]:
+    """Local and peer ID of a tunnel. Findings are reported as `invalid-id`."""
+    identity = item.spec.identity
+    ids = []
+    for field, text, default in (
+        ("local", identity.local, vip_address),
+        ("peer", identity.peer, item.spec.peer.address),
+    ):
+        if identity.type == "ip":
+            if text is not None and not is_address(text):
+                item.error(
+                    found,
+                    "invalid-id",
+                    f"{text!r} is not an IPv4 address, and the ID is configured as an address",
+                    "identity",
+                    field,
+                    hint="write `type: name`",
+                )
+            ids.append(IkeId(IdType.IP, text or default))
+            continue
+        if text == "@":
+            item.error(found, "invalid-id", "nothing follows the @", "identity", field)
+        ids.append(name_id(text or default))
+    return ids[0], ids[1]

@@ -1,0 +1,157 @@
+"""One tunnel at a time: its router, VIP, source networks, IDs and policy. The peer comes later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.model.diagnostic import Diagnostics, Severity
+from reconciler.model.fabric import PskRef, Router, Tunnel, Vip
+from reconciler.validate.catalog import Catalog, Item, by_name
+from reconciler.validate.identities import resolve_ids
+from reconciler.validate.policies import SERVICE_ESP, SERVICE_IKE, report_weak, resolve_esp, resolve_ike
+from reconciler.validate.schema_errors import did_you_mean
+from reconciler.validate.vips import system_vip_name
+from schemas.addresses import Interval, parse_address
+from schemas.tunnel import IPsecTunnelSpec, KeyRef
+
+_NOT_A_HOST = (
+    (Interval(0x00000000, 0x00FFFFFF), "is in 0.0.0.0/8, which has no hosts (RFC 1122)"),
+    (Interval(0x7F000000, 0x7FFFFFFF), "is a loopback address"),
+    (Interval(0xE0000000, 0xFFFFFFFF), "is not a unicast address"),
+)
+
+
+def resolve_tunnels(
+    catalog: Catalog, routers: Mapping[str, Router], vips: Mapping[str, Vip], found: Diagnostics
+) -> dict[str, Tunnel]:
+    """Check every tunnel by itself. One with a reference that leads nowhere is left out."""
+    defaults = min(catalog.defaults.values(), key=lambda item: item.location, default=None)
+    fleet_ike, fleet_esp, severity = SERVICE_IKE, SERVICE_ESP, Severity.WARNING
+    if defaults is not None:
+        fleet_ike = resolve_ike(defaults.spec.ike, SERVICE_IKE)
+        fleet_esp = resolve_esp(defaults.spec.ipsec, SERVICE_ESP)
+        severity = Severity.ERROR if defaults.spec.weak_algorithms == "error" else Severity.WARNING
+        report_weak(defaults, fleet_esp, severity, found)
+    tunnels: dict[str, Tunnel] = {}
+    for item in by_name(catalog.tunnels):
+        spec = item.spec
+        esp = resolve_esp(spec.ipsec, fleet_esp)
+        report_weak(item, esp, severity, found)
+        router_item = catalog.find(catalog.routers, "VpcRouter", spec.router, item, found, "router")
+        vip = _vip(catalog, item, vips, found)
+        _check_peer_address(item, vip, found)
+        if router_item is None or spec.router not in routers:
+            continue
+        router = routers[spec.router]
+        cidrs = _source_cidrs(catalog, item, router, found)
+        if vip is None or cidrs is None:
+            continue
+        local_id, peer_id = resolve_ids(item, vip.address, found)
+        tunnels[item.name] = Tunnel(
+            name=item.name,
+            description=spec.description,
+            router=router.name,
+            vip=vip,
+            peer_address=spec.peer.address,
+            local_cidrs=cidrs,
+            peer_cidrs=spec.peer.cidrs,
+            local_id=local_id,
+            peer_id=peer_id,
+            psk=_psk(spec.authentication.key),
+            ike=resolve_ike(spec.ike, fleet_ike),
+            esp=esp,
+            enabled=spec.enabled,
+            location=item.location,
+        )
+    return tunnels
+
+
+def _psk(key: KeyRef) -> PskRef:
+    return PskRef("file", key.file) if key.file is not None else PskRef("env", key.env or "")
+
+
+def _vip(
+    catalog: Catalog, item: Item[IPsecTunnelSpec], vips: Mapping[str, Vip], found: Diagnostics
+) -> Vip | None:
+    """The tunnel's VIP; None when it is not known. It is on the tunnel's own router."""
+    choice = item.spec.vip
+    if choice.system:
+        return vips.get(system_vip_name(item.spec.router))
+    if choice.name is None:
+        return vips.get(item.name)
+    created = [
+        other.name
+        for other in catalog.tunnels.values()
+        if other.name == choice.name and other.spec.vip.create
+    ]
+    if not created and catalog.find(catalog.vips, "Vip", choice.name, item, found, "vip", "name") is None:
+        return None
+    vip = vips.get(choice.name)
+    if vip is not None and vip.router != item.spec.router:
+        item.error(
+            found,
+            "vip-of-other-router",
+            f"the VIP {vip.name!r} is on the router {vip.router!r}, the tunnel on {item.spec.router!r}",
+            "vip",
+            "name",
+            related=(vip.location,),
+        )
+        return None
+    return vip
+
+
+def _check_peer_address(item: Item[IPsecTunnelSpec], vip: Vip | None, found: Diagnostics) -> None:
+    address = item.spec.peer.address
+    if vip is not None and address == vip.address:
+        item.error(
+            found,
+            "peer-is-vip",
+            f"the peer address {address} is the tunnel's own VIP",
+            "peer",
+            "address",
+            related=(vip.location,),
+        )
+    for interval, problem in _NOT_A_HOST:
+        if interval.first <= parse_address(address) <= interval.last:
+            item.error(
+                found, "address-not-usable", f"the peer address {address} {problem}", "peer", "address"
+            )
+
+
+def _source_cidrs(
+    catalog: Catalog, item: Item[IPsecTunnelSpec], router: Router, found: Diagnostics
+) -> tuple[str, ...] | None:
+    """The tunnel's source CIDRs; None when a network is not known or none is chosen."""
+    attached = {part.network: part.cidr for part in router.vpc}
+    source = item.spec.source
+    if source is None:
+        if len(attached) == 1:
+            return tuple(attached.values())
+        item.error(
+            found,
+            "source-not-chosen",
+            f"the router {router.name!r} has {len(attached)} VPC networks, so the source is not obvious",
+            "source",
+            allowed=", ".join(attached),
+            hint="name the networks: `source: {networks: [...]}`" if attached else "attach a VPC network",
+            related=(router.location,),
+        )
+        return None
+    cidrs: list[str] = []
+    for index, name in enumerate(source.networks):
+        path = ("source", "networks", index)
+        if name in source.networks[:index]:
+            item.error(found, "duplicate-value", f"{name!r} is already in the list", *path)
+        elif name in attached:
+            cidrs.append(attached[name])
+        elif catalog.find(catalog.vpc_networks, "VpcNetwork", name, item, found, *path) is not None:
+            item.error(
+                found,
+                "network-not-attached",
+                f"the VPC network {name!r} is not attached to the router {router.name!r}",
+                *path,
+                allowed=", ".join(attached),
+                hint=did_you_mean(name, attached),
+                related=(router.location,),
+            )
+    return tuple(cidrs) if len(cidrs) == len(source.networks) else None
