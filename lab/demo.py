@@ -12,7 +12,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,15 @@ class Found:
     second: Report | None = None
     streams: dict[str, tuple[StreamResult, StreamResult]] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
+
+    def reports(self) -> Iterator[Check]:
+        """Each run of the packet checks as one."""
+        for title, report in (("before the change", self.first), ("after the change", self.second)):
+            if report is not None:
+                checks = [check for flow in report.flows for check in flow.checks]
+                good = sum(check.passed for check in checks)
+                evidence = f"{good} of {len(checks)} packet checks hold for {len(report.flows)} flows"
+                yield Check(title, report.passed, evidence)
 
     @property
     def passed(self) -> bool:
@@ -153,9 +162,7 @@ class Demo:
         finally:
             watch.stop()
             self._captures = watch.keep(WORK / "captures")
-        tokens = [
-            t for r in (self._found.first, self._found.second) if r is not None for t in r.tokens
-        ] + self._stream_tokens
+        tokens = [*self._found.first.tokens, *self._stream_tokens, *self._found.second.tokens]
         for network in watch.wan:
             self._found.checks.append(cleartext_check(lab, fabric, watch, network, tokens))
         self._found.checks.append(capture_whole(watch.dropped, len(watch.captures)))
@@ -215,16 +222,8 @@ class Demo:
     def _report(self, lab: Lab, began: float) -> None:
         self._heading("What was proven")
         found = self._found
-        for title, report in (("before the change", found.first), ("after the change", found.second)):
-            if report is not None:
-                checks = [check for flow in report.flows for check in flow.checks]
-                good = sum(check.passed for check in checks)
-                text = f"{title}: {good} of {len(checks)} packet checks hold for {len(report.flows)} flows"
-                found.checks.insert(0, Check(title, report.passed, text.partition(": ")[2]))
-        self._output.lines(check_lines(found.checks))
-        self._say(
-            f"Captures: {', '.join(str(path) for path in self._captures[:1])} and {len(self._captures) - 1} more"
-        )
+        self._output.lines(check_lines([*found.reports(), *found.checks]))
+        self._say(f"Captures of the WAN and of the hosts: {self._captures[0].parent}/")
         verdict = "Proven" if found.passed else "NOT proven"
         seconds = time.monotonic() - began
         style = "bold green" if found.passed else "bold red"

@@ -26,7 +26,7 @@ from reconciler.model.plan import (
     Phase,
     Plan,
     RemoveFile,
-    SetSysctl,
+    SetSysctls,
     Step,
     Terminate,
     UnloadConnection,
@@ -148,7 +148,7 @@ def _blocked(run: _Run, step: Step) -> str:
 
 def _perform(run: _Run, router: Router, kind: type, steps: list[Step], patience: float) -> Iterable[Outcome]:
     """Steps of one kind: in one command where the router can do so, else one by one."""
-    if kind in {SetSysctl, Establish, WriteFile, RemoveFile}:
+    if kind in {Establish, WriteFile, RemoveFile}:
         return _together(run, router, steps, patience)
     return [_one(run, router, step) for step in steps]
 
@@ -157,13 +157,10 @@ def _together(run: _Run, router: Router, steps: list[Step], patience: float) -> 
     """Steps that share one command, or one wait."""
     started = time.monotonic()
     wanted = [step.operation for step in steps if isinstance(step.operation, Establish)]
-    settings = {s.operation.key: s.operation.value for s in steps if isinstance(s.operation, SetSysctl)}
     written = {s.operation.path: s.operation.content for s in steps if isinstance(s.operation, WriteFile)}
     removed = [step.operation.path for step in steps if isinstance(step.operation, RemoveFile)]
     messages = [""] * len(steps)
     try:
-        if settings:
-            router.host.set_sysctls(settings)
         if wanted:
             messages = establish(router.vici, wanted, patience)
         if written:
@@ -200,6 +197,8 @@ def _failure(run: _Run, router: str, error: TunnelwrightError) -> str:
 
 def _execute(router: Router, step: Step) -> None:
     match step.operation:
+        case SetSysctls(values):
+            router.host.set_sysctls(values)
         case AddAddress(address):
             router.host.add_address(address)
         case ChangeFirewall(document):

@@ -23,22 +23,44 @@ from reconciler.model.plan import (
     Resource,
     ResourceChange,
     Scope,
-    SetSysctl,
+    SetSysctls,
     Step,
     Terminate,
     UnloadConnection,
     UnloadSecret,
     WriteFile,
 )
-from reconciler.model.router_config import PREFIX, Connection, Pair, RouterConfig, RouterState
+from reconciler.model.router_config import (
+    PREFIX,
+    Connection,
+    IkeSa,
+    Pair,
+    RouterConfig,
+    RouterState,
+)
 from reconciler.model.settings import UNOBSERVABLE, Change
 
 
-def diff_router(desired: RouterConfig, live: RouterState) -> tuple[ResourceChange, ...]:
+class _Live:
+    """A router's state with what is looked up for every tunnel, found once: a router has thousands."""
+
+    def __init__(self, state: RouterState) -> None:
+        self.state = state
+        self.sas: dict[str, list[IkeSa]] = {}
+        for sa in state.sas:
+            self.sas.setdefault(sa.connection, []).append(sa)
+        self.secret_ids: dict[str, list[str]] = {}
+        for secret_id in sorted(state.secret_ids):
+            if secrets.is_ours(secret_id):
+                self.secret_ids.setdefault(secrets.owner_of(secret_id), []).append(secret_id)
+
+
+def diff_router(desired: RouterConfig, state: RouterState) -> tuple[ResourceChange, ...]:
     """Every resource of one router that differs; nothing when the router is as desired."""
+    live = _Live(state)
     return (
-        *_host_changes(desired, live),
-        *_firewall_changes(desired, live),
+        *_host_changes(desired, state),
+        *_firewall_changes(desired, state),
         *_tunnel_changes(desired, live),
         *_removed_tunnels(desired, live),
     )
@@ -47,17 +69,15 @@ def diff_router(desired: RouterConfig, live: RouterState) -> tuple[ResourceChang
 def _host_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
     wrong = sysctls.wrong(desired.sysctls, live.sysctls)
     if wrong:
-        steps = [
-            _step(desired, Phase.HOST, f"set {key} = {value}", SetSysctl(key, value))
-            for key, _, value in wrong
-        ]
+        summary = f"set {len(wrong)} kernel setting{'s' if len(wrong) != 1 else ''}"
+        operation = SetSysctls({key: value for key, _, value in wrong})
         changes = tuple(Change(key, before, value, "kernel") for key, before, value in wrong)
         yield ResourceChange(
             Resource(desired.router, "sysctl", "forwarding"),
             Action.UPDATE,
             "kernel settings would drop or redirect tunnel traffic",
             changes,
-            tuple(steps),
+            (_step(desired, Phase.HOST, summary, operation),),
         )
     for address in addresses.missing(desired.addresses, live.addresses):
         yield ResourceChange(
@@ -116,7 +136,7 @@ def _elements(pairs: dict[str, frozenset[Pair]]) -> str:
     return f"{count} element{'s' if count != 1 else ''}"
 
 
-def _tunnel_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
+def _tunnel_changes(desired: RouterConfig, live: _Live) -> Iterator[ResourceChange]:
     for name, connection in sorted(desired.connections.items()):
         change = _tunnel_change(desired, live, name, connection)
         if change is not None:
@@ -124,23 +144,22 @@ def _tunnel_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resour
 
 
 def _tunnel_change(
-    desired: RouterConfig, live: RouterState, name: str, connection: Connection
+    desired: RouterConfig, live: _Live, name: str, connection: Connection
 ) -> ResourceChange | None:
     path = files.file_name(name)
-    wanted_file, live_file = desired.files[path], live.files.get(path)
-    loaded = live.connections.get(name)
-    running = [sa for sa in live.sas_of(name) if sa.state == "ESTABLISHED"]
-
-    config = connections.compare(connection.settings, loaded, files.connection_in(live_file, name))
-    stale = tuple(change for sa in running for change in sas.stale_fields(connection, sa))
+    wanted_file, live_file = desired.files[path], live.state.files.get(path)
+    loaded = live.state.connections.get(name)
+    running = [sa for sa in live.sas.get(name, ()) if sa.state == "ESTABLISHED"]
     file_same = live_file is not None and live_file.content == wanted_file
+    # The desired file says what the desired settings say; only another one has to be read.
+    in_file = connection.settings if file_same else files.connection_in(live_file, name)
+
+    config = connections.compare(connection.settings, loaded, in_file)
+    stale = tuple(change for sa in running for change in sas.stale_fields(connection, sa))
     secret_trusted = file_same or files.secret_intact(live_file, wanted_file)
-    new_key = connection.secret.id not in live.secret_ids
-    old_keys = sorted(
-        secret_id
-        for secret_id in live.secret_ids
-        if secrets.belongs_to(secret_id, connection.secret.id) and secret_id != connection.secret.id
-    )
+    there = live.secret_ids.get(secrets.owner_of(connection.secret.id), [])
+    new_key = connection.secret.id not in there
+    old_keys = [secret_id for secret_id in there if secret_id != connection.secret.id]
 
     changes: list[Change] = [*config, *stale]
     if new_key:
@@ -220,40 +239,33 @@ def _reason(unloaded: bool, config: bool, stale: bool, key: bool, no_file: bool)
     return "the router's file differs"
 
 
-def _removed_tunnels(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
+def _removed_tunnels(desired: RouterConfig, live: _Live) -> Iterator[ResourceChange]:
     """What carries our prefix and is desired no more."""
-    names = {name for name in live.connections if name.startswith(PREFIX)}
-    names |= {sa.connection for sa in live.sas if not sa.ending}
-    names |= {name.removesuffix(".conf") for name in live.files if files.is_ours(name)}
-    kept_secrets = {connection.secret.id for connection in desired.connections.values()}
-    orphans = {
-        secret_id
-        for secret_id in live.secret_ids
-        if secrets.is_ours(secret_id)
-        and not any(secrets.belongs_to(secret_id, kept) for kept in kept_secrets)
-    }
+    names = {name for name in live.state.connections if name.startswith(PREFIX)}
+    names |= {sa.connection for sa in live.state.sas if not sa.ending}
+    names |= {name.removesuffix(".conf") for name in live.state.files if files.is_ours(name)}
+    orphans = dict(live.secret_ids)
+    for connection in desired.connections.values():
+        orphans.pop(secrets.owner_of(connection.secret.id), None)
     for name in sorted(names - set(desired.connections)):
         tunnel = name.removeprefix(PREFIX)
-        group = desired.groups.get(tunnel, tunnel)
-        mine = sorted(i for i in orphans if secrets.is_of_tunnel(i, tunnel))
-        orphans -= set(mine)
-        yield _removal(desired, live, name, group, mine)
-    for secret_id in sorted(orphans):
-        summary = f"unload key {secret_id}"
+        secret_ids = orphans.pop(secrets.owner_tag(tunnel), [])
+        yield _removal(desired, live, name, desired.groups.get(tunnel, tunnel), secret_ids)
+    for secret_id in sorted(secret_id for ids in orphans.values() for secret_id in ids):
         yield ResourceChange(
             Resource(desired.router, "key", secret_id),
             Action.DELETE,
             "no tunnel uses it",
             (Change("psk", secrets.digest_of(secret_id), None, "vici"),),
-            (_step(desired, Phase.RETIRE, summary, UnloadSecret(secret_id)),),
+            (_step(desired, Phase.RETIRE, f"unload key {secret_id}", UnloadSecret(secret_id)),),
         )
 
 
 def _removal(
-    desired: RouterConfig, live: RouterState, name: str, group: str, secret_ids: list[str]
+    desired: RouterConfig, live: _Live, name: str, group: str, secret_ids: list[str]
 ) -> ResourceChange:
     steps = []
-    if files.file_name(name) in live.files:
+    if files.file_name(name) in live.state.files:
         # First, so that a charon that restarts in between does not bring the tunnel back.
         steps.append(
             Step(
@@ -265,12 +277,12 @@ def _removal(
                 RemoveFile(files.file_name(name)),
             )
         )
-    if name in live.connections:
+    if name in live.state.connections:
         operation = UnloadConnection(name)
         steps.append(
             Step(desired.router, Phase.RETIRE, group, f"unload connection {name}", Disruption.NONE, operation)
         )
-    if any(not sa.ending for sa in live.sas_of(name)):
+    if any(not sa.ending for sa in live.sas.get(name, ())):
         summary = f"terminate the SAs of {name}"
         steps.append(Step(desired.router, Phase.RETIRE, group, summary, Disruption.DESTROYS, Terminate(name)))
     steps += [

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 
-def add_tree(parser: argparse.ArgumentParser) -> None:
-    """Where the desired state is: a folder, in the working tree or in a revision of its repository."""
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Where the desired state is."""
     parser.add_argument(
         "tree",
         nargs="?",
@@ -15,6 +15,11 @@ def add_tree(parser: argparse.ArgumentParser) -> None:
         default=Path("desired_state"),
         help="folder of the desired state (%(default)s)",
     )
+
+
+def add_tree(parser: argparse.ArgumentParser) -> None:
+    """Where the desired state is: a folder, in the working tree or in a revision of its repository."""
+    add_folder(parser)
     parser.add_argument("--rev", help="read that Git revision of the folder, without checking it out")
 
 

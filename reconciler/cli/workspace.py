@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.cli.output import Output
 from reconciler.load import Loaded, load_revision, load_tree
+from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.report.diagnostic_text import diagnostic_lines
+from reconciler.report.json_lines import diagnostic_object
 from reconciler.validate import validate
 
 if TYPE_CHECKING:
@@ -42,15 +45,17 @@ def load_fabric(tree: Path, rev: str | None, output: Output) -> tuple[Fabric, Lo
     """
     loaded = load(tree, rev)
     fabric, found = validate(loaded)
-    if output.json:
-        from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
-
-        output.objects(diagnostic_object(item) for item in found)
-    else:
-        output.lines(diagnostic_lines(found), sys.stderr)
+    show_findings(found, tree, output)
     if found.errors:
         raise InvalidDesiredState("the desired state is not valid; nothing was done")
     return fabric, loaded
+
+
+def show_findings(found: Iterable[Diagnostic], tree: Path, output: Output) -> None:
+    """Print findings with their files as the user would open them: to standard error, or as JSON."""
+    placed = [item.below(str(tree)) for item in found]
+    output.lines(diagnostic_lines(placed), sys.stderr)
+    output.objects(diagnostic_object(item) for item in placed)
 
 
 def secret_store(arguments: argparse.Namespace) -> SecretStore:

@@ -28,7 +28,7 @@ def compile_secret(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Shar
     )
     return SharedSecret(
         # swanctl takes sections of `secrets` for IKE keys when their name starts with `ike`.
-        id=f"ike-{PREFIX}{_short(tunnel.name)}-{digest}",
+        id=f"{owner_tag(tunnel.name)}-{digest}",
         owners=tuple(dict.fromkeys(owners)),
         secret=psk,
     )
@@ -44,14 +44,14 @@ def digest_of(secret_id: str) -> str:
     return secret_id.rpartition("-")[2]
 
 
-def belongs_to(secret_id: str, other: str) -> bool:
-    """True when both ids are of the same tunnel, whatever the key."""
-    return secret_id.rpartition("-")[0] == other.rpartition("-")[0]
+def owner_of(secret_id: str) -> str:
+    """What all ids of one tunnel's keys have in common, whatever the key."""
+    return secret_id.rpartition("-")[0]
 
 
-def is_of_tunnel(secret_id: str, tunnel: str) -> bool:
-    """True when the id was given to a key of this tunnel."""
-    return secret_id.rpartition("-")[0] == f"ike-{PREFIX}{_short(tunnel)}"
+def owner_tag(tunnel: str) -> str:
+    """The same, from the tunnel's name."""
+    return f"ike-{PREFIX}{_short(tunnel)}"
 
 
 def _short(tunnel: str) -> str:

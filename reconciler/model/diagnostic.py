@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -42,6 +42,12 @@ class Diagnostic:
     allowed: str = ""
     hint: str = ""
     related: tuple[Location, ...] = ()
+
+    def below(self, folder: str) -> Diagnostic:
+        """The same finding with its files named from where `folder` is named from."""
+        places = tuple(replace(place, file=f"{folder}/{place.file}") for place in self.related)
+        location = replace(self.location, file=f"{folder}/{self.location.file}")
+        return replace(self, location=location, related=places)
 
 
 class Diagnostics:

@@ -55,11 +55,10 @@ class Phase(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SetSysctl:
-    """Write one value below /proc/sys."""
+class SetSysctls:
+    """Write kernel settings; keys are below /proc/sys."""
 
-    key: str
-    value: str
+    values: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ class RemoveFile:
 
 
 Operation: TypeAlias = (
-    SetSysctl
+    SetSysctls
     | AddAddress
     | ChangeFirewall
     | LoadSecret

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import tarfile
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -169,6 +170,6 @@ def _pack(files: Mapping[str, Secret]) -> bytes:
         for name, secret in files.items():
             content = secret.reveal()
             member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), 0o600
+            member.size, member.mode, member.mtime = len(content), 0o600, int(time.time())
             tar.addfile(member, io.BytesIO(content))
     return packed.getvalue()

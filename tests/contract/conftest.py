@@ -11,6 +11,7 @@ from lab.engine import Engine
 from lab.session import Lab
 from lab.topology import Role
 from reconciler.model.fabric import Fabric
+from reconciler.model.router_config import InterfaceAddress
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
 from tests.contract.sites import Site, memory_site
@@ -40,7 +41,10 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         lab.run(Role.ROUTER, name, ["pkill", "-KILL", "charon-systemd"])
         lab.wait_ready(name)
 
-    real = Site("real", fabric, reach, restart_charon, tmp_path)
+    def delete_address(name: str, address: InterfaceAddress) -> None:
+        lab.run(Role.ROUTER, name, ["ip", "address", "delete", address.cidr, "dev", address.interface])
+
+    real = Site("real", fabric, reach, restart_charon, delete_address, tmp_path)
     yield real
     emptied = real.apply(replace(fabric, tunnels={}))
     real.close()

@@ -28,6 +28,7 @@ class Site:
     fabric: Fabric
     reach: Callable[[Fabric, str], Router]
     restart_charon: Callable[[str], None]
+    delete_address: Callable[[str, InterfaceAddress], None]
     folder: Path
     opened: list[Router] = field(default_factory=list)
 
@@ -78,6 +79,7 @@ def memory_site(folder: Path) -> Site:
         fabric,
         lambda _, name: routers[name],
         lambda name: routers[name].restart_charon(),
+        lambda name, address: routers[name].host.addresses.discard(address),
         folder,
     )
 

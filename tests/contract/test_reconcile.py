@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.facets import firewall
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Disruption
 from reconciler.model.router_config import RouterState
@@ -192,9 +193,22 @@ def change_connection(router: Router) -> None:
     router.vici.request("load-conn", {CONNECTION: changed})
 
 
-def drop_guard(router: Router) -> None:
-    delete = {"delete": {"table": {"family": "inet", "name": "tunnelwright"}}}
-    router.host.change_firewall(json.dumps({"nftables": [delete]}))
+def nft(router: Router, verb: str) -> None:
+    command = {verb: {"table": {"family": "inet", "name": "tunnelwright"}}}
+    router.host.change_firewall(json.dumps({"nftables": [command]}))
+
+
+def delete_table(router: Router) -> None:
+    nft(router, "delete")
+
+
+def flush_table(router: Router) -> None:
+    nft(router, "flush")
+
+
+def delete_guard(router: Router) -> None:
+    pair = frozenset({("10.1.0.0/24", "10.2.0.0/24")})
+    router.host.change_firewall(firewall.element_changes("delete", {"guarded": pair}))
 
 
 def forward_off(router: Router) -> None:
@@ -212,7 +226,9 @@ def forward_off(router: Router) -> None:
         (remove_file, "paris/tunnel/paris-tokyo", "proposals"),
         (garble_file, "paris/tunnel/paris-tokyo", "proposals"),
         (change_connection, "paris/tunnel/paris-tokyo", "children.net.remote_ts"),
-        (drop_guard, "paris/firewall/inet tunnelwright", "rules"),
+        (delete_table, "paris/firewall/inet tunnelwright", "rules"),
+        (flush_table, "paris/firewall/inet tunnelwright", "rules"),
+        (delete_guard, "paris/firewall/inet tunnelwright", "guarded[10.1.0.0/24 10.2.0.0/24]"),
         (forward_off, "paris/sysctl/forwarding", "net/ipv4/ip_forward"),
     ],
 )
@@ -227,4 +243,14 @@ def test_what_somebody_does_to_a_router_is_found_and_healed(
     assert max(change.disruption.rank for change in plan.changes) <= Disruption.MAKE_BEFORE_BREAK.rank
     assert site.apply().converged
     assert site.preview().plan.empty
+    assert all(check.passed for check in site.verify())
+
+
+def test_a_vip_that_somebody_deletes_comes_back(site: Site) -> None:
+    site.apply()
+    (vip,) = site.preview().desired["paris"].addresses
+    site.delete_address("paris", vip)
+    plan = site.preview().plan
+    assert [str(change.resource) for change in plan.changes] == ["paris/vip/203.0.113.11"]
+    assert site.apply().converged
     assert all(check.passed for check in site.verify())

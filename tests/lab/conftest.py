@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +16,14 @@ from lab.session import Lab
 from lab.topology import Role
 from reconciler.model.fabric import Fabric
 from tests.fabrics import setup_script, swanctl_conf, two_routers
+
+
+with warnings.catch_warnings():
+    # scapy leaves its cache files open while it is imported; that is no finding about this project.
+    warnings.simplefilter("ignore", ResourceWarning)
+    import scapy.layers.ipsec  # noqa: F401
+
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

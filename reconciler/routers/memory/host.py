@@ -87,6 +87,8 @@ class MemoryHost:
                 return None
         if table is None:
             raise self._rejected("Could not process rule: No such file or directory")
+        if verb == "flush":
+            return [entry for entry in table if "rule" not in entry]
         if kind != "element":
             return [*table, entry]
         changed = []

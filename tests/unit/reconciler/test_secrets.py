@@ -79,7 +79,7 @@ def test_ids_of_long_names_are_short_and_never_confused() -> None:
     # get-shared is one message of at most 512 KiB: 10,000 ids of 3 + 49 bytes fit.
     assert max(map(len, ids)) <= 49
     for name, secret_id in zip(names, ids, strict=True):
-        assert [other for other in ids if secrets.is_of_tunnel(other, name)] == [secret_id]
+        assert [other for other in ids if secrets.owner_of(other) == secrets.owner_tag(name)] == [secret_id]
 
 
 def test_the_owners_are_what_either_ike_version_looks_the_key_up_by() -> None:

@@ -1,0 +1,98 @@
+"""A Git repository with the desired state of three sites, keys beside it, and the command line to run on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import git
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(slots=True)
+class Repository:
+    """`said` is everything that any command has written so far, on either stream."""
+
+    folder: Path
+    lab: str
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def tree(self) -> Path:
+        """The folder of the desired state."""
+        return self.folder / "desired_state"
+
+    @property
+    def secrets(self) -> Path:
+        """The folder of the keys."""
+        return self.folder / "secrets"
+
+    def create(self, keys: dict[str, str]) -> None:
+        """Copy the project's desired state, commit it, and write the keys."""
+        shutil.copytree(ROOT / "desired_state", self.tree)
+        with git.Repo.init(self.folder, initial_branch="main") as repository:
+            (self.folder / ".gitignore").write_text("secrets/\n")
+            with repository.config_writer() as config:
+                config.set_value("user", "name", "tester")
+                config.set_value("user", "email", "tester@localhost")
+                config.set_value("commit", "gpgsign", "false")
+        self.commit("first")
+        self.secrets.mkdir(mode=0o700)
+        for name, key in keys.items():
+            self.set_key(name, key)
+
+    def set_key(self, name: str, key: str) -> None:
+        """Write one key file."""
+        path = self.secrets / name
+        path.touch(mode=0o600)
+        path.write_text(key)
+
+    def commit(self, message: str) -> None:
+        """Commit everything."""
+        with git.Repo(self.folder) as repository:
+            repository.git.add("--all")
+            repository.git.commit("--message", message, "--allow-empty")
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Change a text in a file of the desired state."""
+        path = self.tree / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    def run(self, *words: str, lab: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run `tunnelwright` on the tree at HEAD, in a process of its own."""
+        return self.finish(self.start(*words, lab=lab), timeout)
+
+    def start(self, *words: str, lab: bool = True) -> subprocess.Popen[str]:
+        """Start `tunnelwright`; `finish` waits for it."""
+        command, *options = words
+        where = ["--lab", self.lab, "--secrets", str(self.secrets)] if lab else []
+        place = [] if options and Path(options[0]).is_file() else [str(self.tree), "--rev", "HEAD"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "reconciler", command, *place, *where, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "200"},
+        )
+
+    def finish(self, process: subprocess.Popen[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Wait for the end, and keep what was said."""
+        out, err = process.communicate(timeout=timeout)
+        self.said += [out, err]
+        assert "Traceback" not in err
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def objects(self, *words: str) -> list[dict[str, Any]]:
+        """Run with `--json` and read every line."""
+        return [json.loads(line) for line in self.run(*words, "--json").stdout.splitlines()]

@@ -1,0 +1,248 @@
+"""The command line against three real routers, as a user types it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.capture import Capture
+from lab.engine import Engine, until
+from lab.session import Lab
+from lab.topology import Role
+from lab.traffic import make_batch, send
+from reconciler.load import load_tree
+from reconciler.model.errors import ExitCode
+from reconciler.validate import validate
+from tests.lab.repository import ROOT, Repository
+
+pytestmark = pytest.mark.engine
+KEYS = ("site-a--site-b.psk", "site-a--site-c.psk")
+
+
+@pytest.fixture(scope="module")
+def lab3(engine: Engine, image: str) -> Iterator[Lab]:
+    fabric, _ = validate(load_tree(ROOT / "desired_state"))
+    with Lab.up(fabric, f"job{os.getpid():x}", engine=engine, image=image) as lab:
+        yield lab
+
+
+@pytest.fixture
+def repository(lab3: Lab, tmp_path: Path) -> Repository:
+    """Fresh keys each time, so that every test has something to apply."""
+    found = Repository(tmp_path, lab3.name)
+    found.create({name: f"PLANTED-{secrets.token_hex(16)}" for name in KEYS})
+    return found
+
+
+def test_plan_apply_plan_verify_status(repository: Repository) -> None:
+    assert repository.run("plan", "--detailed-exitcode").returncode == ExitCode.CHANGES
+    applied = repository.run("apply", "--auto-approve")
+    assert applied.returncode == ExitCode.OK, applied.stdout + applied.stderr
+    assert "Apply complete! Resources:" in applied.stdout
+    again = repository.run("plan", "--detailed-exitcode")
+    assert (again.returncode, again.stdout) == (
+        0,
+        "No changes. The live routers match the desired state.\n",
+    )
+    verified = repository.run("verify")
+    assert verified.returncode == ExitCode.OK, verified.stdout
+    status = repository.run("status").stdout
+    assert "aes256gcm16-prfsha256-curve25519" in status
+    assert status.count(": up  ") == 4
+    assert "drift" not in status
+
+
+def test_json_output_is_lines_of_objects_that_begin_with_the_version(repository: Repository) -> None:
+    for words in (("plan",), ("apply", "--auto-approve"), ("status",), ("verify",)):
+        objects = repository.objects(*words)
+        assert objects[0]["type"] == "version"
+        assert all("type" in item for item in objects)
+
+
+def test_nobody_said_yes(repository: Repository) -> None:
+    refused = repository.run("apply")
+    assert refused.returncode == ExitCode.ERROR
+    assert "nobody said yes" in refused.stderr
+    assert repository.run("plan", "--detailed-exitcode").returncode == ExitCode.CHANGES
+
+
+def test_a_saved_plan_is_good_once_and_for_what_it_was_made_of(repository: Repository, tmp_path: Path) -> None:
+    saved, other = str(tmp_path / "plan.json"), str(tmp_path / "other.json")
+    repository.run("plan", "--out", saved)
+    repository.run("plan", "--out", other)
+    repository.edit("site-a/a-to-b.yaml", "Applications of", "All applications of")
+    repository.commit("after the plan")
+    first = repository.run("apply", saved)
+    assert first.returncode == ExitCode.OK, first.stderr
+    for path in (saved, other):
+        stale = repository.run("apply", path)
+        assert stale.returncode == ExitCode.STALE
+        assert "make a new plan" in stale.stderr
+
+
+def test_a_change_of_one_field_touches_one_tunnel(repository: Repository) -> None:
+    repository.run("apply", "--auto-approve")
+    before = _spis(repository)
+    for file in ("site-a/a-to-b.yaml", "site-b/b-to-a.yaml"):
+        path = repository.tree / file
+        path.write_text(path.read_text() + "  ipsec:\n    encryption: aes-128\n")
+    repository.commit("aes-128")
+    plan = repository.objects("plan")
+    touched = {(item["kind"], item["name"]) for item in plan if item["type"] == "resource_change"}
+    assert touched == {("tunnel", "a-to-b"), ("tunnel", "b-to-a")}
+    assert {item["disruption"] for item in plan if item["type"] == "resource_change"} == {
+        "make-before-break",
+        "none",
+    }
+    applied = repository.run("apply", "--auto-approve")
+    assert applied.returncode == ExitCode.OK
+    assert "1 of 1 unrelated tunnels kept their SPIs" in applied.stdout
+    after = _spis(repository)
+    assert {key for key in before if before[key] != after[key]} == {
+        ("router-a", "tw-a-to-b"),
+        ("router-b", "tw-b-to-a"),
+    }
+
+
+def _spis(repository: Repository) -> dict[tuple[str, str], set[tuple[str, str]]]:
+    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for item in repository.objects("status"):
+        if item["type"] == "ike_sa":
+            pairs = {(child["spi_in"], child["spi_out"]) for child in item["children"]}
+            found.setdefault((item["router"], item["connection"]), set()).update(pairs)
+    return found
+
+
+def test_only_the_target_is_changed(repository: Repository) -> None:
+    objects = repository.objects("plan", "--target", "c-to-a")
+    names = {item["name"] for item in objects if item["type"] == "resource_change" and item["kind"] == "tunnel"}
+    assert names == {"a-to-c", "c-to-a"}
+    objects = repository.objects("plan", "--exclude", "a-to-c")
+    names = {item["name"] for item in objects if item["type"] == "resource_change" and item["kind"] == "tunnel"}
+    assert names == {"a-to-b", "b-to-a"}
+
+
+def test_a_router_that_is_down_holds_up_nobody_else(repository: Repository, lab3: Lab, engine: Engine) -> None:
+    container = lab3.container(Role.ROUTER, "router-c")
+    with engine.connect() as client:
+        client.pause(container)
+        try:
+            applied = repository.run("apply", "--auto-approve")
+        finally:
+            client.unpause(container)
+    assert applied.returncode == ExitCode.UNREACHABLE, applied.stderr
+    assert "! router-c: not planned, unreachable: container" in applied.stdout
+    assert "! a-to-c: withheld" in applied.stdout
+    assert "load connection tw-a-to-b" in applied.stdout
+    assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK
+
+
+@pytest.mark.parametrize("after", ["load key", "load connection", "bring up"])
+def test_a_killed_apply_is_finished_by_the_next_one(repository: Repository, after: str) -> None:
+    process = repository.start("apply", "--auto-approve")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if after in line:
+            process.send_signal(signal.SIGKILL)
+            break
+    repository.finish(process)
+    assert process.returncode == -signal.SIGKILL
+    assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK
+    assert repository.run("verify").returncode == ExitCode.OK
+
+
+def test_a_key_is_nowhere_but_in_private_files(repository: Repository, lab3: Lab) -> None:
+    """The planted keys, and every form in which the tool handles them, are searched for."""
+    started = time.time()
+    repository.run("plan", "--out", str(repository.folder / "plan.json"))
+    repository.run("apply", "--auto-approve")
+    repository.objects("status")
+    repository.run("verify")
+    # Error paths: a rejected key, a key that others may read, a key that is missing.
+    right = (repository.secrets / KEYS[0]).read_text()
+    repository.set_key(KEYS[0], f"{right}-changed")
+    (repository.secrets / KEYS[1]).chmod(0o644)
+    assert repository.run("apply", "--auto-approve").returncode == ExitCode.ERROR
+    (repository.secrets / KEYS[1]).unlink()
+    assert repository.run("plan").returncode == ExitCode.ERROR
+    marks = [b"PLANTED-", base64.b64encode(b"PLANTED-")[:10], b"PLANTED-".hex().encode()]
+
+    for text in repository.said:
+        assert not any(mark in text.encode() for mark in marks)
+    outside = [p for p in repository.folder.rglob("*") if p.is_file() and repository.secrets not in p.parents]
+    assert repository.folder / "plan.json" in outside
+    for path in outside:
+        assert not any(mark in path.read_bytes() for mark in marks), path
+
+    names = "\\|".join(mark.decode() for mark in marks)
+    search = f"find / -xdev -type f -newerct @{started - 60:.0f} -exec grep -l '{names}' {{}} + 2>/dev/null || true"
+    for router in ("router-a", "router-b", "router-c"):
+        found = lab3.run(Role.ROUTER, router, ["sh", "-c", search]).split()
+        assert found, "the key is on the router, in its own file"
+        assert all(name.startswith("/etc/swanctl/conf.d/tw-") for name in found)
+        modes = lab3.run(Role.ROUTER, router, ["stat", "-c", "%a", *found]).split()
+        assert set(modes) == {"600"}
+        assert not any(mark.decode() in lab3.charon_log(router).read_text(errors="replace") for mark in marks)
+
+
+def test_no_key_is_ever_a_process_argument(repository: Repository) -> None:
+    """Every process that is seen while an apply runs; those of the containers are this machine's too."""
+    process = repository.start("apply", "--auto-approve")
+    seen: set[str] = set()
+    while process.poll() is None:
+        seen |= {_read(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
+    assert repository.finish(process).returncode == ExitCode.OK
+    assert any('cd "$FOLDER"' in line for line in seen), "commands in routers are among them"
+    assert not any("PLANTED" in line or "UExBTlRFRC" in line for line in seen)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_a_flow_that_was_translated_before_its_tunnel_came_goes_through_it(
+    repository: Repository, lab3: Lab
+) -> None:
+    """The router's own source NAT has claimed the flow: it must not keep it."""
+    repository.run("apply", "--auto-approve")
+    for file in ("site-a/a-to-b.yaml", "site-b/b-to-a.yaml"):
+        (repository.tree / file).rename(repository.folder / Path(file).name)
+    repository.commit("no tunnel between a and b")
+    assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK
+    # One batch is one flow: its packets share a source port.
+    batch = make_batch("10.1.0.10", "10.2.0.10", 200)
+    packets = [probe.ip for probe in batch.probes]
+    with Capture(lab3, Role.WIRE, lab3.name, lab3.topology.bridge("wan", "wan")) as wan:
+        send(lab3, Role.HOST, "a-app", packets[:20])
+        assert until(lambda: any(batch.token in p.frame for p in wan.packets()), 5), "it goes out translated"
+    for file in ("site-a/a-to-b.yaml", "site-b/b-to-a.yaml"):
+        (repository.folder / Path(file).name).rename(repository.tree / file)
+    repository.commit("the tunnel again")
+    with Capture(lab3, Role.HOST, "b-app", "eth0", incoming=True) as far:
+        assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK
+        send(lab3, Role.HOST, "a-app", packets[20:60])
+        wanted = {probe.payload for probe in batch.probes[20:60]}
+        assert far.wait_for(lambda seen: wanted <= {p.payload for p in seen if p.source == "10.1.0.10"}, 5)
+
+
+def test_a_charon_that_is_killed_brings_its_tunnels_back(repository: Repository, lab3: Lab) -> None:
+    repository.run("apply", "--auto-approve")
+    (lab3.places.run("router-a") / "ready").unlink()
+    lab3.run(Role.ROUTER, "router-a", ["pkill", "-KILL", "charon-systemd"])
+    lab3.wait_ready("router-a")
+    assert repository.run("plan", "--detailed-exitcode").returncode == ExitCode.OK
+    with Capture(lab3, Role.HOST, "b-app", "eth0", incoming=True) as far:
+        batch = make_batch("10.1.0.10", "10.2.0.10", 300)
+        send(lab3, Role.HOST, "a-app", [probe.ip for probe in batch.probes])
+        wanted = {batch.probes[-1].payload}
+        assert far.wait_for(lambda seen: wanted <= {p.payload for p in seen}, 15), "traffic alone woke it"
