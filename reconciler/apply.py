@@ -26,6 +26,7 @@ from reconciler.model.plan import (
     Phase,
     Plan,
     RemoveFile,
+    Scope,
     SetSysctls,
     Step,
     Terminate,
@@ -94,8 +95,15 @@ def apply_plan(
 
 
 def _remember(run: _Run, outcome: Outcome) -> None:
-    """A failed step ends its group; a failed step of the router as a whole ends every group there."""
+    """A failed step ends its group; a failed step of the router as a whole ends every group there.
+
+    A first SA that does not come up ends nothing: the peer may not be ready, and the configuration,
+    which waits for traffic or for the peer, is what is desired. It is reported all the same.
+    """
     if outcome.status is Status.DONE:
+        return
+    operation = outcome.step.operation
+    if isinstance(operation, Establish) and operation.scope is Scope.FIRST:
         return
     run.troubled.add(outcome.step.router)
     if outcome.step.group:

@@ -34,6 +34,7 @@ from reconciler.model.router_config import (
     PREFIX,
     Connection,
     IkeSa,
+    LiveFile,
     Pair,
     RouterConfig,
     RouterState,
@@ -156,19 +157,12 @@ def _tunnel_change(
 
     config = connections.compare(connection.settings, loaded, in_file)
     stale = tuple(change for sa in running for change in sas.stale_fields(connection, sa))
-    secret_trusted = file_same or files.secret_intact(live_file, wanted_file)
     there = live.secret_ids.get(secrets.owner_of(connection.secret.id), [])
-    new_key = connection.secret.id not in there
     old_keys = [secret_id for secret_id in there if secret_id != connection.secret.id]
 
-    changes: list[Change] = [*config, *stale]
-    if new_key:
-        before = secrets.digest_of(old_keys[0]) if old_keys else None
-        changes.append(Change("psk", before, secrets.digest_of(connection.secret.id), "vici"))
-    elif not secret_trusted:
-        changes.append(Change("psk", UNOBSERVABLE, secrets.digest_of(connection.secret.id), "file"))
-    if old_keys and not new_key:
-        changes.append(Change("psk.retired", secrets.digest_of(old_keys[0]), None, "vici"))
+    key = _key_changes(connection, there, None if file_same else live_file, trusted=file_same)
+    load_key = any(change.after is not None for change in key)
+    changes: list[Change] = [*config, *stale, *key]
     if not file_same and not changes:
         changes.append(Change("file", None if live_file is None else "edited", "rendered", "file"))
     elif live_file is not None and live_file.mode != files.MODE:
@@ -188,7 +182,7 @@ def _tunnel_change(
     ) -> None:
         steps.append(Step(desired.router, phase, group, summary, disruption, operation))
 
-    if new_key or not secret_trusted:
+    if load_key:
         add(Phase.SECRETS, f"load key {connection.secret.id}", LoadSecret(connection.secret))
     if config:
         add(Phase.CONNECTIONS, f"load connection {name}", LoadConnection(name, connection.settings))
@@ -205,10 +199,31 @@ def _tunnel_change(
     return ResourceChange(
         Resource(desired.router, "tunnel", connection.tunnel),
         Action.CREATE if loaded is None and live_file is None else Action.UPDATE,
-        _reason(loaded is None, bool(config), bool(stale), new_key or not secret_trusted, live_file is None),
+        _reason(loaded is None, bool(config), bool(stale), load_key, live_file is None),
         tuple(changes),
         tuple(steps),
     )
+
+
+def _key_changes(
+    connection: Connection, there: list[str], live_file: LiveFile | None, *, trusted: bool
+) -> tuple[Change, ...]:
+    """How a tunnel's key differs. Its id in charon carries the key's fingerprint; its owners, and whether
+    the key under that id is the right one, are known from the router's file alone."""
+    wanted = connection.secret
+    digest = secrets.digest_of(wanted.id)
+    old = [secrets.digest_of(secret_id) for secret_id in there if secret_id != wanted.id]
+    if wanted.id not in there:
+        return (Change("psk", old[0] if old else None, digest, "vici"),)
+    changes = [Change("psk.retired", retired, None, "vici") for retired in old]
+    if trusted:
+        return tuple(changes)
+    written = files.secret_in(live_file, wanted)
+    if written is None or not written.right:
+        changes.append(Change("psk", UNOBSERVABLE, digest, "file"))
+    elif written.owners != wanted.owners:
+        changes.append(Change("psk.owners", written.owners, wanted.owners, "file"))
+    return tuple(changes)
 
 
 def _scope(config: tuple[Change, ...], stale: tuple[Change, ...]) -> Scope:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.router_config import PREFIX, Connection, LiveFile
+from reconciler.model.router_config import PREFIX, Connection, LiveFile, SharedSecret
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings, Value
 
@@ -44,8 +45,11 @@ def file_name(connection: str) -> str:
 
 def render(connection: Connection) -> Secret:
     """The file's content. The key is base64 (`0s…`), so no character of it can break the syntax."""
-    key = base64.b64encode(connection.secret.secret.reveal()).decode()
-    return Secret(_template().render(connection=connection, secret=key).encode())
+    return Secret(_template().render(connection=connection, secret=_encoded(connection.secret)).encode())
+
+
+def _encoded(secret: SharedSecret) -> str:
+    return "0s" + base64.b64encode(secret.secret.reveal()).decode()
 
 
 @cache
@@ -109,12 +113,23 @@ def connection_in(file: LiveFile | None, connection: str) -> Settings | None:
     return found if isinstance(found, Mapping) else None
 
 
-def secret_intact(file: LiveFile | None, expected: Secret) -> bool:
-    """True when the file's `secrets` section is the one that we would write."""
-    if file is None:
-        return False
-    live, wanted = parse(file.content.reveal()), parse(expected.reveal())
-    return live is not None and wanted is not None and live.get("secrets") == wanted.get("secrets")
+@dataclass(frozen=True, slots=True)
+class WrittenSecret:
+    """What a file says of a key: whose it is, and whether it is the one that is wanted."""
+
+    owners: tuple[str, ...]
+    right: bool
+
+
+def secret_in(file: LiveFile | None, wanted: SharedSecret) -> WrittenSecret | None:
+    """What a router's own file says of a tunnel's key; None when it says nothing that can be read."""
+    parsed = parse(file.content.reveal()) if file is not None else None
+    sections = parsed.get("secrets") if parsed is not None else None
+    section = sections.get(wanted.id) if isinstance(sections, Mapping) else None
+    if not isinstance(section, Mapping):
+        return None
+    owners = tuple(str(value) for key, value in section.items() if key.startswith("id"))
+    return WrittenSecret(owners, section.get("secret") == _encoded(wanted))
 
 
 def is_ours(name: str) -> bool:

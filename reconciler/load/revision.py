@@ -31,7 +31,7 @@ def load_revision(repo: Path, rev: str, subdir: str = "") -> Loaded:
     subdir = subdir.strip("/").removeprefix("./")
     try:
         with Repo(repo, search_parent_directories=True) as repository:
-            commit = repository.commit(rev).hexsha
+            commit = repository.git.rev_parse("--verify", "--end-of-options", f"{rev}^{{commit}}")
             found = Diagnostics()
             blobs = _blobs(repository, commit, _place(repository, repo), subdir, found)
             files = _contents(repository, blobs)

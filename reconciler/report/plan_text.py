@@ -62,7 +62,8 @@ def _field_text(field: Change, action: Action) -> str:
         return f"{field.path}: {value_text(field.after)}"
     if field.after is None:
         return f"{field.path}: {value_text(field.before)}"
-    known = "" if action is Action.CREATE else f"  (known from {_SOURCES[field.source]})"
+    unknown = field.before is UNOBSERVABLE or action is Action.CREATE
+    known = "" if unknown else f"  (known from {_SOURCES[field.source]})"
     return f"{field.path}: {value_text(field.before)} -> {value_text(field.after)}{known}"
 
 

@@ -113,15 +113,25 @@ class DockerRouter:
 
 
 def _connect(router: str) -> DockerClient:
+    url = engine_url()
     try:
-        client = docker.DockerClient(base_url=engine_url(), timeout=60)
-        client.ping()
-    except docker.errors.DockerException as error:
-        denied = "Permission denied" in str(error)
+        _knock(url)
+        return docker.DockerClient(base_url=url, timeout=60)
+    except (docker.errors.DockerException, OSError) as error:
+        denied = isinstance(error, PermissionError)
         raise RouterUnreachable(
-            "permission denied on the container engine's socket" if denied else "no container engine answers",
+            f"permission denied on the container engine's socket {url}"
+            if denied
+            else f"no container engine answers at {url}",
             router=router,
             operation="connect",
             hint="be root or in the group `docker`" if denied else "start one, or set DOCKER_HOST",
         ) from error
-    return client
+
+
+def _knock(url: str) -> None:
+    """Raises the OSError that tells why a unix socket does not answer; docker-py hides which it was."""
+    scheme, _, path = url.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(path)

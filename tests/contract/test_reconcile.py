@@ -57,6 +57,7 @@ def test_bare_routers_become_as_desired_and_stay_so(site: Site) -> None:
         ({"esp__lifetime": 1800}, Disruption.MAKE_BEFORE_BREAK),
         ({"ike__dpd_delay": 45}, Disruption.MAKE_BEFORE_BREAK),
         ({"ike__dpd_enabled": False}, Disruption.MAKE_BEFORE_BREAK),
+        ({"ike__version": 1}, Disruption.MAKE_BEFORE_BREAK),
         ({"description": "nothing that a router holds"}, Disruption.NONE),
     ],
 )

@@ -17,7 +17,6 @@ from lab.topology import Role
 from reconciler.model.fabric import Fabric
 from tests.fabrics import setup_script, swanctl_conf, two_routers
 
-
 with warnings.catch_warnings():
     # scapy leaves its cache files open while it is imported; that is no finding about this project.
     warnings.simplefilter("ignore", ResourceWarning)

@@ -1,4 +1,4 @@
-"""A Git repository with the desired state of three sites, keys beside it, and the command line to run on it."""
+"""A Git repository with the desired state of three sites, keys beside it, and the command line on it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ class Repository:
             env={**os.environ, "COLUMNS": "200"},
         )
 
-    def finish(self, process: subprocess.Popen[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def finish(
+        self, process: subprocess.Popen[str], timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
         """Wait for the end, and keep what was said."""
         out, err = process.communicate(timeout=timeout)
         self.said += [out, err]

@@ -14,6 +14,7 @@ import pytest
 
 from lab.capture import Capture
 from lab.engine import Engine, until
+from lab.packets import Packet
 from lab.session import Lab
 from lab.topology import Role
 from lab.traffic import make_batch, send
@@ -73,7 +74,9 @@ def test_nobody_said_yes(repository: Repository) -> None:
     assert repository.run("plan", "--detailed-exitcode").returncode == ExitCode.CHANGES
 
 
-def test_a_saved_plan_is_good_once_and_for_what_it_was_made_of(repository: Repository, tmp_path: Path) -> None:
+def test_a_saved_plan_is_good_once_and_for_what_it_was_made_of(
+    repository: Repository, tmp_path: Path
+) -> None:
     saved, other = str(tmp_path / "plan.json"), str(tmp_path / "other.json")
     repository.run("plan", "--out", saved)
     repository.run("plan", "--out", other)
@@ -122,14 +125,20 @@ def _spis(repository: Repository) -> dict[tuple[str, str], set[tuple[str, str]]]
 
 def test_only_the_target_is_changed(repository: Repository) -> None:
     objects = repository.objects("plan", "--target", "c-to-a")
-    names = {item["name"] for item in objects if item["type"] == "resource_change" and item["kind"] == "tunnel"}
+    names = {
+        item["name"] for item in objects if item["type"] == "resource_change" and item["kind"] == "tunnel"
+    }
     assert names == {"a-to-c", "c-to-a"}
     objects = repository.objects("plan", "--exclude", "a-to-c")
-    names = {item["name"] for item in objects if item["type"] == "resource_change" and item["kind"] == "tunnel"}
+    names = {
+        item["name"] for item in objects if item["type"] == "resource_change" and item["kind"] == "tunnel"
+    }
     assert names == {"a-to-b", "b-to-a"}
 
 
-def test_a_router_that_is_down_holds_up_nobody_else(repository: Repository, lab3: Lab, engine: Engine) -> None:
+def test_a_router_that_is_down_holds_up_nobody_else(
+    repository: Repository, lab3: Lab, engine: Engine
+) -> None:
     container = lab3.container(Role.ROUTER, "router-c")
     with engine.connect() as client:
         client.pause(container)
@@ -182,7 +191,8 @@ def test_a_key_is_nowhere_but_in_private_files(repository: Repository, lab3: Lab
         assert not any(mark in path.read_bytes() for mark in marks), path
 
     names = "\\|".join(mark.decode() for mark in marks)
-    search = f"find / -xdev -type f -newerct @{started - 60:.0f} -exec grep -l '{names}' {{}} + 2>/dev/null || true"
+    recent = f"find / -xdev -type f -newerct @{started - 60:.0f}"
+    search = f"{recent} -exec grep -l '{names}' {{}} + 2>/dev/null || true"
     for router in ("router-a", "router-b", "router-c"):
         found = lab3.run(Role.ROUTER, router, ["sh", "-c", search]).split()
         assert found, "the key is on the router, in its own file"
@@ -246,3 +256,23 @@ def test_a_charon_that_is_killed_brings_its_tunnels_back(repository: Repository,
         send(lab3, Role.HOST, "a-app", [probe.ip for probe in batch.probes])
         wanted = {batch.probes[-1].payload}
         assert far.wait_for(lambda seen: wanted <= {p.payload for p in seen}, 15), "traffic alone woke it"
+
+
+def test_tcp_is_clamped_to_the_tunnel(repository: Repository, lab3: Lab) -> None:
+    from scapy.layers.inet import IP, TCP  # noqa: PLC0415
+
+    repository.run("apply", "--auto-approve")
+    repository.run("verify")
+    port = 40000 + secrets.randbelow(20000)
+    syn = bytes(IP(src="10.1.0.10", dst="10.2.0.10") / TCP(sport=port, dport=9, options=[("MSS", 1460)]))
+    with Capture(lab3, Role.HOST, "b-app", "eth0", incoming=True) as far:
+        send(lab3, Role.HOST, "a-app", [syn])
+        frames: list[bytes] = []
+
+        def arrived(seen: list[Packet]) -> bool:
+            frames[:] = [p.frame for p in seen if p.protocol == 6 and p.source == "10.1.0.10"]
+            return bool(frames)
+
+        assert far.wait_for(arrived, 5)
+    options = dict(IP(frames[0][14:])[TCP].options)
+    assert options["MSS"] == 1360

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,8 +46,10 @@ def test_a_file_says_what_the_connection_is() -> None:
     wanted = connection()
     live = LiveFile(files.render(wanted), files.MODE)
     assert files.connection_in(live, wanted.name) == wanted.settings
-    assert files.secret_intact(live, files.render(wanted))
-    assert not files.secret_intact(live, files.render(connection(b"another")))
+    assert files.secret_in(live, wanted.secret) == files.WrittenSecret(wanted.secret.owners, right=True)
+    other = replace(wanted.secret, secret=Secret(b"another"))
+    assert files.secret_in(live, other) == files.WrittenSecret(wanted.secret.owners, right=False)
+    assert files.secret_in(live, replace(wanted.secret, id="ike-tw-other-1")) is None
 
 
 @given(st.binary(max_size=200))

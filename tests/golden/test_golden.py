@@ -1,0 +1,57 @@
+"""Plans as people read them. Each folder holds a `live.yaml`, which is applied to routers in memory, a
+`desired.yaml`, which is planned against them, and the `plan.txt` that must come out.
+
+`UPDATE_GOLDEN=1 pytest tests/golden` writes the plans anew; read the difference before committing it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reconciler.load import load_tree
+from reconciler.model.fabric import Fabric
+from reconciler.model.router_config import InterfaceAddress
+from reconciler.report.plan_text import plan_lines
+from reconciler.routers.memory import MemoryRouter, Network
+from reconciler.run import apply, preview
+from reconciler.secrets import FINGERPRINT_KEY, SecretStore
+from reconciler.validate import validate
+
+HERE = Path(__file__).parent
+CASES = sorted(path.name for path in HERE.iterdir() if (path / "desired.yaml").exists())
+
+
+def fabric_of(file: Path, folder: Path) -> Fabric:
+    tree = folder / file.stem
+    tree.mkdir()
+    shutil.copy(file, tree)
+    fabric, found = validate(load_tree(tree))
+    assert found.errors == ()
+    return fabric
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_plan_is_the_golden_one(case: str, tmp_path: Path) -> None:
+    live, desired = (fabric_of(HERE / case / f"{name}.yaml", tmp_path) for name in ("live", "desired"))
+    (tmp_path / FINGERPRINT_KEY).touch(mode=0o600)
+    (tmp_path / FINGERPRINT_KEY).write_text("the same for every run")
+    store = SecretStore(tmp_path, {"KEY": "a golden key", "NEW_KEY": "another golden key"})
+    network = Network()
+    routers = {
+        name: MemoryRouter(
+            name,
+            network,
+            [InterfaceAddress(a.interface, f"{a.address}/24") for a in (*router.public, *router.vpc)],
+        )
+        for name, router in desired.routers.items()
+    }
+    apply(preview(live, store, routers.__getitem__), routers.__getitem__, patience=0.1)
+    text = "".join(f"{line.text}\n" for line in plan_lines(preview(desired, store, routers.__getitem__).plan))
+    golden = HERE / case / "plan.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(text)
+    assert text == golden.read_text()
