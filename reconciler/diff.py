@@ -98,6 +98,8 @@ def _firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Reso
     delta = firewall.differences(wanted, table)
     added = {name: add for name, (add, _) in delta.items()}
     removed = {name: gone for name, (_, gone) in delta.items()}
+    replaced = {name: firewall.in_the_way(added[name], removed[name]) for name in removed}
+    retired = {name: removed[name] - replaced[name] for name in removed}
     changes = [
         Change(f"{name}[{first} {second}]", None, "present", "kernel")
         for name, pairs in added.items()
@@ -111,16 +113,16 @@ def _firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Reso
     steps = []
     if not firewall.same_rules(wanted, table):
         changes.insert(0, Change("rules", None if table is None else "changed", "tunnelwright's", "kernel"))
-        document = firewall.rebuild(wanted, removed)
+        document = firewall.rebuild(wanted, retired)
         summary = "load the nftables table inet tunnelwright in one transaction"
         steps.append(_step(desired, Phase.GUARD, summary, ChangeFirewall(document)))
     elif any(added.values()):
         summary = f"add {_elements(added)} to the nftables sets"
-        document = firewall.element_changes("add", added)
+        document = firewall.element_changes(add=added, delete=replaced)
         steps.append(_step(desired, Phase.GUARD, summary, ChangeFirewall(document)))
-    if any(removed.values()):
-        summary = f"delete {_elements(removed)} from the nftables sets"
-        document = firewall.element_changes("delete", removed)
+    if any(retired.values()):
+        summary = f"delete {_elements(retired)} from the nftables sets"
+        document = firewall.element_changes(delete=retired)
         steps.append(_step(desired, Phase.UNGUARD, summary, ChangeFirewall(document)))
     if steps:
         yield ResourceChange(

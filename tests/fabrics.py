@@ -65,6 +65,37 @@ def two_routers() -> Fabric:
     return Fabric(public, networks, routers, vips, tunnels)
 
 
+def many_tunnels(count: int) -> Fabric:
+    """The two routers with up to a hundred tunnels between them (`paris-000`, `tokyo-000`, …), each with
+    VIPs and networks of its own."""
+    if count > 100:
+        raise ValueError("the addresses are for a hundred tunnels")
+    base = two_routers()
+    vips, tunnels = {}, {}
+    for number in range(count):
+        for (router, here), (other, far) in (ENDS, ENDS[::-1]):
+            name = f"{router}-{number:03d}"
+            own, peer = (f"203.0.113.{30 + 100 * (end - 1) + number}" for end in (here, far))
+            vips[name] = Vip(name, own, 24, "internet", router, "eth0", managed=True, location=HERE)
+            tunnels[name] = replace(
+                base.tunnels[f"{router}-{other}"],
+                name=name,
+                vip=vips[name],
+                peer_address=peer,
+                local_cidrs=(f"10.{100 + here}.{number}.0/24",),
+                peer_cidrs=(f"10.{100 + far}.{number}.0/24",),
+                local_id=IkeId(IdType.IP, own),
+                peer_id=IkeId(IdType.IP, peer),
+                mirror=f"{other}-{number:03d}",
+            )
+    return replace(base, vips=vips, tunnels=tunnels)
+
+
+def number_of(tunnel: str) -> int:
+    """`paris-007` -> 7."""
+    return int(tunnel.rpartition("-")[2])
+
+
 def with_system_vip(fabric: Fabric) -> Fabric:
     """The same Fabric, whose paris VIP is one that the router has without this tool."""
     vip = replace(fabric.vips["paris-vip"], managed=False)

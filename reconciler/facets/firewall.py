@@ -198,6 +198,22 @@ def differences(
     return found
 
 
+def in_the_way(added: frozenset[Pair], removed: frozenset[Pair]) -> frozenset[Pair]:
+    """Those of the elements to remove that overlap one to add: a set of intervals does not take both, so
+    these give way in the transaction that adds."""
+    wanted = [_networks(pair) for pair in added]
+    return frozenset(
+        pair
+        for pair in removed
+        for source, destination in [_networks(pair)]
+        if any(source.overlaps(first) and destination.overlaps(second) for first, second in wanted)
+    )
+
+
+def _networks(pair: Pair) -> tuple[IPv4Network, IPv4Network]:
+    return IPv4Network(pair[0]), IPv4Network(pair[1])
+
+
 def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
     """A transaction that makes the whole table anew: no packet sees a state in between. `kept` are
     live elements to hold on to until the tunnels that they guard are gone."""
@@ -218,11 +234,14 @@ def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
     return json.dumps({"nftables": commands})
 
 
-def element_changes(verb: str, elements: Mapping[str, frozenset[Pair]]) -> str:
-    """A transaction that adds or deletes (`verb`) elements of the sets."""
+def element_changes(
+    *, add: Mapping[str, frozenset[Pair]] | None = None, delete: Mapping[str, frozenset[Pair]] | None = None
+) -> str:
+    """A transaction that first deletes and then adds elements, by the name of their set."""
     commands = [
         {verb: {"element": {**_HERE, "name": name, "elem": _encode(pairs)}}}
-        for name, pairs in elements.items()
+        for verb, elements in (("delete", delete), ("add", add))
+        for name, pairs in (elements or {}).items()
         if pairs
     ]
     return json.dumps({"nftables": commands})

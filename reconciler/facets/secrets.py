@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 
 from reconciler.facets.connections import swanctl_id
-from reconciler.model.fabric import Tunnel
+from reconciler.model.fabric import IkeId, Tunnel
 from reconciler.model.router_config import PREFIX, SharedSecret
 from reconciler.model.secret import Secret, fingerprint
 
 # VICI caps one message at 512 KiB and get-shared is a single one: 10,000 ids must stay below 49 bytes.
 _NAME_LENGTH = 26
+_OWNER_LENGTH = 255
 
 
 def compile_secret(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> SharedSecret:
@@ -21,8 +22,8 @@ def compile_secret(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Shar
     """
     digest = fingerprint(psk, key=fingerprint_key, context=tunnel.name)
     owners = (
-        swanctl_id(tunnel.local_id),
-        swanctl_id(tunnel.peer_id),
+        _owner(tunnel.local_id),
+        _owner(tunnel.peer_id),
         tunnel.vip.address,
         tunnel.peer_address,
     )
@@ -32,6 +33,13 @@ def compile_secret(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Shar
         owners=tuple(dict.fromkeys(owners)),
         secret=psk,
     )
+
+
+def _owner(identity: IkeId) -> str:
+    """An identity as an owner of a key. VICI cuts an owner at 255 bytes (vici_cred.c), so a longer one goes
+    without its type, which charon then finds itself: a name is a name, and with an `@` inside an e-mail."""
+    text = swanctl_id(identity)
+    return text if len(text.encode()) <= _OWNER_LENGTH else identity.value
 
 
 def is_ours(secret_id: str) -> bool:

@@ -36,7 +36,8 @@ def load_revision(repo: Path, rev: str, subdir: str = "") -> Loaded:
             blobs = _blobs(repository, commit, _place(repository, repo), subdir, found)
             files = _contents(repository, blobs)
     except GitCommandError as error:
-        raise SourceUnavailable(f"cannot read {rev} of {repo}: {error.stderr.strip()}") from error
+        words = error.stderr.strip().removeprefix("stderr: ").strip("'")
+        raise SourceUnavailable(f"cannot read {rev} of {repo}: {words}") from error
     except (GitError, ValueError, IndexError, OSError) as error:
         raise SourceUnavailable(
             f"cannot read {rev} of {repo}: {str(error) or 'not a Git repository'}"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import socket
+import struct
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
-from docker.utils.socket import frames_iter
 
 from reconciler.facets.files import FOLDER
 from reconciler.model.errors import RouterUnreachable
@@ -90,26 +91,39 @@ class DockerRouter:
         api: Any = self._client.api
         try:
             created = api.exec_create(self._container.id, list(argv), stdin=bool(stdin))
-            stream = api.exec_start(created["Id"], socket=True)
-            try:
-                raw: socket.socket = stream._sock
-                raw.settimeout(60)
-                if stdin:
-                    raw.sendall(stdin)
-                    raw.shutdown(socket.SHUT_WR)
-                output: dict[int, list[bytes]] = {1: [], 2: []}
-                for number, chunk in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
-                    output[number].append(chunk)
-            finally:
-                # Closing the stream alone leaves the connection open until the response is collected.
-                stream._response.close()
-                raw.close()
+            if stdin:
+                output = _converse(api.exec_start(created["Id"], socket=True), stdin)
+            else:
+                output = api.exec_start(created["Id"], demux=True)
             status = api.exec_inspect(created["Id"])["ExitCode"]
-        except (docker.errors.DockerException, OSError) as error:
+        except (docker.errors.DockerException, OSError, struct.error) as error:
             raise RouterUnreachable(
                 f"the container engine failed: {error}", router=self.name, operation=argv[0]
             ) from error
-        return Completed(int(status), b"".join(output[1]), b"".join(output[2]))
+        return Completed(int(status), output[0] or b"", output[1] or b"")
+
+
+def _converse(stream: Any, stdin: bytes) -> tuple[bytes, bytes]:  # noqa: ANN401 - docker-py types it as nothing
+    """Send standard input to a started command and collect its standard output and error.
+
+    What docker-py hands over is the socket beneath the response's buffer, and loses what that buffer has
+    read already; so the frames (Docker Engine API, "Stream format") are read from the buffer itself.
+    """
+    connection: socket.socket = stream._sock
+    reader: io.BufferedReader = stream._response.raw._fp.fp
+    output = {1: bytearray(), 2: bytearray()}
+    try:
+        connection.settimeout(60)
+        connection.sendall(stdin)
+        connection.shutdown(socket.SHUT_WR)
+        while header := reader.read(8):
+            number, size = struct.unpack(">BxxxL", header)
+            output[number] += reader.read(size)
+    finally:
+        # Closing the stream alone leaves the connection open until the response is collected.
+        stream._response.close()
+        connection.close()
+    return bytes(output[1]), bytes(output[2])
 
 
 def _connect(router: str) -> DockerClient:

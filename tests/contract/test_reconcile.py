@@ -209,7 +209,7 @@ def flush_table(router: Router) -> None:
 
 def delete_guard(router: Router) -> None:
     pair = frozenset({("10.1.0.0/24", "10.2.0.0/24")})
-    router.host.change_firewall(firewall.element_changes("delete", {"guarded": pair}))
+    router.host.change_firewall(firewall.element_changes(delete={"guarded": pair}))
 
 
 def forward_off(router: Router) -> None:
@@ -255,3 +255,16 @@ def test_a_vip_that_somebody_deletes_comes_back(site: Site) -> None:
     assert [str(change.resource) for change in plan.changes] == ["paris/vip/203.0.113.11"]
     assert site.apply().converged
     assert all(check.passed for check in site.verify())
+
+
+@pytest.mark.parametrize("now", ["10.2.0.0/25", "10.2.0.0/16", "10.2.128.0/24"])
+def test_networks_that_overlap_the_old_ones_take_their_place(site: Site, now: str) -> None:
+    site.apply()
+    tunnels = dict(site.fabric.tunnels)
+    tunnels["paris-tokyo"] = replace(tunnels["paris-tokyo"], peer_cidrs=(now,))
+    tunnels["tokyo-paris"] = replace(tunnels["tokyo-paris"], local_cidrs=(now,))
+    changed = replace(site.fabric, tunnels=tunnels)
+    applied = site.apply(changed)
+    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
+    assert applied.converged
+    assert site.apply().converged

@@ -85,8 +85,8 @@ def test_a_firewall_transaction_is_all_or_nothing(site: Site) -> None:
     absent = {**none, "peers": frozenset({("192.0.2.1", "192.0.2.2")})}
     present = {**none, "peers": frozenset({("192.0.2.3", "192.0.2.4")})}
     both = [
-        *json.loads(firewall.element_changes("add", present))["nftables"],
-        *json.loads(firewall.element_changes("delete", absent))["nftables"],
+        *json.loads(firewall.element_changes(add=present))["nftables"],
+        *json.loads(firewall.element_changes(delete=absent))["nftables"],
     ]
     with pytest.raises(CommandRejected):
         host.change_firewall(json.dumps({"nftables": both}))
