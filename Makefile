@@ -42,8 +42,9 @@ lock: $(STAMP) ## Resolve the dependencies again and write the lock file
 	@$(BIN)/python -m uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--quiet --upgrade --group dev --output-file requirements.lock pyproject.toml
 
-bench: $(STAMP) ## Measure plan and apply beside `swanctl --load-all`
+bench: $(STAMP) ## Measure speed and interruption beside `swanctl --load-all`
 	@$(BIN)/python -m bench.charon
+	@$(BIN)/python -m bench.interruption
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
