@@ -196,7 +196,9 @@ class IPsecTunnelSpec(Model):
     )
     enabled: bool = Field(
         default=True,
-        description="False takes the tunnel down and keeps it; its traffic is dropped, not sent in the clear.",
+        description=(
+            "False takes the tunnel down and keeps it; its traffic is dropped, not sent in the clear."
+        ),
         examples=[True],
     )
 

@@ -30,9 +30,14 @@ def test_no_packet_is_lost(bench: Bench, case: Case) -> None:
     measured = bench.measure(bench.bring, case)
     assert measured.in_effect
     assert measured.predicted == "make-before-break"
+    # IKEv1 deletes an SA without an answer (RFC 2409, section 5.7): what the peer has sent on it in that
+    # moment is lost. Everywhere else an SA ends only when both ends have let go of it.
+    in_flight = 1 if case.label == "IKE version 1 to 2" else 0
     for result in (*measured.changed, *measured.unrelated):
         assert result.sent > 50, "the stream ran through the change"
-        assert (result.lost, result.duplicates) == (0, 0)
+        assert result.duplicates == 0
+    assert sum(result.lost for result in measured.changed) <= in_flight
+    assert sum(result.lost for result in measured.unrelated) == 0
 
 
 def test_the_measurement_can_fail(bench: Bench) -> None:
