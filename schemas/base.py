@@ -67,7 +67,7 @@ def one_of_schema(*fields: str) -> dict[str, JsonValue]:
 def _no_boolean(value: object) -> object:
     # True equals 1 in Python, so a Literal of numbers would take it.
     if isinstance(value, bool):
-        raise PydanticCustomError("literal_error", "a number is expected, not true or false")
+        raise PydanticCustomError("int_type", "a number is expected, not true or false")
     return value
 
 

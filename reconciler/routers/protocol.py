@@ -75,6 +75,14 @@ class Host(Protocol):
         """Remove swanctl files; one that is not there is no error."""
         ...
 
+    def lock(self, owner: str, seconds: int) -> None:
+        """Take or renew the router's lock for so long; raises Locked when another owner holds it."""
+        ...
+
+    def unlock(self, owner: str) -> None:
+        """Give the lock back; one that is not the owner's stays."""
+        ...
+
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """Send `count` echo requests from one of the router's own addresses."""
         ...

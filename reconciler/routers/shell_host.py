@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.model.errors import CommandRejected
+from reconciler.model.errors import CommandRejected, Locked
 from reconciler.model.router_config import InterfaceAddress, LiveFile
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import HostSnapshot, Ping
@@ -61,6 +61,27 @@ for setting do
     printf %s "${setting#*=}" > "/proc/sys/${setting%%=*}"
 done
 """
+
+# /run does not outlive the router, and neither does a lock. flock(1) makes looking and taking one act.
+_LOCK = """
+set -eu
+exec 9>/run/tunnelwright.guard
+flock 9
+now=$(date +%s)
+if [ -s /run/tunnelwright.lock ]; then
+    read -r owner until < /run/tunnelwright.lock
+    if [ "$owner" != "$1" ] && [ "$until" -gt "$now" ]; then
+        echo "$owner $((until - now))"
+        exit 75
+    fi
+fi
+if [ "$2" -gt 0 ]; then
+    printf '%s %s\\n' "$1" "$((now + $2))" > /run/tunnelwright.lock
+else
+    rm -f /run/tunnelwright.lock
+fi
+"""
+_TAKEN = 75
 
 _REMOVE = """
 set -eu
@@ -121,6 +142,24 @@ class ShellHost:
         """Remove swanctl files, all in one command."""
         self._script("remove files", _REMOVE, stdin="".join(f"{name}\n" for name in names).encode())
 
+    def lock(self, owner: str, seconds: int) -> None:
+        """Take or renew the lock."""
+        done = self._run(self._command(_LOCK, owner, str(seconds)), b"")
+        if done.status == _TAKEN:
+            holder, left = done.stdout.decode(errors="replace").split()
+            raise Locked(
+                f"{holder} is changing this router",
+                router=self._router,
+                operation="lock",
+                hint=f"--lock-timeout waits for it; the lock expires by itself in {left} s unless renewed",
+            )
+        if done.status != 0:
+            raise self._rejected("lock", done)
+
+    def unlock(self, owner: str) -> None:
+        """Give the lock back."""
+        self._run(self._command(_LOCK, owner, "0"), b"")
+
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """Send echo requests; no reply at all is an answer, not an error."""
         argv = ["ping", "-n", "-q", "-c", str(count), "-i", "0.05", "-W", "2", "-I", source, destination]
@@ -131,11 +170,13 @@ class ShellHost:
         return Ping(int(numbers[1]), int(numbers[2]))
 
     def _script(self, operation: str, script: str, *arguments: str, stdin: bytes = b"") -> bytes:
-        argv = ["env", f"FOLDER={self._folder}", "LC_ALL=C", "sh", "-c", script, "tunnelwright", *arguments]
-        done = self._run(argv, stdin)
+        done = self._run(self._command(script, *arguments), stdin)
         if done.status != 0:
             raise self._rejected(operation, done)
         return done.stdout
+
+    def _command(self, script: str, *arguments: str) -> list[str]:
+        return ["env", f"FOLDER={self._folder}", "LC_ALL=C", "sh", "-c", script, "tunnelwright", *arguments]
 
     def _rejected(self, operation: str, done: Completed) -> CommandRejected:
         words = done.stderr.decode(errors="replace").strip().splitlines()

@@ -40,6 +40,13 @@ class Item(Generic[Spec]):
         """Where a field of its spec stands; of a missing one, the mapping that would hold it."""
         return self.document.locate(("spec", *path))
 
+    def sets(self, *path: str) -> bool:
+        """True when the document itself gives a field of its spec."""
+        value: object = self.document.data
+        for part in ("spec", *path):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value is not None
+
     def error(
         self,
         found: Diagnostics,
@@ -209,7 +216,7 @@ def _is_first(
     found.error(
         "duplicate-name",
         location,
-        f"there is already a {kind} named {name!r}, at {first}",
+        f"another {kind} is named {name!r}, at {first}",
         path="metadata.name",
         related=(first,),
     )

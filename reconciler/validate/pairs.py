@@ -69,7 +69,11 @@ def _check_pair(catalog: Catalog, left: Tunnel, right: Tunnel, found: Diagnostic
     )
     for what, path, here, there in comparisons:
         if here != there:
-            _report_difference(ends, what, path, (here, there), found)
+            # The end that departs from the defaults is the one to look at.
+            if ends[1].sets(*path) and not ends[0].sets(*path):
+                _report_difference((ends[1], ends[0]), what, path, (there, here), found)
+            else:
+                _report_difference(ends, what, path, (here, there), found)
     if left.enabled != right.enabled:
         disabled, enabled = (ends[1], ends[0]) if left.enabled else ends
         disabled.warning(

@@ -36,7 +36,7 @@ _PATTERNS: Mapping[str, str] = {
     "^[A-Za-z_][A-Za-z0-9_]{0,127}$": "the name of an environment variable",
     "^/": "an absolute path",
 }
-_CUSTOM: Mapping[str, str] = {
+CUSTOM_CODES: Mapping[str, str] = {
     "invalid_address": "invalid-address",
     "invalid_cidr": "invalid-cidr",
     "cidr_host_bits": "cidr-host-bits",
@@ -55,7 +55,9 @@ def report_schema_errors(
 ) -> None:
     """Report every error of one document. `model` is what it was checked against."""
     for detail in error.errors(include_url=False):
-        _report(detail, model, document, found)
+        # A list whose items are bad counts as too short as well, which nobody needs to hear.
+        if not (detail["type"] == "too_short" and detail["input"]):
+            _report(detail, model, document, found)
 
 
 def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, found: Diagnostics) -> None:
@@ -105,9 +107,9 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
             path=text,
             allowed=_PATTERNS.get(context["pattern"], context["pattern"]),
         )
-    elif kind in _CUSTOM:
+    elif kind in CUSTOM_CODES:
         found.error(
-            _CUSTOM[kind],
+            CUSTOM_CODES[kind],
             document.locate(path),
             detail["msg"],
             path=text,

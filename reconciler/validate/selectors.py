@@ -87,6 +87,8 @@ def _report_overlap(
     """`left` comes first in the router's order: its networks, then peer CIDRs by tunnel."""
     related = (left.item.at(*left.path),)
     if not right.is_peer:
+        if left.words == right.words:
+            return  # attached twice, which is reported as such
         right.item.error(
             found,
             "network-overlap",

@@ -6,10 +6,12 @@ import json
 
 import pytest
 
+from lab.engine import until
 from reconciler.facets import firewall
-from reconciler.model.errors import CommandRejected
+from reconciler.model.errors import CommandRejected, Locked
 from reconciler.model.router_config import Firewall, InterfaceAddress
 from reconciler.model.secret import Secret
+from reconciler.routers.protocol import Host
 from tests.contract.sites import Site
 
 CONNECTION = {
@@ -143,3 +145,26 @@ def test_what_cannot_be_done_is_rejected(
             list(vici.stream(command, event, message))
         else:
             vici.request(command, message)
+
+
+def test_a_lock_has_one_owner_until_it_expires(site: Site) -> None:
+    host, other = site.connect("paris").host, site.connect("paris").host
+    host.lock("me@here:1", 60)
+    host.lock("me@here:1", 60)
+    with pytest.raises(Locked, match="me@here:1"):
+        other.lock("you@there:2", 60)
+    other.unlock("you@there:2")
+    with pytest.raises(Locked):
+        other.lock("you@there:2", 60)
+    host.unlock("me@here:1")
+    other.lock("you@there:2", 1)
+    assert until(lambda: _takes(host, "me@here:1"), 5), "an expired lock is taken over"
+    host.unlock("me@here:1")
+
+
+def _takes(host: Host, owner: str) -> bool:
+    try:
+        host.lock(owner, 60)
+    except Locked:
+        return False
+    return True

@@ -154,7 +154,7 @@ def test_a_router_that_is_down_holds_up_nobody_else(
 
 
 @pytest.mark.parametrize("after", ["load key", "load connection", "bring up"])
-def test_a_killed_apply_is_finished_by_the_next_one(repository: Repository, after: str) -> None:
+def test_a_killed_apply_is_finished_by_the_next_one(repository: Repository, lab3: Lab, after: str) -> None:
     process = repository.start("apply", "--auto-approve")
     assert process.stderr is not None
     for line in process.stderr:
@@ -163,6 +163,9 @@ def test_a_killed_apply_is_finished_by_the_next_one(repository: Repository, afte
             break
     repository.finish(process)
     assert process.returncode == -signal.SIGKILL
+    # Its lock runs out by itself; the clock is not waited for here.
+    for router in ("router-a", "router-b", "router-c"):
+        lab3.run(Role.ROUTER, router, ["rm", "/run/tunnelwright.lock"])
     assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK
     assert repository.run("verify").returncode == ExitCode.OK
 
@@ -276,3 +279,33 @@ def test_tcp_is_clamped_to_the_tunnel(repository: Repository, lab3: Lab) -> None
         assert far.wait_for(arrived, 5)
     options = dict(IP(frames[0][14:])[TCP].options)
     assert options["MSS"] == 1360
+
+
+def test_a_router_that_another_run_changes_is_refused_or_waited_for(
+    repository: Repository, lab3: Lab
+) -> None:
+    lock = "echo other@host:7 $(($(date +%s) + 60)) > /run/tunnelwright.lock"
+    lab3.run(Role.ROUTER, "router-b", ["sh", "-c", lock])
+    refused = repository.run("apply", "--auto-approve")
+    assert refused.returncode == ExitCode.LOCKED
+    assert "router-b lock: other@host:7 is changing this router" in refused.stderr
+    assert lab3.exec(Role.ROUTER, "router-a", ["test", "-e", "/run/tunnelwright.lock"]).exit_code == 1
+    waiting = repository.start("apply", "--auto-approve", "--lock-timeout", "60")
+    held = ["test", "-s", "/run/tunnelwright.lock"]
+    assert until(lambda: lab3.exec(Role.ROUTER, "router-a", held).exit_code == 0, 20), "it waits at router-b"
+    lab3.run(Role.ROUTER, "router-b", ["rm", "/run/tunnelwright.lock"])
+    assert repository.finish(waiting).returncode == ExitCode.OK
+
+
+def test_a_killed_apply_leaves_a_lock_that_expires(repository: Repository, lab3: Lab) -> None:
+    process = repository.start("apply", "--auto-approve")
+    assert process.stderr is not None
+    next(line for line in process.stderr if "load key" in line)
+    process.send_signal(signal.SIGKILL)
+    repository.finish(process)
+    assert repository.run("apply", "--auto-approve").returncode == ExitCode.LOCKED
+    script = "read owner until < /run/tunnelwright.lock; test $until -le $(($(date +%s) + 120))"
+    lab3.run(Role.ROUTER, "router-a", ["sh", "-c", script])
+    for router in ("router-a", "router-b", "router-c"):
+        lab3.run(Role.ROUTER, router, ["sed", "-i", "s/ .*/ 1/", "/run/tunnelwright.lock"])
+    assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK

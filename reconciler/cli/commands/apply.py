@@ -26,6 +26,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="SECONDS",
         help="how long new tunnels may take to come up (%(default)s)",
     )
+    parser.add_argument(
+        "--lock-timeout",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long to wait for another run to finish with a router (%(default)s)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -34,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli import saved_plan  # noqa: PLC0415
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.locking import locked  # noqa: PLC0415
     from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
     from reconciler.report import json_lines, plan_text  # noqa: PLC0415
     from reconciler.run import apply, preview, targeting  # noqa: PLC0415
@@ -48,23 +56,27 @@ def run(arguments: argparse.Namespace) -> int:
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     connect = connector(fabric, arguments.lab)
     selected = targeting(fabric, tuple(arguments.target), tuple(arguments.exclude))
-    before = preview(fabric, secret_store(arguments), connect, selected, arguments.parallelism)
-    if saved is not None:
-        saved.check(loaded, before.plan)
-    output.lines(plan_text.plan_lines(before.plan))
-    output.objects(json_lines.plan_objects(before.plan))
-    if before.plan.empty:
-        return ExitCode.UNREACHABLE if before.plan.unreachable else ExitCode.OK
-    if saved is None and not arguments.auto_approve and not _approved():
-        raise TunnelwrightError("not applied: nobody said yes", hint="--auto-approve applies without asking")
-    applied = apply(
-        before,
-        connect,
-        selected=selected,
-        patience=arguments.wait,
-        parallelism=arguments.parallelism,
-        progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),
-    )
+    # What is planned under the lock is still true when it is applied.
+    with locked(connect, fabric.routers, arguments.lock_timeout):
+        before = preview(fabric, secret_store(arguments), connect, selected, arguments.parallelism)
+        if saved is not None:
+            saved.check(loaded, before.plan)
+        output.lines(plan_text.plan_lines(before.plan))
+        output.objects(json_lines.plan_objects(before.plan))
+        if before.plan.empty:
+            return ExitCode.UNREACHABLE if before.plan.unreachable else ExitCode.OK
+        if saved is None and not arguments.auto_approve and not _approved():
+            raise TunnelwrightError(
+                "not applied: nobody said yes", hint="--auto-approve applies without asking"
+            )
+        applied = apply(
+            before,
+            connect,
+            selected=selected,
+            patience=arguments.wait,
+            parallelism=arguments.parallelism,
+            progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),
+        )
     output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
     output.objects(json_lines.outcome_object(outcome) for outcome in applied.outcomes)
     output.objects(json_lines.check_object(check) for check in applied.checks)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from reconciler.facets import files as swanctl_files
-from reconciler.model.errors import CommandRejected, RouterUnreachable
+from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.router_config import InterfaceAddress, LiveFile
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import HostSnapshot, Ping
@@ -23,6 +24,7 @@ class MemoryHost:
         self._name = name
         self._ping = ping
         self.up = True
+        self._lock = ("", 0.0)
         self.addresses = set(addresses)
         self.sysctls: dict[str, str] = {}
         self.files: dict[str, LiveFile] = {}
@@ -59,6 +61,19 @@ class MemoryHost:
         self._check("remove files")
         for name in names:
             self.files.pop(name, None)
+
+    def lock(self, owner: str, seconds: int) -> None:
+        """Take or renew the lock."""
+        self._check("lock")
+        holder, until = self._lock
+        if holder not in {"", owner} and until > time.monotonic():
+            raise Locked(f"{holder} is changing this router", router=self._name, operation="lock")
+        self._lock = (owner, time.monotonic() + seconds)
+
+    def unlock(self, owner: str) -> None:
+        """Give the lock back."""
+        if self._lock[0] == owner:
+            self._lock = ("", 0.0)
 
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """All replies come back, or none."""
