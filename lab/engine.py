@@ -172,8 +172,9 @@ def stop() -> bool:
         os.kill(pid, signal.SIGTERM)
         if not until(lambda: _private_pid() is None, STOP_DEADLINE):
             raise EngineUnavailable(f"the private engine (process {pid}) does not end")
-        while _launched:
-            _launched.pop().wait()
+        for process in [process for process in _launched if process.pid == pid]:
+            process.wait()
+            _launched.remove(process)
         _unmount_leftovers()
         return True
 

@@ -196,9 +196,7 @@ class IPsecTunnelSpec(Model):
     )
     enabled: bool = Field(
         default=True,
-        description=(
-            "False takes the tunnel down and keeps it; its traffic is dropped, never in the clear."
-        ),
+        description=("False takes the tunnel down and keeps it; its traffic is dropped, never in the clear."),
         examples=[True],
     )
 

@@ -192,13 +192,14 @@ class _Composer:
         mark = error.problem_mark or error.context_mark
         location = Location(self._file, mark.line + 1, mark.column + 1) if mark else Location(self._file)
         context = f" {error.context}" if error.context else ""
-        line = self._content.decode().splitlines()[mark.line : mark.line + 1] if mark else []
-        self._found.error(
-            "yaml-syntax",
-            location,
-            f"not YAML:{context} {error.problem}",
-            hint="indent with spaces: YAML does not allow tabs there" if line and "\t" in line[0] else "",
-        )
+        lines = self._content.decode().splitlines()
+        line = lines[mark.line] if mark and mark.line < len(lines) else ""
+        hint = ""
+        if "\t" in line:
+            hint = "indent with spaces: YAML does not allow tabs there"
+        elif any(sign in line for sign in "{[") and any(sign in line for sign in "?:"):
+            hint = "inside { } and [ ], quote text that holds `?` or `:`"
+        self._found.error("yaml-syntax", location, f"not YAML:{context} {error.problem}", hint=hint)
 
     def _control_character(self) -> Location:
         for number, line in enumerate(self._content.decode().split("\n"), 1):

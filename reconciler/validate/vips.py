@@ -32,12 +32,12 @@ def resolve_vips(catalog: Catalog, routers: Mapping[str, Router], found: Diagnos
     vips = _system_vips(catalog, routers)
     taken = addresses_of_routers(catalog)
     written = list(wishes(catalog))
-    _check_names(written, found)
+    ambiguous = _ambiguous_names(written, found)
     # Fixed addresses go first: an assigned one gives way to them.
     for wish in sorted(written, key=lambda wish: wish.placement.address is None):
         vip = _resolve(catalog, wish, routers, taken, found)
-        if vip is not None:
-            vips.setdefault(vip.name, vip)
+        if vip is not None and vip.name not in ambiguous:
+            vips[vip.name] = vip
     _check_lock(written, catalog, found)
     return vips
 
@@ -72,12 +72,14 @@ def addresses_of_routers(catalog: Catalog) -> dict[tuple[str, str], Owner]:
     }
 
 
-def _check_names(written: list[Wish], found: Diagnostics) -> None:
-    """A VIP that is created for a tunnel has the tunnel's name, which no Vip document may have."""
+def _ambiguous_names(written: list[Wish], found: Diagnostics) -> set[str]:
+    """The names of two VIPs each, reported: one of a document, one created for a tunnel of that name."""
     first: dict[str, Wish] = {}
+    ambiguous: set[str] = set()
     for wish in written:
         other = first.setdefault(wish.name, wish)
         if other is not wish:
+            ambiguous.add(wish.name)
             wish.item.error(
                 found,
                 "duplicate-name",
@@ -85,6 +87,7 @@ def _check_names(written: list[Wish], found: Diagnostics) -> None:
                 *wish.prefix,
                 related=(other.item.location,),
             )
+    return ambiguous
 
 
 def _resolve(
