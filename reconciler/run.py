@@ -85,7 +85,10 @@ def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 
 
 
 def _plan(desired: dict[str, RouterConfig], seen: Observation, selected: Selector) -> Plan:
-    failures = {name: error.message for name, error in seen.failures.items()}
+    failures = {
+        name: f"{error.message} ({error.hint})" if error.hint else error.message
+        for name, error in seen.failures.items()
+    }
     return make_plan(desired, seen.states, failures, selected)
 
 
