@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reconciler.apply import Progress, apply_plan
 from reconciler.compile import compile_router, group_of
 from reconciler.facets.connections import connection_name
-from reconciler.model.fabric import Fabric
+from reconciler.model.errors import KeysDiffer
+from reconciler.model.fabric import Fabric, PskRef
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Plan, ResourceChange
@@ -56,11 +57,30 @@ class Applied:
 def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig]:
     """What every router should hold.
 
-    Raises SecretUnavailable.
+    Raises SecretUnavailable, and KeysDiffer before anything is touched.
     """
     keys = store.keys(tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled)
+    _check_keys(fabric, keys)
     fingerprint_key = store.fingerprint_key() if keys else Secret(b"")
     return {name: compile_router(fabric, name, keys, fingerprint_key) for name in sorted(fabric.routers)}
+
+
+def _check_keys(fabric: Fabric, keys: Mapping[PskRef, Secret]) -> None:
+    """Both ends of a managed pair must hold one key, whatever each of them calls it."""
+    different = [
+        f"{tunnel.location} ({tunnel.psk}) and {mirror.location} ({mirror.psk})"
+        for name, tunnel in sorted(fabric.tunnels.items())
+        if (mirror := fabric.tunnels.get(tunnel.mirror or "")) is not None
+        and name < mirror.name
+        and tunnel.enabled
+        and mirror.enabled
+        and keys[tunnel.psk] != keys[mirror.psk]
+    ]
+    if different:
+        raise KeysDiffer(
+            "the two ends of a tunnel have different keys: " + "; ".join(different),
+            hint="let both ends refer to one key, or give both references the same one",
+        )
 
 
 def preview(

@@ -51,6 +51,12 @@ class SecretUnavailable(TunnelwrightError):
     """A referenced key could not be read, or is readable by others."""
 
 
+class KeysDiffer(TunnelwrightError):
+    """Two ends of one tunnel refer to keys that are not equal."""
+
+    exit_code = ExitCode.INVALID
+
+
 class SourceUnavailable(TunnelwrightError):
     """The repository, the revision or the folder is not there."""
 

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.compile import compile_router
 from reconciler.facets import secrets
-from reconciler.model.errors import SecretUnavailable
+from reconciler.model.errors import KeysDiffer, SecretUnavailable
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
+from reconciler.run import compile_fabric
 from reconciler.secrets import FINGERPRINT_KEY, SecretStore
 from tests.contract.sites import change_tunnels
 from tests.fabrics import two_routers
@@ -87,3 +89,13 @@ def test_the_owners_are_what_either_ike_version_looks_the_key_up_by() -> None:
     keys = {tunnel.psk: Secret(b"key") for tunnel in fabric.tunnels.values()}
     config = compile_router(fabric, "paris", keys, Secret(b"fk"))
     assert config.connections["tw-paris-tokyo"].secret.owners == ("203.0.113.11", "203.0.113.12")
+
+
+def test_two_ends_with_different_keys_are_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    fabric = two_routers()
+    tunnels = dict(fabric.tunnels)
+    tunnels["tokyo-paris"] = replace(tunnels["tokyo-paris"], psk=PskRef("env", "OTHER"))
+    fabric = replace(fabric, tunnels=tunnels)
+    with pytest.raises(KeysDiffer, match=r"LAB_PSK.*OTHER"):
+        compile_fabric(fabric, SecretStore(tmp_path, {"LAB_PSK": "one", "OTHER": "two"}))
+    assert compile_fabric(fabric, SecretStore(tmp_path, {"LAB_PSK": "one", "OTHER": "one"}))
