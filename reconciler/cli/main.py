@@ -11,14 +11,24 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
+from typing import NoReturn
 
 from reconciler.cli import commands
 from reconciler.model.errors import ExitCode, TunnelwrightError
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are an error like any other: 2 is what `--detailed-exitcode` says of changes."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and what is wrong."""
+        self.print_usage(sys.stderr)
+        self.exit(ExitCode.ERROR, f"error: {message}\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All commands, those of installed extensions (the lab) included."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tunnelwright",
         description="IPsec tunnels from Git: plan, apply and prove them on strongSwan routers.",
     )
