@@ -20,6 +20,8 @@ _POLL = 0.05
 _EXPLAIN_AT_MOST = 3
 _EXPLAIN_TIMEOUT = "3000"
 _ANSWER_TIMEOUT = "3000"
+# Less than the VICI session waits for an answer; and to charon 0 means to wait for ever.
+_WAIT_AT_MOST = 10.0
 # Log lines of charon that name a cause.
 _TELLING = ("received ", "no matching", "mismatched", "retransmit", "failed", "unacceptable")
 
@@ -111,8 +113,8 @@ def _by_connection(vici: Vici, wanted: Sequence[Establish]) -> Mapping[str, tupl
 
 def _start(vici: Vici, attempt: _Attempt, patience: float) -> None:
     """Ask for every child: without waiting for a first one (a negative timeout returns at once)."""
-    beside = bool(attempt.old_children)
-    timeout = f"{patience * 1000:.0f}" if beside else "-1"
+    seconds = min(max(patience, 1.0), _WAIT_AT_MOST)
+    timeout = f"{seconds * 1000:.0f}" if attempt.old_children else "-1"
     for child in attempt.item.children:
         failure, words = _initiate(vici, attempt.item.connection, child, timeout)
         if any("existing duplicate" in line for line in words):

@@ -28,7 +28,7 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands, those of installed extensions (the lab) included."""
-    parser = _Parser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="tunnelwright",
         description="IPsec tunnels from Git: plan, apply and prove them on strongSwan routers.",
     )
