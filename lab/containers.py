@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lab.engine import Engine
 from lab.topology import Node, Role, container_name
+from reconciler.routers.docker_exec import run_in_container
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -128,10 +129,8 @@ def execute(
     environment: Mapping[str, str] | None = None,
 ) -> ExecResult:
     """Run a command in a container to its end."""
-    made = client.exec_create(container, list(command), environment=dict(environment or {}))
-    out, err = client.exec_start(made["Id"], demux=True)
-    code = client.exec_inspect(made["Id"])["ExitCode"]
-    return ExecResult(int(code), (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
+    done = run_in_container(client, container, command, environment=environment)
+    return ExecResult(done.status, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
 def remove(engine: Engine, lab: str, state: Path) -> bool:

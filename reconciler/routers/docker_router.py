@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import socket
-import struct
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import docker
 import docker.errors
@@ -15,6 +13,7 @@ import docker.errors
 from reconciler.facets.files import FOLDER
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Router as DesiredRouter
+from reconciler.routers.docker_exec import run_in_container
 from reconciler.routers.engine import engine_url
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.unix_vici import UnixVici
@@ -88,42 +87,12 @@ class DockerRouter:
         return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
 
     def _run(self, argv: Sequence[str], stdin: bytes) -> Completed:
-        api: Any = self._client.api
         try:
-            created = api.exec_create(self._container.id, list(argv), stdin=bool(stdin))
-            if stdin:
-                output = _converse(api.exec_start(created["Id"], socket=True), stdin)
-            else:
-                output = api.exec_start(created["Id"], demux=True)
-            status = api.exec_inspect(created["Id"])["ExitCode"]
-        except (docker.errors.DockerException, OSError, struct.error) as error:
+            return run_in_container(self._client.api, str(self._container.id), argv, stdin)
+        except (docker.errors.DockerException, OSError) as error:
             raise RouterUnreachable(
                 f"the container engine failed: {error}", router=self.name, operation=argv[0]
             ) from error
-        return Completed(int(status), output[0] or b"", output[1] or b"")
-
-
-def _converse(stream: Any, stdin: bytes) -> tuple[bytes, bytes]:  # noqa: ANN401 - docker-py types it as nothing
-    """Send standard input to a started command and collect its standard output and error.
-
-    What docker-py hands over is the socket beneath the response's buffer, and loses what that buffer has
-    read already; so the frames (Docker Engine API, "Stream format") are read from the buffer itself.
-    """
-    connection: socket.socket = stream._sock
-    reader: io.BufferedReader = stream._response.raw._fp.fp
-    output = {1: bytearray(), 2: bytearray()}
-    try:
-        connection.settimeout(60)
-        connection.sendall(stdin)
-        connection.shutdown(socket.SHUT_WR)
-        while header := reader.read(8):
-            number, size = struct.unpack(">BxxxL", header)
-            output[number] += reader.read(size)
-    finally:
-        # Closing the stream alone leaves the connection open until the response is collected.
-        stream._response.close()
-        connection.close()
-    return bytes(output[1]), bytes(output[2])
 
 
 def _connect(router: str) -> DockerClient:

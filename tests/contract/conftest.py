@@ -48,4 +48,5 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     yield real
     emptied = real.apply(replace(fabric, tunnels={}))
     real.close()
-    assert emptied.converged
+    left = [str(change.resource) for change in emptied.remaining.changes]
+    assert (left, [o.message for o in emptied.outcomes if o.message]) == ([], [])
