@@ -48,5 +48,5 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     yield real
     emptied = real.apply(replace(fabric, tunnels={}))
     real.close()
-    left = [str(change.resource) for change in emptied.remaining.changes]
-    assert (left, [o.message for o in emptied.outcomes if o.message]) == ([], [])
+    assert [f"{o.step.summary}: {o.message}" for o in emptied.outcomes if o.message] == []
+    assert emptied.converged
