@@ -22,3 +22,10 @@ def engine() -> Iterator[Engine]:
         del os.environ["DOCKER_HOST"]
     if found.private and "PYTEST_XDIST_WORKER" not in os.environ:
         stop()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything should be there, a test that was skipped was not run for a reason nobody saw."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
