@@ -184,9 +184,13 @@ def _tunnel_change(
     ) -> None:
         steps.append(Step(desired.router, phase, group, summary, disruption, operation))
 
+    # An SA of another configuration may mean that charon holds that one too, whatever the file says.
+    load = bool(config or stale)
+    if live_file is not None and (load or load_key) and (pending := files.marked(live_file)) is not None:
+        add(Phase.MARK, f"mark {files.FOLDER}/{path} as changing", WriteFile(path, pending))
     if load_key:
         add(Phase.SECRETS, f"load key {connection.secret.id}", LoadSecret(connection.secret))
-    if config:
+    if load:
         add(Phase.CONNECTIONS, f"load connection {name}", LoadConnection(name, connection.settings))
     # A connection that was only unloaded runs on with SAs of the configuration that the file holds.
     only_unloaded = loaded is None and file_same and bool(running)
@@ -194,7 +198,7 @@ def _tunnel_change(
         scope = _scope(config, stale) if running else Scope.FIRST
         operation = Establish(name, connection.children, scope)
         steps.append(switch_step(desired.router, group, operation, switch))
-    if not file_same or (live_file is not None and live_file.mode != files.MODE):
+    if load or load_key or not file_same or (live_file is not None and live_file.mode != files.MODE):
         add(Phase.COMMIT, f"write {files.FOLDER}/{path}", WriteFile(path, wanted_file))
     for secret_id in old_keys:
         add(Phase.RETIRE, f"unload key {secret_id}", UnloadSecret(secret_id))

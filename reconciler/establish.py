@@ -143,7 +143,11 @@ def _initiate(vici: Vici, connection: str, child: str, timeout: str) -> tuple[st
 
 
 def _telling(words: list[str], failure: str) -> str:
-    found = [line for line in words if any(mark in line for mark in _TELLING)]
+    found = [
+        line
+        for line in words
+        if any(mark in line for mark in _TELLING) and not line.startswith("received packet")
+    ]
     return "; ".join(dict.fromkeys([*found[-2:], failure]))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconciler.apply import Progress, apply_plan
 from reconciler.compile import compile_router, group_of
 from reconciler.facets.connections import connection_name
-from reconciler.model.errors import KeysDiffer
+from reconciler.model.errors import KeysDiffer, TunnelwrightError
 from reconciler.model.fabric import Fabric, PskRef
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
@@ -156,6 +156,20 @@ def verify(
     after = look(desired, connect, parallelism)
     checks = tuple(check_tunnels(Probed(fabric, desired, before, after, pings)))
     return checks, _plan(desired, after, everything)
+
+
+def check_targets(fabric: Fabric, plan: Plan, targets: tuple[str, ...]) -> None:
+    """Raises TunnelwrightError for a target that names nothing: it would look like a router in order."""
+    known = {*fabric.routers, *fabric.tunnels, *plan.unreachable, *plan.withheld}
+    for change in plan.changes:
+        known |= {change.resource.name, str(change.resource)}
+    routers = tuple(f"{name}/" for name in fabric.routers)
+    unknown = [name for name in targets if name not in known and not name.startswith(routers)]
+    if unknown:
+        raise TunnelwrightError(
+            f"nothing is called {', '.join(unknown)}",
+            hint="a target is a router, a tunnel, or router/kind/name",
+        )
 
 
 def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> Selector:

@@ -11,6 +11,8 @@ from reconciler.model.settings import UNOBSERVABLE, Change, Settings, Value, fla
 from schemas.algorithms import esp_proposal, ike_proposal
 
 _CHILD = "net"
+# A prime below an hour in seconds: how far the grace may grow.
+_SPREAD = 3593
 
 # What list-conns does report (strongSwan 5.9 and 6.0, vici_query.c); all else is unobservable there.
 _REPORTED_IKE = frozenset({"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"})
@@ -40,10 +42,11 @@ def swanctl_id(identity: IkeId) -> str:
 def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
     """One tunnel as swanctl's `connections.<name>`.
 
-    `over_time` (the grace after `rekey_time`, a tenth of it) is varied by the key's fingerprint:
-    charon reuses an IKE_SA whose configuration is equal, so without a difference a new key could not
-    be proven on an SA beside the old one.
+    `over_time` (the grace after `rekey_time`) and `rand_time` (how much earlier it may be), each a tenth of
+    the lifetime by default, are varied by the key's fingerprint: charon reuses an IKE_SA whose
+    configuration is equal, so without a difference a new key could not be proven on an SA beside the old.
     """
+    number = int(psk_fingerprint, 16)
     ike, esp = tunnel.ike, tunnel.esp
     local: dict[str, Value] = {"auth": "psk", "id": swanctl_id(tunnel.local_id)}
     remote: dict[str, Value] = {"auth": "psk", "id": swanctl_id(tunnel.peer_id)}
@@ -53,7 +56,8 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
         "remote_addrs": (tunnel.peer_address,),
         "proposals": (ike_proposal(ike.encryption, ike.integrity, ike.dh_group),),
         "rekey_time": f"{ike.lifetime}s",
-        "over_time": f"{ike.lifetime // 10 + int(psk_fingerprint, 16) % 61}s",
+        "over_time": f"{ike.lifetime // 10 + number % _SPREAD}s",
+        "rand_time": f"{ike.lifetime // 10 - number // _SPREAD % (ike.lifetime // 20 + 1)}s",
         "dpd_delay": f"{ike.dpd_delay if ike.dpd_enabled else 0}s",
         # A second IKE_SA must be able to live beside the first while a change is made.
         "unique": "no",

@@ -105,9 +105,26 @@ def _value(key: str, text: str) -> Value:
     return text
 
 
+_PENDING = b"# A change is under way: until it is done, charon may hold another configuration than this.\n"
+
+
+def marked(file: LiveFile) -> Secret | None:
+    """The file with a comment that takes its word away; None when it has that already. charon still loads
+    it if it restarts meanwhile."""
+    content = file.content.reveal()
+    return None if _PENDING in content else Secret(content + _PENDING)
+
+
+def _trusted(file: LiveFile | None) -> Settings | None:
+    """What a file says, unless it cannot be read or a change was under way."""
+    if file is None or _PENDING in file.content.reveal():
+        return None
+    return parse(file.content.reveal())
+
+
 def connection_in(file: LiveFile | None, connection: str) -> Settings | None:
     """What a router's own file says of a connection; None when it says nothing that can be read."""
-    parsed = parse(file.content.reveal()) if file is not None else None
+    parsed = _trusted(file)
     section = parsed.get("connections") if parsed is not None else None
     found = section.get(connection) if isinstance(section, Mapping) else None
     return found if isinstance(found, Mapping) else None
@@ -123,7 +140,7 @@ class WrittenSecret:
 
 def secret_in(file: LiveFile | None, wanted: SharedSecret) -> WrittenSecret | None:
     """What a router's own file says of a tunnel's key; None when it says nothing that can be read."""
-    parsed = parse(file.content.reveal()) if file is not None else None
+    parsed = _trusted(file)
     sections = parsed.get("secrets") if parsed is not None else None
     section = sections.get(wanted.id) if isinstance(sections, Mapping) else None
     if not isinstance(section, Mapping):

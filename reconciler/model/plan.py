@@ -42,16 +42,19 @@ class Disruption(StrEnum):
 class Phase(IntEnum):
     """The order of an apply. Every router finishes a phase before any starts the next one, so both
     ends of a pair are loaded before either switches. A tunnel's file is written in COMMIT, after the
-    switch: until then the difference to the file keeps the change visible to the next run."""
+    switch: until then the difference to the file keeps the change visible to the next run. MARK makes
+    the old file say that it no longer vouches for what charon holds: a change that failed half-way and
+    is then taken back in Git would else look as if nothing had happened."""
 
     HOST = 1
     GUARD = 2
-    SECRETS = 3
-    CONNECTIONS = 4
-    SWITCH = 5
-    COMMIT = 6
-    RETIRE = 7
-    UNGUARD = 8
+    MARK = 3
+    SECRETS = 4
+    CONNECTIONS = 5
+    SWITCH = 6
+    COMMIT = 7
+    RETIRE = 8
+    UNGUARD = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def applied_lines(
             "bold red",
         )
         yield from (outcome_line(outcome) for outcome in (*failed, *skipped))
-    else:
+    elif not remaining.changes:
         added, changed, destroyed = (plan.count(action) for action in Action)
         yield Line(
             f"Apply complete! Resources: {added} added, {changed} changed, {destroyed} destroyed.",
@@ -143,4 +143,4 @@ def applied_lines(
         )
     if remaining.changes:
         names = ", ".join(str(change.resource) for change in remaining.changes)
-        yield Line(f"Still different from the desired state: {names}", "bold red")
+        yield Line(f"Apply incomplete. Still different from the desired state: {names}", "bold red")

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.apply import apply_plan
 from reconciler.facets import firewall
 from reconciler.model.outcome import Status
-from reconciler.model.plan import Action, Disruption
+from reconciler.model.plan import Action, Disruption, Phase
 from reconciler.model.router_config import RouterState
 from reconciler.model.secret import Secret
 from reconciler.observe import observe_router
@@ -268,3 +269,26 @@ def test_networks_that_overlap_the_old_ones_take_their_place(site: Site, now: st
     assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
     assert applied.converged
     assert site.apply().converged
+
+
+def test_a_change_that_got_stuck_and_is_taken_back_leaves_nothing_behind(site: Site) -> None:
+    """Both charons hold the new configuration; the file still says the old one, and so does Git again."""
+    site.apply()
+    plan = site.preview(change_tunnels(site.fabric, ike__dh_group=15)).plan
+    loaded = tuple(
+        replace(change, steps=tuple(step for step in change.steps if step.phase <= Phase.CONNECTIONS))
+        for change in plan.changes
+    )
+    apply_plan(replace(plan, changes=loaded), site.connect)
+    taken_back = site.preview().plan
+    assert {str(c.resource) for c in taken_back.changes} == {
+        "paris/tunnel/paris-tokyo",
+        "tokyo/tunnel/tokyo-paris",
+    }
+    assert site.apply().converged
+    assert site.preview().plan.empty
+    # The next negotiation is of the right configuration: charon has forgotten the other one.
+    message = {"ike": CONNECTION, "timeout": "3000"}
+    list(site.connect("paris").vici.stream("terminate", "control-log", message))
+    site.verify()  # its packets wake the tunnel
+    assert all(check.passed for check in site.verify())

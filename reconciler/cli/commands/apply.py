@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.locking import locked  # noqa: PLC0415
     from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
     from reconciler.report import json_lines, plan_text  # noqa: PLC0415
-    from reconciler.run import apply, preview, targeting  # noqa: PLC0415
+    from reconciler.run import apply, check_targets, preview, targeting  # noqa: PLC0415
 
     output = Output(arguments)
     # `apply FILE` is what users of such tools type.
@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     # What is planned under the lock is still true when it is applied.
     with locked(connect, fabric.routers, arguments.lock_timeout):
         before = preview(fabric, secret_store(arguments), connect, selected, arguments.parallelism)
+        check_targets(fabric, before.plan, tuple(arguments.target))
         if saved is not None:
             saved.check(loaded, before.plan)
         output.lines(plan_text.plan_lines(before.plan))

@@ -14,7 +14,17 @@ from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.routers.memory.network import Child, Network, Sa
 from reconciler.routers.protocol import Message
 
-_NEGOTIATED = ("version", "proposals", "unique", "over_time", "rekey_time", "local", "remote", "dpd_delay")
+_NEGOTIATED = (
+    "version",
+    "proposals",
+    "unique",
+    "over_time",
+    "rand_time",
+    "rekey_time",
+    "local",
+    "remote",
+    "dpd_delay",
+)
 
 
 class Charon:

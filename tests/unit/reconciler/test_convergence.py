@@ -119,15 +119,20 @@ def test_a_dead_router_withholds_its_pairs_and_nothing_else() -> None:
     assert here.apply().converged
 
 
-@pytest.mark.parametrize("dies_at", list(Phase)[:6])
+@pytest.mark.parametrize(
+    "dies_at",
+    [Phase.HOST, Phase.GUARD, Phase.SECRETS, Phase.CONNECTIONS, Phase.SWITCH, Phase.COMMIT],
+)
 def test_a_router_that_dies_in_the_middle_is_reported_step_by_step(dies_at: Phase) -> None:
     here = site()
     tokyo = here.connect("tokyo")
     assert hasattr(tokyo, "power")
     plan = here.preview().plan
 
+    phases = sorted({step.phase for step in plan.steps})
+
     def kill(outcome: Outcome) -> None:
-        if outcome.step.phase >= dies_at - 1:
+        if outcome.step.phase >= phases[phases.index(dies_at) - 1]:
             tokyo.power(on=False)
 
     if dies_at is Phase.HOST:
