@@ -7,7 +7,8 @@ one, on real routers, while the change is made in three ways:
 - `swanctl --load-all` at both ends, with files that hold the same change;
 - the same files, then the tunnel taken down and up, which is what makes such a change take effect.
 
-"in effect" asks charon: does the running SA match the new configuration?
+"in flight" are those of the lost packets that had left their router in an SA, as the capture of the WAN
+shows. "in effect" asks charon: does the running SA match the new configuration?
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lab.capture import Watch
 from lab.engine import find_engine
 from lab.proof import StreamResult
 from lab.session import Lab
 from lab.topology import Role, flows_of
 from lab.traffic import Stream
+from lab.verify import lost_in_flight
 from reconciler.facets import sas
 from reconciler.facets.connections import connection_name
 from reconciler.load import load_tree
@@ -116,7 +119,14 @@ class Measured:
     predicted: str
     changed: tuple[StreamResult, StreamResult]
     unrelated: tuple[StreamResult, StreamResult]
+    in_flight: int
+    """How many of the changed tunnel's lost packets had left their router in an SA."""
     in_effect: bool
+
+    @property
+    def lost(self) -> int:
+        """How many packets the changed tunnel lost, both ways."""
+        return sum(result.lost for result in self.changed)
 
 
 class Bench:
@@ -182,11 +192,17 @@ class Bench:
             stream.reset()
         old = _spis(self.running())
         key = "the second key of all" if case.new_key else "the first key of all"
+        watch = Watch(self.lab, hosts=()).start()
         try:
             predicted = way(case.after(self.base), key)
         finally:
             changed, unrelated = (stream.stop() for stream in streams)
-        return Measured(predicted, changed, unrelated, self.in_effect(case.after(self.base), key, old))
+            watch.stop()
+        wan = [packet for capture in watch.wan.values() for packet in capture.packets()]
+        watch.discard()
+        flying = lost_in_flight(self.lab, self.changed, wan, changed)
+        effect = self.in_effect(case.after(self.base), key, old)
+        return Measured(predicted, changed, unrelated, flying, effect)
 
     def in_effect(self, fabric: Fabric, key: str, old: set[str]) -> bool:
         """Whether the running SAs match the new configuration, and none is left from before: a key, a
@@ -218,12 +234,12 @@ def _spis(running: Iterable[IkeSa]) -> set[str]:
 
 
 def cells(measured: Measured) -> list[str]:
-    """Lost packets and the longest gap, the worse direction of each."""
-    lost = sum(result.lost for result in measured.changed)
-    sent = sum(result.sent for result in measured.changed)
+    """Lost packets, those of them that were in flight, and the longest gap of the worse direction."""
+    lost = f"{measured.lost} of {sum(result.sent for result in measured.changed)}"
     gap = max(result.longest_gap_ms for result in measured.changed)
     other = sum(result.lost for result in measured.unrelated)
-    return [f"{lost} of {sent}", f"{gap:.0f} ms", str(other), "yes" if measured.in_effect else "**no**"]
+    effect = "yes" if measured.in_effect else "**no**"
+    return [lost, str(measured.in_flight), f"{gap:.0f} ms", str(other), effect]
 
 
 def main() -> None:
@@ -235,8 +251,8 @@ def main() -> None:
     engine = find_engine(lambda line: print(line, file=sys.stderr))
     os.environ["DOCKER_HOST"] = engine.url
     ways = ("tunnelwright apply", "swanctl --load-all", "load, down, up")
-    print("| change | way | predicted | lost | longest gap | lost, unrelated | in effect |")
-    print("|---|---|---|---|---|---|---|")
+    print("| change | way | predicted | lost | in flight | longest gap | lost, unrelated | in effect |")
+    print("|---|---|---|---|---|---|---|---|")
     with (
         tempfile.TemporaryDirectory() as folder,
         Lab.up(fabric, f"interruption-{os.getpid()}", engine=engine) as lab,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.model.errors import TunnelwrightError
-from reconciler.routers.engine import PRIVATE_SOCKET, usual_sockets
+from reconciler.routers.engine import PRIVATE_SOCKET, knock, usual_sockets
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -131,9 +131,8 @@ def answers(url: str) -> bool:
     from docker import APIClient  # noqa: PLC0415
     from docker.errors import DockerException  # noqa: PLC0415
 
-    if not _is_socket(Path(url.removeprefix("unix://"))):
-        return False
     try:
+        knock(url)
         with closing(APIClient(base_url=url, timeout=5)) as client:
             return bool(client.ping())
     except (DockerException, OSError):

@@ -18,6 +18,9 @@ from lab.esp import Opened
 from lab.packets import EspPacket, Packet
 from reconciler.model.outcome import Check
 
+IN_FLIGHT = 3
+"""Packets of a stream (10 ms apart) that a change may catch between the routers: the end that answers an
+exchange installs the new SA and uses it before its peer has read the answer (RFC 7296, section 2.8)."""
 REPLAY_JUMP = 1000
 """How far beyond its original a tampered sequence number lies: outside of every replay window in use."""
 
@@ -60,11 +63,16 @@ class StreamResult:
 
     direction: str
     sent: int
-    received: int
-    lost: int
+    missing: tuple[Packet, ...]
+    """What did not arrive, as it left its sender."""
     duplicates: int
     longest_gap_ms: float
     """Longest time without an arrival while packets were being sent."""
+
+    @property
+    def lost(self) -> int:
+        """How many packets did not arrive."""
+        return len(self.missing)
 
 
 def tally(sent: Sequence[Probe], received: Iterable[Packet]) -> Tally:
@@ -264,7 +272,7 @@ def capture_whole(dropped: int, captures: int) -> Check:
 
 def stream_result(direction: str, sent: Sequence[Packet], received: Sequence[Packet]) -> StreamResult:
     """Count a stream by what left its sender and what its receiver captured, both with times."""
-    wanted = {key_of(p): p.time for p in sent}
+    wanted = {key_of(p): p for p in sent}
     arrivals: dict[tuple[str, str, bytes], float] = {}
     duplicates = 0
     for packet in received:
@@ -279,9 +287,25 @@ def stream_result(direction: str, sent: Sequence[Packet], received: Sequence[Pac
         # The stream's own start and end count: nothing at all is one gap from first to last.
         marks = [sent[0].time, *times, max(sent[-1].time, times[-1] if times else 0.0)]
         gap = max(after - before for before, after in pairwise(marks))
-    return StreamResult(
-        direction, len(wanted), len(arrivals), len(wanted) - len(arrivals), duplicates, round(gap * 1000, 1)
+    missing = tuple(packet for key, packet in wanted.items() if key not in arrivals)
+    return StreamResult(direction, len(wanted), missing, duplicates, round(gap * 1000, 1))
+
+
+def in_flight(missing: Iterable[Packet], opened: Iterable[Opened]) -> int:
+    """How many of the missing packets crossed the WAN in an SA: their router did send them, encrypted, and
+    the other end had that SA not yet, or no longer."""
+    seen = {key_of(o.inner) for o in opened if o.inner is not None}
+    return sum(key_of(packet) in seen for packet in missing)
+
+
+def carried_through(result: StreamResult, flying: int) -> Check:
+    """Every packet of a stream had an SA when its router got it; `flying` of the lost ones did cross."""
+    passed = result.sent > 0 and result.duplicates == 0 and result.lost == flying <= IN_FLIGHT
+    evidence = (
+        f"{result.sent} packets sent, {result.lost} lost{f' ({flying} in flight)' if flying else ''},"
+        f" {result.duplicates} duplicates, longest gap {result.longest_gap_ms:.0f} ms"
     )
+    return Check(f"carried through the change {result.direction}", passed, evidence)
 
 
 def flipped(esp: EspPacket) -> bytes:

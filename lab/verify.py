@@ -18,10 +18,12 @@ from lab.esp import EspOpener, Opened, sas_from_log
 from lab.packets import EspPacket, Packet, esp_of
 from lab.proof import (
     Probe,
+    StreamResult,
     capture_whole,
     delivered,
     esp_content,
     flipped,
+    in_flight,
     negative_control,
     no_cleartext,
     not_carried,
@@ -162,6 +164,18 @@ def open_esp(lab: Lab, routers: Iterable[str], esp: list[EspPacket]) -> list[Ope
         sa for router in routers for sa in sas_from_log(lab.charon_log(router).read_text(errors="replace"))
     ]
     return EspOpener(sas).open_all(esp)
+
+
+def lost_in_flight(lab: Lab, flow: Flow, wan: Iterable[Packet], results: Iterable[StreamResult]) -> int:
+    """How many packets of a flow's streams were lost between the routers, not for want of an SA."""
+    missing = [packet for result in results for packet in result.missing]
+    if not missing:
+        return 0
+    first, last = min(p.time for p in missing), max(p.time for p in missing)
+    # Opening a packet costs a millisecond: only those that can hold a missing one.
+    around = [p for p in wan if first <= p.time <= last + ARRIVAL]
+    esp = esp_between(around, flow.left.vip.address, flow.right.vip.address)
+    return in_flight(missing, open_esp(lab, (flow.left.router, flow.right.router), esp))
 
 
 class FlowProof:

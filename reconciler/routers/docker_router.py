@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from reconciler.facets.files import FOLDER
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Router as DesiredRouter
 from reconciler.routers.docker_exec import run_in_container
-from reconciler.routers.engine import engine_url
+from reconciler.routers.engine import engine_url, knock
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.unix_vici import UnixVici
 
@@ -98,7 +97,7 @@ class DockerRouter:
 def _connect(router: str) -> DockerClient:
     url = engine_url()
     try:
-        _knock(url)
+        knock(url)
         return docker.DockerClient(base_url=url, timeout=60)
     except (docker.errors.DockerException, OSError) as error:
         denied = isinstance(error, PermissionError)
@@ -110,11 +109,3 @@ def _connect(router: str) -> DockerClient:
             operation="connect",
             hint="be root or in the group `docker`" if denied else "start one, or set DOCKER_HOST",
         ) from error
-
-
-def _knock(url: str) -> None:
-    """Raises the OSError that tells why a unix socket does not answer; docker-py hides which it was."""
-    scheme, _, path = url.partition("://")
-    if scheme == "unix":
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.connect(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 PRIVATE_SOCKET = Path("/run/tunnelwright/engine.sock")
@@ -15,11 +16,30 @@ def usual_sockets() -> tuple[Path, ...]:
     return (Path("/var/run/docker.sock"), *rootless)
 
 
+def knock(url: str) -> None:
+    """Raises the OSError that tells why nothing answers at a unix socket: docker-py hides which it was, and
+    forgets to close a socket that a dead engine left it with."""
+    scheme, _, path = url.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(path)
+
+
 def engine_url() -> str:
-    """The engine to talk to: the first whose socket is there, or the usual one."""
+    """The engine to talk to: the first that listens, also where this user may not go, or the usual one. A
+    socket that a dead engine left behind is passed over."""
     named = os.environ.get("DOCKER_HOST", "")
     if named:
         return named
-    candidates = (*usual_sockets(), PRIVATE_SOCKET)
-    found = next((path for path in candidates if path.is_socket()), candidates[0])
-    return f"unix://{found}"
+    candidates = [f"unix://{path}" for path in (*usual_sockets(), PRIVATE_SOCKET)]
+    return next((url for url in candidates if _listens(url)), candidates[0])
+
+
+def _listens(url: str) -> bool:
+    try:
+        knock(url)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True

@@ -9,9 +9,11 @@ import pytest
 from lab.packets import Packet, esp_of, from_frame
 from lab.proof import (
     capture_whole,
+    carried_through,
     delivered,
     esp_content,
     flipped,
+    in_flight,
     negative_control,
     no_cleartext,
     not_carried,
@@ -209,11 +211,24 @@ def test_stream_results() -> None:
     sent = [wire.clear(probe, index / 100) for index, probe in enumerate(batch.probes)]
     arrived = [replace(packet, time=packet.time + 0.001) for packet in sent]
     whole = stream_result("there", sent, arrived)
-    assert (whole.sent, whole.received, whole.lost, whole.duplicates) == (10, 10, 0, 0)
+    assert (whole.sent, whole.lost, whole.duplicates) == (10, 0, 0)
     assert whole.longest_gap_ms == pytest.approx(10)
     holed = stream_result("there", sent, [*arrived[:3], *arrived[6:], arrived[9]])
     assert (holed.lost, holed.duplicates) == (3, 1)
+    assert holed.missing == tuple(sent[3:6])
     assert holed.longest_gap_ms == pytest.approx(40)
     cut = stream_result("there", sent, arrived[:5])
     assert cut.longest_gap_ms == pytest.approx(49)
     assert stream_result("there", sent, []).longest_gap_ms == pytest.approx(90)
+
+
+def test_a_lost_packet_is_in_flight_only_when_it_was_seen_in_an_sa() -> None:
+    sent = [wire.clear(probe, index / 100) for index, probe in enumerate(wire.THERE.probes)]
+    result = stream_result("there", sent, sent[2:])
+    opened = wire.opened(wire.good_wan())
+    assert in_flight(result.missing, opened) == 2
+    assert in_flight(result.missing, wire.opened([])) == 0
+    assert carried_through(result, 2).passed
+    assert not carried_through(result, 1).passed, "a packet that no SA was there for"
+    assert not carried_through(stream_result("there", sent, sent[4:]), 4).passed, "an SA that is not shared"
+    assert not carried_through(stream_result("there", [], []), 0).passed, "nothing was sent"
