@@ -79,6 +79,14 @@ def one_network_more(fabric: Fabric) -> Fabric:
     return replace(fabric, tunnels=tunnels)
 
 
+def renamed(fabric: Fabric) -> Fabric:
+    """The tunnel's other end gets a new name."""
+    tunnels = dict(fabric.tunnels)
+    tunnels["renamed"] = replace(tunnels.pop(ENDS[1]), name="renamed", previous_names=(ENDS[1],))
+    tunnels[ENDS[0]] = replace(tunnels[ENDS[0]], mirror="renamed")
+    return replace(fabric, tunnels=tunnels)
+
+
 def same(fabric: Fabric) -> Fabric:
     """No change of the fabric: the key itself changes."""
     return fabric
@@ -109,6 +117,7 @@ CASES = (
     Case("identities", identities),
     Case("one CIDR more", one_network_more),
     Case("one CIDR less", same, before=one_network_more),
+    Case("name", renamed),
 )
 
 
@@ -160,7 +169,10 @@ class Bench:
         )
         applied = apply(before, self.connect)
         if not applied.converged:
-            raise SystemExit(f"not converged: {[o.message for o in applied.outcomes if o.message]}")
+            left = [f"{change.resource}: {change.reason}" for change in applied.remaining.changes]
+            failed = [o.message for o in applied.outcomes if o.message]
+            failed += [check.evidence for check in applied.checks if not check.passed]
+            raise SystemExit(f"not converged: {failed + left}")
         return str(predicted)
 
     def load_all(self, fabric: Fabric, key: str) -> str:

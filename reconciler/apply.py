@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from reconciler.establish import establish
+from reconciler.establish import establish, terminate
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import (
@@ -35,13 +35,9 @@ from reconciler.model.plan import (
     WriteFile,
 )
 from reconciler.model.settings import plain
-from reconciler.observe import read_sas
 from reconciler.routers.protocol import Router
 
 Progress = Callable[[Outcome], None]
-
-# How long an end that does not answer is waited for before its SA is destroyed locally, milliseconds.
-_TERMINATE_TIMEOUT = "3000"
 
 
 @dataclass(slots=True)
@@ -98,13 +94,14 @@ def apply_plan(
 def _remember(run: _Run, outcome: Outcome) -> None:
     """A failed step ends its group; a failed step of the router as a whole ends every group there.
 
-    A first SA that does not come up ends nothing: the peer may not be ready, and the configuration,
-    which waits for traffic or for the peer, is what is desired. It is reported all the same.
+    A first SA that does not come up ends nothing, nor does one after a reconnect: the peer may not be ready,
+    and the configuration, which waits for traffic or for the peer, is what is desired. It is reported all
+    the same.
     """
     if outcome.status is Status.DONE:
         return
     operation = outcome.step.operation
-    if isinstance(operation, Establish) and operation.scope is Scope.FIRST:
+    if isinstance(operation, Establish) and operation.scope in {Scope.FIRST, Scope.RECONNECT}:
         return
     run.troubled.add(outcome.step.router)
     if outcome.step.group:
@@ -227,17 +224,6 @@ def _execute(router: Router, step: Step) -> None:
         case UnloadConnection(name):
             router.vici.request("unload-conn", {"name": name})
         case Terminate(connection):
-            _terminate(router, connection)
+            terminate(router.vici, connection)
         case operation:
             raise TypeError(f"no way to perform {type(operation).__name__}")
-
-
-def _terminate(router: Router, connection: str) -> None:
-    message = {"ike": connection, "force": "yes", "timeout": _TERMINATE_TIMEOUT, "loglevel": "-1"}
-    try:
-        for _ in router.vici.stream("terminate", "control-log", message):
-            pass
-    except CommandRejected:
-        # The other end may end it at the same moment ("terminated 0 of 1 SAs"); what counts is what is left.
-        if any(not sa.ending for sa in read_sas(router.vici, connection)):
-            raise

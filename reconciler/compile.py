@@ -44,6 +44,8 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         tunnel=tunnel.name,
         settings=connections.compile_settings(tunnel, secrets.digest_of(secret.id)),
         secret=secret,
+        previous=tunnel.previous_names,
+        reconnect=tunnel.reconnect,
     )
 
 

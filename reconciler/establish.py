@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.model.errors import CommandRejected
-from reconciler.model.plan import Establish
+from reconciler.model.plan import Establish, Scope
 from reconciler.model.router_config import ChildSa, IkeSa
 from reconciler.observe import read_sas
 from reconciler.routers.protocol import Vici
@@ -39,7 +39,7 @@ class _Attempt:
 
     def new_children(self, sa: IkeSa) -> list[ChildSa]:
         """The CHILD_SAs of an IKE_SA that came up since."""
-        if sa.state != "ESTABLISHED":
+        if sa.state != "ESTABLISHED" or sa.connection != self.item.connection:
             return []
         return [c for c in sa.children if c.state == "INSTALLED" and c.id not in self.old_children]
 
@@ -73,16 +73,19 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
     for in turn, since only then charon tells that the running one is right already. An old SA is ended
     only after every child of its connection has a new one; where that fails the old SA carries on.
     """
+    stuck = {item.connection: _take_down(vici, item) for item in wanted if item.scope is Scope.RECONNECT}
     attempts = {
         name: _Attempt(
             item,
             frozenset(sa.id for sa in found),
             frozenset(child.id for sa in found for child in sa.children),
+            refused=stuck.get(name, ""),
         )
         for item, (name, found) in zip(wanted, _by_connection(vici, wanted).items(), strict=True)
     }
     for attempt in attempts.values():
-        _start(vici, attempt, patience)
+        if not attempt.refused:
+            _start(vici, attempt, patience)
     deadline = time.monotonic() + patience
     pending = {name: attempt for name, attempt in attempts.items() if not attempt.refused}
     while pending:
@@ -101,13 +104,12 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
 
 
 def _by_connection(vici: Vici, wanted: Sequence[Establish]) -> Mapping[str, tuple[IkeSa, ...]]:
-    names = [item.connection for item in wanted]
-    if len(names) == 1:
-        return {names[0]: read_sas(vici, names[0])}
-    found: dict[str, list[IkeSa]] = {name: [] for name in names}
-    for sa in read_sas(vici) if names else ():
-        if sa.connection in found:
-            found[sa.connection].append(sa)
+    owners = {name: item.connection for item in wanted for name in (item.connection, *item.replaces)}
+    only = next(iter(owners)) if len(owners) == 1 else None
+    found: dict[str, list[IkeSa]] = {item.connection: [] for item in wanted}
+    for sa in read_sas(vici, only) if owners else ():
+        if sa.connection in owners:
+            found[owners[sa.connection]].append(sa)
     return {name: tuple(items) for name, items in found.items()}
 
 
@@ -117,7 +119,7 @@ def _start(vici: Vici, attempt: _Attempt, patience: float) -> None:
     timeout = f"{seconds * 1000:.0f}" if attempt.old_children else "-1"
     for child in attempt.item.children:
         failure, words = _initiate(vici, attempt.item.connection, child, timeout)
-        if any("existing duplicate" in line for line in words):
+        if any("existing duplicate" in line for line in words) and not attempt.item.replaces:
             attempt.right_already.add(child)
         elif failure:
             attempt.refused = _telling(words, failure)
@@ -149,6 +151,28 @@ def _telling(words: list[str], failure: str) -> str:
         if any(mark in line for mark in _TELLING) and not line.startswith("received packet")
     ]
     return "; ".join(dict.fromkeys([*found[-2:], failure]))
+
+
+def _take_down(vici: Vici, item: Establish) -> str:
+    """Why a tunnel that shall be reconnected does not go down; empty when it does."""
+    try:
+        terminate(vici, item.connection)
+    except CommandRejected as error:
+        return error.message
+    return ""
+
+
+def terminate(vici: Vici, connection: str) -> None:
+    """End every IKE_SA of a connection, on this side alone when the peer is silent. Raises CommandRejected
+    when one is left."""
+    message = {"ike": connection, "force": "yes", "timeout": _ANSWER_TIMEOUT, "loglevel": "-1"}
+    try:
+        for _ in vici.stream("terminate", "control-log", message):
+            pass
+    except CommandRejected:
+        # The other end may end it at the same moment ("terminated 0 of 1 SAs"); what counts is what is left.
+        if any(not sa.ending for sa in read_sas(vici, connection)):
+            raise
 
 
 def _retire(vici: Vici, doomed: list[tuple[str, str]]) -> None:

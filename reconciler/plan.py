@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from reconciler.diff import diff_router, switch_step
+from reconciler.diff import diff_router
+from reconciler.diff.tunnels import switch_step
 from reconciler.model.plan import Establish, Phase, Plan, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 
@@ -21,18 +22,20 @@ def make_plan(
     live: Mapping[str, RouterState],
     unreachable: Mapping[str, str] | None = None,
     selected: Selector = lambda _: True,
+    reconnect: frozenset[str] = frozenset(),
 ) -> Plan:
     """What has to be done so that every reachable router becomes as desired.
 
     `unreachable` gives the routers without a live state and why; a group with an end on one of them is
-    withheld. `selected` narrows the plan (`--target`, `--exclude`).
+    withheld. `selected` narrows the plan (`--target`, `--exclude`). `reconnect` names tunnels that shall be
+    taken down and up.
     """
     dead = dict(unreachable or {})
     blocked = {group: router for router in sorted(dead) for group in desired[router].groups.values()}
     changes: list[ResourceChange] = []
     withheld: dict[str, str] = {}
     for router in sorted(live):
-        found = diff_router(desired[router], live[router])
+        found = diff_router(desired[router], live[router], reconnect)
         kept = []
         for change in found:
             group = next((step.group for step in change.steps if step.group), "")

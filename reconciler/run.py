@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler.apply import Progress, apply_plan
 from reconciler.compile import compile_router, group_of
 from reconciler.facets.connections import connection_name
-from reconciler.model.errors import KeysDiffer, TunnelwrightError
+from reconciler.model.errors import KeysDiffer, TunnelwrightError, WeakKey
 from reconciler.model.fabric import Fabric, PskRef
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
-from reconciler.model.plan import Plan, ResourceChange
+from reconciler.model.plan import LoadSecret, Plan, ResourceChange
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.secret import Secret
 from reconciler.observe import observe
 from reconciler.plan import Selector, make_plan
 from reconciler.routers.protocol import Router
-from reconciler.secrets import SecretStore
+from reconciler.secrets import STRONG_KEY_HINT, SecretStore, weakness
 from reconciler.verify import Probed, check_tunnels, check_untouched, probe
 
 Connect = Callable[[str], Router]
@@ -60,12 +61,12 @@ def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig
     Raises SecretUnavailable, and KeysDiffer before anything is touched.
     """
     keys = store.keys(tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled)
-    _check_keys(fabric, keys)
+    _check_equal(fabric, keys)
     fingerprint_key = store.fingerprint_key() if keys else Secret(b"")
     return {name: compile_router(fabric, name, keys, fingerprint_key) for name in sorted(fabric.routers)}
 
 
-def _check_keys(fabric: Fabric, keys: Mapping[PskRef, Secret]) -> None:
+def _check_equal(fabric: Fabric, keys: Mapping[PskRef, Secret]) -> None:
     """Both ends of a managed pair must hold one key, whatever each of them calls it."""
     different = [
         f"{tunnel.location} ({tunnel.psk}) and {mirror.location} ({mirror.psk})"
@@ -88,15 +89,18 @@ def preview(
     store: SecretStore,
     connect: Connect,
     selected: Selector = everything,
+    *,
     parallelism: int = 10,
+    reconnect: frozenset[str] = frozenset(),
 ) -> Preview:
     """Compile, observe and plan. Changes nothing.
 
-    Raises SecretUnavailable. A router that does not answer is part of the plan, not an exception.
+    Raises SecretUnavailable, and KeysDiffer. A router that does not answer is part of the plan, not an
+    exception.
     """
     desired = compile_fabric(fabric, store)
     observation = look(desired, connect, parallelism)
-    return Preview(fabric, desired, observation, _plan(desired, observation, selected))
+    return Preview(fabric, desired, observation, _plan(desired, observation, selected, reconnect))
 
 
 def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 10) -> Observation:
@@ -104,12 +108,17 @@ def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 
     return observe(connect, {name: config.sysctls for name, config in desired.items()}, parallelism)
 
 
-def _plan(desired: dict[str, RouterConfig], seen: Observation, selected: Selector) -> Plan:
+def _plan(
+    desired: dict[str, RouterConfig],
+    seen: Observation,
+    selected: Selector,
+    reconnect: frozenset[str] = frozenset(),
+) -> Plan:
     failures = {
         name: f"{error.message} ({error.hint})" if error.hint else error.message
         for name, error in seen.failures.items()
     }
-    return make_plan(desired, seen.states, failures, selected)
+    return make_plan(desired, seen.states, failures, selected, reconnect)
 
 
 def apply(
@@ -130,7 +139,8 @@ def apply(
         connection_name(name)
         for change in before.plan.changes
         if change.resource.kind == "tunnel"
-        for name in _both_ends(before.fabric, change.resource.name)
+        for end in _both_ends(before.fabric, change.resource.name)
+        for name in (end, *_previous_names(before.fabric, end))
     )
     return Applied(outcomes, remaining, check_untouched(touched, before.observation, after))
 
@@ -138,6 +148,11 @@ def apply(
 def _both_ends(fabric: Fabric, tunnel: str) -> tuple[str, ...]:
     known = fabric.tunnels.get(tunnel)
     return (tunnel, known.mirror) if known is not None and known.mirror is not None else (tunnel,)
+
+
+def _previous_names(fabric: Fabric, tunnel: str) -> tuple[str, ...]:
+    known = fabric.tunnels.get(tunnel)
+    return known.previous_names if known is not None else ()
 
 
 def verify(
@@ -170,6 +185,35 @@ def check_targets(fabric: Fabric, plan: Plan, targets: tuple[str, ...]) -> None:
             f"nothing is called {', '.join(unknown)}",
             hint="a target is a router, a tunnel, or router/kind/name",
         )
+
+
+def check_reconnect(fabric: Fabric, tunnels: Iterable[str]) -> None:
+    """Raises TunnelwrightError for what is no tunnel that could be up."""
+    for name in tunnels:
+        if name not in fabric.tunnels:
+            close = difflib.get_close_matches(name, fabric.tunnels, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"the tunnels are {', '.join(fabric.tunnels)}"
+            raise TunnelwrightError(f"no tunnel is called {name!r}", hint=hint)
+        if not fabric.tunnels[name].enabled:
+            raise TunnelwrightError(f"the tunnel {name!r} is disabled in Git", hint="set `enabled: true`")
+
+
+def check_keys(before: Preview, store: SecretStore) -> None:
+    """Raises WeakKey for keys that the plan would load and that could be guessed. Judging one takes
+    milliseconds, so those that are on the routers already are left alone."""
+    loading = {
+        before.fabric.tunnels[change.resource.name].psk
+        for change in before.plan.changes
+        for step in change.steps
+        if isinstance(step.operation, LoadSecret)
+    }
+    weak = [
+        f"{reference}: {reason}"
+        for reference, key in sorted(store.keys(loading).items(), key=lambda item: str(item[0]))
+        if (reason := weakness(key))
+    ]
+    if weak:
+        raise WeakKey("keys are weak: " + "; ".join(weak), hint=STRONG_KEY_HINT)
 
 
 def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> Selector:

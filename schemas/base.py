@@ -139,7 +139,7 @@ class Metadata(Model):
     )
     annotations: dict[str, str] = Field(
         default_factory=dict,
-        description="Free notes, for people and for other tools.",
+        description="Free notes, for people and for other tools. `tunnelwright/…` is kept for this one.",
         examples=[{"owner": "network team"}],
     )
 

@@ -9,7 +9,7 @@ from schemas.base import Document
 from schemas.network import PublicNetwork, VpcNetwork
 from schemas.policy import FabricDefaults
 from schemas.router import VpcRouter
-from schemas.tunnel import IPsecTunnel
+from schemas.tunnel import RECONNECT, IPsecTunnel
 from schemas.vip import Vip
 
 KINDS: Final[Mapping[str, type[Document]]] = {
@@ -20,3 +20,16 @@ KINDS: Final[Mapping[str, type[Document]]] = {
     "IPsecTunnel": IPsecTunnel,
     "FabricDefaults": FabricDefaults,
 }
+
+OWN_ANNOTATIONS = "tunnelwright/"
+"""Annotations that begin so are read by this tool; all others are for people and for other tools."""
+
+ANNOTATIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "IPsecTunnel": {
+        RECONNECT: (
+            r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}",
+            "letters, digits, `.`, `_`, `:`, `+`, `-`; at most 64",
+        )
+    }
+}
+"""Kind -> annotation of ours -> what its value looks like, as a pattern and in words."""

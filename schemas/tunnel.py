@@ -7,9 +7,23 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import SEQUENCE, Address, Cidr, Document, Model, Name, one_of_schema, refuse, require_one
+from schemas.base import (
+    SEQUENCE,
+    Address,
+    Cidr,
+    Document,
+    Metadata,
+    Model,
+    Name,
+    one_of_schema,
+    refuse,
+    require_one,
+)
 from schemas.policy import IkePolicySpec, IpsecPolicySpec
 from schemas.vip import VipPlacement
+
+RECONNECT = "tunnelwright/reconnect"
+"""The annotation that asks for a reconnect."""
 
 
 def _printable(text: str) -> str:
@@ -201,8 +215,30 @@ class IPsecTunnelSpec(Model):
     )
 
 
+class TunnelMetadata(Metadata):
+    """What identifies a tunnel, and what is asked for once."""
+
+    annotations: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            "Free notes. `tunnelwright/reconnect` asks for the tunnel to be taken down and up once: each new "
+            "value, such as a date, does so again."
+        ),
+        examples=[{RECONNECT: "2026-03-01"}],
+    )
+    previous_names: Annotated[tuple[Name, ...], SEQUENCE] = Field(
+        default=(),
+        description=(
+            "Names that the tunnel had before. What runs under one of them is replaced without interruption; "
+            "once that is done everywhere, the list may go."
+        ),
+        examples=[["berlin-lisbon"]],
+    )
+
+
 class IPsecTunnel(Document):
     """One end of an IPsec site-to-site tunnel."""
 
     kind: Literal["IPsecTunnel"] = Field(description="The kind of document.", examples=["IPsecTunnel"])
+    metadata: TunnelMetadata = Field(description="Names, labels and annotations.")
     spec: IPsecTunnelSpec = Field(description="The tunnel.")

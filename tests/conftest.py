@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.engine import Engine, find_engine, stop
+from lab.engine import Engine, answers, find_engine, private_url, stop
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """A container engine: the one that runs, or a private one that ends with the tests."""
+    was_running = answers(private_url())
     found = find_engine()
     # The reconciler finds the engine as any Docker client does.
     before = os.environ.get("DOCKER_HOST")
@@ -20,7 +21,7 @@ def engine() -> Iterator[Engine]:
     yield found
     if before is None:
         del os.environ["DOCKER_HOST"]
-    if found.private and "PYTEST_XDIST_WORKER" not in os.environ:
+    if found.private and not was_running and "PYTEST_XDIST_WORKER" not in os.environ:
         stop()
 
 

@@ -52,6 +52,25 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_applying(parser: argparse.ArgumentParser) -> None:
+    """How an apply goes about it."""
+    parser.add_argument("--auto-approve", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long new tunnels may take to come up (%(default)s)",
+    )
+    parser.add_argument(
+        "--lock-timeout",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long to wait for another run to finish with a router (%(default)s)",
+    )
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:

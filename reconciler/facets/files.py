@@ -107,6 +107,8 @@ def _value(key: str, text: str) -> Value:
 
 _PENDING = b"# A change is under way: until it is done, charon may hold another configuration than this.\n"
 
+_RECONNECT = re.compile(rb"^# Reconnect: (\S+)$", re.MULTILINE)
+
 
 def marked(file: LiveFile) -> Secret | None:
     """The file with a comment that takes its word away; None when it has that already. charon still loads
@@ -120,6 +122,12 @@ def _trusted(file: LiveFile | None) -> Settings | None:
     if file is None or _PENDING in file.content.reveal():
         return None
     return parse(file.content.reveal())
+
+
+def reconnect_in(file: LiveFile | None) -> str | None:
+    """The last reconnect that was done, empty for none; None when the file does not tell."""
+    found = _RECONNECT.search(file.content.reveal()) if file is not None else None
+    return found[1].decode().removeprefix("never") if found else None
 
 
 def connection_in(file: LiveFile | None, connection: str) -> Settings | None:

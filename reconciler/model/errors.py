@@ -57,6 +57,12 @@ class KeysDiffer(TunnelwrightError):
     exit_code = ExitCode.INVALID
 
 
+class WeakKey(TunnelwrightError):
+    """A key that would be loaded could be guessed."""
+
+    exit_code = ExitCode.INVALID
+
+
 class SourceUnavailable(TunnelwrightError):
     """The repository, the revision or the folder is not there."""
 

@@ -141,6 +141,10 @@ class Tunnel:
     location: Location
     mirror: str | None = None
     """Name of the tunnel that is this one's other end, when that end is managed too."""
+    previous_names: tuple[str, ...] = ()
+    """What runs on the router under one of these names is this tunnel."""
+    reconnect: str = ""
+    """A new value asks for the tunnel to be taken down and up once."""
 
 
 @dataclass(frozen=True, slots=True)

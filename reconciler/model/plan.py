@@ -108,12 +108,13 @@ class UnloadConnection:
 
 
 class Scope(StrEnum):
-    """What has to come up: the first SAs of a tunnel, new CHILD_SAs inside its IKE_SA, or a new IKE_SA
-    beside the old one. In rising order of reach."""
+    """What has to come up: the first SAs of a tunnel, new CHILD_SAs inside its IKE_SA, a new IKE_SA beside
+    the old one, or all of it anew after the old has gone. In rising order of reach."""
 
     FIRST = "first"
     CHILD = "child"
     IKE = "ike"
+    RECONNECT = "reconnect"
 
     @property
     def rank(self) -> int:
@@ -129,6 +130,8 @@ class Establish:
     connection: str
     children: tuple[str, ...]
     scope: Scope
+    replaces: tuple[str, ...] = ()
+    """Connections of the tunnel's previous names: their SAs go as well."""
 
 
 @dataclass(frozen=True, slots=True)

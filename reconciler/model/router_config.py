@@ -34,6 +34,10 @@ class Connection:
     tunnel: str
     settings: Settings
     secret: SharedSecret
+    previous: tuple[str, ...] = ()
+    """Tunnel names under which it may run on the router still."""
+    reconnect: str = ""
+    """The last reconnect that was asked for; the router's file tells which was the last one done."""
 
     @property
     def children(self) -> tuple[str, ...]:

@@ -69,8 +69,8 @@ def _kept(
     kept: dict[str, str] = {}
     used = set(taken)
     for wish, network in automatic:
-        entry = catalog.loaded.lock.get(wish.name)
-        address = entry.address if entry is not None else None
+        lock = catalog.loaded.lock
+        address = next((lock[name].address for name in wish.names if name in lock), None)
         if address is None or (network.name, address) in used:
             continue
         problem, _ = misplacement(address, network, wish.placement.range)

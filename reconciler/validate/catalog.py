@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -11,8 +12,8 @@ from pydantic import ValidationError
 from reconciler.load import Document, Loaded, Path, dotted
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
-from schemas.base import API_VERSION
-from schemas.kinds import KINDS
+from schemas.base import API_VERSION, Metadata
+from schemas.kinds import ANNOTATIONS, KINDS, OWN_ANNOTATIONS
 from schemas.network import PublicNetworkSpec, VpcNetworkSpec
 from schemas.policy import FabricDefaultsSpec
 from schemas.router import VpcRouterSpec
@@ -27,9 +28,14 @@ class Item(Generic[Spec]):
     """One well-formed document."""
 
     kind: str
-    name: str
+    metadata: Metadata
     spec: Spec
     document: Document
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in its kind."""
+        return self.metadata.name
 
     @property
     def location(self) -> Location:
@@ -156,13 +162,40 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
             report_schema_errors(error, KINDS[kind], document, found)
             catalog.broken[kind, name or f"{document.file}#{document.index}"] = document
             continue
-        tables[kind][parsed.metadata.name] = Item(kind, parsed.metadata.name, parsed.spec, document)
+        _check_annotations(kind, parsed.metadata, document, found)
+        tables[kind][parsed.metadata.name] = Item(kind, parsed.metadata, parsed.spec, document)
     for extra in sorted(catalog.defaults.values(), key=lambda item: item.location)[1:]:
         first = min(item.location for item in catalog.defaults.values())
         found.error(
             "second-defaults", extra.location, "there is at most one FabricDefaults", related=(first,)
         )
     return catalog
+
+
+def _check_annotations(kind: str, metadata: Metadata, document: Document, found: Diagnostics) -> None:
+    """Those of ours are known, each with a value that fits."""
+    known = ANNOTATIONS.get(kind, {})
+    for key, value in metadata.annotations.items():
+        where = ("metadata", "annotations", key)
+        if key in known:
+            pattern, words = known[key]
+            if not re.fullmatch(pattern, value):
+                found.error(
+                    "invalid-annotation",
+                    document.locate(where),
+                    f"{value!r} is no value for {key!r}",
+                    path=dotted(where),
+                    allowed=words,
+                )
+        elif key.startswith(OWN_ANNOTATIONS):
+            found.error(
+                "unknown-annotation",
+                document.locate_key(where),
+                f"the annotation {key!r} is unknown",
+                path=dotted(where),
+                allowed=", ".join(known) or f"none for a {kind}",
+                hint=did_you_mean(key, known),
+            )
 
 
 def _kind(document: Document, found: Diagnostics) -> str | None:

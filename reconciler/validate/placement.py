@@ -9,7 +9,7 @@ from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.networks import host_problem, interval_of, ranges_of
 from schemas.addresses import Interval, parse_address
 from schemas.network import PublicNetworkSpec
-from schemas.tunnel import IPsecTunnelSpec
+from schemas.tunnel import IPsecTunnelSpec, TunnelMetadata
 from schemas.vip import VipPlacement, VipSpec
 
 
@@ -28,6 +28,16 @@ class Wish:
     def name(self) -> str:
         """The VIP's name."""
         return self.item.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name, then those that it had before."""
+        return self.item.name, *previous_names(self.item)
+
+
+def previous_names(item: Item[VipSpec] | Item[IPsecTunnelSpec]) -> tuple[str, ...]:
+    """The names that a tunnel, and the VIP that is created for it, had before."""
+    return item.metadata.previous_names if isinstance(item.metadata, TunnelMetadata) else ()
 
 
 def wishes(catalog: Catalog) -> Iterator[Wish]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics, Severity
 from reconciler.model.fabric import PskRef, Router, Tunnel, Vip
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.identities import resolve_ids
+from reconciler.validate.placement import previous_names
 from reconciler.validate.policies import SERVICE_ESP, SERVICE_IKE, report_weak, resolve_esp, resolve_ike
 from reconciler.validate.schema_errors import did_you_mean
 from reconciler.validate.vips import system_vip_name
 from schemas.addresses import Interval, parse_address
-from schemas.tunnel import IPsecTunnelSpec, KeyRef
+from schemas.tunnel import RECONNECT, IPsecTunnelSpec, KeyRef
 
 _NOT_A_HOST = (
     (Interval(0x00000000, 0x00FFFFFF), "is in 0.0.0.0/8, which has no hosts (RFC 1122)"),
@@ -33,6 +35,7 @@ def resolve_tunnels(
         severity = Severity.ERROR if defaults.spec.weak_algorithms == "error" else Severity.WARNING
         report_weak(defaults, fleet_esp, severity, found)
     tunnels: dict[str, Tunnel] = {}
+    _check_previous_names(catalog, found)
     for item in by_name(catalog.tunnels):
         spec = item.spec
         esp = resolve_esp(spec.ipsec, fleet_esp)
@@ -62,8 +65,31 @@ def resolve_tunnels(
             esp=esp,
             enabled=spec.enabled,
             location=item.location,
+            previous_names=previous_names(item),
+            reconnect=item.metadata.annotations.get(RECONNECT, ""),
         )
     return tunnels
+
+
+def _check_previous_names(catalog: Catalog, found: Diagnostics) -> None:
+    """A previous name is nobody's name now, and the previous name of one tunnel alone."""
+    claimed: dict[str, Item[IPsecTunnelSpec]] = {}
+    for item in by_name(catalog.tunnels):
+        for index, name in enumerate(previous_names(item)):
+            other = catalog.tunnels.get(name) or claimed.get(name)
+            claimed[name] = item
+            if other is None:
+                continue
+            where = ("metadata", "previousNames", index)
+            whose = "is its own" if other is item else f"is that of the tunnel {other.name!r}"
+            found.error(
+                "previous-name-in-use",
+                item.document.locate(where),
+                f"the previous name {name!r} {whose}",
+                path=dotted(where),
+                hint="a name that is used again can no longer tell what runs under it",
+                related=() if other is item else (other.location,),
+            )
 
 
 def _psk(key: KeyRef) -> PskRef:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -94,4 +94,18 @@ def change_tunnels(fabric: Fabric, **fields: Any) -> Fabric:
             section = changed.get(policy, getattr(tunnel, policy))
             changed[policy] = replace(section, **{leaf: value}) if leaf else value
         tunnels[name] = replace(tunnel, **changed)
+    return replace(fabric, tunnels=tunnels)
+
+
+def rename_tunnels(fabric: Fabric, names: Mapping[str, str]) -> Fabric:
+    """The fabric with tunnels renamed, each knowing what it was called before."""
+    tunnels = {}
+    for name, tunnel in fabric.tunnels.items():
+        now = names.get(name, name)
+        tunnels[now] = replace(
+            tunnel,
+            name=now,
+            mirror=names.get(tunnel.mirror or "", tunnel.mirror or ""),
+            previous_names=() if now == name else (name,),
+        )
     return replace(fabric, tunnels=tunnels)

@@ -16,7 +16,8 @@ from reconciler.model.router_config import RouterState
 from reconciler.model.secret import Secret
 from reconciler.observe import observe_router
 from reconciler.routers.protocol import Router
-from tests.contract.sites import Site, change_tunnels
+from reconciler.run import apply, preview
+from tests.contract.sites import Site, change_tunnels, rename_tunnels
 
 CONNECTION = "tw-paris-tokyo"
 FILE = "tw-paris-tokyo.conf"
@@ -292,3 +293,72 @@ def test_a_change_that_got_stuck_and_is_taken_back_leaves_nothing_behind(site: S
     list(site.connect("paris").vici.stream("terminate", "control-log", message))
     site.verify()  # its packets wake the tunnel
     assert all(check.passed for check in site.verify())
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"paris-tokyo": "paris-osaka", "tokyo-paris": "osaka-paris"},
+        {"paris-tokyo": "a-name-that-comes-first"},
+        {"tokyo-paris": "a-name-that-comes-first"},
+    ],
+    ids=["both", "initiator", "responder"],
+)
+def test_a_renamed_tunnel_is_replaced_beside_the_old_one(site: Site, names: dict[str, str]) -> None:
+    site.apply()
+    before = spis(site)
+    renamed = rename_tunnels(site.fabric, names)
+    plan = site.preview(renamed).plan
+    assert {change.reason for change in plan.changes} == {f"renamed from {old}" for old in names}
+    assert {change.action for change in plan.changes} == {Action.UPDATE}
+    disruptions = {change.disruption for change in plan.changes}
+    assert disruptions <= {Disruption.NONE, Disruption.MAKE_BEFORE_BREAK} and len(disruptions) == len(names)
+    applied = site.apply(renamed)
+    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
+    assert applied.converged
+    for router in ("paris", "tokyo"):
+        seen = state(site, router)
+        (name,) = (f"tw-{t.name}" for t in renamed.tunnels.values() if t.router == router)
+        assert set(seen.connections) == {sa.connection for sa in seen.sas} == {name}
+        assert set(seen.files) == {f"{name}.conf"}
+        assert len(seen.secret_ids) == len(seen.sas) == 1
+    now = {child.spi_in for sa in state(site).sas for child in sa.children}
+    assert len(now) == 1 and not now & before
+    assert all(check.passed for check in site.verify(renamed))
+
+
+def test_a_reconnect_is_done_once(site: Site) -> None:
+    site.apply()
+    before = spis(site)
+    asked = change_tunnels(site.fabric, reconnect="2026-03-01")
+    plan = site.preview(asked).plan
+    assert {change.reason for change in plan.changes} == {"a reconnect is asked for"}
+    assert [s.summary for s in plan.steps if s.disruption is Disruption.INTERRUPTS] == [
+        "terminate the SAs of tw-paris-tokyo, then bring it up again"
+    ]
+    assert site.apply(asked).converged
+    after = spis(site)
+    assert len(after) == 1 and not after & before
+    # Neither the same wish nor its end is another one.
+    assert site.apply(asked).converged
+    assert site.apply().converged
+    assert spis(site) == after
+
+
+def test_a_reconnect_on_request_needs_no_difference(site: Site) -> None:
+    site.apply()
+    before = spis(site)
+    asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
+    assert [str(change.resource) for change in asked.plan.changes] == ["tokyo/tunnel/tokyo-paris"]
+    assert apply(asked, site.connect).converged
+    assert len(spis(site)) == 1 and not spis(site) & before
+
+
+def test_a_file_that_somebody_replaced_asks_for_no_reconnect(site: Site) -> None:
+    asked = change_tunnels(site.fabric, reconnect="2026-03-01")
+    site.apply(asked)
+    before = spis(site)
+    site.connect("paris").host.write_files({FILE: Secret(b"# nothing of ours\n")})
+    assert "reconnect" not in {c.path for change in site.preview(asked).plan.changes for c in change.changes}
+    assert site.apply(asked).converged
+    assert spis(site) == before or len(spis(site)) == 1

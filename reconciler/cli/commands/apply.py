@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.cli import options
 from reconciler.model.errors import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.cli.saved_plan import SavedPlan
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,49 +21,57 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_routers(parser)
     options.add_selection(parser)
     options.add_output(parser)
+    options.add_applying(parser)
     parser.add_argument("--plan", type=Path, metavar="FILE", help="apply this saved plan; asks nothing")
-    parser.add_argument("--auto-approve", action="store_true", help="do not ask")
-    parser.add_argument(
-        "--wait",
-        type=float,
-        default=10.0,
-        metavar="SECONDS",
-        help="how long new tunnels may take to come up (%(default)s)",
-    )
-    parser.add_argument(
-        "--lock-timeout",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="how long to wait for another run to finish with a router (%(default)s)",
-    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plan, ask, apply, look again."""
+    """Plan or read the saved plan, then `perform` it."""
     from reconciler.cli import saved_plan  # noqa: PLC0415
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.locking import locked  # noqa: PLC0415
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
-    from reconciler.report import json_lines, plan_text  # noqa: PLC0415
-    from reconciler.run import apply, check_targets, preview, targeting  # noqa: PLC0415
 
-    output = Output(arguments)
     # `apply FILE` is what users of such tools type.
     path = arguments.plan or (arguments.tree if arguments.tree.is_file() else None)
     saved = saved_plan.read(path) if path is not None else None
     if saved is not None:
         arguments.tree, arguments.rev, arguments.lab = saved.tree, saved.rev, saved.lab
         arguments.target, arguments.exclude = saved.target, saved.exclude
+    return perform(arguments, saved=saved)
+
+
+def perform(
+    arguments: argparse.Namespace,
+    *,
+    saved: SavedPlan | None = None,
+    reconnect: frozenset[str] = frozenset(),
+) -> int:
+    """Lock, plan, ask, apply, look again; the exit code. `reconnect` names tunnels to take down and up."""
+    from reconciler.cli.output import Output  # noqa: PLC0415
+    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.locking import locked  # noqa: PLC0415
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+    from reconciler.report import json_lines, plan_text  # noqa: PLC0415
+    from reconciler.run import (  # noqa: PLC0415
+        apply,
+        check_keys,
+        check_reconnect,
+        check_targets,
+        preview,
+        targeting,
+    )
+
+    output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
-    connect = connector(fabric, arguments.lab)
+    check_reconnect(fabric, reconnect)
+    connect, store = connector(fabric, arguments.lab), secret_store(arguments)
     selected = targeting(fabric, tuple(arguments.target), tuple(arguments.exclude))
     # What is planned under the lock is still true when it is applied.
     with locked(connect, fabric.routers, arguments.lock_timeout):
-        before = preview(fabric, secret_store(arguments), connect, selected, arguments.parallelism)
+        before = preview(
+            fabric, store, connect, selected, parallelism=arguments.parallelism, reconnect=reconnect
+        )
         check_targets(fabric, before.plan, tuple(arguments.target))
+        check_keys(before, store)
         if saved is not None:
             saved.check(loaded, before.plan)
         output.lines(plan_text.plan_lines(before.plan))

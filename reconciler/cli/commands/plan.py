@@ -32,19 +32,21 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.report.json_lines import plan_digest, plan_objects  # noqa: PLC0415
     from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
-    from reconciler.run import check_targets, preview, targeting  # noqa: PLC0415
+    from reconciler.run import check_keys, check_targets, preview, targeting  # noqa: PLC0415
 
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
+    store = secret_store(arguments)
     found = preview(
         fabric,
-        secret_store(arguments),
+        store,
         connector(fabric, arguments.lab),
         targeting(fabric, targets, excluded),
-        arguments.parallelism,
+        parallelism=arguments.parallelism,
     )
     check_targets(fabric, found.plan, targets)
+    check_keys(found, store)
     output.lines(plan_lines(found.plan))
     output.objects(plan_objects(found.plan))
     if arguments.out is not None:

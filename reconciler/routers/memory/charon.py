@@ -122,10 +122,16 @@ class Charon:
         peer_name, theirs = found
         if not _mirrored(settings, theirs) or self._key(settings) != peer._key(theirs):
             return "received AUTHENTICATION_FAILED notify error"
-        ours_sa = self._ike_sa(name, settings, initiator=True)
-        theirs_sa = peer._ike_sa(peer_name, theirs, initiator=False)
-        ours_sa.peer, theirs_sa.peer = theirs_sa, ours_sa
-        return self._child_sas(ours_sa, theirs_sa, child)
+        ours_sa = self._running(name, settings)
+        if ours_sa is None or ours_sa.peer is None:
+            ours_sa = self._ike_sa(name, settings, initiator=True)
+            ours_sa.peer = peer._ike_sa(peer_name, theirs, initiator=False)
+            ours_sa.peer.peer = ours_sa
+        else:
+            # The configurations of both SAs stay their own; only the children are those of the new ones.
+            ours_sa.settings = {**ours_sa.settings, "children": settings["children"]}
+            ours_sa.peer.settings = {**ours_sa.peer.settings, "children": theirs["children"]}
+        return self._child_sas(ours_sa, ours_sa.peer, child)
 
     def _child_sas(self, ours_sa: Sa, theirs_sa: Sa, name: str) -> str:
         wanted = ours_sa.settings["children"][name]
@@ -152,15 +158,13 @@ class Charon:
                 return name, settings
         return None
 
-    def _ike_sa(self, name: str, settings: dict[str, Any], *, initiator: bool) -> Sa:
-        """The IKE_SA of an equal configuration, or a new one (checkout_by_config)."""
+    def _running(self, name: str, settings: dict[str, Any]) -> Sa | None:
+        """The IKE_SA of an equal configuration (checkout_by_config): the initiating end's choice alone."""
         fingerprint = _fingerprint(settings)
-        for sa in self.sas:
-            if sa.connection == name and sa.fingerprint == fingerprint:
-                # Its configuration stays its own; only the children are those of the new one.
-                sa.settings = {**sa.settings, "children": settings["children"]}
-                return sa
-        sa = Sa(self._network.number(), name, settings, fingerprint, initiator)
+        return next((sa for sa in self.sas if (sa.connection, sa.fingerprint) == (name, fingerprint)), None)
+
+    def _ike_sa(self, name: str, settings: dict[str, Any], *, initiator: bool) -> Sa:
+        sa = Sa(self._network.number(), name, settings, _fingerprint(settings), initiator)
         self.sas.append(sa)
         return sa
 

@@ -19,7 +19,7 @@ from reconciler.plan import make_plan
 from reconciler.report.json_lines import plan_digest
 from reconciler.routers.protocol import Router
 from reconciler.run import compile_fabric, look
-from tests.contract.sites import Site, change_tunnels, memory_site
+from tests.contract.sites import Site, change_tunnels, memory_site, rename_tunnels
 
 CHANGES: list[dict[str, object]] = [
     {"esp__integrity": "sha512"},
@@ -78,6 +78,26 @@ def test_a_crash_after_any_step_is_mended_by_the_next_run(
         state = look(compile_fabric(wanted, here.store("rotated meanwhile")), here.connect).states[name]
         enabled = all(tunnel.enabled for tunnel in wanted.tunnels.values())
         assert len(state.connections) == len(state.files) == len(state.secret_ids) == int(enabled)
+
+
+@settings(max_examples=40, deadline=None)
+@given(VARIANTS, st.sampled_from(["paris-tokyo", "tokyo-paris"]), st.integers(0, 60))
+def test_a_rename_that_is_cut_short_is_finished_by_the_next_run(
+    then: list[dict[str, object]], renamed: str, crash: int
+) -> None:
+    here = site()
+    here.apply()
+    wanted = rename_tunnels(altered(here.fabric, then), {renamed: "anew"})
+    plan = here.preview(wanted).plan
+    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, patience=0.2)
+    applied = here.apply(wanted)
+    assert applied.converged, [o for o in applied.outcomes if o.status is not Status.DONE]
+    seen = look(compile_fabric(wanted, here.store()), here.connect)
+    for name, state in seen.states.items():
+        enabled = [f"tw-{t.name}" for t in wanted.tunnels.values() if t.enabled and t.router == name]
+        assert sorted(state.connections) == sorted({sa.connection for sa in state.sas}) == enabled
+        assert [path.removesuffix(".conf") for path in state.files] == enabled
+        assert len(state.secret_ids) == len(enabled)
 
 
 def test_no_step_can_be_left_out() -> None:

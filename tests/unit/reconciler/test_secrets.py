@@ -7,12 +7,12 @@ import pytest
 
 from reconciler.compile import compile_router
 from reconciler.facets import secrets
-from reconciler.model.errors import KeysDiffer, SecretUnavailable
+from reconciler.model.errors import KeysDiffer, SecretUnavailable, WeakKey
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
-from reconciler.run import compile_fabric
-from reconciler.secrets import FINGERPRINT_KEY, SecretStore
-from tests.contract.sites import change_tunnels
+from reconciler.run import check_keys, compile_fabric
+from reconciler.secrets import FINGERPRINT_KEY, SecretStore, weakness
+from tests.contract.sites import change_tunnels, memory_site
 from tests.fabrics import two_routers
 
 REFERENCE = PskRef("file", "a.psk")
@@ -99,3 +99,44 @@ def test_two_ends_with_different_keys_are_refused_before_anything_is_touched(tmp
     with pytest.raises(KeysDiffer, match=r"LAB_PSK.*OTHER"):
         compile_fabric(fabric, SecretStore(tmp_path, {"LAB_PSK": "one", "OTHER": "two"}))
     assert compile_fabric(fabric, SecretStore(tmp_path, {"LAB_PSK": "one", "OTHER": "one"}))
+
+
+@pytest.mark.parametrize(
+    ("key", "because"),
+    [
+        (b"password", "top-10 common password"),
+        (b"a" * 64, "Repeats"),
+        (b"abcdefghijklmnopqrstuvwxyz", "Sequences"),
+        (b"hunter2hunter2", "Repeats"),
+        (b"P@ssw0rd2023!!", "guesses"),
+        (b"x7Kq!9", "it is short for what it is made of"),
+        (b"\xff\xfe\xfd", "guesses"),
+    ],
+)
+def test_a_key_that_can_be_guessed_is_weak(key: bytes, because: str) -> None:
+    reason = weakness(Secret(key))
+    assert because in reason
+    assert key == b"password" or key.decode(errors="replace") not in reason
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"correct horse battery staple",
+        b"439FGs8LqTD2nhQm",
+        b"a" * 64 + b"439FGs8LqTD2nhQm",
+        b"\x00\x93\xa1\x17\xee\x08\x5b\xc4\x21\x7f\xd0\x66\x39\x8a\xf2\x1c",
+    ],
+)
+def test_a_key_that_takes_too_many_guesses_is_not(key: bytes) -> None:
+    assert weakness(Secret(key)) == ""
+
+
+def test_only_keys_that_would_be_loaded_are_judged(tmp_path: Path) -> None:
+    site = memory_site(tmp_path)
+    weak = site.store("hunter2hunter2")
+    with pytest.raises(WeakKey, match=r"env:LAB_PSK: .*guess") as caught:
+        check_keys(site.preview(psk="hunter2hunter2"), weak)
+    assert "hunter2" not in str(caught.value)
+    site.apply(psk="hunter2hunter2")
+    check_keys(site.preview(change_tunnels(site.fabric, ike__lifetime=4000), psk="hunter2hunter2"), weak)

@@ -80,6 +80,21 @@ def test_assignments_stay(tmp_path: Path) -> None:
     assert addresses == {"a": "203.0.113.5", "n": "203.0.113.4"}
 
 
+def test_a_renamed_tunnel_keeps_the_address_of_its_vip(tmp_path: Path) -> None:
+    def tunnel(metadata: str) -> str:
+        return (
+            f"apiVersion: tunnelwright/v1\nkind: IPsecTunnel\nmetadata: {metadata}\nspec:\n  router: r\n"
+            "  vip: {create: {publicNetwork: wan}}\n  peer: {address: 198.51.100.1, cidrs: [10.9.0.0/24]}\n"
+            "  authentication: {mode: psk, key: {env: KEY}}\n"
+        )
+
+    before, _ = assign(tmp_path, tunnel("{name: old}"))
+    (address,) = before.values()
+    after, _ = assign(tmp_path, tunnel("{name: new, previousNames: [older, old]}"), vip("a"))
+    assert after["new"] == address != after["a"]
+    assert list(validate(load_tree(tmp_path))[1]) == []
+
+
 def test_an_assignment_gives_way_to_a_fixed_address(tmp_path: Path) -> None:
     assign(tmp_path, vip("a"))
     addresses, _ = assign(tmp_path, vip("a"), vip("fixed", address="203.0.113.2"))

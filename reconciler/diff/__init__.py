@@ -1,0 +1,28 @@
+"""RouterConfig against RouterState -> what changes, with its steps, for one router. Pure.
+
+What belongs to one tunnel end (connection, secret, file, running SAs) is one resource, because it
+changes together and in a fixed order; a VIP, the firewall table and the sysctls are one each.
+"""
+
+from __future__ import annotations
+
+from reconciler.diff.host import firewall_changes, host_changes
+from reconciler.diff.live import Live
+from reconciler.diff.removals import removed_tunnels
+from reconciler.diff.tunnels import tunnel_changes
+from reconciler.model.plan import ResourceChange
+from reconciler.model.router_config import RouterConfig, RouterState
+
+
+def diff_router(
+    desired: RouterConfig, state: RouterState, reconnect: frozenset[str] = frozenset()
+) -> tuple[ResourceChange, ...]:
+    """Every resource of one router that differs; nothing when the router is as desired. `reconnect` names
+    tunnels that shall be taken down and up."""
+    live = Live(state)
+    return (
+        *host_changes(desired, state),
+        *firewall_changes(desired, state),
+        *tunnel_changes(desired, live, reconnect),
+        *removed_tunnels(desired, live),
+    )

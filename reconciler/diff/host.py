@@ -1,0 +1,99 @@
+"""What a router holds as a whole: kernel settings, VIPs, the firewall table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.facets import addresses, firewall, sysctls
+from reconciler.model.plan import (
+    Action,
+    AddAddress,
+    ChangeFirewall,
+    Disruption,
+    Operation,
+    Phase,
+    Resource,
+    ResourceChange,
+    SetSysctls,
+    Step,
+)
+from reconciler.model.router_config import Pair, RouterConfig, RouterState
+from reconciler.model.settings import Change
+
+
+def host_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
+    """Kernel settings that are wrong and VIPs that are missing."""
+    wrong = sysctls.wrong(desired.sysctls, live.sysctls)
+    if wrong:
+        summary = f"set {len(wrong)} kernel setting{'s' if len(wrong) != 1 else ''}"
+        operation = SetSysctls({key: value for key, _, value in wrong})
+        changes = tuple(Change(key, before, value, "kernel") for key, before, value in wrong)
+        yield ResourceChange(
+            Resource(desired.router, "sysctl", "forwarding"),
+            Action.UPDATE,
+            "kernel settings would drop or redirect tunnel traffic",
+            changes,
+            (_step(desired, Phase.HOST, summary, operation),),
+        )
+    for address in addresses.missing(desired.addresses, live.addresses):
+        yield ResourceChange(
+            Resource(desired.router, "vip", address.cidr.partition("/")[0]),
+            Action.CREATE,
+            f"the address is not on {address.interface}",
+            (Change("address", None, f"{address.cidr} dev {address.interface}", "kernel"),),
+            (_step(desired, Phase.HOST, f"add {address.cidr} to {address.interface}", AddAddress(address)),),
+        )
+
+
+def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
+    """Elements are added before the tunnels that they guard and deleted after those are gone."""
+    wanted, table = desired.firewall, live.firewall
+    if table is None and not (wanted.guarded or wanted.peers):
+        return
+    delta = firewall.differences(wanted, table)
+    added = {name: add for name, (add, _) in delta.items()}
+    removed = {name: gone for name, (_, gone) in delta.items()}
+    replaced = {name: firewall.in_the_way(added[name], removed[name]) for name in removed}
+    retired = {name: removed[name] - replaced[name] for name in removed}
+    changes = [
+        Change(f"{name}[{first} {second}]", None, "present", "kernel")
+        for name, pairs in added.items()
+        for first, second in sorted(pairs)
+    ]
+    changes += [
+        Change(f"{name}[{first} {second}]", "present", None, "kernel")
+        for name, pairs in removed.items()
+        for first, second in sorted(pairs)
+    ]
+    steps = []
+    if not firewall.same_rules(wanted, table):
+        changes.insert(0, Change("rules", None if table is None else "changed", "tunnelwright's", "kernel"))
+        document = firewall.rebuild(wanted, retired)
+        summary = "load the nftables table inet tunnelwright in one transaction"
+        steps.append(_step(desired, Phase.GUARD, summary, ChangeFirewall(document)))
+    elif any(added.values()):
+        summary = f"add {_elements(added)} to the nftables sets"
+        document = firewall.element_changes(add=added, delete=replaced)
+        steps.append(_step(desired, Phase.GUARD, summary, ChangeFirewall(document)))
+    if any(retired.values()):
+        summary = f"delete {_elements(retired)} from the nftables sets"
+        document = firewall.element_changes(delete=retired)
+        steps.append(_step(desired, Phase.UNGUARD, summary, ChangeFirewall(document)))
+    if steps:
+        yield ResourceChange(
+            Resource(desired.router, "firewall", "inet tunnelwright"),
+            Action.CREATE if table is None else Action.UPDATE,
+            "the table is missing" if table is None else "the table is not as desired",
+            tuple(changes),
+            tuple(steps),
+        )
+
+
+def _elements(pairs: dict[str, frozenset[Pair]]) -> str:
+    count = sum(len(elements) for elements in pairs.values())
+    return f"{count} element{'s' if count != 1 else ''}"
+
+
+def _step(desired: RouterConfig, phase: Phase, summary: str, operation: Operation) -> Step:
+    """A step of the router as a whole."""
+    return Step(desired.router, phase, "", summary, Disruption.NONE, operation)

@@ -1,0 +1,87 @@
+"""What carries our prefix on a router and is desired no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.diff.live import Live
+from reconciler.facets import connections, files, secrets
+from reconciler.model.plan import (
+    Action,
+    Disruption,
+    Operation,
+    Phase,
+    RemoveFile,
+    Resource,
+    ResourceChange,
+    Step,
+    Terminate,
+    UnloadConnection,
+    UnloadSecret,
+)
+from reconciler.model.router_config import PREFIX, RouterConfig
+from reconciler.model.settings import Change
+
+
+def removed_tunnels(desired: RouterConfig, live: Live) -> Iterator[ResourceChange]:
+    """What carries our prefix and is desired no more."""
+    names = {name for name in live.state.connections if name.startswith(PREFIX)}
+    names |= {sa.connection for sa in live.state.sas if not sa.ending}
+    names |= {name.removesuffix(".conf") for name in live.state.files if files.is_ours(name)}
+    orphans = dict(live.secret_ids)
+    for connection in desired.connections.values():
+        for tunnel in (connection.tunnel, *connection.previous):
+            # What runs under a previous name goes with the tunnel's own steps.
+            names.discard(connections.connection_name(tunnel))
+            orphans.pop(secrets.owner_tag(tunnel), None)
+    for name in sorted(names):
+        tunnel = name.removeprefix(PREFIX)
+        orphans.pop(secrets.owner_tag(tunnel), None)
+        yield _removal(desired, live, name, desired.groups.get(tunnel, tunnel))
+    for secret_id in sorted(secret_id for ids in orphans.values() for secret_id in ids):
+        yield ResourceChange(
+            Resource(desired.router, "key", secret_id),
+            Action.DELETE,
+            "no tunnel uses it",
+            (Change("psk", secrets.digest_of(secret_id), None, "vici"),),
+            (
+                Step(
+                    desired.router,
+                    Phase.RETIRE,
+                    "",
+                    f"unload key {secret_id}",
+                    Disruption.NONE,
+                    UnloadSecret(secret_id),
+                ),
+            ),
+        )
+
+
+def _removal(desired: RouterConfig, live: Live, name: str, group: str) -> ResourceChange:
+    tunnel = name.removeprefix(PREFIX)
+    return ResourceChange(
+        Resource(desired.router, "tunnel", tunnel),
+        Action.DELETE,
+        "disabled in Git" if tunnel in desired.groups else "not in Git",
+        (Change("connection", name, None, "vici"),),
+        tuple(retirement(desired.router, group, live, name, Disruption.DESTROYS)),
+    )
+
+
+def retirement(router: str, group: str, live: Live, name: str, ending: Disruption | None) -> Iterator[Step]:
+    """The steps that take a connection off a router. `ending` is what the end of its SAs does to traffic;
+    None where something else ends them."""
+
+    def step(summary: str, operation: Operation, disruption: Disruption = Disruption.NONE) -> Step:
+        return Step(router, Phase.RETIRE, group, summary, disruption, operation)
+
+    path = files.file_name(name)
+    if path in live.state.files:
+        # First, so that a charon that restarts in between does not bring the tunnel back.
+        yield step(f"remove {files.FOLDER}/{path}", RemoveFile(path))
+    if name in live.state.connections:
+        yield step(f"unload connection {name}", UnloadConnection(name))
+    if ending is not None and any(not sa.ending for sa in live.sas.get(name, ())):
+        yield step(f"terminate the SAs of {name}", Terminate(name), ending)
+    for secret_id in live.secret_ids.get(secrets.owner_tag(name.removeprefix(PREFIX)), []):
+        yield step(f"unload key {secret_id}", UnloadSecret(secret_id))
