@@ -15,7 +15,7 @@ from reconciler.cli import options
 from reconciler.model.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lab.engine import Engine, Progress
     from lab.verify import Report
@@ -32,6 +32,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     up = actions.add_parser("up", help="start the routers and hosts of a desired state, without tunnels")
     options.add_tree(up)
     _add_common(up)
+    up.add_argument(
+        "--release",
+        action="append",
+        default=[],
+        metavar="[ROUTER=]RELEASE",
+        help="Debian release, and so strongSwan, of a router or of all: trixie (6.0.1) or bookworm (5.9.8)",
+    )
     up.set_defaults(run=run_up)
 
     verify = actions.add_parser("verify", help="prove every tunnel with captured packets (apply first)")
@@ -68,7 +75,8 @@ def run_up(arguments: argparse.Namespace) -> int:
 
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
-    lab = Lab.up(fabric, arguments.name, progress=_progress(arguments))
+    releases = _releases(arguments.release, fabric.routers)
+    lab = Lab.up(fabric, arguments.name, releases=releases, progress=_progress(arguments))
     nodes = [
         {"role": str(node.role), "name": node.name, "addresses": [a for p in node.ports for a in p.addresses]}
         for node in lab.topology.nodes
@@ -89,6 +97,18 @@ def run_up(arguments: argparse.Namespace) -> int:
         [Line(f"Lab {lab.name} is up: {len(lab.routers)} routers, {lab.data_plane} data plane.", "bold")]
     )
     return ExitCode.OK
+
+
+def _releases(given: list[str], routers: Iterable[str]) -> dict[str, str]:
+    """Router to release. One that is named goes before what is said for all."""
+    chosen: dict[str, str] = {}
+    for text in given:
+        router, _, release = text.rpartition("=")
+        if not router:
+            chosen = {**dict.fromkeys(routers, release), **chosen}
+        else:
+            chosen[router] = release
+    return chosen
 
 
 def run_verify(arguments: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ ROLE_LABEL = "tunnelwright.role"
 NAME_LABEL = "tunnelwright.name"
 DIGEST_LABEL = "tunnelwright.digest"
 STATE_LABEL = "tunnelwright.state"
+RELEASE_LABEL = "tunnelwright.release"
 PLANE_LABEL = "tunnelwright.data-plane"
 
 DataPlane = Literal["kernel", "userspace"]
@@ -85,7 +86,8 @@ class Recipe:
     """What all containers of one lab have in common."""
 
     lab: str
-    image: str
+    images: Mapping[str, str]
+    """Debian release to image."""
     places: Places
     labels: Mapping[str, str]
 
@@ -107,10 +109,15 @@ def find(engine: Engine, lab: str | None) -> list[Found]:
 
 def start(engine: Engine, recipe: Recipe, node: Node) -> int:
     """Create and start one container without any network; its process id on the engine's host."""
-    labels = {**recipe.labels, ROLE_LABEL: str(node.role), NAME_LABEL: node.name}
+    labels = {
+        **recipe.labels,
+        ROLE_LABEL: str(node.role),
+        NAME_LABEL: node.name,
+        RELEASE_LABEL: node.release,
+    }
     with engine.connect() as client:
         made = client.create_container(
-            recipe.image,
+            recipe.images[node.release],
             command=[str(node.role)],
             name=container_name(recipe.lab, node.role, node.name),
             hostname=node.name[:63],

@@ -13,11 +13,11 @@ from importlib import resources
 from pathlib import Path
 
 from lab.engine import Engine, EngineUnavailable, Progress, install_missing, quiet
+from lab.topology import DEFAULT_RELEASE
 from reconciler.model.errors import TunnelwrightError
 
 REPOSITORY = "tunnelwright-lab"
-LOCAL_BASE = "tunnelwright-base:trixie"
-REGISTRY_BASE = "debian:trixie-slim"
+LOCAL_BASE = "tunnelwright-base"
 BASE_VARIABLE = "TUNNELWRIGHT_LAB_BASE"
 FILES = ("Dockerfile", "entrypoint.sh", "send.py", "strongswan-lab.conf")
 
@@ -26,14 +26,18 @@ class ImageBroken(TunnelwrightError):
     """The image could not be built; the message holds what the build said last."""
 
 
-def ensure_image(engine: Engine, *, base: str = "", progress: Progress = quiet) -> str:
-    """The reference of the lab's image, built if the engine does not have it.
+def ensure_image(
+    engine: Engine, release: str = DEFAULT_RELEASE, *, base: str = "", progress: Progress = quiet
+) -> str:
+    """The reference of the lab's image with a Debian release's strongSwan, built if the engine lacks it.
 
-    `base` (or the variable TUNNELWRIGHT_LAB_BASE) names another Debian image to build on. Without it a
-    minimal root is made by mmdebstrap where that is possible, and pulled from a registry elsewhere.
-    Raises `ImageBroken`, `EngineUnavailable`.
+    `base` (or, for the default release, the variable TUNNELWRIGHT_LAB_BASE) names another Debian image to
+    build on. Without it a minimal root is made by mmdebstrap where that is possible, and pulled from a
+    registry elsewhere. Raises `ImageBroken`, `EngineUnavailable`.
     """
-    base = base or os.environ.get(BASE_VARIABLE, "") or _default_base(engine, progress)
+    if not base and release == DEFAULT_RELEASE:
+        base = os.environ.get(BASE_VARIABLE, "")
+    base = base or _default_base(engine, release, progress)
     reference = image_reference(base)
     if not _present(engine, reference):
         progress(f"building the image {reference} on {base}")
@@ -59,19 +63,20 @@ def _present(engine: Engine, reference: str) -> bool:
         return bool(client.images(name=reference, quiet=True))
 
 
-def _default_base(engine: Engine, progress: Progress) -> str:
-    if _present(engine, LOCAL_BASE):
-        return LOCAL_BASE
+def _default_base(engine: Engine, release: str, progress: Progress) -> str:
+    local = f"{LOCAL_BASE}:{release}"
+    if _present(engine, local):
+        return local
     if not shutil.which("mmdebstrap"):
         try:
             install_missing({"mmdebstrap": "mmdebstrap"}, progress)
         except EngineUnavailable:
-            return REGISTRY_BASE
-    progress(f"making the base image {LOCAL_BASE} (mmdebstrap)")
+            return f"debian:{release}-slim"
+    progress(f"making the base image {local} (mmdebstrap)")
     with tempfile.TemporaryDirectory(prefix="tunnelwright-") as folder:
         root = Path(folder) / "root.tar"
         done = subprocess.run(
-            ["mmdebstrap", "--variant=minbase", "trixie", str(root)],
+            ["mmdebstrap", "--variant=minbase", release, str(root)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -82,10 +87,9 @@ def _default_base(engine: Engine, progress: Progress) -> str:
                 "mmdebstrap cannot make a Debian root: " + done.stderr.strip()[-500:],
                 hint=f"name a base image in {BASE_VARIABLE} instead",
             )
-        repository, _, tag = LOCAL_BASE.partition(":")
         with engine.connect() as client:
-            client.import_image_from_file(str(root), repository=repository, tag=tag)
-    return LOCAL_BASE
+            client.import_image_from_file(str(root), repository=LOCAL_BASE, tag=release)
+    return local
 
 
 def _build(engine: Engine, reference: str, base: str) -> None:

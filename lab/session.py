@@ -22,6 +22,7 @@ from lab.containers import (
     NAME_LABEL,
     PLANE_LABEL,
     PROBE_ESP,
+    RELEASE_LABEL,
     ROLE_LABEL,
     STATE_LABEL,
     DataPlane,
@@ -37,6 +38,7 @@ from lab.containers import (
 from lab.engine import Engine, Progress, find_engine, locked, quiet, until
 from lab.image import ensure_image
 from lab.topology import (
+    DEFAULT_RELEASE,
     LabRefused,
     Node,
     Role,
@@ -100,31 +102,36 @@ class Lab:
         *,
         engine: Engine | None = None,
         image: str = "",
+        releases: Mapping[str, str] | None = None,
         progress: Progress = quiet,
     ) -> Self:
         """The Fabric's lab, running: the same one if it is up and unchanged, else a new one.
 
-        `image` is the reference of an image that is there; by default the lab's own is built.
+        `image` is the reference of an image that is there; by default the lab's own is built. `releases`
+        gives routers another Debian release, and with it another strongSwan, than the default one.
         Nothing is left behind when it fails. Raises `LabRefused`, `EngineUnavailable`, `ImageBroken`,
         `CommandRejected`, `RouterUnreachable`.
         """
         check_lab_name(name)
-        topology = topology_of(fabric)
+        topology = topology_of(fabric, releases)
         engine = engine or find_engine(progress)
-        image = image or ensure_image(engine, progress=progress)
+        images = {} if not image else {DEFAULT_RELEASE: image}
+        for release in sorted({DEFAULT_RELEASE, *(node.release for node in topology.nodes)} - set(images)):
+            images[release] = ensure_image(engine, release, progress=progress)
         root = state_root()
         state = root / name
         _check_paths(state, topology)
         root.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         with locked(root / f"{name}.lock"):
-            digest = f"{topology.digest}-{image.rpartition(':')[2]}"
+            built = "-".join(images[release].rpartition(":")[2] for release in sorted(images))
+            digest = f"{topology.digest}-{built}"
             lab = cls._whole(name, topology, engine, digest)
             if lab is None:
                 remove(engine, name, state)
                 progress(f"starting {len(topology.nodes) + 1} containers")
                 try:
                     labels = {LABEL: name, DIGEST_LABEL: digest, STATE_LABEL: str(state)}
-                    lab = cls._build(topology, engine, Recipe(name, image, Places(state), labels))
+                    lab = cls._build(topology, engine, Recipe(name, images, Places(state), labels))
                 except BaseException:
                     remove(engine, name, state)
                     raise
@@ -137,7 +144,7 @@ class Lab:
         """The lab that is up under this name. Raises `LabRefused` when it is not, or is another's."""
         check_lab_name(name)
         engine = engine or find_engine()
-        topology = topology_of(fabric)
+        topology = topology_of(fabric, _releases(find(engine, name), fabric))
         lab = cls._whole(name, topology, engine, None)
         if lab is None:
             raise LabRefused(f"no lab {name} of this fabric is up", hint=f"tunnelwright lab up --name {name}")
@@ -266,6 +273,16 @@ class Lab:
         done = self.exec(Role.WIRE, self.name, ["sh", "/spool/wire.sh"])
         if done.exit_code != 0:
             raise CommandRejected(f"the lab cannot be wired: {done.stderr.strip()[-500:]}", operation="wire")
+
+
+def _releases(found: Sequence[Found], fabric: Fabric) -> dict[str, str]:
+    """The release of each router of a fabric that a lab has, as its containers say."""
+    return {
+        name: container.labels[RELEASE_LABEL]
+        for container in found
+        if container.labels.get(ROLE_LABEL) == Role.ROUTER
+        and (name := container.labels[NAME_LABEL]) in fabric.routers
+    }
 
 
 def labs(engine: Engine | None = None) -> tuple[LabSummary, ...]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
@@ -34,6 +34,11 @@ class Role(StrEnum):
     HOST = "host"
     BYSTANDER = "bystander"
     WIRE = "wire"
+
+
+RELEASES = ("trixie", "bookworm")
+"""Debian releases that a router of the lab can be made of: strongSwan 6.0.1 and 5.9.8."""
+DEFAULT_RELEASE = RELEASES[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ class Node:
     """Router only: networks whose traffic its own source NAT translates."""
     nat_interfaces: tuple[str, ...] = ()
     """Router only: interfaces towards those networks, where nothing is translated."""
+    release: str = DEFAULT_RELEASE
+    """The Debian release whose strongSwan it has."""
 
     def port_in(self, network: str) -> Port:
         """The node's port in one network, by the network's name. Raises `LabRefused`."""
@@ -171,11 +178,14 @@ def free_address(cidr: str, taken: Iterable[str], *, from_end: bool = False) -> 
     raise LabRefused(f"no address is free in {cidr} for a host of the lab")
 
 
-def topology_of(fabric: Fabric) -> Topology:
+def topology_of(fabric: Fabric, releases: Mapping[str, str] | None = None) -> Topology:
     """The lab of a Fabric. Equal Fabrics give equal topologies, whatever order their maps have.
 
-    Raises `LabRefused` when a network has no address left for a host.
+    `releases` gives routers another Debian release than the default one. Raises `LabRefused` for a router or
+    a release that there is not, and when a network has no address left for a host.
     """
+    chosen = releases or {}
+    _check_releases(fabric, chosen)
     used_public = {a.network for r in fabric.routers.values() for a in r.public}
     used_vpc = {a.network for r in fabric.routers.values() for a in r.vpc}
     bridges = tuple(
@@ -190,7 +200,12 @@ def topology_of(fabric: Fabric) -> Topology:
         )
         for network in sorted(used_public)
     }
-    nodes = [_router(fabric, fabric.routers[name], bystanders, plug) for name in sorted(fabric.routers)]
+    nodes = [
+        replace(
+            _router(fabric, fabric.routers[name], bystanders, plug), release=chosen.get(name, DEFAULT_RELEASE)
+        )
+        for name in sorted(fabric.routers)
+    ]
     for network in sorted(used_vpc):
         nodes.append(_host(fabric, network, plug))
     for network, address in bystanders.items():
@@ -198,6 +213,17 @@ def topology_of(fabric: Fabric) -> Topology:
         port = plug.port(WAN, network, "eth0", (f"{address}/{prefix}",))
         nodes.append(Node(Role.BYSTANDER, network, (port,)))
     return Topology(bridges, tuple(nodes))
+
+
+def _check_releases(fabric: Fabric, releases: Mapping[str, str]) -> None:
+    for router, release in releases.items():
+        if router not in fabric.routers:
+            known = ", ".join(sorted(fabric.routers))
+            raise LabRefused(f"there is no router {router!r}", hint=f"there are: {known}")
+        if release not in RELEASES:
+            raise LabRefused(
+                f"no lab router is made of {release!r}", hint=f"there are: {', '.join(RELEASES)}"
+            )
 
 
 def flows_of(fabric: Fabric, topology: Topology) -> tuple[Flow, ...]:

@@ -16,6 +16,9 @@ from reconciler.model.router_config import ChildSa, IkeSa
 from reconciler.observe import read_sas
 from reconciler.routers.protocol import Vici
 
+OVERLAP = 0.25
+"""Seconds for which old and new SAs both stay. The other end of an IKEv1 exchange installs the new SA after
+this end has (RFC 2409, section 5.5), and what was sent on the old one may be on its way."""
 _POLL = 0.05
 _EXPLAIN_AT_MOST = 3
 _EXPLAIN_TIMEOUT = "3000"
@@ -88,15 +91,19 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
             _start(vici, attempt, patience)
     deadline = time.monotonic() + patience
     pending = {name: attempt for name, attempt in attempts.items() if not attempt.refused}
+    doomed: list[tuple[str, str]] = []
     while pending:
         now = _by_connection(vici, [attempt.item for attempt in pending.values()])
         for name, found in now.items():
             if pending[name].complete(found):
-                _retire(vici, pending.pop(name).outdated(found))
+                doomed += pending.pop(name).outdated(found)
         if time.monotonic() >= deadline:
             break
         if pending:
             time.sleep(_POLL)
+    if doomed:
+        time.sleep(OVERLAP)
+        _retire(vici, doomed)
     for position, attempt in enumerate(pending.values()):
         reason = _explain(vici, attempt.item) if position < _EXPLAIN_AT_MOST else ""
         attempt.refused = reason or f"no CHILD_SA within {patience:g} s"

@@ -125,8 +125,12 @@ def _pair(first: str, second: str, of_set: str) -> dict[str, Any]:
 
 def _clamp(mss: int) -> list[dict[str, Any]]:
     size = {"tcp option": {"name": "maxseg", "field": "size"}}
-    flags = {"&": [_payload("tcp", "flags"), {"|": ["syn", "rst"]}]}
-    return [_is(flags, "syn"), _is(size, mss, ">"), {"mangle": {"key": size, "value": mss}}]
+    # One flag alone: a mask of several is listed in one way by nftables 1.0.6, in another by 1.1.3.
+    return [
+        _is(_payload("tcp", "flags"), "syn", "in"),
+        _is(size, mss, ">"),
+        {"mangle": {"key": size, "value": mss}},
+    ]
 
 
 def canonical(rules: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

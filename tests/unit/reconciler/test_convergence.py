@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler import establish
 from reconciler.apply import apply_plan
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
@@ -30,6 +32,14 @@ CHANGES: list[dict[str, object]] = [
     {"enabled": False},
 ]
 VARIANTS = st.lists(st.sampled_from(CHANGES), max_size=3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_overlap() -> Iterator[None]:
+    """In memory nothing is ever on its way."""
+    before, establish.OVERLAP = establish.OVERLAP, 0.0
+    yield
+    establish.OVERLAP = before
 
 
 def altered(fabric: Fabric, changes: list[dict[str, object]]) -> Fabric:
