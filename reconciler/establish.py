@@ -36,6 +36,8 @@ class _Attempt:
     item: Establish
     old_ike: frozenset[str]
     old_children: frozenset[str]
+    runs: bool
+    """Whether an SA of this connection ran, not only of one that it replaces."""
     right_already: set[str] = field(default_factory=set)
     """Children whose running SA has the loaded configuration, by charon's own comparison."""
     refused: str = ""
@@ -82,6 +84,7 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
             item,
             frozenset(sa.id for sa in found),
             frozenset(child.id for sa in found for child in sa.children),
+            any(sa.connection == item.connection for sa in found),
             refused=stuck.get(name, ""),
         )
         for item, (name, found) in zip(wanted, _by_connection(vici, wanted).items(), strict=True)
@@ -126,7 +129,7 @@ def _start(vici: Vici, attempt: _Attempt, patience: float) -> None:
     timeout = f"{seconds * 1000:.0f}" if attempt.old_children else "-1"
     for child in attempt.item.children:
         failure, words = _initiate(vici, attempt.item.connection, child, timeout)
-        if any("existing duplicate" in line for line in words) and not attempt.item.replaces:
+        if any("existing duplicate" in line for line in words) and attempt.runs:
             attempt.right_already.add(child)
         elif failure:
             attempt.refused = _telling(words, failure)

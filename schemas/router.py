@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
-from schemas.base import SEQUENCE, Address, Cidr, Document, Interface, Model, Name
+from schemas.base import (
+    SEQUENCE,
+    Address,
+    Cidr,
+    Document,
+    Interface,
+    Model,
+    Name,
+    one_of_schema,
+    require_one,
+)
 
 
 class NetworkAttachment(Model):
@@ -34,12 +44,65 @@ class DockerAccessSpec(Model):
     )
 
 
-class AccessSpec(Model):
-    """How the router is reached."""
+class SshAccessSpec(Model):
+    """A router behind sshd. What is not given is taken from the controller's own `~/.ssh/config`."""
 
-    docker: DockerAccessSpec = Field(
-        default_factory=DockerAccessSpec, description="Through a container engine.", examples=[{}]
+    host: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$",
+        description="Its name or address, or an alias of the controller's `~/.ssh/config`.",
+        examples=["router-a.example.net"],
     )
+    port: int | None = Field(default=None, ge=1, le=65535, description="Default: 22.", examples=[22])
+    user: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$",
+        description=(
+            "The account on the router: root, or one that may do what root does. Default: the controller's."
+        ),
+        examples=["root"],
+    )
+    identity_file: str | None = Field(
+        default=None,
+        pattern=r"^[/~]",
+        description=(
+            "Path of a private key on the controller, without a passphrase. Default: the keys of the agent, "
+            "then `~/.ssh/id_*`."
+        ),
+        examples=["~/.ssh/tunnelwright"],
+    )
+    host_key: str | None = Field(
+        default=None,
+        pattern=r"^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?$",
+        description=(
+            "The router's public host key, as in its `/etc/ssh/ssh_host_*_key.pub`. Default: those of the "
+            "controller's `~/.ssh/known_hosts`. A key that is not known is refused."
+        ),
+        examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"],
+    )
+    vici_socket: str = Field(
+        default="/run/charon.vici",
+        pattern=r"^/",
+        description="Path of charon's VICI socket on the router.",
+        examples=["/run/charon.vici"],
+    )
+
+
+class AccessSpec(Model):
+    """How the router is reached: exactly one of two."""
+
+    model_config = ConfigDict(json_schema_extra=one_of_schema("docker", "ssh"))
+
+    docker: DockerAccessSpec | None = Field(
+        default=None, description="Through a container engine.", examples=[{}]
+    )
+    ssh: SshAccessSpec | None = Field(
+        default=None, description="By SSH.", examples=[{"host": "router-a.example.net", "user": "root"}]
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        require_one(self, "docker", "ssh")
+        return self
 
 
 class SystemVip(Model):
@@ -82,7 +145,7 @@ class VpcRouterSpec(Model):
         examples=[1360],
     )
     access: AccessSpec = Field(
-        default_factory=AccessSpec,
+        default_factory=lambda: AccessSpec(docker=DockerAccessSpec()),
         description="How the router is reached. Default: the container that has the router's name.",
         examples=[{"docker": {"container": "router-a"}}],
     )

@@ -13,7 +13,7 @@ from reconciler.cli.output import Output
 from reconciler.load import Loaded, load_revision, load_tree
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.errors import ExitCode, TunnelwrightError
-from reconciler.model.fabric import Fabric
+from reconciler.model.fabric import Fabric, SshAccess
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json_lines import diagnostic_object
 from reconciler.validate import validate
@@ -67,10 +67,16 @@ def secret_store(arguments: argparse.Namespace) -> SecretStore:
 
 
 def connector(fabric: Fabric, lab: str | None) -> Connect:
-    """How each router of a fabric is reached: where its document says, or in a lab."""
-    from reconciler.routers.docker_router import DockerRouter  # noqa: PLC0415
+    """How each router of a fabric is reached: as its document says, or in a lab."""
 
     def connect(name: str) -> Router:
+        access = fabric.routers[name].access
+        if lab is None and isinstance(access, SshAccess):
+            from reconciler.routers.ssh_router import SshRouter  # noqa: PLC0415  800 ms that labs need not pay
+
+            return SshRouter(name, access)
+        from reconciler.routers.docker_router import DockerRouter  # noqa: PLC0415
+
         return DockerRouter(fabric.routers[name], lab)
 
     return connect

@@ -107,6 +107,21 @@ class DockerAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class SshAccess:
+    """A router behind sshd. What is None or empty is left to the user's OpenSSH configuration."""
+
+    host: str
+    port: int | None
+    user: str | None
+    identity_file: str
+    """Path of a private key on this machine."""
+    host_key: str
+    """The router's public key (`ssh-ed25519 AAAA…`); without it the user's known_hosts decide."""
+    vici_socket: str
+    """Path of the socket on the router."""
+
+
+@dataclass(frozen=True, slots=True)
 class Vip:
     """A virtual IP. `managed` is False for an address that the router has anyway (its system VIP,
     or one declared as provided by others): it is never added by this tool."""
@@ -152,7 +167,7 @@ class Router:
     """A vRouter that we manage."""
 
     name: str
-    access: DockerAccess
+    access: DockerAccess | SshAccess
     management_cidr: str | None
     public: tuple[Attachment, ...]
     vpc: tuple[Attachment, ...]

@@ -11,6 +11,7 @@ import docker.errors
 
 from reconciler.facets.files import FOLDER
 from reconciler.model.errors import RouterUnreachable
+from reconciler.model.fabric import DockerAccess
 from reconciler.model.fabric import Router as DesiredRouter
 from reconciler.routers.docker_exec import run_in_container
 from reconciler.routers.engine import engine_url, knock
@@ -21,25 +22,29 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
+LAB_SOCKET = "/run/charon/charon.vici"
 LAB_LABEL = "tunnelwright.lab"
 ROLE_LABEL = "tunnelwright.role"
 NAME_LABEL = "tunnelwright.name"
 
 
 class DockerRouter:
-    """One router's container. `lab` names the lab whose container stands for the router, in place of
-    the one that the desired state names.
+    """One router's container. `lab` names the lab whose container stands for the router, however the
+    desired state says that the router is reached.
 
     Raises RouterUnreachable when there is no engine, no such container, or no charon in it.
     """
 
     def __init__(self, desired: DesiredRouter, lab: str | None = None) -> None:
         self.name = desired.name
+        access = desired.access
+        if lab is not None or not isinstance(access, DockerAccess):
+            access = DockerAccess(desired.name, LAB_SOCKET)
         self._client = _connect(desired.name)
         try:
-            self._container = self._find(desired, lab)
-            socket_path = self._host_path(PurePosixPath(desired.access.vici_socket))
-            self.vici = UnixVici(self.name, str(socket_path))
+            self._container = self._find(access, lab)
+            socket_path = self._host_path(PurePosixPath(access.vici_socket))
+            self.vici = UnixVici.at(self.name, str(socket_path))
         except BaseException:
             self._client.close()
             raise
@@ -50,22 +55,22 @@ class DockerRouter:
         self.vici.close()
         self._client.close()
 
-    def _find(self, desired: DesiredRouter, lab: str | None) -> Container:
+    def _find(self, access: DockerAccess, lab: str | None) -> Container:
         try:
             if lab is None:
-                container = self._client.containers.get(desired.access.container)
+                container = self._client.containers.get(access.container)
             else:
-                labels = {LAB_LABEL: lab, ROLE_LABEL: "router", NAME_LABEL: desired.name}
+                labels = {LAB_LABEL: lab, ROLE_LABEL: "router", NAME_LABEL: self.name}
                 wanted = [f"{key}={value}" for key, value in labels.items()]
                 found = self._client.containers.list(all=True, filters={"label": wanted})
                 if not found:
                     raise self._unreachable(
-                        f"lab {lab!r} has no router {desired.name!r}", "is the lab up? (tunnelwright lab up)"
+                        f"lab {lab!r} has no router {self.name!r}", "is the lab up? (tunnelwright lab up)"
                     )
                 container = found[0]
         except docker.errors.NotFound as error:
             raise self._unreachable(
-                f"there is no container {desired.access.container!r}",
+                f"there is no container {access.container!r}",
                 "spec.access.docker.container names it; for a lab give --lab NAME",
             ) from error
         if container.status != "running":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 from vici import Session
 from vici.exception import CommandException, SessionException
@@ -15,26 +15,36 @@ from vici.exception import CommandException, SessionException
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.routers.protocol import Message
 
+_PATIENCE = 15.0
+"""Seconds for which a silent charon is waited for: one that was asked for more than 512 KiB in one message
+never answers."""
+
 
 class UnixVici:
-    """A session with one charon. `timeout` is how many seconds a silent charon is waited for: one that
-    was asked for more than 512 KiB in one message never answers."""
+    """A session with the charon that is behind a connected socket, which it closes in the end."""
 
-    def __init__(self, router: str, path: str, timeout: float = 15.0) -> None:
+    def __init__(self, router: str, connected: socket.socket) -> None:
         self._router = router
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(timeout)
+        self._socket = connected
+        self._socket.settimeout(_PATIENCE)
+        self._session = Session(self._socket)
+
+    @classmethod
+    def at(cls, router: str, path: str) -> Self:
+        """The charon whose socket has this path on this machine. Raises RouterUnreachable."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_PATIENCE)
         try:
-            self._socket.connect(path)
+            connection.connect(path)
         except OSError as error:
-            self._socket.close()
+            connection.close()
             raise RouterUnreachable(
                 f"charon's VICI socket {path} does not answer: {error.strerror or error}",
                 router=router,
                 operation="connect",
                 hint=_HINTS.get(type(error), "is charon running on the router?"),
             ) from error
-        self._session = Session(self._socket)
+        return cls(router, connection)
 
     def request(self, command: str, message: Message | None = None) -> Message:
         """Send one command and return its reply."""

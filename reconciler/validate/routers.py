@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.fabric import Attachment, DockerAccess, Router
+from reconciler.model.fabric import Attachment, DockerAccess, Router, SshAccess
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.networks import host_problem
-from schemas.router import NetworkAttachment, VpcRouterSpec
+from schemas.router import AccessSpec, DockerAccessSpec, NetworkAttachment, VpcRouterSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,9 @@ def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, Router]:
         _check_system_vip(item, found)
         if public is None or vpc is None:
             continue
-        docker = item.spec.access.docker
         routers[item.name] = Router(
             name=item.name,
-            access=DockerAccess(docker.container or item.name, docker.vici_socket),
+            access=_access(item.name, item.spec.access),
             management_cidr=item.spec.management_network,
             public=public,
             vpc=vpc,
@@ -50,6 +49,16 @@ def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, Router]:
             location=item.location,
         )
     return routers
+
+
+def _access(name: str, spec: AccessSpec) -> DockerAccess | SshAccess:
+    if spec.ssh is not None:
+        ssh = spec.ssh
+        return SshAccess(
+            ssh.host, ssh.port, ssh.user, ssh.identity_file or "", ssh.host_key or "", ssh.vici_socket
+        )
+    docker = spec.docker or DockerAccessSpec()
+    return DockerAccess(docker.container or name, docker.vici_socket)
 
 
 def _attachments(

@@ -14,7 +14,9 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
+from reconciler.routers.ssh_router import SshRouter
 from tests.contract.sites import Site, memory_site
+from tests.contract.sshd import Sshd, set_up
 from tests.fabrics import two_routers
 
 
@@ -24,16 +26,38 @@ def contract_lab(engine: Engine) -> Iterator[Lab]:
         yield lab
 
 
-@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.engine)])
+@pytest.fixture(scope="session")
+def contract_sshd(contract_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Sshd:
+    return set_up(contract_lab, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def sshd(contract_sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Sshd:
+    """sshd in the lab's routers, and this user's home prepared for it."""
+    monkeypatch.setenv("HOME", str(contract_sshd.home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return contract_sshd
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("real", marks=pytest.mark.engine),
+        pytest.param("ssh", marks=pytest.mark.engine),
+    ]
+)
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """Two bare routers; real ones are emptied afterwards, for the next test."""
     if request.param == "memory":
         yield memory_site(tmp_path)
         return
     lab: Lab = request.getfixturevalue("contract_lab")
+    by_ssh: Sshd | None = request.getfixturevalue("sshd") if request.param == "ssh" else None
     fabric = two_routers()
 
     def reach(_: Fabric, name: str) -> Router:
+        if by_ssh is not None:
+            return SshRouter(name, by_ssh.access(name))
         return DockerRouter(fabric.routers[name], lab.name)
 
     def restart_charon(name: str) -> None:
@@ -44,7 +68,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     def delete_address(name: str, address: InterfaceAddress) -> None:
         lab.run(Role.ROUTER, name, ["ip", "address", "delete", address.cidr, "dev", address.interface])
 
-    real = Site("real", fabric, reach, restart_charon, delete_address, tmp_path)
+    real = Site(request.param, fabric, reach, restart_charon, delete_address, tmp_path)
     yield real
     emptied = real.apply(replace(fabric, tunnels={}))
     real.close()
