@@ -82,12 +82,12 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
     }
     settings["children"] = {
         name: {"local_ts": local_ts, "remote_ts": remote_ts, **child}
-        for name, local_ts, remote_ts in _selectors(tunnel)
+        for name, local_ts, remote_ts in selectors(tunnel)
     }
     return settings
 
 
-def _selectors(tunnel: Tunnel) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+def selectors(tunnel: Tunnel) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Child name, local and remote selectors. IKEv1 quick mode carries one pair for each child
     (RFC 2409, section 5.5); IKEv2 carries lists."""
     if tunnel.ike.version == 2:

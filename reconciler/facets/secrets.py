@@ -15,24 +15,24 @@ _OWNER_LENGTH = 255
 
 
 def compile_secret(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> SharedSecret:
-    """The key of one tunnel as charon holds it.
-
-    The addresses are among the owners because an IKEv1 responder looks the key up before it has seen
-    an identity (RFC 2409, section 5.4).
-    """
+    """The key of one tunnel as charon holds it."""
     digest = fingerprint(psk, key=fingerprint_key, context=tunnel.name)
-    owners = (
-        _owner(tunnel.local_id),
-        _owner(tunnel.peer_id),
-        tunnel.vip.address,
-        tunnel.peer_address,
-    )
     return SharedSecret(
         # swanctl takes sections of `secrets` for IKE keys when their name starts with `ike`.
         id=f"{owner_tag(tunnel.name)}-{digest}",
-        owners=tuple(dict.fromkeys(owners)),
+        owners=owners(tunnel),
         secret=psk,
     )
+
+
+def owners(tunnel: Tunnel) -> tuple[str, ...]:
+    """The identities for which charon is to use a tunnel's key, each once.
+
+    The addresses are among them because an IKEv1 responder looks the key up before it has seen an identity
+    (RFC 2409, section 5.4).
+    """
+    found = (_owner(tunnel.local_id), _owner(tunnel.peer_id), tunnel.vip.address, tunnel.peer_address)
+    return tuple(dict.fromkeys(found))
 
 
 def _owner(identity: IkeId) -> str:
