@@ -42,6 +42,13 @@ def _owner(identity: IkeId) -> str:
     return text if len(text.encode()) <= _OWNER_LENGTH else identity.value
 
 
+def can_own(identity: IkeId) -> bool:
+    """True when charon can have a key for the identity: one that is spelled in hexadecimal needs its type, so
+    it may not be cut down to fit."""
+    text = _owner(identity)
+    return text.isascii() and not text.startswith("#")
+
+
 def is_ours(secret_id: str) -> bool:
     """True for an id that this tool gave."""
     return secret_id.startswith(f"ike-{PREFIX}")

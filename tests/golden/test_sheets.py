@@ -1,5 +1,5 @@
-"""Sheets for the other end as people read them. Each folder of `sheets` holds a `desired.yaml` with one tunnel
-and a text for each format; where a format cannot express the tunnel, its text is the reason.
+"""Sheets for the other end as people read them. Each folder of `sheets` holds a `desired.yaml` with one
+tunnel, and a text for each format; where a format cannot express the tunnel, its text is the reason.
 
 `UPDATE_GOLDEN=1 pytest tests/golden` writes the texts anew; read the difference before committing it.
 """

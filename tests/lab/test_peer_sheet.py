@@ -119,7 +119,7 @@ def printed(tree: Path, secrets: Path, capsys: pytest.CaptureFixture[str]) -> st
 
 
 def configure_by_hand(lab: Lab, sheet: str, cidrs: tuple[str, ...]) -> None:
-    """As tokyo's administrator would: the sheet in a file, and the addresses, NAT and forwarding of the site."""
+    """As tokyo's administrator would: the sheet in a file, and the site's addresses, NAT and forwarding."""
     tunnel = replace(two_routers().tunnels["tokyo-paris"], local_cidrs=cidrs)
     second = "ip address replace 10.2.9.1/25 dev eth1\n" if len(cidrs) > 1 else ""
     script = (
@@ -152,14 +152,9 @@ def test_a_foreign_router_with_the_sheet_is_our_peer(
     for address in case.far:
         lab2.run(Role.HOST, "tokyo-net", ["ip", "address", "replace", f"{address}/24", "dev", "eth0"])
         assert_traffic_passes(lab2, address)
-    sas = preview(fabric, SecretStore(secrets), connect).observation.states["paris"].sas_of("tw-paris-tokyo")
-    pairs = {
-        (ours, theirs)
-        for sa in sas
-        for child in sa.children
-        for ours in child.local_ts
-        for theirs in child.remote_ts
-    }
+    state = preview(fabric, SecretStore(secrets), connect).observation.states["paris"]
+    children = [child for sa in state.sas_of("tw-paris-tokyo") for child in sa.children]
+    pairs = {(ours, theirs) for child in children for ours in child.local_ts for theirs in child.remote_ts}
     assert pairs == {("10.1.0.0/24", cidr) for cidr in fabric.tunnels["paris-tokyo"].peer_cidrs}
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.facets import files
-from reconciler.facets.connections import compile_settings
+from reconciler.facets.connections import compile_settings, swanctl_id
 from reconciler.load import load_tree
 from reconciler.model.fabric import IdType, IkeId, Tunnel
 from reconciler.model.secret import Secret
@@ -81,7 +81,7 @@ def test_mirroring_twice_is_the_tunnel_again() -> None:
 def test_any_id_and_key_come_back_from_swanctl(value: str, key: bytes) -> None:
     end = replace(mirrored(TUNNEL), local_id=IkeId(IdType.FQDN, value))
     text = rendered(end, SWANCTL, Secret(key))
-    assert dict(flatten(written(text, "connections")))["local.id"] == f"fqdn:{value}"
+    assert dict(flatten(written(text, "connections")))["local.id"] == swanctl_id(end.local_id)
     secret = written(text, "secrets")["secret"]
     assert isinstance(secret, str)
     assert base64.b64decode(secret.removeprefix("0s")) == key
@@ -168,9 +168,8 @@ def test_a_value_that_is_not_the_tunnels_own_is_marked() -> None:
 
 def test_a_long_name_is_cut_and_stays_its_own() -> None:
     ends = [replace(mirrored(TUNNEL), name=f"{'a' * 40}-{number}") for number in range(2)]
-    names = [
-        re.findall(r'config vpn ipsec phase1.*\n +edit "(.*)"', rendered(end, "fortigate")) for end in ends
-    ]
+    first = re.compile(r'config vpn ipsec phase1.*\n +edit "(.*)"')
+    names = [first.findall(rendered(end, "fortigate")) for end in ends]
     assert [len(name) for (name,) in names] == [15, 15]
     assert names[0] != names[1]
 
