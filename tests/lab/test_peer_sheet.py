@@ -67,6 +67,8 @@ class Case:
     key: bytes
     far: tuple[str, ...] = ("10.2.0.10",)
     """Addresses of the host behind tokyo to which traffic must pass."""
+    split: bool = False
+    """Whether tokyo is a device that has a child for each pair with IKEv2 too, as some vendors' are."""
 
 
 CASES = {
@@ -75,6 +77,12 @@ CASES = {
         {"peer": {"cidrs": ["10.2.0.0/24", "10.2.9.0/25"]}, "ike": {"version": 1, "dhGroup": 14}},
         PLAIN_KEY,
         ("10.2.0.10", "10.2.9.10"),
+    ),
+    "ikev2-peer-with-a-child-for-each-pair": Case(
+        {"peer": {"cidrs": ["10.2.0.0/24", "10.2.9.0/25"]}, "ike": {"dhGroup": 14}},
+        PLAIN_KEY,
+        ("10.2.0.10", "10.2.9.10"),
+        split=True,
     ),
     "any-id-any-key": Case(
         {
@@ -118,6 +126,16 @@ def printed(tree: Path, secrets: Path, capsys: pytest.CaptureFixture[str]) -> st
     return capsys.readouterr().out
 
 
+def with_a_child_for_each_pair(tree: Path, secrets: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """The sheet of the same tunnel with IKEv1, which has such children, under the version that is wanted."""
+    file = tree / "paris.yaml"
+    ikev2 = file.read_text()
+    file.write_text(ikev2.replace('"dhGroup": 14', '"dhGroup": 14, "version": 1'))
+    sheet = printed(tree, secrets, capsys)
+    file.write_text(ikev2)
+    return sheet.replace("version = 1", "version = 2").replace("aggressive = no", "")
+
+
 def configure_by_hand(lab: Lab, sheet: str, cidrs: tuple[str, ...]) -> None:
     """As tokyo's administrator would: the sheet in a file, and the site's addresses, NAT and forwarding."""
     tunnel = replace(two_routers().tunnels["tokyo-paris"], local_cidrs=cidrs)
@@ -146,7 +164,8 @@ def test_a_foreign_router_with_the_sheet_is_our_peer(
     def connect(router: str) -> Router:
         return DockerRouter(fabric.routers[router], lab2.name)
 
-    configure_by_hand(lab2, printed(tree, secrets, capsys), fabric.tunnels["paris-tokyo"].peer_cidrs)
+    sheet = (with_a_child_for_each_pair if case.split else printed)(tree, secrets, capsys)
+    configure_by_hand(lab2, sheet, fabric.tunnels["paris-tokyo"].peer_cidrs)
     applied = apply(preview(fabric, SecretStore(secrets), connect), connect, patience=20)
     assert applied.remaining.empty
     for address in case.far:
