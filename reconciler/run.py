@@ -10,7 +10,7 @@ from reconciler.apply import Progress, apply_plan
 from reconciler.compile import compile_router, group_of
 from reconciler.facets.connections import connection_name
 from reconciler.model.errors import KeysDiffer, TunnelwrightError, WeakKey
-from reconciler.model.fabric import Fabric, PskRef
+from reconciler.model.fabric import Fabric, PskRef, Tunnel
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import LoadSecret, Plan, ResourceChange
@@ -187,14 +187,19 @@ def check_targets(fabric: Fabric, plan: Plan, targets: tuple[str, ...]) -> None:
         )
 
 
+def find_tunnel(fabric: Fabric, name: str) -> Tunnel:
+    """Raises TunnelwrightError for what is no tunnel, with the name that may be meant."""
+    if name not in fabric.tunnels:
+        close = difflib.get_close_matches(name, fabric.tunnels, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"the tunnels are {', '.join(fabric.tunnels)}"
+        raise TunnelwrightError(f"no tunnel is called {name!r}", hint=hint)
+    return fabric.tunnels[name]
+
+
 def check_reconnect(fabric: Fabric, tunnels: Iterable[str]) -> None:
     """Raises TunnelwrightError for what is no tunnel that could be up."""
     for name in tunnels:
-        if name not in fabric.tunnels:
-            close = difflib.get_close_matches(name, fabric.tunnels, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"the tunnels are {', '.join(fabric.tunnels)}"
-            raise TunnelwrightError(f"no tunnel is called {name!r}", hint=hint)
-        if not fabric.tunnels[name].enabled:
+        if not find_tunnel(fabric, name).enabled:
             raise TunnelwrightError(f"the tunnel {name!r} is disabled in Git", hint="set `enabled: true`")
 
 

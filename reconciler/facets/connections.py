@@ -34,9 +34,16 @@ def swanctl_id(identity: IkeId) -> str:
         case IdType.IP:
             return identity.value
         case IdType.FQDN:
-            return f"fqdn:{identity.value}"
+            return f"fqdn:{_spelled(identity.value)}"
         case IdType.EMAIL:
-            return f"rfc822:{identity.value}"
+            return f"rfc822:{_spelled(identity.value)}"
+
+
+def _spelled(value: str) -> str:
+    """VICI takes printable ASCII alone (vici_stringify), and charon reads `#` behind a type as the beginning
+    of hexadecimal digits."""
+    plain = value.isascii() and not value.startswith("#")
+    return value if plain else f"#{value.encode().hex()}"
 
 
 def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
@@ -82,12 +89,12 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
     }
     settings["children"] = {
         name: {"local_ts": local_ts, "remote_ts": remote_ts, **child}
-        for name, local_ts, remote_ts in _selectors(tunnel)
+        for name, local_ts, remote_ts in selectors(tunnel)
     }
     return settings
 
 
-def _selectors(tunnel: Tunnel) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+def selectors(tunnel: Tunnel) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Child name, local and remote selectors. IKEv1 quick mode carries one pair for each child
     (RFC 2409, section 5.5); IKEv2 carries lists."""
     if tunnel.ike.version == 2:
@@ -186,7 +193,8 @@ def printed_id(identity: str) -> str:
     """An identity as charon prints it: without its type, unprintable bytes as `?` (chunk_printable)."""
     _, _, rest = identity.rpartition(":") if identity[:1].isdigit() else identity.partition(":")
     text = rest or identity
-    return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in text.encode())
+    content = bytes.fromhex(text[1:]) if text.startswith("#") else text.encode()
+    return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in content)
 
 
 def affects_ike_sa(change: Change) -> bool:

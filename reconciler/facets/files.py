@@ -18,7 +18,7 @@ from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings, Value
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 FOLDER = "/etc/swanctl/conf.d"
 MODE = 0o600
@@ -54,17 +54,22 @@ def _encoded(secret: SharedSecret) -> str:
 
 @cache
 def _template() -> Template:
-    # A plan in which no file is rendered does without jinja2.
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+    return environment("reconciler.facets").get_template("swanctl.conf.j2")
 
-    environment = Environment(
-        loader=PackageLoader("reconciler.facets"),
+
+def environment(package: str) -> Environment:
+    """The templates of a package, which may import `settings.j2` and use the filter `quoted`."""
+    # A plan in which no file is rendered does without jinja2.
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("reconciler.facets")]),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - swanctl.conf is not HTML; values go through `quoted`
+        autoescape=False,  # noqa: S701 - configuration is not HTML; values go through `quoted`
         keep_trailing_newline=True,
     )
-    environment.filters["quoted"] = quoted
-    return environment.get_template("swanctl.conf.j2")
+    made.filters["quoted"] = quoted
+    return made
 
 
 def quoted(value: str) -> str:

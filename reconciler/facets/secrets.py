@@ -15,24 +15,24 @@ _OWNER_LENGTH = 255
 
 
 def compile_secret(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> SharedSecret:
-    """The key of one tunnel as charon holds it.
-
-    The addresses are among the owners because an IKEv1 responder looks the key up before it has seen
-    an identity (RFC 2409, section 5.4).
-    """
+    """The key of one tunnel as charon holds it."""
     digest = fingerprint(psk, key=fingerprint_key, context=tunnel.name)
-    owners = (
-        _owner(tunnel.local_id),
-        _owner(tunnel.peer_id),
-        tunnel.vip.address,
-        tunnel.peer_address,
-    )
     return SharedSecret(
         # swanctl takes sections of `secrets` for IKE keys when their name starts with `ike`.
         id=f"{owner_tag(tunnel.name)}-{digest}",
-        owners=tuple(dict.fromkeys(owners)),
+        owners=owners(tunnel),
         secret=psk,
     )
+
+
+def owners(tunnel: Tunnel) -> tuple[str, ...]:
+    """The identities for which charon is to use a tunnel's key, each once.
+
+    The addresses are among them because an IKEv1 responder looks the key up before it has seen an identity
+    (RFC 2409, section 5.4).
+    """
+    found = (_owner(tunnel.local_id), _owner(tunnel.peer_id), tunnel.vip.address, tunnel.peer_address)
+    return tuple(dict.fromkeys(found))
 
 
 def _owner(identity: IkeId) -> str:
@@ -40,6 +40,13 @@ def _owner(identity: IkeId) -> str:
     without its type, which charon then finds itself: a name is a name, and with an `@` inside an e-mail."""
     text = swanctl_id(identity)
     return text if len(text.encode()) <= _OWNER_LENGTH else identity.value
+
+
+def can_own(identity: IkeId) -> bool:
+    """True when charon can have a key for the identity: one that is spelled in hexadecimal needs its type, so
+    it may not be cut down to fit."""
+    text = _owner(identity)
+    return text.isascii() and not text.startswith("#")
 
 
 def is_ours(secret_id: str) -> bool:

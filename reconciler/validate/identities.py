@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.facets.secrets import can_own
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.validate.catalog import Item
@@ -42,4 +43,14 @@ def resolve_ids(item: Item[IPsecTunnelSpec], vip_address: str, found: Diagnostic
         if text == "@":
             item.error(found, "invalid-id", "nothing follows the @", "identity", field)
         ids.append(name_id(text or default))
+        if not can_own(ids[-1]):
+            item.error(
+                found,
+                "invalid-id",
+                "the ID is too long for one that begins with # or is not ASCII: strongSwan takes it in "
+                "hexadecimal digits, 255 characters with its type",
+                "identity",
+                field,
+                hint="use ASCII, or an ID of at most 123 bytes as UTF-8",
+            )
     return ids[0], ids[1]

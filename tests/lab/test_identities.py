@@ -36,6 +36,9 @@ IDENTITIES = [
     (IkeId(IdType.FQDN, "192.0.2.55"), IkeId(IdType.IP, "192.0.2.56")),
     (IkeId(IdType.FQDN, "fqdn:twice"), IkeId(IdType.FQDN, "keyid:not")),
     (IkeId(IdType.FQDN, "*.wild.example"), IkeId(IdType.FQDN, "0x1234")),
+    (IkeId(IdType.FQDN, "z\u00fcrich \u4e16\U0001f511"), IkeId(IdType.EMAIL, "vpn@k\u00f6ln.example")),
+    (IkeId(IdType.FQDN, "#abcd"), IkeId(IdType.EMAIL, "#x@y")),
+    (IkeId(IdType.FQDN, "\u00e9" * 61), IkeId(IdType.FQDN, "#" + "b" * 123)),
 ]
 KEYS = [
     "plain key of some length",

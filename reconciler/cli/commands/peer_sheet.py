@@ -1,0 +1,90 @@
+"""`tunnelwright peer-sheet`: what the administrator of the other end needs, when we do not manage it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from reconciler.cli import options
+from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.report.sheets import FORMATS, TABLE
+
+_WARNING = (
+    "warning: the sheet holds the pre-shared key in the clear; "
+    "hand it over in a way that only its reader can see\n"
+)
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("peer-sheet", help="what the other end's administrator needs")
+    parser.add_argument("tunnel", help="the tunnel, as seen from our end")
+    options.add_tree(parser)
+    parser.add_argument(
+        "--format", choices=FORMATS, default=TABLE, help="for people, or for which device (%(default)s)"
+    )
+    parser.add_argument("--with-key", action="store_true", help="put the pre-shared key into it")
+    parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the key files")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write it there, readable by you alone")
+    options.add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the sheet, or write it. Asks no router."""
+    from reconciler.cli.output import Output  # noqa: PLC0415
+    from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.report.sheets.mirror import mirrored, remarks  # noqa: PLC0415
+    from reconciler.report.sheets.render import render  # noqa: PLC0415
+    from reconciler.report.sheets.table import sheet_object, table_lines  # noqa: PLC0415
+    from reconciler.run import find_tunnel  # noqa: PLC0415
+
+    output = Output(arguments)
+    fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
+    tunnel = find_tunnel(fabric, arguments.tunnel)
+    key = secret_store(arguments).keys([tunnel.psk])[tunnel.psk] if arguments.with_key else None
+    end, said = mirrored(tunnel), tuple(remarks(tunnel))
+    lines = []
+    if arguments.format == TABLE:
+        lines = list(table_lines(end, said, key))
+        text = "".join(f"{line.text}\n" for line in lines).encode()
+    else:
+        text = render(end, arguments.format, said, key).reveal()
+    if key is not None:
+        sys.stderr.write(_WARNING)
+    if arguments.out:
+        write_private(arguments.out, text)
+        sys.stderr.write(f"wrote {arguments.out}\n")
+    elif lines:
+        output.lines(lines)
+    elif not output.json:
+        sys.stdout.write(text.decode())
+    # What is in a file is not repeated: the file is what only its reader can see.
+    shown = {} if arguments.out else {"text": text.decode()}
+    output.objects([{**sheet_object(end, said), "format": arguments.format, **shown}])
+    return ExitCode.OK
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """A file of mode 0600 from its first byte on, whole or not at all.
+
+    Raises TunnelwrightError.
+    """
+    try:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            raise TunnelwrightError(f"{path} is not a file")
+        # mkstemp makes it 0600; a file that others have open already would stay theirs to read.
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,8 @@
+"""What the administrator of the other end needs: a tunnel mirrored, as a table or in a vendor's words."""
+
+TABLE = "table"
+"""The format for people."""
+SWANCTL = "swanctl"
+"""The format for a strongSwan that is not managed."""
+FORMATS = (TABLE, SWANCTL, "vyos", "ios", "fortigate", "junos")
+"""Everything that a sheet can be printed as; the first is the default."""

@@ -1,0 +1,43 @@
+"""A tunnel seen from its other end: local and remote change places, all else is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from reconciler.model.fabric import Tunnel
+
+
+def mirrored(tunnel: Tunnel) -> Tunnel:
+    """The other end, as a tunnel of its own. What its administrator alone knows, as its router, is empty."""
+    vip = replace(
+        tunnel.vip,
+        name="",
+        address=tunnel.peer_address,
+        prefix_length=32,
+        public_network="",
+        router="",
+        interface="",
+        managed=False,
+    )
+    return replace(
+        tunnel,
+        description="",
+        router="",
+        vip=vip,
+        peer_address=tunnel.vip.address,
+        local_cidrs=tunnel.peer_cidrs,
+        peer_cidrs=tunnel.local_cidrs,
+        local_id=tunnel.peer_id,
+        peer_id=tunnel.local_id,
+        previous_names=(),
+        reconnect="",
+    )
+
+
+def remarks(tunnel: Tunnel) -> Iterator[str]:
+    """What the reader of the sheet should know of our end, one sentence each."""
+    if not tunnel.enabled:
+        yield "The tunnel is disabled at our end; it stays down until it is enabled there."
+    if tunnel.mirror is not None:
+        yield f"The other end is managed by tunnelwright too, as {tunnel.mirror}: nobody has to configure it."

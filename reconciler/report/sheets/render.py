@@ -1,0 +1,84 @@
+"""A tunnel's other end as configuration, for strongSwan or a vendor's command line. Pure."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from reconciler.facets.connections import compile_settings, guarded_pairs, selectors, swanctl_id
+from reconciler.facets.files import environment
+from reconciler.facets.secrets import owners
+from reconciler.model.fabric import Tunnel
+from reconciler.model.secret import Secret
+from reconciler.report.sheets import SWANCTL
+from reconciler.report.sheets.dialects import DIALECTS, PLACEHOLDER
+from reconciler.report.sheets.words import words
+from schemas.algorithms import is_aead
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+_SWANCTL_TITLE = (
+    "strongSwan 5.9 or later; a file of mode 0600 in /etc/swanctl/conf.d, then `swanctl --load-all`"
+)
+# Varies with the key at our end, to tell one IKE_SA from the next; nobody else needs that.
+_OURS_ALONE = frozenset({"over_time", "rand_time"})
+
+
+def render(end: Tunnel, form: str, remarks: Iterable[str] = (), key: Secret | None = None) -> Secret:
+    """The configuration of `end`, which is a mirrored tunnel, in one of DIALECTS or as SWANCTL.
+
+    Without a key there is a placeholder in its place and the text is no secret. Raises Inexpressible.
+    """
+    if form == SWANCTL:
+        text = _template("swanctl.j2").render(
+            end=end,
+            head=_head("#", _SWANCTL_TITLE, end, remarks),
+            settings={k: v for k, v in compile_settings(end, "0").items() if k not in _OURS_ALONE},
+            owners=owners(end),
+            secret=PLACEHOLDER if key is None else "0s" + base64.b64encode(key.reveal()).decode(),
+        )
+        return Secret(text.encode())
+    dialect = DIALECTS[form]
+    spoken = words(end, dialect, key)
+    tried = f"{dialect.title}; written from its documentation, not tried on a device"
+    text = _template(f"{form}.j2").render(
+        end=end,
+        head=_head(dialect.comment, tried, end, (*remarks, *spoken.notes)),
+        words=spoken,
+        aead_ike=is_aead(end.ike.encryption),
+        pairs=guarded_pairs(end),
+        selectors=[(local, remote) for _, local, remote in selectors(end)],
+        owners=owners(end),
+    )
+    return Secret(text.encode())
+
+
+def _head(comment: str, title: str, end: Tunnel, remarks: Iterable[str]) -> str:
+    """The comment at the top: whose it is, and what belongs to it that is no IKE configuration."""
+    lines = (
+        f"The end {end.vip.address} of the tunnel {end.name}; the other end is {end.peer_address}.",
+        f"For {title}.",
+        "What stands in <...> is yours to fill in.",
+        f"Let UDP 500, UDP 4500 and ESP (IP protocol 50) in from {end.peer_address}.",
+        "Forward between these networks, without source NAT:",
+        *(f"  {local} here, {remote} there" for local, remote in guarded_pairs(end)),
+        *remarks,
+    )
+    return "\n".join(f"{comment} {line}" for line in lines)
+
+
+@cache
+def _environment() -> Environment:
+    made = environment("reconciler.report.sheets")
+    made.filters["netmask"] = lambda cidr: ipaddress.IPv4Network(cidr).with_netmask.replace("/", " ")
+    made.filters["wildcard"] = lambda cidr: ipaddress.IPv4Network(cidr).with_hostmask.replace("/", " ")
+    made.filters["swanctl_id"] = swanctl_id
+    return made
+
+
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
