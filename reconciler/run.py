@@ -180,8 +180,8 @@ def diagnose_tunnels(
     rekey: bool = False,
     parallelism: int = 10,
 ) -> tuple[Diagnosis, ...]:
-    """Find out what is wrong with tunnels (all, when none is named), each with both of its ends. Brings up what
-    is down; changes nothing that runs, save that `rekey` renews CHILD_SAs.
+    """Find out what is wrong with tunnels (all, when none is named), each with both of its ends. Brings up
+    what is down; changes nothing that runs, save that `rekey` renews CHILD_SAs.
 
     Raises SecretUnavailable, and TunnelwrightError for a name that no tunnel has.
     """

@@ -1,4 +1,4 @@
-"""What is known of one tunnel: both of its ends as far as they are managed, and what was tried between them."""
+"""What is known of one tunnel: its ends, as far as they are managed, and what was tried between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.model.router_config import ChildSa, Connection, IkeSa, RouterSta
 
 @dataclass(frozen=True, slots=True)
 class ForeignChild:
-    """A child configuration in charon that is not tunnelwright's. Selectors are CIDRs, ranges or `dynamic`."""
+    """A child configuration in charon that is not ours. Selectors are CIDRs, ranges or `dynamic`."""
 
     connection: str
     child: str
@@ -90,7 +90,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One tunnel. `near` is the end that was made to initiate; `far` is None where the peer is not managed."""
+    """One tunnel. `near` is the end that initiates; `far` is None where the peer is not managed."""
 
     near: End
     far: End | None

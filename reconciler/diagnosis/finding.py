@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from reconciler.load.documents import Document, Path, dotted
 from reconciler.model.diagnostic import Location, Severity
 from reconciler.model.fabric import Tunnel
+
+NOWHERE: Final = Location("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Finding:
     message: str
     seen: tuple[str, ...] = ()
     hint: str = ""
-    location: Location = Location("")
+    location: Location = NOWHERE
 
     @property
     def failure(self) -> bool:

@@ -19,8 +19,8 @@ _ASK_PEER = "ask the peer's administrator for the log of the responding side"
 
 
 def _correct(*ends: End) -> str:
-    """How routers get back to what Git says. Where a plan sees the difference an apply mends it; proposals and
-    keys that were loaded by hand are not reported by charon, and its files are still right."""
+    """How routers get back to what Git says. Where a plan sees the difference an apply mends it; proposals
+    and keys that were loaded by hand are not reported by charon, and its files are still right."""
     if any(change.resource.kind == "tunnel" for end in ends for change in end.drift):
         return "a router holds something else than Git says: `tunnelwright apply`"
     routers = " and ".join(end.tunnel.router for end in ends)
@@ -215,7 +215,9 @@ def _esp_refused_by_unmanaged(evidence: Evidence) -> Iterator[Finding]:
     ours = _desired(near, "ESP")
     rekeying = words.telling(near.said_rekeying, words.REFUSED_ESP)
     if rekeying:
-        message = f"the peer refuses to rekey a CHILD_SA that it accepted at first: the PFS groups differ; ours is {ours}"
+        message = (
+            f"the peer refuses to rekey a CHILD_SA that it accepted: the PFS groups differ; ours is {ours}"
+        )
         yield found("pfs-mismatch", near.tunnel, "ipsec.pfs", message, seen=rekeying, hint=_ASK_PEER)
     lines = words.telling(near.said, words.REFUSED_ESP)
     built = words.first(words.ESTABLISHED, near.said) or any(sa.state == "ESTABLISHED" for sa in near.sas)
@@ -325,7 +327,7 @@ def selector_narrowed(evidence: Evidence) -> Iterator[Finding]:
                         f"CHILD_SA {child.name}: {' '.join(child.local_ts)} === {' '.join(child.remote_ts)}"
                     ],
                     hint=(_correct(blamed) if evidence.far is not None else _ASK_PEER)
-                    + f"; then `swanctl --terminate --ike {near.connection.name}` at {near.tunnel.router}, for "
+                    + f"; then `swanctl --terminate --ike {near.connection.name}` at {near.tunnel.router}: "
                     "charon keeps the SA that it has",
                 )
 

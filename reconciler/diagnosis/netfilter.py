@@ -17,9 +17,12 @@ from reconciler.facets.firewall import FAMILY, TABLE
 Entry = Mapping[str, Any]
 
 _PROTOCOLS: Final = {"icmp": 1, "tcp": 6, "udp": 17, "esp": 50, "ah": 51, "icmpv6": 58, "sctp": 132}
-_PRIORITIES: Final = 90
+_EXEMPTION: Final = 90
 """Our own NAT exemption's priority: a nat chain that is asked before it decides for it."""
 _TRANSLATES: Final = frozenset({"masquerade", "snat", "dnat", "redirect"})
+_VERDICTS: Final = _TRANSLATES | {"accept", "drop", "reject", "return", "jump", "goto"}
+_OPAQUE: Final = frozenset({"vmap", "queue", "xt", "dup", "fwd", "tproxy", "synproxy"})
+_CONDITIONS: Final = frozenset({"limit", "quota", "ct count"})
 _DEPTH: Final = 16
 
 
@@ -43,6 +46,9 @@ class Verdict:
     rule: str
 
 
+_UNDECIDED: Final = Verdict("unknown", "")
+
+
 def dropped(ruleset: Iterable[Entry], hook: str, packet: Packet) -> Verdict | None:
     """The foreign rule that drops the packet at a filter hook; None when none certainly does."""
     return _evaluate(ruleset, "filter", hook, packet, {"drop", "reject"})
@@ -60,7 +66,7 @@ def _evaluate(
     chains = [c for c in _bodies(entries, "chain") if (c.get("type"), c.get("hook")) == (kind, hook)]
     for chain in sorted(chains, key=lambda c: int(c.get("prio", 0))):
         ours = (chain["family"], chain["table"]) == (FAMILY, TABLE)
-        late = kind == "nat" and hook == "postrouting" and int(chain.get("prio", 0)) >= _PRIORITIES
+        late = kind == "nat" and hook == "postrouting" and int(chain.get("prio", 0)) >= _EXEMPTION
         if ours or late or chain["family"] not in {"ip", "inet"}:
             continue
         verdict = _Walk(entries, packet).base(chain)
@@ -101,6 +107,7 @@ class _Walk:
         return None
 
     def _rule(self, base: Entry, rule: Entry, depth: int) -> Verdict | None:
+        """What a rule does to the packet; None when it lets it go on to the next rule."""
         certain = True
         for expression in rule.get("expr", ()):
             kind, body = next(iter(expression.items()))
@@ -109,19 +116,20 @@ class _Walk:
                 if holds is False:
                     return None
                 certain = certain and holds is True
-            elif kind in {"jump", "goto"} and depth < _DEPTH:
-                verdict = self._chain(base, str(body["target"]), depth + 1)
-                if verdict is not None:
-                    return verdict if certain else Verdict("unknown", "")
-                return Verdict("return", "") if kind == "goto" and certain else None
-            elif kind in {"accept", "drop", "reject", "return", *_TRANSLATES}:
-                place = f"rule {rule.get('handle', '?')} of {_place(rule, rule['chain'])}"
-                return Verdict(kind, place) if certain else Verdict("unknown", "")
-            elif kind in {"limit", "quota", "vmap", "jump", "goto", "xt", "ct count", "queue"}:
+            elif kind in _CONDITIONS:
                 certain = False
-                if kind in {"vmap", "queue", "xt"}:
-                    return Verdict("unknown", "")
+            elif kind in _VERDICTS | _OPAQUE:
+                verdict = self._verdict(base, rule, kind, body, depth)
+                return verdict if certain or verdict is None else _UNDECIDED
         return None
+
+    def _verdict(self, base: Entry, rule: Entry, kind: str, body: object, depth: int) -> Verdict | None:
+        if kind in {"jump", "goto"} and isinstance(body, Mapping) and depth < _DEPTH:
+            verdict = self._chain(base, str(body["target"]), depth + 1)
+            return verdict if verdict is not None or kind == "jump" else Verdict("return", "")
+        if kind in _OPAQUE or kind in {"jump", "goto"}:
+            return _UNDECIDED
+        return Verdict(kind, f"rule {rule.get('handle', '?')} of {_place(rule, rule['chain'])}")
 
     def _holds(self, base: Entry, body: Entry) -> bool | None:
         """Whether a match holds; None when it cannot be told."""
@@ -136,66 +144,64 @@ class _Walk:
         return same if same is None or body["op"] != "!=" else not same
 
     def _value(self, left: object) -> str | int | None:
+        """What the packet has where a match looks; None when that is not known of it."""
         packet = self._packet
         if not isinstance(left, Mapping):
             return None
         kind, body = next(iter(left.items()))
+        known: dict[object, str | int | None] = {
+            ("meta", "iifname"): packet.interfaces[0],
+            ("meta", "oifname"): packet.interfaces[1],
+            ("meta", "l4proto"): packet.protocol,
+            ("meta", "nfproto"): "ipv4",
+            ("meta", "protocol"): "ip",
+            ("ip", "saddr"): packet.source,
+            ("ip", "daddr"): packet.destination,
+            ("ip", "protocol"): packet.protocol,
+            ("udp", "dport"): packet.port,
+            ("tcp", "dport"): packet.port,
+            ("th", "dport"): packet.port,
+        }
         if kind == "meta":
-            arriving, leaving = packet.interfaces
-            known = {
-                "iifname": arriving,
-                "oifname": leaving,
-                "l4proto": packet.protocol,
-                "nfproto": "ipv4",
-                "protocol": "ip",
-            }
-            return known.get(str(body.get("key")))
-        if kind != "payload" or "protocol" not in body:
-            return None
-        match (body["protocol"], body["field"]):
-            case ("ip", "saddr"):
-                return packet.source
-            case ("ip", "daddr"):
-                return packet.destination
-            case ("ip", "protocol"):
-                return packet.protocol
-            case ("udp" | "tcp" | "th", "dport"):
-                return packet.port
-        return None
+            return known.get(("meta", body.get("key")))
+        return known.get((body.get("protocol"), body.get("field"))) if kind == "payload" else None
 
     def _among(self, base: Entry, value: str | int, right: object) -> bool | None:
         """Whether a value is, or is within, what a match compares it with."""
         if isinstance(right, str) and right.startswith("@"):
             named = [s for s in self._sets if (s["table"], s["name"]) == (base["table"], right[1:])]
             return self._any(base, value, named[0].get("elem", ())) if named else None
+        if isinstance(right, Mapping):
+            return self._within(base, value, right)
         if isinstance(right, Sequence) and not isinstance(right, str):
             return self._any(base, value, right)
-        if isinstance(right, Mapping):
-            kind, body = next(iter(right.items()))
-            match kind:
-                case "set":
-                    return self._any(base, value, body)
-                case "elem":
-                    return self._among(base, value, body["val"])
-                case "prefix":
-                    network = IPv4Network(f"{body['addr']}/{body['len']}")
-                    return IPv4Address(str(value)) in network
-                case "range" if isinstance(value, int):
-                    return int(body[0]) <= value <= int(body[1])
-                case "range":
-                    ends = [IPv4Address(end) for end in body]
-                    return ends[0] <= IPv4Address(value) <= ends[1]
-            return None
-        if isinstance(value, int):
-            wanted = _PROTOCOLS.get(str(right), right)
-            return str(value) == str(wanted)
         if isinstance(right, str) and right.endswith("*"):
             return str(value).startswith(right[:-1])
-        return str(value) == str(right)
+        wanted = _PROTOCOLS.get(str(right), right) if isinstance(value, int) else right
+        return str(value) == str(wanted)
+
+    def _within(self, base: Entry, value: str | int, right: Entry) -> bool | None:
+        kind, body = next(iter(right.items()))
+        match kind:
+            case "set":
+                return self._any(base, value, body)
+            case "elem":
+                return self._among(base, value, body["val"])
+            case "prefix":
+                return IPv4Address(str(value)) in IPv4Network(f"{body['addr']}/{body['len']}")
+            case "range":
+                first, last = (_number(end) for end in body)
+                return first <= _number(value) <= last
+        return None
 
     def _any(self, base: Entry, value: str | int, items: Iterable[object]) -> bool | None:
         answers = [self._among(base, value, item) for item in items]
         return True if True in answers else None if None in answers else False
+
+
+def _number(value: object) -> int:
+    """A port, or an IPv4 address as an integer."""
+    return int(value) if isinstance(value, int) else int(IPv4Address(str(value)))
 
 
 def _place(entry: Entry, chain: str) -> str:

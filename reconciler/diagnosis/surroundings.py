@@ -1,4 +1,4 @@
-"""Causes around charon: the router and its drift, VIPs, other firewall and NAT rules, routes, other policies."""
+"""Causes around charon: drift, VIPs, other firewall and NAT rules, routes, other policies, lost packets."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def cleartext_leak(evidence: Evidence) -> Iterator[Finding]:
                     "cleartext-leak",
                     end.tunnel,
                     "router",
-                    f"the tunnel is down and {end.tunnel.router} does not keep its traffic from leaving in the "
-                    f"clear: {change.reason}",
+                    f"the tunnel is down and {end.tunnel.router} does not keep its traffic from leaving in "
+                    f"the clear: {change.reason}",
                     seen=_guards(change),
                     hint="`tunnelwright apply` loads the table, whatever keeps the tunnel down",
                 )
@@ -243,7 +243,7 @@ def route_steals(evidence: Evidence) -> Iterator[Finding]:
                     "peer.cidrs",
                     f"traffic from {route.source} to {route.destination} misses the tunnel at "
                     f"{end.tunnel.router}: {astray}",
-                    hint=f"`ip route get {route.destination} from {route.source}` and `ip rule` on the router",
+                    hint=f"see `ip route get {route.destination} from {route.source}` and `ip rule` there",
                 )
                 break
 
@@ -283,8 +283,8 @@ def overlapping_policy(evidence: Evidence) -> Iterator[Finding]:
                     "overlapping-policy",
                     end.tunnel,
                     "peer.cidrs",
-                    f"the connection {foreign.connection!r} at {end.tunnel.router}, which is not tunnelwright's, "
-                    f"claims {', '.join(same)} too",
+                    f"the connection {foreign.connection!r} at {end.tunnel.router}, which is not "
+                    f"tunnelwright's, claims {', '.join(same)} too",
                     seen=[
                         f"{foreign.connection}/{foreign.child}: {' '.join(foreign.local_ts)} === "
                         f"{' '.join(foreign.remote_ts)}"
@@ -349,8 +349,9 @@ def _uncounted(evidence: Evidence) -> list[str]:
     if flow is None:
         return []
     return [
-        f"{flow.sent} echo requests sent, {flow.received} answered; CHILD_SA packets: {flow.near_out} out and "
-        f"{flow.near_in} in at {evidence.near.tunnel.router}, {flow.far_in} in and {flow.far_out} out at the peer"
+        f"{flow.sent} echo requests sent, {flow.received} answered; CHILD_SA packets: "
+        f"{flow.near_out} out and {flow.near_in} in at {evidence.near.tunnel.router}, "
+        f"{flow.far_in} in and {flow.far_out} out at the peer"
     ]
 
 

@@ -21,7 +21,8 @@ NO_CONNECTION: Final = re.compile(r"no IKE config found for ")
 IKE_PROPOSALS: Final = re.compile(r"received proposals unacceptable|^no proposal found")
 ESP_PROPOSALS: Final = re.compile(r"no acceptable proposal found|no matching proposal found")
 SELECTORS: Final = re.compile(
-    r"traffic selectors .* unacceptable|no matching CHILD_SA config found for |no acceptable traffic selectors"
+    r"traffic selectors .* unacceptable|no matching CHILD_SA config found for "
+    r"|no acceptable traffic selectors"
 )
 NO_PEER: Final = re.compile(r"no matching peer config found|no peer config found|no alternative config found")
 LOOKING_FOR: Final = re.compile(
@@ -69,7 +70,7 @@ def arrived(lines: Iterable[str], sender: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Proposals as a responder logs them when none will do: what the initiator offered, what it has itself."""
+    """Proposals as a responder logs them when none will do: what was offered, what it has itself."""
 
     received: tuple[Offer, ...]
     configured: tuple[Offer, ...]

@@ -31,7 +31,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every finding; ends with INCOMPLETE when one is a failure, UNREACHABLE when a router is silent."""
+    """Print every finding; ends with INCOMPLETE, or UNREACHABLE when a router is silent."""
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.report.finding_text import finding_lines, summary_line  # noqa: PLC0415
