@@ -41,21 +41,16 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 """One for each cause, in the order in which findings are shown; the symptoms come last."""
 
-_SILENCE: Final = frozenset(
-    {"router-unreachable", "disabled-in-git", "vip-missing", "wrong-key", "key-not-found", "id-mismatch"}
-)
-_ASTRAY: Final = frozenset(
-    {"nat-steals", "route-steals", "overlapping-policy", "selector-narrowed", "vip-missing", "one-sided-sa"}
-)
+_ASTRAY: Final = frozenset({"nat-steals", "route-steals", "overlapping-policy", "one-sided-sa"})
 EXPLAINED_BY: Final = {
-    "ike-blocked": _SILENCE,
-    "peer-silent": _SILENCE | {"ike-blocked"},
-    "connection-not-found": {"drift", "disabled-in-git"},
-    "key-not-found": {"drift"},
-    "one-sided-sa": {"overlapping-policy"},
-    "esp-blocked": _ASTRAY | {"drift"},
-    "not-encrypted": _ASTRAY | {"drift", "forward-blocked", "cleartext-leak"},
-    "rekey-failed": {"pfs-mismatch", "esp-proposal-mismatch", "ike-blocked", "peer-silent"},
+    "connection-not-found": frozenset({"drift"}),
+    "key-not-found": frozenset({"drift"}),
+    # With IKEv1 a wrong key makes messages that cannot be read, and those are not answered.
+    "ike-blocked": frozenset({"vip-missing", "wrong-key"}),
+    "peer-silent": frozenset({"vip-missing", "wrong-key", "ike-blocked", "router-unreachable"}),
+    "esp-blocked": _ASTRAY,
+    "not-encrypted": _ASTRAY | {"drift"},
+    "rekey-failed": frozenset({"pfs-mismatch", "esp-proposal-mismatch", "peer-silent"}),
 }
 """Code to the codes of which any one makes it a mere consequence."""
 SYMPTOMS: Final = frozenset({"no-reply", "not-established"})
@@ -71,6 +66,6 @@ def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
     def stands(finding: Finding) -> bool:
         if finding.code in SYMPTOMS:
             return not causes
-        return not EXPLAINED_BY.get(finding.code, frozenset()) & (failures - {finding.code})
+        return not EXPLAINED_BY.get(finding.code, frozenset()) & failures
 
     return tuple(dict.fromkeys(finding for finding in everything if stands(finding)))

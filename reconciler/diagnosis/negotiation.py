@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from reconciler.diagnosis import words
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
-from reconciler.facets.connections import printed_id, swanctl_id
+from reconciler.facets.connections import connection_name, printed_id, swanctl_id
 from reconciler.model.settings import Settings, Value, flatten
 
 _SPEC_OF = {"encryption": "encryption", "integrity": "integrity", "prf": "integrity"}
@@ -28,6 +28,12 @@ def _correct(*ends: End) -> str:
         "charon was given something by hand that it does not report, so the plan is empty: "
         f"`swanctl --load-all` at {routers} loads the router's files again"
     )
+
+
+def _renew(near: End) -> str:
+    """An SA keeps the configuration that it was made with, through rekeying too."""
+    name = connection_name(near.tunnel.name)
+    return f"; then `swanctl --terminate --ike {name}` at {near.tunnel.router}: a running SA keeps its own"
 
 
 def wrong_key(evidence: Evidence) -> Iterator[Finding]:
@@ -188,14 +194,14 @@ def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
     only_group = proposals.kinds == ("group",)
     blamed, kinds = _departing(evidence, proposals, "ESP")
     if only_group:
-        first_rekey = "the first rekey ends the tunnel" if evidence.rekey_failure else "no CHILD_SA comes up"
+        first_rekey = "the first rekey fails" if evidence.rekey_failure else "no CHILD_SA comes up"
         yield found(
             "pfs-mismatch",
             blamed.tunnel,
             "ipsec.pfs",
             f"{_differ('ESP', near, far, blamed, proposals)}: {first_rekey}",
             seen=[*proposals.lines, *words.telling(told, words.REFUSED_ESP)],
-            hint=_correct(blamed),
+            hint=_correct(blamed) + (_renew(near) if near.children else ""),
         )
         return
     kinds = tuple(kind for kind in kinds if kind in proposals.kinds) or proposals.kinds
@@ -326,9 +332,7 @@ def selector_narrowed(evidence: Evidence) -> Iterator[Finding]:
                     seen=[
                         f"CHILD_SA {child.name}: {' '.join(child.local_ts)} === {' '.join(child.remote_ts)}"
                     ],
-                    hint=(_correct(blamed) if evidence.far is not None else _ASK_PEER)
-                    + f"; then `swanctl --terminate --ike {near.connection.name}` at {near.tunnel.router}: "
-                    "charon keeps the SA that it has",
+                    hint=(_correct(blamed) if evidence.far is not None else _ASK_PEER) + _renew(near),
                 )
 
 

@@ -129,7 +129,9 @@ class _Walk:
             return verdict if verdict is not None or kind == "jump" else Verdict("return", "")
         if kind in _OPAQUE or kind in {"jump", "goto"}:
             return _UNDECIDED
-        return Verdict(kind, f"rule {rule.get('handle', '?')} of {_place(rule, rule['chain'])}")
+        return Verdict(
+            kind, f"the rule with handle {rule.get('handle', '?')} of {_place(rule, rule['chain'])}"
+        )
 
     def _holds(self, base: Entry, body: Entry) -> bool | None:
         """Whether a match holds; None when it cannot be told."""

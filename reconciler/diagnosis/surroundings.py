@@ -163,7 +163,7 @@ def _stopped(stops: list[tuple[End, str, Packet]]) -> Iterator[tuple[End, Verdic
 
 
 def _remove(verdict: Verdict) -> str:
-    return f"change {verdict.rule}: tunnelwright touches no table but its own"
+    return f"change {verdict.rule} (`nft -a list ruleset`): tunnelwright touches no table but its own"
 
 
 def esp_blocked(evidence: Evidence) -> Iterator[Finding]:

@@ -12,10 +12,11 @@ from reconciler.apply import apply_plan
 from reconciler.facets import firewall
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Disruption, Phase
-from reconciler.model.router_config import RouterState
+from reconciler.model.router_config import InterfaceAddress, RouterState
 from reconciler.model.secret import Secret
 from reconciler.observe import observe_router
 from reconciler.routers.protocol import Router
+from reconciler.run import diagnose_tunnels
 from tests.contract.sites import Site, change_tunnels
 
 CONNECTION = "tw-paris-tokyo"
@@ -292,3 +293,13 @@ def test_a_change_that_got_stuck_and_is_taken_back_leaves_nothing_behind(site: S
     list(site.connect("paris").vici.stream("terminate", "control-log", message))
     site.verify()  # its packets wake the tunnel
     assert all(check.passed for check in site.verify())
+
+
+def test_nothing_is_found_where_nothing_is_wrong(site: Site) -> None:
+    assert site.apply().converged
+    for rekey in (False, site.kind == "real"):
+        (found,) = diagnose_tunnels(site.fabric, (), site.store(), site.connect, rekey=rekey)
+        assert (sorted(found.tunnels), found.findings) == (["paris-tokyo", "tokyo-paris"], ())
+    site.delete_address("tokyo", InterfaceAddress("eth0", "203.0.113.12/24"))
+    (found,) = diagnose_tunnels(site.fabric, (), site.store(), site.connect)
+    assert "vip-missing" in {item.code for item in found.findings}

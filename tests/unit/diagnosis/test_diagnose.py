@@ -119,6 +119,10 @@ def seen(
     )
 
 
+def changed(side: str, value: Any) -> dict[str, Any]:
+    return {side: value}
+
+
 def alone(evidence: Evidence) -> Evidence:
     return replace(evidence, far=None)
 
@@ -417,6 +421,76 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         "it is carried and not answered",
         seen(down=False, flow=Flow(3, 1, 3, 3, 1, 1)),
         {("no-reply", NEAR)},
+    ),
+    (
+        "wrong key, IKEv1, peer not managed",
+        alone(seen(near=("invalid HASH_V1 payload length, decryption failed?", *SILENCE))),
+        {("wrong-key", NEAR)},
+    ),
+    (
+        "our VIP missing, peer not managed",
+        alone(seen(near=SILENCE, near_end=drifted(NEAR, addresses=frozenset()))),
+        {("vip-missing", NEAR)},
+    ),
+    (
+        "no key, for it was unloaded",
+        seen(
+            far=(LOOKING, "no shared key found for '203.0.113.12' - '203.0.113.11'"),
+            far_end=drifted(FAR, secret_ids=frozenset()),
+        ),
+        {("drift", FAR)},
+    ),
+    (
+        "no answer to a rekey",
+        seen(down=False, near_end={"said_rekeying": SILENCE}, rekey_failure="no new CHILD_SA within 6 s"),
+        {("ike-blocked", NEAR)},
+    ),
+    (
+        "no answer to a rekey, peer not managed",
+        alone(
+            seen(down=False, flow=None, near_end={"said_rekeying": SILENCE}, rekey_failure="no new CHILD_SA")
+        ),
+        {("peer-silent", NEAR)},
+    ),
+    (
+        "ESP proposals at a rekey",
+        seen(
+            down=False,
+            far_end={
+                "said_rekeying": (*offers(ESP, (256, 2048), (128, 2048)), "no acceptable proposal found")
+            },
+            rekey_failure="CHILD_SA rekeying failed, trying again in 13 seconds",
+        ),
+        {("esp-proposal-mismatch", FAR)},
+    ),
+    *(
+        (
+            f"{word} of what {fields} explains",
+            seen(down=False, flow=flow, **changed(side, value)),
+            {(fields, name)},
+        )
+        for word, flow in (("esp-blocked", LOST), ("not-encrypted", replace(LOST, near_out=0)))
+        for fields, side, value, name in (
+            (
+                "nat-steals",
+                "near_end",
+                nft({"hook": "postrouting", "type": "nat", "prio": 80}, MASQUERADE),
+                NEAR,
+            ),
+            ("route-steals", "near_end", {"routes": (Route("10.1.0.10", "10.2.0.1", "eth0"),)}, NEAR),
+            (
+                "overlapping-policy",
+                "far_end",
+                {"foreign": (ForeignChild("x", "y", ("10.2.0.0/16",), ("10.0.0.0/8",)),)},
+                FAR,
+            ),
+            ("one-sided-sa", "far_end", {"sas": ()}, NEAR),
+        )
+    ),
+    (
+        "the exemption is missing",
+        seen(down=False, flow=replace(LOST, near_out=0), near_end=drifted(NEAR, firewall=None)),
+        {("drift", NEAR)},
     ),
     ("no words at all", seen(), {("not-established", NEAR)}),
 ]

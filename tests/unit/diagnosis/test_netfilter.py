@@ -68,7 +68,10 @@ def test_only_a_certain_drop_is_one(rules: list[list[dict[str, Any]]], drops: bo
 def test_the_rule_is_named() -> None:
     verdict = dropped(table([match(meta("l4proto"), "tcp"), DROP], [PORTS, DROP]), "input", IKE)
     assert verdict is not None
-    assert (verdict.action, verdict.rule) == ("drop", "rule 2 of chain base of table inet foreign")
+    assert (verdict.action, verdict.rule) == (
+        "drop",
+        "the rule with handle 2 of chain base of table inet foreign",
+    )
 
 
 def test_a_policy_drops_what_no_rule_accepts() -> None:
@@ -96,7 +99,7 @@ def test_jumps_sets_and_returns_are_followed() -> None:
     jumping = [*table([PORTS, {"jump": {"target": "deep"}}]), *others]
     verdict = dropped(jumping, "input", IKE)
     assert verdict is not None
-    assert verdict.rule.startswith("rule 9 of chain deep")
+    assert verdict.rule.startswith("the rule with handle 9 of chain deep")
     returning = table([PORTS, {"return": None}], [DROP])
     assert dropped(returning, "input", IKE) is None
 
