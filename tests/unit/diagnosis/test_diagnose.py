@@ -185,6 +185,11 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         {("id-mismatch", NEAR)},
     ),
     (
+        "a peer that is not managed calls itself otherwise",
+        alone(seen(near=("constraint check failed: identity '203.0.113.12' required",))),
+        {("id-mismatch", NEAR)},
+    ),
+    (
         "refused by a peer that is not managed",
         alone(seen(near=("received AUTHENTICATION_FAILED notify error",))),
         {("authentication-refused", NEAR)},
