@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply import Progress, apply_plan
 from reconciler.compile import compile_router, group_of
+from reconciler.diagnosis import Finding, diagnose
+from reconciler.diagnosis.finding import locate
+from reconciler.examine import examine
 from reconciler.facets.connections import connection_name
+from reconciler.load import Document
 from reconciler.model.errors import KeysDiffer, TunnelwrightError, WeakKey
 from reconciler.model.fabric import Fabric, PskRef, Tunnel
 from reconciler.model.observation import Observation
@@ -53,6 +57,14 @@ class Applied:
         """True when every step was done, nothing is left to do and every check passed."""
         done = all(outcome.status is Status.DONE for outcome in self.outcomes)
         return done and self.remaining.empty and all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One tunnel: its managed ends, and what is wrong between them, each with the field to blame."""
+
+    tunnels: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig]:
@@ -171,6 +183,40 @@ def verify(
     after = look(desired, connect, parallelism)
     checks = tuple(check_tunnels(Probed(fabric, desired, before, after, pings)))
     return checks, _plan(desired, after, everything)
+
+
+def diagnose_tunnels(
+    fabric: Fabric,
+    documents: Sequence[Document],
+    store: SecretStore,
+    connect: Connect,
+    names: tuple[str, ...] = (),
+    *,
+    rekey: bool = False,
+    parallelism: int = 10,
+) -> tuple[Diagnosis, ...]:
+    """Find out what is wrong with tunnels (all, when none is named), each with both of its ends. Brings up
+    what is down; changes nothing that runs, save that `rekey` renews CHILD_SAs.
+
+    Raises SecretUnavailable, and TunnelwrightError for a name that no tunnel has.
+    """
+    unknown = sorted(set(names) - set(fabric.tunnels))
+    if unknown:
+        raise TunnelwrightError(
+            f"no tunnel is called {', '.join(unknown)}",
+            hint=f"there are: {', '.join(sorted(fabric.tunnels))}",
+        )
+    desired = compile_fabric(fabric, store)
+    gathered = examine(
+        fabric, desired, connect, names or tuple(fabric.tunnels), rekey=rekey, parallelism=parallelism
+    )
+    return tuple(
+        Diagnosis(
+            tuple(end.tunnel.name for end in evidence.ends),
+            tuple(locate(item, documents) for item in diagnose(evidence)),
+        )
+        for evidence in gathered
+    )
 
 
 def check_targets(fabric: Fabric, plan: Plan, targets: tuple[str, ...]) -> None:

@@ -86,6 +86,19 @@ def _encryption(reply: Mapping[str, Any]) -> str:
     return f"{keyword}{size}" if keyword == "aes" else keyword
 
 
+def keyword(transform: str) -> str:
+    """One transform as charon logs it (`AES_CBC_256`, `MODP_2048`) -> swanctl's keyword."""
+    known = _INTEGRITY.get(transform) or _PRF.get(transform)
+    if known is not None:
+        return known
+    if transform in _GROUPS or transform.startswith(("MODP_", "ECP_", "ML_KEM_")):
+        return _group(transform)
+    name, _, size = transform.rpartition("_")
+    sized = size.isdigit() and (name in _ENCRYPTION or name.startswith("AES_GCM_"))
+    reply = {"encr-alg": name, "encr-keysize": size} if sized else {"encr-alg": transform}
+    return _encryption(reply)
+
+
 def _group(name: str) -> str:
     return _GROUPS.get(name, name.lower().replace("_", ""))
 

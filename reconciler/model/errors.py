@@ -19,7 +19,8 @@ class ExitCode(IntEnum):
     """The desired state has errors that its author can fix."""
     UNREACHABLE = 7
     INCOMPLETE = 8
-    """An apply or a verification did not reach the desired state; the report says where."""
+    """An apply or a verification did not reach the desired state, or a diagnosis found something; the report
+    says where."""
 
 
 class TunnelwrightError(Exception):

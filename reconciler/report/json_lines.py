@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from reconciler.diagnosis import Finding
 from reconciler.model.diagnostic import Diagnostic, Location
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome
@@ -99,6 +100,23 @@ def outcome_object(outcome: Outcome) -> dict[str, Any]:
 def check_object(check: Check) -> dict[str, Any]:
     """One verdict."""
     return {"type": "check", **asdict(check)}
+
+
+def finding_object(item: Finding) -> dict[str, Any]:
+    """One cause that a diagnosis found."""
+    return {
+        "type": "finding",
+        "severity": item.severity.value,
+        "code": item.code,
+        "tunnel": item.tunnel,
+        "router": item.router,
+        "document": {"kind": item.field.kind, "name": item.field.name},
+        "path": str(item.field),
+        **_place(item.location),
+        "message": item.message,
+        "seen": list(item.seen),
+        "hint": item.hint,
+    }
 
 
 def diagnostic_object(item: Diagnostic) -> dict[str, Any]:

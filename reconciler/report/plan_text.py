@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.model.outcome import Check, Outcome, Status
-from reconciler.model.plan import Action, Disruption, Plan, ResourceChange, Step
+from reconciler.model.plan import Action, Disruption, Establish, Plan, ResourceChange, Step
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
 from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
@@ -135,6 +135,8 @@ def applied_lines(
             "bold red",
         )
         yield from (outcome_line(outcome) for outcome in (*failed, *skipped))
+        if any(isinstance(outcome.step.operation, Establish) for outcome in failed):
+            yield Line("hint: `tunnelwright diagnose` names the cause")
     elif not remaining.changes:
         added, changed, destroyed = (plan.count(action) for action in Action)
         yield Line(

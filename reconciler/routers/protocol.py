@@ -27,6 +27,13 @@ class Vici(Protocol):
         """Send one command and yield the events that it streams."""
         ...
 
+    def events(self, event: str, pause: float) -> Iterator[Message | None]:
+        """Subscribe to an event and yield each one; None whenever there was none for `pause` seconds.
+
+        The session serves nothing else meanwhile; closing the iterator ends the subscription.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class HostSnapshot:
@@ -38,6 +45,16 @@ class HostSnapshot:
     sysctls: Mapping[str, str]
     files: Mapping[str, LiveFile]
     """Our swanctl files by name below /etc/swanctl/conf.d."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostInspection:
+    """What else decides over a router's packets, as its tools report it."""
+
+    ruleset: str
+    """The reply of `nft -j list ruleset`."""
+    routes: str
+    """The reply of `ip -4 -j route show table all`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,15 @@ class Host(Protocol):
 
     def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
         """Read everything at once; `sysctls` are the keys below /proc/sys that matter."""
+        ...
+
+    def inspect(self) -> HostInspection:
+        """Read every firewall rule and route."""
+        ...
+
+    def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
+        """Where the kernel would forward packets (source, destination, interface that they come by): for each
+        the reply of `ip -j route get`, or the kernel's refusal."""
         ...
 
     def set_sysctls(self, values: Mapping[str, str]) -> None:

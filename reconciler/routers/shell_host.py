@@ -17,7 +17,7 @@ from typing import Any
 from reconciler.model.errors import CommandRejected, Locked
 from reconciler.model.router_config import InterfaceAddress, LiveFile
 from reconciler.model.secret import Secret
-from reconciler.routers.protocol import HostSnapshot, Ping
+from reconciler.routers.protocol import HostInspection, HostSnapshot, Ping
 
 _MARK = "--tunnelwright--"
 
@@ -39,6 +39,22 @@ echo '{_MARK}'
 mkdir -p "$FOLDER"
 cd "$FOLDER"
 find . -maxdepth 1 -type f -name 'tw-*.conf' -print0 | tar --create --null --files-from=- --file=-
+"""
+
+_INSPECT = f"""
+set -eu
+nft -j list ruleset
+echo '{_MARK}'
+ip -4 -j route show table all
+"""
+
+# A refusal is an answer: what the kernel says of a blackhole goes where a route would stand.
+_ROUTE = """
+while [ $# -gt 0 ]; do
+    ip -4 -j route get "$2" from "$1" iif "$3" 2>&1 | tr '\\n' ' '
+    echo
+    shift 3
+done
 """
 
 # Everything is unpacked beside its place first: a rename within one file system is atomic, so charon
@@ -121,6 +137,17 @@ class ShellHost:
             sysctls=dict(line.split(" ", 1) for line in settings.decode().splitlines()),
             files=_unpack(archive),
         )
+
+    def inspect(self) -> HostInspection:
+        """Read every firewall rule and route."""
+        output = self._script("inspect", _INSPECT).decode()
+        ruleset, routes = output.split(f"{_MARK}\n", 1)
+        return HostInspection(ruleset, routes)
+
+    def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
+        """Ask the kernel where it would forward packets, all in one command."""
+        words = [word for question in questions for word in question]
+        return tuple(self._script("route", _ROUTE, *words).decode().splitlines())
 
     def set_sysctls(self, values: Mapping[str, str]) -> None:
         """Write kernel settings, all in one command."""

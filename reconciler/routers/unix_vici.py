@@ -62,6 +62,14 @@ class UnixVici:
         except (CommandException, SessionException, OSError) as error:
             raise self._failure(command, error) from error
 
+    def events(self, event: str, pause: float) -> Iterator[Message | None]:
+        """Subscribe to an event and yield each one; None whenever there was none for `pause` seconds."""
+        try:
+            for name, item in self._session.listen([event], pause):
+                yield None if name is None else _decode(item)
+        except (CommandException, SessionException, OSError) as error:
+            raise self._failure(event, error) from error
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()

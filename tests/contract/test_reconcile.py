@@ -12,11 +12,11 @@ from reconciler.apply import apply_plan
 from reconciler.facets import firewall
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Disruption, Phase
-from reconciler.model.router_config import RouterState
+from reconciler.model.router_config import InterfaceAddress, RouterState
 from reconciler.model.secret import Secret
 from reconciler.observe import observe_router
 from reconciler.routers.protocol import Router
-from reconciler.run import apply, preview
+from reconciler.run import apply, diagnose_tunnels, preview
 from tests.contract.sites import Site, change_tunnels, rename_tunnels
 
 CONNECTION = "tw-paris-tokyo"
@@ -362,3 +362,13 @@ def test_a_file_that_somebody_replaced_asks_for_no_reconnect(site: Site) -> None
     assert "reconnect" not in {c.path for change in site.preview(asked).plan.changes for c in change.changes}
     assert site.apply(asked).converged
     assert spis(site) == before or len(spis(site)) == 1
+
+
+def test_nothing_is_found_where_nothing_is_wrong(site: Site) -> None:
+    assert site.apply().converged
+    for rekey in (False, site.kind != "memory"):
+        (found,) = diagnose_tunnels(site.fabric, (), site.store(), site.connect, rekey=rekey)
+        assert (sorted(found.tunnels), found.findings) == (["paris-tokyo", "tokyo-paris"], ())
+    site.delete_address("tokyo", InterfaceAddress("eth0", "203.0.113.12/24"))
+    (found,) = diagnose_tunnels(site.fabric, (), site.store(), site.connect)
+    assert "vip-missing" in {item.code for item in found.findings}

@@ -168,3 +168,24 @@ def _takes(host: Host, owner: str) -> bool:
     except Locked:
         return False
     return True
+
+
+def test_rules_and_routes_are_read(site: Site) -> None:
+    router = site.connect("paris")
+    router.host.change_firewall(firewall.rebuild(Firewall(mss=1234), {}))
+    found = router.host.inspect()
+    tables = {entry["chain"]["table"] for entry in json.loads(found.ruleset)["nftables"] if "chain" in entry}
+    assert "tunnelwright" in tables
+    assert isinstance(json.loads(found.routes), list)
+    questions = [("10.1.0.10", "203.0.113.2", "eth1"), ("10.1.0.10", "203.0.113.3", "eth1")]
+    replies = router.host.route(questions)
+    assert len(replies) == len(questions)
+    assert router.host.route([]) == ()
+
+
+def test_an_event_is_listened_to_until_nobody_listens(site: Site) -> None:
+    router = site.connect("paris")
+    events = router.vici.events("log", 0.05)
+    assert next(event for event in events if event is None) is None
+    events.close()  # type: ignore[attr-defined]  # both are generators
+    assert router.vici.request("version")["version"]

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import argparse
 
-from reconciler.cli.commands import allocate, apply, peer_sheet, plan, reconnect, status, validate, verify
+from reconciler.cli.commands import (
+    allocate,
+    apply,
+    diagnose,
+    peer_sheet,
+    plan,
+    reconnect,
+    status,
+    validate,
+    verify,
+)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add every command to the parser."""
-    for command in (validate, allocate, plan, apply, reconnect, status, verify, peer_sheet):
+    for command in (validate, allocate, plan, apply, reconnect, status, verify, diagnose, peer_sheet):
         command.register(subparsers)

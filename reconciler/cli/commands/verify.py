@@ -41,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     output.lines(
         [Line(f"Verified: {good} of {len(checks)} checks passed, {len(drifted)} resources drifted.", "bold")]
     )
+    if good < len(checks):
+        output.lines([Line("hint: `tunnelwright diagnose` names the cause")])
     if drift.unreachable:
         return ExitCode.UNREACHABLE
     return ExitCode.OK if good == len(checks) and not drifted else ExitCode.INCOMPLETE

@@ -6,6 +6,7 @@ SAs running when a connection is unloaded, and forgets all that was loaded when 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -82,6 +83,13 @@ class Charon:
                 self._terminate(body)
             case _:
                 raise self._rejected(command, "Unknown command")
+
+    def events(self, event: str, pause: float) -> Iterator[Message | None]:
+        """Nothing happens here but in answer to a command, and that is not logged."""
+        self._check(event)
+        while True:
+            time.sleep(pause)
+            yield None
 
     def acquire(self, covers: Callable[[list[str], list[str]], bool]) -> None:
         """A packet that no SA carries: bring up the trapped children whose selectors cover it."""

@@ -11,7 +11,7 @@ from reconciler.facets import files as swanctl_files
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.router_config import InterfaceAddress, LiveFile
 from reconciler.model.secret import Secret
-from reconciler.routers.protocol import HostSnapshot, Ping
+from reconciler.routers.protocol import HostInspection, HostSnapshot, Ping
 
 
 class MemoryHost:
@@ -39,6 +39,16 @@ class MemoryHost:
         return HostSnapshot(
             frozenset(self.addresses), listing, {**defaults, **self.sysctls}, dict(self.files)
         )
+
+    def inspect(self) -> HostInspection:
+        """There is no other table, and no route but to everywhere."""
+        self._check("inspect")
+        return HostInspection(json.dumps({"nftables": self.table or []}), "[]")
+
+    def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
+        """Every packet leaves by an interface of its own."""
+        self._check("route")
+        return tuple(json.dumps([{"dst": destination, "dev": "wan"}]) for _, destination, _ in questions)
 
     def set_sysctls(self, values: Mapping[str, str]) -> None:
         """Write kernel settings."""

@@ -1,0 +1,9 @@
+"""Why a tunnel does not come up or carries nothing: evidence -> findings. `reconciler.examine` gathers."""
+
+from __future__ import annotations
+
+from reconciler.diagnosis.diagnose import diagnose
+from reconciler.diagnosis.evidence import End, Evidence
+from reconciler.diagnosis.finding import Field, Finding
+
+__all__ = ["End", "Evidence", "Field", "Finding", "diagnose"]

@@ -1,0 +1,71 @@
+"""Evidence -> findings: every rule is asked, and what another finding explains is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
+
+from reconciler.diagnosis import negotiation, surroundings
+from reconciler.diagnosis.evidence import Evidence
+from reconciler.diagnosis.finding import Finding
+
+Rule: TypeAlias = Callable[[Evidence], Iterator[Finding]]
+
+RULES: Final[tuple[Rule, ...]] = (
+    surroundings.router_unreachable,
+    surroundings.disabled_in_git,
+    surroundings.cleartext_leak,
+    surroundings.vip_missing,
+    surroundings.drift,
+    surroundings.overlapping_policy,
+    negotiation.wrong_key,
+    negotiation.key_not_found,
+    negotiation.id_mismatch,
+    negotiation.authentication_refused,
+    negotiation.connection_not_found,
+    negotiation.ike_proposal_mismatch,
+    negotiation.esp_proposal_mismatch,
+    negotiation.selector_mismatch,
+    negotiation.selector_narrowed,
+    surroundings.ike_blocked,
+    surroundings.peer_silent,
+    surroundings.nat_steals,
+    surroundings.route_steals,
+    surroundings.forward_blocked,
+    surroundings.esp_blocked,
+    surroundings.one_sided,
+    surroundings.not_encrypted,
+    negotiation.rekey_failed,
+    surroundings.no_reply,
+    negotiation.not_established,
+)
+"""One for each cause, in the order in which findings are shown; the symptoms come last."""
+
+_ASTRAY: Final = frozenset({"nat-steals", "route-steals", "overlapping-policy", "one-sided-sa"})
+EXPLAINED_BY: Final = {
+    "connection-not-found": frozenset({"drift"}),
+    "key-not-found": frozenset({"drift"}),
+    # With IKEv1 a wrong key makes messages that cannot be read, and those are not answered.
+    "ike-blocked": frozenset({"vip-missing", "wrong-key"}),
+    "peer-silent": frozenset({"vip-missing", "wrong-key", "ike-blocked", "router-unreachable"}),
+    "esp-blocked": _ASTRAY,
+    "not-encrypted": _ASTRAY | {"drift"},
+    "rekey-failed": frozenset({"pfs-mismatch", "esp-proposal-mismatch", "peer-silent"}),
+}
+"""Code to the codes of which any one makes it a mere consequence."""
+SYMPTOMS: Final = frozenset({"no-reply", "not-established"})
+"""Codes that are reported only when no cause was found."""
+
+
+def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
+    """Every cause that the evidence shows; nothing when the tunnel is healthy."""
+    everything = [finding for rule in RULES for finding in rule(evidence)]
+    failures = {finding.code for finding in everything if finding.failure}
+    causes = failures - SYMPTOMS
+
+    def stands(finding: Finding) -> bool:
+        if finding.code in SYMPTOMS:
+            return not causes
+        return not EXPLAINED_BY.get(finding.code, frozenset()) & failures
+
+    return tuple(dict.fromkeys(finding for finding in everything if stands(finding)))

@@ -1,0 +1,106 @@
+"""What is known of one tunnel: its ends, as far as they are managed, and what was tried between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.model.fabric import Tunnel
+from reconciler.model.plan import ResourceChange
+from reconciler.model.router_config import ChildSa, Connection, IkeSa, RouterState
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignChild:
+    """A child configuration in charon that is not ours. Selectors are CIDRs, ranges or `dynamic`."""
+
+    connection: str
+    child: str
+    local_ts: tuple[str, ...]
+    remote_ts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the kernel would send a packet from behind the router into the tunnel (`ip route get`).
+
+    `type` is empty for unicast; `failure` is the kernel's refusal, empty when there is a route.
+    """
+
+    source: str
+    destination: str
+    device: str = ""
+    type: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One managed end. Without a `state` its router could not be observed, and `unreachable` says why."""
+
+    tunnel: Tunnel
+    connection: Connection | None
+    """What is desired in charon; None while the tunnel is disabled."""
+    state: RouterState | None
+    unreachable: str = ""
+    drift: tuple[ResourceChange, ...] = ()
+    """What a plan would change at this router for this tunnel, or for the router as a whole."""
+    sas: tuple[IkeSa, ...] = ()
+    """Its SAs after everything was tried."""
+    foreign: tuple[ForeignChild, ...] = ()
+    ruleset: tuple[Mapping[str, Any], ...] = ()
+    """The entries of `nft -j list ruleset`."""
+    routes: tuple[Route, ...] = ()
+    inside: Mapping[str, str] = field(default_factory=dict)
+    """Local CIDR to the router's interface there."""
+    said: tuple[str, ...] = ()
+    """charon's log of this tunnel at level 1 while it was tried to bring it up, oldest first."""
+    said_rekeying: tuple[str, ...] = ()
+
+    @property
+    def children(self) -> tuple[ChildSa, ...]:
+        """The CHILD_SAs that carry traffic."""
+        return tuple(child for sa in self.sas for child in sa.children if child.state == "INSTALLED")
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Desired children without a CHILD_SA."""
+        wanted = self.connection.children if self.connection is not None else ()
+        return tuple(sorted(set(wanted) - {child.name for child in self.children}))
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Echo requests from the near to the far router through the tunnel, and by how many packets the
+    CHILD_SAs' counters grew meanwhile at either end."""
+
+    sent: int
+    received: int
+    near_out: int
+    far_in: int
+    far_out: int
+    near_in: int
+
+    @property
+    def whole(self) -> bool:
+        """True when every request was answered through the tunnel."""
+        return self.received == self.sent and self.near_in >= self.received
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One tunnel. `near` is the end that initiates; `far` is None where the peer is not managed."""
+
+    near: End
+    far: End | None
+    failure: str = ""
+    """Why charon did not bring it up when asked; empty when it did, or was up already."""
+    flow: Flow | None = None
+    """None when the tunnel is not up, or nobody is known to answer behind the peer."""
+    rekey_failure: str = ""
+
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """The managed ends."""
+        return (self.near,) if self.far is None else (self.near, self.far)

@@ -1,0 +1,88 @@
+"""What a diagnosis says: a cause, the field of the desired state that is to blame, and what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from reconciler.load.documents import Document, Path, dotted
+from reconciler.model.diagnostic import Location, Severity
+from reconciler.model.fabric import Tunnel
+
+NOWHERE: Final = Location("")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of one document of the desired state."""
+
+    kind: str
+    name: str
+    path: Path
+
+    def __str__(self) -> str:
+        return dotted(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One cause. `code` is a stable kebab-case word; a warning is worth knowing and is no failure.
+
+    `router` is where it was found, `field` what to look at in Git, `seen` charon's or the kernel's own words.
+    """
+
+    code: str
+    severity: Severity
+    tunnel: str
+    router: str
+    field: Field
+    message: str
+    seen: tuple[str, ...] = ()
+    hint: str = ""
+    location: Location = NOWHERE
+
+    @property
+    def failure(self) -> bool:
+        """True when the tunnel does not do what was asked for."""
+        return self.severity is Severity.ERROR
+
+    def below(self, folder: str) -> Finding:
+        """The same finding with its file named from where `folder` is named from."""
+        file = f"{folder}/{self.location.file}" if self.location.file else ""
+        return replace(self, location=replace(self.location, file=file))
+
+
+def found(
+    code: str, tunnel: Tunnel, path: str, message: str, *, seen: Iterable[str] = (), hint: str = ""
+) -> Finding:
+    """A failure of one tunnel end; `path` is dotted, below `spec`."""
+    field = Field("IPsecTunnel", tunnel.name, ("spec", *path.split(".")))
+    shown = tuple(dict.fromkeys(seen))
+    return Finding(code, Severity.ERROR, tunnel.name, tunnel.router, field, message, shown, hint)
+
+
+def locate(item: Finding, documents: Iterable[Document]) -> Finding:
+    """The finding with the place of its field: in the document itself, else in the fleet's defaults, else
+    where the document would hold it."""
+    fitting = [d for d in documents if _named(d, item.field)]
+    own = [d for d in fitting if d.locate(item.field.path[:-1]) != d.locate(item.field.path)]
+    fleet = [
+        d
+        for d in documents
+        if _kind(d) == "FabricDefaults" and d.locate(item.field.path[:-1]) != d.locate(item.field.path)
+    ]
+    for document in (*own, *fleet, *fitting):
+        return replace(item, location=document.locate(item.field.path))
+    return item
+
+
+def _kind(document: Document) -> object:
+    return document.data.get("kind") if isinstance(document.data, dict) else None
+
+
+def _named(document: Document, field: Field) -> bool:
+    if not isinstance(document.data, dict) or _kind(document) != field.kind:
+        return False
+    metadata = document.data.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("name") == field.name

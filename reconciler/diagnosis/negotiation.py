@@ -1,0 +1,362 @@
+"""Causes for which charon refuses: keys, IDs, proposals, selectors. One rule for each.
+
+The responder's words name the cause; the initiator is only told that it was refused. Where the responder is
+not managed, what is left are the initiator's words, and the finding says what cannot be told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.diagnosis import words
+from reconciler.diagnosis.evidence import End, Evidence
+from reconciler.diagnosis.finding import Finding, found
+from reconciler.facets.connections import connection_name, printed_id, swanctl_id
+from reconciler.model.settings import Settings, Value, flatten
+
+_SPEC_OF = {"encryption": "encryption", "integrity": "integrity", "prf": "integrity"}
+_ASK_PEER = "ask the peer's administrator for the log of the responding side"
+
+
+def _correct(*ends: End) -> str:
+    """How routers get back to what Git says. Where a plan sees the difference an apply mends it; proposals
+    and keys that were loaded by hand are not reported by charon, and its files are still right."""
+    if any(change.resource.kind == "tunnel" for end in ends for change in end.drift):
+        return "a router holds something else than Git says: `tunnelwright apply`"
+    routers = " and ".join(end.tunnel.router for end in ends)
+    return (
+        "charon was given something by hand that it does not report, so the plan is empty: "
+        f"`swanctl --load-all` at {routers} loads the router's files again"
+    )
+
+
+def _renew(near: End) -> str:
+    """An SA keeps the configuration that it was made with, through rekeying too."""
+    name = connection_name(near.tunnel.name)
+    return f"; then `swanctl --terminate --ike {name}` at {near.tunnel.router}: a running SA keeps its own"
+
+
+def wrong_key(evidence: Evidence) -> Iterator[Finding]:
+    """The ends hold different keys under the same identities."""
+    lines = [line for end in evidence.ends for line in words.telling(end.said, words.WRONG_KEY)]
+    if not lines:
+        return
+    managed = evidence.far is not None
+    hint = _correct(*evidence.ends) if managed else "agree on the key with the peer's administrator"
+    yield found(
+        "wrong-key",
+        evidence.near.tunnel,
+        "authentication.key",
+        "the two ends do not hold the same pre-shared key",
+        seen=lines,
+        hint=hint,
+    )
+
+
+def key_not_found(evidence: Evidence) -> Iterator[Finding]:
+    """charon has no key for the two identities."""
+    for end in evidence.ends:
+        lines = words.telling(end.said, words.NO_KEY)
+        if lines:
+            message = f"charon at {end.tunnel.router} has no key for these identities"
+            yield found(
+                "key-not-found", end.tunnel, "authentication.key", message, seen=lines, hint=_correct(end)
+            )
+
+
+def id_mismatch(evidence: Evidence) -> Iterator[Finding]:
+    """What one end calls itself is not what the other expects."""
+    near = evidence.near
+    other = words.first(words.OTHER_ID, near.said)
+    if other is not None:
+        blamed, path = near, "identity.peer"
+        if evidence.far is not None and _live(evidence.far, "local.id") != _wanted(evidence.far, "local.id"):
+            blamed, path = evidence.far, "identity.local"
+        message = f"the peer calls itself something else than {near.tunnel.peer_id.value!r}"
+        yield found("id-mismatch", blamed.tunnel, path, message, seen=[other[0]], hint=_correct(blamed))
+        return
+    far = evidence.far
+    refused = words.telling(far.said, words.NO_PEER) if far is not None else ()
+    asked = words.first(words.LOOKING_FOR, far.said) if far is not None else None
+    if far is None or asked is None or not refused:
+        return
+    blamed, path = _departing_id(near, far)
+    said, called = asked["initiator"], asked["responder"]
+    expects = _live(far, "remote.id") or printed_id(swanctl_id(far.tunnel.peer_id))
+    own = _live(far, "local.id") or printed_id(swanctl_id(far.tunnel.local_id))
+    message = f"{near.tunnel.router} calls itself {said!r}, {far.tunnel.router} expects {expects!r}"
+    if said == expects and called is not None:
+        message = f"{near.tunnel.router} asks for {called!r}, {far.tunnel.router} calls itself {own!r}"
+    yield found("id-mismatch", blamed.tunnel, path, message, seen=[asked[0], *refused], hint=_correct(blamed))
+
+
+def _departing_id(near: End, far: End) -> tuple[End, str]:
+    """The ID that is not what Git says; that which the responder expects when all are."""
+    for end in (near, far):
+        for setting, path in (("local.id", "identity.local"), ("remote.id", "identity.peer")):
+            live = _live(end, setting)
+            if live is not None and live != _wanted(end, setting):
+                return end, path
+    return far, "identity.peer"
+
+
+def _live(end: End, setting: str) -> Value | None:
+    """A setting of the end's connection as charon reports it; None where it is not loaded."""
+    if end.state is None or end.connection is None:
+        return None
+    return _setting(end.state.connections.get(end.connection.name), setting)
+
+
+def _wanted(end: End, setting: str) -> Value | None:
+    value = _setting(end.connection.settings if end.connection is not None else None, setting)
+    return printed_id(value) if isinstance(value, str) else value
+
+
+def _setting(settings: Settings | None, path: str) -> Value | None:
+    return dict(flatten(settings)).get(path) if settings is not None else None
+
+
+def authentication_refused(evidence: Evidence) -> Iterator[Finding]:
+    """A peer that is not managed refuses us and does not say why."""
+    near = evidence.near
+    lines = words.telling(near.said, words.REFUSED_AUTH)
+    if evidence.far is not None or not lines:
+        return
+    ids = (
+        "the peer knows no connection for our ID"
+        if near.tunnel.ike.version == 1
+        else ("either the keys differ, or the peer expects other IDs; IKEv2 does not tell which")
+    )
+    path = "identity.local" if near.tunnel.ike.version == 1 else "authentication.key"
+    mine = f"ours is {near.tunnel.local_id.value!r}, the peer's should be {near.tunnel.peer_id.value!r}"
+    yield found("authentication-refused", near.tunnel, path, f"{ids}; {mine}", seen=lines, hint=_ASK_PEER)
+
+
+def connection_not_found(evidence: Evidence) -> Iterator[Finding]:
+    """The responder has no connection between these addresses for this IKE version."""
+    far = evidence.far
+    lines = words.telling(far.said, words.NO_CONNECTION) if far is not None else ()
+    if far is not None and lines:
+        yield found(
+            "connection-not-found",
+            far.tunnel,
+            "ike.version",
+            f"{far.tunnel.router} has no connection between these addresses for "
+            f"IKEv{evidence.near.tunnel.ike.version}",
+            seen=lines,
+            hint=_correct(far),
+        )
+
+
+def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
+    """No IKE proposal of the initiator is acceptable to the responder."""
+    near, far = evidence.near, evidence.far
+    if far is None:
+        lines = words.telling(near.said, words.REFUSED_IKE)
+        if lines and words.first(words.ESTABLISHED, near.said) is None:
+            yield found(
+                "ike-proposal-mismatch",
+                near.tunnel,
+                "ike",
+                f"the peer accepts no IKE proposal of ours, or knows no connection for our address; "
+                f"ours is {_desired(near, 'IKE')}",
+                seen=lines,
+                hint=_ASK_PEER,
+            )
+        return
+    refused = words.telling(far.said, words.IKE_PROPOSALS)
+    proposals = words.refusal(far.said, "IKE")
+    if refused and proposals is not None:
+        blamed, kinds = _departing(evidence, proposals, "IKE")
+        field = "dhGroup" if kinds[:1] == ("group",) else _SPEC_OF[kinds[0]] if kinds else ""
+        yield found(
+            "ike-proposal-mismatch",
+            blamed.tunnel,
+            f"ike.{field}".rstrip("."),
+            _differ("IKE", near, far, blamed, proposals),
+            seen=[*proposals.lines, *refused],
+            hint=_correct(blamed),
+        )
+
+
+def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
+    """No ESP proposal of the initiator is acceptable to the responder, or only its PFS group is not."""
+    near, far = evidence.near, evidence.far
+    told = (*near.said, *near.said_rekeying)
+    if far is None:
+        yield from _esp_refused_by_unmanaged(evidence)
+        return
+    said = (*far.said, *far.said_rekeying)
+    refused = words.telling(said, words.ESP_PROPOSALS)
+    proposals = words.refusal(said, "ESP")
+    if not refused or proposals is None:
+        return
+    only_group = proposals.kinds == ("group",)
+    blamed, kinds = _departing(evidence, proposals, "ESP")
+    if only_group:
+        first_rekey = "the first rekey fails" if evidence.rekey_failure else "no CHILD_SA comes up"
+        yield found(
+            "pfs-mismatch",
+            blamed.tunnel,
+            "ipsec.pfs",
+            f"{_differ('ESP', near, far, blamed, proposals)}: {first_rekey}",
+            seen=[*proposals.lines, *words.telling(told, words.REFUSED_ESP)],
+            hint=_correct(blamed) + (_renew(near) if near.children else ""),
+        )
+        return
+    kinds = tuple(kind for kind in kinds if kind in proposals.kinds) or proposals.kinds
+    field = "pfs" if kinds[0] == "group" else _SPEC_OF[kinds[0]]
+    yield found(
+        "esp-proposal-mismatch",
+        blamed.tunnel,
+        f"ipsec.{field}",
+        _differ("ESP", near, far, blamed, proposals),
+        seen=[*proposals.lines, *refused],
+        hint=_correct(blamed),
+    )
+
+
+def _esp_refused_by_unmanaged(evidence: Evidence) -> Iterator[Finding]:
+    near = evidence.near
+    ours = _desired(near, "ESP")
+    rekeying = words.telling(near.said_rekeying, words.REFUSED_ESP)
+    if rekeying:
+        message = (
+            f"the peer refuses to rekey a CHILD_SA that it accepted: the PFS groups differ; ours is {ours}"
+        )
+        yield found("pfs-mismatch", near.tunnel, "ipsec.pfs", message, seen=rekeying, hint=_ASK_PEER)
+    lines = words.telling(near.said, words.REFUSED_ESP)
+    built = words.first(words.ESTABLISHED, near.said) or any(sa.state == "ESTABLISHED" for sa in near.sas)
+    if lines and built and not near.children:
+        yield found(
+            "esp-proposal-mismatch",
+            near.tunnel,
+            "ipsec",
+            f"the peer accepts no ESP proposal of ours; ours is {ours}",
+            seen=lines,
+            hint=_ASK_PEER,
+        )
+
+
+def _desired(end: End, protocol: str) -> str:
+    """The end's proposal by Git, in swanctl's words."""
+    if end.connection is None:
+        return ""
+    name = "proposals" if protocol == "IKE" else "esp_proposals"
+    for path, value in flatten(end.connection.settings):
+        if path.rpartition(".")[2] == name and isinstance(value, tuple):
+            return value[0]
+    return ""
+
+
+def _departing(evidence: Evidence, refusal: words.Refusal, protocol: str) -> tuple[End, tuple[str, ...]]:
+    """The end whose proposals are not those that Git says, and the kinds that differ."""
+    near, far = evidence.near, evidence.far or evidence.near
+    for end, offered in ((far, refusal.configured), (near, refusal.received)):
+        kinds = words.departs(offered, words.configured(_desired(end, protocol)))
+        # An initiator leaves the group of the first CHILD_SA out (RFC 7296, section 1.2).
+        kinds = tuple(k for k in kinds if k in refusal.kinds)
+        if kinds:
+            return end, kinds
+    return near, refusal.kinds
+
+
+def _differ(protocol: str, near: End, far: End, blamed: End, refusal: words.Refusal) -> str:
+    return (
+        f"the {protocol} proposals have no {' and no '.join(refusal.kinds)} in common: "
+        f"{near.tunnel.router} offers {_shown(refusal.received)}, {far.tunnel.router} has "
+        f"{_shown(refusal.configured)}; Git wants {_desired(blamed, protocol)} at {blamed.tunnel.router}"
+    )
+
+
+def _shown(offers: tuple[words.Offer, ...]) -> str:
+    return ", ".join(
+        "-".join("|".join(sorted(item[kind])) for kind in words.KINDS if kind in item) for item in offers
+    )
+
+
+def selector_mismatch(evidence: Evidence) -> Iterator[Finding]:
+    """The responder has nothing in common with the selectors that it was asked for."""
+    near, far = evidence.near, evidence.far
+    refused = words.telling(far.said, words.SELECTORS) if far is not None else ()
+    told = words.telling(near.said, words.REFUSED_TS)
+    if not (refused or told):
+        return
+    blamed, path = _departing_selectors(near, far)
+    ours = f"{' '.join(near.tunnel.local_cidrs)} === {' '.join(near.tunnel.peer_cidrs)}"
+    yield found(
+        "selector-mismatch",
+        blamed.tunnel,
+        path,
+        f"the other end has no traffic selectors in common with {ours}",
+        seen=[*refused, *told],
+        hint=_correct(blamed) if far is not None else _ASK_PEER,
+    )
+
+
+def _departing_selectors(near: End, far: End | None) -> tuple[End, str]:
+    """The end whose loaded selectors are not those that Git says."""
+    for end in (far, near):
+        if end is None or end.state is None or end.connection is None:
+            continue
+        wanted = dict(_selectors(end.connection.settings))
+        live = _selectors(end.state.connections.get(end.connection.name))
+        wrong = [path for path, value in live if wanted.get(path) != value]
+        if wrong:
+            return end, "peer.cidrs" if wrong[0].endswith("remote_ts") else "source"
+    return near, "peer.cidrs"
+
+
+def _selectors(settings: Settings | None) -> list[tuple[str, Value]]:
+    found_ = flatten(settings) if settings is not None else ()
+    return [(path, value) for path, value in found_ if path.endswith(("local_ts", "remote_ts"))]
+
+
+def selector_narrowed(evidence: Evidence) -> Iterator[Finding]:
+    """A CHILD_SA is up between fewer networks than Git says (RFC 7296, section 2.9)."""
+    near = evidence.near
+    if near.connection is None:
+        return
+    wanted = dict(_selectors(near.connection.settings))
+    for child in near.children:
+        for side, live in (("local_ts", child.local_ts), ("remote_ts", child.remote_ts)):
+            lacking = sorted(set(wanted.get(f"children.{child.name}.{side}", ())) - set(live))
+            if lacking:
+                blamed, path = _departing_selectors(near, evidence.far)
+                yield found(
+                    "selector-narrowed",
+                    blamed.tunnel,
+                    path,
+                    f"{', '.join(lacking)} is wanted at {near.tunnel.router}, the peer agreed to "
+                    f"{', '.join(live)} alone: the rest is dropped",
+                    seen=[
+                        f"CHILD_SA {child.name}: {' '.join(child.local_ts)} === {' '.join(child.remote_ts)}"
+                    ],
+                    hint=(_correct(blamed) if evidence.far is not None else _ASK_PEER) + _renew(near),
+                )
+
+
+def rekey_failed(evidence: Evidence) -> Iterator[Finding]:
+    """The CHILD_SA cannot be replaced, for a reason that no other rule names."""
+    if evidence.rekey_failure:
+        yield found(
+            "rekey-failed",
+            evidence.near.tunnel,
+            "ipsec",
+            "the CHILD_SA could not be rekeyed; it carries traffic until its lifetime ends",
+            seen=[*evidence.near.said_rekeying[-3:], evidence.rekey_failure],
+        )
+
+
+def not_established(evidence: Evidence) -> Iterator[Finding]:
+    """It does not come up, for a reason that no other rule names."""
+    if evidence.near.missing:
+        yield found(
+            "not-established",
+            evidence.near.tunnel,
+            "peer.address",
+            f"no CHILD_SA for {', '.join(evidence.near.missing)}",
+            seen=[*evidence.near.said[-4:], evidence.failure]
+            if evidence.failure
+            else evidence.near.said[-4:],
+        )

@@ -1,0 +1,210 @@
+"""What a router's other nftables rules do to one packet, as far as the rules alone can tell.
+
+A small evaluator over `nft -j list ruleset` (libnftables-json(5)). What it cannot decide (connection
+tracking, marks, limits, iptables' own matches) is unknown, and only what is certain is reported: a rule
+behind an undecided verdict is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Final
+
+from reconciler.facets.firewall import FAMILY, TABLE
+
+Entry = Mapping[str, Any]
+
+_PROTOCOLS: Final = {"icmp": 1, "tcp": 6, "udp": 17, "esp": 50, "ah": 51, "icmpv6": 58, "sctp": 132}
+_EXEMPTION: Final = 90
+"""Our own NAT exemption's priority: a nat chain that is asked before it decides for it."""
+_TRANSLATES: Final = frozenset({"masquerade", "snat", "dnat", "redirect"})
+_VERDICTS: Final = _TRANSLATES | {"accept", "drop", "reject", "return", "jump", "goto"}
+_OPAQUE: Final = frozenset({"vmap", "queue", "xt", "dup", "fwd", "tproxy", "synproxy"})
+_CONDITIONS: Final = frozenset({"limit", "quota", "ct count"})
+_DEPTH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet at one hook. `interfaces` are those it comes by and leaves by, None where it has none or
+    where it is not known; `protocol` is IANA's number, `port` the destination's."""
+
+    source: str
+    destination: str
+    protocol: int
+    port: int | None = None
+    interfaces: tuple[str | None, str | None] = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a rule certainly does: `drop`, `reject`, `masquerade`, …; `rule` says where it stands."""
+
+    action: str
+    rule: str
+
+
+_UNDECIDED: Final = Verdict("unknown", "")
+
+
+def dropped(ruleset: Iterable[Entry], hook: str, packet: Packet) -> Verdict | None:
+    """The foreign rule that drops the packet at a filter hook; None when none certainly does."""
+    return _evaluate(ruleset, "filter", hook, packet, {"drop", "reject"})
+
+
+def translated(ruleset: Iterable[Entry], hook: str, packet: Packet) -> Verdict | None:
+    """The foreign rule that translates the packet before tunnelwright's exemption is asked."""
+    return _evaluate(ruleset, "nat", hook, packet, _TRANSLATES)
+
+
+def _evaluate(
+    ruleset: Iterable[Entry], kind: str, hook: str, packet: Packet, wanted: Iterable[str]
+) -> Verdict | None:
+    entries = list(ruleset)
+    chains = [c for c in _bodies(entries, "chain") if (c.get("type"), c.get("hook")) == (kind, hook)]
+    for chain in sorted(chains, key=lambda c: int(c.get("prio", 0))):
+        ours = (chain["family"], chain["table"]) == (FAMILY, TABLE)
+        late = kind == "nat" and hook == "postrouting" and int(chain.get("prio", 0)) >= _EXEMPTION
+        if ours or late or chain["family"] not in {"ip", "inet"}:
+            continue
+        verdict = _Walk(entries, packet).base(chain)
+        if verdict is not None and verdict.action in wanted:
+            return verdict
+        if verdict is not None and verdict.action in _TRANSLATES | {"unknown"} and kind == "nat":
+            return None
+    return None
+
+
+def _bodies(entries: Iterable[Entry], kind: str) -> list[Entry]:
+    return [entry[kind] for entry in entries if kind in entry]
+
+
+class _Walk:
+    """One packet's way through one base chain."""
+
+    def __init__(self, entries: list[Entry], packet: Packet) -> None:
+        self._rules = _bodies(entries, "rule")
+        self._sets = _bodies(entries, "set")
+        self._packet = packet
+
+    def base(self, chain: Entry) -> Verdict | None:
+        """The certain verdict of a base chain, `unknown` where an undecided rule comes first, or None."""
+        verdict = self._chain(chain, str(chain["name"]), 0)
+        if verdict is None and chain.get("policy") == "drop":
+            return Verdict("drop", f"the policy of {_place(chain, str(chain['name']))}")
+        return verdict
+
+    def _chain(self, base: Entry, name: str, depth: int) -> Verdict | None:
+        here = (base["family"], base["table"], name)
+        for rule in self._rules:
+            if (rule["family"], rule["table"], rule["chain"]) != here:
+                continue
+            verdict = self._rule(base, rule, depth)
+            if verdict is not None:
+                return None if verdict.action == "return" else verdict
+        return None
+
+    def _rule(self, base: Entry, rule: Entry, depth: int) -> Verdict | None:
+        """What a rule does to the packet; None when it lets it go on to the next rule."""
+        certain = True
+        for expression in rule.get("expr", ()):
+            kind, body = next(iter(expression.items()))
+            if kind == "match":
+                holds = self._holds(base, body)
+                if holds is False:
+                    return None
+                certain = certain and holds is True
+            elif kind in _CONDITIONS:
+                certain = False
+            elif kind in _VERDICTS | _OPAQUE:
+                verdict = self._verdict(base, rule, kind, body, depth)
+                return verdict if certain or verdict is None else _UNDECIDED
+        return None
+
+    def _verdict(self, base: Entry, rule: Entry, kind: str, body: object, depth: int) -> Verdict | None:
+        if kind in {"jump", "goto"} and isinstance(body, Mapping) and depth < _DEPTH:
+            verdict = self._chain(base, str(body["target"]), depth + 1)
+            return verdict if verdict is not None or kind == "jump" else Verdict("return", "")
+        if kind in _OPAQUE or kind in {"jump", "goto"}:
+            return _UNDECIDED
+        return Verdict(
+            kind, f"the rule with handle {rule.get('handle', '?')} of {_place(rule, rule['chain'])}"
+        )
+
+    def _holds(self, base: Entry, body: Entry) -> bool | None:
+        """Whether a match holds; None when it cannot be told."""
+        protocol = body["left"].get("payload", {}).get("protocol")
+        if protocol in {"tcp", "udp"} and _PROTOCOLS[protocol] != self._packet.protocol:
+            # The match implies the protocol, whatever its operator.
+            return False
+        value = self._value(body["left"])
+        if value is None or body["op"] not in {"==", "!=", "in"}:
+            return None
+        same = self._among(base, value, body["right"])
+        return same if same is None or body["op"] != "!=" else not same
+
+    def _value(self, left: object) -> str | int | None:
+        """What the packet has where a match looks; None when that is not known of it."""
+        packet = self._packet
+        if not isinstance(left, Mapping):
+            return None
+        kind, body = next(iter(left.items()))
+        known: dict[object, str | int | None] = {
+            ("meta", "iifname"): packet.interfaces[0],
+            ("meta", "oifname"): packet.interfaces[1],
+            ("meta", "l4proto"): packet.protocol,
+            ("meta", "nfproto"): "ipv4",
+            ("meta", "protocol"): "ip",
+            ("ip", "saddr"): packet.source,
+            ("ip", "daddr"): packet.destination,
+            ("ip", "protocol"): packet.protocol,
+            ("udp", "dport"): packet.port,
+            ("tcp", "dport"): packet.port,
+            ("th", "dport"): packet.port,
+        }
+        if kind == "meta":
+            return known.get(("meta", body.get("key")))
+        return known.get((body.get("protocol"), body.get("field"))) if kind == "payload" else None
+
+    def _among(self, base: Entry, value: str | int, right: object) -> bool | None:
+        """Whether a value is, or is within, what a match compares it with."""
+        if isinstance(right, str) and right.startswith("@"):
+            named = [s for s in self._sets if (s["table"], s["name"]) == (base["table"], right[1:])]
+            return self._any(base, value, named[0].get("elem", ())) if named else None
+        if isinstance(right, Mapping):
+            return self._within(base, value, right)
+        if isinstance(right, Sequence) and not isinstance(right, str):
+            return self._any(base, value, right)
+        if isinstance(right, str) and right.endswith("*"):
+            return str(value).startswith(right[:-1])
+        wanted = _PROTOCOLS.get(str(right), right) if isinstance(value, int) else right
+        return str(value) == str(wanted)
+
+    def _within(self, base: Entry, value: str | int, right: Entry) -> bool | None:
+        kind, body = next(iter(right.items()))
+        match kind:
+            case "set":
+                return self._any(base, value, body)
+            case "elem":
+                return self._among(base, value, body["val"])
+            case "prefix":
+                return IPv4Address(str(value)) in IPv4Network(f"{body['addr']}/{body['len']}")
+            case "range":
+                first, last = (_number(end) for end in body)
+                return first <= _number(value) <= last
+        return None
+
+    def _any(self, base: Entry, value: str | int, items: Iterable[object]) -> bool | None:
+        answers = [self._among(base, value, item) for item in items]
+        return True if True in answers else None if None in answers else False
+
+
+def _number(value: object) -> int:
+    """A port, or an IPv4 address as an integer."""
+    return int(value) if isinstance(value, int) else int(IPv4Address(str(value)))
+
+
+def _place(entry: Entry, chain: str) -> str:
+    return f"chain {chain} of table {entry['family']} {entry['table']}"

@@ -1,0 +1,383 @@
+"""Causes around charon: drift, VIPs, other firewall and NAT rules, routes, other policies, lost packets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netaddr import AddrFormatError, IPNetwork
+
+from reconciler.diagnosis import words
+from reconciler.diagnosis.evidence import End, Evidence
+from reconciler.diagnosis.finding import Finding, found
+from reconciler.diagnosis.netfilter import Packet, Verdict, dropped, translated
+from reconciler.model.diagnostic import Severity
+from reconciler.model.plan import ResourceChange
+
+_APPLY = "`tunnelwright apply` first, then diagnose again"
+_UDP, _ICMP, _ESP = 17, 1, 50
+_IPSEC_INTERFACE = "ipsec0"
+
+
+def router_unreachable(evidence: Evidence) -> Iterator[Finding]:
+    """A router cannot be asked."""
+    for end in evidence.ends:
+        if end.state is None:
+            message = f"{end.tunnel.router} cannot be reached: {end.unreachable}"
+            yield found("router-unreachable", end.tunnel, "router", message)
+
+
+def disabled_in_git(evidence: Evidence) -> Iterator[Finding]:
+    """It is down because Git says so: a failure where only one of the ends says it."""
+    off = [end for end in evidence.ends if not end.tunnel.enabled]
+    for end in off:
+        item = found("disabled-in-git", end.tunnel, "enabled", "the tunnel is disabled in Git")
+        if len(off) == len(evidence.ends):
+            yield replace(item, severity=Severity.WARNING)
+        else:
+            yield replace(item, message="this end is disabled in Git, the other end is enabled")
+
+
+def drift(evidence: Evidence) -> Iterator[Finding]:
+    """A router is not as desired; a missing VIP, and a missing guard of a tunnel that is down, have rules of
+    their own."""
+    for end in evidence.ends:
+        for change in end.drift:
+            if change.resource.kind == "vip" or (change.resource.kind == "firewall" and _leaks(end)):
+                continue
+            fields = ", ".join(dict.fromkeys(item.path for item in change.changes[:6]))
+            yield found(
+                "drift",
+                end.tunnel,
+                "router",
+                f"{change.resource} is not as desired: {change.reason}",
+                seen=[f"differs: {fields}"],
+                hint=_APPLY,
+            )
+
+
+def vip_missing(evidence: Evidence) -> Iterator[Finding]:
+    """The tunnel's local address is not on the router."""
+    for end in evidence.ends:
+        if end.state is None:
+            continue
+        vip = end.tunnel.vip
+        there = {(a.interface, a.cidr.partition("/")[0]) for a in end.state.addresses}
+        if (vip.interface, vip.address) not in there:
+            hint = _APPLY if vip.managed else f"who configures {vip.address} at {end.tunnel.router}?"
+            message = f"the VIP {vip.address} is not on {vip.interface} of {end.tunnel.router}"
+            yield found("vip-missing", end.tunnel, "vip", message, hint=hint)
+
+
+def cleartext_leak(evidence: Evidence) -> Iterator[Finding]:
+    """The guard is not as desired while the tunnel is down: its traffic may leave in the clear."""
+    for end in evidence.ends:
+        for change in end.drift:
+            if change.resource.kind == "firewall" and _leaks(end):
+                yield found(
+                    "cleartext-leak",
+                    end.tunnel,
+                    "router",
+                    f"the tunnel is down and {end.tunnel.router} does not keep its traffic from leaving in "
+                    f"the clear: {change.reason}",
+                    seen=_guards(change),
+                    hint="`tunnelwright apply` loads the table, whatever keeps the tunnel down",
+                )
+
+
+def _leaks(end: End) -> bool:
+    """A tunnel that is up takes its traffic even without a guard."""
+    return not end.children if end.connection is None else bool(end.missing)
+
+
+def _guards(change: ResourceChange) -> list[str]:
+    return [f"{item.path}: {item.before} -> {item.after}" for item in change.changes[:4]]
+
+
+def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
+    """IKE is not answered, and a rule of a managed router, or what came through, says where it is lost."""
+    near, far = evidence.near, evidence.far
+    if not _unanswered(evidence):
+        return
+    request = Packet(near.tunnel.vip.address, near.tunnel.peer_address, _UDP, 500)
+    reply = Packet(request.destination, request.source, _UDP, 500)
+    stops: list[tuple[End, str, Packet]] = [(near, "output", request), (near, "input", reply)]
+    if far is not None:
+        stops += [(far, "input", request), (far, "output", reply)]
+    rules = list(_stopped(stops))
+    for end, verdict in rules:
+        yield found(
+            "ike-blocked",
+            end.tunnel,
+            "peer.address",
+            f"IKE (UDP 500 and 4500) is dropped at {end.tunnel.router} by {verdict.rule}",
+            seen=words.telling(near.said, words.UNANSWERED),
+            hint=_remove(verdict),
+        )
+    if rules or far is None or far.state is None:
+        return
+    arrived = words.arrived(far.said, near.tunnel.vip.address)
+    where = (
+        f"{near.tunnel.router} sends and {far.tunnel.router} hears nothing"
+        if not arrived
+        else f"{far.tunnel.router} hears {near.tunnel.router} and its answers are lost"
+    )
+    yield found(
+        "ike-blocked",
+        near.tunnel,
+        "peer.address",
+        f"{where}: something between {near.tunnel.vip.address} and {near.tunnel.peer_address} drops UDP 500",
+        seen=words.telling(near.said, words.UNANSWERED),
+        hint="look at firewalls and routes between the two addresses",
+    )
+
+
+def peer_silent(evidence: Evidence) -> Iterator[Finding]:
+    """The peer does not answer, and nothing on our side says why."""
+    if _unanswered(evidence):
+        tunnel = evidence.near.tunnel
+        yield found(
+            "peer-silent",
+            tunnel,
+            "peer.address",
+            f"{tunnel.peer_address} does not answer IKE from {tunnel.vip.address}",
+            seen=words.telling(evidence.near.said, words.UNANSWERED),
+            hint="is the peer up, is this its address, does anything between drop UDP 500 and 4500",
+        )
+
+
+def _unanswered(evidence: Evidence) -> bool:
+    """charon sends again, and nothing has come back in this attempt since."""
+    said = (*evidence.near.said, *evidence.near.said_rekeying)
+    last = max((i for i, line in enumerate(said) if words.UNANSWERED.search(line)), default=-1)
+    return last >= 0 and not words.arrived(said[last:], evidence.near.tunnel.peer_address)
+
+
+def _stopped(stops: list[tuple[End, str, Packet]]) -> Iterator[tuple[End, Verdict]]:
+    for end, hook, packet in stops:
+        wan = end.tunnel.vip.interface
+        interfaces = (wan, None) if hook == "input" else (None, wan)
+        verdict = dropped(end.ruleset, hook, replace(packet, interfaces=interfaces))
+        if verdict is not None:
+            yield end, verdict
+
+
+def _remove(verdict: Verdict) -> str:
+    return f"change {verdict.rule} (`nft -a list ruleset`): tunnelwright touches no table but its own"
+
+
+def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
+    """One end encrypts and the other does not get it."""
+    near, far, flow = evidence.near, evidence.far, evidence.flow
+    if far is None or flow is None or flow.whole:
+        return
+    lost = [
+        (a, b, sent, arrived)
+        for a, b, sent, arrived in (
+            (near, far, flow.near_out, flow.far_in),
+            (far, near, flow.far_out, flow.near_in),
+        )
+        if sent and not arrived
+    ]
+    for sender, receiver, sent, _ in lost:
+        packet = Packet(sender.tunnel.vip.address, sender.tunnel.peer_address, _ESP)
+        rules = list(_stopped([(sender, "output", packet), (receiver, "input", packet)]))
+        counted = [
+            f"{sent} packets encrypted at {sender.tunnel.router}, 0 decrypted at {receiver.tunnel.router}"
+        ]
+        for end, verdict in rules[:1]:
+            yield found(
+                "esp-blocked",
+                end.tunnel,
+                "peer.address",
+                f"ESP is dropped at {end.tunnel.router} by {verdict.rule}",
+                seen=counted,
+                hint=_remove(verdict),
+            )
+        if not rules:
+            yield found(
+                "esp-blocked",
+                receiver.tunnel,
+                "peer.address",
+                f"ESP from {sender.tunnel.router} to {receiver.tunnel.router} is lost on the way",
+                seen=counted,
+                hint="does anything between drop IP protocol 50",
+            )
+
+
+def nat_steals(evidence: Evidence) -> Iterator[Finding]:
+    """A NAT rule is asked before the tunnel's exemption and translates its traffic."""
+    for end in evidence.ends:
+        for local, remote in _pairs(end):
+            packet = Packet(_host(local), _host(remote), _ICMP, interfaces=(None, _outside(end)))
+            verdict = translated(end.ruleset, "postrouting", packet)
+            if verdict is not None:
+                yield found(
+                    "nat-steals",
+                    end.tunnel,
+                    "source",
+                    f"traffic from {local} to {remote} is translated ({verdict.action}) before the tunnel's "
+                    f"exemption at {end.tunnel.router}, by {verdict.rule}, and misses the tunnel",
+                    seen=_uncounted(evidence),
+                    hint=f"exempt the tunnel in {verdict.rule}, or give its chain a priority above 90",
+                )
+                break
+
+
+def route_steals(evidence: Evidence) -> Iterator[Finding]:
+    """The kernel sends the tunnel's traffic elsewhere."""
+    for end in evidence.ends:
+        if end.state is None or end.missing:
+            # The userspace data plane has its routes with its SAs alone.
+            continue
+        for route in end.routes:
+            astray = route.failure or (
+                f"is sent to {route.device}"
+                if end.state.data_plane == "userspace" and route.device != _IPSEC_INTERFACE
+                else ""
+            )
+            if astray:
+                yield found(
+                    "route-steals",
+                    end.tunnel,
+                    "peer.cidrs",
+                    f"traffic from {route.source} to {route.destination} misses the tunnel at "
+                    f"{end.tunnel.router}: {astray}",
+                    hint=f"see `ip route get {route.destination} from {route.source}` and `ip rule` there",
+                )
+                break
+
+
+def forward_blocked(evidence: Evidence) -> Iterator[Finding]:
+    """Another table drops what the router forwards into the tunnel, or out of it."""
+    for end in evidence.ends:
+        for local, remote in _pairs(end):
+            inside, outside = end.inside.get(local), _outside(end)
+            there = Packet(_host(local), _host(remote), _ICMP, interfaces=(inside, outside))
+            back = Packet(_host(remote), _host(local), _ICMP, interfaces=(outside, inside))
+            verdicts = [dropped(end.ruleset, "forward", packet) for packet in (there, back)]
+            verdict = next((item for item in verdicts if item is not None), None)
+            if verdict is not None:
+                yield found(
+                    "forward-blocked",
+                    end.tunnel,
+                    "source",
+                    f"{end.tunnel.router} does not forward between {local} and {remote}: dropped by "
+                    f"{verdict.rule}",
+                    hint=_remove(verdict),
+                )
+                break
+
+
+def overlapping_policy(evidence: Evidence) -> Iterator[Finding]:
+    """A connection that is not tunnelwright's claims the same traffic."""
+    for end in evidence.ends:
+        for foreign in end.foreign:
+            same = [
+                f"{local} === {remote}"
+                for local, remote in _pairs(end)
+                if _overlaps(local, foreign.local_ts) and _overlaps(remote, foreign.remote_ts)
+            ]
+            if same:
+                yield found(
+                    "overlapping-policy",
+                    end.tunnel,
+                    "peer.cidrs",
+                    f"the connection {foreign.connection!r} at {end.tunnel.router}, which is not "
+                    f"tunnelwright's, claims {', '.join(same)} too",
+                    seen=[
+                        f"{foreign.connection}/{foreign.child}: {' '.join(foreign.local_ts)} === "
+                        f"{' '.join(foreign.remote_ts)}"
+                    ],
+                    hint="remove it from the router, or change the CIDRs of one of the two",
+                )
+
+
+def one_sided(evidence: Evidence) -> Iterator[Finding]:
+    """One end holds SAs that the other has forgotten."""
+    near, far = evidence.near, evidence.far
+    if far is None or near.state is None or far.state is None:
+        return
+    ours = {(c.spi_in, c.spi_out) for c in near.children}
+    theirs = {(c.spi_out, c.spi_in) for c in far.children}
+    for holder, spis in ((near, ours - theirs), (far, theirs - ours)):
+        if spis and not ours & theirs:
+            other = far if holder is near else near
+            yield found(
+                "one-sided-sa",
+                holder.tunnel,
+                "ike.dpd",
+                f"{holder.tunnel.router} holds CHILD_SAs that {other.tunnel.router} does not have",
+                seen=[f"{spi_in}/{spi_out}" for spi_in, spi_out in sorted(spis)],
+                hint="dead peer detection ends it; traffic from the end without it sets it up anew",
+            )
+
+
+def not_encrypted(evidence: Evidence) -> Iterator[Finding]:
+    """Packets do not enter the tunnel, and nothing that is known says why."""
+    near, far, flow = evidence.near, evidence.far, evidence.flow
+    if far is None or flow is None or flow.whole:
+        return
+    for end, wanted, out in ((near, flow.sent, flow.near_out), (far, flow.far_in, flow.far_out)):
+        if wanted and not out:
+            yield found(
+                "not-encrypted",
+                end.tunnel,
+                "source",
+                f"{end.tunnel.router} puts no packet into the tunnel: 0 of {wanted} were encrypted",
+                seen=_uncounted(evidence),
+                hint="look at routes, NAT, firewall rules and other IPsec policies of this router",
+            )
+
+
+def no_reply(evidence: Evidence) -> Iterator[Finding]:
+    """The tunnel carries packets, and not all echo requests were answered."""
+    flow = evidence.flow
+    if flow is not None and not flow.whole:
+        yield found(
+            "no-reply",
+            evidence.near.tunnel,
+            "peer.cidrs",
+            f"{flow.received} of {flow.sent} echo requests through the tunnel were answered",
+            seen=_uncounted(evidence),
+            hint="packets pass the tunnel: look at what drops ICMP behind it",
+        )
+
+
+def _uncounted(evidence: Evidence) -> list[str]:
+    flow = evidence.flow
+    if flow is None:
+        return []
+    return [
+        f"{flow.sent} echo requests sent, {flow.received} answered; CHILD_SA packets: "
+        f"{flow.near_out} out and {flow.near_in} in at {evidence.near.tunnel.router}, "
+        f"{flow.far_in} in and {flow.far_out} out at the peer"
+    ]
+
+
+def _pairs(end: End) -> list[tuple[str, str]]:
+    return [(a, b) for a in end.tunnel.local_cidrs for b in end.tunnel.peer_cidrs]
+
+
+def _host(cidr: str) -> str:
+    """An address of a network that stands for its hosts."""
+    network = IPNetwork(cidr)
+    return str(network[min(10, network.size - 1)])
+
+
+def _outside(end: End) -> str:
+    userspace = end.state is not None and end.state.data_plane == "userspace"
+    return _IPSEC_INTERFACE if userspace else end.tunnel.vip.interface
+
+
+def _overlaps(cidr: str, selectors: tuple[str, ...]) -> bool:
+    for selector in selectors:
+        try:
+            other = IPNetwork(selector.partition("[")[0])
+        except (AddrFormatError, ValueError):
+            # `dynamic`, a range, or an IPv6 network that is not ours.
+            continue
+        mine = IPNetwork(cidr)
+        if mine.version == other.version and (mine in other or other in mine):
+            return True
+    return False

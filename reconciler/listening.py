@@ -1,0 +1,90 @@
+"""What charon says while something is tried: its log at level 1, over a VICI session of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from reconciler.model.errors import TunnelwrightError
+from reconciler.routers.protocol import Message, Router
+
+_TICK = 0.1
+_PATIENCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    connection: str
+    ike_sa: str
+    text: str
+
+
+class Ears:
+    """Listens to one charon from entering to leaving the context. VICI never gives more than level 1, so
+    no key is heard (vici_logger.c). The router is its own from then on, and is closed at the end."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._lines: list[_Line] = []
+        self._quiet = threading.Event()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        # Nothing is missed: the first silence comes after the subscription.
+        self._quiet.wait(_PATIENCE)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join(_PATIENCE)
+        self._router.close()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._lines = []
+
+    def said(self, connection: str, local: str, peer: str) -> tuple[str, ...]:
+        """What was said of the IKE_SAs of one connection, oldest first. As responder charon does not know the
+        connection until late, so an IKE_SA is known by the addresses of its packets as well."""
+        self._settle()
+        lines = list(self._lines)
+        mark = (f"received packet: from {peer}[", f"sending packet: from {local}[")
+        ours = {line.ike_sa for line in lines if line.connection == connection}
+        ours |= {
+            line.ike_sa
+            for line in lines
+            if line.text.startswith(mark) and f" {local}[" in line.text and f" {peer}[" in line.text
+        }
+        return tuple(line.text for line in lines if line.ike_sa and line.ike_sa in ours)
+
+    def _settle(self) -> None:
+        """charon queues its log: wait until nothing more comes."""
+        deadline = time.monotonic() + _PATIENCE
+        self._quiet.clear()
+        self._quiet.wait(max(0.0, deadline - time.monotonic()))
+
+    def _listen(self) -> None:
+        try:
+            for event in self._router.vici.events("log", _TICK):
+                if self._done.is_set():
+                    break
+                if event is None:
+                    self._quiet.set()
+                else:
+                    self._lines.append(_line(event))
+        except TunnelwrightError:
+            # A charon that stops meanwhile says no more: what it has said is kept.
+            return
+
+
+def _line(event: Message) -> _Line:
+    return _Line(
+        str(event.get("ikesa-name", "")), str(event.get("ikesa-uniqueid", "")), str(event.get("msg", ""))
+    )

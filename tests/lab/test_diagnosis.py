@@ -1,0 +1,441 @@
+"""Each cause is made by hand on real routers, named, and mended; a healthy tunnel gives no alarm."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.engine import Engine
+from lab.session import Lab
+from lab.topology import Role
+from reconciler.cli.main import main
+from reconciler.load import Loaded, load_tree
+from reconciler.model.errors import CommandRejected, ExitCode
+from reconciler.model.fabric import Fabric
+from reconciler.model.settings import plain
+from reconciler.observe import read_sas
+from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.protocol import Router
+from reconciler.run import Diagnosis, apply, compile_fabric, diagnose_tunnels, preview
+from reconciler.secrets import SecretStore
+from reconciler.validate import validate
+from tests.lab.repository import ROOT
+
+pytestmark = pytest.mark.engine
+OURS, THEIRS = "tw-a-to-b", "tw-b-to-a"
+EXAMPLE = ROOT / "desired_state"
+IKE_DROP = "add rule inet foreign input udp dport { 500, 4500 } counter drop"
+ESP_DROP = "add rule inet foreign input meta l4proto esp drop"
+TABLE = """
+table inet foreign {
+    chain input { type filter hook input priority 0; }
+    chain forward { type filter hook forward priority 0; }
+    chain early { type nat hook postrouting priority 80; }
+}
+"""
+
+
+@dataclass(slots=True)
+class Bench:
+    """Three sites with their keys; the tunnel between A and B is the one that is broken."""
+
+    lab: Lab
+    tree: Path
+    keys: Path
+    store: SecretStore
+    fabric: Fabric
+    loaded: Loaded
+
+    def connect(self, name: str) -> Router:
+        return DockerRouter(self.fabric.routers[name], self.lab.name)
+
+    def sh(self, router: str, script: str) -> None:
+        self.lab.run(Role.ROUTER, router, ["sh", "-c", script])
+
+    def nft(self, router: str, rule: str) -> None:
+        self.sh(router, f"nft -f - <<'RULES'\n{TABLE}\n{rule}\nRULES")
+
+    def vici(self, router: str, command: str, message: dict[str, Any]) -> None:
+        with_router = self.connect(router)
+        try:
+            with_router.vici.request(command, message)
+        finally:
+            with_router.close()
+
+    def load(
+        self, change: Callable[[dict[str, Any]], None], router: str = "router-b", name: str = THEIRS
+    ) -> None:
+        """Load a tunnel end by hand with something changed, over VICI alone."""
+        settings: dict[str, Any] = deepcopy(plain(self.desired(router, name).settings))
+        change(settings)
+        self.vici(router, "unload-conn", {"name": name})
+        self.vici(router, "load-conn", {name: settings})
+
+    def child(self, **fields: Any) -> Callable[[dict[str, Any]], None]:
+        def change(settings: dict[str, Any]) -> None:
+            for section in settings["children"].values():
+                section.update(fields)
+
+        return change
+
+    def desired(self, router: str, name: str) -> Any:
+        return compile_fabric(self.fabric, self.store)[router].connections[name]
+
+    def load_key(self, key: bytes) -> None:
+        secret = self.desired("router-b", THEIRS).secret
+        message = {"id": secret.id, "type": "ike", "data": key, "owners": list(secret.owners)}
+        self.vici("router-b", "load-shared", message)
+
+    def down(self) -> None:
+        """End the tunnel at both ends: an SA that runs hides what it was not negotiated with."""
+        for router, name in (("router-a", OURS), ("router-b", THEIRS)):
+            opened = DockerRouter(self.fabric.routers[router], self.lab.name)
+            try:
+                message = {"ike": name, "force": "yes", "timeout": "1000", "loglevel": "-1"}
+                for _ in opened.vici.stream("terminate", "control-log", message):
+                    pass
+            except CommandRejected:
+                continue
+            finally:
+                opened.close()
+
+    def diagnose(self, *, rekey: bool = False) -> Diagnosis:
+        done = diagnose_tunnels(
+            self.fabric, self.loaded.documents, self.store, self.connect, ("a-to-b",), rekey=rekey
+        )
+        (found,) = done
+        return found
+
+    def apply(self) -> None:
+        assert apply(preview(self.fabric, self.store, self.connect), self.connect).converged
+
+    def of_tree(self, tree: Path) -> Bench:
+        loaded = load_tree(tree)
+        fabric, found = validate(loaded)
+        assert not found.errors
+        return Bench(self.lab, tree, self.keys, self.store, fabric, loaded)
+
+
+@pytest.fixture(scope="module")
+def bench(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    loaded = load_tree(EXAMPLE)
+    fabric, _ = validate(loaded)
+    folder = tmp_path_factory.mktemp("keys")
+    folder.chmod(0o700)
+    for name in ("site-a--site-b.psk", "site-a--site-c.psk"):
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(secrets.token_hex(24))
+    with Lab.up(fabric, f"dia{os.getpid():x}", engine=engine, image=image) as lab:
+        found = Bench(lab, EXAMPLE, folder, SecretStore(folder), fabric, loaded)
+        found.apply()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def old_bench(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The same with IKEv1 between A and B."""
+    tree = tmp_path_factory.mktemp("v1") / "desired_state"
+    shutil.copytree(EXAMPLE, tree)
+    for path in (tree / "site-a/a-to-b.yaml", tree / "site-b/b-to-a.yaml"):
+        path.write_text(path.read_text() + "  ike:\n    version: 1\n")
+    old = bench.of_tree(tree)
+    old.apply()
+    return old
+
+
+def mend(bench: Bench, *, applied: bool, rekey: bool = False) -> None:
+    """As the hints say; then nothing is found any more."""
+    bench.sh(
+        "router-b", "nft delete table inet foreign 2>/dev/null; ip route flush table 220 proto boot; true"
+    )
+    bench.sh("router-b", "swanctl --load-all")
+    bench.down()
+    if applied:
+        bench.apply()
+    healthy = bench.diagnose(rekey=rekey)
+    assert healthy.findings == ()
+
+
+def drop_vip(bench: Bench) -> None:
+    bench.sh("router-b", "ip address delete 203.0.113.20/24 dev wan0")
+
+
+def drop_guard(bench: Bench) -> None:
+    """At a tunnel that is kept down by something that is no drift."""
+    bench.load(lambda s: s.update(proposals=["aes128-sha256-modp2048"]))
+    bench.sh("router-a", "nft delete table inet tunnelwright")
+
+
+def forget(bench: Bench) -> None:
+    """The responder loses its SAs without a word."""
+    bench.diagnose()
+    (bench.lab.places.run("router-b") / "ready").unlink()
+    bench.sh("router-b", "pkill -KILL charon-systemd")
+    bench.lab.wait_ready("router-b")
+
+
+def claim(bench: Bench) -> None:
+    foreign = {
+        "local_addrs": ["203.0.113.3"],
+        "remote_addrs": ["203.0.113.77"],
+        "local": {"auth": "psk"},
+        "remote": {"auth": "psk"},
+        "children": {
+            "all": {"local_ts": ["10.2.0.0/16"], "remote_ts": ["10.0.0.0/8"], "start_action": "trap"}
+        },
+    }
+    bench.vici("router-b", "load-conn", {"someone": foreign})
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What is done by hand, and what has to be said of it: (code, tunnel, path) of each failure."""
+
+    name: str
+    make: Callable[[Bench], None]
+    expected: frozenset[tuple[str, str, str]]
+    words: str = ""
+    up: bool = False
+    """The tunnel stays up while it is made."""
+    rekey: bool = False
+
+
+def cause(
+    name: str, make: Callable[[Bench], None], *expected: tuple[str, str, str], words: str = "", **flags: bool
+) -> Cause:
+    return Cause(name, make, frozenset(expected), words, **flags)
+
+
+DRIFT = ("drift", "b-to-a", "spec.router")
+NEGOTIATED = [
+    cause(
+        "wrong key",
+        lambda b: b.load_key(b"another key altogether"),
+        ("wrong-key", "a-to-b", "spec.authentication.key"),
+    ),
+    cause(
+        "IKE proposal",
+        lambda b: b.load(lambda s: s.update(proposals=["aes128-sha256-modp2048"])),
+        ("ike-proposal-mismatch", "b-to-a", "spec.ike.encryption"),
+        words="configured proposals: IKE:AES_CBC_128/",
+    ),
+    cause(
+        "ESP proposal",
+        lambda b: b.load(b.child(esp_proposals=["aes256-sha512-modp2048"])),
+        ("esp-proposal-mismatch", "b-to-a", "spec.ipsec.integrity"),
+        words="configured proposals: ESP:AES_CBC_256/HMAC_SHA2_512_256",
+    ),
+    cause(
+        "peer expects another ID",
+        lambda b: b.load(lambda s: s["remote"].update(id="fqdn:other")),
+        ("id-mismatch", "b-to-a", "spec.identity.peer"),
+        DRIFT,
+    ),
+    cause(
+        "peer has another ID",
+        lambda b: b.load(lambda s: s["local"].update(id="fqdn:other")),
+        ("id-mismatch", "b-to-a", "spec.identity.local"),
+        DRIFT,
+    ),
+    cause(
+        "selectors",
+        lambda b: b.load(b.child(local_ts=["10.99.0.0/24"])),
+        ("selector-mismatch", "b-to-a", "spec.source"),
+        DRIFT,
+    ),
+    cause(
+        "narrowing",
+        lambda b: b.load(b.child(local_ts=["10.2.0.0/25"])),
+        ("selector-narrowed", "b-to-a", "spec.source"),
+        DRIFT,
+    ),
+]
+PFS = cause(
+    "PFS",
+    lambda b: b.load(b.child(esp_proposals=["aes256-sha256-modp3072"])),
+    ("pfs-mismatch", "b-to-a", "spec.ipsec.pfs"),
+    words="MODP_3072",
+)
+AROUND = [
+    cause(
+        "PFS that only a rekey shows",
+        PFS.make,
+        *PFS.expected,
+        words=PFS.words,
+        rekey=True,
+    ),
+    cause(
+        "connection not loaded",
+        lambda b: b.vici("router-b", "unload-conn", {"name": THEIRS}),
+        DRIFT,
+    ),
+    cause(
+        "nothing keeps it from leaking",
+        drop_guard,
+        ("cleartext-leak", "a-to-b", "spec.router"),
+        ("ike-proposal-mismatch", "b-to-a", "spec.ike.encryption"),
+    ),
+    cause("one end has forgotten", forget, ("one-sided-sa", "a-to-b", "spec.ike.dpd")),
+    cause("VIP missing", drop_vip, ("vip-missing", "b-to-a", "spec.vip")),
+    cause(
+        "IKE dropped at the responder",
+        lambda b: b.nft("router-b", IKE_DROP),
+        ("ike-blocked", "b-to-a", "spec.peer.address"),
+        words="retransmit 1 of request",
+    ),
+    cause(
+        "ESP dropped",
+        lambda b: b.nft("router-b", ESP_DROP),
+        ("esp-blocked", "b-to-a", "spec.peer.address"),
+        words="0 decrypted at router-b",
+        up=True,
+    ),
+    cause(
+        "NAT before the exemption",
+        lambda b: b.nft("router-b", "add rule inet foreign early ip saddr 10.2.0.0/24 masquerade"),
+        ("nat-steals", "b-to-a", "spec.source"),
+        up=True,
+    ),
+    cause(
+        "a more specific route",
+        lambda b: b.sh("router-b", "ip route add 10.1.0.0/26 via 203.0.113.254 dev wan0 table 220"),
+        ("route-steals", "b-to-a", "spec.peer.cidrs"),
+        up=True,
+    ),
+    cause(
+        "forwarding dropped",
+        lambda b: b.nft("router-b", "add rule inet foreign forward ip daddr 10.2.0.0/24 drop"),
+        ("forward-blocked", "b-to-a", "spec.source"),
+        up=True,
+    ),
+    cause(
+        "a policy of somebody else",
+        claim,
+        ("overlapping-policy", "b-to-a", "spec.peer.cidrs"),
+        up=True,
+    ),
+]
+
+
+def check(bench: Bench, made: Cause) -> None:
+    if not made.up:
+        bench.down()
+    made.make(bench)
+    found = bench.diagnose(rekey=made.rekey)
+    said = {(item.code, item.tunnel, str(item.field)) for item in found.findings if item.failure}
+    assert said == made.expected, [f"{item.code}: {item.message} {item.seen}" for item in found.findings]
+    assert made.words in "\n".join(line for item in found.findings for line in item.seen)
+    for item in found.findings:
+        assert (bench.tree / item.location.file).is_file()
+        assert item.location.line > 0
+    codes = {code for code, _, _ in made.expected}
+    mend(bench, applied=bool(codes & {"drift", "vip-missing", "cleartext-leak"}), rekey=made.rekey)
+
+
+@pytest.mark.parametrize("made", [*NEGOTIATED, *AROUND], ids=lambda made: made.name)
+def test_a_cause_is_named(bench: Bench, made: Cause) -> None:
+    check(bench, made)
+
+
+OLD = [
+    made
+    for made in (*NEGOTIATED, PFS)
+    if made.name not in {"ESP proposal", "peer expects another ID", "narrowing"}
+]
+
+
+@pytest.mark.parametrize("made", OLD, ids=lambda made: made.name)
+def test_a_cause_is_named_with_ikev1(old_bench: Bench, made: Cause) -> None:
+    check(old_bench, made)
+
+
+def test_a_running_tunnel_is_left_as_it_is(bench: Bench) -> None:
+    bench.apply()
+    before = {name: spis(bench, *name) for name in (("router-a", OURS), ("router-a", "tw-a-to-c"))}
+    assert bench.diagnose().findings == ()
+    assert before == {name: spis(bench, *name) for name in before}
+    assert all(before.values())
+    assert bench.diagnose(rekey=True).findings == ()
+    after = {name: spis(bench, *name) for name in before}
+    assert not before["router-a", OURS] & after["router-a", OURS]
+    assert before["router-a", "tw-a-to-c"] == after["router-a", "tw-a-to-c"]
+
+
+def spis(bench: Bench, router: str, connection: str) -> set[str]:
+    opened = bench.connect(router)
+    try:
+        found = read_sas(opened.vici, connection)
+    finally:
+        opened.close()
+    return {child.spi_in for sa in found for child in sa.children if child.state == "INSTALLED"}
+
+
+UNMANAGED = [
+    ("wrong key", NEGOTIATED[0].make, "authentication-refused", "spec.authentication.key"),
+    ("IKE proposal", NEGOTIATED[1].make, "ike-proposal-mismatch", "spec.ike"),
+    ("ESP proposal", NEGOTIATED[2].make, "esp-proposal-mismatch", "spec.ipsec"),
+    ("ID", NEGOTIATED[3].make, "authentication-refused", "spec.authentication.key"),
+    ("selectors", NEGOTIATED[5].make, "selector-mismatch", "spec.peer.cidrs"),
+    ("PFS", PFS.make, "pfs-mismatch", "spec.ipsec.pfs"),
+    ("silent", lambda b: b.nft("router-b", IKE_DROP), "peer-silent", "spec.peer.address"),
+]
+
+
+@pytest.mark.parametrize(("make", "code", "path"), [u[1:] for u in UNMANAGED], ids=[u[0] for u in UNMANAGED])
+def test_what_can_be_known_from_one_end(
+    bench: Bench, tmp_path: Path, make: Callable[[Bench], None], code: str, path: str
+) -> None:
+    """The peer is somebody else's: only our own end is asked."""
+    shutil.copytree(EXAMPLE, tmp_path / "desired_state")
+    shutil.rmtree(tmp_path / "desired_state/site-b")
+    alone = bench.of_tree(tmp_path / "desired_state")
+    bench.down()
+    make(bench)
+    found = alone.diagnose(rekey=True)
+    assert [(f.code, f.tunnel, str(f.field)) for f in found.findings] == [(code, "a-to-b", path)]
+    mend(bench, applied=False)
+    assert alone.diagnose().findings == ()
+
+
+def test_the_command_line_says_it(
+    bench: Bench, engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = tmp_path / "desired_state"
+    shutil.copytree(EXAMPLE, tree)
+    where = ["--lab", bench.lab.name, "--secrets", str(bench.keys)]
+
+    def run(*words: str) -> tuple[int, list[dict[str, Any]]]:
+        code = main(["diagnose", str(tree), *words, *where, "--json"])
+        said = capsys.readouterr()
+        assert said.err == ""
+        return code, [json.loads(line) for line in said.out.splitlines()]
+
+    code, objects = run()
+    assert (code, [item["type"] for item in objects]) == (ExitCode.OK, ["version", "diagnosis_summary"])
+    assert len(objects[-1]["tunnels"]) == 4
+    for path in (tree / "site-a/a-to-c.yaml", tree / "site-c/c-to-a.yaml"):
+        path.write_text(path.read_text() + "  enabled: false\n")
+    code, objects = run("a-to-c")
+    assert {item["code"] for item in objects if item["type"] == "finding"} == {"disabled-in-git", "drift"}
+    with engine.connect() as client:
+        container = bench.lab.container(Role.ROUTER, "router-b")
+        client.pause(container)
+        try:
+            code, objects = run("a-to-b")
+        finally:
+            client.unpause(container)
+    assert code == ExitCode.UNREACHABLE
+    assert {(item["code"], item["tunnel"]) for item in objects if item["type"] == "finding"} == {
+        ("router-unreachable", "b-to-a")
+    }
+    assert main(["diagnose", str(tree), "nobody", *where]) == ExitCode.ERROR
+    assert "no tunnel is called nobody" in capsys.readouterr().err

@@ -1,0 +1,529 @@
+"""The rules as a truth table: what was seen on two routers, and the codes that follow, no more, no less."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import reconciler.diagnosis
+from reconciler.compile import compile_router
+from reconciler.diagnosis import End, Evidence, diagnose
+from reconciler.diagnosis.diagnose import EXPLAINED_BY, RULES, SYMPTOMS
+from reconciler.diagnosis.evidence import Flow, ForeignChild, Route
+from reconciler.diff import diff_router
+from reconciler.facets import firewall
+from reconciler.model.fabric import Fabric
+from reconciler.model.router_config import ChildSa, IkeSa, InterfaceAddress, LiveFile, RouterState
+from reconciler.model.secret import Secret
+from tests.fabrics import two_routers
+
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs/reference/diagnosis.md"
+FABRIC = two_routers()
+NEAR, FAR = "paris-tokyo", "tokyo-paris"
+WHOLE = Flow(sent=3, received=3, near_out=3, far_in=3, far_out=3, near_in=3)
+LOOKING = "looking for peer configs matching 203.0.113.12[203.0.113.12]...203.0.113.11[203.0.113.11]"
+UP = "IKE_SA tw-paris-tokyo[1] established between 203.0.113.11[203.0.113.11]...203.0.113.12[203.0.113.12]"
+SILENCE = (
+    "sending packet: from 203.0.113.11[500] to 203.0.113.12[500] (464 bytes)",
+    "retransmit 1 of request",
+)
+IKE = "IKE:AES_CBC_{}/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/MODP_2048"
+ESP = "ESP:AES_CBC_{}/HMAC_SHA2_256_128/MODP_{}/NO_EXT_SEQ"
+
+
+def child(spi_in: str, spi_out: str, local: tuple[str, ...], remote: tuple[str, ...]) -> ChildSa:
+    names = ("1", "net", "INSTALLED", spi_in, spi_out, "ESP")
+    return ChildSa(*names, False, "aes256-sha256", local, remote, 0, 0, 0, 0, 1)
+
+
+def end(name: str, fabric: Fabric = FABRIC) -> End:
+    """One end as it is when all is well: desired, up, and no more rules than its own."""
+    tunnel = fabric.tunnels[name]
+    config = compile_router(fabric, tunnel.router, {tunnel.psk: Secret(b"key")}, Secret(b"x"))
+    connection = config.connections.get(f"tw-{name}")
+    spis = ("aaaaaaaa", "bbbbbbbb") if name == NEAR else ("bbbbbbbb", "aaaaaaaa")
+    sa = IkeSa(
+        "1",
+        f"tw-{name}",
+        "2",
+        "ESTABLISHED",
+        tunnel.vip.address,
+        tunnel.local_id.value,
+        tunnel.peer_address,
+        tunnel.peer_id.value,
+        name == NEAR,
+        "aes256-sha256-modp2048",
+        1,
+        (child(*spis, tunnel.local_cidrs, tunnel.peer_cidrs),),
+    )
+    listed = {} if connection is None else {connection.name: reported(connection.settings)}
+    state = RouterState(
+        router=tunnel.router,
+        version="6.0.1",
+        plugins=frozenset({"kernel-libipsec"}),
+        connections=listed,
+        secret_ids=frozenset() if connection is None else frozenset({connection.secret.id}),
+        sas=(sa,),
+        files={name: LiveFile(content, 0o600) for name, content in config.files.items()},
+        addresses=frozenset({InterfaceAddress(tunnel.vip.interface, f"{tunnel.vip.address}/24")}),
+        firewall=firewall.decode(firewall_listing(config.firewall)),
+        sysctls={key: max(values) for key, values in config.sysctls.items()},
+    )
+    route = Route("10.1.0.10", "10.2.0.1", "ipsec0")
+    return End(tunnel, connection, state, sas=(sa,), routes=(route,), inside={tunnel.local_cidrs[0]: "eth1"})
+
+
+def reported(settings: Any) -> Any:
+    from reconciler.facets.connections import decode  # noqa: PLC0415
+    from reconciler.model.settings import plain  # noqa: PLC0415
+    from reconciler.routers.memory.charon import _reported  # noqa: PLC0415
+
+    return decode(_reported(plain(settings)))
+
+
+def firewall_listing(desired: Any) -> str:
+    import json  # noqa: PLC0415
+
+    commands = json.loads(firewall.rebuild(desired, {}))["nftables"]
+    return json.dumps({"nftables": [c["add"] for c in commands if "add" in c and "table" not in c["add"]]})
+
+
+HEALTHY = Evidence(end(NEAR), end(FAR), flow=WHOLE)
+
+
+def seen(
+    *,
+    near: tuple[str, ...] = (),
+    far: tuple[str, ...] = (),
+    down: bool = True,
+    near_end: dict[str, Any] | None = None,
+    far_end: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Evidence:
+    """The healthy evidence with something else in it; a tunnel that is down has no SAs."""
+    changed: dict[str, Any] = {"said": near, **({"sas": ()} if down else {}), **(near_end or {})}
+    other: dict[str, Any] = {"said": far, **({"sas": ()} if down else {}), **(far_end or {})}
+    if down:
+        fields = {"flow": None, "failure": "establishing CHILD_SA 'net' failed", **fields}
+    return replace(
+        HEALTHY,
+        near=replace(HEALTHY.near, **changed),
+        far=replace(HEALTHY.far or HEALTHY.near, **other),
+        **fields,
+    )
+
+
+def changed(side: str, value: Any) -> dict[str, Any]:
+    return {side: value}
+
+
+def alone(evidence: Evidence) -> Evidence:
+    return replace(evidence, far=None)
+
+
+def offers(kind: str, received: tuple[Any, ...], configured: tuple[Any, ...]) -> tuple[str, str]:
+    return (
+        f"received proposals: {kind.format(*received)}",
+        f"configured proposals: {kind.format(*configured)}",
+    )
+
+
+def drifted(name: str, **fields: Any) -> dict[str, Any]:
+    """An end whose router holds something else, with the drift that follows."""
+    whole = end(name)
+    assert whole.state is not None
+    state = replace(whole.state, **fields)
+    config = compile_router(FABRIC, whole.tunnel.router, {whole.tunnel.psk: Secret(b"key")}, Secret(b"x"))
+    return {"state": state, "drift": diff_router(config, state)}
+
+
+def nft(chain: dict[str, Any], *expressions: dict[str, Any]) -> dict[str, Any]:
+    here = {"family": "inet", "table": "foreign"}
+    base = {"chain": {**here, "name": "c", "prio": 0, "policy": "accept", "type": "filter", **chain}}
+    return {"ruleset": (base, {"rule": {**here, "chain": "c", "handle": 1, "expr": list(expressions)}})}
+
+
+PORT = {"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}}, "right": 500}}
+PROTOCOL = {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": 50}}
+DROP, MASQUERADE = {"drop": None}, {"masquerade": None}
+LOST = Flow(sent=3, received=0, near_out=3, far_in=0, far_out=0, near_in=0)
+
+TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
+    ("healthy", HEALTHY, set()),
+    ("healthy, asked for a rekey", replace(HEALTHY, rekey_failure=""), set()),
+    ("healthy, peer not managed", alone(seen(down=False, flow=None)), set()),
+    (
+        "wrong key",
+        seen(
+            near=("received AUTHENTICATION_FAILED notify error",),
+            far=(LOOKING, "tried 1 shared key for 'a' - 'b', but MAC mismatched"),
+        ),
+        {("wrong-key", NEAR)},
+    ),
+    (
+        "wrong key, IKEv1",
+        seen(
+            near=SILENCE, far=("invalid ID_V1 payload length, decryption failed?", "message parsing failed")
+        ),
+        {("wrong-key", NEAR)},
+    ),
+    (
+        "no key",
+        seen(far=(LOOKING, "no shared key found for '203.0.113.12' - '203.0.113.11'")),
+        {("key-not-found", FAR)},
+    ),
+    ("IDs", seen(far=(LOOKING, "no matching peer config found")), {("id-mismatch", FAR)}),
+    (
+        "IDs, IKEv1, at the initiator",
+        seen(near=("IDir 'other' does not match to '203.0.113.12'",)),
+        {("id-mismatch", NEAR)},
+    ),
+    (
+        "a peer that is not managed calls itself otherwise",
+        alone(seen(near=("constraint check failed: identity '203.0.113.12' required",))),
+        {("id-mismatch", NEAR)},
+    ),
+    (
+        "refused by a peer that is not managed",
+        alone(seen(near=("received AUTHENTICATION_FAILED notify error",))),
+        {("authentication-refused", NEAR)},
+    ),
+    (
+        "no connection",
+        seen(far=("no IKE config found for 203.0.113.12...203.0.113.11, sending NO_PROPOSAL_CHOSEN",)),
+        {("connection-not-found", FAR)},
+    ),
+    (
+        "no connection, for it is not loaded",
+        seen(
+            far=("no IKE config found for 203.0.113.12...203.0.113.11, sending NO_PROPOSAL_CHOSEN",),
+            far_end=drifted(FAR, connections={}),
+        ),
+        {("drift", FAR)},
+    ),
+    (
+        "IKE proposals, the responder departs",
+        seen(far=(*offers(IKE, (256,), (128,)), "received proposals unacceptable")),
+        {("ike-proposal-mismatch", FAR)},
+    ),
+    (
+        "IKE proposals, the initiator departs",
+        seen(far=(*offers(IKE, (128,), (256,)), "received proposals unacceptable")),
+        {("ike-proposal-mismatch", NEAR)},
+    ),
+    (
+        "IKE proposals, IKEv1",
+        seen(far=(*offers(IKE, (256,), (128,)), "no proposal found")),
+        {("ike-proposal-mismatch", FAR)},
+    ),
+    (
+        "IKE proposals, peer not managed",
+        alone(seen(near=("received NO_PROPOSAL_CHOSEN notify error",))),
+        {("ike-proposal-mismatch", NEAR)},
+    ),
+    (
+        "ESP proposals",
+        seen(far=(*offers(ESP, (256, 2048), (128, 2048)), "no acceptable proposal found")),
+        {("esp-proposal-mismatch", FAR)},
+    ),
+    (
+        "ESP proposals, peer not managed",
+        alone(seen(near=(UP, "received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built"))),
+        {("esp-proposal-mismatch", NEAR)},
+    ),
+    (
+        "PFS, IKEv1",
+        seen(
+            far=(
+                *offers(ESP, (256, 2048), (256, 3072)),
+                "no matching proposal found, sending NO_PROPOSAL_CHOSEN",
+            )
+        ),
+        {("pfs-mismatch", FAR)},
+    ),
+    (
+        "PFS at a rekey",
+        seen(
+            down=False,
+            far_end={
+                "said_rekeying": (*offers(ESP, (256, 2048), (256, 3072)), "no acceptable proposal found")
+            },
+            rekey_failure="CHILD_SA rekeying failed, trying again in 13 seconds",
+        ),
+        {("pfs-mismatch", FAR)},
+    ),
+    (
+        "PFS at a rekey, peer not managed",
+        alone(
+            seen(
+                down=False,
+                flow=None,
+                near_end={"said_rekeying": ("received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built",)},
+                rekey_failure="CHILD_SA rekeying failed, trying again in 13 seconds",
+            )
+        ),
+        {("pfs-mismatch", NEAR)},
+    ),
+    ("a rekey fails for another reason", seen(down=False, rekey_failure="no"), {("rekey-failed", NEAR)}),
+    (
+        "selectors",
+        seen(far=("traffic selectors 10.2.0.0/24 === 10.1.0.0/24 unacceptable",)),
+        {("selector-mismatch", NEAR)},
+    ),
+    (
+        "selectors, IKEv1, peer not managed",
+        alone(seen(near=("received INVALID_ID_INFORMATION error notify",))),
+        {("selector-mismatch", NEAR)},
+    ),
+    (
+        "narrowed",
+        seen(
+            down=False,
+            near_end={
+                "sas": (
+                    replace(
+                        HEALTHY.near.sas[0],
+                        children=(child("aaaaaaaa", "bbbbbbbb", ("10.1.0.0/24",), ("10.2.0.0/25",)),),
+                    ),
+                )
+            },
+        ),
+        {("selector-narrowed", NEAR)},
+    ),
+    ("silent, peer not managed", alone(seen(near=SILENCE)), {("peer-silent", NEAR)}),
+    ("lost on the way there", seen(near=SILENCE), {("ike-blocked", NEAR)}),
+    (
+        "answered late",
+        seen(near=(*SILENCE, "received packet: from 203.0.113.12[500] to 203.0.113.11[500] (4 bytes)")),
+        {("not-established", NEAR)},
+    ),
+    (
+        "dropped at the responder",
+        seen(near=SILENCE, far_end=nft({"hook": "input"}, PORT, DROP)),
+        {("ike-blocked", FAR)},
+    ),
+    (
+        "dropped at the initiator",
+        seen(near=SILENCE, near_end=nft({"hook": "output"}, PORT, DROP)),
+        {("ike-blocked", NEAR)},
+    ),
+    (
+        "a rule that drops IKE does not matter while IKE is answered",
+        seen(down=False, far_end=nft({"hook": "input"}, PORT, DROP)),
+        set(),
+    ),
+    ("VIP missing", seen(near=SILENCE, far_end=drifted(FAR, addresses=frozenset())), {("vip-missing", FAR)}),
+    (
+        "router down",
+        seen(near=SILENCE, far_end={"state": None, "unreachable": "it is off"}),
+        {("router-unreachable", FAR)},
+    ),
+    (
+        "disabled at both ends",
+        seen(
+            failure="",
+            near_end={"tunnel": replace(HEALTHY.near.tunnel, enabled=False), "connection": None},
+            far_end={"tunnel": replace(FABRIC.tunnels[FAR], enabled=False), "connection": None},
+        ),
+        set(),
+    ),
+    (
+        "disabled at one end",
+        seen(
+            failure="",
+            far_end={"tunnel": replace(FABRIC.tunnels[FAR], enabled=False), "connection": None},
+        ),
+        {("disabled-in-git", FAR)},
+    ),
+    ("guard missing, up", seen(down=False, near_end=drifted(NEAR, firewall=None)), {("drift", NEAR)}),
+    (
+        "guard missing, down",
+        seen(near=SILENCE, near_end=drifted(NEAR, firewall=None)),
+        {("cleartext-leak", NEAR), ("ike-blocked", NEAR)},
+    ),
+    ("ESP lost on the way", seen(down=False, flow=LOST), {("esp-blocked", FAR)}),
+    (
+        "answers lost on the way",
+        seen(down=False, flow=replace(LOST, far_in=3, far_out=3)),
+        {("esp-blocked", NEAR)},
+    ),
+    (
+        "ESP dropped by a rule of the sender",
+        seen(down=False, flow=LOST, near_end=nft({"hook": "output"}, PROTOCOL, DROP)),
+        {("esp-blocked", NEAR)},
+    ),
+    (
+        "translated at the sender",
+        seen(
+            down=False,
+            flow=replace(LOST, near_out=0),
+            near_end=nft({"hook": "postrouting", "type": "nat", "prio": 80}, MASQUERADE),
+        ),
+        {("nat-steals", NEAR)},
+    ),
+    (
+        "the router's own masquerade, after the exemption",
+        seen(down=False, near_end=nft({"hook": "postrouting", "type": "nat", "prio": 100}, MASQUERADE)),
+        set(),
+    ),
+    (
+        "routed elsewhere",
+        seen(down=False, flow=LOST, near_end={"routes": (Route("10.1.0.10", "10.2.0.1", "eth0"),)}),
+        {("route-steals", NEAR)},
+    ),
+    (
+        "a blackhole",
+        seen(
+            down=False, near_end={"routes": (Route("a", "b", failure="RTNETLINK answers: Invalid argument"),)}
+        ),
+        {("route-steals", NEAR)},
+    ),
+    (
+        "forwarding dropped",
+        seen(down=False, far_end=nft({"hook": "forward"}, DROP)),
+        {("forward-blocked", FAR)},
+    ),
+    (
+        "a policy of somebody else",
+        seen(down=False, far_end={"foreign": (ForeignChild("x", "y", ("10.2.0.0/16",), ("10.0.0.0/8",)),)}),
+        {("overlapping-policy", FAR)},
+    ),
+    (
+        "connections of somebody else that claim other traffic",
+        seen(
+            down=False,
+            far_end={
+                "foreign": (
+                    ForeignChild("x", "y", ("10.2.0.0/16",), ("192.168.0.0/16",)),
+                    ForeignChild("x", "z", ("dynamic",), ("0.0.0.0/0[tcp/http]", "2001:db8::/32")),
+                )
+            },
+        ),
+        set(),
+    ),
+    (
+        "the other end has forgotten",
+        seen(down=False, flow=LOST, far_end={"sas": ()}),
+        {("one-sided-sa", NEAR)},
+    ),
+    (
+        "nothing enters the tunnel",
+        seen(down=False, flow=replace(LOST, near_out=0)),
+        {("not-encrypted", NEAR)},
+    ),
+    (
+        "nothing is sent back",
+        seen(down=False, flow=replace(LOST, far_in=3)),
+        {("not-encrypted", FAR)},
+    ),
+    (
+        "it is carried and not answered",
+        seen(down=False, flow=Flow(3, 1, 3, 3, 1, 1)),
+        {("no-reply", NEAR)},
+    ),
+    (
+        "wrong key, IKEv1, peer not managed",
+        alone(seen(near=("invalid HASH_V1 payload length, decryption failed?", *SILENCE))),
+        {("wrong-key", NEAR)},
+    ),
+    (
+        "our VIP missing, peer not managed",
+        alone(seen(near=SILENCE, near_end=drifted(NEAR, addresses=frozenset()))),
+        {("vip-missing", NEAR)},
+    ),
+    (
+        "no key, for it was unloaded",
+        seen(
+            far=(LOOKING, "no shared key found for '203.0.113.12' - '203.0.113.11'"),
+            far_end=drifted(FAR, secret_ids=frozenset()),
+        ),
+        {("drift", FAR)},
+    ),
+    (
+        "no answer to a rekey",
+        seen(down=False, near_end={"said_rekeying": SILENCE}, rekey_failure="no new CHILD_SA within 6 s"),
+        {("ike-blocked", NEAR)},
+    ),
+    (
+        "no answer to a rekey, peer not managed",
+        alone(
+            seen(down=False, flow=None, near_end={"said_rekeying": SILENCE}, rekey_failure="no new CHILD_SA")
+        ),
+        {("peer-silent", NEAR)},
+    ),
+    (
+        "ESP proposals at a rekey",
+        seen(
+            down=False,
+            far_end={
+                "said_rekeying": (*offers(ESP, (256, 2048), (128, 2048)), "no acceptable proposal found")
+            },
+            rekey_failure="CHILD_SA rekeying failed, trying again in 13 seconds",
+        ),
+        {("esp-proposal-mismatch", FAR)},
+    ),
+    *(
+        (
+            f"{word} of what {fields} explains",
+            seen(down=False, flow=flow, **changed(side, value)),
+            {(fields, name)},
+        )
+        for word, flow in (("esp-blocked", LOST), ("not-encrypted", replace(LOST, near_out=0)))
+        for fields, side, value, name in (
+            (
+                "nat-steals",
+                "near_end",
+                nft({"hook": "postrouting", "type": "nat", "prio": 80}, MASQUERADE),
+                NEAR,
+            ),
+            ("route-steals", "near_end", {"routes": (Route("10.1.0.10", "10.2.0.1", "eth0"),)}, NEAR),
+            (
+                "overlapping-policy",
+                "far_end",
+                {"foreign": (ForeignChild("x", "y", ("10.2.0.0/16",), ("10.0.0.0/8",)),)},
+                FAR,
+            ),
+            ("one-sided-sa", "far_end", {"sas": ()}, NEAR),
+        )
+    ),
+    (
+        "the exemption is missing",
+        seen(down=False, flow=replace(LOST, near_out=0), near_end=drifted(NEAR, firewall=None)),
+        {("drift", NEAR)},
+    ),
+    ("no words at all", seen(), {("not-established", NEAR)}),
+]
+
+
+@pytest.mark.parametrize(("evidence", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_what_follows_from_the_evidence(evidence: Evidence, expected: set[tuple[str, str]]) -> None:
+    failures = [item for item in diagnose(evidence) if item.failure]
+    assert {(item.code, item.tunnel) for item in failures} == expected, [item.message for item in failures]
+
+
+def test_a_tunnel_that_is_disabled_is_worth_a_word() -> None:
+    evidence = next(row[1] for row in TABLE if row[0] == "disabled at both ends")
+    assert [(item.code, item.failure) for item in diagnose(evidence)] == [("disabled-in-git", False)] * 2
+
+
+def codes_in_source() -> set[str]:
+    folder = Path(str(reconciler.diagnosis.__file__)).parent
+    return set(codes(r'found\(\s*"([a-z-]+)"', (path.read_text() for path in folder.glob("*.py"))))
+
+
+def codes(pattern: str, texts: Iterable[str]) -> list[str]:
+    return [code for text in texts for code in re.findall(pattern, text)]
+
+
+def test_every_code_is_documented_and_has_a_row() -> None:
+    known = codes_in_source()
+    assert len(known) >= len(RULES) - 1
+    assert set(codes(r"(?m)^\| `([a-z-]+)` \|", [PAGE.read_text()])) == known
+    assert {code for _, _, found in TABLE for code, _ in found} == known
+    assert {*EXPLAINED_BY, *SYMPTOMS, *(c for codes_ in EXPLAINED_BY.values() for c in codes_)} <= known
