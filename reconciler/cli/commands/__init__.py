@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from reconciler.cli.commands import allocate, apply, plan, status, validate, verify
+from reconciler.cli.commands import allocate, apply, graph, plan, status, validate, verify
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add every command to the parser."""
-    for command in (validate, allocate, plan, apply, status, verify):
+    for command in (validate, graph, allocate, plan, apply, status, verify):
         command.register(subparsers)
