@@ -35,7 +35,7 @@ format: $(STAMP) ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-schemas: $(STAMP) ## Generate the JSON Schemas from the models
+schemas: $(STAMP) ## Generate the JSON Schemas and the reference pages from the models
 	@$(BIN)/python -m schemas.generate
 
 lock: $(STAMP) ## Resolve the dependencies again and write the lock file

@@ -24,6 +24,7 @@ from typing import Any
 
 from lab.capture import Watch
 from lab.engine import find_engine
+from lab.packets import Packet
 from lab.proof import StreamResult
 from lab.session import Lab
 from lab.topology import Role, flows_of
@@ -45,7 +46,10 @@ from reconciler.validate import validate
 TREE = Path("desired_state")
 ENDS = ("a-to-b", "b-to-a")
 KEYS = ("site-a--site-b.psk", "site-a--site-c.psk")
+KEY, NEW_KEY = "the first key of all", "the second key of all"
 Change = Callable[[Fabric], Fabric]
+Way = Callable[[Fabric, str], str]
+"""Brings a fabric, with the key of the tunnel that changes, to the routers; what was predicted."""
 
 
 def policy(section: str, **values: object) -> Change:
@@ -138,6 +142,18 @@ class Measured:
         return sum(result.lost for result in self.changed)
 
 
+@dataclass(frozen=True)
+class Run:
+    """One change under load, as it was captured."""
+
+    predicted: str
+    changed: tuple[StreamResult, StreamResult]
+    unrelated: tuple[StreamResult, StreamResult]
+    tokens: tuple[bytes, ...]
+    """What the payloads of the changed tunnel's packets begin with: one for each direction."""
+    wan: list[Packet]
+
+
 class Bench:
     """Three routers in a lab, and the ways of changing them."""
 
@@ -180,41 +196,52 @@ class Bench:
         desired = compile_fabric(fabric, self.store(key))
         for router in (self.changed.left.router, self.changed.right.router):
             self._write(router, desired[router])
-            self.lab.run(Role.ROUTER, router, ["swanctl", "--load-all"])
+            self.swanctl(router, "--load-all")
         return "not said"
 
     def down_up(self, fabric: Fabric, key: str) -> str:
         """The same, then the tunnel down and up."""
         self.load_all(fabric, key)
         router, name = self.changed.left.router, connection_name(self.changed.left.name)
-        self.lab.run(Role.ROUTER, router, ["swanctl", "--terminate", "--ike", name])
+        self.swanctl(router, "--terminate", "--ike", name)
         children = compile_fabric(fabric, self.store(key))[router].connections[name].children
         for child in children:
             # Traffic may have brought it up already, which swanctl calls a failure.
-            self.lab.exec(Role.ROUTER, router, ["swanctl", "--initiate", "--ike", name, "--child", child])
+            self.swanctl(router, "--initiate", "--ike", name, "--child", child, must_succeed=False)
         return "not said"
 
-    def measure(self, way: Callable[[Fabric, str], str], case: Case) -> Measured:
+    def swanctl(self, router: str, *words: str, must_succeed: bool = True) -> None:
+        """Run swanctl on a router."""
+        run = self.lab.run if must_succeed else self.lab.exec
+        run(Role.ROUTER, router, ["swanctl", *words])
+
+    def measure(self, way: Way, case: Case) -> Measured:
         """From the state before to the state after, under load."""
-        self.bring(case.before(self.base), "the first key of all")
+        self.bring(case.before(self.base), KEY)
+        old = _spis(self.running())
+        run = self.under_load(way, case)
+        flying = lost_in_flight(self.lab, self.changed, run.wan, run.changed)
+        effect = self.in_effect(case.after(self.base), _key_after(case), old)
+        return Measured(run.predicted, run.changed, run.unrelated, flying, effect)
+
+    def under_load(self, way: Way, case: Case) -> Run:
+        """Make a change, from the state before, while packets go through both tunnels."""
         streams = [Stream(self.lab, flow) for flow in (self.changed, self.unrelated)]
         for stream in streams:
             stream.start()
             stream.wait_arriving()
             stream.reset()
-        old = _spis(self.running())
-        key = "the second key of all" if case.new_key else "the first key of all"
         watch = Watch(self.lab, hosts=()).start()
         try:
-            predicted = way(case.after(self.base), key)
+            predicted = way(case.after(self.base), _key_after(case))
         finally:
             changed, unrelated = (stream.stop() for stream in streams)
             watch.stop()
         wan = [packet for capture in watch.wan.values() for packet in capture.packets()]
         watch.discard()
-        flying = lost_in_flight(self.lab, self.changed, wan, changed)
-        effect = self.in_effect(case.after(self.base), key, old)
-        return Measured(predicted, changed, unrelated, flying, effect)
+        if watch.dropped:
+            raise SystemExit(f"the capture has lost {watch.dropped} packets: it shows nothing")
+        return Run(predicted, changed, unrelated, streams[0].tokens, wan)
 
     def in_effect(self, fabric: Fabric, key: str, old: set[str]) -> bool:
         """Whether the running SAs match the new configuration, and none is left from before: a key, a
@@ -239,6 +266,10 @@ class Bench:
             found.host.write_files(config.files)
         finally:
             found.close()
+
+
+def _key_after(case: Case) -> str:
+    return NEW_KEY if case.new_key else KEY
 
 
 def _spis(running: Iterable[IkeSa]) -> set[str]:

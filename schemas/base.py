@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -11,18 +12,43 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     JsonValue,
     Strict,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from schemas.addresses import HostBitsError, parse_address, parse_cidr
 
 API_VERSION = "tunnelwright/v1"
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _ADDRESS = rf"({_OCTET}\.){{3}}{_OCTET}"
+_ADDRESS_PATTERN = f"^{_ADDRESS}$"
+_CIDR_PATTERN = f"^{_ADDRESS}/(3[0-2]|[12]?[0-9])$"
+
+PATTERNS: Final[Mapping[str, str]] = {
+    _ADDRESS_PATTERN: "an IPv4 address",
+    _CIDR_PATTERN: "an IPv4 CIDR without host bits",
+    "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": "a-z, 0-9 and `-`, at most 63 characters, no `-` at the ends",
+    "^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$": "a Linux interface name: letters, digits, `.`, `_`, `-`; at most 15",
+    "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$": "a file name without a folder: letters, digits, `.`, `_`, `-`",
+    "^[A-Za-z_][A-Za-z0-9_]{0,127}$": "the name of an environment variable",
+    "^/": "an absolute path",
+    "^[/~]": "an absolute path, or one that begins with ~",
+    "^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$": "a host name, an address, or an alias",
+    "^[A-Za-z_][A-Za-z0-9_.-]{0,31}$": "the name of an account",
+    "^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?$": "a public key: ssh-ed25519 AAAA…",
+}
+"""What a pattern means, in the words of messages and of the reference."""
+
+DIAGNOSTICS: Final = "x-diagnostics"
+"""Keyword of the JSON Schemas: what `diagnosed` says."""
+
+REFUSED: Final = "x-refused"
+"""Keyword of the JSON Schemas: values that are refused by name -> the reason."""
 
 
 class Model(BaseModel):
@@ -31,15 +57,37 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
 
 
-def refuse(reasons: Mapping[str, str]) -> BeforeValidator:
-    """Refuse some values by name with a reason, before the list of allowed ones is looked at."""
+@dataclass(frozen=True, eq=False)
+class Refusal:
+    """Refuses some values by name with a reason, before the list of allowed ones is looked at."""
 
-    def check(value: object) -> object:
-        if isinstance(value, str) and value in reasons:
-            raise PydanticCustomError("refused", "{reason}", {"reason": reasons[value]})
+    reasons: Mapping[str, str]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), REFUSED: dict(self.reasons)}
+
+    def _check(self, value: object) -> object:
+        if isinstance(value, str) and value in self.reasons:
+            raise PydanticCustomError("refused", "{reason}", {"reason": self.reasons[value]})
         return value
 
-    return BeforeValidator(check)
+
+def refuse(reasons: Mapping[str, str]) -> Refusal:
+    """For an Annotated type: values that are refused by name, each with its reason."""
+    return Refusal(reasons)
+
+
+def diagnosed(*codes: str) -> dict[str, JsonValue]:
+    """For `json_schema_extra`: what the rules between fields and between documents report at a field.
+
+    What a field's own type reports (`invalid-address`, `out-of-range`) follows from the type.
+    """
+    return {DIAGNOSTICS: list(codes)}
 
 
 def require_one(model: BaseModel, *fields: str) -> None:
@@ -104,14 +152,14 @@ def _cidr(text: str) -> str:
 Address = Annotated[
     str,
     AfterValidator(_address),
-    WithJsonSchema({"type": "string", "format": "ipv4", "pattern": f"^{_ADDRESS}$"}),
+    WithJsonSchema({"type": "string", "format": "ipv4", "pattern": _ADDRESS_PATTERN}),
 ]
 """An IPv4 address in dotted-quad form."""
 
 Cidr = Annotated[
     str,
     AfterValidator(_cidr),
-    WithJsonSchema({"type": "string", "pattern": f"^{_ADDRESS}/(3[0-2]|[12]?[0-9])$"}),
+    WithJsonSchema({"type": "string", "pattern": _CIDR_PATTERN}),
 ]
 """An IPv4 network in CIDR form, without host bits."""
 
@@ -129,8 +177,9 @@ class Metadata(Model):
     """What identifies a document."""
 
     name: Name = Field(
-        description="Unique among the documents of one kind. A DNS label of at most 63 characters.",
+        description="Unique among the documents of one kind.",
         examples=["site-a"],
+        json_schema_extra=diagnosed("duplicate-name"),
     )
     labels: dict[str, str] = Field(
         default_factory=dict,
@@ -141,6 +190,7 @@ class Metadata(Model):
         default_factory=dict,
         description="Free notes, for people and for other tools. `tunnelwright/…` is kept for this one.",
         examples=[{"owner": "network team"}],
+        json_schema_extra=diagnosed("unknown-annotation"),
     )
 
 
@@ -148,6 +198,8 @@ class Document(Model):
     """What every document has besides its kind and spec."""
 
     api_version: Literal["tunnelwright/v1"] = Field(
-        description="The version of the format.", examples=[API_VERSION]
+        description="The version of the format.",
+        examples=[API_VERSION],
+        json_schema_extra=diagnosed("unknown-kind"),
     )
     metadata: Metadata = Field(description="Name, labels and annotations.")

@@ -1,4 +1,4 @@
-"""Write the JSON Schemas that editors use: `python -m schemas.generate [--check]`."""
+"""Write JSON Schemas and reference pages from the models: `python -m schemas.generate [--check]`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from schemas.kinds import KINDS
+from schemas.reference import pages
 
-FOLDER = Path(__file__).parent / "json"
+ROOT = Path(__file__).parents[1]
+SCHEMAS = "schemas/json"
+PAGES = "docs/reference/kinds"
+EXAMPLES = "docs/reference/examples"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ALL = "tunnelwright.schema.json"
 
@@ -38,10 +42,22 @@ def json_schemas() -> dict[str, str]:
     return {name: json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
 
 
-def stale(folder: Path = FOLDER) -> list[str]:
+def generated(root: Path = ROOT) -> dict[str, str]:
+    """Path below the root -> text, of every file that is made from the models.
+
+    Each kind's page shows its example, which is read from the root. Raises FileNotFoundError when a kind
+    has none, ValueError for what the reference has no words for.
+    """
+    examples = {
+        kind: (root / EXAMPLES / f"{kind}.yaml").read_text(encoding="utf-8") for kind in sorted(KINDS)
+    }
+    made = {f"{SCHEMAS}/{name}": text for name, text in json_schemas().items()}
+    return made | {f"{PAGES}/{name}": text for name, text in pages(examples).items()}
+
+
+def stale(root: Path = ROOT) -> list[str]:
     """What differs between the models and the committed files, one sentence for each file."""
-    wanted = json_schemas()
-    present = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    wanted, present = generated(root), _present(root)
     problems = [f"{name}: not in the models any more" for name in sorted(present.keys() - wanted.keys())]
     for name, text in sorted(wanted.items()):
         if name not in present:
@@ -55,25 +71,38 @@ def stale(folder: Path = FOLDER) -> list[str]:
     return problems
 
 
-def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
-    """Write the schemas, or compare them with `--check`. Returns the exit status."""
+def _present(root: Path) -> dict[str, str]:
+    found = [*(root / SCHEMAS).glob("*.json"), *(root / PAGES).glob("*.md")]
+    return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Write the files, or compare them with `--check`. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m schemas.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a file is stale")
-    if parser.parse_args(arguments).check:
-        problems = stale(folder)
-        for problem in problems:
-            sys.stderr.write(problem + "\n")
-        if problems:
-            sys.stderr.write("The JSON Schemas are stale: run `python -m schemas.generate`.\n")
-        return 1 if problems else 0
-    folder.mkdir(exist_ok=True)
-    wanted = json_schemas()
-    for path in folder.glob("*.json"):
-        if path.name not in wanted:
-            path.unlink()
+    check = parser.parse_args(arguments).check
+    try:
+        problems = stale(root) if check else _write(root)
+    except FileNotFoundError as error:
+        problems = [f"{error.filename}: each kind has an example"]
+    except ValueError as error:
+        problems = [str(error)]
+    for problem in problems:
+        sys.stderr.write(problem + "\n")
+    if problems and check:
+        sys.stderr.write("Generated files are stale: run `python -m schemas.generate`.\n")
+    return 1 if problems else 0
+
+
+def _write(root: Path) -> list[str]:
+    """Write all of it; nothing is left to complain of."""
+    wanted = generated(root)
+    for name in _present(root).keys() - wanted.keys():
+        (root / name).unlink()
     for name, text in wanted.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return 0
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    return []
 
 
 if __name__ == "__main__":

@@ -6,28 +6,44 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import SEQUENCE, Address, Cidr, Document, Model, Name
+from schemas.base import SEQUENCE, Address, Cidr, Document, Model, Name, diagnosed
 
 
 class AddressRange(Model):
     """An inclusive range of addresses."""
 
-    name: Name = Field(description="Unique within the network.", examples=["normal"])
+    name: Name = Field(
+        description="Unique within the network.",
+        examples=["normal"],
+        json_schema_extra=diagnosed("duplicate-name"),
+    )
     first: Address = Field(description="First address of the range.", examples=["203.0.113.10"])
-    last: Address = Field(description="Last address of the range, included.", examples=["203.0.113.99"])
+    last: Address = Field(
+        description="Last address of the range, included. Not before the first.",
+        examples=["203.0.113.99"],
+        json_schema_extra=diagnosed("range-reversed"),
+    )
 
 
 class PublicNetworkSpec(Model):
     """A public IPv4 network."""
 
-    cidr: Cidr = Field(description="The network.", examples=["203.0.113.0/24"])
+    cidr: Cidr = Field(
+        description="The network. Public networks do not overlap.",
+        examples=["203.0.113.0/24"],
+        json_schema_extra=diagnosed("network-overlap"),
+    )
     gateway: Address | None = Field(
-        default=None, description="The network's gateway; never used for a VIP.", examples=["203.0.113.1"]
+        default=None,
+        description="The network's gateway; never used for a VIP.",
+        examples=["203.0.113.1"],
+        json_schema_extra=diagnosed("address-not-usable"),
     )
     normal_ranges: Annotated[tuple[AddressRange, ...], SEQUENCE] = Field(
         default=(),
         description="Ranges from which VIPs are taken when no range is named.",
         examples=[[{"name": "normal", "first": "203.0.113.10", "last": "203.0.113.99"}]],
+        json_schema_extra=diagnosed("range-outside-network", "range-overlap"),
     )
     address_pools: Annotated[tuple[AddressRange, ...], SEQUENCE] = Field(
         default=(),
@@ -36,6 +52,7 @@ class PublicNetworkSpec(Model):
             "Its first and last address are never VIPs."
         ),
         examples=[[{"name": "pool", "first": "203.0.113.128", "last": "203.0.113.159"}]],
+        json_schema_extra=diagnosed("range-outside-network", "range-overlap"),
     )
 
 

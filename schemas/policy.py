@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import NUMBER, Document, Model, refuse
+from schemas.base import NUMBER, Document, Model, diagnosed, refuse
 
 Integrity = Literal["md5", "sha1", "sha256", "sha384", "sha512"]
 Encryption = Literal[
@@ -46,7 +46,7 @@ Pfs = Literal[
     "dh-group31",
     "dh-group32",
 ]
-_FLEET = "or what FabricDefaults says"
+_FLEET = "unless FabricDefaults says otherwise"
 
 
 class DpdSpec(Model):
@@ -96,14 +96,19 @@ class IkePolicySpec(Model):
             f"Default: sha256, {_FLEET}."
         ),
         examples=["sha256"],
+        json_schema_extra=diagnosed("weak-algorithm"),
     )
     encryption: Encryption | None = Field(
-        default=None, description=f"Encryption algorithm. Default: aes-256, {_FLEET}.", examples=["aes-256"]
+        default=None,
+        description=f"Encryption algorithm. Default: aes-256, {_FLEET}.",
+        examples=["aes-256"],
+        json_schema_extra=diagnosed("weak-algorithm"),
     )
     dh_group: DhGroup | None = Field(
         default=None,
-        description=f"Diffie-Hellman group. Default: 2, {_FLEET}. 14 or above is better.",
+        description=f"Diffie-Hellman group. 14 or above is better. Default: 2, {_FLEET}.",
         examples=[14],
+        json_schema_extra=diagnosed("weak-algorithm"),
     )
     lifetime: int | None = Field(
         default=None,
@@ -140,9 +145,13 @@ class IpsecPolicySpec(Model):
         default=None,
         description=f"Authentication algorithm; unused with an AEAD cipher. Default: sha256, {_FLEET}.",
         examples=["sha256"],
+        json_schema_extra=diagnosed("weak-algorithm"),
     )
     encryption: Encryption | None = Field(
-        default=None, description=f"Encryption algorithm. Default: aes-256, {_FLEET}.", examples=["aes-256"]
+        default=None,
+        description=f"Encryption algorithm. Default: aes-256, {_FLEET}.",
+        examples=["aes-256"],
+        json_schema_extra=diagnosed("weak-algorithm"),
     )
     pfs: Pfs | None = Field(
         default=None,
@@ -151,6 +160,7 @@ class IpsecPolicySpec(Model):
             f"Default: dh-group14, {_FLEET}."
         ),
         examples=["dh-group14"],
+        json_schema_extra=diagnosed("weak-algorithm"),
     )
     lifetime: int | None = Field(
         default=None,

@@ -14,6 +14,7 @@ from schemas.base import (
     Interface,
     Model,
     Name,
+    diagnosed,
     one_of_schema,
     require_one,
 )
@@ -22,9 +23,17 @@ from schemas.base import (
 class NetworkAttachment(Model):
     """One interface of the router in one network."""
 
-    network: Name = Field(description="Name of the network's document.", examples=["wan"])
+    network: Name = Field(
+        description="Name of the network's document.",
+        examples=["wan"],
+        json_schema_extra=diagnosed("dangling-reference", "duplicate-attachment", "network-overlap"),
+    )
     interface: Interface = Field(description="The router's interface in it.", examples=["wan0"])
-    address: Address = Field(description="The router's own address in it.", examples=["203.0.113.2"])
+    address: Address = Field(
+        description="The router's own address in it.",
+        examples=["203.0.113.2"],
+        json_schema_extra=diagnosed("address-not-usable", "address-taken"),
+    )
 
 
 class DockerAccessSpec(Model):
@@ -111,6 +120,7 @@ class SystemVip(Model):
     public_network: Name = Field(
         description="The attached public network; the system VIP is the router's own address in it.",
         examples=["wan"],
+        json_schema_extra=diagnosed("network-not-attached"),
     )
 
 

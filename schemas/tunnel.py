@@ -15,6 +15,7 @@ from schemas.base import (
     Metadata,
     Model,
     Name,
+    diagnosed,
     one_of_schema,
     refuse,
     require_one,
@@ -34,15 +35,12 @@ def _printable(text: str) -> str:
     return text
 
 
-def _key_file(name: str) -> str:
-    if name == "fingerprint.key":
-        raise PydanticCustomError(
-            "refused", "fingerprint.key is the controller's own key, not a tunnel's", {}
-        )
-    return name
-
-
-Identity = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
+Identity = Annotated[
+    str,
+    Field(min_length=1, max_length=255, json_schema_extra=diagnosed("invalid-id")),
+    AfterValidator(_printable),
+]
+"""An IKE ID: no control characters, and no spaces at its ends."""
 
 
 class TunnelVip(Model):
@@ -50,7 +48,12 @@ class TunnelVip(Model):
 
     model_config = ConfigDict(json_schema_extra=one_of_schema("name", "system", "create"))
 
-    name: Name | None = Field(default=None, description="An existing VIP.", examples=["shared-b"])
+    name: Name | None = Field(
+        default=None,
+        description="An existing VIP, on the same router.",
+        examples=["shared-b"],
+        json_schema_extra=diagnosed("dangling-reference", "vip-of-other-router"),
+    )
     system: Literal[True] | None = Field(
         default=None, description="The router's system VIP: its own address.", examples=[True]
     )
@@ -58,6 +61,7 @@ class TunnelVip(Model):
         default=None,
         description="A VIP created for the tunnel; it has the tunnel's name.",
         examples=[{"publicNetwork": "wan"}],
+        json_schema_extra=diagnosed("duplicate-name"),
     )
 
     @model_validator(mode="after")
@@ -69,7 +73,14 @@ class TunnelVip(Model):
 class PeerSpec(Model):
     """The other end."""
 
-    address: Address = Field(description="The peer's public IP address.", examples=["203.0.113.20"])
+    address: Address = Field(
+        description=(
+            "The peer's public IP address; not the tunnel's own VIP. "
+            "A router has one tunnel for each VIP and peer address."
+        ),
+        examples=["203.0.113.20"],
+        json_schema_extra=diagnosed("address-not-usable", "duplicate-peer", "mirror-missing", "peer-is-vip"),
+    )
     cidrs: Annotated[tuple[Cidr, ...], SEQUENCE] = Field(
         min_length=1,
         description=(
@@ -77,6 +88,13 @@ class PeerSpec(Model):
             "nor any network attached to the router."
         ),
         examples=[["10.2.0.0/24"]],
+        json_schema_extra=diagnosed(
+            "ambiguous-tunnels",
+            "mirror-mismatch",
+            "network-overlap",
+            "peer-cidr-not-unicast",
+            "peer-cidr-overlap",
+        ),
     )
 
 
@@ -84,7 +102,10 @@ class SourceSpec(Model):
     """This end's networks."""
 
     networks: Annotated[tuple[Name, ...], SEQUENCE] = Field(
-        min_length=1, description="VPC networks attached to the router.", examples=[["a-app"]]
+        min_length=1,
+        description="VPC networks attached to the router.",
+        examples=[["a-app"]],
+        json_schema_extra=diagnosed("dangling-reference", "duplicate-value", "network-not-attached"),
     )
 
 
@@ -94,7 +115,12 @@ class KeyRef(Model):
     model_config = ConfigDict(json_schema_extra=one_of_schema("file", "env"))
 
     file: (
-        Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"), AfterValidator(_key_file)] | None
+        Annotated[
+            str,
+            Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"),
+            refuse({"fingerprint.key": "fingerprint.key is the controller's own key, not a tunnel's"}),
+        ]
+        | None
     ) = Field(
         default=None,
         description="Name of a file in the controller's folder of keys.",
@@ -144,6 +170,7 @@ class IdentitySpec(Model):
             "e-mail form. Required with `type: name`. Default: the VIP's address."
         ),
         examples=["site-a.example"],
+        json_schema_extra=diagnosed("mirror-mismatch"),
     )
     peer: Identity | None = Field(
         default=None,
@@ -152,6 +179,7 @@ class IdentitySpec(Model):
             "Default: the peer's address."
         ),
         examples=["vpn@site-c.example"],
+        json_schema_extra=diagnosed("mirror-mismatch"),
     )
 
     @model_validator(mode="after")
@@ -172,7 +200,11 @@ class IPsecTunnelSpec(Model):
     description: str = Field(
         default="", max_length=1024, description="For people.", examples=["Site A to site B"]
     )
-    router: Name = Field(description="The router on which the tunnel ends.", examples=["router-a"])
+    router: Name = Field(
+        description="The router on which the tunnel ends.",
+        examples=["router-a"],
+        json_schema_extra=diagnosed("dangling-reference"),
+    )
     vip: TunnelVip = Field(
         description="The local address: an existing VIP, the system VIP, or one created for the tunnel.",
         examples=[{"name": "shared-b"}, {"system": True}, {"create": {"publicNetwork": "wan"}}],
@@ -184,6 +216,7 @@ class IPsecTunnelSpec(Model):
         default=None,
         description="This end's networks. Default: the router's VPC network, when it has exactly one.",
         examples=[{"networks": ["a-app"]}],
+        json_schema_extra=diagnosed("source-not-chosen"),
     )
     authentication: AuthenticationSpec = Field(
         description="How the ends authenticate each other.",
@@ -193,12 +226,16 @@ class IPsecTunnelSpec(Model):
         default_factory=IdentitySpec, description="The IKE IDs of both ends.", examples=[{"type": "ip"}]
     )
     ike: IkePolicySpec = Field(
-        default_factory=IkePolicySpec, description="IKE policy of this tunnel.", examples=[{"dhGroup": 14}]
+        default_factory=IkePolicySpec,
+        description="IKE policy of this tunnel. Both ends need a proposal in common.",
+        examples=[{"dhGroup": 14}],
+        json_schema_extra=diagnosed("mirror-mismatch"),
     )
     ipsec: IpsecPolicySpec = Field(
         default_factory=IpsecPolicySpec,
-        description="IPsec policy of this tunnel.",
+        description="IPsec policy of this tunnel. Both ends need a proposal in common.",
         examples=[{"pfs": "dh-group14"}],
+        json_schema_extra=diagnosed("mirror-mismatch"),
     )
     routing: Annotated[
         Literal["policy-based"],
@@ -212,6 +249,7 @@ class IPsecTunnelSpec(Model):
         default=True,
         description=("False takes the tunnel down and keeps it; its traffic is dropped, never in the clear."),
         examples=[True],
+        json_schema_extra=diagnosed("mirror-disabled"),
     )
 
 
@@ -225,6 +263,7 @@ class TunnelMetadata(Metadata):
             "value, such as a date, does so again."
         ),
         examples=[{RECONNECT: "2026-03-01"}],
+        json_schema_extra=diagnosed("invalid-annotation", "unknown-annotation"),
     )
     previous_names: Annotated[tuple[Name, ...], SEQUENCE] = Field(
         default=(),
@@ -233,6 +272,7 @@ class TunnelMetadata(Metadata):
             "once that is done everywhere, the list may go."
         ),
         examples=[["berlin-lisbon"]],
+        json_schema_extra=diagnosed("previous-name-in-use"),
     )
 
 

@@ -6,13 +6,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.base import Address, Document, Model, Name
+from schemas.base import Address, Document, Model, Name, diagnosed
 
 
 class VipPlacement(Model):
     """Where a VIP's address comes from."""
 
-    public_network: Name = Field(description="The public network of the address.", examples=["wan"])
+    public_network: Name = Field(
+        description="The public network of the address. The router is attached to it.",
+        examples=["wan"],
+        json_schema_extra=diagnosed("dangling-reference", "network-not-attached"),
+    )
     range: Name | None = Field(
         default=None,
         description=(
@@ -20,6 +24,7 @@ class VipPlacement(Model):
             "When none is named, the address comes from a normal range."
         ),
         examples=["pool"],
+        json_schema_extra=diagnosed("dangling-reference"),
     )
     address: Address | None = Field(
         default=None,
@@ -28,13 +33,20 @@ class VipPlacement(Model):
             "`vips.lock.yaml`, where it stays."
         ),
         examples=["203.0.113.10"],
+        json_schema_extra=diagnosed(
+            "address-not-usable", "address-taken", "vip-not-allocated", "vip-without-address"
+        ),
     )
 
 
 class VipSpec(VipPlacement):
     """A VIP."""
 
-    router: Name = Field(description="The router that holds the address.", examples=["router-a"])
+    router: Name = Field(
+        description="The router that holds the address.",
+        examples=["router-a"],
+        json_schema_extra=diagnosed("dangling-reference"),
+    )
     managed: bool = Field(
         default=True,
         description=(

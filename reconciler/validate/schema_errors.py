@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from reconciler.load import Document, Path, dotted
 from reconciler.model.diagnostic import Diagnostics
+from schemas.base import PATTERNS
 
 _TYPES: Mapping[str, str] = {
     "string_type": "a text",
@@ -28,17 +29,6 @@ _RANGES: Mapping[str, tuple[str, str]] = {
     "too_short": ("min_length", "at least {}"),
     "string_too_short": ("min_length", "at least {} characters"),
     "string_too_long": ("max_length", "at most {} characters"),
-}
-_PATTERNS: Mapping[str, str] = {
-    "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": "a-z, 0-9 and `-`, at most 63 characters, no `-` at the ends",
-    "^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$": "a Linux interface name: letters, digits, `.`, `_`, `-`; at most 15",
-    "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$": "a file name without a folder: letters, digits, `.`, `_`, `-`",
-    "^[A-Za-z_][A-Za-z0-9_]{0,127}$": "the name of an environment variable",
-    "^/": "an absolute path",
-    "^[/~]": "an absolute path, or one that begins with ~",
-    "^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$": "a host name, an address, or an alias",
-    "^[A-Za-z_][A-Za-z0-9_.-]{0,31}$": "the name of an account",
-    "^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?$": "a public key: ssh-ed25519 AAAA…",
 }
 CUSTOM_CODES: Mapping[str, str] = {
     "invalid_address": "invalid-address",
@@ -109,7 +99,7 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
             document.locate(path),
             f"{_shown(detail['input'])} is not allowed here",
             path=text,
-            allowed=_PATTERNS.get(context["pattern"], context["pattern"]),
+            allowed=PATTERNS.get(context["pattern"], context["pattern"]),
         )
     elif kind in CUSTOM_CODES:
         found.error(

@@ -8,6 +8,7 @@ from reconciler.cli.commands import (
     allocate,
     apply,
     diagnose,
+    graph,
     peer_sheet,
     plan,
     reconnect,
@@ -19,5 +20,16 @@ from reconciler.cli.commands import (
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add every command to the parser."""
-    for command in (validate, allocate, plan, apply, reconnect, status, verify, diagnose, peer_sheet):
+    for command in (
+        validate,
+        graph,
+        allocate,
+        plan,
+        apply,
+        reconnect,
+        status,
+        verify,
+        diagnose,
+        peer_sheet,
+    ):
         command.register(subparsers)
