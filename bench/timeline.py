@@ -74,6 +74,10 @@ class TimedVici:
         self._note(command)
         return self._inner.stream(command, event, message)
 
+    def events(self, event: str, pause: float) -> Iterator[Message | None]:
+        """Pass a subscription on."""
+        return self._inner.events(event, pause)
+
     def _note(self, command: str) -> None:
         if command in COMMANDS:
             self._clock.note(f"{COMMANDS[command]} at {self._router}")
