@@ -145,4 +145,5 @@ def applied_lines(
         )
     if remaining.changes:
         names = ", ".join(str(change.resource) for change in remaining.changes)
-        yield Line(f"Apply incomplete. Still different from the desired state: {names}", "bold red")
+        said = "" if failed or skipped else "Apply incomplete. "
+        yield Line(f"{said}Still different from the desired state: {names}", "bold red")
