@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from reconciler.diagnosis import words
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
-from reconciler.facets.connections import connection_name, printed_id, swanctl_id
+from reconciler.facets.connections import printed_id, swanctl_id
 from reconciler.model.settings import Settings, Value, flatten
 
 _SPEC_OF = {"encryption": "encryption", "integrity": "integrity", "prf": "integrity"}
@@ -32,8 +32,7 @@ def _correct(*ends: End) -> str:
 
 def _renew(near: End) -> str:
     """An SA keeps the configuration that it was made with, through rekeying too."""
-    name = connection_name(near.tunnel.name)
-    return f"; then `swanctl --terminate --ike {name}` at {near.tunnel.router}: a running SA keeps its own"
+    return f"; then `tunnelwright reconnect {near.tunnel.name}`: a running SA keeps its own"
 
 
 def wrong_key(evidence: Evidence) -> Iterator[Finding]:
