@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.algorithms import DH_GROUPS
@@ -49,6 +49,8 @@ class Dialect:
     """The key's bytes as the vendor takes them, with the word that says so; None when it does not."""
     no_key: str
     """The same for a key that is not there."""
+    fixed_prf: Mapping[str, str] = field(default_factory=dict)
+    """The one PRF of an AEAD cipher for IKE, where the device leaves no choice."""
     lists: bool = False
     """Whether one IKEv2 child carries lists of networks, as at our end."""
     chosen_ikev1_name: bool = True
@@ -187,6 +189,8 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         },
         ike_integrity=_JUNOS_HASHES,
         ike_prf=_JUNOS_HASHES,
+        # "prf-algorithm (Security IKE Proposal)": AES-GCM defines the PRF, this one PRF-384 and no other.
+        fixed_prf={"aes-gcm-256": "sha384"},
         esp_encryption={
             "3des": "3des-cbc",
             "aes-128": "aes-128-cbc",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reconciler.facets.connections import guarded_pairs
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.fabric import IdType, IkeId, Tunnel
+from reconciler.model.fabric import IdType, IkeId, IkePolicy, Tunnel
 from reconciler.model.secret import Secret
 from reconciler.report.sheets.dialects import Dialect, Range
 from schemas.algorithms import is_aead
@@ -100,8 +100,7 @@ def _lacking(end: Tunnel, dialect: Dialect) -> Iterator[str]:
     elif is_aead(ike.encryption) and ike.version == 1:
         yield f"no {ike.encryption} for IKE with IKEv1 (RFC 5282 is for IKEv2)"
     if is_aead(ike.encryption):
-        if ike.integrity not in dialect.ike_prf:
-            yield f"no PRF {ike.integrity} for IKE"
+        yield from _lacking_prf(ike, dialect)
     elif ike.integrity not in dialect.ike_integrity:
         yield f"no {ike.integrity} for IKE"
     if ike.dh_group not in dialect.groups:
@@ -120,6 +119,14 @@ def _lacking(end: Tunnel, dialect: Dialect) -> Iterator[str]:
             "with IKEv1 it names itself by its own host name alone: "
             "its ID must be an address or an e-mail form"
         )
+
+
+def _lacking_prf(ike: IkePolicy, dialect: Dialect) -> Iterator[str]:
+    only = dialect.fixed_prf.get(ike.encryption, ike.integrity)
+    if ike.integrity not in dialect.ike_prf:
+        yield f"no PRF {ike.integrity} for IKE"
+    elif ike.integrity != only:
+        yield f"no PRF but {only} with {ike.encryption} for IKE"
 
 
 def _typable(identity: IkeId) -> bool:

@@ -140,6 +140,7 @@ def change(**policy: object) -> Tunnel:
         ("ios", change(ike_dh_group=31), "no DH group 31 for IKE"),
         ("junos", change(esp_pfs_group=18), "no DH group 18 for PFS"),
         ("junos", change(ike_encryption="aes-gcm-192"), "no aes-gcm-192 for IKE"),
+        ("junos", change(ike_encryption="aes-gcm-256"), "no PRF but sha384 with aes-gcm-256 for IKE"),
         ("fortigate", change(esp_encryption="aes-gcm-192"), "no aes-gcm-192 for ESP"),
         ("fortigate", change(ike_dh_group=24), "no DH group 24 for IKE"),
         ("fortigate", change(ike_encryption="aes-gcm-256", ike_integrity="md5"), "no PRF md5 for IKE"),
