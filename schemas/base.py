@@ -37,7 +37,7 @@ PATTERNS: Final[Mapping[str, str]] = {
     "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$": "a file name without a folder: letters, digits, `.`, `_`, `-`",
     "^[A-Za-z_][A-Za-z0-9_]{0,127}$": "the name of an environment variable",
     "^/": "an absolute path",
-    "^[/~]": "an absolute path, or one that begins with ~",
+    "^(/|~/)": "an absolute path, or one that begins with ~/",
     "^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$": "a host name, an address, or an alias",
     "^[A-Za-z_][A-Za-z0-9_.-]{0,31}$": "the name of an account",
     "^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?$": "a public key: ssh-ed25519 AAAA…",

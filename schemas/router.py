@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.base import (
     SEQUENCE,
@@ -53,6 +54,30 @@ class DockerAccessSpec(Model):
     )
 
 
+def _host_key(text: str) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  only where a key is given
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key  # noqa: PLC0415
+
+    try:
+        load_ssh_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise PydanticCustomError(
+            "invalid_host_key", "this is not a whole public key", {"hint": "copy the line of the .pub file"}
+        ) from None
+    return text
+
+
+HostKey = Annotated[
+    str,
+    Field(
+        pattern=r"^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?$",
+        json_schema_extra=diagnosed("invalid-host-key"),
+    ),
+    AfterValidator(_host_key),
+]
+"""A public key of sshd in OpenSSH's form (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"), without host names."""
+
+
 class SshAccessSpec(Model):
     """A router behind sshd. What is not given is taken from the controller's own `~/.ssh/config`."""
 
@@ -72,16 +97,15 @@ class SshAccessSpec(Model):
     )
     identity_file: str | None = Field(
         default=None,
-        pattern=r"^[/~]",
+        pattern=r"^(/|~/)",
         description=(
             "Path of a private key on the controller, without a passphrase. Default: the keys of the agent, "
             "then `~/.ssh/id_*`."
         ),
         examples=["~/.ssh/tunnelwright"],
     )
-    host_key: str | None = Field(
+    host_key: HostKey | None = Field(
         default=None,
-        pattern=r"^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?$",
         description=(
             "The router's public host key, as in its `/etc/ssh/ssh_host_*_key.pub`. Default: those of the "
             "controller's `~/.ssh/known_hosts`. A key that is not known is refused."

@@ -1,8 +1,4 @@
-"""A router reached by SSH: VICI over a forwarded unix socket, the rest by commands, all on one connection.
-
-The user's own OpenSSH configuration holds (aliases, ProxyJump, ProxyCommand, IdentityFile), as for `ssh`.
-Nothing is ever asked for: keys only, no passwords, and a host key that is not known is refused.
-"""
+"""A router reached by SSH: VICI over a forwarded unix socket, the rest by commands, all on one connection."""
 
 from __future__ import annotations
 
@@ -12,25 +8,23 @@ import contextlib
 import shlex
 import socket
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncssh
 
 from reconciler.facets.files import FOLDER
-from reconciler.model.errors import RouterUnreachable
+from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.fabric import SshAccess
 from reconciler.routers.shell_host import Completed, ShellHost
+from reconciler.routers.ssh_connect import CONNECT_TIMEOUT, connect, plain
 from reconciler.routers.unix_vici import UnixVici
 
 Result = TypeVar("Result")
 
-_CONNECT_TIMEOUT = 10.0
-_KEEPALIVE = 5.0
-"""Seconds between signs of life; after three without an answer the connection is given up."""
 _COMMAND_TIMEOUT = 120.0
+_BROKEN = "is the router up? What was not done there is done by the next apply"
 _CHUNK = 65536
 _STARTING = threading.Lock()
 
@@ -47,9 +41,11 @@ class SshRouter:
         self._access = access
         self._connection: asyncssh.SSHClientConnection | None = None
         self._pumps: list[asyncio.Task[None]] = []
+        self._lost = ""
         try:
-            self._connection = self._wait(self._connect(), _CONNECT_TIMEOUT * 2)
-            self.vici = UnixVici(self.name, self._wait(self._forward(self._connection), _CONNECT_TIMEOUT))
+            self._connection = self._wait(connect(name, access, self._lose))
+            forwarded = self._wait(self._forward(self._connection))
+            self.vici = _ForwardedVici(name, forwarded, lambda: self._lost)
         except BaseException:
             self._stop()
             raise
@@ -60,61 +56,21 @@ class SshRouter:
         self.vici.close()
         self._stop()
 
-    async def _connect(self) -> asyncssh.SSHClientConnection:
-        access = self._access
-        options: dict[str, Any] = {}
-        if access.identity_file:
-            # As `IdentitiesOnly`: an agent full of other keys would use up the attempts that sshd allows.
-            options |= {"client_keys": [str(Path(access.identity_file).expanduser())], "agent_path": None}
-        if access.host_key:
-            options["known_hosts"] = ([asyncssh.import_public_key(access.host_key)], [], [])
-        if access.port is not None:
-            options["port"] = access.port
-        if access.user is not None:
-            options["username"] = access.user
-        client = _Client()
-        try:
-            return await asyncssh.connect(
-                access.host,
-                client_factory=lambda: client,
-                preferred_auth=["publickey"],
-                connect_timeout=_CONNECT_TIMEOUT,
-                keepalive_interval=_KEEPALIVE,
-                **options,
-            )
-        except (OSError, asyncssh.Error, ValueError) as error:
-            raise self._not_connected(error, client.offered) from error
-
-    def _not_connected(self, error: Exception, offered: str) -> RouterUnreachable:
-        access = self._access
-        if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            where = "spec.access.ssh.hostKey" if access.host_key else "~/.ssh/known_hosts"
-            return self._unreachable(
-                f"the host key of {access.host} is not trusted: {offered or error.reason}",
-                f"compare it with the router's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there),"
-                f" then put that key into {where}",
-            )
-        if isinstance(error, asyncssh.PermissionDenied):
-            return self._unreachable(
-                f"{access.host} accepts none of our keys",
-                "spec.access.ssh.identityFile names one; without it the agent's and ~/.ssh/id_* are tried",
-            )
-        if isinstance(error, asyncssh.KeyImportError | ValueError | FileNotFoundError | PermissionError):
-            return self._unreachable(f"the SSH key or configuration cannot be read: {error}", "")
-        reason = str(error) or "no answer in time"
-        return self._unreachable(f"{access.host} does not answer: {reason}", "is sshd running there?")
+    def _lose(self, reason: str) -> None:
+        self._lost = f"the connection to {self._access.host} broke: {reason}"
 
     async def _forward(self, connection: asyncssh.SSHClientConnection) -> socket.socket:
         """A socket that is charon's."""
         path = self._access.vici_socket
         try:
-            far_reader, far_writer = await connection.open_unix_connection(path)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                try:
+                    far_reader, far_writer = await connection.open_unix_connection(path)
+                except asyncssh.ChannelOpenError as error:
+                    raise await self._not_forwarded(connection, error) from error
         except (asyncssh.Error, OSError) as error:
-            raise self._unreachable(
-                f"sshd does not forward to charon's VICI socket {path}: {error}",
-                "is charon running, may this user open the socket, and does sshd_config say"
-                " `AllowStreamLocalForwarding yes`?",
-            ) from error
+            reason = plain(str(error)) or f"nothing within {CONNECT_TIMEOUT:.0f} s"
+            raise self._unreachable("connect", f"sshd does not forward to {path}: {reason}") from error
         near, ours = socket.socketpair()
         near_reader, near_writer = await asyncio.open_unix_connection(sock=near)
         self._pumps = [
@@ -123,29 +79,42 @@ class SshRouter:
         ]
         return ours
 
+    async def _not_forwarded(
+        self, connection: asyncssh.SSHClientConnection, error: asyncssh.ChannelOpenError
+    ) -> RouterUnreachable:
+        """sshd says "open failed", whether it may not or cannot: a look at the socket tells."""
+        path = self._access.vici_socket
+        there = await connection.run(shlex.join(["test", "-S", path]))
+        if there.exit_status == 1:
+            message = f"{self._access.host} has no VICI socket {path}, or none that this user may see"
+            hint = "is charon running there? spec.access.ssh.viciSocket names its socket"
+        else:
+            message = f"sshd does not forward to charon's VICI socket {path}: {plain(str(error))}"
+            hint = (
+                "is charon running, may this user open the socket, does sshd_config say"
+                " `AllowStreamLocalForwarding yes`, and authorized_keys `port-forwarding` after a `restrict`?"
+            )
+        return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
+
     def _run(self, argv: Sequence[str], stdin: bytes) -> Completed:
         connection = self._connection
         if connection is None:
-            raise self._unreachable("the connection is closed", "")
+            raise self._unreachable(argv[0], "the connection is closed")
+        work = connection.run(shlex.join(argv), input=stdin, encoding=None)
         try:
-            done = self._wait(connection.run(shlex.join(argv), input=stdin, encoding=None), _COMMAND_TIMEOUT)
+            done = self._wait(asyncio.wait_for(work, _COMMAND_TIMEOUT))
         except (asyncssh.Error, OSError) as error:
-            raise RouterUnreachable(
-                f"the connection to {self._access.host} broke: {str(error) or 'no answer in time'}",
-                router=self.name,
-                operation=argv[0],
-            ) from error
+            reason = plain(str(error)) or f"nothing within {_COMMAND_TIMEOUT:.0f} s"
+            message = f"the connection to {self._access.host} broke: {reason}"
+            raise self._unreachable(argv[0], self._lost or message) from error
         if done.exit_status is None:
-            raise RouterUnreachable(
-                f"the connection to {self._access.host} broke in the middle of a command",
-                router=self.name,
-                operation=argv[0],
-            )
+            message = f"the connection to {self._access.host} broke in the middle of a command"
+            raise self._unreachable(argv[0], self._lost or message)
         return Completed(done.exit_status, _bytes(done.stdout), _bytes(done.stderr))
 
-    def _wait(self, work: Coroutine[Any, Any, Result], timeout: float) -> Result:
-        """Run a coroutine in the connection's own thread. Raises TimeoutError, an OSError."""
-        return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, timeout), _loop()).result()
+    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine in the connections' own thread."""
+        return asyncio.run_coroutine_threadsafe(work, _loop()).result()
 
     def _stop(self) -> None:
         async def end() -> None:
@@ -157,21 +126,26 @@ class SshRouter:
                 await self._connection.wait_closed()
 
         with contextlib.suppress(TimeoutError):
-            self._wait(end(), _CONNECT_TIMEOUT)
+            self._wait(asyncio.wait_for(end(), CONNECT_TIMEOUT))
 
-    def _unreachable(self, message: str, hint: str) -> RouterUnreachable:
-        return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
+    def _unreachable(self, operation: str, message: str) -> RouterUnreachable:
+        return RouterUnreachable(message, router=self.name, operation=operation, hint=_BROKEN)
 
 
-class _Client(asyncssh.SSHClient):
-    """Trusts no key beyond the known ones, and remembers which was offered."""
+class _ForwardedVici(UnixVici):
+    """Charon behind a connection that may break without charon's doing."""
 
-    offered = ""
+    def __init__(self, router: str, connected: socket.socket, broken: Callable[[], str]) -> None:
+        super().__init__(router, connected)
+        self._broken = broken
 
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        del host, addr, port
-        self.offered = f"{key.get_algorithm()} {key.get_fingerprint()}"
-        return False
+    def _failure(self, command: str, error: Exception) -> CommandRejected | RouterUnreachable:
+        failure = super()._failure(command, error)
+        if isinstance(failure, CommandRejected):
+            return failure
+        return RouterUnreachable(
+            self._broken() or failure.message, router=failure.router, operation=command, hint=_BROKEN
+        )
 
 
 def _loop() -> asyncio.AbstractEventLoop:
