@@ -24,6 +24,7 @@ from reconciler.routers.unix_vici import UnixVici
 Result = TypeVar("Result")
 
 _COMMAND_TIMEOUT = 120.0
+_BEGIN = "--tunnelwright-begins--"
 _BROKEN = "is the router up? What was not done there is done by the next apply"
 _CHUNK = 65536
 _STARTING = threading.Lock()
@@ -91,8 +92,9 @@ class SshRouter:
         else:
             message = f"sshd does not forward to charon's VICI socket {path}: {plain(str(error))}"
             hint = (
-                "is charon running, may this user open the socket, does sshd_config say"
-                " `AllowStreamLocalForwarding yes`, and authorized_keys `port-forwarding` after a `restrict`?"
+                "is charon running, and may this user open the socket? sshd_config needs"
+                " `AllowStreamLocalForwarding local` and `AllowTcpForwarding local`,"
+                " authorized_keys `port-forwarding` after a `restrict`"
             )
         return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
 
@@ -100,7 +102,9 @@ class SshRouter:
         connection = self._connection
         if connection is None:
             raise self._unreachable(argv[0], "the connection is closed")
-        work = connection.run(shlex.join(argv), input=stdin, encoding=None)
+        # bash reads ~/.bashrc for sshd's commands too, and what that prints is not the command's.
+        command = f"echo {_BEGIN}; exec {shlex.join(argv)}"
+        work = connection.run(command, input=stdin, encoding=None)
         try:
             done = self._wait(asyncio.wait_for(work, _COMMAND_TIMEOUT))
         except (asyncssh.Error, OSError) as error:
@@ -108,9 +112,19 @@ class SshRouter:
             message = f"the connection to {self._access.host} broke: {reason}"
             raise self._unreachable(argv[0], self._lost or message) from error
         if done.exit_status is None:
+            # The end of a connection ends its commands without a status.
             message = f"the connection to {self._access.host} broke in the middle of a command"
             raise self._unreachable(argv[0], self._lost or message)
-        return Completed(done.exit_status, _bytes(done.stdout), _bytes(done.stderr))
+        said, begun, output = _bytes(done.stdout).partition(f"{_BEGIN}\n".encode())
+        if not begun:
+            words = plain((said or _bytes(done.stderr)).decode(errors="replace").strip())[:200]
+            raise CommandRejected(
+                f"the account's shell runs no command of ours{f': {words}' if words else ''}",
+                router=self.name,
+                operation=argv[0],
+                hint="the account needs a POSIX shell, no forced command, and no start-up file that exits",
+            )
+        return Completed(done.exit_status, output, _bytes(done.stderr))
 
     def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine in the connections' own thread."""

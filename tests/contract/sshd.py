@@ -6,6 +6,8 @@ ProxyCommand starts it for one connection. Host and client keys are made here an
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,11 @@ class Sshd:
         """The host keys that are trusted."""
         return self.home / ".ssh" / "known_hosts"
 
+    @property
+    def config(self) -> Path:
+        """The OpenSSH configuration of this machine's user."""
+        return self.home / ".ssh" / "config"
+
     def access(self, router: str, *, host_key: str = "", identity: str = "") -> SshAccess:
         """How a router is reached: by its name, which is an alias in the home's configuration."""
         return SshAccess(router, None, "root", identity, host_key, LAB_SOCKET)
@@ -62,6 +69,17 @@ class Sshd:
         self.put(router, CONFIG, text.encode())
 
 
+@contextlib.contextmanager
+def replaced(file: Path, text: str) -> Iterator[None]:
+    """The file with another text for a while."""
+    before = file.read_text()
+    file.write_text(text)
+    try:
+        yield
+    finally:
+        file.write_text(before)
+
+
 def set_up(lab: Lab, home: Path) -> Sshd:
     """Keys, configuration and trust, for every router of a lab."""
     sshd = Sshd(lab, home)
@@ -80,5 +98,5 @@ def set_up(lab: Lab, home: Path) -> Sshd:
         command = f"docker -H {lab.engine.url} exec -i {container} /usr/sbin/sshd -i -f {CONFIG}"
         hosts += f"Host {node.name}\n  ProxyCommand {command}\n"
     sshd.known_hosts.write_text(known)
-    (sshd.home / ".ssh" / "config").write_text(hosts)
+    sshd.config.write_text(hosts)
     return sshd

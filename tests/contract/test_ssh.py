@@ -1,13 +1,13 @@
-"""What only SSH has: whom it trusts, who is let in, and connections that break."""
+"""What only SSH has: connections that break, what others see of them, and the command line on top."""
 
 from __future__ import annotations
 
 import base64
 import threading
-from dataclasses import replace
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-import asyncssh
 import pytest
 
 from lab.topology import Role
@@ -17,8 +17,8 @@ from reconciler.model.errors import ExitCode, RouterUnreachable
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Phase
 from reconciler.routers.ssh_router import SshRouter
-from tests.contract.sites import PSK, Site
-from tests.contract.sshd import HOST_KEY, Sshd
+from tests.contract.sites import PSK, PSK_VARIABLE, Site
+from tests.contract.sshd import Sshd, replaced
 
 pytestmark = pytest.mark.engine
 
@@ -69,100 +69,78 @@ spec:
 by_ssh = pytest.mark.parametrize("site", ["ssh"], indirect=True)
 
 
-def refusal(sshd: Sshd, **how: str) -> RouterUnreachable:
-    with pytest.raises(RouterUnreachable) as caught:
-        SshRouter("paris", sshd.access("paris", **how)).close()
-    assert caught.value.router == "paris"
-    assert caught.value.hint
-    return caught.value
-
-
-def fingerprint(sshd: Sshd) -> str:
-    command = ["ssh-keygen", "-lf", HOST_KEY]
-    return sshd.lab.run(Role.ROUTER, "paris", command).split()[1]
-
-
-def test_an_unknown_host_key_is_refused_and_shown(sshd: Sshd) -> None:
-    trusted = sshd.known_hosts.read_text()
-    sshd.known_hosts.write_text("")
-    try:
-        error = refusal(sshd)
-    finally:
-        sshd.known_hosts.write_text(trusted)
-    assert "host key of paris is not trusted" in error.message
-    assert fingerprint(sshd) in error.message
-    assert "known_hosts" in error.hint
-
-
-def test_a_host_key_that_changed_is_refused(sshd: Sshd) -> None:
-    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
-    trusted = sshd.known_hosts.read_text()
-    sshd.known_hosts.write_text(f"paris {other}")
-    try:
-        assert fingerprint(sshd) in refusal(sshd).message
-    finally:
-        sshd.known_hosts.write_text(trusted)
-    assert "spec.access.ssh.hostKey" in refusal(sshd, host_key=other).hint
-
-
-def test_a_host_key_in_the_desired_state_needs_no_known_hosts(sshd: Sshd) -> None:
-    host_key = sshd.lab.run(Role.ROUTER, "paris", ["ssh-keygen", "-yf", HOST_KEY])
-    trusted = sshd.known_hosts.read_text()
-    sshd.known_hosts.unlink()
-    try:
-        router = SshRouter("paris", sshd.access("paris", host_key=host_key.strip()))
-    finally:
-        sshd.known_hosts.write_text(trusted)
-    assert router.vici.request("version")["daemon"] == "charon-systemd"
-    router.close()
-
-
-def test_a_key_that_is_not_let_in_is_refused_without_a_question(sshd: Sshd, tmp_path: Path) -> None:
-    stranger = tmp_path / "stranger"
-    asyncssh.generate_private_key("ssh-ed25519").write_private_key(stranger)
-    assert "accepts none of our keys" in refusal(sshd, identity=str(stranger)).message
-    assert "cannot be read" in str(refusal_of_a_missing_key(sshd, tmp_path))
-
-
-def refusal_of_a_missing_key(sshd: Sshd, folder: Path) -> RouterUnreachable:
-    with pytest.raises(RouterUnreachable) as caught:
-        SshRouter("paris", sshd.access("paris", identity=str(folder / "none")))
-    return caught.value
-
-
-def test_forwarding_that_is_forbidden_is_named(sshd: Sshd) -> None:
-    sshd.configure("paris", AllowStreamLocalForwarding="no")
-    try:
-        error = refusal(sshd)
-    finally:
-        sshd.configure("paris")
-    assert "does not forward to charon's VICI socket /run/charon/charon.vici" in error.message
-    assert "AllowStreamLocalForwarding" in error.hint
-
-
-def test_a_router_without_sshd_does_not_answer(sshd: Sshd) -> None:
-    with pytest.raises(RouterUnreachable, match=r"127\.0\.0\.1 does not answer"):
-        SshRouter("paris", replace(sshd.access("paris"), host="127.0.0.1", port=1))
-
-
 @by_ssh
 def test_a_connection_that_breaks_in_the_middle_is_an_outcome(site: Site, sshd: Sshd) -> None:
     def cut(outcome: Outcome) -> None:
         if outcome.step.phase is Phase.SECRETS:
             sshd.lab.exec(Role.ROUTER, "tokyo", ["pkill", "-KILL", "sshd"])
 
-    plan = site.preview().plan
-    outcomes = apply_plan(plan, site.connect, patience=2, progress=cut)
-    assert len(outcomes) == len(plan.steps)
-    failed = [o for o in outcomes if o.status is Status.FAILED]
-    assert {o.step.router for o in failed} == {"tokyo"}
-    assert all(o.message for o in outcomes if o.status is not Status.DONE)
+    _apply_until_tokyo_fails(site, cut)
     assert site.apply().converged
 
 
 @by_ssh
-def test_no_process_on_the_router_is_ever_given_a_key(site: Site, sshd: Sshd) -> None:
-    """Everything that runs there while an apply goes on is looked at, over and over."""
+def test_a_router_that_is_killed_in_the_middle_is_an_outcome(site: Site, sshd: Sshd) -> None:
+    killed: list[float] = []
+
+    def kill(outcome: Outcome) -> None:
+        if outcome.step.phase is Phase.SECRETS and not killed:
+            killed.append(time.monotonic())
+            with sshd.lab.engine.connect() as client:
+                client.kill(sshd.lab.container(Role.ROUTER, "tokyo"))
+
+    try:
+        _apply_until_tokyo_fails(site, kill)
+        assert time.monotonic() - killed[0] < 30
+        assert set(site.preview().plan.unreachable) == {"tokyo"}
+    finally:
+        sshd.lab.reboot(Role.ROUTER, "tokyo")
+        # The lab gives it new interfaces; a router that reboots keeps its own, and is found at once.
+        sshd.lab.run(Role.ROUTER, "paris", ["ip", "neighbour", "flush", "all"])
+    applied = site.apply()
+    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
+    assert applied.converged
+
+
+def _apply_until_tokyo_fails(site: Site, harm: Callable[[Outcome], None]) -> None:
+    plan = site.preview().plan
+    outcomes = apply_plan(plan, site.connect, patience=2, progress=harm)
+    assert len(outcomes) == len(plan.steps)
+    failed = [o for o in outcomes if o.status is Status.FAILED]
+    assert {o.step.router for o in failed} == {"tokyo"}
+    assert any("the connection to tokyo broke" in o.message for o in failed)
+    assert all(o.message for o in outcomes if o.status is not Status.DONE)
+
+
+def test_a_router_that_freezes_is_given_up(sshd: Sshd) -> None:
+    """Nothing closes the connection; the signs of life end it, whatever the user's configuration says."""
+    with replaced(sshd.config, sshd.config.read_text() + "Host *\n  ServerAliveCountMax 1000\n"):
+        router = SshRouter("paris", sshd.access("paris"))
+    container = sshd.lab.container(Role.ROUTER, "paris")
+    with sshd.lab.engine.connect() as client:
+        client.pause(container)
+        started = time.monotonic()
+        try:
+            with pytest.raises(RouterUnreachable, match="the connection to paris broke") as caught:
+                router.host.snapshot([])
+            assert 10 < time.monotonic() - started < 30
+            assert caught.value.hint
+            with pytest.raises(RouterUnreachable, match="the connection to paris broke") as caught:
+                router.vici.request("version")
+            assert (caught.value.operation, caught.value.router) == ("version", "paris")
+            router.close()
+        finally:
+            client.unpause(container)
+
+
+@by_ssh
+def test_no_process_on_the_router_is_ever_given_a_key(
+    site: Site, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything that runs there while an apply goes on is looked at, over and over. This machine's ssh
+    would send all its variables, one of which holds the key."""
+    monkeypatch.setenv(PSK_VARIABLE, PSK)
+    sshd.configure("paris", AcceptEnv="*")
     seen: list[bytes] = []
     done = threading.Event()
 
@@ -176,20 +154,23 @@ def test_no_process_on_the_router_is_ever_given_a_key(site: Site, sshd: Sshd) ->
     watcher = threading.Thread(target=look)
     watcher.start()
     try:
-        assert site.apply().converged
+        with replaced(sshd.config, sshd.config.read_text() + "Host *\n  SendEnv *\n  RequestTTY force\n"):
+            assert site.apply().converged
     finally:
         done.set()
         watcher.join()
+        sshd.configure("paris")
     everything = b"".join(seen)
     assert len(seen) > 3
-    assert b"sshd" in everything
+    assert b'cd "$FOLDER"' in everything, "commands of the apply are among them"
+    assert b"SSH_CONNECTION=" in everything, "and their environment"
     for form in (PSK.encode(), base64.b64encode(PSK.encode()), PSK.encode().hex().encode()):
         assert form not in everything
 
 
 @pytest.mark.usefixtures("site")
 @by_ssh
-def test_the_command_line_goes_by_ssh(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_goes_by_ssh(sshd: Sshd, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tree, keys = tmp_path / "tree", tmp_path / "keys"
     tree.mkdir()
     keys.mkdir(mode=0o700)
@@ -202,6 +183,12 @@ def test_the_command_line_goes_by_ssh(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["apply", *arguments, "--auto-approve"]) == ExitCode.OK
     assert main(["plan", *arguments, "--detailed-exitcode"]) == ExitCode.OK
     assert main(["verify", *arguments]) == ExitCode.OK
+    assert "No changes." in capsys.readouterr().out
+    # A lab's routers stand for those of the same names, however they would be reached.
+    (tree / "fabric.yaml").write_text(text.replace("host: ", "port: 1, host: nowhere-"))
+    assert main(["plan", *arguments]) == ExitCode.UNREACHABLE
+    capsys.readouterr()
+    assert main(["plan", *arguments, "--lab", sshd.lab.name, "--detailed-exitcode"]) == ExitCode.OK
     assert "No changes." in capsys.readouterr().out
     # The fixture's own controller has another fingerprint key: let it find a bare router.
     (tree / "fabric.yaml").write_text(text.replace("ike: {dhGroup: 14}", "enabled: false"))
