@@ -22,6 +22,11 @@ from tests.contract.sshd import Sshd, replaced
 
 pytestmark = pytest.mark.engine
 
+WITNESS = "/run/witness"
+WITNESS_SCRIPT = f"""\
+(echo "$SSH_ORIGINAL_COMMAND"; cat /proc/$$/environ) >> {WITNESS}.log
+exec sh -c "$SSH_ORIGINAL_COMMAND"
+""".encode()
 TREE = """\
 apiVersion: tunnelwright/v1
 kind: PublicNetwork
@@ -137,10 +142,11 @@ def test_a_router_that_freezes_is_given_up(sshd: Sshd) -> None:
 def test_no_process_on_the_router_is_ever_given_a_key(
     site: Site, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Everything that runs there while an apply goes on is looked at, over and over. This machine's ssh
-    would send all its variables, one of which holds the key."""
+    """sshd hands every command to a witness first, and what the command starts is looked for over and over.
+    This machine's ssh would send all its variables, one of which holds the key."""
     monkeypatch.setenv(PSK_VARIABLE, PSK)
-    sshd.configure("paris", AcceptEnv="*")
+    sshd.put("paris", WITNESS, WITNESS_SCRIPT)
+    sshd.configure("paris", AcceptEnv="*", ForceCommand=f"sh {WITNESS}")
     seen: list[bytes] = []
     done = threading.Event()
 
@@ -160,8 +166,8 @@ def test_no_process_on_the_router_is_ever_given_a_key(
         done.set()
         watcher.join()
         sshd.configure("paris")
-    everything = b"".join(seen)
-    assert len(seen) > 3
+    witnessed = sshd.lab.exec(Role.ROUTER, "paris", ["cat", f"{WITNESS}.log"]).stdout
+    everything = b"".join([*seen, witnessed.encode()])
     assert b'cd "$FOLDER"' in everything, "commands of the apply are among them"
     assert b"SSH_CONNECTION=" in everything, "and their environment"
     for form in (PSK.encode(), base64.b64encode(PSK.encode()), PSK.encode().hex().encode()):
