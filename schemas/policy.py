@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.base import NUMBER, Document, Model, diagnosed, refuse
+from schemas.reconcile import ReconcileSpec
 
 Integrity = Literal["md5", "sha1", "sha256", "sha384", "sha512"]
 Encryption = Literal[
@@ -189,6 +190,11 @@ class FabricDefaultsSpec(Model):
             "or an error."
         ),
         examples=["error"],
+    )
+    reconcile: ReconcileSpec = Field(
+        default_factory=ReconcileSpec,
+        description="How far reconcile runs go by themselves.",
+        examples=[{"prune": False}],
     )
 
 

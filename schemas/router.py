@@ -19,6 +19,7 @@ from schemas.base import (
     one_of_schema,
     require_one,
 )
+from schemas.reconcile import ReconcileSpec
 
 
 class NetworkAttachment(Model):
@@ -182,6 +183,11 @@ class VpcRouterSpec(Model):
         default_factory=lambda: AccessSpec(docker=DockerAccessSpec()),
         description="How the router is reached. Default: the container that has the router's name.",
         examples=[{"docker": {"container": "router-a"}}],
+    )
+    reconcile: ReconcileSpec = Field(
+        default_factory=ReconcileSpec,
+        description="How far reconcile runs go by themselves at this router and with its tunnels.",
+        examples=[{"mode": "observe"}],
     )
 
 

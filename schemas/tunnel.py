@@ -21,6 +21,7 @@ from schemas.base import (
     require_one,
 )
 from schemas.policy import IkePolicySpec, IpsecPolicySpec
+from schemas.reconcile import TunnelReconcileSpec
 from schemas.vip import VipPlacement
 
 RECONNECT = "tunnelwright/reconnect"
@@ -250,6 +251,11 @@ class IPsecTunnelSpec(Model):
         description=("False takes the tunnel down and keeps it; its traffic is dropped, never in the clear."),
         examples=[True],
         json_schema_extra=diagnosed("mirror-disabled"),
+    )
+    reconcile: TunnelReconcileSpec = Field(
+        default_factory=TunnelReconcileSpec,
+        description="How far reconcile runs go by themselves with this tunnel.",
+        examples=[{"mode": "suspend"}],
     )
 
 

@@ -75,7 +75,12 @@ class PlanStale(TunnelwrightError):
 
 
 class Locked(TunnelwrightError):
-    """Somebody else is changing this router."""
+    """Somebody else, `owner`, is changing this router."""
 
     exit_code = ExitCode.LOCKED
     retryable = True
+
+    def __init__(self, owner: str, *, router: str = "", hint: str = "") -> None:
+        who = owner.partition("/")[0]
+        super().__init__(f"{who} is changing this router", router=router, operation="lock", hint=hint)
+        self.owner = owner

@@ -136,6 +136,25 @@ class Vip:
     location: Location
 
 
+class Mode(StrEnum):
+    """What a reconcile run does by itself, from everything to nothing."""
+
+    APPLY = "apply"
+    OBSERVE = "observe"
+    SUSPEND = "suspend"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How far reconcile runs go by themselves."""
+
+    mode: Mode = Mode.APPLY
+    self_heal: bool = True
+    """Whether a difference that no commit made is mended too."""
+    prune: bool = True
+    """Whether a tunnel that Git no longer has is removed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tunnel:
     """One end of a tunnel, at one router that we manage."""
@@ -160,6 +179,7 @@ class Tunnel:
     """What runs on the router under one of these names is this tunnel."""
     reconnect: str = ""
     """A new value asks for the tunnel to be taken down and up once."""
+    level: Level = Level()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +194,7 @@ class Router:
     mss: int
     """TCP maximum segment size for traffic through its tunnels, in bytes."""
     location: Location
+    level: Level = Level()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,12 +78,14 @@ for setting do
 done
 """
 
-# /run does not outlive the router, and neither does a lock. flock(1) makes looking and taking one act.
+# /run does not outlive the router, and neither does a lock; so its time is that since the router's start,
+# which no correction of the clock moves. flock(1) makes looking and taking one act.
 _LOCK = """
 set -eu
 exec 9>/run/tunnelwright.guard
 flock 9
-now=$(date +%s)
+read -r now rest < /proc/uptime
+now=${now%%.*}
 if [ -s /run/tunnelwright.lock ]; then
     read -r owner until < /run/tunnelwright.lock
     if [ "$owner" != "$1" ] && [ "$until" -gt "$now" ]; then
@@ -175,9 +177,8 @@ class ShellHost:
         if done.status == _TAKEN:
             holder, left = done.stdout.decode(errors="replace").split()
             raise Locked(
-                f"{holder} is changing this router",
+                holder,
                 router=self._router,
-                operation="lock",
                 hint=f"--lock-timeout waits for it; the lock expires by itself in {left} s unless renewed",
             )
         if done.status != 0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Attachment, DockerAccess, Router, SshAccess
 from reconciler.validate.catalog import Catalog, Item, by_name
+from reconciler.validate.levels import fleet_level, resolve_level
 from reconciler.validate.networks import host_problem
 from schemas.router import AccessSpec, DockerAccessSpec, NetworkAttachment, VpcRouterSpec
 
@@ -33,6 +34,7 @@ def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, Router]:
     """Check each router and resolve its attachments. One whose networks are not all known is left out."""
     routers: dict[str, Router] = {}
     owners: dict[tuple[str, str, str], _Place] = {}
+    fleet = fleet_level(catalog)
     for item in by_name(catalog.routers):
         public = _attachments(catalog, item, "publicNetworks", owners, found)
         vpc = _attachments(catalog, item, "vpcNetworks", owners, found)
@@ -47,6 +49,7 @@ def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, Router]:
             vpc=vpc,
             mss=item.spec.mss,
             location=item.location,
+            level=resolve_level(item.spec.reconcile, fleet),
         )
     return routers
 

@@ -9,6 +9,7 @@ from reconciler.model.diagnostic import Diagnostics, Severity
 from reconciler.model.fabric import PskRef, Router, Tunnel, Vip
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.identities import resolve_ids
+from reconciler.validate.levels import resolve_level
 from reconciler.validate.placement import previous_names
 from reconciler.validate.policies import SERVICE_ESP, SERVICE_IKE, report_weak, resolve_esp, resolve_ike
 from reconciler.validate.schema_errors import did_you_mean
@@ -67,6 +68,7 @@ def resolve_tunnels(
             location=item.location,
             previous_names=previous_names(item),
             reconnect=item.metadata.annotations.get(RECONNECT, ""),
+            level=resolve_level(spec.reconcile, router.level),
         )
     return tunnels
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from lab.engine import until
 from reconciler.facets import firewall
+from reconciler.locking import locked
 from reconciler.model.errors import CommandRejected, Locked
 from reconciler.model.router_config import Firewall, InterfaceAddress
 from reconciler.model.secret import Secret
@@ -160,6 +163,28 @@ def test_a_lock_has_one_owner_until_it_expires(site: Site) -> None:
     other.lock("you@there:2", 1)
     assert until(lambda: _takes(host, "me@here:1"), 5), "an expired lock is taken over"
     host.unlock("me@here:1")
+
+
+def test_a_lock_of_a_process_that_has_gone_holds_up_nobody(site: Site) -> None:
+    """On its own machine it can be seen; a lock whose owner lives, or is elsewhere, is respected."""
+    say_owner = "from reconciler.locking import owner_name; print(owner_name(), flush=True); input()"
+    host = site.connect("paris").host
+    with subprocess.Popen(
+        [sys.executable, "-c", say_owner], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        owner = process.stdout.readline().strip()
+        host.lock(owner, 60)
+        with pytest.raises(Locked, match="is changing"), locked(site.connect, ["paris"], 0):
+            pass
+        process.communicate("\n")
+    with locked(site.connect, ["paris"], 0), pytest.raises(Locked):
+        host.lock("you@there:2", 60)
+    elsewhere = f"{owner[:-4]}beef"
+    host.lock(elsewhere, 60)
+    with pytest.raises(Locked), locked(site.connect, ["paris"], 0):
+        pass
+    host.unlock(elsewhere)
 
 
 def _takes(host: Host, owner: str) -> bool:

@@ -77,7 +77,7 @@ class MemoryHost:
         self._check("lock")
         holder, until = self._lock
         if holder not in {"", owner} and until > time.monotonic():
-            raise Locked(f"{holder} is changing this router", router=self._name, operation="lock")
+            raise Locked(holder, router=self._name)
         self._lock = (owner, time.monotonic() + seconds)
 
     def unlock(self, owner: str) -> None:
