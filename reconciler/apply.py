@@ -38,6 +38,8 @@ from reconciler.model.settings import plain
 from reconciler.routers.protocol import Router
 
 Progress = Callable[[Outcome], None]
+_LAST_EXIT = Phase.CONNECTIONS
+"""The last phase before which a run can stop and leave every tunnel as it was."""
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class _Run:
     failed_hosts: dict[str, str] = field(default_factory=dict)
     troubled: set[str] = field(default_factory=set)
     """Routers at which anything was not done; their guards stay."""
+    stopped: bool = False
 
 
 def apply_plan(
@@ -59,17 +62,22 @@ def apply_plan(
     patience: float = 10.0,
     parallelism: int = 10,
     progress: Progress = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> tuple[Outcome, ...]:
     """Run every step of a plan; one outcome for each step, in the order of the plan.
 
     `patience` is how many seconds new tunnels are given to come up, all of them together. Nothing is
-    raised for a router that fails: that is an outcome.
+    raised for a router that fails: that is an outcome. When `stopping` turns true before charon's
+    configuration is touched, no further step is attempted; after that the plan is carried through, since
+    a tunnel whose ends are half changed might not survive the next rekey.
     """
     run = _Run()
     outcomes: dict[int, Outcome] = {}
     steps = plan.steps
     try:
-        for _, members in groupby(enumerate(steps), key=lambda item: item[1].phase):
+        for phase, members in groupby(enumerate(steps), key=lambda item: item[1].phase):
+            if phase <= _LAST_EXIT and stopping():
+                run.stopped = True
             by_router: dict[str, list[tuple[int, Step]]] = {}
             for index, step in members:
                 by_router.setdefault(step.router, []).append((index, step))
@@ -141,6 +149,8 @@ def _run_phase(
 
 
 def _blocked(run: _Run, step: Step) -> str:
+    if run.stopped:
+        return "the run was asked to stop"
     if step.router in run.dead:
         return f"{step.router} failed: {run.dead[step.router]}"
     if step.group in run.failed_groups:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.apply import Progress, apply_plan
 from reconciler.compile import compile_router, group_of
@@ -24,7 +24,7 @@ from reconciler.observe import observe
 from reconciler.plan import Selector, make_plan
 from reconciler.routers.protocol import Router
 from reconciler.secrets import STRONG_KEY_HINT, SecretStore, weakness
-from reconciler.verify import Probed, check_tunnels, check_untouched, probe
+from reconciler.verify import Probed, check_tunnel, check_tunnels, check_untouched, probe
 
 Connect = Callable[[str], Router]
 
@@ -111,8 +111,34 @@ def preview(
     exception.
     """
     desired = compile_fabric(fabric, store)
+    return compare(fabric, desired, connect, selected, parallelism=parallelism, reconnect=reconnect)
+
+
+def compare(
+    fabric: Fabric,
+    desired: dict[str, RouterConfig],
+    connect: Connect,
+    selected: Selector = everything,
+    *,
+    parallelism: int = 10,
+    reconnect: frozenset[str] = frozenset(),
+) -> Preview:
+    """Observe and plan what was compiled before."""
     observation = look(desired, connect, parallelism)
     return Preview(fabric, desired, observation, _plan(desired, observation, selected, reconnect))
+
+
+def narrowed(before: Preview, selected: Selector) -> Preview:
+    """A preview from the same look with fewer changes."""
+    return replace(before, plan=_plan(before.desired, before.observation, selected))
+
+
+def renewed(
+    before: Preview, connect: Connect, routers: Iterable[str], selected: Selector, parallelism: int = 10
+) -> Preview:
+    """Observe some of the routers again, and plan for them alone."""
+    desired = {name: before.desired[name] for name in sorted(routers)}
+    return compare(before.fabric, desired, connect, selected, parallelism=parallelism)
 
 
 def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 10) -> Observation:
@@ -141,10 +167,13 @@ def apply(
     patience: float = 10.0,
     parallelism: int = 10,
     progress: Progress = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Applied:
     """Run a preview's plan, look again, and prove: the plan is empty now, unrelated tunnels kept their
     SPIs. Steps that fail are outcomes, not exceptions."""
-    outcomes = apply_plan(before.plan, connect, patience=patience, parallelism=parallelism, progress=progress)
+    outcomes = apply_plan(
+        before.plan, connect, patience=patience, parallelism=parallelism, progress=progress, stopping=stopping
+    )
     after = look(before.desired, connect, parallelism)
     remaining = _plan(before.desired, after, selected)
     touched = frozenset(
@@ -183,6 +212,27 @@ def verify(
     after = look(desired, connect, parallelism)
     checks = tuple(check_tunnels(Probed(fabric, desired, before, after, pings)))
     return checks, _plan(desired, after, everything)
+
+
+def prove(
+    before: Preview, connect: Connect, tunnels: Iterable[str], parallelism: int = 10
+) -> dict[str, tuple[Check, ...]]:
+    """Probe some tunnels with real packets, and check each of them at both of its ends. Tunnels that are
+    disabled, or end at a router that did not answer, are left out."""
+    fabric = before.fabric
+    ends = {end for name in tunnels if name in fabric.tunnels for end in _both_ends(fabric, name)}
+    chosen = {
+        name: fabric.tunnels[name]
+        for name in sorted(ends)
+        if fabric.tunnels[name].enabled and fabric.tunnels[name].router in before.observation.states
+    }
+    routers = {tunnel.router for tunnel in chosen.values()}
+    desired = {name: config for name, config in before.desired.items() if name in routers}
+    part = replace(fabric, tunnels={name: fabric.tunnels[name] for name in ends})
+    earlier = look(desired, connect, parallelism)
+    pings = probe(part, connect, (tunnel for tunnel in chosen.values() if tunnel.router in earlier.states))
+    probed = Probed(part, desired, earlier, look(desired, connect, parallelism), pings)
+    return {name: tuple(check_tunnel(probed, tunnel)) for name, tunnel in chosen.items()}
 
 
 def diagnose_tunnels(

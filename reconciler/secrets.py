@@ -65,7 +65,7 @@ class SecretStore:
                 self._create(path)
         except OSError as error:
             raise SecretUnavailable(f"cannot create {path}: {error.strerror}") from error
-        return self._read_file(path)
+        return read_private(path)
 
     def _create(self, path: Path) -> None:
         """Written whole, then linked: two runs at once agree on one key, and a crash leaves none."""
@@ -84,23 +84,28 @@ class SecretStore:
             if not value:
                 raise SecretUnavailable("the environment variable is not set")
             return Secret(os.fsencode(value))
-        return self._read_file(self._folder / reference.name)
+        return read_private(self._folder / reference.name)
 
-    def _read_file(self, path: Path) -> Secret:
-        try:
-            with path.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                if stat.S_IMODE(mode) & _PRIVATE:
-                    raise SecretUnavailable(
-                        f"{path} may be read by others (mode {stat.S_IMODE(mode):04o}): chmod 600 it"
-                    )
-                content = file.read()
-        except OSError as error:
-            raise SecretUnavailable(f"{path}: {error.strerror}") from error
-        key = content.removesuffix(b"\n").removesuffix(b"\r")
-        if not key:
-            raise SecretUnavailable(f"{path} is empty")
-        return Secret(key)
+
+def read_private(path: Path) -> Secret:
+    """A file's bytes, less one line end at its end.
+
+    Raises SecretUnavailable when it is not there, is empty, or may be read by others.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_IMODE(mode) & _PRIVATE:
+                raise SecretUnavailable(
+                    f"{path} may be read by others (mode {stat.S_IMODE(mode):04o}): chmod 600 it"
+                )
+            content = file.read()
+    except OSError as error:
+        raise SecretUnavailable(f"{path}: {error.strerror}") from error
+    key = content.removesuffix(b"\n").removesuffix(b"\r")
+    if not key:
+        raise SecretUnavailable(f"{path} is empty")
+    return Secret(key)
 
 
 def weakness(key: Secret) -> str:

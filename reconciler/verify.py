@@ -70,15 +70,16 @@ def check_tunnels(probed: Probed) -> Iterator[Check]:
     """The verdicts over every enabled tunnel. Pure."""
     tunnels = probed.fabric.tunnels
     for tunnel in (tunnels[name] for name in sorted(tunnels)):
-        if not tunnel.enabled:
-            continue
-        if tunnel.router not in probed.after.states:
-            yield Check(f"{tunnel.name}: up", False, f"{tunnel.router} is unreachable")
-            continue
-        yield from _check_tunnel(probed, tunnel, probed.after.states[tunnel.router])
+        if tunnel.enabled:
+            yield from check_tunnel(probed, tunnel)
 
 
-def _check_tunnel(probed: Probed, tunnel: Tunnel, state: RouterState) -> Iterator[Check]:
+def check_tunnel(probed: Probed, tunnel: Tunnel) -> Iterator[Check]:
+    """The verdicts over one enabled tunnel. Pure."""
+    state = probed.after.states.get(tunnel.router)
+    if state is None:
+        yield Check(f"{tunnel.name}: up", False, f"{tunnel.router} is unreachable")
+        return
     name = connection_name(tunnel.name)
     connection = probed.desired[tunnel.router].connections[name]
     children = installed(state, name)

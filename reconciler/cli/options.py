@@ -23,6 +23,16 @@ def add_tree(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rev", help="read that Git revision of the folder, without checking it out")
 
 
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Where the reconciler's own settings are."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings of the reconciler; TUNNELWRIGHT_… variables replace single ones",
+    )
+
+
 def add_output(parser: argparse.ArgumentParser) -> None:
     """How results are written."""
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")

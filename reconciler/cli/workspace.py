@@ -19,13 +19,25 @@ from reconciler.report.json_lines import diagnostic_object
 from reconciler.validate import validate
 
 if TYPE_CHECKING:
+    from reconciler.history.store import History
     from reconciler.routers.protocol import Router
     from reconciler.run import Connect
     from reconciler.secrets import SecretStore
+    from reconciler.service.settings import ReconcileSettings
+
+
+HISTORY = "history.db"
+"""The history's file in the folder of the service."""
 
 
 class InvalidDesiredState(TunnelwrightError):
     """The desired state has errors; they have been printed."""
+
+    exit_code = ExitCode.INVALID
+
+
+class InvalidSettings(TunnelwrightError):
+    """The reconciler's own settings have errors; they have been printed."""
 
     exit_code = ExitCode.INVALID
 
@@ -56,6 +68,33 @@ def show_findings(found: Iterable[Diagnostic], tree: Path, output: Output) -> No
     placed = [item.below(str(tree)) for item in found]
     output.lines(diagnostic_lines(placed), sys.stderr)
     output.objects(diagnostic_object(item) for item in placed)
+
+
+def service_settings(path: Path | None, output: Output) -> ReconcileSettings:
+    """The reconciler's own settings, printing every finding.
+
+    Raises SourceUnavailable, and InvalidSettings when there are errors.
+    """
+    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
+    from reconciler.service.settings import read_settings  # noqa: PLC0415
+
+    found = Diagnostics()
+    settings = read_settings(path, os.environ, found)
+    output.lines(diagnostic_lines(found), sys.stderr)
+    output.objects(diagnostic_object(item) for item in found)
+    if settings is None:
+        raise InvalidSettings("the settings are not valid; nothing was done")
+    return settings
+
+
+def open_history(config: Path | None, output: Output) -> History:
+    """The history of the reconciler with these settings.
+
+    Raises SourceUnavailable, InvalidSettings, and TunnelwrightError when it cannot be used.
+    """
+    from reconciler.history.store import History  # noqa: PLC0415
+
+    return History(Path(service_settings(config, output).state).expanduser() / HISTORY)
 
 
 def secret_store(arguments: argparse.Namespace) -> SecretStore:

@@ -14,6 +14,7 @@ from reconciler.model.diagnostic import Diagnostic, Location
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome
 from reconciler.model.plan import Action, Plan, ResourceChange, Step
+from reconciler.model.record import RunRecord
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
 
@@ -155,3 +156,19 @@ def sa_object(sa: IkeSa) -> dict[str, Any]:
 def dump(objects: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Each object as one line of JSON."""
     return (json.dumps(item, separators=(",", ":")) for item in objects)
+
+
+def run_object(record: RunRecord) -> dict[str, Any]:
+    """One run of the reconciler, without what it wrote meanwhile."""
+    return {
+        "type": "run",
+        "id": record.id,
+        "started": record.started.isoformat(),
+        "finished": record.finished.isoformat(),
+        "trigger": record.trigger,
+        "head": record.head,
+        "in_force": record.in_force,
+        "result": record.result.value,
+        "message": record.message,
+        "repeats": record.repeats,
+    }

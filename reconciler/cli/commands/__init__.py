@@ -9,9 +9,12 @@ from reconciler.cli.commands import (
     apply,
     diagnose,
     graph,
+    history,
     peer_sheet,
     plan,
+    reconcile,
     reconnect,
+    show,
     status,
     validate,
     verify,
@@ -31,5 +34,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         verify,
         diagnose,
         peer_sheet,
+        reconcile,
+        history,
+        show,
     ):
         command.register(subparsers)

@@ -1,0 +1,117 @@
+"""`tunnelwright reconcile`: follow a repository, once or for as long as the service runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.cli import options
+from reconciler.model.errors import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.cli.output import Output
+    from reconciler.model.record import RunRecord
+    from reconciler.service.cycle import Wiring
+    from reconciler.service.loop import Service
+    from reconciler.service.settings import ReconcileSettings
+    from reconciler.service.web import WebServer
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("reconcile", help="follow a repository: fetch, plan, apply, prove, record")
+    options.add_settings(parser)
+    parser.add_argument("--once", action="store_true", help="one run, then end; for cron and timers")
+    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
+    options.add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run once, or until a signal comes."""
+    import signal  # noqa: PLC0415
+
+    from reconciler.cli.output import Output  # noqa: PLC0415
+    from reconciler.cli.workspace import service_settings  # noqa: PLC0415
+    from reconciler.service.loop import Service  # noqa: PLC0415
+
+    output = Output(arguments)
+    settings = service_settings(arguments.config, output)
+    service = Service(
+        _wiring(settings, arguments.lab),
+        settings.interval,
+        settings.jitter,
+        tell=lambda record: _tell(output, record, full=arguments.once),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+    if arguments.once:
+        return _exit_code(service.once())
+    web = _listen(settings, service)
+    try:
+        service.run()
+    finally:
+        if web is not None:
+            web.close()
+    return ExitCode.OK
+
+
+def _tell(output: Output, record: RunRecord, *, full: bool) -> None:
+    from reconciler.report.json_lines import run_object  # noqa: PLC0415
+    from reconciler.report.run_text import run_line, run_lines  # noqa: PLC0415
+
+    output.lines(run_lines(record) if full else [run_line(record)])
+    output.objects([*(record.objects if full else ()), run_object(record)])
+
+
+def _exit_code(record: RunRecord) -> ExitCode:
+    from reconciler.model.record import Result  # noqa: PLC0415
+
+    if record.result in {Result.IN_SYNC, Result.CHANGED, Result.HELD}:
+        return ExitCode.OK
+    return ExitCode.ERROR if record.result is Result.FAILED else ExitCode.INCOMPLETE
+
+
+def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
+    from reconciler.cli.workspace import HISTORY, connector  # noqa: PLC0415
+    from reconciler.history.store import History  # noqa: PLC0415
+    from reconciler.secrets import SecretStore, default_folder  # noqa: PLC0415
+    from reconciler.service.cycle import Wiring  # noqa: PLC0415
+    from reconciler.service.mirror import Mirror  # noqa: PLC0415
+
+    state = Path(settings.state).expanduser()
+    mirror = Mirror(state / "repository.git", settings.repository, settings.branch, settings.folder)
+    signers, keyring = (
+        None if path is None else Path(path).expanduser()
+        for path in (settings.signatures.allowed_signers, settings.signatures.keyring)
+    )
+
+    def trust(commit: str) -> None:
+        if signers is not None or keyring is not None:
+            mirror.check_signature(commit, signers, keyring)
+
+    return Wiring(
+        mirror=mirror,
+        history=History(state / HISTORY),
+        store=SecretStore(
+            default_folder() if settings.secrets is None else Path(settings.secrets).expanduser()
+        ),
+        connector=lambda fabric: connector(fabric, lab),
+        trust=trust,
+        parallelism=settings.parallelism,
+        patience=settings.wait,
+        rollback=settings.rollback,
+    )
+
+
+def _listen(settings: ReconcileSettings, service: Service) -> WebServer | None:
+    if settings.listen is None:
+        return None
+    from reconciler.secrets import read_private  # noqa: PLC0415
+    from reconciler.service.web import Application, WebServer  # noqa: PLC0415
+
+    path = settings.listen.webhook_secret_file
+    secret = None if path is None else read_private(Path(path).expanduser())
+    application = Application(lambda: service.wake("webhook"), secret)
+    return WebServer(application, settings.listen.address, settings.listen.port)

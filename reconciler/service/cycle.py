@@ -1,0 +1,319 @@
+"""One reconcile run: what the repository wants against what the routers hold, as far as the levels let it,
+proven, and taken back when it does not prove good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.apply import Progress
+from reconciler.compile import group_of
+from reconciler.facets.connections import connection_name
+from reconciler.history.store import History
+from reconciler.load import Loaded
+from reconciler.locking import locked
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import Fabric
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Plan, Resource
+from reconciler.model.record import Result, RunRecord
+from reconciler.model.router_config import RouterConfig
+from reconciler.report import json_lines
+from reconciler.run import (
+    Connect,
+    Preview,
+    apply,
+    check_keys,
+    compare,
+    compile_fabric,
+    narrowed,
+    prove,
+    renewed,
+)
+from reconciler.secrets import SecretStore
+from reconciler.service.levels import ByCommit, changed_by_commit, held_back
+from reconciler.service.mirror import Mirror
+from reconciler.validate import validate
+from reconciler.verify import installed
+
+_MOST_DIAGNOSTICS = 100
+"""More of them are counted, not kept: a commit may be broken in every line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a run needs from outside. `trust` raises for a commit that does not count."""
+
+    mirror: Mirror
+    history: History
+    store: SecretStore
+    connector: Callable[[Fabric], Connect]
+    trust: Callable[[str], None] = lambda _: None
+    parallelism: int = 10
+    patience: float = 10.0
+    rollback: bool = True
+    progress: Progress = lambda _: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+@dataclass(slots=True)
+class _Account:
+    """What a run has to tell: sentences, and objects as `--json` writes them."""
+
+    notes: list[str] = field(default_factory=list)
+    objects: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A commit that may be reconciled, with what it says."""
+
+    commit: str
+    loaded: Loaded
+    fabric: Fabric
+    desired: dict[str, RouterConfig]
+
+
+class _Refused(TunnelwrightError):
+    """A commit that may not be reconciled."""
+
+
+def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
+    """Reconcile the commit `head`, or the last good one when that is refused. What a router, the repository
+    or a key does is never raised: the record says it."""
+    started = datetime.now(UTC)
+    account = _Account()
+    in_force = ""
+    try:
+        wanted = _choose(wiring, head, account)
+        in_force = wanted.commit
+        result = _run(wiring, wanted, account)
+        if in_force != head and result in {Result.IN_SYNC, Result.CHANGED, Result.HELD}:
+            result = Result.INCOMPLETE
+    except TunnelwrightError as error:
+        account.notes.append(_sentence(error))
+        result = Result.FAILED
+    return RunRecord(
+        started=started,
+        finished=datetime.now(UTC),
+        trigger=trigger,
+        head=head,
+        in_force=in_force,
+        result=result,
+        message="; ".join(account.notes),
+        objects=tuple(account.objects),
+    )
+
+
+def _sentence(error: TunnelwrightError) -> str:
+    where = f"{error.router}: " if error.router else ""
+    return f"{where}{error.message}{f' ({error.hint})' if error.hint else ''}"
+
+
+def _choose(wiring: Wiring, head: str, account: _Account) -> _Wanted:
+    """The head of the branch; the last good commit when the head is refused, which is told."""
+    try:
+        return _wanted(wiring, head, account)
+    except _Refused as refused:
+        good = wiring.history.good()
+        if good in {"", head}:
+            raise
+        account.notes.append(f"{refused.message}; {good[:12]} stays in force")
+        return _wanted(wiring, good, _Account())
+
+
+def _wanted(wiring: Wiring, commit: str, account: _Account) -> _Wanted:
+    """Raises _Refused for a commit that is not trusted, not valid, whose keys are not there, or that was
+    taken back before."""
+    try:
+        wiring.trust(commit)
+        loaded = wiring.mirror.load(commit)
+    except TunnelwrightError as error:
+        raise _Refused(_sentence(error)) from error
+    fabric, found = validate(loaded)
+    account.objects += [
+        json_lines.diagnostic_object(item) for item in [*found.errors, *found.warnings][:_MOST_DIAGNOSTICS]
+    ]
+    if found.errors:
+        first = found.errors[0]
+        more = f" and {len(found.errors) - 1} more" if len(found.errors) > 1 else ""
+        raise _Refused(f"{commit[:12]} is not valid: {first.location}: {first.message}{more}")
+    if reason := wiring.history.why_bad(loaded.digest):
+        raise _Refused(f"{commit[:12]} was taken back: {reason}")
+    try:
+        return _Wanted(commit, loaded, fabric, compile_fabric(fabric, wiring.store))
+    except TunnelwrightError as error:
+        raise _Refused(f"{commit[:12]}: {_sentence(error)}") from error
+
+
+def _run(wiring: Wiring, wanted: _Wanted, account: _Account) -> Result:
+    connect = wiring.connector(wanted.fabric)
+    seen = compare(wanted.fabric, wanted.desired, connect, parallelism=wiring.parallelism)
+    by_commit = _by_commit(wiring, wanted, seen.plan)
+    held = held_back(wanted.fabric, seen.plan, by_commit)
+    allowed = narrowed(seen, lambda change: change.resource not in held)
+    account.objects += json_lines.plan_objects(seen.plan)
+    account.objects += [
+        {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
+    ]
+    _tell_missing(wanted.fabric, seen, account)
+    if held:
+        account.notes.append(
+            f"{len(held)} left alone: {_listed(f'{what} ({why})' for what, why in held.items())}"
+        )
+    result = Result.HELD if held else Result.IN_SYNC
+    if allowed.plan.changes:
+        changing = {step.router for step in allowed.plan.steps}
+        with locked(connect, changing, 0, parallelism=wiring.parallelism):
+            # What is planned under the lock is still true when it is applied.
+            again = renewed(allowed, connect, changing, lambda change: change.resource not in held)
+            check_keys(again, wiring.store)
+            result = _apply(wiring, wanted, again, by_commit, account)
+    if result in {Result.IN_SYNC, Result.CHANGED, Result.HELD}:
+        wiring.history.set_good(wanted.commit)
+        wiring.mirror.keep(wanted.commit)
+        whole = set(seen.observation.states) - {resource.router for resource in held}
+        wiring.history.set_reached(whole, wanted.commit)
+        if seen.plan.unreachable:
+            return Result.INCOMPLETE
+    return result
+
+
+def _by_commit(wiring: Wiring, wanted: _Wanted, plan: Plan) -> ByCommit:
+    """What the repository has changed since each router was last as desired."""
+    reached = wiring.history.reached()
+    before: dict[str, RouterConfig] = {}
+    for commit in {
+        reached[name] for name in {change.resource.router for change in plan.changes} & set(reached)
+    }:
+        try:
+            then = wanted if commit == wanted.commit else _wanted(wiring, commit, _Account())
+        except _Refused:
+            continue
+        before |= {name: config for name, config in then.desired.items() if reached.get(name) == commit}
+    return changed_by_commit(before, wanted.desired)
+
+
+def _tell_missing(fabric: Fabric, seen: Preview, account: _Account) -> None:
+    """Routers that did not answer; and tunnels that are configured but down, which is no drift."""
+    for router, reason in sorted(seen.plan.unreachable.items()):
+        account.notes.append(f"{router} is unreachable: {reason}")
+    changing = {change.resource.name for change in seen.plan.changes}
+    down = [
+        tunnel.name
+        for tunnel in fabric.tunnels.values()
+        if tunnel.enabled
+        and tunnel.name not in changing
+        and tunnel.router in seen.observation.states
+        and not installed(seen.observation.states[tunnel.router], connection_name(tunnel.name))
+    ]
+    account.objects += [{"type": "down", "tunnel": name} for name in down]
+    if down:
+        account.notes.append(f"{len(down)} configured but down: {_listed(down)}")
+
+
+def _apply(
+    wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit, account: _Account
+) -> Result:
+    """Apply, prove, and take back what carried traffic before and does not now."""
+    connect = wiring.connector(wanted.fabric)
+    touched = _tunnels(before.plan)
+    applied = apply(
+        before,
+        connect,
+        selected=_only({change.resource for change in before.plan.changes}),
+        patience=wiring.patience,
+        parallelism=wiring.parallelism,
+        progress=wiring.progress,
+        stopping=wiring.stopping,
+    )
+    account.objects += [json_lines.outcome_object(outcome) for outcome in applied.outcomes]
+    account.objects += [json_lines.check_object(check) for check in applied.checks]
+    undone = [outcome for outcome in applied.outcomes if outcome.status is not Status.DONE]
+    if undone and all(outcome.status is Status.NOT_ATTEMPTED for outcome in undone):
+        account.notes.append(f"stopped with {len(undone)} steps left")
+        return Result.STOPPED
+    proofs = prove(before, connect, touched, wiring.parallelism)
+    account.objects += [json_lines.check_object(check) for checks in proofs.values() for check in checks]
+    failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
+    problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in undone]
+    problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
+    if not problems:
+        account.notes.append(f"{len(before.plan.changes)} changed and proven")
+        return Result.CHANGED
+    account.notes.append(_listed(problems))
+    groups = {outcome.step.group for outcome in undone}
+    hurt = [
+        name
+        for name in touched
+        if (name in failed or _group(before, name) in groups) and _carried(before, name)
+    ]
+    good = wiring.history.good()
+    by_this_commit = any(
+        by_commit(change.resource) for change in before.plan.changes if change.resource.name in hurt
+    )
+    if not (hurt and by_this_commit and wiring.rollback and good not in {"", wanted.commit}):
+        return Result.INCOMPLETE
+    return _take_back(wiring, wanted, good, before.plan, account)
+
+
+def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: _Account) -> Result:
+    """Bring back what the last good commit says of everything that the plan changed, at both ends."""
+    reason = account.notes[-1]
+    wiring.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
+    previous = _wanted(wiring, good, _Account())
+    connect = wiring.connector(previous.fabric)
+    selected = _only({change.resource for change in plan.changes})
+    seen = compare(previous.fabric, previous.desired, connect, parallelism=wiring.parallelism)
+    back = renewed(seen, connect, {step.router for step in plan.steps}, selected)
+    applied = apply(
+        back,
+        connect,
+        selected=selected,
+        patience=wiring.patience,
+        parallelism=wiring.parallelism,
+        progress=wiring.progress,
+    )
+    proofs = prove(back, connect, _tunnels(plan), wiring.parallelism)
+    checks = [check for found in proofs.values() for check in found]
+    account.objects.append({"type": "rollback", "from": wanted.commit, "to": good, "reason": reason})
+    account.objects += [json_lines.outcome_object(outcome) for outcome in applied.outcomes]
+    account.objects += [json_lines.check_object(check) for check in checks]
+    wrong = [o.message for o in applied.outcomes if o.status is not Status.DONE]
+    wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
+    if wrong:
+        account.notes.append(f"going back to {good[:12]} did not bring all of it back: {_listed(wrong)}")
+        return Result.INCOMPLETE
+    account.notes.append(f"went back to {good[:12]}, and proved it")
+    return Result.ROLLED_BACK
+
+
+def _tunnels(plan: Plan) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(change.resource.name for change in plan.changes if change.resource.kind == "tunnel")
+    )
+
+
+def _group(before: Preview, tunnel: str) -> str:
+    known = before.fabric.tunnels.get(tunnel)
+    return tunnel if known is None else group_of(known)
+
+
+def _carried(before: Preview, tunnel: str) -> bool:
+    """True when the tunnel, under whichever name, had CHILD_SAs before."""
+    known = before.fabric.tunnels.get(tunnel)
+    if known is None or known.router not in before.observation.states:
+        return False
+    state = before.observation.states[known.router]
+    return any(installed(state, connection_name(name)) for name in (tunnel, *known.previous_names))
+
+
+def _only(resources: set[Resource]) -> Callable[[Any], bool]:
+    return lambda change: change.resource in resources
+
+
+def _listed(words: Iterable[str], most: int = 5) -> str:
+    found = list(words)
+    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")

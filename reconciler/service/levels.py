@@ -1,0 +1,88 @@
+"""What a reconcile run leaves alone, and why: the levels that Git sets for fleet, router and tunnel. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from reconciler.facets.connections import connection_name
+from reconciler.model.fabric import Fabric, Level, Mode
+from reconciler.model.plan import Action, Plan, Resource, ResourceChange
+from reconciler.model.router_config import Connection, RouterConfig
+
+ByCommit = Callable[[Resource], bool]
+
+
+def held_back(fabric: Fabric, plan: Plan, by_commit: ByCommit) -> dict[Resource, str]:
+    """The resources of a plan that the run leaves as they are, each with the reason.
+
+    `by_commit` tells which resources the repository has changed since they were last as desired; the others
+    have drifted. A tunnel with two managed ends is one: what holds one end back holds back the other.
+    """
+    held: dict[Resource, str] = {}
+    for group in _groups(plan.changes):
+        changed = any(by_commit(change.resource) for change in group)
+        reasons = [
+            reason
+            for change in group
+            for level in _levels(fabric, change)
+            if (reason := _reason(level, change, changed))
+        ]
+        if reasons:
+            held.update((change.resource, reasons[0]) for change in group)
+    return held
+
+
+def _groups(changes: Iterable[ResourceChange]) -> Iterable[list[ResourceChange]]:
+    """The changes of both ends of a tunnel together; every other change alone."""
+    found: dict[object, list[ResourceChange]] = {}
+    for change in changes:
+        group = next((step.group for step in change.steps if step.group), "")
+        found.setdefault(group or change.resource, []).append(change)
+    return found.values()
+
+
+def _levels(fabric: Fabric, change: ResourceChange) -> Iterable[Level]:
+    """The levels that count: of a tunnel those of both of its ends, of all else that of the router."""
+    tunnel = fabric.tunnels.get(change.resource.name) if change.resource.kind == "tunnel" else None
+    if tunnel is None:
+        return [fabric.routers[change.resource.router].level]
+    mirror = fabric.tunnels.get(tunnel.mirror or "")
+    return [end.level for end in (tunnel, mirror) if end is not None]
+
+
+def _reason(level: Level, change: ResourceChange, changed: bool) -> str:
+    if level.mode is Mode.SUSPEND:
+        return "suspended"
+    if level.mode is Mode.OBSERVE:
+        return "observed only"
+    if change.action is Action.DELETE and change.resource.kind == "tunnel" and not level.prune:
+        return "not pruned"
+    if not changed and not level.self_heal:
+        return "drifted, and not healed by itself"
+    return ""
+
+
+def changed_by_commit(before: Mapping[str, RouterConfig], after: Mapping[str, RouterConfig]) -> ByCommit:
+    """Which resources two revisions want differently. `before` lacks routers of which nothing is known: all
+    that is theirs counts as changed."""
+
+    def changed(resource: Resource) -> bool:
+        old, new = before.get(resource.router), after.get(resource.router)
+        if old is None or new is None:
+            return True
+        match resource.kind:
+            case "tunnel":
+                return _tunnel(old, resource.name) != _tunnel(new, resource.name)
+            case "vip":
+                return old.addresses != new.addresses
+            case "firewall":
+                return old.firewall != new.firewall
+            case "sysctl":
+                return old.sysctls != new.sysctls
+        return False
+
+    return changed
+
+
+def _tunnel(config: RouterConfig, tunnel: str) -> Connection | None:
+    return config.connections.get(connection_name(tunnel))

@@ -1,0 +1,167 @@
+"""The service: looks at the repository and the routers again and again, until it is told to stop."""
+
+from __future__ import annotations
+
+import gc
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from reconciler.model.errors import RouterUnreachable, SourceUnavailable, TunnelwrightError
+from reconciler.model.fabric import Fabric
+from reconciler.model.record import Result, RunRecord
+from reconciler.routers.protocol import Router
+from reconciler.run import Connect
+from reconciler.service.cycle import Wiring, reconcile
+from reconciler.service.schedule import Absent, retry_after, spread
+
+Tell = Callable[[RunRecord], None]
+_ASKED_AT_ONCE = 8
+_SETTLED = frozenset({Result.IN_SYNC, Result.CHANGED, Result.HELD, Result.ROLLED_BACK})
+
+
+@dataclass(slots=True)
+class Service:
+    """One reconciler. `tell` hears of every run."""
+
+    wiring: Wiring
+    interval: float
+    jitter: float
+    tell: Tell
+    absent: Absent = field(default_factory=Absent)
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _triggers: list[str] = field(default_factory=list)
+    _asking: dict[str, Future[None]] = field(default_factory=dict)
+    _connect: Connect | None = None
+    _failures: int = 0
+    _head: str = ""
+
+    def wake(self, trigger: str) -> None:
+        """Look now; from any thread."""
+        self._triggers.append(trigger)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End as soon as no tunnel is half changed; from any thread, or a signal handler."""
+        self._stop.set()
+        self._wake.set()
+
+    def once(self, trigger: str = "once") -> RunRecord:
+        """Fetch, reconcile, record, tell.
+
+        Raises TunnelwrightError when the history cannot be written.
+        """
+        note = ""
+        started = datetime.now(UTC)
+        try:
+            head = self.wiring.mirror.fetch()
+        except SourceUnavailable as error:
+            # What was fetched last stays desired: an absent remote is no reason to let routers drift.
+            note, head = error.message, _known_head(self.wiring)
+        if not head:
+            record = RunRecord(started, datetime.now(UTC), trigger, "", "", Result.FAILED, note)
+        else:
+            if head != self._head:
+                # A newer commit does not wait for the retries of an older one.
+                self._failures, self._head = 0, head
+                trigger = trigger if trigger == "once" else "commit"
+            record = reconcile(self._wired(), head, trigger)
+        if note and head:
+            ended = Result.INCOMPLETE if record.result in _SETTLED else record.result
+            message = "; ".join(part for part in (note, record.message) if part)
+            record = replace(record, result=ended, message=message)
+        record = replace(record, id=self.wiring.history.add(record))
+        self.tell(record)
+        return record
+
+    def run(self) -> None:
+        """Go on until `stop`."""
+        trigger = "start"
+        with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
+            while not self._stop.is_set():
+                record = self.once(trigger)
+                # A plan keeps nearly all that it makes, so looking for cycles while it is made is wasted;
+                # between runs it is not.
+                gc.collect()
+                self._failures = 0 if record.result in _SETTLED else self._failures + 1
+                trigger = self._wait(pool)
+            self._asking.clear()
+
+    def _wait(self, pool: ThreadPoolExecutor) -> str:
+        """Sleep until there is a reason to look; the reason. Meanwhile absent routers are asked."""
+        now = time.monotonic()
+        regular = now + spread(self.interval, self.jitter, random.random())  # noqa: S311 - not for secrecy
+        retry = now + retry_after(self._failures) if self._failures else float("inf")
+        while not self._stop.is_set():
+            if self._triggers:
+                trigger = self._triggers[-1]
+                self._triggers.clear()
+                self._wake.clear()
+                return trigger
+            now = time.monotonic()
+            if now >= min(regular, retry):
+                return "retry" if retry < regular else "interval"
+            self._ask(pool, now)
+            self._wake.wait(max(0.0, min(regular, retry, self._next_question()) - now))
+            self._wake.clear()
+        return ""
+
+    def _next_question(self) -> float:
+        idle = {name: absence for name, absence in self.absent.routers.items() if name not in self._asking}
+        return Absent(idle).next_due()
+
+    def _ask(self, pool: ThreadPoolExecutor, now: float) -> None:
+        for name in self.absent.due(now):
+            if name not in self._asking and self._connect is not None:
+                self._asking[name] = pool.submit(self._ask_one, name, self._connect)
+
+    def _ask_one(self, name: str, connect: Connect) -> None:
+        try:
+            router = connect(name)
+            try:
+                router.vici.request("version")
+            finally:
+                router.close()
+        except TunnelwrightError as error:
+            self.absent.failed(name, error.message, time.monotonic())
+            self._asking.pop(name, None)
+            self._wake.set()
+        else:
+            self.absent.answered(name)
+            self._asking.pop(name, None)
+            self.wake("recovered")
+
+    def _wired(self) -> Wiring:
+        """The wiring, with connections that leave out absent routers and notice new ones."""
+
+        def connector(fabric: Fabric) -> Connect:
+            real = self.wiring.connector(fabric)
+            self._connect = real
+            for gone in set(self.absent.routers) - set(fabric.routers):
+                self.absent.answered(gone)
+
+            def connect(name: str) -> Router:
+                known = self.absent.routers.get(name)
+                if known is not None:
+                    raise RouterUnreachable(known.reason, router=name, operation="connect")
+                try:
+                    return real(name)
+                except RouterUnreachable as error:
+                    self.absent.failed(name, error.message, time.monotonic())
+                    raise
+
+            return connect
+
+        return replace(self.wiring, connector=connector, stopping=self._stop.is_set)
+
+
+def _known_head(wiring: Wiring) -> str:
+    try:
+        return wiring.mirror.head()
+    except SourceUnavailable:
+        return ""

@@ -1,0 +1,178 @@
+"""A remote repository with two sites, routers in memory, and a reconciler that takes the one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import git
+
+from reconciler.history.store import History
+from reconciler.load import load_tree
+from reconciler.model.errors import RouterUnreachable
+from reconciler.model.fabric import Fabric
+from reconciler.model.record import RunRecord
+from reconciler.model.router_config import InterfaceAddress
+from reconciler.routers.memory import MemoryRouter, Network
+from reconciler.routers.protocol import Router
+from reconciler.run import Connect, apply, preview
+from reconciler.secrets import SecretStore
+from reconciler.service.cycle import Wiring
+from reconciler.service.loop import Service
+from reconciler.service.mirror import Mirror
+from reconciler.validate import validate
+
+KEY = "PLANTED-0f3c2b8e9a7d6c5b4a39281706f5e4d3"
+WAN = """\
+apiVersion: tunnelwright/v1
+kind: PublicNetwork
+metadata: {name: internet}
+spec:
+  cidr: 203.0.113.0/24
+  normalRanges:
+    - {name: normal, first: 203.0.113.10, last: 203.0.113.99}
+"""
+SITE = """\
+apiVersion: tunnelwright/v1
+kind: VpcNetwork
+metadata: {{name: {here}-net}}
+spec: {{cidr: 10.{me}.0.0/24}}
+---
+apiVersion: tunnelwright/v1
+kind: VpcRouter
+metadata: {{name: {here}}}
+spec:
+  publicNetworks:
+    - {{network: internet, interface: eth0, address: 203.0.113.{me}}}
+  vpcNetworks:
+    - {{network: {here}-net, interface: eth1, address: 10.{me}.0.1}}
+"""
+TUNNEL = """\
+apiVersion: tunnelwright/v1
+kind: IPsecTunnel
+metadata: {{name: {here}-{there}}}
+spec:
+  router: {here}
+  vip:
+    create: {{publicNetwork: internet, address: 203.0.113.1{me}}}
+  peer:
+    address: 203.0.113.1{far}
+    cidrs: [10.{far}.0.0/24]
+  authentication:
+    mode: psk
+    key: {{env: KEY}}
+  ipsec: {{pfs: dh-group14}}
+"""
+ENDS = (("paris", 1, "tokyo", 2), ("tokyo", 2, "paris", 1))
+
+
+def document(template: str, here: str) -> str:
+    """One site's document."""
+    _, me, there, far = next(end for end in ENDS if end[0] == here)
+    return template.format(here=here, me=me, there=there, far=far)
+
+
+@dataclass(slots=True)
+class Followed:
+    """The repository, the routers, and what the reconciler has told."""
+
+    folder: Path
+    repository: git.Repo
+    network: Network = field(default_factory=Network)
+    routers: dict[str, MemoryRouter] = field(default_factory=dict)
+    unplugged: dict[str, str] = field(default_factory=dict)
+    told: list[RunRecord] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def tree(self) -> Path:
+        """Where the desired state is written."""
+        return Path(self.repository.working_dir) / "desired_state"
+
+    def commit(self, files: dict[str, str | None]) -> str:
+        """Write (or, None, remove) files and commit; the commit's id."""
+        self.tree.mkdir(exist_ok=True)
+        for name, text in files.items():
+            if text is None:
+                (self.tree / name).unlink()
+            else:
+                (self.tree / name).write_text(text)
+        self.repository.git.add("--all")
+        self.repository.git.commit("--message", "change", "--allow-empty")
+        return str(self.repository.head.commit.hexsha)
+
+    def edit(self, name: str, old: str, new: str) -> str:
+        """Change a file and commit it."""
+        text = (self.tree / name).read_text()
+        assert old in text
+        return self.commit({name: text.replace(old, new)})
+
+    def store(self) -> SecretStore:
+        """The one key that all tunnels share."""
+        return SecretStore(self.folder / "secrets", {"KEY": KEY})
+
+    def connect(self, name: str) -> Router:
+        """A router, unless it is unplugged."""
+        self.asked.append(name)
+        if name in self.unplugged:
+            raise RouterUnreachable(self.unplugged[name], router=name)
+        return self.routers[name]
+
+    def apply_foreign(self, *texts: str) -> None:
+        """What somebody else has configured at routers that the repository does not have."""
+        folder = self.folder / f"foreign{len(list(self.folder.iterdir()))}"
+        folder.mkdir()
+        for number, text in enumerate(texts):
+            (folder / f"{number}.yaml").write_text(text)
+        fabric, found = validate(load_tree(folder))
+        assert not found.errors
+        apply(preview(fabric, self.store(), self.connect), self.connect, patience=0.1)
+
+    def service(self, **wiring: Any) -> Service:
+        """A reconciler that begins with what is in its folder."""
+
+        def connector(_: Fabric) -> Connect:
+            return self.connect
+
+        wired = Wiring(
+            mirror=Mirror(
+                self.folder / "state" / "repository.git",
+                str(self.repository.working_dir),
+                "main",
+                "desired_state",
+            ),
+            history=History(self.folder / "state" / "history.db"),
+            store=self.store(),
+            connector=connector,
+            patience=0.1,
+            **wiring,
+        )
+        return Service(wired, 3600, 0, self.told.append)
+
+    def once(self, **wiring: Any) -> RunRecord:
+        """One run of a new reconciler process."""
+        return self.service(**wiring).once()
+
+
+def followed(folder: Path, *, managed: tuple[str, ...] = ("paris", "tokyo")) -> Followed:
+    """Two bare routers; a repository with the sites that are `managed` and a tunnel between them."""
+    repository = git.Repo.init(folder / "remote", initial_branch="main", mkdir=True)
+    with repository.config_writer() as config:
+        config.set_value("user", "name", "tester")
+        config.set_value("user", "email", "tester@localhost")
+        config.set_value("commit", "gpgsign", "false")
+    found = Followed(folder, repository)
+    for name, me, _, _ in ENDS:
+        addresses = [("eth0", f"203.0.113.{me}/24"), ("eth1", f"10.{me}.0.1/24")]
+        own = [InterfaceAddress(interface, cidr) for interface, cidr in addresses]
+        found.routers[name] = MemoryRouter(name, found.network, own)
+    files: dict[str, str | None] = {"wan.yaml": WAN}
+    for name in managed:
+        files |= {f"{name}.yaml": document(SITE, name), f"{name}-tunnel.yaml": document(TUNNEL, name)}
+    found.commit(files)
+    return found
+
+
+Make = Callable[..., Followed]

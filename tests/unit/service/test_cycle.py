@@ -1,0 +1,252 @@
+"""Reconcile runs over a real repository and routers in memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.record import Result
+from reconciler.model.router_config import InterfaceAddress
+from tests.unit.service.followed import KEY, SITE, TUNNEL, WAN, document, followed
+
+VIP = InterfaceAddress("eth0", "203.0.113.11/24")
+
+
+def test_a_commit_is_applied_proven_and_then_in_sync(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    first = site.once()
+    assert (first.result, first.in_force) == (Result.CHANGED, first.head), first.message
+    assert {item["type"] for item in first.objects} >= {"resource_change", "outcome", "check"}
+    again = site.once()
+    assert (again.result, again.message) == (Result.IN_SYNC, "")
+    changed = site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
+    site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
+    third = site.once()
+    assert third.result is Result.CHANGED
+    assert third.head not in {first.head, changed}
+
+
+def test_drift_is_healed(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.once()
+    site.routers["paris"].host.addresses.discard(VIP)
+    assert site.once().result is Result.CHANGED
+    assert VIP in site.routers["paris"].host.addresses
+
+
+def test_without_self_heal_drift_is_reported_and_commits_go_on(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.once()
+    site.edit(
+        "paris.yaml", "spec:\n  publicNetworks", "spec:\n  reconcile: {selfHeal: false}\n  publicNetworks"
+    )
+    site.once()
+    site.routers["paris"].host.table = None
+    held = site.once()
+    assert held.result is Result.HELD
+    assert "paris/firewall/inet tunnelwright (drifted, and not healed by itself)" in held.message
+    assert site.routers["paris"].host.table is None
+    site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
+    site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
+    changed = site.once()
+    assert changed.result is Result.CHANGED, changed.message
+    assert site.routers["paris"].host.table is None, "the drift is still not ours to mend"
+
+
+@pytest.mark.parametrize(("mode", "reason"), [("observe", "observed only"), ("suspend", "suspended")])
+def test_the_stricter_end_of_a_tunnel_holds_back_both(tmp_path: Path, mode: str, reason: str) -> None:
+    site = followed(tmp_path)
+    site.once()
+    site.edit("paris-tunnel.yaml", "spec:\n", f"spec:\n  reconcile: {{mode: {mode}}}\n")
+    site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
+    site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
+    held = site.once()
+    assert held.result is Result.HELD
+    assert f"tokyo/tunnel/tokyo-paris ({reason})" in held.message
+    site.edit("paris-tunnel.yaml", f"  reconcile: {{mode: {mode}}}\n", "")
+    assert site.once().result is Result.CHANGED
+
+
+def test_without_prune_a_removed_tunnel_stays(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.commit(
+        {
+            "fleet.yaml": "apiVersion: tunnelwright/v1\nkind: FabricDefaults\nmetadata: {name: fleet}\n"
+            "spec: {reconcile: {prune: false}}\n"
+        }
+    )
+    site.once()
+    site.commit({"paris-tunnel.yaml": None, "tokyo-tunnel.yaml": None})
+    held = site.once()
+    assert held.result is Result.HELD
+    assert "(not pruned)" in held.message
+    assert site.routers["paris"].vici.sas
+    site.edit("fleet.yaml", "prune: false", "prune: true")
+    assert site.once().result is Result.CHANGED
+    assert not site.routers["paris"].vici.sas
+
+
+def test_a_bad_commit_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    good = site.once().head
+    bad = site.edit("paris-tunnel.yaml", "203.0.113.12", "203.0.113.999")
+    site.routers["paris"].host.addresses.discard(VIP)
+    record = site.once()
+    assert (record.head, record.in_force, record.result) == (bad, good, Result.INCOMPLETE)
+    assert "is not valid: desired_state/paris-tunnel.yaml:9:14" in record.message
+    assert f"{good[:12]} stays in force" in record.message
+    assert VIP in site.routers["paris"].host.addresses, "drift is healed meanwhile"
+
+
+def test_a_first_commit_that_is_bad_changes_nothing(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.edit("paris-tunnel.yaml", "203.0.113.12", "203.0.113.999")
+    assert site.once().result is Result.FAILED
+    assert not site.asked
+
+
+def test_a_commit_of_ten_thousand_broken_lines_is_told_in_few(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    good = site.once().head
+    site.commit({"broken.yaml": "apiVersion: tunnelwright/v1\nkind: Nonsense\n---\n" * 5_000})
+    record = site.once()
+    assert (record.in_force, record.result) == (good, Result.INCOMPLETE)
+    assert "and 4999 more" in record.message
+    assert sum(item["type"] == "diagnostic" for item in record.objects) == 100
+
+
+def test_a_change_that_does_not_prove_good_is_taken_back(tmp_path: Path) -> None:
+    """The peer is not ours, and does not take the new proposal."""
+    site = followed(tmp_path, managed=("paris",))
+    site.apply_foreign(WAN, document(SITE, "tokyo"), document(TUNNEL, "tokyo"))
+    good = site.once()
+    assert good.result is Result.CHANGED, good.message
+    bad = site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
+    record = site.once()
+    assert record.result is Result.ROLLED_BACK, record.message
+    assert f"went back to {good.head[:12]}" in record.message
+    sas = site.routers["paris"].vici.sas
+    assert [child.proposal for sa in sas for child in sa.children] == ["aes256-sha256-modp2048"]
+    later = site.once()
+    assert (later.head, later.in_force) == (bad, good.head)
+    assert "was taken back" in later.message
+    site.apply_foreign(
+        WAN,
+        document(SITE, "tokyo"),
+        document(TUNNEL, "tokyo").replace("{pfs: dh-group14}", "{encryption: aes-128}"),
+    )
+    assert site.once().in_force == good.head, "it is bad until it changes"
+    site.edit("paris-tunnel.yaml", "{encryption: aes-128}", "{encryption: aes-128, lifetime: 1800}")
+    assert site.once().result is Result.CHANGED
+
+
+def test_a_forgiven_commit_is_tried_again(tmp_path: Path) -> None:
+    site = followed(tmp_path, managed=("paris",))
+    site.apply_foreign(WAN, document(SITE, "tokyo"), document(TUNNEL, "tokyo"))
+    site.once()
+    bad = site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
+    site.once()
+    service = site.service()
+    service.wiring.history.forgive(bad[:12])
+    assert service.once().result is Result.ROLLED_BACK
+
+
+def test_without_rollback_a_bad_change_stays_for_a_person(tmp_path: Path) -> None:
+    site = followed(tmp_path, managed=("paris",))
+    site.apply_foreign(WAN, document(SITE, "tokyo"), document(TUNNEL, "tokyo"))
+    site.once()
+    site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
+    assert site.once(rollback=False).result is Result.INCOMPLETE
+
+
+def test_a_new_tunnel_whose_peer_is_not_ready_is_not_taken_back(tmp_path: Path) -> None:
+    site = followed(tmp_path, managed=("paris",))
+    record = site.once()
+    assert record.result is Result.INCOMPLETE
+    waiting = site.once()
+    assert waiting.result is Result.IN_SYNC
+    assert waiting.message == "1 configured but down: paris-tokyo"
+
+
+def test_an_absent_router_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.once()
+    site.unplugged["tokyo"] = "no route"
+    site.routers["paris"].host.addresses.discard(VIP)
+    service = site.service()
+    record = service.once()
+    assert record.result is Result.INCOMPLETE
+    assert "tokyo is unreachable: no route" in record.message
+    assert VIP in site.routers["paris"].host.addresses
+    site.asked.clear()
+    service.once()
+    assert "tokyo" not in site.asked, "it is not waited for again"
+
+
+def test_the_last_known_commit_stays_desired_without_the_remote(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    head = site.once().head
+    (tmp_path / "remote").rename(tmp_path / "gone")
+    site.routers["paris"].host.addresses.discard(VIP)
+    record = site.once()
+    assert (record.head, record.result) == (head, Result.INCOMPLETE)
+    assert "fetch of" in record.message
+    assert VIP in site.routers["paris"].host.addresses
+
+
+def test_a_rewritten_branch_is_followed_and_the_last_good_commit_kept(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    good = site.once().head
+    site.repository.git.checkout("--orphan", "other")
+    site.edit("paris-tunnel.yaml", "203.0.113.12", "203.0.113.999")
+    site.repository.git.branch("--move", "--force", "main")
+    site.repository.git.reflog("expire", "--expire=now", "--all")
+    site.repository.git.gc("--prune=now")
+    record = site.once()
+    assert record.head != good
+    assert record.in_force == good
+
+
+def test_a_damaged_copy_of_the_repository_is_made_anew(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.once()
+    (tmp_path / "state" / "repository.git" / "HEAD").unlink()
+    assert site.once().result is Result.IN_SYNC
+
+
+def test_a_locked_router_is_left_alone(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.routers["paris"].host.lock("you@there:2", 60)
+    record = site.once()
+    assert record.result is Result.FAILED
+    assert "you@there:2 is changing this router" in record.message
+    site.routers["paris"].host.unlock("you@there:2")
+    assert site.once().result is Result.CHANGED
+
+
+def test_a_run_that_is_asked_to_stop_leaves_no_tunnel_half_changed(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    stopped = site.once(stopping=lambda: True)
+    assert stopped.result is Result.CHANGED, "the service itself decides"
+    service = site.service()
+    site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
+    site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
+    before = [sa.listed() for sa in site.routers["paris"].vici.sas]
+    service.stop()
+    record = service.once()
+    assert record.result is Result.STOPPED
+    assert [sa.listed() for sa in site.routers["paris"].vici.sas] == before
+    assert site.once().result is Result.CHANGED
+
+
+def test_no_key_gets_into_the_history(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.once()
+    site.edit("paris-tunnel.yaml", "203.0.113.12", "203.0.113.999")
+    site.once()
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
+    assert b"resource_change" in kept
+    assert KEY.encode() not in kept
+    assert KEY not in json.dumps([record.objects for record in site.told])
