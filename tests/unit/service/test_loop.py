@@ -1,0 +1,162 @@
+"""The service over time: what wakes it, what it waits for, and how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab.engine import until
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.record import Result
+from reconciler.model.secret import Secret
+from reconciler.service.loop import Service
+from reconciler.service.schedule import Absent, retry_after, spread
+from reconciler.service.web import Application, WebServer
+from tests.unit.service.followed import Followed, followed
+
+SECRET = Secret(b"webhook secret")
+
+
+@contextmanager
+def running(service: Service) -> Iterator[Service]:
+    thread = threading.Thread(target=service.run)
+    thread.start()
+    try:
+        yield service
+    finally:
+        service.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def told(site: Followed, count: int) -> bool:
+    return until(lambda: len(site.told) >= count, 20)
+
+
+def test_it_looks_at_once_and_then_when_it_is_woken(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    with running(site.service()) as service:
+        assert told(site, 1)
+        site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
+        site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
+        service.wake("webhook")
+        assert told(site, 2)
+    assert [(record.trigger, record.result) for record in site.told] == [
+        ("commit", Result.CHANGED),
+        ("commit", Result.CHANGED),
+    ]
+
+
+def test_it_looks_again_after_its_interval(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    service = site.service()
+    service.interval = 0.05
+    with running(service):
+        assert told(site, 3)
+    assert site.told[-1].trigger == "interval"
+    assert site.told[-1].repeats == 1
+    assert service.wiring.history.runs(5)[0].repeats > 1, (
+        "runs that find nothing to do are one in the history"
+    )
+
+
+def test_a_router_that_comes_back_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.service.loop.retry_after", lambda _: 3600.0)
+    monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.05)
+    site = followed(tmp_path)
+    site.unplugged["tokyo"] = "no route"
+    with running(site.service()):
+        assert told(site, 1)
+        assert site.told[0].result is Result.INCOMPLETE
+        site.unplugged.clear()
+        assert told(site, 2)
+    assert (site.told[1].trigger, site.told[1].result) == ("recovered", Result.CHANGED)
+
+
+def test_what_failed_is_tried_again_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.05)
+    site = followed(tmp_path)
+    site.routers["paris"].host.lock("you@there:2", 60)
+    with running(site.service()):
+        assert told(site, 2)
+        site.routers["paris"].host.unlock("you@there:2")
+        assert until(lambda: site.told[-1].result is Result.CHANGED, 20)
+    assert site.told[1].trigger == "retry"
+
+
+def test_times_between_tries_grow_to_ten_minutes() -> None:
+    assert [retry_after(n) for n in (1, 2, 3, 8, 1000)] == [5, 10, 20, 600, 600]
+    assert [spread(60, 0.5, chance) for chance in (0, 0.5, 1)] == [30, 60, 90]
+
+
+def test_absent_routers_are_asked_each_in_its_own_time() -> None:
+    absent = Absent()
+    assert absent.next_due() == float("inf")
+    absent.failed("a", "x", 100)
+    absent.failed("b", "y", 100)
+    absent.failed("b", "y", 105)
+    assert (absent.due(104), absent.due(105), absent.due(115)) == ([], ["a"], ["a", "b"])
+    absent.answered("a")
+    assert absent.next_due() == 115
+
+
+@contextmanager
+def listening(secret: Secret | None, woken: list[str]) -> Iterator[http.client.HTTPConnection]:
+    server = WebServer(Application(lambda: woken.append("webhook"), secret), "127.0.0.1", 0)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        yield connection
+    finally:
+        connection.close()
+        server.close()
+
+
+def ask(connection: http.client.HTTPConnection, method: str, path: str, body: bytes, **headers: str) -> int:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body, names)
+    response = connection.getresponse()
+    response.read()
+    return response.status
+
+
+def test_only_a_signed_webhook_wakes_it() -> None:
+    body = b'{"ref": "refs/heads/main"}'
+    right = hmac.new(SECRET.reveal(), body, hashlib.sha256).hexdigest()
+    wrong = hmac.new(b"another", body, hashlib.sha256).hexdigest()
+    woken: list[str] = []
+    with listening(SECRET, woken) as connection:
+        assert ask(connection, "POST", "/webhook", body) == 403
+        assert ask(connection, "POST", "/webhook", body, X_Hub_Signature_256=f"sha256={wrong}") == 403
+        assert ask(connection, "POST", "/webhook", b"other", X_Hub_Signature_256=f"sha256={right}") == 403
+        assert ask(connection, "POST", "/webhook", body, X_Gitlab_Token="guess") == 403
+        assert ask(connection, "GET", "/webhook", b"", X_Hub_Signature_256=f"sha256={right}") == 405
+        assert not woken
+        assert ask(connection, "POST", "/webhook", body, X_Hub_Signature_256=f"sha256={right}") == 202
+        assert ask(connection, "POST", "/webhook", body, X_Gitea_Signature=right) == 202
+        assert ask(connection, "POST", "/webhook", body, X_Gitlab_Token=SECRET.reveal().decode()) == 202
+        assert len(woken) == 3
+
+
+def test_it_says_that_it_lives_and_no_more() -> None:
+    woken: list[str] = []
+    with listening(None, woken) as connection:
+        assert ask(connection, "GET", "/healthz", b"") == 200
+        assert ask(connection, "POST", "/webhook", b"", X_Gitlab_Token="") == 404
+        assert ask(connection, "GET", "/", b"") == 404
+    assert not woken
+
+
+def test_a_port_that_is_taken_is_an_error_with_words() -> None:
+    first = WebServer(Application(lambda: None, None), "127.0.0.1", 0)
+    try:
+        with pytest.raises(TunnelwrightError, match="cannot listen"):
+            WebServer(Application(lambda: None, None), "127.0.0.1", first.port)
+    finally:
+        first.close()

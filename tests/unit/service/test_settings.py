@@ -1,0 +1,72 @@
+"""The reconciler's own settings: positions in the file, values from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.main import main
+from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.errors import ExitCode
+from reconciler.service.settings import ReconcileSettings, read_settings
+
+
+def read(path: Path | None, **environment: str) -> tuple[ReconcileSettings | None, list[str]]:
+    found = Diagnostics()
+    settings = read_settings(path, environment, found)
+    return settings, [f"{item.location}: {item.message}" for item in found]
+
+
+def test_a_file_and_what_the_environment_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_text("repository: /srv/tunnels.git\ninterval: 30\nlisten: {port: 9000}\n")
+    settings, problems = read(path, TUNNELWRIGHT_INTERVAL="15.5", TUNNELWRIGHT_BRANCH="1.0")
+    assert not problems
+    assert settings is not None
+    assert (settings.interval, settings.branch, settings.folder) == (15.5, "1.0", "desired_state")
+    assert settings.listen is not None
+    assert settings.listen.port == 9000
+
+
+def test_the_environment_alone_is_enough() -> None:
+    settings, problems = read(None, TUNNELWRIGHT_REPOSITORY="git@host:tunnels", TUNNELWRIGHT_ROLLBACK="false")
+    assert not problems
+    assert settings is not None
+    assert settings.rollback is False
+
+
+def test_every_problem_has_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_text("interval: 0\nbrunch: main\nlisten: {port: 70000}\n")
+    settings, problems = read(path, TUNNELWRIGHT_PARALLELISM="many")
+    assert settings is None
+    assert set(problems) == {
+        f"{path}:1:1: the field 'repository' is missing",
+        f"{path}:1:11: 0 is out of range",
+        f"{path}:2:1: the field 'brunch' is unknown here",
+        f"{path}:3:16: 70000 is out of range",
+        "environment variable TUNNELWRIGHT_PARALLELISM: 'many' is not a whole number",
+    }
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a: [\n", ""])
+def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_text(text)
+    settings, problems = read(path)
+    assert settings is None
+    assert problems
+
+
+def test_the_command_line_says_what_is_wrong_with_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_text("repository: 1\n")
+    assert main(["reconcile", "--once", "--config", str(path)]) == ExitCode.INVALID
+    said = capsys.readouterr().err
+    assert f"{path}:1:13" in said
+    assert "the settings are not valid" in said
+    assert main(["history", "--config", str(tmp_path / "none.yaml")]) == ExitCode.ERROR
+    assert "cannot read" in capsys.readouterr().err
