@@ -207,7 +207,9 @@ class ShellHost:
         return ["env", f"FOLDER={self._folder}", "LC_ALL=C", "sh", "-c", script, "tunnelwright", *arguments]
 
     def _rejected(self, operation: str, done: Completed) -> CommandRejected:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
+        # tar's last line only says that there was an earlier one.
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        words = [line for line in said if not line.endswith("due to previous errors")]
         text = words[-1] if words else f"exit status {done.status}"
         return CommandRejected(text, router=self._router, operation=operation)
 
