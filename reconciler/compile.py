@@ -46,6 +46,7 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         secret=secret,
         previous=tunnel.previous_names,
         reconnect=tunnel.reconnect,
+        protected=tunnel.protected,
     )
 
 
