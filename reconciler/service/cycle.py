@@ -245,7 +245,8 @@ def _apply(
     problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in undone]
     problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
     if not problems:
-        account.notes.append(f"{len(before.plan.changes)} changed and proven")
+        proven = f", {len(proofs)} tunnel ends proven" if proofs else ""
+        account.notes.append(f"{len(before.plan.changes)} changed{proven}")
         return Result.CHANGED
     account.notes.append(_listed(problems))
     groups = {outcome.step.group for outcome in undone}
