@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from reconciler.facets.swanctl_conf import Section, SwanctlSyntaxError, inherit, read
+from reconciler.model.diagnostic import Location
 from reconciler.model.router_config import PREFIX, Connection, LiveFile, SharedSecret
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings, Value
@@ -24,17 +26,6 @@ FOLDER = "/etc/swanctl/conf.d"
 MODE = 0o600
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_UNESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-_TOKENS = re.compile(
-    r"""
-      (?P<comment> \#[^\n]* )
-    | (?P<section> [^\s{}=\#"]+ ) \s* \{
-    | (?P<key> [^\s{}=\#"]+ ) [ \t]* = [ \t]* (?P<value> "(?:\\.|[^"\\])*" | [^\n\#}]* )
-    | (?P<close> \} )
-    | (?P<other> \S )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 _LISTS = frozenset({"local_addrs", "remote_addrs", "proposals", "esp_proposals", "local_ts", "remote_ts"})
 
 
@@ -83,30 +74,30 @@ def quoted(value: str) -> str:
 def parse(content: bytes) -> Settings | None:
     """A swanctl file as nested settings, or None when it is not one.
 
-    Reads what `render` writes and what a person may have made of it by hand: comments, quotes,
-    several settings, any indentation. `include` is not followed.
+    Reads what `render` writes and what a person may have made of it by hand. A file that includes others
+    does not say everything itself, so it counts as one that cannot be read.
     """
-    root: dict[str, Any] = {}
-    open_sections = [root]
-    for match in _TOKENS.finditer(content.decode(errors="surrogateescape")):
-        if match["section"]:
-            section: dict[str, Any] = {}
-            open_sections[-1][match["section"]] = section
-            open_sections.append(section)
-        elif match["key"]:
-            open_sections[-1][match["key"]] = _value(match["key"], match["value"].strip())
-        elif match["close"] and len(open_sections) > 1:
-            open_sections.pop()
-        elif match["other"]:
-            return None
-    return root if len(open_sections) == 1 else None
+    try:
+        root, _ = inherit(read("", content, _refuse_include))
+    except SwanctlSyntaxError:
+        return None
+    return _settings(root)
+
+
+def _refuse_include(_: str) -> Iterable[tuple[str, bytes]]:
+    raise SwanctlSyntaxError(Location(""), "another file is included")
+
+
+def _settings(section: Section) -> Settings:
+    settings: dict[str, Any] = {
+        key: _value(key, entry.text) for key, entry in section.entries.items() if entry.text is not None
+    }
+    return settings | {name: _settings(child) for name, child in section.sections.items()}
 
 
 def _value(key: str, text: str) -> Value:
     if key in _LISTS:
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    if text.startswith('"') and text.endswith('"') and len(text) > 1:
-        return re.sub(r"\\(.)", lambda escape: _UNESCAPES.get(escape[1], escape[1]), text[1:-1])
     return text
 
 
