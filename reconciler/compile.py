@@ -46,7 +46,6 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         secret=secret,
         previous=tunnel.previous_names,
         reconnect=tunnel.reconnect,
-        protected=tunnel.protected,
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from reconciler.apply import Progress, apply_plan
 from reconciler.compile import compile_router, group_of
@@ -18,12 +17,11 @@ from reconciler.model.errors import KeysDiffer, TunnelwrightError, WeakKey
 from reconciler.model.fabric import Fabric, PskRef, Tunnel
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
-from reconciler.model.plan import LoadSecret, Plan, Resource, ResourceChange
+from reconciler.model.plan import LoadSecret, Plan, ResourceChange
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.secret import Secret
 from reconciler.observe import observe
 from reconciler.plan import Selector, make_plan
-from reconciler.policy.judge import Judgement, Limit, judge
 from reconciler.routers.protocol import Router
 from reconciler.secrets import STRONG_KEY_HINT, SecretStore, weakness
 from reconciler.verify import Probed, check_tunnel, check_tunnels, check_untouched, probe
@@ -44,8 +42,6 @@ class Preview:
     desired: dict[str, RouterConfig]
     observation: Observation
     plan: Plan
-    selected: Selector = everything
-    reconnect: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,39 +125,20 @@ def compare(
 ) -> Preview:
     """Observe and plan what was compiled before."""
     observation = look(desired, connect, parallelism)
-    plan = _plan(desired, observation, selected, reconnect)
-    return Preview(fabric, desired, observation, plan, selected, reconnect)
+    return Preview(fabric, desired, observation, _plan(desired, observation, selected, reconnect))
 
 
-def narrowed(before: Preview, without: Collection[Resource]) -> Preview:
-    """A preview from the same look that leaves some resources alone."""
-
-    def selected(change: ResourceChange) -> bool:
-        return before.selected(change) and change.resource not in without
-
-    plan = _plan(before.desired, before.observation, selected, before.reconnect)
-    return replace(before, plan=plan, selected=selected)
+def narrowed(before: Preview, selected: Selector) -> Preview:
+    """A preview from the same look with fewer changes."""
+    return replace(before, plan=_plan(before.desired, before.observation, selected))
 
 
-def renewed(before: Preview, connect: Connect, routers: Iterable[str], parallelism: int = 10) -> Preview:
+def renewed(
+    before: Preview, connect: Connect, routers: Iterable[str], selected: Selector, parallelism: int = 10
+) -> Preview:
     """Observe some of the routers again, and plan for them alone."""
     desired = {name: before.desired[name] for name in sorted(routers)}
-    return compare(
-        before.fabric,
-        desired,
-        connect,
-        before.selected,
-        parallelism=parallelism,
-        reconnect=before.reconnect,
-    )
-
-
-def gated(
-    before: Preview, now: datetime, overridden: frozenset[Limit] = frozenset()
-) -> tuple[Preview, Judgement]:
-    """What of a plan its own repository lets be done now."""
-    judgement = judge(before.fabric, before.plan, before.observation.states, now, overridden)
-    return narrowed(before, judgement.waiting), judgement
+    return compare(before.fabric, desired, connect, selected, parallelism=parallelism)
 
 
 def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 10) -> Observation:
@@ -186,6 +163,7 @@ def apply(
     before: Preview,
     connect: Connect,
     *,
+    selected: Selector = everything,
     patience: float = 10.0,
     parallelism: int = 10,
     progress: Progress = lambda _: None,
@@ -197,7 +175,7 @@ def apply(
         before.plan, connect, patience=patience, parallelism=parallelism, progress=progress, stopping=stopping
     )
     after = look(before.desired, connect, parallelism)
-    remaining = _plan(before.desired, after, before.selected)
+    remaining = _plan(before.desired, after, selected)
     touched = frozenset(
         connection_name(name)
         for change in before.plan.changes

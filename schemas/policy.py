@@ -8,7 +8,6 @@ from pydantic import Field
 
 from schemas.base import NUMBER, Document, Model, diagnosed, refuse
 from schemas.reconcile import ReconcileSpec
-from schemas.safety import SafetySpec
 
 Integrity = Literal["md5", "sha1", "sha256", "sha384", "sha512"]
 Encryption = Literal[
@@ -196,11 +195,6 @@ class FabricDefaultsSpec(Model):
         default_factory=ReconcileSpec,
         description="How far reconcile runs go by themselves.",
         examples=[{"prune": False}],
-    )
-    safety: SafetySpec = Field(
-        default_factory=SafetySpec,
-        description="Limits to what one run may do.",
-        examples=[{"interruptions": 5}],
     )
 
 

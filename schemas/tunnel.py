@@ -252,14 +252,6 @@ class IPsecTunnelSpec(Model):
         examples=[True],
         json_schema_extra=diagnosed("mirror-disabled"),
     )
-    deletion_protection: bool = Field(
-        default=False,
-        description=(
-            "True refuses plans that remove the tunnel. The router remembers it, so removing the document "
-            "does not lift it: apply `false` first."
-        ),
-        examples=[True],
-    )
     reconcile: TunnelReconcileSpec = Field(
         default_factory=TunnelReconcileSpec,
         description="How far reconcile runs go by themselves with this tunnel.",

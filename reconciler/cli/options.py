@@ -62,22 +62,9 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_override(parser: argparse.ArgumentParser) -> None:
-    """Which limits of the repository do not count this time."""
-    parser.add_argument(
-        "--override",
-        action="append",
-        default=[],
-        metavar="LIMIT",
-        choices=("deletions", "protection", "interruptions", "windows"),
-        help="lift a limit for this run: deletions, protection, interruptions or windows",
-    )
-
-
 def add_applying(parser: argparse.ArgumentParser) -> None:
     """How an apply goes about it."""
     parser.add_argument("--auto-approve", action="store_true", help="do not ask")
-    add_override(parser)
     parser.add_argument(
         "--wait",
         type=float,

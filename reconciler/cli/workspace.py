@@ -20,7 +20,6 @@ from reconciler.validate import validate
 
 if TYPE_CHECKING:
     from reconciler.history.store import History
-    from reconciler.policy.judge import Limit
     from reconciler.routers.protocol import Router
     from reconciler.run import Connect
     from reconciler.secrets import SecretStore
@@ -104,13 +103,6 @@ def secret_store(arguments: argparse.Namespace) -> SecretStore:
 
     folder = arguments.secrets or os.environ.get("TUNNELWRIGHT_SECRETS") or default_folder()
     return SecretStore(Path(folder))
-
-
-def overridden(words: Iterable[str]) -> frozenset[Limit]:
-    """The limits that `--override` lifts."""
-    from reconciler.policy.judge import Limit  # noqa: PLC0415
-
-    return frozenset(map(Limit, words))
 
 
 def connector(fabric: Fabric, lab: str | None) -> Connect:

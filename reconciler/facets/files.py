@@ -103,7 +103,6 @@ def _value(key: str, text: str) -> Value:
 
 _PENDING = b"# A change is under way: until it is done, charon may hold another configuration than this.\n"
 
-_PROTECTED = b"\n# Deletion protection: on\n"
 _RECONNECT = re.compile(rb"^# Reconnect: (\S+)$", re.MULTILINE)
 
 
@@ -125,11 +124,6 @@ def reconnect_in(file: LiveFile | None) -> str | None:
     """The last reconnect that was done, empty for none; None when the file does not tell."""
     found = _RECONNECT.search(file.content.reveal()) if file is not None else None
     return found[1].decode().removeprefix("never") if found else None
-
-
-def protected_in(file: LiveFile | None) -> bool:
-    """Whether the file says that its tunnel must not be removed."""
-    return file is not None and _PROTECTED in file.content.reveal()
 
 
 def connection_in(file: LiveFile | None, connection: str) -> Settings | None:

@@ -74,12 +74,6 @@ class PlanStale(TunnelwrightError):
     exit_code = ExitCode.STALE
 
 
-class PlanUnsafe(TunnelwrightError):
-    """The plan does more than its own repository allows."""
-
-    exit_code = ExitCode.UNSAFE
-
-
 class Locked(TunnelwrightError):
     """Somebody else, `owner`, is changing this router."""
 

@@ -180,32 +180,6 @@ class Tunnel:
     reconnect: str = ""
     """A new value asks for the tunnel to be taken down and up once."""
     level: Level = Level()
-    protected: bool = False
-    """Whether plans that remove it are refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """When steps that interrupt may run, or (not `allow`) may not: from each time of the schedule on."""
-
-    allow: bool
-    schedule: str
-    """Five fields, as crontab(5) has them."""
-    minutes: int
-    timezone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Safety:
-    """Limits to what one run may do."""
-
-    deletions_share: int = 30
-    """Percent of the tunnel ends on the routers."""
-    deletions_minimum: int = 10
-    """With fewer tunnel ends the share does not count."""
-    interruptions: int | None = None
-    """Tunnels that one run may interrupt; None for any number."""
-    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +206,6 @@ class Fabric:
     routers: Mapping[str, Router] = field(default_factory=dict)
     vips: Mapping[str, Vip] = field(default_factory=dict)
     tunnels: Mapping[str, Tunnel] = field(default_factory=dict)
-    safety: Safety = Safety()
 
     def tunnels_of(self, router: str) -> tuple[Tunnel, ...]:
         """The tunnels that end at one router, by name."""

@@ -38,8 +38,6 @@ class Connection:
     """Tunnel names under which it may run on the router still."""
     reconnect: str = ""
     """The last reconnect that was asked for; the router's file tells which was the last one done."""
-    protected: bool = False
-    """Whether plans that remove the tunnel are refused; the router's file remembers it."""
 
     @property
     def children(self) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from reconciler.model.plan import Action, Plan, ResourceChange, Step
 from reconciler.model.record import RunRecord
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
-from reconciler.policy.judge import Judgement
 
 FORMAT = "1.0"
 
@@ -86,14 +85,6 @@ def plan_digest(plan: Plan) -> str:
         "withheld": dict(plan.withheld),
     }
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-
-def judgement_objects(judgement: Judgement) -> Iterator[dict[str, Any]]:
-    """What waits, then why the plan is refused."""
-    for resource, reason in judgement.waiting.items():
-        yield {"type": "waiting", "resource": str(resource), "reason": reason}
-    for reason in judgement.refused:
-        yield {"type": "refused", "reason": reason}
 
 
 def outcome_object(outcome: Outcome) -> dict[str, Any]:

@@ -14,13 +14,12 @@ from reconciler.facets.connections import connection_name
 from reconciler.history.store import History
 from reconciler.load import Loaded
 from reconciler.locking import locked
-from reconciler.model.errors import PlanUnsafe, TunnelwrightError
+from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Status
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.router_config import RouterConfig
-from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report import json_lines
 from reconciler.run import (
     Connect,
@@ -29,12 +28,12 @@ from reconciler.run import (
     check_keys,
     compare,
     compile_fabric,
-    gated,
     narrowed,
     prove,
     renewed,
 )
 from reconciler.secrets import SecretStore
+from reconciler.service.levels import ByCommit, changed_by_commit, held_back
 from reconciler.service.mirror import Mirror
 from reconciler.validate import validate
 from reconciler.verify import installed
@@ -154,16 +153,12 @@ def _run(wiring: Wiring, wanted: _Wanted, account: _Account) -> Result:
     seen = compare(wanted.fabric, wanted.desired, connect, parallelism=wiring.parallelism)
     by_commit = _by_commit(wiring, wanted, seen.plan)
     held = held_back(wanted.fabric, seen.plan, by_commit)
-    allowed, judgement = gated(narrowed(seen, held), datetime.now(UTC))
-    held |= judgement.waiting
+    allowed = narrowed(seen, lambda change: change.resource not in held)
     account.objects += json_lines.plan_objects(seen.plan)
     account.objects += [
         {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
     ]
-    account.objects += json_lines.judgement_objects(judgement)
     _tell_missing(wanted.fabric, seen, account)
-    if judgement.refused:
-        raise PlanUnsafe(f"the plan is refused: {_listed(judgement.refused)}")
     if held:
         account.notes.append(
             f"{len(held)} left alone: {_listed(f'{what} ({why})' for what, why in held.items())}"
@@ -173,7 +168,7 @@ def _run(wiring: Wiring, wanted: _Wanted, account: _Account) -> Result:
         changing = {step.router for step in allowed.plan.steps}
         with locked(connect, changing, 0, parallelism=wiring.parallelism):
             # What is planned under the lock is still true when it is applied.
-            again = renewed(allowed, connect, changing, wiring.parallelism)
+            again = renewed(allowed, connect, changing, lambda change: change.resource not in held)
             check_keys(again, wiring.store)
             result = _apply(wiring, wanted, again, by_commit, account)
     if result in {Result.IN_SYNC, Result.CHANGED, Result.HELD}:
@@ -228,6 +223,7 @@ def _apply(
     applied = apply(
         before,
         connect,
+        selected=_only({change.resource for change in before.plan.changes}),
         patience=wiring.patience,
         parallelism=wiring.parallelism,
         progress=wiring.progress,
@@ -270,18 +266,13 @@ def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: 
     wiring.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
     previous = _wanted(wiring, good, _Account())
     connect = wiring.connector(previous.fabric)
-    changed = {change.resource for change in plan.changes}
-    routers = {step.router for step in plan.steps}
-    back = compare(
-        previous.fabric,
-        {name: previous.desired[name] for name in sorted(routers & set(previous.desired))},
-        connect,
-        lambda change: change.resource in changed,
-        parallelism=wiring.parallelism,
-    )
+    selected = _only({change.resource for change in plan.changes})
+    seen = compare(previous.fabric, previous.desired, connect, parallelism=wiring.parallelism)
+    back = renewed(seen, connect, {step.router for step in plan.steps}, selected)
     applied = apply(
         back,
         connect,
+        selected=selected,
         patience=wiring.patience,
         parallelism=wiring.parallelism,
         progress=wiring.progress,
@@ -318,6 +309,10 @@ def _carried(before: Preview, tunnel: str) -> bool:
         return False
     state = before.observation.states[known.router]
     return any(installed(state, connection_name(name)) for name in (tunnel, *known.previous_names))
+
+
+def _only(resources: set[Resource]) -> Callable[[Any], bool]:
+    return lambda change: change.resource in resources
 
 
 def _listed(words: Iterable[str], most: int = 5) -> str:

@@ -6,7 +6,6 @@ from reconciler.load import Loaded
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Fabric
 from reconciler.validate.catalog import build_catalog
-from reconciler.validate.levels import safety
 from reconciler.validate.networks import check_networks, public_networks, vpc_networks
 from reconciler.validate.pairs import pair_tunnels
 from reconciler.validate.routers import resolve_routers
@@ -35,7 +34,6 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
             routers=routers,
             vips=vips,
             tunnels=pair_tunnels(catalog, vips, tunnels, found),
-            safety=safety(catalog),
         ),
         found,
     )

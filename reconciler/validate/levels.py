@@ -1,8 +1,8 @@
-"""How far runs may go: the levels of reconcile runs, and the limits to what any run may do."""
+"""How far reconcile runs go by themselves: what a document says, else what encloses it says."""
 
 from __future__ import annotations
 
-from reconciler.model.fabric import Level, Mode, Safety, Window
+from reconciler.model.fabric import Level, Mode
 from reconciler.validate.catalog import Catalog
 from schemas.reconcile import ReconcileSpec, TunnelReconcileSpec
 
@@ -11,19 +11,6 @@ def fleet_level(catalog: Catalog) -> Level:
     """What the fleet's defaults say, else the tool's own."""
     defaults = min(catalog.defaults.values(), key=lambda item: item.location, default=None)
     return Level() if defaults is None else resolve_level(defaults.spec.reconcile, Level())
-
-
-def safety(catalog: Catalog) -> Safety:
-    """What the fleet's defaults say, else the tool's own limits."""
-    defaults = min(catalog.defaults.values(), key=lambda item: item.location, default=None)
-    if defaults is None:
-        return Safety()
-    spec = defaults.spec.safety
-    windows = tuple(
-        Window(item.allow is not None, item.allow or item.deny or "", item.minutes, item.timezone)
-        for item in spec.windows
-    )
-    return Safety(spec.deletions.share, spec.deletions.minimum, spec.interruptions, windows)
 
 
 def resolve_level(spec: TunnelReconcileSpec, enclosing: Level) -> Level:

@@ -69,7 +69,6 @@ def resolve_tunnels(
             previous_names=previous_names(item),
             reconnect=item.metadata.annotations.get(RECONNECT, ""),
             level=resolve_level(spec.reconcile, router.level),
-            protected=spec.deletion_protection,
         )
     return tunnels
 

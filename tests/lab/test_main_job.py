@@ -304,26 +304,6 @@ def test_a_router_that_another_run_changes_is_refused_or_waited_for(
     assert repository.finish(waiting).returncode == ExitCode.OK
 
 
-def test_a_protected_tunnel_is_not_removed_by_removing_its_document(repository: Repository) -> None:
-    for end in ("site-a/a-to-c.yaml", "site-c/c-to-a.yaml"):
-        repository.edit(end, "\nspec:\n", "\nspec:\n  deletionProtection: true\n")
-    repository.commit("protect")
-    assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK
-    kept = {end: (repository.tree / end).read_text() for end in ("site-a/a-to-c.yaml", "site-c/c-to-a.yaml")}
-    for end in kept:
-        (repository.tree / end).unlink()
-    repository.commit("by accident")
-    assert repository.run("plan").returncode == ExitCode.UNSAFE
-    refused = repository.run("apply", "--auto-approve")
-    assert refused.returncode == ExitCode.UNSAFE
-    assert "! refused: router-a/tunnel/a-to-c is protected from deletion" in refused.stdout
-    for end, text in kept.items():
-        (repository.tree / end).write_text(text.replace("  deletionProtection: true\n", ""))
-    repository.commit("back, and no longer protected")
-    assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK
-    assert "deletionProtection" not in repository.run("plan").stdout
-
-
 def test_a_killed_apply_leaves_a_lock_that_expires(repository: Repository, lab3: Lab) -> None:
     """Where it cannot be seen that the process has gone, the lease decides: it is as from another machine."""
     process = repository.start("apply", "--auto-approve")

@@ -46,20 +46,16 @@ def perform(
     reconnect: frozenset[str] = frozenset(),
 ) -> int:
     """Lock, plan, ask, apply, look again; the exit code. `reconnect` names tunnels to take down and up."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
     from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, overridden, secret_store  # noqa: PLC0415
+    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.locking import locked  # noqa: PLC0415
-    from reconciler.model.errors import PlanUnsafe, TunnelwrightError  # noqa: PLC0415
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
     from reconciler.report import json_lines, plan_text  # noqa: PLC0415
-    from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
     from reconciler.run import (  # noqa: PLC0415
         apply,
         check_keys,
         check_reconnect,
         check_targets,
-        gated,
         preview,
         targeting,
     )
@@ -80,13 +76,6 @@ def perform(
             saved.check(loaded, before.plan)
         output.lines(plan_text.plan_lines(before.plan))
         output.objects(json_lines.plan_objects(before.plan))
-        before, judgement = gated(before, datetime.now(UTC), overridden(arguments.override))
-        output.lines(judgement_lines(judgement))
-        output.objects(json_lines.judgement_objects(judgement))
-        if judgement.refused:
-            raise PlanUnsafe(
-                "the plan is refused; nothing was done", hint="--override lifts a limit by its name"
-            )
         if before.plan.empty:
             return ExitCode.UNREACHABLE if before.plan.unreachable else ExitCode.OK
         if saved is None and not arguments.auto_approve and not _approved():
@@ -96,6 +85,7 @@ def perform(
         applied = apply(
             before,
             connect,
+            selected=selected,
             patience=arguments.wait,
             parallelism=arguments.parallelism,
             progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),

@@ -22,21 +22,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="end with 2 when there are changes, 0 when there are none",
     )
-    options.add_override(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
     from reconciler.cli import saved_plan  # noqa: PLC0415
     from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, overridden, secret_store  # noqa: PLC0415
-    from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects  # noqa: PLC0415
-    from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
+    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.report.json_lines import plan_digest, plan_objects  # noqa: PLC0415
     from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
-    from reconciler.run import check_keys, check_targets, gated, preview, targeting  # noqa: PLC0415
+    from reconciler.run import check_keys, check_targets, preview, targeting  # noqa: PLC0415
 
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
@@ -53,9 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
     check_keys(found, store)
     output.lines(plan_lines(found.plan))
     output.objects(plan_objects(found.plan))
-    _, judgement = gated(found, datetime.now(UTC), overridden(arguments.override))
-    output.lines(judgement_lines(judgement))
-    output.objects(judgement_objects(judgement))
     if arguments.out is not None:
         saved = saved_plan.SavedPlan(
             arguments.tree,
@@ -69,8 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
         saved_plan.write(arguments.out, saved, found.plan)
     if found.plan.unreachable:
         return ExitCode.UNREACHABLE
-    if judgement.refused:
-        return ExitCode.UNSAFE
     if arguments.detailed_exitcode and not found.plan.empty:
         return ExitCode.CHANGES
     return ExitCode.OK

@@ -88,17 +88,6 @@ def test_without_prune_a_removed_tunnel_stays(tmp_path: Path) -> None:
     assert not site.routers["paris"].vici.sas
 
 
-def test_an_unsafe_plan_is_refused_as_a_whole(tmp_path: Path) -> None:
-    site = followed(tmp_path)
-    site.edit("paris-tunnel.yaml", "spec:\n", "spec:\n  deletionProtection: true\n")
-    site.once()
-    site.commit({"paris-tunnel.yaml": None, "tokyo-tunnel.yaml": None})
-    refused = site.once()
-    assert refused.result is Result.FAILED
-    assert "paris/tunnel/paris-tokyo is protected from deletion" in refused.message
-    assert site.routers["tokyo"].vici.sas
-
-
 def test_a_bad_commit_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:
     site = followed(tmp_path)
     good = site.once().head
