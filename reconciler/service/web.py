@@ -62,7 +62,9 @@ class WebServer:
     """The application behind a socket, in a thread of its own."""
 
     def __init__(self, application: Application, address: str, port: int) -> None:
+        from waitress import wasyncore  # noqa: PLC0415
         from waitress.server import create_server  # noqa: PLC0415
+        from waitress.trigger import trigger  # noqa: PLC0415
 
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
@@ -71,11 +73,16 @@ class WebServer:
             raise TunnelwrightError(f"cannot listen at {address}:{port}: {error.strerror}") from error
         self.port = int(listening.getsockname()[1])
         options: dict[str, Any] = {"sockets": [listening], "threads": 4, "max_request_body_size": _LARGEST}
-        self._server = create_server(application, ident=None, **options)
+        sockets: Any = {}
+        self._server = create_server(application, map=sockets, ident=None, **options)
+        # Sockets must be closed by the thread that waits for them.
+        self._trigger: Any = trigger(sockets)
+        self._end = lambda: wasyncore.close_all(sockets)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Answer no more."""
-        self._server.close()
+        self._trigger.pull_trigger(self._end)
         self._thread.join(5)
+        self._server.task_dispatcher.shutdown()
