@@ -44,9 +44,14 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         tunnel=tunnel.name,
         settings=connections.compile_settings(tunnel, secrets.digest_of(secret.id)),
         secret=secret,
-        previous=tunnel.previous_names,
+        former=_former(tunnel),
         reconnect=tunnel.reconnect,
     )
+
+
+def _former(tunnel: Tunnel) -> tuple[str, ...]:
+    renamed = tuple(connections.connection_name(name) for name in tunnel.previous_names)
+    return (*renamed, tunnel.adopts) if tunnel.adopts else renamed
 
 
 def group_of(tunnel: Tunnel) -> str:

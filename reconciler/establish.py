@@ -117,7 +117,7 @@ def _by_connection(vici: Vici, wanted: Sequence[Establish]) -> Mapping[str, tupl
     owners = {name: item.connection for item in wanted for name in (item.connection, *item.replaces)}
     only = next(iter(owners)) if len(owners) == 1 else None
     found: dict[str, list[IkeSa]] = {item.connection: [] for item in wanted}
-    for sa in read_sas(vici, only) if owners else ():
+    for sa in read_sas(vici, only, adopted=frozenset(owners)) if owners else ():
         if sa.connection in owners:
             found[owners[sa.connection]].append(sa)
     return {name: tuple(items) for name, items in found.items()}

@@ -12,19 +12,26 @@ from reconciler.model.router_config import PREFIX, IkeSa, RouterState
 from reconciler.routers.protocol import Router, Vici
 
 
-def observe_router(router: Router, sysctls: Iterable[str]) -> RouterState:
+def observe_router(
+    router: Router, sysctls: Iterable[str], adopted: frozenset[str] = frozenset()
+) -> RouterState:
     """Read one router.
 
-    Connections that are not tunnelwright's are left out: they are nobody's business here.
+    Connections that are neither tunnelwright's nor to be `adopted` are left out: they are nobody's business.
 
     Raises RouterUnreachable or CommandRejected.
     """
     version = router.vici.request("version")
     stats = router.vici.request("stats")
     listed = router.vici.stream("list-conns", "list-conn")
-    conns = {name: body for event in listed for name, body in event.items() if name.startswith(PREFIX)}
+    conns = {
+        name: body
+        for event in listed
+        for name, body in event.items()
+        if name.startswith(PREFIX) or name in adopted
+    }
     secret_ids = frozenset(router.vici.request("get-shared").get("keys", ()))
-    running = read_sas(router.vici)
+    running = read_sas(router.vici, adopted=adopted)
     snapshot = router.host.snapshot(sysctls)
     return RouterState(
         router=router.name,
@@ -40,28 +47,35 @@ def observe_router(router: Router, sysctls: Iterable[str]) -> RouterState:
     )
 
 
-def read_sas(vici: Vici, connection: str | None = None) -> tuple[IkeSa, ...]:
-    """Our IKE_SAs, or those of one connection, oldest first."""
+def read_sas(
+    vici: Vici, connection: str | None = None, *, adopted: frozenset[str] = frozenset()
+) -> tuple[IkeSa, ...]:
+    """Our IKE_SAs and those of `adopted` connections, or those of one connection, oldest first."""
     wanted = {"ike": connection} if connection is not None else None
     found = [
         sas.decode(name, body)
         for event in vici.stream("list-sas", "list-sa", wanted)
         for name, body in event.items()
-        if name.startswith(PREFIX)
+        if name.startswith(PREFIX) or name in adopted or name == connection
     ]
     return tuple(sorted(found, key=lambda sa: int(sa.id)))
 
 
 def observe(
-    connect: Callable[[str], Router], sysctls: Mapping[str, Iterable[str]], parallelism: int = 10
+    connect: Callable[[str], Router],
+    sysctls: Mapping[str, Iterable[str]],
+    parallelism: int = 10,
+    adopted: Mapping[str, frozenset[str]] | None = None,
 ) -> Observation:
-    """Read many routers side by side; `sysctls` gives each router's keys. One that fails delays no other."""
+    """Read many routers side by side; `sysctls` gives each router's keys, `adopted` its foreign connections.
+    One that fails delays no other."""
+    foreign = adopted or {}
 
     def read(name: str) -> RouterState | TunnelwrightError:
         try:
             router = connect(name)
             try:
-                return observe_router(router, sysctls[name])
+                return observe_router(router, sysctls[name], foreign.get(name, frozenset()))
             finally:
                 router.close()
         except TunnelwrightError as error:

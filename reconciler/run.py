@@ -18,7 +18,7 @@ from reconciler.model.fabric import Fabric, PskRef, Tunnel
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import LoadSecret, Plan, ResourceChange
-from reconciler.model.router_config import RouterConfig
+from reconciler.model.router_config import PREFIX, RouterConfig
 from reconciler.model.secret import Secret
 from reconciler.observe import observe
 from reconciler.plan import Selector, make_plan
@@ -143,7 +143,13 @@ def renewed(
 
 def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 10) -> Observation:
     """Observe every router of a compiled fabric."""
-    return observe(connect, {name: config.sysctls for name, config in desired.items()}, parallelism)
+    adopted = {
+        name: frozenset(
+            old for item in config.connections.values() for old in item.former if not old.startswith(PREFIX)
+        )
+        for name, config in desired.items()
+    }
+    return observe(connect, {name: config.sysctls for name, config in desired.items()}, parallelism, adopted)
 
 
 def _plan(
@@ -177,11 +183,11 @@ def apply(
     after = look(before.desired, connect, parallelism)
     remaining = _plan(before.desired, after, selected)
     touched = frozenset(
-        connection_name(name)
+        name
         for change in before.plan.changes
         if change.resource.kind == "tunnel"
         for end in _both_ends(before.fabric, change.resource.name)
-        for name in (end, *_previous_names(before.fabric, end))
+        for name in _connections(before.fabric, end)
     )
     return Applied(outcomes, remaining, check_untouched(touched, before.observation, after))
 
@@ -191,9 +197,12 @@ def _both_ends(fabric: Fabric, tunnel: str) -> tuple[str, ...]:
     return (tunnel, known.mirror) if known is not None and known.mirror is not None else (tunnel,)
 
 
-def _previous_names(fabric: Fabric, tunnel: str) -> tuple[str, ...]:
+def _connections(fabric: Fabric, tunnel: str) -> tuple[str, ...]:
+    """The connections by which a tunnel may run."""
     known = fabric.tunnels.get(tunnel)
-    return known.previous_names if known is not None else ()
+    names = (tunnel, *known.previous_names) if known is not None else (tunnel,)
+    adopted = (known.adopts,) if known is not None and known.adopts else ()
+    return (*map(connection_name, names), *adopted)
 
 
 def verify(

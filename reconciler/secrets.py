@@ -67,6 +67,25 @@ class SecretStore:
             raise SecretUnavailable(f"cannot create {path}: {error.strerror}") from error
         return read_private(path)
 
+    def add(self, name: str, key: Secret) -> None:
+        """Keep a key in a file of its own, for its owner alone. One that is there already stays.
+
+        Raises SecretUnavailable when the file holds another key, or cannot be written.
+        """
+        path = self._folder / name
+        content = key.reveal()
+        # One line end at the end of a file is no part of its key.
+        ends = b"\n" if content.endswith((b"\n", b"\r")) else b""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(content + ends)
+        except FileExistsError:
+            if read_private(path) != key:
+                raise SecretUnavailable(f"{path} is there already and holds another key") from None
+        except OSError as error:
+            raise SecretUnavailable(f"cannot write {path}: {error.strerror}") from error
+
     def _create(self, path: Path) -> None:
         """Written whole, then linked: two runs at once agree on one key, and a crash leaves none."""
         descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=".fingerprint-")

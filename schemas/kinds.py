@@ -9,7 +9,7 @@ from schemas.base import Document
 from schemas.network import PublicNetwork, VpcNetwork
 from schemas.policy import FabricDefaults
 from schemas.router import VpcRouter
-from schemas.tunnel import RECONNECT, IPsecTunnel
+from schemas.tunnel import ADOPTS, RECONNECT, IPsecTunnel
 from schemas.vip import Vip
 
 KINDS: Final[Mapping[str, type[Document]]] = {
@@ -29,7 +29,11 @@ ANNOTATIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         RECONNECT: (
             r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}",
             "letters, digits, `.`, `_`, `:`, `+`, `-`; at most 64",
-        )
+        ),
+        ADOPTS: (
+            r"(?!tw-)[^\s{}.:,=\"#]{1,128}",
+            "the name of a connection that is not tunnelwright's own",
+        ),
     }
 }
 """Kind -> annotation of ours -> what its value looks like, as a pattern and in words."""

@@ -25,6 +25,7 @@ from schemas.reconcile import TunnelReconcileSpec
 from schemas.vip import VipPlacement
 
 RECONNECT = "tunnelwright/reconnect"
+ADOPTS = "tunnelwright/adopts"
 """The annotation that asks for a reconnect."""
 
 
@@ -266,9 +267,10 @@ class TunnelMetadata(Metadata):
         default_factory=dict,
         description=(
             "Free notes. `tunnelwright/reconnect` asks for the tunnel to be taken down and up once: each new "
-            "value, such as a date, does so again."
+            "value, such as a date, does so again. `tunnelwright/adopts` names a connection that somebody "
+            "else has configured on the router: the tunnel takes over what runs by it, without interruption."
         ),
-        examples=[{RECONNECT: "2026-03-01"}],
+        examples=[{RECONNECT: "2026-03-01"}, {ADOPTS: "net-net"}],
         json_schema_extra=diagnosed("invalid-annotation", "unknown-annotation"),
     )
     previous_names: Annotated[tuple[Name, ...], SEQUENCE] = Field(

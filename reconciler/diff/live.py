@@ -25,5 +25,11 @@ class Live:
             connection in self.state.connections
             or any(not sa.ending for sa in self.sas.get(connection, ()))
             or files.file_name(connection) in self.state.files
-            or secrets.owner_tag(connection.removeprefix(PREFIX)) in self.secret_ids
+            or bool(self.keys_of(connection))
         )
+
+    def keys_of(self, connection: str) -> list[str]:
+        """The ids of our keys for one connection of ours; of a foreign one there are none."""
+        if not connection.startswith(PREFIX):
+            return []
+        return self.secret_ids.get(secrets.owner_tag(connection.removeprefix(PREFIX)), [])

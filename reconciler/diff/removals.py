@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diff.live import Live
-from reconciler.facets import connections, files, secrets
+from reconciler.facets import files, secrets
 from reconciler.model.plan import (
     Action,
     Disruption,
@@ -30,10 +30,11 @@ def removed_tunnels(desired: RouterConfig, live: Live) -> Iterator[ResourceChang
     names |= {name.removesuffix(".conf") for name in live.state.files if files.is_ours(name)}
     orphans = dict(live.secret_ids)
     for connection in desired.connections.values():
-        for tunnel in (connection.tunnel, *connection.previous):
-            # What runs under a previous name goes with the tunnel's own steps.
-            names.discard(connections.connection_name(tunnel))
-            orphans.pop(secrets.owner_tag(tunnel), None)
+        for name in (connection.name, *connection.former):
+            # What runs by a former connection goes with the tunnel's own steps.
+            names.discard(name)
+            for secret_id in live.keys_of(name):
+                orphans.pop(secrets.owner_of(secret_id), None)
     for name in sorted(names):
         tunnel = name.removeprefix(PREFIX)
         orphans.pop(secrets.owner_tag(tunnel), None)
@@ -83,5 +84,5 @@ def retirement(router: str, group: str, live: Live, name: str, ending: Disruptio
         yield step(f"unload connection {name}", UnloadConnection(name))
     if ending is not None and any(not sa.ending for sa in live.sas.get(name, ())):
         yield step(f"terminate the SAs of {name}", Terminate(name), ending)
-    for secret_id in live.secret_ids.get(secrets.owner_tag(name.removeprefix(PREFIX)), []):
+    for secret_id in live.keys_of(name):
         yield step(f"unload key {secret_id}", UnloadSecret(secret_id))

@@ -52,10 +52,10 @@ class _Seen:
     file_same: bool
     running: tuple[IkeSa, ...]
     former: tuple[str, ...]
-    """Connections of previous names that have left anything on the router."""
+    """Former connections that have left anything on the router."""
     former_running: tuple[IkeSa, ...]
     config: tuple[Change, ...]
-    """How the loaded connection differs; of a renamed tunnel, how the one of its previous name does."""
+    """How the loaded connection differs; without one, how the former does."""
     stale: tuple[Change, ...]
     key: tuple[Change, ...]
     other: tuple[Change, ...]
@@ -89,9 +89,7 @@ def _look(desired: RouterConfig, live: Live, connection: Connection, *, asked: b
     live_file = live.state.files.get(path)
     loaded = live.state.connections.get(name)
     running = _established(live, name)
-    former = tuple(
-        old for tunnel in connection.previous if live.holds(old := connections.connection_name(tunnel))
-    )
+    former = tuple(old for old in connection.former if live.holds(old))
     former_running = tuple(sa for old in former for sa in _established(live, old))
     file_same = live_file is not None and live_file.content == desired.files[path]
     # The desired file says what the desired settings say; only another one has to be read.
@@ -231,9 +229,16 @@ def switch_step(router: str, group: str, operation: Establish, disruption: Disru
     return Step(router, Phase.SWITCH, group, summary, disruption, operation)
 
 
+def _origin(former: tuple[str, ...]) -> str:
+    renamed = [old.removeprefix(PREFIX) for old in former if old.startswith(PREFIX)]
+    adopted = [old for old in former if not old.startswith(PREFIX)]
+    parts = (("renamed from", renamed), ("takes over the connection", adopted))
+    return "; ".join(f"{words} {', '.join(names)}" for words, names in parts if names)
+
+
 def _reason(seen: _Seen) -> str:
     reasons = (
-        (bool(seen.former), f"renamed from {', '.join(old.removeprefix(PREFIX) for old in seen.former)}"),
+        (bool(seen.former), _origin(seen.former)),
         (seen.new, "not on the router"),
         (not seen.loaded, "the connection is not loaded in charon"),
         (bool(seen.config), "the configuration differs"),

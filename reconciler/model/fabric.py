@@ -177,6 +177,8 @@ class Tunnel:
     """Name of the tunnel that is this one's other end, when that end is managed too."""
     previous_names: tuple[str, ...] = ()
     """What runs on the router under one of these names is this tunnel."""
+    adopts: str = ""
+    """A connection that somebody else has configured on the router: what runs by it is this tunnel."""
     reconnect: str = ""
     """A new value asks for the tunnel to be taken down and up once."""
     level: Level = Level()

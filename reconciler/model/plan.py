@@ -131,7 +131,7 @@ class Establish:
     children: tuple[str, ...]
     scope: Scope
     replaces: tuple[str, ...] = ()
-    """Connections of the tunnel's previous names: their SAs go as well."""
+    """Former connections of the tunnel: their SAs go as well."""
 
 
 @dataclass(frozen=True, slots=True)

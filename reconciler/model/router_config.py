@@ -34,8 +34,8 @@ class Connection:
     tunnel: str
     settings: Settings
     secret: SharedSecret
-    previous: tuple[str, ...] = ()
-    """Tunnel names under which it may run on the router still."""
+    former: tuple[str, ...] = ()
+    """Connections by which it may run on the router still: of its previous names, or one that it adopts."""
     reconnect: str = ""
     """The last reconnect that was asked for; the router's file tells which was the last one done."""
 

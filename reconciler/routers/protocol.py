@@ -81,6 +81,10 @@ class Host(Protocol):
         the reply of `ip -j route get`, or the kernel's refusal."""
         ...
 
+    def read_files(self, pattern: str) -> Mapping[str, Secret]:
+        """The files that a shell pattern names, by path, in the shell's order; none is no error."""
+        ...
+
     def set_sysctls(self, values: Mapping[str, str]) -> None:
         """Write kernel settings, keys below /proc/sys."""
         ...

@@ -15,7 +15,7 @@ from reconciler.validate.policies import SERVICE_ESP, SERVICE_IKE, report_weak, 
 from reconciler.validate.schema_errors import did_you_mean
 from reconciler.validate.vips import system_vip_name
 from schemas.addresses import Interval, parse_address
-from schemas.tunnel import RECONNECT, IPsecTunnelSpec, KeyRef
+from schemas.tunnel import ADOPTS, RECONNECT, IPsecTunnelSpec, KeyRef
 
 _NOT_A_HOST = (
     (Interval(0x00000000, 0x00FFFFFF), "is in 0.0.0.0/8, which has no hosts (RFC 1122)"),
@@ -67,6 +67,7 @@ def resolve_tunnels(
             enabled=spec.enabled,
             location=item.location,
             previous_names=previous_names(item),
+            adopts=item.metadata.annotations.get(ADOPTS, ""),
             reconnect=item.metadata.annotations.get(RECONNECT, ""),
             level=resolve_level(spec.reconcile, router.level),
         )

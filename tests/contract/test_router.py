@@ -150,6 +150,18 @@ def test_what_cannot_be_done_is_rejected(
             vici.request(command, message)
 
 
+def test_files_are_read_by_pattern(site: Site) -> None:
+    host = site.connect("paris").host
+    host.write_files({"tw-a.conf": Secret(b"a {}\n"), "tw-b c.conf": Secret(b"b {}\n")})
+    assert set(host.read_files("/etc/swanctl/swanctl.conf")) == {"/etc/swanctl/swanctl.conf"}
+    found = host.read_files("/etc/swanctl/conf.d/tw-[ab]*.conf")
+    assert [(name, content.reveal()) for name, content in found.items()] == [
+        ("/etc/swanctl/conf.d/tw-a.conf", b"a {}\n"),
+        ("/etc/swanctl/conf.d/tw-b c.conf", b"b {}\n"),
+    ]
+    assert host.read_files("/etc/swanctl/none/*.conf") == {}
+
+
 def test_a_lock_has_one_owner_until_it_expires(site: Site) -> None:
     host, other = site.connect("paris").host, site.connect("paris").host
     host.lock("me@here:1", 60)

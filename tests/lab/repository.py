@@ -71,6 +71,19 @@ class Repository:
         """Run `tunnelwright` on the tree at HEAD, in a process of its own."""
         return self.finish(self.start(*words, lab=lab), timeout)
 
+    def run_plain(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run `tunnelwright` with these words and no others."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "reconciler", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "200"},
+        )
+        return self.finish(process, timeout)
+
     def start(self, *words: str, lab: bool = True) -> subprocess.Popen[str]:
         """Start `tunnelwright`; `finish` waits for it."""
         command, *options = words

@@ -10,6 +10,7 @@ from reconciler.cli.commands import (
     diagnose,
     graph,
     history,
+    import_,
     peer_sheet,
     plan,
     reconcile,
@@ -37,5 +38,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         reconcile,
         history,
         show,
+        import_,
     ):
         command.register(subparsers)

@@ -31,6 +31,7 @@ def mirrored(tunnel: Tunnel) -> Tunnel:
         local_id=tunnel.peer_id,
         peer_id=tunnel.local_id,
         previous_names=(),
+        adopts="",
         reconnect="",
     )
 

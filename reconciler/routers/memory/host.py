@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -71,6 +72,15 @@ class MemoryHost:
         self._check("remove files")
         for name in names:
             self.files.pop(name, None)
+
+    def read_files(self, pattern: str) -> Mapping[str, Secret]:
+        """Those below /etc/swanctl."""
+        self._check("read files")
+        depth = pattern.count("/")
+        held = {f"{swanctl_files.FOLDER}/{name}": file.content for name, file in self.files.items()}
+        held["/etc/swanctl/swanctl.conf"] = Secret(b"include conf.d/*.conf\n")
+        found = sorted(name for name in fnmatch.filter(held, pattern) if name.count("/") == depth)
+        return {name: held[name] for name in found}
 
     def lock(self, owner: str, seconds: int) -> None:
         """Take or renew the lock."""

@@ -1,0 +1,231 @@
+"""`tunnelwright import`: what somebody else has configured on a router becomes desired state."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.cli import options
+from reconciler.model.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.cli.output import Output
+    from reconciler.gather import Gathered
+    from reconciler.importing import Draft
+    from reconciler.load import Loaded
+    from reconciler.model.diagnostic import Diagnostic, Diagnostics
+    from reconciler.model.fabric import Fabric, Router
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "import", help="make desired state of what somebody else has configured on a router"
+    )
+    options.add_folder(parser)
+    parser.add_argument(
+        "--router",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this router of the desired state; repeatable (all of them)",
+    )
+    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
+    parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the key files")
+    parser.add_argument(
+        "--connection", action="append", default=[], metavar="NAME", help="only this connection; repeatable"
+    )
+    parser.add_argument(
+        "--files",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="read this swanctl.conf here in place of the live router; repeatable",
+    )
+    parser.add_argument(
+        "--write-keys", action="store_true", help="write the keys into the folder of the key files"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to write, a file for each router; `-` for standard output (TREE/imported)",
+    )
+    options.add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, translate, check the result with the tree, write."""
+    from reconciler.cli.output import Output  # noqa: PLC0415
+    from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.importing import document_name, render  # noqa: PLC0415
+    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
+    from reconciler.report.line import Line  # noqa: PLC0415
+
+    output = Output(arguments)
+    fabric, loaded = load_fabric(arguments.tree, None, output)
+    routers = _routers(arguments, fabric)
+    folder = arguments.out or arguments.tree / "imported"
+    found = Diagnostics()
+    imported: list[_Imported] = []
+    for router in routers:
+        for item in _drafts(arguments, router, fabric, found):
+            taken = {*fabric.tunnels, *fabric.vips, *(other.name for other in imported)}
+            name = document_name(item.connection, taken)
+            text = render(item, name, router, fabric, found)
+            if text is not None:
+                imported.append(_Imported(name, folder / f"{router.name}.yaml", item, text))
+    _show(output, found)
+    texts = _by_file(imported)
+    if str(folder) != "-":
+        _check_absent(texts)
+    _check_together(output, texts, loaded)
+    if arguments.write_keys:
+        store = secret_store(arguments)
+        for end in imported:
+            if end.draft.key is not None:
+                store.add(f"{end.name}.psk", end.draft.key)
+    _write(texts, to_files=str(folder) != "-")
+    output.objects(
+        {"type": "imported", "connection": item.draft.connection, "tunnel": item.name, "file": str(item.file)}
+        for item in imported
+    )
+    if str(folder) != "-":
+        output.lines(
+            Line(f"{item.file}: {item.name} from the connection {item.draft.connection}") for item in imported
+        )
+        output.lines([Line(f"{len(imported)} tunnel ends imported.", "bold")])
+    return ExitCode.INCOMPLETE if found.errors else ExitCode.OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Imported:
+    """One tunnel end that becomes a document."""
+
+    name: str
+    file: Path
+    draft: Draft
+    text: str
+
+
+def _routers(arguments: argparse.Namespace, fabric: Fabric) -> list[Router]:
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+
+    names = arguments.router or sorted(fabric.routers)
+    unknown = sorted(set(names) - set(fabric.routers))
+    if unknown or not names:
+        raise TunnelwrightError(
+            f"there is no VpcRouter named {', '.join(unknown)}" if unknown else "there is no VpcRouter",
+            hint="describe the routers and their networks first: an import adds tunnels to them",
+        )
+    if arguments.files and len(names) != 1:
+        raise TunnelwrightError("--files are those of one router", hint="name it: --router NAME")
+    return [fabric.routers[name] for name in names]
+
+
+def _by_file(imported: Iterable[_Imported]) -> dict[Path, str]:
+    """What each file is to hold."""
+    texts: dict[Path, list[str]] = {}
+    for item in imported:
+        texts.setdefault(item.file, []).append(item.text)
+    return {file: "---\n".join(parts) for file, parts in texts.items()}
+
+
+def _drafts(arguments: argparse.Namespace, router: Router, fabric: Fabric, found: Diagnostics) -> list[Draft]:
+    """What is wanted and not in the desired state yet."""
+    from reconciler.facets.connections import connection_name  # noqa: PLC0415
+    from reconciler.importing import draft  # noqa: PLC0415
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+
+    gathered = _gather(arguments, router, fabric, found)
+    unknown = sorted(set(arguments.connection) - {source.name for source in gathered.sources})
+    if unknown:
+        raise TunnelwrightError(
+            f"there is no connection {', '.join(unknown)}",
+            hint=f"there are: {', '.join(source.name for source in gathered.sources) or 'none'}",
+        )
+    known = {
+        name
+        for tunnel in fabric.tunnels_of(router.name)
+        for name in (tunnel.adopts, *map(connection_name, (tunnel.name, *tunnel.previous_names)))
+    }
+    wanted = [
+        source
+        for source in gathered.sources
+        if source.name not in known and (not arguments.connection or source.name in arguments.connection)
+    ]
+    drafts = [draft(source, gathered.keys, gathered.sas, found) for source in wanted]
+    return [item for item in drafts if item is not None]
+
+
+def _gather(arguments: argparse.Namespace, router: Router, fabric: Fabric, found: Diagnostics) -> Gathered:
+    from reconciler.cli.workspace import connector  # noqa: PLC0415
+    from reconciler.gather import gather_files, gather_router, local_files  # noqa: PLC0415
+
+    if arguments.files:
+        return gather_files(arguments.files, local_files, found)
+    connected = connector(fabric, arguments.lab)(router.name)
+    try:
+        return gather_router(connected, found)
+    finally:
+        connected.close()
+
+
+def _show(output: Output, found: Iterable[Diagnostic]) -> None:
+    """Findings whose files are not those of the tree."""
+    from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
+    from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
+
+    output.lines(diagnostic_lines(found), sys.stderr)
+    output.objects(diagnostic_object(item) for item in found)
+
+
+def _check_absent(files: Iterable[Path]) -> None:
+    """Raises TunnelwrightError rather than overwrite."""
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+
+    there = [str(file) for file in files if file.exists()]
+    if there:
+        raise TunnelwrightError(f"{', '.join(there)}: there already", hint="--out names another folder")
+
+
+def _check_together(output: Output, texts: Mapping[Path, str], loaded: Loaded) -> None:
+    """Raises InvalidDesiredState when the tree would not be valid with the new documents."""
+    from reconciler.cli.workspace import InvalidDesiredState  # noqa: PLC0415
+    from reconciler.load.composer import compose  # noqa: PLC0415
+    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
+    from reconciler.validate import validate  # noqa: PLC0415
+
+    new = [
+        document
+        for file, text in texts.items()
+        for document in compose(text.encode(), str(file), Diagnostics())[0]
+    ]
+    _, found = validate(replace(loaded, documents=(*loaded.documents, *new)))
+    names = set(map(str, texts))
+    _show(output, [item for item in found if item.location.file in names or item in found.errors])
+    if found.errors:
+        raise InvalidDesiredState(
+            "with what was imported the desired state is not valid; nothing was written"
+        )
+
+
+def _write(texts: Mapping[Path, str], *, to_files: bool) -> None:
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+
+    if not to_files:
+        sys.stdout.write("---\n".join(texts.values()))
+        return
+    for file, text in texts.items():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("x", encoding="utf-8") as opened:
+                opened.write(text)
+        except OSError as error:
+            raise TunnelwrightError(f"cannot write {file}: {error.strerror}") from error

@@ -1,0 +1,121 @@
+"""What a connection says, and the fabric it belongs to -> the text of a document. Pure."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Collection
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+
+from reconciler.importing.connection import Draft
+from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.fabric import Fabric, IdType, IkeId, Router
+from reconciler.model.router_config import PREFIX
+from schemas.addresses import parse_address, parse_cidr
+from schemas.base import API_VERSION
+from schemas.tunnel import ADOPTS
+
+
+def document_name(connection: str, taken: Collection[str]) -> str:
+    """A document's name like the connection's, unlike those that are taken."""
+    plain = re.sub(r"[^a-z0-9]+", "-", connection.removeprefix(PREFIX).lower()).strip("-")[:60] or "tunnel"
+    number = 1
+    while (name := plain if number == 1 else f"{plain}-{number}") in taken:
+        number += 1
+    return name
+
+
+def render(item: Draft, name: str, router: Router, fabric: Fabric, found: Diagnostics) -> str | None:
+    """The document's text; None when the fabric lacks what it would refer to, which is in `found`."""
+    vip = _vip(item, router, fabric)
+    networks = [attached.network for attached in router.vpc if attached.cidr in item.local_cidrs]
+    missing = set(item.local_cidrs) - {attached.cidr for attached in router.vpc}
+    for cidr in sorted(missing):
+        found.error(
+            "import-refused",
+            item.location,
+            f"{cidr} is no VPC network that the router {router.name!r} is attached to",
+            hint="describe it as a VpcNetwork, and attach the router to it in its document",
+        )
+    if vip is None:
+        found.error(
+            "import-refused",
+            item.location,
+            f"{item.local_address} is in no public network that the router {router.name!r} is attached to",
+            hint="describe it as a PublicNetwork, and attach the router to it in its document",
+        )
+    if missing or vip is None:
+        return None
+    ours = item.connection.startswith(PREFIX)
+    metadata = {"name": name} | ({} if ours else {"annotations": {ADOPTS: item.connection}})
+    body = {
+        "apiVersion": API_VERSION,
+        "kind": "IPsecTunnel",
+        "metadata": metadata,
+        "spec": {
+            "router": router.name,
+            "vip": vip,
+            "peer": {"address": item.peer_address, "cidrs": _flow(item.peer_cidrs)},
+            "source": {"networks": _flow(networks)},
+            "authentication": {"mode": "psk", "key": {"file": f"{name}.psk"}},
+            "identity": _identity(item),
+            "ike": {
+                "version": item.version,
+                "encryption": item.ike.encryption,
+                "integrity": item.ike.integrity or "sha256",
+                "dhGroup": item.ike.group,
+                "lifetime": item.ike_lifetime,
+                "dpd": {
+                    "enabled": item.dpd_delay > 0,
+                    **({"delay": item.dpd_delay, "action": item.dpd_action} if item.dpd_delay else {}),
+                },
+            },
+            "ipsec": {
+                "encryption": item.esp.encryption,
+                **({"integrity": item.esp.integrity} if item.esp.integrity else {}),
+                "pfs": f"dh-group{item.esp.group or 0}",
+                "lifetime": item.esp_lifetime,
+            },
+        },
+    }
+    text = io.StringIO()
+    YAML().dump(body, text)
+    return text.getvalue()
+
+
+def _vip(item: Draft, router: Router, fabric: Fabric) -> dict[str, object] | None:
+    """The system VIP, a VIP that the router has already, or one to be created in its public network."""
+    own = next((attached for attached in router.public if attached.address == item.local_address), None)
+    if own is not None and own == router.public[0]:
+        return {"system": True}
+    created = {tunnel.vip.name for tunnel in fabric.tunnels.values() if tunnel.vip.name == tunnel.name}
+    for vip in fabric.vips_of(router.name):
+        if vip.address == item.local_address and vip.name not in created:
+            return {"name": vip.name}
+    for attached in router.public:
+        network = parse_cidr(attached.cidr)
+        if network.first <= parse_address(item.local_address) <= network.last:
+            return {"create": {"publicNetwork": attached.network, "address": item.local_address}}
+    return None
+
+
+def _identity(item: Draft) -> dict[str, str]:
+    if item.local_id.type is IdType.IP and item.peer_id.type is IdType.IP:
+        return {"type": "ip", "local": item.local_id.value, "peer": item.peer_id.value}
+    return {"type": "name", "local": _name(item.local_id), "peer": _name(item.peer_id)}
+
+
+def _name(identity: IkeId) -> str:
+    """An ID as a document says it: `@` makes a name of what would be read as something else."""
+    other = identity.type is IdType.FQDN and (
+        "@" in identity.value or re.fullmatch(r"[0-9.]+", identity.value)
+    )
+    return f"@{identity.value}" if other else identity.value
+
+
+def _flow(values: Collection[str]) -> CommentedSeq:
+    sequence = CommentedSeq(values)
+    sequence.fa.set_flow_style()
+    return sequence

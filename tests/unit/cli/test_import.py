@@ -1,0 +1,98 @@
+"""`tunnelwright import` from files: what it writes, what it does not, and what it says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.main import main
+from reconciler.model.errors import ExitCode
+from tests.unit.importing.test_import import HAND_MADE
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The project's desired state, and a swanctl.conf beside it."""
+    shutil.copytree(ROOT / "desired_state", tmp_path / "tree")
+    (tmp_path / "swanctl.conf").write_text("include conf.d/*.conf\n")
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "x.conf").write_text(HAND_MADE.replace("203.0.113.10", "203.0.113.40"))
+    return tmp_path / "tree"
+
+
+def run(tree: Path, *words: str) -> int:
+    place = ["--router", "router-a", "--files", str(tree.parent / "swanctl.conf")]
+    return main(["import", str(tree), "--secrets", str(tree.parent / "keys"), *place, *words])
+
+
+def test_documents_and_keys_are_written_once(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tree, "--write-keys") == ExitCode.OK
+    said = capsys.readouterr()
+    assert "router-a.yaml: net-net from the connection net-net" in said.out
+    assert "conf.d/x.conf:18" in said.err
+    key = tree.parent / "keys" / "net-net.psk"
+    assert (key.read_bytes(), key.stat().st_mode & 0o777) == (b"PLANTED", 0o600)
+    assert main(["validate", str(tree)]) == ExitCode.OK
+    written = (tree / "imported" / "router-a.yaml").read_text()
+    assert run(tree) == ExitCode.OK
+    assert "0 tunnel ends imported" in capsys.readouterr().out, "it is in the desired state now"
+    assert (tree / "imported" / "router-a.yaml").read_text() == written
+    (tree / "imported" / "router-a.yaml").write_text("")
+    assert run(tree) == ExitCode.ERROR
+    assert "there already" in capsys.readouterr().err
+
+
+def test_documents_can_be_printed(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tree, "--out", "-") == ExitCode.OK
+    assert capsys.readouterr().out.startswith("apiVersion: tunnelwright/v1\n")
+    assert not (tree / "imported").exists()
+
+
+def test_a_key_file_is_not_overwritten(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree.parent / "keys").mkdir()
+    key = tree.parent / "keys" / "net-net.psk"
+    key.touch(mode=0o600)
+    key.write_text("another\n")
+    assert run(tree, "--write-keys") == ExitCode.ERROR
+    assert "holds another key" in capsys.readouterr().err
+    assert key.read_text() == "another\n"
+    assert not (tree / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--router", "router-x"), ExitCode.ERROR, "there is no VpcRouter named router-x"),
+        (("--router", "router-b"), ExitCode.ERROR, "--files are those of one router"),
+        (("--connection", "other"), ExitCode.ERROR, "there is no connection other"),
+        (("--files", "/nonexistent"), ExitCode.ERROR, "there is no file /nonexistent"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    tree: Path, words: tuple[str, ...], code: ExitCode, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tree, *words) == code
+    assert said in capsys.readouterr().err
+
+
+def test_what_cannot_be_imported_is_said_and_the_rest_is(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = HAND_MADE.replace("net-net", "other").replace("version = 2", "version = 2\nif_id_in = 7")
+    (tree.parent / "conf.d" / "y.conf").write_text(other)
+    assert run(tree) == ExitCode.INCOMPLETE
+    captured = capsys.readouterr()
+    assert "y.conf:4:1: error: if_id_in: route-based tunnels are not supported" in captured.err
+    assert "1 tunnel ends imported" in captured.out
+
+
+def test_a_file_that_is_not_swanctl_conf_is_no_traceback(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tree.parent / "conf.d" / "x.conf").write_bytes(b"connections {\n a = \xff\n")
+    assert run(tree) == ExitCode.INCOMPLETE
+    assert "x.conf:1:1: error: the section is not closed" in capsys.readouterr().err

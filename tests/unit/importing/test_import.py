@@ -1,0 +1,279 @@
+"""Connections that others have configured -> documents, or every reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.compile import compile_router
+from reconciler.facets.swanctl_conf import inherit, read
+from reconciler.importing import document_name, draft, from_root, render
+from reconciler.importing.sources import keys_of
+from reconciler.importing.words import NotImportable, identity, key, proposal, seconds
+from reconciler.load import load_tree
+from reconciler.load.composer import compose
+from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.fabric import Fabric, IdType, IkeId
+from reconciler.model.router_config import ChildSa, IkeSa
+from reconciler.model.secret import Secret
+from reconciler.validate import validate
+
+ROOT = Path(__file__).parents[3]
+KEY = "PLANTED \\ 'key' # é"
+HAND_MADE = """\
+connections {
+    net-net {
+        version = 2
+        local_addrs = 203.0.113.10
+        remote_addrs = 198.51.100.7
+        proposals = aes256-sha256-modp2048
+        local { auth = psk
+            id = site-a.example
+        }
+        remote { auth = psk
+            id = vpn@site-x.example
+        }
+        children {
+            net {
+                local_ts = 10.1.0.0/24
+                remote_ts = 172.16.0.0/16, 172.18.0.0/16
+                esp_proposals = aes256gcm16-ecp384
+                start_action = start
+            }
+        }
+    }
+}
+secrets {
+    ike-x {
+        id = vpn@site-x.example
+        secret = 0sUExBTlRFRA==
+    }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def fabric() -> Fabric:
+    found, _ = validate(load_tree(ROOT / "desired_state"))
+    return found
+
+
+def sa(name: str = "net-net", ike: str = "aes256-sha256-modp2048", esp: str = "aes256-sha256") -> IkeSa:
+    child = ChildSa(
+        "1",
+        "net",
+        "INSTALLED",
+        "c1",
+        "c2",
+        "ESP",
+        False,
+        esp,
+        ("10.1.0.0/24",),
+        ("172.16.0.0/16",),
+        0,
+        0,
+        0,
+        0,
+        9,
+    )
+    return IkeSa(
+        "1",
+        name,
+        "2",
+        "ESTABLISHED",
+        "203.0.113.10",
+        "a",
+        "198.51.100.7",
+        "peer.example",
+        True,
+        ike,
+        9,
+        (child,),
+    )
+
+
+def imported(text: str, fabric: Fabric, *sas: IkeSa) -> tuple[str | None, list[str]]:
+    """The document, and the findings as `line: message`."""
+    found = Diagnostics()
+    root, _ = inherit(read("swanctl.conf", text.encode(), lambda _: ()))
+    [source] = from_root(root)
+    item = draft(source, keys_of(root, found), sas, found)
+    document = None
+    if item is not None:
+        document = render(item, "x", fabric.routers["router-a"], fabric, found)
+    return document, [f"{d.location.line}: {d.severity}: {d.message}" for d in found]
+
+
+def test_what_this_tool_wrote_comes_back_as_it_was(fabric: Fabric) -> None:
+    """A tree without its tunnels, and the routers' own files, are all that is left."""
+    keys = {tunnel.psk: Secret(f"{KEY} {tunnel.psk}".encode()) for tunnel in fabric.tunnels.values()}
+    before = {name: compile_router(fabric, name, keys, Secret(b"f")) for name in fabric.routers}
+    loaded = load_tree(ROOT / "desired_state")
+    kept = [d for d in loaded.documents if isinstance(d.data, dict) and d.data["kind"] != "IPsecTunnel"]
+    bare, found = validate(replace(loaded, documents=tuple(kept)))
+    assert not found.errors
+    texts, held = [], {}
+    for name, config in before.items():
+        for file, content in config.files.items():
+            root, _ = inherit(read(file, content.reveal(), lambda _: ()))
+            [source] = from_root(root)
+            item = draft(source, keys_of(root, found), (), found)
+            assert item is not None, list(found)
+            document = document_name(item.connection, ())
+            text = render(item, document, bare.routers[name], bare, found)
+            assert text is not None
+            texts.append(text)
+            held[f"{document}.psk"] = item.key
+    documents, _ = compose("---\n".join(texts).encode(), "imported.yaml", found)
+    again, findings = validate(replace(loaded, documents=(*kept, *documents)))
+    assert not findings.errors
+    recovered = {tunnel.psk: held[tunnel.psk.name] or Secret(b"") for tunnel in again.tunnels.values()}
+    after = {name: compile_router(again, name, recovered, Secret(b"f")) for name in again.routers}
+    assert after == before
+    assert not [item for item in found if item.code.startswith("import")]
+
+
+def test_what_was_made_by_hand(fabric: Fabric) -> None:
+    document, findings = imported(HAND_MADE, fabric)
+    assert document is not None
+    assert "tunnelwright/adopts: net-net" in document
+    assert "cidrs: [172.16.0.0/16, 172.18.0.0/16]" in document
+    assert "networks: [a-app]" in document
+    assert "local: site-a.example" in document
+    assert "lifetime: 14400" in document, "charon's own default"
+    assert "pfs: dh-group20" in document
+    assert "PLANTED" not in document
+    assert findings == ["18: warning: start_action = start is not taken over: tunnelwright sets it by itself"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ("version = 2", "aggressive = yes\nversion = 1", "Aggressive Mode is not supported"),
+        ("version = 2", "", "both IKE versions are allowed, and no IKE_SA runs"),
+        ("version = 2", "version = 2\nencap = yes", "encap: forced UDP encapsulation is no field"),
+        ("version = 2", "version = 2\nif_id_in = 42", "if_id_in: route-based tunnels are not supported"),
+        ("version = 2", "version = 2\nnonsense = 1", "nonsense is no setting that tunnelwright knows"),
+        ("local_addrs = 203.0.113.10", "", "local_addrs has to be one IPv4 address, not any"),
+        (
+            "local_addrs = 203.0.113.10",
+            "local_addrs = %any",
+            "local_addrs has to be one IPv4 address, not %any",
+        ),
+        ("local_addrs = 203.0.113.10", "local_addrs = 192.0.2.1", "192.0.2.1 is in no public network"),
+        ("198.51.100.7", "198.51.100.7, 198.51.100.8", "remote_addrs has to be one IPv4 address"),
+        ("aes256-sha256-modp2048", "aes256-sha256-modp2048, default", "leaves a choice, and no SA runs"),
+        ("aes256-sha256-modp2048", "camellia256-sha256-modp2048", "'camellia256' of the proposal"),
+        ("aes256-sha256-modp2048", "aes256-sha256", "an IKE proposal needs a Diffie-Hellman group"),
+        ("aes256-sha256-modp2048", "aes256-aes128-sha256-modp2048", "is not one cipher"),
+        ("local { auth = psk", "local { auth = pubkey", "local authentication is not by a pre-shared key"),
+        ("local { auth = psk", "local { ", "local authentication is not by a pre-shared key"),
+        ("id = site-a.example", "id = %any6", "the ID '%any6' is neither"),
+        ("id = site-a.example", 'id = "C=CH, O=x"', "the ID 'C=CH, O=x' is neither"),
+        ("start_action = start", "mode = transport", "transport mode is not supported"),
+        ("start_action = start", "ah_proposals = sha256", "ah_proposals: AH is not supported"),
+        ("start_action = start", "updown = /bin/x", "updown: scripts are not part of the desired state"),
+        ("local_ts = 10.1.0.0/24", "local_ts = dynamic", "local_ts: dynamic is no IPv4 network"),
+        ("local_ts = 10.1.0.0/24", "local_ts = 10.9.0.0/24", "10.9.0.0/24 is no VPC network that the router"),
+        ("local_ts = 10.1.0.0/24", "local_ts = 10.1.0.0/24[tcp/80]", "is no IPv4 network"),
+        ("esp_proposals = aes256gcm16-ecp384", "", "leaves a choice, and no SA runs"),
+    ],
+)
+def test_what_has_no_place_in_the_desired_state_is_named(
+    fabric: Fabric, old: str, new: str, finding: str
+) -> None:
+    assert old in HAND_MADE
+    document, findings = imported(HAND_MADE.replace(old, new, 1), fabric)
+    assert document is None
+    assert any(finding in text and "error" in text for text in findings), findings
+
+
+def test_where_there_is_a_choice_what_was_negotiated_counts(fabric: Fabric) -> None:
+    text = HAND_MADE.replace("version = 2", "").replace(
+        "aes256-sha256-modp2048", "default, aes128-sha1-modp1024"
+    )
+    document, findings = imported(text, fabric, sa(ike="aes256-sha384-ecp384"))
+    assert document is not None
+    assert "dhGroup: 20" in document
+    assert "version: 2" in document
+    assert any("what was negotiated is taken: aes256-sha384-ecp384" in item for item in findings)
+
+
+def test_the_first_child_does_not_show_its_forward_secrecy(fabric: Fabric) -> None:
+    text = HAND_MADE.replace("esp_proposals = aes256gcm16-ecp384", "")
+    document, findings = imported(text, fabric, sa())
+    assert document is None
+    assert any("whether it has perfect forward secrecy is not known" in item for item in findings)
+    document, _ = imported(text, fabric, sa(esp="aes256-sha256-modp2048"))
+    assert document is not None
+    assert "pfs: dh-group14" in document
+
+
+def test_children_are_one_tunnel_when_they_carry_every_pair(fabric: Fabric) -> None:
+    one = "{ local_ts = 10.1.0.0/24\nremote_ts = %s\nesp_proposals = aes256-sha256\nrekey_time = %s\n}"
+    start, end = HAND_MADE[: HAND_MADE.index("            net {")], "}\n}\n}\n"
+    both = start + "a " + one % ("172.16.0.0/16", "1h") + "b " + one % ("172.18.0.0/16", "3600") + end
+    document, _ = imported(both, fabric)
+    assert document is not None
+    assert "cidrs: [172.16.0.0/16, 172.18.0.0/16]" in document
+    assert "pfs: dh-group0" in document
+    different = start + "a " + one % ("172.16.0.0/16", "1h") + "b " + one % ("172.18.0.0/16", "2h") + end
+    document, findings = imported(different, fabric)
+    assert document is None
+    assert any("its children are not one tunnel" in item for item in findings)
+
+
+def test_the_key_is_the_one_that_charon_would_take() -> None:
+    def key_of(secrets: str) -> tuple[Secret | None, list[str]]:
+        found = Diagnostics()
+        text = HAND_MADE[: HAND_MADE.index("secrets {")] + f"secrets {{\n{secrets}\n}}\n"
+        root, _ = inherit(read("swanctl.conf", text.encode(), lambda _: ()))
+        [source] = from_root(root)
+        item = draft(source, keys_of(root, found), (), found)
+        return (item.key if item is not None else None), [d.message for d in found]
+
+    every, peer = "ike-1 { secret = every\n}", "ike-2 { id = vpn@site-x.example\nsecret = peer\n}"
+    local = "ike-3 { id-a = fqdn:site-a.example\nid-b = other.example\nsecret = 0x6c6f63616c\n}"
+    address = "ike-4 { id = 198.51.100.7\nsecret = address\n}"
+    assert key_of(every)[0] == Secret(b"every")
+    assert key_of(every + peer)[0] == Secret(b"peer")
+    assert key_of(every + peer + local)[0] == Secret(b"local")
+    assert key_of(address)[0] == Secret(b"address")
+    assert key_of("eap-5 { id = site-a.example\nsecret = x\n}")[0] is None
+    assert any("its key is not known" in message for message in key_of("")[1])
+    ambiguous = key_of(peer + address)
+    assert ambiguous[0] is None
+    assert any("several keys fit" in message for message in ambiguous[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("site.example", IkeId(IdType.FQDN, "site.example")),
+        ("@1.2.3.4", IkeId(IdType.FQDN, "1.2.3.4")),
+        ("1.2.3.4", IkeId(IdType.IP, "1.2.3.4")),
+        ("a@b", IkeId(IdType.EMAIL, "a@b")),
+        ("@@a@b", IkeId(IdType.EMAIL, "a@b")),
+        ("fqdn:a@b", IkeId(IdType.FQDN, "a@b")),
+        ("rfc822:x", IkeId(IdType.EMAIL, "x")),
+        ("fqdn:#c3a9", IkeId(IdType.FQDN, "é")),
+    ],
+)
+def test_identities(text: str, wanted: IkeId) -> None:
+    assert identity(text) == wanted
+
+
+def test_times_proposals_and_keys() -> None:
+    assert [seconds(text) for text in ("90", "90s", "2m", "4h", "1d")] == [90, 90, 120, 14_400, 86_400]
+    assert proposal("aes256gcm128-prfsha384-x25519").integrity == "sha384"
+    assert proposal("chacha20poly1305").encryption == "chacha20-poly1305"
+    assert proposal("aes128-sha2_256-prfsha256-modp2048").group == 14
+    for text in ("1 h", "", "x"):
+        with pytest.raises(NotImportable):
+            seconds(text)
+    for text in ("0xPLANTED", "0sPLANTED!"):
+        with pytest.raises(NotImportable) as caught:
+            key(text)
+        assert "PLANTED" not in str(caught.value)
