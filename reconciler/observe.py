@@ -37,6 +37,7 @@ def observe_router(router: Router, sysctls: Iterable[str]) -> RouterState:
         addresses=snapshot.addresses,
         firewall=firewall.decode(snapshot.firewall),
         sysctls=snapshot.sysctls,
+        management=snapshot.management,
     )
 
 

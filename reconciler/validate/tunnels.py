@@ -68,6 +68,8 @@ def resolve_tunnels(
             location=item.location,
             previous_names=previous_names(item),
             reconnect=item.metadata.annotations.get(RECONNECT, ""),
+            protected=spec.deletion_protection,
+            redundancy_group=spec.redundancy_group or "",
             level=resolve_level(spec.reconcile, router.level),
         )
     return tunnels
