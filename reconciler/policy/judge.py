@@ -43,7 +43,7 @@ def judge(
 
 
 def _destroyed(plan: Plan) -> Iterator[ResourceChange]:
-    for change in plan.changes:
+    for change in sorted(plan.changes, key=lambda change: str(change.resource)):
         if change.resource.kind == "tunnel" and change.action is Action.DELETE:
             yield change
 

@@ -56,5 +56,9 @@ def _begun(window: Window, at: datetime) -> datetime | None:
 def _next(window: Window, after: datetime) -> datetime | None:
     """The next beginning in UTC. Durations are counted in UTC, so they are as long on the day on which the
     clocks change; a beginning that the clocks skip is taken when they have, as cron(8) does."""
-    found = next(CronSim(window.schedule, after.astimezone(ZoneInfo(window.timezone))), None)
-    return None if found is None else found.astimezone(UTC)
+    for local in CronSim(window.schedule, after.astimezone(ZoneInfo(window.timezone))):
+        begins = local.astimezone(UTC)
+        # From within the hour that comes twice cronsim finds the first time, which has been.
+        if begins > after:
+            return begins
+    return None
