@@ -8,10 +8,10 @@ from datetime import datetime
 from reconciler.facets import files
 from reconciler.facets.connections import connection_name
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Action, Disruption, Plan, ResourceChange
+from reconciler.model.plan import Action, Plan, ResourceChange
 from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.policy.judgement import Deferral, Finding, Judgement, Override, Refusal
-from reconciler.policy.units import End, Unit, units_of
+from reconciler.policy.units import End, Traffic, Unit, names_of, traffic_on, units_of
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_address, parse_cidr
 
@@ -31,7 +31,7 @@ def judge(
     found: list[Finding] = [
         *_protected(plan, states),
         *_deletions(plan, fabric, states),
-        *_management(units, states),
+        *_management(units, fabric, states),
         *_waiting(units, fabric, states, now, overrides),
     ]
     kept = [finding for finding in found if finding.override not in overrides]
@@ -88,27 +88,45 @@ def _tunnels_on(state: RouterState) -> set[str]:
     return names | {name.removesuffix(".conf") for name in state.files if files.is_ours(name)}
 
 
-def _management(units: tuple[Unit, ...], states: Mapping[str, RouterState]) -> Iterator[Refusal]:
-    """A tunnel that carries our own way to the router, or would from now on."""
+def _management(
+    units: tuple[Unit, ...], fabric: Fabric, states: Mapping[str, RouterState]
+) -> Iterator[Refusal]:
+    """A tunnel that carries our own way to a router, or would from now on. Which end brings about an
+    interruption does not matter, nor whether the other end changes at all."""
     for unit in units:
-        for end in unit.ends:
-            way = states[end.change.resource.router].management
-            if way is not None and (problem := _cuts(end, way)):
+        problems = [(end.change.resource.router, _moves(end, states)) for end in unit.ends]
+        if unit.interrupts:
+            ends = {(end.change.resource.router, end.change.resource.name) for end in unit.ends}
+            ends |= {(fabric.tunnels[n].router, n) for n in _both_ends(unit, fabric) if n in fabric.tunnels}
+            problems += [
+                (router, "what is interrupted carries")
+                for router, name in sorted(ends)
+                if router in states
+                and _rides(traffic_on(states[router], names_of(fabric, name)), states[router])
+            ]
+        for router, problem in problems:
+            way = states[router].management if problem else None
+            if way is not None:
                 yield Refusal(
                     unit.resources,
-                    f"{problem} the connection to {end.change.resource.router} itself ({way[1]} to {way[0]})",
+                    f"{problem} the connection to {router} itself ({way[1]} to {way[0]})",
                     "reach the router another way, or have somebody at its console",
                     Override.MANAGEMENT,
                 )
 
 
-def _cuts(end: End, way: Pair) -> str:
-    before, after = (any(_carries(pair, way) for pair in t.pairs) for t in (end.before, end.after))
-    if before and end.change.disruption.rank >= Disruption.INTERRUPTS.rank:
-        return "what is interrupted carries"
-    if before and not after:
+def _moves(end: End, states: Mapping[str, RouterState]) -> str:
+    """How our own way to a router would come to lie in a tunnel, or outside; empty when it stays."""
+    state = states[end.change.resource.router]
+    before, after = _rides(end.before, state), _rides(end.after, state)
+    if before and not after and end.after.pairs:
         return "the tunnel would no longer carry"
     return "the tunnel would from now on carry" if after and not before else ""
+
+
+def _rides(traffic: Traffic, state: RouterState) -> bool:
+    way = state.management
+    return way is not None and any(_carries(pair, way) for pair in traffic.pairs)
 
 
 def _carries(pair: Pair, way: Pair) -> bool:

@@ -59,7 +59,7 @@ def units_of(plan: Plan, fabric: Fabric, states: Mapping[str, RouterState]) -> t
     ends = [
         End(
             change,
-            traffic_on(states[change.resource.router], _names(fabric, change.resource.name)),
+            traffic_on(states[change.resource.router], names_of(fabric, change.resource.name)),
             _wanted(fabric, change.resource),
         )
         for change in plan.changes
@@ -93,7 +93,8 @@ def _keys(end: End) -> Iterator[Hashable]:
         yield frozenset(pair)
 
 
-def _names(fabric: Fabric, name: str) -> tuple[str, ...]:
+def names_of(fabric: Fabric, name: str) -> tuple[str, ...]:
+    """The names under which a tunnel may run."""
     known = fabric.tunnels.get(name)
     return (name, *known.previous_names) if known is not None else (name,)
 

@@ -1,5 +1,6 @@
 """Plans as people read them. Each folder holds a `live.yaml`, which is applied to routers in memory, a
-`desired.yaml`, which is planned against them, and the `plan.txt` that must come out, with what the limits say of it.
+`desired.yaml`, which is planned against them, and the `plan.txt` that must come out, with what the
+limits say of it.
 
 `UPDATE_GOLDEN=1 pytest tests/golden` writes the plans anew; read the difference before committing it.
 """

@@ -302,6 +302,19 @@ def test_a_tunnel_that_carries_our_own_way(way: tuple[str, str], words: str) -> 
     assert not judged(site, renewing(site.fabric, {0, 1}))[1].refusals, "no packet of ours is lost"
 
 
+@pytest.mark.parametrize("there", ["paris", "tokyo"])
+@pytest.mark.parametrize("asked", ["paris", "tokyo"])
+def test_whichever_end_interrupts_cuts_our_way_to_either(asked: str, there: str) -> None:
+    site = site_of(1)
+    way = ("10.101.0.1", "10.102.0.7") if there == "paris" else ("10.102.0.1", "10.101.0.7")
+    site.connect(there).host.management = way  # type: ignore[attr-defined]
+    wanted = each(site.fabric, lambda t: replace(t, reconnect="now" if t.router == asked else ""))
+    before, found = judged(site, wanted)
+    assert {change.resource.router for change in before.plan.changes} == {asked}
+    assert f"what is interrupted carries the connection to {there} itself" in found.refusals[0].reason
+    assert len(found.refusals) == 1
+
+
 def test_a_tunnel_that_would_take_our_own_way_in_or_leave_it_out() -> None:
     site = site_of(2)
     site.connect("paris").host.management = ("10.101.0.1", "10.102.0.200")  # type: ignore[attr-defined]
