@@ -155,32 +155,48 @@ def _waiting(
             yield Deferral(unit.resources, "no maintenance window is open", Override.WINDOWS, until)
         if Override.WINDOWS not in overrides:
             return
+    members, up = _redundant(fabric, states)
     going: list[Unit] = []
+    spent: set[str] = set()
     for unit in interrupting:
-        reason = _unsafe_now(unit, going, fabric, states)
+        groups = _groups(unit, fabric)
+        reason = _without_stand_in(sorted(groups), _both_ends(unit, fabric), spent, members, up)
         if not reason and policy.max_interrupted is not None and len(going) >= policy.max_interrupted:
             reason = f"{len(going)} are interrupted already, as many as may be at once"
         if reason:
             yield Deferral(unit.resources, reason, Override.BUDGET)
         if not reason or Override.BUDGET in overrides:
             going.append(unit)
+            spent |= groups
 
 
-def _unsafe_now(unit: Unit, going: list[Unit], fabric: Fabric, states: Mapping[str, RouterState]) -> str:
-    """Why a unit may not be interrupted for the sake of a redundancy group; empty when it may."""
-    names = _both_ends(unit, fabric)
-    for group in sorted(_groups(unit, fabric)):
-        if any(group in _groups(other, fabric) for other in going):
+def _redundant(
+    fabric: Fabric, states: Mapping[str, RouterState]
+) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Redundancy group to the enabled tunnels in it, and to those of them that are up."""
+    members: dict[str, set[str]] = {}
+    up: dict[str, set[str]] = {}
+    for tunnel in fabric.tunnels.values():
+        if tunnel.redundancy_group and tunnel.enabled:
+            members.setdefault(tunnel.redundancy_group, set()).add(tunnel.name)
+            if tunnel.router in states and _up(states[tunnel.router], names_of(fabric, tunnel.name)):
+                up.setdefault(tunnel.redundancy_group, set()).add(tunnel.name)
+    return members, up
+
+
+def _without_stand_in(
+    groups: list[str],
+    names: set[str],
+    spent: set[str],
+    members: Mapping[str, set[str]],
+    up: Mapping[str, set[str]],
+) -> str:
+    """Why a tunnel, by the names of its ends, may not be interrupted for the sake of its redundancy groups;
+    empty when it may. A group without another member protects nothing."""
+    for group in groups:
+        if group in spent:
             return f"another tunnel of the redundancy group {group} is interrupted"
-        others = [
-            tunnel
-            for tunnel in fabric.tunnels.values()
-            if tunnel.redundancy_group == group and tunnel.enabled and tunnel.name not in names
-        ]
-        if others and not any(
-            tunnel.router in states and _up(states[tunnel.router], (tunnel.name, *tunnel.previous_names))
-            for tunnel in others
-        ):
+        if members.get(group, set()) - names and not up.get(group, set()) - names:
             return f"no other tunnel of the redundancy group {group} is up"
     return ""
 
