@@ -31,6 +31,7 @@ def compile_router(
         files={files.file_name(name): files.render(item) for name, item in compiled.items()},
         addresses=addresses.compile_addresses(fabric.vips_of(router)),
         firewall=firewall.compile_firewall(tunnels, fabric.routers[router].mss),
+        guards={t.name: firewall.compile_firewall((t,), fabric.routers[router].mss) for t in tunnels},
         sysctls=sysctls.compile_sysctls(fabric.routers[router]),
         groups={tunnel.name: group_of(tunnel) for tunnel in tunnels},
         initiators=frozenset(tunnel.name for tunnel in tunnels if _initiates(tunnel)),
@@ -46,6 +47,7 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         secret=secret,
         former=_former(tunnel),
         reconnect=tunnel.reconnect,
+        protected=tunnel.protected,
     )
 
 

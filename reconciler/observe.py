@@ -44,6 +44,7 @@ def observe_router(
         addresses=snapshot.addresses,
         firewall=firewall.decode(snapshot.firewall),
         sysctls=snapshot.sysctls,
+        management=snapshot.management,
     )
 
 

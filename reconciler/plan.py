@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.diff import diff_router
+from reconciler.diff.host import firewall_changes
 from reconciler.diff.tunnels import switch_step
-from reconciler.model.plan import Establish, Phase, Plan, ResourceChange, Step
+from reconciler.facets.firewall import beside
+from reconciler.model.plan import Establish, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 
 Selector = Callable[[ResourceChange], bool]
@@ -45,13 +47,23 @@ def make_plan(
                 withheld[change.resource.name] = f"its other end is at {blocked[group]}, which is unreachable"
             else:
                 kept.append(change)
-        # The guard of a tunnel that stays for now must stay with it.
-        changes += kept if len(kept) == len(found) else _without_unguard(kept)
+        left_out = {change.resource for change in found} - {change.resource for change in kept}
+        changes += _guarding(kept, left_out, desired[router], live[router]) if left_out else kept
     return Plan(tuple(_one_initiator(changes, desired)), dead, withheld)
 
 
-def _without_unguard(changes: Iterable[ResourceChange]) -> Iterator[ResourceChange]:
-    for change in changes:
+def _guarding(
+    kept: Iterable[ResourceChange], left_out: set[Resource], desired: RouterConfig, live: RouterState
+) -> Iterator[ResourceChange]:
+    """What is left of a router's changes when some are left out: a tunnel that stays for now keeps its
+    guard, and its next one does not push that aside."""
+    tunnels = {resource.name for resource in left_out if resource.kind == "tunnel"}
+    firewall = beside(desired.firewall, live.firewall, desired.guards, tunnels)
+    table = {c.resource: c for c in firewall_changes(replace(desired, firewall=firewall), live)}
+    for found in kept:
+        change = table.get(found.resource) if found.resource.kind == "firewall" else found
+        if change is None:
+            continue
         steps = tuple(step for step in change.steps if step.phase is not Phase.UNGUARD)
         if steps or not change.steps:
             yield replace(change, steps=steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from reconciler.apply import Progress, apply_plan
 from reconciler.compile import compile_router, group_of
@@ -13,7 +14,7 @@ from reconciler.diagnosis.finding import locate
 from reconciler.examine import examine
 from reconciler.facets.connections import connection_name
 from reconciler.load import Document
-from reconciler.model.errors import KeysDiffer, TunnelwrightError, WeakKey
+from reconciler.model.errors import KeysDiffer, PlanUnsafe, TunnelwrightError, WeakKey
 from reconciler.model.fabric import Fabric, PskRef, Tunnel
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
@@ -22,6 +23,7 @@ from reconciler.model.router_config import PREFIX, RouterConfig
 from reconciler.model.secret import Secret
 from reconciler.observe import observe
 from reconciler.plan import Selector, make_plan
+from reconciler.policy import Judgement, Override, judge
 from reconciler.routers.protocol import Router
 from reconciler.secrets import STRONG_KEY_HINT, SecretStore, weakness
 from reconciler.verify import Probed, check_tunnel, check_tunnels, check_untouched, probe
@@ -128,9 +130,26 @@ def compare(
     return Preview(fabric, desired, observation, _plan(desired, observation, selected, reconnect))
 
 
-def narrowed(before: Preview, selected: Selector) -> Preview:
+def narrowed(before: Preview, selected: Selector, reconnect: frozenset[str] = frozenset()) -> Preview:
     """A preview from the same look with fewer changes."""
-    return replace(before, plan=_plan(before.desired, before.observation, selected))
+    return replace(before, plan=_plan(before.desired, before.observation, selected, reconnect))
+
+
+def judge_preview(before: Preview, overrides: frozenset[Override] = frozenset()) -> Judgement:
+    """What of a preview's plan may be done now."""
+    return judge(before.plan, before.fabric, before.observation.states, datetime.now(UTC), overrides)
+
+
+def check_safe(judgement: Judgement) -> None:
+    """Raises PlanUnsafe with every reason when a plan is refused."""
+    if judgement.refusals:
+        reasons = "; ".join(found.reason for found in judgement.refusals)
+        raise PlanUnsafe(f"refused as unsafe, nothing was done: {reasons}")
+
+
+def both(first: Selector, second: Selector) -> Selector:
+    """What two selectors select."""
+    return lambda change: first(change) and second(change)
 
 
 def renewed(

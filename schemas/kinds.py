@@ -9,6 +9,7 @@ from schemas.base import Document
 from schemas.network import PublicNetwork, VpcNetwork
 from schemas.policy import FabricDefaults
 from schemas.router import VpcRouter
+from schemas.safety import SafetyPolicy
 from schemas.tunnel import ADOPTS, RECONNECT, IPsecTunnel
 from schemas.vip import Vip
 
@@ -19,6 +20,7 @@ KINDS: Final[Mapping[str, type[Document]]] = {
     "Vip": Vip,
     "IPsecTunnel": IPsecTunnel,
     "FabricDefaults": FabricDefaults,
+    "SafetyPolicy": SafetyPolicy,
 }
 
 OWN_ANNOTATIONS = "tunnelwright/"

@@ -253,6 +253,22 @@ class IPsecTunnelSpec(Model):
         examples=[True],
         json_schema_extra=diagnosed("mirror-disabled"),
     )
+    deletion_protection: bool = Field(
+        default=False,
+        description=(
+            "True refuses every plan that would take the tunnel off its router, also once the document is "
+            "gone: the router keeps it in mind. To remove or disable the tunnel, first apply it with false."
+        ),
+        examples=[True],
+    )
+    redundancy_group: Name | None = Field(
+        default=None,
+        description=(
+            "Tunnels that stand in for one another name the same group: one of them is interrupted only "
+            "while another one of them is up, and never two at once."
+        ),
+        examples=["site-b-uplinks"],
+    )
     reconcile: TunnelReconcileSpec = Field(
         default_factory=TunnelReconcileSpec,
         description="How far reconcile runs go by themselves with this tunnel.",

@@ -62,6 +62,17 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Which limits are set aside, once."""
+    parser.add_argument(
+        "--override",
+        action="append",
+        default=[],
+        choices=("deletions", "windows", "budget", "management"),
+        help="set this limit of the safety policy aside, for this run",
+    )
+
+
 def add_applying(parser: argparse.ArgumentParser) -> None:
     """How an apply goes about it."""
     parser.add_argument("--auto-approve", action="store_true", help="do not ask")

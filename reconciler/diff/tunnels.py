@@ -110,6 +110,9 @@ def _look(desired: RouterConfig, live: Live, connection: Connection, *, asked: b
     if asked or (wanted and done is not None and done != wanted):
         other.append(Change("reconnect", done or None, "now" if asked else wanted, "file"))
     reconnect = bool(other[len(former) :])
+    if live_file is not None and files.protected_in(live_file) != connection.protected:
+        on_off = ("off", "on") if connection.protected else ("on", "off")
+        other.append(Change("deletionProtection", *on_off, "file"))
     if not file_same and not (config or stale or key or other):
         other.append(Change("file", None if live_file is None else "edited", "rendered", "file"))
     elif live_file is not None and live_file.mode != files.MODE:

@@ -103,6 +103,8 @@ def _value(key: str, text: str) -> Value:
 
 _PENDING = b"# A change is under way: until it is done, charon may hold another configuration than this.\n"
 
+_PROTECTED = b"\n# Deletion protection: on\n"
+
 _RECONNECT = re.compile(rb"^# Reconnect: (\S+)$", re.MULTILINE)
 
 
@@ -124,6 +126,11 @@ def reconnect_in(file: LiveFile | None) -> str | None:
     """The last reconnect that was done, empty for none; None when the file does not tell."""
     found = _RECONNECT.search(file.content.reveal()) if file is not None else None
     return found[1].decode().removeprefix("never") if found else None
+
+
+def protected_in(file: LiveFile | None) -> bool:
+    """Whether the tunnel was protected from deletion when its file was written."""
+    return file is not None and _PROTECTED in file.content.reveal()
 
 
 def connection_in(file: LiveFile | None, connection: str) -> Settings | None:

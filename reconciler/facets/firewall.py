@@ -10,7 +10,7 @@ drops it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Network
 from typing import Any, Final
 
@@ -212,6 +212,25 @@ def in_the_way(added: frozenset[Pair], removed: frozenset[Pair]) -> frozenset[Pa
         for source, destination in [_networks(pair)]
         if any(source.overlaps(first) and destination.overlaps(second) for first, second in wanted)
     )
+
+
+def beside(
+    desired: Firewall, live: LiveFirewall | None, guards: Mapping[str, Firewall], waiting: Collection[str]
+) -> Firewall:
+    """The table while some of the tunnels stay as they are: theirs is not added where it would push aside
+    what is there. `guards` has what each tunnel needs."""
+    found: dict[str, frozenset[Pair]] = {}
+    for name, (added, removed) in differences(desired, live).items():
+        needed = {
+            pair for tunnel, guard in guards.items() if tunnel not in waiting for pair in getattr(guard, name)
+        }
+        pushing = frozenset(
+            pair
+            for pair in getattr(desired, name) - needed
+            if _as_listed(pair) in added and in_the_way(frozenset({pair}), removed)
+        )
+        found[name] = getattr(desired, name) - pushing
+    return Firewall(found["guarded"], found["broadcast"], found["peers"], desired.mss)
 
 
 def _networks(pair: Pair) -> tuple[IPv4Network, IPv4Network]:

@@ -21,6 +21,8 @@ class ExitCode(IntEnum):
     INCOMPLETE = 8
     """An apply or a verification did not reach the desired state, or a diagnosis found something; the report
     says where."""
+    DEFERRED = 9
+    """All that may be done now was done and proven; the rest waits for a window or for the budget."""
 
 
 class TunnelwrightError(Exception):
@@ -66,6 +68,12 @@ class WeakKey(TunnelwrightError):
 
 class SourceUnavailable(TunnelwrightError):
     """The repository, the revision or the folder is not there."""
+
+
+class PlanUnsafe(TunnelwrightError):
+    """A limit refuses the plan; nothing of it was done."""
+
+    exit_code = ExitCode.UNSAFE
 
 
 class PlanStale(TunnelwrightError):

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Literal
 
 from reconciler.model.diagnostic import Location
+from reconciler.model.safety import SafetyPolicy
 
 
 class IdType(StrEnum):
@@ -181,6 +182,10 @@ class Tunnel:
     """A connection that somebody else has configured on the router: what runs by it is this tunnel."""
     reconnect: str = ""
     """A new value asks for the tunnel to be taken down and up once."""
+    protected: bool = False
+    """Whether a plan that destroys it is refused."""
+    redundancy_group: str = ""
+    """Of the tunnels with one name here at most one is interrupted at once."""
     level: Level = Level()
 
 
@@ -208,6 +213,7 @@ class Fabric:
     routers: Mapping[str, Router] = field(default_factory=dict)
     vips: Mapping[str, Vip] = field(default_factory=dict)
     tunnels: Mapping[str, Tunnel] = field(default_factory=dict)
+    safety: SafetyPolicy = field(default_factory=SafetyPolicy)
 
     def tunnels_of(self, router: str) -> tuple[Tunnel, ...]:
         """The tunnels that end at one router, by name."""

@@ -38,6 +38,8 @@ class Connection:
     """Connections by which it may run on the router still: of its previous names, or one that it adopts."""
     reconnect: str = ""
     """The last reconnect that was asked for; the router's file tells which was the last one done."""
+    protected: bool = False
+    """Whether a plan that destroys it is refused; the router's file keeps it in mind."""
 
     @property
     def children(self) -> tuple[str, ...]:
@@ -78,6 +80,8 @@ class RouterConfig:
     """Path below /etc/swanctl/conf.d to content; the content holds keys."""
     addresses: frozenset[InterfaceAddress] = frozenset()
     firewall: Firewall = field(default_factory=Firewall)
+    guards: Mapping[str, Firewall] = field(default_factory=dict)
+    """Tunnel to what it alone needs of the firewall."""
     sysctls: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Key (`net/ipv4/ip_forward`) to the values that are allowed."""
     groups: Mapping[str, str] = field(default_factory=dict)
@@ -167,6 +171,8 @@ class RouterState:
     addresses: frozenset[InterfaceAddress]
     firewall: LiveFirewall | None
     sysctls: Mapping[str, str]
+    management: Pair | None = None
+    """The router's and the controller's address on the way by which it was read; None where none is known."""
 
     @property
     def data_plane(self) -> str:

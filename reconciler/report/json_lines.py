@@ -17,6 +17,7 @@ from reconciler.model.plan import Action, Plan, ResourceChange, Step
 from reconciler.model.record import RunRecord
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
+from reconciler.policy import Judgement, Refusal
 
 FORMAT = "1.0"
 
@@ -36,6 +37,27 @@ def plan_objects(plan: Plan) -> Iterator[dict[str, Any]]:
         yield {"type": "withheld", "tunnel": tunnel, "reason": reason}
     counts = {action.value: plan.count(action) for action in Action}
     yield {"type": "plan_summary", **counts, "digest": plan_digest(plan)}
+
+
+def judgement_objects(judgement: Judgement) -> Iterator[dict[str, Any]]:
+    """One object for each thing that is refused, deferred or overridden, with what would override it."""
+    for kind, found in (
+        ("refused", judgement.refusals),
+        ("deferred", judgement.deferrals),
+        ("overridden", judgement.overridden),
+    ):
+        for item in found:
+            body: dict[str, Any] = {
+                "type": kind,
+                "resources": [str(resource) for resource in item.resources],
+                "reason": item.reason,
+                "override": None if item.override is None else item.override.value,
+            }
+            if isinstance(item, Refusal):
+                body["hint"] = item.hint
+            else:
+                body["until"] = None if item.until is None else item.until.isoformat()
+            yield body
 
 
 def resource_object(change: ResourceChange) -> dict[str, Any]:

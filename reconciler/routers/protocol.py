@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from reconciler.model.router_config import InterfaceAddress, LiveFile
+from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
 
 Message: TypeAlias = Mapping[str, Any]
@@ -45,6 +45,8 @@ class HostSnapshot:
     sysctls: Mapping[str, str]
     files: Mapping[str, LiveFile]
     """Our swanctl files by name below /etc/swanctl/conf.d."""
+    management: Pair | None = None
+    """The router's and the controller's address of the session that asked; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)

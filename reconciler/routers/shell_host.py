@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.model.errors import CommandRejected, Locked
-from reconciler.model.router_config import InterfaceAddress, LiveFile
+from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Ping
+from schemas.addresses import is_address
 
 _MARK = "--tunnelwright--"
 
@@ -25,6 +26,7 @@ _MARK = "--tunnelwright--"
 # any other failure of it must not pass for that, so its own words are looked at.
 _SNAPSHOT = f"""
 set -eu
+echo "${{SSH_CONNECTION:-}}"
 ip -j -4 address show
 echo '{_MARK}'
 if ! nft -j list table inet tunnelwright 2>/tmp/.tunnelwright-nft.$$; then
@@ -141,12 +143,14 @@ class ShellHost:
     def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
         """Read everything in one command."""
         output = self._script("observe", _SNAPSHOT, *sysctls)
+        session, _, output = output.partition(b"\n")
         addresses, listing, settings, archive = output.split(f"{_MARK}\n".encode(), 3)
         return HostSnapshot(
             addresses=_addresses(json.loads(addresses)),
             firewall=listing.decode(),
             sysctls=dict(line.split(" ", 1) for line in settings.decode().splitlines()),
             files=_unpack(archive),
+            management=_management(session.decode()),
         )
 
     def inspect(self) -> HostInspection:
@@ -228,6 +232,15 @@ class ShellHost:
         words = [line for line in said if not line.endswith("due to previous errors")]
         text = words[-1] if words else f"exit status {done.status}"
         return CommandRejected(text, router=self._router, operation=operation)
+
+
+def _management(session: str) -> Pair | None:
+    """SSH_CONNECTION (sshd(8), environment): the client's address and port, then the server's. sshd without
+    a socket calls them UNKNOWN."""
+    words = session.split()
+    if len(words) != 4 or not (is_address(words[0]) and is_address(words[2])):
+        return None
+    return words[2], words[0]
 
 
 def _addresses(links: list[dict[str, Any]]) -> frozenset[InterfaceAddress]:

@@ -20,20 +20,22 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.router_config import RouterConfig
+from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report import json_lines
 from reconciler.run import (
     Connect,
     Preview,
     apply,
     check_keys,
+    check_safe,
     compare,
     compile_fabric,
+    judge_preview,
     narrowed,
     prove,
     renewed,
 )
 from reconciler.secrets import SecretStore
-from reconciler.service.levels import ByCommit, changed_by_commit, held_back
 from reconciler.service.mirror import Mirror
 from reconciler.validate import validate
 from reconciler.verify import installed
@@ -154,10 +156,17 @@ def _run(wiring: Wiring, wanted: _Wanted, account: _Account) -> Result:
     by_commit = _by_commit(wiring, wanted, seen.plan)
     held = held_back(wanted.fabric, seen.plan, by_commit)
     allowed = narrowed(seen, lambda change: change.resource not in held)
+    judgement = judge_preview(allowed)
     account.objects += json_lines.plan_objects(seen.plan)
     account.objects += [
         {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
     ]
+    account.objects += json_lines.judgement_objects(judgement)
+    check_safe(judgement)
+    waiting = judgement.deferred
+    held |= {resource: found.reason for resource, found in waiting.items()}
+    if waiting:
+        allowed = narrowed(seen, lambda change: change.resource not in held)
     _tell_missing(wanted.fabric, seen, account)
     if held:
         account.notes.append(

@@ -17,6 +17,7 @@ from schemas.kinds import ANNOTATIONS, KINDS, OWN_ANNOTATIONS
 from schemas.network import PublicNetworkSpec, VpcNetworkSpec
 from schemas.policy import FabricDefaultsSpec
 from schemas.router import VpcRouterSpec
+from schemas.safety import SafetyPolicySpec
 from schemas.tunnel import IPsecTunnelSpec
 from schemas.vip import VipSpec
 
@@ -102,6 +103,7 @@ class Catalog:
     vips: dict[str, Item[VipSpec]] = field(default_factory=dict)
     tunnels: dict[str, Item[IPsecTunnelSpec]] = field(default_factory=dict)
     defaults: dict[str, Item[FabricDefaultsSpec]] = field(default_factory=dict)
+    safety: dict[str, Item[SafetyPolicySpec]] = field(default_factory=dict)
     broken: dict[tuple[str, str], Document] = field(default_factory=dict)
     """(kind, name) of documents that have errors: references to them are not dangling."""
 
@@ -147,6 +149,7 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
         "Vip": catalog.vips,
         "IPsecTunnel": catalog.tunnels,
         "FabricDefaults": catalog.defaults,
+        "SafetyPolicy": catalog.safety,
     }
     seen: dict[tuple[str, str], Location] = {}
     for document in loaded.documents:
@@ -164,12 +167,17 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
             continue
         _check_annotations(kind, parsed.metadata, document, found)
         tables[kind][parsed.metadata.name] = Item(kind, parsed.metadata, parsed.spec, document)
-    for extra in sorted(catalog.defaults.values(), key=lambda item: item.location)[1:]:
-        first = min(item.location for item in catalog.defaults.values())
-        found.error(
-            "second-defaults", extra.location, "there is at most one FabricDefaults", related=(first,)
-        )
+    for single in (catalog.defaults, catalog.safety):
+        _check_single(single, found)
     return catalog
+
+
+def _check_single(table: Mapping[str, Item[Any]], found: Diagnostics) -> None:
+    """There is at most one document of its kind."""
+    items = sorted(table.values(), key=lambda item: item.location)
+    for extra in items[1:]:
+        message = f"there is at most one {extra.kind}"
+        found.error("second-defaults", extra.location, message, related=(items[0].location,))
 
 
 def _check_annotations(kind: str, metadata: Metadata, document: Document, found: Diagnostics) -> None:

@@ -9,6 +9,7 @@ from reconciler.validate.catalog import build_catalog
 from reconciler.validate.networks import check_networks, public_networks, vpc_networks
 from reconciler.validate.pairs import pair_tunnels
 from reconciler.validate.routers import resolve_routers
+from reconciler.validate.safety import safety_policy
 from reconciler.validate.selectors import check_selectors
 from reconciler.validate.tunnels import resolve_tunnels
 from reconciler.validate.vips import resolve_vips
@@ -34,6 +35,7 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
             routers=routers,
             vips=vips,
             tunnels=pair_tunnels(catalog, vips, tunnels, found),
+            safety=safety_policy(catalog),
         ),
         found,
     )

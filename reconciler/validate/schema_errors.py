@@ -36,11 +36,15 @@ CUSTOM_CODES: Mapping[str, str] = {
     "cidr_host_bits": "cidr-host-bits",
     "invalid_id": "invalid-id",
     "invalid_host_key": "invalid-host-key",
+    "invalid_schedule": "invalid-schedule",
+    "invalid_timezone": "invalid-timezone",
     "refused": "refused",
     "exactly_one": "exactly-one",
 }
 _CUSTOM_ALLOWED: Mapping[str, str] = {
     "invalid_host_key": "an Ed25519, ECDSA or RSA public key: ssh-ed25519 AAAA…",
+    "invalid_schedule": "minute, hour, day of the month, month, day of the week, such as 0 2 * * SAT",
+    "invalid_timezone": "a name of the IANA time zone database, such as Europe/Paris",
     "invalid_address": "four numbers from 0 to 255 without leading zeros, such as 203.0.113.10",
     "invalid_cidr": "an address and a prefix length, such as 10.1.0.0/24",
 }

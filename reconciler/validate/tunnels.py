@@ -69,6 +69,8 @@ def resolve_tunnels(
             previous_names=previous_names(item),
             adopts=item.metadata.annotations.get(ADOPTS, ""),
             reconnect=item.metadata.annotations.get(RECONNECT, ""),
+            protected=spec.deletion_protection,
+            redundancy_group=spec.redundancy_group or "",
             level=resolve_level(spec.reconcile, router.level),
         )
     return tunnels

@@ -1,5 +1,6 @@
 """Plans as people read them. Each folder holds a `live.yaml`, which is applied to routers in memory, a
-`desired.yaml`, which is planned against them, and the `plan.txt` that must come out.
+`desired.yaml`, which is planned against them, and the `plan.txt` that must come out, with what the
+limits say of it.
 
 `UPDATE_GOLDEN=1 pytest tests/golden` writes the plans anew; read the difference before committing it.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ import pytest
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
+from reconciler.policy import judge
+from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.plan_text import plan_lines
 from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.run import apply, preview
@@ -22,6 +26,7 @@ from reconciler.secrets import FINGERPRINT_KEY, SecretStore
 from reconciler.validate import validate
 
 HERE = Path(__file__).parent
+NOW = datetime(2026, 5, 9, 12, tzinfo=UTC)
 CASES = sorted(path.name for path in HERE.iterdir() if (path / "desired.yaml").exists())
 
 
@@ -50,7 +55,10 @@ def test_the_plan_is_the_golden_one(case: str, tmp_path: Path) -> None:
         for name, router in desired.routers.items()
     }
     apply(preview(live, store, routers.__getitem__), routers.__getitem__, patience=0.1)
-    text = "".join(f"{line.text}\n" for line in plan_lines(preview(desired, store, routers.__getitem__).plan))
+    planned = preview(desired, store, routers.__getitem__)
+    judgement = judge(planned.plan, desired, planned.observation.states, NOW)
+    lines = [*plan_lines(planned.plan), *judgement_lines(judgement)]
+    text = "".join(f"{line.text}\n" for line in lines)
     golden = HERE / case / "plan.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(text)

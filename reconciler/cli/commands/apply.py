@@ -22,6 +22,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_selection(parser)
     options.add_output(parser)
     options.add_applying(parser)
+    options.add_overrides(parser)
     parser.add_argument("--plan", type=Path, metavar="FILE", help="apply this saved plan; asks nothing")
     parser.set_defaults(run=run)
 
@@ -50,12 +51,17 @@ def perform(
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.locking import locked  # noqa: PLC0415
     from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
-    from reconciler.report import json_lines, plan_text  # noqa: PLC0415
+    from reconciler.policy import Override  # noqa: PLC0415
+    from reconciler.report import json_lines, judgement_text, plan_text  # noqa: PLC0415
     from reconciler.run import (  # noqa: PLC0415
         apply,
+        both,
         check_keys,
         check_reconnect,
+        check_safe,
         check_targets,
+        judge_preview,
+        narrowed,
         preview,
         targeting,
     )
@@ -76,8 +82,17 @@ def perform(
             saved.check(loaded, before.plan)
         output.lines(plan_text.plan_lines(before.plan))
         output.objects(json_lines.plan_objects(before.plan))
+        judgement = judge_preview(before, frozenset(map(Override, arguments.override)))
+        output.lines(judgement_text.judgement_lines(judgement))
+        output.objects(json_lines.judgement_objects(judgement))
+        check_safe(judgement)
         if before.plan.empty:
             return ExitCode.UNREACHABLE if before.plan.unreachable else ExitCode.OK
+        if judgement.deferrals:
+            selected = both(selected, judgement.allows)
+            before = narrowed(before, selected, reconnect)
+            if before.plan.empty:
+                return ExitCode.DEFERRED
         if saved is None and not arguments.auto_approve and not _approved():
             raise TunnelwrightError(
                 "not applied: nobody said yes", hint="--auto-approve applies without asking"
@@ -96,7 +111,12 @@ def perform(
     output.objects([{"type": "apply_summary", "converged": applied.converged}])
     if before.plan.unreachable:
         return ExitCode.UNREACHABLE
-    return ExitCode.OK if applied.converged else ExitCode.INCOMPLETE
+    if not applied.converged:
+        return ExitCode.INCOMPLETE
+    if judgement.deferrals:
+        output.lines([judgement_text.still_waiting(judgement)])
+        return ExitCode.DEFERRED
+    return ExitCode.OK
 
 
 def _approved() -> bool:

@@ -15,6 +15,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_tree(parser)
     options.add_routers(parser)
     options.add_selection(parser)
+    options.add_overrides(parser)
     options.add_output(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="save the plan for `apply FILE`")
     parser.add_argument(
@@ -30,9 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli import saved_plan  # noqa: PLC0415
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.report.json_lines import plan_digest, plan_objects  # noqa: PLC0415
+    from reconciler.policy import Override  # noqa: PLC0415
+    from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects  # noqa: PLC0415
+    from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
     from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
-    from reconciler.run import check_keys, check_targets, preview, targeting  # noqa: PLC0415
+    from reconciler.run import check_keys, check_targets, judge_preview, preview, targeting  # noqa: PLC0415
 
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
@@ -49,6 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_keys(found, store)
     output.lines(plan_lines(found.plan))
     output.objects(plan_objects(found.plan))
+    judgement = judge_preview(found, frozenset(map(Override, arguments.override)))
+    output.lines(judgement_lines(judgement))
+    output.objects(judgement_objects(judgement))
     if arguments.out is not None:
         saved = saved_plan.SavedPlan(
             arguments.tree,
@@ -60,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
             excluded,
         )
         saved_plan.write(arguments.out, saved, found.plan)
+    if judgement.refusals:
+        return ExitCode.UNSAFE
     if found.plan.unreachable:
         return ExitCode.UNREACHABLE
     if arguments.detailed_exitcode and not found.plan.empty:

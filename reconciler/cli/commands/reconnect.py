@@ -15,6 +15,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_routers(parser)
     options.add_output(parser)
     options.add_applying(parser)
+    options.add_overrides(parser)
     parser.set_defaults(run=run)
 
 

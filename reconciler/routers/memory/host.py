@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.facets import files as swanctl_files
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
-from reconciler.model.router_config import InterfaceAddress, LiveFile
+from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Ping
 
@@ -28,6 +28,7 @@ class MemoryHost:
         self._lock = ("", 0.0)
         self.addresses = set(addresses)
         self.sysctls: dict[str, str] = {}
+        self.management: Pair | None = None
         self.files: dict[str, LiveFile] = {}
         self.table: list[dict[str, Any]] | None = None
         """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
@@ -38,7 +39,11 @@ class MemoryHost:
         listing = "" if self.table is None else json.dumps({"nftables": self.table})
         defaults = {key: "1" if key.endswith("rp_filter") else "0" for key in sysctls}
         return HostSnapshot(
-            frozenset(self.addresses), listing, {**defaults, **self.sysctls}, dict(self.files)
+            frozenset(self.addresses),
+            listing,
+            {**defaults, **self.sysctls},
+            dict(self.files),
+            self.management,
         )
 
     def inspect(self) -> HostInspection:

@@ -1,0 +1,8 @@
+"""Plan -> what of it may be done now: refused as a whole, put off in part, or allowed. Pure."""
+
+from __future__ import annotations
+
+from reconciler.policy.judge import judge
+from reconciler.policy.judgement import Deferral, Judgement, Override, Refusal
+
+__all__ = ["Deferral", "Judgement", "Override", "Refusal", "judge"]

@@ -1,0 +1,221 @@
+"""The limits, one function each, and the judgement that they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from reconciler.facets import files
+from reconciler.facets.connections import connection_name
+from reconciler.model.fabric import Fabric
+from reconciler.model.plan import Action, Plan, ResourceChange
+from reconciler.model.router_config import PREFIX, Pair, RouterState
+from reconciler.policy.judgement import Deferral, Finding, Judgement, Override, Refusal
+from reconciler.policy.units import End, Traffic, Unit, names_of, traffic_on, units_of
+from reconciler.policy.windows import next_permitted, permitted
+from schemas.addresses import parse_address, parse_cidr
+
+
+def judge(
+    plan: Plan,
+    fabric: Fabric,
+    states: Mapping[str, RouterState],
+    now: datetime,
+    overrides: frozenset[Override] = frozenset(),
+) -> Judgement:
+    """What of a plan may be done at `now`, which has a time zone. `states` are those it was made from.
+
+    Every reason to refuse is found, not the first. What is overridden is reported as such.
+    """
+    units = units_of(plan, fabric, states)
+    found: list[Finding] = [
+        *_protected(plan, states),
+        *_deletions(plan, fabric, states),
+        *_management(units, fabric, states),
+        *_waiting(units, fabric, states, now, overrides),
+    ]
+    kept = [finding for finding in found if finding.override not in overrides]
+    return Judgement(
+        tuple(finding for finding in kept if isinstance(finding, Refusal)),
+        tuple(finding for finding in kept if isinstance(finding, Deferral)),
+        tuple(finding for finding in found if finding.override in overrides),
+    )
+
+
+def _destroyed(plan: Plan) -> Iterator[ResourceChange]:
+    for change in sorted(plan.changes, key=lambda change: str(change.resource)):
+        if change.resource.kind == "tunnel" and change.action is Action.DELETE:
+            yield change
+
+
+def _protected(plan: Plan, states: Mapping[str, RouterState]) -> Iterator[Refusal]:
+    """The router's file says whether a tunnel is protected, so that the word outlives the document."""
+    for change in _destroyed(plan):
+        resource = change.resource
+        file = states[resource.router].files.get(files.file_name(connection_name(resource.name)))
+        if files.protected_in(file):
+            yield Refusal(
+                (resource,),
+                "it is protected from deletion, as its file on the router says",
+                "first commit and apply `deletionProtection: false`, then remove or disable it",
+            )
+
+
+def _deletions(plan: Plan, fabric: Fabric, states: Mapping[str, RouterState]) -> Iterator[Refusal]:
+    """A plan that destroys many tunnels of what is there was rarely meant."""
+    policy = fabric.safety
+    doomed = [change.resource for change in _destroyed(plan)]
+    there = {name: len(_tunnels_on(state)) for name, state in states.items()}
+    scopes = [(f"on {name}", {name}) for name in sorted(there)]
+    if len(there) > 1:
+        scopes.append(("on all routers", set(there)))
+    for words, routers in scopes:
+        gone = tuple(resource for resource in doomed if resource.router in routers)
+        total = sum(there[name] for name in routers)
+        if total >= policy.deletions_minimum and len(gone) * 100 > total * policy.max_deleted_share:
+            yield Refusal(
+                gone,
+                f"{len(gone)} of the {total} tunnel ends {words} would be destroyed, "
+                f"more than {policy.max_deleted_share}%",
+                "is this the right revision and folder?",
+                Override.DELETIONS,
+            )
+
+
+def _tunnels_on(state: RouterState) -> set[str]:
+    names = {name for name in state.connections if name.startswith(PREFIX)}
+    names |= {sa.connection for sa in state.sas if not sa.ending}
+    return names | {name.removesuffix(".conf") for name in state.files if files.is_ours(name)}
+
+
+def _management(
+    units: tuple[Unit, ...], fabric: Fabric, states: Mapping[str, RouterState]
+) -> Iterator[Refusal]:
+    """A tunnel that carries our own way to a router, or would from now on. Which end brings about an
+    interruption does not matter, nor whether the other end changes at all."""
+    for unit in units:
+        problems = [(end.change.resource.router, _moves(end, states)) for end in unit.ends]
+        if unit.interrupts:
+            ends = {(end.change.resource.router, end.change.resource.name) for end in unit.ends}
+            ends |= {(fabric.tunnels[n].router, n) for n in _both_ends(unit, fabric) if n in fabric.tunnels}
+            problems += [
+                (router, "what is interrupted carries")
+                for router, name in sorted(ends)
+                if router in states
+                and _rides(traffic_on(states[router], names_of(fabric, name)), states[router])
+            ]
+        for router, problem in problems:
+            way = states[router].management if problem else None
+            if way is not None:
+                yield Refusal(
+                    unit.resources,
+                    f"{problem} the connection to {router} itself ({way[1]} to {way[0]})",
+                    "reach the router another way, or have somebody at its console",
+                    Override.MANAGEMENT,
+                )
+
+
+def _moves(end: End, states: Mapping[str, RouterState]) -> str:
+    """How our own way to a router would come to lie in a tunnel, or outside; empty when it stays."""
+    state = states[end.change.resource.router]
+    before, after = _rides(end.before, state), _rides(end.after, state)
+    if before and not after and end.after.pairs:
+        return "the tunnel would no longer carry"
+    return "the tunnel would from now on carry" if after and not before else ""
+
+
+def _rides(traffic: Traffic, state: RouterState) -> bool:
+    way = state.management
+    return way is not None and any(_carries(pair, way) for pair in traffic.pairs)
+
+
+def _carries(pair: Pair, way: Pair) -> bool:
+    """Whether packets between two addresses match a pair of selectors."""
+    for cidr, address in zip(pair, way, strict=True):
+        interval, number = parse_cidr(cidr), parse_address(address)
+        if not interval.first <= number <= interval.last:
+            return False
+    return True
+
+
+def _waiting(
+    units: tuple[Unit, ...],
+    fabric: Fabric,
+    states: Mapping[str, RouterState],
+    now: datetime,
+    overrides: frozenset[Override],
+) -> Iterator[Deferral]:
+    """Who has to wait: all that interrupts while no window is open, else those for whom the budget is spent,
+    in order of name. What is overridden waits for nothing, so it counts as interrupted."""
+    policy = fabric.safety
+    interrupting = [unit for unit in units if unit.interrupts]
+    if interrupting and not permitted(policy.windows, now):
+        until = next_permitted(policy.windows, now)
+        for unit in interrupting:
+            yield Deferral(unit.resources, "no maintenance window is open", Override.WINDOWS, until)
+        if Override.WINDOWS not in overrides:
+            return
+    members, up = _redundant(fabric, states)
+    going: list[Unit] = []
+    spent: set[str] = set()
+    for unit in interrupting:
+        groups = _groups(unit, fabric)
+        reason = _without_stand_in(sorted(groups), _both_ends(unit, fabric), spent, members, up)
+        if not reason and policy.max_interrupted is not None and len(going) >= policy.max_interrupted:
+            reason = f"{len(going)} are interrupted already, as many as may be at once"
+        if reason:
+            yield Deferral(unit.resources, reason, Override.BUDGET)
+        if not reason or Override.BUDGET in overrides:
+            going.append(unit)
+            spent |= groups
+
+
+def _redundant(
+    fabric: Fabric, states: Mapping[str, RouterState]
+) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Redundancy group to the enabled tunnels in it, and to those of them that are up."""
+    members: dict[str, set[str]] = {}
+    up: dict[str, set[str]] = {}
+    for tunnel in fabric.tunnels.values():
+        if tunnel.redundancy_group and tunnel.enabled:
+            members.setdefault(tunnel.redundancy_group, set()).add(tunnel.name)
+            if tunnel.router in states and _up(states[tunnel.router], names_of(fabric, tunnel.name)):
+                up.setdefault(tunnel.redundancy_group, set()).add(tunnel.name)
+    return members, up
+
+
+def _without_stand_in(
+    groups: list[str],
+    names: set[str],
+    spent: set[str],
+    members: Mapping[str, set[str]],
+    up: Mapping[str, set[str]],
+) -> str:
+    """Why a tunnel, by the names of its ends, may not be interrupted for the sake of its redundancy groups;
+    empty when it may. A group without another member protects nothing."""
+    for group in groups:
+        if group in spent:
+            return f"another tunnel of the redundancy group {group} is interrupted"
+        if members.get(group, set()) - names and not up.get(group, set()) - names:
+            return f"no other tunnel of the redundancy group {group} is up"
+    return ""
+
+
+def _both_ends(unit: Unit, fabric: Fabric) -> set[str]:
+    known = [fabric.tunnels[r.name] for r in unit.resources if r.name in fabric.tunnels]
+    return {r.name for r in unit.resources} | {tunnel.mirror for tunnel in known if tunnel.mirror}
+
+
+def _groups(unit: Unit, fabric: Fabric) -> set[str]:
+    known = (fabric.tunnels.get(name) for name in _both_ends(unit, fabric))
+    return {tunnel.redundancy_group for tunnel in known if tunnel is not None and tunnel.redundancy_group}
+
+
+def _up(state: RouterState, tunnels: tuple[str, ...]) -> bool:
+    names = {connection_name(tunnel) for tunnel in tunnels}
+    return any(
+        sa.connection in names
+        and sa.state == "ESTABLISHED"
+        and any(child.state == "INSTALLED" for child in sa.children)
+        for sa in state.sas
+    )

@@ -1,0 +1,145 @@
+"""What changes together or not at all: a tunnel with both of its ends, and what takes over from it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from reconciler.facets.connections import connection_name, guarded_pairs
+from reconciler.model.fabric import Fabric
+from reconciler.model.plan import Disruption, Plan, Resource, ResourceChange
+from reconciler.model.router_config import Pair, RouterState
+from reconciler.validate.overlaps import overlapping
+from schemas.addresses import parse_cidr
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What a tunnel end carries: (local, peer) CIDRs, between (local, peer) addresses."""
+
+    pairs: frozenset[Pair] = frozenset()
+    ends: frozenset[Pair] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A tunnel end that changes, with what it carries on the router now and what it shall carry."""
+
+    change: ResourceChange
+    before: Traffic
+    after: Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Tunnel ends that change together."""
+
+    ends: tuple[End, ...]
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """Its ends, in order."""
+        return tuple(end.change.resource for end in self.ends)
+
+    @property
+    def interrupts(self) -> bool:
+        """True when a change at any end costs traffic that flows."""
+        return any(end.change.disruption.rank >= Disruption.INTERRUPTS.rank for end in self.ends)
+
+
+def units_of(plan: Plan, fabric: Fabric, states: Mapping[str, RouterState]) -> tuple[Unit, ...]:
+    """The tunnels of a plan, in order of their first end.
+
+    Two ends are one unit when they are planned as one group; when they join the same two addresses, now or
+    then, as the ends of a tunnel do that Git has no more; or when one is to carry what another one of that
+    router carries still. Whatever stood between such two would leave a tunnel with one end, or two
+    tunnels with one traffic.
+    """
+    ends = [
+        End(
+            change,
+            traffic_on(states[change.resource.router], names_of(fabric, change.resource.name)),
+            _wanted(fabric, change.resource),
+        )
+        for change in plan.changes
+        if change.resource.kind == "tunnel"
+    ]
+    parents = list(range(len(ends)))
+
+    def root(index: int) -> int:
+        while parents[index] != index:
+            parents[index] = parents[parents[index]]
+            index = parents[index]
+        return index
+
+    firsts: dict[Hashable, int] = {}
+    for index, end in enumerate(ends):
+        for key in _keys(end):
+            parents[root(index)] = root(firsts.setdefault(key, index))
+    for one, other in _successions(ends):
+        parents[root(one)] = root(other)
+    members: dict[int, list[End]] = {}
+    for index, end in enumerate(ends):
+        members.setdefault(root(index), []).append(end)
+    found = (Unit(tuple(sorted(part, key=lambda end: str(end.change.resource)))) for part in members.values())
+    return tuple(sorted(found, key=lambda unit: str(unit.resources[0])))
+
+
+def _keys(end: End) -> Iterator[Hashable]:
+    for step in end.change.steps:
+        yield "group", step.group
+    for pair in end.before.ends | end.after.ends:
+        yield frozenset(pair)
+
+
+def names_of(fabric: Fabric, name: str) -> tuple[str, ...]:
+    """The names under which a tunnel may run."""
+    known = fabric.tunnels.get(name)
+    return (name, *known.previous_names) if known is not None else (name,)
+
+
+def _wanted(fabric: Fabric, resource: Resource) -> Traffic:
+    tunnel = fabric.tunnels.get(resource.name)
+    if tunnel is None or not tunnel.enabled or tunnel.router != resource.router:
+        return Traffic()
+    return Traffic(frozenset(guarded_pairs(tunnel)), frozenset({(tunnel.vip.address, tunnel.peer_address)}))
+
+
+def traffic_on(state: RouterState, tunnels: tuple[str, ...]) -> Traffic:
+    """What tunnels carry by their loaded connections and their running SAs."""
+    pairs: set[Pair] = set()
+    ends: set[Pair] = set()
+    names = {connection_name(tunnel) for tunnel in tunnels}
+    for name in names & state.connections.keys():
+        settings = state.connections[name]
+        ends |= set(product(_texts(settings.get("local_addrs")), _texts(settings.get("remote_addrs"))))
+        children = settings.get("children")
+        for child in children.values() if isinstance(children, Mapping) else ():
+            if isinstance(child, Mapping):
+                pairs |= set(product(_texts(child.get("local_ts")), _texts(child.get("remote_ts"))))
+    for sa in state.sas:
+        if sa.connection in names and not sa.ending:
+            ends.add((sa.local_address, sa.remote_address))
+            for running in sa.children:
+                pairs |= set(product(running.local_ts, running.remote_ts))
+    return Traffic(frozenset(pairs), frozenset(ends))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _successions(ends: list[End]) -> Iterator[tuple[int, int]]:
+    """Pairs of ends, by index, of which one is to carry what the other one on its router carries now."""
+    by_router: dict[str, list[tuple[int, Pair, bool]]] = {}
+    for index, end in enumerate(ends):
+        entries = by_router.setdefault(end.change.resource.router, [])
+        entries += [(index, pair, False) for pair in end.before.pairs]
+        entries += [(index, pair, True) for pair in end.after.pairs]
+    for entries in by_router.values():
+        remotes = [parse_cidr(pair[1]) for _, pair, _ in entries]
+        for first, second in overlapping(remotes):
+            (one, (source, _), then), (other, (another, _), later) = entries[first], entries[second]
+            if one != other and then != later and parse_cidr(source).overlaps(parse_cidr(another)):
+                yield one, other

@@ -1,0 +1,64 @@
+"""Maintenance windows: whether tunnels may be interrupted at a time, and when they next may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from reconciler.model.safety import Window
+
+_MOST_STEPS = 1000
+"""Ends and beginnings that are looked at for the next time."""
+
+
+def permitted(windows: Sequence[Window], at: datetime) -> bool:
+    """True when no window denies, and one allows or none is there to allow. `at` has a time zone."""
+    if any(window.kind == "deny" and _begun(window, at) is not None for window in windows):
+        return False
+    allowing = [window for window in windows if window.kind == "allow"]
+    return not allowing or any(_begun(window, at) is not None for window in allowing)
+
+
+def next_permitted(windows: Sequence[Window], after: datetime) -> datetime | None:
+    """The next time in UTC at which `permitted` holds; None when none is in sight."""
+    at = after.astimezone(UTC)
+    for _ in range(_MOST_STEPS):
+        if permitted(windows, at):
+            return at
+        turns = list(_turns(windows, at))
+        if not turns:
+            return None
+        at = min(turns)
+    return None
+
+
+def _turns(windows: Sequence[Window], at: datetime) -> Iterator[datetime]:
+    """When a window that denies ends, or one that allows begins, after a time."""
+    for window in windows:
+        begun = _begun(window, at)
+        if window.kind == "allow":
+            begins = _next(window, at)
+            if begins is not None:
+                yield begins
+        elif begun is not None:
+            yield begun + timedelta(seconds=window.duration)
+
+
+def _begun(window: Window, at: datetime) -> datetime | None:
+    """When the window that is open at a time began; of several the first."""
+    begins = _next(window, at.astimezone(UTC) - timedelta(seconds=window.duration))
+    return begins if begins is not None and begins <= at else None
+
+
+def _next(window: Window, after: datetime) -> datetime | None:
+    """The next beginning in UTC. Durations are counted in UTC, so they are as long on the day on which the
+    clocks change; a beginning that the clocks skip is taken when they have, as cron(8) does."""
+    for local in CronSim(window.schedule, after.astimezone(ZoneInfo(window.timezone))):
+        begins = local.astimezone(UTC)
+        # From within the hour that comes twice cronsim finds the first time, which has been.
+        if begins > after:
+            return begins
+    return None

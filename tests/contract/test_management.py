@@ -1,0 +1,91 @@
+"""A router that is reached through the very tunnel that changes: sshd tells, and the plan is refused."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from lab.topology import Role
+from reconciler.model.errors import ExitCode, PlanUnsafe
+from reconciler.model.fabric import Fabric
+from reconciler.policy import Override
+from reconciler.routers.docker_exec import run_in_container
+from reconciler.routers.protocol import Router
+from reconciler.routers.ssh_router import SshRouter
+from reconciler.run import apply, check_safe, judge_preview
+from tests.contract.sites import Site, change_tunnels
+from tests.contract.sshd import CONFIG, Sshd, replaced
+
+pytestmark = pytest.mark.engine
+
+INSIDE = "10.1.0.1"
+PID = "/run/tunnelwright-test-sshd.pid"
+RELAY = b"""\
+import os, select, socket, sys
+there = socket.create_connection((sys.argv[1], 22), 10)
+while True:
+    for end in select.select([0, there], [], [])[0]:
+        data = os.read(0, 65536) if end == 0 else there.recv(65536)
+        if not data:
+            sys.exit()
+        there.sendall(data) if end == 0 else os.write(1, data)
+"""
+
+
+@contextlib.contextmanager
+def reached_through_the_tunnel(sshd: Sshd) -> Iterator[None]:
+    """sshd of paris listens at its inner address, and this machine's way there begins behind tokyo."""
+    host = sshd.lab.container(Role.HOST, "tokyo-net")
+    with sshd.lab.engine.connect() as client:
+        assert run_in_container(client, host, ["sh", "-c", "cat > /relay.py"], RELAY).status == 0
+    sshd.configure("paris", ListenAddress=INSIDE, PidFile=PID)
+    sshd.lab.run(Role.ROUTER, "paris", ["/usr/sbin/sshd", "-f", CONFIG])
+    command = f"docker -H {sshd.lab.engine.url} exec -i {host} python3 /relay.py {INSIDE}"
+    text = f"Host paris\n  ProxyCommand {command}\n"
+    try:
+        with replaced(sshd.config, text):
+            yield
+    finally:
+        sshd.lab.run(Role.ROUTER, "paris", ["sh", "-c", f"kill $(cat {PID})"])
+        sshd.configure("paris")
+
+
+@pytest.mark.parametrize("site", ["real"], indirect=True)
+def test_the_tunnel_that_carries_our_own_way_is_not_interrupted(site: Site, sshd: Sshd) -> None:
+    assert site.apply().converged
+    by_engine = site.reach
+
+    def reach(fabric: Fabric, name: str) -> Router:
+        return SshRouter(name, sshd.access(name)) if name == "paris" else by_engine(fabric, name)
+
+    with reached_through_the_tunnel(sshd):
+        inside = replace(site, reach=reach, opened=[])
+        seen = inside.preview()
+        here, there = seen.observation.states["paris"].management or ("", "")
+        assert here == INSIDE
+        assert there.startswith("10.2.0.")
+        assert seen.observation.states["tokyo"].management is None, "no sshd lies between"
+
+        # The tunnel's ends at both routers: what takes them down cuts the connection.
+        for wanted in (
+            change_tunnels(site.fabric, enabled=False),
+            change_tunnels(site.fabric, reconnect="now"),
+        ):
+            before = inside.preview(wanted)
+            judgement = judge_preview(before)
+            with pytest.raises(PlanUnsafe, match="carries the connection to paris itself") as caught:
+                check_safe(judgement)
+            assert caught.value.exit_code is ExitCode.UNSAFE
+            [refusal] = judgement.refusals
+            assert {resource.router for resource in refusal.resources} == {"paris", "tokyo"}
+            assert not judge_preview(before, frozenset({Override.MANAGEMENT})).refusals
+
+        # What loses no packet goes on, over that very connection.
+        wanted = change_tunnels(site.fabric, esp__integrity="sha512")
+        before = inside.preview(wanted)
+        assert not judge_preview(before).refusals
+        assert apply(before, inside.connect).converged
+        inside.close()

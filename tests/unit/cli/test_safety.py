@@ -1,0 +1,242 @@
+"""`plan`, `apply`, `reconnect` and `reconcile` under the limits, over routers in memory: what they say, what
+they do and what they end with. Saved plans are good for one commit, one live state and one use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler import establish, run
+from reconciler.cli import workspace
+from reconciler.cli.main import main
+from reconciler.model.errors import ExitCode
+from reconciler.model.record import Result
+from reconciler.observe import observe
+from tests.unit.service.followed import KEY, Followed, followed
+
+NOON = datetime(2026, 5, 9, 12, tzinfo=UTC)
+NIGHT = datetime(2026, 5, 10, 2, 30, tzinfo=UTC)
+WINDOW = """\
+apiVersion: tunnelwright/v1
+kind: SafetyPolicy
+metadata: {name: fleet}
+spec:
+  windows: [{kind: allow, schedule: 0 2 * * *, duration: 3600}]
+"""
+ENDS = ("paris-tunnel.yaml", "tokyo-tunnel.yaml")
+
+
+@dataclass(slots=True)
+class Stage:
+    """A repository, two routers with one tunnel between them, a clock, and what was printed."""
+
+    site: Followed
+    keys: Path
+    capsys: pytest.CaptureFixture[str]
+    clock: datetime = NOON
+
+    def run(self, command: str, *words: str) -> tuple[int, str]:
+        return self.main(command, str(self.site.tree), *words)
+
+    def main(self, *words: str) -> tuple[int, str]:
+        self.capsys.readouterr()
+        code = main([*words, "--secrets", str(self.keys)])
+        shown = self.capsys.readouterr()
+        return code, shown.out + shown.err
+
+    def apply(self, *words: str) -> tuple[int, str]:
+        return self.run("apply", "--auto-approve", "--wait", "0.1", *words)
+
+    def save(self) -> str:
+        path = str(self.keys / "plan.json")
+        assert self.run("plan", "--out", path)[0] == ExitCode.OK
+        return path
+
+    def both(self, old: str, new: str) -> None:
+        for name in ENDS:
+            self.site.edit(name, old, new)
+
+    def reconnect(self, value: str = "now") -> None:
+        """What interrupts, in Git."""
+        for name, there in zip(ENDS, ("tokyo", "paris"), strict=True):
+            wanted = f"-{there}, annotations: {{tunnelwright/reconnect: {value}}}}}"
+            self.site.edit(name, f"-{there}}}", wanted)
+
+    def live(self) -> dict[str, Any]:
+        """What the routers hold and run."""
+        seen = observe(self.site.connect, dict.fromkeys(self.site.routers, ()))
+        return {n: (s.files, s.secret_ids, s.firewall, s.sas, s.connections) for n, s in seen.states.items()}
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Stage:
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    made = Stage(followed(tmp_path), keys, capsys)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            assert tz is UTC
+            return made.clock
+
+    monkeypatch.setattr(run, "datetime", Clock)
+    monkeypatch.setattr(establish, "OVERLAP", 0.0)
+    monkeypatch.setattr(workspace, "connector", lambda *_: made.site.connect)
+    monkeypatch.setenv("KEY", KEY)
+    assert made.apply()[0] == ExitCode.OK
+    return made
+
+
+def test_protection_outlives_the_document(stage: Stage) -> None:
+    stage.both("spec:\n", "spec:\n  deletionProtection: true\n")
+    assert stage.apply()[0] == ExitCode.OK
+    held = stage.live()
+    stage.site.commit(dict.fromkeys(ENDS))
+    limits = [w for limit in ("deletions", "windows", "budget", "management") for w in ("--override", limit)]
+    for words in (["plan", "--detailed-exitcode"], ["apply", "--auto-approve"], ["apply", *limits]):
+        code, shown = stage.run(*words)
+        assert code == ExitCode.UNSAFE
+        for end in ("paris/tunnel/paris-tokyo", "tokyo/tunnel/tokyo-paris"):
+            assert f"✗ {end}: it is protected from deletion, as its file on the router says" in shown
+        assert "hint: first commit and apply `deletionProtection: false`" in shown
+    assert "error: refused as unsafe, nothing was done: " in shown
+    assert stage.live() == held
+    stage.site.repository.git.revert("HEAD", no_edit=True)
+    stage.both("deletionProtection: true", "deletionProtection: false")
+    assert stage.apply()[0] == ExitCode.OK
+    stage.site.commit(dict.fromkeys(ENDS))
+    assert stage.apply()[0] == ExitCode.OK
+    assert all(not files for files, *_ in stage.live().values())
+
+
+def test_what_waits_is_told_and_has_a_code_of_its_own(stage: Stage) -> None:
+    stage.site.commit({"policy.yaml": WINDOW})
+    stage.reconnect()
+    held = stage.live()
+    code, shown = stage.run("plan", "--detailed-exitcode")
+    assert code == ExitCode.CHANGES
+    waits = (
+        "  … paris/tunnel/paris-tokyo, tokyo/tunnel/tokyo-paris: no maintenance window is open, "
+        "until 2026-05-10 02:00Z (--override windows)"
+    )
+    assert f"Deferred; the rest goes on without:\n{waits}\n" in shown
+    assert stage.apply()[0] == ExitCode.DEFERRED
+    assert stage.live() == held
+    stage.clock = NIGHT
+    code, shown = stage.apply()
+    assert (code, "Deferred" in shown) == (ExitCode.OK, False)
+    assert stage.run("plan", "--detailed-exitcode")[0] == ExitCode.OK
+
+
+def test_the_command_reconnects_in_the_window_or_when_told_to(stage: Stage) -> None:
+    stage.site.commit({"policy.yaml": WINDOW})
+    before = stage.live()["paris"][3]
+    words = ("reconnect", "paris-tokyo", str(stage.site.tree), "--auto-approve", "--wait", "0.1")
+    assert stage.main(*words)[0] == ExitCode.DEFERRED
+    assert stage.live()["paris"][3] == before
+    code, shown = stage.main(*words, "--override", "windows")
+    assert code == ExitCode.OK
+    assert "Overridden:\n  ! paris/tunnel/paris-tokyo" in shown
+    assert stage.live()["paris"][3] != before
+
+
+def test_as_json(stage: Stage) -> None:
+    stage.site.commit({"policy.yaml": WINDOW})
+    stage.reconnect()
+    _, shown = stage.run("plan", "--json")
+    [found] = [item for item in map(json.loads, shown.splitlines()) if item["type"] == "deferred"]
+    assert found == {
+        "type": "deferred",
+        "resources": ["paris/tunnel/paris-tokyo", "tokyo/tunnel/tokyo-paris"],
+        "reason": "no maintenance window is open",
+        "override": "windows",
+        "until": "2026-05-10T02:00:00+00:00",
+    }
+    _, shown = stage.run("plan", "--json", "--override", "windows")
+    assert [json.loads(line)["type"] for line in shown.splitlines()][-1] == "overridden"
+
+
+def test_a_saved_plan_is_used_once(stage: Stage) -> None:
+    stage.both("dh-group14", "dh-group15")
+    path = stage.save()
+    assert stage.main("apply", path, "--wait", "0.1")[0] == ExitCode.OK
+    held = stage.live()
+    code, shown = stage.main("apply", path)
+    assert code == ExitCode.STALE
+    assert "or the plan was applied already" in shown
+    assert stage.live() == held
+
+
+def test_a_saved_plan_is_stale_when_the_commit_has_changed(stage: Stage) -> None:
+    stage.both("dh-group14", "dh-group15")
+    path = stage.save()
+    stage.both("dh-group15", "dh-group16")
+    held = stage.live()
+    code, shown = stage.main("apply", path)
+    assert code == ExitCode.STALE
+    assert "the desired state has changed" in shown
+    assert stage.live() == held
+
+
+def test_a_saved_plan_is_stale_when_a_router_has_changed(stage: Stage) -> None:
+    stage.both("dh-group14", "dh-group15")
+    path = stage.save()
+    stage.site.routers["tokyo"].host.table = None
+    held = stage.live()
+    code, shown = stage.main("apply", path)
+    assert code == ExitCode.STALE
+    assert "the live routers have changed" in shown
+    assert stage.live() == held
+
+
+def test_a_saved_plan_is_judged_anew_when_it_is_applied(stage: Stage) -> None:
+    """Saved in the window, applied after: what interrupts waits although the plan is still true."""
+    stage.site.commit({"policy.yaml": WINDOW})
+    stage.reconnect()
+    stage.clock = NIGHT
+    path = stage.save()
+    stage.clock = NOON
+    held = stage.live()
+    assert stage.main("apply", path)[0] == ExitCode.DEFERRED
+    assert stage.live() == held
+    stage.clock = NIGHT
+    assert stage.main("apply", path, "--wait", "0.1")[0] == ExitCode.OK
+
+
+def test_the_codes_of_refusals_differ(stage: Stage) -> None:
+    """Stale, locked and unsafe; the lock comes first, then whether the plan is still true."""
+    stage.both("spec:\n", "spec:\n  deletionProtection: true\n")
+    stage.apply()
+    stage.both("spec:\n", "spec:\n  enabled: false\n")
+    path = str(stage.keys / "plan.json")
+    assert stage.run("plan", "--out", path)[0] == ExitCode.UNSAFE
+    assert stage.main("apply", path)[0] == ExitCode.UNSAFE
+    stage.site.routers["paris"].host.table = None
+    assert stage.main("apply", path)[0] == ExitCode.STALE
+    stage.site.routers["paris"].host.lock("somebody", 60)
+    assert stage.main("apply", path)[0] == ExitCode.LOCKED
+
+
+def test_a_reconcile_run_waits_and_refuses_as_well(stage: Stage) -> None:
+    stage.site.commit({"policy.yaml": WINDOW})
+    stage.both("spec:\n", "spec:\n  deletionProtection: true\n")
+    record = stage.site.once()
+    assert record.result is Result.CHANGED, record.message
+    stage.reconnect()
+    held = stage.live()
+    record = stage.site.once()
+    assert record.result is Result.HELD
+    assert "paris/tunnel/paris-tokyo (no maintenance window is open)" in record.message
+    assert "deferred" in {item["type"] for item in record.objects}
+    stage.site.commit(dict.fromkeys(ENDS))
+    record = stage.site.once()
+    assert record.result is Result.FAILED
+    assert "refused as unsafe, nothing was done" in record.message
+    assert "refused" in {item["type"] for item in record.objects}
+    assert stage.live() == held
