@@ -170,6 +170,27 @@ def compare(desired: Settings, live: Settings | None, in_file: Settings | None) 
     return tuple(changes)
 
 
+def as_reported(settings: Settings) -> Settings:
+    """Desired settings as `decode` would give them, were they loaded."""
+    children = settings["children"]
+    sections = children.items() if isinstance(children, Mapping) else ()
+    found: dict[str, Any] = {key: settings[key] for key in _REPORTED_IKE}
+    for end in ("local", "remote"):
+        section = settings[end]
+        if isinstance(section, Mapping):
+            found[end] = {"auth": section["auth"], "id": printed_id(str(section["id"]))}
+    found["children"] = {
+        name: {
+            key: _as_reported(key, value)
+            for key, value in section.items()
+            if key in _REPORTED_CHILD and not isinstance(value, Mapping)
+        }
+        for name, section in sections
+        if isinstance(section, Mapping)
+    }
+    return found
+
+
 def _is_reported(path: str) -> bool:
     head, *rest = path.split(".")
     if head == "children":

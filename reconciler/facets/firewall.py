@@ -185,6 +185,14 @@ def _as_listed(pair: Pair) -> Pair:
     return pair[0].removesuffix("/32"), pair[1].removesuffix("/32")
 
 
+def as_applied(desired: Firewall) -> LiveFirewall | None:
+    """The table as `decode` would give it, were it loaded; None when none would be."""
+    if not (desired.guarded or desired.peers):
+        return None
+    elements = {name: frozenset(_as_listed(pair) for pair in getattr(desired, name)) for name in _SETS}
+    return LiveFirewall(**elements, rules=canonical(compile_rules(desired.mss)))
+
+
 def same_rules(desired: Firewall, live: LiveFirewall | None) -> bool:
     """True when the table's chains and rules are exactly the desired ones."""
     return live is not None and live.rules == canonical(compile_rules(desired.mss))

@@ -18,12 +18,34 @@ _SYMBOLIC_LINK = "120000"
 _SUBMODULE = "160000"
 
 
-def load_revision(repo: Path, rev: str, subdir: str = "") -> Loaded:
+def default_base(repo: Path, head: str) -> str:
+    """The commit at which `head` left the default branch: `origin/HEAD`, else `origin/main`, else `main`.
+
+    Raises SourceUnavailable when there is none of them, or nothing in common.
+    """
+    from git import GitCommandError, GitError, Repo  # noqa: PLC0415
+
+    try:
+        with Repo(repo, search_parent_directories=True) as repository:
+            for branch in ("origin/HEAD", "origin/main", "main"):
+                try:
+                    return str(repository.git.merge_base("--end-of-options", branch, head))
+                except GitCommandError:
+                    continue
+    except (GitError, OSError) as error:
+        raise SourceUnavailable(f"cannot read {repo}: {str(error) or 'not a Git repository'}") from error
+    raise SourceUnavailable(
+        f"where {head} left the default branch is not known",
+        hint="name it: --base REV. A shallow clone lacks it: fetch with all of its history",
+    )
+
+
+def load_revision(repo: Path, rev: str, subdir: str = "", *, missing_is_empty: bool = False) -> Loaded:
     """Read every `*.yaml` and `*.yml` below `repo`/`subdir` as they are in one commit.
 
     `repo` is a repository or a folder in one. File names in the result are relative to it, as those of
-    `load_tree` are. Raises SourceUnavailable when there is no repository, no such revision, or no such
-    folder in it.
+    `load_tree` are. Raises SourceUnavailable when there is no repository, no such revision, or (unless
+    `missing_is_empty`) no such folder in it.
     """
     # Imported here: reading a working tree does not pay for it.
     from git import GitCommandError, GitError, Repo  # noqa: PLC0415
@@ -33,7 +55,8 @@ def load_revision(repo: Path, rev: str, subdir: str = "") -> Loaded:
         with Repo(repo, search_parent_directories=True) as repository:
             commit = repository.git.rev_parse("--verify", "--end-of-options", f"{rev}^{{commit}}")
             found = Diagnostics()
-            blobs = _blobs(repository, commit, _place(repository, repo), subdir, found)
+            place = _place(repository, repo)
+            blobs = _blobs(repository, commit, place, subdir, found, missing_is_empty=missing_is_empty)
             files = _contents(repository, blobs)
     except GitCommandError as error:
         words = error.stderr.strip().removeprefix("stderr: ").strip("'")
@@ -54,14 +77,16 @@ def _place(repository: Repo, folder: Path) -> str:
     return "" if place == "." else f"{place}/"
 
 
-def _blobs(repository: Repo, commit: str, place: str, subdir: str, found: Diagnostics) -> dict[str, str]:
+def _blobs(
+    repository: Repo, commit: str, place: str, subdir: str, found: Diagnostics, *, missing_is_empty: bool
+) -> dict[str, str]:
     """File name -> blob id of each file to read.
 
     Raises SourceUnavailable when the folder is not in the commit.
     """
     folder = place + (f"{subdir}/" if subdir else "")
     listing = repository.git.ls_tree("-r", "-z", "--full-tree", commit, *(["--", folder] if folder else []))
-    if not listing and folder:
+    if not listing and folder and not missing_is_empty:
         raise SourceUnavailable(f"{folder} is not a folder of {commit[:12]}")
     blobs: dict[str, str] = {}
     for line in listing.rstrip("\0").split("\0") if listing else ():

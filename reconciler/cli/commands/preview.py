@@ -1,0 +1,124 @@
+"""`tunnelwright preview`: what a commit changes. Needs neither routers nor keys."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.cli import options
+from reconciler.model.errors import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.load import Loaded
+    from reconciler.model.diagnostic import Diagnostic
+    from reconciler.simulate import Transition
+
+FORMATS = ("text", "markdown", "json", "sarif", "junit")
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("preview", help="what a commit changes, without any router or key")
+    options.add_folder(parser)
+    parser.add_argument(
+        "--base",
+        metavar="REV",
+        help="the revision that is applied (where the branch left the default branch)",
+    )
+    parser.add_argument("--head", default="HEAD", metavar="REV", help="the revision to apply (%(default)s)")
+    parser.add_argument(
+        "--format", choices=FORMATS, default="text", help="%(default)s; json is lines of objects"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write there in place of standard output")
+    parser.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load both revisions, plan from one to the other, report."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from reconciler.load.revision import default_base, load_revision  # noqa: PLC0415
+    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
+    from reconciler.simulate import between  # noqa: PLC0415
+    from reconciler.validate import validate  # noqa: PLC0415
+
+    tree: Path = arguments.tree
+    base = arguments.base or default_base(tree, arguments.head)
+    before, after = load_revision(tree, base, missing_is_empty=True), load_revision(tree, arguments.head)
+    head, findings = validate(after)
+    placed = [item.below(str(tree)) for item in findings]
+    step: Transition | None = None
+    if not findings.errors:
+        there, problems = validate(before)
+        # Of a base that is not valid nobody knows what is applied: all of the head would look new.
+        if problems.errors:
+            note = Diagnostics()
+            first = problems.errors[0].below(str(tree))
+            note.warning(
+                "base-not-valid", first.location, f"{base} is not valid, so what changes is not known"
+            )
+            placed += note
+        else:
+            step = between(there, head, datetime.now(UTC))
+    _write(arguments, _report(arguments, step, placed, before, after))
+    if findings.errors:
+        return ExitCode.INVALID
+    if step is not None and step.judgement.refusals:
+        return ExitCode.UNSAFE
+    changes = step is not None and not step.plan.empty
+    return ExitCode.CHANGES if arguments.detailed_exitcode and changes else ExitCode.OK
+
+
+def _report(
+    arguments: argparse.Namespace,
+    step: Transition | None,
+    found: list[Diagnostic],
+    before: Loaded,
+    after: Loaded,
+) -> str:
+    from importlib.metadata import version  # noqa: PLC0415
+
+    from reconciler.policy import Judgement  # noqa: PLC0415
+    from reconciler.report import json_lines, markdown, scanning  # noqa: PLC0415
+    from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
+    from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
+    from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
+
+    base, head = (before.revision or "")[:12], (after.revision or "")[:12]
+    judgement = step.judgement if step is not None else Judgement()
+    notes = step.notes if step is not None else ()
+    match arguments.format:
+        case "sarif":
+            return scanning.sarif(found, version("tunnelwright"))
+        case "junit":
+            return scanning.junit(found, {f"{arguments.tree}/{item.file}" for item in after.documents})
+        case "markdown":
+            plan = step.plan if step is not None else None
+            return markdown.comment(plan, judgement, notes, found, base=base, head=head)
+        case "json":
+            objects = [json_lines.version_line(version("tunnelwright"))]
+            objects += [json_lines.diagnostic_object(item) for item in found]
+            if step is not None:
+                objects += [*json_lines.plan_objects(step.plan), *json_lines.judgement_objects(judgement)]
+            objects += [{"type": "note", "text": note} for note in notes]
+            objects.append({"type": "preview", "base": before.revision, "head": after.revision})
+            return "".join(f"{line}\n" for line in json_lines.dump(objects))
+    lines = list(diagnostic_lines(found))
+    if step is not None:
+        lines += [*plan_lines(step.plan), *judgement_lines(judgement)]
+    return "".join(f"{text}\n" for text in (*(line.text for line in lines), *(f"note: {n}" for n in notes)))
+
+
+def _write(arguments: argparse.Namespace, text: str) -> None:
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+
+    if arguments.out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        arguments.out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TunnelwrightError(f"cannot write {arguments.out}: {error.strerror}") from error

@@ -1,0 +1,147 @@
+"""A plan as a comment on a pull request: the summary, a table of what it does to traffic, the rest folded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.plan import Disruption, Plan, ResourceChange
+from reconciler.policy import Judgement
+from reconciler.report.plan_text import disruption_summary, summary, value_text
+
+MARK = "<!-- tunnelwright:preview -->"
+"""What a comment begins with, so that the next run finds and updates it."""
+LIMIT = 65_536
+"""Characters that GitHub takes in one comment."""
+_ROOM = 4_000
+"""Left for what closes a comment that was cut."""
+_SIGNS = {
+    Disruption.NONE: "none",
+    Disruption.MAKE_BEFORE_BREAK: "none (make before break)",
+    Disruption.INTERRUPTS: "**interrupts**",
+    Disruption.DESTROYS: "**destroys**",
+}
+
+
+def comment(
+    plan: Plan | None,
+    judgement: Judgement,
+    notes: Iterable[str],
+    findings: Iterable[Diagnostic],
+    *,
+    base: str,
+    head: str,
+) -> str:
+    """The whole comment, shorter than LIMIT. `plan` is None when the head is not valid."""
+    parts = [MARK, f"### tunnelwright: {code(base)} → {code(head)}", ""]
+    found = list(findings)
+    if plan is None:
+        parts.append(f"**Not valid**: {len(found)} findings.")
+    elif plan.empty:
+        parts.append("**No changes.** The routers stay as they are.")
+    else:
+        parts += [f"**{summary(plan)}** {disruption_summary(plan)}", "", *_table(plan)]
+    parts += ["", *_limits(judgement)] if judgement.refusals or judgement.deferrals else []
+    parts += [f"- {text(note)}" for note in notes]
+    tail = [*_findings(found), *(_details(plan) if plan is not None else ())]
+    return _cut("\n".join(parts), tail)
+
+
+def _cut(body: str, folded: list[str]) -> str:
+    """The body, and as many folded lines as there is room for; then how many were left out."""
+    lines = body.splitlines()
+    shown: list[str] = []
+    length = 0
+    for line in lines:
+        if length + len(line) + 1 > LIMIT - _ROOM:
+            break
+        shown.append(line)
+        length += len(line) + 1
+    left = len(lines) - len(shown)
+    for line in folded:
+        if left or length + len(line) + 1 > LIMIT - _ROOM:
+            left += 1
+            continue
+        shown.append(line)
+        length += len(line) + 1
+    if left:
+        if shown.count("```diff") > shown.count("```"):
+            shown.append("```")
+        if shown.count("<details>") > shown.count("</details>"):
+            shown += ["", "</details>"]
+        shown += ["", f"*{left} lines were cut: a comment holds {LIMIT:,} characters.*"]
+    return "\n".join(shown) + "\n"
+
+
+def _table(plan: Plan) -> Iterator[str]:
+    worst: dict[str, Disruption] = {}
+    for step in plan.steps:
+        if step.group and step.disruption.rank >= worst.get(step.group, Disruption.NONE).rank:
+            worst[step.group] = step.disruption
+    yield "| | what | at | traffic | why |"
+    yield "|---|---|---|---|---|"
+    for change in sorted(plan.changes, key=lambda item: (-_rank(item, worst), str(item.resource))):
+        group = next((step.group for step in change.steps if step.group), "")
+        disruption = worst.get(group, change.disruption)
+        what = f"{change.resource.kind} {code(change.resource.name)}"
+        where = code(change.resource.router)
+        cells = (code(change.action.symbol), what, where, _SIGNS[disruption], text(change.reason))
+        yield f"| {' | '.join(cells)} |"
+
+
+def _rank(change: ResourceChange, worst: dict[str, Disruption]) -> int:
+    group = next((step.group for step in change.steps if step.group), "")
+    return worst.get(group, change.disruption).rank
+
+
+def _limits(judgement: Judgement) -> Iterator[str]:
+    for refusal in judgement.refusals:
+        names = ", ".join(code(str(resource)) for resource in refusal.resources[:6])
+        yield f"- ✗ **refused as unsafe**: {names}: {text(refusal.reason)}"
+    for deferral in judgement.deferrals:
+        names = ", ".join(code(str(resource)) for resource in deferral.resources[:6])
+        yield f"- … **waits**: {names}: {text(deferral.reason)}"
+
+
+def _findings(found: list[Diagnostic]) -> Iterator[str]:
+    if found:
+        yield ""
+    for item in found:
+        hint = f" ({text(item.hint)})" if item.hint else ""
+        yield f"- {item.severity} at {code(str(item.location))}: {text(item.message)}{hint}"
+
+
+def _details(plan: Plan) -> Iterator[str]:
+    if plan.empty:
+        return
+    yield from ("", "<details>", "<summary>Fields and steps</summary>", "", "```diff")
+    for change in plan.changes:
+        yield _fenced(f"# {change.resource}: {change.reason}")
+        for field in change.changes:
+            if field.before is not None:
+                yield _fenced(f"- {field.path}: {value_text(field.before)}")
+            if field.after is not None:
+                yield _fenced(f"+ {field.path}: {value_text(field.after)}")
+    yield from ("```", "", "```text")
+    for number, step in enumerate(plan.steps, start=1):
+        yield _fenced(f"{number:>3}. [{step.router}] {step.summary}: {step.disruption}")
+    yield from ("```", "", "</details>")
+
+
+def code(words: str) -> str:
+    """Words as they are, in a fence that they cannot leave."""
+    plain = words.replace("\n", " ").replace("|", "\\|")
+    fence = "`" * (max((len(run) for run in re.findall("`+", plain)), default=0) + 1)
+    return f"{fence} {plain} {fence}" if "`" in plain else f"`{plain}`"
+
+
+def text(words: str) -> str:
+    """Words that are read as words: no markup, no mention, no second cell."""
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", words.replace("\n", " "))
+    return escaped.replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
+
+
+def _fenced(line: str) -> str:
+    """A line that cannot end the fence around it."""
+    return line.replace("\n", " ").replace("```", "`\u200b``")

@@ -1,0 +1,137 @@
+"""RouterConfig -> the RouterState of a router on which it was applied and nothing has drifted since. Pure.
+
+So the difference between two revisions is planned by what plans everything else: the base as live, the
+head as desired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.compile import compile_router
+from reconciler.facets import connections, files, firewall
+from reconciler.model.fabric import Fabric, PskRef
+from reconciler.model.plan import Plan
+from reconciler.model.router_config import (
+    ChildSa,
+    Connection,
+    IkeSa,
+    LiveFile,
+    RouterConfig,
+    RouterState,
+)
+from reconciler.model.secret import Secret
+from reconciler.model.settings import Settings
+from reconciler.plan import make_plan
+from reconciler.policy import Judgement, judge
+
+
+def stand_in(reference: PskRef) -> Secret:
+    """A key for where keys are not: equal for equal references, and of no use to anybody."""
+    return Secret(f"stands for the key of {reference}".encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """From one revision to another: what is done, what the limits say of it, and what is not known."""
+
+    plan: Plan
+    judgement: Judgement
+    notes: tuple[str, ...]
+
+
+def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
+    """What applying `head` does where `base` is applied and nothing has drifted. Keys are not needed: a key
+    counts as changed when its reference is another."""
+    before, after = _compiled(base), _compiled(head)
+    live = {name: as_applied(before.get(name, RouterConfig(name))) for name in after}
+    plan = make_plan(after, live)
+    notes = [
+        f"the router {name} is no longer in Git: what is on it stays, and is not looked at any more"
+        for name in sorted(set(before) - set(after))
+    ]
+    kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}
+    if kept:
+        notes.append("keys are compared by their references: one that was replaced in its place is not seen")
+    return Transition(plan, judge(plan, head, live, now), tuple(notes))
+
+
+def _compiled(fabric: Fabric) -> dict[str, RouterConfig]:
+    keys = {tunnel.psk: stand_in(tunnel.psk) for tunnel in fabric.tunnels.values()}
+    return {name: compile_router(fabric, name, keys, Secret(b"")) for name in sorted(fabric.routers)}
+
+
+def as_applied(config: RouterConfig) -> RouterState:
+    """What would be observed. Every tunnel is up with what it was to negotiate."""
+    return RouterState(
+        router=config.router,
+        version="",
+        plugins=frozenset(),
+        connections={name: connections.as_reported(c.settings) for name, c in config.connections.items()},
+        secret_ids=frozenset(c.secret.id for c in config.connections.values()),
+        sas=tuple(
+            _running(number, connection)
+            for number, (_, connection) in enumerate(sorted(config.connections.items()), start=1)
+        ),
+        files={name: LiveFile(content, files.MODE) for name, content in config.files.items()},
+        addresses=config.addresses,
+        firewall=firewall.as_applied(config.firewall),
+        sysctls={key: max(allowed) for key, allowed in config.sysctls.items()},
+    )
+
+
+def _running(number: int, connection: Connection) -> IkeSa:
+    settings = connection.settings
+    children = settings["children"]
+    sections = children.items() if isinstance(children, Mapping) else ()
+    return IkeSa(
+        id=str(number),
+        connection=connection.name,
+        version=str(settings["version"]),
+        state="ESTABLISHED",
+        local_address=_first(settings, "local_addrs"),
+        local_id=_id(settings, "local"),
+        remote_address=_first(settings, "remote_addrs"),
+        remote_id=_id(settings, "remote"),
+        initiator=True,
+        algorithms=_first(settings, "proposals"),
+        age=0,
+        children=tuple(
+            _child(index, name, section)
+            for index, (name, section) in enumerate(sections, start=1)
+            if isinstance(section, Mapping)
+        ),
+    )
+
+
+def _child(number: int, name: str, section: Settings) -> ChildSa:
+    local, remote = section["local_ts"], section["remote_ts"]
+    return ChildSa(
+        id=str(number),
+        name=name,
+        state="INSTALLED",
+        spi_in="",
+        spi_out="",
+        protocol="ESP",
+        encapsulated=False,
+        algorithms=_first(section, "esp_proposals"),
+        local_ts=local if isinstance(local, tuple) else (),
+        remote_ts=remote if isinstance(remote, tuple) else (),
+        bytes_in=0,
+        packets_in=0,
+        bytes_out=0,
+        packets_out=0,
+        age=0,
+    )
+
+
+def _id(settings: Settings, end: str) -> str:
+    section = settings[end]
+    return connections.printed_id(str(section["id"])) if isinstance(section, Mapping) else ""
+
+
+def _first(settings: Settings, key: str) -> str:
+    value = settings[key]
+    return value[0] if isinstance(value, tuple) else str(value)
