@@ -176,10 +176,12 @@ def _redundant(
     """Redundancy group to the enabled tunnels in it, and to those of them that are up."""
     members: dict[str, set[str]] = {}
     up: dict[str, set[str]] = {}
+    carrying = {router: _carrying(state) for router, state in states.items()}
     for tunnel in fabric.tunnels.values():
         if tunnel.redundancy_group and tunnel.enabled:
             members.setdefault(tunnel.redundancy_group, set()).add(tunnel.name)
-            if tunnel.router in states and _up(states[tunnel.router], names_of(fabric, tunnel.name)):
+            connections = map(connection_name, names_of(fabric, tunnel.name))
+            if not carrying.get(tunnel.router, set()).isdisjoint(connections):
                 up.setdefault(tunnel.redundancy_group, set()).add(tunnel.name)
     return members, up
 
@@ -211,11 +213,10 @@ def _groups(unit: Unit, fabric: Fabric) -> set[str]:
     return {tunnel.redundancy_group for tunnel in known if tunnel is not None and tunnel.redundancy_group}
 
 
-def _up(state: RouterState, tunnels: tuple[str, ...]) -> bool:
-    names = {connection_name(tunnel) for tunnel in tunnels}
-    return any(
-        sa.connection in names
-        and sa.state == "ESTABLISHED"
-        and any(child.state == "INSTALLED" for child in sa.children)
+def _carrying(state: RouterState) -> set[str]:
+    """The connections with a CHILD_SA that is installed."""
+    return {
+        sa.connection
         for sa in state.sas
-    )
+        if sa.state == "ESTABLISHED" and any(child.state == "INSTALLED" for child in sa.children)
+    }
