@@ -11,7 +11,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Action, Plan, ResourceChange
 from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.policy.judgement import Deferral, Finding, Judgement, Override, Refusal
-from reconciler.policy.units import End, Traffic, Unit, names_of, traffic_on, units_of
+from reconciler.policy.units import End, Traffic, Unit, connections_of, traffic_on, units_of
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_address, parse_cidr
 
@@ -84,7 +84,7 @@ def _deletions(plan: Plan, fabric: Fabric, states: Mapping[str, RouterState]) ->
 
 def _tunnels_on(state: RouterState) -> set[str]:
     names = {name for name in state.connections if name.startswith(PREFIX)}
-    names |= {sa.connection for sa in state.sas if not sa.ending}
+    names |= {sa.connection for sa in state.sas if sa.connection.startswith(PREFIX) and not sa.ending}
     return names | {name.removesuffix(".conf") for name in state.files if files.is_ours(name)}
 
 
@@ -102,7 +102,7 @@ def _management(
                 (router, "what is interrupted carries")
                 for router, name in sorted(ends)
                 if router in states
-                and _rides(traffic_on(states[router], names_of(fabric, name)), states[router])
+                and _rides(traffic_on(states[router], connections_of(fabric, name)), states[router])
             ]
         for router, problem in problems:
             way = states[router].management if problem else None
@@ -176,10 +176,11 @@ def _redundant(
     """Redundancy group to the enabled tunnels in it, and to those of them that are up."""
     members: dict[str, set[str]] = {}
     up: dict[str, set[str]] = {}
+    carrying = {router: _carrying(state) for router, state in states.items()}
     for tunnel in fabric.tunnels.values():
         if tunnel.redundancy_group and tunnel.enabled:
             members.setdefault(tunnel.redundancy_group, set()).add(tunnel.name)
-            if tunnel.router in states and _up(states[tunnel.router], names_of(fabric, tunnel.name)):
+            if not carrying.get(tunnel.router, set()).isdisjoint(connections_of(fabric, tunnel.name)):
                 up.setdefault(tunnel.redundancy_group, set()).add(tunnel.name)
     return members, up
 
@@ -211,11 +212,10 @@ def _groups(unit: Unit, fabric: Fabric) -> set[str]:
     return {tunnel.redundancy_group for tunnel in known if tunnel is not None and tunnel.redundancy_group}
 
 
-def _up(state: RouterState, tunnels: tuple[str, ...]) -> bool:
-    names = {connection_name(tunnel) for tunnel in tunnels}
-    return any(
-        sa.connection in names
-        and sa.state == "ESTABLISHED"
-        and any(child.state == "INSTALLED" for child in sa.children)
+def _carrying(state: RouterState) -> set[str]:
+    """The connections with a CHILD_SA that is installed."""
+    return {
+        sa.connection
         for sa in state.sas
-    )
+        if sa.state == "ESTABLISHED" and any(child.state == "INSTALLED" for child in sa.children)
+    }

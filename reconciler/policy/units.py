@@ -59,7 +59,7 @@ def units_of(plan: Plan, fabric: Fabric, states: Mapping[str, RouterState]) -> t
     ends = [
         End(
             change,
-            traffic_on(states[change.resource.router], names_of(fabric, change.resource.name)),
+            traffic_on(states[change.resource.router], connections_of(fabric, change.resource.name)),
             _wanted(fabric, change.resource),
         )
         for change in plan.changes
@@ -93,10 +93,13 @@ def _keys(end: End) -> Iterator[Hashable]:
         yield frozenset(pair)
 
 
-def names_of(fabric: Fabric, name: str) -> tuple[str, ...]:
-    """The names under which a tunnel may run."""
+def connections_of(fabric: Fabric, name: str) -> tuple[str, ...]:
+    """The connections by which a tunnel may run: its own, those of previous names, and one that it adopts."""
     known = fabric.tunnels.get(name)
-    return (name, *known.previous_names) if known is not None else (name,)
+    if known is None:
+        return (connection_name(name),)
+    adopted = (known.adopts,) if known.adopts else ()
+    return (*map(connection_name, (name, *known.previous_names)), *adopted)
 
 
 def _wanted(fabric: Fabric, resource: Resource) -> Traffic:
@@ -106,11 +109,11 @@ def _wanted(fabric: Fabric, resource: Resource) -> Traffic:
     return Traffic(frozenset(guarded_pairs(tunnel)), frozenset({(tunnel.vip.address, tunnel.peer_address)}))
 
 
-def traffic_on(state: RouterState, tunnels: tuple[str, ...]) -> Traffic:
-    """What tunnels carry by their loaded connections and their running SAs."""
+def traffic_on(state: RouterState, connections: tuple[str, ...]) -> Traffic:
+    """What connections carry as they are loaded, and by their running SAs."""
     pairs: set[Pair] = set()
     ends: set[Pair] = set()
-    names = {connection_name(tunnel) for tunnel in tunnels}
+    names = set(connections)
     for name in names & state.connections.keys():
         settings = state.connections[name]
         ends |= set(product(_texts(settings.get("local_addrs")), _texts(settings.get("remote_addrs"))))

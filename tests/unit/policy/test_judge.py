@@ -213,6 +213,16 @@ def test_of_a_redundancy_group_one_at_a_time_and_only_beside_one_that_is_up() ->
     found = judge(before.plan, wanted, states, NOW)
     assert [item.reason for item in found.deferrals] == ["no other tunnel of the redundancy group pair is up"]
     assert not judge(before.plan, wanted, states, NOW, frozenset({Override.BUDGET})).deferrals
+    # What a tunnel is to take over from others counts as its own.
+    foreign = tuple(
+        replace(sa, connection="net-net") if sa.connection == "tw-paris-000" else sa
+        for sa in before.observation.states["paris"].sas
+    )
+    states = {**states, "paris": replace(down, sas=foreign)}
+    assert judge(before.plan, wanted, states, NOW).deferrals
+    adopting = {"paris-000": replace(wanted.tunnels["paris-000"], adopts="net-net")}
+    adopted = replace(wanted, tunnels={**wanted.tunnels, **adopting})
+    assert not judge(before.plan, adopted, states, NOW).deferrals
 
 
 def test_a_large_share_of_deletions_is_refused_from_a_minimum_on() -> None:
