@@ -18,6 +18,20 @@ _SYMBOLIC_LINK = "120000"
 _SUBMODULE = "160000"
 
 
+def place_in_repository(folder: Path) -> str:
+    """A folder's path from the root of its repository, without a slash at its end.
+
+    Raises SourceUnavailable.
+    """
+    from git import GitError, Repo  # noqa: PLC0415
+
+    try:
+        with Repo(folder, search_parent_directories=True) as repository:
+            return _place(repository, folder).rstrip("/")
+    except (GitError, ValueError, OSError) as error:
+        raise SourceUnavailable(f"cannot read {folder}: {str(error) or 'not a Git repository'}") from error
+
+
 def default_base(repo: Path, head: str) -> str:
     """The commit at which `head` left the default branch: `origin/HEAD`, else `origin/main`, else `main`.
 

@@ -45,6 +45,8 @@ class Diagnostic:
 
     def below(self, folder: str) -> Diagnostic:
         """The same finding with its files named from where `folder` is named from."""
+        if not folder:
+            return self
         places = tuple(replace(place, file=f"{folder}/{place.file}") for place in self.related)
         location = replace(self.location, file=f"{folder}/{self.location.file}")
         return replace(self, location=location, related=places)

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Load both revisions, plan from one to the other, report."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from reconciler.load.revision import default_base, load_revision  # noqa: PLC0415
+    from reconciler.load.revision import default_base, load_revision, place_in_repository  # noqa: PLC0415
     from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
     from reconciler.simulate import between  # noqa: PLC0415
     from reconciler.validate import validate  # noqa: PLC0415
@@ -49,21 +49,24 @@ def run(arguments: argparse.Namespace) -> int:
     base = arguments.base or default_base(tree, arguments.head)
     before, after = load_revision(tree, base, missing_is_empty=True), load_revision(tree, arguments.head)
     head, findings = validate(after)
-    placed = [item.below(str(tree)) for item in findings]
+    # Forges name files from the root of the repository.
+    place = place_in_repository(tree)
+    placed = [item.below(place) for item in findings]
     step: Transition | None = None
     if not findings.errors:
         there, problems = validate(before)
         # Of a base that is not valid nobody knows what is applied: all of the head would look new.
         if problems.errors:
             note = Diagnostics()
-            first = problems.errors[0].below(str(tree))
+            first = problems.errors[0].below(place)
             note.warning(
                 "base-not-valid", first.location, f"{base} is not valid, so what changes is not known"
             )
             placed += note
         else:
             step = between(there, head, datetime.now(UTC))
-    _write(arguments, _report(arguments, step, placed, before, after))
+    files = [f"{place}/{document.file}" if place else document.file for document in after.documents]
+    _write(arguments, _report(arguments.format, step, placed, files=files, before=before, after=after))
     if findings.errors:
         return ExitCode.INVALID
     if step is not None and step.judgement.refusals:
@@ -73,9 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _report(
-    arguments: argparse.Namespace,
+    form: str,
     step: Transition | None,
     found: list[Diagnostic],
+    *,
+    files: list[str],
     before: Loaded,
     after: Loaded,
 ) -> str:
@@ -90,11 +95,11 @@ def _report(
     base, head = (before.revision or "")[:12], (after.revision or "")[:12]
     judgement = step.judgement if step is not None else Judgement()
     notes = step.notes if step is not None else ()
-    match arguments.format:
+    match form:
         case "sarif":
             return scanning.sarif(found, version("tunnelwright"))
         case "junit":
-            return scanning.junit(found, {f"{arguments.tree}/{item.file}" for item in after.documents})
+            return scanning.junit(found, files)
         case "markdown":
             plan = step.plan if step is not None else None
             return markdown.comment(plan, judgement, notes, found, base=base, head=head)
