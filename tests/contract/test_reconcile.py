@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.apply import apply_plan
 from reconciler.facets import firewall
+from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Disruption, Phase
 from reconciler.model.router_config import InterfaceAddress, RouterState
@@ -247,6 +248,22 @@ def test_what_somebody_does_to_a_router_is_found_and_healed(
     assert site.apply().converged
     assert site.preview().plan.empty
     assert all(check.passed for check in site.verify())
+
+
+def test_a_vip_that_moves_takes_its_tunnel_along(site: Site) -> None:
+    """The old address stays: other services may use it, and a router does not tell who configured it."""
+    site.apply()
+    address = "203.0.113.21"
+    vip = replace(site.fabric.vips["paris-vip"], address=address)
+    identity, tunnels = IkeId(IdType.IP, address), dict(site.fabric.tunnels)
+    tunnels["paris-tokyo"] = replace(tunnels["paris-tokyo"], vip=vip, local_id=identity)
+    tunnels["tokyo-paris"] = replace(tunnels["tokyo-paris"], peer_address=address, peer_id=identity)
+    moved = replace(site.fabric, vips={**site.fabric.vips, "paris-vip": vip}, tunnels=tunnels)
+    applied = site.apply(moved)
+    assert applied.converged, applied
+    assert {sa.local_address for sa in state(site).sas} == {address}
+    assert {"203.0.113.11/24", "203.0.113.21/24"} <= {a.cidr for a in state(site).addresses}
+    assert all(check.passed for check in site.verify(moved))
 
 
 def test_a_vip_that_somebody_deletes_comes_back(site: Site) -> None:

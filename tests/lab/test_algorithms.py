@@ -126,3 +126,10 @@ def _rekey_all(router: Router, names: list[str]) -> None:
 
 def _installed(router: Router) -> list[ChildSa]:
     return [c for sa in read_sas(router.vici) for c in sa.children if c.state == "INSTALLED"]
+
+
+def test_no_release_has_ml_kem_yet(lab2: Lab) -> None:
+    """What could not be proven is not offered. When this fails, it can be: RFC 9370 with groups 35 to 37."""
+    listed = lab2.run(Role.ROUTER, next(node.name for node in lab2.routers), ["swanctl", "--list-algs"])
+    assert "CURVE_25519" in listed
+    assert "ML_KEM" not in listed
