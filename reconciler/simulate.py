@@ -6,14 +6,15 @@ head as desired.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.compile import compile_router
 from reconciler.facets import connections, files, firewall
 from reconciler.model.fabric import Fabric, PskRef
-from reconciler.model.plan import Plan
+from reconciler.model.plan import LoadSecret, Plan, ResourceChange, UnloadSecret
 from reconciler.model.router_config import (
     ChildSa,
     Connection,
@@ -23,9 +24,14 @@ from reconciler.model.router_config import (
     RouterState,
 )
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Settings
+from reconciler.model.settings import Change, Live, Settings
 from reconciler.plan import make_plan
 from reconciler.policy import Judgement, judge
+
+_FINGERPRINT = re.compile(r"(key ike-\S+)-[0-9a-f]+$")
+"""At the end of a key's id. That of a stand-in would mean nothing."""
+
+_FOLLOWS_THE_KEY = frozenset({"over_time", "rand_time"})
 
 
 def stand_in(reference: PskRef) -> Secret:
@@ -55,7 +61,8 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}
     if kept:
         notes.append("keys are compared by their references: one that was replaced in its place is not seen")
-    return Transition(plan, judge(plan, head, live, now), tuple(notes))
+    shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
+    return Transition(replace(plan, changes=shown), judge(plan, head, live, now), tuple(notes))
 
 
 def _compiled(fabric: Fabric) -> dict[str, RouterConfig]:
@@ -135,3 +142,33 @@ def _id(settings: Settings, end: str) -> str:
 def _first(settings: Settings, key: str) -> str:
     value = settings[key]
     return value[0] if isinstance(value, tuple) else str(value)
+
+
+def _of_revisions(change: ResourceChange, base: Fabric, head: Fabric) -> ResourceChange:
+    """A change as the two revisions tell it: known from the base, and a key by its reference."""
+    name = change.resource.name
+    former = head.tunnels[name].previous_names if name in head.tunnels else ()
+    references = {"before": _reference(base, (name, *former)), "after": _reference(head, (name,))}
+    steps = tuple(
+        replace(step, summary=_FINGERPRINT.sub(r"\1", step.summary))
+        if isinstance(step.operation, LoadSecret | UnloadSecret)
+        else step
+        for step in change.steps
+    )
+    return replace(change, changes=tuple(_fields(change, references)), steps=steps)
+
+
+def _fields(change: ResourceChange, references: Mapping[str, Live]) -> Iterator[Change]:
+    for field in change.changes:
+        if field.source == "sa" or field.path in _FOLLOWS_THE_KEY:
+            continue
+        if field.path == "psk":
+            # A renamed tunnel's key gets another id, and is the same key.
+            if references["before"] != references["after"]:
+                yield Change("psk", references["before"], references["after"], "base")
+        elif field.path != "psk.retired":
+            yield replace(field, source="base")
+
+
+def _reference(fabric: Fabric, names: tuple[str, ...]) -> str | None:
+    return next((str(fabric.tunnels[name].psk) for name in names if name in fabric.tunnels), None)

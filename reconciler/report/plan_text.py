@@ -72,6 +72,7 @@ _SOURCES = {
     "file": "the router's file",
     "sa": "the running SA",
     "kernel": "the kernel",
+    "base": "the base revision",
 }
 
 

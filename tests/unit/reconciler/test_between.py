@@ -1,0 +1,84 @@
+"""What two revisions tell is what routers that hold the first would be told."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconciler.load import load_tree
+from reconciler.model.fabric import Fabric
+from reconciler.model.plan import Plan
+from reconciler.model.router_config import InterfaceAddress
+from reconciler.routers.memory import MemoryRouter, Network
+from reconciler.run import apply, preview
+from reconciler.secrets import SecretStore
+from reconciler.simulate import between
+from reconciler.validate import validate
+
+NOW = datetime(2026, 5, 9, 12, tzinfo=UTC)
+GOLDEN = Path(__file__).parents[2] / "golden"
+CASES = sorted(
+    path.parent.name for path in GOLDEN.glob("*/desired.yaml") if (path.parent / "live.yaml").exists()
+)
+
+
+def fabric_of(case: str, name: str, folder: Path) -> Fabric:
+    tree = folder / name
+    tree.mkdir()
+    shutil.copy(GOLDEN / case / f"{name}.yaml", tree)
+    fabric, found = validate(load_tree(tree))
+    assert found.errors == ()
+    return fabric
+
+
+def told(plan: Plan) -> set[tuple[str, ...]]:
+    """What is compared: all that a person decides by. Kernel settings of a router in memory are its own."""
+    return {
+        (str(change.resource), change.action, change.disruption, *(step.summary for step in change.steps))
+        for change in plan.changes
+        if change.resource.kind in {"tunnel", "vip"}
+    }
+
+
+def without_keys(found: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """A key's fingerprint is part of the name of its step."""
+    return {tuple(part.rpartition("-")[0] if " key ike-" in part else part for part in row) for row in found}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_the_plan_of_routers_that_hold_the_base(case: str, tmp_path: Path) -> None:
+    base, head = (fabric_of(case, name, tmp_path) for name in ("live", "desired"))
+    network = Network()
+    routers = {
+        name: MemoryRouter(
+            name,
+            network,
+            [InterfaceAddress(a.interface, f"{a.address}/24") for a in (*router.public, *router.vpc)],
+        )
+        for name, router in {**head.routers, **base.routers}.items()
+    }
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    store = SecretStore(keys, {"KEY": "a golden key", "NEW_KEY": "another golden key"})
+    apply(preview(base, store, routers.__getitem__), routers.__getitem__, patience=0.1)
+    planned = preview(head, store, routers.__getitem__).plan
+    foreseen = between(base, head, NOW).plan
+    assert told(foreseen) == without_keys(told(planned))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_revision_against_itself_changes_nothing(case: str, tmp_path: Path) -> None:
+    fabric = fabric_of(case, "live", tmp_path)
+    assert between(fabric, fabric, NOW).plan.empty
+
+
+def test_a_key_is_shown_by_its_reference_and_nothing_made_up(tmp_path: Path) -> None:
+    base, head = (fabric_of("key-rotation", name, tmp_path) for name in ("live", "desired"))
+    changes = [field for change in between(base, head, NOW).plan.changes for field in change.changes]
+    assert {(field.path, field.before, field.after) for field in changes} == {
+        ("psk", "env:KEY", "env:NEW_KEY")
+    }
+    assert {field.source for field in changes} == {"base"}
