@@ -1,0 +1,106 @@
+"""A planted key is searched for in everything that any command writes when things go wrong."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.main import build_parser
+
+ROOT = Path(__file__).parents[3]
+PLANTED = "PLANTED-5e1f0a9c7b"
+MARKS = [PLANTED.encode(), base64.b64encode(PLANTED.encode())[:12], PLANTED.encode().hex().encode()]
+KEYS = ("site-a--site-b.psk", "site-a--site-c.psk")
+TREE = "desired_state"
+NEEDS_KEYS = ["--secrets", "secrets", "--lab", "no-such-lab"]
+
+# Every command, as it fails without routers. A key folder follows where a command takes one.
+COMMANDS: dict[str, list[str]] = {
+    "allocate": ["allocate", TREE],
+    "apply": ["apply", TREE, "--auto-approve", *NEEDS_KEYS],
+    "diagnose": ["diagnose", TREE, *NEEDS_KEYS],
+    "graph": ["graph", TREE],
+    "history": ["history"],
+    "import": ["import", TREE, "--router", "router-a", *NEEDS_KEYS],
+    "peer-sheet": ["peer-sheet", "a-to-b", TREE, "--secrets", "secrets"],
+    "plan": ["plan", TREE, "--out", "plan.json", *NEEDS_KEYS],
+    "preview": ["preview", TREE],
+    "reconcile": ["reconcile", "--once"],
+    "reconnect": ["reconnect", "a-to-b", TREE, "--auto-approve", *NEEDS_KEYS],
+    "show": ["show", "1"],
+    "status": ["status", TREE, *NEEDS_KEYS],
+    "validate": ["validate", TREE],
+    "verify": ["verify", TREE, *NEEDS_KEYS],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The project's desired state, with planted keys beside it."""
+    shutil.copytree(ROOT / "desired_state", tmp_path / TREE)
+    (tmp_path / "secrets").mkdir(mode=0o700)
+    (tmp_path / "temporary").mkdir()
+    for name in KEYS:
+        path = tmp_path / "secrets" / name
+        path.touch(mode=0o600)
+        path.write_text(PLANTED)
+    return tmp_path
+
+
+def run(folder: Path, words: list[str]) -> bytes:
+    """Everything that one command writes to its streams. No engine answers it."""
+    environment = {
+        **os.environ,
+        "DOCKER_HOST": f"unix://{folder}/no-engine.sock",
+        "TMPDIR": str(folder / "temporary"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "PLANTED_KEY": PLANTED,
+        "PYTHONPATH": str(ROOT),
+    }
+    script = "from reconciler.cli.main import entry; entry()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words], cwd=folder, env=environment, capture_output=True, check=False
+    )
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    return done.stdout + done.stderr
+
+
+def leaks(folder: Path, said: bytes) -> list[str]:
+    """Where the key is, outside of its own files."""
+    written = {
+        str(path): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.parent.name != "secrets"
+    }
+    return [name for name, content in {"output": said, **written}.items() if any(m in content for m in MARKS)]
+
+
+def test_every_command_is_among_them() -> None:
+    parser = build_parser()
+    (commands,) = (item for item in parser._actions if isinstance(item, argparse._SubParsersAction))
+    of_the_lab = {"lab", "demo"}
+    assert set(COMMANDS) == set(commands.choices) - of_the_lab
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_failing_command_writes_the_key(folder: Path, command: str) -> None:
+    said = run(folder, COMMANDS[command])
+    if NEEDS_KEYS[0] in COMMANDS[command]:
+        # The key cannot be had any more: once because others may read it, once because it is empty.
+        (folder / "secrets" / KEYS[0]).chmod(0o644)
+        (folder / "secrets" / KEYS[1]).write_text("\n")
+        said += run(folder, COMMANDS[command])
+    assert leaks(folder, said) == []
+
+
+def test_the_search_finds_a_key_where_one_is_written(folder: Path) -> None:
+    """`--with-key` is the one way to have it written; so the search does see what it looks for."""
+    said = run(folder, [*COMMANDS["peer-sheet"], "--with-key", "--format", "swanctl"])
+    assert leaks(folder, said) == ["output"]
