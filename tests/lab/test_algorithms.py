@@ -15,6 +15,7 @@ import pytest
 
 from lab.engine import Engine, until
 from lab.session import Lab
+from lab.topology import Role
 from reconciler.facets.connections import connection_name
 from reconciler.model.fabric import EspPolicy, Fabric, IkePolicy
 from reconciler.model.outcome import Status
