@@ -144,7 +144,7 @@ def _root(engine: Engine, image: str, folder: Path, modules: Path) -> str:
     )
     with (folder / "initrd").open("wb") as output:
         subprocess.run(
-            "find . -print0 | cpio -0 -o -H newc --quiet", shell=True, cwd=root, stdout=output, check=True
+            ["sh", "-c", "find . -print0 | cpio -0 -o -H newc --quiet"], cwd=root, stdout=output, check=True
         )
     shutil.rmtree(root)
     return theirs.export_public_key().decode().strip()
