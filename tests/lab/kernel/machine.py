@@ -1,6 +1,6 @@
 """A virtual machine with kernel ESP: Debian's cloud kernel, the lab's image as its root, two routers in it.
 
-qemu emulates the processor (`-accel tcg`), so that it runs wherever the tests run. Reached by SSH on loopback.
+qemu emulates the processor (`-accel tcg`), so it runs wherever the tests run. Reached by SSH on loopback.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _kernel(folder: Path) -> tuple[Path, Path]:
 
 
 def _root(engine: Engine, image: str, folder: Path, modules: Path) -> str:
-    """Write `initrd`: the image's files, the modules, our init and SSH's keys. Returns the public host key."""
+    """Write `initrd`: the image's files, the modules, our init and SSH's keys. Returns the host key."""
     root = folder / "root"
     root.mkdir()
     archive = folder / "root.tar"
@@ -119,7 +119,8 @@ def _root(engine: Engine, image: str, folder: Path, modules: Path) -> str:
                 output.writelines(client.export(container))
         finally:
             client.remove_container(container)
-    _tool("tar", "-xf", str(archive), "-C", str(root), "--exclude=usr/share/doc", "--exclude=usr/share/locale",
+    _tool("tar", "-xf", str(archive), "-C", str(root), "--exclude=usr/share/doc",
+          "--exclude=usr/share/locale",
           "--exclude=usr/share/man", "--exclude=dev/*", "--exclude=var/cache/*")  # fmt: skip
     archive.unlink()
     there = root / "usr/lib/modules" / modules.name
