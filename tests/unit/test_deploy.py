@@ -1,0 +1,96 @@
+"""What is shipped for CI and for servers: against the published schemas, and what its steps run is run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.unit.cli.test_preview import Branch
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+BIN = Path(sys.executable).parent
+
+
+def read(path: Path) -> Any:
+    return YAML(typ="safe").load(path)
+
+
+@pytest.mark.parametrize(
+    ("schema", "file"), [("vendor.github-workflows", "github.yaml"), ("vendor.gitlab-ci", "gitlab.yaml")]
+)
+def test_workflows_fit_the_published_schemas(schema: str, file: str, tmp_path: Path) -> None:
+    command = [str(BIN / "check-jsonschema"), "--builtin-schema", schema]
+    done = subprocess.run([*command, str(DEPLOY / "ci" / file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    broken = tmp_path / file
+    broken.write_text(
+        (DEPLOY / "ci" / file).read_text().replace("script:", "scripts:").replace("run:", "runs:")
+    )
+    assert subprocess.run([*command, str(broken)], capture_output=True, check=False).returncode != 0
+
+
+def scripts(file: str) -> list[str]:
+    """What the steps run that is tunnelwright's."""
+    found = read(DEPLOY / "ci" / file)
+    steps = found["jobs"]["preview"]["steps"] if "jobs" in found else []
+    lines = [step["run"] for step in steps if "run" in step] + found.get("tunnels", {}).get("script", [])
+    return [line for line in lines if line.startswith("tunnelwright ")]
+
+
+@pytest.mark.parametrize("file", ["github.yaml", "gitlab.yaml"])
+@pytest.mark.parametrize("valid", [True, False])
+def test_the_steps_of_the_workflows_run(file: str, valid: bool, tmp_path: Path) -> None:
+    branch = Branch(tmp_path / "repository")
+    if not valid:
+        branch.edit("site-a/a-to-c.yaml", "10.3.0.0/24", "10.3.0.1/24")
+    branch.commit()
+    base, head = (branch.repository.commit(name).hexsha for name in ("main", "change"))
+    names = {"BASE": base, "HEAD": head, "CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "CI_COMMIT_SHA": head}
+    environment = {**os.environ, **names, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    codes = [
+        subprocess.run(
+            ["bash", "-ec", line], cwd=branch.tree.parent, env=environment, capture_output=True, check=False
+        ).returncode
+        for line in scripts(file)
+    ]
+    assert codes == ([0, 0] if valid else [0, 6]), "findings are uploaded before the job fails"
+    assert (branch.tree.parent / "preview.md").read_text().startswith("<!-- tunnelwright:preview -->")
+
+
+def test_the_comment_step_finds_the_mark_that_a_preview_begins_with() -> None:
+    steps = read(DEPLOY / "ci" / "github.yaml")["jobs"]["preview"]["steps"]
+    assert "mark='<!-- tunnelwright:preview -->'" in next(
+        s["run"] for s in steps if s.get("name") == "comment"
+    )
+
+
+def test_the_hook_runs(tmp_path: Path) -> None:
+    [hook] = read(ROOT / ".pre-commit-hooks.yaml")
+    branch = Branch(tmp_path / "repository")
+    entry = [str(BIN / hook["entry"].split()[0]), *hook["entry"].split()[1:]]
+    assert subprocess.run(entry, cwd=branch.tree.parent, capture_output=True, check=False).returncode == 0
+    branch.edit("site-a/a-to-c.yaml", "10.3.0.0/24", "10.3.0.1/24")
+    assert subprocess.run(entry, cwd=branch.tree.parent, capture_output=True, check=False).returncode == 6
+    assert re.search(hook["files"], "desired_state/site-a/a-to-c.yaml")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_the_units_are_what_systemd_takes(tmp_path: Path) -> None:
+    command = tmp_path / "tunnelwright"
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    for unit in (DEPLOY / "systemd").iterdir():
+        text = unit.read_text().replace("/opt/tunnelwright/bin/tunnelwright", str(command))
+        (tmp_path / unit.name).write_text(text)
+    units = sorted(str(path) for path in tmp_path.iterdir() if path.suffix in {".service", ".timer"})
+    done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
