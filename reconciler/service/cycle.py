@@ -14,7 +14,7 @@ from reconciler.facets.connections import connection_name
 from reconciler.history.store import History
 from reconciler.load import Loaded
 from reconciler.locking import locked
-from reconciler.model.errors import TunnelwrightError
+from reconciler.model.errors import PlanStale, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan, Resource
@@ -175,16 +175,24 @@ def _run(wiring: Wiring, wanted: _Wanted, account: _Account) -> Result:
     result = Result.HELD if held else Result.IN_SYNC
     if allowed.plan.changes:
         changing = {step.router for step in allowed.plan.steps}
+        mine = _only({change.resource for change in allowed.plan.changes})
         with locked(connect, changing, 0, parallelism=wiring.parallelism):
-            # What is planned under the lock is still true when it is applied.
-            again = renewed(allowed, connect, changing, lambda change: change.resource not in held)
+            # What is planned under the lock is still true when it is applied; and it is what was judged.
+            again = renewed(allowed, connect, changing, mine)
+            if again.plan.changes != allowed.plan.changes:
+                raise PlanStale("the routers have changed since they were looked at")
             check_keys(again, wiring.store)
             result = _apply(wiring, wanted, again, by_commit, account)
     if result in {Result.IN_SYNC, Result.CHANGED, Result.HELD}:
-        wiring.history.set_good(wanted.commit)
-        wiring.mirror.keep(wanted.commit)
-        whole = set(seen.observation.states) - {resource.router for resource in held}
-        wiring.history.set_reached(whole, wanted.commit)
+        if not any(by_commit(resource) for resource in held):
+            # A commit is good when all of it that could be done was done, and proven.
+            wiring.history.set_good(wanted.commit)
+            wiring.mirror.keep(wanted.commit)
+        partly = {resource.router for resource in held}
+        partly |= {
+            wanted.fabric.tunnels[name].router for name in seen.plan.withheld if name in wanted.fabric.tunnels
+        }
+        wiring.history.set_reached(set(seen.observation.states) - partly, wanted.commit)
         if seen.plan.unreachable:
             return Result.INCOMPLETE
     return result

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from reconciler.locking import locked
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
 from tests.unit.service.followed import KEY, SITE, TUNNEL, WAN, document, followed
@@ -183,6 +187,45 @@ def test_an_absent_router_does_not_hold_up_the_others(tmp_path: Path) -> None:
     site.asked.clear()
     service.once()
     assert "tokyo" not in site.asked, "it is not waited for again"
+
+
+def test_a_tunnel_whose_other_end_is_absent_is_not_changed_at_one_end(tmp_path: Path) -> None:
+    """Whatever else there is to do at the router that answers."""
+    site = followed(tmp_path)
+    site.once()
+    loaded = dict(site.routers["paris"].vici.connections)
+    site.unplugged["tokyo"] = "no route"
+    site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
+    site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
+    site.routers["paris"].host.table = None
+    record = site.once()
+    assert record.result is Result.INCOMPLETE
+    assert site.routers["paris"].host.snapshot([]).firewall
+    assert site.routers["paris"].vici.connections == loaded
+    site.unplugged.clear()
+    assert site.once().result is Result.CHANGED
+    assert site.routers["paris"].vici.connections != loaded
+
+
+def test_what_changes_between_the_look_and_the_lock_is_judged_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = followed(tmp_path)
+    site.once()
+    site.routers["paris"].host.table = None
+
+    @contextlib.contextmanager
+    def changing(*arguments: Any, **options: Any) -> Iterator[None]:
+        with locked(*arguments, **options):
+            site.routers["paris"].host.table = []
+            yield
+
+    monkeypatch.setattr("reconciler.service.cycle.locked", changing)
+    record = site.once()
+    assert record.result is Result.FAILED
+    assert "have changed since they were looked at" in record.message
+    monkeypatch.undo()
+    assert site.once().result is Result.CHANGED
 
 
 def test_the_last_known_commit_stays_desired_without_the_remote(tmp_path: Path) -> None:
