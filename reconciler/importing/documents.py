@@ -60,7 +60,7 @@ def render(item: Draft, name: str, router: Router, fabric: Fabric, found: Diagno
             "peer": {"address": item.peer_address, "cidrs": _flow(item.peer_cidrs)},
             "source": {"networks": _flow(networks)},
             "authentication": {"mode": "psk", "key": {"file": f"{name}.psk"}},
-            "identity": _identity(item),
+            "identity": identity_spec(item),
             "ike": {
                 "version": item.version,
                 "encryption": item.ike.encryption,
@@ -101,7 +101,8 @@ def _vip(item: Draft, router: Router, fabric: Fabric) -> dict[str, object] | Non
     return None
 
 
-def _identity(item: Draft) -> dict[str, str]:
+def identity_spec(item: Draft) -> dict[str, str]:
+    """`spec.identity` of a connection."""
     if item.local_id.type is IdType.IP and item.peer_id.type is IdType.IP:
         return {"type": "ip", "local": item.local_id.value, "peer": item.peer_id.value}
     return {"type": "name", "local": _name(item.local_id), "peer": _name(item.peer_id)}

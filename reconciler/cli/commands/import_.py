@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from reconciler.cli.output import Output
     from reconciler.gather import Gathered
     from reconciler.importing import Draft
+    from reconciler.importing.update import Edit
     from reconciler.load import Loaded
     from reconciler.model.diagnostic import Diagnostic, Diagnostics
-    from reconciler.model.fabric import Fabric, Router
+    from reconciler.model.fabric import Fabric, Router, Tunnel
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,6 +49,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="read this swanctl.conf here in place of the live router; repeatable",
     )
     parser.add_argument(
+        "--update",
+        action="store_true",
+        help="also change the documents of tunnels that are configured otherwise now; all else in them stays",
+    )
+    parser.add_argument(
         "--write-keys", action="store_true", help="write the keys into the folder of the key files"
     )
     parser.add_argument(
@@ -65,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
     from reconciler.importing import document_name, render  # noqa: PLC0415
+    from reconciler.importing.update import differences  # noqa: PLC0415
     from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
     from reconciler.report.line import Line  # noqa: PLC0415
 
@@ -74,8 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.out or arguments.tree / "imported"
     found = Diagnostics()
     imported: list[_Imported] = []
+    edits: dict[str, list[Edit]] = {}
     for router in routers:
-        for item in _drafts(arguments, router, fabric, found):
+        new, known = _drafts(arguments, router, fabric, found)
+        edits |= {tunnel.name: list(differences(item, tunnel, router)) for tunnel, item in known}
+        for item in new:
             taken = {*fabric.tunnels, *fabric.vips, *(other.name for other in imported)}
             name = document_name(item.connection, taken)
             text = render(item, name, router, fabric, found)
@@ -85,18 +95,27 @@ def run(arguments: argparse.Namespace) -> int:
     texts = _by_file(imported)
     if str(folder) != "-":
         _check_absent(texts)
-    _check_together(output, texts, loaded)
+    changed = _edited(arguments.tree, loaded, edits)
+    _check_together(output, texts, changed, loaded)
     if arguments.write_keys:
         store = secret_store(arguments)
         for end in imported:
             if end.draft.key is not None:
                 store.add(f"{end.name}.psk", end.draft.key)
+    for file, text in changed.items():
+        _replace(arguments.tree / file, text)
     _write(texts, to_files=str(folder) != "-")
     output.objects(
         {"type": "imported", "connection": item.draft.connection, "tunnel": item.name, "file": str(item.file)}
         for item in imported
     )
+    output.objects(
+        {"type": "updated", "tunnel": name, "path": f"spec.{'.'.join(edit.path)}", "after": edit.after}
+        for name, changes in edits.items()
+        for edit in changes
+    )
     if str(folder) != "-":
+        output.lines(Line(f"{name}: {edit}") for name, changes in edits.items() for edit in changes)
         output.lines(
             Line(f"{item.file}: {item.name} from the connection {item.draft.connection}") for item in imported
         )
@@ -137,8 +156,10 @@ def _by_file(imported: Iterable[_Imported]) -> dict[Path, str]:
     return {file: "---\n".join(parts) for file, parts in texts.items()}
 
 
-def _drafts(arguments: argparse.Namespace, router: Router, fabric: Fabric, found: Diagnostics) -> list[Draft]:
-    """What is wanted and not in the desired state yet."""
+def _drafts(
+    arguments: argparse.Namespace, router: Router, fabric: Fabric, found: Diagnostics
+) -> tuple[list[Draft], list[tuple[Tunnel, Draft]]]:
+    """What is wanted and not in the desired state yet; and, to update, what is, with its tunnel."""
     from reconciler.facets.connections import connection_name  # noqa: PLC0415
     from reconciler.importing import draft  # noqa: PLC0415
     from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
@@ -150,18 +171,46 @@ def _drafts(arguments: argparse.Namespace, router: Router, fabric: Fabric, found
             f"there is no connection {', '.join(unknown)}",
             hint=f"there are: {', '.join(source.name for source in gathered.sources) or 'none'}",
         )
-    known = {
-        name
+    tunnels = {
+        name: tunnel
         for tunnel in fabric.tunnels_of(router.name)
         for name in (tunnel.adopts, *map(connection_name, (tunnel.name, *tunnel.previous_names)))
     }
     wanted = [
         source
         for source in gathered.sources
-        if source.name not in known and (not arguments.connection or source.name in arguments.connection)
+        if (arguments.update or source.name not in tunnels)
+        and (not arguments.connection or source.name in arguments.connection)
     ]
     drafts = [draft(source, gathered.keys, gathered.sas, found) for source in wanted]
-    return [item for item in drafts if item is not None]
+    understood = [item for item in drafts if item is not None]
+    return (
+        [item for item in understood if item.connection not in tunnels],
+        [(tunnels[item.connection], item) for item in understood if item.connection in tunnels],
+    )
+
+
+def _edited(tree: Path, loaded: Loaded, edits: Mapping[str, list[Edit]]) -> dict[str, str]:
+    """File, as loading names it -> its text with the edits.
+
+    Raises TunnelwrightError for one whose formatting would not survive.
+    """
+    from reconciler.importing.update import FormattingLost, edited  # noqa: PLC0415
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+
+    by_file: dict[str, list[tuple[int, list[Edit]]]] = {}
+    for document in loaded.documents:
+        data = document.data
+        if isinstance(data, dict) and data["kind"] == "IPsecTunnel" and edits.get(data["metadata"]["name"]):
+            by_file.setdefault(document.file, []).append((document.index, edits[data["metadata"]["name"]]))
+    texts = {}
+    for file, changes in by_file.items():
+        try:
+            texts[file] = edited((tree / file).read_text(encoding="utf-8"), changes)
+        except FormattingLost as error:
+            words = "; ".join(str(edit) for _, part in changes for edit in part)
+            raise TunnelwrightError(f"{tree / file}: {error} ({words}); nothing was written") from error
+    return texts
 
 
 def _gather(arguments: argparse.Namespace, router: Router, fabric: Fabric, found: Diagnostics) -> Gathered:
@@ -195,20 +244,24 @@ def _check_absent(files: Iterable[Path]) -> None:
         raise TunnelwrightError(f"{', '.join(there)}: there already", hint="--out names another folder")
 
 
-def _check_together(output: Output, texts: Mapping[Path, str], loaded: Loaded) -> None:
-    """Raises InvalidDesiredState when the tree would not be valid with the new documents."""
+def _check_together(
+    output: Output, texts: Mapping[Path, str], changed: Mapping[str, str], loaded: Loaded
+) -> None:
+    """Raises InvalidDesiredState when the tree would not be valid with the new and the changed documents."""
     from reconciler.cli.workspace import InvalidDesiredState  # noqa: PLC0415
     from reconciler.load.composer import compose  # noqa: PLC0415
     from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
     from reconciler.validate import validate  # noqa: PLC0415
 
+    written = {**{str(file): text for file, text in texts.items()}, **changed}
     new = [
         document
-        for file, text in texts.items()
-        for document in compose(text.encode(), str(file), Diagnostics())[0]
+        for file, text in written.items()
+        for document in compose(text.encode(), file, Diagnostics())[0]
     ]
-    _, found = validate(replace(loaded, documents=(*loaded.documents, *new)))
-    names = set(map(str, texts))
+    kept = [document for document in loaded.documents if document.file not in changed]
+    _, found = validate(replace(loaded, documents=(*kept, *new)))
+    names = set(written)
     _show(output, [item for item in found if item.location.file in names or item in found.errors])
     if found.errors:
         raise InvalidDesiredState(
@@ -229,3 +282,16 @@ def _write(texts: Mapping[Path, str], *, to_files: bool) -> None:
                 opened.write(text)
         except OSError as error:
             raise TunnelwrightError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _replace(file: Path, text: str) -> None:
+    """The whole file or nothing of it."""
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+
+    new = file.with_name(f".{file.name}.new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.chmod(file.stat().st_mode)
+        new.replace(file)
+    except OSError as error:
+        raise TunnelwrightError(f"cannot write {file}: {error.strerror}") from error

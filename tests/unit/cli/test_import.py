@@ -14,14 +14,18 @@ from tests.unit.importing.test_import import HAND_MADE
 ROOT = Path(__file__).parents[3]
 
 
+def make_tree(folder: Path) -> Path:
+    """The project's desired state, and a swanctl.conf beside it."""
+    shutil.copytree(ROOT / "desired_state", folder / "tree")
+    (folder / "swanctl.conf").write_text("include conf.d/*.conf\n")
+    (folder / "conf.d").mkdir()
+    (folder / "conf.d" / "x.conf").write_text(HAND_MADE.replace("203.0.113.10", "203.0.113.40"))
+    return folder / "tree"
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The project's desired state, and a swanctl.conf beside it."""
-    shutil.copytree(ROOT / "desired_state", tmp_path / "tree")
-    (tmp_path / "swanctl.conf").write_text("include conf.d/*.conf\n")
-    (tmp_path / "conf.d").mkdir()
-    (tmp_path / "conf.d" / "x.conf").write_text(HAND_MADE.replace("203.0.113.10", "203.0.113.40"))
-    return tmp_path / "tree"
+    return make_tree(tmp_path)
 
 
 def run(tree: Path, *words: str) -> int:
