@@ -55,6 +55,8 @@ def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
                 yield Line(f"      {change['path']}: {_value(change['before'])} -> {_value(change['after'])}")
         case "held":
             yield Line(f"  left alone: {item['resource']}: {item['reason']}", "yellow")
+        case "refused" | "deferred":
+            yield Line(f"  {item['type']}: {', '.join(item['resources'])}: {item['reason']}", "bold red")
         case "down":
             yield Line(f"  configured but down: {item['tunnel']}", "bold red")
         case "unreachable":

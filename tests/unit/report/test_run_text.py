@@ -1,0 +1,30 @@
+"""A run in full shows every kind of object that it wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.report.run_text import run_lines
+from tests.unit.service.followed import followed
+
+
+def test_a_run_tells_all_that_it_found(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.edit("paris-tunnel.yaml", "spec:\n", "spec:\n  deletionProtection: true\n")
+    changed = site.once()
+    shown = "\n".join(line.text for line in run_lines(changed))
+    for words in (
+        "create paris/tunnel/paris-tokyo",
+        "done: [paris] load connection",
+        "✓ paris-tokyo: traffic",
+    ):
+        assert words in shown
+    site.commit({"paris-tunnel.yaml": None, "tokyo-tunnel.yaml": None})
+    refused = site.once()
+    shown = "\n".join(line.text for line in run_lines(refused))
+    assert "refused: paris/tunnel/paris-tokyo" in shown
+    silent = {"plan_summary"}
+    for item in (*changed.objects, *refused.objects):
+        if item["type"] not in silent:
+            assert list(run_lines(replace(changed, objects=(item,))))[2:], item
