@@ -208,7 +208,15 @@ def apply(
         for end in _both_ends(before.fabric, change.resource.name)
         for name in _connections(before.fabric, end)
     )
+    touched |= _far_ends(touched, before.observation)
     return Applied(outcomes, remaining, check_untouched(touched, before.observation, after))
+
+
+def _far_ends(touched: frozenset[str], seen: Observation) -> frozenset[str]:
+    """The connections at the other ends of what runs: Git may no longer know that they belong together."""
+    running = [sa for state in seen.states.values() for sa in state.sas]
+    ways = {(sa.remote_address, sa.local_address) for sa in running if sa.connection in touched}
+    return frozenset(sa.connection for sa in running if (sa.local_address, sa.remote_address) in ways)
 
 
 def _both_ends(fabric: Fabric, tunnel: str) -> tuple[str, ...]:

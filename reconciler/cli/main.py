@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -84,4 +85,7 @@ def entry() -> None:
     # One command lives for seconds and keeps nearly all that it makes; looking through tens of thousands
     # of documents for cycles again and again costs more than half of its time.
     gc.disable()
+    # A terminal or a pipe that has no UTF-8 shows `\u2713` in place of a tick; no run ends for it.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main())

@@ -266,6 +266,15 @@ def test_a_vip_that_moves_takes_its_tunnel_along(site: Site) -> None:
     assert all(check.passed for check in site.verify(moved))
 
 
+def test_deleting_one_end_is_no_harm_to_an_unrelated_tunnel(site: Site) -> None:
+    """The SAs of the other end go with it, though Git says nothing of that end any more."""
+    site.apply()
+    alone = replace(site.fabric.tunnels["paris-tokyo"], mirror=None)
+    applied = site.apply(replace(site.fabric, tunnels={"paris-tokyo": alone}))
+    assert {change.resource.name for change in applied.remaining.changes} == set()
+    assert all(check.passed for check in applied.checks), applied.checks
+
+
 def test_a_vip_that_somebody_deletes_comes_back(site: Site) -> None:
     site.apply()
     (vip,) = site.preview().desired["paris"].addresses

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -112,6 +115,18 @@ def test_markdown(changed: Branch, capsys: pytest.CaptureFixture[str]) -> None:
     assert row in said
     assert said.count("<details>") == said.count("</details>") == 1
     assert "\n- children.net.esp_proposals: aes256gcm16-curve25519\n" in said
+
+
+def test_an_output_without_utf_8_is_no_traceback(changed: Branch) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler", "preview", str(changed.tree), "--format", "markdown"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (ExitCode.OK, b"")
+    assert rb"\u2192" in done.stdout
 
 
 def test_markdown_of_a_commit_that_is_not_valid(branch: Branch, capsys: pytest.CaptureFixture[str]) -> None:
