@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from reconciler.facets.swanctl_conf import Section
+from reconciler.importing.settings import AUTHENTICATION, CHILD, DPD_ACTIONS, IKE, Vocabulary
 from reconciler.importing.sources import Source
 from reconciler.importing.words import (
     Algorithms,
     HeldKey,
     NotImportable,
+    groups,
     identity,
     listed,
     matching,
@@ -24,85 +27,9 @@ from reconciler.model.secret import Secret
 from schemas.addresses import is_address
 
 _FIXED = "tunnelwright sets it by itself"
-_IKE_TAKEN = frozenset(
-    {
-        "version",
-        "local_addrs",
-        "remote_addrs",
-        "proposals",
-        "rekey_time",
-        "reauth_time",
-        "dpd_delay",
-        "aggressive",
-    }
-)
-_IKE_DROPPED = frozenset(
-    {
-        "over_time",
-        "rand_time",
-        "mobike",
-        "unique",
-        "keyingtries",
-        "fragmentation",
-        "dpd_timeout",
-        "send_cert",
-        "send_certreq",
-        "dscp",
-        "pull",
-    }
-)
-_IKE_REFUSED = {
-    "encap": "forced UDP encapsulation is no field of the service",
-    "if_id_in": "route-based tunnels are not supported",
-    "if_id_out": "route-based tunnels are not supported",
-    "local_port": "only the usual ports are supported",
-    "remote_port": "only the usual ports are supported",
-    "pools": "pools of virtual addresses are not supported",
-    "vips": "virtual addresses from the peer are not supported",
-    "ppk_id": "post-quantum pre-shared keys are not supported",
-    "childless": "childless initiation is not supported",
-    "mediation": "mediation is not supported",
-}
-_CHILD_TAKEN = frozenset({"local_ts", "remote_ts", "esp_proposals", "rekey_time", "dpd_action", "mode"})
-_CHILD_DROPPED = frozenset(
-    {
-        "life_time",
-        "rand_time",
-        "rekey_bytes",
-        "life_bytes",
-        "rand_bytes",
-        "rekey_packets",
-        "life_packets",
-        "rand_packets",
-        "start_action",
-        "close_action",
-        "replay_window",
-        "inactivity",
-        "ipcomp",
-        "priority",
-    }
-)
-_CHILD_REFUSED = {
-    "ah_proposals": "AH is not supported; the service offers ESP",
-    "sha256_96": "truncation to 96 bits is no field of the service",
-    "updown": "scripts are not part of the desired state",
-    "policies": "route-based tunnels are not supported",
-    "if_id_in": "route-based tunnels are not supported",
-    "if_id_out": "route-based tunnels are not supported",
-    "mark_in": "marks are not supported",
-    "mark_out": "marks are not supported",
-    "interface": "route-based tunnels are not supported",
-    "tfc_padding": "padding is no field of the service",
-    "hw_offload": "hardware offload is no field of the service",
-}
-_DPD = {
-    "clear": "clear",
-    "none": "clear",
-    "trap": "trap",
-    "hold": "trap",
-    "restart": "restart",
-    "start": "restart",
-}
+_IKE_LIFETIME, _ESP_LIFETIME, _DPD_DELAY = (60, 604_800), (30, 604_800), (0, 86_400)
+"""What the service allows, in seconds."""
+_UNTOLD = "charon tells neither ports nor encapsulation, marks, interfaces or scripts of it: none are assumed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +60,8 @@ class _Reader:
 
     section: Section
     found: Diagnostics
+    written: bool
+    """Whether it stands in a file; what charon reports lacks much."""
     told: bool
     """Whether a person chose what is written: only then is it worth a word that it is not taken over."""
     refused: bool = False
@@ -156,25 +85,29 @@ class _Reader:
         """The document will not say it."""
         self.found.warning("import-dropped", self.at(word), message, path=word)
 
-    def check_words(self, taken: Iterable[str], dropped: Iterable[str], refused: Mapping[str, str]) -> None:
+    def check_words(self, known: Vocabulary) -> None:
         """Nothing that is written is passed over in silence."""
         for word, entry in self.section.entries.items():
-            if word in refused and entry.text not in {None, "no", "0"}:
-                self.refuse(word, f"{word}: {refused[word]}")
-            elif word in dropped and not self.told:
-                continue
-            elif word in dropped:
-                self.drop(word, f"{word} = {entry.text or ''} is not taken over: {_FIXED}")
-            elif word not in taken and word not in refused:
+            if word in known.refused:
+                refused = known.refused[word]
+                if entry.text is not None and entry.text.lower() not in refused.harmless:
+                    self.refuse(word, f"{word} = {entry.text}: {refused.why}")
+            elif word in known.dropped:
+                if self.told:
+                    self.drop(word, f"{word} = {entry.text or ''} is not taken over: {_FIXED}")
+            elif word not in known.taken:
                 self.refuse(word, f"{word} is no setting that tunnelwright knows")
 
-    def one(self, word: str) -> str:
-        """The single address of a list."""
-        found = listed(self.text(word))
-        if len(found) != 1 or not is_address(found[0]):
-            self.refuse(word, f"{word} has to be one IPv4 address, not {', '.join(found) or 'any'}")
-            return "0.0.0.0"  # noqa: S104 - nothing listens; the draft is refused
-        return found[0]
+    def seconds(self, word: str, default: int, allowed: tuple[int, int]) -> int:
+        """A time, in seconds."""
+        try:
+            found = seconds(self.text(word, str(default)))
+        except NotImportable as error:
+            self.refuse(word, str(error))
+            return default
+        if not allowed[0] <= found <= allowed[1]:
+            self.refuse(word, f"{word} has to be from {allowed[0]} to {allowed[1]} seconds, not {found}")
+        return found
 
 
 def draft(source: Source, keys: Iterable[HeldKey], sas: Iterable[IkeSa], found: Diagnostics) -> Draft | None:
@@ -182,28 +115,27 @@ def draft(source: Source, keys: Iterable[HeldKey], sas: Iterable[IkeSa], found: 
 
     `sas` are those that run: where the configuration leaves a choice, what was negotiated decides.
     """
-    reader = _Reader(source.section, found, told=source.written and not source.name.startswith(PREFIX))
-    reader.check_words(_IKE_TAKEN, _IKE_DROPPED, _IKE_REFUSED)
+    ours = source.name.startswith(PREFIX)
+    reader = _Reader(source.section, found, source.written, told=source.written and not ours)
+    reader.check_words(IKE)
+    if not source.written:
+        reader.drop("", _UNTOLD)
     running = next((sa for sa in sas if sa.connection == source.name and sa.state == "ESTABLISHED"), None)
-    local_address, peer_address = reader.one("local_addrs"), reader.one("remote_addrs")
+    local_address = _local_address(reader, running)
+    peer_address = _peer_address(reader, running)
     version = _version(reader, running)
-    ike = _proposal(reader, "proposals", running.algorithms if running is not None else "")
-    if ike is not None and ike.group is None:
-        reader.refuse("proposals", "an IKE proposal needs a Diffie-Hellman group")
-    local_id = _identity(reader, "local", local_address, None)
-    peer_id = _identity(reader, "remote", peer_address, running)
+    ike = _ike_proposal(reader, running)
+    local_id = _identity(reader, "local", local_address)
+    peer_id = _identity(reader, "remote", running.remote_id if running is not None else None)
     lifetime = _ike_lifetime(reader)
-    dpd = _seconds(reader, "dpd_delay", "0s")
-    if reader.text("aggressive", "no") == "yes":
-        reader.refuse("aggressive", "Aggressive Mode is not supported: it gives away a hash of the key")
+    dpd = reader.seconds("dpd_delay", 0, _DPD_DELAY)
     child = _children(reader, running)
     if reader.refused or child is None or ike is None or local_id is None or peer_id is None:
         return None
-    candidates = matching(
-        keys,
-        (local_id, IkeId(IdType.IP, local_address)),
-        (peer_id, IkeId(IdType.IP, peer_address)),
-    )
+    candidates = matching(keys, local_id, peer_id)
+    if version == 1 and not candidates:
+        # phase1.c, lookup_shared_key: by the addresses, when the identities find none.
+        candidates = matching(keys, IkeId(IdType.IP, local_address), IkeId(IdType.IP, peer_address))
     if len(candidates) > 1:
         reader.refuse(
             "local", "several keys fit both identities equally well, so which is meant is not known"
@@ -231,6 +163,31 @@ def draft(source: Source, keys: Iterable[HeldKey], sas: Iterable[IkeSa], found: 
     )
 
 
+def _local_address(reader: _Reader, running: IkeSa | None) -> str:
+    found = listed(reader.text("local_addrs", "%any"))
+    if len(found) == 1 and is_address(found[0]):
+        return found[0]
+    written = f"local_addrs = {', '.join(found)} is not one IPv4 address"
+    if running is None:
+        reader.refuse("local_addrs", f"{written}, and no IKE_SA runs that would tell which is used")
+        return ""
+    reader.drop("local_addrs", f"{written}; the running IKE_SA's is taken: {running.local_address}")
+    return running.local_address
+
+
+def _peer_address(reader: _Reader, running: IkeSa | None) -> str:
+    found = listed(reader.text("remote_addrs", "%any"))
+    if len(found) == 1 and is_address(found[0]):
+        return found[0]
+    written = f"remote_addrs = {', '.join(found)} is not one IPv4 address"
+    if len(found) != 1 or re.search(r"[%/]|^[0-9.-]+$", found[0]) or running is None:
+        # Of several peers, or of any, the one that is there now is not the only one.
+        reader.refuse("remote_addrs", written)
+        return ""
+    reader.drop("remote_addrs", f"{written}; the running IKE_SA's is taken: {running.remote_address}")
+    return running.remote_address
+
+
 def _version(reader: _Reader, running: IkeSa | None) -> int:
     written = reader.text("version", "0")
     if written in {"1", "2"}:
@@ -246,38 +203,74 @@ def _version(reader: _Reader, running: IkeSa | None) -> int:
     return int(running.version)
 
 
-def _proposal(reader: _Reader, word: str, negotiated: str) -> Algorithms | None:
-    """The only proposal, or the negotiated one where there is a choice."""
+def _proposal(reader: _Reader, word: str, negotiated: str, *, prf: bool) -> Algorithms | None:
+    """The only proposal, or the negotiated one where there is a choice. An AEAD cipher of IKE needs a `prf`:
+    where none is written charon offers several."""
     written = listed(reader.text(word, "default"))
+    why = "leaves a choice"
     try:
         if len(written) == 1 and written[0] != "default":
-            return proposal(written[0])
-        if negotiated:
-            reader.drop(word, f"{word} leaves a choice; what was negotiated is taken: {negotiated}")
-            return proposal(negotiated)
-        reader.refuse(word, f"{word} leaves a choice, and no SA runs that would tell what was chosen")
+            found = proposal(written[0])
+            if found.integrity or not prf:
+                return found
     except NotImportable as error:
-        reader.refuse(word, str(error))
+        why = f"is not taken as it is ({error})"
+    if not negotiated:
+        reader.refuse(word, f"{word} {why}, and no SA runs that would tell what was chosen")
+        return None
+    try:
+        found = proposal(negotiated)
+    except NotImportable as error:
+        reader.refuse(word, f"what was negotiated cannot be kept: {error}")
+        return None
+    reader.drop(word, f"{word} {why}; what was negotiated is taken: {negotiated}")
+    return found
+
+
+def _ike_proposal(reader: _Reader, running: IkeSa | None) -> Algorithms | None:
+    found = _proposal(reader, "proposals", running.algorithms if running is not None else "", prf=True)
+    if found is not None and found.group is None:
+        reader.refuse("proposals", "an IKE proposal needs a Diffie-Hellman group")
+    return found
+
+
+def _esp_proposal(reader: _Reader, name: str, negotiated: str) -> Algorithms | None:
+    """The first CHILD_SA of an IKE_SA never shows the group, so the proposals have to tell it alone."""
+    found = _proposal(reader, "esp_proposals", negotiated, prf=False)
+    offered = listed(reader.text("esp_proposals", "default" if reader.written else ""))
+    if found is None or found.group is not None:
+        return found
+    possible = groups(offered)
+    if len(possible) == 1:
+        return replace(found, group=next(iter(possible)))
+    reader.refuse(
+        "esp_proposals",
+        "whether it has perfect forward secrecy is not known: the first CHILD_SA does not show it",
+        hint=f"`swanctl --rekey --child {name}` on the router, then import again",
+    )
     return None
 
 
-def _identity(reader: _Reader, end: str, address: str, running: IkeSa | None) -> IkeId | None:
+def _identity(reader: _Reader, end: str, otherwise: str | None) -> IkeId | None:
+    """One end's identity; `otherwise` is it where none is written: our own is then our address
+    (ike_auth.c), and the peer may have any."""
     rounds = [name for name in reader.section.sections if name.startswith(end)]
     if len(rounds) != 1:
         reader.refuse(end, f"there are {len(rounds)} rounds of {end} authentication; one is supported")
         return None
-    section = _Reader(reader.section.sections[rounds[0]], reader.found, reader.told)
-    section.check_words({"auth", "id"}, {"round"}, {})
-    if section.text("auth", "pubkey") != "psk":
+    section = _Reader(reader.section.sections[rounds[0]], reader.found, reader.written, reader.told)
+    section.check_words(AUTHENTICATION)
+    if section.text("auth", "pubkey").lower() != "psk":
         section.refuse("auth", f"{end} authentication is not by a pre-shared key")
-    text = section.text("id")
+    text = section.text("id", "%any")
     if text in {"", "%any"}:
-        # charon's own identity is then its address; of a peer it takes any.
-        text = running.remote_id if running is not None else address
-        if end == "remote":
-            section.drop("id", f"any ID of the peer is accepted; {text} is taken")
+        if otherwise is None:
+            section.refuse("id", "any ID of the peer is accepted, and no IKE_SA runs that would tell which")
+        elif end == "remote":
+            section.drop("id", f"any ID of the peer is accepted; the running IKE_SA's is taken: {otherwise}")
+        text = otherwise or ""
     try:
-        return identity(text)
+        return identity(text) if text else None
     except NotImportable as error:
         section.refuse("id", str(error))
         return None
@@ -286,20 +279,15 @@ def _identity(reader: _Reader, end: str, address: str, running: IkeSa | None) ->
 
 
 def _ike_lifetime(reader: _Reader) -> int:
-    """When the IKE_SA is replaced. With neither setting charon rekeys after four hours (swanctl.conf(5))."""
-    reauth = _seconds(reader, "reauth_time", "0s")
-    rekey = _seconds(reader, "rekey_time", "0s" if reauth else "4h")
+    """When the IKE_SA is replaced. With neither setting charon rekeys after four hours (vici_config.c)."""
+    reauth = reader.seconds("reauth_time", 0, (0, _IKE_LIFETIME[1]))
+    rekey = reader.seconds("rekey_time", 0 if reauth else 14_400, (0, _IKE_LIFETIME[1]))
     if reauth:
         reader.drop("reauth_time", "reauthentication interrupts; the IKE_SA is rekeyed in its place")
-    return rekey or reauth or 14_400
-
-
-def _seconds(reader: _Reader, word: str, default: str) -> int:
-    try:
-        return seconds(reader.text(word, default))
-    except NotImportable as error:
-        reader.refuse(word, str(error))
-        return 0
+    word, found = ("rekey_time", rekey) if rekey or not reauth else ("reauth_time", reauth)
+    if found < _IKE_LIFETIME[0]:
+        reader.refuse(word, f"an IKE_SA has to be replaced within {_IKE_LIFETIME[0]} to {_IKE_LIFETIME[1]} s")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,25 +331,31 @@ def _children(reader: _Reader, running: IkeSa | None) -> _Child | None:
 
 
 def _child(name: str, section: Section, parent: _Reader, running: IkeSa | None) -> _Child | None:
-    reader = _Reader(section, parent.found, parent.told)
-    reader.check_words(_CHILD_TAKEN, _CHILD_DROPPED, _CHILD_REFUSED)
-    if reader.text("mode", "tunnel") != "tunnel":
-        reader.refuse("mode", f"{reader.text('mode')} mode is not supported; the service offers tunnel mode")
-    sa = next((c for c in running.children if c.name == name), None) if running is not None else None
-    esp = _proposal(reader, "esp_proposals", sa.algorithms if sa is not None else "")
-    if esp is not None and esp.group is None and "esp_proposals" not in section.entries:
-        reader.refuse(
-            "esp_proposals",
-            "whether it has perfect forward secrecy is not known: the first CHILD_SA does not show it",
-            hint=f"`swanctl --rekey --child {name}` on the router, then import again",
-        )
+    reader = _Reader(section, parent.found, parent.written, parent.told)
+    reader.check_words(CHILD)
+    sas = [child for child in running.children if child.name == name] if running is not None else []
+    # The youngest: after a rekey it shows the group.
+    negotiated = sas[-1].algorithms if sas else ""
+    esp = _esp_proposal(reader, name, negotiated)
     local, peer = _cidrs(reader, "local_ts"), _cidrs(reader, "remote_ts")
-    lifetime = _seconds(reader, "rekey_time", "1h")
-    action = _DPD.get(reader.text("dpd_action", "clear"), "clear")
+    lifetime = _esp_lifetime(reader)
+    action = DPD_ACTIONS.get(reader.text("dpd_action", "none").lower())
+    if action is None:
+        reader.refuse("dpd_action", f"{reader.text('dpd_action')!r} is none of clear, trap and restart")
     parent.refused |= reader.refused
-    if reader.refused or esp is None:
+    if reader.refused or esp is None or action is None:
         return None
     return _Child(local, peer, esp, lifetime, action)
+
+
+def _esp_lifetime(reader: _Reader) -> int:
+    """When the CHILD_SA is replaced; where only its end is given, at ten elevenths of that (vici_config.c,
+    check_lifetimes)."""
+    if reader.text("life_time") and not reader.text("rekey_time"):
+        return int(reader.seconds("life_time", 0, (34, 665_280)) / 1.1)
+    if reader.told and reader.text("life_time"):
+        reader.drop("life_time", f"life_time = {reader.text('life_time')} is not taken over: {_FIXED}")
+    return reader.seconds("rekey_time", 3600, _ESP_LIFETIME)
 
 
 def _cidrs(reader: _Reader, word: str) -> tuple[str, ...]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from reconciler.facets.connections import decode
 from reconciler.facets.swanctl_conf import Entry, Section
-from reconciler.importing.words import HeldKey, NotImportable, identity, key
+from reconciler.importing.words import HeldKey, NotImportable, key, owner
 from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.fabric import IkeId
 from reconciler.model.settings import Settings
 
 
@@ -37,13 +39,16 @@ def keys_of(root: Section, found: Diagnostics) -> tuple[HeldKey, ...]:
         secret = section.entries.get("secret")
         if not name.startswith("ike") or secret is None or secret.text is None:
             continue
+        named = [
+            e.text for word, e in section.entries.items() if word.startswith("id") and e.text is not None
+        ]
+        owners: list[IkeId | None] = [] if named else [None]
+        for text in named:
+            # An identity of a kind that no tunnel has fits none of them.
+            with suppress(NotImportable):
+                owners.append(owner(text))
         try:
-            owners = tuple(
-                identity(entry.text)
-                for word, entry in section.entries.items()
-                if word.startswith("id") and entry.text is not None
-            )
-            held.append(HeldKey(owners, key(secret.text)))
+            held.append(HeldKey(tuple(owners), key(secret.text)))
         except NotImportable as error:
             found.warning("import-dropped", section.location, f"the key {name!r} is passed over: {error}")
     return tuple(held)
@@ -51,7 +56,19 @@ def keys_of(root: Section, found: Diagnostics) -> tuple[HeldKey, ...]:
 
 def from_reply(router: str, name: str, reply: Mapping[str, Any]) -> Source:
     """A connection as list-conns tells it."""
-    return Source(name, _section(decode(reply), Location(f"{router}: connection {name}")), written=False)
+    section = _section(decode(reply), Location(f"{router}: connection {name}"))
+    _fill(section, reply, ("ppk_id", "ppk_required"))
+    for end in ("local", "remote"):
+        for further in (word for word in reply if word.startswith(f"{end}-") and word != f"{end}-1"):
+            section.sections[further] = Section(section.location)
+    for child, body in reply["children"].items():
+        _fill(section.sections["children"].sections[child], body, ("interface", "label"))
+    return Source(name, section, written=False)
+
+
+def _fill(section: Section, reply: Mapping[str, Any], words: Iterable[str]) -> None:
+    """What charon reports of settings that no connection of ours has."""
+    section.entries.update({word: Entry(reply[word], section.location) for word in words if word in reply})
 
 
 def _section(settings: Settings, location: Location) -> Section:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.model.fabric import IdType, IkeId
@@ -46,7 +46,7 @@ class NotImportable(Exception):
 
 def seconds(text: str) -> int:
     """`4h` -> 14400. Raises NotImportable."""
-    found = re.fullmatch(r"([0-9]+)([smhd]?)", text.strip())
+    found = re.fullmatch(r"(0|[1-9][0-9]*) *([smhd]?)", text.strip().lower())
     if found is None:
         raise NotImportable(f"{text!r} is no time")
     return int(found[1]) * _UNITS[found[2]]
@@ -109,6 +109,20 @@ def proposal(text: str) -> Algorithms:
     return Algorithms(ciphers[0], found[0] if found else "", groups[0] if groups else None)
 
 
+def groups(proposals: Iterable[str]) -> frozenset[int | None]:
+    """The Diffie-Hellman groups among ESP proposals, None for a proposal without; empty when a word in them
+    is not known. charon's own default has none (proposal.c, proposal_create_default)."""
+    found: set[int | None] = set()
+    for text in proposals:
+        words = text.lower().split("-")
+        named = {_GROUPS[word] for word in words if word in _GROUPS}
+        rest = {word.removeprefix("prf") for word in words if word not in _GROUPS}
+        if text != "default" and rest - {*_CIPHERS, *_HASHES, "noesn"}:
+            return frozenset()
+        found |= named or {None}
+    return frozenset(found)
+
+
 def key(text: str) -> Secret:
     """A key as swanctl reads it: `0x` hexadecimal, `0s` base64, else the text. Raises NotImportable."""
     try:
@@ -121,25 +135,46 @@ def key(text: str) -> Secret:
     return Secret(text.encode(errors="surrogateescape"))
 
 
+def owner(text: str) -> IkeId | None:
+    """An identity that a key is for: None for any, a leading `*` for a wildcard; else as `identity`."""
+    if text == "%any":
+        return None
+    if text.startswith("*"):
+        return IkeId(IdType.EMAIL if "@" in text else IdType.FQDN, text)
+    return identity(text)
+
+
 @dataclass(frozen=True, slots=True)
 class HeldKey:
-    """A key with the identities that it is for; none means every one."""
+    """A key with the identities that it is for; None among them is any."""
 
-    owners: tuple[IkeId, ...]
+    owners: tuple[IkeId | None, ...]
     secret: Secret
 
 
-def matching(keys: Iterable[HeldKey], local: Iterable[IkeId], peer: Iterable[IkeId]) -> tuple[Secret, ...]:
-    """The keys that charon would take, best first ranked by our own identity, then by the peer's
-    (credential_manager.c, get_shared); more than one when the ranking does not decide. The addresses count as
-    identities, since an IKEv1 responder knows no other."""
-    ours, theirs = set(local), set(peer)
-    ranked: dict[tuple[bool, bool, bool], list[Secret]] = {}
+def matching(keys: Iterable[HeldKey], local: IkeId, peer: IkeId) -> tuple[Secret, ...]:
+    """The keys that charon would take, ranked by the peer's identity, then by our own
+    (credential_manager.c, get_shared); more than one when the ranking does not decide."""
+    ranked: dict[tuple[int, int], list[Secret]] = {}
     for held in keys:
-        owners = set(held.owners)
-        rank = (bool(owners & ours), bool(owners & theirs), not owners)
+        rank = _closeness(held, peer), _closeness(held, local)
         if any(rank):
             ranked.setdefault(rank, []).append(held.secret)
-    best: Mapping[tuple[bool, bool, bool], list[Secret]] = ranked
-    found = best[max(best)] if best else []
+    found = ranked[max(ranked)] if ranked else []
     return tuple(secret for index, secret in enumerate(found) if secret not in found[:index])
+
+
+def _closeness(held: HeldKey, wanted: IkeId) -> int:
+    """How well a key's owners fit: 3 exactly, 2 by a wildcard, 1 as any, 0 not (mem_cred.c, has_owner)."""
+    return max((_fits(mine, wanted) for mine in held.owners), default=0)
+
+
+def _fits(mine: IkeId | None, wanted: IkeId) -> int:
+    if mine is None or mine.value == "*":
+        return 1
+    if mine.type is not wanted.type:
+        return 0
+    text, pattern = wanted.value.lower(), mine.value.lower()
+    if text == pattern:
+        return 3
+    return 2 if pattern.startswith("*") and text.endswith(pattern[1:]) else 0

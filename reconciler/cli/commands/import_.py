@@ -171,15 +171,18 @@ def _drafts(
             f"there is no connection {', '.join(unknown)}",
             hint=f"there are: {', '.join(source.name for source in gathered.sources) or 'none'}",
         )
-    tunnels = {
-        name: tunnel
-        for tunnel in fabric.tunnels_of(router.name)
-        for name in (tunnel.adopts, *map(connection_name, (tunnel.name, *tunnel.previous_names)))
-    }
+    tunnels: dict[str, Tunnel] = {}
+    speaking: set[str] = set()
+    there = {source.name for source in gathered.sources}
+    for tunnel in fabric.tunnels_of(router.name):
+        names = (*map(connection_name, (tunnel.name, *tunnel.previous_names)), tunnel.adopts)
+        tunnels |= dict.fromkeys(names, tunnel)
+        # What it was taken over from may still be in a file, and says nothing of it any more.
+        speaking |= {*[name for name in names if name in there][:1]}
     wanted = [
         source
         for source in gathered.sources
-        if (arguments.update or source.name not in tunnels)
+        if (source.name not in tunnels or (arguments.update and source.name in speaking))
         and (not arguments.connection or source.name in arguments.connection)
     ]
     drafts = [draft(source, gathered.keys, gathered.sas, found) for source in wanted]

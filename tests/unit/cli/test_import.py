@@ -90,7 +90,7 @@ def test_what_cannot_be_imported_is_said_and_the_rest_is(
     (tree.parent / "conf.d" / "y.conf").write_text(other)
     assert run(tree) == ExitCode.INCOMPLETE
     captured = capsys.readouterr()
-    assert "y.conf:4:1: error: if_id_in: route-based tunnels are not supported" in captured.err
+    assert "y.conf:4:1: error: if_id_in = 7: route-based tunnels are not supported" in captured.err
     assert "1 tunnel ends imported" in captured.out
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.compile import compile_router
 from reconciler.facets.swanctl_conf import inherit, read
-from reconciler.importing import document_name, draft, from_root, render
+from reconciler.importing import document_name, draft, from_reply, from_root, render
 from reconciler.importing.sources import keys_of
 from reconciler.importing.words import NotImportable, identity, key, proposal, seconds
 from reconciler.load import load_tree
@@ -153,17 +153,21 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
     [
         ("version = 2", "aggressive = yes\nversion = 1", "Aggressive Mode is not supported"),
         ("version = 2", "", "both IKE versions are allowed, and no IKE_SA runs"),
-        ("version = 2", "version = 2\nencap = yes", "encap: forced UDP encapsulation is no field"),
-        ("version = 2", "version = 2\nif_id_in = 42", "if_id_in: route-based tunnels are not supported"),
+        ("version = 2", "version = 2\nencap = yes", "encap = yes: forced UDP encapsulation is no field"),
+        ("version = 2", "version = 2\nif_id_in = 42", "if_id_in = 42: route-based tunnels are not supported"),
         ("version = 2", "version = 2\nnonsense = 1", "nonsense is no setting that tunnelwright knows"),
-        ("local_addrs = 203.0.113.10", "", "local_addrs has to be one IPv4 address, not any"),
+        ("local_addrs = 203.0.113.10", "", "local_addrs = %any is not one IPv4 address, and no IKE_SA"),
         (
             "local_addrs = 203.0.113.10",
-            "local_addrs = %any",
-            "local_addrs has to be one IPv4 address, not %any",
+            "local_addrs = 1.2.3.4, 1.2.3.5",
+            "local_addrs = 1.2.3.4, 1.2.3.5 is not one IPv4 address, and",
         ),
         ("local_addrs = 203.0.113.10", "local_addrs = 192.0.2.1", "192.0.2.1 is in no public network"),
-        ("198.51.100.7", "198.51.100.7, 198.51.100.8", "remote_addrs has to be one IPv4 address"),
+        (
+            "198.51.100.7",
+            "198.51.100.7, 198.51.100.8",
+            "remote_addrs = 198.51.100.7, 198.51.100.8 is not one",
+        ),
         ("aes256-sha256-modp2048", "aes256-sha256-modp2048, default", "leaves a choice, and no SA runs"),
         ("aes256-sha256-modp2048", "camellia256-sha256-modp2048", "'camellia256' of the proposal"),
         ("aes256-sha256-modp2048", "aes256-sha256", "an IKE proposal needs a Diffie-Hellman group"),
@@ -172,13 +176,33 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
         ("local { auth = psk", "local { ", "local authentication is not by a pre-shared key"),
         ("id = site-a.example", "id = %any6", "the ID '%any6' is neither"),
         ("id = site-a.example", 'id = "C=CH, O=x"', "the ID 'C=CH, O=x' is neither"),
-        ("start_action = start", "mode = transport", "transport mode is not supported"),
-        ("start_action = start", "ah_proposals = sha256", "ah_proposals: AH is not supported"),
-        ("start_action = start", "updown = /bin/x", "updown: scripts are not part of the desired state"),
+        (
+            "start_action = start",
+            "mode = transport",
+            "mode = transport: the service offers tunnel mode alone",
+        ),
+        ("start_action = start", "ah_proposals = sha256", "ah_proposals = sha256: AH is not supported"),
+        (
+            "start_action = start",
+            "updown = /bin/x",
+            "updown = /bin/x: scripts are not part of the desired state",
+        ),
         ("local_ts = 10.1.0.0/24", "local_ts = dynamic", "local_ts: dynamic is no IPv4 network"),
         ("local_ts = 10.1.0.0/24", "local_ts = 10.9.0.0/24", "10.9.0.0/24 is no VPC network that the router"),
         ("local_ts = 10.1.0.0/24", "local_ts = 10.1.0.0/24[tcp/80]", "is no IPv4 network"),
         ("esp_proposals = aes256gcm16-ecp384", "", "leaves a choice, and no SA runs"),
+        ("version = 2", "aggressive = 1\nversion = 1", "Aggressive Mode is not supported"),
+        ("version = 2", "version = 2\nppk_required = TRUE", "post-quantum pre-shared keys"),
+        ("version = 2", "version = 2\nrekey_time = 0", "an IKE_SA has to be replaced within 60"),
+        ("version = 2", "version = 2\nrekey_time = 30d", "rekey_time has to be from 0 to 604800"),
+        ("version = 2", "version = 2\ndpd_delay = 2d", "dpd_delay has to be from 0 to 86400"),
+        ("start_action = start", "policies = disabled", "policies = disabled: route-based"),
+        ("start_action = start", "rekey_time = 10", "rekey_time has to be from 30 to 604800 seconds, not 10"),
+        ("start_action = start", "dpd_action = trap|start", "'trap|start' is none of clear, trap"),
+        ("start_action = start", "copy_df = no", "copy_df = no: what is copied to the outer header"),
+        ("aes256-sha256-modp2048", "aes256gcm16-modp2048", "proposals leaves a choice, and no SA runs"),
+        ("id = vpn@site-x.example", "", "any ID of the peer is accepted, and no IKE_SA runs"),
+        ("198.51.100.7", "vpn.site-x.example", "remote_addrs = vpn.site-x.example is not one IPv4 address"),
     ],
 )
 def test_what_has_no_place_in_the_desired_state_is_named(
@@ -201,14 +225,115 @@ def test_where_there_is_a_choice_what_was_negotiated_counts(fabric: Fabric) -> N
     assert any("what was negotiated is taken: aes256-sha384-ecp384" in item for item in findings)
 
 
-def test_the_first_child_does_not_show_its_forward_secrecy(fabric: Fabric) -> None:
-    text = HAND_MADE.replace("esp_proposals = aes256gcm16-ecp384", "")
-    document, findings = imported(text, fabric, sa())
-    assert document is None
-    assert any("whether it has perfect forward secrecy is not known" in item for item in findings)
-    document, _ = imported(text, fabric, sa(esp="aes256-sha256-modp2048"))
+def test_what_holds_anyway_is_no_finding(fabric: Fabric) -> None:
+    text = HAND_MADE.replace("version = 2", "version = 2\naggressive = No\nremote_port = 500\nif_id_in = 0")
+    text = text.replace(
+        "start_action = start", "policies = YES\nmode = tunnel\ncopy_df = true\nlife_time = 66m"
+    )
+    document, findings = imported(text, fabric)
+    assert findings == []
     assert document is not None
-    assert "pfs: dh-group14" in document
+    assert "lifetime: 3599" in document, "ten elevenths of the hard limit, as charon reckons"
+
+
+@pytest.mark.parametrize(("word", "action"), [("route", "trap"), ("Start", "restart"), ("none", "clear")])
+def test_charon_has_several_words_for_an_action(fabric: Fabric, word: str, action: str) -> None:
+    text = HAND_MADE.replace("start_action = start", f"dpd_action = {word}")
+    document, _ = imported(text.replace("version = 2", "version = 2\ndpd_delay = 1 m"), fabric)
+    assert document is not None
+    assert f"delay: 60\n      action: {action}" in document
+
+
+def test_addresses_and_ids_that_are_left_open_are_those_of_the_running_sa(fabric: Fabric) -> None:
+    text = HAND_MADE.replace("local_addrs = 203.0.113.10", "").replace("198.51.100.7", "vpn.site-x.example")
+    document, findings = imported(text.replace("id = vpn@site-x.example", "", 1), fabric, sa())
+    assert document is not None
+    assert "address: 203.0.113.10" in document
+    assert "address: 198.51.100.7" in document
+    assert "peer: peer.example" in document
+    for word in ("local_addrs = %any", "remote_addrs = vpn.site-x.example"):
+        assert any(f"{word} is not one IPv4 address; the running IKE_SA's is taken" in f for f in findings)
+    assert any("any ID of the peer is accepted; the running IKE_SA's is taken" in f for f in findings)
+    for several in ("%any", "198.51.100.0/24", "198.51.100.7-198.51.100.9", "a.example, b.example"):
+        document, _ = imported(HAND_MADE.replace("198.51.100.7", several), fabric, sa())
+        assert document is None, "the peer that is there now is not the only one"
+
+
+@pytest.mark.parametrize(
+    ("proposals", "negotiated", "pfs"),
+    [
+        ("", "aes256-sha256", "dh-group0"),
+        ("default", "aes256-sha256", "dh-group0"),
+        ("aes256-sha256-modp2048, aes128-sha256-modp2048", "aes128-sha256", "dh-group14"),
+        ("aes256-sha256, aes128gcm16", "aes128gcm16", "dh-group0"),
+        ("aes256-aes128-sha256-x25519", "aes128-sha256", "dh-group31"),
+        ("aes256-sha256-modp2048, aes256-sha256", "aes256-sha256-modp2048", "dh-group14"),
+        ("aes256-sha256-modp2048, aes256-sha256", "aes256-sha256", None),
+        ("aes256-sha256-modp2048-modp3072", "aes256-sha256", None),
+        ("aes256-sha256-mlkem768, aes256-sha256", "aes256-sha256", None),
+        ("aes256-sha256-modp2048, default", "aes256-sha256", None),
+    ],
+)
+def test_the_first_child_does_not_show_its_forward_secrecy(
+    fabric: Fabric, proposals: str, negotiated: str, pfs: str | None
+) -> None:
+    text = HAND_MADE.replace("aes256gcm16-ecp384", proposals)
+    document, findings = imported(text, fabric, sa(esp=negotiated))
+    if pfs is not None:
+        assert document is not None, findings
+        assert f"pfs: {pfs}\n" in document
+    else:
+        assert document is None
+        assert any("whether it has perfect forward secrecy is not known" in item for item in findings)
+
+
+def reply(**more: object) -> dict[str, object]:
+    """A connection as list-conns tells it."""
+    child = {
+        "mode": "TUNNEL",
+        "rekey_time": "3600",
+        "dpd_action": "none",
+        "local-ts": ["10.1.0.0/24"],
+        "remote-ts": ["172.16.0.0/16"],
+    }
+    return {
+        "local_addrs": ["203.0.113.10"],
+        "remote_addrs": ["198.51.100.7"],
+        "version": "IKEv2",
+        "reauth_time": "0",
+        "rekey_time": "14400",
+        "unique": "UNIQUE_NO",
+        "local-1": {"class": "pre-shared key", "id": "site-a.example"},
+        "remote-1": {"class": "pre-shared key", "id": "vpn@site-x.example"},
+        "children": {"net": child | dict(more.pop("child", {}))},  # type: ignore[call-overload]
+        **more,
+    }
+
+
+def test_what_charon_alone_tells_is_not_enough_for_forward_secrecy() -> None:
+    found = Diagnostics()
+    assert draft(from_reply("r", "net-net", reply()), (), [sa()], found) is None
+    assert any("perfect forward secrecy is not known" in d.message for d in found)
+    found = Diagnostics()
+    rekeyed = sa(esp="aes256-sha256-modp2048")
+    assert draft(from_reply("r", "net-net", reply()), (), [rekeyed], found) is not None
+    assert any("charon tells neither ports nor encapsulation" in d.message for d in found)
+
+
+@pytest.mark.parametrize(
+    ("more", "finding"),
+    [
+        ({"ppk_id": "a"}, "ppk_id = a: post-quantum pre-shared keys"),
+        ({"local-2": {"class": "EAP"}}, "there are 2 rounds of local authentication"),
+        ({"child": {"interface": "ipsec0"}}, "interface = ipsec0: route-based"),
+        ({"child": {"rekey_time": "0"}}, "rekey_time has to be from 30"),
+    ],
+)
+def test_what_charon_tells_besides_is_not_passed_over(more: dict[str, object], finding: str) -> None:
+    found = Diagnostics()
+    source = from_reply("r", "net-net", reply(**more))
+    assert draft(source, (), [sa(esp="aes256-sha256-modp2048")], found) is None
+    assert any(finding in d.message for d in found.errors), list(found)
 
 
 def test_children_are_one_tunnel_when_they_carry_every_pair(fabric: Fabric) -> None:
@@ -226,24 +351,37 @@ def test_children_are_one_tunnel_when_they_carry_every_pair(fabric: Fabric) -> N
 
 
 def test_the_key_is_the_one_that_charon_would_take() -> None:
-    def key_of(secrets: str) -> tuple[Secret | None, list[str]]:
+    """credential_manager.c, get_shared: the peer's identity counts more than our own."""
+
+    def key_of(secrets: str, version: int = 2) -> tuple[Secret | None, list[str]]:
         found = Diagnostics()
         text = HAND_MADE[: HAND_MADE.index("secrets {")] + f"secrets {{\n{secrets}\n}}\n"
-        root, _ = inherit(read("swanctl.conf", text.encode(), lambda _: ()))
+        root, _ = inherit(
+            read("swanctl.conf", text.replace("version = 2", f"version = {version}").encode(), lambda _: ())
+        )
         [source] = from_root(root)
         item = draft(source, keys_of(root, found), (), found)
         return (item.key if item is not None else None), [d.message for d in found]
 
-    every, peer = "ike-1 { secret = every\n}", "ike-2 { id = vpn@site-x.example\nsecret = peer\n}"
+    every, peer = "ike-1 { secret = every\n}", "ike-2 { id = VPN@site-x.example\nsecret = peer\n}"
     local = "ike-3 { id-a = fqdn:site-a.example\nid-b = other.example\nsecret = 0x6c6f63616c\n}"
     address = "ike-4 { id = 198.51.100.7\nsecret = address\n}"
+    likeness = "ike-5 { id = *@site-x.example\nsecret = likeness\n}"
+    named = "ike-6 { id = %any\nsecret = named\n}"
+    alien = 'ike-7 { id = "C=CH, O=x"\nsecret = alien\n}'
     assert key_of(every)[0] == Secret(b"every")
-    assert key_of(every + peer)[0] == Secret(b"peer")
-    assert key_of(every + peer + local)[0] == Secret(b"local")
-    assert key_of(address)[0] == Secret(b"address")
+    assert key_of(named + alien)[0] == Secret(b"named")
+    assert key_of(every + local)[0] == Secret(b"every"), "it fits the peer, if only as any"
+    assert key_of(local)[0] == Secret(b"local")
+    assert key_of(local + likeness + every)[0] == Secret(b"likeness")
+    assert key_of(every + local + likeness + peer)[0] == Secret(b"peer")
+    assert key_of(address)[0] is None, "IKEv2 knows nothing but identities"
+    assert key_of(address, version=1)[0] == Secret(b"address")
+    assert key_of(address + peer, version=1)[0] == Secret(b"peer")
     assert key_of("eap-5 { id = site-a.example\nsecret = x\n}")[0] is None
     assert any("its key is not known" in message for message in key_of("")[1])
-    ambiguous = key_of(peer + address)
+    assert key_of(alien)[0] is None
+    ambiguous = key_of(peer + peer.replace("ike-2", "ike-8").replace("= peer", "= another"))
     assert ambiguous[0] is None
     assert any("several keys fit" in message for message in ambiguous[1])
 
@@ -266,11 +404,11 @@ def test_identities(text: str, wanted: IkeId) -> None:
 
 
 def test_times_proposals_and_keys() -> None:
-    assert [seconds(text) for text in ("90", "90s", "2m", "4h", "1d")] == [90, 90, 120, 14_400, 86_400]
+    assert [seconds(text) for text in ("90", "90s", "2m", "4 H", "1d")] == [90, 90, 120, 14_400, 86_400]
     assert proposal("aes256gcm128-prfsha384-x25519").integrity == "sha384"
     assert proposal("chacha20poly1305").encryption == "chacha20-poly1305"
     assert proposal("aes128-sha2_256-prfsha256-modp2048").group == 14
-    for text in ("1 h", "", "x"):
+    for text in ("1 w", "", "x", "010"):
         with pytest.raises(NotImportable):
             seconds(text)
     for text in ("0xPLANTED", "0sPLANTED!"):

@@ -102,3 +102,17 @@ def test_an_update_that_would_not_be_valid_writes_nothing(
     assert run(tree, "--update") == ExitCode.INVALID
     assert "mirror-mismatch" in capsys.readouterr().err
     assert {path: path.read_text() for path in tree.rglob("*.yaml")} == before
+
+
+def test_what_was_taken_over_says_nothing_any_more(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = next(tree.rglob("a-to-b.yaml"))
+    adopting = "  name: a-to-b\n  annotations:\n    tunnelwright/adopts: net-net\n"
+    document.write_text(document.read_text().replace("  name: a-to-b\n", adopting))
+    foreign = (tree.parent / "conf.d" / "x.conf").read_text()
+    assert run(tree, "--update") == ExitCode.INVALID, "its only source, which says much else"
+    configured(tree, "a-to-b", ("dpd_delay = 30s", "dpd_delay = 9s"))
+    (tree.parent / "conf.d" / "y-old.conf").write_text(foreign)
+    capsys.readouterr()
+    assert run(tree, "--update") == ExitCode.OK
+    said = capsys.readouterr().out
+    assert [line for line in said.splitlines() if "->" in line] == ["a-to-b: spec.ike.dpd.delay: 30 -> 9"]
