@@ -40,11 +40,11 @@ def make_plan(
         found = diff_router(desired[router], live[router], reconnect)
         kept = []
         for change in found:
-            group = next((step.group for step in change.steps if step.group), "")
             if not selected(change):
                 continue
-            if group in blocked:
-                withheld[change.resource.name] = f"its other end is at {blocked[group]}, which is unreachable"
+            if change.group in blocked:
+                where = blocked[change.group]
+                withheld[change.resource.name] = f"its other end is at {where}, which is unreachable"
             else:
                 kept.append(change)
         left_out = {change.resource for change in found} - {change.resource for change in kept}

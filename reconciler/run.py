@@ -44,6 +44,8 @@ class Preview:
     desired: dict[str, RouterConfig]
     observation: Observation
     plan: Plan
+    selected: Selector = everything
+    reconnect: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +129,18 @@ def compare(
 ) -> Preview:
     """Observe and plan what was compiled before."""
     observation = look(desired, connect, parallelism)
-    return Preview(fabric, desired, observation, _plan(desired, observation, selected, reconnect))
+    plan = _plan(desired, observation, selected, reconnect)
+    return Preview(fabric, desired, observation, plan, selected, reconnect)
 
 
-def narrowed(before: Preview, selected: Selector, reconnect: frozenset[str] = frozenset()) -> Preview:
-    """A preview from the same look with fewer changes."""
-    return replace(before, plan=_plan(before.desired, before.observation, selected, reconnect))
+def narrowed(before: Preview, also: Selector) -> Preview:
+    """A preview from the same look, of what is selected already and by `also`."""
+
+    def selected(change: ResourceChange) -> bool:
+        return before.selected(change) and also(change)
+
+    plan = _plan(before.desired, before.observation, selected, before.reconnect)
+    return replace(before, plan=plan, selected=selected)
 
 
 def judge_preview(before: Preview, overrides: frozenset[Override] = frozenset()) -> Judgement:
@@ -147,17 +155,18 @@ def check_safe(judgement: Judgement) -> None:
         raise PlanUnsafe(f"refused as unsafe, nothing was done: {reasons}")
 
 
-def both(first: Selector, second: Selector) -> Selector:
-    """What two selectors select."""
-    return lambda change: first(change) and second(change)
-
-
-def renewed(
-    before: Preview, connect: Connect, routers: Iterable[str], selected: Selector, parallelism: int = 10
-) -> Preview:
-    """Observe some of the routers again, and plan for them alone."""
-    desired = {name: before.desired[name] for name in sorted(routers)}
-    return compare(before.fabric, desired, connect, selected, parallelism=parallelism)
+def renewed(before: Preview, connect: Connect, parallelism: int = 10) -> Preview:
+    """Look again at the routers that a plan changes, and plan the same resources for them alone."""
+    planned = {change.resource for change in before.plan.changes}
+    routers = {step.router for step in before.plan.steps}
+    return compare(
+        before.fabric,
+        {name: before.desired[name] for name in sorted(routers)},
+        connect,
+        lambda change: change.resource in planned,
+        parallelism=parallelism,
+        reconnect=before.reconnect,
+    )
 
 
 def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 10) -> Observation:
@@ -188,7 +197,6 @@ def apply(
     before: Preview,
     connect: Connect,
     *,
-    selected: Selector = everything,
     patience: float = 10.0,
     parallelism: int = 10,
     progress: Progress = lambda _: None,
@@ -200,7 +208,7 @@ def apply(
         before.plan, connect, patience=patience, parallelism=parallelism, progress=progress, stopping=stopping
     )
     after = look(before.desired, connect, parallelism)
-    remaining = _plan(before.desired, after, selected)
+    remaining = _plan(before.desired, after, before.selected)
     touched = frozenset(
         name
         for change in before.plan.changes

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -194,18 +195,11 @@ def _same(last: RunRecord, record: RunRecord) -> bool:
     return record.result in quiet and alike == last
 
 
-def _values(record: RunRecord) -> dict[str, object]:
-    return {
-        "started": record.started.isoformat(),
-        "finished": record.finished.isoformat(),
-        "trigger": record.trigger,
-        "head": record.head,
-        "in_force": record.in_force,
-        "result": record.result.value,
-        "message": record.message,
-        "objects": json.dumps(record.objects),
-        "repeats": record.repeats,
-    }
+def _values(record: RunRecord) -> dict[str, Any]:
+    """The columns of a new row, which gets its number by itself."""
+    columns = record.summary() | {"objects": json.dumps(record.objects)}
+    del columns["id"]
+    return columns
 
 
 def _record(row: Row[tuple[object, ...]]) -> RunRecord:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,18 +20,29 @@ _SYMBOLIC_LINK = "120000"
 _SUBMODULE = "160000"
 
 
+@contextmanager
+def _repository(folder: Path, what: str) -> Iterator[Repo]:
+    """The repository that a folder lies in; whatever goes wrong in it is said of `what`."""
+    # Imported here: reading a working tree does not pay for it.
+    from git import GitCommandError, GitError, Repo  # noqa: PLC0415
+
+    try:
+        with Repo(folder, search_parent_directories=True) as repository:
+            yield repository
+    except GitCommandError as error:
+        words = error.stderr.strip().removeprefix("stderr: ").strip("'")
+        raise SourceUnavailable(f"cannot read {what}: {words}") from error
+    except (GitError, ValueError, IndexError, OSError) as error:
+        raise SourceUnavailable(f"cannot read {what}: {str(error) or 'not a Git repository'}") from error
+
+
 def place_in_repository(folder: Path) -> str:
     """A folder's path from the root of its repository, without a slash at its end.
 
     Raises SourceUnavailable.
     """
-    from git import GitError, Repo  # noqa: PLC0415
-
-    try:
-        with Repo(folder, search_parent_directories=True) as repository:
-            return _place(repository, folder).rstrip("/")
-    except (GitError, ValueError, OSError) as error:
-        raise SourceUnavailable(f"cannot read {folder}: {str(error) or 'not a Git repository'}") from error
+    with _repository(folder, str(folder)) as repository:
+        return _place(repository, folder).rstrip("/")
 
 
 def default_base(repo: Path, head: str) -> str:
@@ -37,17 +50,12 @@ def default_base(repo: Path, head: str) -> str:
 
     Raises SourceUnavailable when there is none of them, or nothing in common.
     """
-    from git import GitCommandError, GitError, Repo  # noqa: PLC0415
+    from git import GitCommandError  # noqa: PLC0415
 
-    try:
-        with Repo(repo, search_parent_directories=True) as repository:
-            for branch in ("origin/HEAD", "origin/main", "main"):
-                try:
-                    return str(repository.git.merge_base("--end-of-options", branch, head))
-                except GitCommandError:
-                    continue
-    except (GitError, OSError) as error:
-        raise SourceUnavailable(f"cannot read {repo}: {str(error) or 'not a Git repository'}") from error
+    with _repository(repo, str(repo)) as repository:
+        for branch in ("origin/HEAD", "origin/main", "main"):
+            with suppress(GitCommandError):
+                return str(repository.git.merge_base("--end-of-options", branch, head))
     raise SourceUnavailable(
         f"where {head} left the default branch is not known",
         hint="name it: --base REV. A shallow clone lacks it: fetch with all of its history",
@@ -61,24 +69,13 @@ def load_revision(repo: Path, rev: str, subdir: str = "", *, missing_is_empty: b
     `load_tree` are. Raises SourceUnavailable when there is no repository, no such revision, or (unless
     `missing_is_empty`) no such folder in it.
     """
-    # Imported here: reading a working tree does not pay for it.
-    from git import GitCommandError, GitError, Repo  # noqa: PLC0415
-
     subdir = subdir.strip("/").removeprefix("./")
-    try:
-        with Repo(repo, search_parent_directories=True) as repository:
-            commit = repository.git.rev_parse("--verify", "--end-of-options", f"{rev}^{{commit}}")
-            found = Diagnostics()
-            place = _place(repository, repo)
-            blobs = _blobs(repository, commit, place, subdir, found, missing_is_empty=missing_is_empty)
-            files = _contents(repository, blobs)
-    except GitCommandError as error:
-        words = error.stderr.strip().removeprefix("stderr: ").strip("'")
-        raise SourceUnavailable(f"cannot read {rev} of {repo}: {words}") from error
-    except (GitError, ValueError, IndexError, OSError) as error:
-        raise SourceUnavailable(
-            f"cannot read {rev} of {repo}: {str(error) or 'not a Git repository'}"
-        ) from error
+    with _repository(repo, f"{rev} of {repo}") as repository:
+        commit = repository.git.rev_parse("--verify", "--end-of-options", f"{rev}^{{commit}}")
+        found = Diagnostics()
+        place = _place(repository, repo)
+        blobs = _blobs(repository, commit, place, subdir, found, missing_is_empty=missing_is_empty)
+        files = _contents(repository, blobs)
     return read(files, Source(str(repo), subdir, commit), found)
 
 

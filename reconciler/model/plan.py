@@ -207,6 +207,11 @@ class ResourceChange:
     steps: tuple[Step, ...]
 
     @property
+    def group(self) -> str:
+        """The name that it shares with the other end of its tunnel; empty for the router as a whole."""
+        return next((step.group for step in self.steps if step.group), "")
+
+    @property
     def disruption(self) -> Disruption:
         """The worst disruption among its steps."""
         return max((step.disruption for step in self.steps), key=lambda d: d.rank, default=Disruption.NONE)

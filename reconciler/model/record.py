@@ -45,3 +45,17 @@ class RunRecord:
     id: int = 0
     repeats: int = 1
     """How many runs in a row were the same and found nothing to do."""
+
+    def summary(self) -> dict[str, Any]:
+        """All of it but `objects`, as plain data."""
+        return {
+            "id": self.id,
+            "started": self.started.isoformat(),
+            "finished": self.finished.isoformat(),
+            "trigger": self.trigger,
+            "head": self.head,
+            "in_force": self.in_force,
+            "result": self.result.value,
+            "message": self.message,
+            "repeats": self.repeats,
+        }

@@ -36,8 +36,7 @@ def _groups(changes: Iterable[ResourceChange]) -> Iterable[list[ResourceChange]]
     """The changes of both ends of a tunnel together; every other change alone."""
     found: dict[object, list[ResourceChange]] = {}
     for change in changes:
-        group = next((step.group for step in change.steps if step.group), "")
-        found.setdefault(group or change.resource, []).append(change)
+        found.setdefault(change.group or change.resource, []).append(change)
     return found.values()
 
 

@@ -182,15 +182,4 @@ def dump(objects: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def run_object(record: RunRecord) -> dict[str, Any]:
     """One run of the reconciler, without what it wrote meanwhile."""
-    return {
-        "type": "run",
-        "id": record.id,
-        "started": record.started.isoformat(),
-        "finished": record.finished.isoformat(),
-        "trigger": record.trigger,
-        "head": record.head,
-        "in_force": record.in_force,
-        "result": record.result.value,
-        "message": record.message,
-        "repeats": record.repeats,
-    }
+    return {"type": "run", **record.summary()}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.plan import Disruption, Plan, ResourceChange
+from reconciler.model.plan import Disruption, Plan
 from reconciler.policy import Judgement
 from reconciler.report.plan_text import disruption_summary, summary, value_text
 
@@ -81,18 +81,12 @@ def _table(plan: Plan) -> Iterator[str]:
             worst[step.group] = step.disruption
     yield "| | what | at | traffic | why |"
     yield "|---|---|---|---|---|"
-    for change in sorted(plan.changes, key=lambda item: (-_rank(item, worst), str(item.resource))):
-        group = next((step.group for step in change.steps if step.group), "")
-        disruption = worst.get(group, change.disruption)
+    found = [(worst.get(change.group, change.disruption), change) for change in plan.changes]
+    for disruption, change in sorted(found, key=lambda item: (-item[0].rank, str(item[1].resource))):
         what = f"{change.resource.kind} {code(change.resource.name)}"
         where = code(change.resource.router)
         cells = (code(change.action.symbol), what, where, _SIGNS[disruption], text(change.reason))
         yield f"| {' | '.join(cells)} |"
-
-
-def _rank(change: ResourceChange, worst: dict[str, Disruption]) -> int:
-    group = next((step.group for step in change.steps if step.group), "")
-    return worst.get(group, change.disruption).rank
 
 
 def _limits(judgement: Judgement) -> Iterator[str]:

@@ -17,7 +17,7 @@ from reconciler.locking import locked
 from reconciler.model.errors import PlanStale, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Status
-from reconciler.model.plan import Plan, Resource
+from reconciler.model.plan import Plan
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.router_config import RouterConfig
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
@@ -166,7 +166,7 @@ def _run(wiring: Wiring, wanted: _Wanted, account: _Account) -> Result:
     waiting = judgement.deferred
     held |= {resource: found.reason for resource, found in waiting.items()}
     if waiting:
-        allowed = narrowed(seen, lambda change: change.resource not in held)
+        allowed = narrowed(allowed, judgement.allows)
     _tell_missing(wanted.fabric, seen, account)
     if held:
         account.notes.append(
@@ -175,10 +175,9 @@ def _run(wiring: Wiring, wanted: _Wanted, account: _Account) -> Result:
     result = Result.HELD if held else Result.IN_SYNC
     if allowed.plan.changes:
         changing = {step.router for step in allowed.plan.steps}
-        mine = _only({change.resource for change in allowed.plan.changes})
         with locked(connect, changing, 0, parallelism=wiring.parallelism):
             # What is planned under the lock is still true when it is applied; and it is what was judged.
-            again = renewed(allowed, connect, changing, mine)
+            again = renewed(allowed, connect, wiring.parallelism)
             if again.plan.changes != allowed.plan.changes:
                 raise PlanStale("the routers have changed since they were looked at")
             check_keys(again, wiring.store)
@@ -240,7 +239,6 @@ def _apply(
     applied = apply(
         before,
         connect,
-        selected=_only({change.resource for change in before.plan.changes}),
         patience=wiring.patience,
         parallelism=wiring.parallelism,
         progress=wiring.progress,
@@ -278,18 +276,24 @@ def _apply(
 
 
 def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: _Account) -> Result:
-    """Bring back what the last good commit says of everything that the plan changed, at both ends."""
+    """Bring back what the last good commit says of everything that the plan changed, at both ends. A router
+    that the commit has brought stays as it is: the one before knows nothing of it."""
     reason = account.notes[-1]
     wiring.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
     previous = _wanted(wiring, good, _Account())
     connect = wiring.connector(previous.fabric)
-    selected = _only({change.resource for change in plan.changes})
-    seen = compare(previous.fabric, previous.desired, connect, parallelism=wiring.parallelism)
-    back = renewed(seen, connect, {step.router for step in plan.steps}, selected)
+    changed = {change.resource for change in plan.changes}
+    routers = {step.router for step in plan.steps}
+    back = compare(
+        previous.fabric,
+        {name: config for name, config in previous.desired.items() if name in routers},
+        connect,
+        lambda change: change.resource in changed,
+        parallelism=wiring.parallelism,
+    )
     applied = apply(
         back,
         connect,
-        selected=selected,
         patience=wiring.patience,
         parallelism=wiring.parallelism,
         progress=wiring.progress,
@@ -326,10 +330,6 @@ def _carried(before: Preview, tunnel: str) -> bool:
         return False
     state = before.observation.states[known.router]
     return any(installed(state, connection_name(name)) for name in (tunnel, *known.previous_names))
-
-
-def _only(resources: set[Resource]) -> Callable[[Any], bool]:
-    return lambda change: change.resource in resources
 
 
 def _listed(words: Iterable[str], most: int = 5) -> str:

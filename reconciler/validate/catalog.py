@@ -264,6 +264,11 @@ def _is_first(
     return False
 
 
+def first(table: Mapping[str, Item[Spec]]) -> Item[Spec] | None:
+    """The document that counts, of a kind of which there is at most one."""
+    return min(table.values(), key=lambda item: item.location, default=None)
+
+
 def by_name(table: Mapping[str, Item[Spec]]) -> Iterator[Item[Spec]]:
     """Items in order of name, so that findings and assignments do not depend on the order of files."""
     for name in sorted(table):

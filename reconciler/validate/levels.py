@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from reconciler.model.fabric import Level, Mode
-from reconciler.validate.catalog import Catalog
+from reconciler.validate.catalog import Catalog, first
 from schemas.reconcile import ReconcileSpec, TunnelReconcileSpec
 
 
 def fleet_level(catalog: Catalog) -> Level:
     """What the fleet's defaults say, else the tool's own."""
-    defaults = min(catalog.defaults.values(), key=lambda item: item.location, default=None)
+    defaults = first(catalog.defaults)
     return Level() if defaults is None else resolve_level(defaults.spec.reconcile, Level())
 
 

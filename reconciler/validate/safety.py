@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from reconciler.model.safety import SafetyPolicy, Window
-from reconciler.validate.catalog import Catalog
+from reconciler.validate.catalog import Catalog, first
 
 
 def safety_policy(catalog: Catalog) -> SafetyPolicy:
     """What the first document says; a second one is reported elsewhere."""
-    item = min(catalog.safety.values(), key=lambda found: found.location, default=None)
+    item = first(catalog.safety)
     if item is None:
         return SafetyPolicy()
     spec = item.spec

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics, Severity
 from reconciler.model.fabric import PskRef, Router, Tunnel, Vip
-from reconciler.validate.catalog import Catalog, Item, by_name
+from reconciler.validate.catalog import Catalog, Item, by_name, first
 from reconciler.validate.identities import resolve_ids
 from reconciler.validate.levels import resolve_level
 from reconciler.validate.placement import previous_names
@@ -28,7 +28,7 @@ def resolve_tunnels(
     catalog: Catalog, routers: Mapping[str, Router], vips: Mapping[str, Vip], found: Diagnostics
 ) -> dict[str, Tunnel]:
     """Check every tunnel by itself. One with a reference that leads nowhere is left out."""
-    defaults = min(catalog.defaults.values(), key=lambda item: item.location, default=None)
+    defaults = first(catalog.defaults)
     fleet_ike, fleet_esp, severity = SERVICE_IKE, SERVICE_ESP, Severity.WARNING
     if defaults is not None:
         fleet_ike = resolve_ike(defaults.spec.ike, SERVICE_IKE)

@@ -19,6 +19,7 @@ from reconciler.model.plan import Phase
 from reconciler.routers.ssh_router import SshRouter
 from tests.contract.sites import PSK, PSK_VARIABLE, Site
 from tests.contract.sshd import Sshd, replaced
+from tests.documents import SITE, TUNNEL, WAN
 
 pytestmark = pytest.mark.engine
 
@@ -27,47 +28,15 @@ WITNESS_SCRIPT = f"""\
 (echo "$SSH_ORIGINAL_COMMAND"; cat /proc/$$/environ) >> {WITNESS}.log
 exec sh -c "$SSH_ORIGINAL_COMMAND"
 """.encode()
-TREE = """\
-apiVersion: tunnelwright/v1
-kind: PublicNetwork
-metadata: {name: internet}
-spec:
-  cidr: 203.0.113.0/24
-  normalRanges:
-    - {name: normal, first: 203.0.113.10, last: 203.0.113.99}
-"""
-END = """\
+END = f"""\
 ---
-apiVersion: tunnelwright/v1
-kind: VpcNetwork
-metadata: {{name: {here}-net}}
-spec: {{cidr: 10.{me}.0.0/24}}
----
-apiVersion: tunnelwright/v1
-kind: VpcRouter
-metadata: {{name: {here}}}
-spec:
-  publicNetworks:
-    - {{network: internet, interface: eth0, address: 203.0.113.{me}}}
-  vpcNetworks:
-    - {{network: {here}-net, interface: eth1, address: 10.{me}.0.1}}
+{SITE}\
   access:
-    ssh: {{host: {here}, user: root, viciSocket: /run/charon/charon.vici}}
+    ssh: {{{{host: {{here}}, user: root, viciSocket: /run/charon/charon.vici}}}}
 ---
-apiVersion: tunnelwright/v1
-kind: IPsecTunnel
-metadata: {{name: {here}-{there}}}
-spec:
-  router: {here}
-  vip:
-    create: {{publicNetwork: internet, address: 203.0.113.1{me}}}
-  peer:
-    address: 203.0.113.1{far}
-    cidrs: [10.{far}.0.0/24]
-  authentication:
-    mode: psk
-    key: {{file: pair.psk}}
-  ike: {{dhGroup: 14}}
+{TUNNEL}\
+    key: {{{{file: pair.psk}}}}
+  ike: {{{{dhGroup: 14}}}}
 """
 
 
@@ -181,7 +150,7 @@ def test_the_command_line_goes_by_ssh(sshd: Sshd, tmp_path: Path, capsys: pytest
     tree.mkdir()
     keys.mkdir(mode=0o700)
     ends = (("paris", "tokyo", 1, 2), ("tokyo", "paris", 2, 1))
-    text = TREE + "".join(END.format(here=h, there=t, me=m, far=f) for h, t, m, f in ends)
+    text = WAN + "".join(END.format(here=h, there=t, me=m, far=f) for h, t, m, f in ends)
     (tree / "fabric.yaml").write_text(text)
     (keys / "pair.psk").touch(mode=0o600)
     (keys / "pair.psk").write_text(PSK)

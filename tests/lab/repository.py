@@ -13,6 +13,8 @@ from typing import Any
 
 import git
 
+from tests.repositories import new_repository
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -37,12 +39,8 @@ class Repository:
     def create(self, keys: dict[str, str]) -> None:
         """Copy the project's desired state, commit it, and write the keys."""
         shutil.copytree(ROOT / "desired_state", self.tree)
-        with git.Repo.init(self.folder, initial_branch="main") as repository:
+        with new_repository(self.folder):
             (self.folder / ".gitignore").write_text("secrets/\n")
-            with repository.config_writer() as config:
-                config.set_value("user", "name", "tester")
-                config.set_value("user", "email", "tester@localhost")
-                config.set_value("commit", "gpgsign", "false")
         self.commit("first")
         self.secrets.mkdir(mode=0o700)
         for name, key in keys.items():

@@ -15,7 +15,8 @@ from lab.engine import Engine
 from lab.packets import PROTOCOL_ESP, Packet, esp_of, read_pcap
 from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
-from tests.contract.test_ssh import END, TREE
+from tests.contract.test_ssh import END
+from tests.documents import WAN
 from tests.lab.kernel.machine import Machine, machine
 
 pytestmark = pytest.mark.engine
@@ -40,7 +41,7 @@ class Site:
         self.tree.mkdir()
         self.keys.mkdir(mode=0o700)
         self.set_key("first-9f2kQz71Lx0pVu4sTtR8")
-        text = TREE
+        text = WAN
         for here, peer, me, far in ENDS:
             access = f"host: 127.0.0.1, port: {there.ports[here]}, identityFile: {there.identity},"
             end = END.format(here=here, there=peer, me=me, far=far)

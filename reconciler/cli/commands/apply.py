@@ -55,7 +55,6 @@ def perform(
     from reconciler.report import json_lines, judgement_text, plan_text  # noqa: PLC0415
     from reconciler.run import (  # noqa: PLC0415
         apply,
-        both,
         check_keys,
         check_reconnect,
         check_safe,
@@ -89,8 +88,7 @@ def perform(
         if before.plan.empty:
             return ExitCode.UNREACHABLE if before.plan.unreachable else ExitCode.OK
         if judgement.deferrals:
-            selected = both(selected, judgement.allows)
-            before = narrowed(before, selected, reconnect)
+            before = narrowed(before, judgement.allows)
             if before.plan.empty:
                 return ExitCode.DEFERRED
         if saved is None and not arguments.auto_approve and not _approved():
@@ -100,7 +98,6 @@ def perform(
         applied = apply(
             before,
             connect,
-            selected=selected,
             patience=arguments.wait,
             parallelism=arguments.parallelism,
             progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),

@@ -16,7 +16,9 @@ import pytest
 from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
 from reconciler.report.markdown import LIMIT, MARK
-from tests.unit.service.followed import SITE, TUNNEL, WAN, document
+from tests.documents import SITE, WAN, document
+from tests.repositories import new_repository
+from tests.unit.service.followed import KEYED
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,11 +28,7 @@ class Branch:
 
     def __init__(self, folder: Path) -> None:
         self.tree = folder / "desired_state"
-        self.repository = git.Repo.init(folder, initial_branch="main", mkdir=True)
-        with self.repository.config_writer() as config:
-            config.set_value("user", "name", "tester")
-            config.set_value("user", "email", "tester@localhost")
-            config.set_value("commit", "gpgsign", "false")
+        self.repository = new_repository(folder)
         shutil.copytree(ROOT / "desired_state", self.tree)
         self.commit()
         self.repository.git.checkout("-b", "change")
@@ -151,7 +149,7 @@ def test_markdown_is_cut_where_a_comment_ends(tmp_path: Path, capsys: pytest.Cap
     branch.commit()
     branch.repository.git.branch("--force", "main", "HEAD")
     tunnels = [
-        document(TUNNEL, "paris")
+        document(KEYED, "paris")
         .replace("paris-tokyo", f"t{number}")
         .replace("203.0.113.12", f"198.51.100.{number + 1}")
         .replace("203.0.113.11", f"203.0.113.{number + 11}")

@@ -84,7 +84,7 @@ def judged(
 
 
 def apply_allowed(site: Site, before: Preview, judgement: Judgement) -> Applied:
-    return apply(narrowed(before, judgement.allows), site.connect, selected=judgement.allows, patience=1)
+    return apply(narrowed(before, judgement.allows), site.connect, patience=1)
 
 
 def guarded(site: Site) -> dict[str, frozenset[Pair]]:

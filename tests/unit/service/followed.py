@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,55 +22,12 @@ from reconciler.service.cycle import Wiring
 from reconciler.service.loop import Service
 from reconciler.service.mirror import Mirror
 from reconciler.validate import validate
+from tests.documents import ENDS, SITE, TUNNEL, WAN, document
+from tests.repositories import new_repository
 
 KEY = "PLANTED-0f3c2b8e9a7d6c5b4a39281706f5e4d3"
-WAN = """\
-apiVersion: tunnelwright/v1
-kind: PublicNetwork
-metadata: {name: internet}
-spec:
-  cidr: 203.0.113.0/24
-  normalRanges:
-    - {name: normal, first: 203.0.113.10, last: 203.0.113.99}
-"""
-SITE = """\
-apiVersion: tunnelwright/v1
-kind: VpcNetwork
-metadata: {{name: {here}-net}}
-spec: {{cidr: 10.{me}.0.0/24}}
----
-apiVersion: tunnelwright/v1
-kind: VpcRouter
-metadata: {{name: {here}}}
-spec:
-  publicNetworks:
-    - {{network: internet, interface: eth0, address: 203.0.113.{me}}}
-  vpcNetworks:
-    - {{network: {here}-net, interface: eth1, address: 10.{me}.0.1}}
-"""
-TUNNEL = """\
-apiVersion: tunnelwright/v1
-kind: IPsecTunnel
-metadata: {{name: {here}-{there}}}
-spec:
-  router: {here}
-  vip:
-    create: {{publicNetwork: internet, address: 203.0.113.1{me}}}
-  peer:
-    address: 203.0.113.1{far}
-    cidrs: [10.{far}.0.0/24]
-  authentication:
-    mode: psk
-    key: {{env: KEY}}
-  ipsec: {{pfs: dh-group14}}
-"""
-ENDS = (("paris", 1, "tokyo", 2), ("tokyo", 2, "paris", 1))
-
-
-def document(template: str, here: str) -> str:
-    """One site's document."""
-    _, me, there, far = next(end for end in ENDS if end[0] == here)
-    return template.format(here=here, me=me, there=there, far=far)
+KEYED = f"{TUNNEL}    key: {{{{env: KEY}}}}\n  ipsec: {{{{pfs: dh-group14}}}}\n"
+"""A tunnel with its key and a policy."""
 
 
 @dataclass(slots=True)
@@ -158,11 +114,7 @@ class Followed:
 
 def followed(folder: Path, *, managed: tuple[str, ...] = ("paris", "tokyo")) -> Followed:
     """Two bare routers; a repository with the sites that are `managed` and a tunnel between them."""
-    repository = git.Repo.init(folder / "remote", initial_branch="main", mkdir=True)
-    with repository.config_writer() as config:
-        config.set_value("user", "name", "tester")
-        config.set_value("user", "email", "tester@localhost")
-        config.set_value("commit", "gpgsign", "false")
+    repository = new_repository(folder / "remote")
     found = Followed(folder, repository)
     for name, me, _, _ in ENDS:
         addresses = [("eth0", f"203.0.113.{me}/24"), ("eth1", f"10.{me}.0.1/24")]
@@ -170,9 +122,6 @@ def followed(folder: Path, *, managed: tuple[str, ...] = ("paris", "tokyo")) -> 
         found.routers[name] = MemoryRouter(name, found.network, own)
     files: dict[str, str | None] = {"wan.yaml": WAN}
     for name in managed:
-        files |= {f"{name}.yaml": document(SITE, name), f"{name}-tunnel.yaml": document(TUNNEL, name)}
+        files |= {f"{name}.yaml": document(SITE, name), f"{name}-tunnel.yaml": document(KEYED, name)}
     found.commit(files)
     return found
-
-
-Make = Callable[..., Followed]

@@ -13,7 +13,9 @@ import pytest
 from reconciler.locking import locked
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
-from tests.unit.service.followed import KEY, SITE, TUNNEL, WAN, document, followed
+from reconciler.routers.memory import MemoryRouter
+from tests.documents import SITE, WAN, document
+from tests.unit.service.followed import KEY, KEYED, followed
 
 VIP = InterfaceAddress("eth0", "203.0.113.11/24")
 
@@ -124,7 +126,7 @@ def test_a_commit_of_ten_thousand_broken_lines_is_told_in_few(tmp_path: Path) ->
 def test_a_change_that_does_not_prove_good_is_taken_back(tmp_path: Path) -> None:
     """The peer is not ours, and does not take the new proposal."""
     site = followed(tmp_path, managed=("paris",))
-    site.apply_foreign(WAN, document(SITE, "tokyo"), document(TUNNEL, "tokyo"))
+    site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
     good = site.once()
     assert good.result is Result.CHANGED, good.message
     bad = site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
@@ -139,16 +141,27 @@ def test_a_change_that_does_not_prove_good_is_taken_back(tmp_path: Path) -> None
     site.apply_foreign(
         WAN,
         document(SITE, "tokyo"),
-        document(TUNNEL, "tokyo").replace("{pfs: dh-group14}", "{encryption: aes-128}"),
+        document(KEYED, "tokyo").replace("{pfs: dh-group14}", "{encryption: aes-128}"),
     )
     assert site.once().in_force == good.head, "it is bad until it changes"
     site.edit("paris-tunnel.yaml", "{encryption: aes-128}", "{encryption: aes-128, lifetime: 1800}")
     assert site.once().result is Result.CHANGED
 
 
+def test_a_router_that_a_bad_commit_has_brought_is_no_obstacle_to_going_back(tmp_path: Path) -> None:
+    site = followed(tmp_path, managed=("paris",))
+    site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
+    site.once()
+    addresses = [InterfaceAddress("eth0", "203.0.113.3/24"), InterfaceAddress("eth1", "10.3.0.1/24")]
+    site.routers["oslo"] = MemoryRouter("oslo", site.network, addresses)
+    site.commit({"oslo.yaml": SITE.format(here="oslo", me=3)})
+    site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
+    assert site.once().result is Result.ROLLED_BACK
+
+
 def test_a_forgiven_commit_is_tried_again(tmp_path: Path) -> None:
     site = followed(tmp_path, managed=("paris",))
-    site.apply_foreign(WAN, document(SITE, "tokyo"), document(TUNNEL, "tokyo"))
+    site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
     site.once()
     bad = site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
     site.once()
@@ -159,7 +172,7 @@ def test_a_forgiven_commit_is_tried_again(tmp_path: Path) -> None:
 
 def test_without_rollback_a_bad_change_stays_for_a_person(tmp_path: Path) -> None:
     site = followed(tmp_path, managed=("paris",))
-    site.apply_foreign(WAN, document(SITE, "tokyo"), document(TUNNEL, "tokyo"))
+    site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
     site.once()
     site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
     assert site.once(rollback=False).result is Result.INCOMPLETE

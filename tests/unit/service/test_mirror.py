@@ -11,15 +11,12 @@ import pytest
 
 from reconciler.model.errors import SourceUnavailable
 from reconciler.service.mirror import CommitNotTrusted, Mirror
+from tests.repositories import new_repository
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> git.Repo:
-    found = git.Repo.init(tmp_path / "remote", initial_branch="main", mkdir=True)
-    with found.config_writer() as config:
-        config.set_value("user", "name", "tester")
-        config.set_value("user", "email", "tester@localhost")
-        config.set_value("commit", "gpgsign", "false")
+    found = new_repository(tmp_path / "remote")
     found.git.commit("--message", "unsigned", "--allow-empty")
     return found
 
