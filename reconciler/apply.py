@@ -27,6 +27,7 @@ from reconciler.model.plan import (
     Plan,
     RemoveFile,
     Scope,
+    SetAside,
     SetSysctls,
     Step,
     Terminate,
@@ -233,6 +234,8 @@ def _execute(router: Router, step: Step) -> None:
             router.vici.request("load-conn", {name: plain(settings)})
         case UnloadConnection(name):
             router.vici.request("unload-conn", {"name": name})
+        case SetAside(path):
+            router.host.set_aside(path)
         case Terminate(connection):
             terminate(router.vici, connection)
         case operation:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.facets import sas
-from reconciler.facets.swanctl_conf import Entry, SwanctlSyntaxError, inherit, read
+from reconciler.facets.swanctl_conf import Entry, SwanctlSyntaxError
 from reconciler.importing import Source, from_reply, from_root
+from reconciler.importing.separation import MAIN_FILE, Configuration, ReadFiles, collect
 from reconciler.importing.sources import keys_of
 from reconciler.importing.words import HeldKey
 from reconciler.model.diagnostic import Diagnostics
@@ -16,10 +17,6 @@ from reconciler.model.errors import SourceUnavailable
 from reconciler.model.router_config import IkeSa
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import Router
-
-MAIN_FILE = "/etc/swanctl/swanctl.conf"
-ReadFiles = Callable[[str], Mapping[str, Secret]]
-"""The files that a shell pattern names, by path, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,9 @@ class Gathered:
     sources: tuple[Source, ...] = ()
     keys: tuple[HeldKey, ...] = ()
     sas: tuple[IkeSa, ...] = ()
+    configurations: tuple[Configuration, ...] = ()
+    loaded: frozenset[str] = frozenset()
+    """The connections that charon has."""
 
 
 def gather_router(router: Router, found: Diagnostics) -> Gathered:
@@ -44,13 +44,11 @@ def gather_router(router: Router, found: Diagnostics) -> Gathered:
     )
     written = gather_files([MAIN_FILE], router.host.read_files, found)
     known = {source.name for source in written.sources}
-    loaded = tuple(
-        from_reply(router.name, name, body)
-        for event in router.vici.stream("list-conns", "list-conn")
-        for name, body in event.items()
-        if name not in known
-    )
-    return Gathered((*written.sources, *loaded), written.keys, running)
+    listed = {
+        name: body for event in router.vici.stream("list-conns", "list-conn") for name, body in event.items()
+    }
+    loaded = (from_reply(router.name, name, body) for name, body in listed.items() if name not in known)
+    return replace(written, sources=(*written.sources, *loaded), sas=running, loaded=frozenset(listed))
 
 
 def gather_files(paths: Iterable[str], read_files: ReadFiles, found: Diagnostics) -> Gathered:
@@ -58,27 +56,21 @@ def gather_files(paths: Iterable[str], read_files: ReadFiles, found: Diagnostics
 
     Raises what `read_files` raises, and SourceUnavailable for a file that is not there.
     """
-
-    def include(pattern: str) -> Iterable[tuple[str, bytes]]:
-        return [(name, content.reveal()) for name, content in read_files(pattern).items()]
-
-    sources: list[Source] = []
-    keys: list[HeldKey] = []
+    whole: list[Configuration] = []
     for path in paths:
-        content = read_files(path).get(path)
-        if content is None:
-            raise SourceUnavailable(f"there is no file {path}")
         try:
-            root, useless = inherit(read(path, content.reveal(), include))
+            whole.append(collect(path, read_files))
         except SwanctlSyntaxError as error:
             found.error(
                 "import-refused", error.location, error.message, hint="charon does not load it either"
             )
-            continue
-        _report_useless(useless, found)
-        sources += from_root(root)
-        keys += keys_of(root, found)
-    return Gathered(tuple(sources), tuple(keys))
+    for configuration in whole:
+        _report_useless(configuration.useless, found)
+    return Gathered(
+        tuple(source for configuration in whole for source in from_root(configuration.root)),
+        tuple(key for configuration in whole for key in keys_of(configuration.root, found)),
+        configurations=tuple(whole),
+    )
 
 
 def _report_useless(useless: Iterable[Entry], found: Diagnostics) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from reconciler.facets import connections, firewall, sas
-from reconciler.model.errors import TunnelwrightError
+from reconciler.facets.swanctl_conf import SwanctlSyntaxError
+from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
+from reconciler.model.errors import SourceUnavailable, TunnelwrightError
 from reconciler.model.observation import Observation
-from reconciler.model.router_config import PREFIX, IkeSa, RouterState
+from reconciler.model.router_config import PREFIX, ForeignFile, IkeSa, RouterState
 from reconciler.routers.protocol import Router, Vici
 
 
@@ -24,12 +27,7 @@ def observe_router(
     version = router.vici.request("version")
     stats = router.vici.request("stats")
     listed = router.vici.stream("list-conns", "list-conn")
-    conns = {
-        name: body
-        for event in listed
-        for name, body in event.items()
-        if name.startswith(PREFIX) or name in adopted
-    }
+    conns = {name: body for event in listed for name, body in event.items()}
     secret_ids = frozenset(router.vici.request("get-shared").get("keys", ()))
     running = read_sas(router.vici, adopted=adopted)
     snapshot = router.host.snapshot(sysctls)
@@ -37,15 +35,37 @@ def observe_router(
         router=router.name,
         version=version["version"],
         plugins=frozenset(stats["plugins"]),
-        connections={name: connections.decode(body) for name, body in conns.items()},
+        connections={
+            name: connections.decode(body)
+            for name, body in conns.items()
+            if name.startswith(PREFIX) or name in adopted
+        },
         secret_ids=secret_ids,
         sas=running,
         files=snapshot.files,
         addresses=snapshot.addresses,
         firewall=firewall.decode(snapshot.firewall),
         sysctls=snapshot.sysctls,
+        foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
         management=snapshot.management,
     )
+
+
+def _foreign_files(
+    router: Router, adopted: frozenset[str], loaded: Collection[str]
+) -> dict[str, ForeignFile]:
+    """Of connections to be adopted, the files that nothing else needs. Reading them is a round trip more, for
+    as long as a tunnel names what it adopts."""
+    found = {}
+    # A configuration that cannot be read, or taken apart, is left to whoever wrote it.
+    with suppress(SwanctlSyntaxError, SourceUnavailable):
+        whole = collect(MAIN_FILE, router.host.read_files)
+        for name in sorted(adopted):
+            with suppress(Inseparable):
+                file = separate(whole, name, adopted, loaded)
+                if file is not None:
+                    found[name] = file
+    return found
 
 
 def read_sas(

@@ -19,12 +19,13 @@ from reconciler.model.plan import (
     Resource,
     ResourceChange,
     Scope,
+    SetAside,
     Step,
     UnloadConnection,
     UnloadSecret,
     WriteFile,
 )
-from reconciler.model.router_config import PREFIX, Connection, IkeSa, LiveFile, RouterConfig
+from reconciler.model.router_config import PREFIX, Connection, ForeignFile, IkeSa, LiveFile, RouterConfig
 from reconciler.model.settings import UNOBSERVABLE, Change
 
 
@@ -54,6 +55,8 @@ class _Seen:
     former: tuple[str, ...]
     """Former connections that have left anything on the router."""
     former_running: tuple[IkeSa, ...]
+    aside: tuple[ForeignFile, ...]
+    """Files of adopted connections that can go."""
     config: tuple[Change, ...]
     """How the loaded connection differs; without one, how the former does."""
     stale: tuple[Change, ...]
@@ -69,7 +72,7 @@ class _Seen:
     @property
     def new(self) -> bool:
         """True when nothing of the tunnel is on the router."""
-        return not (self.loaded or self.live_file or self.former)
+        return not (self.loaded or self.live_file or self.former or self.aside)
 
     @property
     def load(self) -> bool:
@@ -91,6 +94,11 @@ def _look(desired: RouterConfig, live: Live, connection: Connection, *, asked: b
     running = _established(live, name)
     former = tuple(old for old in connection.former if live.holds(old))
     former_running = tuple(sa for old in former for sa in _established(live, old))
+    aside = tuple(
+        file
+        for old in connection.former
+        if (file := live.state.foreign_files.get(old)) is not None and _can_go(desired, live, old, file)
+    )
     file_same = live_file is not None and live_file.content == desired.files[path]
     # The desired file says what the desired settings say; only another one has to be read.
     in_file = connection.settings if file_same else files.connection_in(live_file, name)
@@ -107,9 +115,10 @@ def _look(desired: RouterConfig, live: Live, connection: Connection, *, asked: b
     other = [Change("name", old, name, "vici") for old in former]
     done = files.reconnect_in(live_file)
     wanted = connection.reconnect
-    if asked or (wanted and done is not None and done != wanted):
+    reconnect = asked or (bool(wanted) and done is not None and done != wanted)
+    if reconnect:
         other.append(Change("reconnect", done or None, "now" if asked else wanted, "file"))
-    reconnect = bool(other[len(former) :])
+    other += [Change("adopted.file", file.path, f"{file.path}{files.ADOPTED}", "file") for file in aside]
     if live_file is not None and files.protected_in(live_file) != connection.protected:
         on_off = ("off", "on") if connection.protected else ("on", "off")
         other.append(Change("deletionProtection", *on_off, "file"))
@@ -125,12 +134,28 @@ def _look(desired: RouterConfig, live: Live, connection: Connection, *, asked: b
         running,
         former,
         former_running,
+        aside,
         config,
         stale,
         key,
         tuple(other),
         reconnect,
     )
+
+
+def _can_go(desired: RouterConfig, live: Live, old: str, file: ForeignFile) -> bool:
+    """A file of several connections goes with the last that is taken over: were it renamed with an earlier
+    one, and another's step failed, a restart of charon would leave that one without any."""
+
+    def taken_over(name: str) -> bool:
+        return not live.holds(name) and any(
+            name in other.former and files.file_name(other.name) in live.state.files
+            for other in desired.connections.values()
+        )
+
+    if not all(map(taken_over, file.others)):
+        return False
+    return not taken_over(old) or old < min(file.others, default=f"{old}.")
 
 
 def _established(live: Live, name: str) -> tuple[IkeSa, ...]:
@@ -169,6 +194,11 @@ def _steps(desired: RouterConfig, live: Live, name: str, seen: _Seen) -> Iterato
             # SAs carry on until the new ones are there.
             early = isinstance(found.operation, UnloadConnection)
             yield replace(found, phase=Phase.CONNECTIONS) if early else found
+    for file in seen.aside:
+        for secret_id in sorted(live.state.secret_ids.intersection(file.secret_ids)):
+            yield step(Phase.RETIRE, f"unload key {secret_id}", UnloadSecret(secret_id))
+        # Last: it tells which keys those are.
+        yield step(Phase.RETIRE, f"rename {file.path} to {file.path}{files.ADOPTED}", SetAside(file.path))
 
 
 def _switch(router: str, group: str, seen: _Seen) -> Step | None:
@@ -248,6 +278,7 @@ def _reason(seen: _Seen) -> str:
         (bool(seen.stale), "a running SA was set up by another configuration"),
         (seen.load_key, "the key differs"),
         (seen.reconnect, "a reconnect is asked for"),
+        (bool(seen.aside), f"the file of {', '.join(seen.connection.former)} would bring it back"),
         (bool(seen.other), "the router's file differs"),
         (True, "a key is loaded that it uses no more"),
     )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FOLDER = "/etc/swanctl/conf.d"
 MODE = 0o600
+ADOPTED = ".adopted"
+"""What is added to the name of a file that charon is to load no more; no include takes it in."""
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _LISTS = frozenset({"local_addrs", "remote_addrs", "proposals", "esp_proposals", "local_ts", "remote_ts"})

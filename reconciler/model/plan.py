@@ -156,6 +156,13 @@ class RemoveFile:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Rename a file that somebody else wrote, so that charon no longer loads it."""
+
+    path: str
+
+
 Operation: TypeAlias = (
     SetSysctls
     | AddAddress
@@ -168,6 +175,7 @@ Operation: TypeAlias = (
     | Terminate
     | WriteFile
     | RemoveFile
+    | SetAside
 )
 
 

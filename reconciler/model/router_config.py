@@ -146,6 +146,17 @@ class LiveFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignFile:
+    """A file of a connection that a tunnel adopts; nothing in it is needed by what nobody adopts."""
+
+    path: str
+    secret_ids: tuple[str, ...]
+    """Its keys."""
+    others: tuple[str, ...] = ()
+    """Other connections in it, which tunnels adopt as well."""
+
+
+@dataclass(frozen=True, slots=True)
 class LiveFirewall:
     """The table as listed: its elements, and whether its rules are exactly ours for `mss`."""
 
@@ -171,6 +182,8 @@ class RouterState:
     addresses: frozenset[InterfaceAddress]
     firewall: LiveFirewall | None
     sysctls: Mapping[str, str]
+    foreign_files: Mapping[str, ForeignFile] = field(default_factory=dict)
+    """Connection that a tunnel adopts -> the file that would bring it back."""
     management: Pair | None = None
     """The router's and the controller's address on the way by which it was read; None where none is known."""
 

@@ -107,6 +107,10 @@ class Host(Protocol):
         """Remove swanctl files; one that is not there is no error."""
         ...
 
+    def set_aside(self, path: str) -> None:
+        """Rename a file to `.adopted`, which no include takes in; rejected when there is one already."""
+        ...
+
     def lock(self, owner: str, seconds: int) -> None:
         """Take or renew the router's lock for so long; raises Locked when another owner holds it."""
         ...

@@ -119,6 +119,14 @@ tr '\\n' '\\0' | xargs -0 -r rm -f --
 """
 
 
+# What somebody else wrote is not overwritten, neither now nor when it is written anew.
+_SET_ASIDE = """
+set -eu
+if [ -e "$1.adopted" ]; then echo "$1.adopted is there already" >&2; exit 1; fi
+mv -- "$1" "$1.adopted"
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """What a command left behind."""
@@ -190,6 +198,10 @@ class ShellHost:
     def remove_files(self, names: Iterable[str]) -> None:
         """Remove swanctl files, all in one command."""
         self._script("remove files", _REMOVE, stdin="".join(f"{name}\n" for name in names).encode())
+
+    def set_aside(self, path: str) -> None:
+        """Rename a file to `.adopted`."""
+        self._script("set aside", _SET_ASIDE, path)
 
     def lock(self, owner: str, seconds: int) -> None:
         """Take or renew the lock."""

@@ -15,7 +15,7 @@ from reconciler.model.router_config import InterfaceAddress
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
 from reconciler.routers.ssh_router import SshRouter
-from tests.contract.sites import Site, memory_site
+from tests.contract.sites import FOREIGN, Site, memory_site
 from tests.contract.sshd import Sshd, set_up
 from tests.fabrics import two_routers
 
@@ -71,6 +71,8 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     real = Site(request.param, fabric, reach, restart_charon, delete_address, tmp_path)
     yield real
     emptied = real.apply(replace(fabric, tunnels={}))
+    for name in fabric.routers:
+        real.connect(name).host.remove_files([f"{FOREIGN}.conf", f"{FOREIGN}.conf.adopted"])
     real.close()
     assert [f"{o.step.summary}: {o.message}" for o in emptied.outcomes if o.message] == []
     assert emptied.converged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
 from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.secret import Secret
 from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.routers.protocol import Router
 from reconciler.run import Applied, Preview, apply, preview, verify
@@ -109,3 +111,25 @@ def rename_tunnels(fabric: Fabric, names: Mapping[str, str]) -> Fabric:
             previous_names=() if now == name else (name,),
         )
     return replace(fabric, tunnels=tunnels)
+
+
+FOREIGN = "office"
+
+
+def by_hand(site: Site) -> Fabric:
+    """Make the tunnel of converged routers one that somebody configured by hand, and bring it up; the fabric
+    that adopts it."""
+    site.apply()
+    for name in ("paris", "tokyo"):
+        host = site.connect(name).host
+        [(path, content)] = host.read_files("/etc/swanctl/conf.d/tw-*.conf").items()
+        text = content.reveal().decode().replace("rekey_time = 86400s", "rekey_time = 9000s")
+        text = re.sub(r"tw-\S+ \{", f"{FOREIGN} {{", text, count=1)
+        text = re.sub(r"ike-\S+ \{", f"ike-{FOREIGN} {{", text)
+        host.write_files({f"{FOREIGN}.conf": Secret(text.encode())})
+        host.remove_files([path.rpartition("/")[2]])
+        site.restart_charon(name)
+    wanted = {"ike": FOREIGN, "child": "net", "timeout": "10000"}
+    for _ in site.connect("paris").vici.stream("initiate", "control-log", wanted):
+        pass
+    return change_tunnels(site.fabric, adopts=FOREIGN)

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.apply import apply_plan
 from reconciler.facets import firewall
+from reconciler.model.errors import CommandRejected
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Disruption, Phase
@@ -18,7 +19,7 @@ from reconciler.model.secret import Secret
 from reconciler.observe import observe_router
 from reconciler.routers.protocol import Router
 from reconciler.run import apply, diagnose_tunnels, preview
-from tests.contract.sites import Site, change_tunnels, rename_tunnels
+from tests.contract.sites import FOREIGN, Site, by_hand, change_tunnels, rename_tunnels
 
 CONNECTION = "tw-paris-tokyo"
 FILE = "tw-paris-tokyo.conf"
@@ -398,3 +399,38 @@ def test_nothing_is_found_where_nothing_is_wrong(site: Site) -> None:
     site.delete_address("tokyo", InterfaceAddress("eth0", "203.0.113.12/24"))
     (found,) = diagnose_tunnels(site.fabric, (), site.store(), site.connect)
     assert "vip-missing" in {item.code for item in found.findings}
+
+
+def test_a_connection_of_somebody_else_is_taken_over_and_does_not_come_back(site: Site) -> None:
+    wanted = by_hand(site)
+    plan = site.preview(wanted).plan
+    tunnels = [change for change in plan.changes if change.resource.kind == "tunnel"]
+    assert {change.reason for change in tunnels} == {f"takes over the connection {FOREIGN}"}
+    assert max((step.disruption for step in plan.steps), key=lambda d: d.rank) is Disruption.MAKE_BEFORE_BREAK
+    aside = f"rename /etc/swanctl/conf.d/{FOREIGN}.conf to /etc/swanctl/conf.d/{FOREIGN}.conf.adopted"
+    assert [step.summary for step in plan.steps].count(aside) == 2
+    applied = site.apply(wanted)
+    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
+    assert applied.converged
+    for name in ("paris", "tokyo"):
+        site.restart_charon(name)
+        router = site.connect(name)
+        loaded = {conn for event in router.vici.stream("list-conns", "list-conn") for conn in event}
+        assert len(loaded) == 1
+        assert FOREIGN not in loaded
+        assert f"ike-{FOREIGN}" not in router.vici.request("get-shared")["keys"]
+    assert not [c for c in site.preview(wanted).plan.changes if c.resource.kind == "tunnel"]
+
+
+def test_a_file_that_was_set_aside_once_is_not_overwritten(site: Site) -> None:
+    host = site.connect("paris").host
+    path = f"/etc/swanctl/conf.d/{FOREIGN}.conf"
+    host.write_files({f"{FOREIGN}.conf": Secret(b"# first\n")})
+    host.set_aside(path)
+    assert not host.read_files(path)
+    host.write_files({f"{FOREIGN}.conf": Secret(b"# second\n")})
+    with pytest.raises(CommandRejected, match="there already"):
+        host.set_aside(path)
+    host.remove_files([f"{FOREIGN}.conf"])
+    found = host.read_files("/etc/swanctl/conf.d/*.adopted")
+    assert {name: file.reveal() for name, file in found.items()} == {f"{path}.adopted": b"# first\n"}

@@ -162,7 +162,9 @@ def _drafts(
     """What is wanted and not in the desired state yet; and, to update, what is, with its tunnel."""
     from reconciler.facets.connections import connection_name  # noqa: PLC0415
     from reconciler.importing import draft  # noqa: PLC0415
+    from reconciler.importing.separation import report_staying  # noqa: PLC0415
     from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+    from reconciler.model.router_config import PREFIX  # noqa: PLC0415
 
     gathered = _gather(arguments, router, fabric, found)
     unknown = sorted(set(arguments.connection) - {source.name for source in gathered.sources})
@@ -187,6 +189,9 @@ def _drafts(
     ]
     drafts = [draft(source, gathered.keys, gathered.sas, found) for source in wanted]
     understood = [item for item in drafts if item is not None]
+    fresh = {item.connection for item in understood if not item.connection.startswith(PREFIX)} - set(tunnels)
+    adopted = {*fresh, *(tunnel.adopts for tunnel in tunnels.values())}
+    report_staying(gathered.configurations, fresh, adopted, gathered.loaded, found)
     return (
         [item for item in understood if item.connection not in tunnels],
         [(tunnels[item.connection], item) for item in understood if item.connection in tunnels],

@@ -42,7 +42,7 @@ class MemoryHost:
             frozenset(self.addresses),
             listing,
             {**defaults, **self.sysctls},
-            dict(self.files),
+            {name: file for name, file in self.files.items() if swanctl_files.is_ours(name)},
             self.management,
         )
 
@@ -86,6 +86,16 @@ class MemoryHost:
         held["/etc/swanctl/swanctl.conf"] = Secret(b"include conf.d/*.conf\n")
         found = sorted(name for name in fnmatch.filter(held, pattern) if name.count("/") == depth)
         return {name: held[name] for name in found}
+
+    def set_aside(self, path: str) -> None:
+        """Rename one of those in conf.d."""
+        self._check("set aside")
+        name = path.rpartition("/")[2]
+        if f"{name}.adopted" in self.files:
+            raise CommandRejected(
+                f"{path}.adopted is there already", router=self._name, operation="set aside"
+            )
+        self.files[f"{name}.adopted"] = self.files.pop(name)
 
     def lock(self, owner: str, seconds: int) -> None:
         """Take or renew the lock."""

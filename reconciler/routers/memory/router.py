@@ -35,7 +35,9 @@ class MemoryRouter:
         for sa in list(self.vici.sas):
             self._network.forget(sa)
         self.vici.connections, self.vici.shared = {}, {}
-        for file in self.host.files.values():
+        for name, file in self.host.files.items():
+            if not name.endswith(".conf"):
+                continue
             parsed = swanctl_files.parse(file.content.reveal()) or {}
             self.vici.connections.update(_section(parsed, "connections"))  # type: ignore[arg-type]  # dicts of dicts
             for secret_id, body in _section(parsed, "secrets").items():

@@ -94,6 +94,15 @@ def test_what_cannot_be_imported_is_said_and_the_rest_is(
     assert "1 tunnel ends imported" in captured.out
 
 
+def test_a_section_that_would_stay_is_said(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = (tree.parent / "conf.d" / "x.conf").read_text() + "pools { p { addrs = 10.9.0.0/24\n} }\n"
+    (tree.parent / "conf.d" / "x.conf").write_text(both)
+    assert run(tree) == ExitCode.OK
+    said = capsys.readouterr().err
+    assert "x.conf:2:5: warning: its file will not be set aside when net-net is taken over" in said
+    assert "x.conf has pools, too" in said
+
+
 def test_a_file_that_is_not_swanctl_conf_is_no_traceback(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,11 +17,12 @@ from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Phase, Plan, Step
+from reconciler.model.secret import Secret
 from reconciler.plan import make_plan
 from reconciler.report.json_lines import plan_digest
 from reconciler.routers.protocol import Router
 from reconciler.run import compile_fabric, look
-from tests.contract.sites import Site, change_tunnels, memory_site, rename_tunnels
+from tests.contract.sites import FOREIGN, Site, by_hand, change_tunnels, memory_site, rename_tunnels
 
 CHANGES: list[dict[str, object]] = [
     {"esp__integrity": "sha512"},
@@ -110,6 +111,68 @@ def test_a_rename_that_is_cut_short_is_finished_by_the_next_run(
         assert sorted(state.connections) == sorted({sa.connection for sa in state.sas}) == enabled
         assert [path.removesuffix(".conf") for path in state.files] == enabled
         assert len(state.secret_ids) == len(enabled)
+
+
+@settings(max_examples=40, deadline=None)
+@given(VARIANTS, st.integers(0, 60), st.booleans())
+@example([], 6, True)  # charon restarts after the old connection is unloaded
+@example([], 15, True)  # between the key and the file
+def test_an_adoption_that_is_cut_short_is_finished_by_the_next_run(
+    then: list[dict[str, object]], crash: int, restarts: bool
+) -> None:
+    here = site()
+    wanted = altered(by_hand(here), then)
+    plan = here.preview(wanted).plan
+    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, patience=0.2)
+    if restarts:
+        for name in ("paris", "tokyo"):
+            here.restart_charon(name)
+    applied = here.apply(wanted)
+    assert applied.converged, [o for o in applied.outcomes if o.status is not Status.DONE]
+    if all(tunnel.enabled for tunnel in wanted.tunnels.values()):
+        for name in ("paris", "tokyo"):
+            here.restart_charon(name)
+        seen = look(compile_fabric(wanted, here.store()), here.connect)
+        for name, state in seen.states.items():
+            [tunnel] = [t.name for t in wanted.tunnels.values() if t.router == name]
+            assert list(state.connections) == [f"tw-{tunnel}"]
+            assert len(state.secret_ids) == 1
+
+
+def test_a_file_of_several_goes_with_the_last_that_is_taken_over() -> None:
+    here = site()
+    wanted = by_hand(here)
+    host = here.connect("paris").host
+    [(path, content)] = host.read_files(f"/etc/swanctl/conf.d/{FOREIGN}.conf").items()
+    text = content.reveal().decode()
+    other = text.replace(f"{FOREIGN} {{", "second {").replace("203.0.113.12", "203.0.113.13")
+    host.write_files({f"{FOREIGN}.conf": Secret((text + other).encode())})
+    here.restart_charon("paris")
+    steps = here.preview(wanted).plan.steps
+    assert not any("rename" in step.summary for step in steps if step.router == "paris")
+    vip = replace(wanted.tunnels["paris-tokyo"].vip, name="v", address="203.0.113.21")
+    second = replace(
+        wanted.tunnels["paris-tokyo"],
+        name="paris-second",
+        adopts="second",
+        peer_address="203.0.113.13",
+        peer_cidrs=("10.3.0.0/24",),
+        mirror=None,
+        vip=vip,
+    )
+    both = replace(
+        wanted, tunnels={**wanted.tunnels, second.name: second}, vips={**wanted.vips, vip.name: vip}
+    )
+    here.apply(both, patience=0.2)
+    plan = here.preview(both).plan
+    assert [(str(change.resource), [step.summary for step in change.steps]) for change in plan.changes] == [
+        (
+            "paris/tunnel/paris-tokyo",
+            ["unload key ike-office", "unload key ike-second", f"rename {path} to {path}.adopted"],
+        )
+    ]
+    assert here.apply(both, patience=0.2).remaining.empty
+    assert list(host.read_files("/etc/swanctl/conf.d/*.adopted")) == [f"{path}.adopted"]
 
 
 def test_no_step_can_be_left_out() -> None:

@@ -1,0 +1,173 @@
+"""The file of a connection that somebody else has configured: whether it can go without anything else. Pure.
+
+`swanctl --load-all`, which runs whenever charon starts, loads what is in a file. So a connection that was
+taken over has to leave its file, and that is moved out of the way whole or not at all: nothing else that
+charon loads may change with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.facets.swanctl_conf import Entry, Section, inherit, read
+from reconciler.importing.sources import from_root, keys_of
+from reconciler.importing.words import HeldKey, NotImportable, identity, listed, matching
+from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.errors import SourceUnavailable
+from reconciler.model.fabric import IkeId
+from reconciler.model.router_config import PREFIX, ForeignFile
+from reconciler.model.secret import Secret
+from schemas.addresses import is_address
+
+MAIN_FILE = "/etc/swanctl/swanctl.conf"
+ReadFiles = Callable[[str], Mapping[str, Secret]]
+"""The files that a shell pattern names, by path, in order."""
+_NONE = Entry(None, Location(""))
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A swanctl.conf with all that it includes, everything inherited."""
+
+    main: str
+    content: Secret
+    included: Mapping[str, Mapping[str, Secret]]
+    """Pattern, as it is read -> the files that it names."""
+    root: Section = field(repr=False)
+    useless: tuple[Entry, ...]
+    """References that lead nowhere."""
+
+    def without(self, path: str) -> Section:
+        """What would be left, were a file not there. Raises SwanctlSyntaxError."""
+
+        def include(pattern: str) -> Iterable[tuple[str, bytes]]:
+            files = self.included.get(pattern, {})
+            return [(name, content.reveal()) for name, content in files.items() if name != path]
+
+        return inherit(read(self.main, self.content.reveal(), include))[0]
+
+
+def collect(main: str, read_files: ReadFiles) -> Configuration:
+    """Read a file with all that it includes.
+
+    Raises SwanctlSyntaxError, what `read_files` raises, and SourceUnavailable for a file that is not there.
+    """
+    content = read_files(main).get(main)
+    if content is None:
+        raise SourceUnavailable(f"there is no file {main}")
+    included: dict[str, Mapping[str, Secret]] = {}
+
+    def include(pattern: str) -> Iterable[tuple[str, bytes]]:
+        if pattern not in included:
+            included[pattern] = read_files(pattern)
+        return [(name, file.reveal()) for name, file in included[pattern].items()]
+
+    root, useless = inherit(read(main, content.reveal(), include))
+    return Configuration(main, content, included, root, useless)
+
+
+class Inseparable(Exception):
+    """Something else would go with the connection's file."""
+
+
+def separate(
+    found: Configuration, connection: str, adopted: Collection[str], loaded: Collection[str]
+) -> ForeignFile | None:
+    """The file of a connection, with the keys that are in no other; None when no file has the connection.
+
+    `adopted` are all connections that tunnels adopt, `loaded` those that charon has.
+
+    Raises Inseparable, or SwanctlSyntaxError.
+    """
+    sources = {source.name: source.section for source in from_root(found.root)}
+    if connection not in sources:
+        return None
+    path = sources[connection].location.file
+    if path == found.main:
+        raise Inseparable(f"{path} includes everything else")
+    going = {
+        name for name in {connection, *adopted} if name in sources and sources[name].location.file == path
+    }
+    rest = found.without(path)
+    left = {source.name: source.section for source in from_root(rest)}
+    for name, section in sources.items():
+        if name not in going and (name not in left or _plain(left[name]) != _plain(section)):
+            raise Inseparable(f"the connection {name} needs {path}, too")
+    for name in going & set(left):
+        raise Inseparable(f"it is in {left[name].location.file} as well")
+    for kind in ("pools", "authorities"):
+        if _section(found.root, kind) != _section(rest, kind):
+            raise Inseparable(f"{path} has {kind}, too")
+    whole = _section(found.root, "secrets")
+    changed = any(value != whole[name] for name, value in _section(rest, "secrets").items())
+    gone = sorted(set(whole) - set(_section(rest, "secrets")))
+    if changed or not all(name.startswith("ike") for name in gone):
+        raise Inseparable(f"{path} has keys of other kinds, too")
+    if gone:
+        unknown = sorted(name for name in loaded if name not in sources and not name.startswith(PREFIX))
+        if unknown:
+            raise Inseparable(f"its key may be that of the connection {unknown[0]}, which is in no file")
+        before, after = keys_of(found.root, Diagnostics()), keys_of(rest, Diagnostics())
+        for name, section in left.items():
+            if not name.startswith(PREFIX) and not _same_key(section, before, after):
+                raise Inseparable(f"its key may be that of the connection {name}, too")
+    return ForeignFile(path, tuple(gone), tuple(sorted(going - {connection})))
+
+
+def report_staying(
+    whole: Iterable[Configuration],
+    wanted: Collection[str],
+    adopted: Collection[str],
+    loaded: Collection[str],
+    found: Diagnostics,
+) -> None:
+    """Warn of connections that are about to be adopted, and whose files cannot go with them."""
+    for configuration in whole:
+        for source in from_root(configuration.root):
+            if source.name not in wanted:
+                continue
+            try:
+                separate(configuration, source.name, adopted, loaded)
+            except Inseparable as error:
+                found.warning(
+                    "import-file-stays",
+                    source.section.location,
+                    f"its file will not be set aside when {source.name} is taken over: {error}",
+                    hint="remove the section after the first apply, or charon loads it again when it starts",
+                )
+
+
+def _section(root: Section, name: str) -> Mapping[str, object]:
+    section = root.sections.get(name)
+    return {key: _plain(child) for key, child in section.sections.items()} if section is not None else {}
+
+
+def _plain(section: Section) -> tuple[object, ...]:
+    """A section without its places."""
+    entries = sorted((key, entry.text) for key, entry in section.entries.items() if entry.text is not None)
+    return (*entries, *((name, _plain(child)) for name, child in sorted(section.sections.items())))
+
+
+def _same_key(section: Section, before: tuple[HeldKey, ...], after: tuple[HeldKey, ...]) -> bool:
+    """Whether charon takes the same key for a connection, with fewer of them."""
+    ends = [child for name, child in section.sections.items() if name.startswith(("local", "remote"))]
+    if not any(end.entries.get("auth", _NONE).text == "psk" for end in ends):
+        return True
+    try:
+        pairs = [(local, peer) for local in _ids(section, "local") for peer in _ids(section, "remote")]
+    except NotImportable:
+        return False
+    return all(matching(before, *pair) == matching(after, *pair) for pair in pairs)
+
+
+def _ids(section: Section, end: str) -> Iterator[IkeId]:
+    """The identities of one end: those written, and its addresses, which stand for those that are not."""
+    rounds = [child for name, child in section.sections.items() if name.startswith(end)]
+    written = [text for child in rounds if (text := child.entries.get("id", _NONE).text)]
+    addresses = [
+        text for text in listed(section.entries.get(f"{end}_addrs", _NONE).text or "") if is_address(text)
+    ]
+    if not (written or addresses):
+        raise NotImportable("it may be anybody's")
+    yield from map(identity, (*written, *addresses))
