@@ -76,9 +76,14 @@ def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig
 
     Raises SecretUnavailable, and KeysDiffer before anything is touched.
     """
-    keys = store.keys(tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled)
+    wanted = {tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled}
+    shared = fabric.fingerprint_key if wanted else None
+    keys = store.keys(wanted if shared is None else wanted | {shared})
     _check_equal(fabric, keys)
-    fingerprint_key = store.fingerprint_key() if keys else Secret(b"")
+    if shared is not None:
+        fingerprint_key = keys[shared]
+    else:
+        fingerprint_key = store.fingerprint_key() if wanted else Secret(b"")
     return {name: compile_router(fabric, name, keys, fingerprint_key) for name in sorted(fabric.routers)}
 
 

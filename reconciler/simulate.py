@@ -35,8 +35,8 @@ _FOLLOWS_THE_KEY = frozenset({"over_time", "rand_time"})
 
 
 def stand_in(reference: PskRef) -> Secret:
-    """A key for where keys are not: equal for equal references, and of no use to anybody."""
-    return Secret(f"stands for the key of {reference}".encode())
+    """A key for where keys are not: equal for references that are equal and written alike."""
+    return Secret(f"stands for the key of {reference}, {reference.written}".encode())
 
 
 @dataclass(frozen=True, slots=True)

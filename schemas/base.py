@@ -36,6 +36,13 @@ PATTERNS: Final[Mapping[str, str]] = {
     "^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$": "a Linux interface name: letters, digits, `.`, `_`, `-`; at most 15",
     "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$": "a file name without a folder: letters, digits, `.`, `_`, `-`",
     "^[A-Za-z_][A-Za-z0-9_]{0,127}$": "the name of an environment variable",
+    r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.age$": (
+        "the path of a file whose name ends with `.age`, below the folder of the desired state"
+    ),
+    r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.sops\.ya?ml$": (
+        "the path of a file whose name ends with `.sops.yaml`, below the folder of the desired state"
+    ),
+    "^[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$": "a mount and a path: `secret/tunnels/a--b`",
     "^/": "an absolute path",
     "^(/|~/)": "an absolute path, or one that begins with ~/",
     "^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$": "a host name, an address, or an alias",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.base import NUMBER, Document, Model, diagnosed, refuse
+from schemas.keys import KeyRef
 from schemas.reconcile import ReconcileSpec
 
 Integrity = Literal["md5", "sha1", "sha256", "sha384", "sha512"]
@@ -195,6 +196,15 @@ class FabricDefaultsSpec(Model):
         default_factory=ReconcileSpec,
         description="How far reconcile runs go by themselves.",
         examples=[{"prune": False}],
+    )
+    fingerprint_key: KeyRef | None = Field(
+        default=None,
+        description=(
+            "The key under which fingerprints of keys are made, by which a router's key is compared with the "
+            "desired one. Controllers of the same routers must share it. Default: one that the controller "
+            "makes for itself."
+        ),
+        examples=[{"age": "keys/fingerprints.age"}],
     )
 
 

@@ -20,6 +20,7 @@ from schemas.base import (
     refuse,
     require_one,
 )
+from schemas.keys import KeyRef
 from schemas.policy import IkePolicySpec, IpsecPolicySpec
 from schemas.reconcile import TunnelReconcileSpec
 from schemas.vip import VipPlacement
@@ -109,33 +110,6 @@ class SourceSpec(Model):
         examples=[["a-app"]],
         json_schema_extra=diagnosed("dangling-reference", "duplicate-value", "network-not-attached"),
     )
-
-
-class KeyRef(Model):
-    """Where the pre-shared key is found: exactly one of two. The key itself is never in the repository."""
-
-    model_config = ConfigDict(json_schema_extra=one_of_schema("file", "env"))
-
-    file: (
-        Annotated[
-            str,
-            Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"),
-            refuse({"fingerprint.key": "fingerprint.key is the controller's own key, not a tunnel's"}),
-        ]
-        | None
-    ) = Field(
-        default=None,
-        description="Name of a file in the controller's folder of keys.",
-        examples=["site-a--site-b.psk"],
-    )
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")] | None = Field(
-        default=None, description="Name of an environment variable of the controller.", examples=["PSK_A_B"]
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        require_one(self, "file", "env")
-        return self
 
 
 class AuthenticationSpec(Model):

@@ -90,6 +90,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """A file that holds encrypted keys."""
+
+    content: bytes
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Of a file with several values each by its name, as it is encrypted; empty for one that is not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """Everything that was read. File names are relative to the folder that was named, with `/`."""
 
@@ -103,6 +112,8 @@ class Loaded:
     lock: Mapping[str, LockEntry] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     """Texts of files that could not be read in full: what they define is not known."""
+    sealed: Mapping[str, Sealed] = field(default_factory=dict)
+    """Files of encrypted keys, by their path from the folder of the desired state on."""
 
     @property
     def revision(self) -> str | None:

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Mapping
 
 from reconciler.load.composer import compose
-from reconciler.load.documents import Document, Loaded, LockEntry, Source
+from reconciler.load.documents import Document, Loaded, LockEntry, Sealed, Source
+from reconciler.load.sealed import is_sealed, read_sealed, report_identity
 from reconciler.model.diagnostic import Diagnostics, Location
 from schemas.addresses import is_address
 
@@ -16,9 +17,9 @@ MAX_BYTES = 16 * 2**20
 """Largest file that is read. 10,000 documents of the format in one file have 6 MB."""
 
 
-def is_yaml(name: str) -> bool:
-    """True for the names of files that are read."""
-    return name.endswith(SUFFIXES)
+def is_read(name: str) -> bool:
+    """True for the names of files that are read: documents, and what holds encrypted keys."""
+    return name.endswith(SUFFIXES) or is_sealed(name)
 
 
 def report_symbolic_link(name: str, found: Diagnostics) -> None:
@@ -38,6 +39,7 @@ def read(files: Mapping[str, bytes], source: Source, found: Diagnostics) -> Load
     documents: list[Document] = []
     unread: list[str] = []
     lock: dict[str, LockEntry] = {}
+    sealed: dict[str, Sealed] = {}
     for name in sorted(files):
         content = files[name]
         digest.update(f"{name}\0{len(content)}\0".encode())
@@ -48,6 +50,10 @@ def read(files: Mapping[str, bytes], source: Source, found: Diagnostics) -> Load
             )
             unread.append(content.decode(errors="replace"))
             continue
+        report_identity(name, content, found)
+        if is_sealed(name):
+            sealed[name] = read_sealed(name, content, found)
+            continue
         composed, whole = compose(content, name, found)
         if not whole:
             unread.append(content.decode(errors="replace"))
@@ -57,7 +63,9 @@ def read(files: Mapping[str, bytes], source: Source, found: Diagnostics) -> Load
             documents += composed
         else:
             found.warning("file-empty", Location(name), "the file holds no document")
-    return Loaded(tuple(documents), tuple(found), source, digest.hexdigest(), lock_file, lock, tuple(unread))
+    return Loaded(
+        tuple(documents), tuple(found), source, digest.hexdigest(), lock_file, lock, tuple(unread), sealed
+    )
 
 
 def _read_lock(documents: list[Document], found: Diagnostics) -> dict[str, LockEntry]:

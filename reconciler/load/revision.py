@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.load.documents import Loaded, Source
-from reconciler.load.reading import is_yaml, read, report_symbolic_link
+from reconciler.load.reading import is_read, read, report_symbolic_link
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
 
@@ -63,7 +63,7 @@ def default_base(repo: Path, head: str) -> str:
 
 
 def load_revision(repo: Path, rev: str, subdir: str = "", *, missing_is_empty: bool = False) -> Loaded:
-    """Read every `*.yaml` and `*.yml` below `repo`/`subdir` as they are in one commit.
+    """Read every document and every file of encrypted keys below `repo`/`subdir` as they are in one commit.
 
     `repo` is a repository or a folder in one. File names in the result are relative to it, as those of
     `load_tree` are. Raises SourceUnavailable when there is no repository, no such revision, or (unless
@@ -110,7 +110,7 @@ def _blobs(
             report_symbolic_link(name, found)
         elif mode == _SUBMODULE:
             found.error("file-unreadable", Location(name), "a submodule is not part of the revision")
-        elif is_yaml(name):
+        elif is_read(name):
             blobs[name] = blob
     return blobs
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reconciler.load.documents import Loaded, Source
-from reconciler.load.reading import is_yaml, read, report_symbolic_link
+from reconciler.load.reading import is_read, read, report_symbolic_link
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
 
 
 def load_tree(path: Path, subdir: str = "") -> Loaded:
-    """Read every `*.yaml` and `*.yml` below `path`/`subdir`; hidden files and folders are left out.
+    """Read every document and every file of encrypted keys below `path`/`subdir`, but for hidden ones.
 
     File names in the result are relative to `path`. Raises SourceUnavailable when there is no such folder.
     """
@@ -46,7 +46,7 @@ def _entries(folder: Path, prefix: str, found: Diagnostics) -> Iterator[tuple[st
             report_symbolic_link(name, found)
         elif entry.is_dir():
             yield from _entries(folder / entry.name, name, found)
-        elif is_yaml(entry.name):
+        elif is_read(entry.name):
             if entry.is_file():
                 yield entry.path, name
             else:

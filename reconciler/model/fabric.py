@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from dataclasses import field as dataclass_field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from reconciler.model.diagnostic import Location
 from reconciler.model.safety import SafetyPolicy
@@ -59,15 +60,24 @@ class EspPolicy:
     """Seconds until the CHILD_SA is replaced."""
 
 
+KeySource: TypeAlias = Literal["file", "env", "age", "sops", "vault"]
+
+
 @dataclass(frozen=True, slots=True)
 class PskRef:
-    """Where a pre-shared key is found. It is a reference: the repository never holds the key."""
+    """Where a pre-shared key is found. It is a reference: the repository never holds the key in the clear."""
 
-    source: Literal["file", "env"]
+    source: KeySource
     name: str
+    field: str = ""
+    """Which of the values that `name` holds; empty where it holds one."""
+    written: str = ""
+    """Of an encrypted key in the repository a digest of how it is written: encrypted anew, it is another."""
+    sealed: bytes = dataclass_field(default=b"", repr=False, compare=False)
+    """The encrypted file that `name` is in the repository."""
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.name}"
+        return f"{self.source}:{self.name}{f'#{self.field}' if self.field else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +224,8 @@ class Fabric:
     vips: Mapping[str, Vip] = field(default_factory=dict)
     tunnels: Mapping[str, Tunnel] = field(default_factory=dict)
     safety: SafetyPolicy = field(default_factory=SafetyPolicy)
+    fingerprint_key: PskRef | None = None
+    """Under which fingerprints of keys are made; None for the controller's own."""
 
     def tunnels_of(self, router: str) -> tuple[Tunnel, ...]:
         """The tunnels that end at one router, by name."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from reconciler.load import Loaded
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.fabric import Fabric
-from reconciler.validate.catalog import build_catalog
+from reconciler.model.fabric import Fabric, PskRef
+from reconciler.validate.catalog import Catalog, build_catalog, first
+from reconciler.validate.keys import check_sealed, resolve_key
 from reconciler.validate.networks import check_networks, public_networks, vpc_networks
 from reconciler.validate.pairs import pair_tunnels
 from reconciler.validate.routers import resolve_routers
@@ -28,6 +29,8 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
     vips = resolve_vips(catalog, routers, found)
     tunnels = resolve_tunnels(catalog, routers, vips, found)
     check_selectors(catalog, routers, tunnels, found)
+    fingerprint_key = _fingerprint_key(catalog, found)
+    check_sealed(catalog, {*(tunnel.psk for tunnel in tunnels.values()), fingerprint_key}, found)
     return (
         Fabric(
             public_networks=public_networks(catalog),
@@ -36,6 +39,14 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
             vips=vips,
             tunnels=pair_tunnels(catalog, vips, tunnels, found),
             safety=safety_policy(catalog),
+            fingerprint_key=fingerprint_key,
         ),
         found,
     )
+
+
+def _fingerprint_key(catalog: Catalog, found: Diagnostics) -> PskRef | None:
+    defaults = first(catalog.defaults)
+    if defaults is None or defaults.spec.fingerprint_key is None:
+        return None
+    return resolve_key(catalog, defaults, defaults.spec.fingerprint_key, found, "fingerprintKey")

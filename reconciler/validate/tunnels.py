@@ -9,13 +9,14 @@ from reconciler.model.diagnostic import Diagnostics, Severity
 from reconciler.model.fabric import PskRef, Router, Tunnel, Vip
 from reconciler.validate.catalog import Catalog, Item, by_name, first
 from reconciler.validate.identities import resolve_ids
+from reconciler.validate.keys import resolve_key
 from reconciler.validate.levels import resolve_level
 from reconciler.validate.placement import previous_names
 from reconciler.validate.policies import SERVICE_ESP, SERVICE_IKE, report_weak, resolve_esp, resolve_ike
 from reconciler.validate.schema_errors import did_you_mean
 from reconciler.validate.vips import system_vip_name
 from schemas.addresses import Interval, parse_address
-from schemas.tunnel import ADOPTS, RECONNECT, IPsecTunnelSpec, KeyRef
+from schemas.tunnel import ADOPTS, RECONNECT, IPsecTunnelSpec
 
 _NOT_A_HOST = (
     (Interval(0x00000000, 0x00FFFFFF), "is in 0.0.0.0/8, which has no hosts (RFC 1122)"),
@@ -37,6 +38,7 @@ def resolve_tunnels(
         report_weak(defaults, fleet_esp, severity, found)
     tunnels: dict[str, Tunnel] = {}
     _check_previous_names(catalog, found)
+    keys = _keys(catalog, found)
     for item in by_name(catalog.tunnels):
         spec = item.spec
         esp = resolve_esp(spec.ipsec, fleet_esp)
@@ -61,7 +63,7 @@ def resolve_tunnels(
             peer_cidrs=spec.peer.cidrs,
             local_id=local_id,
             peer_id=peer_id,
-            psk=_psk(spec.authentication.key),
+            psk=keys[item.name],
             ike=resolve_ike(spec.ike, fleet_ike),
             esp=esp,
             enabled=spec.enabled,
@@ -74,6 +76,14 @@ def resolve_tunnels(
             level=resolve_level(spec.reconcile, router.level),
         )
     return tunnels
+
+
+def _keys(catalog: Catalog, found: Diagnostics) -> dict[str, PskRef]:
+    """Tunnel -> its key."""
+    return {
+        item.name: resolve_key(catalog, item, item.spec.authentication.key, found, "authentication", "key")
+        for item in by_name(catalog.tunnels)
+    }
 
 
 def _check_previous_names(catalog: Catalog, found: Diagnostics) -> None:
@@ -95,10 +105,6 @@ def _check_previous_names(catalog: Catalog, found: Diagnostics) -> None:
                 hint="a name that is used again can no longer tell what runs under it",
                 related=() if other is item else (other.location,),
             )
-
-
-def _psk(key: KeyRef) -> PskRef:
-    return PskRef("file", key.file) if key.file is not None else PskRef("env", key.env or "")
 
 
 def _vip(

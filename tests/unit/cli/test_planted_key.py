@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import build_parser
+from tests.unit.secrets.sealed import SOPS, sops_encrypt
 
 ROOT = Path(__file__).parents[3]
 PLANTED = "PLANTED-5e1f0a9c7b"
@@ -34,6 +35,7 @@ COMMANDS: dict[str, list[str]] = {
     "preview": ["preview", TREE],
     "reconcile": ["reconcile", "--once"],
     "reconnect": ["reconnect", "a-to-b", TREE, "--auto-approve", *NEEDS_KEYS],
+    "secret": ["secret", "set", "keys/a--b.age", "--secrets", "secrets"],
     "show": ["show", "1"],
     "status": ["status", TREE, *NEEDS_KEYS],
     "validate": ["validate", TREE],
@@ -61,12 +63,18 @@ def run(folder: Path, words: list[str]) -> bytes:
         "DOCKER_HOST": f"unix://{folder}/no-engine.sock",
         "TMPDIR": str(folder / "temporary"),
         "XDG_CONFIG_HOME": str(folder / "config"),
+        "PATH": f"{SOPS.parent}:{os.environ['PATH']}",
         "PLANTED_KEY": PLANTED,
         "PYTHONPATH": str(ROOT),
     }
     script = "from reconciler.cli.main import entry; entry()"
     done = subprocess.run(
-        [sys.executable, "-c", script, *words], cwd=folder, env=environment, capture_output=True, check=False
+        [sys.executable, "-c", script, *words],
+        cwd=folder,
+        env=environment,
+        input=PLANTED.encode(),
+        capture_output=True,
+        check=False,
     )
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     return done.stdout + done.stderr
@@ -97,6 +105,33 @@ def test_no_failing_command_writes_the_key(folder: Path, command: str) -> None:
         (folder / "secrets" / KEYS[0]).chmod(0o644)
         (folder / "secrets" / KEYS[1]).write_text("\n")
         said += run(folder, COMMANDS[command])
+    assert leaks(folder, said) == []
+
+
+def test_keys_of_the_repository_stay_encrypted(folder: Path) -> None:
+    """Through every command of `secret`, and when what is encrypted cannot be opened."""
+    private = ["--secrets", "secrets"]
+    said = run(folder, ["secret", "init", *private])
+    said += run(folder, ["secret", "set", "keys/a--b.age", *private])
+    public = (folder / TREE / "age.recipients").read_text().strip()
+    values = folder / TREE / "keys" / "a.sops.yaml"
+    values.write_text(f"a--c: {PLANTED}\n")
+    sops_encrypt(values, public)
+    for old, new in (
+        (f"file: {KEYS[0]}", "age: keys/a--b.age"),
+        (f"file: {KEYS[1]}", "sops: {file: keys/a.sops.yaml, field: a--c}"),
+    ):
+        for path in (folder / TREE).rglob("*.yaml"):
+            path.write_text(path.read_text().replace(old, new))
+    said += run(folder, ["peer-sheet", "a-to-c", TREE, *private])
+    plan = run(folder, COMMANDS["plan"])
+    assert b"no-such-lab" in plan or b"no-engine" in plan, "both keys were opened, and no router"
+    said += plan + run(folder, ["secret", "rotate", "keys/a--b.age", "--keep-previous", *private])
+    (folder / TREE / "keys" / "broken.age").write_bytes(b"age-encryption.org/v1\n")
+    values.write_text(values.read_text().replace("data:", "data:A", 1))
+    said += run(folder, ["secret", "rekey", *private]) + run(folder, COMMANDS["plan"])
+    (folder / "secrets" / "identity.txt").write_text(PLANTED)
+    said += run(folder, ["secret", "rekey", *private]) + run(folder, COMMANDS["plan"])
     assert leaks(folder, said) == []
 
 

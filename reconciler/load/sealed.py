@@ -1,0 +1,66 @@
+"""Files of encrypted keys: that they are encrypted is seen without opening them."""
+
+from __future__ import annotations
+
+import re
+
+from reconciler.load.composer import compose
+from reconciler.load.documents import Sealed
+from reconciler.model.diagnostic import Diagnostics, Location
+from schemas.keys import SEALED_BY_AGE, SEALED_BY_SOPS
+
+_AGE_BEGINNINGS = (b"-----BEGIN AGE ENCRYPTED FILE-----", b"age-encryption.org/v1\n")
+"""Armored and not: the age format, sections "ASCII armor" and "Header"."""
+_IDENTITY = re.compile(rb"AGE-SECRET-KEY-(PQ-)?1[0-9A-Z]{50}")
+_SOPS_VALUE = "ENC["
+_SOPS_METADATA = "sops"
+_HINT = "whoever can read the repository knows it: replace it on both ends, and take it out of the history"
+
+
+def is_sealed(name: str) -> bool:
+    """True for the names of files that hold encrypted keys."""
+    return name.endswith((SEALED_BY_AGE, *SEALED_BY_SOPS))
+
+
+def report_identity(name: str, content: bytes, found: Diagnostics) -> None:
+    """Refuse the private half of an age key, wherever it is."""
+    match = _IDENTITY.search(content)
+    if match is not None:
+        before = content[: match.start()]
+        line, column = before.count(b"\n") + 1, match.start() - (before.rfind(b"\n") + 1) + 1
+        found.error(
+            "secret-in-clear", Location(name, line, column), "the private key of an age identity", hint=_HINT
+        )
+
+
+def read_sealed(name: str, content: bytes, found: Diagnostics) -> Sealed:
+    """One file, of which no value is shown; what is in the clear where it must not be is in `found`."""
+    if name.endswith(SEALED_BY_AGE):
+        if not content.startswith(_AGE_BEGINNINGS):
+            found.error(
+                "secret-in-clear",
+                Location(name),
+                "the file is not encrypted: age's header is missing",
+                hint=f"`tunnelwright secret set` writes it; if it holds a key, {_HINT}",
+            )
+        return Sealed(content)
+    problems = Diagnostics()
+    documents, whole = compose(content, name, problems)
+    data = documents[0].data if len(documents) == 1 else None
+    if not whole or not isinstance(data, dict) or not isinstance(data.get(_SOPS_METADATA), dict):
+        # What is wrong with it in detail is not told: a message might quote a key.
+        found.error(
+            "secret-in-clear",
+            Location(name),
+            "the file is not encrypted: it has no metadata of SOPS",
+            hint=f"`sops encrypt --in-place` encrypts it; if it holds a key, {_HINT}",
+        )
+        return Sealed(content)
+    return Sealed(
+        content,
+        {
+            key: value if isinstance(value, str) and value.startswith(_SOPS_VALUE) else ""
+            for key, value in data.items()
+            if key != _SOPS_METADATA
+        },
+    )

@@ -1,0 +1,14 @@
+"""Key references -> keys: from files, environment variables, age and SOPS files of the repository, Vault."""
+
+from reconciler.secrets.private import read_private
+from reconciler.secrets.store import FINGERPRINT_KEY, SecretStore, default_folder
+from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
+
+__all__ = [
+    "FINGERPRINT_KEY",
+    "STRONG_KEY_HINT",
+    "SecretStore",
+    "default_folder",
+    "read_private",
+    "weakness",
+]

@@ -1,0 +1,148 @@
+"""The encrypted keys of a working tree, as `tunnelwright secret` changes them."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import re
+import secrets as random_source
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from reconciler.model.errors import SecretUnavailable, WeakKey
+from reconciler.model.secret import Secret
+from reconciler.secrets.age import (
+    RECIPIENTS,
+    Recipient,
+    create_identity,
+    decrypt,
+    encrypt,
+    public_keys,
+    read_identities,
+    read_recipients,
+)
+from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
+from schemas.keys import AGE_PATH, SEALED_BY_AGE
+
+_RANDOM_BYTES = 32
+_PREVIOUS = ".previous"
+
+
+class KeyFiles:
+    """The age files of a folder of desired state, and the identity that opens them."""
+
+    def __init__(self, tree: Path, identity: Path) -> None:
+        self._tree = tree
+        self.identity = identity
+
+    def init(self) -> tuple[list[str], bool]:
+        """Make an identity where there is none, and add its public keys to the recipients.
+
+        Returns the public keys, and whether the identity is new. Raises SecretUnavailable.
+        """
+        try:
+            public, new = [create_identity(self.identity)], True
+        except FileExistsError:
+            public, new = public_keys(self.identity), False
+        path = self._tree / RECIPIENTS
+        try:
+            text = path.read_text() if path.exists() else ""
+            missing = [key for key in public if key not in text.split()]
+            if missing:
+                ends = "" if not text or text.endswith("\n") else "\n"
+                _write(path, "\n".join([text + ends + missing[0], *missing[1:], ""]).encode())
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise SecretUnavailable(f"{path}: {reason}") from error
+        return public, new
+
+    def set(self, name: str, key: Secret) -> int:
+        """Encrypt a key into a file, new or not; to how many recipients.
+
+        Raises SecretUnavailable, and WeakKey for one that could be guessed.
+        """
+        if reason := weakness(key):
+            raise WeakKey(f"the key is weak: {reason}", hint=STRONG_KEY_HINT)
+        recipients = read_recipients(self._tree)
+        self._encrypt(self._path(name), key, recipients)
+        return len(recipients)
+
+    def rotate(self, name: str, *, keep: bool) -> str:
+        """Put a new random key in the place of one; with `keep` the former one goes into a file beside it.
+
+        Returns that file's name, or nothing. Raises SecretUnavailable.
+        """
+        path = self._path(name)
+        recipients = read_recipients(self._tree)
+        if not path.is_file():
+            raise SecretUnavailable(f"{path} is not there", hint="`tunnelwright secret set` makes it")
+        previous = ""
+        if keep:
+            former = decrypt(path.read_bytes(), read_identities(self.identity))
+            previous = name.removesuffix(SEALED_BY_AGE) + _PREVIOUS + SEALED_BY_AGE
+            # The former key first: whatever happens between, none is lost.
+            self._encrypt(self._path(previous), former, recipients)
+        self._encrypt(path, random_key(), recipients)
+        return previous
+
+    def rekey(self) -> list[str]:
+        """Encrypt every key of the folder to its present recipients; the names of the files.
+
+        Raises SecretUnavailable, naming each file that cannot be opened; nothing is written then.
+        """
+        recipients = read_recipients(self._tree)
+        identities = read_identities(self.identity)
+        opened: dict[Path, Secret] = {}
+        problems: list[str] = []
+        for path in sorted(self._tree.rglob(f"*{SEALED_BY_AGE}")):
+            if any(part.startswith(".") for part in path.relative_to(self._tree).parts):
+                continue
+            try:
+                opened[path] = decrypt(path.read_bytes(), identities)
+            except SecretUnavailable as error:
+                problems.append(f"{path}: {error.message}")
+            except OSError as error:
+                problems.append(f"{path}: {error.strerror}")
+        if problems:
+            raise SecretUnavailable("; ".join(problems), hint="nothing was written")
+        for path, key in opened.items():
+            self._encrypt(path, key, recipients)
+        return [str(path.relative_to(self._tree)) for path in opened]
+
+    def _path(self, name: str) -> Path:
+        """Where a name leads that a document could refer to. Raises SecretUnavailable for another."""
+        if re.search(AGE_PATH, name) is None:
+            raise SecretUnavailable(
+                f"{name!r} is no path that a document can refer to",
+                hint=f"as in `authentication: {{mode: psk, key: {{age: keys/a--b{SEALED_BY_AGE}}}}}`",
+            )
+        return self._tree / name
+
+    def _encrypt(self, path: Path, key: Secret, recipients: Sequence[Recipient]) -> None:
+        try:
+            _write(path, encrypt(key, recipients))
+        except OSError as error:
+            raise SecretUnavailable(f"cannot write {path}: {error.strerror}") from error
+
+
+def random_key() -> Secret:
+    """32 random bytes as base64: 44 characters that every vendor's device takes."""
+    return Secret(base64.b64encode(random_source.token_bytes(_RANDOM_BYTES)))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all, readable as the user's umask says: what is written is encrypted, or public."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    umask = os.umask(0o077)
+    os.umask(umask)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()

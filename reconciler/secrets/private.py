@@ -1,0 +1,43 @@
+"""Files for their owner alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from reconciler.model.errors import SecretUnavailable
+from reconciler.model.secret import Secret
+
+_PRIVATE = 0o077
+
+
+def read_private(path: Path) -> Secret:
+    """A file's bytes, less one line end at its end.
+
+    Raises SecretUnavailable when it is not there, is empty, or may be read by others.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_IMODE(mode) & _PRIVATE:
+                raise SecretUnavailable(
+                    f"{path} may be read by others (mode {stat.S_IMODE(mode):04o}): chmod 600 it"
+                )
+            content = file.read()
+    except OSError as error:
+        raise SecretUnavailable(f"{path}: {error.strerror}") from error
+    key = content.removesuffix(b"\n").removesuffix(b"\r")
+    if not key:
+        raise SecretUnavailable(f"{path} is empty")
+    return Secret(key)
+
+
+def create_private(path: Path, content: bytes) -> None:
+    """A new file for its owner alone, in a folder that is made when it is not there.
+
+    Raises FileExistsError, and OSError when it cannot be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)

@@ -1,0 +1,157 @@
+"""All sources of keys behind one door, and the controller's own folder of keys."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets as random_source
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from reconciler.model.errors import SecretUnavailable
+from reconciler.model.fabric import KeySource, PskRef
+from reconciler.model.secret import Secret
+from reconciler.secrets.private import create_private, read_private
+from reconciler.secrets.provider import Answers, Provider
+
+FINGERPRINT_KEY = "fingerprint.key"
+IDENTITY = "identity.txt"
+
+
+class SecretStore:
+    """Every source of keys, as the controller's folder and environment say how to reach it.
+
+    The folder holds key files, one key each, readable by their owner alone, and the identity that opens what
+    is encrypted in the repository. A file's key is its bytes, less one line end, which editors add.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] = os.environ) -> None:
+        self._folder = folder
+        self._environment = environment
+        named = environment.get("TUNNELWRIGHT_IDENTITY")
+        self.identity = Path(named).expanduser() if named else folder / IDENTITY
+
+    def keys(self, references: Iterable[PskRef]) -> dict[PskRef, Secret]:
+        """Every referenced key.
+
+        Raises SecretUnavailable naming all that cannot be had.
+        """
+        found: dict[PskRef, Secret] = {}
+        problems: list[str] = []
+        hints: dict[str, None] = {}
+        wanted = sorted(set(references), key=lambda reference: (reference.source, str(reference)))
+        for source, group in groupby(wanted, key=lambda reference: reference.source):
+            for reference, answer in self._provider(source).read(tuple(group)).items():
+                if isinstance(answer, Secret):
+                    found[reference] = answer
+                else:
+                    problems.append(f"{reference}: {answer.message}")
+                    hints[answer.hint] = None
+        if problems:
+            raise SecretUnavailable(
+                "keys are missing: " + "; ".join(problems), hint="; ".join(hint for hint in hints if hint)
+            )
+        return found
+
+    def _provider(self, source: KeySource) -> Provider:
+        # Each is imported where it is needed: most controllers use one.
+        match source:
+            case "file":
+                return _Each(self._file)
+            case "env":
+                return _Each(self._variable)
+            case "age":
+                from reconciler.secrets.age import AgeFiles  # noqa: PLC0415
+
+                return AgeFiles(self.identity)
+            case "sops":
+                from reconciler.secrets.sops import SopsFiles  # noqa: PLC0415
+
+                return SopsFiles(self.identity, self._environment)
+            case "vault":
+                from reconciler.secrets.vault import Vault  # noqa: PLC0415
+
+                return Vault(self._environment)
+
+    def fingerprint_key(self) -> Secret:
+        """The controller's own key, under which fingerprints of keys are made; created at first use.
+
+        Controllers that share routers must share it, else each sees the other's keys as changed.
+        Raises SecretUnavailable.
+        """
+        path = self._folder / FINGERPRINT_KEY
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                self._create(path)
+        except OSError as error:
+            raise SecretUnavailable(f"cannot create {path}: {error.strerror}") from error
+        return read_private(path)
+
+    def add(self, name: str, key: Secret) -> None:
+        """Keep a key in a file of its own, for its owner alone. One that is there already stays.
+
+        Raises SecretUnavailable when the file holds another key, or cannot be written.
+        """
+        path = self._folder / name
+        content = key.reveal()
+        # One line end at the end of a file is no part of its key.
+        ends = b"\n" if content.endswith((b"\n", b"\r")) else b""
+        try:
+            create_private(path, content + ends)
+        except FileExistsError:
+            if read_private(path) != key:
+                raise SecretUnavailable(f"{path} is there already and holds another key") from None
+        except OSError as error:
+            raise SecretUnavailable(f"cannot write {path}: {error.strerror}") from error
+
+    def _create(self, path: Path) -> None:
+        """Written whole, then linked: two runs at once agree on one key, and a crash leaves none."""
+        descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=".fingerprint-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(random_source.token_hex(32).encode())
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)
+        finally:
+            Path(temporary).unlink()
+
+    def _variable(self, reference: PskRef) -> Secret:
+        value = self._environment.get(reference.name)
+        if not value:
+            raise SecretUnavailable("the environment variable is not set")
+        return Secret(os.fsencode(value))
+
+    def _file(self, reference: PskRef) -> Secret:
+        try:
+            return read_private(self._folder / reference.name)
+        except SecretUnavailable as error:
+            error.hint = (
+                f"put each key into a file of mode 0600 in {self._folder} (--secrets names the folder)"
+            )
+            raise
+
+
+class _Each:
+    """A source that is asked for one key after the other."""
+
+    def __init__(self, one: Callable[[PskRef], Secret]) -> None:
+        self._one = one
+
+    def read(self, references: Sequence[PskRef]) -> Answers:
+        """Answer each."""
+        answers: dict[PskRef, Secret | SecretUnavailable] = {}
+        for reference in references:
+            try:
+                answers[reference] = self._one(reference)
+            except SecretUnavailable as error:
+                answers[reference] = error
+        return answers
+
+
+def default_folder() -> Path:
+    """`$XDG_CONFIG_HOME/tunnelwright/secrets`."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "tunnelwright" / "secrets"

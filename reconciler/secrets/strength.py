@@ -1,0 +1,30 @@
+"""Whether a key could be guessed."""
+
+from __future__ import annotations
+
+from reconciler.model.secret import Secret
+
+STRONG_KEY_HINT = "32 random bytes make a good one: head -c 32 /dev/urandom | base64"
+_STRONG = 14
+"""Powers of ten of guesses: a hundred million a second take more than ten days."""
+_JUDGED = 32
+"""Characters; so many random ones are far more than enough."""
+
+
+def weakness(key: Secret) -> str:
+    """Why a key could be guessed; empty for one that could not.
+
+    Whoever talks to a peer in its partner's place can try keys offline against what it answers
+    (RFC 7296, section 2.15), so the number of guesses counts, and zxcvbn estimates it.
+    """
+    from zxcvbn import zxcvbn  # noqa: PLC0415  60 ms that other commands need not pay
+
+    text = key.reveal().decode(errors="replace")
+    # What is long enough in a part of it is so as a whole; the estimate of more takes longer and longer.
+    judged = [zxcvbn(part) for part in {text[:_JUDGED], text[-_JUDGED:]}]
+    found = max(judged, key=lambda result: result["guesses_log10"])
+    guesses = found["guesses_log10"]
+    if guesses >= _STRONG:
+        return ""
+    reason = found["feedback"]["warning"] or "it is short for what it is made of"
+    return f"{reason.rstrip('.')} (about 10^{guesses:.0f} guesses; 10^{_STRONG} are needed)"

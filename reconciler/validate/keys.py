@@ -1,0 +1,89 @@
+"""References to keys: what they name in the repository is there, and encrypted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from typing import Any
+
+from reconciler.load import Loaded
+from reconciler.load.documents import Sealed
+from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.fabric import PskRef
+from reconciler.validate.catalog import Catalog, Item
+from reconciler.validate.schema_errors import did_you_mean
+from schemas.keys import KeyRef
+
+
+def resolve_key(
+    catalog: Catalog, item: Item[Any], key: KeyRef, found: Diagnostics, *path: str | int
+) -> PskRef:
+    """The reference, with the encrypted file that it names."""
+    if key.age is not None:
+        sealed = _sealed(catalog.loaded, item, key.age, found, *path, "age")
+        return PskRef("age", key.age, written=_digest(sealed.content), sealed=sealed.content)
+    if key.sops is not None:
+        sealed = _sealed(catalog.loaded, item, key.sops.file, found, *path, "sops", "file")
+        _check_field(item, sealed, key.sops.field, found, *path, "sops", "field")
+        value = sealed.fields.get(key.sops.field, "")
+        return PskRef("sops", key.sops.file, key.sops.field, _digest(value.encode()), sealed.content)
+    if key.vault is not None:
+        return PskRef("vault", key.vault.path, key.vault.field)
+    return PskRef("file", key.file) if key.file is not None else PskRef("env", key.env or "")
+
+
+def check_sealed(catalog: Catalog, used: Collection[PskRef | None], found: Diagnostics) -> None:
+    """Tell of files of encrypted keys that none of the references in use names."""
+    if found.errors:
+        # What could not be read, or resolved, may refer to them.
+        return
+    named = {_placed(catalog.loaded, reference.name) for reference in used if reference is not None}
+    for name in sorted(set(catalog.loaded.sealed) - named):
+        found.warning(
+            "key-file-unused", Location(name), "no document refers to this file of keys", hint="delete it"
+        )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _placed(loaded: Loaded, path: str) -> str:
+    return f"{loaded.source.subdir}/{path}" if loaded.source.subdir else path
+
+
+def _sealed(loaded: Loaded, item: Item[Any], name: str, found: Diagnostics, *path: str | int) -> Sealed:
+    """The file; an empty one when it is not there, which is in `found`."""
+    sealed = loaded.sealed.get(_placed(loaded, name))
+    if sealed is None:
+        prefix = _placed(loaded, "")
+        known = [other.removeprefix(prefix) for other in sorted(loaded.sealed)]
+        item.error(
+            found,
+            "key-file-missing",
+            f"there is no file {name!r} in the folder of the desired state",
+            *path,
+            hint=did_you_mean(name, known) or "`tunnelwright secret set` writes files of age",
+        )
+        return Sealed(b"")
+    return sealed
+
+
+def _check_field(item: Item[Any], sealed: Sealed, field: str, found: Diagnostics, *path: str | int) -> None:
+    if field not in sealed.fields:
+        if sealed.fields:
+            item.error(
+                found,
+                "key-field-missing",
+                f"the file has no value {field!r}",
+                *path,
+                hint=did_you_mean(field, sealed.fields),
+            )
+    elif not sealed.fields[field]:
+        item.error(
+            found,
+            "secret-in-clear",
+            f"the value {field!r} of the file is not encrypted",
+            *path,
+            hint="SOPS left it out (see its `encrypted_regex`); replace the key, since it is in the history",
+        )

@@ -1,0 +1,90 @@
+"""References to keys. A key in the clear is never in the repository; an encrypted one may be."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from schemas.base import Model, diagnosed, one_of_schema, refuse, require_one
+
+SEALED_BY_AGE = ".age"
+AGE_PATH = r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.age$"
+SEALED_BY_SOPS = (".sops.yaml", ".sops.yml")
+
+_SOURCES = ("file", "env", "age", "sops", "vault")
+
+
+class SopsRef(Model):
+    """A value of a file that SOPS encrypts."""
+
+    file: Annotated[
+        str, Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.sops\.ya?ml$")
+    ] = Field(
+        description="The file, from the folder of the desired state on.",
+        examples=["keys/site-a.sops.yaml"],
+        json_schema_extra=diagnosed("key-file-missing", "secret-in-clear"),
+    )
+    field: Annotated[str, Field(min_length=1, max_length=128)] = Field(
+        description="The key of the value, at the top level of the file.",
+        examples=["site-a--site-b"],
+        json_schema_extra=diagnosed("key-field-missing", "secret-in-clear"),
+    )
+
+
+class VaultRef(Model):
+    """A value of a version 2 key-value engine of HashiCorp Vault or OpenBao."""
+
+    path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$")] = Field(
+        description="The engine's mount and the path in it, without the `data/` of its HTTP address.",
+        examples=["secret/tunnels/site-a--site-b"],
+    )
+    field: Annotated[str, Field(min_length=1, max_length=128)] = Field(
+        default="psk", description="Which of the path's values is the key.", examples=["psk"]
+    )
+
+
+class KeyRef(Model):
+    """Where the key is found: exactly one of these. In the clear it is never in the repository."""
+
+    model_config = ConfigDict(json_schema_extra=one_of_schema(*_SOURCES))
+
+    file: (
+        Annotated[
+            str,
+            Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"),
+            refuse({"fingerprint.key": "fingerprint.key is the controller's own key, not a tunnel's"}),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Name of a file in the controller's folder of keys.",
+        examples=["site-a--site-b.psk"],
+    )
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")] | None = Field(
+        default=None, description="Name of an environment variable of the controller.", examples=["PSK_A_B"]
+    )
+    age: Annotated[str, Field(pattern=AGE_PATH)] | None = Field(
+        default=None,
+        description=(
+            "A file that age encrypts, from the folder of the desired state on; `tunnelwright secret set` "
+            "writes it."
+        ),
+        examples=["keys/site-a--site-b.age"],
+        json_schema_extra=diagnosed("key-file-missing", "secret-in-clear"),
+    )
+    sops: SopsRef | None = Field(
+        default=None,
+        description="A value of a file that SOPS encrypts; the controller needs the `sops` program.",
+        examples=[{"file": "keys/site-a.sops.yaml", "field": "site-a--site-b"}],
+    )
+    vault: VaultRef | None = Field(
+        default=None,
+        description="A value in HashiCorp Vault or OpenBao.",
+        examples=[{"path": "secret/tunnels/site-a--site-b"}],
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        require_one(self, *_SOURCES)
+        return self

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.errors import SecretUnavailable, WeakKey
+from reconciler.model.secret import Secret
+from reconciler.secrets.age import RECIPIENTS, create_identity, decrypt, read_identities
+from reconciler.secrets.key_files import KeyFiles
+
+KEY = Secret(b"correct horse battery staple")
+NAME = "keys/a--b.age"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> KeyFiles:
+    (tmp_path / "tree").mkdir()
+    found = KeyFiles(tmp_path / "tree", tmp_path / "identity.txt")
+    found.init()
+    return found
+
+
+def key_in(tmp_path: Path, name: str, identity: str = "identity.txt") -> Secret:
+    return decrypt((tmp_path / "tree" / name).read_bytes(), read_identities(tmp_path / identity))
+
+
+def test_init_makes_an_identity_once_and_adds_it_once(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    recipients = tmp_path / "tree" / RECIPIENTS
+    recipients.write_text("# no line end")
+    files = KeyFiles(tmp_path / "tree", tmp_path / "private" / "identity.txt")
+    public, new = files.init()
+    assert new
+    assert recipients.read_text() == f"# no line end\n{public[0]}\n"
+    assert files.init() == (public, False)
+    assert recipients.read_text() == f"# no line end\n{public[0]}\n"
+
+
+def test_a_key_is_encrypted_to_every_recipient(tmp_path: Path, files: KeyFiles) -> None:
+    other = create_identity(tmp_path / "other.txt")
+    with (tmp_path / "tree" / RECIPIENTS).open("a") as file:
+        file.write(f"{other}\n")
+    assert files.set(NAME, KEY) == 2
+    assert key_in(tmp_path, NAME) == key_in(tmp_path, NAME, "other.txt") == KEY
+    assert [path.name for path in (tmp_path / "tree" / "keys").iterdir()] == ["a--b.age"]
+
+
+@pytest.mark.parametrize("name", ["../a.age", "/srv/a.age", "a.psk", "a/../b.age", ".hidden.age", "a b.age"])
+def test_a_name_is_one_that_a_document_can_refer_to(files: KeyFiles, name: str) -> None:
+    with pytest.raises(SecretUnavailable, match="no path that a document"):
+        files.set(name, KEY)
+
+
+def test_a_weak_key_is_not_written(tmp_path: Path, files: KeyFiles) -> None:
+    with pytest.raises(WeakKey) as caught:
+        files.set(NAME, Secret(b"hunter2hunter2"))
+    assert "hunter2" not in str(caught.value)
+    assert not (tmp_path / "tree" / "keys").exists()
+
+
+def test_rotate_makes_another_key_and_may_keep_the_former_one(tmp_path: Path, files: KeyFiles) -> None:
+    files.set(NAME, KEY)
+    assert files.rotate(NAME, keep=True) == "keys/a--b.previous.age"
+    assert key_in(tmp_path, "keys/a--b.previous.age") == KEY
+    second = key_in(tmp_path, NAME)
+    assert second != KEY
+    assert len(second) == 44
+    assert files.rotate(NAME, keep=False) == ""
+    assert key_in(tmp_path, NAME) not in {KEY, second}
+    with pytest.raises(SecretUnavailable, match="is not there"):
+        files.rotate("keys/absent.age", keep=False)
+
+
+def test_rekey_lets_a_new_recipient_in_and_an_old_one_out(tmp_path: Path, files: KeyFiles) -> None:
+    files.set(NAME, KEY)
+    files.set("c.age", KEY)
+    other = create_identity(tmp_path / "other.txt")
+    (tmp_path / "tree" / RECIPIENTS).write_text(f"{other}\n")
+    assert files.rekey() == ["c.age", NAME]
+    assert key_in(tmp_path, NAME, "other.txt") == KEY
+    with pytest.raises(SecretUnavailable):
+        key_in(tmp_path, NAME)
+
+
+def test_rekey_writes_all_or_nothing(tmp_path: Path, files: KeyFiles) -> None:
+    files.set(NAME, KEY)
+    before = (tmp_path / "tree" / NAME).read_bytes()
+    (tmp_path / "tree" / "z.age").write_text("no age file")
+    with pytest.raises(SecretUnavailable, match=r"z\.age"):
+        files.rekey()
+    assert (tmp_path / "tree" / NAME).read_bytes() == before
