@@ -16,11 +16,8 @@ from socket import inet_aton
 from lab.charon import ReportedSa
 from lab.esp import Opened
 from lab.packets import EspPacket, Packet
-from reconciler.model.outcome import Check
+from reconciler.model.outcome import IN_FLIGHT, Check
 
-IN_FLIGHT = 3
-"""Packets of a stream (10 ms apart) that a change may catch between the routers: the end that answers an
-exchange installs the new SA and uses it before its peer has read the answer (RFC 7296, section 2.8)."""
 REPLAY_JUMP = 1000
 """How far beyond its original a tampered sequence number lies: outside of every replay window in use."""
 

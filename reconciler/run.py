@@ -14,6 +14,7 @@ from reconciler.diagnosis.finding import locate
 from reconciler.examine import examine
 from reconciler.facets.connections import connection_name
 from reconciler.load import Document
+from reconciler.measure import Measured, measured
 from reconciler.model.errors import KeysDiffer, PlanUnsafe, TunnelwrightError, WeakKey
 from reconciler.model.fabric import Fabric, PskRef, Tunnel
 from reconciler.model.observation import Observation
@@ -50,11 +51,13 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """An apply with its proof: the outcome of each step, what is still different, and the checks."""
+    """An apply with its proof: the outcome of each step, what is still different, the checks, the cost."""
 
     outcomes: tuple[Outcome, ...]
     remaining: Plan
     checks: tuple[Check, ...]
+    cost: Measured
+    """What it cost the tunnels that were changed."""
 
     @property
     def converged(self) -> bool:
@@ -209,10 +212,16 @@ def apply(
 ) -> Applied:
     """Run a preview's plan, look again, and prove: the plan is empty now, unrelated tunnels kept their
     SPIs. Steps that fail are outcomes, not exceptions."""
-    outcomes = apply_plan(
-        before.plan, connect, patience=patience, parallelism=parallelism, progress=progress, stopping=stopping
-    )
-    after = look(before.desired, connect, parallelism)
+    with measured(before.plan, before.fabric, before.observation, connect, parallelism) as cost:
+        outcomes = apply_plan(
+            before.plan,
+            connect,
+            patience=patience,
+            parallelism=parallelism,
+            progress=progress,
+            stopping=stopping,
+        )
+        after = look(before.desired, connect, parallelism)
     remaining = _plan(before.desired, after, before.selected)
     touched = frozenset(
         name
@@ -222,7 +231,7 @@ def apply(
         for name in _connections(before.fabric, end)
     )
     touched |= _far_ends(touched, before.observation)
-    return Applied(outcomes, remaining, check_untouched(touched, before.observation, after))
+    return Applied(outcomes, remaining, check_untouched(touched, before.observation, after), cost)
 
 
 def _far_ends(touched: frozenset[str], seen: Observation) -> frozenset[str]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.model.plan import Step
+from reconciler.model.plan import Disruption, Step
+
+IN_FLIGHT = 3
+"""Packets that a change may catch between the routers: the end that answers an exchange installs the new SA
+and uses it before its peer has read the answer (RFC 7296, section 2.8)."""
 
 
 class Status(StrEnum):
@@ -25,6 +29,22 @@ class Outcome:
     status: Status
     message: str = ""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What an apply cost one tunnel, beside what its plan had said: echo requests went through it at a steady
+    rate from before the first step until after the last one."""
+
+    tunnel: str
+    router: str
+    """Where they were sent from."""
+    predicted: Disruption
+    sent: int
+    lost: int
+    """Round trips: a packet that was lost on either way."""
+    longest: float
+    """Seconds that the longest row of lost ones stands for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.diagnosis import Finding
 from reconciler.model.diagnostic import Diagnostic, Location
 from reconciler.model.observation import Observation
-from reconciler.model.outcome import Check, Outcome
+from reconciler.model.outcome import Check, Loss, Outcome
 from reconciler.model.plan import Action, Plan, ResourceChange, Step
 from reconciler.model.record import RunRecord
 from reconciler.model.router_config import IkeSa
@@ -107,6 +107,19 @@ def plan_digest(plan: Plan) -> str:
         "withheld": dict(plan.withheld),
     }
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def loss_object(loss: Loss) -> dict[str, Any]:
+    """What an apply cost one tunnel."""
+    return {
+        "type": "loss",
+        "tunnel": loss.tunnel,
+        "router": loss.router,
+        "predicted": loss.predicted.value,
+        "sent": loss.sent,
+        "lost": loss.lost,
+        "longest_ms": round(loss.longest * 1000),
+    }
 
 
 def outcome_object(outcome: Outcome) -> dict[str, Any]:

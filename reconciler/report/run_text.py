@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reconciler.model.record import Result, RunRecord
+from reconciler.report.cost_text import cost_text
 from reconciler.report.line import Line
 
 _STYLE = {
@@ -70,6 +71,9 @@ def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
             said = f" ({item['seconds'] * 1000:.0f} ms)" if done else f": {item['message']}"
             text = f"  {item['status']}: [{item['router']}] {item['summary']}{said}"
             yield Line(text, "green" if done else "bold red")
+        case "loss":
+            said = cost_text(*(item[key] for key in ("tunnel", "predicted", "lost", "sent", "longest_ms")))
+            yield Line(f"  round trips of {said}")
         case "check":
             mark, style = ("✓", "green") if item["passed"] else ("✗", "bold red")
             yield Line(f"  {mark} {item['name']}: {item['evidence']}", style)

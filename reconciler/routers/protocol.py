@@ -67,6 +67,17 @@ class Ping:
     received: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A steady stream of ICMP echo requests that has ended."""
+
+    sent: int
+    lost: int
+    """Requests without a reply; those that were still on their way at the end are not counted at all."""
+    longest: float
+    """Seconds that the longest row of lost ones stands for."""
+
+
 class Host(Protocol):
     """The router beside charon. Each call raises CommandRejected or RouterUnreachable."""
 
@@ -121,6 +132,15 @@ class Host(Protocol):
 
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """Send `count` echo requests from one of the router's own addresses."""
+        ...
+
+    def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:
+        """Begin to send an echo request each `interval` seconds from one of the router's own addresses; what
+        to stop it by. After `seconds` it ends by itself."""
+        ...
+
+    def stop_stream(self, stream: str) -> Stream:
+        """End a stream."""
         ...
 
 

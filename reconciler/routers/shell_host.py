@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import tarfile
 import time
@@ -17,7 +18,7 @@ from typing import Any
 from reconciler.model.errors import CommandRejected, Locked
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
-from reconciler.routers.protocol import HostInspection, HostSnapshot, Ping
+from reconciler.routers.protocol import HostInspection, HostSnapshot, Ping, Stream
 from schemas.addresses import is_address
 
 _MARK = "--tunnelwright--"
@@ -126,6 +127,32 @@ if [ -e "$1.adopted" ]; then echo "$1.adopted is there already" >&2; exit 1; fi
 mv -- "$1" "$1.adopted"
 """
 
+# The stream outlives the command that began it, and not its own deadline. A list that runs beside a shell
+# without job control ignores SIGINT (POSIX, 2.12); ping sets a handler of its own for it.
+_START_STREAM = """
+set -eu
+umask 077
+find /run -maxdepth 1 -name 'tunnelwright-stream-*' -mmin +60 -delete
+file=$(mktemp /run/tunnelwright-stream-XXXXXX)
+ping -n -i "$3" -w "$4" -I "$1" "$2" > "$file" 2>&1 < /dev/null &
+echo "$! $file $3"
+"""
+
+# A process that has ended and waits for its parent has no command line any more.
+_STOP_STREAM = """
+set -eu
+running() { tr '\\0' ' ' < "/proc/$1/cmdline" 2>/dev/null | grep -q '^ping '; }
+if running "$1"; then kill -INT "$1"; fi
+for attempt in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    running "$1" || break
+    sleep 0.05
+done
+cat "$2"
+rm -f "$2"
+"""
+_REPLY = re.compile(rb"^\d+ bytes from .*icmp_seq=(\d+) .*time=([\d.]+) ms", re.MULTILINE)
+_SENT = re.compile(rb"(\d+) packets transmitted")
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -229,6 +256,19 @@ class ShellHost:
             raise self._rejected("ping", done)
         return Ping(int(numbers[1]), int(numbers[2]))
 
+    def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:
+        """Leave a ping running."""
+        arguments = (source, destination, f"{interval:.3f}", f"{seconds:.0f}")
+        return self._script("start a stream", _START_STREAM, *arguments).decode().strip()
+
+    def stop_stream(self, stream: str) -> Stream:
+        """Interrupt the ping, and read what it has seen."""
+        process, file, interval = stream.split()
+        said = self._script("stop a stream", _STOP_STREAM, process, file)
+        if (sent := _SENT.search(said)) is None:
+            raise CommandRejected("ping did not end", router=self._router, operation="stop a stream")
+        return _read_stream(said, int(sent[1]), float(interval))
+
     def _script(self, operation: str, script: str, *arguments: str, stdin: bytes = b"") -> bytes:
         done = self._run(self._command(script, *arguments), stdin)
         if done.status != 0:
@@ -244,6 +284,20 @@ class ShellHost:
         words = [line for line in said if not line.endswith("due to previous errors")]
         text = words[-1] if words else f"exit status {done.status}"
         return CommandRejected(text, router=self._router, operation=operation)
+
+
+def _read_stream(said: bytes, sent: int, interval: float) -> Stream:
+    """What ping (iputils) wrote -> a stream, without what was on its way when it was ended: at most as many
+    requests as are sent within the longest round trip."""
+    replies = {int(number): float(time) / 1000 for number, time in _REPLY.findall(said)}
+    on_its_way = sent - max(replies, default=sent)
+    if on_its_way <= math.ceil(max(replies.values(), default=0.0) / interval):
+        sent -= on_its_way
+    row = longest = 0
+    for number in range(1, sent + 1):
+        row = 0 if number in replies else row + 1
+        longest = max(longest, row)
+    return Stream(sent, sent - sum(number <= sent for number in replies), longest * interval)
 
 
 def _management(session: str) -> Pair | None:

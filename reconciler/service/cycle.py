@@ -246,6 +246,7 @@ def _apply(
     )
     account.objects += [json_lines.outcome_object(outcome) for outcome in applied.outcomes]
     account.objects += [json_lines.check_object(check) for check in applied.checks]
+    account.objects += [json_lines.loss_object(loss) for loss in applied.cost.losses]
     undone = [outcome for outcome in applied.outcomes if outcome.status is not Status.DONE]
     if undone and all(outcome.status is Status.NOT_ATTEMPTED for outcome in undone):
         account.notes.append(f"stopped with {len(undone)} steps left")

@@ -34,6 +34,11 @@ class Site:
     folder: Path
     opened: list[Router] = field(default_factory=list)
 
+    @property
+    def real(self) -> bool:
+        """Whether time passes and packets flow."""
+        return self.kind != "memory"
+
     def connect(self, name: str) -> Router:
         """One router; closed at the end of the test at the latest."""
         router = self.reach(self.fabric, name)

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 from lab.engine import Engine, until
-from lab.proof import IN_FLIGHT
 from lab.session import Lab
 from lab.topology import Role
 from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode
+from reconciler.model.outcome import IN_FLIGHT
 from reconciler.validate import validate
 from tests.lab.repository import ROOT, Repository
 

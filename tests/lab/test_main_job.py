@@ -212,6 +212,27 @@ def test_a_key_is_nowhere_but_in_private_files(repository: Repository, lab3: Lab
         assert not any(mark.decode() in lab3.charon_log(router).read_text(errors="replace") for mark in marks)
 
 
+def test_a_commit_that_rotates_an_encrypted_key_is_applied_as_any_other(repository: Repository) -> None:
+    private = ("--tree", str(repository.tree), "--secrets", str(repository.secrets))
+    (repository.secrets / KEYS[0]).unlink()
+    for words in (("init",), ("set", "keys/a--b.age", "--random")):
+        assert repository.run_plain("secret", *words, *private).returncode == ExitCode.OK
+    for file in ("site-a/a-to-b.yaml", "site-b/b-to-a.yaml"):
+        repository.edit(file, f"file: {KEYS[0]}", "age: keys/a--b.age")
+    repository.commit("the key is in the repository")
+    assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK
+    assert repository.run_plain("secret", "rotate", "keys/a--b.age", *private).returncode == ExitCode.OK
+    assert repository.run("plan", "--detailed-exitcode").returncode == ExitCode.OK, "HEAD has the former one"
+    repository.commit("another key")
+    changes = [item["name"] for item in repository.objects("plan") if item["type"] == "resource_change"]
+    assert changes == ["a-to-b", "b-to-a"]
+    assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK
+    assert repository.run("verify").returncode == ExitCode.OK
+    assert repository.run_plain("secret", "rekey", *private).returncode == ExitCode.OK
+    repository.commit("encrypted anew")
+    assert repository.run("plan", "--detailed-exitcode").returncode == ExitCode.OK
+
+
 def test_no_key_is_ever_a_process_argument(repository: Repository) -> None:
     """Every process that is seen while an apply runs; those of the containers are this machine's too."""
     process = repository.start("apply", "--auto-approve")

@@ -10,9 +10,9 @@ import pytest
 
 from bench.interruption import CASES, Bench, Case
 from lab.engine import Engine
-from lab.proof import IN_FLIGHT
 from lab.session import Lab
 from reconciler.load import load_tree
+from reconciler.model.outcome import IN_FLIGHT
 from reconciler.validate import validate
 from tests.lab.repository import ROOT
 

@@ -13,11 +13,11 @@ import pytest
 
 from bench.interruption import CASES, Bench, Case
 from lab.engine import Engine
-from lab.proof import IN_FLIGHT
 from lab.session import Lab
 from lab.topology import Role
 from lab.verify import verify
 from reconciler.load import load_tree
+from reconciler.model.outcome import IN_FLIGHT
 from reconciler.observe import observe_router
 from reconciler.run import apply, preview
 from reconciler.run import verify as verify_tunnels

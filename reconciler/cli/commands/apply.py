@@ -52,7 +52,7 @@ def perform(
     from reconciler.locking import locked  # noqa: PLC0415
     from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
     from reconciler.policy import Override  # noqa: PLC0415
-    from reconciler.report import json_lines, judgement_text, plan_text  # noqa: PLC0415
+    from reconciler.report import cost_text, json_lines, judgement_text, plan_text  # noqa: PLC0415
     from reconciler.run import (  # noqa: PLC0415
         apply,
         check_keys,
@@ -102,9 +102,11 @@ def perform(
             parallelism=arguments.parallelism,
             progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),
         )
+    output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
     output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
     output.objects(json_lines.outcome_object(outcome) for outcome in applied.outcomes)
     output.objects(json_lines.check_object(check) for check in applied.checks)
+    output.objects(json_lines.loss_object(loss) for loss in applied.cost.losses)
     output.objects([{"type": "apply_summary", "converged": applied.converged}])
     if before.plan.unreachable:
         return ExitCode.UNREACHABLE

@@ -12,7 +12,7 @@ from reconciler.facets import files as swanctl_files
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
-from reconciler.routers.protocol import HostInspection, HostSnapshot, Ping
+from reconciler.routers.protocol import HostInspection, HostSnapshot, Ping, Stream
 
 
 class MemoryHost:
@@ -114,6 +114,18 @@ class MemoryHost:
         """All replies come back, or none."""
         self._check("ping")
         return Ping(count, self._ping(source, destination, count))
+
+    def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:  # noqa: ARG002
+        """No time passes here: a stream is one echo request at its start and one at its end."""
+        self._check("start a stream")
+        return f"{source} {destination} {interval} {self._ping(source, destination, 1)}"
+
+    def stop_stream(self, stream: str) -> Stream:
+        """The second request."""
+        self._check("stop a stream")
+        source, destination, interval, first = stream.split()
+        lost = 2 - int(first) - self._ping(source, destination, 1)
+        return Stream(2, lost, lost * float(interval))
 
     def change_firewall(self, document: str) -> None:
         """One transaction: all of it or nothing."""

@@ -15,7 +15,7 @@ from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.routers.memory import MemoryRouter
 from tests.documents import SITE, WAN, document
-from tests.unit.service.followed import KEY, KEYED, followed
+from tests.unit.service.followed import KEY, KEYED, Followed, followed
 
 VIP = InterfaceAddress("eth0", "203.0.113.11/24")
 
@@ -282,6 +282,14 @@ def test_a_locked_router_is_left_alone(tmp_path: Path) -> None:
     assert site.once().result is Result.CHANGED
 
 
+def spis(site: Followed) -> list[str]:
+    return [
+        child["spi-in"]
+        for sa in site.routers["paris"].vici.sas
+        for child in sa.listed()["child-sas"].values()
+    ]
+
+
 def test_a_run_that_is_asked_to_stop_leaves_no_tunnel_half_changed(tmp_path: Path) -> None:
     site = followed(tmp_path)
     stopped = site.once(stopping=lambda: True)
@@ -289,11 +297,11 @@ def test_a_run_that_is_asked_to_stop_leaves_no_tunnel_half_changed(tmp_path: Pat
     service = site.service()
     site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
     site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
-    before = [sa.listed() for sa in site.routers["paris"].vici.sas]
+    before = spis(site)
     service.stop()
     record = service.once()
     assert record.result is Result.STOPPED
-    assert [sa.listed() for sa in site.routers["paris"].vici.sas] == before
+    assert spis(site) == before
     assert site.once().result is Result.CHANGED
 
 

@@ -1,0 +1,161 @@
+"""What an apply costs the tunnels that it changes: a stream of echo requests through each, meanwhile.
+
+The plan says beforehand what each step interrupts; this is how far it was right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from reconciler.facets.connections import connection_name
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import Fabric, Tunnel
+from reconciler.model.observation import Observation
+from reconciler.model.outcome import Loss
+from reconciler.model.plan import Disruption, Plan
+from reconciler.model.router_config import ChildSa
+from reconciler.routers.protocol import Router
+from reconciler.verify import installed, probe_addresses
+from schemas.addresses import parse_address, parse_cidr
+
+INTERVAL = 0.02
+"""Seconds between two requests: what is lost is known to that."""
+MOST = 64
+"""Streams at once; of more tunnels the first by name are measured. Each is 50 packets a second."""
+_LONGEST = 300.0
+"""Seconds after which a stream ends by itself, should nobody stop it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A tunnel that carries packets and is about to be changed, and between which addresses."""
+
+    tunnel: Tunnel
+    source: str
+    destination: str
+    predicted: Disruption
+
+
+@dataclass(slots=True)
+class Measured:
+    """Filled when the measurement ends."""
+
+    losses: tuple[Loss, ...] = ()
+    unmeasured: tuple[str, ...] = ()
+    """Changed tunnels that carried packets and were not measured: nobody is known to answer behind them,
+    nobody answered, or there are too many."""
+
+
+@dataclass(slots=True)
+class _Streams:
+    """Those of one router."""
+
+    router: Router
+    running: list[tuple[_Way, str]] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def measured(
+    plan: Plan, fabric: Fabric, before: Observation, connect: Callable[[str], Router], parallelism: int = 10
+) -> Iterator[Measured]:
+    """Measure while the body runs. A router that fails is no error here: its tunnels are not measured."""
+    ways, others = _ways(plan, fabric, before)
+    by_router: dict[str, list[_Way]] = {}
+    for way in ways[:MOST]:
+        by_router.setdefault(way.tunnel.router, []).append(way)
+    result = Measured()
+    with ThreadPoolExecutor(max_workers=max(1, min(parallelism, len(by_router)))) as pool:
+        streams = list(pool.map(lambda item: _start(item[0], item[1], connect), by_router.items()))
+        try:
+            yield result
+        finally:
+            found = [loss for losses in pool.map(_stop, filter(None, streams)) for loss in losses]
+    # Where not one reply came, packets may be lost, or nobody answers to them.
+    result.losses = tuple(loss for loss in found if loss.lost < loss.sent)
+    known = {loss.tunnel for loss in result.losses}
+    result.unmeasured = (*(way.tunnel.name for way in ways if way.tunnel.name not in known), *others)
+
+
+def _ways(plan: Plan, fabric: Fabric, before: Observation) -> tuple[list[_Way], list[str]]:
+    """The changed tunnels that carry packets now and are to go on, one end of each pair: those through which
+    echo requests can be sent, and the others."""
+    predicted: dict[str, Disruption] = {}
+    for change in plan.changes:
+        if change.resource.kind == "tunnel" and change.resource.name in fabric.tunnels:
+            tunnel = fabric.tunnels[change.resource.name]
+            name = min(end for end in (tunnel.name, tunnel.mirror or "") if end in fabric.tunnels)
+            known = predicted.get(name, Disruption.NONE)
+            predicted[name] = max(known, change.disruption, key=lambda item: item.rank)
+    ways, others = [], []
+    for name, worst in sorted(predicted.items()):
+        tunnel = fabric.tunnels[name]
+        children = _carrying(tunnel, before)
+        if not (tunnel.enabled and children):
+            continue
+        ends = probe_addresses(fabric, tunnel)
+        if ends is not None and _covered(children, *ends):
+            ways.append(_Way(tunnel, *ends, worst))
+        else:
+            others.append(name)
+    return ways, others
+
+
+def _carrying(tunnel: Tunnel, before: Observation) -> Sequence[ChildSa]:
+    """The CHILD_SAs by which a tunnel runs, under whichever name."""
+    state = before.states.get(tunnel.router)
+    if state is None:
+        return ()
+    names = [*map(connection_name, (tunnel.name, *tunnel.previous_names)), tunnel.adopts]
+    return [child for name in names if name for child in installed(state, name)]
+
+
+def _covered(children: Iterable[ChildSa], source: str, destination: str) -> bool:
+    return any(
+        _within(source, child.local_ts) and _within(destination, child.remote_ts) for child in children
+    )
+
+
+def _within(address: str, selectors: Iterable[str]) -> bool:
+    for selector in selectors:
+        # charon writes a selector of a protocol or port in another way: not everything goes through it.
+        with contextlib.suppress(ValueError):
+            interval = parse_cidr(selector)
+            if interval.first <= parse_address(address) <= interval.last:
+                return True
+    return False
+
+
+def _start(name: str, ways: Sequence[_Way], connect: Callable[[str], Router]) -> _Streams | None:
+    try:
+        streams = _Streams(connect(name))
+    except TunnelwrightError:
+        return None
+    for way in ways:
+        with contextlib.suppress(TunnelwrightError):
+            token = streams.router.host.start_stream(way.source, way.destination, INTERVAL, _LONGEST)
+            streams.running.append((way, token))
+    return streams
+
+
+def _stop(streams: _Streams) -> list[Loss]:
+    losses = []
+    try:
+        for way, token in streams.running:
+            with contextlib.suppress(TunnelwrightError):
+                stream = streams.router.host.stop_stream(token)
+                losses.append(
+                    Loss(
+                        way.tunnel.name,
+                        streams.router.name,
+                        way.predicted,
+                        stream.sent,
+                        stream.lost,
+                        stream.longest,
+                    )
+                )
+    finally:
+        streams.router.close()
+    return losses

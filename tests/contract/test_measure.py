@@ -1,0 +1,90 @@
+"""What an apply costs is measured by the routers themselves."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from reconciler.model.errors import CommandRejected
+from reconciler.model.outcome import IN_FLIGHT
+from reconciler.model.plan import Disruption
+from reconciler.model.router_config import InterfaceAddress
+from tests.contract.sites import Site, change_tunnels
+
+# In memory no time passes.
+REAL = pytest.mark.parametrize(
+    "site", [pytest.param(kind, marks=pytest.mark.engine) for kind in ("real", "ssh")], indirect=True
+)
+INSIDE = ("10.1.0.1", "10.2.0.1")
+
+
+def test_a_stream_through_a_tunnel_loses_nothing(site: Site) -> None:
+    site.apply()
+    site.verify()
+    host = site.connect("paris").host
+    token = host.start_stream(*INSIDE, 0.02, 30)
+    if site.real:
+        time.sleep(1)
+    stream = host.stop_stream(token)
+    assert (stream.lost, stream.longest) == (0, 0)
+    assert stream.sent > (20 if site.real else 1)
+
+
+def test_a_stream_to_where_nobody_answers_loses_all(site: Site) -> None:
+    host = site.connect("paris").host
+    token = host.start_stream("10.1.0.1", "192.0.2.1", 0.02, 30)
+    if site.real:
+        time.sleep(0.5)
+    stream = host.stop_stream(token)
+    assert 0 < stream.lost == stream.sent
+    assert stream.longest == pytest.approx(stream.sent * 0.02)
+
+
+@REAL
+def test_a_stream_that_nobody_stops_ends_by_itself(site: Site) -> None:
+    host = site.connect("paris").host
+    token = host.start_stream("10.1.0.1", "10.1.0.1", 0.02, 1)
+    time.sleep(1.5)
+    assert 40 < host.stop_stream(token).sent < 60
+    with pytest.raises(CommandRejected):
+        host.stop_stream(token)
+
+
+def test_what_was_predicted_is_measured(site: Site) -> None:
+    first = site.apply()
+    assert (first.cost.losses, first.cost.unmeasured) == ((), ()), "there was nothing to lose"
+    site.verify()
+    gentle = site.apply(change_tunnels(site.fabric, ike__lifetime=4000)).cost
+    (loss,) = gentle.losses
+    assert (loss.tunnel, loss.router) == ("paris-tokyo", "paris")
+    assert loss.predicted is Disruption.MAKE_BEFORE_BREAK
+    assert loss.lost <= IN_FLIGHT < loss.sent or not site.real
+    assert gentle.unmeasured == ()
+
+
+def test_an_interruption_is_measured(site: Site) -> None:
+    site.apply()
+    site.verify()
+    rough = site.apply(change_tunnels(site.fabric, reconnect="now")).cost
+    (loss,) = rough.losses
+    # It may be over between two requests, where routers are so near to each other.
+    assert loss.predicted is Disruption.INTERRUPTS
+    assert loss.lost < loss.sent
+
+
+@REAL
+def test_a_gap_is_measured(site: Site) -> None:
+    site.apply()
+    site.verify()
+    host, far = site.connect("paris").host, InterfaceAddress("eth1", "10.2.0.1/24")
+    token = host.start_stream(*INSIDE, 0.02, 30)
+    time.sleep(0.3)
+    site.delete_address("tokyo", far)
+    time.sleep(0.5)
+    site.connect("tokyo").host.add_address(far)
+    time.sleep(0.3)
+    stream = host.stop_stream(token)
+    assert 0.4 < stream.longest < 5
+    assert stream.lost == pytest.approx(stream.longest / 0.02)
+    assert stream.lost < stream.sent
