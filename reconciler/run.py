@@ -58,6 +58,8 @@ class Applied:
     checks: tuple[Check, ...]
     cost: Measured
     """What it cost the tunnels that were changed."""
+    after: Observation
+    """The routers that were to be changed, as they are now."""
 
     @property
     def converged(self) -> bool:
@@ -231,7 +233,7 @@ def apply(
         for name in _connections(before.fabric, end)
     )
     touched |= _far_ends(touched, before.observation)
-    return Applied(outcomes, remaining, check_untouched(touched, before.observation, after), cost)
+    return Applied(outcomes, remaining, check_untouched(touched, before.observation, after), cost, after)
 
 
 def _far_ends(touched: frozenset[str], seen: Observation) -> frozenset[str]:

@@ -1,10 +1,10 @@
-"""The history in a file: runs, which commits were good or bad, which commit each router has."""
+"""The history in a file: runs, counts, which commits were good or bad, which commit each router has."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     Column,
     Connection,
+    Float,
     Integer,
     MetaData,
     String,
@@ -62,6 +63,13 @@ _bad = Table(
 )
 _places = Table(
     "places", _metadata, Column("router", String, primary_key=True), Column("commit", String, nullable=False)
+)
+_counts = Table(
+    "counts",
+    _metadata,
+    Column("name", String, primary_key=True),
+    Column("label", String, primary_key=True),
+    Column("value", Float, nullable=False),
 )
 _FABRIC = ""
 """In place of a router: the whole."""
@@ -116,6 +124,29 @@ class History:
         if row is None:
             raise TunnelwrightError(f"there is no run {number}", hint=f"the last one is {last or 'none'}")
         return _record(row)
+
+    def last(self, results: Iterable[Result]) -> datetime | None:
+        """When a run last ended in one of these ways."""
+        wanted = select(func.max(_runs.c.finished)).where(_runs.c.result.in_([r.value for r in results]))
+        with self._begin() as connection:
+            found = connection.execute(wanted).scalar()
+        return None if found is None else datetime.fromisoformat(str(found)).astimezone(UTC)
+
+    def count(self, amounts: Mapping[tuple[str, str], float]) -> None:
+        """Add to what is counted, by name and label."""
+        with self._begin() as connection:
+            for (name, label), amount in amounts.items():
+                values = upsert(_counts).values(name=name, label=label, value=amount)
+                connection.execute(
+                    values.on_conflict_do_update(
+                        index_elements=["name", "label"], set_={"value": _counts.c.value + amount}
+                    )
+                )
+
+    def counts(self) -> dict[tuple[str, str], float]:
+        """What was counted since the file was made."""
+        with self._begin() as connection:
+            return {(row.name, row.label): row.value for row in connection.execute(select(_counts))}
 
     def good(self) -> str:
         """The last commit that was applied and proven; empty for none."""

@@ -4,9 +4,8 @@ proven, and taken back when it does not prove good."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from reconciler.apply import Progress
 from reconciler.compile import group_of
@@ -36,7 +35,9 @@ from reconciler.run import (
     renewed,
 )
 from reconciler.secrets import SecretStore
+from reconciler.service.account import Account
 from reconciler.service.mirror import Mirror
+from reconciler.service.seen import Seen
 from reconciler.validate import validate
 from reconciler.verify import installed
 
@@ -58,14 +59,7 @@ class Wiring:
     rollback: bool = True
     progress: Progress = lambda _: None
     stopping: Callable[[], bool] = lambda: False
-
-
-@dataclass(slots=True)
-class _Account:
-    """What a run has to tell: sentences, and objects as `--json` writes them."""
-
-    notes: list[str] = field(default_factory=list)
-    objects: list[dict[str, Any]] = field(default_factory=list)
+    saw: Callable[[Seen], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +80,7 @@ def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
     """Reconcile the commit `head`, or the last good one when that is refused. What a router, the repository
     or a key does is never raised: the record says it."""
     started = datetime.now(UTC)
-    account = _Account()
+    account = Account()
     in_force = ""
     try:
         wanted = _choose(wiring, head, account)
@@ -97,6 +91,8 @@ def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
     except TunnelwrightError as error:
         account.notes.append(_sentence(error))
         result = Result.FAILED
+    if account.seen is not None:
+        wiring.saw(account.seen)
     return RunRecord(
         started=started,
         finished=datetime.now(UTC),
@@ -114,7 +110,7 @@ def _sentence(error: TunnelwrightError) -> str:
     return f"{where}{error.message}{f' ({error.hint})' if error.hint else ''}"
 
 
-def _choose(wiring: Wiring, head: str, account: _Account) -> _Wanted:
+def _choose(wiring: Wiring, head: str, account: Account) -> _Wanted:
     """The head of the branch; the last good commit when the head is refused, which is told."""
     try:
         return _wanted(wiring, head, account)
@@ -123,10 +119,10 @@ def _choose(wiring: Wiring, head: str, account: _Account) -> _Wanted:
         if good in {"", head}:
             raise
         account.notes.append(f"{refused.message}; {good[:12]} stays in force")
-        return _wanted(wiring, good, _Account())
+        return _wanted(wiring, good, Account())
 
 
-def _wanted(wiring: Wiring, commit: str, account: _Account) -> _Wanted:
+def _wanted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
     """Raises _Refused for a commit that is not trusted, not valid, whose keys are not there, or that was
     taken back before."""
     try:
@@ -150,10 +146,11 @@ def _wanted(wiring: Wiring, commit: str, account: _Account) -> _Wanted:
         raise _Refused(f"{commit[:12]}: {_sentence(error)}") from error
 
 
-def _run(wiring: Wiring, wanted: _Wanted, account: _Account) -> Result:
+def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
     connect = wiring.connector(wanted.fabric)
     seen = compare(wanted.fabric, wanted.desired, connect, parallelism=wiring.parallelism)
     by_commit = _by_commit(wiring, wanted, seen.plan)
+    account.saw(seen, by_commit)
     held = held_back(wanted.fabric, seen.plan, by_commit)
     allowed = narrowed(seen, lambda change: change.resource not in held)
     judgement = judge_preview(allowed)
@@ -205,14 +202,14 @@ def _by_commit(wiring: Wiring, wanted: _Wanted, plan: Plan) -> ByCommit:
         reached[name] for name in {change.resource.router for change in plan.changes} & set(reached)
     }:
         try:
-            then = wanted if commit == wanted.commit else _wanted(wiring, commit, _Account())
+            then = wanted if commit == wanted.commit else _wanted(wiring, commit, Account())
         except _Refused:
             continue
         before |= {name: config for name, config in then.desired.items() if reached.get(name) == commit}
     return changed_by_commit(before, wanted.desired)
 
 
-def _tell_missing(fabric: Fabric, seen: Preview, account: _Account) -> None:
+def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
     """Routers that did not answer; and tunnels that are configured but down, which is no drift."""
     for router, reason in sorted(seen.plan.unreachable.items()):
         account.notes.append(f"{router} is unreachable: {reason}")
@@ -230,9 +227,7 @@ def _tell_missing(fabric: Fabric, seen: Preview, account: _Account) -> None:
         account.notes.append(f"{len(down)} configured but down: {_listed(down)}")
 
 
-def _apply(
-    wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit, account: _Account
-) -> Result:
+def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit, account: Account) -> Result:
     """Apply, prove, and take back what carried traffic before and does not now."""
     connect = wiring.connector(wanted.fabric)
     touched = _tunnels(before.plan)
@@ -244,9 +239,7 @@ def _apply(
         progress=wiring.progress,
         stopping=wiring.stopping,
     )
-    account.objects += [json_lines.outcome_object(outcome) for outcome in applied.outcomes]
-    account.objects += [json_lines.check_object(check) for check in applied.checks]
-    account.objects += [json_lines.loss_object(loss) for loss in applied.cost.losses]
+    account.did(before, applied)
     undone = [outcome for outcome in applied.outcomes if outcome.status is not Status.DONE]
     if undone and all(outcome.status is Status.NOT_ATTEMPTED for outcome in undone):
         account.notes.append(f"stopped with {len(undone)} steps left")
@@ -276,12 +269,12 @@ def _apply(
     return _take_back(wiring, wanted, good, before.plan, account)
 
 
-def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: _Account) -> Result:
+def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: Account) -> Result:
     """Bring back what the last good commit says of everything that the plan changed, at both ends. A router
     that the commit has brought stays as it is: the one before knows nothing of it."""
     reason = account.notes[-1]
     wiring.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
-    previous = _wanted(wiring, good, _Account())
+    previous = _wanted(wiring, good, Account())
     connect = wiring.connector(previous.fabric)
     changed = {change.resource for change in plan.changes}
     routers = {step.router for step in plan.steps}
@@ -302,7 +295,7 @@ def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: 
     proofs = prove(back, connect, _tunnels(plan), wiring.parallelism)
     checks = [check for found in proofs.values() for check in found]
     account.objects.append({"type": "rollback", "from": wanted.commit, "to": good, "reason": reason})
-    account.objects += [json_lines.outcome_object(outcome) for outcome in applied.outcomes]
+    account.did(back, applied)
     account.objects += [json_lines.check_object(check) for check in checks]
     wrong = [o.message for o in applied.outcomes if o.status is not Status.DONE]
     wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]

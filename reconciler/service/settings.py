@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -32,7 +32,7 @@ class SignatureSettings(Model):
 
 
 class ListenSettings(Model):
-    """Where the service answers: `/healthz`, and `/webhook` when there is a secret for it."""
+    """Where the service answers: `/healthz`, `/metrics`, and `/webhook` when there is a secret for it."""
 
     address: str = Field(default="127.0.0.1", description="The address to listen at.")
     port: int = Field(default=8080, ge=0, le=65535, description="The port; 0 takes a free one.")
@@ -61,6 +61,13 @@ class ReconcileSettings(Model):
     )
     signatures: SignatureSettings = Field(
         default_factory=SignatureSettings, description="Whose commits count."
+    )
+    metrics_file: FilePath | None = Field(
+        default=None,
+        description="Where metrics are written after each run, for the textfile collector of node_exporter.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How runs are told: a line for people, or events as JSON objects."
     )
     listen: ListenSettings | None = Field(default=None, description="Without it the service does not listen.")
 

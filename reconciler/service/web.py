@@ -1,4 +1,4 @@
-"""What the service answers over HTTP: whether it lives, and signed webhooks that wake it."""
+"""What the service answers over HTTP: whether it lives, its metrics, and signed webhooks that wake it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 25 * 2**20
 """Bytes of a webhook; GitHub's own limit."""
+Expose = Callable[[str], tuple[str, bytes]]
+"""What an `Accept` header asks for -> the type and the text of the metrics."""
 _TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 
 
@@ -34,12 +36,19 @@ def is_signed(headers: Mapping[str, str], body: bytes, secret: Secret) -> bool:
 class Application:
     """A WSGI application. `wake` is called for each webhook that is signed, whose answer does not wait."""
 
-    def __init__(self, wake: Callable[[], None], webhook_secret: Secret | None) -> None:
+    def __init__(
+        self, wake: Callable[[], None], webhook_secret: Secret | None, expose: Expose | None = None
+    ) -> None:
         self._wake = wake
         self._secret = webhook_secret
+        self._expose = expose
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
+        if environ["PATH_INFO"] == "/metrics" and self._expose is not None:
+            kind, body = self._expose(environ.get("HTTP_ACCEPT", ""))
+            start_response("200 OK", [("Content-Type", kind)])
+            return [body]
         status, text = self._answer(environ)
         start_response(status, _TEXT)
         return [f"{text}\n".encode()]

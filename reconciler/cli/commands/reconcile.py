@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from reconciler.model.record import RunRecord
     from reconciler.service.cycle import Wiring
     from reconciler.service.loop import Service
+    from reconciler.service.metrics import Metrics
     from reconciler.service.settings import ReconcileSettings
     from reconciler.service.web import WebServer
 
@@ -34,21 +37,32 @@ def run(arguments: argparse.Namespace) -> int:
 
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import service_settings  # noqa: PLC0415
+    from reconciler.service.log import EventLog  # noqa: PLC0415
     from reconciler.service.loop import Service  # noqa: PLC0415
+    from reconciler.service.metrics import Metrics  # noqa: PLC0415
 
     output = Output(arguments)
     settings = service_settings(arguments.config, output)
-    service = Service(
-        _wiring(settings, arguments.lab),
-        settings.interval,
-        settings.jitter,
-        tell=lambda record: _tell(output, record, full=arguments.once),
-    )
+    wiring = _wiring(settings, arguments.lab)
+    metrics = Metrics(wiring.history)
+    log = EventLog(sys.stdout) if settings.log_format == "json" and not output.json else None
+    wiring = replace(wiring, saw=metrics.saw, progress=wiring.progress if log is None else log.step)
+
+    def tell(record: RunRecord) -> None:
+        if log is not None:
+            log.run(record)
+        else:
+            _tell(output, record, full=arguments.once)
+        metrics.ended(record)
+        if settings.metrics_file is not None:
+            metrics.write(Path(settings.metrics_file).expanduser())
+
+    service = Service(wiring, settings.interval, settings.jitter, tell)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
     if arguments.once:
         return _exit_code(service.once())
-    web = _listen(settings, service)
+    web = _listen(settings, service, metrics)
     try:
         service.run()
     finally:
@@ -105,7 +119,7 @@ def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
     )
 
 
-def _listen(settings: ReconcileSettings, service: Service) -> WebServer | None:
+def _listen(settings: ReconcileSettings, service: Service, metrics: Metrics) -> WebServer | None:
     if settings.listen is None:
         return None
     from reconciler.secrets import read_private  # noqa: PLC0415
@@ -113,5 +127,5 @@ def _listen(settings: ReconcileSettings, service: Service) -> WebServer | None:
 
     path = settings.listen.webhook_secret_file
     secret = None if path is None else read_private(Path(path).expanduser())
-    application = Application(lambda: service.wake("webhook"), secret)
+    application = Application(lambda: service.wake("webhook"), secret, metrics.expose)
     return WebServer(application, settings.listen.address, settings.listen.port)

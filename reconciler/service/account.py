@@ -1,0 +1,40 @@
+"""What one run has to tell, gathered while it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from reconciler.policy.levels import ByCommit
+from reconciler.report import json_lines
+from reconciler.run import Applied, Preview
+from reconciler.service.seen import Seen
+
+
+@dataclass(slots=True)
+class Account:
+    """Sentences, objects as `--json` writes them, and the routers."""
+
+    notes: list[str] = field(default_factory=list)
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    seen: Seen | None = None
+
+    def saw(self, before: Preview, by_commit: ByCommit) -> None:
+        """Take the routers as they were found, and what in them no commit had made different."""
+        drift = {change.resource for change in before.plan.changes if not by_commit(change.resource)}
+        self.seen = Seen(before.fabric, before.desired, before.observation.states, frozenset(drift))
+
+    def did(self, before: Preview, applied: Applied) -> None:
+        """Take what an apply came to, and the routers as they are after it."""
+        self.objects += [json_lines.outcome_object(outcome) for outcome in applied.outcomes]
+        self.objects += [json_lines.check_object(check) for check in applied.checks]
+        self.objects += [json_lines.loss_object(loss) for loss in applied.cost.losses]
+        if self.seen is not None:
+            left = {change.resource for change in applied.remaining.changes}
+            done = {change.resource for change in before.plan.changes} - left
+            self.seen = replace(
+                self.seen,
+                states={**self.seen.states, **applied.after.states},
+                drift=self.seen.drift - done,
+                healed=self.seen.healed | (self.seen.drift & done),
+            )

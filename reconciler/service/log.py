@@ -1,0 +1,75 @@
+"""What happens, as structured events: one JSON object a line, as it happens."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+import structlog
+
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.record import Result, RunRecord
+
+_LEVEL = {
+    Result.IN_SYNC: "info",
+    Result.CHANGED: "info",
+    Result.HELD: "info",
+    Result.STOPPED: "info",
+    Result.INCOMPLETE: "warning",
+    Result.ROLLED_BACK: "error",
+    Result.FAILED: "error",
+}
+# What a run found and said beside its steps, which were told when they happened.
+_FINDINGS = {
+    "diagnostic": "warning",
+    "down": "warning",
+    "unreachable": "warning",
+    "withheld": "warning",
+    "refused": "error",
+    "deferred": "info",
+    "held": "info",
+    "rollback": "error",
+    "loss": "info",
+    "resource_change": "info",
+}
+
+
+class EventLog:
+    """Writes events; a person reads `tunnelwright show` instead."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._logger = structlog.wrap_logger(
+            structlog.PrintLogger(stream),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+            wrapper_class=structlog.BoundLogger,
+        )
+
+    def step(self, outcome: Outcome) -> None:
+        """One step of an apply that has ended."""
+        self._tell(
+            "info" if outcome.status is Status.DONE else "error",
+            "step",
+            router=outcome.step.router,
+            tunnel=outcome.step.group,
+            summary=outcome.step.summary,
+            disruption=outcome.step.disruption.value,
+            status=outcome.status.value,
+            message=outcome.message,
+            seconds=round(outcome.seconds, 4),
+        )
+
+    def run(self, record: RunRecord) -> None:
+        """One run that has ended: what it found, then the run itself."""
+        for item in record.objects:
+            if item["type"] in _FINDINGS:
+                details = {key: value for key, value in item.items() if key != "type"}
+                self._tell(_FINDINGS[item["type"]], item["type"], run=record.id, details=details)
+        seconds = (record.finished - record.started).total_seconds()
+        summary = {key: value for key, value in record.summary().items() if key != "id"}
+        self._tell(_LEVEL[record.result], "run", run=record.id, seconds=round(seconds, 3), **summary)
+
+    def _tell(self, level: str, event: str, **values: Any) -> None:  # noqa: ANN401 - JSON takes anything
+        getattr(self._logger, level)(event, **values)

@@ -1,0 +1,212 @@
+"""Figures for Prometheus, from the last run, what it saw, and what the history counts.
+
+Names follow https://prometheus.io/docs/practices/naming/. What is counted is kept in the history: a run from
+cron, and a service that was restarted, count on from where the one before them ended.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder, write_to_textfile
+from prometheus_client.registry import Collector
+
+from reconciler.history.store import History
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.plan import Disruption
+from reconciler.model.record import Result, RunRecord
+from reconciler.model.router_config import ChildSa
+from reconciler.service.seen import Seen
+
+_GOOD = (Result.IN_SYNC, Result.CHANGED, Result.HELD)
+_SA = ("router", "tunnel", "child")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric: its name without the prefix and, for what is counted, without `_total`."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+
+    @property
+    def full_name(self) -> str:
+        """As it is exposed."""
+        return f"tunnelwright_{self.name}" + ("_total" if self.kind == "counter" else "")
+
+
+RUNS = Family("runs", "counter", ("result",), "Runs, by how they ended.")
+RUN_SECONDS = Family("run_seconds", "counter", (), "Seconds spent in runs.")
+LAST_RUN = Family("last_run_timestamp_seconds", "gauge", (), "When the last run ended.")
+LAST_DURATION = Family("last_run_duration_seconds", "gauge", (), "How long the last run took.")
+LAST_RESULT = Family("last_run_result", "gauge", ("result",), "1 for how the last run ended, 0 for all else.")
+LAST_SUCCESS = Family(
+    "last_success_timestamp_seconds", "gauge", (), "When a run last ended in sync, changed or held."
+)
+REFUSED = Family(
+    "commit_refused", "gauge", (), "1 when another commit than the head of the branch is in force."
+)
+COMMIT = Family("commit_info", "gauge", ("head", "in_force"), "1, with the commits of the last run.")
+REACHABLE = Family("router_reachable", "gauge", ("router",), "Whether the router answered the last run.")
+CHILD_UP = Family(
+    "child_sa_up",
+    "gauge",
+    _SA,
+    "Whether a child of an enabled tunnel has a CHILD_SA; 0 is configured but down.",
+)
+RECEIVED = Family("child_sa_received_bytes", "counter", _SA, "Bytes decrypted by the CHILD_SAs of now.")
+SENT = Family("child_sa_sent_bytes", "counter", _SA, "Bytes encrypted by the CHILD_SAs of now.")
+DRIFT = Family(
+    "drift_resources", "gauge", ("router",), "What differs though no commit made it, and was not mended."
+)
+HEALED = Family(
+    "drift_healed", "counter", ("router",), "What differed though no commit made it, and was mended."
+)
+PROBES = Family(
+    "change_probes", "counter", ("predicted",), "Round trips sent through changed tunnels meanwhile."
+)
+LOST = Family(
+    "change_probes_lost",
+    "counter",
+    ("predicted",),
+    "Those lost, by the disruption that the plan had predicted.",
+)
+FAMILIES = (
+    RUNS,
+    RUN_SECONDS,
+    LAST_RUN,
+    LAST_DURATION,
+    LAST_RESULT,
+    LAST_SUCCESS,
+    REFUSED,
+    COMMIT,
+    REACHABLE,
+    CHILD_UP,
+    RECEIVED,
+    SENT,
+    DRIFT,
+    HEALED,
+    PROBES,
+    LOST,
+)
+
+
+class Metrics(Collector):
+    """What the reconciler tells Prometheus. Runs and scrapes may come from different threads."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._lock = threading.Lock()
+        self._record: RunRecord | None = None
+        self._seen: Seen | None = None
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+
+    def saw(self, seen: Seen) -> None:
+        """Take what a run has seen. Raises TunnelwrightError when the history cannot be written."""
+        self._history.count(
+            {(HEALED.name, router): n for router, n in Counter(r.router for r in seen.healed).items()}
+        )
+        with self._lock:
+            self._seen = seen
+
+    def ended(self, record: RunRecord) -> None:
+        """Count a run. Raises TunnelwrightError when the history cannot be written."""
+        amounts: Counter[tuple[str, str]] = Counter({(RUNS.name, record.result.value): 1})
+        for item in record.objects:
+            if item["type"] == "loss":
+                amounts[PROBES.name, item["predicted"]] += item["sent"]
+                amounts[LOST.name, item["predicted"]] += item["lost"]
+        seconds = (record.finished - record.started).total_seconds()
+        self._history.count({**amounts, (RUN_SECONDS.name, ""): seconds})
+        with self._lock:
+            self._record = record
+
+    def expose(self, accept: str) -> tuple[str, bytes]:
+        """The type and the text of a scrape, in the format that its `Accept` header asks for."""
+        encode, kind = choose_encoder(accept)
+        return kind, encode(self.registry)
+
+    def write(self, path: Path) -> None:
+        """For the textfile collector of Prometheus' node exporter: whole or not at all.
+
+        Raises TunnelwrightError.
+        """
+        try:
+            write_to_textfile(str(path), self.registry)
+        except OSError as error:
+            raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family that is known by now."""
+        with self._lock:
+            record, seen = self._record, self._seen
+        counts = self._history.counts()
+        # What is to come is there as 0: Prometheus sees no increase in what was not there before.
+        possible: dict[Family, Iterable[str]] = {
+            RUNS: Result,
+            RUN_SECONDS: ("",),
+            HEALED: seen.fabric.routers if seen is not None else (),
+            PROBES: Disruption,
+            LOST: Disruption,
+        }
+        for family, labels in possible.items():
+            known = dict.fromkeys(map(str, labels), 0.0)
+            known |= {label: value for (name, label), value in counts.items() if name == family.name}
+            yield _family(family, (((label,) * len(family.labels), value) for label, value in known.items()))
+        if (success := self._history.last(_GOOD)) is not None:
+            yield _family(LAST_SUCCESS, [((), success.timestamp())])
+        if record is not None:
+            yield from _of_run(record)
+        if seen is not None:
+            yield from _of_routers(seen)
+
+
+def _of_run(record: RunRecord) -> Iterator[Metric]:
+    yield _family(LAST_RUN, [((), record.finished.timestamp())])
+    yield _family(LAST_DURATION, [((), (record.finished - record.started).total_seconds())])
+    yield _family(LAST_RESULT, (((result.value,), float(result is record.result)) for result in Result))
+    yield _family(REFUSED, [((), float(record.in_force != record.head))])
+    yield _family(COMMIT, [((record.head, record.in_force), 1)])
+
+
+def _of_routers(seen: Seen) -> Iterator[Metric]:
+    routers = sorted(seen.fabric.routers)
+    yield _family(REACHABLE, (((name,), float(name in seen.states)) for name in routers))
+    drift = Counter(resource.router for resource in seen.drift)
+    yield _family(DRIFT, (((name,), drift[name]) for name in routers))
+    children = [
+        ((tunnel.router, name, child), sas)
+        for name, tunnel in sorted(seen.fabric.tunnels.items())
+        for child, sas in (seen.children(name) or {}).items()
+    ]
+    yield _family(CHILD_UP, ((labels, float(bool(sas))) for labels, sas in children))
+    # An SA counts from its own beginning, and its rekeying starts anew: Prometheus takes that for a reset.
+    for family, of in ((RECEIVED, _received), (SENT, _sent)):
+        yield _family(family, ((labels, sum(map(of, sas))) for labels, sas in children))
+
+
+def _received(sa: ChildSa) -> int:
+    return sa.bytes_in
+
+
+def _sent(sa: ChildSa) -> int:
+    return sa.bytes_out
+
+
+def _family(family: Family, samples: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    make: Callable[..., GaugeMetricFamily | CounterMetricFamily] = (
+        CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+    )
+    metric = make(f"tunnelwright_{family.name}", family.help, labels=family.labels)
+    for labels, value in samples:
+        metric.add_metric(labels, value)
+    return metric

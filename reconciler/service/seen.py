@@ -1,0 +1,40 @@
+"""What one run saw on the routers, as they are when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.facets.connections import connection_name
+from reconciler.model.fabric import Fabric
+from reconciler.model.plan import Resource
+from reconciler.model.router_config import ChildSa, RouterConfig, RouterState
+from reconciler.verify import installed
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The routers at the end of a run, and what in them no commit had made different."""
+
+    fabric: Fabric
+    desired: Mapping[str, RouterConfig]
+    states: Mapping[str, RouterState]
+    """Of the routers that answered."""
+    drift: frozenset[Resource] = frozenset()
+    """What differs still."""
+    healed: frozenset[Resource] = frozenset()
+    """What the run has mended."""
+
+    def children(self, tunnel: str) -> Mapping[str, tuple[ChildSa, ...]] | None:
+        """Each child that an enabled tunnel should have, with its CHILD_SAs; None for a disabled tunnel, and
+        for one whose router did not answer."""
+        known = self.fabric.tunnels[tunnel]
+        state = self.states.get(known.router)
+        if not known.enabled or state is None:
+            return None
+        name = connection_name(tunnel)
+        running = installed(state, name)
+        return {
+            child: tuple(sa for sa in running if sa.name == child)
+            for child in sorted(self.desired[known.router].connections[name].children)
+        }
