@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -45,6 +46,7 @@ def repository(lab3: Lab, tmp_path_factory: pytest.TempPathFactory) -> Repositor
     found.create({name: f"PLANTED-{secrets.token_hex(16)}" for name in KEYS})
     (found.folder / "reconcile.yaml").write_text(
         f"repository: {found.folder}\nstate: {found.folder}/state\nsecrets: {found.secrets}\ninterval: 1\n"
+        f"metricsFile: {found.folder}/metrics.prom\n"
     )
     return found
 
@@ -78,6 +80,12 @@ def test_a_commit_reaches_the_routers_and_a_bad_one_is_taken_back(lab3: Lab, rep
     other = spis(lab3, "router-a", "tw-a-to-b")
     assert up
     assert once(repository)[1]["result"] == "in sync"
+    metrics = (repository.folder / "metrics.prom").read_text()
+    carried = re.findall(
+        r"^tunnelwright_child_sa_received_bytes_total\{.*\} ([0-9.]+)$", metrics, re.MULTILINE
+    )
+    assert len(carried) == metrics.count('child="net') / 3 == 4
+    assert min(map(float, carried)) > 0, "the probes of the first run"
     for end in ("site-a/a-to-c.yaml", "site-c/c-to-a.yaml"):
         repository.edit(end, "dhGroup: 31", "dhGroup: 15")
     repository.commit("another group")
