@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit check format schemas lock bench clean
+.PHONY: help demo test unit check format schemas lock image bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,10 +41,16 @@ schemas: $(STAMP) ## Generate the JSON Schemas and the reference pages from the 
 lock: $(STAMP) ## Resolve the dependencies again and write the lock file
 	@$(BIN)/python -m uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--quiet --upgrade --group dev --output-file requirements.lock pyproject.toml
+	@$(BIN)/python -m uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--quiet --constraint requirements.lock --output-file deploy/container/requirements.lock pyproject.toml
+
+image: $(STAMP) ## Build the reconciler's container image, tunnelwright:latest
+	@sh scripts/image.sh $(VENV) build/image
+	@docker build --network host --tag tunnelwright:latest $(if $(BASE),--build-arg BASE=$(BASE)) build/image
 
 bench: $(STAMP) ## Measure speed and interruption beside `swanctl --load-all`
 	@$(BIN)/python -m bench.charon
 	@$(BIN)/python -m bench.interruption
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -87,7 +87,10 @@ class SecretStore:
             if not path.exists():
                 self._create(path)
         except OSError as error:
-            raise SecretUnavailable(f"cannot create {path}: {error.strerror}") from error
+            raise SecretUnavailable(
+                f"cannot create {path}: {error.strerror}",
+                hint="let `fingerprintKey` of FabricDefaults name a key, or put 32 random bytes there",
+            ) from error
         return read_private(path)
 
     def add(self, name: str, key: Secret) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from reconciler.model.diagnostic import Diagnostics
+from reconciler.service.settings import read_settings
 from tests.unit.cli.test_preview import Branch
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +38,42 @@ def test_workflows_fit_the_published_schemas(schema: str, file: str, tmp_path: P
         (DEPLOY / "ci" / file).read_text().replace("script:", "scripts:").replace("run:", "runs:")
     )
     assert subprocess.run([*command, str(broken)], capture_output=True, check=False).returncode != 0
+
+
+def test_the_compose_file_fits_the_published_schema(tmp_path: Path) -> None:
+    command = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
+    file = DEPLOY / "container" / "compose.yaml"
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    broken = tmp_path / file.name
+    broken.write_text(file.read_text().replace("read_only:", "readonly:"))
+    assert subprocess.run([*command, str(broken)], capture_output=True, check=False).returncode != 0
+
+
+def test_the_settings_of_the_container_are_valid() -> None:
+    found = Diagnostics()
+    settings = read_settings(DEPLOY / "container" / "reconcile.yaml", {}, found)
+    assert not found.errors
+    assert settings is not None
+    assert settings.listen is not None
+
+
+def test_the_image_has_what_was_tested() -> None:
+    """The same versions by the same hashes, without what only development needs."""
+    locks = [
+        dict(
+            re.findall(
+                r"^([a-z0-9._-]+==\S+)[^\\]*\\\n((?:    --hash=\S+(?: \\)?\n?)+)",
+                path.read_text(),
+                re.MULTILINE,
+            )
+        )
+        for path in (ROOT / "requirements.lock", DEPLOY / "container" / "requirements.lock")
+    ]
+    whole, image = locks
+    assert len(image) > 30
+    assert image.items() <= whole.items()
+    assert not any(name.startswith(("pytest==", "ruff==", "mypy==")) for name in image)
 
 
 def scripts(file: str) -> list[str]:
