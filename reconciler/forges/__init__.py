@@ -1,0 +1,1 @@
+"""Forges: what GitHub, GitLab and Gitea (or Forgejo) are told over their REST APIs."""

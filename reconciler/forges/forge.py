@@ -1,0 +1,71 @@
+"""What a forge is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from reconciler.model.errors import TunnelwrightError
+
+URL = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"
+"""No user and no password in it: messages name it."""
+PROJECT = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
+
+
+class Kind(StrEnum):
+    """The APIs that are spoken. Forgejo speaks Gitea's."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GITEA = "gitea"
+
+
+class State(StrEnum):
+    """How it stands with a commit."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitStatus:
+    """What is said of one commit. `context` keeps it apart from what others say of it."""
+
+    commit: str
+    branch: str
+    state: State
+    context: str
+    description: str
+    """Of any length: a forge cuts it to what its API takes."""
+
+
+class Forge(Protocol):
+    """One project at one forge. Both methods raise ForgeError."""
+
+    def set_status(self, status: CommitStatus) -> None:
+        """Set the status of a commit; one with the same context is replaced."""
+        ...
+
+    def put_comment(self, number: int, mark: str, body: str) -> None:
+        """Let a pull or merge request have one comment that begins with `mark`: the one that this token's
+        user has written is updated, else one is made. Comments of others are never touched."""
+        ...
+
+
+class ForgeError(TunnelwrightError):
+    """A forge did not answer, or refused. Never holds the token."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        """The HTTP status; 0 when there was no answer."""
+
+
+def shortened(text: str, limit: int) -> str:
+    """One line of at most `limit` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

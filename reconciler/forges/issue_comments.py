@@ -1,0 +1,32 @@
+"""Comments on a pull request, which GitHub and Gitea both keep as those of an issue."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from reconciler.forges.api import Api
+
+
+class User(BaseModel):
+    """Whoever a token or a comment belongs to."""
+
+    login: str
+
+
+class Comment(BaseModel):
+    """A comment as GitHub and Gitea give it; a user that is gone is null."""
+
+    id: int
+    user: User | None
+    body: str | None
+
+
+def put_issue_comment(api: Api, project: str, number: int, login: str, *, mark: str, body: str) -> None:
+    """Update the comment of `login` that begins with `mark`, or make it. Raises ForgeError."""
+    place = f"{project}/issues"
+    for comment in api.pages(f"{place}/{number}/comments", Comment):
+        if comment.user is not None and comment.user.login == login and (comment.body or "").startswith(mark):
+            api.send("PATCH", f"{place}/comments/{comment.id}", {"body": body})
+            return
+    # Twice would be two comments.
+    api.send("POST", f"{place}/{number}/comments", {"body": body}, again=False)
