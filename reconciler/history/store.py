@@ -1,4 +1,4 @@
-"""The history in a file: runs, counts, which commits were good or bad, which commit each router has."""
+"""The history in a file: runs, counts, good and bad commits, each router's commit, who was told what."""
 
 from __future__ import annotations
 
@@ -70,6 +70,9 @@ _counts = Table(
     Column("name", String, primary_key=True),
     Column("label", String, primary_key=True),
     Column("value", Float, nullable=False),
+)
+_told = Table(
+    "told", _metadata, Column("listener", String, primary_key=True), Column("what", String, nullable=False)
 )
 _FABRIC = ""
 """In place of a router: the whole."""
@@ -147,6 +150,26 @@ class History:
         """What was counted since the file was made."""
         with self._begin() as connection:
             return {(row.name, row.label): row.value for row in connection.execute(select(_counts))}
+
+    def runs_after(self, number: int, limit: int) -> list[RunRecord]:
+        """Runs with higher numbers, oldest first; of more than `limit` the newest."""
+        with self._begin() as connection:
+            later = select(_runs).where(_runs.c.id > number).order_by(_runs.c.id.desc()).limit(limit)
+            return [_record(row) for row in connection.execute(later)][::-1]
+
+    def told(self, listener: str) -> dict[str, Any]:
+        """What a listener was told last; empty for nothing."""
+        with self._begin() as connection:
+            found = connection.execute(select(_told.c.what).where(_told.c.listener == listener)).scalar()
+        return dict(json.loads(found)) if found else {}
+
+    def set_told(self, listener: str, what: dict[str, Any]) -> None:
+        """A listener knows this now."""
+        with self._begin() as connection:
+            values = upsert(_told).values(listener=listener, what=json.dumps(what))
+            connection.execute(
+                values.on_conflict_do_update(index_elements=["listener"], set_={"what": json.dumps(what)})
+            )
 
     def good(self) -> str:
         """The last commit that was applied and proven; empty for none."""

@@ -60,10 +60,10 @@ def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
             yield Line(f"  {item['type']}: {', '.join(item['resources'])}: {item['reason']}", "bold red")
         case "down":
             yield Line(f"  configured but down: {item['tunnel']}", "bold red")
-        case "unreachable":
-            yield Line(f"  unreachable: {item['router']}: {item['reason']}", "bold red")
-        case "withheld":
-            yield Line(f"  withheld: {item['tunnel']}: {item['reason']}", "bold red")
+        case "unreachable" | "withheld" | "drift":
+            name = next(item[key] for key in ("router", "tunnel", "resource") if key in item)
+            style = "yellow" if item["type"] == "drift" else "bold red"
+            yield Line(f"  {item['type']}: {name}: {item['reason']}", style)
         case "rollback":
             yield Line(f"  back from {item['from'][:12]} to {item['to'][:12]}: {item['reason']}", "bold red")
         case "outcome":

@@ -164,6 +164,16 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
     held |= {resource: found.reason for resource, found in waiting.items()}
     if waiting:
         allowed = narrowed(allowed, judgement.allows)
+    account.objects += [
+        {
+            "type": "drift",
+            "resource": str(change.resource),
+            "reason": change.reason,
+            "held": change.resource in held,
+        }
+        for change in seen.plan.changes
+        if not by_commit(change.resource)
+    ]
     _tell_missing(wanted.fabric, seen, account)
     if held:
         account.notes.append(
@@ -222,7 +232,9 @@ def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
         and tunnel.router in seen.observation.states
         and not installed(seen.observation.states[tunnel.router], connection_name(tunnel.name))
     ]
-    account.objects += [{"type": "down", "tunnel": name} for name in down]
+    account.objects += [
+        {"type": "down", "tunnel": name, "router": fabric.tunnels[name].router} for name in down
+    ]
     if down:
         account.notes.append(f"{len(down)} configured but down: {_listed(down)}")
 

@@ -22,6 +22,7 @@ _LEVEL = {
 _FINDINGS = {
     "diagnostic": "warning",
     "down": "warning",
+    "drift": "info",
     "unreachable": "warning",
     "withheld": "warning",
     "refused": "error",

@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, Strict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from reconciler.forges.forge import PROJECT, URL, Kind
 from reconciler.load import Document
 from reconciler.load.composer import compose
 from reconciler.load.scalars import resolve
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
+from reconciler.service.news import Event
 from reconciler.validate.schema_errors import report_schema_errors
-from schemas.base import Model
+from schemas.base import SEQUENCE, Model
 
 ENVIRONMENT = "TUNNELWRIGHT_"
 _PATH = Field(pattern=r"^(/|~/)")
@@ -39,6 +42,37 @@ class ListenSettings(Model):
     webhook_secret_file: FilePath | None = Field(
         default=None,
         description="A file with what signs webhooks, for its owner alone. Without it there are none.",
+    )
+
+
+class StatusSettings(Model):
+    """Where commits get a status."""
+
+    forge: Annotated[Kind, Strict(False)] = Field(description="Whose API it is; Forgejo's is Gitea's.")
+    url: str = Field(default="", pattern=URL, description="The API's address. Default: the public one.")
+    project: str = Field(pattern=PROJECT, description="`owner/name`; for GitLab also a number.")
+    token_file: FilePath = Field(description="A file with the token, for its owner alone.")
+    context: str = Field(
+        default="tunnelwright", min_length=1, max_length=100, description="The name of the status."
+    )
+
+    @model_validator(mode="after")
+    def _has_address(self) -> StatusSettings:
+        if self.forge is Kind.GITEA and not self.url:
+            raise PydanticCustomError(
+                "missing", "{problem}", {"problem": "a Gitea has no public address: `url` is missing"}
+            )
+        return self
+
+
+class NotifySettings(Model):
+    """Who gets messages, and of what."""
+
+    url_file: FilePath = Field(description="A file with one Apprise URL, for its owner alone.")
+    on: Annotated[tuple[Annotated[Event, Strict(False)], ...], SEQUENCE] = Field(
+        default=tuple(event for event in Event if event is not Event.CHANGED),
+        min_length=1,
+        description="What a message is about. Default: all but `changed`.",
     )
 
 
@@ -70,6 +104,10 @@ class ReconcileSettings(Model):
         default="text", description="How runs are told: a line for people, or events as JSON objects."
     )
     listen: ListenSettings | None = Field(default=None, description="Without it the service does not listen.")
+    status: StatusSettings | None = Field(default=None, description="Without it commits get no status.")
+    notify: Annotated[tuple[NotifySettings, ...], SEQUENCE] = Field(
+        default=(), description="Messages to people; without it there are none."
+    )
 
 
 def read_settings(

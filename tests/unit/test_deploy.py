@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from reconciler.forges.forge import Kind
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.service.settings import read_settings
+from tests.forges import NUMBER, forge_server
 from tests.unit.cli.test_preview import Branch
+from tests.unit.cli.test_preview_comment import job
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -84,31 +87,45 @@ def scripts(file: str) -> list[str]:
     return [line for line in lines if line.startswith("tunnelwright ")]
 
 
-@pytest.mark.parametrize("file", ["github.yaml", "gitlab.yaml"])
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [("github.yaml", Kind.GITHUB), ("github.yaml", Kind.GITEA), ("gitlab.yaml", Kind.GITLAB)],
+)
 @pytest.mark.parametrize("valid", [True, False])
-def test_the_steps_of_the_workflows_run(file: str, valid: bool, tmp_path: Path) -> None:
+def test_the_steps_of_the_workflows_run(file: str, kind: Kind, valid: bool, tmp_path: Path) -> None:
     branch = Branch(tmp_path / "repository")
     if not valid:
         branch.edit("site-a/a-to-c.yaml", "10.3.0.0/24", "10.3.0.1/24")
     branch.commit()
     base, head = (branch.repository.commit(name).hexsha for name in ("main", "change"))
     names = {"BASE": base, "HEAD": head, "CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "CI_COMMIT_SHA": head}
-    environment = {**os.environ, **names, "PATH": f"{BIN}:{os.environ['PATH']}"}
-    codes = [
-        subprocess.run(
-            ["bash", "-ec", line], cwd=branch.tree.parent, env=environment, capture_output=True, check=False
-        ).returncode
-        for line in scripts(file)
-    ]
+    names |= {"NUMBER": str(NUMBER), "CI_MERGE_REQUEST_IID": str(NUMBER)}
+    with forge_server(kind) as server:
+        environment = {**os.environ, **names, **job(server), "PATH": f"{BIN}:{os.environ['PATH']}"}
+        codes = [
+            subprocess.run(
+                ["bash", "-ec", line],
+                cwd=branch.tree.parent,
+                env=environment,
+                capture_output=True,
+                check=False,
+            ).returncode
+            for line in scripts(file)
+        ]
     assert codes == ([0, 0] if valid else [0, 6]), "findings are uploaded before the job fails"
-    assert (branch.tree.parent / "preview.md").read_text().startswith("<!-- tunnelwright:preview -->")
+    [comment] = server.comments
+    assert comment["body"].startswith("<!-- tunnelwright:preview -->")
+    assert ("Not valid" in comment["body"]) is not valid
 
 
-def test_the_comment_step_finds_the_mark_that_a_preview_begins_with() -> None:
+def test_the_workflow_hands_the_token_and_the_number_on() -> None:
+    """The two variables of the step that no runner sets by itself."""
     steps = read(DEPLOY / "ci" / "github.yaml")["jobs"]["preview"]["steps"]
-    assert "mark='<!-- tunnelwright:preview -->'" in next(
-        s["run"] for s in steps if s.get("name") == "comment"
-    )
+    [step] = [step for step in steps if "--comment" in step.get("run", "")]
+    assert step["env"] == {
+        "GITHUB_TOKEN": "${{ github.token }}",
+        "NUMBER": "${{ github.event.pull_request.number }}",
+    }
 
 
 def test_the_hook_runs(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from reconciler.cli import options
 from reconciler.model.errors import ExitCode
 
 if TYPE_CHECKING:
+    from reconciler.forges.forge import Forge
     from reconciler.load import Loaded
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.simulate import Transition
@@ -33,6 +34,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there in place of standard output")
     parser.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
+    forge = parser.add_argument_group(
+        "comment on a pull or merge request", "what is not given is taken from the CI job's environment"
+    )
+    forge.add_argument("--comment", type=int, metavar="NUMBER", help="make or update the one comment there")
+    forge.add_argument("--forge", choices=("github", "gitlab", "gitea"), help="gitea is Forgejo too")
+    forge.add_argument("--forge-url", default="", metavar="URL", help="the address of its API")
+    forge.add_argument("--project", default="", metavar="OWNER/NAME", help="for GitLab a number as well")
+    forge.add_argument("--token-file", type=Path, metavar="FILE", help="the token, for its owner alone")
     parser.set_defaults(run=run)
 
 
@@ -45,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.simulate import between  # noqa: PLC0415
     from reconciler.validate import validate  # noqa: PLC0415
 
+    forge = _forge(arguments) if arguments.comment is not None else None
     tree: Path = arguments.tree
     base = arguments.base or default_base(tree, arguments.head)
     before, after = load_revision(tree, base, missing_is_empty=True), load_revision(tree, arguments.head)
@@ -67,12 +77,44 @@ def run(arguments: argparse.Namespace) -> int:
             step = between(there, head, datetime.now(UTC))
     files = [f"{place}/{document.file}" if place else document.file for document in after.documents]
     _write(arguments, _report(arguments.format, step, placed, files=files, before=before, after=after))
+    if forge is not None:
+        from reconciler.report.markdown import MARK  # noqa: PLC0415
+
+        text = _report("markdown", step, placed, files=files, before=before, after=after)
+        forge.put_comment(arguments.comment, MARK, text)
     if findings.errors:
         return ExitCode.INVALID
     if step is not None and step.judgement.refusals:
         return ExitCode.UNSAFE
     changes = step is not None and not step.plan.empty
     return ExitCode.CHANGES if arguments.detailed_exitcode and changes else ExitCode.OK
+
+
+def _forge(arguments: argparse.Namespace) -> Forge:
+    """What the arguments name; what they do not name is what the environment of a CI job says."""
+    import os  # noqa: PLC0415
+
+    from reconciler.forges.choose import Surroundings, forge, surroundings  # noqa: PLC0415
+    from reconciler.forges.forge import Kind  # noqa: PLC0415
+    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+    from reconciler.secrets import read_private  # noqa: PLC0415
+
+    there = surroundings(os.environ)
+    kind = Kind(arguments.forge) if arguments.forge else there.kind
+    if kind is not there.kind:
+        # The token of one forge is nothing for another.
+        there = Surroundings()
+    token = read_private(arguments.token_file) if arguments.token_file else there.token
+    if kind is None:
+        raise TunnelwrightError(
+            "this is no CI job that is known", hint="name --forge, --project, --token-file"
+        )
+    if token is None:
+        names = "GITLAB_TOKEN" if kind is Kind.GITLAB else "GITHUB_TOKEN"
+        raise TunnelwrightError(
+            "there is no token to comment with", hint=f"set {names}, or name --token-file"
+        )
+    return forge(kind, arguments.forge_url or there.url, arguments.project or there.project, token)
 
 
 def _report(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,15 @@ from reconciler.model.errors import ExitCode
 if TYPE_CHECKING:
     from reconciler.cli.output import Output
     from reconciler.model.record import RunRecord
+    from reconciler.service.announce import Announcer
     from reconciler.service.cycle import Wiring
     from reconciler.service.loop import Service
     from reconciler.service.metrics import Metrics
     from reconciler.service.settings import ReconcileSettings
     from reconciler.service.web import WebServer
+
+_TOLD_WITHIN = 30.0
+"""Seconds that forges and message services have when the command ends."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = service_settings(arguments.config, output)
     wiring = _wiring(settings, arguments.lab)
     metrics = Metrics(wiring.history)
+    announcer = _announcer(settings, wiring)
     log = EventLog(sys.stdout) if settings.log_format == "json" and not output.json else None
     wiring = replace(wiring, saw=metrics.saw, progress=wiring.progress if log is None else log.step)
 
@@ -56,18 +62,22 @@ def run(arguments: argparse.Namespace) -> int:
         metrics.ended(record)
         if settings.metrics_file is not None:
             metrics.write(Path(settings.metrics_file).expanduser())
+        announcer.tell(record)
 
     service = Service(wiring, settings.interval, settings.jitter, tell)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
-    if arguments.once:
-        return _exit_code(service.once())
-    web = _listen(settings, service, metrics)
     try:
-        service.run()
+        if arguments.once:
+            return _exit_code(service.once())
+        web = _listen(settings, service, metrics)
+        try:
+            service.run()
+        finally:
+            if web is not None:
+                web.close()
     finally:
-        if web is not None:
-            web.close()
+        announcer.close(_TOLD_WITHIN)
     return ExitCode.OK
 
 
@@ -117,6 +127,44 @@ def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
         patience=settings.wait,
         rollback=settings.rollback,
     )
+
+
+def _announcer(settings: ReconcileSettings, wiring: Wiring) -> Announcer:
+    """Who is told of runs, as the settings say. Secrets are read when they are needed."""
+    from reconciler.secrets import read_private  # noqa: PLC0415
+    from reconciler.service.announce import Announcer, CommitStatuses, Listener, Messages  # noqa: PLC0415
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"warning: {text}\n")
+
+    listeners: list[Listener] = []
+    if (status := settings.status) is not None:
+        from reconciler.forges.choose import forge  # noqa: PLC0415
+
+        token = Path(status.token_file).expanduser()
+        listeners.append(
+            CommitStatuses(
+                f"status at {status.forge.value} {status.project} ({status.context})",
+                lambda: forge(status.forge, status.url, status.project, read_private(token)),
+                wiring.history,
+                settings.branch,
+                status.context,
+            )
+        )
+    for notify in settings.notify:
+        from reconciler.service.message import send  # noqa: PLC0415
+
+        url = Path(notify.url_file).expanduser()
+        on = sorted(notify.on)
+        listeners.append(
+            Messages(
+                f"messages to {url} ({', '.join(on)})",
+                partial(send, partial(read_private, url)),
+                wiring.history,
+                frozenset(on),
+            )
+        )
+    return Announcer(listeners, say)
 
 
 def _listen(settings: ReconcileSettings, service: Service, metrics: Metrics) -> WebServer | None:

@@ -8,11 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from reconciler.cli.main import build_parser
+from tests.forges import Answer, Request, listening
+from tests.repositories import new_repository
 from tests.unit.secrets.sealed import SOPS, sops_encrypt
 
 ROOT = Path(__file__).parents[3]
@@ -133,6 +136,47 @@ def test_keys_of_the_repository_stay_encrypted(folder: Path) -> None:
     (folder / "secrets" / "identity.txt").write_text(PLANTED)
     said += run(folder, ["secret", "rekey", *private]) + run(folder, COMMANDS["plan"])
     assert leaks(folder, said) == []
+
+
+def echo(request: Request) -> Answer:
+    """A forge that says in its refusal what it was sent."""
+    return Answer(400, {"message": f"{request.path}: {request.headers}"})
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab", "gitea"])
+@pytest.mark.parametrize("answers", [True, False])
+def test_neither_the_token_nor_the_address_of_messages_is_written(
+    folder: Path, kind: str, answers: bool
+) -> None:
+    repository = new_repository(folder / "remote")
+    shutil.copytree(folder / TREE, folder / "remote" / TREE)
+    repository.git.add("--all")
+    repository.git.commit("--message", "tunnels")
+    with listening(echo, threading.Event()) as host:
+        place = host if answers else "http://127.0.0.1:1"
+        for name, text in {"token": PLANTED, "message": f"json://{place[7:]}/{PLANTED}"}.items():
+            (folder / "secrets" / name).touch(mode=0o600)
+            (folder / "secrets" / name).write_text(text)
+        (folder / "reconcile.yaml").write_text(
+            f"repository: {folder}/remote\nstate: {folder}/state\nsecrets: {folder}/secrets\n"
+            f"status: {{forge: {kind}, url: '{place}', project: a/b, tokenFile: {folder}/secrets/token}}\n"
+            f"notify: [{{urlFile: {folder}/secrets/message}}]\n"
+        )
+        said = run(folder, ["reconcile", "--once", "--lab", "no-such-lab", "--config", "reconcile.yaml"])
+        assert b"warning: status at" in said
+        assert b"warning: messages to" in said
+        words = ["--forge", kind, "--forge-url", place, "--project", "a/b", "--comment", "1"]
+        comment = run(
+            folder / "remote", ["preview", TREE, *words, "--token-file", str(folder / "secrets" / "token")]
+        )
+        assert b"error: 127.0.0.1:" in comment
+    assert leaks(folder, said + comment) == []
+    (folder / "secrets" / "token").write_text(f"{PLANTED}\n{PLANTED}")
+    broken = run(
+        folder / "remote", ["preview", TREE, *words, "--token-file", str(folder / "secrets" / "token")]
+    )
+    assert b"visible ASCII" in broken
+    assert leaks(folder, broken) == []
 
 
 def test_the_search_finds_a_key_where_one_is_written(folder: Path) -> None:

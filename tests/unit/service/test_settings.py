@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import main
+from reconciler.forges.forge import Kind
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode
+from reconciler.service.news import Event
 from reconciler.service.settings import ReconcileSettings, read_settings
 
 
@@ -27,6 +29,43 @@ def test_a_file_and_what_the_environment_replaces(tmp_path: Path) -> None:
     assert (settings.interval, settings.branch, settings.folder) == (15.5, "1.0", "desired_state")
     assert settings.listen is not None
     assert settings.listen.port == 9000
+
+
+def test_who_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_text(
+        "repository: /srv/tunnels.git\n"
+        "status: {forge: gitlab, project: group/tunnels, tokenFile: /etc/tunnelwright/token}\n"
+        "notify:\n- {urlFile: /etc/tunnelwright/chat}\n- {urlFile: ~/pager, on: [down, rolled-back]}\n"
+    )
+    settings, problems = read(path)
+    assert not problems
+    assert settings is not None
+    assert settings.status is not None
+    assert (settings.status.forge, settings.status.context) == (Kind.GITLAB, "tunnelwright")
+    assert [len(item.on) for item in settings.notify] == [len(Event) - 1, 2]
+    assert Event.CHANGED not in settings.notify[0].on
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("status: {forge: gitea, project: a/b, tokenFile: /t}", ":2:9: a Gitea has no public address"),
+        ("status: {forge: github, project: a/b}", ":2:9: the field 'tokenFile' is missing"),
+        ("status: {forge: bitbucket, project: a/b, tokenFile: /t}", ":2:17: 'bitbucket' is not allowed here"),
+        ("status: {forge: github, project: ../b, tokenFile: /t}", ":2:34: '../b' is not allowed here"),
+        ("notify: [{urlFile: /u, on: [up]}]", ":2:29: 'up' is not allowed here"),
+        ("notify: [{urlFile: /u, on: []}]", ":2:28: an empty list is out of range"),
+        ("notify: {urlFile: /u}", ":2:9: a mapping is not a list"),
+    ],
+)
+def test_what_is_wrong_with_who_is_told(tmp_path: Path, line: str, problem: str) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_text(f"repository: /srv/tunnels.git\n{line}\n")
+    settings, problems = read(path)
+    assert settings is None
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{path}{problem}")
 
 
 def test_the_environment_alone_is_enough() -> None:

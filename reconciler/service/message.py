@@ -1,0 +1,73 @@
+"""Messages to people, over what Apprise knows: mail, chat, pagers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.record import RunRecord
+from reconciler.model.secret import Secret
+from reconciler.service.news import Event, News
+
+_MOST = 20
+"""Lines of a message; more of them are counted."""
+_TYPES = {
+    Event.ROLLED_BACK: "failure",
+    Event.REFUSED: "failure",
+    Event.FAILED: "failure",
+    Event.DOWN: "failure",
+    Event.INCOMPLETE: "warning",
+    Event.DRIFT: "info",
+    Event.CHANGED: "success",
+    Event.RECOVERED: "success",
+}
+_WORST_FIRST = ("failure", "warning", "info", "success")
+
+
+def title(news: Sequence[News]) -> str:
+    """What it is about."""
+    return f"tunnelwright: {', '.join(dict.fromkeys(item.event.value for item in news))}"
+
+
+def body(news: Sequence[News], record: RunRecord) -> str:
+    """One line for each thing, then the run."""
+    lines = [f"- {item.event.value}: {item.text}" for item in news[:_MOST]]
+    if len(news) > _MOST:
+        lines.append(f"- and {len(news) - _MOST} more")
+    return "\n".join([*lines, f"run {record.id} of {record.finished:%Y-%m-%d %H:%M:%SZ}: {record.result}"])
+
+
+def send(url: Callable[[], Secret], news: Sequence[News], record: RunRecord) -> None:
+    """Send one message to an Apprise URL, which may hold a password.
+
+    Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.
+    """
+    address = url().reveal().decode(errors="replace")
+    try:
+        problem = _send(address, news, record)
+    except Exception as error:  # noqa: BLE001 - the plugins of 130 services; one that breaks ends nothing here
+        problem = f"the message could not be sent ({type(error).__name__})"
+    if problem:
+        raise TunnelwrightError(problem) from None
+
+
+def _send(address: str, news: Sequence[News], record: RunRecord) -> str:
+    """Empty, or what is wrong."""
+    # A second that runs without news need not pay.
+    import apprise  # noqa: PLC0415
+
+    # Its log repeats URLs, and what services answer.
+    logging.getLogger("apprise").disabled = True
+    service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="tunnelwright", storage_mode="memory"))
+    if not service.add(address):
+        return "what is in the file is no Apprise URL, such as json://host/path"
+    types = {_TYPES[item.event] for item in news}
+    sent = service.notify(
+        title=title(news),
+        body=body(news, record),
+        notify_type=apprise.NotifyType(min(types, key=_WORST_FIRST.index)),
+        # Plain text: no service takes what routers and commits say for markup.
+        body_format=apprise.NotifyFormat.TEXT,
+    )
+    return "" if sent else "the service did not take the message"

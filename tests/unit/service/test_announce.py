@@ -1,0 +1,237 @@
+"""Who is told of runs: over real HTTP, with routers in memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.engine import until
+from reconciler.forges.choose import forge
+from reconciler.forges.forge import Forge, Kind
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.record import Result, RunRecord
+from reconciler.model.secret import Secret
+from reconciler.service.announce import Announcer, CommitStatuses, Messages
+from reconciler.service.message import body, send
+from reconciler.service.news import Event, News
+from tests.documents import SITE, WAN, document
+from tests.forges import PROJECT, TOKEN, Answer, Request, forge_server, listening
+from tests.unit.service.followed import KEYED, Followed, followed
+
+# Apprise imports a module that Python 3.13 has no more, and knows it.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+PASSWORD = "PLANTED-5e1f0a9c7b-password"
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What takes Apprise's JSON messages. `faults` are answered first."""
+
+    url: Secret = field(default_factory=lambda: Secret(b""))
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[Answer] = field(default_factory=list)
+
+    def answer(self, request: Request) -> Answer:
+        assert (request.method, request.path) == ("POST", f"/{PASSWORD}")
+        assert set(request.body) >= {"version", "title", "message", "type"}
+        if self.faults:
+            return self.faults.pop(0)
+        self.messages.append(request.body)
+        return Answer(200, {})
+
+    def titles(self) -> list[tuple[str, str]]:
+        return [(message["title"], message["type"]) for message in self.messages]
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    found = Inbox()
+    with listening(found.answer, threading.Event()) as host:
+        found.url = Secret(f"json://{host.removeprefix('http://')}/{PASSWORD}".encode())
+        yield found
+
+
+class Told:
+    """A reconciler in a process of its own for each run, and whoever listens to it."""
+
+    def __init__(self, site: Followed) -> None:
+        self.site = site
+        self.said: list[str] = []
+        self.on = frozenset(Event)
+
+    def once(self, inbox: Inbox | None = None, open_forge: Forge | None = None) -> RunRecord:
+        service = self.site.service()
+        history = service.wiring.history
+        listeners: list[Any] = []
+        if open_forge is not None:
+            listeners.append(CommitStatuses("status", lambda: open_forge, history, "main", "tunnelwright"))
+        if inbox is not None:
+            listeners.append(Messages("messages", partial(send, lambda: inbox.url), history, self.on))
+        announcer = Announcer(listeners, self.said.append)
+        service.tell = announcer.tell
+        record = service.once()
+        announcer.close(20)
+        return record
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    return Told(followed(tmp_path))
+
+
+def test_the_head_gets_a_status_for_each_way_that_a_run_ends(told: Told) -> None:
+    with forge_server(Kind.GITHUB) as server:
+        any_commit = partial(_any_commit, server.answer)
+        with listening(any_commit, threading.Event()) as host:
+            github = forge(Kind.GITHUB, host, PROJECT, Secret(TOKEN.encode()))
+            run = partial(told.once, open_forge=github)
+            assert run().result is Result.CHANGED
+            for _ in range(3):
+                assert run().result is Result.IN_SYNC
+            told.site.edit("paris-tunnel.yaml", "dh-group14", "dh-group99")
+            assert run().result is Result.INCOMPLETE
+            told.site.edit("paris-tunnel.yaml", "dh-group99", "dh-group14")
+            told.site.unplugged["tokyo"] = "no route"
+            assert run().result is Result.INCOMPLETE
+    said = [(sent["state"], sent["description"].partition(":")[0]) for sent in server.statuses]
+    assert said == [
+        ("success", "changed"),
+        ("success", "in sync"),
+        ("failure", "refused"),
+        ("pending", "incomplete"),
+    ], "one for each head and result; runs that are alike say nothing"
+    assert "4 tunnel ends proven" not in server.statuses[1]["description"]
+    assert "dh-group99" in server.statuses[2]["description"]
+    assert not told.said
+
+
+def _any_commit(answer: Any, request: Request) -> Answer:
+    """The server knows one commit; here each is it."""
+    from tests.forges import SHA  # noqa: PLC0415
+
+    place, _, commit = request.path.rpartition("/")
+    assert len(commit) == 40
+    request.path = f"{place}/{SHA}"
+    found = answer(request)
+    assert isinstance(found, Answer)
+    return found
+
+
+def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Told) -> None:
+    with forge_server(Kind.GITHUB) as server:
+        server.faults = [Answer(201, {}, after=60)]
+        service = told.site.service()
+        slow = forge(Kind.GITHUB, server.url, PROJECT, Secret(TOKEN.encode()))
+        listener = CommitStatuses("status", lambda: slow, service.wiring.history, "main", "tunnelwright")
+        announcer = Announcer([listener], told.said.append)
+        service.tell = announcer.tell
+        before = time.monotonic()
+        assert service.once().result is Result.CHANGED
+        assert service.once().result is Result.IN_SYNC
+        assert time.monotonic() - before < 5
+        assert until(lambda: len(server.requests) == 1, 5)
+        announcer.close(0.2)
+    assert told.said == ["not all was told within 0.2 seconds: the next run tells it"]
+
+
+def test_what_a_forge_refuses_is_said_once_and_tried_with_each_run(told: Told) -> None:
+    with forge_server(Kind.GITHUB) as server:
+        service = told.site.service()
+        github = forge(Kind.GITHUB, server.url, "acme/gone", Secret(TOKEN.encode()))
+        history = service.wiring.history
+        announcer = Announcer(
+            [CommitStatuses("status", lambda: github, history, "main", "x")], told.said.append
+        )
+        for number in range(1, 4):
+            announcer.tell(service.once())
+            assert until(lambda number=number: len(server.requests) == number, 5)  # type: ignore[misc]
+        announcer.close(5)
+    [said] = told.said
+    assert said.startswith("status: 127.0.0.1:")
+    assert "answered 404" in said
+    assert history.told("status") == {}
+
+
+def test_a_message_when_a_tunnel_goes_down_and_when_it_is_back(tmp_path: Path, inbox: Inbox) -> None:
+    told = Told(followed(tmp_path, managed=("paris",)))
+    told.on = frozenset({Event.DOWN, Event.RECOVERED})
+    for _ in range(4):
+        told.once(inbox)
+    assert inbox.titles() == [("tunnelwright: down", "failure")]
+    assert "- down: tunnel paris-tokyo at paris is configured but down\n" in inbox.messages[0]["message"]
+    told.site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
+    for _ in range(2):
+        told.once(inbox)
+    assert inbox.titles()[1:] == [("tunnelwright: recovered", "success")]
+    assert "tunnel paris-tokyo at paris is no longer down" in inbox.messages[1]["message"]
+
+
+def test_drift_is_information_and_no_alarm(told: Told, inbox: Inbox) -> None:
+    told.once(inbox)
+    assert inbox.titles() == [("tunnelwright: changed", "success")]
+    told.site.routers["paris"].host.table = None
+    assert told.once(inbox).result is Result.CHANGED
+    assert inbox.titles()[1:] == [("tunnelwright: drift", "info")]
+    assert (
+        "paris/firewall/inet tunnelwright had drifted and is as desired again"
+        in (inbox.messages[1]["message"])
+    )
+
+
+def test_what_could_not_be_told_is_told_with_the_next_run(told: Told, inbox: Inbox) -> None:
+    inbox.faults = [Answer(500, {}), Answer(403, {})]
+    assert told.once(inbox).result is Result.CHANGED
+    told.site.routers["paris"].host.table = None
+    assert told.once(inbox).result is Result.CHANGED
+    assert not inbox.messages
+    assert told.said == ["messages: the service did not take the message"] * 2, "once in each process"
+    told.once(inbox)
+    told.once(inbox)
+    assert inbox.titles() == [("tunnelwright: changed, drift", "info")]
+
+
+def test_nobody_takes_messages(told: Told) -> None:
+    inbox = Inbox(Secret(f"json://127.0.0.1:1/{PASSWORD}".encode()))
+    assert told.once(inbox).result is Result.CHANGED
+    assert told.said == ["messages: the service did not take the message"]
+
+
+@pytest.mark.parametrize("url", [f"no://{PASSWORD}", PASSWORD, f"json://:{PASSWORD}@", "\x00\xff"])
+def test_what_is_no_address_is_not_repeated(
+    told: Told, url: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    told.once(Inbox(Secret(url.encode("utf-8", "surrogateescape"))))
+    assert told.said == ["messages: what is in the file is no Apprise URL, such as json://host/path"]
+    captured = capfd.readouterr()
+    assert PASSWORD not in captured.out + captured.err + caplog.text
+
+
+def test_a_long_message_counts_what_it_leaves_out(told: Told) -> None:
+    record = told.once()
+    lines = body([News(Event.DOWN, f"tunnel {number}") for number in range(25)], record).splitlines()
+    assert len(lines) == 22
+    assert lines[20] == "- and 5 more"
+    assert lines[21].startswith("run 1 of ")
+
+
+def test_a_listener_that_fails_keeps_nobody_else_from_hearing(told: Told, inbox: Inbox) -> None:
+    class Deaf:
+        name = "deaf"
+
+        def hear(self, record: RunRecord) -> None:
+            raise TunnelwrightError(f"not listening to {record.trigger}", hint="speak up")
+
+    service = told.site.service()
+    messages = Messages("messages", partial(send, lambda: inbox.url), service.wiring.history, told.on)
+    announcer = Announcer([Deaf(), messages], told.said.append)
+    announcer.tell(service.once())
+    announcer.close(20)
+    assert told.said == ["deaf: not listening to once (speak up)"]
+    assert len(inbox.messages) == 1

@@ -1,0 +1,169 @@
+"""What of some runs is told: what begins, what lasts, what ends."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reconciler.model.record import Result, RunRecord
+from reconciler.service.news import Event, State, is_refused, tell
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+ALL = frozenset(Event)
+HEAD, OTHER = "a" * 40, "b" * 40
+PLAN = {"type": "plan_summary"}
+DOWN = {"type": "down", "tunnel": "a-to-b", "router": "ra"}
+AWAY = {"type": "unreachable", "router": "ra", "reason": "no route"}
+CHANGE = {
+    "type": "resource_change",
+    "router": "ra",
+    "kind": "tunnel",
+    "name": "a-to-b",
+    "action": "update",
+    "reason": "proposals differ",
+    "disruption": "make-before-break",
+}
+BACK = {"type": "rollback", "from": HEAD, "to": OTHER, "reason": "no echo"}
+
+
+def drift(*, held: bool) -> dict[str, Any]:
+    return {"type": "drift", "resource": "ra/tunnel/a-to-b", "reason": "it is missing", "held": held}
+
+
+def run(
+    result: Result, *objects: dict[str, Any], head: str = HEAD, force: str | None = None, message: str = "why"
+) -> RunRecord:
+    return RunRecord(NOW, NOW, "once", head, head if force is None else force, result, message, objects)
+
+
+IN_SYNC = run(Result.IN_SYNC, PLAN)
+
+
+def told(*records: RunRecord, on: frozenset[Event] = ALL) -> list[list[str]]:
+    """The events of each run, as they are told one after the other."""
+    found: list[list[str]] = []
+    lasting: frozenset[State] = frozenset()
+    for record in records:
+        news, lasting = tell([record], lasting, on)
+        found.append([item.event.value for item in news])
+    together, after = tell(records, frozenset(), on)
+    assert [item.event.value for item in together] == [event for events in found for event in events]
+    assert after == lasting
+    return found
+
+
+@pytest.mark.parametrize(
+    ("trouble", "event"),
+    [
+        (run(Result.IN_SYNC, PLAN, DOWN), "down"),
+        (run(Result.INCOMPLETE, PLAN, AWAY), "incomplete"),
+        (run(Result.INCOMPLETE, PLAN), "incomplete"),
+        (run(Result.FAILED), "failed"),
+        (run(Result.FAILED, head="", force=""), "failed"),
+        (run(Result.FAILED, force=""), "refused"),
+        (run(Result.FAILED, PLAN, {"type": "refused"}), "refused"),
+        (run(Result.INCOMPLETE, PLAN, force=OTHER), "refused"),
+        (run(Result.ROLLED_BACK, PLAN, BACK), "rolled-back"),
+        (run(Result.INCOMPLETE, PLAN, BACK), "rolled-back"),
+        (run(Result.HELD, PLAN, CHANGE, drift(held=True)), "drift"),
+    ],
+)
+def test_what_lasts_is_told_when_it_begins_and_when_it_ends(trouble: RunRecord, event: str) -> None:
+    assert told(IN_SYNC, trouble, trouble, trouble, IN_SYNC, IN_SYNC) == [
+        [],
+        [event],
+        [],
+        [],
+        ["recovered"],
+        [],
+    ]
+
+
+def test_what_is_done_is_told_once_and_needs_no_end() -> None:
+    changed = run(Result.CHANGED, PLAN, CHANGE)
+    assert told(changed, IN_SYNC) == [["changed"], []]
+    healed = run(Result.CHANGED, PLAN, CHANGE, drift(held=False))
+    news, lasting = tell([healed], frozenset(), ALL)
+    assert [item.text for item in news] == [
+        "ra/tunnel/a-to-b had drifted and is as desired again: it is missing"
+    ]
+    assert not lasting
+    [first] = tell([changed], frozenset(), ALL)[0]
+    assert first.text == f"{HEAD[:12]}: update ra/tunnel/a-to-b: proposals differ (make-before-break)"
+
+
+def test_drift_and_what_waits_are_no_change_of_the_commit() -> None:
+    waits = {"type": "deferred", "resources": ["ra/tunnel/a-to-b"]}
+    assert told(run(Result.CHANGED, PLAN, CHANGE, waits)) == [[]]
+    assert told(run(Result.CHANGED, PLAN, CHANGE, drift(held=True))) == [["drift"]]
+
+
+def test_down_is_another_thing_than_drift() -> None:
+    both = run(Result.CHANGED, PLAN, DOWN, {**CHANGE, "name": "a-to-c"}, drift(held=False))
+    [events] = told(both)
+    assert sorted(events) == ["changed", "down", "drift"]
+
+
+def test_of_a_commit_that_was_taken_back_it_is_told_once() -> None:
+    back, refused = run(Result.ROLLED_BACK, PLAN, BACK), run(Result.INCOMPLETE, PLAN, force=OTHER)
+    assert told(back, refused, refused, IN_SYNC) == [["rolled-back"], [], [], ["recovered"]]
+    another = run(Result.INCOMPLETE, PLAN, head="c" * 40, force=OTHER)
+    assert told(back, another) == [["rolled-back"], ["refused"]], "nothing has recovered yet"
+
+
+def test_one_trouble_after_the_other_recovers_once() -> None:
+    assert told(run(Result.FAILED), run(Result.INCOMPLETE, PLAN), IN_SYNC) == [
+        ["failed"],
+        ["incomplete"],
+        ["recovered"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "blind",
+    [
+        run(Result.FAILED),
+        run(Result.STOPPED, PLAN),
+        run(Result.INCOMPLETE, PLAN, AWAY),
+        run(Result.INCOMPLETE, PLAN, CHANGE),
+        run(Result.HELD, PLAN, CHANGE),
+    ],
+)
+def test_what_a_run_did_not_see_has_not_ended(blind: RunRecord) -> None:
+    down = run(Result.IN_SYNC, PLAN, DOWN)
+    found = told(down, blind, down)
+    assert found[0] == ["down"]
+    assert "recovered" not in found[1]
+    assert "down" not in found[2]
+
+
+def test_a_tunnel_that_was_proven_is_up() -> None:
+    assert told(run(Result.IN_SYNC, PLAN, DOWN), run(Result.CHANGED, PLAN, CHANGE)) == [
+        ["down"],
+        ["changed", "recovered"],
+    ]
+
+
+def test_each_router_and_each_tunnel_for_itself() -> None:
+    second = {**DOWN, "tunnel": "c-to-d", "router": "rc"}
+    found = told(
+        run(Result.IN_SYNC, PLAN, DOWN),
+        run(Result.IN_SYNC, PLAN, DOWN, second),
+        run(Result.IN_SYNC, PLAN, second),
+    )
+    assert found == [["down"], ["down"], ["recovered"]]
+
+
+def test_only_what_is_asked_for() -> None:
+    down = run(Result.FAILED, PLAN, DOWN)
+    assert told(down, IN_SYNC, on=frozenset({Event.DOWN})) == [["down"], []]
+    assert told(down, IN_SYNC, on=frozenset({Event.RECOVERED})) == [[], []], "nobody was told of its begin"
+
+
+def test_a_refused_head() -> None:
+    assert is_refused(run(Result.INCOMPLETE, force=OTHER))
+    assert not is_refused(run(Result.ROLLED_BACK, force=OTHER))
+    assert not is_refused(run(Result.FAILED, head="", force=""))
+    assert not is_refused(IN_SYNC)
