@@ -43,25 +43,14 @@ def send(url: Callable[[], Secret], news: Sequence[News], record: RunRecord) -> 
 
     Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.
     """
-    address = url().reveal().decode(errors="replace")
-    try:
-        problem = _send(address, news, record)
-    except Exception as error:  # noqa: BLE001 - the plugins of 130 services; one that breaks ends nothing here
-        problem = f"the message could not be sent ({type(error).__name__})"
-    if problem:
-        raise TunnelwrightError(problem) from None
-
-
-def _send(address: str, news: Sequence[News], record: RunRecord) -> str:
-    """Empty, or what is wrong."""
-    # A second that runs without news need not pay.
+    # Some 300 ms, for it and its plugins, that runs without news need not pay.
     import apprise  # noqa: PLC0415
 
     # Its log repeats URLs, and what services answer.
     logging.getLogger("apprise").disabled = True
     service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="tunnelwright", storage_mode="memory"))
-    if not service.add(address):
-        return "what is in the file is no Apprise URL, such as json://host/path"
+    if not service.add(url().reveal().decode(errors="replace")):
+        raise TunnelwrightError("what is in the file is no Apprise URL", hint="such as json://host/path")
     types = {_TYPES[item.event] for item in news}
     sent = service.notify(
         title=title(news),
@@ -70,4 +59,5 @@ def _send(address: str, news: Sequence[News], record: RunRecord) -> str:
         # Plain text: no service takes what routers and commits say for markup.
         body_format=apprise.NotifyFormat.TEXT,
     )
-    return "" if sent else "the service did not take the message"
+    if not sent:
+        raise TunnelwrightError("the service did not take the message")

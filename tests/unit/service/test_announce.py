@@ -138,7 +138,7 @@ def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Told) -> None
         assert time.monotonic() - before < 5
         assert until(lambda: len(server.requests) == 1, 5)
         announcer.close(0.2)
-    assert told.said == ["not all was told within 0.2 seconds: the next run tells it"]
+        assert told.said == ["not all was told within 0.2 seconds: the next run tells it"]
 
 
 def test_what_a_forge_refuses_is_said_once_and_tried_with_each_run(told: Told) -> None:
@@ -208,7 +208,7 @@ def test_what_is_no_address_is_not_repeated(
     told: Told, url: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     told.once(Inbox(Secret(url.encode("utf-8", "surrogateescape"))))
-    assert told.said == ["messages: what is in the file is no Apprise URL, such as json://host/path"]
+    assert told.said == ["messages: what is in the file is no Apprise URL (such as json://host/path)"]
     captured = capfd.readouterr()
     assert PASSWORD not in captured.out + captured.err + caplog.text
 
