@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -13,20 +14,23 @@ from typing import Any
 import pytest
 
 from lab.engine import until
+from reconciler.cli.main import main
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Forge, Kind
-from reconciler.model.errors import TunnelwrightError
+from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
 from reconciler.service.announce import Announcer, CommitStatuses, Messages
 from reconciler.service.message import body, send
 from reconciler.service.news import Event, News
 from tests.documents import SITE, WAN, document
-from tests.forges import PROJECT, TOKEN, Answer, Request, forge_server, listening
+from tests.forges import PROJECT, SHA, TOKEN, Answer, Request, forge_server, listening
+from tests.repositories import new_repository
 from tests.unit.service.followed import KEYED, Followed, followed
 
 # Apprise imports a module that Python 3.13 has no more, and knows it.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+ROOT = Path(__file__).parents[3]
 PASSWORD = "PLANTED-5e1f0a9c7b-password"
 
 
@@ -114,8 +118,6 @@ def test_the_head_gets_a_status_for_each_way_that_a_run_ends(told: Told) -> None
 
 def _any_commit(answer: Any, request: Request) -> Answer:
     """The server knows one commit; here each is it."""
-    from tests.forges import SHA  # noqa: PLC0415
-
     place, _, commit = request.path.rpartition("/")
     assert len(commit) == 40
     request.path = f"{place}/{SHA}"
@@ -211,6 +213,43 @@ def test_what_is_no_address_is_not_repeated(
     assert told.said == ["messages: what is in the file is no Apprise URL (such as json://host/path)"]
     captured = capfd.readouterr()
     assert PASSWORD not in captured.out + captured.err + caplog.text
+
+
+def test_the_command_tells_whom_its_settings_name(
+    tmp_path: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No engine answers it, so no router does."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
+    repository = new_repository(tmp_path / "remote")
+    shutil.copytree(ROOT / "desired_state", tmp_path / "remote" / "desired_state")
+    repository.git.add("--all")
+    repository.git.commit("--message", "tunnels")
+    secrets = {
+        "site-a--site-b.psk": "PLANTED-0f3c2b8e9a7d6c5b4a39281706f5e4d3",
+        "site-a--site-c.psk": "PLANTED-1f3c2b8e9a7d6c5b4a39281706f5e4d3",
+        "token": TOKEN,
+        "chat": inbox.url.reveal().decode(),
+    }
+    for name, text in secrets.items():
+        (tmp_path / name).touch(mode=0o600)
+        (tmp_path / name).write_text(text)
+    with forge_server(Kind.GITEA) as server:
+        any_commit = partial(_any_commit, server.answer)
+        with listening(any_commit, threading.Event()) as host:
+            (tmp_path / "reconcile.yaml").write_text(
+                f"repository: {tmp_path}/remote\nstate: {tmp_path}/state\nsecrets: {tmp_path}\nstatus:\n"
+                f"  {{forge: gitea, url: '{host}/api/v1', project: {PROJECT}, tokenFile: {tmp_path}/token}}\n"
+                f"notify: [{{urlFile: {tmp_path}/chat, on: [incomplete]}}]\n"
+            )
+            words = ["reconcile", "--once", "--lab", "none", "--config", str(tmp_path / "reconcile.yaml")]
+            assert [main(words), main(words)] == [ExitCode.INCOMPLETE] * 2
+    [sent] = server.statuses
+    assert (sent["state"], sent["context"]) == ("pending", "tunnelwright")
+    assert sent["description"].startswith("incomplete: router-a is unreachable: ")
+    [message] = inbox.messages
+    assert message["title"] == "tunnelwright: incomplete"
+    assert "- incomplete: router router-c does not answer: " in message["message"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_long_message_counts_what_it_leaves_out(told: Told) -> None:
