@@ -9,9 +9,9 @@ difference to the next run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from reconciler.establish import establish, terminate
@@ -23,6 +23,7 @@ from reconciler.model.plan import (
     Establish,
     LoadConnection,
     LoadSecret,
+    Operation,
     Phase,
     Plan,
     RemoveFile,
@@ -35,6 +36,7 @@ from reconciler.model.plan import (
     UnloadSecret,
     WriteFile,
 )
+from reconciler.model.router_config import SharedSecret
 from reconciler.model.settings import plain
 from reconciler.routers.protocol import Router
 
@@ -94,10 +96,59 @@ def apply_plan(
                     outcomes[index] = outcome
                     _remember(run, outcome)
                     progress(outcome)
+        _bring_back(run, steps, outcomes)
     finally:
         for connected in run.routers.values():
             connected.close()
     return tuple(outcomes[index] for index in range(len(steps)))
+
+
+def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) -> None:
+    """Where a running tunnel did not move to its new key, let charon prove itself by the key before it again:
+    should the SAs end, new ones come up as before. The new key stays loaded, so a peer that has it already is
+    believed."""
+    stayed = {
+        outcome.step.group: index
+        for index, outcome in outcomes.items()
+        if outcome.status is not Status.DONE
+        and isinstance(outcome.step.operation, Establish)
+        and outcome.step.operation.scope in {Scope.IKE, Scope.CHILD}
+    }
+    problems: dict[str, list[str]] = {group: [] for group in stayed}
+    routers: dict[str, set[str]] = {group: set() for group in stayed}
+    for index, step in enumerate(steps):
+        if step.group in stayed and outcomes[index].status is Status.DONE:
+            try:
+                if _load_former(run.routers[step.router], step.operation):
+                    routers[step.group].add(step.router)
+            except TunnelwrightError as error:
+                problems[step.group].append(f"not at {step.router} ({error.message})")
+    for group, index in stayed.items():
+        if said := [*sorted(routers[group]), *problems[group]]:
+            message = f"{outcomes[index].message}; what ran before is loaded again: {', '.join(said)}"
+            outcomes[index] = replace(outcomes[index], message=message, restored=not problems[group])
+
+
+def _load_former(router: Router, operation: Operation) -> bool:
+    """True when there was anything to load again."""
+    match operation:
+        case LoadSecret(_, former) if former is not None:
+            router.vici.request("load-shared", _shared(former))
+        case LoadConnection(name, _, former) if former is not None:
+            router.vici.request("load-conn", {name: plain(former)})
+        case _:
+            return False
+    return True
+
+
+def _shared(secret: SharedSecret) -> Mapping[str, object]:
+    """As load-shared takes it."""
+    return {
+        "id": secret.id,
+        "type": "ike",
+        "data": secret.secret.reveal(),
+        "owners": list(secret.owners),
+    }
 
 
 def _remember(run: _Run, outcome: Outcome) -> None:
@@ -220,17 +271,11 @@ def _execute(router: Router, step: Step) -> None:
             router.host.add_address(address)
         case ChangeFirewall(document):
             router.host.change_firewall(document)
-        case LoadSecret(secret):
-            message: Mapping[str, object] = {
-                "id": secret.id,
-                "type": "ike",
-                "data": secret.secret.reveal(),
-                "owners": list(secret.owners),
-            }
-            router.vici.request("load-shared", message)
+        case LoadSecret(secret, _):
+            router.vici.request("load-shared", _shared(secret))
         case UnloadSecret(secret_id):
             router.vici.request("unload-shared", {"id": secret_id})
-        case LoadConnection(name, settings):
+        case LoadConnection(name, settings, _):
             router.vici.request("load-conn", {name: plain(settings)})
         case UnloadConnection(name):
             router.vici.request("unload-conn", {"name": name})

@@ -107,6 +107,7 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
     if doomed:
         time.sleep(OVERLAP)
         _retire(vici, doomed)
+    _abandon(vici, [attempt for attempt in attempts.values() if attempt.refused and attempt.old_children])
     for position, attempt in enumerate(pending.values()):
         reason = _explain(vici, attempt.item) if position < _EXPLAIN_AT_MOST else ""
         attempt.refused = reason or f"no CHILD_SA within {patience:g} s"
@@ -183,6 +184,14 @@ def terminate(vici: Vici, connection: str) -> None:
         # The other end may end it at the same moment ("terminated 0 of 1 SAs"); what counts is what is left.
         if any(not sa.ending for sa in read_sas(vici, connection)):
             raise
+
+
+def _abandon(vici: Vici, attempts: Sequence[_Attempt]) -> None:
+    """End what is still negotiating beside an SA that carries on: until charon gave it up by itself, minutes
+    later, the next attempt would join it (ike_sa_manager.c, checkout_by_config), with the key of this one."""
+    if attempts:
+        found = _by_connection(vici, [attempt.item for attempt in attempts])
+        _retire(vici, [("ike-id", sa.id) for sas in found.values() for sa in sas if sa.state == "CONNECTING"])
 
 
 def _retire(vici: Vici, doomed: list[tuple[str, str]]) -> None:

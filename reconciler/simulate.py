@@ -31,8 +31,6 @@ from reconciler.policy import Judgement, judge
 _FINGERPRINT = re.compile(r"(key ike-\S+)-[0-9a-f]+$")
 """At the end of a key's id. That of a stand-in would mean nothing."""
 
-_FOLLOWS_THE_KEY = frozenset({"over_time", "rand_time"})
-
 
 def stand_in(reference: PskRef) -> Secret:
     """A key for where keys are not: equal for references that are equal and written alike."""
@@ -160,7 +158,7 @@ def _of_revisions(change: ResourceChange, base: Fabric, head: Fabric) -> Resourc
 
 def _fields(change: ResourceChange, references: Mapping[str, Live]) -> Iterator[Change]:
     for field in change.changes:
-        if field.source == "sa" or field.path in _FOLLOWS_THE_KEY:
+        if field.source == "sa" or field.path in connections.FOLLOWS_THE_KEY:
             continue
         if field.path == "psk":
             # A renamed tunnel's key gets another id, and is the same key.

@@ -25,8 +25,16 @@ from reconciler.model.plan import (
     UnloadSecret,
     WriteFile,
 )
-from reconciler.model.router_config import PREFIX, Connection, ForeignFile, IkeSa, LiveFile, RouterConfig
-from reconciler.model.settings import UNOBSERVABLE, Change
+from reconciler.model.router_config import (
+    PREFIX,
+    Connection,
+    ForeignFile,
+    IkeSa,
+    LiveFile,
+    RouterConfig,
+    SharedSecret,
+)
+from reconciler.model.settings import UNOBSERVABLE, Change, Settings
 
 
 def tunnel_changes(desired: RouterConfig, live: Live, reconnect: frozenset[str]) -> Iterator[ResourceChange]:
@@ -173,10 +181,13 @@ def _steps(desired: RouterConfig, live: Live, name: str, seen: _Seen) -> Iterato
     mark = files.marked(seen.live_file) if seen.live_file is not None else None
     if mark is not None and (seen.load or seen.load_key):
         yield step(Phase.MARK, f"mark {files.FOLDER}/{path} as changing", WriteFile(path, mark))
+    former, former_key = _before_the_key(live, seen)
     if seen.load_key:
-        yield step(Phase.SECRETS, f"load key {connection.secret.id}", LoadSecret(connection.secret))
+        load_key = LoadSecret(connection.secret, former_key)
+        yield step(Phase.SECRETS, f"load key {connection.secret.id}", load_key)
     if seen.load:
-        yield step(Phase.CONNECTIONS, f"load connection {name}", LoadConnection(name, connection.settings))
+        load = LoadConnection(name, connection.settings, former)
+        yield step(Phase.CONNECTIONS, f"load connection {name}", load)
     switch = _switch(desired.router, group, seen)
     if switch is not None:
         yield switch
@@ -199,6 +210,22 @@ def _steps(desired: RouterConfig, live: Live, name: str, seen: _Seen) -> Iterato
             yield step(Phase.RETIRE, f"unload key {secret_id}", UnloadSecret(secret_id))
         # Last: it tells which keys those are.
         yield step(Phase.RETIRE, f"rename {file.path} to {file.path}{files.ADOPTED}", SetAside(file.path))
+
+
+def _before_the_key(live: Live, seen: _Seen) -> tuple[Settings | None, SharedSecret | None]:
+    """The connection and the key that a running tunnel had before it gets another key, as its file has them:
+    they are loaded again when the peer does not know the new key yet. Nothing else may change with the key:
+    two ends that each go back to their former algorithms would never meet at the new ones."""
+    name, wanted = seen.connection.name, seen.connection.secret.id
+    others = (other for other in live.secret_ids.get(secrets.owner_of(wanted), []) if other != wanted)
+    key = next(filter(None, (files.written_secret(seen.live_file, other) for other in others)), None)
+    before = files.written_connection(seen.live_file, name)
+    if key is None or before is None or not seen.running or seen.stale:
+        return None, None
+    changes = connections.compare(seen.connection.settings, live.state.connections.get(name), before)
+    if {change.path for change in changes} <= connections.FOLLOWS_THE_KEY:
+        return before, key
+    return None, None
 
 
 def _switch(router: str, group: str, seen: _Seen) -> Step | None:

@@ -140,6 +140,11 @@ def _decode_auth(section: Mapping[str, Any]) -> Settings:
     return {"auth": auth, "id": str(section.get("id", ""))}
 
 
+FOLLOWS_THE_KEY = frozenset({"over_time", "rand_time"})
+"""Settings that vary with the key's fingerprint, so that charon takes a connection with another key for
+another one, and sets up a new IKE_SA for it."""
+
+
 def compare(desired: Settings, live: Settings | None, in_file: Settings | None) -> tuple[Change, ...]:
     """Every field of one connection that differs from what is desired.
 

@@ -28,6 +28,7 @@ ADOPTED = ".adopted"
 """What is added to the name of a file that charon is to load no more; no include takes it in."""
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_BASE64 = "0s"
 _LISTS = frozenset({"local_addrs", "remote_addrs", "proposals", "esp_proposals", "local_ts", "remote_ts"})
 
 
@@ -42,7 +43,7 @@ def render(connection: Connection) -> Secret:
 
 
 def _encoded(secret: SharedSecret) -> str:
-    return "0s" + base64.b64encode(secret.secret.reveal()).decode()
+    return _BASE64 + base64.b64encode(secret.secret.reveal()).decode()
 
 
 @cache
@@ -137,7 +138,15 @@ def protected_in(file: LiveFile | None) -> bool:
 
 def connection_in(file: LiveFile | None, connection: str) -> Settings | None:
     """What a router's own file says of a connection; None when it says nothing that can be read."""
-    parsed = _trusted(file)
+    return _connection(_trusted(file), connection)
+
+
+def written_connection(file: LiveFile | None, connection: str) -> Settings | None:
+    """What a router's own file says of a connection, whether or not a change is under way: what ran last."""
+    return _connection(parse(file.content.reveal()) if file is not None else None, connection)
+
+
+def _connection(parsed: Settings | None, connection: str) -> Settings | None:
     section = parsed.get("connections") if parsed is not None else None
     found = section.get(connection) if isinstance(section, Mapping) else None
     return found if isinstance(found, Mapping) else None
@@ -160,6 +169,25 @@ def secret_in(file: LiveFile | None, wanted: SharedSecret) -> WrittenSecret | No
         return None
     owners = tuple(str(value) for key, value in section.items() if key.startswith("id"))
     return WrittenSecret(owners, section.get("secret") == _encoded(wanted))
+
+
+def written_secret(file: LiveFile | None, secret_id: str) -> SharedSecret | None:
+    """A key that a router's own file holds, whether or not a change is under way; None when it has none."""
+    parsed = parse(file.content.reveal()) if file is not None else None
+    sections = parsed.get("secrets") if parsed is not None else None
+    section = sections.get(secret_id) if isinstance(sections, Mapping) else None
+    if not isinstance(section, Mapping):
+        return None
+    owners = tuple(str(value) for key, value in section.items() if key.startswith("id"))
+    encoded = str(section.get("secret", ""))
+    if not encoded.startswith(_BASE64):
+        return None
+    try:
+        return SharedSecret(
+            secret_id, owners, Secret(base64.b64decode(encoded[len(_BASE64) :], validate=True))
+        )
+    except ValueError:
+        return None
 
 
 def is_ours(name: str) -> bool:

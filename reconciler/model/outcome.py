@@ -29,6 +29,8 @@ class Outcome:
     status: Status
     message: str = ""
     seconds: float = 0.0
+    restored: bool = False
+    """Whether the tunnel goes on as before: its SAs run, and its configuration and key are loaded again."""
 
 
 @dataclass(frozen=True, slots=True)

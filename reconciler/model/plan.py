@@ -80,9 +80,11 @@ class ChangeFirewall:
 
 @dataclass(frozen=True, slots=True)
 class LoadSecret:
-    """VICI load-shared."""
+    """VICI load-shared. Of several keys for one peer charon proves itself by the one that was loaded last."""
 
     secret: SharedSecret
+    former: SharedSecret | None = None
+    """The key before it, as the router's file has it: used again when the tunnel does not move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class LoadConnection:
 
     name: str
     settings: Settings
+    former: Settings | None = None
+    """What the router's file says of it, which runs: loaded again when the tunnel does not move."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
 from schemas.keys import AGE_PATH, SEALED_BY_AGE
 
 _RANDOM_BYTES = 32
-_PREVIOUS = ".previous"
 
 
 class KeyFiles:
@@ -69,23 +68,13 @@ class KeyFiles:
         self._encrypt(self._path(name), key, recipients)
         return len(recipients)
 
-    def rotate(self, name: str, *, keep: bool) -> str:
-        """Put a new random key in the place of one; with `keep` the former one goes into a file beside it.
-
-        Returns that file's name, or nothing. Raises SecretUnavailable.
-        """
+    def rotate(self, name: str) -> None:
+        """Put a new random key in the place of one. Raises SecretUnavailable."""
         path = self._path(name)
         recipients = read_recipients(self._tree)
         if not path.is_file():
             raise SecretUnavailable(f"{path} is not there", hint="`tunnelwright secret set` makes it")
-        previous = ""
-        if keep:
-            former = decrypt(path.read_bytes(), read_identities(self.identity))
-            previous = name.removesuffix(SEALED_BY_AGE) + _PREVIOUS + SEALED_BY_AGE
-            # The former key first: whatever happens between, none is lost.
-            self._encrypt(self._path(previous), former, recipients)
         self._encrypt(path, random_key(), recipients)
-        return previous
 
     def rekey(self) -> list[str]:
         """Encrypt every key of the folder to its present recipients; the names of the files.

@@ -267,6 +267,8 @@ def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit
         return Result.CHANGED
     account.notes.append(_listed(problems))
     groups = {outcome.step.group for outcome in undone}
+    # Waiting for a peer that has not got the new key yet is no reason to take the commit back.
+    groups -= {outcome.step.group for outcome in undone if outcome.restored}
     hurt = [
         name
         for name in touched

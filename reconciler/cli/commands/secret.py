@@ -31,9 +31,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     action = actions.add_parser("rotate", help="put a new random key in the place of one")
     action.add_argument("names", nargs="+", metavar="name", help="the files, as documents refer to them")
-    action.add_argument(
-        "--keep-previous", action="store_true", help="keep the former key beside it, for `previousKey`"
-    )
     _shared(action, _rotate)
 
     action = actions.add_parser("rekey", help="encrypt every key to the present recipients")
@@ -89,10 +86,9 @@ def _set(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None
 
 def _rotate(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
     for name in arguments.names:
-        previous = files.rotate(name, keep=arguments.keep_previous)
-        kept = f"; the former one is in {previous}" if previous else ""
-        _say(output, f"{arguments.tree / name}: a new key{kept}")
-        output.objects([{"type": "secret", "action": "rotate", "file": name, "previous": previous or None}])
+        files.rotate(name)
+        _say(output, f"{arguments.tree / name}: a new key")
+        output.objects([{"type": "secret", "action": "rotate", "file": name}])
 
 
 def _rekey(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:

@@ -51,6 +51,8 @@ class Charon:
             case "get-shared":
                 return {"keys": list(self.shared)}
             case "load-shared":
+                # One that is loaded again counts as the last (mem_cred.c, add_shared_unique).
+                self.shared.pop(body["id"], None)
                 self.shared[body["id"]] = body
             case "unload-shared":
                 self.shared.pop(body["id"], None)
@@ -128,7 +130,7 @@ class Charon:
         if found is None or not _compatible(settings, found[1]):
             return "received NO_PROPOSAL_CHOSEN notify error"
         peer_name, theirs = found
-        if not _mirrored(settings, theirs) or self._key(settings) != peer._key(theirs):
+        if not _mirrored(settings, theirs) or not _proven(settings, self._keys(settings), peer._keys(theirs)):
             return "received AUTHENTICATION_FAILED notify error"
         ours_sa = self._running(name, settings)
         if ours_sa is None or ours_sa.peer is None:
@@ -176,11 +178,10 @@ class Charon:
         self.sas.append(sa)
         return sa
 
-    def _key(self, settings: Mapping[str, Any]) -> bytes:
-        """The key whose owners match both identities; of several, the one loaded last."""
+    def _keys(self, settings: Mapping[str, Any]) -> list[bytes]:
+        """The keys whose owners match both identities, the one that was loaded last first."""
         ends = {settings["local"]["id"], settings["remote"]["id"]}
-        fitting = [body["data"] for body in self.shared.values() if ends <= set(body["owners"])]
-        return fitting[-1] if fitting else b""
+        return [body["data"] for body in reversed(self.shared.values()) if ends <= set(body["owners"])]
 
     def _terminate(self, body: Mapping[str, Any]) -> None:
         doomed = [
@@ -215,6 +216,16 @@ def _fingerprint(settings: Mapping[str, Any]) -> str:
 
 def _compatible(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     return ours["version"] == theirs["version"] and bool(set(ours["proposals"]) & set(theirs["proposals"]))
+
+
+def _proven(settings: Mapping[str, Any], ours: list[bytes], theirs: list[bytes]) -> bool:
+    """Each end proves itself by its last key. With IKEv2 the other tries all of its own
+    (psk_authenticator.c), with IKEv1 both have to have the same one."""
+    if not ours or not theirs:
+        return False
+    if settings["version"] == "1":
+        return ours[0] == theirs[0]
+    return ours[0] in theirs and theirs[0] in ours
 
 
 def _mirrored(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:

@@ -129,7 +129,7 @@ def test_keys_of_the_repository_stay_encrypted(folder: Path) -> None:
     said += run(folder, ["peer-sheet", "a-to-c", TREE, *private])
     plan = run(folder, COMMANDS["plan"])
     assert b"no-such-lab" in plan or b"no-engine" in plan, "both keys were opened, and no router"
-    said += plan + run(folder, ["secret", "rotate", "keys/a--b.age", "--keep-previous", *private])
+    said += plan + run(folder, ["secret", "rotate", "keys/a--b.age", *private])
     (folder / TREE / "keys" / "broken.age").write_bytes(b"age-encryption.org/v1\n")
     values.write_text(values.read_text().replace("data:", "data:A", 1))
     said += run(folder, ["secret", "rekey", *private]) + run(folder, COMMANDS["plan"])

@@ -59,17 +59,16 @@ def test_a_weak_key_is_not_written(tmp_path: Path, files: KeyFiles) -> None:
     assert not (tmp_path / "tree" / "keys").exists()
 
 
-def test_rotate_makes_another_key_and_may_keep_the_former_one(tmp_path: Path, files: KeyFiles) -> None:
+def test_rotate_makes_another_key(tmp_path: Path, files: KeyFiles) -> None:
     files.set(NAME, KEY)
-    assert files.rotate(NAME, keep=True) == "keys/a--b.previous.age"
-    assert key_in(tmp_path, "keys/a--b.previous.age") == KEY
+    files.rotate(NAME)
     second = key_in(tmp_path, NAME)
     assert second != KEY
     assert len(second) == 44
-    assert files.rotate(NAME, keep=False) == ""
+    files.rotate(NAME)
     assert key_in(tmp_path, NAME) not in {KEY, second}
     with pytest.raises(SecretUnavailable, match="is not there"):
-        files.rotate("keys/absent.age", keep=False)
+        files.rotate("keys/absent.age")
 
 
 def test_rekey_lets_a_new_recipient_in_and_an_old_one_out(tmp_path: Path, files: KeyFiles) -> None:

@@ -66,8 +66,8 @@ class Followed:
         return self.commit({name: text.replace(old, new)})
 
     def store(self) -> SecretStore:
-        """The one key that all tunnels share."""
-        return SecretStore(self.folder / "secrets", {"KEY": KEY})
+        """The one key that all tunnels share, and the next one."""
+        return SecretStore(self.folder / "secrets", {"KEY": KEY, "NEXT": f"the next {KEY}"})
 
     def connect(self, name: str) -> Router:
         """A router, unless it is unplugged."""

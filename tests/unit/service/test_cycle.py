@@ -282,6 +282,26 @@ def test_a_locked_router_is_left_alone(tmp_path: Path) -> None:
     assert site.once().result is Result.CHANGED
 
 
+def test_a_key_that_the_peer_does_not_have_yet_waits_for_it(tmp_path: Path) -> None:
+    """The peer is not ours: it gets the new key when its administrator comes to it."""
+    site = followed(tmp_path, managed=("paris",))
+    site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
+    assert site.once().result is Result.CHANGED
+    before = spis(site)
+    head = site.edit("paris-tunnel.yaml", "env: KEY", "env: NEXT")
+    for _ in range(2):
+        record = site.once()
+        assert (record.result, record.in_force) == (Result.INCOMPLETE, head), "it is not taken back"
+        assert "what ran before is loaded again: paris" in record.message
+        assert spis(site) == before
+    site.apply_foreign(
+        WAN, document(SITE, "tokyo"), document(KEYED, "tokyo").replace("env: KEY", "env: NEXT")
+    )
+    assert site.once().result is Result.CHANGED
+    assert len(site.routers["paris"].vici.shared) == 1
+    assert site.once().result is Result.IN_SYNC
+
+
 def spis(site: Followed) -> list[str]:
     return [
         child["spi-in"]

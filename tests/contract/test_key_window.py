@@ -1,0 +1,138 @@
+"""Two keys are good while a peer that somebody else manages changes its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from reconciler.model.errors import CommandRejected, RouterUnreachable
+from reconciler.model.fabric import Fabric
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Establish
+from reconciler.observe import read_sas
+from reconciler.routers.protocol import Host, Message, Router, Vici
+from reconciler.run import Applied, apply
+from tests.contract.sites import Site, change_tunnels
+
+OLD, NEW = "the key of this year, which both ends have", "the key of next year, which comes later"
+
+
+def alone(site: Site, name: str, version: int) -> Fabric:
+    """One end, to which the other is a stranger's."""
+    fabric = change_tunnels(site.fabric, ike__version=version, mirror=None)
+    tunnel = fabric.tunnels[name]
+    return replace(fabric, routers={tunnel.router: fabric.routers[tunnel.router]}, tunnels={name: tunnel})
+
+
+def failed(applied: Applied) -> list[str]:
+    return [o.message for o in applied.outcomes if o.status is Status.FAILED]
+
+
+@dataclass
+class Deaf:
+    """A router whose charon takes no key."""
+
+    router: Router
+
+    @property
+    def name(self) -> str:
+        return self.router.name
+
+    @property
+    def host(self) -> Host:
+        return self.router.host
+
+    @property
+    def vici(self) -> Vici:
+        return self
+
+    def close(self) -> None:
+        self.router.close()
+
+    def request(self, command: str, message: Message | None = None) -> Message:
+        if command == "load-shared":
+            raise RouterUnreachable("no route to host", router=self.name)
+        return self.router.vici.request(command, message)
+
+    def stream(self, command: str, event: str, message: Message | None = None) -> Iterator[Message]:
+        return self.router.vici.stream(command, event, message)
+
+    def events(self, event: str, pause: float) -> Iterator[Message | None]:
+        return self.router.vici.events(event, pause)
+
+
+def number_of_sas(router: Router, connection: str) -> int:
+    """Those that are whole."""
+    return sum(sa.state == "ESTABLISHED" and bool(sa.children) for sa in read_sas(router.vici, connection))
+
+
+def end(router: Router, connection: str) -> None:
+    """Terminate what runs, as an administrator or an expiry would."""
+    list(router.vici.stream("terminate", "control-log", {"ike": connection, "timeout": "3000"}))
+
+
+def bring_up(router: Router, child: str) -> None:
+    """As a packet would, which may have done so already."""
+    said = []
+    message = {"ike": "tw-paris-tokyo", "child": child, "timeout": "5000", "loglevel": "1"}
+    try:
+        for event in router.vici.stream("initiate", "control-log", message):
+            said.append(str(event.get("msg")))
+    except CommandRejected as error:
+        assert any("existing duplicate" in line for line in said), (said, error)
+
+
+@pytest.mark.parametrize("version", [2, 1])
+def test_the_old_key_is_used_until_the_peer_has_the_new_one(site: Site, version: int) -> None:
+    paris, tokyo = alone(site, "paris-tokyo", version), alone(site, "tokyo-paris", version)
+    # The first end waits for the second.
+    site.apply(tokyo, psk=OLD, patience=0.1)
+    assert site.apply(paris, psk=OLD).converged
+    early = site.apply(paris, psk=NEW)
+    [message] = failed(early)
+    assert "what ran before is loaded again: paris" in message
+    assert [o.restored for o in early.outcomes if o.status is Status.FAILED] == [True]
+    assert not early.remaining.empty, "the next run tries again"
+
+    router = site.connect("paris")
+    assert number_of_sas(router, "tw-paris-tokyo"), "the old SA carries on"
+    end(router, "tw-paris-tokyo")
+    child = next(iter(site.preview(paris, OLD).desired["paris"].connections["tw-paris-tokyo"].children))
+    bring_up(router, child)
+    assert number_of_sas(router, "tw-paris-tokyo"), "a new one comes up by the old key"
+
+    assert failed(site.apply(paris, psk=NEW)), "still"
+    # Now the peer gets the new key, and nothing else.
+    tokyo_router = site.connect("tokyo")
+    secret = site.preview(tokyo, NEW).desired["tokyo"].connections["tw-tokyo-paris"].secret
+    for old in list(tokyo_router.vici.request("get-shared")["keys"]):
+        tokyo_router.vici.request("unload-shared", {"id": old})
+    tokyo_router.vici.request(
+        "load-shared",
+        {"id": secret.id, "type": "ike", "data": NEW.encode(), "owners": list(secret.owners)},
+    )
+    late = site.apply(paris, psk=NEW)
+    assert late.converged, failed(late)
+    assert len(router.vici.request("get-shared")["keys"]) == 1
+    assert number_of_sas(router, "tw-paris-tokyo")
+
+
+def test_where_one_end_cannot_be_reached_the_other_keeps_its_key(site: Site) -> None:
+    """Both ends are managed; one is lost after the first has loaded the new key."""
+    site.apply(psk=OLD)
+    before = site.preview(psk=NEW)
+    site.verify()
+
+    def connect(name: str) -> Router:
+        router = site.connect(name)
+        return Deaf(router) if name == "tokyo" else router
+
+    applied = apply(before, connect, patience=1)
+    assert [o.restored for o in applied.outcomes if isinstance(o.step.operation, Establish)] == [True]
+    router = site.connect("paris")
+    end(router, "tw-paris-tokyo")
+    bring_up(router, "net")
+    assert number_of_sas(router, "tw-paris-tokyo")
+    assert site.apply(psk=NEW).converged
