@@ -45,8 +45,8 @@ def test_a_stream_to_where_nobody_answers_loses_all(site: Site) -> None:
 def test_a_stream_that_nobody_stops_ends_by_itself(site: Site) -> None:
     host = site.connect("paris").host
     token = host.start_stream("10.1.0.1", "10.1.0.1", 0.02, 1)
-    time.sleep(1.5)
-    assert 40 < host.stop_stream(token).sent < 60
+    time.sleep(2.5)
+    assert 10 < host.stop_stream(token).sent <= 75
     with pytest.raises(CommandRejected):
         host.stop_stream(token)
 
