@@ -71,6 +71,8 @@ def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
             said = f" ({item['seconds'] * 1000:.0f} ms)" if done else f": {item['message']}"
             text = f"  {item['status']}: [{item['router']}] {item['summary']}{said}"
             yield Line(text, "green" if done else "bold red")
+        case "trace":
+            yield Line(f"  meanwhile at {item['router']}: {item['at'][:19]}Z {item['text']}", "yellow")
         case "loss":
             said = cost_text(*(item[key] for key in ("tunnel", "predicted", "lost", "sent", "longest_ms")))
             yield Line(f"  round trips of {said}")

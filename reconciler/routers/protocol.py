@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from reconciler.facets.traces import Trace
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
 
@@ -87,6 +88,10 @@ class Host(Protocol):
 
     def inspect(self) -> HostInspection:
         """Read every firewall rule and route."""
+        ...
+
+    def traces(self, seconds: int) -> tuple[Trace, ...]:
+        """What the router tells of who was at it in so many seconds; nothing where it tells nothing."""
         ...
 
     def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.facets import traces
 from reconciler.model.errors import CommandRejected, Locked
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
@@ -49,6 +50,23 @@ set -eu
 nft -j list ruleset
 echo '{_MARK}'
 ip -4 -j route show table all
+"""
+
+# Each part does without its tool, and without the right to ask.
+_TRACES = f"""
+now=$(date +%s)
+echo "$now ${{SSH_CONNECTION%% *}}"
+echo '{traces.MARK}'
+find "$FOLDER" /etc/swanctl/swanctl.conf -maxdepth 1 -type f -newermt "@$((now - $1))" \\
+    -printf '%T@ %u %f\\n' 2>/dev/null
+echo '{traces.MARK}'
+ps -o etimes=,comm= -C charon-systemd,charon 2>/dev/null
+echo "$(cut -d. -f1 /proc/uptime) uptime"
+echo '{traces.MARK}'
+journalctl --quiet --no-pager --output=short-unix --since="@$((now - $1))" \\
+    SYSLOG_IDENTIFIER=sshd + SYSLOG_IDENTIFIER=sshd-session + SYSLOG_IDENTIFIER=sudo 2>/dev/null |
+    grep -e ': Accepted ' -e 'COMMAND=' | tail -n 50
+true
 """
 
 # A refusal is an answer: what the kernel says of a blackhole goes where a route would stand.
@@ -193,6 +211,10 @@ class ShellHost:
         output = self._script("inspect", _INSPECT).decode()
         ruleset, routes = output.split(f"{_MARK}\n", 1)
         return HostInspection(ruleset, routes)
+
+    def traces(self, seconds: int) -> tuple[traces.Trace, ...]:
+        """Ask its files, its processes and its journal."""
+        return traces.read(self._script("traces", _TRACES, str(seconds)).decode(errors="replace"), seconds)
 
     def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
         """Ask the kernel where it would forward packets, all in one command."""

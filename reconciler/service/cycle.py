@@ -36,6 +36,7 @@ from reconciler.run import (
 )
 from reconciler.secrets import SecretStore
 from reconciler.service.account import Account
+from reconciler.service.meanwhile import ask
 from reconciler.service.mirror import Mirror
 from reconciler.service.seen import Seen
 from reconciler.validate import validate
@@ -174,6 +175,7 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
         for change in seen.plan.changes
         if not by_commit(change.resource)
     ]
+    account.objects += ask(wiring.history, connect, account.seen, wiring.parallelism)
     _tell_missing(wanted.fabric, seen, account)
     if held:
         account.notes.append(

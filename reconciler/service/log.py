@@ -23,6 +23,7 @@ _FINDINGS = {
     "diagnostic": "warning",
     "down": "warning",
     "drift": "info",
+    "trace": "info",
     "unreachable": "warning",
     "withheld": "warning",
     "refused": "error",

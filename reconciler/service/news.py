@@ -111,7 +111,8 @@ def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, 
     for item in _objects(record, "drift"):
         if item["held"]:
             state = State(Event.DRIFT, item["resource"], item["resource"].partition("/")[0])
-            found[state] = f"{item['resource']} has drifted and is left alone: {item['reason']}"
+            meanwhile = _meanwhile(record, state.router)
+            found[state] = f"{item['resource']} has drifted and is left alone: {item['reason']}{meanwhile}"
     looked = bool(_objects(record, "plan_summary"))
     away = {item["router"] for item in _objects(record, "unreachable")}
     # A tunnel that was changed is not among those that are down; only a proof says that it is up.
@@ -133,7 +134,9 @@ def _done(record: RunRecord) -> Iterator[News]:
     drifted = {item["resource"]: item for item in _objects(record, "drift")}
     for resource, item in drifted.items():
         if not item["held"]:
-            yield News(Event.DRIFT, f"{resource} had drifted and is as desired again: {item['reason']}")
+            meanwhile = _meanwhile(record, resource.partition("/")[0])
+            text = f"{resource} had drifted and is as desired again: {item['reason']}{meanwhile}"
+            yield News(Event.DRIFT, text)
     alone = {item["resource"] for item in [*_objects(record, "held"), *drifted.values()]}
     alone |= {resource for item in _objects(record, "deferred") for resource in item["resources"]}
     for item in _objects(record, "resource_change"):
@@ -141,6 +144,12 @@ def _done(record: RunRecord) -> Iterator[News]:
         if resource not in alone:
             what = f"{item['action']} {resource}: {item['reason']} ({item['disruption']})"
             yield News(Event.CHANGED, f"{record.in_force[:12]}: {what}")
+
+
+def _meanwhile(record: RunRecord, router: str) -> str:
+    """What the router told of who was there."""
+    told = [f"{i['at'][:19]}Z {i['text']}" for i in _objects(record, "trace") if i["router"] == router]
+    return f"; meanwhile there: {'; '.join(told)}" if told else ""
 
 
 def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:

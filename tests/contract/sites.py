@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
 from reconciler.model.router_config import InterfaceAddress
@@ -20,6 +22,12 @@ from tests.fabrics import two_routers
 
 PSK_VARIABLE = "LAB_PSK"
 PSK = 'braces{} quote" hash# back\\slash sp ace é 0s='
+
+
+REAL = pytest.mark.parametrize(
+    "site", [pytest.param(kind, marks=pytest.mark.engine) for kind in ("real", "ssh")], indirect=True
+)
+"""For what needs time that passes and files that somebody owns."""
 
 
 @dataclass(frozen=True, slots=True)

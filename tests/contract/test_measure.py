@@ -10,12 +10,8 @@ from reconciler.model.errors import CommandRejected
 from reconciler.model.outcome import IN_FLIGHT
 from reconciler.model.plan import Disruption
 from reconciler.model.router_config import InterfaceAddress
-from tests.contract.sites import Site, change_tunnels
+from tests.contract.sites import REAL, Site, change_tunnels
 
-# In memory no time passes.
-REAL = pytest.mark.parametrize(
-    "site", [pytest.param(kind, marks=pytest.mark.engine) for kind in ("real", "ssh")], indirect=True
-)
 INSIDE = ("10.1.0.1", "10.2.0.1")
 
 

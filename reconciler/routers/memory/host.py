@@ -6,9 +6,11 @@ import fnmatch
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.facets import files as swanctl_files
+from reconciler.facets.traces import Trace
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
@@ -30,6 +32,7 @@ class MemoryHost:
         self.sysctls: dict[str, str] = {}
         self.management: Pair | None = None
         self.files: dict[str, LiveFile] = {}
+        self.told: list[Trace] = []
         self.table: list[dict[str, Any]] | None = None
         """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
 
@@ -50,6 +53,12 @@ class MemoryHost:
         """There is no other table, and no route but to everywhere."""
         self._check("inspect")
         return HostInspection(json.dumps({"nftables": self.table or []}), "[]")
+
+    def traces(self, seconds: int) -> tuple[Trace, ...]:
+        """What a test has put there."""
+        self._check("traces")
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        return tuple(trace for trace in self.told if trace.at >= since)
 
     def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
         """Every packet leaves by an interface of its own."""

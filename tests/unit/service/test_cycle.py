@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.facets.traces import Trace
 from reconciler.locking import locked
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
+from reconciler.report.run_text import run_lines
 from reconciler.routers.memory import MemoryRouter
+from reconciler.service import news
 from tests.documents import SITE, WAN, document
 from tests.unit.service.followed import KEY, KEYED, Followed, followed
 
@@ -300,6 +304,21 @@ def test_a_key_that_the_peer_does_not_have_yet_waits_for_it(tmp_path: Path) -> N
     assert site.once().result is Result.CHANGED
     assert len(site.routers["paris"].vici.shared) == 1
     assert site.once().result is Result.IN_SYNC
+
+
+def test_a_router_that_drifted_is_asked_who_was_there(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.once()
+    paris = site.routers["paris"].host
+    paris.told = [Trace(datetime.now(UTC), "ann logged in from 192.0.2.7")]
+    assert site.once().result is Result.IN_SYNC
+    paris.sysctls.clear()
+    record = site.once()
+    traces = [item for item in record.objects if item["type"] == "trace"]
+    assert [(item["router"], item["text"]) for item in traces] == [("paris", "ann logged in from 192.0.2.7")]
+    assert "ann logged in" in "".join(line.text for line in run_lines(record))
+    told, _ = news.tell([record], frozenset(), frozenset(news.Event))
+    assert [item.event for item in told if "ann logged in from 192.0.2.7" in item.text] == [news.Event.DRIFT]
 
 
 def spis(site: Followed) -> list[str]:

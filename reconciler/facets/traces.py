@@ -1,0 +1,85 @@
+"""Who may have changed a router: what it tells of the time since the last look. Nothing is concluded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+MARK = "--tunnelwright--"
+_MOST = 10
+_LONGEST = 100
+_FILE = re.compile(r"(?P<at>\d+)(?:\.\d+)? (?P<user>\S+) (?P<name>.+)")
+_PROCESS = re.compile(r"\s*(?P<age>\d+) (?P<name>\S+)")
+_JOURNAL = re.compile(r"(?P<at>\d+)(?:\.\d+)? \S+ (?P<by>sshd|sshd-session|sudo)(?:\[\d+\])?: (?P<text>.*)")
+# sshd(8): "Accepted publickey for root from 192.0.2.7 port 50512 ssh2: ED25519 SHA256:…"
+_LOGIN = re.compile(
+    r"Accepted \S+ for (?P<user>\S+) from (?P<address>\S+) port \d+(?: ssh2)?(?:: \S+ (?P<key>SHA256:\S+))?"
+)
+# sudoers(5), "EVENT LOGGING": "ann : TTY=pts/0 ; PWD=/root ; USER=root ; COMMAND=/usr/sbin/nft flush ruleset"
+_SUDO = re.compile(r"\s*(?P<user>\S+) : .*?COMMAND=(?P<program>\S+).*")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Trace:
+    """One thing that a router tells. `at` is by the router's own clock."""
+
+    at: datetime
+    text: str
+
+
+def read(said: str, seconds: int) -> tuple[Trace, ...]:
+    """What a router told of the last so many seconds, the latest ten in the order in which they happened.
+
+    Its sections, divided by MARK: the time and the controller's own address; swanctl files; ages of charon
+    and of the router; lines of the journal. What has another form is passed over.
+    """
+    parts = [part.strip("\n") for part in said.split(f"{MARK}\n")]
+    if len(parts) != 4 or not (first := parts[0].split()) or not first[0].isdigit():
+        return ()
+    now, own = int(first[0]), first[1] if len(first) > 1 else ""
+    found = [*_files(parts[1]), *_starts(parts[2], now), *_journal(parts[3], own)]
+    return tuple(
+        Trace(datetime.fromtimestamp(at, UTC), _plain(text))
+        for at, text in sorted(item for item in found if now - seconds <= item[0] <= now)[-_MOST:]
+    )
+
+
+def _files(text: str) -> Iterator[tuple[int, str]]:
+    for line in text.splitlines():
+        if match := _FILE.fullmatch(line):
+            yield int(match["at"]), f"{match['name']} was written as {match['user']}"
+
+
+def _starts(text: str, now: int) -> Iterator[tuple[int, str]]:
+    for line in text.splitlines():
+        if match := _PROCESS.fullmatch(line):
+            what = "the router" if match["name"] == "uptime" else match["name"]
+            yield now - int(match["age"]), f"{what} was started"
+
+
+def _journal(text: str, own: str) -> Iterator[tuple[int, str]]:
+    ours: list[int] = []
+    for line in text.splitlines():
+        entry = _JOURNAL.fullmatch(line)
+        if entry is None:
+            continue
+        at = int(entry["at"])
+        if entry["by"] == "sudo":
+            # Of a command its program alone: its arguments may hold a key.
+            if match := _SUDO.fullmatch(entry["text"]):
+                yield at, f"{match['user']} ran {match['program']} by sudo"
+        elif login := _LOGIN.match(entry["text"]):
+            if own and login["address"] == own:
+                ours.append(at)
+                continue
+            key = f" ({login['key']})" if login["key"] else ""
+            yield at, f"{login['user']} logged in from {login['address']}{key}"
+    if ours:
+        yield max(ours), f"{len(ours)} logins from {own}, where this controller comes from"
+
+
+def _plain(text: str) -> str:
+    """Text of a router is anybody's: one short line without control characters."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:_LONGEST]

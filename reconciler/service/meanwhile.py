@@ -1,0 +1,45 @@
+"""Who was at a router that drifted: asked of the router itself."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.history.store import History
+from reconciler.model.errors import TunnelwrightError
+from reconciler.run import Connect
+from reconciler.service.seen import Seen
+
+_MOST = 20
+"""Routers that are asked by one run."""
+_LOOK_BACK = 86_400
+"""Seconds, at most."""
+
+
+def ask(history: History, connect: Connect, seen: Seen | None, parallelism: int) -> list[dict[str, Any]]:
+    """What routers tell of the time since the last run, where something differs that did not then, as objects
+    of `--json`. A router that does not tell is no reason to do anything else."""
+    last = next(iter(history.runs(1)), None)
+    if last is None or seen is None:
+        return []
+    known = {item["resource"] for item in last.objects if item["type"] == "drift"}
+    routers = sorted({resource.router for resource in seen.drift if str(resource) not in known})[:_MOST]
+    seconds = min(_LOOK_BACK, int((datetime.now(UTC) - last.finished).total_seconds()) + 1)
+
+    def traces(name: str) -> list[dict[str, Any]]:
+        try:
+            router = connect(name)
+            try:
+                found = router.host.traces(seconds)
+            finally:
+                router.close()
+        except TunnelwrightError:
+            return []
+        return [
+            {"type": "trace", "router": name, "at": trace.at.isoformat(), "text": trace.text}
+            for trace in found
+        ]
+
+    with ThreadPoolExecutor(max_workers=parallelism) as pool:
+        return [item for items in pool.map(traces, routers) for item in items]
