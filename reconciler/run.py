@@ -81,15 +81,27 @@ def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig
 
     Raises SecretUnavailable, and KeysDiffer before anything is touched.
     """
-    wanted = {tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled}
-    shared = fabric.fingerprint_key if wanted else None
-    keys = store.keys(wanted if shared is None else wanted | {shared})
-    _check_equal(fabric, keys)
-    if shared is not None:
-        fingerprint_key = keys[shared]
+    keys = keys_of(fabric, store)
+    if not keys:
+        fingerprint_key = Secret(b"")
+    elif fabric.fingerprint_key is not None:
+        fingerprint_key = keys[fabric.fingerprint_key]
     else:
-        fingerprint_key = store.fingerprint_key() if wanted else Secret(b"")
+        fingerprint_key = store.fingerprint_key()
     return {name: compile_router(fabric, name, keys, fingerprint_key) for name in sorted(fabric.routers)}
+
+
+def keys_of(fabric: Fabric, store: SecretStore) -> dict[PskRef, Secret]:
+    """The key of every enabled tunnel, and the one that makes fingerprints where the fabric names it.
+
+    Raises SecretUnavailable and KeysDiffer.
+    """
+    wanted = {tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled}
+    if wanted and fabric.fingerprint_key is not None:
+        wanted.add(fabric.fingerprint_key)
+    keys = store.keys(wanted)
+    _check_equal(fabric, keys)
+    return keys
 
 
 def _check_equal(fabric: Fabric, keys: Mapping[PskRef, Secret]) -> None:

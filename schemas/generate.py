@@ -11,18 +11,21 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from schemas.kinds import KINDS
-from schemas.reference import pages
+from schemas.reference import pages, settings_page
+from schemas.settings import ReconcileSettings
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = "schemas/json"
 PAGES = "docs/reference/kinds"
 EXAMPLES = "docs/reference/examples"
+SETTINGS_PAGE = "docs/reference/settings.md"
+SETTINGS_EXAMPLE = "docs/reference/reconcile.yaml"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ALL = "tunnelwright.schema.json"
 
 
 def json_schemas() -> dict[str, str]:
-    """File name -> JSON text: one schema for each kind, and one that picks by kind."""
+    """File name -> JSON text: one schema for each kind, one that picks by kind, and one of the settings."""
     schemas: dict[str, JsonValue] = {}
     for kind, model in KINDS.items():
         body = model.model_json_schema(by_alias=True)
@@ -39,19 +42,22 @@ def json_schemas() -> dict[str, str]:
             for kind in KINDS
         ],
     }
+    settings = ReconcileSettings.model_json_schema(by_alias=True)
+    schemas["ReconcileSettings.schema.json"] = {"$schema": _DIALECT, **settings}
     return {name: json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
 
 
 def generated(root: Path = ROOT) -> dict[str, str]:
     """Path below the root -> text, of every file that is made from the models.
 
-    Each kind's page shows its example, which is read from the root. Raises FileNotFoundError when a kind
-    has none, ValueError for what the reference has no words for.
+    Each page shows its example, which is read from the root. Raises FileNotFoundError when there is none,
+    ValueError for what the reference has no words for.
     """
     examples = {
         kind: (root / EXAMPLES / f"{kind}.yaml").read_text(encoding="utf-8") for kind in sorted(KINDS)
     }
     made = {f"{SCHEMAS}/{name}": text for name, text in json_schemas().items()}
+    made[SETTINGS_PAGE] = settings_page((root / SETTINGS_EXAMPLE).read_text(encoding="utf-8"))
     return made | {f"{PAGES}/{name}": text for name, text in pages(examples).items()}
 
 
@@ -72,7 +78,7 @@ def stale(root: Path = ROOT) -> list[str]:
 
 
 def _present(root: Path) -> dict[str, str]:
-    found = [*(root / SCHEMAS).glob("*.json"), *(root / PAGES).glob("*.md")]
+    found = [*(root / SCHEMAS).glob("*.json"), *(root / PAGES).glob("*.md"), *root.glob(SETTINGS_PAGE)]
     return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
 
 
@@ -84,7 +90,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     try:
         problems = stale(root) if check else _write(root)
     except FileNotFoundError as error:
-        problems = [f"{error.filename}: each kind has an example"]
+        problems = [f"{error.filename}: each page has an example"]
     except ValueError as error:
         problems = [str(error)]
     for problem in problems:

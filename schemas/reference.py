@@ -1,4 +1,4 @@
-"""The reference pages, one for each kind and an index, as Markdown made from the models.
+"""The reference pages, one for each kind, an index and one for the settings, as Markdown from the models.
 
 What a page says of a field is what the model's JSON Schema says of it. A description may end with
 `Default: …`, for a default that depends on more than the field.
@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.base import DIAGNOSTICS, PATTERNS, REFUSED, Document
+from schemas.base import DIAGNOSTICS, PATTERNS, REFUSED
 from schemas.kinds import KINDS
+from schemas.settings import ReconcileSettings, settings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from pydantic import BaseModel
 
 Node = Mapping[str, Any]
 """A part of a JSON Schema."""
@@ -52,6 +54,7 @@ _BOUNDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "string": ("minLength", "maxLength", " characters"),
     "array": ("minItems", "maxItems", ""),
     "integer": ("minimum", "maximum", ""),
+    "number": ("minimum", "maximum", ""),
 }
 _PATTERN_CODES: Final = {
     "an IPv4 address": ("invalid-address",),
@@ -62,7 +65,7 @@ _PLAIN = re.compile(r"[A-Za-z@][A-Za-z0-9@._/-]*|[0-9.]+\.[0-9./]+")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a kind, in words. What a field does not have is empty."""
+    """One field of a kind or of the settings, in words. What a field does not have is empty."""
 
     path: str
     """As diagnostics name it: `spec.vip.create.range`, `spec.publicNetworks[].address`."""
@@ -122,8 +125,20 @@ def pages(examples: Mapping[str, str]) -> dict[str, str]:
     return rendered
 
 
-def fields(model: type[Document]) -> Iterator[Field]:
-    """Every field of a kind, each mapping before what is in it. Raises ValueError as `pages` does."""
+def settings_page(example: str) -> str:
+    """The page of the settings, with an example file, as Markdown. Raises ValueError as `pages` does."""
+    return str(
+        _template("settings.md.j2").render(
+            about=_about(ReconcileSettings),
+            fields=tuple(fields(ReconcileSettings)),
+            variables={".".join(setting.path): setting.variable for setting in settings()},
+            example=example.strip(),
+        )
+    )
+
+
+def fields(model: type[BaseModel]) -> Iterator[Field]:
+    """Every field of a model, each mapping before what is in it. Raises ValueError as `pages` does."""
     schema = model.model_json_schema(by_alias=True)
     yield from _fields_in(schema, schema.get("$defs", {}), "")
 
@@ -223,7 +238,7 @@ def _description(node: Node) -> tuple[str, str]:
     return text, "empty" if value in ("", []) else f"`{_flow(value)}`"
 
 
-def _about(model: type[Document]) -> str:
+def _about(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 

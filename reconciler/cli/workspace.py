@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.routers.protocol import Router
     from reconciler.run import Connect
     from reconciler.secrets import SecretStore
-    from reconciler.service.settings import ReconcileSettings
+    from reconciler.service.settings import Effective
 
 
 HISTORY = "history.db"
@@ -70,7 +70,7 @@ def show_findings(found: Iterable[Diagnostic], tree: Path, output: Output) -> No
     output.objects(diagnostic_object(item) for item in placed)
 
 
-def service_settings(path: Path | None, output: Output) -> ReconcileSettings:
+def service_settings(path: Path | None, output: Output) -> Effective:
     """The reconciler's own settings, printing every finding.
 
     Raises SourceUnavailable, and InvalidSettings when there are errors.
@@ -94,7 +94,7 @@ def open_history(config: Path | None, output: Output) -> History:
     """
     from reconciler.history.store import History  # noqa: PLC0415
 
-    return History(Path(service_settings(config, output).state).expanduser() / HISTORY)
+    return History(Path(service_settings(config, output).values.state).expanduser() / HISTORY)
 
 
 def secret_store(arguments: argparse.Namespace) -> SecretStore:

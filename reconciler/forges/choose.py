@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.forges import github, gitlab
-from reconciler.forges.forge import PROJECT, URL, Forge, Kind
+from reconciler.forges.forge import Forge, Kind
 from reconciler.forges.gitea import Gitea
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.secret import Secret
+from schemas.settings import PROJECT, URL
 
 
 def forge(kind: Kind, url: str, project: str, token: Secret) -> Forge:

@@ -8,10 +8,6 @@ from typing import Protocol
 
 from reconciler.model.errors import TunnelwrightError
 
-URL = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"
-"""No user and no password in it: messages name it."""
-PROJECT = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
-
 
 class Kind(StrEnum):
     """The APIs that are spoken. Forgejo speaks Gitea's."""

@@ -1,6 +1,6 @@
 """Key references -> keys: from files, environment variables, age and SOPS files of the repository, Vault."""
 
-from reconciler.secrets.private import read_private
+from reconciler.secrets.private import may_write, read_private
 from reconciler.secrets.store import FINGERPRINT_KEY, SecretStore, default_folder
 from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
 
@@ -9,6 +9,7 @@ __all__ = [
     "STRONG_KEY_HINT",
     "SecretStore",
     "default_folder",
+    "may_write",
     "read_private",
     "weakness",
 ]

@@ -41,3 +41,9 @@ def create_private(path: Path, content: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
+
+
+def may_write(folder: Path) -> bool:
+    """True when files can be made in a folder, which is made first where it is not there."""
+    there = next((place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)

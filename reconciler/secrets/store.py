@@ -13,11 +13,12 @@ from pathlib import Path
 from reconciler.model.errors import SecretUnavailable
 from reconciler.model.fabric import KeySource, PskRef
 from reconciler.model.secret import Secret
-from reconciler.secrets.private import create_private, read_private
+from reconciler.secrets.private import create_private, may_write, read_private
 from reconciler.secrets.provider import Answers, Provider
 
 FINGERPRINT_KEY = "fingerprint.key"
 IDENTITY = "identity.txt"
+_SHARE = "let `fingerprintKey` of FabricDefaults name a key, or put 32 random bytes there"
 
 
 class SecretStore:
@@ -89,9 +90,17 @@ class SecretStore:
         except OSError as error:
             raise SecretUnavailable(
                 f"cannot create {path}: {error.strerror}",
-                hint="let `fingerprintKey` of FabricDefaults name a key, or put 32 random bytes there",
+                hint=_SHARE,
             ) from error
         return read_private(path)
+
+    def check_fingerprint_key(self) -> None:
+        """Raise SecretUnavailable where `fingerprint_key` would; nothing is made."""
+        path = self._folder / FINGERPRINT_KEY
+        if os.access(path, os.F_OK):
+            read_private(path)
+        elif not may_write(self._folder):
+            raise SecretUnavailable(f"cannot create {path}", hint=_SHARE)
 
     def add(self, name: str, key: Secret) -> None:
         """Keep a key in a file of its own, for its owner alone. One that is there already stays.

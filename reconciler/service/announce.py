@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,14 +37,35 @@ class Listener(Protocol):
         ...
 
 
+class Tolerance:
+    """Lets a run go on when what is done beside it fails. `say` gets each failure once, as long as it stays
+    the same."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self._said: dict[str, str] = {}
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Around what may fail, which is called by this name."""
+        try:
+            yield
+        except TunnelwrightError as error:
+            text = f"{error.message}{f' ({error.hint})' if error.hint else ''}"
+            if self._said.get(name) != text:
+                self.say(f"{name}: {text}")
+            self._said[name] = text
+        else:
+            self._said.pop(name, None)
+
+
 class Announcer:
     """Tells the latest run to every listener, in a thread of its own. `say` gets each failure once, as long
     as it stays the same."""
 
     def __init__(self, listeners: Sequence[Listener], say: Callable[[str], None]) -> None:
         self._listeners = listeners
-        self._say = say
-        self._said: dict[str, str] = {}
+        self._tolerance = Tolerance(say)
         self._latest: RunRecord | None = None
         self._closing = False
         self._changed = threading.Condition()
@@ -65,7 +87,7 @@ class Announcer:
         if self._listeners:
             self._thread.join(patience)
             if self._thread.is_alive():
-                self._say(f"not all was told within {patience:g} seconds: the next run tells it")
+                self._tolerance.say(f"not all was told within {patience:g} seconds: the next run tells it")
 
     def _work(self) -> None:
         while True:
@@ -75,18 +97,8 @@ class Announcer:
             if record is None:
                 return
             for listener in self._listeners:
-                self._tell(listener, record)
-
-    def _tell(self, listener: Listener, record: RunRecord) -> None:
-        try:
-            listener.hear(record)
-        except TunnelwrightError as error:
-            text = f"{error.message}{f' ({error.hint})' if error.hint else ''}"
-            if self._said.get(listener.name) != text:
-                self._say(f"{listener.name}: {text}")
-            self._said[listener.name] = text
-        else:
-            self._said.pop(listener.name, None)
+                with self._tolerance.of(listener.name):
+                    listener.hear(record)
 
 
 @dataclass(slots=True)

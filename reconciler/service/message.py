@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import RunRecord
 from reconciler.model.secret import Secret
 from reconciler.service.news import Event, News
+
+if TYPE_CHECKING:
+    import apprise
 
 _MOST = 20
 """Lines of a message; more of them are counted."""
@@ -38,10 +42,10 @@ def body(news: Sequence[News], record: RunRecord) -> str:
     return "\n".join([*lines, f"run {record.id} of {record.finished:%Y-%m-%d %H:%M:%SZ}: {record.result}"])
 
 
-def send(url: Callable[[], Secret], news: Sequence[News], record: RunRecord) -> None:
-    """Send one message to an Apprise URL, which may hold a password.
+def recipient(url: Secret) -> apprise.Apprise:
+    """Who is behind an Apprise URL, which may hold a password. Asks nobody.
 
-    Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.
+    Raises TunnelwrightError when it is none; its words hold nothing of the URL.
     """
     # Some 300 ms, for it and its plugins, that runs without news need not pay.
     import apprise  # noqa: PLC0415
@@ -49,8 +53,19 @@ def send(url: Callable[[], Secret], news: Sequence[News], record: RunRecord) -> 
     # Its log repeats URLs, and what services answer.
     logging.getLogger("apprise").disabled = True
     service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="tunnelwright", storage_mode="memory"))
-    if not service.add(url().reveal().decode(errors="replace")):
+    if not service.add(url.reveal().decode(errors="replace")):
         raise TunnelwrightError("what is in the file is no Apprise URL", hint="such as json://host/path")
+    return service
+
+
+def send(url: Callable[[], Secret], news: Sequence[News], record: RunRecord) -> None:
+    """Send one message to an Apprise URL, which may hold a password.
+
+    Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.
+    """
+    import apprise  # noqa: PLC0415
+
+    service = recipient(url())
     types = {_TYPES[item.event] for item in news}
     sent = service.notify(
         title=title(news),

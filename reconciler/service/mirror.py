@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
 _PATIENCE = 60.0
 """Seconds that the remote has for one fetch."""
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 
 
 class CommitNotTrusted(TunnelwrightError):
     """The commit is not signed by anyone who may."""
+
+
+def without_credentials(text: str) -> str:
+    """Addresses in a text without the user and password that they may hold."""
+    return _CREDENTIALS.sub("", text)
 
 
 class Mirror:
@@ -103,7 +108,7 @@ class Mirror:
             ):
                 yield repository
         except GitCommandError as error:
-            where = f"{_CREDENTIALS.sub('', self._remote)}, branch {self._branch}"
+            where = f"{without_credentials(self._remote)}, branch {self._branch}"
             raise SourceUnavailable(f"{operation} of {where}: {_words(error.stderr)}") from error
         except (GitError, ValueError, OSError) as error:
             raise SourceUnavailable(f"cannot use {self._folder}: {error}") from error
@@ -125,4 +130,4 @@ class Mirror:
 def _words(stderr: str) -> str:
     """The last line that git said, without what it may say of credentials."""
     lines = stderr.strip().removeprefix("stderr: ").strip("' \n").splitlines()
-    return _CREDENTIALS.sub("", lines[-1].strip()) if lines else "no answer"
+    return without_credentials(lines[-1].strip()) if lines else "no answer"

@@ -2,142 +2,156 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, Strict, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ValidationError
 
-from reconciler.forges.forge import PROJECT, URL, Kind
-from reconciler.load import Document
+from reconciler.load import Document, dotted
+from reconciler.load import Path as FieldPath
 from reconciler.load.composer import compose
 from reconciler.load.scalars import resolve
-from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
-from reconciler.service.news import Event
-from reconciler.validate.schema_errors import report_schema_errors
-from schemas.base import SEQUENCE, Model
+from reconciler.service.mirror import without_credentials
+from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
+from schemas.settings import OTHER_VARIABLES, PREFIX, SEPARATOR, ReconcileSettings, Setting, settings
 
-ENVIRONMENT = "TUNNELWRIGHT_"
-_PATH = Field(pattern=r"^(/|~/)")
-FilePath = Annotated[str, _PATH]
-
-
-class SignatureSettings(Model):
-    """Whose commits count. With neither, every commit does."""
-
-    allowed_signers: FilePath | None = Field(
-        default=None, description="SSH keys that may sign: a file as ssh-keygen(1) describes it."
-    )
-    keyring: FilePath | None = Field(default=None, description="A GnuPG home: every key in it may sign.")
+_VARIABLES = {setting.variable: setting for setting in settings()}
+_SECTIONS = sorted({setting.path[0] for setting in _VARIABLES.values() if len(setting.path) > 1})
+_LISTS = ("notify",)
 
 
-class ListenSettings(Model):
-    """Where the service answers: `/healthz`, `/metrics`, and `/webhook` when there is a secret for it."""
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The settings that count, and where each of them was said."""
 
-    address: str = Field(default="127.0.0.1", description="The address to listen at.")
-    port: int = Field(default=8080, ge=0, le=65535, description="The port; 0 takes a free one.")
-    webhook_secret_file: FilePath | None = Field(
-        default=None,
-        description="A file with what signs webhooks, for its owner alone. Without it there are none.",
-    )
+    values: ReconcileSettings
+    document: Document
+    variables: Mapping[FieldPath, str]
+    """Where a variable has replaced what the file says: its name."""
 
+    def where(self, path: FieldPath) -> Location:
+        """Where a setting was said: in the file, by a variable, or nowhere (`default`). Of a section, where
+        the first of it was said."""
+        if path in self.variables:
+            return _location(self.variables[path])
+        if _has(self.document.data, path):
+            return self.document.locate(path)
+        inside = (name for known, name in self.variables.items() if known[: len(path)] == path)
+        return next(map(_location, inside), Location("default"))
 
-class StatusSettings(Model):
-    """Where commits get a status."""
-
-    forge: Annotated[Kind, Strict(False)] = Field(description="Whose API it is; Forgejo's is Gitea's.")
-    url: str = Field(default="", pattern=URL, description="The API's address. Default: the public one.")
-    project: str = Field(pattern=PROJECT, description="`owner/name`; for GitLab also a number.")
-    token_file: FilePath = Field(description="A file with the token, for its owner alone.")
-    context: str = Field(
-        default="tunnelwright", min_length=1, max_length=100, description="The name of the status."
-    )
-
-    @model_validator(mode="after")
-    def _has_address(self) -> StatusSettings:
-        if self.forge is Kind.GITEA and not self.url:
-            raise PydanticCustomError(
-                "missing", "{problem}", {"problem": "a Gitea has no public address: `url` is missing"}
+    def said(self) -> list[tuple[str, object, Location]]:
+        """Every setting by its dotted path, with its value (None for one that is not set) and where it was
+        said, in the order of the reference. User and password of the repository's address are left out."""
+        return [
+            (
+                dotted(path),
+                without_credentials(value) if path == ("repository",) and isinstance(value, str) else value,
+                self.where(path),
             )
-        return self
+            for path, value in _leaves(self.values, ())
+        ]
 
 
-class NotifySettings(Model):
-    """Who gets messages, and of what."""
-
-    url_file: FilePath = Field(description="A file with one Apprise URL, for its owner alone.")
-    on: Annotated[tuple[Annotated[Event, Strict(False)], ...], SEQUENCE] = Field(
-        default=tuple(event for event in Event if event is not Event.CHANGED),
-        min_length=1,
-        description="What a message is about. Default: all but `changed`.",
-    )
-
-
-class ReconcileSettings(Model):
-    """All of it."""
-
-    repository: str = Field(min_length=1, description="What `git fetch` takes: an address, or a path.")
-    branch: str = Field(default="main", pattern=r"^[A-Za-z0-9._/-]+$", description="The branch to follow.")
-    folder: str = Field(default="desired_state", description="The folder of the desired state in it.")
-    state: FilePath = Field(default="~/.local/state/tunnelwright", description="The service's own folder.")
-    secrets: FilePath | None = Field(default=None, description="The folder of the key files.")
-    interval: float = Field(default=60, ge=1, le=86_400, description="Seconds between two looks.")
-    jitter: float = Field(
-        default=0.1, ge=0, le=1, description="Share of the interval that is left to chance."
-    )
-    parallelism: int = Field(default=10, ge=1, le=1000, description="Routers worked on at once.")
-    wait: float = Field(default=10, ge=0, le=600, description="Seconds that new tunnels have to come up.")
-    rollback: bool = Field(
-        default=True, description="Whether a commit that does not prove good is taken back."
-    )
-    signatures: SignatureSettings = Field(
-        default_factory=SignatureSettings, description="Whose commits count."
-    )
-    metrics_file: FilePath | None = Field(
-        default=None,
-        description="Where metrics are written after each run, for the textfile collector of node_exporter.",
-    )
-    log_format: Literal["text", "json"] = Field(
-        default="text", description="How runs are told: a line for people, or events as JSON objects."
-    )
-    listen: ListenSettings | None = Field(default=None, description="Without it the service does not listen.")
-    status: StatusSettings | None = Field(default=None, description="Without it commits get no status.")
-    notify: Annotated[tuple[NotifySettings, ...], SEQUENCE] = Field(
-        default=(), description="Messages to people; without it there are none."
-    )
-
-
-def read_settings(
-    path: Path | None, environment: Mapping[str, str], found: Diagnostics
-) -> ReconcileSettings | None:
+def read_settings(path: Path | None, environment: Mapping[str, str], found: Diagnostics) -> Effective | None:
     """The settings of a file, or of the environment alone; None when there are errors, which are in `found`.
 
-    `TUNNELWRIGHT_INTERVAL=30` replaces `interval`; settings in sections have no variable.
+    `TUNNELWRIGHT_LISTEN__PORT=8081` replaces `listen.port`, and makes the section that the file has not.
     Raises SourceUnavailable.
     """
     document = _read(path, found)
+    _check_names(environment, found)
     if document is None:
         return None
-    data: dict[str, Any] = dict(document.data) if isinstance(document.data, dict) else {}
-    replaced = {}
-    for name, field in ReconcileSettings.model_fields.items():
-        variable = f"{ENVIRONMENT}{name.upper()}"
-        if variable in environment:
-            key = field.alias or name
-            text = environment[variable]
-            data[key] = text if field.annotation in {str, str | None} else resolve(text)
-            replaced[key] = Location(f"environment variable {variable}")
+    data: dict[str, Any] = deepcopy(document.data) if isinstance(document.data, dict) else {}
+    variables: dict[FieldPath, str] = {}
+    for variable, setting in _VARIABLES.items():
+        if variable in environment and _put(data, setting, environment[variable]):
+            variables[setting.path] = variable
     try:
-        settings = ReconcileSettings.model_validate(data)
+        values = ReconcileSettings.model_validate(data)
     except ValidationError as error:
         problems = Diagnostics()
         report_schema_errors(error, ReconcileSettings, document, problems)
-        found.extend(replace(item, location=replaced.get(item.path, item.location)) for item in problems)
+        found.extend(_placed(item, variables) for item in problems)
         return None
-    return None if found.errors else settings
+    return None if found.errors else Effective(values, document, variables)
+
+
+def _put(data: dict[str, Any], setting: Setting, text: str) -> bool:
+    """Whether the value has a place: what should be a section and is none stays, for the model to refuse."""
+    mapping = data
+    for name in setting.path[:-1]:
+        if mapping.get(name) is None:
+            mapping[name] = {}
+        if not isinstance(mapping[name], dict):
+            return False
+        mapping = mapping[name]
+    mapping[setting.path[-1]] = text if setting.is_text else resolve(text)
+    return True
+
+
+def _placed(item: Diagnostic, variables: Mapping[FieldPath, str]) -> Diagnostic:
+    """What a variable said is blamed on the variable; what is missing could be said by one."""
+    for path, variable in variables.items():
+        if item.path == dotted(path):
+            return replace(item, location=_location(variable))
+    if item.code == "missing-field":
+        named = [setting.variable for setting in _VARIABLES.values() if dotted(setting.path) == item.path]
+        return replace(item, hint=f"the file says it, or the variable {named[0]}") if named else item
+    return item
+
+
+def _check_names(environment: Mapping[str, str], found: Diagnostics) -> None:
+    """Report variables that are meant for settings and are none. Others have the prefix too: keys may."""
+    known = [variable.removeprefix(PREFIX) for variable in _VARIABLES]
+    for variable in sorted(environment):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in known or variable in OTHER_VARIABLES:
+            continue
+        section = name.partition(SEPARATOR)[0].lower()
+        if section in _LISTS:
+            message, allowed = f"{section!r} is a list, and lists have no variable", ""
+            hint = "say it in the file"
+        else:
+            hint = did_you_mean(name, known)
+            if not (hint or SEPARATOR in name or section in _SECTIONS):
+                continue
+            message = "this variable is no setting"
+            inside = [v for v in _VARIABLES if v.startswith(f"{PREFIX}{section.upper()}{SEPARATOR}")]
+            allowed = ", ".join(inside or _VARIABLES)
+            hint = hint.replace("'", f"'{PREFIX}", 1)
+        found.error("unknown-field", _location(variable), message, allowed=allowed, hint=hint)
+
+
+def _has(data: object, path: FieldPath) -> bool:
+    for part in path:
+        known = data.keys() if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+        if part not in known:
+            return False
+        data = data[part]  # type: ignore[index]
+    return True
+
+
+def _location(variable: str) -> Location:
+    return Location(f"environment variable {variable}")
+
+
+def _leaves(model: BaseModel, path: FieldPath) -> Iterator[tuple[FieldPath, object]]:
+    for name, field in type(model).model_fields.items():
+        here, value = (*path, field.alias or name), getattr(model, name)
+        items = list(enumerate(value)) if isinstance(value, tuple) else []
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, here)
+        elif any(isinstance(item, BaseModel) for _, item in items):
+            for number, item in items:
+                yield from _leaves(item, (*here, number))
+        else:
+            yield here, list(value) if isinstance(value, tuple) else value
 
 
 def _read(path: Path | None, found: Diagnostics) -> Document | None:

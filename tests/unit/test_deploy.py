@@ -58,7 +58,7 @@ def test_the_settings_of_the_container_are_valid() -> None:
     settings = read_settings(DEPLOY / "container" / "reconcile.yaml", {}, found)
     assert not found.errors
     assert settings is not None
-    assert settings.listen is not None
+    assert settings.values.listen is not None
 
 
 def test_the_image_has_what_was_tested() -> None:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.cli import options
 from reconciler.model.errors import ExitCode
+from reconciler.report.line import Line
 
 if TYPE_CHECKING:
     from reconciler.cli.output import Output
     from reconciler.model.record import RunRecord
+    from reconciler.secrets import SecretStore
     from reconciler.service.announce import Announcer
     from reconciler.service.cycle import Wiring
     from reconciler.service.loop import Service
     from reconciler.service.metrics import Metrics
-    from reconciler.service.settings import ReconcileSettings
+    from reconciler.service.mirror import Mirror
+    from reconciler.service.settings import Effective
     from reconciler.service.web import WebServer
+    from schemas.settings import ReconcileSettings
 
 _TOLD_WITHIN = 30.0
 """Seconds that forges and message services have when the command ends."""
@@ -30,27 +35,38 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command."""
     parser = subparsers.add_parser("reconcile", help="follow a repository: fetch, plan, apply, prove, record")
     options.add_settings(parser)
-    parser.add_argument("--once", action="store_true", help="one run, then end; for cron and timers")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--once", action="store_true", help="one run, then end; for cron and timers")
+    instead.add_argument(
+        "--check",
+        action="store_true",
+        help="only say what the settings are, and what of that a service could not use",
+    )
     parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
     options.add_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run once, or until a signal comes."""
+    """Run once, or until a signal comes; or only look at what a run would need."""
     import signal  # noqa: PLC0415
 
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import service_settings  # noqa: PLC0415
+    from reconciler.service.announce import Tolerance  # noqa: PLC0415
     from reconciler.service.log import EventLog  # noqa: PLC0415
     from reconciler.service.loop import Service  # noqa: PLC0415
     from reconciler.service.metrics import Metrics  # noqa: PLC0415
 
     output = Output(arguments)
-    settings = service_settings(arguments.config, output)
+    effective = service_settings(arguments.config, output)
+    if arguments.check:
+        return _check(effective, output)
+    settings = effective.values
     wiring = _wiring(settings, arguments.lab)
     metrics = Metrics(wiring.history)
     announcer = _announcer(settings, wiring)
+    tolerance = Tolerance(_warn)
     log = EventLog(sys.stdout) if settings.log_format == "json" and not output.json else None
     wiring = replace(wiring, saw=metrics.saw, progress=wiring.progress if log is None else log.step)
 
@@ -61,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
             _tell(output, record, full=arguments.once)
         metrics.ended(record)
         if settings.metrics_file is not None:
-            metrics.write(Path(settings.metrics_file).expanduser())
+            with tolerance.of("metricsFile"):
+                metrics.write(Path(settings.metrics_file).expanduser())
         announcer.tell(record)
 
     service = Service(wiring, settings.interval, settings.jitter, tell)
@@ -97,15 +114,50 @@ def _exit_code(record: RunRecord) -> ExitCode:
     return ExitCode.ERROR if record.result is Result.FAILED else ExitCode.INCOMPLETE
 
 
-def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
-    from reconciler.cli.workspace import HISTORY, connector  # noqa: PLC0415
-    from reconciler.history.store import History  # noqa: PLC0415
-    from reconciler.secrets import SecretStore, default_folder  # noqa: PLC0415
-    from reconciler.service.cycle import Wiring  # noqa: PLC0415
+def _warn(text: str) -> None:
+    sys.stderr.write(f"warning: {text}\n")
+
+
+def _check(effective: Effective, output: Output) -> ExitCode:
+    from reconciler.cli.workspace import HISTORY  # noqa: PLC0415
+    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
+    from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
+    from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
+    from reconciler.report.settings_text import setting_lines, setting_objects  # noqa: PLC0415
+    from reconciler.service.check import Check  # noqa: PLC0415
+
+    settings = effective.values
+    said = effective.said()
+    output.lines(setting_lines(said))
+    output.objects(setting_objects(said))
+    found = Diagnostics()
+    mirror = _mirror(settings)
+    history = Path(settings.state).expanduser() / HISTORY
+    check = Check(effective, mirror, _store(settings), _trust(settings, mirror), history, found)
+    ready = check.run()
+    output.lines(diagnostic_lines(found), sys.stderr)
+    output.objects(diagnostic_object(item) for item in found)
+    if ready is None:
+        return check.exit_code
+    output.lines([Line(f"Ready: {ready}", "green")])
+    output.objects([{"type": "ready", **asdict(ready)}])
+    return ExitCode.OK
+
+
+def _mirror(settings: ReconcileSettings) -> Mirror:
     from reconciler.service.mirror import Mirror  # noqa: PLC0415
 
-    state = Path(settings.state).expanduser()
-    mirror = Mirror(state / "repository.git", settings.repository, settings.branch, settings.folder)
+    folder = Path(settings.state).expanduser() / "repository.git"
+    return Mirror(folder, settings.repository, settings.branch, settings.folder)
+
+
+def _store(settings: ReconcileSettings) -> SecretStore:
+    from reconciler.secrets import SecretStore, default_folder  # noqa: PLC0415
+
+    return SecretStore(default_folder() if settings.secrets is None else Path(settings.secrets).expanduser())
+
+
+def _trust(settings: ReconcileSettings, mirror: Mirror) -> Callable[[str], None]:
     signers, keyring = (
         None if path is None else Path(path).expanduser()
         for path in (settings.signatures.allowed_signers, settings.signatures.keyring)
@@ -115,14 +167,21 @@ def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
         if signers is not None or keyring is not None:
             mirror.check_signature(commit, signers, keyring)
 
+    return trust
+
+
+def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
+    from reconciler.cli.workspace import HISTORY, connector  # noqa: PLC0415
+    from reconciler.history.store import History  # noqa: PLC0415
+    from reconciler.service.cycle import Wiring  # noqa: PLC0415
+
+    mirror = _mirror(settings)
     return Wiring(
         mirror=mirror,
-        history=History(state / HISTORY),
-        store=SecretStore(
-            default_folder() if settings.secrets is None else Path(settings.secrets).expanduser()
-        ),
+        history=History(Path(settings.state).expanduser() / HISTORY),
+        store=_store(settings),
         connector=lambda fabric: connector(fabric, lab),
-        trust=trust,
+        trust=_trust(settings, mirror),
         parallelism=settings.parallelism,
         patience=settings.wait,
         rollback=settings.rollback,
@@ -134,18 +193,16 @@ def _announcer(settings: ReconcileSettings, wiring: Wiring) -> Announcer:
     from reconciler.secrets import read_private  # noqa: PLC0415
     from reconciler.service.announce import Announcer, CommitStatuses, Listener, Messages  # noqa: PLC0415
 
-    def say(text: str) -> None:
-        sys.stderr.write(f"warning: {text}\n")
-
     listeners: list[Listener] = []
     if (status := settings.status) is not None:
         from reconciler.forges.choose import forge  # noqa: PLC0415
+        from reconciler.forges.forge import Kind  # noqa: PLC0415
 
         token = Path(status.token_file).expanduser()
         listeners.append(
             CommitStatuses(
-                f"status at {status.forge.value} {status.project} ({status.context})",
-                lambda: forge(status.forge, status.url, status.project, read_private(token)),
+                f"status at {status.forge} {status.project} ({status.context})",
+                lambda: forge(Kind(status.forge), status.url, status.project, read_private(token)),
                 wiring.history,
                 settings.branch,
                 status.context,
@@ -153,6 +210,7 @@ def _announcer(settings: ReconcileSettings, wiring: Wiring) -> Announcer:
         )
     for notify in settings.notify:
         from reconciler.service.message import send  # noqa: PLC0415
+        from reconciler.service.news import Event  # noqa: PLC0415
 
         url = Path(notify.url_file).expanduser()
         on = sorted(notify.on)
@@ -161,10 +219,10 @@ def _announcer(settings: ReconcileSettings, wiring: Wiring) -> Announcer:
                 f"messages to {url} ({', '.join(on)})",
                 partial(send, partial(read_private, url)),
                 wiring.history,
-                frozenset(on),
+                frozenset(map(Event, on)),
             )
         )
-    return Announcer(listeners, say)
+    return Announcer(listeners, _warn)
 
 
 def _listen(settings: ReconcileSettings, service: Service, metrics: Metrics) -> WebServer | None:

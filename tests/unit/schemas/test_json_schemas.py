@@ -13,6 +13,7 @@ from referencing import Registry, Resource
 from reconciler.load import load_tree
 from schemas.generate import ROOT, SCHEMAS, json_schemas
 from schemas.kinds import KINDS
+from schemas.settings import ReconcileSettings
 
 
 def validator() -> Draft202012Validator:
@@ -67,6 +68,7 @@ def _types(annotation: object) -> list[type[BaseModel]]:
 
 def test_every_field_is_described_with_an_example() -> None:
     seen: set[type[BaseModel]] = set()
+    models(ReconcileSettings, seen)
     for kind in KINDS.values():
         models(kind, seen)
     bare = [

@@ -11,12 +11,14 @@ from reconciler.forges.forge import Kind
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode
 from reconciler.service.news import Event
-from reconciler.service.settings import ReconcileSettings, read_settings
+from reconciler.service.settings import read_settings
+from schemas.settings import ReconcileSettings
 
 
 def read(path: Path | None, **environment: str) -> tuple[ReconcileSettings | None, list[str]]:
     found = Diagnostics()
-    settings = read_settings(path, environment, found)
+    effective = read_settings(path, environment, found)
+    settings = None if effective is None else effective.values
     return settings, [f"{item.location}: {item.message}" for item in found]
 
 

@@ -1,0 +1,263 @@
+"""The settings of `tunnelwright reconcile`: the models of its file, and the variable of each setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.base import SEQUENCE, Model
+
+PREFIX: Final = "TUNNELWRIGHT_"
+"""What the name of every variable begins with."""
+
+SEPARATOR: Final = "__"
+"""What stands between a section and its field in the name of a variable."""
+
+OTHER_VARIABLES: Final = frozenset(
+    {"TUNNELWRIGHT_IDENTITY", "TUNNELWRIGHT_LAB_BASE", "TUNNELWRIGHT_LAB_STATE"}
+)
+"""Variables with the prefix that are no settings, and are read elsewhere."""
+
+URL: Final = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"
+"""No user and no password in it: messages name it."""
+PROJECT: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
+_PATH: Final = "^(/|~/)"
+
+FilePath = Annotated[str, Field(pattern=_PATH)]
+
+
+def _path_of_a_secret(value: object) -> object:
+    if not (isinstance(value, str) and value.startswith(("/", "~/"))):
+        raise PydanticCustomError(
+            "invalid_path",
+            "what stands here is no path; it is not shown, since it may be the secret itself",
+            {"expected": "an absolute path, or one that begins with ~/"},
+        )
+    return value
+
+
+SecretPath = Annotated[
+    str, BeforeValidator(_path_of_a_secret), WithJsonSchema({"type": "string", "pattern": _PATH})
+]
+"""The path of a file that holds a secret. Messages never repeat what stands in its place."""
+
+EventName = Literal["rolled-back", "refused", "failed", "incomplete", "down", "drift", "changed", "recovered"]
+
+
+class SignatureSettings(Model):
+    """Whose commits count. With neither, every commit does."""
+
+    allowed_signers: FilePath | None = Field(
+        default=None,
+        description='SSH keys that may sign: a file as ssh-keygen(1), "ALLOWED SIGNERS", describes it.',
+        examples=["/etc/tunnelwright/signers"],
+    )
+    keyring: FilePath | None = Field(
+        default=None,
+        description="A GnuPG home: every key in it may sign.",
+        examples=["/etc/tunnelwright/gnupg"],
+    )
+
+
+class ListenSettings(Model):
+    """Where the service answers: `/healthz`, `/metrics`, and `/webhook` when there is a secret for it."""
+
+    address: str = Field(
+        default="127.0.0.1",
+        description="The address to listen at.",
+        examples=["0.0.0.0"],  # noqa: S104
+    )
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="The port; 0 takes a free one.", examples=[9000]
+    )
+    webhook_secret_file: SecretPath | None = Field(
+        default=None,
+        description="A file with what signs webhooks, for its owner alone. Without it there are none.",
+        examples=["/etc/tunnelwright/webhook.secret"],
+    )
+
+
+class StatusSettings(Model):
+    """Where commits get a status."""
+
+    forge: Literal["github", "gitlab", "gitea"] = Field(
+        description="Whose API it is; Forgejo's is Gitea's.", examples=["github"]
+    )
+    url: str = Field(
+        default="",
+        pattern=URL,
+        description=(
+            "The API's address: a server of one's own has `https://HOST/api/v3` (GitHub), "
+            "`https://HOST/api/v4` (GitLab), `https://HOST/api/v1` (Gitea, which has to be named). "
+            "Default: the public one."
+        ),
+        examples=["https://git.example.net/api/v4"],
+    )
+    project: str = Field(
+        pattern=PROJECT,
+        description="`owner/name`; for GitLab the whole path, or the project's number in quotes.",
+        examples=["acme/tunnels"],
+    )
+    token_file: SecretPath = Field(
+        description="A file with the token, for its owner alone; read anew each time.",
+        examples=["/etc/tunnelwright/github.token"],
+    )
+    context: str = Field(
+        default="tunnelwright",
+        min_length=1,
+        max_length=100,
+        description="The name of the status.",
+        examples=["tunnels/production"],
+    )
+
+    @model_validator(mode="after")
+    def _has_address(self) -> StatusSettings:
+        if self.forge == "gitea" and not self.url:
+            raise PydanticCustomError(
+                "missing", "{problem}", {"problem": "a Gitea has no public address: `url` is missing"}
+            )
+        return self
+
+
+class NotifySettings(Model):
+    """Who gets messages, and of what."""
+
+    url_file: SecretPath = Field(
+        description="A file with one Apprise URL, for its owner alone.",
+        examples=["/etc/tunnelwright/pager.url"],
+    )
+    on: Annotated[tuple[EventName, ...], SEQUENCE] = Field(
+        default=tuple(name for name in get_args(EventName) if name != "changed"),
+        min_length=1,
+        description="What a message is about. Default: all but `changed`.",
+        examples=[["down", "rolled-back"]],
+    )
+
+
+class ReconcileSettings(Model):
+    """Settings of `tunnelwright reconcile`: one YAML file, of which variables may replace single values."""
+
+    repository: str = Field(
+        min_length=1,
+        description="What `git fetch` takes: an address, or a path.",
+        examples=["https://git.example.net/network/tunnels.git"],
+    )
+    branch: str = Field(
+        default="main",
+        pattern=r"^[A-Za-z0-9._/-]+$",
+        description="The branch to follow.",
+        examples=["production"],
+    )
+    folder: str = Field(
+        default="desired_state",
+        description="The folder of the desired state in the repository.",
+        examples=["network/tunnels"],
+    )
+    state: FilePath = Field(
+        default="~/.local/state/tunnelwright",
+        description="The service's own folder: the copy of the repository, and the history.",
+        examples=["/var/lib/tunnelwright"],
+    )
+    secrets: FilePath | None = Field(
+        default=None,
+        description=(
+            "The folder of the key files, one key a file, each for its owner alone. "
+            "Default: ~/.config/tunnelwright/secrets, or below `$XDG_CONFIG_HOME` where that is set."
+        ),
+        examples=["/etc/tunnelwright/keys"],
+    )
+    interval: float = Field(
+        default=60, ge=1, le=86_400, description="Seconds between two looks.", examples=[30]
+    )
+    jitter: float = Field(
+        default=0.1, ge=0, le=1, description="Share of the interval that is left to chance.", examples=[0.2]
+    )
+    parallelism: int = Field(
+        default=10, ge=1, le=1000, description="Routers worked on at once.", examples=[50]
+    )
+    wait: float = Field(
+        default=10, ge=0, le=600, description="Seconds that new tunnels have to come up.", examples=[30]
+    )
+    rollback: bool = Field(
+        default=True,
+        description="Whether a commit that does not prove good is taken back.",
+        examples=[False],
+    )
+    signatures: SignatureSettings = Field(
+        default_factory=SignatureSettings,
+        description=(
+            "Whose commits count: the head of the branch has to be signed by one of these keys. With neither "
+            "of the two, every commit counts."
+        ),
+        examples=[{"allowedSigners": "/etc/tunnelwright/signers"}],
+    )
+    metrics_file: FilePath | None = Field(
+        default=None,
+        description="Where metrics are written after each run, for the textfile collector of node_exporter.",
+        examples=["/var/lib/node_exporter/tunnelwright.prom"],
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="How runs are told: a line for people, or events as JSON objects.",
+        examples=["json"],
+    )
+    listen: ListenSettings | None = Field(
+        default=None,
+        description=(
+            "Where the service answers: `/healthz`, `/metrics`, and `/webhook` where there is a secret. "
+            "Without it the service does not listen."
+        ),
+        examples=[{"port": 9000}],
+    )
+    status: StatusSettings | None = Field(
+        default=None,
+        description="Where commits get a status. Without it they get none.",
+        examples=[
+            {"forge": "github", "project": "acme/tunnels", "tokenFile": "/etc/tunnelwright/github.token"}
+        ],
+    )
+    notify: Annotated[tuple[NotifySettings, ...], SEQUENCE] = Field(
+        default=(),
+        description="Messages to people; without it there are none.",
+        examples=[[{"urlFile": "/etc/tunnelwright/pager.url"}]],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting that has a variable: every one but the lists and what is in them."""
+
+    path: tuple[str, ...]
+    """As the file has it: `("listen", "port")`."""
+    variable: str
+    is_text: bool
+    """True when the variable's value is taken as it is, not read as YAML reads a scalar."""
+
+
+def settings(model: type[BaseModel] = ReconcileSettings, above: Setting | None = None) -> Iterator[Setting]:
+    """Every setting that has a variable, in the order of the file."""
+    for name, field in model.model_fields.items():
+        parts = set(_parts(field.annotation))
+        path, start = ((), PREFIX) if above is None else (above.path, above.variable + SEPARATOR)
+        is_text = not parts & {int, float, bool}
+        setting = Setting((*path, field.alias or name), start + name.upper(), is_text)
+        section = next(
+            (part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)), None
+        )
+        if tuple in parts:
+            continue
+        if section is None:
+            yield setting
+        else:
+            yield from settings(section, setting)
+
+
+def _parts(annotation: object) -> Iterator[object]:
+    """The types that an annotation is made of: of `tuple[int, ...] | None` tuple, int and None."""
+    yield get_origin(annotation) or annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
