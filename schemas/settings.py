@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, get_args, get_origin
@@ -9,7 +10,7 @@ from typing import Annotated, Final, Literal, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import SEQUENCE, Model
+from schemas.base import PATTERNS, SEQUENCE, Model
 
 PREFIX: Final = "TUNNELWRIGHT_"
 """What the name of every variable begins with."""
@@ -30,20 +31,26 @@ _PATH: Final = "^(/|~/)"
 FilePath = Annotated[str, Field(pattern=_PATH)]
 
 
-def _path_of_a_secret(value: object) -> object:
-    if not (isinstance(value, str) and value.startswith(("/", "~/"))):
-        raise PydanticCustomError(
-            "invalid_path",
-            "what stands here is no path; it is not shown, since it may be the secret itself",
-            {"expected": "an absolute path, or one that begins with ~/"},
-        )
-    return value
+def _not_shown(pattern: str, what: str) -> BeforeValidator:
+    """Refuses what does not match, in words that do not repeat it, as pydantic's own would."""
+
+    def check(value: object) -> object:
+        if not (isinstance(value, str) and re.search(pattern, value)):
+            raise PydanticCustomError(
+                "not_shown",
+                "what stands here is no {what}; it is not shown, since it may be a secret",
+                {"what": what, "expected": PATTERNS[pattern]},
+            )
+        return value
+
+    return BeforeValidator(check)
 
 
-SecretPath = Annotated[
-    str, BeforeValidator(_path_of_a_secret), WithJsonSchema({"type": "string", "pattern": _PATH})
-]
-"""The path of a file that holds a secret. Messages never repeat what stands in its place."""
+SecretPath = Annotated[str, _not_shown(_PATH, "path"), WithJsonSchema({"type": "string", "pattern": _PATH})]
+"""The path of a file that holds a secret: somebody may write the secret there in place of the path."""
+
+ApiUrl = Annotated[str, _not_shown(URL, "address"), WithJsonSchema({"type": "string", "pattern": URL})]
+"""The address of an API: somebody may write a password into it."""
 
 EventName = Literal["rolled-back", "refused", "failed", "incomplete", "down", "drift", "changed", "recovered"]
 
@@ -87,9 +94,8 @@ class StatusSettings(Model):
     forge: Literal["github", "gitlab", "gitea"] = Field(
         description="Whose API it is; Forgejo's is Gitea's.", examples=["github"]
     )
-    url: str = Field(
+    url: ApiUrl = Field(
         default="",
-        pattern=URL,
         description=(
             "The API's address: a server of one's own has `https://HOST/api/v3` (GitHub), "
             "`https://HOST/api/v4` (GitLab), `https://HOST/api/v1` (Gitea, which has to be named). "

@@ -125,7 +125,7 @@ class Check:
     def _fabric(self, commit: str) -> Fabric | None:
         with self._blamed("folder-unavailable", ("folder",)):
             fabric, found = validate(self.mirror.load(commit))
-            self.found.extend(item.below(commit[:12]) for item in found)
+            self.found.extend(found)
             if not found.errors:
                 return fabric
             self.exit_code = ExitCode.INVALID

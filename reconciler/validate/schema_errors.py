@@ -38,7 +38,7 @@ CUSTOM_CODES: Mapping[str, str] = {
     "invalid_host_key": "invalid-host-key",
     "invalid_schedule": "invalid-schedule",
     "invalid_timezone": "invalid-timezone",
-    "invalid_path": "invalid-name",
+    "not_shown": "invalid-name",
     "refused": "refused",
     "exactly_one": "exactly-one",
 }

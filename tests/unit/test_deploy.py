@@ -138,6 +138,15 @@ def test_the_hook_runs(tmp_path: Path) -> None:
     assert re.search(hook["files"], "desired_state/site-a/a-to-c.yaml")
 
 
+def test_a_service_whose_settings_are_not_valid_is_not_started_again_and_again(tmp_path: Path) -> None:
+    unit = (DEPLOY / "systemd" / "tunnelwright.service").read_text()
+    [command] = re.findall(r"^ExecStart=/opt/tunnelwright/bin/(.*)$", unit, re.MULTILINE)
+    (tmp_path / "reconcile.yaml").write_text("interval: soon\n")
+    words = command.replace("/etc/tunnelwright", str(tmp_path)).split()
+    code = subprocess.run([str(BIN / words[0]), *words[1:]], capture_output=True, check=False).returncode
+    assert re.findall(r"^RestartPreventExitStatus=(.*)$", unit, re.MULTILINE) == [str(code)]
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_the_units_are_what_systemd_takes(tmp_path: Path) -> None:
     command = tmp_path / "tunnelwright"

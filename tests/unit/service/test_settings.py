@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,7 +14,8 @@ from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode
 from reconciler.service.news import Event
 from reconciler.service.settings import read_settings
-from schemas.settings import ReconcileSettings
+from schemas.generate import ROOT, SETTINGS_EXAMPLE
+from schemas.settings import OTHER_VARIABLES, EventName, ReconcileSettings, StatusSettings, settings
 
 
 def read(path: Path | None, **environment: str) -> tuple[ReconcileSettings | None, list[str]]:
@@ -56,6 +59,14 @@ def test_who_is_told(tmp_path: Path) -> None:
         ("status: {forge: github, project: a/b}", ":2:9: the field 'tokenFile' is missing"),
         ("status: {forge: bitbucket, project: a/b, tokenFile: /t}", ":2:17: 'bitbucket' is not allowed here"),
         ("status: {forge: github, project: ../b, tokenFile: /t}", ":2:34: '../b' is not allowed here"),
+        (
+            "status: {forge: github, url: 'https://me:hunter2@host', project: a/b, tokenFile: /t}",
+            ":2:30: what stands here is no address; it is not shown, since it may be a secret",
+        ),
+        (
+            "listen: {webhookSecretFile: hunter2}",
+            ":2:29: what stands here is no path; it is not shown, since it may be a secret",
+        ),
         ("notify: [{urlFile: /u, on: [up]}]", ":2:29: 'up' is not allowed here"),
         ("notify: [{urlFile: /u, on: []}]", ":2:28: an empty list is out of range"),
         ("notify: {urlFile: /u}", ":2:9: a mapping is not a list"),
@@ -111,3 +122,122 @@ def test_the_command_line_says_what_is_wrong_with_them(
     assert "the settings are not valid" in said
     assert main(["history", "--config", str(tmp_path / "none.yaml")]) == ExitCode.ERROR
     assert "cannot read" in capsys.readouterr().err
+
+
+def test_variables_reach_into_sections(tmp_path: Path) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_text("repository: /srv/tunnels.git\nlisten: {address: 0.0.0.0}\nsignatures:\n")
+    read_settings = {
+        "TUNNELWRIGHT_LISTEN__PORT": "8081",
+        "TUNNELWRIGHT_SIGNATURES__ALLOWED_SIGNERS": "/x",
+        "TUNNELWRIGHT_STATUS__FORGE": "gitlab",
+        "TUNNELWRIGHT_STATUS__PROJECT": "42",
+        "TUNNELWRIGHT_STATUS__TOKEN_FILE": "~/token",
+    }
+    found, problems = read(path, **read_settings)
+    assert not problems
+    assert found is not None
+    assert found.listen is not None
+    assert (found.listen.address, found.listen.port) == ("0.0.0.0", 8081)  # noqa: S104
+    assert found.signatures.allowed_signers == "/x"
+    assert found.status == StatusSettings(forge="gitlab", project="42", tokenFile="~/token")
+
+
+def test_every_setting_but_the_lists_has_a_variable_that_reaches_it() -> None:
+    """Each is given another value than the example's, and is what has changed."""
+    example = Diagnostics()
+    before = read_settings(ROOT / SETTINGS_EXAMPLE, {}, example)
+    assert before is not None
+    said = {path: value for path, value, _ in before.said()}
+    assert said.keys() - {".".join(setting.path) for setting in settings()} == {
+        f"notify[{number}].{name}" for number in (0, 1) for name in ("urlFile", "on")
+    }
+    for setting in settings():
+        path = ".".join(setting.path)
+        after = read_settings(ROOT / SETTINGS_EXAMPLE, {setting.variable: another(said[path])}, example)
+        assert not example.errors
+        assert after is not None
+        changed = {name: where for name, value, where in after.said() if value != said[name]}
+        assert {name: str(where) for name, where in changed.items()} == {
+            path: f"environment variable {setting.variable}"
+        }
+
+
+def another(value: object) -> str:
+    """What a variable could say in place of a value."""
+    match value:
+        case bool():
+            return str(not value).lower()
+        case int() | float():
+            return str(value / 2 if value < 1 else int(value) + 1)
+        case _:
+            words = {"github": "gitlab", "json": "text", "": "https://git.example.net"}
+            return words.get(str(value), f"{value}9")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("LISTEN__PORT", "many", "'many' is not a whole number"),
+        ("LISTEN__PORT", "70000", "70000 is out of range"),
+        ("LISTEN__PRT", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
+        ("LISTEN_PORT", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
+        ("INTERVALL", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_INTERVAL'?]"),
+        ("LISTEN", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
+        ("XYZ__QQQ", "1", "this variable is no setting"),
+        ("NOTIFY", "1", "'notify' is a list, and lists have no variable [say it in the file]"),
+        ("NOTIFY__0__ON", "1", "'notify' is a list, and lists have no variable [say it in the file]"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named(variable: str, value: str, problem: str) -> None:
+    found = Diagnostics()
+    environment = {"TUNNELWRIGHT_REPOSITORY": "/r", f"TUNNELWRIGHT_{variable}": value}
+    assert read_settings(None, environment, found) is None
+    [item] = found
+    hint = f" [{item.hint}]" if item.hint else ""
+    assert f"{item.location}: {item.message}{hint}" == (
+        f"environment variable TUNNELWRIGHT_{variable}: {problem}"
+    )
+    assert item.allowed or variable.startswith("NOTIFY")
+
+
+def test_what_a_section_lacks_names_its_variable() -> None:
+    found = Diagnostics()
+    environment = {"TUNNELWRIGHT_REPOSITORY": "/r", "TUNNELWRIGHT_STATUS__FORGE": "github"}
+    assert read_settings(None, environment, found) is None
+    assert [(item.path, item.hint) for item in found] == [
+        ("status.project", "the file says it, or the variable TUNNELWRIGHT_STATUS__PROJECT"),
+        ("status.tokenFile", "the file says it, or the variable TUNNELWRIGHT_STATUS__TOKEN_FILE"),
+    ]
+
+
+def test_a_section_that_is_none_is_left_to_be_refused(tmp_path: Path) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_text("repository: /r\nlisten: 8080\n")
+    _, problems = read(path, TUNNELWRIGHT_LISTEN__PORT="1")
+    assert problems == [f"{path}:2:9: 8080 is not a mapping"]
+
+
+def test_other_variables_of_this_tool_and_of_others_stay() -> None:
+    """A Kubernetes Service called tunnelwright gives each pod variables with our prefix; keys may have it."""
+    names = {"TUNNELWRIGHT_PORT", "TUNNELWRIGHT_SERVICE_HOST", "TUNNELWRIGHT_PORT_8080_TCP_ADDR"}
+    names |= {"TUNNELWRIGHT_KEY_PARIS", *OTHER_VARIABLES}
+    found, problems = read(None, TUNNELWRIGHT_REPOSITORY="/r", **dict.fromkeys(names, "tcp://x"))
+    assert not problems
+    assert found is not None
+
+
+def test_the_variables_that_the_sources_use_are_settings_or_listed() -> None:
+    named = {
+        word
+        for package in ("reconciler", "lab")
+        for path in (ROOT / package).rglob("*.py")
+        for word in re.findall(r"\bTUNNELWRIGHT_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))
+    }
+    assert named >= OTHER_VARIABLES
+    assert named <= OTHER_VARIABLES | {setting.variable for setting in settings()}
+
+
+def test_names_in_the_schema_are_those_of_the_service() -> None:
+    assert [*get_args(EventName)] == [*Event]
+    assert [*get_args(StatusSettings.model_fields["forge"].annotation)] == [*Kind]
