@@ -30,4 +30,6 @@ def setting_objects(said: Sequence[Said]) -> Iterator[dict[str, Any]]:
 def _shown(value: object) -> str:
     if value is None:
         return "none"
+    if isinstance(value, float):
+        return f"{value:g}"
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

@@ -16,6 +16,7 @@ from reconciler.load.composer import compose
 from reconciler.load.scalars import resolve
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
+from reconciler.secrets import default_folder
 from reconciler.service.mirror import without_credentials
 from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
 from schemas.settings import OTHER_VARIABLES, PREFIX, SEPARATOR, ReconcileSettings, Setting, settings
@@ -47,12 +48,12 @@ class Effective:
     def said(self) -> list[tuple[str, object, Location]]:
         """Every setting by its dotted path, with its value (None for one that is not set) and where it was
         said, in the order of the reference. User and password of the repository's address are left out."""
+        shown: dict[FieldPath, object] = {
+            ("repository",): without_credentials(self.values.repository),
+            ("secrets",): self.values.secrets or str(default_folder()),
+        }
         return [
-            (
-                dotted(path),
-                without_credentials(value) if path == ("repository",) and isinstance(value, str) else value,
-                self.where(path),
-            )
+            (dotted(path), shown.get(path, value), self.where(path))
             for path, value in _leaves(self.values, ())
         ]
 

@@ -179,6 +179,33 @@ def test_neither_the_token_nor_the_address_of_messages_is_written(
     assert leaks(folder, broken) == []
 
 
+@pytest.mark.parametrize("where", ["right", "in place of the path"])
+def test_a_check_of_the_settings_shows_no_secret(folder: Path, where: str) -> None:
+    new_repository(folder / "remote").git.commit("--allow-empty", "--message", "nothing")
+    right = where == "right"
+    for name, text, mode in (
+        ("token", f"{PLANTED}\n{PLANTED}", 0o600),
+        ("chat", PLANTED, 0o600),
+        ("hook", PLANTED, 0o644),
+    ):
+        (folder / "secrets" / name).touch()
+        (folder / "secrets" / name).write_text(text)
+        (folder / "secrets" / name).chmod(mode)
+    paths = {name: f"{folder}/secrets/{name}" if right else PLANTED for name in ("token", "chat", "hook")}
+    url = "https://git.example.net" if right else f"https://me:{PLANTED}@git.example.net"
+    config = folder / "secrets" / "reconcile.yaml"
+    config.write_text(
+        f"repository: http://me:{PLANTED}@127.0.0.1:1/x\nstate: {folder}/state\n"
+        f"listen: {{webhookSecretFile: {paths['hook']}}}\n"
+        f"status: {{forge: gitlab, url: '{url}', project: a/b, tokenFile: {paths['token']}}}\n"
+        f"notify: [{{urlFile: {paths['chat']}}}]\n"
+    )
+    said = run(folder, ["reconcile", "--check", "--config", str(config)])
+    said += run(folder, ["reconcile", "--check", "--json", "--config", str(config)])
+    assert said.count(b"file-unusable" if right else b"it is not shown") >= (6 if right else 8)
+    assert leaks(folder, said) == []
+
+
 def test_the_search_finds_a_key_where_one_is_written(folder: Path) -> None:
     """`--with-key` is the one way to have it written; so the search does see what it looks for."""
     said = run(folder, [*COMMANDS["peer-sheet"], "--with-key", "--format", "swanctl"])

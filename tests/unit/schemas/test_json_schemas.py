@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from referencing import Registry, Resource
+from ruamel.yaml import YAML
 
 from reconciler.load import load_tree
-from schemas.generate import ROOT, SCHEMAS, json_schemas
+from schemas.generate import ROOT, SCHEMAS, SETTINGS_EXAMPLE, json_schemas
 from schemas.kinds import KINDS
 from schemas.settings import ReconcileSettings
 
@@ -48,6 +50,26 @@ def test_the_schema_refuses_what_the_model_refuses(spec: dict[str, Any]) -> None
         "spec": spec,
     }
     assert not validator().is_valid(document)
+
+
+def test_the_schema_of_the_settings_takes_what_the_model_takes() -> None:
+    settings = YAML(typ="safe").load(ROOT / SETTINGS_EXAMPLE)
+    schema = Draft202012Validator(json.loads(json_schemas()["ReconcileSettings.schema.json"]))
+    schema.validate(settings)
+    ReconcileSettings.model_validate(settings)
+    named = re.search(r"\$schema=(\S+)", (ROOT / SETTINGS_EXAMPLE).read_text())
+    assert named is not None
+    assert ((ROOT / SETTINGS_EXAMPLE).parent / named[1]).is_file()
+    for wrong in (
+        {"interval": 0},
+        {"brunch": "main"},
+        {"listen": {"port": 70000}},
+        {"status": {**settings["status"], "tokenFile": "hunter2"}},
+        {"notify": [{"urlFile": "/u", "on": ["up"]}]},
+    ):
+        assert not schema.is_valid({**settings, **wrong})
+        with pytest.raises(ValidationError):
+            ReconcileSettings.model_validate({**settings, **wrong})
 
 
 def models(model: type[BaseModel], seen: set[type[BaseModel]]) -> set[type[BaseModel]]:

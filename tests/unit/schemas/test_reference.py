@@ -20,8 +20,9 @@ from reconciler.validate import validate
 from reconciler.validate.policies import SERVICE_ESP, SERVICE_IKE
 from schemas import reference
 from schemas.base import Document as AnyKind
-from schemas.generate import EXAMPLES, PAGES, ROOT
+from schemas.generate import EXAMPLES, PAGES, ROOT, SETTINGS_PAGE
 from schemas.kinds import KINDS
+from schemas.settings import ReconcileSettings, settings
 from tests.errors import test_errors
 
 DIAGNOSTICS = ROOT / "docs/reference/diagnostics.md"
@@ -126,6 +127,16 @@ def test_refusals_are_in_the_index_with_their_reasons() -> None:
     assert text.count("\n| `spec.") == len(
         {(f.path, value) for fields in FIELDS.values() for f in fields.values() for value in f.refused}
     )
+
+
+def test_the_page_of_the_settings_has_words_for_all_of_it() -> None:
+    page = (ROOT / SETTINGS_PAGE).read_text(encoding="utf-8")
+    assert "text that matches" not in page
+    for field in reference.fields(ReconcileSettings):
+        assert f"\n### `{field.path}`\n" in page
+    for setting in settings():
+        path = ".".join(setting.path)
+        assert re.search(rf"^\| \[`{re.escape(path)}`\].* \| `{setting.variable}` \|$", page, re.MULTILINE)
 
 
 class Either(AnyKind):
