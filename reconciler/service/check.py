@@ -138,7 +138,7 @@ class Check:
         except TunnelwrightError as error:
             where = self.effective.where(path)
             self.found.error(code, where, error.message, path=dotted(path), hint=error.hint)
-            # What Git is to blame for goes first, as where a run says it.
+            # What an author can mend in Git (6) goes before all else (1).
             self.exit_code = max(self.exit_code, error.exit_code)
 
 

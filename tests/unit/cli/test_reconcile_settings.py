@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -168,7 +167,7 @@ def test_a_commit_that_is_not_valid_is_told_by_its_lines(
 
 
 def test_a_check_misses_the_folder_where_its_own_key_would_be_made(
-    place: Place, capsys: pytest.CaptureFixture[str]
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in KEYS:
         (place.folder / "keys" / name).unlink()
@@ -179,11 +178,8 @@ def test_a_check_misses_the_folder_where_its_own_key_would_be_made(
         path.write_text(text)
     place.commit()
     place.config.write_text(place.config.read_text().replace("/keys", "/token/keys"))
-    os.environ["ONE_KEY"] = STRONG
-    try:
-        assert place.check() == ExitCode.ERROR
-    finally:
-        del os.environ["ONE_KEY"]
+    monkeypatch.setenv("ONE_KEY", STRONG)
+    assert place.check() == ExitCode.ERROR
     assert "cannot create" in capsys.readouterr().err
 
 
