@@ -1,5 +1,5 @@
 """Whether a service with these settings could do its work: all that it needs but the routers, which are not
-asked. Nothing is changed but the copy of the repository, which is fetched."""
+asked. Nothing is changed; the copy of the repository gets the commit, which stays beside what is followed."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Check:
             if os.access(self.history, os.F_OK) and not os.access(self.history, os.R_OK | os.W_OK):
                 raise TunnelwrightError(f"{self.history} cannot be read and written")
             with self._blamed("repository-unavailable", ("repository",)):
-                commit = self.mirror.fetch()
+                commit = self.mirror.peek()
         if not commit:
             return None
         with self._blamed("commit-not-trusted", ("signatures",)):

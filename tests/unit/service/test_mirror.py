@@ -81,3 +81,14 @@ def test_what_cannot_be_fetched_is_said_without_the_password(tmp_path: Path) -> 
         mirror_of(tmp_path, "http://me:PLANTED-PASSWORD@127.0.0.1:1/x.git").fetch()
     assert "127.0.0.1" in caught.value.message
     assert "PLANTED" not in f"{caught.value.message} {caught.value.__cause__.__class__}"
+
+
+def test_a_look_at_the_remote_moves_nothing(tmp_path: Path, repository: git.Repo) -> None:
+    mirror = mirror_of(tmp_path)
+    first = str(repository.head.commit.hexsha)
+    assert mirror.peek() == first
+    assert mirror.head() == "", "nothing is followed yet"
+    assert mirror.fetch() == first
+    repository.git.commit("--message", "another", "--allow-empty")
+    assert mirror.peek() == str(repository.head.commit.hexsha) != first
+    assert mirror.head() == first
