@@ -22,8 +22,9 @@ from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
 from schemas.settings import OTHER_VARIABLES, PREFIX, SEPARATOR, ReconcileSettings, Setting, settings
 
 _VARIABLES = {setting.variable: setting for setting in settings()}
-_SECTIONS = sorted({setting.path[0] for setting in _VARIABLES.values() if len(setting.path) > 1})
-_LISTS = ("notify",)
+_NAMES = [variable.removeprefix(PREFIX) for variable in _VARIABLES]
+_SECTIONS = {name.partition(SEPARATOR)[0].lower() for name in _NAMES if SEPARATOR in name}
+_LISTS = {name for name in ReconcileSettings.model_fields if name.upper() not in _NAMES} - _SECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +110,16 @@ def _placed(item: Diagnostic, variables: Mapping[FieldPath, str]) -> Diagnostic:
 
 def _check_names(environment: Mapping[str, str], found: Diagnostics) -> None:
     """Report variables that are meant for settings and are none. Others have the prefix too: keys may."""
-    known = [variable.removeprefix(PREFIX) for variable in _VARIABLES]
     for variable in sorted(environment):
         name = variable.removeprefix(PREFIX)
-        if name == variable or name in known or variable in OTHER_VARIABLES:
+        if name == variable or name in _NAMES or variable in OTHER_VARIABLES:
             continue
         section = name.partition(SEPARATOR)[0].lower()
         if section in _LISTS:
             message, allowed = f"{section!r} is a list, and lists have no variable", ""
             hint = "say it in the file"
         else:
-            hint = did_you_mean(name, known)
+            hint = did_you_mean(name, _NAMES)
             if not (hint or SEPARATOR in name or section in _SECTIONS):
                 continue
             message = "this variable is no setting"
