@@ -51,8 +51,8 @@ class _Run:
 
     routers: dict[str, Router] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
-    failed_groups: dict[str, str] = field(default_factory=dict)
-    failed_hosts: dict[str, str] = field(default_factory=dict)
+    failed_groups: set[str] = field(default_factory=set)
+    failed_hosts: set[str] = field(default_factory=set)
     troubled: set[str] = field(default_factory=set)
     """Routers at which anything was not done; their guards stay."""
     stopped: bool = False
@@ -165,9 +165,9 @@ def _remember(run: _Run, outcome: Outcome) -> None:
         return
     run.troubled.add(outcome.step.router)
     if outcome.step.group:
-        run.failed_groups.setdefault(outcome.step.group, outcome.message)
+        run.failed_groups.add(outcome.step.group)
     else:
-        run.failed_hosts.setdefault(outcome.step.router, outcome.message)
+        run.failed_hosts.add(outcome.step.router)
 
 
 def _run_phase(
@@ -206,9 +206,9 @@ def _blocked(run: _Run, step: Step) -> str:
     if step.router in run.dead:
         return f"{step.router} failed: {run.dead[step.router]}"
     if step.group in run.failed_groups:
-        return f"an earlier step of this tunnel failed: {run.failed_groups[step.group]}"
+        return "an earlier step of this tunnel failed"
     if step.router in run.failed_hosts and step.phase > Phase.HOST:
-        return f"an earlier step of {step.router} failed: {run.failed_hosts[step.router]}"
+        return f"an earlier step of {step.router} failed"
     if step.phase is Phase.UNGUARD and step.router in run.troubled:
         return "a step of this router failed, so its guards stay"
     return ""

@@ -261,7 +261,9 @@ def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit
     proofs = prove(before, connect, touched, wiring.parallelism)
     account.objects += [json_lines.check_object(check) for checks in proofs.values() for check in checks]
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
-    problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in undone]
+    # What was not attempted follows from what failed.
+    telling = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
+    problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in telling]
     problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
     if not problems:
         proven = f", {len(proofs)} tunnel ends proven" if proofs else ""
