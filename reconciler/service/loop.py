@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -36,7 +36,7 @@ class Service:
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _triggers: list[str] = field(default_factory=list)
-    _asking: dict[str, Future[None]] = field(default_factory=dict)
+    _asking: set[str] = field(default_factory=set)
     _connect: Connect | None = None
     _failures: int = 0
     _head: str = ""
@@ -118,7 +118,9 @@ class Service:
     def _ask(self, pool: ThreadPoolExecutor, now: float) -> None:
         for name in self.absent.due(now):
             if name not in self._asking and self._connect is not None:
-                self._asking[name] = pool.submit(self._ask_one, name, self._connect)
+                # Before it is asked: it may have answered when `submit` returns.
+                self._asking.add(name)
+                pool.submit(self._ask_one, name, self._connect)
 
     def _ask_one(self, name: str, connect: Connect) -> None:
         try:
@@ -129,11 +131,11 @@ class Service:
                 router.close()
         except TunnelwrightError as error:
             self.absent.failed(name, error.message, time.monotonic())
-            self._asking.pop(name, None)
+            self._asking.discard(name)
             self._wake.set()
         else:
             self.absent.answered(name)
-            self._asking.pop(name, None)
+            self._asking.discard(name)
             self.wake("recovered")
 
     def _wired(self) -> Wiring:
