@@ -44,6 +44,8 @@ class Transition:
     plan: Plan
     judgement: Judgement
     notes: tuple[str, ...]
+    unchanged: str = "No changes. The commit changes nothing on the routers."
+    """What to say of a plan that is empty."""
 
 
 def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
@@ -52,15 +54,18 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     before, after = _compiled(base), _compiled(head)
     live = {name: as_applied(before.get(name, RouterConfig(name))) for name in after}
     plan = make_plan(after, live)
-    notes = [
-        f"the router {name} is no longer in Git: what is on it stays, and is not looked at any more"
-        for name in sorted(set(before) - set(after))
-    ]
+    notes = list(left_alone(base, head))
     kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}
     if kept:
         notes.append("keys are compared by their references: one that was replaced in its place is not seen")
     shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
     return Transition(replace(plan, changes=shown), judge(plan, head, live, now), tuple(notes))
+
+
+def left_alone(base: Fabric, head: Fabric) -> Iterator[str]:
+    """What happens to routers that a commit takes out of Git."""
+    for name in sorted(set(base.routers) - set(head.routers)):
+        yield f"the router {name} is no longer in Git: what is on it stays, and is not looked at any more"
 
 
 def _compiled(fabric: Fabric) -> dict[str, RouterConfig]:

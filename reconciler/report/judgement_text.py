@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from reconciler.model.listing import MOST_NAMES, listed
 from reconciler.model.plan import Resource
 from reconciler.policy import Judgement
 from reconciler.report.line import Line
-
-_MOST_NAMES = 6
 
 
 def judgement_lines(judgement: Judgement) -> Iterator[Line]:
@@ -39,7 +38,5 @@ def still_waiting(judgement: Judgement) -> Line:
     return Line(f"Deferred still: {_names(judgement.deferred, len(judgement.deferred))}", "yellow")
 
 
-def _names(resources: Iterable[Resource], most: int = _MOST_NAMES) -> str:
-    names = [str(resource) for resource in resources]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _names(resources: Iterable[Resource], most: int = MOST_NAMES) -> str:
+    return listed(map(str, resources), most)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.plan import Disruption, Plan
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.listing import listed
+from reconciler.model.plan import Disruption, Plan, Resource
 from reconciler.policy import Judgement
 from reconciler.report.plan_text import disruption_summary, summary, value_text
 
@@ -32,16 +33,21 @@ def comment(
     *,
     base: str,
     head: str,
+    unchanged: str,
 ) -> str:
-    """The whole comment, shorter than LIMIT. `plan` is None when the head is not valid."""
+    """The whole comment, shorter than LIMIT. `plan` is None when a revision is not valid; `unchanged` is what
+    to say of an empty one."""
     parts = [MARK, f"### tunnelwright: {code(base)} → {code(head)}", ""]
     found = list(findings)
-    if plan is None:
+    if plan is None and not any(item.severity is Severity.ERROR for item in found):
+        parts.append("**What changes is not known.**")
+    elif plan is None:
         parts.append(f"**Not valid**: {len(found)} findings.")
     elif plan.empty:
-        parts.append("**No changes.** The routers stay as they are.")
+        parts.append(f"**{text(unchanged)}**")
     else:
         parts += [f"**{summary(plan)}** {disruption_summary(plan)}", "", *_table(plan)]
+    parts += ["", *_left_out(plan)] if plan is not None else []
     parts += ["", *_limits(judgement)] if judgement.refusals or judgement.deferrals else []
     parts += [f"- {text(note)}" for note in notes]
     tail = [*_findings(found), *(_details(plan) if plan is not None else ())]
@@ -91,11 +97,20 @@ def _table(plan: Plan) -> Iterator[str]:
 
 def _limits(judgement: Judgement) -> Iterator[str]:
     for refusal in judgement.refusals:
-        names = ", ".join(code(str(resource)) for resource in refusal.resources[:6])
-        yield f"- ✗ **refused as unsafe**: {names}: {text(refusal.reason)}"
+        yield f"- ✗ **refused as unsafe**: {_names(refusal.resources)}: {text(refusal.reason)}"
     for deferral in judgement.deferrals:
-        names = ", ".join(code(str(resource)) for resource in deferral.resources[:6])
-        yield f"- … **waits**: {names}: {text(deferral.reason)}"
+        yield f"- … **waits**: {_names(deferral.resources)}: {text(deferral.reason)}"
+
+
+def _names(resources: Iterable[Resource]) -> str:
+    return listed(code(str(resource)) for resource in resources)
+
+
+def _left_out(plan: Plan) -> Iterator[str]:
+    for router, reason in sorted(plan.unreachable.items()):
+        yield f"- ! {code(router)}: not planned, unreachable: {text(reason)}"
+    for tunnel, reason in sorted(plan.withheld.items()):
+        yield f"- ! {code(tunnel)}: withheld, {text(reason)}"
 
 
 def _findings(found: list[Diagnostic]) -> Iterator[str]:

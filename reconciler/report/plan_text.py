@@ -20,15 +20,16 @@ _DISRUPTION_STYLE = {
 NO_CHANGES = "No changes. The live routers match the desired state."
 
 
-def plan_lines(plan: Plan) -> Iterator[Line]:
-    """The whole plan: every resource with its fields, every step with its disruption, the summary."""
+def plan_lines(plan: Plan, unchanged: str = "") -> Iterator[Line]:
+    """The whole plan: every resource with its fields, every step with its disruption, the summary.
+    `unchanged` is what to say of an empty one; by default that the routers match, if all have answered."""
     for router, reason in sorted(plan.unreachable.items()):
         yield Line(f"! {router}: not planned, unreachable: {reason}", "bold red")
     for tunnel, reason in sorted(plan.withheld.items()):
         yield Line(f"! {tunnel}: withheld, {reason}", "bold red")
     if plan.empty:
-        if not plan.unreachable:
-            yield Line(NO_CHANGES, "bold green")
+        if unchanged or not plan.unreachable:
+            yield Line(unchanged or NO_CHANGES, "bold green")
         return
     for change in plan.changes:
         yield from _resource_lines(change)

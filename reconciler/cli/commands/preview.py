@@ -1,4 +1,4 @@
-"""`tunnelwright preview`: what a commit changes. Needs neither routers nor keys."""
+"""`tunnelwright preview`: what a commit changes, by its revisions alone or on the routers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.cli import options
-from reconciler.model.errors import ExitCode
+from reconciler.model.errors import ExitCode, TunnelwrightError
 
 if TYPE_CHECKING:
     from reconciler.forges.forge import Forge
     from reconciler.load import Loaded
     from reconciler.model.diagnostic import Diagnostic
+    from reconciler.model.fabric import Fabric
     from reconciler.simulate import Transition
 
 FORMATS = ("text", "markdown", "json", "sarif", "junit")
@@ -21,7 +22,7 @@ FORMATS = ("text", "markdown", "json", "sarif", "junit")
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("preview", help="what a commit changes, without any router or key")
+    parser = subparsers.add_parser("preview", help="what a commit changes, by revisions or on routers")
     options.add_folder(parser)
     parser.add_argument(
         "--base",
@@ -34,6 +35,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there in place of standard output")
     parser.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
+    parser.add_argument(
+        "--live", action="store_true", help="plan it from what is on the routers, which needs the keys"
+    )
+    options.add_routers(parser)
     forge = parser.add_argument_group(
         "comment on a pull or merge request", "what is not given is taken from the CI job's environment"
     )
@@ -54,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.simulate import between  # noqa: PLC0415
     from reconciler.validate import validate  # noqa: PLC0415
 
+    if (arguments.lab or arguments.secrets) and not arguments.live:
+        raise TunnelwrightError("--lab and --secrets are for asking the routers", hint="add --live")
     forge = _forge(arguments) if arguments.comment is not None else None
     tree: Path = arguments.tree
     base = arguments.base or default_base(tree, arguments.head)
@@ -75,6 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
             placed += note
         else:
             step = between(there, head, datetime.now(UTC))
+            if arguments.live:
+                step = _on_routers(arguments, step, there, head)
     files = [f"{place}/{document.file}" if place else document.file for document in after.documents]
     _write(arguments, _report(arguments.format, step, placed, files=files, before=before, after=after))
     if forge is not None:
@@ -90,13 +99,31 @@ def run(arguments: argparse.Namespace) -> int:
     return ExitCode.CHANGES if arguments.detailed_exitcode and changes else ExitCode.OK
 
 
+def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric, head: Fabric) -> Transition:
+    """The same commit, planned from what is on the routers.
+
+    Raises SecretUnavailable, KeysDiffer, and WeakKey. A router that does not answer is part of the plan.
+    """
+    from reconciler.cli.workspace import connector, secret_store  # noqa: PLC0415
+    from reconciler.run import check_keys, judge_preview, narrowed, preview  # noqa: PLC0415
+    from reconciler.simulate import Transition, left_alone  # noqa: PLC0415
+    from reconciler.touched import compared, touched_by, unchanged  # noqa: PLC0415
+
+    store = secret_store(arguments)
+    whole = preview(head, store, connector(head, arguments.lab), parallelism=arguments.parallelism)
+    mine = narrowed(whole, touched_by(commit.plan, base, head))
+    check_keys(mine, store)
+    notes = (*left_alone(base, head), *compared(commit.plan, mine.plan, whole.plan))
+    said = commit.unchanged if commit.plan.empty else unchanged(commit.plan, mine.plan)
+    return Transition(mine.plan, judge_preview(mine), notes, said)
+
+
 def _forge(arguments: argparse.Namespace) -> Forge:
     """What the arguments name; what they do not name is what the environment of a CI job says."""
     import os  # noqa: PLC0415
 
     from reconciler.forges.choose import Surroundings, forge, surroundings  # noqa: PLC0415
     from reconciler.forges.forge import Kind  # noqa: PLC0415
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
     from reconciler.secrets import read_private  # noqa: PLC0415
 
     there = surroundings(os.environ)
@@ -137,6 +164,7 @@ def _report(
     base, head = (before.revision or "")[:12], (after.revision or "")[:12]
     judgement = step.judgement if step is not None else Judgement()
     notes = step.notes if step is not None else ()
+    unchanged = step.unchanged if step is not None else ""
     match form:
         case "sarif":
             return scanning.sarif(found, version("tunnelwright"))
@@ -144,7 +172,7 @@ def _report(
             return scanning.junit(found, files)
         case "markdown":
             plan = step.plan if step is not None else None
-            return markdown.comment(plan, judgement, notes, found, base=base, head=head)
+            return markdown.comment(plan, judgement, notes, found, base=base, head=head, unchanged=unchanged)
         case "json":
             objects = [json_lines.version_line(version("tunnelwright"))]
             objects += [json_lines.diagnostic_object(item) for item in found]
@@ -155,12 +183,11 @@ def _report(
             return "".join(f"{line}\n" for line in json_lines.dump(objects))
     lines = list(diagnostic_lines(found))
     if step is not None:
-        lines += [*plan_lines(step.plan), *judgement_lines(judgement)]
+        lines += [*plan_lines(step.plan, unchanged), *judgement_lines(judgement)]
     return "".join(f"{text}\n" for text in (*(line.text for line in lines), *(f"note: {n}" for n in notes)))
 
 
 def _write(arguments: argparse.Namespace, text: str) -> None:
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
 
     if arguments.out is None:
         sys.stdout.write(text)

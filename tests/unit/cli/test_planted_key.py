@@ -138,6 +138,20 @@ def test_keys_of_the_repository_stay_encrypted(folder: Path) -> None:
     assert leaks(folder, said) == []
 
 
+def test_a_preview_that_asks_the_routers_writes_no_key(folder: Path) -> None:
+    repository = new_repository(folder)
+    repository.git.add(TREE)
+    repository.git.commit("--message", "tunnels")
+    path = folder / TREE / "site-a" / "a-to-b.yaml"
+    path.write_text(path.read_text().replace("description: ", "deletionProtection: true\n  description: "))
+    repository.git.commit("--all", "--message", "protected")
+    for form in ("text", "markdown", "json"):
+        words = ["preview", TREE, "--base", "HEAD~1", "--live", *NEEDS_KEYS, "--format", form]
+        said = run(folder, words)
+        assert b"did not answer" in said
+        assert leaks(folder, said) == []
+
+
 def echo(request: Request) -> Answer:
     """A forge that says in its refusal what it was sent."""
     return Answer(400, {"message": f"{request.path}: {request.headers}"})

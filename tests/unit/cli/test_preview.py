@@ -15,7 +15,9 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
-from reconciler.report.markdown import LIMIT, MARK
+from reconciler.model.plan import Plan, Resource
+from reconciler.policy import Deferral, Judgement, Override, Refusal
+from reconciler.report.markdown import LIMIT, MARK, comment
 from tests.documents import SITE, WAN, document
 from tests.repositories import new_repository
 from tests.unit.service.followed import KEYED
@@ -73,9 +75,10 @@ def test_a_commit_that_changes_nothing(branch: Branch, capsys: pytest.CaptureFix
     branch.edit("site-a/a-to-b.yaml", "description: ", "description: Really, ")
     branch.commit()
     assert branch.preview("--detailed-exitcode") == ExitCode.OK
-    assert "No changes." in capsys.readouterr().out
+    said = "No changes. The commit changes nothing on the routers."
+    assert capsys.readouterr().out.startswith(f"{said}\n"), "it has asked no router whether that matches"
     assert branch.preview("--format", "markdown") == ExitCode.OK
-    assert "**No changes.**" in capsys.readouterr().out
+    assert f"**{said}**" in capsys.readouterr().out
 
 
 def test_a_first_commit_creates_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +105,17 @@ def test_limits_speak_before_the_merge(branch: Branch, capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "**refused as unsafe**: `router-a/tunnel/a-to-c`" in said
     assert "**destroys**" in said
+
+
+def test_limits_name_some_and_say_how_many_more() -> None:
+    resources = tuple(Resource("router-a", "tunnel", f"t{number}") for number in range(8))
+    judgement = Judgement(
+        refusals=(Refusal(resources, "too many", "", Override.DELETIONS),),
+        deferrals=(Deferral(resources[:6], "no window is open", Override.WINDOWS),),
+    )
+    said = comment(Plan(), judgement, (), (), base="a", head="b", unchanged="No changes.")
+    assert "`router-a/tunnel/t5` and 2 more: too many" in said
+    assert "`router-a/tunnel/t5`: no window is open" in said
 
 
 def test_markdown(changed: Branch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -206,6 +220,8 @@ def test_a_base_that_is_not_valid_is_said(branch: Branch, capsys: pytest.Capture
     branch.commit()
     assert branch.preview() == ExitCode.OK
     assert "is not valid, so what changes is not known" in capsys.readouterr().out
+    assert branch.preview("--format", "markdown") == ExitCode.OK
+    assert "**What changes is not known.**" in capsys.readouterr().out
 
 
 def test_what_is_not_there_is_said(branch: Branch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,19 @@ def fabric_of(case: str, name: str, folder: Path) -> Fabric:
     return fabric
 
 
+def memory_routers(base: Fabric, head: Fabric) -> dict[str, MemoryRouter]:
+    """The routers of both revisions, bare."""
+    network = Network()
+    return {
+        name: MemoryRouter(
+            name,
+            network,
+            [InterfaceAddress(a.interface, f"{a.address}/24") for a in (*router.public, *router.vpc)],
+        )
+        for name, router in {**head.routers, **base.routers}.items()
+    }
+
+
 def told(plan: Plan) -> set[tuple[str, ...]]:
     """What is compared: all that a person decides by. Kernel settings of a router in memory are its own."""
     return {
@@ -51,15 +64,7 @@ def without_keys(found: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_the_plan_of_routers_that_hold_the_base(case: str, tmp_path: Path) -> None:
     base, head = (fabric_of(case, name, tmp_path) for name in ("live", "desired"))
-    network = Network()
-    routers = {
-        name: MemoryRouter(
-            name,
-            network,
-            [InterfaceAddress(a.interface, f"{a.address}/24") for a in (*router.public, *router.vpc)],
-        )
-        for name, router in {**head.routers, **base.routers}.items()
-    }
+    routers = memory_routers(base, head)
     keys = tmp_path / "keys"
     keys.mkdir(mode=0o700)
     store = SecretStore(keys, {"KEY": "a golden key", "NEW_KEY": "another golden key"})
