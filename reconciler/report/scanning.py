@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from hashlib import sha256
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 from reconciler.model.diagnostic import Diagnostic, Severity
@@ -47,7 +48,7 @@ def _result(item: Diagnostic, rule: int) -> dict[str, object]:
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": item.location.file},
+                    "artifactLocation": {"uri": quote(item.location.file)},
                     # Code scanning wants a line even of what is wrong with a file as a whole.
                     "region": {
                         "startLine": max(item.location.line, 1),
