@@ -51,6 +51,7 @@ image: $(STAMP) ## Build the reconciler's container image, tunnelwright:latest
 bench: $(STAMP) ## Measure speed and interruption beside `swanctl --load-all`
 	@$(BIN)/python -m bench.charon
 	@$(BIN)/python -m bench.interruption
+	@$(BIN)/python -m bench.preview
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

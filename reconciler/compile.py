@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from reconciler.facets import addresses, connections, files, firewall, secrets, sysctls
 from reconciler.model.fabric import Fabric, PskRef, Tunnel
@@ -11,9 +11,14 @@ from reconciler.model.secret import Secret
 
 
 def compile_router(
-    fabric: Fabric, router: str, keys: Mapping[PskRef, Secret], fingerprint_key: Secret
+    fabric: Fabric,
+    router: str,
+    keys: Mapping[PskRef, Secret],
+    fingerprint_key: Secret,
+    unread: Set[str] = frozenset(),
 ) -> RouterConfig:
-    """What one router should hold.
+    """What one router should hold, without the files of tunnels of which nobody will read them (`unread`): to
+    render them takes longer than all the rest.
 
     A disabled tunnel has no connection, yet its traffic stays guarded: it is down, not in the clear.
 
@@ -28,7 +33,11 @@ def compile_router(
     return RouterConfig(
         router=router,
         connections=compiled,
-        files={files.file_name(name): files.render(item) for name, item in compiled.items()},
+        files={
+            files.file_name(name): files.render(item)
+            for name, item in compiled.items()
+            if item.tunnel not in unread
+        },
         addresses=addresses.compile_addresses(fabric.vips_of(router)),
         firewall=firewall.compile_firewall(tunnels, fabric.routers[router].mss),
         guards={t.name: firewall.compile_firewall((t,), fabric.routers[router].mss) for t in tunnels},

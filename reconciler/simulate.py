@@ -7,7 +7,7 @@ head as desired.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -51,9 +51,15 @@ class Transition:
 def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     """What applying `head` does where `base` is applied and nothing has drifted. Keys are not needed: a key
     counts as changed when its reference is another."""
-    before, after = _compiled(base), _compiled(head)
-    live = {name: as_applied(before.get(name, RouterConfig(name))) for name in after}
-    plan = make_plan(after, live)
+    same = {name for name, tunnel in head.tunnels.items() if base.tunnels.get(name) == tunnel}
+    before, after = _compiled(base, same), _compiled(head, same)
+    before |= {name: RouterConfig(name) for name in after.keys() - before.keys()}
+    live = {name: as_applied(before[name]) for name in after}
+    # What is the same in both is compared no further: there are thousands, and a commit changes a few.
+    plan = make_plan(
+        {name: _without(config, same) for name, config in after.items()},
+        {name: as_applied(_without(before[name], same)) for name in after},
+    )
     notes = list(left_alone(base, head))
     kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}
     if kept:
@@ -68,9 +74,16 @@ def left_alone(base: Fabric, head: Fabric) -> Iterator[str]:
         yield f"the router {name} is no longer in Git: what is on it stays, and is not looked at any more"
 
 
-def _compiled(fabric: Fabric) -> dict[str, RouterConfig]:
+def _without(config: RouterConfig, tunnels: Set[str]) -> RouterConfig:
+    """A router's configuration without the connections of some tunnels. Its firewall stays whole: two
+    tunnels may need one element."""
+    kept = {name: item for name, item in config.connections.items() if item.tunnel not in tunnels}
+    return replace(config, connections=kept)
+
+
+def _compiled(fabric: Fabric, unread: Set[str]) -> dict[str, RouterConfig]:
     keys = {tunnel.psk: stand_in(tunnel.psk) for tunnel in fabric.tunnels.values()}
-    return {name: compile_router(fabric, name, keys, Secret(b"")) for name in sorted(fabric.routers)}
+    return {name: compile_router(fabric, name, keys, Secret(b""), unread) for name in sorted(fabric.routers)}
 
 
 def as_applied(config: RouterConfig) -> RouterState:

@@ -1,7 +1,18 @@
 """A folder or a Git revision -> documents with the position of every key and value."""
 
 from reconciler.load.documents import Document, Loaded, LockEntry, Path, Source, dotted
+from reconciler.load.reading import Composed
 from reconciler.load.revision import load_revision
 from reconciler.load.tree import load_tree
 
-__all__ = ["Document", "Loaded", "LockEntry", "Path", "Source", "dotted", "load_revision", "load_tree"]
+__all__ = [
+    "Composed",
+    "Document",
+    "Loaded",
+    "LockEntry",
+    "Path",
+    "Source",
+    "dotted",
+    "load_revision",
+    "load_tree",
+]

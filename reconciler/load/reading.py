@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from reconciler.load.composer import compose
 from reconciler.load.documents import Document, Loaded, LockEntry, Sealed, Source
 from reconciler.load.sealed import is_sealed, read_sealed, report_identity
-from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from schemas.addresses import is_address
 
 LOCK_NAME = "vips.lock.yaml"
@@ -32,8 +33,17 @@ def report_symbolic_link(name: str, found: Diagnostics) -> None:
     )
 
 
-def read(files: Mapping[str, bytes], source: Source, found: Diagnostics) -> Loaded:
-    """Compose every file, in the order of their names. `found` holds what finding them has reported."""
+Composed: TypeAlias = dict[tuple[str, bytes], tuple[list[Document], bool, tuple[Diagnostic, ...]]]
+"""By name and content, which is all that composing depends on: the documents of a file, whether it was
+understood in full, and the findings."""
+
+
+def read(
+    files: Mapping[str, bytes], source: Source, found: Diagnostics, composed: Composed | None = None
+) -> Loaded:
+    """Compose every file, in the order of their names. `found` holds what finding them has reported;
+    `composed` is filled, and what is in it already is not composed again."""
+    composed = {} if composed is None else composed
     lock_file = f"{source.subdir}/{LOCK_NAME}" if source.subdir else LOCK_NAME
     digest = hashlib.sha256()
     documents: list[Document] = []
@@ -54,13 +64,17 @@ def read(files: Mapping[str, bytes], source: Source, found: Diagnostics) -> Load
         if is_sealed(name):
             sealed[name] = read_sealed(name, content, found)
             continue
-        composed, whole = compose(content, name, found)
+        if (name, content) not in composed:
+            own = Diagnostics()
+            composed[name, content] = (*compose(content, name, own), tuple(own))
+        of_file, whole, findings = composed[name, content]
+        found.extend(findings)
         if not whole:
             unread.append(content.decode(errors="replace"))
         if name == lock_file:
-            lock = _read_lock(composed, found)
-        elif composed or not whole:
-            documents += composed
+            lock = _read_lock(of_file, found)
+        elif of_file or not whole:
+            documents += of_file
         else:
             found.warning("file-empty", Location(name), "the file holds no document")
     return Loaded(

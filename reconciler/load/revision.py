@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.load.documents import Loaded, Source
-from reconciler.load.reading import is_read, read, report_symbolic_link
+from reconciler.load.reading import Composed, is_read, read, report_symbolic_link
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
 
@@ -62,12 +62,20 @@ def default_base(repo: Path, head: str) -> str:
     )
 
 
-def load_revision(repo: Path, rev: str, subdir: str = "", *, missing_is_empty: bool = False) -> Loaded:
+def load_revision(
+    repo: Path,
+    rev: str,
+    subdir: str = "",
+    *,
+    missing_is_empty: bool = False,
+    composed: Composed | None = None,
+) -> Loaded:
     """Read every document and every file of encrypted keys below `repo`/`subdir` as they are in one commit.
 
     `repo` is a repository or a folder in one. File names in the result are relative to it, as those of
-    `load_tree` are. Raises SourceUnavailable when there is no repository, no such revision, or (unless
-    `missing_is_empty`) no such folder in it.
+    `load_tree` are. Revisions that are given one `composed` share the documents of files that are equal.
+    Raises SourceUnavailable when there is no repository, no such revision, or (unless `missing_is_empty`) no
+    such folder in it.
     """
     subdir = subdir.strip("/").removeprefix("./")
     with _repository(repo, f"{rev} of {repo}") as repository:
@@ -76,7 +84,7 @@ def load_revision(repo: Path, rev: str, subdir: str = "", *, missing_is_empty: b
         place = _place(repository, repo)
         blobs = _blobs(repository, commit, place, subdir, found, missing_is_empty=missing_is_empty)
         files = _contents(repository, blobs)
-    return read(files, Source(str(repo), subdir, commit), found)
+    return read(files, Source(str(repo), subdir, commit), found, composed)
 
 
 def _place(repository: Repo, folder: Path) -> str:

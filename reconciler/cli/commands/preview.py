@@ -12,7 +12,7 @@ from reconciler.model.errors import ExitCode, TunnelwrightError
 
 if TYPE_CHECKING:
     from reconciler.forges.forge import Forge
-    from reconciler.load import Loaded
+    from reconciler.load import Composed, Loaded
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.fabric import Fabric
     from reconciler.simulate import Transition
@@ -60,11 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.validate import validate  # noqa: PLC0415
 
     if (arguments.lab or arguments.secrets) and not arguments.live:
-        raise TunnelwrightError("--lab and --secrets are for asking the routers", hint="add --live")
+        raise TunnelwrightError("--lab and keys are for asking the routers", hint="add --live")
     forge = _forge(arguments) if arguments.comment is not None else None
     tree: Path = arguments.tree
     base = arguments.base or default_base(tree, arguments.head)
-    before, after = load_revision(tree, base, missing_is_empty=True), load_revision(tree, arguments.head)
+    composed: Composed = {}
+    before = load_revision(tree, base, missing_is_empty=True, composed=composed)
+    after = load_revision(tree, arguments.head, composed=composed)
     head, findings = validate(after)
     # Forges name files from the root of the repository.
     place = place_in_repository(tree)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from git import Actor, Repo
 
-from reconciler.load import load_revision, load_tree
+from reconciler.load import Composed, Loaded, load_revision, load_tree
 from reconciler.load.reading import MAX_BYTES
 from reconciler.model.diagnostic import Location
 from reconciler.model.errors import SourceUnavailable
@@ -42,6 +42,30 @@ FILES = {
     "fabric/vips.lock.yaml": "one: 203.0.113.1\n",
     "other/x.yaml": "a: [\n",
 }
+
+
+def told(loaded: Loaded) -> tuple[object, ...]:
+    """All that loading yields, with the place of each document and of its first value."""
+    documents = [(d.file, d.index, d.data, d.locate(), d.locate(("a",))) for d in loaded.documents]
+    return documents, loaded.diagnostics, loaded.digest, loaded.lock, loaded.unread
+
+
+def test_revisions_share_the_documents_of_equal_files_and_nothing_else(tmp_path: Path) -> None:
+    write(tmp_path, {**FILES, "fabric/wrong.yaml": "a: 1\na: 2\n", "fabric/broken.yaml": "a: ["})
+    base = commit(tmp_path)
+    write(tmp_path, {"fabric/b/two.yml": "a: 5\n"})
+    (tmp_path / "fabric" / "a.yaml").rename(tmp_path / "fabric" / "c.yaml")
+    head = commit(tmp_path)
+    composed: Composed = {}
+    together = [load_revision(tmp_path, rev, "fabric", composed=composed) for rev in (base, head)]
+    assert [told(item) for item in together] == [
+        told(load_revision(tmp_path, r, "fabric")) for r in (base, head)
+    ]
+    before, after = ({item.file: item for item in loaded.documents} for loaded in together)
+    assert before["fabric/é ü.yaml"] is after["fabric/é ü.yaml"]
+    assert after["fabric/c.yaml"].locate().file == "fabric/c.yaml"
+    assert after["fabric/b/two.yml"].data == {"a": 5}
+    assert {item.code for item in together[1].diagnostics} == {"yaml-duplicate-key", "yaml-syntax"}
 
 
 def test_a_tree_is_read_in_order_of_names(tmp_path: Path) -> None:

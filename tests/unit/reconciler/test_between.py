@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from reconciler.run import apply, preview
 from reconciler.secrets import SecretStore
 from reconciler.simulate import between
 from reconciler.validate import validate
+from tests.fabrics import many_tunnels
 
 NOW = datetime(2026, 5, 9, 12, tzinfo=UTC)
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -72,6 +74,36 @@ def test_it_is_the_plan_of_routers_that_hold_the_base(case: str, tmp_path: Path)
     planned = preview(head, store, routers.__getitem__).plan
     foreseen = between(base, head, NOW).plan
     assert told(foreseen) == without_keys(told(planned))
+
+
+def test_what_is_equal_in_both_is_left_out_and_the_rest_is_as_before(tmp_path: Path) -> None:
+    """Of five tunnels one is changed, one disabled, one removed, one new, and one as it was."""
+    whole = many_tunnels(5)
+    base = replace(whole, tunnels={n: t for n, t in whole.tunnels.items() if not n.endswith("4")})
+    tunnels = {name: tunnel for name, tunnel in whole.tunnels.items() if not name.endswith("2")}
+    for name, tunnel in tunnels.items():
+        if name.endswith("0"):
+            tunnels[name] = replace(tunnel, esp=replace(tunnel.esp, pfs_group=19))
+        elif name.endswith("1"):
+            tunnels[name] = replace(tunnel, enabled=False)
+    head = replace(whole, tunnels=tunnels)
+    routers = memory_routers(base, head)
+    (tmp_path / "keys").mkdir(mode=0o700)
+    store = SecretStore(tmp_path / "keys", {"LAB_PSK": "a key of the lab"})
+    apply(preview(base, store, routers.__getitem__), routers.__getitem__, patience=0.1)
+    planned, foreseen = preview(head, store, routers.__getitem__).plan, between(base, head, NOW).plan
+    assert told(foreseen) == without_keys(told(planned))
+    assert not any(resource.endswith("3") for resource, *_ in told(foreseen))
+    assert firewall(foreseen) == firewall(planned)
+
+
+def firewall(plan: Plan) -> dict[str, set[tuple[str, object, object]]]:
+    """What changes of each router's table."""
+    return {
+        change.resource.router: {(field.path, field.before, field.after) for field in change.changes}
+        for change in plan.changes
+        if change.resource.kind == "firewall"
+    }
 
 
 @pytest.mark.parametrize("case", CASES)
