@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.compile import group_of
+from reconciler.facets import connections
 from reconciler.model.fabric import Fabric
 from reconciler.model.listing import listed
 from reconciler.model.plan import LoadSecret, Plan, Resource, ResourceChange
 from reconciler.model.settings import UNOBSERVABLE, Change
 from reconciler.plan import Selector
-from reconciler.simulate import FOLLOWS_THE_KEY
 
 _MOST_FIELDS = 3
 
@@ -94,7 +94,7 @@ def _fields(change: ResourceChange) -> dict[str, Change]:
     return {
         field.path: field
         for field in change.changes
-        if field.source != "sa" and field.path not in FOLLOWS_THE_KEY
+        if field.source != "sa" and field.path not in connections.FOLLOWS_THE_KEY
     }
 
 
