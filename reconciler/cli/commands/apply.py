@@ -56,14 +56,12 @@ def perform(
     from reconciler.run import (  # noqa: PLC0415
         apply,
         check_keys,
-        check_reconnect,
         check_safe,
-        check_targets,
         judge_preview,
         narrowed,
         preview,
-        targeting,
     )
+    from reconciler.targets import check_reconnect, check_targets, targeting  # noqa: PLC0415
 
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.report.sheets.mirror import mirrored, remarks  # noqa: PLC0415
     from reconciler.report.sheets.render import render  # noqa: PLC0415
     from reconciler.report.sheets.table import sheet_object, table_lines  # noqa: PLC0415
-    from reconciler.run import find_tunnel  # noqa: PLC0415
+    from reconciler.targets import find_tunnel  # noqa: PLC0415
 
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)

@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects  # noqa: PLC0415
     from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
     from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
-    from reconciler.run import check_keys, check_targets, judge_preview, preview, targeting  # noqa: PLC0415
+    from reconciler.run import check_keys, judge_preview, preview  # noqa: PLC0415
+    from reconciler.targets import check_targets, targeting  # noqa: PLC0415
 
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
