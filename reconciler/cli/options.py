@@ -44,6 +44,9 @@ def add_routers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
     parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the key files")
     parser.add_argument(
+        "--stand-in-keys", action="store_true", help="in a lab: keys that are made up, so that none is needed"
+    )
+    parser.add_argument(
         "--parallelism",
         type=_positive,
         default=10,

@@ -98,9 +98,18 @@ def open_history(config: Path | None, output: Output) -> History:
 
 
 def secret_store(arguments: argparse.Namespace) -> SecretStore:
-    """The key store that `--secrets` names, or the user's own."""
+    """The key store that `--secrets` names, or the user's own; for a lab the stand-ins that are asked for.
+
+    Raises TunnelwrightError when those are asked for without a lab.
+    """
     from reconciler.secrets import SecretStore, default_folder  # noqa: PLC0415
 
+    if "stand_in_keys" in arguments and arguments.stand_in_keys:
+        from reconciler.secrets.stand_ins import StandIns  # noqa: PLC0415
+
+        if arguments.lab is None:
+            raise TunnelwrightError("everybody knows the keys of --stand-in-keys", hint="name a --lab")
+        return StandIns()
     folder = arguments.secrets or os.environ.get("TUNNELWRIGHT_SECRETS") or default_folder()
     return SecretStore(Path(folder))
 

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.simulate import between  # noqa: PLC0415
     from reconciler.validate import validate  # noqa: PLC0415
 
-    if (arguments.lab or arguments.secrets) and not arguments.live:
+    if (arguments.lab or arguments.secrets or arguments.stand_in_keys) and not arguments.live:
         raise TunnelwrightError("--lab and keys are for asking the routers", hint="add --live")
     forge = _forge(arguments) if arguments.comment is not None else None
     tree: Path = arguments.tree
