@@ -36,7 +36,6 @@ from reconciler.model.plan import (
     UnloadSecret,
     WriteFile,
 )
-from reconciler.model.router_config import SharedSecret
 from reconciler.model.settings import plain
 from reconciler.routers.protocol import Router
 
@@ -117,10 +116,11 @@ def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) 
     problems: dict[str, list[str]] = {group: [] for group in stayed}
     routers: dict[str, set[str]] = {group: set() for group in stayed}
     for index, step in enumerate(steps):
-        if step.group in stayed and outcomes[index].status is Status.DONE:
+        former = _former(step.operation)
+        if former is not None and step.group in stayed and outcomes[index].status is Status.DONE:
             try:
-                if _load_former(run.routers[step.router], step.operation):
-                    routers[step.group].add(step.router)
+                _execute(run.routers[step.router], former)
+                routers[step.group].add(step.router)
             except TunnelwrightError as error:
                 problems[step.group].append(f"not at {step.router} ({error.message})")
     for group, index in stayed.items():
@@ -129,26 +129,14 @@ def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) 
             outcomes[index] = replace(outcomes[index], message=message, restored=not problems[group])
 
 
-def _load_former(router: Router, operation: Operation) -> bool:
-    """True when there was anything to load again."""
+def _former(operation: Operation) -> Operation | None:
+    """What loads again what an operation has replaced; None where it has replaced nothing that is known."""
     match operation:
         case LoadSecret(_, former) if former is not None:
-            router.vici.request("load-shared", _shared(former))
+            return LoadSecret(former)
         case LoadConnection(name, _, former) if former is not None:
-            router.vici.request("load-conn", {name: plain(former)})
-        case _:
-            return False
-    return True
-
-
-def _shared(secret: SharedSecret) -> Mapping[str, object]:
-    """As load-shared takes it."""
-    return {
-        "id": secret.id,
-        "type": "ike",
-        "data": secret.secret.reveal(),
-        "owners": list(secret.owners),
-    }
+            return LoadConnection(name, former)
+    return None
 
 
 def _remember(run: _Run, outcome: Outcome) -> None:
@@ -249,7 +237,7 @@ def _one(run: _Run, router: Router, step: Step) -> Outcome:
     if router.name in run.dead:
         return Outcome(step, Status.NOT_ATTEMPTED, run.dead[router.name])
     try:
-        _execute(router, step)
+        _execute(router, step.operation)
     except TunnelwrightError as error:
         message = _failure(run, router.name, error)
         return Outcome(step, Status.FAILED, message, time.monotonic() - started)
@@ -263,8 +251,8 @@ def _failure(run: _Run, router: str, error: TunnelwrightError) -> str:
     return error.message
 
 
-def _execute(router: Router, step: Step) -> None:
-    match step.operation:
+def _execute(router: Router, operation: Operation) -> None:
+    match operation:
         case SetSysctls(values):
             router.host.set_sysctls(values)
         case AddAddress(address):
@@ -272,7 +260,13 @@ def _execute(router: Router, step: Step) -> None:
         case ChangeFirewall(document):
             router.host.change_firewall(document)
         case LoadSecret(secret, _):
-            router.vici.request("load-shared", _shared(secret))
+            message: Mapping[str, object] = {
+                "id": secret.id,
+                "type": "ike",
+                "data": secret.secret.reveal(),
+                "owners": list(secret.owners),
+            }
+            router.vici.request("load-shared", message)
         case UnloadSecret(secret_id):
             router.vici.request("unload-shared", {"id": secret_id})
         case LoadConnection(name, settings, _):
@@ -283,5 +277,5 @@ def _execute(router: Router, step: Step) -> None:
             router.host.set_aside(path)
         case Terminate(connection):
             terminate(router.vici, connection)
-        case operation:
+        case _:
             raise TypeError(f"no way to perform {type(operation).__name__}")

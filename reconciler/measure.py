@@ -19,7 +19,7 @@ from reconciler.model.plan import Disruption, Plan
 from reconciler.model.router_config import ChildSa
 from reconciler.routers.protocol import Router
 from reconciler.verify import installed, probe_addresses
-from schemas.addresses import parse_address, parse_cidr
+from schemas.addresses import parse_cidr
 
 INTERVAL = 0.02
 """Seconds between two requests: what is lost is known to that."""
@@ -122,8 +122,7 @@ def _within(address: str, selectors: Iterable[str]) -> bool:
     for selector in selectors:
         # charon writes a selector of a protocol or port in another way: not everything goes through it.
         with contextlib.suppress(ValueError):
-            interval = parse_cidr(selector)
-            if interval.first <= parse_address(address) <= interval.last:
+            if parse_cidr(selector).includes(address):
                 return True
     return False
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from reconciler.compile import compile_router
 from reconciler.facets import connections, files, firewall
-from reconciler.model.fabric import Fabric, PskRef
+from reconciler.model.fabric import Fabric
 from reconciler.model.plan import LoadSecret, Plan, ResourceChange, UnloadSecret
 from reconciler.model.router_config import (
     ChildSa,
@@ -25,16 +25,12 @@ from reconciler.model.router_config import (
 )
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Live, Settings
+from reconciler.model.stand_in import stand_in
 from reconciler.plan import make_plan
 from reconciler.policy import Judgement, judge
 
 _FINGERPRINT = re.compile(r"(key ike-\S+)-[0-9a-f]+$")
 """At the end of a key's id. That of a stand-in would mean nothing."""
-
-
-def stand_in(reference: PskRef) -> Secret:
-    """A key for where keys are not: equal for references that are equal and written alike."""
-    return Secret(f"stands for the key of {reference}, {reference.written}".encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ class Interval(NamedTuple):
         """True when all of the other is inside this one."""
         return self.first <= other.first and other.last <= self.last
 
+    def includes(self, address: str) -> bool:
+        """True when the address is in it. Raises ValueError for what is no address."""
+        return self.first <= parse_address(address) <= self.last
+
 
 class HostBitsError(ValueError):
     """A CIDR names a host, not a network. `network` is the CIDR without the host bits."""

@@ -217,15 +217,14 @@ def _before_the_key(live: Live, seen: _Seen) -> tuple[Settings | None, SharedSec
     they are loaded again when the peer does not know the new key yet. Nothing else may change with the key:
     two ends that each go back to their former algorithms would never meet at the new ones."""
     name, wanted = seen.connection.name, seen.connection.secret.id
-    others = (other for other in live.secret_ids.get(secrets.owner_of(wanted), []) if other != wanted)
-    key = next(filter(None, (files.written_secret(seen.live_file, other) for other in others)), None)
-    before = files.written_connection(seen.live_file, name)
-    if key is None or before is None or not seen.running or seen.stale:
+    others = [other for other in live.secret_ids.get(secrets.owner_of(wanted), []) if other != wanted]
+    if not (seen.load_key and others and seen.running) or seen.stale or seen.live_file is None:
         return None, None
-    changes = connections.compare(seen.connection.settings, live.state.connections.get(name), before)
-    if {change.path for change in changes} <= connections.FOLLOWS_THE_KEY:
-        return before, key
-    return None, None
+    before = files.written_before(seen.live_file, name, others)
+    if before is None:
+        return None, None
+    changes = connections.compare(seen.connection.settings, live.state.connections.get(name), before[0])
+    return before if {change.path for change in changes} <= connections.FOLLOWS_THE_KEY else (None, None)
 
 
 def _switch(router: str, group: str, seen: _Seen) -> Step | None:

@@ -138,18 +138,7 @@ def protected_in(file: LiveFile | None) -> bool:
 
 def connection_in(file: LiveFile | None, connection: str) -> Settings | None:
     """What a router's own file says of a connection; None when it says nothing that can be read."""
-    return _connection(_trusted(file), connection)
-
-
-def written_connection(file: LiveFile | None, connection: str) -> Settings | None:
-    """What a router's own file says of a connection, whether or not a change is under way: what ran last."""
-    return _connection(parse(file.content.reveal()) if file is not None else None, connection)
-
-
-def _connection(parsed: Settings | None, connection: str) -> Settings | None:
-    section = parsed.get("connections") if parsed is not None else None
-    found = section.get(connection) if isinstance(section, Mapping) else None
-    return found if isinstance(found, Mapping) else None
+    return _entry(_trusted(file), "connections", connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,30 +151,44 @@ class WrittenSecret:
 
 def secret_in(file: LiveFile | None, wanted: SharedSecret) -> WrittenSecret | None:
     """What a router's own file says of a tunnel's key; None when it says nothing that can be read."""
-    parsed = _trusted(file)
-    sections = parsed.get("secrets") if parsed is not None else None
-    section = sections.get(wanted.id) if isinstance(sections, Mapping) else None
-    if not isinstance(section, Mapping):
+    section = _entry(_trusted(file), "secrets", wanted.id)
+    if section is None:
         return None
-    owners = tuple(str(value) for key, value in section.items() if key.startswith("id"))
-    return WrittenSecret(owners, section.get("secret") == _encoded(wanted))
+    return WrittenSecret(_owners(section), section.get("secret") == _encoded(wanted))
 
 
-def written_secret(file: LiveFile | None, secret_id: str) -> SharedSecret | None:
-    """A key that a router's own file holds, whether or not a change is under way; None when it has none."""
-    parsed = parse(file.content.reveal()) if file is not None else None
-    sections = parsed.get("secrets") if parsed is not None else None
-    section = sections.get(secret_id) if isinstance(sections, Mapping) else None
-    if not isinstance(section, Mapping):
-        return None
-    owners = tuple(str(value) for key, value in section.items() if key.startswith("id"))
+def written_before(
+    file: LiveFile, connection: str, secret_ids: Iterable[str]
+) -> tuple[Settings, SharedSecret] | None:
+    """The connection and the first of these keys as a router's own file has them, whether or not a change is
+    under way: what ran last. None when it lacks either."""
+    parsed = parse(file.content.reveal())
+    settings = _entry(parsed, "connections", connection)
+    for secret_id in secret_ids:
+        section = _entry(parsed, "secrets", secret_id)
+        key = _decoded(section) if section is not None else None
+        if settings is not None and section is not None and key is not None:
+            return settings, SharedSecret(secret_id, _owners(section), key)
+    return None
+
+
+def _entry(parsed: Settings | None, kind: str, name: str) -> Settings | None:
+    """One connection, or one key, of a file."""
+    sections = parsed.get(kind) if parsed is not None else None
+    found = sections.get(name) if isinstance(sections, Mapping) else None
+    return found if isinstance(found, Mapping) else None
+
+
+def _owners(section: Settings) -> tuple[str, ...]:
+    return tuple(str(value) for key, value in section.items() if key.startswith("id"))
+
+
+def _decoded(section: Settings) -> Secret | None:
     encoded = str(section.get("secret", ""))
     if not encoded.startswith(_BASE64):
         return None
     try:
-        return SharedSecret(
-            secret_id, owners, Secret(base64.b64decode(encoded[len(_BASE64) :], validate=True))
-        )
+        return Secret(base64.b64decode(encoded[len(_BASE64) :], validate=True))
     except ValueError:
         return None
 

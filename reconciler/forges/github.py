@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from reconciler.forges.api import Api
-from reconciler.forges.forge import CommitStatus, shortened
-from reconciler.forges.issue_comments import User, put_issue_comment
+from reconciler.forges.forge import CommitStatus
+from reconciler.forges.github_api import User, put_issue_comment, put_status
 from reconciler.model.secret import Secret
 
 PUBLIC = "https://api.github.com"
@@ -31,15 +31,7 @@ class GitHub:
 
     def set_status(self, status: CommitStatus) -> None:
         """`POST /repos/{owner}/{repo}/statuses/{sha}`."""
-        self._api.send(
-            "POST",
-            f"{self._project}/statuses/{status.commit}",
-            {
-                "state": status.state.value,
-                "context": status.context,
-                "description": shortened(status.description, _DESCRIPTION),
-            },
-        )
+        put_status(self._api, self._project, status, _DESCRIPTION)
 
     def put_comment(self, number: int, mark: str, body: str) -> None:
         """`/repos/{owner}/{repo}/issues/{number}/comments`: a pull request is an issue."""

@@ -1,10 +1,12 @@
-"""Comments on a pull request, which GitHub and Gitea both keep as those of an issue."""
+"""The part of GitHub's API that Gitea has as well: statuses of commits, and comments on a pull request,
+which are those of an issue."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel
 
 from reconciler.forges.api import Api
+from reconciler.forges.forge import CommitStatus, shortened
 
 
 class User(BaseModel):
@@ -19,6 +21,19 @@ class Comment(BaseModel):
     id: int
     user: User | None
     body: str | None
+
+
+def put_status(api: Api, project: str, status: CommitStatus, longest: int) -> None:
+    """Set a commit's status, its description cut to so many characters. Raises ForgeError."""
+    api.send(
+        "POST",
+        f"{project}/statuses/{status.commit}",
+        {
+            "state": status.state.value,
+            "context": status.context,
+            "description": shortened(status.description, longest),
+        },
+    )
 
 
 def put_issue_comment(api: Api, project: str, number: int, login: str, *, mark: str, body: str) -> None:

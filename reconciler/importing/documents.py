@@ -13,7 +13,7 @@ from reconciler.importing.connection import Draft
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Fabric, IdType, IkeId, Router
 from reconciler.model.router_config import PREFIX
-from schemas.addresses import parse_address, parse_cidr
+from schemas.addresses import parse_cidr
 from schemas.base import API_VERSION
 from schemas.tunnel import ADOPTS
 
@@ -95,8 +95,7 @@ def _vip(item: Draft, router: Router, fabric: Fabric) -> dict[str, object] | Non
         if vip.address == item.local_address and vip.name not in created:
             return {"name": vip.name}
     for attached in router.public:
-        network = parse_cidr(attached.cidr)
-        if network.first <= parse_address(item.local_address) <= network.last:
+        if parse_cidr(attached.cidr).includes(item.local_address):
             return {"create": {"publicNetwork": attached.network, "address": item.local_address}}
     return None
 

@@ -26,6 +26,10 @@ class Result(StrEnum):
     """There was no plan, or it was refused as a whole."""
 
 
+GOOD = frozenset({Result.IN_SYNC, Result.CHANGED, Result.HELD})
+"""How a run ends when all that it may do was done, and proven."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run. Times are in UTC; it holds no key material."""

@@ -13,7 +13,7 @@ from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.policy.judgement import Deferral, Finding, Judgement, Override, Refusal
 from reconciler.policy.units import End, Traffic, Unit, connections_of, traffic_on, units_of
 from reconciler.policy.windows import next_permitted, permitted
-from schemas.addresses import parse_address, parse_cidr
+from schemas.addresses import parse_cidr
 
 
 def judge(
@@ -131,11 +131,7 @@ def _rides(traffic: Traffic, state: RouterState) -> bool:
 
 def _carries(pair: Pair, way: Pair) -> bool:
     """Whether packets between two addresses match a pair of selectors."""
-    for cidr, address in zip(pair, way, strict=True):
-        interval, number = parse_cidr(cidr), parse_address(address)
-        if not interval.first <= number <= interval.last:
-            return False
-    return True
+    return all(parse_cidr(cidr).includes(address) for cidr, address in zip(pair, way, strict=True))
 
 
 def _waiting(

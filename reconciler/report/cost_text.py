@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reconciler.model.listing import listed
 from reconciler.model.outcome import IN_FLIGHT, Loss
 from reconciler.model.plan import Disruption
 from reconciler.report.line import Line
@@ -29,7 +30,4 @@ def cost_lines(losses: Sequence[Loss], unmeasured: Sequence[str], most: int = 10
         rest = worst[most:]
         yield Line(f"  {len(rest)} more: lost {sum(loss.lost for loss in rest)} together")
     if unmeasured:
-        some = ", ".join(unmeasured[:most]) + (
-            f" and {len(unmeasured) - most} more" if len(unmeasured) > most else ""
-        )
-        yield Line(f"Not measured: {some}")
+        yield Line(f"Not measured: {listed(unmeasured, most)}")

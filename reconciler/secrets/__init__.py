@@ -1,6 +1,6 @@
 """Key references -> keys: from files, environment variables, age and SOPS files of the repository, Vault."""
 
-from reconciler.secrets.private import may_write, read_private
+from reconciler.secrets.private import may_write, read_private, replace_whole
 from reconciler.secrets.store import FINGERPRINT_KEY, SecretStore, default_folder
 from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
 
@@ -11,5 +11,6 @@ __all__ = [
     "default_folder",
     "may_write",
     "read_private",
+    "replace_whole",
     "weakness",
 ]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import re
 import secrets as random_source
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from reconciler.secrets.age import (
     read_identities,
     read_recipients,
 )
+from reconciler.secrets.private import replace_whole
 from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
 from schemas.keys import AGE_PATH, SEALED_BY_AGE
 
@@ -126,12 +125,4 @@ def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     umask = os.umask(0o077)
     os.umask(umask)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
+    replace_whole(path, content, 0o666 & ~umask)

@@ -19,10 +19,11 @@ class Account:
     objects: list[dict[str, Any]] = field(default_factory=list)
     seen: Seen | None = None
 
-    def saw(self, before: Preview, by_commit: ByCommit) -> None:
+    def saw(self, before: Preview, by_commit: ByCommit) -> Seen:
         """Take the routers as they were found, and what in them no commit had made different."""
         drift = {change.resource for change in before.plan.changes if not by_commit(change.resource)}
         self.seen = Seen(before.fabric, before.desired, before.observation.states, frozenset(drift))
+        return self.seen
 
     def did(self, before: Preview, applied: Applied) -> None:
         """Take what an apply came to, and the routers as they are after it."""

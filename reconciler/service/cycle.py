@@ -3,7 +3,7 @@ proven, and taken back when it does not prove good."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,9 +15,10 @@ from reconciler.load import Loaded
 from reconciler.locking import locked
 from reconciler.model.errors import PlanStale, TunnelwrightError
 from reconciler.model.fabric import Fabric
+from reconciler.model.listing import listed
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan
-from reconciler.model.record import Result, RunRecord
+from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import RouterConfig
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report import json_lines
@@ -42,6 +43,8 @@ from reconciler.service.seen import Seen
 from reconciler.validate import validate
 from reconciler.verify import installed
 
+_MOST = 5
+"""Of what one sentence of a record names; more are counted."""
 _MOST_DIAGNOSTICS = 100
 """More of them are counted, not kept: a commit may be broken in every line."""
 
@@ -87,7 +90,7 @@ def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
         wanted = _choose(wiring, head, account)
         in_force = wanted.commit
         result = _run(wiring, wanted, account)
-        if in_force != head and result in {Result.IN_SYNC, Result.CHANGED, Result.HELD}:
+        if in_force != head and result in GOOD:
             result = Result.INCOMPLETE
     except TunnelwrightError as error:
         account.notes.append(_sentence(error))
@@ -151,7 +154,7 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
     connect = wiring.connector(wanted.fabric)
     seen = compare(wanted.fabric, wanted.desired, connect, parallelism=wiring.parallelism)
     by_commit = _by_commit(wiring, wanted, seen.plan)
-    account.saw(seen, by_commit)
+    found = account.saw(seen, by_commit)
     held = held_back(wanted.fabric, seen.plan, by_commit)
     allowed = narrowed(seen, lambda change: change.resource not in held)
     judgement = judge_preview(allowed)
@@ -162,7 +165,7 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
     account.objects += json_lines.judgement_objects(judgement)
     check_safe(judgement)
     waiting = judgement.deferred
-    held |= {resource: found.reason for resource, found in waiting.items()}
+    held |= {resource: deferral.reason for resource, deferral in waiting.items()}
     if waiting:
         allowed = narrowed(allowed, judgement.allows)
     account.objects += [
@@ -173,13 +176,13 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
             "held": change.resource in held,
         }
         for change in seen.plan.changes
-        if not by_commit(change.resource)
+        if change.resource in found.drift
     ]
-    account.objects += ask(wiring.history, connect, account.seen, wiring.parallelism)
+    account.objects += ask(wiring.history, connect, found, wiring.parallelism)
     _tell_missing(wanted.fabric, seen, account)
     if held:
         account.notes.append(
-            f"{len(held)} left alone: {_listed(f'{what} ({why})' for what, why in held.items())}"
+            f"{len(held)} left alone: {listed((f'{what} ({why})' for what, why in held.items()), _MOST)}"
         )
     result = Result.HELD if held else Result.IN_SYNC
     if allowed.plan.changes:
@@ -191,7 +194,7 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
                 raise PlanStale("the routers have changed since they were looked at")
             check_keys(again, wiring.store)
             result = _apply(wiring, wanted, again, by_commit, account)
-    if result in {Result.IN_SYNC, Result.CHANGED, Result.HELD}:
+    if result in GOOD:
         if not any(by_commit(resource) for resource in held):
             # A commit is good when all of it that could be done was done, and proven.
             wiring.history.set_good(wanted.commit)
@@ -238,7 +241,7 @@ def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
         {"type": "down", "tunnel": name, "router": fabric.tunnels[name].router} for name in down
     ]
     if down:
-        account.notes.append(f"{len(down)} configured but down: {_listed(down)}")
+        account.notes.append(f"{len(down)} configured but down: {listed(down, _MOST)}")
 
 
 def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit, account: Account) -> Result:
@@ -269,7 +272,7 @@ def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit
         proven = f", {len(proofs)} tunnel ends proven" if proofs else ""
         account.notes.append(f"{len(before.plan.changes)} changed{proven}")
         return Result.CHANGED
-    account.notes.append(_listed(problems))
+    account.notes.append(listed(problems, _MOST))
     groups = {outcome.step.group for outcome in undone}
     # Waiting for a peer that has not got the new key yet is no reason to take the commit back.
     groups -= {outcome.step.group for outcome in undone if outcome.restored}
@@ -318,7 +321,9 @@ def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: 
     wrong = [o.message for o in applied.outcomes if o.status is not Status.DONE]
     wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
     if wrong:
-        account.notes.append(f"going back to {good[:12]} did not bring all of it back: {_listed(wrong)}")
+        account.notes.append(
+            f"going back to {good[:12]} did not bring all of it back: {listed(wrong, _MOST)}"
+        )
         return Result.INCOMPLETE
     account.notes.append(f"went back to {good[:12]}, and proved it")
     return Result.ROLLED_BACK
@@ -342,8 +347,3 @@ def _carried(before: Preview, tunnel: str) -> bool:
         return False
     state = before.observation.states[known.router]
     return any(installed(state, connection_name(name)) for name in (tunnel, *known.previous_names))
-
-
-def _listed(words: Iterable[str], most: int = 5) -> str:
-    found = list(words)
-    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")

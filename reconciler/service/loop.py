@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from reconciler.model.errors import RouterUnreachable, SourceUnavailable, TunnelwrightError
 from reconciler.model.fabric import Fabric
-from reconciler.model.record import Result, RunRecord
+from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.routers.protocol import Router
 from reconciler.run import Connect
 from reconciler.service.cycle import Wiring, reconcile
@@ -21,7 +21,7 @@ from reconciler.service.schedule import Absent, retry_after, spread
 
 Tell = Callable[[RunRecord], None]
 _ASKED_AT_ONCE = 8
-_SETTLED = frozenset({Result.IN_SYNC, Result.CHANGED, Result.HELD, Result.ROLLED_BACK})
+_SETTLED = GOOD | {Result.ROLLED_BACK}
 
 
 @dataclass(slots=True)

@@ -17,11 +17,11 @@ _LOOK_BACK = 86_400
 """Seconds, at most."""
 
 
-def ask(history: History, connect: Connect, seen: Seen | None, parallelism: int) -> list[dict[str, Any]]:
+def ask(history: History, connect: Connect, seen: Seen, parallelism: int) -> list[dict[str, Any]]:
     """What routers tell of the time since the last run, where something differs that did not then, as objects
     of `--json`. A router that does not tell is no reason to do anything else."""
     last = next(iter(history.runs(1)), None)
-    if last is None or seen is None:
+    if last is None:
         return []
     known = {item["resource"] for item in last.objects if item["type"] == "drift"}
     routers = sorted({resource.router for resource in seen.drift if str(resource) not in known})[:_MOST]

@@ -20,11 +20,10 @@ from prometheus_client.registry import Collector
 from reconciler.history.store import History
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Disruption
-from reconciler.model.record import Result, RunRecord
+from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import ChildSa
 from reconciler.service.seen import Seen
 
-_GOOD = (Result.IN_SYNC, Result.CHANGED, Result.HELD)
 _SA = ("router", "tunnel", "child")
 
 
@@ -162,7 +161,7 @@ class Metrics(Collector):
             known = dict.fromkeys(map(str, labels), 0.0)
             known |= {label: value for (name, label), value in counts.items() if name == family.name}
             yield _family(family, (((label,) * len(family.labels), value) for label, value in known.items()))
-        if (success := self._history.last(_GOOD)) is not None:
+        if (success := self._history.last(GOOD)) is not None:
             yield _family(LAST_SUCCESS, [((), success.timestamp())])
         if record is not None:
             yield from _of_run(record)

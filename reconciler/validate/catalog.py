@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from reconciler.load import Document, Loaded, Path, dotted
 from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.listing import listed
 from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
 from schemas.base import API_VERSION, Metadata
 from schemas.kinds import ANNOTATIONS, KINDS, OWN_ANNOTATIONS
@@ -22,6 +23,7 @@ from schemas.tunnel import IPsecTunnelSpec
 from schemas.vip import VipSpec
 
 Spec = TypeVar("Spec")
+_MOST_ALLOWED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +129,10 @@ class Catalog:
                 "dangling-reference",
                 f"there is no {kind} named {name!r}",
                 *path,
-                allowed=_listed(table),
+                allowed=listed(sorted(table), _MOST_ALLOWED),
                 hint=did_you_mean(name, table),
             )
         return item
-
-
-def _listed(names: Mapping[str, object], most: int = 12) -> str:
-    """Names for a message: the first few, and how many more there are."""
-    shown = ", ".join(sorted(names)[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:

@@ -66,10 +66,9 @@ def _check_gateway(item: Item[PublicNetworkSpec], found: Diagnostics) -> None:
 
 def host_problem(address: str, cidr: str) -> str:
     """Why an address cannot be a host's in a network; empty when it can."""
-    number, network = parse_address(address), parse_cidr(cidr)
-    if not network.first <= number <= network.last:
+    if not parse_cidr(cidr).includes(address):
         return f"is not in {cidr}"
-    reserved = reserved_in(cidr)
+    number, reserved = parse_address(address), reserved_in(cidr)
     return f"is {reserved[number]} of {cidr}" if number in reserved else ""
 
 

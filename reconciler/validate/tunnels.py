@@ -15,7 +15,7 @@ from reconciler.validate.placement import previous_names
 from reconciler.validate.policies import SERVICE_ESP, SERVICE_IKE, report_weak, resolve_esp, resolve_ike
 from reconciler.validate.schema_errors import did_you_mean
 from reconciler.validate.vips import system_vip_name
-from schemas.addresses import Interval, parse_address
+from schemas.addresses import Interval
 from schemas.tunnel import ADOPTS, RECONNECT, IPsecTunnelSpec
 
 _NOT_A_HOST = (
@@ -149,7 +149,7 @@ def _check_peer_address(item: Item[IPsecTunnelSpec], vip: Vip | None, found: Dia
             related=(vip.location,),
         )
     for interval, problem in _NOT_A_HOST:
-        if interval.first <= parse_address(address) <= interval.last:
+        if interval.includes(address):
             item.error(
                 found, "address-not-usable", f"the peer address {address} {problem}", "peer", "address"
             )

@@ -14,8 +14,11 @@ from lab.engine import Engine
 from lab.image import ensure_image
 from lab.session import Lab
 from lab.topology import Role
+from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
+from reconciler.validate import validate
 from tests.fabrics import setup_script, swanctl_conf, two_routers
+from tests.lab.repository import ROOT
 
 with warnings.catch_warnings():
     # scapy leaves its cache files open while it is imported; that is no finding about this project.
@@ -46,6 +49,15 @@ def lab(engine: Engine, image: str, fabric: Fabric, lab_name: str) -> Iterator[L
     """Two configured routers with one tunnel, shared by the tests that leave it as it was."""
     with Lab.up(fabric, lab_name, engine=engine, image=image) as up:
         configure(up, fabric)
+        yield up
+
+
+@pytest.fixture(scope="module")
+def lab3(engine: Engine, image: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The project's own three sites, bare; of one module alone."""
+    fabric, _ = validate(load_tree(ROOT / "desired_state"))
+    name = f"{request.path.stem.rpartition('_')[2]}{os.getpid():x}"
+    with Lab.up(fabric, name, engine=engine, image=image) as up:
         yield up
 
 

@@ -16,6 +16,8 @@ import git
 from tests.repositories import new_repository
 
 ROOT = Path(__file__).parents[2]
+KEYS = ("site-a--site-b.psk", "site-a--site-c.psk")
+"""The keys of the project's desired state."""
 
 
 @dataclass(slots=True)

@@ -17,10 +17,9 @@ from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode
 from reconciler.model.outcome import IN_FLIGHT
 from reconciler.validate import validate
-from tests.lab.repository import ROOT, Repository
+from tests.lab.repository import KEYS, ROOT, Repository
 
 pytestmark = pytest.mark.engine
-KEYS = ("site-a--site-b.psk", "site-a--site-c.psk")
 TUNNELS = ("site-a/a-to-b.yaml", "site-a/a-to-c.yaml", "site-b/b-to-a.yaml", "site-c/c-to-a.yaml")
 BY_HAND = """\
 defaults {{

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,20 +16,10 @@ from lab.packets import Packet
 from lab.session import Lab
 from lab.topology import Role
 from lab.traffic import make_batch, send
-from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode
-from reconciler.validate import validate
-from tests.lab.repository import ROOT, Repository
+from tests.lab.repository import KEYS, Repository
 
 pytestmark = pytest.mark.engine
-KEYS = ("site-a--site-b.psk", "site-a--site-c.psk")
-
-
-@pytest.fixture(scope="module")
-def lab3(engine: Engine, image: str) -> Iterator[Lab]:
-    fabric, _ = validate(load_tree(ROOT / "desired_state"))
-    with Lab.up(fabric, f"job{os.getpid():x}", engine=engine, image=image) as lab:
-        yield lab
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,20 +12,10 @@ import pytest
 from lab.engine import Engine
 from lab.session import Lab
 from lab.topology import Role
-from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode
-from reconciler.validate import validate
-from tests.lab.repository import ROOT, Repository
+from tests.lab.repository import KEYS, Repository
 
 pytestmark = pytest.mark.engine
-KEYS = ("site-a--site-b.psk", "site-a--site-c.psk")
-
-
-@pytest.fixture(scope="module")
-def lab3(engine: Engine, image: str) -> Iterator[Lab]:
-    fabric, _ = validate(load_tree(ROOT / "desired_state"))
-    with Lab.up(fabric, f"live{os.getpid():x}", engine=engine, image=image) as lab:
-        yield lab
 
 
 class Change(Repository):

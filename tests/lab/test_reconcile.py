@@ -9,21 +9,17 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from lab.engine import Engine, until
+from lab.engine import until
 from lab.session import Lab
 from lab.topology import Role
-from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode
-from reconciler.validate import validate
-from tests.lab.repository import ROOT, Repository
+from tests.lab.repository import KEYS, ROOT, Repository
 
 pytestmark = pytest.mark.engine
-KEYS = ("site-a--site-b.psk", "site-a--site-c.psk")
 # New negotiations with site-c get no answer; what is up goes on.
 DEAF = """
 nft add table inet foreign
@@ -31,13 +27,6 @@ nft add chain inet foreign in '{ type filter hook input priority -10; }'
 nft add rule inet foreign in udp dport 500 drop
 """
 HEARING = "nft delete table inet foreign"
-
-
-@pytest.fixture(scope="module")
-def lab3(engine: Engine, image: str) -> Iterator[Lab]:
-    fabric, _ = validate(load_tree(ROOT / "desired_state"))
-    with Lab.up(fabric, f"rec{os.getpid():x}", engine=engine, image=image) as lab:
-        yield lab
 
 
 @pytest.fixture(scope="module")

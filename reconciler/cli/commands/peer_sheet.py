@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 from reconciler.cli import options
@@ -74,17 +72,11 @@ def write_private(path: Path, content: bytes) -> None:
 
     Raises TunnelwrightError.
     """
+    from reconciler.secrets import replace_whole  # noqa: PLC0415
+
     try:
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             raise TunnelwrightError(f"{path} is not a file")
-        # mkstemp makes it 0600; a file that others have open already would stay theirs to read.
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_whole(path, content)
     except OSError as error:
         raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error

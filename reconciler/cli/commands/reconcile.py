@@ -107,9 +107,9 @@ def _tell(output: Output, record: RunRecord, *, full: bool) -> None:
 
 
 def _exit_code(record: RunRecord) -> ExitCode:
-    from reconciler.model.record import Result  # noqa: PLC0415
+    from reconciler.model.record import GOOD, Result  # noqa: PLC0415
 
-    if record.result in {Result.IN_SYNC, Result.CHANGED, Result.HELD}:
+    if record.result in GOOD:
         return ExitCode.OK
     return ExitCode.ERROR if record.result is Result.FAILED else ExitCode.INCOMPLETE
 

@@ -11,9 +11,10 @@ from reconciler.compile import compile_router
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.secret import Secret
+from reconciler.model.stand_in import stand_in
 from reconciler.plan import make_plan
 from reconciler.run import look
-from reconciler.simulate import as_applied, stand_in
+from reconciler.simulate import as_applied
 from reconciler.validate import validate
 from tests.contract.sites import change_tunnels, memory_site
 from tests.fabrics import many_tunnels
