@@ -50,6 +50,24 @@ class CommandRejected(TunnelwrightError):
     """The router answered and refused."""
 
 
+class AnswerNotUnderstood(TunnelwrightError):
+    """A router's answer is not of the shape that its tools give, or exceeds a bound. `what` says what is
+    wrong with it, `where` which part of which answer it was.
+    """
+
+    exit_code = ExitCode.UNREACHABLE
+
+    def __init__(
+        self, what: str, *, where: str, router: str = "", operation: str = "", hint: str = ""
+    ) -> None:
+        message = f"its answer was not understood: {where}: {what}"
+        super().__init__(message, router=router, operation=operation, hint=hint)
+
+
+class Unforeseen(TunnelwrightError):
+    """An error that nobody foresaw, caught at the unit of work (`reconciler/model/unit.py`)."""
+
+
 class SecretUnavailable(TunnelwrightError):
     """A referenced key could not be read, or is readable by others."""
 

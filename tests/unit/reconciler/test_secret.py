@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import base64
 import pickle
 from dataclasses import asdict, dataclass
 
 import pytest
 
-from reconciler.model.secret import Secret, fingerprint
+from reconciler.model.secret import Secret, fingerprint, redacted
 
 KEY = Secret(b"controller")
 
@@ -43,3 +44,14 @@ def test_a_context_cannot_borrow_from_the_secret() -> None:
     assert fingerprint(Secret(b"bc"), key=KEY, context="a") != fingerprint(
         Secret(b"c"), key=KEY, context="ab"
     )
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_a_secret_is_found_in_what_others_print(shift: int) -> None:
+    key = Secret(b"planted-91ab \xc3\xa9\n end")
+    value = key.reveal()
+    inside = base64.b64encode(b"x" * shift + value + b" after").decode()
+    text = redacted(f"{value.decode()} | {value!r} | {value.hex()} | {inside}")
+    assert text.count("(redacted)") == 4
+    assert "planted" not in text
+    assert base64.b64encode(b"planted-91")[:12].decode() not in text
