@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SCRIPTS := .ci/run $(wildcard scripts/*.sh lab/image/*.sh tests/lab/kernel/*.sh)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit check format schemas lock image bench clean
@@ -24,11 +25,13 @@ test: $(STAMP) ## Run the whole test suite, real routers included
 unit: $(STAMP) ## Run the tests that need no container engine
 	@$(BIN)/pytest -m "not engine"
 
-check: $(STAMP) ## Lint, types, import rules, generated files
+check: $(STAMP) ## Lint, types, import rules, scripts, workflows, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/shellcheck $(SCRIPTS)
+	@$(BIN)/zizmor --offline --no-progress --quiet --persona pedantic deploy/ci/github.yaml
 	@$(BIN)/python -m schemas.generate --check
 
 format: $(STAMP) ## Format the code
