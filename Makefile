@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SCRIPTS := .ci/run $(wildcard scripts/*.sh lab/image/*.sh tests/lab/kernel/*.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit check format schemas lock image bench clean
+.PHONY: help demo test unit fuzz check format schemas lock image bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,11 +25,16 @@ test: $(STAMP) ## Run the whole test suite, real routers included
 unit: $(STAMP) ## Run the tests that need no container engine
 	@$(BIN)/pytest -m "not engine"
 
-check: $(STAMP) ## Lint, types, import rules, generated files
+fuzz: $(STAMP) ## Feed every reader of foreign input what nobody would write; FUZZ_EXAMPLES=100000 for longer
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(BIN)/pytest -n auto tests/fuzz
+
+check: $(STAMP) ## Lint, types, import rules, scripts, workflows, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/shellcheck $(SCRIPTS)
+	@$(BIN)/zizmor --offline --no-progress --quiet --persona pedantic deploy/ci/github.yaml
 	@$(BIN)/python -m schemas.generate --check
 
 format: $(STAMP) ## Format the code

@@ -40,3 +40,20 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_no_two_headings_share_an_anchor(page: Path) -> None:
     found = anchors(page)
     assert [anchor for anchor in set(found) if found.count(anchor) > 1 and page.name != "CHANGELOG.md"] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_a_page_names_are_there(page: Path) -> None:
+    missing = []
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", prose(page)):
+        path = ROOT / file
+        if not path.is_file() or (name and f"def {name}(" not in path.read_text(encoding="utf-8")):
+            missing.append(f"{file}::{name}")
+    assert missing == []
+
+
+def test_every_promise_of_security_names_its_tests() -> None:
+    promises = prose(ROOT / "SECURITY.md").partition("## What is promised")[2].partition("\n## ")[0]
+    rows = [line for line in promises.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) >= 20
+    assert [row for row in rows if not re.search(r"`tests/[\w/]+\.py::\w+`", row)] == []

@@ -38,6 +38,7 @@ router() { # name number
     ip -n "$1" route add default via "203.0.113.$((3 - $2))"
     mkdir -p "/srv/$1"
     cp -a /etc/swanctl "/srv/$1/swanctl"
+    # shellcheck disable=SC2016 # the inner shell expands it
     nsenter --net="/run/netns/$1" unshare --mount sh -c '
         mount --bind "/srv/$0/swanctl" /etc/swanctl
         mount -t tmpfs run /run
