@@ -66,7 +66,7 @@ def test_all_that_cannot_be_opened_is_named_at_once(tmp_path: Path) -> None:
         whole,
         PskRef("age", "cut.age", sealed=whole.sealed[:-80]),
         PskRef("age", "absent.age"),
-        PskRef("env", "NOT_SET"),
+        PskRef("env", "TUNNELWRIGHT_KEY_NOT_SET"),
     ]
     with pytest.raises(SecretUnavailable) as caught:
         SecretStore(tmp_path, {}).keys(wanted)
