@@ -18,8 +18,8 @@ KEY_PREFIX: Final = "TUNNELWRIGHT_KEY_"
 """What the names of variables begin with that hold keys."""
 
 KEY_IN_CLEAR: Final = (
-    "if it is a key: remove it, put a new one at both ends, since the history of the repository keeps this one, "
-    "and refer to the new one, for instance by `{age: keys/a--b.age}`, which `tunnelwright secret set` writes"
+    "if it is a key: remove it, put a new one at both ends, since the history of the repository keeps this "
+    "one, and refer to the new one, as `{age: keys/a--b.age}` does (`tunnelwright secret set` writes it)"
 )
 """What to do about a key that somebody has pasted into a document."""
 

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -89,17 +90,17 @@ class _Bounded(HTTPAdapter):
         self._most = most
         super().__init__()
 
-    def init_poolmanager(self, *arguments: object, **named: object) -> None:
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
         super().init_poolmanager(*arguments, **named)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
-    def proxy_manager_for(self, *arguments: object, **named: object) -> PoolManager:
+    def proxy_manager_for(self, *arguments: Any, **named: Any) -> PoolManager:  # noqa: ANN401
         manager: PoolManager = super().proxy_manager_for(*arguments, **named)
         manager.pool_classes_by_scheme = self._pools
         return manager
 
-    def send(self, request: requests.PreparedRequest, *_: object, **named: object) -> requests.Response:
-        answer = super().send(request, **{**named, "stream": True})
+    def send(self, *arguments: Any, **named: Any) -> requests.Response:  # noqa: ANN401
+        answer = super().send(*arguments, **{**named, "stream": True})
         content = bytearray()
         with contextlib.closing(answer):
             for piece in answer.iter_content(_PIECE):

@@ -32,8 +32,9 @@ class SecretStore:
     """Every source of keys, as the controller's folder and environment say how to reach it.
 
     The folder holds what is the controller's own: the identity that opens what is encrypted in the
-    repository, and the key of fingerprints. In its folder `psk` are the key files that documents may name, one key each,
-    readable by their owner alone. A file's key is its bytes, less one line end, which editors add.
+    repository, and the key of fingerprints. In its folder `psk` are the key files that documents may name,
+    one key each, readable by their owner alone. A file's key is its bytes, less one line end, which editors
+    add.
     """
 
     def __init__(

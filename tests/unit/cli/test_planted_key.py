@@ -51,9 +51,10 @@ def folder(tmp_path: Path) -> Path:
     """The project's desired state, with planted keys beside it."""
     shutil.copytree(ROOT / "desired_state", tmp_path / TREE)
     (tmp_path / "secrets").mkdir(mode=0o700)
+    (tmp_path / "secrets" / "psk").mkdir()
     (tmp_path / "temporary").mkdir()
     for name in KEYS:
-        path = tmp_path / "secrets" / name
+        path = tmp_path / "secrets" / "psk" / name
         path.touch(mode=0o600)
         path.write_text(PLANTED)
     return tmp_path
@@ -88,7 +89,7 @@ def leaks(folder: Path, said: bytes) -> list[str]:
     written = {
         str(path): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.parent.name != "secrets"
+        if path.is_file() and path.parent.name not in {"secrets", "psk"}
     }
     return [name for name, content in {"output": said, **written}.items() if any(m in content for m in MARKS)]
 
@@ -105,8 +106,8 @@ def test_no_failing_command_writes_the_key(folder: Path, command: str) -> None:
     said = run(folder, COMMANDS[command])
     if NEEDS_KEYS[0] in COMMANDS[command]:
         # The key cannot be had any more: once because others may read it, once because it is empty.
-        (folder / "secrets" / KEYS[0]).chmod(0o644)
-        (folder / "secrets" / KEYS[1]).write_text("\n")
+        (folder / "secrets" / "psk" / KEYS[0]).chmod(0o644)
+        (folder / "secrets" / "psk" / KEYS[1]).write_text("\n")
         said += run(folder, COMMANDS[command])
     assert leaks(folder, said) == []
 
