@@ -29,7 +29,7 @@ class _Watch:
 
     def __init__(self, seconds: float) -> None:
         self._connections: list[socket.socket] = []
-        self._over = False
+        self.over = False
         self._lock = threading.Lock()
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
@@ -39,12 +39,12 @@ class _Watch:
         """Watch a connection. A copy of it is kept, since TLS takes the original one over."""
         with self._lock:
             self._connections.append(connection.dup())
-            if self._over:
+            if self.over:
                 self._shut()
 
     def _end(self) -> None:
         with self._lock:
-            self._over = True
+            self.over = True
             self._shut()
 
     def _shut(self) -> None:
@@ -86,6 +86,7 @@ class _Bounded(HTTPAdapter):
     """Reads answers whole, up to a number of bytes, unpacked ones."""
 
     def __init__(self, watch: _Watch, most: int) -> None:
+        self._watch = watch
         self._pools = _pools(watch)
         self._most = most
         super().__init__()
@@ -107,6 +108,9 @@ class _Bounded(HTTPAdapter):
                 content += piece
                 if len(content) > self._most:
                     raise TooLong(f"more than {self._most} bytes")
+        if self._watch.over:
+            # Without a length an answer that was cut looks whole.
+            raise requests.ConnectionError("the time was over")
         answer._content = bytes(content)
         return answer
 
