@@ -310,7 +310,7 @@ def test_a_key_that_was_pasted_into_a_document_is_in_no_output(folder: Path) -> 
             outputs[str(path)] = path.read_bytes()
     assert [name for name, said in outputs.items() if any(mark in said for mark in MARKS_OF_PASTED)] == []
     assert outputs[f"validate {TREE}"].count(b"if it is a key: remove it, put a new one at both ends") > 10
-    assert b"secret-in-clear" in outputs[f"preview {TREE} --base HEAD~1 --format markdown"]
+    assert b"a key in the clear stands here" in outputs[f"preview {TREE} --base HEAD~1 --format markdown"]
 
 
 def test_a_service_that_holds_keys_writes_none(folder: Path) -> None:
@@ -341,11 +341,12 @@ def test_a_service_that_holds_keys_writes_none(folder: Path) -> None:
 
 BROKEN = """
 import reconciler.run
-def broken(desired, *_):
+def broken(*given, **_):
+    desired = next(item for item in given if isinstance(item, dict))
     ends = [item for config in desired.values() for item in config.connections.values()]
     held = [item.secret.secret.reveal() for item in ends]
     raise ValueError(f"{held} {held[0].hex()}", *[key.decode() for key in held])
-reconciler.run.look = broken
+reconciler.run.look = reconciler.run.examine = broken
 """
 
 
