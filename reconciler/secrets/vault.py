@@ -77,7 +77,8 @@ def _fields(client: hvac.Client, name: str) -> Mapping[str, object]:
         raise SecretUnavailable(f"Vault refuses: {type(error).__name__}") from None
     except TooLong as error:
         raise SecretUnavailable(f"Vault's answer has {error}") from None
-    except requests.RequestException as error:
+    except OSError as error:
+        # Those of requests are; so is what it says of a file of certificates that is not there.
         # Its text may hold the address with what a user has put into it; its name says enough.
         raise SecretUnavailable(f"Vault does not answer: {type(error).__name__}") from None
     except (LookupError, TypeError, ValueError, RecursionError):

@@ -247,11 +247,21 @@ def test_what_vault_says_is_bounded(
 
 
 @pytest.mark.parametrize(
-    "address", ["http://[", "http://127.0.0.1:99999", "ftp://127.0.0.1", "http://\ud800"]
+    "setting",
+    [
+        {"VAULT_ADDR": "http://["},
+        {"VAULT_ADDR": "http://127.0.0.1:99999"},
+        {"VAULT_ADDR": "https://127.0.0.1:1", "VAULT_CACERT": "/nowhere"},
+        {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_NAMESPACE": "\u4e16"},
+        {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN_FILE": "a\0b"},
+    ],
+    ids=" ".join,
 )
-def test_a_source_that_fails_unforeseen_costs_its_own_keys_alone(tmp_path: Path, address: str) -> None:
-    environment = {"VAULT_ADDR": address, "VAULT_TOKEN": "t", "TUNNELWRIGHT_KEY_A": "k"}
+def test_a_source_that_fails_costs_its_own_keys_alone(tmp_path: Path, setting: dict[str, str]) -> None:
+    """The last one in a way that nobody foresaw."""
+    environment = {**setting, "VAULT_TOKEN": "t", "TUNNELWRIGHT_KEY_A": "k"}
     with pytest.raises(SecretUnavailable) as caught:
         SecretStore(tmp_path, environment).keys([ASKED, PskRef("env", "TUNNELWRIGHT_KEY_A")])
     assert "vault:secret/a--b#psk" in caught.value.message
     assert "TUNNELWRIGHT_KEY_A" not in caught.value.message
+    assert ("unforeseen" in caught.value.message) is ("VAULT_TOKEN_FILE" in setting)
