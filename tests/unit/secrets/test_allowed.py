@@ -136,7 +136,7 @@ def test_what_can_be_no_key_is_refused_wherever_it_comes_from(tmp_path: Path, wh
         case "env":
             reference = PskRef("env", "TUNNELWRIGHT_KEY_A")
         case "age":
-            to = [identity.to_public() for identity in read_identities(tmp_path / "store" / IDENTITY)]  # type: ignore[union-attr]
+            to = [identity.to_public() for identity in read_identities(tmp_path / "store" / IDENTITY)]
             reference = PskRef("age", "a.age", sealed=encrypt(Secret(content.encode()), to))
         case _:
             path = tmp_path / "a.sops.yaml"
