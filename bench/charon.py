@@ -29,7 +29,7 @@ from reconciler.model.plan import Phase, Plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
 from reconciler.run import Preview, look, preview
-from reconciler.secrets import SecretStore
+from reconciler.secrets import FOLDER, SecretStore
 from reconciler.validate import validate
 
 CHANGED = 10
@@ -167,8 +167,9 @@ def main() -> None:
         tree, secrets = Path(folder, "tree"), Path(folder, "secrets")
         tree.mkdir()
         secrets.mkdir(mode=0o700)
-        (secrets / KEY).touch(mode=0o600)
-        (secrets / KEY).write_text("a key for the benchmark alone")
+        (secrets / FOLDER).mkdir()
+        (secrets / FOLDER / KEY).touch(mode=0o600)
+        (secrets / FOLDER / KEY).write_text("a key for the benchmark alone")
         write_tree(tree, arguments.tunnels)
         fabric, _ = validate(load_tree(tree))
         with Lab.up(fabric, f"bench-{os.getpid()}", engine=engine) as lab:

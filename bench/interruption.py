@@ -40,7 +40,7 @@ from reconciler.observe import read_sas
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
 from reconciler.run import apply, compile_fabric, preview
-from reconciler.secrets import SecretStore
+from reconciler.secrets import FOLDER, SecretStore
 from reconciler.validate import validate
 
 TREE = Path("desired_state")
@@ -167,8 +167,9 @@ class Bench:
 
     def store(self, key: str) -> SecretStore:
         """The keys, with this one for the tunnel that changes."""
+        (self.folder / FOLDER).mkdir(exist_ok=True)
         for name, text in zip(KEYS, (key, "the key of the unrelated tunnel"), strict=True):
-            path = self.folder / name
+            path = self.folder / FOLDER / name
             path.touch(mode=0o600)
             path.write_text(text)
         return SecretStore(self.folder, {})

@@ -33,6 +33,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
 from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
+from reconciler.secrets import FOLDER
 from reconciler.validate import validate
 
 TREE = Path("desired_state")
@@ -132,8 +133,9 @@ class Demo:
         fabric, found = validate(loaded)
         if found.errors:
             raise DemoFailed(f"{TREE} is not valid", hint=f"tunnelwright validate {TREE}")
-        folder = WORK / "secrets"
-        folder.mkdir(mode=0o700)
+        folder = WORK / "secrets" / FOLDER
+        folder.parent.mkdir(mode=0o700)
+        folder.mkdir()
         for name in sorted({tunnel.psk.name for tunnel in fabric.tunnels.values()}):
             path = folder / name
             path.touch(mode=0o600)

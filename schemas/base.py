@@ -43,6 +43,10 @@ PATTERNS: Final[Mapping[str, str]] = {
         "the path of a file whose name ends with `.sops.yaml`, below the folder of the desired state"
     ),
     "^[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$": "a mount and a path: `secret/tunnels/a--b`",
+    r"^([A-Za-z_][A-Za-z0-9_]*\*?(, ?[A-Za-z_][A-Za-z0-9_]*\*?)*)?$": (
+        "names of variables with commas between them; the end of a name may be `*`"
+    ),
+    r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$": "words of SOPS's metadata with commas between them",
     "^/": "an absolute path",
     "^(/|~/)": "an absolute path, or one that begins with ~/",
     r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$": "an http or https address without user and password",

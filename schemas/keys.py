@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+import re
+from typing import Annotated, Final, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.base import Model, diagnosed, one_of_schema, refuse, require_one
 
@@ -12,7 +14,35 @@ SEALED_BY_AGE = ".age"
 AGE_PATH = r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.age$"
 SEALED_BY_SOPS = (".sops.yaml", ".sops.yml")
 
+KEY_PREFIX: Final = "TUNNELWRIGHT_KEY_"
+"""What the names of variables begin with that hold keys."""
+
+KEY_IN_CLEAR: Final = (
+    "if it is a key: remove it, put a new one at both ends, since the history of the repository keeps this "
+    "one, and refer to the new one, as `{age: keys/a--b.age}` does (`tunnelwright secret set` writes it)"
+)
+"""What to do about a key that somebody has pasted into a document."""
+
 _SOURCES = ("file", "env", "age", "sops", "vault")
+_LIKE_A_KEY = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=]{16,}")
+"""Hexadecimal and base64: letters and digits in one piece. Names have a `.`, `-` or `_` in them."""
+
+
+def _name(value: object) -> object:
+    """Refuse a key in the place of its name, in words that do not repeat it."""
+    if isinstance(value, str) and _LIKE_A_KEY.fullmatch(value):
+        raise PydanticCustomError(
+            "secret_in_clear",
+            "what stands here looks like a key, not like the name of one; it is not shown",
+            {
+                "expected": "a name of 15 characters or less, or with a `.`, `-` or `_` in it",
+                "hint": KEY_IN_CLEAR,
+            },
+        )
+    return value
+
+
+_NAME = BeforeValidator(_name)
 
 
 class SopsRef(Model):
@@ -25,7 +55,7 @@ class SopsRef(Model):
         examples=["keys/site-a.sops.yaml"],
         json_schema_extra=diagnosed("key-file-missing", "secret-in-clear"),
     )
-    field: Annotated[str, Field(min_length=1, max_length=128)] = Field(
+    field: Annotated[str, Field(min_length=1, max_length=128), _NAME] = Field(
         description="The key of the value, at the top level of the file.",
         examples=["site-a--site-b"],
         json_schema_extra=diagnosed("key-field-missing", "secret-in-clear"),
@@ -39,7 +69,7 @@ class VaultRef(Model):
         description="The engine's mount and the path in it, without the `data/` of its HTTP address.",
         examples=["secret/tunnels/site-a--site-b"],
     )
-    field: Annotated[str, Field(min_length=1, max_length=128)] = Field(
+    field: Annotated[str, Field(min_length=1, max_length=128), _NAME] = Field(
         default="psk", description="Which of the path's values is the key.", examples=["psk"]
     )
 
@@ -53,16 +83,28 @@ class KeyRef(Model):
         Annotated[
             str,
             Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"),
-            refuse({"fingerprint.key": "fingerprint.key is the controller's own key, not a tunnel's"}),
+            refuse(
+                {
+                    "fingerprint.key": "fingerprint.key is the controller's own key, not a tunnel's",
+                    "identity.txt": "identity.txt is the controller's own identity, not a tunnel's key",
+                }
+            ),
+            _NAME,
         ]
         | None
     ) = Field(
         default=None,
-        description="Name of a file in the controller's folder of keys.",
+        description="Name of a file in `psk`, in the controller's folder of keys.",
         examples=["site-a--site-b.psk"],
     )
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")] | None = Field(
-        default=None, description="Name of an environment variable of the controller.", examples=["PSK_A_B"]
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"), _NAME] | None = Field(
+        default=None,
+        description=(
+            f"Name of an environment variable of the controller. It begins with `{KEY_PREFIX}`, unless the "
+            "controller's settings allow another."
+        ),
+        examples=["TUNNELWRIGHT_KEY_A_B"],
+        json_schema_extra=diagnosed("key-variable-foreign"),
     )
     age: Annotated[str, Field(pattern=AGE_PATH)] | None = Field(
         default=None,

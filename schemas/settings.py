@@ -46,6 +46,9 @@ def _not_shown(pattern: str, what: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+KEY_VARIABLES: Final = r"^([A-Za-z_][A-Za-z0-9_]*\*?(, ?[A-Za-z_][A-Za-z0-9_]*\*?)*)?$"
+SOPS_SERVICES: Final = r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$"
+
 SecretPath = Annotated[str, _not_shown(_PATH, "path"), WithJsonSchema({"type": "string", "pattern": _PATH})]
 """The path of a file that holds a secret: somebody may write the secret there in place of the path."""
 
@@ -53,6 +56,40 @@ ApiUrl = Annotated[str, _not_shown(URL, "address"), WithJsonSchema({"type": "str
 """The address of an API: somebody may write a password into it."""
 
 EventName = Literal["rolled-back", "refused", "failed", "incomplete", "down", "drift", "changed", "recovered"]
+
+
+class KeySettings(Model):
+    """What documents may name of the controller's surroundings, besides `psk` and `TUNNELWRIGHT_KEY_…`."""
+
+    folder: FilePath | None = Field(
+        default=None,
+        description=(
+            "The folder of the key files that documents name with `{file: …}`. Default: `psk` in the folder "
+            "that `secrets` names."
+        ),
+        examples=["/run/secrets"],
+    )
+    variables: str = Field(
+        default="",
+        pattern=KEY_VARIABLES,
+        max_length=4096,
+        description=(
+            "Variables that documents may name with `{env: …}` although they do not begin with "
+            "`TUNNELWRIGHT_KEY_`: names, or beginnings that end with `*`, with commas between them."
+        ),
+        examples=["PSK_A_B, SITE_*"],
+    )
+    sops_services: str = Field(
+        default="",
+        pattern=SOPS_SERVICES,
+        max_length=256,
+        description=(
+            "What SOPS files may name to be opened with besides age, by the words of SOPS's metadata, with "
+            "commas between them: `kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `pgp`, `key_groups`. sops then "
+            "asks what the *file* names, with the credentials of the controller."
+        ),
+        examples=["pgp, hc_vault"],
+    )
 
 
 class SignatureSettings(Model):
@@ -171,10 +208,16 @@ class ReconcileSettings(Model):
     secrets: FilePath | None = Field(
         default=None,
         description=(
-            "The folder of the key files, one key a file, each for its owner alone. "
+            "The controller's folder: its identity, the key of its fingerprints, and in `psk` the key files, "
+            "one key a file, each for its owner alone. "
             "Default: ~/.config/tunnelwright/secrets, or below `$XDG_CONFIG_HOME` where that is set."
         ),
         examples=["/etc/tunnelwright/keys"],
+    )
+    keys: KeySettings = Field(
+        default_factory=KeySettings,
+        description="What documents may name as keys, besides `psk` and `TUNNELWRIGHT_KEY_…`.",
+        examples=[{"variables": "PSK_A_B, SITE_*"}],
     )
     interval: float = Field(
         default=60, ge=1, le=86_400, description="Seconds between two looks.", examples=[30]

@@ -197,6 +197,7 @@ class IPsecTunnelSpec(Model):
     authentication: AuthenticationSpec = Field(
         description="How the ends authenticate each other.",
         examples=[{"mode": "psk", "key": {"file": "site-a--site-b.psk"}}],
+        json_schema_extra=diagnosed("secret-in-clear"),
     )
     identity: IdentitySpec = Field(
         default_factory=IdentitySpec, description="The IKE IDs of both ends.", examples=[{"type": "ip"}]

@@ -54,7 +54,7 @@ def two_routers() -> Fabric:
             peer_cidrs=(f"10.{far}.0.0/24",),
             local_id=IkeId(IdType.IP, f"203.0.113.1{me}"),
             peer_id=IkeId(IdType.IP, f"203.0.113.1{far}"),
-            psk=PskRef("env", "LAB_PSK"),
+            psk=PskRef("env", "TUNNELWRIGHT_KEY_LAB"),
             ike=IkePolicy(2, "sha256", "aes-256", 14, 86400, True, 30, "restart"),
             esp=EspPolicy("sha256", "aes-256", 14, 3600),
             enabled=True,

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from reconciler.cli import commands
 from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.unit import foreign
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,8 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except TunnelwrightError as error:
-        _explain(error)
-        return error.exit_code
+        failure = error
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
@@ -71,6 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:  # noqa: BLE001 - told with its keys redacted, which the interpreter does not do
+        failure = foreign("command", str(arguments.command), error)
+    _explain(failure)
+    return failure.exit_code
 
 
 def _explain(error: TunnelwrightError) -> None:

@@ -110,7 +110,7 @@ class _Composer:
             value = resolve(event.value) if event.implicit[0] else event.value
             return value, (mark.line + 1, mark.column + 1)
         if kind is AliasEvent:
-            self._refuse(event, f"an alias (*{event.anchor})")
+            self._refuse(event, "an alias (*…)")
             return None, _position(event)
         if event.anchor is not None or event.tag is not None:
             self._refuse_properties(event)
@@ -165,19 +165,20 @@ class _Composer:
         return None
 
     def _duplicate(self, event: Event, key: str, branch: Branch) -> None:
+        # Neither here nor below is a name quoted: `key: &…`, `key: !…` may be the beginning of a pasted key.
         first = Location(self._file, *branch.keys[key])
         self._found.error(
             "yaml-duplicate-key",
             self._at(event),
-            f"the key {key!r} is already given at line {first.line}, column {first.column}",
+            f"this key is already given at line {first.line}, column {first.column}",
             related=(first,),
         )
 
     def _refuse_properties(self, event: Event) -> None:
         if event.anchor is not None:
-            self._refuse(event, f"an anchor (&{event.anchor})")
+            self._refuse(event, "an anchor (&…)")
         if event.tag is not None:
-            self._refuse(event, f"a tag ({event.tag})")
+            self._refuse(event, "a tag (!…)")
 
     def _refuse(self, event: Event, what: str) -> None:
         self._sound = False

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from reconciler.load.composer import compose
 from reconciler.load.documents import Document, Loaded, LockEntry, Sealed, Source
-from reconciler.load.sealed import is_sealed, read_sealed, report_identity
+from reconciler.load.sealed import is_looked_at, is_sealed, read_sealed, report_private
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from schemas.addresses import is_address
 
@@ -19,8 +19,9 @@ MAX_BYTES = 16 * 2**20
 
 
 def is_read(name: str) -> bool:
-    """True for the names of files that are read: documents, and what holds encrypted keys."""
-    return name.endswith(SUFFIXES) or is_sealed(name)
+    """True for the names of files that are read: documents, what holds encrypted keys, and what may hold a
+    private key."""
+    return name.endswith(SUFFIXES) or is_sealed(name) or is_looked_at(name)
 
 
 def report_symbolic_link(name: str, found: Diagnostics) -> None:
@@ -52,6 +53,10 @@ def read(
     sealed: dict[str, Sealed] = {}
     for name in sorted(files):
         content = files[name]
+        if is_looked_at(name):
+            # No part of the desired state, and not of its digest.
+            report_private(name, content, found)
+            continue
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
         if len(content) > MAX_BYTES:
@@ -60,7 +65,7 @@ def read(
             )
             unread.append(content.decode(errors="replace"))
             continue
-        report_identity(name, content, found)
+        report_private(name, content, found)
         if is_sealed(name):
             sealed[name] = read_sealed(name, content, found)
             continue

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-import re
+from pathlib import PurePosixPath
 
 from reconciler.load.composer import compose
 from reconciler.load.documents import Sealed
+from reconciler.model.bounds import KIB, SEALED_FILE_BYTES
+from reconciler.model.credentials import private_key
 from reconciler.model.diagnostic import Diagnostics, Location
 from schemas.keys import SEALED_BY_AGE, SEALED_BY_SOPS
 
 _AGE_BEGINNINGS = (b"-----BEGIN AGE ENCRYPTED FILE-----", b"age-encryption.org/v1\n")
 """Armored and not: the age format, sections "ASCII armor" and "Header"."""
-_IDENTITY = re.compile(rb"AGE-SECRET-KEY-(PQ-)?1[0-9A-Z]{50}")
+_MAY_BE_PRIVATE = (
+    "",
+    ".txt",
+    ".key",
+    ".agekey",
+    ".identity",
+    ".recipients",
+    ".pem",
+    ".ppk",
+    ".asc",
+    ".secret",
+)
+"""Endings of the names that people give to files of private keys; `id_ed25519` and `identity` have none."""
+_LOOKED_AT = 64 * KIB
+"""Bytes of such a file: the longest private key has some ten thousand."""
 _SOPS_VALUE = "ENC["
 _SOPS_METADATA = "sops"
 _HINT = "whoever can read the repository knows it: replace it on both ends, and take it out of the history"
@@ -22,19 +38,29 @@ def is_sealed(name: str) -> bool:
     return name.endswith((SEALED_BY_AGE, *SEALED_BY_SOPS))
 
 
-def report_identity(name: str, content: bytes, found: Diagnostics) -> None:
-    """Refuse the private half of an age key, wherever it is."""
-    match = _IDENTITY.search(content)
-    if match is not None:
-        before = content[: match.start()]
-        line, column = before.count(b"\n") + 1, match.start() - (before.rfind(b"\n") + 1) + 1
-        found.error(
-            "secret-in-clear", Location(name, line, column), "the private key of an age identity", hint=_HINT
-        )
+def is_looked_at(name: str) -> bool:
+    """True for the names of files that hold no documents, and may hold a private key."""
+    return PurePosixPath(name).suffix.lower() in _MAY_BE_PRIVATE
+
+
+def report_private(name: str, content: bytes, found: Diagnostics) -> None:
+    """Refuse a private key, wherever it is: that of an age identity, of SSH, OpenPGP or TLS."""
+    held = private_key(content[:_LOOKED_AT] if is_looked_at(name) else content)
+    if held is not None:
+        what, place = held
+        line, column = content.count(b"\n", 0, place) + 1, place - content.rfind(b"\n", 0, place)
+        found.error("secret-in-clear", Location(name, line, column), what, hint=_HINT)
 
 
 def read_sealed(name: str, content: bytes, found: Diagnostics) -> Sealed:
     """One file, of which no value is shown; what is in the clear where it must not be is in `found`."""
+    if len(content) > SEALED_FILE_BYTES:
+        found.error(
+            "file-too-large",
+            Location(name),
+            f"{len(content)} bytes; a file of encrypted keys has at most {SEALED_FILE_BYTES}",
+        )
+        return Sealed(content)
     if name.endswith(SEALED_BY_AGE):
         if not content.startswith(_AGE_BEGINNINGS):
             found.error(

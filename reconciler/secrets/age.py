@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 import pyrage
 
+from reconciler.model.bounds import PRIVATE_FILE_BYTES, SEALED_FILE_BYTES
+from reconciler.model.credentials import private_key
 from reconciler.model.errors import SecretUnavailable
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
@@ -49,6 +51,8 @@ def decrypt(sealed: bytes, identities: Sequence[Identity]) -> Secret:
 
     Raises SecretUnavailable.
     """
+    if len(sealed) > SEALED_FILE_BYTES:
+        raise SecretUnavailable(f"the file has more than {SEALED_FILE_BYTES} bytes")
     try:
         content = bytes(pyrage.decrypt(sealed, identities))
     except pyrage.DecryptError as error:
@@ -120,20 +124,42 @@ def public_keys(path: Path) -> list[str]:
     return [str(item.to_public()) for item in found if isinstance(item, pyrage.x25519.Identity)]
 
 
-def read_recipients(tree: Path) -> list[Recipient]:
-    """To whom the keys of a folder are encrypted.
+def recipients_text(tree: Path) -> str:
+    """The file of recipients as it is.
 
-    Raises SecretUnavailable naming every line that is none.
+    Raises SecretUnavailable, also when it holds a private key: an identity has no place there.
     """
     path = tree / RECIPIENTS
     try:
-        lines = path.read_text().splitlines()
+        with path.open("rb") as file:
+            content = file.read(PRIVATE_FILE_BYTES + 1)
+        text = content.decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise SecretUnavailable(
             f"{path}: {reason}",
             hint="it lists public keys, one a line; `tunnelwright secret init` begins it",
         ) from error
+    if len(content) > PRIVATE_FILE_BYTES:
+        raise SecretUnavailable(f"{path} has more than {PRIVATE_FILE_BYTES} bytes")
+    held = private_key(content)
+    if held is not None:
+        what, place = held
+        line = content[:place].count(b"\n") + 1
+        raise SecretUnavailable(
+            f"{path}:{line}: {what}; recipients are public keys",
+            hint="take it out, and replace it: whoever could read it opens every key that is encrypted to it",
+        )
+    return text
+
+
+def read_recipients(tree: Path) -> list[Recipient]:
+    """To whom the keys of a folder are encrypted.
+
+    Raises SecretUnavailable naming every line that is none.
+    """
+    path = tree / RECIPIENTS
+    lines = recipients_text(tree).splitlines()
     found: list[Recipient] = []
     problems: list[str] = []
     for number, line in enumerate(lines, 1):

@@ -9,8 +9,10 @@ import secrets as random_source
 from collections.abc import Sequence
 from pathlib import Path
 
+from reconciler.model.bounds import SEALED_FILE_BYTES
 from reconciler.model.errors import SecretUnavailable, WeakKey
 from reconciler.model.secret import Secret
+from reconciler.secrets.acceptable import check_key
 from reconciler.secrets.age import (
     RECIPIENTS,
     Recipient,
@@ -20,6 +22,7 @@ from reconciler.secrets.age import (
     public_keys,
     read_identities,
     read_recipients,
+    recipients_text,
 )
 from reconciler.secrets.private import replace_whole
 from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
@@ -46,21 +49,21 @@ class KeyFiles:
             public, new = public_keys(self.identity), False
         path = self._tree / RECIPIENTS
         try:
-            text = path.read_text() if path.exists() else ""
+            text = recipients_text(self._tree) if path.exists() else ""
             missing = [key for key in public if key not in text.split()]
             if missing:
                 ends = "" if not text or text.endswith("\n") else "\n"
                 _write(path, "\n".join([text + ends + missing[0], *missing[1:], ""]).encode())
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not text"
-            raise SecretUnavailable(f"{path}: {reason}") from error
+        except OSError as error:
+            raise SecretUnavailable(f"{path}: {error.strerror}") from error
         return public, new
 
     def set(self, name: str, key: Secret) -> int:
         """Encrypt a key into a file, new or not; to how many recipients.
 
-        Raises SecretUnavailable, and WeakKey for one that could be guessed.
+        Raises SecretUnavailable, also for what can be no key, and WeakKey for one that could be guessed.
         """
+        check_key(key)
         if reason := weakness(key):
             raise WeakKey(f"the key is weak: {reason}", hint=STRONG_KEY_HINT)
         recipients = read_recipients(self._tree)
@@ -88,7 +91,8 @@ class KeyFiles:
             if any(part.startswith(".") for part in path.relative_to(self._tree).parts):
                 continue
             try:
-                opened[path] = decrypt(path.read_bytes(), identities)
+                with path.open("rb") as file:
+                    opened[path] = decrypt(file.read(SEALED_FILE_BYTES + 1), identities)
             except SecretUnavailable as error:
                 problems.append(f"{path}: {error.message}")
             except OSError as error:

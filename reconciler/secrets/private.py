@@ -7,6 +7,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+from reconciler.model.bounds import PRIVATE_FILE_BYTES
 from reconciler.model.errors import SecretUnavailable
 from reconciler.model.secret import Secret
 
@@ -16,18 +17,23 @@ _PRIVATE = 0o077
 def read_private(path: Path) -> Secret:
     """A file's bytes, less one line end at its end.
 
-    Raises SecretUnavailable when it is not there, is empty, or may be read by others.
+    Raises SecretUnavailable when it is not there, is no file, empty or too large, or may be read by others.
     """
     try:
-        with path.open("rb") as file:
+        # Without O_NONBLOCK a named pipe is waited for before it can be seen to be one.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise SecretUnavailable(f"{path} is not a file")
             if stat.S_IMODE(mode) & _PRIVATE:
                 raise SecretUnavailable(
                     f"{path} may be read by others (mode {stat.S_IMODE(mode):04o}): chmod 600 it"
                 )
-            content = file.read()
+            content = file.read(PRIVATE_FILE_BYTES + 1)
     except OSError as error:
         raise SecretUnavailable(f"{path}: {error.strerror}") from error
+    if len(content) > PRIVATE_FILE_BYTES:
+        raise SecretUnavailable(f"{path} has more than {PRIVATE_FILE_BYTES} bytes")
     key = content.removesuffix(b"\n").removesuffix(b"\r")
     if not key:
         raise SecretUnavailable(f"{path} is empty")

@@ -10,51 +10,80 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from reconciler.model.errors import SecretUnavailable
+from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.fabric import KeySource, PskRef
 from reconciler.model.secret import Secret
+from reconciler.model.unit import attempt
+from reconciler.secrets.acceptable import check_key
+from reconciler.secrets.allowed import FOLDER, VARIABLES, Allowed
 from reconciler.secrets.private import create_private, may_write, read_private
 from reconciler.secrets.provider import Answers, Provider
+from schemas.keys import KEY_PREFIX
 
 FINGERPRINT_KEY = "fingerprint.key"
 IDENTITY = "identity.txt"
+_WHERE = "--secrets names the folder around it; `keys.folder` of the settings names another one"
+_SHOWN = 50
+"""Keys that cannot be had are named, up to so many."""
 _SHARE = "let `fingerprintKey` of FabricDefaults name a key, or put 32 random bytes there"
 
 
 class SecretStore:
     """Every source of keys, as the controller's folder and environment say how to reach it.
 
-    The folder holds key files, one key each, readable by their owner alone, and the identity that opens what
-    is encrypted in the repository. A file's key is its bytes, less one line end, which editors add.
+    The folder holds what is the controller's own: the identity that opens what is encrypted in the
+    repository, and the key of fingerprints. In its folder `psk` are the key files that documents may name,
+    one key each, readable by their owner alone. A file's key is its bytes, less one line end, which editors
+    add.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str] = os.environ, allowed: Allowed | None = None
+    ) -> None:
+        """`allowed` is what the operator allows; without it, what the environment says of that.
+
+        Raises SecretUnavailable when the environment says nonsense.
+        """
         self._folder = folder
         self._environment = environment
+        self._allowed = Allowed.of_environment(environment) if allowed is None else allowed
+        self._keys = self._allowed.folder or folder / FOLDER
         named = environment.get("TUNNELWRIGHT_IDENTITY")
         self.identity = Path(named).expanduser() if named else folder / IDENTITY
 
     def keys(self, references: Iterable[PskRef]) -> dict[PskRef, Secret]:
         """Every referenced key.
 
-        Raises SecretUnavailable naming all that cannot be had.
+        Raises SecretUnavailable naming all that cannot be had. A source that fails in a way that nobody
+        foresaw costs its own keys alone.
         """
         found: dict[PskRef, Secret] = {}
         problems: list[str] = []
         hints: dict[str, None] = {}
         wanted = sorted(set(references), key=lambda reference: (reference.source, str(reference)))
         for source, group in groupby(wanted, key=lambda reference: reference.source):
-            for reference, answer in self._provider(source).read(tuple(group)).items():
+            for reference, answer in self._answers(source, tuple(group)).items():
                 if isinstance(answer, Secret):
                     found[reference] = answer
                 else:
                     problems.append(f"{reference}: {answer.message}")
                     hints[answer.hint] = None
         if problems:
+            more = len(problems) - _SHOWN
+            shown = problems if more <= 0 else [*problems[:_SHOWN], f"and {more} more"]
             raise SecretUnavailable(
-                "keys are missing: " + "; ".join(problems), hint="; ".join(hint for hint in hints if hint)
+                "keys are missing: " + "; ".join(shown), hint="; ".join(hint for hint in hints if hint)
             )
         return found
+
+    def _answers(
+        self, source: KeySource, references: tuple[PskRef, ...]
+    ) -> dict[PskRef, Secret | TunnelwrightError]:
+        """What a source answers, with what can be no key refused wherever it comes from."""
+        read = attempt("keys", source, lambda: self._provider(source).read(references))
+        if isinstance(read, TunnelwrightError):
+            return dict.fromkeys(references, read)
+        return {reference: _accepted(answer) for reference, answer in read.items()}
 
     def _provider(self, source: KeySource) -> Provider:
         # Each is imported where it is needed: most controllers use one.
@@ -70,7 +99,7 @@ class SecretStore:
             case "sops":
                 from reconciler.secrets.sops import SopsFiles  # noqa: PLC0415
 
-                return SopsFiles(self.identity, self._environment)
+                return SopsFiles(self.identity, self._environment, self._allowed.sops_services)
             case "vault":
                 from reconciler.secrets.vault import Vault  # noqa: PLC0415
 
@@ -105,14 +134,15 @@ class SecretStore:
     def add(self, name: str, key: Secret) -> None:
         """Keep a key in a file of its own, for its owner alone. One that is there already stays.
 
-        Raises SecretUnavailable when the file holds another key, or cannot be written.
+        Raises SecretUnavailable when it can be no key, when the file holds another one, or cannot be written.
         """
-        path = self._folder / name
-        content = key.reveal()
-        # One line end at the end of a file is no part of its key.
-        ends = b"\n" if content.endswith((b"\n", b"\r")) else b""
+        path = self._keys / name
         try:
-            create_private(path, content + ends)
+            check_key(key)
+            create_private(path, key.reveal())
+        except SecretUnavailable as error:
+            error.message = f"{path}: {error.message}"
+            raise
         except FileExistsError:
             if read_private(path) != key:
                 raise SecretUnavailable(f"{path} is there already and holds another key") from None
@@ -131,19 +161,45 @@ class SecretStore:
             Path(temporary).unlink()
 
     def _variable(self, reference: PskRef) -> Secret:
+        if not self._allowed.variable(reference.name):
+            raise SecretUnavailable(
+                f"documents may not name this variable: it does not begin with {KEY_PREFIX}",
+                hint=f"rename it, or allow it: `keys.variables` of the settings, {VARIABLES}",
+            )
         value = self._environment.get(reference.name)
         if not value:
             raise SecretUnavailable("the environment variable is not set")
         return Secret(os.fsencode(value))
 
     def _file(self, reference: PskRef) -> Secret:
+        path = self._keys / reference.name
+        hint = f"put each key into a file of mode 0600 in {self._keys} ({_WHERE})"
+        if not os.path.lexists(path) and os.path.lexists(self._folder / reference.name):
+            # Where key files were before they had a folder of their own.
+            hint = f"move {self._folder / reference.name} into {self._keys}, where key files are now"
         try:
-            return read_private(self._folder / reference.name)
+            self._check_own(path)
+            return read_private(path)
         except SecretUnavailable as error:
-            error.hint = (
-                f"put each key into a file of mode 0600 in {self._folder} (--secrets names the folder)"
-            )
+            error.hint = error.hint or hint
             raise
+
+    def _check_own(self, path: Path) -> None:
+        """Raises SecretUnavailable for what lies elsewhere, or is the controller's own."""
+        real = path.resolve()
+        if not real.is_relative_to(self._keys.resolve()):
+            raise SecretUnavailable(f"{path} leads out of its folder", hint="put the file itself there")
+        if real in {item.resolve() for item in (self.identity, self._folder / FINGERPRINT_KEY)}:
+            raise SecretUnavailable(f"{path} is the controller's own, not a tunnel's key")
+
+
+def _accepted(answer: Secret | SecretUnavailable) -> Secret | SecretUnavailable:
+    if isinstance(answer, Secret):
+        try:
+            check_key(answer)
+        except SecretUnavailable as error:
+            return error
+    return answer
 
 
 class _Each:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,13 +9,13 @@ import hvac
 import requests
 from hvac import exceptions
 
+from reconciler.model.bounds import VAULT_ANSWER_BYTES, VAULT_SECONDS, VAULT_SECONDS_IN_ALL
 from reconciler.model.errors import SecretUnavailable
 from reconciler.model.fabric import PskRef
+from reconciler.secrets.bounded_http import TooLong, bounded_session
 from reconciler.secrets.private import read_private
 from reconciler.secrets.provider import Answers, read_containers
 
-_PATIENCE = 10.0
-"""Seconds for one answer."""
 _HINT = "VAULT_ADDR says where Vault is; VAULT_TOKEN_FILE (as Vault Agent writes it) or VAULT_TOKEN who asks"
 
 
@@ -28,29 +27,32 @@ class Vault:
 
     def read(self, references: Sequence[PskRef]) -> Answers:
         """Answer each; without a token or an address none."""
-        try:
-            client = self._client()
-        except SecretUnavailable as error:
-            return dict.fromkeys(references, error)
-        with contextlib.closing(client.adapter):
+        with bounded_session(VAULT_SECONDS_IN_ALL, VAULT_ANSWER_BYTES) as session:
+            try:
+                client = self._client(session)
+            except SecretUnavailable as error:
+                return dict.fromkeys(references, error)
             return read_containers(references, lambda reference: _fields(client, reference.name))
 
-    def _client(self) -> hvac.Client:
+    def _client(self, session: requests.Session) -> hvac.Client:
         address = self._environment.get("VAULT_ADDR")
         if not address:
             raise SecretUnavailable("VAULT_ADDR is not set", hint=_HINT)
         named = self._environment.get("VAULT_TOKEN_FILE")
         token = (
-            read_private(Path(named)).reveal().decode() if named else self._environment.get("VAULT_TOKEN", "")
+            read_private(Path(named)).reveal().decode(errors="replace")
+            if named
+            else self._environment.get("VAULT_TOKEN", "")
         )
         if not token:
             raise SecretUnavailable("there is no token for Vault", hint=_HINT)
+        session.verify = self._environment.get("VAULT_CACERT") or True
         return hvac.Client(
             url=address,
             token=token.strip(),
             namespace=self._environment.get("VAULT_NAMESPACE") or None,
-            verify=self._environment.get("VAULT_CACERT") or True,
-            timeout=_PATIENCE,
+            timeout=VAULT_SECONDS,
+            session=session,
             # A redirect would carry the token elsewhere.
             allow_redirects=False,
         )
@@ -73,10 +75,13 @@ def _fields(client: hvac.Client, name: str) -> Mapping[str, object]:
         raise SecretUnavailable("Vault does not let this token read it") from None
     except exceptions.VaultError as error:
         raise SecretUnavailable(f"Vault refuses: {type(error).__name__}") from None
-    except requests.RequestException as error:
+    except TooLong as error:
+        raise SecretUnavailable(f"Vault's answer has {error}") from None
+    except OSError as error:
+        # Those of requests are; so is what it says of a file of certificates that is not there.
         # Its text may hold the address with what a user has put into it; its name says enough.
         raise SecretUnavailable(f"Vault does not answer: {type(error).__name__}") from None
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, RecursionError):
         raise SecretUnavailable("what answers is no version 2 key-value engine of Vault") from None
     if not isinstance(values, Mapping):
         raise SecretUnavailable("what answers is no version 2 key-value engine of Vault")

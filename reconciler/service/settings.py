@@ -19,6 +19,7 @@ from reconciler.model.errors import SourceUnavailable
 from reconciler.secrets import default_folder
 from reconciler.service.mirror import without_credentials
 from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
+from schemas.keys import KEY_PREFIX
 from schemas.settings import OTHER_VARIABLES, PREFIX, SEPARATOR, ReconcileSettings, Setting, settings
 
 _VARIABLES = {setting.variable: setting for setting in settings()}
@@ -109,10 +110,12 @@ def _placed(item: Diagnostic, variables: Mapping[FieldPath, str]) -> Diagnostic:
 
 
 def _check_names(environment: Mapping[str, str], found: Diagnostics) -> None:
-    """Report variables that are meant for settings and are none. Others have the prefix too: keys may."""
+    """Report variables that are meant for settings and are none. Others have the prefix too, as keys do."""
     for variable in sorted(environment):
         name = variable.removeprefix(PREFIX)
-        if name == variable or name in _NAMES or variable in OTHER_VARIABLES:
+        if name in _NAMES or variable in OTHER_VARIABLES or variable.startswith(KEY_PREFIX):
+            continue
+        if name == variable:
             continue
         section = name.partition(SEPARATOR)[0].lower()
         if section in _LISTS:

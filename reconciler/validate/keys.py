@@ -12,7 +12,7 @@ from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import PskRef
 from reconciler.validate.catalog import Catalog, Item
 from reconciler.validate.schema_errors import did_you_mean
-from schemas.keys import KeyRef
+from schemas.keys import KEY_IN_CLEAR, KEY_PREFIX, KeyRef
 
 
 def resolve_key(
@@ -29,6 +29,15 @@ def resolve_key(
         return PskRef("sops", key.sops.file, key.sops.field, _digest(value.encode()), sealed.content)
     if key.vault is not None:
         return PskRef("vault", key.vault.path, key.vault.field)
+    if key.env is not None and not key.env.startswith(KEY_PREFIX):
+        item.warning(
+            found,
+            "key-variable-foreign",
+            f"the variable's name does not begin with {KEY_PREFIX}: a controller does not read it",
+            *path,
+            "env",
+            hint="rename it; the settings of a controller may allow it (`keys.variables`)",
+        )
     return PskRef("file", key.file) if key.file is not None else PskRef("env", key.env or "")
 
 
@@ -75,9 +84,9 @@ def _check_field(item: Item[Any], sealed: Sealed, field: str, found: Diagnostics
             item.error(
                 found,
                 "key-field-missing",
-                f"the file has no value {field!r}",
+                "the file has no value of this name",
                 *path,
-                hint=did_you_mean(field, sealed.fields),
+                hint=did_you_mean(field, sealed.fields) or KEY_IN_CLEAR,
             )
     elif not sealed.fields[field]:
         item.error(

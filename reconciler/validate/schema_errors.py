@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from reconciler.load import Document, Path, dotted
-from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.diagnostic import Diagnostic, Diagnostics
 from schemas.base import PATTERNS
+from schemas.keys import KEY_IN_CLEAR
 
 _TYPES: Mapping[str, str] = {
     "string_type": "a text",
@@ -41,7 +43,14 @@ CUSTOM_CODES: Mapping[str, str] = {
     "not_shown": "invalid-name",
     "refused": "refused",
     "exactly_one": "exactly-one",
+    "secret_in_clear": "secret-in-clear",
 }
+_PRIVATE = frozenset({"authentication", "fingerprintKey"})
+"""Fields in which somebody may paste a key: neither what stands there nor a name in it is ever quoted."""
+_REFERENCES = frozenset({"authentication", "key", "fingerprintKey"})
+"""Those of them that are mappings: a text in their place is a key."""
+_HIDDEN = object()
+"""In place of what may be a key."""
 _CUSTOM_ALLOWED: Mapping[str, str] = {
     "invalid_host_key": "an Ed25519, ECDSA or RSA public key: ssh-ed25519 AAAA…",
     "invalid_schedule": "minute, hour, day of the month, month, day of the week, such as 0 2 * * SAT",
@@ -57,8 +66,32 @@ def report_schema_errors(
     """Report every error of one document. `model` is what it was checked against."""
     for detail in error.errors(include_url=False):
         # A list whose items are bad counts as too short as well, which nobody needs to hear.
-        if not (detail["type"] == "too_short" and detail["input"]):
+        if detail["type"] == "too_short" and detail["input"]:
+            continue
+        if _PRIVATE.isdisjoint(detail["loc"]) or detail["type"] in {"missing", *CUSTOM_CODES}:
             _report(detail, model, document, found)
+        else:
+            found.extend(_without_key(detail, model, document))
+
+
+def _without_key(detail: ErrorDetails, model: type[BaseModel], document: Document) -> Iterator[Diagnostic]:
+    """The same finding without what stands there, and with what to do if that is a key."""
+    pasted = detail["type"] in _TYPES and detail["loc"][-1] in _REFERENCES
+    pasted = pasted and isinstance(detail["input"], str | int | float)
+    reported = Diagnostics()
+    _report({**detail, "input": _HIDDEN}, model, document, reported)
+    for item in reported:
+        hint = f"{item.hint} Else, {KEY_IN_CLEAR}" if item.hint else KEY_IN_CLEAR
+        if detail["type"] == "extra_forbidden":
+            message = (
+                "there is no such field here; neither its name nor its value is shown: they may be a key"
+            )
+            yield replace(item, message=message, path=dotted(tuple(detail["loc"][:-1])), hint=hint)
+        elif pasted:
+            message = "a key in the clear stands here in place of a reference; it is not shown"
+            yield replace(item, code="secret-in-clear", message=message, hint=hint)
+        else:
+            yield replace(item, hint=hint)
 
 
 def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, found: Diagnostics) -> None:
@@ -125,7 +158,7 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
             f"{_shown(detail['input'])} is not allowed here",
             path=text,
             allowed=", ".join(allowed),
-            hint=did_you_mean(str(detail["input"]), allowed),
+            hint="" if detail["input"] is _HIDDEN else did_you_mean(str(detail["input"]), allowed),
         )
 
 
@@ -136,6 +169,8 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 
 def _shown(value: object) -> str:
+    if value is _HIDDEN:
+        return "what stands here (it is not shown: it may be a key)"
     if value is None:
         return "nothing"
     if isinstance(value, dict):

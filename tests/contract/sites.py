@@ -20,7 +20,7 @@ from reconciler.run import Applied, Preview, apply, preview, verify
 from reconciler.secrets import SecretStore
 from tests.fabrics import two_routers
 
-PSK_VARIABLE = "LAB_PSK"
+PSK_VARIABLE = "TUNNELWRIGHT_KEY_LAB"
 PSK = 'braces{} quote" hash# back\\slash sp ace é 0s='
 
 

@@ -149,11 +149,12 @@ def test_the_command_line_goes_by_ssh(sshd: Sshd, tmp_path: Path, capsys: pytest
     tree, keys = tmp_path / "tree", tmp_path / "keys"
     tree.mkdir()
     keys.mkdir(mode=0o700)
+    (keys / "psk").mkdir()
     ends = (("paris", "tokyo", 1, 2), ("tokyo", "paris", 2, 1))
     text = WAN + "".join(END.format(here=h, there=t, me=m, far=f) for h, t, m, f in ends)
     (tree / "fabric.yaml").write_text(text)
-    (keys / "pair.psk").touch(mode=0o600)
-    (keys / "pair.psk").write_text(PSK)
+    (keys / "psk" / "pair.psk").touch(mode=0o600)
+    (keys / "psk" / "pair.psk").write_text(PSK)
     arguments = [str(tree), "--secrets", str(keys)]
     assert main(["apply", *arguments, "--auto-approve"]) == ExitCode.OK
     assert main(["plan", *arguments, "--detailed-exitcode"]) == ExitCode.OK

@@ -24,6 +24,7 @@ from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.run import apply, preview
 from reconciler.secrets import FINGERPRINT_KEY, SecretStore
 from reconciler.validate import validate
+from tests.allowed import ALLOWED
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 5, 9, 12, tzinfo=UTC)
@@ -44,7 +45,7 @@ def test_the_plan_is_the_golden_one(case: str, tmp_path: Path) -> None:
     live, desired = (fabric_of(HERE / case / f"{name}.yaml", tmp_path) for name in ("live", "desired"))
     (tmp_path / FINGERPRINT_KEY).touch(mode=0o600)
     (tmp_path / FINGERPRINT_KEY).write_text("the same for every run")
-    store = SecretStore(tmp_path, {"KEY": "a golden key", "NEW_KEY": "another golden key"})
+    store = SecretStore(tmp_path, {"KEY": "a golden key", "NEW_KEY": "another golden key", **ALLOWED})
     network = Network()
     routers = {
         name: MemoryRouter(

@@ -13,6 +13,7 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.report.sheets import FORMATS
+from tests.allowed import ALLOWED
 
 HERE = Path(__file__).parent / "sheets"
 CASES = sorted(path.parent.name for path in HERE.glob("*/desired.yaml"))
@@ -30,7 +31,8 @@ def test_the_sheet_is_the_golden_one(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("KEY", KEY)
+    for variable, value in {"KEY": KEY, **ALLOWED}.items():
+        monkeypatch.setenv(variable, value)
     (tmp_path / "desired.yaml").write_text((HERE / case / "desired.yaml").read_text())
     name = "headquarters-to-warehouse" if case == "ikev1-networks" else "partner"
     with_key = ["--with-key"] if case in WITH_KEY else []

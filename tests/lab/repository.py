@@ -45,12 +45,13 @@ class Repository:
             (self.folder / ".gitignore").write_text("secrets/\n")
         self.commit("first")
         self.secrets.mkdir(mode=0o700)
+        (self.secrets / "psk").mkdir()
         for name, key in keys.items():
             self.set_key(name, key)
 
     def set_key(self, name: str, key: str) -> None:
         """Write one key file."""
-        path = self.secrets / name
+        path = self.secrets / "psk" / name
         path.touch(mode=0o600)
         path.write_text(key)
 

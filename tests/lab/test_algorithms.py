@@ -85,7 +85,7 @@ def test_every_algorithm_is_negotiated_as_written(lab2: Lab, tmp_path: Path) -> 
     def connect(name: str) -> Router:
         return DockerRouter(fabric.routers[name], lab2.name)
 
-    store = SecretStore(tmp_path, {"LAB_PSK": "a key for the matrix"})
+    store = SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key for the matrix"})
     before = preview(fabric, store, connect)
     applied = apply(before, connect, patience=60)
     labels = {connection_name(f"paris-{n:03d}"): case.label for n, case in enumerate(cases)}

@@ -146,9 +146,9 @@ def running(
                     f"      identityFile: /etc/tunnelwright/ssh\n      hostKey: {public}\n"
                     f"      viciSocket: {LAB_SOCKET}\n"
                 )
-        (etc / "keys").mkdir(parents=True)
-        (etc / "keys" / "one.psk").write_text(KEY)
-        (etc / "keys" / "fingerprints.psk").write_text(secrets.token_hex(16))
+        (etc / "keys" / "psk").mkdir(parents=True)
+        (etc / "keys" / "psk" / "one.psk").write_text(KEY)
+        (etc / "keys" / "psk" / "fingerprints.psk").write_text(secrets.token_hex(16))
         (etc / "ssh").write_bytes(sshd.identity.read_bytes())
         settings = (CONTAINER / "reconcile.yaml").read_text()
         settings = re.sub(r"^repository: .*$", "repository: /srv/repository", settings, flags=re.MULTILINE)
@@ -201,7 +201,7 @@ def test_the_key_is_nowhere_but_in_its_file(running: Running) -> None:
     assert KEY not in said
     search = f"grep -rls {KEY} / --exclude-dir=proc --exclude-dir=sys || true"
     files = running.docker("exec", running.name, "sh", "-c", search).split()
-    assert files == ["/etc/tunnelwright/keys/one.psk"]
+    assert files == ["/etc/tunnelwright/keys/psk/one.psk"]
 
 
 def test_it_ends_when_it_is_told_to(running: Running) -> None:

@@ -131,9 +131,10 @@ def bench(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) 
     fabric, _ = validate(loaded)
     folder = tmp_path_factory.mktemp("keys")
     folder.chmod(0o700)
+    (folder / "psk").mkdir()
     for name in ("site-a--site-b.psk", "site-a--site-c.psk"):
-        (folder / name).touch(mode=0o600)
-        (folder / name).write_text(secrets.token_hex(24))
+        (folder / "psk" / name).touch(mode=0o600)
+        (folder / "psk" / name).write_text(secrets.token_hex(24))
     with Lab.up(fabric, f"dia{os.getpid():x}", engine=engine, image=image) as lab:
         found = Bench(lab, EXAMPLE, folder, SecretStore(folder), fabric, loaded)
         found.apply()

@@ -48,7 +48,7 @@ KEYS = [
     "0sbm90IGJhc2U2NA==",
     "0x6162636465",
     "\u00e9\u4e16\U0001f511 beyond ASCII",
-    "line\nend\r\ttab",
+    "tab\tand bell\a",
     "$(reboot) `reboot` %s %n ${HOME}",
     "x" * 512,
 ]
@@ -79,7 +79,9 @@ def test_identities_are_of_the_type_that_both_ends_mean(lab2: Lab, tmp_path: Pat
     for name, tunnel in fabric.tunnels.items():
         local, peer = IDENTITIES[number_of(name)][:: 1 if tunnel.router == "paris" else -1]
         tunnels[name] = replace(tunnel, local_id=local, peer_id=peer)
-    state = bring_up(lab2, replace(fabric, tunnels=tunnels), SecretStore(tmp_path, {"LAB_PSK": "a lab key"}))
+    state = bring_up(
+        lab2, replace(fabric, tunnels=tunnels), SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a lab key"})
+    )
     for number, (local, peer) in enumerate(IDENTITIES):
         (sa,) = state.sas_of(connection_name(f"paris-{number:03d}"))
         assert (sa.local_id, sa.remote_id) == (printed_id(swanctl_id(local)), printed_id(swanctl_id(peer)))
@@ -91,12 +93,14 @@ def test_any_key_reaches_both_ends_byte_for_byte(lab2: Lab, tmp_path: Path, vers
     fabric = many_tunnels(len(KEYS))
     tunnels = {
         name: replace(
-            tunnel, psk=PskRef("env", f"K{number_of(name)}"), ike=replace(tunnel.ike, version=version)
+            tunnel,
+            psk=PskRef("env", f"TUNNELWRIGHT_KEY_{number_of(name)}"),
+            ike=replace(tunnel.ike, version=version),
         )
         for name, tunnel in fabric.tunnels.items()
     }
     fabric = replace(fabric, tunnels=tunnels)
-    store = SecretStore(tmp_path, {f"K{number}": key for number, key in enumerate(KEYS)})
+    store = SecretStore(tmp_path, {f"TUNNELWRIGHT_KEY_{number}": key for number, key in enumerate(KEYS)})
     bring_up(lab2, fabric, store)
     (lab2.places.run("tokyo") / "ready").unlink()
     lab2.run(Role.ROUTER, "tokyo", ["pkill", "-KILL", "charon-systemd"])
@@ -130,7 +134,9 @@ def test_every_pair_of_networks_has_a_selector(lab2: Lab, tmp_path: Path, versio
         local, peer = (here, far) if tunnel.router == "paris" else (far, here)
         policy = replace(tunnel.ike, version=version)
         tunnels[name] = replace(tunnel, local_cidrs=local, peer_cidrs=peer, ike=policy)
-    state = bring_up(lab2, replace(fabric, tunnels=tunnels), SecretStore(tmp_path, {"LAB_PSK": "a lab key"}))
+    state = bring_up(
+        lab2, replace(fabric, tunnels=tunnels), SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a lab key"})
+    )
     (sa,) = state.sas_of("tw-paris-000")
     found = {(a, b) for child in sa.children for a in child.local_ts for b in child.remote_ts}
     assert found == {(a, b) for a in here for b in far}

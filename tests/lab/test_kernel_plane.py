@@ -40,6 +40,7 @@ class Site:
         self.tree, self.keys = folder / "tree", folder / "keys"
         self.tree.mkdir()
         self.keys.mkdir(mode=0o700)
+        (self.keys / "psk").mkdir()
         self.set_key("first-9f2kQz71Lx0pVu4sTtR8")
         text = WAN
         for here, peer, me, far in ENDS:
@@ -51,7 +52,7 @@ class Site:
 
     def set_key(self, key: str) -> None:
         """The key of both ends."""
-        path = self.keys / "pair.psk"
+        path = self.keys / "psk" / "pair.psk"
         path.touch(mode=0o600)
         path.write_text(key)
 

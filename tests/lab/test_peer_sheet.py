@@ -154,8 +154,9 @@ def test_a_foreign_router_with_the_sheet_is_our_peer(
     case = CASES[name]
     secrets = tmp_path / "secrets"
     secrets.mkdir(mode=0o700)
-    (secrets / "paris-tokyo.psk").touch(mode=0o600)
-    (secrets / "paris-tokyo.psk").write_bytes(case.key)
+    (secrets / "psk").mkdir()
+    (secrets / "psk" / "paris-tokyo.psk").touch(mode=0o600)
+    (secrets / "psk" / "paris-tokyo.psk").write_bytes(case.key)
     tree = desired(case, tmp_path)
     fabric, found = validate(load_tree(tree))
     assert found.errors == ()

@@ -105,7 +105,9 @@ def test_aggressive_mode_gets_no_sa(lab2: Lab, tmp_path: Path) -> None:
         return DockerRouter(fabric.routers[name], lab2.name)
 
     applied = apply(
-        preview(fabric, SecretStore(tmp_path, {"LAB_PSK": "a key"}), connect), connect, patience=0
+        preview(fabric, SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key"}), connect),
+        connect,
+        patience=0,
     )
     assert applied.remaining.empty
     heard: dict[int, list[ISAKMP]] = {}

@@ -152,9 +152,11 @@ def _mirror(settings: ReconcileSettings) -> Mirror:
 
 
 def _store(settings: ReconcileSettings) -> SecretStore:
-    from reconciler.secrets import SecretStore, default_folder  # noqa: PLC0415
+    from reconciler.secrets import Allowed, SecretStore, default_folder  # noqa: PLC0415
 
-    return SecretStore(default_folder() if settings.secrets is None else Path(settings.secrets).expanduser())
+    folder = default_folder() if settings.secrets is None else Path(settings.secrets).expanduser()
+    said = Allowed.said(settings.keys.folder, settings.keys.variables, settings.keys.sops_services)
+    return SecretStore(folder, allowed=said)
 
 
 def _trust(settings: ReconcileSettings, mirror: Mirror) -> Callable[[str], None]:

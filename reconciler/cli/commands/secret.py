@@ -102,6 +102,7 @@ def _given() -> Secret:
     line end. It is no argument: whoever lists processes could read it there."""
     from getpass import getpass  # noqa: PLC0415
 
+    from reconciler.model.bounds import KEY_BYTES  # noqa: PLC0415
     from reconciler.model.secret import Secret  # noqa: PLC0415
 
     if sys.stdin.isatty():
@@ -109,7 +110,9 @@ def _given() -> Secret:
         if content != getpass("Once more: ").encode():
             raise SecretUnavailable("the two are not the same; nothing was written")
     else:
-        content = sys.stdin.buffer.read().removesuffix(b"\n").removesuffix(b"\r")
+        # One byte more than a key can have, with its line end: that it is too long is seen then.
+        given = sys.stdin.buffer.read(KEY_BYTES + len(b"\r\n") + 1)
+        content = given.removesuffix(b"\n").removesuffix(b"\r")
     if not content:
         raise SecretUnavailable("the key is empty", hint="give it on standard input, or say --random")
     return Secret(content)

@@ -38,7 +38,7 @@ def test_documents_and_keys_are_written_once(tree: Path, capsys: pytest.CaptureF
     said = capsys.readouterr()
     assert "router-a.yaml: net-net from the connection net-net" in said.out
     assert "conf.d/x.conf:18" in said.err
-    key = tree.parent / "keys" / "net-net.psk"
+    key = tree.parent / "keys" / "psk" / "net-net.psk"
     assert (key.read_bytes(), key.stat().st_mode & 0o777) == (b"PLANTED", 0o600)
     assert main(["validate", str(tree)]) == ExitCode.OK
     written = (tree / "imported" / "router-a.yaml").read_text()
@@ -57,8 +57,8 @@ def test_documents_can_be_printed(tree: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_key_file_is_not_overwritten(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tree.parent / "keys").mkdir()
-    key = tree.parent / "keys" / "net-net.psk"
+    (tree.parent / "keys" / "psk").mkdir(parents=True)
+    key = tree.parent / "keys" / "psk" / "net-net.psk"
     key.touch(mode=0o600)
     key.write_text("another\n")
     assert run(tree, "--write-keys") == ExitCode.ERROR

@@ -24,8 +24,9 @@ FORMS_OF_THE_KEY = (KEY.decode(), base64.b64encode(KEY).decode(), KEY.hex())
 def secrets(tmp_path: Path) -> Path:
     folder = tmp_path / "secrets"
     folder.mkdir(mode=0o700)
-    (folder / "site-a--site-b.psk").touch(mode=0o600)
-    (folder / "site-a--site-b.psk").write_bytes(KEY)
+    (folder / "psk").mkdir()
+    (folder / "psk" / "site-a--site-b.psk").touch(mode=0o600)
+    (folder / "psk" / "site-a--site-b.psk").write_bytes(KEY)
     return folder
 
 

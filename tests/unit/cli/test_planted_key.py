@@ -51,15 +51,19 @@ def folder(tmp_path: Path) -> Path:
     """The project's desired state, with planted keys beside it."""
     shutil.copytree(ROOT / "desired_state", tmp_path / TREE)
     (tmp_path / "secrets").mkdir(mode=0o700)
+    (tmp_path / "secrets" / "psk").mkdir()
     (tmp_path / "temporary").mkdir()
     for name in KEYS:
-        path = tmp_path / "secrets" / name
+        path = tmp_path / "secrets" / "psk" / name
         path.touch(mode=0o600)
         path.write_text(PLANTED)
     return tmp_path
 
 
-def run(folder: Path, words: list[str]) -> bytes:
+ENTRY = "from reconciler.cli.main import entry; entry()"
+
+
+def run(folder: Path, words: list[str], script: str = ENTRY, *, foreseen: bool = True) -> bytes:
     """Everything that one command writes to its streams. No engine answers it."""
     environment = {
         **os.environ,
@@ -70,7 +74,6 @@ def run(folder: Path, words: list[str]) -> bytes:
         "PLANTED_KEY": PLANTED,
         "PYTHONPATH": str(ROOT),
     }
-    script = "from reconciler.cli.main import entry; entry()"
     done = subprocess.run(
         [sys.executable, "-c", script, *words],
         cwd=folder,
@@ -79,7 +82,7 @@ def run(folder: Path, words: list[str]) -> bytes:
         capture_output=True,
         check=False,
     )
-    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    assert (b"Traceback" not in done.stderr) is foreseen, done.stderr.decode()
     return done.stdout + done.stderr
 
 
@@ -88,7 +91,7 @@ def leaks(folder: Path, said: bytes) -> list[str]:
     written = {
         str(path): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.parent.name != "secrets"
+        if path.is_file() and path.parent.name not in {"secrets", "psk"}
     }
     return [name for name, content in {"output": said, **written}.items() if any(m in content for m in MARKS)]
 
@@ -105,8 +108,8 @@ def test_no_failing_command_writes_the_key(folder: Path, command: str) -> None:
     said = run(folder, COMMANDS[command])
     if NEEDS_KEYS[0] in COMMANDS[command]:
         # The key cannot be had any more: once because others may read it, once because it is empty.
-        (folder / "secrets" / KEYS[0]).chmod(0o644)
-        (folder / "secrets" / KEYS[1]).write_text("\n")
+        (folder / "secrets" / "psk" / KEYS[0]).chmod(0o644)
+        (folder / "secrets" / "psk" / KEYS[1]).write_text("\n")
         said += run(folder, COMMANDS[command])
     assert leaks(folder, said) == []
 
@@ -217,6 +220,142 @@ def test_a_check_of_the_settings_shows_no_secret(folder: Path, where: str) -> No
     said = run(folder, ["reconcile", "--check", "--config", str(config)])
     said += run(folder, ["reconcile", "--check", "--json", "--config", str(config)])
     assert said.count(b"file-unusable" if right else b"it is not shown") >= (6 if right else 8)
+    assert leaks(folder, said) == []
+
+
+WATCHED = """
+import os, sys
+
+FOLDER = os.getcwd()
+
+def seen(event, words):
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(words[0], str | bytes | os.PathLike):
+        name = os.path.abspath(os.fsdecode(words[0]))
+        if name.startswith(FOLDER) and "secrets" in name:
+            sys.stderr.write(f"OPENED {name}\\n")
+
+sys.addaudithook(seen)
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["validate", TREE],
+        ["validate", TREE, "--rev", "HEAD", "--json"],
+        ["graph", TREE],
+        ["allocate", TREE],
+        ["peer-sheet", "a-to-b", TREE],
+        ["preview", TREE, "--base", "HEAD~1", "--format", "markdown"],
+        ["preview", TREE, "--base", "HEAD~1", "--format", "sarif"],
+    ],
+    ids=" ".join,
+)
+def test_what_runs_on_commits_that_nobody_has_reviewed_opens_no_secret(
+    folder: Path, words: list[str]
+) -> None:
+    """Neither keys nor an identity, although both are where they are looked for."""
+    repository = new_repository(folder)
+    repository.git.add(TREE)
+    repository.git.commit("--message", "tunnels")
+    repository.git.commit("--allow-empty", "--message", "nothing")
+    (folder / "config" / "tunnelwright").mkdir(parents=True)
+    shutil.copytree(folder / "secrets", folder / "config" / "tunnelwright" / "secrets")
+    run(folder, ["secret", "init"])
+    said = run(folder, words, WATCHED + ENTRY)
+    assert b"OPENED" not in said, said.decode()
+    opened = run(folder, ["plan", TREE, "--lab", "no-such-lab"], WATCHED + ENTRY)
+    assert f"secrets/psk/{KEYS[0]}".encode() in opened, "what does need the keys is seen to open them"
+
+
+PASTED = ROOT / "tests" / "errors" / "pasted-key"
+MARKS_OF_PASTED = (b"Sup3r", b"5f4dcc3b", b"c2VjcmV0", b"AGE-SECRET-KEY-1Q")
+
+
+def test_a_key_that_was_pasted_into_a_document_is_in_no_output(folder: Path) -> None:
+    shutil.rmtree(folder / TREE)
+    shutil.copytree(ROOT / "tests" / "errors" / "base", folder / TREE)
+    repository = new_repository(folder)
+    repository.git.add(TREE)
+    repository.git.commit("--message", "tunnels")
+    shutil.copytree(PASTED, folder / TREE, dirs_exist_ok=True)
+    (folder / TREE / "expected.txt").unlink()
+    repository.git.add(TREE)
+    repository.git.commit("--message", "a key in the clear")
+    settings = f"repository: {folder}\nbranch: {repository.active_branch.name}\nstate: {folder}/state\n"
+    settings += f"secrets: {folder}/secrets\nmetricsFile: {folder}/metrics.prom\nlogFormat: json\n"
+    (folder / "reconcile.yaml").write_text(settings)
+    forms = ["text", "markdown", "json", "sarif", "junit"]
+    service = ["--config", "reconcile.yaml"]
+    outputs = {
+        " ".join(words): run(folder, words)
+        for words in (
+            ["validate", TREE],
+            ["validate", TREE, "--json"],
+            ["plan", TREE, *NEEDS_KEYS],
+            *(["preview", TREE, "--base", "HEAD~1", "--format", form] for form in forms),
+            ["reconcile", "--check", *service],
+            ["reconcile", "--once", "--lab", "no-such-lab", *service],
+            ["history", *service, "--json"],
+            ["show", "1", *service],
+        )
+    }
+    for path in folder.rglob("*"):
+        if (
+            path.is_file()
+            and TREE not in path.parts
+            and ".git" not in path.parts
+            and "repository.git" not in path.parts
+        ):
+            outputs[str(path)] = path.read_bytes()
+    assert [name for name, said in outputs.items() if any(mark in said for mark in MARKS_OF_PASTED)] == []
+    assert outputs[f"validate {TREE}"].count(b"if it is a key: remove it, put a new one at both ends") > 10
+    assert b"a key in the clear stands here" in outputs[f"preview {TREE} --base HEAD~1 --format markdown"]
+
+
+def test_a_service_that_holds_keys_writes_none(folder: Path) -> None:
+    """In its log, metrics and history, when no router answers and when a key cannot be had."""
+    repository = new_repository(folder / "remote")
+    shutil.copytree(folder / TREE, folder / "remote" / TREE)
+    repository.git.add("--all")
+    repository.git.commit("--message", "tunnels")
+    settings = (
+        f"repository: {folder}/remote\nbranch: {repository.active_branch.name}\nstate: {folder}/state\n"
+    )
+    settings += f"secrets: {folder}/secrets\nmetricsFile: {folder}/metrics.prom\nlogFormat: json\n"
+    (folder / "reconcile.yaml").write_text(settings)
+    service = ["--config", "reconcile.yaml"]
+    once = ["reconcile", "--once", "--lab", "no-such-lab", *service]
+    said = run(folder, once)
+    assert b"no-such-lab" in said or b"no-engine" in said, "the keys were had, and no router"
+    for content in (f"{PLANTED}\n{PLANTED}", f"ghp_{PLANTED.encode().hex()}", "\n"):
+        (folder / "secrets" / "psk" / KEYS[0]).write_text(content)
+        said += run(folder, once)
+    said += run(folder, ["history", *service]) + run(folder, ["history", "--json", *service])
+    for number in range(1, 5):
+        said += run(folder, ["show", str(number), *service])
+        said += run(folder, ["show", str(number), "--json", *service])
+    assert b"more than one line" in said
+    assert leaks(folder, said) == []
+
+
+BROKEN = """
+import reconciler.run
+def broken(*given, **_):
+    desired = next(item for item in given if isinstance(item, dict))
+    ends = [item for config in desired.values() for item in config.connections.values()]
+    held = [item.secret.secret.reveal() for item in ends]
+    raise ValueError(f"{held} {held[0].hex()}", *[key.decode() for key in held])
+reconciler.run.look = reconciler.run.examine = broken
+"""
+
+
+@pytest.mark.parametrize("command", ["plan", "diagnose", "verify", "status", "apply"])
+def test_an_error_that_nobody_foresaw_quotes_no_key(folder: Path, command: str) -> None:
+    """Its traceback is written, for whoever has to mend it."""
+    said = run(folder, COMMANDS[command], BROKEN + ENTRY, foreseen=False)
+    assert b"ValueError" in said
+    assert b"(redacted)" in said
     assert leaks(folder, said) == []
 
 

@@ -67,9 +67,10 @@ def place(tmp_path: Path) -> Place:
     shutil.copytree(ROOT / "desired_state", tmp_path / "remote" / "desired_state")
     found.commit()
     (tmp_path / "keys").mkdir(mode=0o700)
+    (tmp_path / "keys" / "psk").mkdir()
     (tmp_path / "state").mkdir(mode=0o700)
     for name in KEYS:
-        found.private(f"keys/{name}", STRONG)
+        found.private(f"keys/psk/{name}", STRONG)
     found.private("hook", "a secret")
     found.private("token", "a-token")
     found.private("chat", "json://localhost/path")
@@ -111,7 +112,7 @@ def test_a_check_finds_every_problem_at_once(place: Place, capsys: pytest.Captur
     place.private("token", "a-token", 0o644)
     place.private("chat", "what is this")
     place.private("signers", "", 0o666)
-    place.private(f"keys/{KEYS[0]}", STRONG, 0o640)
+    place.private(f"keys/psk/{KEYS[0]}", STRONG, 0o640)
     place.config.write_text(
         place.config.read_text().replace("tunnelwright.prom", "nowhere/tunnelwright.prom")
         + f"signatures: {{allowedSigners: {place.folder}/signers, keyring: {place.folder}/gnupg}}\n"
@@ -127,7 +128,7 @@ def test_a_check_finds_every_problem_at_once(place: Place, capsys: pytest.Captur
         "/signers may be written by everyone (mode 0666): chmod o-w it [signatures.allowedSigners]",
         f"{place.folder}/gnupg: No such file or directory [signatures.keyring] (file-unusable)",
         "is not signed by anyone who may",
-        f"keys are missing: file:{KEYS[0]}: {place.folder}/keys/{KEYS[0]} may be read by others",
+        f"keys are missing: file:{KEYS[0]}: {place.folder}/keys/psk/{KEYS[0]} may be read by others",
         "8 errors",
     ):
         assert problem in shown.err, shown.err
@@ -170,15 +171,15 @@ def test_a_check_misses_the_folder_where_its_own_key_would_be_made(
     place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in KEYS:
-        (place.folder / "keys" / name).unlink()
+        (place.folder / "keys" / "psk" / name).unlink()
     for path in (place.folder / "remote").rglob("*.yaml"):
         text = path.read_text()
         for name in KEYS:
-            text = text.replace(f"file: {name}", "env: ONE_KEY")
+            text = text.replace(f"file: {name}", "env: TUNNELWRIGHT_KEY_ONE")
         path.write_text(text)
     place.commit()
     place.config.write_text(place.config.read_text().replace("/keys", "/token/keys"))
-    monkeypatch.setenv("ONE_KEY", STRONG)
+    monkeypatch.setenv("TUNNELWRIGHT_KEY_ONE", STRONG)
     assert place.check() == ExitCode.ERROR
     assert "cannot create" in capsys.readouterr().err
 

@@ -17,6 +17,7 @@ from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
 from reconciler.model.record import Result
 from reconciler.observe import observe
+from tests.allowed import ALLOWED
 from tests.unit.service.followed import KEY, Followed, followed
 
 NOON = datetime(2026, 5, 9, 12, tzinfo=UTC)
@@ -88,7 +89,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.setattr(run, "datetime", Clock)
     monkeypatch.setattr(establish, "OVERLAP", 0.0)
     monkeypatch.setattr(workspace, "connector", lambda *_: made.site.connect)
-    monkeypatch.setenv("KEY", KEY)
+    for variable, value in {"KEY": KEY, **ALLOWED}.items():
+        monkeypatch.setenv(variable, value)
     assert made.apply()[0] == ExitCode.OK
     return made
 

@@ -18,6 +18,7 @@ from reconciler.run import apply, preview
 from reconciler.secrets import SecretStore
 from reconciler.simulate import between
 from reconciler.validate import validate
+from tests.allowed import ALLOWED
 from tests.fabrics import many_tunnels
 
 NOW = datetime(2026, 5, 9, 12, tzinfo=UTC)
@@ -69,7 +70,7 @@ def test_it_is_the_plan_of_routers_that_hold_the_base(case: str, tmp_path: Path)
     routers = memory_routers(base, head)
     keys = tmp_path / "keys"
     keys.mkdir(mode=0o700)
-    store = SecretStore(keys, {"KEY": "a golden key", "NEW_KEY": "another golden key"})
+    store = SecretStore(keys, {"KEY": "a golden key", "NEW_KEY": "another golden key", **ALLOWED})
     apply(preview(base, store, routers.__getitem__), routers.__getitem__, patience=0.1)
     planned = preview(head, store, routers.__getitem__).plan
     foreseen = between(base, head, NOW).plan
@@ -89,7 +90,7 @@ def test_what_is_equal_in_both_is_left_out_and_the_rest_is_as_before(tmp_path: P
     head = replace(whole, tunnels=tunnels)
     routers = memory_routers(base, head)
     (tmp_path / "keys").mkdir(mode=0o700)
-    store = SecretStore(tmp_path / "keys", {"LAB_PSK": "a key of the lab"})
+    store = SecretStore(tmp_path / "keys", {"TUNNELWRIGHT_KEY_LAB": "a key of the lab"})
     apply(preview(base, store, routers.__getitem__), routers.__getitem__, patience=0.1)
     planned, foreseen = preview(head, store, routers.__getitem__).plan, between(base, head, NOW).plan
     assert told(foreseen) == without_keys(told(planned))

@@ -17,6 +17,7 @@ from reconciler.run import apply, narrowed, preview
 from reconciler.secrets import SecretStore
 from reconciler.simulate import between
 from reconciler.touched import compared, touched_by, unchanged
+from tests.allowed import ALLOWED
 from tests.fabrics import many_tunnels
 from tests.unit.reconciler.test_between import CASES, fabric_of, memory_routers
 
@@ -32,7 +33,8 @@ class Live:
         self.routers: dict[str, MemoryRouter] = memory_routers(base, head or base)
         keys = folder / "keys"
         keys.mkdir(mode=0o700)
-        words = {"KEY": "a golden key", "NEW_KEY": "another golden key", "LAB_PSK": "a key of the lab"}
+        words = {"KEY": "a golden key", "NEW_KEY": "another golden key", **ALLOWED}
+        words["TUNNELWRIGHT_KEY_LAB"] = "a key of the lab"
         self.store = SecretStore(keys, words)
         self.dead = ""
         self.apply(base)

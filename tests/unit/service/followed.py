@@ -22,6 +22,7 @@ from reconciler.service.cycle import Wiring
 from reconciler.service.loop import Service
 from reconciler.service.mirror import Mirror
 from reconciler.validate import validate
+from tests.allowed import ALLOWED
 from tests.documents import ENDS, SITE, TUNNEL, WAN, document
 from tests.repositories import new_repository
 
@@ -67,7 +68,7 @@ class Followed:
 
     def store(self) -> SecretStore:
         """The one key that all tunnels share, and the next one."""
-        return SecretStore(self.folder / "secrets", {"KEY": KEY, "NEXT": f"the next {KEY}"})
+        return SecretStore(self.folder / "secrets", {"KEY": KEY, "NEXT": f"the next {KEY}", **ALLOWED})
 
     def connect(self, name: str) -> Router:
         """A router, unless it is unplugged."""

@@ -225,11 +225,12 @@ def test_the_command_tells_whom_its_settings_name(
     repository.git.add("--all")
     repository.git.commit("--message", "tunnels")
     secrets = {
-        "site-a--site-b.psk": "PLANTED-0f3c2b8e9a7d6c5b4a39281706f5e4d3",
-        "site-a--site-c.psk": "PLANTED-1f3c2b8e9a7d6c5b4a39281706f5e4d3",
+        "psk/site-a--site-b.psk": "PLANTED-0f3c2b8e9a7d6c5b4a39281706f5e4d3",
+        "psk/site-a--site-c.psk": "PLANTED-1f3c2b8e9a7d6c5b4a39281706f5e4d3",
         "token": TOKEN,
         "chat": inbox.url.reveal().decode(),
     }
+    (tmp_path / "psk").mkdir()
     for name, text in secrets.items():
         (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text(text)

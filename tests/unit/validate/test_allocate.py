@@ -85,7 +85,7 @@ def test_a_renamed_tunnel_keeps_the_address_of_its_vip(tmp_path: Path) -> None:
         return (
             f"apiVersion: tunnelwright/v1\nkind: IPsecTunnel\nmetadata: {metadata}\nspec:\n  router: r\n"
             "  vip: {create: {publicNetwork: wan}}\n  peer: {address: 198.51.100.1, cidrs: [10.9.0.0/24]}\n"
-            "  authentication: {mode: psk, key: {env: KEY}}\n"
+            "  authentication: {mode: psk, key: {env: TUNNELWRIGHT_KEY_A}}\n"
         )
 
     before, _ = assign(tmp_path, tunnel("{name: old}"))

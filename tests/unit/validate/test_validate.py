@@ -140,5 +140,5 @@ def test_mirror_findings_name_both_files(tmp_path: Path) -> None:
 def test_keys_of_two_names_are_left_to_the_plan(tmp_path: Path) -> None:
     shutil.copytree(BASE, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "b-to-a.yaml"
-    path.write_text(path.read_text().replace("{file: a--b.psk}", "{env: PSK_A_B}"))
-    assert fabric_of(tmp_path).tunnels["b-to-a"].psk == PskRef("env", "PSK_A_B")
+    path.write_text(path.read_text().replace("{file: a--b.psk}", "{env: TUNNELWRIGHT_KEY_A_B}"))
+    assert fabric_of(tmp_path).tunnels["b-to-a"].psk == PskRef("env", "TUNNELWRIGHT_KEY_A_B")

@@ -1,0 +1,29 @@
+"""Whether what a reference leads to can be a tunnel's key at all."""
+
+from __future__ import annotations
+
+from reconciler.model.bounds import KEY_BYTES
+from reconciler.model.credentials import credential
+from reconciler.model.errors import SecretUnavailable
+from reconciler.model.secret import Secret
+
+_LINE_ENDS = (b"\n", b"\r")
+
+
+def check_key(key: Secret) -> None:
+    """Raise SecretUnavailable for what is no key of a tunnel: another secret, several lines, too long.
+
+    Every other byte is a key's own: spaces, quotes, any UTF-8, binary keys.
+    """
+    value = key.reveal()
+    if len(value) > KEY_BYTES:
+        raise SecretUnavailable(f"it has {len(value)} bytes; a key has at most {KEY_BYTES}")
+    if what := credential(value):
+        raise SecretUnavailable(
+            f"it holds {what}, which would be put on a router",
+            hint="a tunnel's key is a secret of its own: 32 random bytes are a good one",
+        )
+    if any(end in value for end in _LINE_ENDS):
+        raise SecretUnavailable(
+            "it has more than one line", hint="a key is one line, and a file holds one key: nothing after it"
+        )
