@@ -10,3 +10,65 @@ from typing import Final
 
 KIB: Final = 2**10
 MIB: Final = 2**20
+
+# Documents, settings, saved plans, and what is reported of them. The lengths of lists and texts in documents
+# are part of the schema: schemas/base.py and the models.
+
+MOST_DIGITS: Final = 64
+"""Characters of a number in YAML. No field takes more than 7; a name of 63 digits is still told to be one.
+Python takes time that grows with the square of the digits, and refuses more than 4,300."""
+
+MOST_VALUES: Final = 500_000
+"""Keys, list members and other values in one file: each takes about 250 bytes of memory with its position.
+10,000 documents of the format in one file have 300,000."""
+
+MOST_DOCUMENTS: Final = 50_000
+"""Documents in one file: 16 MiB of the format hold 30,000."""
+
+MOST_VALUES_OF_DOCUMENT: Final = 20_000
+"""Values in one document: a tunnel with 255 networks at either end has fewer than 600."""
+
+MOST_YAML_FINDINGS: Final = 100
+"""What is wrong with the YAML of one file, before the rest of it is not read any more."""
+
+MOST_SCHEMA_FINDINGS: Final = 100
+"""Fields of one document that are reported as wrong."""
+
+MOST_FINDINGS: Final = 500
+"""Findings that are reported, in any format; the rest is counted. Nobody mends more at once, and code
+scanning, comments and a terminal take no more."""
+
+MOST_RELATED: Final = 5
+"""Related places of one finding; the rest is counted."""
+
+MOST_CHARACTERS: Final = 2_000
+"""Characters of each text of a finding: a message may quote what the author wrote."""
+
+MOST_SUGGESTIONS: Final = 100
+"""Findings for which a near word is looked for, which takes milliseconds each."""
+
+MOST_CANDIDATES: Final = 1_000
+"""Words among which a near one is looked for."""
+
+MOST_UNREAD: Final = 256 * KIB
+"""Characters of files that could not be read in full, in which each missing name is looked for. Of more than
+that, any name may be in it."""
+
+SETTINGS_BYTES: Final = MIB
+"""The settings file: with everything that can be set it has 4 KiB."""
+
+SAVED_PLAN_BYTES: Final = 256 * MIB
+"""A saved plan: 10,000 tunnels that are new take 60 MiB."""
+
+SWANCTL_BYTES: Final = 64 * MIB
+"""One swanctl.conf with all that it includes. 10,000 connections take 10 MiB."""
+
+SWANCTL_FILES: Final = 20_000
+"""Files that one swanctl.conf includes, each as often as it is included."""
+
+SWANCTL_SECTIONS: Final = 500_000
+"""Sections of one swanctl.conf once everything is inherited: a few lines that refer to one another could
+make billions."""
+
+SWANCTL_REFERENCES: Final = 32
+"""Sections that inherit from one another in a row."""

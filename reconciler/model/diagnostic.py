@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from reconciler.model.bounds import MOST_CHARACTERS, MOST_FINDINGS, MOST_RELATED, MOST_SUGGESTIONS
+
 
 class Severity(StrEnum):
     """How much a finding matters: an error stops the run, a warning does not."""
@@ -42,6 +44,11 @@ class Diagnostic:
     allowed: str = ""
     hint: str = ""
     related: tuple[Location, ...] = ()
+    """The first of the places to look at besides."""
+    more_related: int = 0
+    """How many of those there are beyond `related`."""
+    stands_for: int = 1
+    """Findings that this one counts: more than one where findings were left out of a report."""
 
     def below(self, folder: str) -> Diagnostic:
         """The same finding with its files named from where `folder` is named from."""
@@ -53,7 +60,7 @@ class Diagnostic:
 
 
 class Diagnostics:
-    """Collects findings so that all are reported at once."""
+    """Collects findings so that all are reported at once. Texts and related places of each are bounded."""
 
     def __init__(self) -> None:
         self._found: list[Diagnostic] = []
@@ -68,9 +75,12 @@ class Diagnostics:
         allowed: str = "",
         hint: str = "",
         related: tuple[Location, ...] = (),
+        more_related: int = 0,
     ) -> None:
         """Record a finding that stops the run."""
-        self._found.append(Diagnostic(Severity.ERROR, code, location, message, path, allowed, hint, related))
+        self._add(
+            Diagnostic(Severity.ERROR, code, location, message, path, allowed, hint, related, more_related)
+        )
 
     def warning(
         self,
@@ -82,15 +92,34 @@ class Diagnostics:
         allowed: str = "",
         hint: str = "",
         related: tuple[Location, ...] = (),
+        more_related: int = 0,
     ) -> None:
         """Record a finding that is reported and does not stop the run."""
+        self._add(
+            Diagnostic(Severity.WARNING, code, location, message, path, allowed, hint, related, more_related)
+        )
+
+    def _add(self, item: Diagnostic) -> None:
         self._found.append(
-            Diagnostic(Severity.WARNING, code, location, message, path, allowed, hint, related)
+            replace(
+                item,
+                message=_bounded(item.message),
+                path=_bounded(item.path),
+                allowed=_bounded(item.allowed),
+                hint=_bounded(item.hint),
+                related=item.related[:MOST_RELATED],
+                more_related=item.more_related + max(len(item.related) - MOST_RELATED, 0),
+            )
         )
 
     def extend(self, others: Iterable[Diagnostic]) -> None:
         """Take over findings of an earlier stage."""
         self._found.extend(others)
+
+    @property
+    def many(self) -> bool:
+        """True when there are so many findings that a hint which takes long to find is not worth it."""
+        return len(self._found) >= MOST_SUGGESTIONS
 
     def __iter__(self) -> Iterator[Diagnostic]:
         """Every finding once, by file, line and column."""
@@ -105,3 +134,35 @@ class Diagnostics:
     def warnings(self) -> tuple[Diagnostic, ...]:
         """The findings that do not stop the run, in order of place."""
         return tuple(d for d in self if d.severity is Severity.WARNING)
+
+
+def reported(found: Iterable[Diagnostic], most: int = MOST_FINDINGS) -> list[Diagnostic]:
+    """What a report shows of findings: the first `most`, errors before warnings where not all have room, in
+    their order; then for each severity one finding that counts the others, at the first of them."""
+    items = list(found)
+    if len(items) <= most:
+        return items
+    errors = [item for item in items if item.severity is Severity.ERROR]
+    warnings = [item for item in items if item.severity is Severity.WARNING]
+    kept = [errors[:most], warnings[: max(most - len(errors), 0)]]
+    shown = set(map(id, (*kept[0], *kept[1])))
+    counted = [
+        _counting(everything[len(part) :])
+        for everything, part in zip((errors, warnings), kept, strict=True)
+        if len(part) < len(everything)
+    ]
+    return [*(item for item in items if id(item) in shown), *counted]
+
+
+def _counting(left_out: list[Diagnostic]) -> Diagnostic:
+    first = left_out[0]
+    count = sum(item.stands_for for item in left_out)
+    message = f"{count} more {first.severity}{'s' if count != 1 else ''} from here on"
+    hint = "mend what is reported first"
+    return Diagnostic(first.severity, "more-findings", first.location, message, hint=hint, stands_for=count)
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    return f"{text[:MOST_CHARACTERS]}… ({len(text) - MOST_CHARACTERS} more characters)"

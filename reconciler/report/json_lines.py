@@ -167,6 +167,8 @@ def diagnostic_object(item: Diagnostic) -> dict[str, Any]:
         "allowed": item.allowed,
         "hint": item.hint,
         "related": [_place(place) for place in item.related],
+        "more_related": item.more_related,
+        "stands_for": item.stands_for,
     }
 
 

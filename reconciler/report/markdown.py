@@ -42,7 +42,7 @@ def comment(
     if plan is None and not any(item.severity is Severity.ERROR for item in found):
         parts.append("**What changes is not known.**")
     elif plan is None:
-        parts.append(f"**Not valid**: {len(found)} findings.")
+        parts.append(f"**Not valid**: {sum(item.stands_for for item in found)} findings.")
     elif plan.empty:
         parts.append(f"**{text(unchanged)}**")
     else:

@@ -236,11 +236,13 @@ def _gather(arguments: argparse.Namespace, router: Router, fabric: Fabric, found
 
 def _show(output: Output, found: Iterable[Diagnostic]) -> None:
     """Findings whose files are not those of the tree."""
+    from reconciler.model.diagnostic import reported  # noqa: PLC0415
     from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
     from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
 
-    output.lines(diagnostic_lines(found), sys.stderr)
-    output.objects(diagnostic_object(item) for item in found)
+    shown = reported(found)
+    output.lines(diagnostic_lines(shown), sys.stderr)
+    output.objects(diagnostic_object(item) for item in shown)
 
 
 def _check_absent(files: Iterable[Path]) -> None:
