@@ -50,7 +50,7 @@ def backwards(settings: Settings) -> Settings:
     }
     children = turned.get("children")
     if isinstance(children, Mapping):
-        turned["children"] = dict(reversed(children.items()))
+        turned["children"] = dict(list(children.items())[::-1])
     return turned
 
 
