@@ -367,8 +367,8 @@ def _cidrs(reader: _Reader, word: str) -> tuple[str, ...]:
     found = []
     for text in listed(reader.text(word, "dynamic")):
         address, slash, length = text.partition("/")
-        if not is_address(address) or (slash and not length.isdigit()):
-            reader.refuse(word, f"{word}: {text} is no IPv4 network")
+        if not is_address(address) or (slash and not re.fullmatch("[0-9]{1,2}", length)):
+            reader.refuse(word, f"{word}: {text[:80]} is no IPv4 network")
         else:
             found.append(text if slash else f"{text}/32")
     return tuple(found)

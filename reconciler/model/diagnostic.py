@@ -165,4 +165,7 @@ def _counting(left_out: list[Diagnostic]) -> Diagnostic:
 def _bounded(text: str) -> str:
     if len(text) <= MOST_CHARACTERS:
         return text
-    return f"{text[:MOST_CHARACTERS]}… ({len(text) - MOST_CHARACTERS} more characters)"
+    # What is wrong may stand behind what the author wrote.
+    end = MOST_CHARACTERS // 4
+    left_out = len(text) - MOST_CHARACTERS
+    return f"{text[: MOST_CHARACTERS - end]}… ({left_out} more characters) …{text[-end:]}"
