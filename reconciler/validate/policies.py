@@ -64,7 +64,7 @@ def check_ike(item: Item[IPsecTunnelSpec], ike: IkePolicy, found: Diagnostics) -
     if ike.version == 1 and is_aead(ike.encryption):
         item.error(
             found,
-            "aead-with-ikev1",
+            "aead-not-supported",
             f"IKEv1 cannot negotiate {ike.encryption} for IKE: AEAD ciphers are defined for the encrypted "
             "payload of IKEv2 alone (RFC 5282)",
             "ike",
