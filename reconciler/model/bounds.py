@@ -38,6 +38,13 @@ MOST_FINDINGS: Final = 500
 """Findings that are reported, in any format; the rest is counted. Nobody mends more at once, and code
 scanning, comments and a terminal take no more."""
 
+MOST_KEPT: Final = 50_000
+"""Findings of one severity that are kept at all; the rest is counted. Each takes about 500 bytes."""
+
+MOST_PAIRS: Final = 500_000
+"""Pairs of a source and a peer network that all tunnels carry together: 255 networks at either end of one
+tunnel make 65,025. 10,000 tunnels with three networks at either end have 90,000."""
+
 MOST_RELATED: Final = 5
 """Related places of one finding; the rest is counted."""
 

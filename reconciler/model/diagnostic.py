@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from reconciler.model.bounds import MOST_CHARACTERS, MOST_FINDINGS, MOST_RELATED, MOST_SUGGESTIONS
+from reconciler.model.bounds import MOST_CHARACTERS, MOST_FINDINGS, MOST_KEPT, MOST_RELATED, MOST_SUGGESTIONS
 
 
 class Severity(StrEnum):
@@ -64,6 +65,9 @@ class Diagnostics:
 
     def __init__(self) -> None:
         self._found: list[Diagnostic] = []
+        self._count: Counter[Severity] = Counter()
+        self._left_out: dict[Severity, Diagnostic] = {}
+        """The first finding of each severity that was not kept."""
 
     def error(
         self,
@@ -100,6 +104,10 @@ class Diagnostics:
         )
 
     def _add(self, item: Diagnostic) -> None:
+        self._count[item.severity] += 1
+        if self._count[item.severity] > MOST_KEPT:
+            self._left_out.setdefault(item.severity, item)
+            return
         self._found.append(
             replace(
                 item,
@@ -114,7 +122,8 @@ class Diagnostics:
 
     def extend(self, others: Iterable[Diagnostic]) -> None:
         """Take over findings of an earlier stage."""
-        self._found.extend(others)
+        for item in others:
+            self._add(item)
 
     @property
     def many(self) -> bool:
@@ -122,8 +131,11 @@ class Diagnostics:
         return len(self._found) >= MOST_SUGGESTIONS
 
     def __iter__(self) -> Iterator[Diagnostic]:
-        """Every finding once, by file, line and column."""
-        return iter(sorted(dict.fromkeys(self._found), key=lambda d: (d.location, d.path, d.code)))
+        """Every finding once, by file, line and column; at the end one that counts those that were too many
+        to be kept."""
+        yield from sorted(dict.fromkeys(self._found), key=lambda d: (d.location, d.path, d.code))
+        for severity, item in self._left_out.items():
+            yield _counting(item, self._count[severity] - MOST_KEPT)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -147,16 +159,14 @@ def reported(found: Iterable[Diagnostic], most: int = MOST_FINDINGS) -> list[Dia
     kept = [errors[:most], warnings[: max(most - len(errors), 0)]]
     shown = set(map(id, (*kept[0], *kept[1])))
     counted = [
-        _counting(everything[len(part) :])
+        _counting(everything[len(part)], sum(item.stands_for for item in everything[len(part) :]))
         for everything, part in zip((errors, warnings), kept, strict=True)
         if len(part) < len(everything)
     ]
     return [*(item for item in items if id(item) in shown), *counted]
 
 
-def _counting(left_out: list[Diagnostic]) -> Diagnostic:
-    first = left_out[0]
-    count = sum(item.stands_for for item in left_out)
+def _counting(first: Diagnostic, count: int) -> Diagnostic:
     message = f"{count} more {first.severity}{'s' if count != 1 else ''} from here on"
     hint = "mend what is reported first"
     return Diagnostic(first.severity, "more-findings", first.location, message, hint=hint, stands_for=count)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
+from reconciler.model.bounds import MOST_PAIRS
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Router, Tunnel
 from reconciler.validate.catalog import Catalog, Item, by_name
@@ -36,6 +37,7 @@ def check_selectors(
 ) -> None:
     """Networks, peer CIDRs and peers of each router against one another. Each network and each peer CIDR
     has a bounded number of findings, however many others it overlaps."""
+    few = _check_pairs(catalog, tunnels, found)
     peers_of: dict[str, list[Item[IPsecTunnelSpec]]] = {}
     for item in by_name(catalog.tunnels):
         peers_of.setdefault(item.spec.router, []).append(item)
@@ -47,8 +49,28 @@ def check_selectors(
         _check_against_networks(list(_peers(items)), networks, found)
         for item in items:
             _check_within(list(_peers([item])), found)
-        _check_ambiguous(items, tunnels, found)
+        if few:
+            _check_ambiguous(items, tunnels, found)
     _check_unique_peers(catalog, tunnels, found)
+
+
+def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnostics) -> bool:
+    """True when the pairs of networks that all tunnels carry are no more than a fabric may have."""
+    total = 0
+    for name in sorted(tunnels):
+        total += len(tunnels[name].local_cidrs) * len(tunnels[name].peer_cidrs)
+        if total > MOST_PAIRS:
+            catalog.tunnels[name].error(
+                found,
+                "too-many-pairs",
+                f"with this tunnel, and those whose names come before it, there are {total:,} pairs of a "
+                f"source and a peer network; at most {MOST_PAIRS:,} are supported",
+                "peer",
+                "cidrs",
+                hint="name fewer and wider networks",
+            )
+            return False
+    return True
 
 
 def _check_unicast(item: Item[IPsecTunnelSpec], found: Diagnostics) -> None:

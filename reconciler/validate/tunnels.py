@@ -193,9 +193,10 @@ def _source_cidrs(
         )
         return None
     cidrs: list[str] = []
+    seen: set[str] = set()
     for index, name in enumerate(source.networks):
         path = ("source", "networks", index)
-        if name in source.networks[:index]:
+        if name in seen:
             item.error(found, "duplicate-value", f"{name!r} is already in the list", *path)
         elif name in attached:
             cidrs.append(attached[name])
@@ -205,8 +206,9 @@ def _source_cidrs(
                 "network-not-attached",
                 f"the VPC network {name!r} is not attached to the router {router.name!r}",
                 *path,
-                allowed=", ".join(attached),
-                hint=did_you_mean(name, attached),
+                allowed="" if found.many else ", ".join(attached),
+                hint="" if found.many else did_you_mean(name, attached),
                 related=(router.location,),
             )
+        seen.add(name)
     return tuple(cidrs) if len(cidrs) == len(source.networks) else None

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "range-exhausted",
     "symbolic-link",
     "too-many-findings",
+    "too-many-pairs",
     "yaml-too-large",
 }
 

@@ -19,6 +19,7 @@ from reconciler.model.bounds import (
     MOST_CHARACTERS,
     MOST_DOCUMENTS,
     MOST_FINDINGS,
+    MOST_KEPT,
     MOST_RELATED,
     MOST_SCHEMA_FINDINGS,
     MOST_VALUES,
@@ -240,6 +241,47 @@ def test_the_output_of_two_thousand_copies_is_small_and_counts_all(
     told = [item for item in objects if item["type"] == "diagnostic"]
     assert len(told) == MOST_FINDINGS + 1
     assert sum(item["stands_for"] for item in told) == count
+
+
+def test_so_many_findings_are_counted_that_nobody_keeps_them() -> None:
+    found = Diagnostics()
+    for number in range(MOST_KEPT + 30):
+        found.warning("lock-stale", Location("lock", number + 1, 1), "stale")
+    assert found.errors == ()
+    found.error("wrong-type", Location("a"), "wrong")
+    assert len(list(found)) == MOST_KEPT + 2
+    *_, last = found
+    assert (last.code, last.stands_for, last.location.line) == ("more-findings", 30, MOST_KEPT + 1)
+    shown = reported(found)
+    assert [item.code for item in shown if item.severity is Severity.ERROR] == ["wrong-type"]
+    assert sum(item.stands_for for item in shown) == MOST_KEPT + 31
+
+
+def test_networks_that_multiply_are_bounded(tmp_path: Path) -> None:
+    """255 networks at either end are 65,025 pairs in each of eight tunnels."""
+    lans = [network(f"n{number}", f"10.1.{number}.0/24") for number in range(255)]
+    attached = [
+        {"network": f"n{number}", "interface": f"l{number}", "address": f"10.1.{number}.1"}
+        for number in range(255)
+    ]
+    public = [{"network": "wan", "interface": "wan0", "address": "203.0.113.2"}]
+    router = document("VpcRouter", "r", {"publicNetworks": public, "vpcNetworks": attached})
+    source = {"networks": [f"n{number}" for number in range(255)]}
+    tunnels = [
+        tunnel(
+            f"t{number}",
+            source=source,
+            peer=peer(
+                *(f"10.{2 + number}.{net}.0/24" for net in range(255)), address=f"198.51.100.{number + 1}"
+            ),
+        )
+        for number in range(8)
+    ]
+    (tmp_path / "all.yaml").write_text("\n---\n".join(map(json.dumps, [WAN, router, *lans, *tunnels])))
+    _, found = validate(load_tree(tmp_path))
+    [item] = found
+    assert (item.code, item.path) == ("too-many-pairs", "spec.peer.cidrs")
+    assert "520,200 pairs of a source and a peer network; at most 500,000" in item.message
 
 
 def findings(errors: int, warnings: int) -> Diagnostics:
