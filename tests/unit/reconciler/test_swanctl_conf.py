@@ -176,12 +176,7 @@ def nested(number: int) -> str:
             "more than 500,000 settings",
         ),
         (chain(5_000), "more than 64 deep"),
-        (
-            "".join(
-                f"s{n} {{\n{nested(30, f'x : s{n + 1} {{' + chr(10) + '}' + chr(10))}}}\n" for n in range(40)
-            ),
-            "more than 64 deep",
-        ),
+        ("".join(map(nested, range(40))), "more than 64 deep"),
     ],
     ids=["doubling", "wide", "chain", "nested"],
 )
