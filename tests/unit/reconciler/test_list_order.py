@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,10 +13,9 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import LiveFile, RouterConfig, RouterState
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Settings
 from reconciler.plan import make_plan
 from reconciler.simulate import as_applied
-from tests.contract.sites import change_tunnels
+from tests.contract.sites import backwards, change_tunnels
 from tests.fabrics import two_routers
 
 PARIS, TOKYO = ("10.1.0.0/24", "10.1.1.0/24", "10.1.10.0/24"), ("10.2.0.0/24", "10.2.1.0/24", "10.2.10.0/24")
@@ -36,22 +35,6 @@ def compiled(version: int, order: int = 1) -> dict[str, RouterConfig]:
     made = fabric(version, order)
     keys = {tunnel.psk: Secret(b"a key") for tunnel in made.tunnels.values()}
     return {name: compile_router(made, name, keys, Secret(b"f")) for name in made.routers}
-
-
-def backwards(settings: Settings) -> Settings:
-    """Selectors and children in another order: an earlier version wrote them in the author's."""
-    turned = {
-        key: backwards(value)
-        if isinstance(value, Mapping)
-        else value[::-1]
-        if key in {"local_ts", "remote_ts"} and isinstance(value, tuple)
-        else value
-        for key, value in settings.items()
-    }
-    children = turned.get("children")
-    if isinstance(children, Mapping):
-        turned["children"] = dict(list(children.items())[::-1])
-    return turned
 
 
 def earlier(config: RouterConfig, edit: Callable[[bytes], bytes] = lambda content: content) -> RouterState:
