@@ -51,10 +51,11 @@ MOST_RELATED: Final = 5
 MOST_CHARACTERS: Final = 2_000
 """Characters of each text of a finding: a message may quote what the author wrote."""
 
-MOST_SUGGESTIONS: Final = 100
-"""Findings for which a near word is looked for, which takes milliseconds each."""
+MOST_SUGGESTIONS: Final = 30
+"""Findings after which no near word is looked for any more: among thousands of names that takes a tenth of a
+second each."""
 
-MOST_CANDIDATES: Final = 1_000
+MOST_CANDIDATES: Final = 20_000
 """Words among which a near one is looked for."""
 
 MOST_UNREAD: Final = 256 * KIB
