@@ -12,6 +12,8 @@ from reconciler.importing import Source, from_reply, from_root
 from reconciler.importing.separation import MAIN_FILE, Configuration, ReadFiles, collect
 from reconciler.importing.sources import keys_of
 from reconciler.importing.words import HeldKey
+from reconciler.load.bounded import read_bounded
+from reconciler.model.bounds import SWANCTL_BYTES
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import SourceUnavailable
 from reconciler.model.router_config import IkeSa
@@ -85,8 +87,9 @@ def local_files(pattern: str) -> dict[str, Secret]:
     """
     place = Path(pattern)
     parts = place.parts[1:] if place.is_absolute() else place.parts
-    found = sorted(Path(place.anchor or ".").glob("/".join(parts)))
     try:
-        return {str(path): Secret(path.read_bytes()) for path in found if path.is_file()}
-    except OSError as error:
-        raise SourceUnavailable(f"cannot read {error.filename}: {error.strerror}") from error
+        found = sorted(Path(place.anchor or ".").glob("/".join(parts)))
+    except (ValueError, NotImplementedError, OSError) as error:
+        raise SourceUnavailable(f"{pattern[:200]!r} is no pattern of files: {error}") from error
+    files = [path for path in found if path.is_file()]
+    return {str(path): Secret(read_bounded(path, SWANCTL_BYTES)) for path in files}

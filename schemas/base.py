@@ -29,6 +29,13 @@ _ADDRESS = rf"({_OCTET}\.){{3}}{_OCTET}"
 _ADDRESS_PATTERN = f"^{_ADDRESS}$"
 _CIDR_PATTERN = f"^{_ADDRESS}/(3[0-2]|[12]?[0-9])$"
 
+_PART = r"([ -\-0-~][ -.0-~]*|\.[ -\-0-~][ -.0-~]*|\.\.[ -.0-~]+)"
+SOCKET_PATH = f"^(/{_PART})+$"
+"""A part begins with something else than a dot, or goes on with it, or has a third character. The pattern is
+the only form that pydantic, JSON Schema and editors have in common: none of them looks ahead."""
+LONGEST_SOCKET_PATH = 107
+"""Bytes of a path that a socket can have on Linux: `sun_path` (unix(7)) without the zero at its end."""
+
 PATTERNS: Final[Mapping[str, str]] = {
     _ADDRESS_PATTERN: "an IPv4 address",
     _CIDR_PATTERN: "an IPv4 CIDR without host bits",
@@ -47,7 +54,7 @@ PATTERNS: Final[Mapping[str, str]] = {
         "names of variables with commas between them; the end of a name may be `*`"
     ),
     r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$": "words of SOPS's metadata with commas between them",
-    "^/": "an absolute path",
+    SOCKET_PATH: "an absolute path without `.`, `..` and empty parts, in printable ASCII",
     "^(/|~/)": "an absolute path, or one that begins with ~/",
     r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$": "an http or https address without user and password",
     "^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$": "names joined by `/`: owner/name",
@@ -182,6 +189,12 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 Interface = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$")]
 """A Linux interface name: at most 15 characters."""
+
+MOST_SELECTORS: Final = 255
+"""Networks at one end of a tunnel: the number of traffic selectors is one byte (RFC 7296, section 3.13)."""
+
+MOST_LISTED: Final = 1_000
+"""Members of any other list of a document: ranges of a network, networks of a router, windows."""
 
 SEQUENCE = Strict(False)
 """For tuple fields: YAML gives lists. The strictness of the items is not touched."""

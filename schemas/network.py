@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import SEQUENCE, Address, Cidr, Document, Model, Name, diagnosed
+from schemas.base import MOST_LISTED, SEQUENCE, Address, Cidr, Document, Model, Name, diagnosed
 
 
 class AddressRange(Model):
@@ -41,12 +41,14 @@ class PublicNetworkSpec(Model):
     )
     normal_ranges: Annotated[tuple[AddressRange, ...], SEQUENCE] = Field(
         default=(),
+        max_length=MOST_LISTED,
         description="Ranges from which VIPs are taken when no range is named.",
         examples=[[{"name": "normal", "first": "203.0.113.10", "last": "203.0.113.99"}]],
         json_schema_extra=diagnosed("range-outside-network", "range-overlap"),
     )
     address_pools: Annotated[tuple[AddressRange, ...], SEQUENCE] = Field(
         default=(),
+        max_length=MOST_LISTED,
         description=(
             "Ranges from which VIPs are taken only when the pool is named. "
             "Its first and last address are never VIPs."

@@ -67,8 +67,10 @@ class DpdSpec(Model):
     action: Literal["restart", "clear", "trap"] | None = Field(
         default=None,
         description=(
-            "What happens to the tunnel of a dead peer: `restart` brings it up again, `trap` waits for "
-            f"traffic, `clear` leaves it down. Default: restart, {_FLEET}."
+            "What happens to the tunnel of a dead peer: `restart` brings it up again at once; `trap` and "
+            "`clear` close it, and the next packet for it brings it up, since every tunnel waits for its "
+            "traffic (`start_action = trap`). What is to stay down is disabled: `enabled: false`. "
+            f"Default: restart, {_FLEET}."
         ),
         examples=["restart"],
     )
@@ -102,9 +104,9 @@ class IkePolicySpec(Model):
     )
     encryption: Encryption | None = Field(
         default=None,
-        description=f"Encryption algorithm. Default: aes-256, {_FLEET}.",
+        description=f"Encryption algorithm; IKEv1 has no AEAD ciphers for IKE. Default: aes-256, {_FLEET}.",
         examples=["aes-256"],
-        json_schema_extra=diagnosed("weak-algorithm"),
+        json_schema_extra=diagnosed("aead-not-supported", "weak-algorithm"),
     )
     dh_group: DhGroup | None = Field(
         default=None,

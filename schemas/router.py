@@ -8,7 +8,10 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.base import (
+    LONGEST_SOCKET_PATH,
+    MOST_LISTED,
     SEQUENCE,
+    SOCKET_PATH,
     Address,
     Cidr,
     Document,
@@ -44,12 +47,14 @@ class DockerAccessSpec(Model):
     container: str | None = Field(
         default=None,
         min_length=1,
+        max_length=255,
         description="Name of the container. Default: the router's name.",
         examples=["router-a"],
     )
     vici_socket: str = Field(
         default="/run/charon/charon.vici",
-        pattern=r"^/",
+        pattern=SOCKET_PATH,
+        max_length=LONGEST_SOCKET_PATH,
         description="Path of charon's VICI socket inside the container.",
         examples=["/run/charon/charon.vici"],
     )
@@ -72,6 +77,7 @@ HostKey = Annotated[
     str,
     Field(
         pattern=r"^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?$",
+        max_length=8192,
         json_schema_extra=diagnosed("invalid-host-key"),
     ),
     AfterValidator(_host_key),
@@ -99,6 +105,7 @@ class SshAccessSpec(Model):
     identity_file: str | None = Field(
         default=None,
         pattern=r"^(/|~/)",
+        max_length=4096,
         description=(
             "Path of a private key on the controller, without a passphrase. Default: the keys of the agent, "
             "then `~/.ssh/id_*`."
@@ -115,7 +122,8 @@ class SshAccessSpec(Model):
     )
     vici_socket: str = Field(
         default="/run/charon.vici",
-        pattern=r"^/",
+        pattern=SOCKET_PATH,
+        max_length=LONGEST_SOCKET_PATH,
         description="Path of charon's VICI socket on the router.",
         examples=["/run/charon.vici"],
     )
@@ -159,11 +167,13 @@ class VpcRouterSpec(Model):
     )
     public_networks: Annotated[tuple[NetworkAttachment, ...], SEQUENCE] = Field(
         min_length=1,
+        max_length=MOST_LISTED,
         description="The public networks that the router is attached to.",
         examples=[[{"network": "wan", "interface": "wan0", "address": "203.0.113.2"}]],
     )
     vpc_networks: Annotated[tuple[NetworkAttachment, ...], SEQUENCE] = Field(
         default=(),
+        max_length=MOST_LISTED,
         description="The VPC networks that the router is attached to.",
         examples=[[{"network": "a-app", "interface": "lan0", "address": "10.1.0.1"}]],
     )

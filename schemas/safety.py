@@ -10,7 +10,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from schemas.base import SEQUENCE, Document, Model, diagnosed
+from schemas.base import MOST_LISTED, SEQUENCE, Document, Model, diagnosed
 
 
 def _schedule(text: str) -> str:
@@ -37,10 +37,14 @@ def _timezone(text: str) -> str:
     return text
 
 
-Schedule = Annotated[str, Field(json_schema_extra=diagnosed("invalid-schedule")), AfterValidator(_schedule)]
+Schedule = Annotated[
+    str, Field(max_length=255, json_schema_extra=diagnosed("invalid-schedule")), AfterValidator(_schedule)
+]
 """A cron expression of five fields."""
 
-Timezone = Annotated[str, Field(json_schema_extra=diagnosed("invalid-timezone")), AfterValidator(_timezone)]
+Timezone = Annotated[
+    str, Field(max_length=255, json_schema_extra=diagnosed("invalid-timezone")), AfterValidator(_timezone)
+]
 """A name of the IANA time zone database."""
 
 
@@ -60,6 +64,7 @@ class DeletionsSpec(Model):
     minimum: int = Field(
         default=10,
         ge=1,
+        le=1_000_000,
         description="The share counts where there are at least so many tunnel ends.",
         examples=[5],
     )
@@ -71,6 +76,7 @@ class BudgetSpec(Model):
     max_interrupted: int | None = Field(
         default=None,
         ge=1,
+        le=1_000_000,
         description="At most so many tunnels are interrupted at once; the others wait. Default: no limit.",
         examples=[2],
     )
@@ -119,6 +125,7 @@ class SafetyPolicySpec(Model):
     )
     windows: Annotated[tuple[WindowSpec, ...], SEQUENCE] = Field(
         default=(),
+        max_length=MOST_LISTED,
         description=(
             "When tunnels may be interrupted or destroyed; steps that lose no packet never wait. With no "
             "window of kind `allow`: whenever no window denies it."

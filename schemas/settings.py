@@ -176,6 +176,7 @@ class NotifySettings(Model):
     on: Annotated[tuple[EventName, ...], SEQUENCE] = Field(
         default=tuple(name for name in get_args(EventName) if name != "changed"),
         min_length=1,
+        max_length=100,
         description="What a message is about. Default: all but `changed`.",
         examples=[["down", "rolled-back"]],
     )
@@ -271,6 +272,7 @@ class ReconcileSettings(Model):
     )
     notify: Annotated[tuple[NotifySettings, ...], SEQUENCE] = Field(
         default=(),
+        max_length=100,
         description="Messages to people; without it there are none.",
         examples=[[{"urlFile": "/etc/tunnelwright/pager.url"}]],
     )

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.base import (
+    MOST_SELECTORS,
     SEQUENCE,
     Address,
     Cidr,
@@ -26,8 +27,9 @@ from schemas.reconcile import TunnelReconcileSpec
 from schemas.vip import VipPlacement
 
 RECONNECT = "tunnelwright/reconnect"
-ADOPTS = "tunnelwright/adopts"
 """The annotation that asks for a reconnect."""
+ADOPTS = "tunnelwright/adopts"
+"""The annotation that names a connection which the tunnel takes over."""
 
 
 def _printable(text: str) -> str:
@@ -84,8 +86,19 @@ class PeerSpec(Model):
         examples=["203.0.113.20"],
         json_schema_extra=diagnosed("address-not-usable", "duplicate-peer", "mirror-missing", "peer-is-vip"),
     )
+    managed: bool | None = Field(
+        default=None,
+        description=(
+            "Whether the other end is a tunnel of this desired state: `true` requires that tunnel, and "
+            "`false` says that somebody else manages it. Default: true where the address belongs to a VIP or "
+            "a router, is in `vips.lock.yaml`, or is in a range from which VIPs are taken; else false."
+        ),
+        examples=[False],
+        json_schema_extra=diagnosed("mirror-managed"),
+    )
     cidrs: Annotated[tuple[Cidr, ...], SEQUENCE] = Field(
         min_length=1,
+        max_length=MOST_SELECTORS,
         description=(
             "The networks behind the peer. They overlap neither one another, nor the management network, "
             "nor any network attached to the router."
@@ -106,6 +119,7 @@ class SourceSpec(Model):
 
     networks: Annotated[tuple[Name, ...], SEQUENCE] = Field(
         min_length=1,
+        max_length=MOST_SELECTORS,
         description="VPC networks attached to the router.",
         examples=[["a-app"]],
         json_schema_extra=diagnosed("dangling-reference", "duplicate-value", "network-not-attached"),
@@ -266,6 +280,7 @@ class TunnelMetadata(Metadata):
     )
     previous_names: Annotated[tuple[Name, ...], SEQUENCE] = Field(
         default=(),
+        max_length=MOST_SELECTORS,
         description=(
             "Names that the tunnel had before. What runs under one of them is replaced without interruption; "
             "once that is done everywhere, the list may go."

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reconciler.load import Loaded
+from reconciler.load.bounded import read_bounded
+from reconciler.model.bounds import SAVED_PLAN_BYTES
 from reconciler.model.errors import PlanStale, TunnelwrightError
 from reconciler.model.plan import Plan
 from reconciler.report.json_lines import plan_digest, plan_objects
@@ -63,20 +64,36 @@ def write(path: Path, saved: SavedPlan, plan: Plan) -> None:
 
 def read(path: Path) -> SavedPlan:
     """Raises TunnelwrightError when the file is not a saved plan."""
+    content = read_bounded(path, SAVED_PLAN_BYTES)
     try:
-        body: dict[str, Any] = json.loads(path.read_text())
+        body = json.loads(content)
         if body["format"] != FORMAT:
-            raise TunnelwrightError(f"{path} is of format {body['format']!r}, not {FORMAT!r}")
+            raise TunnelwrightError(f"{path} is of format {str(body['format'])[:80]!r}, not {FORMAT!r}")
         return SavedPlan(
-            tree=Path(body["tree"]),
-            rev=body["rev"],
-            desired=body["desired"],
-            digest=body["digest"],
-            lab=body["lab"],
-            target=tuple(body["target"]),
-            exclude=tuple(body["exclude"]),
+            tree=Path(_text(body["tree"])),
+            rev=_optional(body["rev"]),
+            desired=_text(body["desired"]),
+            digest=_text(body["digest"]),
+            lab=_optional(body["lab"]),
+            target=_texts(body["target"]),
+            exclude=_texts(body["exclude"]),
         )
-    except OSError as error:
-        raise TunnelwrightError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise TunnelwrightError(f"{path} is not a saved plan") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        # Also what is nested too deep, and numbers of more digits than Python reads.
+        raise TunnelwrightError(f"{path} is not a saved plan", hint="`plan --out` writes one") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError("a text is expected")
+    return value
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError("a list is expected")
+    return tuple(map(_text, value))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.cli.output import Output
 from reconciler.load import Loaded, load_revision, load_tree
-from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.diagnostic import Diagnostic, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric, SshAccess
 from reconciler.report.diagnostic_text import diagnostic_lines
@@ -65,7 +65,7 @@ def load_fabric(tree: Path, rev: str | None, output: Output) -> tuple[Fabric, Lo
 
 def show_findings(found: Iterable[Diagnostic], tree: Path, output: Output) -> None:
     """Print findings with their files as the user would open them: to standard error, or as JSON."""
-    placed = [item.below(str(tree)) for item in found]
+    placed = [item.below(str(tree)) for item in reported(found)]
     output.lines(diagnostic_lines(placed), sys.stderr)
     output.objects(diagnostic_object(item) for item in placed)
 
@@ -80,8 +80,9 @@ def service_settings(path: Path | None, output: Output) -> Effective:
 
     found = Diagnostics()
     settings = read_settings(path, os.environ, found)
-    output.lines(diagnostic_lines(found), sys.stderr)
-    output.objects(diagnostic_object(item) for item in found)
+    shown = reported(found)
+    output.lines(diagnostic_lines(shown), sys.stderr)
+    output.objects(diagnostic_object(item) for item in shown)
     if settings is None:
         raise InvalidSettings("the settings are not valid; nothing was done")
     return settings

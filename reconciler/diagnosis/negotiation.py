@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from reconciler.diagnosis import words
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
-from reconciler.facets.connections import printed_id, swanctl_id
+from reconciler.facets.connections import printed_id, same_value, swanctl_id
 from reconciler.model.settings import Settings, Value, flatten
 
 _SPEC_OF = {"encryption": "encryption", "integrity": "integrity", "prf": "integrity"}
@@ -300,7 +300,7 @@ def _departing_selectors(near: End, far: End | None) -> tuple[End, str]:
             continue
         wanted = dict(_selectors(end.connection.settings))
         live = _selectors(end.state.connections.get(end.connection.name))
-        wrong = [path for path, value in live if wanted.get(path) != value]
+        wrong = [path for path, value in live if not same_value(path, value, wanted.get(path))]
         if wrong:
             return end, "peer.cidrs" if wrong[0].endswith("remote_ts") else "source"
     return near, "peer.cidrs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.diff.exposure import exposed
 from reconciler.facets import addresses, firewall, sysctls
 from reconciler.model.plan import (
     Action,
@@ -55,6 +56,7 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
     removed = {name: gone for name, (_, gone) in delta.items()}
     replaced = {name: firewall.in_the_way(added[name], removed[name]) for name in removed}
     retired = {name: removed[name] - replaced[name] for name in removed}
+    guarded = wanted.guarded | retired["guarded"]
     changes = [
         Change(f"{name}[{first} {second}]", None, "present", "kernel")
         for name, pairs in added.items()
@@ -70,15 +72,18 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
         changes.insert(0, Change("rules", None if table is None else "changed", "tunnelwright's", "kernel"))
         document = firewall.rebuild(wanted, retired)
         summary = "load the nftables table inet tunnelwright in one transaction"
-        steps.append(_step(desired, Phase.GUARD, summary, ChangeFirewall(document)))
+        operation = ChangeFirewall(document, exposed(replaced["guarded"], guarded))
+        steps.append(_step(desired, Phase.GUARD, summary, operation))
     elif any(added.values()):
         summary = f"add {_elements(added)} to the nftables sets"
         document = firewall.element_changes(add=added, delete=replaced)
-        steps.append(_step(desired, Phase.GUARD, summary, ChangeFirewall(document)))
+        operation = ChangeFirewall(document, exposed(replaced["guarded"], guarded))
+        steps.append(_step(desired, Phase.GUARD, summary, operation))
     if any(retired.values()):
         summary = f"delete {_elements(retired)} from the nftables sets"
         document = firewall.element_changes(delete=retired)
-        steps.append(_step(desired, Phase.UNGUARD, summary, ChangeFirewall(document)))
+        operation = ChangeFirewall(document, exposed(retired["guarded"], wanted.guarded))
+        steps.append(_step(desired, Phase.UNGUARD, summary, operation))
     if steps:
         yield ResourceChange(
             Resource(desired.router, "firewall", "inet tunnelwright"),

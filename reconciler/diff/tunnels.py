@@ -107,7 +107,7 @@ def _look(desired: RouterConfig, live: Live, connection: Connection, *, asked: b
         for old in connection.former
         if (file := live.state.foreign_files.get(old)) is not None and _can_go(desired, live, old, file)
     )
-    file_same = live_file is not None and live_file.content == desired.files[path]
+    file_same = files.says(live_file, desired.files[path])
     # The desired file says what the desired settings say; only another one has to be read.
     in_file = connection.settings if file_same else files.connection_in(live_file, name)
     if loaded is None and former:

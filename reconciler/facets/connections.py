@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from reconciler.model.fabric import IdType, IkeId, Tunnel
 from reconciler.model.router_config import PREFIX, Pair
 from reconciler.model.settings import UNOBSERVABLE, Change, Settings, Value, flatten
+from schemas.addresses import parse_cidr
 from schemas.algorithms import esp_proposal, ike_proposal
 
 _CHILD = "net"
@@ -17,6 +19,9 @@ _SPREAD = 3593
 # What list-conns does report (strongSwan 5.9 and 6.0, vici_query.c); all else is unobservable there.
 _REPORTED_IKE = frozenset({"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"})
 _REPORTED_CHILD = frozenset({"local_ts", "remote_ts", "rekey_time", "dpd_action", "mode"})
+
+SETS = frozenset({"local_ts", "remote_ts"})
+"""Lists whose order has no meaning: traffic selectors (RFC 7296, section 2.9)."""
 
 # What swanctl.conf words and charon reports: `restart` is starting again, `clear` is doing nothing more.
 _DPD_ACTIONS = {"restart": "start", "clear": "none", "trap": "trap"}
@@ -98,11 +103,16 @@ def selectors(tunnel: Tunnel) -> Iterator[tuple[str, tuple[str, ...], tuple[str,
     """Child name, local and remote selectors. IKEv1 quick mode carries one pair for each child
     (RFC 2409, section 5.5); IKEv2 carries lists."""
     if tunnel.ike.version == 2:
-        yield _CHILD, tunnel.local_cidrs, tunnel.peer_cidrs
+        yield _CHILD, _in_order(tunnel.local_cidrs), _in_order(tunnel.peer_cidrs)
         return
-    for local, remote in guarded_pairs(tunnel):
+    for local, remote in product(_in_order(tunnel.local_cidrs), _in_order(tunnel.peer_cidrs)):
         name = f"{_CHILD}-{local}-{remote}".replace(".", "_").replace("/", "_")
         yield name, (local,), (remote,)
+
+
+def _in_order(cidrs: tuple[str, ...]) -> tuple[str, ...]:
+    """Sorted by address: the author's order means nothing, and must change nothing."""
+    return tuple(sorted(cidrs, key=lambda cidr: (parse_cidr(cidr), cidr)))
 
 
 def guarded_pairs(tunnel: Tunnel) -> tuple[Pair, ...]:
@@ -160,11 +170,11 @@ def compare(desired: Settings, live: Settings | None, in_file: Settings | None) 
     for path, value in wanted.items():
         if _is_reported(path):
             known = reported.get(path)
-            if known is None or _as_reported(path, value) != known:
+            if known is None or not same_value(path, _as_reported(path, value), known):
                 changes.append(Change(path, known, value, "vici"))
         elif written is None:
             changes.append(Change(path, UNOBSERVABLE, value, "file"))
-        elif written.get(path) != value:
+        elif not same_value(path, value, written.get(path)):
             changes.append(Change(path, written.get(path), value, "file"))
     changes += [Change(path, value, None, "vici") for path, value in reported.items() if path not in wanted]
     changes += [
@@ -173,6 +183,13 @@ def compare(desired: Settings, live: Settings | None, in_file: Settings | None) 
         if path not in wanted and path not in reported
     ]
     return tuple(changes)
+
+
+def same_value(path: str, one: Value | None, other: Value | None) -> bool:
+    """True when two values of a setting mean the same."""
+    if isinstance(one, tuple) and isinstance(other, tuple) and path.rpartition(".")[2] in SETS:
+        return set(one) == set(other)
+    return one == other
 
 
 def as_reported(settings: Settings) -> Settings:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from reconciler.facets.connections import SETS
 from reconciler.facets.swanctl_conf import Section, SwanctlSyntaxError, inherit, read
 from reconciler.model.diagnostic import Location
 from reconciler.model.router_config import PREFIX, Connection, LiveFile, SharedSecret
@@ -102,6 +103,33 @@ def _value(key: str, text: str) -> Value:
     if key in _LISTS:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
+
+
+def says(file: LiveFile | None, wanted: Secret) -> bool:
+    """True when a router's file is the wanted one, byte for byte or but for the order of what has none: that
+    of sections and of traffic selectors, which followed the author's before. Comments count."""
+    if file is None or file.content == wanted:
+        return file is not None
+    written, desired = file.content.reveal(), wanted.reveal()
+    if _comments(written) != _comments(desired):
+        return False
+    parsed = parse(written)
+    return parsed is not None and _unordered(parsed) == _unordered(parse(desired) or {})
+
+
+def _comments(content: bytes) -> list[bytes]:
+    return [line for line in content.splitlines() if line.lstrip().startswith(b"#")]
+
+
+def _unordered(settings: Settings) -> dict[str, object]:
+    return {
+        key: _unordered(value)
+        if isinstance(value, Mapping)
+        else sorted(value)
+        if key in SETS and isinstance(value, tuple)
+        else value
+        for key, value in settings.items()
+    }
 
 
 _PENDING = b"# A change is under way: until it is done, charon may hold another configuration than this.\n"

@@ -12,19 +12,21 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from reconciler.model.bounds import SWANCTL_BYTES, SWANCTL_DEPTH, SWANCTL_FILES, SWANCTL_SETTINGS
 from reconciler.model.diagnostic import Location
 
 Include = Callable[[str], Iterable[tuple[str, bytes]]]
 """Gives the name and content of each file that a shell pattern names, in order. A pattern that is not
 absolute is already below the folder of the file that includes."""
 
-_BETWEEN = re.compile(r"(?:[ \t\r\n]|\#[^\n]*)*")
+# Possessive: what was taken is never given back, so that no text takes memory for each of its characters.
+_BETWEEN = re.compile(r"(?:[ \t\r\n]++|\#[^\n]*+)*+")
 _NAME = re.compile(r'[^\#{}:.,="\r\n\t ]+')
 _REFERENCE = re.compile(r'[^\#{}:,="\r\n\t ]+')
 _INCLUDE = re.compile(r"include[ \t]+(?=[^=])")
-_PATTERN = re.compile(r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>(?:\\.|[^\#}\r\n\t "\\])+)', re.DOTALL)
+_PATTERN = re.compile(r'"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<plain>(?:\\.|[^\#}\r\n\t "\\]++)++)', re.DOTALL)
 _BLANK = re.compile(r"[ \t\r]*")
-_PART = re.compile(r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\#}"\r\n\t ]+)', re.DOTALL)
+_PART = re.compile(r'"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<plain>[^\#}"\r\n\t ]++)', re.DOTALL)
 _ESCAPE = re.compile(r"\\(\r?\n|.)|\r", re.DOTALL)
 _UNESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": "", "\r\n": "", None: ""}
 _MOST_INCLUDES = 16
@@ -65,23 +67,47 @@ def read(file: str, content: bytes, include: Include) -> Section:
     """
     root = Section(Location(file))
     opened = [root]
-    _File(file, content, include, opened, 0).read()
+    _File(file, content, _Reading(include, opened), 0).read()
     if len(opened) > 1:
         raise SwanctlSyntaxError(opened[-1].location, "the section is not closed")
     return root
 
 
+@dataclass(slots=True)
+class _Reading:
+    """What all files of one configuration share: the sections that are open, and what was read so far."""
+
+    include: Include
+    opened: list[Section]
+    files: int = 0
+    bytes: int = 0
+    settings: int = 0
+
+    def opens(self, file: str, size: int) -> None:
+        """Raises SwanctlSyntaxError for more than a configuration may have."""
+        self.files += 1
+        self.bytes += size
+        if self.files > SWANCTL_FILES or self.bytes > SWANCTL_BYTES:
+            most = f"{SWANCTL_FILES:,} files and {SWANCTL_BYTES:,} bytes"
+            raise SwanctlSyntaxError(Location(file), f"more than {most} with all that is included")
+
+    def sets(self, location: Location) -> None:
+        """Raises SwanctlSyntaxError for more than a configuration may have."""
+        self.settings += 1
+        if self.settings > SWANCTL_SETTINGS:
+            raise SwanctlSyntaxError(location, f"more than {SWANCTL_SETTINGS:,} settings")
+
+
 class _File:
     """One file on the way through. An included file goes on inside the section that is open."""
 
-    def __init__(
-        self, file: str, content: bytes, include: Include, opened: list[Section], depth: int
-    ) -> None:
+    def __init__(self, file: str, content: bytes, reading: _Reading, depth: int) -> None:
+        reading.opens(file, len(content))
         self._file = file
         self._text = content.decode(errors="surrogateescape")
         self._lines = [0, *(match.end() for match in re.finditer("\n", self._text))]
-        self._include = include
-        self._opened = opened
+        self._reading = reading
+        self._opened = reading.opened
         self._depth = depth
         self._place = 0
 
@@ -105,6 +131,7 @@ class _File:
 
     def _named(self, name: str, here: Location) -> None:
         """What follows a name: a value, a section, or a section that inherits."""
+        self._reading.sets(here)
         self._skip(_BETWEEN)
         sign = self._text[self._place : self._place + 1]
         if sign not in {"=", "{", ":"}:
@@ -160,8 +187,8 @@ class _File:
         plain = pattern["plain"]
         # Outside of quotes a backslash stays, save before the characters that would end the pattern.
         text = _unescaped(pattern["quoted"]) if plain is None else re.sub(r'\\(["\#} ])', r"\1", plain)
-        for name, content in self._include(posixpath.join(posixpath.dirname(self._file), text)):
-            _File(name, content, self._include, self._opened, self._depth + 1).read()
+        for name, content in self._reading.include(posixpath.join(posixpath.dirname(self._file), text)):
+            _File(name, content, self._reading, self._depth + 1).read()
 
     def _skip(self, what: re.Pattern[str]) -> int:
         passed = what.match(self._text, self._place)
@@ -187,13 +214,22 @@ def inherit(root: Section) -> tuple[Section, tuple[Entry, ...]]:
     in a circle, which strongSwan passes over.
 
     A reference is a path from the root (`connections.base`). What is nearer wins: the section's own, then
-    its references in their order.
+    its references in their order. Raises SwanctlSyntaxError for what would be too much, or too deep.
     """
     useless: list[Entry] = []
+    made = 0
 
-    def whole(section: Section, trail: tuple[str, ...]) -> Section:
+    def whole(section: Section, trail: tuple[str, ...], depth: int = 0) -> Section:
+        nonlocal made
+        made += 1 + len(section.entries) + len(section.references)
+        if made > SWANCTL_SETTINGS:
+            message = f"more than {SWANCTL_SETTINGS:,} settings once everything is inherited"
+            raise SwanctlSyntaxError(section.location, message)
+        if depth > SWANCTL_DEPTH:
+            message = f"sections are, and inherit, more than {SWANCTL_DEPTH} deep in one another"
+            raise SwanctlSyntaxError(section.location, message)
         result = Section(section.location, dict(section.entries))
-        result.sections = {name: whole(child, trail) for name, child in section.sections.items()}
+        result.sections = {name: whole(child, trail, depth + 1) for name, child in section.sections.items()}
         for reference in section.references:
             path = reference.text or ""
             base: Section | None = root
@@ -202,7 +238,7 @@ def inherit(root: Section) -> tuple[Section, tuple[Entry, ...]]:
             if base is None or path in trail:
                 useless.append(reference)
             else:
-                _fill(result, whole(base, (*trail, path)))
+                _fill(result, whole(base, (*trail, path), depth + 1))
         return result
 
     return whole(root, ()), tuple(dict.fromkeys(useless))

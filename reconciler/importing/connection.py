@@ -25,6 +25,7 @@ from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.router_config import PREFIX, IkeSa
 from reconciler.model.secret import Secret
 from schemas.addresses import is_address
+from schemas.algorithms import is_aead
 
 _FIXED = "tunnelwright sets it by itself"
 _IKE_LIFETIME, _ESP_LIFETIME, _DPD_DELAY = (60, 604_800), (30, 604_800), (0, 86_400)
@@ -125,6 +126,10 @@ def draft(source: Source, keys: Iterable[HeldKey], sas: Iterable[IkeSa], found: 
     peer_address = _peer_address(reader, running)
     version = _version(reader, running)
     ike = _ike_proposal(reader, running)
+    if ike is not None and version == 1 and is_aead(ike.encryption):
+        reader.refuse(
+            "proposals", f"IKEv1 cannot negotiate {ike.encryption} for IKE (RFC 5282 is for IKEv2 alone)"
+        )
     local_id = _identity(reader, "local", local_address)
     peer_id = _identity(reader, "remote", running.remote_id if running is not None else None)
     lifetime = _ike_lifetime(reader)
@@ -362,8 +367,8 @@ def _cidrs(reader: _Reader, word: str) -> tuple[str, ...]:
     found = []
     for text in listed(reader.text(word, "dynamic")):
         address, slash, length = text.partition("/")
-        if not is_address(address) or (slash and not length.isdigit()):
-            reader.refuse(word, f"{word}: {text} is no IPv4 network")
+        if not is_address(address) or (slash and not re.fullmatch("[0-9]{1,2}", length)):
+            reader.refuse(word, f"{word}: {text[:80]} is no IPv4 network")
         else:
             found.append(text if slash else f"{text}/32")
     return tuple(found)

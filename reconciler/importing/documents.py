@@ -27,8 +27,11 @@ def document_name(connection: str, taken: Collection[str]) -> str:
     return name
 
 
-def render(item: Draft, name: str, router: Router, fabric: Fabric, found: Diagnostics) -> str | None:
-    """The document's text; None when the fabric lacks what it would refer to, which is in `found`."""
+def render(
+    item: Draft, name: str, router: Router, fabric: Fabric, found: Diagnostics, *, unmanaged: bool = False
+) -> str | None:
+    """The document's text; None when the fabric lacks what it would refer to, which is in `found`. Of a peer
+    whose address looks like one of ours it has to say when it is `unmanaged`."""
     vip = _vip(item, router, fabric)
     networks = [attached.network for attached in router.vpc if attached.cidr in item.local_cidrs]
     missing = set(item.local_cidrs) - {attached.cidr for attached in router.vpc}
@@ -57,7 +60,11 @@ def render(item: Draft, name: str, router: Router, fabric: Fabric, found: Diagno
         "spec": {
             "router": router.name,
             "vip": vip,
-            "peer": {"address": item.peer_address, "cidrs": _flow(item.peer_cidrs)},
+            "peer": {
+                "address": item.peer_address,
+                **({"managed": False} if unmanaged else {}),
+                "cidrs": _flow(item.peer_cidrs),
+            },
             "source": {"networks": _flow(networks)},
             "authentication": {"mode": "psk", "key": {"file": f"{name}.psk"}},
             "identity": identity_spec(item),

@@ -46,9 +46,9 @@ class NotImportable(Exception):
 
 def seconds(text: str) -> int:
     """`4h` -> 14400. Raises NotImportable."""
-    found = re.fullmatch(r"(0|[1-9][0-9]*) *([smhd]?)", text.strip().lower())
+    found = re.fullmatch(r"(0|[1-9][0-9]{0,8}) *([smhd]?)", text.strip().lower())
     if found is None:
-        raise NotImportable(f"{text!r} is no time")
+        raise NotImportable(f"{text[:40]!r} is no time")
     return int(found[1]) * _UNITS[found[2]]
 
 

@@ -7,6 +7,7 @@ is used, and a file of a few lines must not expand into gigabytes.
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeAlias
 
 from _ruamel_yaml import CParser  # type: ignore[import-not-found]
@@ -23,6 +24,7 @@ from ruamel.yaml.events import (
 
 from reconciler.load.documents import Branch, Document, Marks
 from reconciler.load.scalars import resolve
+from reconciler.model.bounds import MOST_DOCUMENTS, MOST_VALUES, MOST_YAML_FINDINGS
 from reconciler.model.diagnostic import Diagnostics, Location
 
 Event: TypeAlias = Any
@@ -31,7 +33,14 @@ Event: TypeAlias = Any
 MAX_DEPTH = 32
 """Mappings and sequences inside one another; the deepest document of the format has 6."""
 
+_SHOWN = 80
+"""Characters of an author's word that a message repeats."""
+
 _BOM = b"\xef\xbb\xbf"
+_CONFLICT = re.compile(rb"^<{7}( |\r?$)", re.MULTILINE)
+_CONFLICT_ENDS = re.compile(rb"^>{7}( |\r?$)", re.MULTILINE)
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+"""What YAML does not allow in its text (yaml.org/spec/1.2.2, section 5.1), below U+00A0."""
 
 
 class _Unreadable(Exception):
@@ -42,9 +51,21 @@ def compose(content: bytes, file: str, found: Diagnostics) -> tuple[list[Documen
     """Documents of one file, in order, and whether the file was understood in full.
 
     Documents with nothing in them are left out. Findings are added to `found`: `yaml-encoding`,
-    `yaml-syntax`, `yaml-duplicate-key`, `yaml-key`, `yaml-unsupported`, `yaml-nesting`.
+    `yaml-syntax`, `yaml-duplicate-key`, `yaml-key`, `yaml-unsupported`, `yaml-nesting`, `yaml-too-large`,
+    `conflict-markers`, and `too-many-findings` where the rest of the file is passed over.
     """
     content = content.removeprefix(_BOM)
+    conflict = _CONFLICT.search(content)
+    if conflict is not None and _CONFLICT_ENDS.search(content, conflict.end()):
+        found.error(
+            "conflict-markers",
+            Location(file, content.count(b"\n", 0, conflict.start()) + 1, 1),
+            "a merge left its conflict markers in the file",
+            hint="decide which of the lines between the markers stay, and remove the markers. Of "
+            "`vips.lock.yaml` keep every line, those of the branch that is applied first: `tunnelwright "
+            "allocate` gives what is taken twice to the first, and another address to the rest",
+        )
+        return [], False
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -65,6 +86,9 @@ class _Composer:
         self._content = content
         self._file = file
         self._found = found
+        self._findings = 0
+        self._documents = 0
+        self._values = 0
         self.whole = True
 
     def documents(self) -> list[Document]:
@@ -73,6 +97,9 @@ class _Composer:
             self._next = CParser(self._content).get_event
             self._next()
             while not isinstance(event := self._next(), StreamEndEvent):
+                if isinstance(event, DocumentStartEvent):
+                    self._documents += 1
+                    self._limit(event, self._documents, MOST_DOCUMENTS, "documents")
                 document = self._document(event, len(documents))
                 if document is not None:
                     documents.append(document)
@@ -91,6 +118,7 @@ class _Composer:
     def _document(self, event: Event, index: int) -> Document | None:
         """The next document; None when it is empty or holds what is refused."""
         self._sound = True
+        before = self._values
         if isinstance(event, DocumentStartEvent) and event.tags:
             self._refuse(event, "a tag directive")
         root = self._next()
@@ -99,10 +127,14 @@ class _Composer:
         if not self._sound:
             self.whole = False
             return None
-        return None if data is None else Document(data, marks, self._file, index)
+        if data is None:
+            return None
+        return Document(data, marks, self._file, index, self._values - before)
 
     def _value(self, event: Event, depth: int) -> tuple[Any, Marks]:
         kind = type(event)
+        self._values += 1
+        self._limit(event, self._values, MOST_VALUES, "keys and values")
         if kind is ScalarEvent:
             mark = event.start_mark
             if event.anchor is not None or event.tag is not None:
@@ -115,7 +147,7 @@ class _Composer:
         if event.anchor is not None or event.tag is not None:
             self._refuse_properties(event)
         if depth > MAX_DEPTH:
-            self._found.error("yaml-nesting", self._at(event), f"nested more than {MAX_DEPTH} levels deep")
+            self._report("yaml-nesting", event, f"nested more than {MAX_DEPTH} levels deep")
             raise _Unreadable
         if kind is MappingStartEvent:
             return self._mapping(event, depth)
@@ -156,9 +188,9 @@ class _Composer:
             return key
         if type(event) is not AliasEvent:
             self._sound = False
-            self._found.error(
+            self._report(
                 "yaml-key",
-                self._at(event),
+                event,
                 "a key is text, and this is not",
                 hint="quote it" if type(event) is ScalarEvent else "",
             )
@@ -167,9 +199,9 @@ class _Composer:
     def _duplicate(self, event: Event, key: str, branch: Branch) -> None:
         # Neither here nor below is a name quoted: `key: &…`, `key: !…` may be the beginning of a pasted key.
         first = Location(self._file, *branch.keys[key])
-        self._found.error(
+        self._report(
             "yaml-duplicate-key",
-            self._at(event),
+            event,
             f"this key is already given at line {first.line}, column {first.column}",
             related=(first,),
         )
@@ -182,12 +214,26 @@ class _Composer:
 
     def _refuse(self, event: Event, what: str) -> None:
         self._sound = False
-        self._found.error(
+        self._report(
             "yaml-unsupported",
-            self._at(event),
+            event,
             f"{what} is not supported in the desired state",
             hint="write the value out",
         )
+
+    def _report(
+        self, code: str, event: Event, message: str, hint: str = "", related: tuple[Location, ...] = ()
+    ) -> None:
+        """Raises _Unreadable after so many findings that whoever mends them has to look again anyway."""
+        self._found.error(code, self._at(event), message, hint=hint, related=related)
+        self._findings += 1
+        if self._findings == MOST_YAML_FINDINGS:
+            self._found.error(
+                "too-many-findings",
+                self._at(event),
+                f"{MOST_YAML_FINDINGS} findings in this file so far; the rest of it was not read",
+            )
+            raise _Unreadable
 
     def _syntax_error(self, error: MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark
@@ -203,15 +249,18 @@ class _Composer:
         self._found.error("yaml-syntax", location, f"not YAML:{context} {error.problem}", hint=hint)
 
     def _control_character(self) -> Location:
-        for number, line in enumerate(self._content.decode().split("\n"), 1):
-            for column, character in enumerate(line, 1):
-                if (
-                    not character.isprintable()
-                    and character not in "\t\r\x85\ufeff"
-                    and ord(character) < 0xA0
-                ):
-                    return Location(self._file, number, column)
-        return Location(self._file)
+        text = self._content.decode()
+        match = _CONTROL.search(text)
+        if match is None:
+            return Location(self._file)
+        before = text[: match.start()]
+        return Location(self._file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+    def _limit(self, event: Event, count: int, most: int, what: str) -> None:
+        """Raises _Unreadable beyond the limit."""
+        if count > most:
+            self._report("yaml-too-large", event, f"more than {most:,} {what} in one file")
+            raise _Unreadable
 
     def _at(self, event: Event) -> Location:
         return Location(self._file, *_position(event))

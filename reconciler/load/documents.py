@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from reconciler.model.bounds import MOST_UNREAD
 from reconciler.model.diagnostic import Diagnostic, Location
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -42,6 +43,8 @@ class Document:
     file: str
     index: int
     """Its place in the file, from 0."""
+    values: int = 0
+    """How many keys, list members and other values it has."""
 
     def locate(self, path: Path = ()) -> Location:
         """Where a value stands; of what is missing, the nearest that encloses it."""
@@ -121,7 +124,10 @@ class Loaded:
         return self.source.commit
 
     def may_define(self, word: str) -> bool:
-        """True when a file that could not be read mentions the word, so that it may define it."""
+        """True when a file that could not be read mentions the word, so that it may define it. Of files that
+        are too large to be searched for every word, any word may be in them."""
+        if sum(map(len, self.unread)) > MOST_UNREAD:
+            return True
         return any(word in text for text in self.unread)
 
 

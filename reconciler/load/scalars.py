@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, TypeAlias
 
+from reconciler.model.bounds import MOST_DIGITS
+
 Scalar: TypeAlias = str | int | float | bool | None
 
 _WORDS: Final[dict[str, Scalar]] = {
@@ -20,20 +22,19 @@ _DECIMAL = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0(?:o[0-7]+|x[0-9a-fA-F]+)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
-# Python refuses to convert longer decimals (the digit limit of int); no field has a use for them.
-_MOST_DIGITS = 4000
-
+_BASES: Final = ("0x", "0o")
 _FIRST: Final = frozenset("0123456789+-.nNtTfF~")
 
 
 def resolve(text: str) -> Scalar:
-    """The value of a plain scalar: `012` is 12, `no` is text, `0o14` is 12."""
+    """The value of a plain scalar: `012` is 12, `no` is text, `0o14` is 12. What has more digits than any
+    number here stays text, which is refused wherever a number is wanted."""
     if text and text[0] not in _FIRST:
         return text
     if text in _WORDS:
         return _WORDS[text]
-    if _DECIMAL.fullmatch(text):
-        return int(text) if len(text) <= _MOST_DIGITS else text
-    if _BASED.fullmatch(text):
-        return int(text, 0)
+    if _DECIMAL.fullmatch(text) or _BASED.fullmatch(text):
+        if len(text) > MOST_DIGITS:
+            return text
+        return int(text, 0 if text.startswith(_BASES) else 10)
     return float(text) if _FLOAT.fullmatch(text) else text

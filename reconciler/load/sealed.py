@@ -72,6 +72,10 @@ def read_sealed(name: str, content: bytes, found: Diagnostics) -> Sealed:
         return Sealed(content)
     problems = Diagnostics()
     documents, whole = compose(content, name, problems)
+    markers = [item for item in problems if item.code == "conflict-markers"]
+    if markers:
+        found.extend(markers)
+        return Sealed(content)
     data = documents[0].data if len(documents) == 1 else None
     if not whole or not isinstance(data, dict) or not isinstance(data.get(_SOPS_METADATA), dict):
         # What is wrong with it in detail is not told: a message might quote a key.

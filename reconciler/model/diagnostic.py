@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from reconciler.model.bounds import MOST_CHARACTERS, MOST_FINDINGS, MOST_KEPT, MOST_RELATED, MOST_SUGGESTIONS
 
 
 class Severity(StrEnum):
@@ -42,6 +45,11 @@ class Diagnostic:
     allowed: str = ""
     hint: str = ""
     related: tuple[Location, ...] = ()
+    """The first of the places to look at besides."""
+    more_related: int = 0
+    """How many of those there are beyond `related`."""
+    stands_for: int = 1
+    """Findings that this one counts: more than one where findings were left out of a report."""
 
     def below(self, folder: str) -> Diagnostic:
         """The same finding with its files named from where `folder` is named from."""
@@ -53,10 +61,13 @@ class Diagnostic:
 
 
 class Diagnostics:
-    """Collects findings so that all are reported at once."""
+    """Collects findings so that all are reported at once. Texts and related places of each are bounded."""
 
     def __init__(self) -> None:
         self._found: list[Diagnostic] = []
+        self._count: Counter[Severity] = Counter()
+        self._left_out: dict[Severity, Diagnostic] = {}
+        """The first finding of each severity that was not kept."""
 
     def error(
         self,
@@ -68,9 +79,12 @@ class Diagnostics:
         allowed: str = "",
         hint: str = "",
         related: tuple[Location, ...] = (),
+        more_related: int = 0,
     ) -> None:
         """Record a finding that stops the run."""
-        self._found.append(Diagnostic(Severity.ERROR, code, location, message, path, allowed, hint, related))
+        self._add(
+            Diagnostic(Severity.ERROR, code, location, message, path, allowed, hint, related, more_related)
+        )
 
     def warning(
         self,
@@ -82,19 +96,46 @@ class Diagnostics:
         allowed: str = "",
         hint: str = "",
         related: tuple[Location, ...] = (),
+        more_related: int = 0,
     ) -> None:
         """Record a finding that is reported and does not stop the run."""
+        self._add(
+            Diagnostic(Severity.WARNING, code, location, message, path, allowed, hint, related, more_related)
+        )
+
+    def _add(self, item: Diagnostic) -> None:
+        self._count[item.severity] += 1
+        if self._count[item.severity] > MOST_KEPT:
+            self._left_out.setdefault(item.severity, item)
+            return
         self._found.append(
-            Diagnostic(Severity.WARNING, code, location, message, path, allowed, hint, related)
+            replace(
+                item,
+                message=_bounded(item.message),
+                path=_bounded(item.path),
+                allowed=_bounded(item.allowed),
+                hint=_bounded(item.hint),
+                related=item.related[:MOST_RELATED],
+                more_related=item.more_related + max(len(item.related) - MOST_RELATED, 0),
+            )
         )
 
     def extend(self, others: Iterable[Diagnostic]) -> None:
         """Take over findings of an earlier stage."""
-        self._found.extend(others)
+        for item in others:
+            self._add(item)
+
+    @property
+    def many(self) -> bool:
+        """True when there are so many findings that a hint which takes long to find is not worth it."""
+        return len(self._found) >= MOST_SUGGESTIONS
 
     def __iter__(self) -> Iterator[Diagnostic]:
-        """Every finding once, by file, line and column."""
-        return iter(sorted(dict.fromkeys(self._found), key=lambda d: (d.location, d.path, d.code)))
+        """Every finding once, by file, line and column; at the end one that counts those that were too many
+        to be kept."""
+        yield from sorted(dict.fromkeys(self._found), key=lambda d: (d.location, d.path, d.code))
+        for severity, item in self._left_out.items():
+            yield _counting(item, self._count[severity] - MOST_KEPT)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -105,3 +146,36 @@ class Diagnostics:
     def warnings(self) -> tuple[Diagnostic, ...]:
         """The findings that do not stop the run, in order of place."""
         return tuple(d for d in self if d.severity is Severity.WARNING)
+
+
+def reported(found: Iterable[Diagnostic], most: int = MOST_FINDINGS) -> list[Diagnostic]:
+    """What a report shows of findings: the first `most`, errors before warnings where not all have room, in
+    their order; then for each severity one finding that counts the others, at the first of them."""
+    items = list(found)
+    if len(items) <= most:
+        return items
+    errors = [item for item in items if item.severity is Severity.ERROR]
+    warnings = [item for item in items if item.severity is Severity.WARNING]
+    kept = [errors[:most], warnings[: max(most - len(errors), 0)]]
+    shown = set(map(id, (*kept[0], *kept[1])))
+    counted = [
+        _counting(everything[len(part)], sum(item.stands_for for item in everything[len(part) :]))
+        for everything, part in zip((errors, warnings), kept, strict=True)
+        if len(part) < len(everything)
+    ]
+    return [*(item for item in items if id(item) in shown), *counted]
+
+
+def _counting(first: Diagnostic, count: int) -> Diagnostic:
+    message = f"{count} more {first.severity}{'s' if count != 1 else ''} from here on"
+    hint = "mend what is reported first"
+    return Diagnostic(first.severity, "more-findings", first.location, message, hint=hint, stands_for=count)
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    # What is wrong may stand behind what the author wrote.
+    end = MOST_CHARACTERS // 4
+    left_out = len(text) - MOST_CHARACTERS
+    return f"{text[: MOST_CHARACTERS - end]}… ({left_out} more characters) …{text[-end:]}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
-from reconciler.model.router_config import InterfaceAddress, SharedSecret
+from reconciler.model.router_config import InterfaceAddress, Pair, SharedSecret
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Settings
 
@@ -76,6 +76,8 @@ class ChangeFirewall:
     """One atomic nftables transaction, as libnftables JSON."""
 
     document: str
+    exposes: tuple[Pair, ...] = ()
+    """(Source, destination) CIDRs of traffic that nothing guards any more after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,17 @@ class Plan:
         """All steps in the order of an apply: by phase, then by router."""
         found = [step for change in self.changes for step in change.steps]
         return tuple(sorted(found, key=lambda step: (step.phase, step.router)))
+
+    @property
+    def exposed(self) -> tuple[tuple[str, Pair], ...]:
+        """Traffic that leaves its router in the clear once the plan is applied, because no tunnel carries or
+        guards it any more: the router, and source and destination CIDR."""
+        return tuple(
+            (step.router, pair)
+            for step in self.steps
+            if isinstance(step.operation, ChangeFirewall)
+            for pair in step.operation.exposes
+        )
 
     def count(self, action: Action) -> int:
         """How many resources the plan adds, changes or destroys."""

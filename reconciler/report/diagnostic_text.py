@@ -12,7 +12,7 @@ def diagnostic_lines(found: Iterable[Diagnostic]) -> Iterator[Line]:
     """Every finding, then how many there are."""
     count = dict.fromkeys(Severity, 0)
     for item in found:
-        count[item.severity] += 1
+        count[item.severity] += item.stands_for
         style = "red" if item.severity is Severity.ERROR else "yellow"
         path = f" [{item.path}]" if item.path else ""
         yield Line(f"{item.location}: {item.severity}: {item.message}{path} ({item.code})", style)
@@ -22,6 +22,8 @@ def diagnostic_lines(found: Iterable[Diagnostic]) -> Iterator[Line]:
             yield Line(f"    hint: {item.hint}")
         for place in item.related:
             yield Line(f"    see also: {place}")
+        if item.more_related:
+            yield Line(f"    see also: {item.more_related} more")
     if any(count.values()):
         parts = [
             f"{number} {severity}{'s' if number != 1 else ''}" for severity, number in count.items() if number

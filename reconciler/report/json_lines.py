@@ -28,13 +28,16 @@ def version_line(tunnelwright: str) -> dict[str, Any]:
 
 
 def plan_objects(plan: Plan) -> Iterator[dict[str, Any]]:
-    """One object a resource, then one for what was left out, then the summary."""
+    """One object a resource, then one for what was left out, one for each pair of networks whose traffic is
+    in the clear afterwards, then the summary."""
     for change in plan.changes:
         yield {"type": "resource_change", **resource_object(change)}
     for router, reason in sorted(plan.unreachable.items()):
         yield {"type": "unreachable", "router": router, "reason": reason}
     for tunnel, reason in sorted(plan.withheld.items()):
         yield {"type": "withheld", "tunnel": tunnel, "reason": reason}
+    for router, (source, destination) in plan.exposed:
+        yield {"type": "exposed", "router": router, "source": source, "destination": destination}
     counts = {action.value: plan.count(action) for action in Action}
     yield {"type": "plan_summary", **counts, "digest": plan_digest(plan)}
 
@@ -167,6 +170,8 @@ def diagnostic_object(item: Diagnostic) -> dict[str, Any]:
         "allowed": item.allowed,
         "hint": item.hint,
         "related": [_place(place) for place in item.related],
+        "more_related": item.more_related,
+        "stands_for": item.stands_for,
     }
 
 

@@ -9,7 +9,7 @@ from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.listing import listed
 from reconciler.model.plan import Disruption, Plan, Resource
 from reconciler.policy import Judgement
-from reconciler.report.plan_text import disruption_summary, summary, value_text
+from reconciler.report.plan_text import EXPOSED, MOST_EXPOSED, disruption_summary, summary, value_text
 
 MARK = "<!-- tunnelwright:preview -->"
 """What a comment begins with, so that the next run finds and updates it."""
@@ -42,11 +42,11 @@ def comment(
     if plan is None and not any(item.severity is Severity.ERROR for item in found):
         parts.append("**What changes is not known.**")
     elif plan is None:
-        parts.append(f"**Not valid**: {len(found)} findings.")
+        parts.append(f"**Not valid**: {sum(item.stands_for for item in found)} findings.")
     elif plan.empty:
         parts.append(f"**{text(unchanged)}**")
     else:
-        parts += [f"**{summary(plan)}** {disruption_summary(plan)}", "", *_table(plan)]
+        parts += [f"**{summary(plan)}** {disruption_summary(plan)}", "", *_table(plan), *_exposed(plan)]
     parts += ["", *_left_out(plan)] if plan is not None else []
     parts += ["", *_limits(judgement)] if judgement.refusals or judgement.deferrals else []
     parts += [f"- {text(note)}" for note in notes]
@@ -111,6 +111,16 @@ def _left_out(plan: Plan) -> Iterator[str]:
         yield f"- ! {code(router)}: not planned, unreachable: {text(reason)}"
     for tunnel, reason in sorted(plan.withheld.items()):
         yield f"- ! {code(tunnel)}: withheld, {text(reason)}"
+
+
+def _exposed(plan: Plan) -> Iterator[str]:
+    if not plan.exposed:
+        return
+    yield from ("", f"**{EXPOSED}:**", "")
+    for router, (source, destination) in plan.exposed[:MOST_EXPOSED]:
+        yield f"- ! {code(router)}: from {code(source)} to {code(destination)}"
+    if len(plan.exposed) > MOST_EXPOSED:
+        yield f"- ! and {len(plan.exposed) - MOST_EXPOSED} more"
 
 
 def _findings(found: list[Diagnostic]) -> Iterator[str]:

@@ -17,6 +17,10 @@ _DISRUPTION_STYLE = {
     Disruption.INTERRUPTS: "bold red",
     Disruption.DESTROYS: "bold red",
 }
+EXPOSED = "No tunnel guards this traffic any more: it leaves for the public network in the clear"
+"""What a plan says of the traffic of tunnels, and of pairs of networks, that it removes."""
+MOST_EXPOSED = 100
+"""Pairs of networks that a text names; JSON names all."""
 NO_CHANGES = "No changes. The live routers match the desired state."
 
 
@@ -37,9 +41,21 @@ def plan_lines(plan: Plan, unchanged: str = "") -> Iterator[Line]:
     yield Line("Steps, in this order:", "bold")
     for number, step in enumerate(plan.steps, start=1):
         yield Line(f"  {number:>3}. {_step_text(step)}", _DISRUPTION_STYLE[step.disruption])
+    yield from _exposed_lines(plan)
     yield Line()
     yield Line(summary(plan), "bold")
     yield Line(disruption_summary(plan), "bold")
+
+
+def _exposed_lines(plan: Plan) -> Iterator[Line]:
+    if not plan.exposed:
+        return
+    yield Line()
+    yield Line(f"{EXPOSED}:", "bold red")
+    for router, (source, destination) in plan.exposed[:MOST_EXPOSED]:
+        yield Line(f"  ! [{router}] from {source} to {destination}", "bold red")
+    if len(plan.exposed) > MOST_EXPOSED:
+        yield Line(f"  ! and {len(plan.exposed) - MOST_EXPOSED} more", "bold red")
 
 
 def _resource_lines(change: ResourceChange) -> Iterator[Line]:

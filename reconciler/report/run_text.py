@@ -58,8 +58,8 @@ def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
             yield Line(f"  left alone: {item['resource']}: {item['reason']}", "yellow")
         case "refused" | "deferred":
             yield Line(f"  {item['type']}: {', '.join(item['resources'])}: {item['reason']}", "bold red")
-        case "down":
-            yield Line(f"  configured but down: {item['tunnel']}", "bold red")
+        case "down" | "exposed":
+            yield Line(f"  {_warning(item)}", "bold red")
         case "unreachable" | "withheld" | "drift":
             name = next(item[key] for key in ("router", "tunnel", "resource") if key in item)
             style = "yellow" if item["type"] == "drift" else "bold red"
@@ -79,6 +79,12 @@ def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
         case "check":
             mark, style = ("✓", "green") if item["passed"] else ("✗", "bold red")
             yield Line(f"  {mark} {item['name']}: {item['evidence']}", style)
+
+
+def _warning(item: dict[str, Any]) -> str:
+    if item["type"] == "down":
+        return f"configured but down: {item['tunnel']}"
+    return f"in the clear afterwards: at {item['router']} from {item['source']} to {item['destination']}"
 
 
 def _value(value: object) -> str:

@@ -13,6 +13,7 @@ from reconciler.facets.connections import connection_name
 from reconciler.history.store import History
 from reconciler.load import Loaded
 from reconciler.locking import locked
+from reconciler.model.diagnostic import reported
 from reconciler.model.errors import PlanStale, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.listing import listed
@@ -136,7 +137,8 @@ def _wanted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
         raise _Refused(_sentence(error)) from error
     fabric, found = validate(loaded)
     account.objects += [
-        json_lines.diagnostic_object(item) for item in [*found.errors, *found.warnings][:_MOST_DIAGNOSTICS]
+        json_lines.diagnostic_object(item)
+        for item in reported([*found.errors, *found.warnings], _MOST_DIAGNOSTICS)
     ]
     if found.errors:
         first = found.errors[0]

@@ -12,10 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from reconciler.load import Document, dotted
 from reconciler.load import Path as FieldPath
+from reconciler.load.bounded import read_bounded
 from reconciler.load.composer import compose
 from reconciler.load.scalars import resolve
+from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT, SETTINGS_BYTES
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
-from reconciler.model.errors import SourceUnavailable
 from reconciler.secrets import default_folder
 from reconciler.service.mirror import without_credentials
 from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
@@ -161,14 +162,15 @@ def _leaves(model: BaseModel, path: FieldPath) -> Iterator[tuple[FieldPath, obje
 def _read(path: Path | None, found: Diagnostics) -> Document | None:
     if path is None:
         return Document({}, (1, 1), "settings", 0)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SourceUnavailable(f"cannot read {path}: {error.strerror}") from error
+    content = read_bounded(path, SETTINGS_BYTES)
     documents, whole = compose(content, str(path), found)
     if not whole:
         return None
     if len(documents) != 1 or not isinstance(documents[0].data, dict):
         found.error("not-a-document", Location(str(path), 1, 1), "the settings are one mapping")
+        return None
+    if documents[0].values > MOST_VALUES_OF_DOCUMENT:
+        message = f"{documents[0].values:,} keys and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read"
+        found.error("document-too-large", Location(str(path), 1, 1), message)
         return None
     return documents[0]

@@ -12,7 +12,7 @@ from reconciler.model.diagnostic import Diagnostics
 from reconciler.validate.catalog import Catalog, Item, build_catalog
 from reconciler.validate.networks import reserved_in
 from reconciler.validate.placement import Wish, misplacement, usable, wishes
-from reconciler.validate.vips import addresses_of_routers
+from reconciler.validate.vips import addresses_of_routers, precedence
 from schemas.network import PublicNetworkSpec
 
 _HEADER = """\
@@ -68,7 +68,7 @@ def _kept(
     """The assignments that still hold."""
     kept: dict[str, str] = {}
     used = set(taken)
-    for wish, network in automatic:
+    for wish, network in sorted(automatic, key=lambda pair: precedence(catalog.loaded, pair[0])):
         lock = catalog.loaded.lock
         address = next((lock[name].address for name in wish.names if name in lock), None)
         if address is None or (network.name, address) in used:

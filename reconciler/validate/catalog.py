@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from reconciler.load import Document, Loaded, Path, dotted
+from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.listing import listed
 from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
@@ -65,6 +66,7 @@ class Item(Generic[Spec]):
         allowed: str = "",
         hint: str = "",
         related: tuple[Location, ...] = (),
+        more_related: int = 0,
     ) -> None:
         """Report an error at a field of its spec."""
         where: Path = ("spec", *path)
@@ -76,6 +78,7 @@ class Item(Generic[Spec]):
             allowed=allowed,
             hint=hint,
             related=related,
+            more_related=more_related,
         )
 
     def warning(
@@ -129,8 +132,9 @@ class Catalog:
                 "dangling-reference",
                 f"there is no {kind} named {name!r}",
                 *path,
-                allowed=listed(sorted(table), _MOST_ALLOWED),
-                hint=did_you_mean(name, table),
+                # Of thousands of findings nobody reads a hint, and each takes a look at every name.
+                allowed="" if found.many else listed(sorted(table), _MOST_ALLOWED),
+                hint="" if found.many else did_you_mean(name, table),
             )
         return item
 
@@ -149,6 +153,15 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
     }
     seen: dict[tuple[str, str], Location] = {}
     for document in loaded.documents:
+        if document.values > MOST_VALUES_OF_DOCUMENT:
+            found.error(
+                "document-too-large",
+                document.locate(),
+                f"{document.values:,} keys and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read",
+            )
+            kind = document.data.get("kind") if isinstance(document.data, dict) else None
+            catalog.broken[str(kind), _raw_name(document) or f"{document.file}#{document.index}"] = document
+            continue
         kind = _kind(document, found)
         if kind is None:
             continue

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import PublicNetwork, VpcNetwork
 from reconciler.validate.catalog import Catalog, Item, by_name
-from reconciler.validate.overlaps import overlapping
-from schemas.addresses import Interval, parse_address, parse_cidr, prefix_length
+from reconciler.validate.overlaps import overlaps_before
+from schemas.addresses import Interval, format_address, parse_address, parse_cidr, prefix_length
 from schemas.network import AddressRange, PublicNetworkSpec
 
 Range = tuple[str, int, AddressRange]
@@ -39,20 +39,51 @@ def reserved_in(cidr: str) -> dict[int, str]:
     return {network.first: "the network address", network.last: "the broadcast address"}
 
 
+_NOT_UNICAST = (
+    (parse_cidr("0.0.0.0/8"), "is in 0.0.0.0/8, which has no hosts (RFC 1122)"),
+    (parse_cidr("127.0.0.0/8"), "is in 127.0.0.0/8, which is loopback (RFC 1122)"),
+    (parse_cidr("169.254.0.0/16"), "is in 169.254.0.0/16, which is link-local (RFC 3927)"),
+    (parse_cidr("224.0.0.0/4"), "is in 224.0.0.0/4, which is multicast (RFC 5771)"),
+    (parse_cidr("240.0.0.0/4"), "is in 240.0.0.0/4, which is reserved (RFC 1112)"),
+    (parse_cidr("224.0.0.0/3"), "is in 224.0.0.0/3, which is multicast and reserved"),
+)
+"""Special-purpose blocks (RFC 6890) that no router forwards to a network behind another one."""
+
+
+def not_unicast(block: Interval) -> str:
+    """Why nothing can be routed to an address, or to a network as a whole; empty when it can. A wider network
+    has other addresses too."""
+    return next((words for special, words in _NOT_UNICAST if special.contains(block)), "")
+
+
+def addresses_without_hosts(catalog: Catalog) -> dict[str, str]:
+    """Addresses of public networks at which there is no IPsec peer, with the reason: network and broadcast
+    addresses, gateways."""
+    found: dict[str, str] = {}
+    for item in by_name(catalog.public_networks):
+        for number, words in reserved_in(item.spec.cidr).items():
+            found[format_address(number)] = f"is {words} of the public network {item.name!r}"
+        if item.spec.gateway is not None:
+            found[item.spec.gateway] = f"is the gateway of the public network {item.name!r}"
+    return found
+
+
 def check_networks(catalog: Catalog, found: Diagnostics) -> None:
     """Ranges and gateways of each public network, and public networks against one another."""
     for item in by_name(catalog.public_networks):
         _check_gateway(item, found)
         _check_ranges(item, found)
     items = list(by_name(catalog.public_networks))
-    for left, right in overlapping([parse_cidr(item.spec.cidr) for item in items]):
-        items[right].error(
+    for overlap in overlaps_before([parse_cidr(item.spec.cidr) for item in items]):
+        right, left = items[overlap.index], items[overlap.others[0]]
+        right.error(
             found,
             "network-overlap",
-            f"{items[right].spec.cidr} overlaps {items[left].spec.cidr} of the public network "
-            f"{items[left].name!r}",
+            f"{right.spec.cidr} overlaps {left.spec.cidr} of the public network {left.name!r}"
+            f"{and_more(overlap.more, 'public network')}",
             "cidr",
-            related=(items[left].at("cidr"),),
+            related=tuple(items[index].at("cidr") for index in overlap.others),
+            more_related=overlap.count - len(overlap.others),
         )
 
 
@@ -103,16 +134,23 @@ def _check_ranges(item: Item[PublicNetworkSpec], found: Diagnostics) -> None:
             )
         else:
             sound.append((field, index, part))
-    for left, right in overlapping([interval_of(part) for _, _, part in sound]):
-        field, index, part = sound[right]
+    for overlap in overlaps_before([interval_of(part) for _, _, part in sound]):
+        field, index, part = sound[overlap.index]
         item.error(
             found,
             "range-overlap",
-            f"the range {part.name!r} overlaps the range {sound[left][2].name!r}",
+            f"the range {part.name!r} overlaps the range {sound[overlap.others[0]][2].name!r}"
+            f"{and_more(overlap.more, 'range')}",
             field,
             index,
-            related=(item.at(*sound[left][:2]),),
+            related=tuple(item.at(*sound[other][:2]) for other in overlap.others),
+            more_related=overlap.count - len(overlap.others),
         )
+
+
+def and_more(count: int, what: str) -> str:
+    """` and 3 more ranges`, nothing for none."""
+    return f" and {count} more {what}{'s' if count != 1 else ''}" if count else ""
 
 
 def public_networks(catalog: Catalog) -> dict[str, PublicNetwork]:

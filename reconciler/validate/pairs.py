@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import IkeId, Tunnel, Vip
 from reconciler.validate.catalog import Catalog, Item
+from reconciler.validate.ours import Owner, owners
 from schemas.algorithms import esp_proposal, ike_proposal
 from schemas.tunnel import IPsecTunnelSpec
 
@@ -21,37 +23,72 @@ def pair_tunnels(
         for _, tunnel in sorted(tunnels.items(), reverse=True)
         if tunnel.vip.address != tunnel.peer_address
     }
-    managed = {vip.address: vip for _, vip in sorted(vips.items(), reverse=True)}
+    peers = {tunnel.peer_address for tunnel in tunnels.values()}
+    ours = owners(catalog, vips, peers)
+    unresolved = _unresolved_peers(catalog, tunnels)
     paired = dict(tunnels)
     for name in sorted(tunnels):
         tunnel = tunnels[name]
-        if tunnel.peer_address not in managed or tunnel.peer_address == tunnel.vip.address:
+        if tunnel.peer_address == tunnel.vip.address:
             continue
+        managed = catalog.tunnels[name].spec.peer.managed
         mirror = by_ends.get((tunnel.peer_address, tunnel.vip.address))
         if mirror is None:
-            _report_missing(catalog, tunnel, managed[tunnel.peer_address], found)
+            owner = ours.get(tunnel.peer_address)
+            expected = managed or (managed is None and owner is not None)
+            hidden = tunnel.vip.address in unresolved or catalog.loaded.may_define(tunnel.vip.address)
+            if expected and not hidden:
+                _report_missing(catalog, tunnel, owner, found)
             continue
+        if managed is False:
+            _report_managed(catalog, tunnel, mirror, found)
         paired[name] = replace(tunnel, mirror=mirror.name)
         if name < mirror.name:
             _check_pair(catalog, tunnel, mirror, found)
     return paired
 
 
-def _report_missing(catalog: Catalog, tunnel: Tunnel, far: Vip, found: Diagnostics) -> None:
-    """The peer address is ours, and no tunnel there leads back, unless one that is broken does."""
-    hidden = any(tunnel.vip.address in str(document.data) for document in catalog.broken.values())
-    if hidden or catalog.loaded.may_define(tunnel.vip.address):
-        return
+def _unresolved_peers(catalog: Catalog, tunnels: Mapping[str, Tunnel]) -> frozenset[str]:
+    """What may be the peer's address of a tunnel that has errors, or refers to what has: it may be the other
+    end, and what is wrong with it is reported there."""
+    words = {
+        word
+        for document in catalog.broken.values()
+        for word in re.findall(r"[0-9.]{7,15}", str(document.data))
+    }
+    unresolved = {item.spec.peer.address for item in catalog.tunnels.values() if item.name not in tunnels}
+    return frozenset(words | unresolved)
+
+
+def _report_missing(catalog: Catalog, tunnel: Tunnel, owner: Owner | None, found: Diagnostics) -> None:
+    """The peer is ours, or said to be, and no tunnel there leads back."""
+    whose = owner.words if owner is not None else "is said to be managed here"
+    back = f"has {tunnel.vip.address} as its peer"
+    if owner is not None and owner.router:
+        where, add = "where no tunnel", f"a tunnel on {owner.router!r} with that VIP"
+    else:
+        where, add = "and no tunnel from there", f"a tunnel whose VIP is {tunnel.peer_address}"
     catalog.tunnels[tunnel.name].error(
         found,
         "mirror-missing",
-        f"the peer {far.address} is the VIP {far.name!r} of the router {far.router!r} "
-        f"({far.location.file}), where no tunnel has {tunnel.vip.address} as its peer",
+        f"the peer {tunnel.peer_address} {whose}, {where} {back}",
         "peer",
         "address",
-        hint=f"add the other end: a tunnel on {far.router!r} with that VIP and `peer.address: "
-        f"{tunnel.vip.address}`",
-        related=(far.location,),
+        hint=f"add the other end: {add} and `peer.address: {tunnel.vip.address}`; or delete this end too, if "
+        "the tunnel is to go; or write `peer.managed: false`, if somebody else manages the other end",
+        related=(owner.location,) if owner is not None else (),
+    )
+
+
+def _report_managed(catalog: Catalog, tunnel: Tunnel, mirror: Tunnel, found: Diagnostics) -> None:
+    catalog.tunnels[tunnel.name].warning(
+        found,
+        "mirror-managed",
+        f"the other end is managed here: it is the tunnel {mirror.name!r} of the router {mirror.router!r}",
+        "peer",
+        "managed",
+        hint="remove the field: with it, nobody is told when the other end is deleted",
+        related=(mirror.location,),
     )
 
 

@@ -58,6 +58,22 @@ def _chosen(own: Policy | None, fleet: Policy) -> Policy:
     return fleet if own is None else own
 
 
+def check_ike(item: Item[IPsecTunnelSpec], ike: IkePolicy, found: Diagnostics) -> None:
+    """Report a cipher that the IKE version does not have, wherever the two were chosen. ESP may have it all
+    the same: its transforms have numbers in both versions (RFC 4106, section 8)."""
+    if ike.version == 1 and is_aead(ike.encryption):
+        item.error(
+            found,
+            "aead-not-supported",
+            f"IKEv1 cannot negotiate {ike.encryption} for IKE: AEAD ciphers are defined for the encrypted "
+            "payload of IKEv2 alone (RFC 5282)",
+            "ike",
+            "encryption",
+            hint="write `version: 2`, or a cipher such as aes-256"
+            + ("" if item.sets("ike", "encryption") else "; this one comes from FabricDefaults"),
+        )
+
+
 def report_weak(
     item: Item[IPsecTunnelSpec] | Item[FabricDefaultsSpec],
     esp: EspPolicy,

@@ -5,15 +5,20 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from reconciler.load import Document, Path, dotted
+from reconciler.model.bounds import MOST_CANDIDATES, MOST_SCHEMA_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics
 from schemas.base import PATTERNS
 from schemas.keys import KEY_IN_CLEAR
+
+_LONGEST_WORD = 255
+"""Longer words are no misspelt names."""
 
 _TYPES: Mapping[str, str] = {
     "string_type": "a text",
@@ -29,6 +34,7 @@ _RANGES: Mapping[str, tuple[str, str]] = {
     "greater_than_equal": ("ge", "{} or more"),
     "less_than_equal": ("le", "{} or less"),
     "too_short": ("min_length", "at least {}"),
+    "too_long": ("max_length", "at most {}"),
     "string_too_short": ("min_length", "at least {} characters"),
     "string_too_long": ("max_length", "at most {} characters"),
 }
@@ -63,15 +69,25 @@ _CUSTOM_ALLOWED: Mapping[str, str] = {
 def report_schema_errors(
     error: ValidationError, model: type[BaseModel], document: Document, found: Diagnostics
 ) -> None:
-    """Report every error of one document. `model` is what it was checked against."""
-    for detail in error.errors(include_url=False):
-        # A list whose items are bad counts as too short as well, which nobody needs to hear.
-        if detail["type"] == "too_short" and detail["input"]:
-            continue
+    """Report the errors of one document, as many as anybody mends at once. `model` is what it was checked
+    against."""
+    # A list whose items are bad counts as too short as well, which nobody needs to hear.
+    details = [
+        detail
+        for detail in error.errors(include_url=False)
+        if not (detail["type"] == "too_short" and detail["input"])
+    ]
+    for detail in details[:MOST_SCHEMA_FINDINGS]:
         if _PRIVATE.isdisjoint(detail["loc"]) or detail["type"] in {"missing", *CUSTOM_CODES}:
             _report(detail, model, document, found)
         else:
             found.extend(_without_key(detail, model, document))
+    if len(details) > MOST_SCHEMA_FINDINGS:
+        found.error(
+            "too-many-findings",
+            document.locate(),
+            f"{len(details) - MOST_SCHEMA_FINDINGS} more fields of this document are wrong",
+        )
 
 
 def _without_key(detail: ErrorDetails, model: type[BaseModel], document: Document) -> Iterator[Diagnostic]:
@@ -163,8 +179,11 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """A hint with the closest allowed word, or nothing."""
-    close = difflib.get_close_matches(word, list(allowed), n=1)
+    """A hint with the closest allowed word, or nothing: also where looking for one would take long."""
+    words = list(islice(allowed, MOST_CANDIDATES + 1))
+    if len(word) > _LONGEST_WORD or len(words) > MOST_CANDIDATES:
+        return ""
+    close = difflib.get_close_matches(word, words, n=1)
     return f"did you mean {close[0]!r}?" if close else ""
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
-from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.bounds import MOST_PAIRS
+from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Router, Tunnel
 from reconciler.validate.catalog import Catalog, Item, by_name
-from reconciler.validate.overlaps import overlapping
-from schemas.addresses import parse_cidr
+from reconciler.validate.networks import and_more, not_unicast
+from reconciler.validate.overlaps import Overlap, overlaps_before, overlaps_with
+from schemas.addresses import Interval, parse_cidr
 from schemas.router import VpcRouterSpec
 from schemas.tunnel import IPsecTunnelSpec
-
-_MULTICAST = parse_cidr("224.0.0.0/4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,35 +26,61 @@ class _Block:
     cidr: str
     words: str
 
-    @property
-    def is_peer(self) -> bool:
-        return self.path[0] == "peer"
+
+class _Places(TypedDict):
+    related: tuple[Location, ...]
+    more_related: int
 
 
 def check_selectors(
     catalog: Catalog, routers: Mapping[str, Router], tunnels: Mapping[str, Tunnel], found: Diagnostics
 ) -> None:
-    """Networks, peer CIDRs and peers of each router against one another."""
+    """Networks, peer CIDRs and peers of each router against one another. Each network and each peer CIDR
+    has a bounded number of findings, however many others it overlaps."""
+    few = _check_pairs(catalog, tunnels, found)
     peers_of: dict[str, list[Item[IPsecTunnelSpec]]] = {}
     for item in by_name(catalog.tunnels):
         peers_of.setdefault(item.spec.router, []).append(item)
-        _check_multicast(item, found)
+        _check_unicast(item, found)
     for name in sorted(routers):
-        blocks = [*_networks(catalog.routers[name], routers[name]), *_peers(peers_of.get(name, []))]
-        reported: set[tuple[str, str]] = set()
-        for left, right in overlapping([parse_cidr(block.cidr) for block in blocks]):
-            _report_overlap(blocks[left], blocks[right], tunnels, reported, found)
+        networks = list(_networks(catalog.routers[name], routers[name]))
+        _check_networks(networks, found)
+        items = peers_of.get(name, [])
+        _check_against_networks(list(_peers(items)), networks, found)
+        for item in items:
+            _check_within(list(_peers([item])), found)
+        if few:
+            _check_ambiguous(items, tunnels, found)
     _check_unique_peers(catalog, tunnels, found)
 
 
-def _check_multicast(item: Item[IPsecTunnelSpec], found: Diagnostics) -> None:
+def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnostics) -> bool:
+    """True when the pairs of networks that all tunnels carry are no more than a fabric may have."""
+    total = 0
+    for name in sorted(tunnels):
+        total += len(tunnels[name].local_cidrs) * len(tunnels[name].peer_cidrs)
+        if total > MOST_PAIRS:
+            catalog.tunnels[name].error(
+                found,
+                "too-many-pairs",
+                f"with this tunnel, and those whose names come before it, there are {total:,} pairs of a "
+                f"source and a peer network; at most {MOST_PAIRS:,} are supported",
+                "peer",
+                "cidrs",
+                hint="name fewer and wider networks",
+            )
+            return False
+    return True
+
+
+def _check_unicast(item: Item[IPsecTunnelSpec], found: Diagnostics) -> None:
     for index, cidr in enumerate(item.spec.peer.cidrs):
-        # A wider network, such as 0.0.0.0/0, has unicast addresses too.
-        if _MULTICAST.contains(parse_cidr(cidr)) or cidr == "255.255.255.255/32":
+        problem = not_unicast(parse_cidr(cidr))
+        if problem:
             item.error(
                 found,
                 "peer-cidr-not-unicast",
-                f"{cidr} has no unicast addresses; a tunnel carries unicast only",
+                f"{cidr} {problem}; a tunnel carries unicast traffic between networks only",
                 "peer",
                 "cidrs",
                 index,
@@ -77,54 +104,70 @@ def _peers(items: list[Item[IPsecTunnelSpec]]) -> Iterator[_Block]:
             yield _Block(item, ("peer", "cidrs", index), cidr, f"a peer CIDR of the tunnel {item.name!r}")
 
 
-def _report_overlap(
-    left: _Block,
-    right: _Block,
-    tunnels: Mapping[str, Tunnel],
-    reported: set[tuple[str, str]],
-    found: Diagnostics,
+def _check_networks(networks: list[_Block], found: Diagnostics) -> None:
+    # What is attached twice is reported as such.
+    once = list({block.words: block for block in reversed(networks)}.values())[::-1]
+    for overlap in overlaps_before(_intervals(once)):
+        block, other = once[overlap.index], once[overlap.others[0]]
+        what = f"{block.words} ({block.cidr}) overlaps {other.words} ({other.cidr})"
+        more = and_more(overlap.more, "network")
+        said = f"{what}{more} of the same router"
+        block.item.error(found, "network-overlap", said, *block.path, **_places(once, overlap))
+
+
+def _check_against_networks(peers: list[_Block], networks: list[_Block], found: Diagnostics) -> None:
+    for overlap in overlaps_with(_intervals(peers), _intervals(networks)):
+        block, other = peers[overlap.index], networks[overlap.others[0]]
+        what = f"the peer CIDR {block.cidr} overlaps {other.words} ({other.cidr})"
+        said = f"{what}{and_more(overlap.more, 'network')} of the router {other.item.name!r}"
+        block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(networks, overlap))
+
+
+def _check_within(peers: list[_Block], found: Diagnostics) -> None:
+    for overlap in overlaps_before(_intervals(peers)):
+        block, other = peers[overlap.index], peers[overlap.others[0]]
+        what = f"the peer CIDR {block.cidr} overlaps {other.cidr}{and_more(overlap.more, 'peer CIDR')}"
+        said = f"{what} of the same tunnel"
+        block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(peers, overlap))
+
+
+def _check_ambiguous(
+    items: list[Item[IPsecTunnelSpec]], tunnels: Mapping[str, Tunnel], found: Diagnostics
 ) -> None:
-    """`left` comes first in the router's order: its networks, then peer CIDRs by tunnel."""
-    related = (left.item.at(*left.path),)
-    if not right.is_peer:
-        if left.words == right.words:
-            return  # attached twice, which is reported as such
-        right.item.error(
-            found,
-            "network-overlap",
-            f"{right.words} ({right.cidr}) overlaps {left.words} ({left.cidr}) of the same router",
-            *right.path,
-            related=related,
+    """Tunnels with a source network in common whose peer CIDRs overlap: one finding for each tunnel that
+    comes after others, at the peer CIDR that overlaps the most of theirs."""
+    by_source: dict[str, list[_Block]] = {}
+    for item in items:
+        tunnel = tunnels.get(item.name)
+        if tunnel is not None:
+            blocks = list(_peers([item]))
+            for source in tunnel.local_cidrs:
+                by_source.setdefault(source, []).extend(blocks)
+    worst: dict[str, tuple[Overlap, list[_Block]]] = {}
+    for blocks in by_source.values():
+        for overlap in overlaps_before(_intervals(blocks), [block.item.name for block in blocks]):
+            name = blocks[overlap.index].item.name
+            if name not in worst or overlap.count > worst[name][0].count:
+                worst[name] = overlap, blocks
+    for overlap, blocks in worst.values():
+        block, other = blocks[overlap.index], blocks[overlap.others[0]]
+        said = (
+            f"traffic to {block.cidr} may go through this tunnel or through {other.item.name!r} "
+            f"({other.cidr}){and_more(overlap.more, 'peer CIDR')}: their sources overlap too"
         )
-    elif not left.is_peer or left.item is right.item:
-        where = f"{left.words} ({left.cidr})" if not left.is_peer else f"{left.cidr} of the same tunnel"
-        router = f" of the router {left.item.name!r}" if not left.is_peer else ""
-        right.item.error(
-            found,
-            "peer-cidr-overlap",
-            f"the peer CIDR {right.cidr} overlaps {where}{router}",
-            *right.path,
-            related=related,
-        )
-    elif (left.item.name, right.item.name) not in reported:
-        ends = tunnels.get(left.item.name), tunnels.get(right.item.name)
-        if ends[0] is None or ends[1] is None or not _share_sources(ends[0], ends[1]):
-            return
-        reported.add((left.item.name, right.item.name))
-        right.item.error(
-            found,
-            "ambiguous-tunnels",
-            f"traffic to {right.cidr} may go through this tunnel or through {left.item.name!r} "
-            f"({left.cidr}): their sources overlap too",
-            *right.path,
-            related=related,
-        )
+        block.item.error(found, "ambiguous-tunnels", said, *block.path, **_places(blocks, overlap))
 
 
-def _share_sources(left: Tunnel, right: Tunnel) -> bool:
-    return any(
-        parse_cidr(one).overlaps(parse_cidr(other)) for one in left.local_cidrs for other in right.local_cidrs
-    )
+def _intervals(blocks: list[_Block]) -> list[Interval]:
+    return [parse_cidr(block.cidr) for block in blocks]
+
+
+def _places(others: list[_Block], overlap: Overlap) -> _Places:
+    """Where the others of an overlap stand."""
+    return {
+        "related": tuple(others[index].item.at(*others[index].path) for index in overlap.others),
+        "more_related": overlap.count - len(overlap.others),
+    }
 
 
 def _check_unique_peers(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnostics) -> None:

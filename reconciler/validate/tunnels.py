@@ -11,18 +11,20 @@ from reconciler.validate.catalog import Catalog, Item, by_name, first
 from reconciler.validate.identities import resolve_ids
 from reconciler.validate.keys import resolve_key
 from reconciler.validate.levels import resolve_level
+from reconciler.validate.networks import addresses_without_hosts, not_unicast
 from reconciler.validate.placement import previous_names
-from reconciler.validate.policies import SERVICE_ESP, SERVICE_IKE, report_weak, resolve_esp, resolve_ike
+from reconciler.validate.policies import (
+    SERVICE_ESP,
+    SERVICE_IKE,
+    check_ike,
+    report_weak,
+    resolve_esp,
+    resolve_ike,
+)
 from reconciler.validate.schema_errors import did_you_mean
 from reconciler.validate.vips import system_vip_name
-from schemas.addresses import Interval
+from schemas.addresses import Interval, parse_address, parse_cidr
 from schemas.tunnel import ADOPTS, RECONNECT, IPsecTunnelSpec
-
-_NOT_A_HOST = (
-    (Interval(0x00000000, 0x00FFFFFF), "is in 0.0.0.0/8, which has no hosts (RFC 1122)"),
-    (Interval(0x7F000000, 0x7FFFFFFF), "is a loopback address"),
-    (Interval(0xE0000000, 0xFFFFFFFF), "is not a unicast address"),
-)
 
 
 def resolve_tunnels(
@@ -39,17 +41,21 @@ def resolve_tunnels(
     tunnels: dict[str, Tunnel] = {}
     _check_previous_names(catalog, found)
     keys = _keys(catalog, found)
+    no_hosts = addresses_without_hosts(catalog)
     for item in by_name(catalog.tunnels):
         spec = item.spec
         esp = resolve_esp(spec.ipsec, fleet_esp)
         report_weak(item, esp, severity, found)
+        ike = resolve_ike(spec.ike, fleet_ike)
+        check_ike(item, ike, found)
         router_item = catalog.find(catalog.routers, "VpcRouter", spec.router, item, found, "router")
         vip = _vip(catalog, item, vips, found)
-        _check_peer_address(item, vip, found)
+        _check_peer_address(item, vip, no_hosts, found)
         if router_item is None or spec.router not in routers:
             continue
         router = routers[spec.router]
         cidrs = _source_cidrs(catalog, item, router, found)
+        _check_peer_outside(item, cidrs or (), found)
         if vip is None or cidrs is None:
             continue
         local_id, peer_id = resolve_ids(item, vip.address, found)
@@ -64,7 +70,7 @@ def resolve_tunnels(
             local_id=local_id,
             peer_id=peer_id,
             psk=keys[item.name],
-            ike=resolve_ike(spec.ike, fleet_ike),
+            ike=ike,
             esp=esp,
             enabled=spec.enabled,
             location=item.location,
@@ -116,11 +122,8 @@ def _vip(
         return vips.get(system_vip_name(item.spec.router))
     if choice.name is None:
         return vips.get(item.name)
-    created = [
-        other.name
-        for other in catalog.tunnels.values()
-        if other.name == choice.name and other.spec.vip.create
-    ]
+    named = catalog.tunnels.get(choice.name)
+    created = named is not None and named.spec.vip.create is not None
     if not created and catalog.find(catalog.vips, "Vip", choice.name, item, found, "vip", "name") is None:
         return None
     vip = vips.get(choice.name)
@@ -137,8 +140,25 @@ def _vip(
     return vip
 
 
-def _check_peer_address(item: Item[IPsecTunnelSpec], vip: Vip | None, found: Diagnostics) -> None:
+def _check_peer_outside(item: Item[IPsecTunnelSpec], sources: tuple[str, ...], found: Diagnostics) -> None:
+    """What is sent to a peer inside a source network would never leave by the public network."""
     address = item.spec.peer.address
+    inside = next((cidr for cidr in sources if parse_cidr(cidr).includes(address)), None)
+    if inside is not None:
+        item.error(
+            found,
+            "address-not-usable",
+            f"the peer address {address} is inside the tunnel's own source network {inside}",
+            "peer",
+            "address",
+        )
+
+
+def _check_peer_address(
+    item: Item[IPsecTunnelSpec], vip: Vip | None, no_hosts: Mapping[str, str], found: Diagnostics
+) -> None:
+    address = item.spec.peer.address
+    number = parse_address(address)
     if vip is not None and address == vip.address:
         item.error(
             found,
@@ -148,11 +168,9 @@ def _check_peer_address(item: Item[IPsecTunnelSpec], vip: Vip | None, found: Dia
             "address",
             related=(vip.location,),
         )
-    for interval, problem in _NOT_A_HOST:
-        if interval.includes(address):
-            item.error(
-                found, "address-not-usable", f"the peer address {address} {problem}", "peer", "address"
-            )
+    problem = not_unicast(Interval(number, number)) or no_hosts.get(address, "")
+    if problem:
+        item.error(found, "address-not-usable", f"the peer address {address} {problem}", "peer", "address")
 
 
 def _source_cidrs(
@@ -175,9 +193,10 @@ def _source_cidrs(
         )
         return None
     cidrs: list[str] = []
+    seen: set[str] = set()
     for index, name in enumerate(source.networks):
         path = ("source", "networks", index)
-        if name in source.networks[:index]:
+        if name in seen:
             item.error(found, "duplicate-value", f"{name!r} is already in the list", *path)
         elif name in attached:
             cidrs.append(attached[name])
@@ -187,8 +206,9 @@ def _source_cidrs(
                 "network-not-attached",
                 f"the VPC network {name!r} is not attached to the router {router.name!r}",
                 *path,
-                allowed=", ".join(attached),
-                hint=did_you_mean(name, attached),
+                allowed="" if found.many else ", ".join(attached),
+                hint="" if found.many else did_you_mean(name, attached),
                 related=(router.location,),
             )
+        seen.add(name)
     return tuple(cidrs) if len(cidrs) == len(source.networks) else None

@@ -33,13 +33,22 @@ def resolve_vips(catalog: Catalog, routers: Mapping[str, Router], found: Diagnos
     taken = addresses_of_routers(catalog)
     written = list(wishes(catalog))
     ambiguous = _ambiguous_names(written, found)
-    # Fixed addresses go first: an assigned one gives way to them.
-    for wish in sorted(written, key=lambda wish: wish.placement.address is None):
+    for wish in sorted(written, key=lambda wish: precedence(catalog.loaded, wish)):
         vip = _resolve(catalog, wish, routers, taken, found)
         if vip is not None and vip.name not in ambiguous:
             vips[vip.name] = vip
     _check_lock(written, catalog, found)
     return vips
+
+
+def precedence(loaded: Loaded, wish: Wish) -> tuple[bool, bool, Location]:
+    """Whose an address is that two VIPs have: that of a document before an assigned one, and of assigned
+    ones the one whose line in the lock file comes first. A merge may have kept the lines of two branches."""
+    assigned = wish.placement.address is None
+    entry = next((loaded.lock[name] for name in wish.names if name in loaded.lock), None)
+    if not assigned or entry is None:
+        return assigned, True, Location("")
+    return assigned, False, entry.location
 
 
 def _system_vips(catalog: Catalog, routers: Mapping[str, Router]) -> dict[str, Vip]:
@@ -218,7 +227,7 @@ def _check_place(
             location,
             f"the address {address} of the VIP {wish.name!r} already belongs to {what}",
             path=path,
-            hint=ALLOCATE_HINT if locked else "",
+            hint=f"{ALLOCATE_HINT}: it gives this VIP another address" if locked else "",
             related=(where,),
         )
 

@@ -14,6 +14,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.model.secret import Secret
+from reconciler.model.settings import Settings
 from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.routers.protocol import Router
 from reconciler.run import Applied, Preview, apply, preview, verify
@@ -110,6 +111,22 @@ def change_tunnels(fabric: Fabric, **fields: Any) -> Fabric:
             changed[policy] = replace(section, **{leaf: value}) if leaf else value
         tunnels[name] = replace(tunnel, **changed)
     return replace(fabric, tunnels=tunnels)
+
+
+def backwards(settings: Settings) -> Settings:
+    """Selectors and children in another order than we have them."""
+    turned = {
+        key: backwards(value)
+        if isinstance(value, Mapping)
+        else value[::-1]
+        if key in {"local_ts", "remote_ts"} and isinstance(value, tuple)
+        else value
+        for key, value in settings.items()
+    }
+    children = turned.get("children")
+    if isinstance(children, Mapping):
+        turned["children"] = dict(list(children.items())[::-1])
+    return turned
 
 
 def rename_tunnels(fabric: Fabric, names: Mapping[str, str]) -> Fabric:

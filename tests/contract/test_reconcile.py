@@ -9,17 +9,18 @@ from dataclasses import replace
 import pytest
 
 from reconciler.apply import apply_plan
-from reconciler.facets import firewall
+from reconciler.facets import files, firewall
 from reconciler.model.errors import CommandRejected
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Disruption, Phase
 from reconciler.model.router_config import InterfaceAddress, RouterState
 from reconciler.model.secret import Secret
+from reconciler.model.settings import plain
 from reconciler.observe import observe_router
 from reconciler.routers.protocol import Router
 from reconciler.run import apply, diagnose_tunnels, preview
-from tests.contract.sites import FOREIGN, Site, by_hand, change_tunnels, rename_tunnels
+from tests.contract.sites import FOREIGN, Site, backwards, by_hand, change_tunnels, rename_tunnels
 
 CONNECTION = "tw-paris-tokyo"
 FILE = "tw-paris-tokyo.conf"
@@ -249,6 +250,31 @@ def test_what_somebody_does_to_a_router_is_found_and_healed(
     assert site.apply().converged
     assert site.preview().plan.empty
     assert all(check.passed for check in site.verify())
+
+
+@pytest.mark.parametrize("version", [2, 1])
+def test_networks_in_the_order_of_an_earlier_version_are_as_desired(site: Site, version: int) -> None:
+    """It loaded and wrote them in the author's order; neither charon nor the file has to change for that."""
+    here, there = ("10.1.0.0/24", "10.1.7.0/24"), ("10.2.0.0/24", "10.2.7.0/24")
+    ends = {"paris-tokyo": (here, there), "tokyo-paris": (there, here)}
+    tunnels = {
+        name: replace(tunnel, local_cidrs=ends[name][0], peer_cidrs=ends[name][1])
+        for name, tunnel in change_tunnels(site.fabric, ike__version=version).tunnels.items()
+    }
+    fabric = replace(site.fabric, tunnels=tunnels)
+    assert site.apply(fabric).converged
+    before = spis(site)
+    for name, config in site.preview(fabric).desired.items():
+        router = site.connect(name)
+        for connection in config.connections.values():
+            turned = backwards(connection.settings)
+            assert plain(turned) != plain(connection.settings) or version == 1
+            router.vici.request("load-conn", {connection.name: plain(turned)})
+            content = files.render(replace(connection, settings=turned))
+            assert content != config.files[files.file_name(connection.name)]
+            router.host.write_files({files.file_name(connection.name): content})
+    assert site.preview(fabric).plan.changes == ()
+    assert spis(site) == before
 
 
 def test_a_vip_that_moves_takes_its_tunnel_along(site: Site) -> None:

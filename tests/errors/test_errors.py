@@ -24,7 +24,16 @@ EXPECTED = "expected.txt"
 CASES = sorted(path for path in FOLDER.iterdir() if path.is_dir() and not path.name.startswith("_"))
 
 # What a folder of files cannot show: tests/unit/load and tests/unit/validate do.
-ELSEWHERE = {"file-too-large", "file-unreadable", "symbolic-link", "range-exhausted"}
+ELSEWHERE = {
+    "document-too-large",
+    "file-too-large",
+    "file-unreadable",
+    "range-exhausted",
+    "symbolic-link",
+    "too-many-findings",
+    "too-many-pairs",
+    "yaml-too-large",
+}
 
 
 def report(case: Path, work: Path) -> str:
@@ -50,7 +59,7 @@ def codes_in_source() -> set[str]:
                     continue
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
                 name = node.func.id if isinstance(node.func, ast.Name) else name
-                if name in {"error", "warning", "report"}:
+                if name in {"error", "warning", "report", "_report"}:
                     codes |= {
                         str(argument.value)
                         for argument in node.args[:2]

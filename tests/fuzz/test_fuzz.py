@@ -1,7 +1,8 @@
 """Every reader of what comes from outside, under inputs that nobody would write.
 
-A run of `make test` tries some inputs for each reader, the same ones every time, and all that were ever found.
-`make fuzz` tries as many new ones as FUZZ_EXAMPLES says, and keeps what it finds in `tests/fuzz/cases/<reader>/`.
+A run of `make test` tries some inputs for each reader, the same ones every time, and all that were ever
+found. `make fuzz` tries as many new ones as FUZZ_EXAMPLES says, and keeps what it finds in
+`tests/fuzz/cases/<reader>/`.
 """
 
 from __future__ import annotations

@@ -82,15 +82,18 @@ def run(arguments: argparse.Namespace) -> int:
     found = Diagnostics()
     imported: list[_Imported] = []
     edits: dict[str, list[Edit]] = {}
+    fresh: list[tuple[Router, Draft]] = []
     for router in routers:
         new, known = _drafts(arguments, router, fabric, found)
         edits |= {tunnel.name: list(differences(item, tunnel, router)) for tunnel, item in known}
-        for item in new:
-            taken = {*fabric.tunnels, *fabric.vips, *(other.name for other in imported)}
-            name = document_name(item.connection, taken)
-            text = render(item, name, router, fabric, found)
-            if text is not None:
-                imported.append(_Imported(name, folder / f"{router.name}.yaml", item, text))
+        fresh += [(router, item) for item in new]
+    unmanaged = _unmanaged([item for _, item in fresh], fabric, loaded)
+    for router, item in fresh:
+        taken = {*fabric.tunnels, *fabric.vips, *(other.name for other in imported)}
+        name = document_name(item.connection, taken)
+        text = render(item, name, router, fabric, found, unmanaged=item.peer_address in unmanaged)
+        if text is not None:
+            imported.append(_Imported(name, folder / f"{router.name}.yaml", item, text))
     _show(output, found)
     texts = _by_file(imported)
     if str(folder) != "-":
@@ -131,6 +134,19 @@ class _Imported:
     file: Path
     draft: Draft
     text: str
+
+
+def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> frozenset[str]:
+    """Peers' addresses that look like ours and are not: no tunnel leads back from there, of those that are
+    described already or are about to be."""
+    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
+    from reconciler.validate.catalog import build_catalog  # noqa: PLC0415
+    from reconciler.validate.ours import owners  # noqa: PLC0415
+
+    ends = {(tunnel.vip.address, tunnel.peer_address) for tunnel in fabric.tunnels.values()}
+    ends |= {(item.local_address, item.peer_address) for item in drafts}
+    alone = {peer for local, peer in ends if (peer, local) not in ends}
+    return frozenset(owners(build_catalog(loaded, Diagnostics()), fabric.vips, alone))
 
 
 def _routers(arguments: argparse.Namespace, fabric: Fabric) -> list[Router]:
@@ -236,11 +252,13 @@ def _gather(arguments: argparse.Namespace, router: Router, fabric: Fabric, found
 
 def _show(output: Output, found: Iterable[Diagnostic]) -> None:
     """Findings whose files are not those of the tree."""
+    from reconciler.model.diagnostic import reported  # noqa: PLC0415
     from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
     from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
 
-    output.lines(diagnostic_lines(found), sys.stderr)
-    output.objects(diagnostic_object(item) for item in found)
+    shown = reported(found)
+    output.lines(diagnostic_lines(shown), sys.stderr)
+    output.objects(diagnostic_object(item) for item in shown)
 
 
 def _check_absent(files: Iterable[Path]) -> None:

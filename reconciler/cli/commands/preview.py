@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from reconciler.load.revision import default_base, load_revision, place_in_repository  # noqa: PLC0415
-    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
+    from reconciler.model.diagnostic import Diagnostics, reported  # noqa: PLC0415
     from reconciler.simulate import between  # noqa: PLC0415
     from reconciler.validate import validate  # noqa: PLC0415
 
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     head, findings = validate(after)
     # Forges name files from the root of the repository.
     place = place_in_repository(tree)
-    placed = [item.below(place) for item in findings]
+    placed = [item.below(place) for item in reported(findings)]
     step: Transition | None = None
     if not findings.errors:
         there, problems = validate(before)

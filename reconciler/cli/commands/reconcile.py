@@ -120,7 +120,7 @@ def _warn(text: str) -> None:
 
 def _check(effective: Effective, output: Output) -> ExitCode:
     from reconciler.cli.workspace import HISTORY  # noqa: PLC0415
-    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
+    from reconciler.model.diagnostic import Diagnostics, reported  # noqa: PLC0415
     from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
     from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
     from reconciler.report.settings_text import setting_lines, setting_objects  # noqa: PLC0415
@@ -135,8 +135,9 @@ def _check(effective: Effective, output: Output) -> ExitCode:
     history = Path(settings.state).expanduser() / HISTORY
     check = Check(effective, mirror, _store(settings), _trust(settings, mirror), history, found)
     ready = check.run()
-    output.lines(diagnostic_lines(found), sys.stderr)
-    output.objects(diagnostic_object(item) for item in found)
+    shown = reported(found)
+    output.lines(diagnostic_lines(shown), sys.stderr)
+    output.objects(diagnostic_object(item) for item in shown)
     if ready is None:
         return check.exit_code
     output.lines([Line(f"Ready: {ready}", "green")])

@@ -97,8 +97,6 @@ def _lacking(end: Tunnel, dialect: Dialect) -> Iterator[str]:
     ike, esp = end.ike, end.esp
     if ike.encryption not in dialect.ike_encryption:
         yield f"no {ike.encryption} for IKE"
-    elif is_aead(ike.encryption) and ike.version == 1:
-        yield f"no {ike.encryption} for IKE with IKEv1 (RFC 5282 is for IKEv2)"
     if is_aead(ike.encryption):
         yield from _lacking_prf(ike, dialect)
     elif ike.integrity not in dialect.ike_integrity:

@@ -109,3 +109,71 @@ def test_a_file_that_is_not_swanctl_conf_is_no_traceback(
     (tree.parent / "conf.d" / "x.conf").write_bytes(b"connections {\n a = \xff\n")
     assert run(tree) == ExitCode.INCOMPLETE
     assert "x.conf:1:1: error: the section is not closed" in capsys.readouterr().err
+
+
+def test_a_peer_that_looks_like_ours_is_said_to_be_somebody_elses(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its address is in a range from which VIPs are taken, and no tunnel leads back from there."""
+    conf = tree.parent / "conf.d" / "x.conf"
+    conf.write_text(conf.read_text().replace("198.51.100.7", "203.0.113.44"))
+    assert run(tree) == ExitCode.OK
+    assert (
+        "    address: 203.0.113.44\n    managed: false\n" in (tree / "imported" / "router-a.yaml").read_text()
+    )
+    assert main(["validate", str(tree)]) == ExitCode.OK
+    # The other end, imported later, makes a pair of the two.
+    swapped = (
+        ("203.0.113.44", "<vip>"),
+        ("203.0.113.40", "203.0.113.44"),
+        ("<vip>", "203.0.113.40"),
+        ("site-a.example", "<id>"),
+        ("vpn@site-x.example", "site-a.example"),
+        ("<id>", "vpn@site-x.example"),
+        ("10.1.0.0/24", "10.2.0.0/24"),
+        ("172.16.0.0/16, 172.18.0.0/16", "10.1.0.0/24"),
+        ("net-net", "far-end"),
+    )
+    other = conf.read_text()
+    for here, there in swapped:
+        other = other.replace(here, there)
+    conf.write_text(conf.read_text().replace("172.16.0.0/16, 172.18.0.0/16", "10.2.0.0/24"))
+    shutil.rmtree(tree / "imported")
+    for name in ("a-to-b.yaml", "a-to-c.yaml"):
+        (tree / "site-a" / name).unlink()
+    for name in ("site-b/b-to-a.yaml", "site-c/c-to-a.yaml"):
+        (tree / name).unlink()
+    assert run(tree) == ExitCode.OK
+    conf.write_text(other)
+    capsys.readouterr()
+    place = ["--router", "router-b", "--files", str(tree.parent / "swanctl.conf")]
+    assert main(["import", str(tree), *place]) == ExitCode.OK
+    assert "managed: false" not in (tree / "imported" / "router-b.yaml").read_text()
+    assert main(["validate", str(tree)]) == ExitCode.OK
+    assert "the tunnel 'far-end' of the router 'router-b'" in capsys.readouterr().err
+
+
+def test_a_peer_elsewhere_needs_no_word(tree: Path) -> None:
+    assert run(tree) == ExitCode.OK
+    assert "managed" not in (tree / "imported" / "router-a.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("version = 2\n", "version = 1\n", "IKEv1 cannot negotiate aes-gcm-256"),
+        ("version = 2\n", "version = 2\nrekey_time = " + "9" * 5_000 + "\n", "is no time"),
+        ("version = 2\n", "version = " + "9" * 5_000 + "\n", "both IKE versions are allowed"),
+        ("10.1.0.0/24", "10.1.0.0/" + "9" * 5_000, "is no IPv4 network"),
+    ],
+    ids=["aead", "time", "version", "prefix"],
+)
+def test_what_can_never_work_is_not_imported(
+    tree: Path, old: str, new: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = tree.parent / "conf.d" / "x.conf"
+    text = conf.read_text().replace("aes256-sha256-modp2048", "aes256gcm16-prfsha256-modp2048")
+    conf.write_text(text.replace(old, new))
+    assert run(tree) == ExitCode.INCOMPLETE, "that connection alone is refused"
+    assert said in capsys.readouterr().err
+    assert not (tree / "imported").exists()

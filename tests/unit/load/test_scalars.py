@@ -56,6 +56,15 @@ def test_not_a_number() -> None:
     assert math.isnan(value)
 
 
+@pytest.mark.parametrize("digits", [64, 65, 4_300, 4_301, 100_000])
+@pytest.mark.parametrize("form", ["{}", "-{}", "0x{}", "0o{}", "0{}"])
+def test_a_number_of_many_digits_can_always_be_shown(form: str, digits: int) -> None:
+    """Python refuses to turn an integer of more than 4,300 digits into text, hexadecimal ones included."""
+    value = resolve(form.format("7" * digits))
+    assert len(str(value)) >= 64
+    assert isinstance(value, str) or len(form.format("7" * digits)) <= 64
+
+
 def test_numbers_without_end_stay_text() -> None:
     assert resolve("9" * 5000) == "9" * 5000
     assert resolve("9" * 400 + ".0") == math.inf

@@ -120,3 +120,19 @@ def test_a_key_is_shown_by_its_reference_and_nothing_made_up(tmp_path: Path) -> 
         ("psk", "env:KEY", "env:NEW_KEY")
     }
     assert {field.source for field in changes} == {"base"}
+
+
+def test_a_tunnel_that_loses_its_managed_end_is_noted() -> None:
+    """As the two revisions tell it, whatever made the second one valid."""
+    base = many_tunnels(2)
+    head = replace(
+        base,
+        tunnels={
+            name: replace(tunnel, mirror=None) if name == "paris-001" else tunnel
+            for name, tunnel in base.tunnels.items()
+            if name != "tokyo-001"
+        },
+    )
+    [note] = [note for note in between(base, head, NOW).notes if "loses" in note]
+    assert note.startswith("the tunnel paris-001 loses its managed other end, tokyo-001: its peer ")
+    assert not any("loses" in note for note in between(base, base, NOW).notes)

@@ -144,3 +144,59 @@ def test_whatever_is_in_a_file_is_read_or_refused(text: str) -> None:
         inherit(read("f", text.encode(), lambda _: []))
     except SwanctlSyntaxError as error:
         assert error.location.line >= 1
+
+
+def chain(length: int) -> str:
+    return "".join(f"s{number} : s{number + 1} {{\n}}\n" for number in range(length))
+
+
+def nested(number: int) -> str:
+    """A section with thirty inside one another, the innermost of which inherits the next such section."""
+    opened = "".join(f"n{level} {{\n" for level in range(30))
+    return f"s{number} {{\n{opened}x : s{number + 1} {{\n}}\n{'}' * 31}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        # Each section refers to the next one twice: 2^40 of the last one.
+        (
+            "".join(
+                f"{name}{number} : s{number + 1}, t{number + 1} {{\n}}\n"
+                for number in range(40)
+                for name in "st"
+            ),
+            "more than 500,000 settings",
+        ),
+        (
+            "b {\n"
+            + "".join(f"k{number} = 1\n" for number in range(2_000))
+            + "}\n"
+            + "".join(f"s{number} : b {{\n}}\n" for number in range(2_000)),
+            "more than 500,000 settings",
+        ),
+        (chain(5_000), "more than 64 deep"),
+        ("".join(map(nested, range(40))), "more than 64 deep"),
+    ],
+    ids=["doubling", "wide", "chain", "nested"],
+)
+def test_what_is_inherited_has_bounds(text: str, said: str) -> None:
+    with pytest.raises(SwanctlSyntaxError, match=said):
+        inherit(parsed(text))
+
+
+def test_what_is_read_has_bounds() -> None:
+    """A file that includes itself ten times, sixteen deep, would be read ten quadrillion times."""
+    with pytest.raises(SwanctlSyntaxError, match="more than 16 deep"):
+        parsed("include a.conf\n" * 10, {"/etc/swanctl/a.conf": "include a.conf\n" * 10})
+    others = {f"/etc/swanctl/f{number}.conf": "" for number in range(200)}
+    with pytest.raises(SwanctlSyntaxError, match="more than 20,000 files and 33,554,432 bytes"):
+        parsed("include *.conf\n" * 101, others)
+    with pytest.raises(SwanctlSyntaxError, match="more than 20,000 files and 33,554,432 bytes"):
+        parsed("include a.conf\n" * 40, {"/etc/swanctl/a.conf": "#" * 2**20})
+    with pytest.raises(SwanctlSyntaxError, match="more than 500,000 settings"):
+        parsed("a {\n}\n" * 500_001)
+    with pytest.raises(SwanctlSyntaxError, match="not closed"):
+        parsed('a = "' + "x" * 10**6)
+    with pytest.raises(SwanctlSyntaxError, match="not closed"):
+        parsed('a = "' + "\\x" * 10**6)

@@ -144,7 +144,6 @@ def change(**policy: object) -> Tunnel:
         ("fortigate", change(esp_encryption="aes-gcm-192"), "no aes-gcm-192 for ESP"),
         ("fortigate", change(ike_dh_group=24), "no DH group 24 for IKE"),
         ("fortigate", change(ike_encryption="aes-gcm-256", ike_integrity="md5"), "no PRF md5 for IKE"),
-        ("vyos", change(ike_encryption="aes-gcm-256", ike_version=1), "RFC 5282 is for IKEv2"),
         ("vyos", change(ike_lifetime=604_800, ike_version=1), "the IKE lifetime of 604800 s is negotiated"),
         (
             "ios",

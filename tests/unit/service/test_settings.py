@@ -10,8 +10,9 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.forges.forge import Kind
+from reconciler.model.bounds import SETTINGS_BYTES
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.errors import ExitCode
+from reconciler.model.errors import ExitCode, SourceUnavailable
 from reconciler.service.news import Event
 from reconciler.service.settings import read_settings
 from schemas.generate import ROOT, SETTINGS_EXAMPLE
@@ -241,3 +242,45 @@ def test_the_variables_that_the_sources_use_are_settings_or_listed() -> None:
 def test_names_in_the_schema_are_those_of_the_service() -> None:
     assert [*get_args(EventName)] == [*Event]
     assert [*get_args(StatusSettings.model_fields["forge"].annotation)] == [*Kind]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"repository: x\ninterval: 0x" + b"f" * 4_000, "is not a number"),
+        (b"repository: x\nparallelism: " + b"9" * 4_000, "is not a whole number"),
+        (b"repository: x\nwait: 1e999999999", "inf is out of range"),
+        (b"repository: x\njitter: .nan", "nan is out of range"),
+        (b"repository: " + b"[" * 500_000, "nested more than 32 levels deep"),
+        (b"x: [" + b"1," * 30_000 + b"]", "at most 20,000 are read"),
+        (b"<<<<<<< HEAD\nrepository: x\n=======\nrepository: y\n>>>>>>> other\n", "conflict markers"),
+    ],
+    ids=["hexadecimal", "decimal", "infinite", "nan", "deep", "values", "markers"],
+)
+def test_whatever_a_file_holds_it_is_a_finding(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_bytes(content)
+    settings, problems = read(path)
+    assert settings is None
+    assert said in "\n".join(problems)
+    assert sum(map(len, problems)) < 10_000
+
+
+def test_a_variable_has_the_same_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_text("repository: x\n")
+    for value in ("0x" + "f" * 4_000, "9" * 5_000):
+        _, [problem] = read(path, TUNNELWRIGHT_PARALLELISM=value)
+        assert "TUNNELWRIGHT_PARALLELISM" in problem
+        assert "is not a whole number" in problem
+
+
+@pytest.mark.parametrize("size", [SETTINGS_BYTES + 1, None], ids=["large", "endless"])
+def test_more_than_the_bound_is_not_read(size: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "reconcile.yaml"
+    if size is None:
+        path = Path("/dev/zero")
+    else:
+        path.write_bytes(b"#" * size)
+    with pytest.raises(SourceUnavailable, match="has more than 1,048,576 bytes"):
+        read(path)

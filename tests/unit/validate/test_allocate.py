@@ -144,3 +144,39 @@ def test_any_change_keeps_what_stays(before: set[str], after: set[str], chance: 
 @pytest.mark.parametrize("mapping", [{}, {"a": "203.0.113.2"}])
 def test_the_file_says_what_it_is(mapping: dict[str, str]) -> None:
     assert "tunnelwright allocate" in render_lock(mapping)
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "z"), ("z", "a")])
+def test_of_two_lines_that_a_merge_kept_the_first_keeps_its_address(
+    first: str, second: str, tmp_path: Path
+) -> None:
+    """Two branches gave one address to two VIPs. That of the branch that is applied does not move."""
+    (tmp_path / "fabric.yaml").write_text("---\n".join((NETWORKS, vip("a"), vip("z"))))
+    (tmp_path / LOCK_NAME).write_text(f"{first}: 203.0.113.4\n{second}: 203.0.113.4\n")
+    _, found = validate(load_tree(tmp_path))
+    [said] = found
+    assert (said.code, said.location.line) == ("address-taken", 2)
+    assert f"the VIP {second!r} already belongs to the VIP {first!r}" in said.message
+    assert "gives this VIP another address" in said.hint
+    addresses, _ = assign(tmp_path, vip("a"), vip("z"))
+    assert addresses[first] == "203.0.113.4"
+    assert addresses[second] != "203.0.113.4"
+    _, found = validate(load_tree(tmp_path))
+    assert list(found) == []
+
+
+def test_conflict_markers_send_nobody_in_a_circle(tmp_path: Path) -> None:
+    """Neither `validate` nor `allocate` says to run `allocate` on a file that it does not read."""
+    (tmp_path / "fabric.yaml").write_text("---\n".join((NETWORKS, vip("a"), vip("z"))))
+    ours, theirs = "a: 203.0.113.4\n", "z: 203.0.113.4\n"
+    marked = f"<<<<<<< HEAD\n{ours}=======\n{theirs}>>>>>>> feature\n"
+    (tmp_path / LOCK_NAME).write_text(marked)
+    for found in (validate(load_tree(tmp_path))[1], allocate(load_tree(tmp_path))[1]):
+        [said] = found
+        assert (said.code, said.location.line) == ("conflict-markers", 1)
+        assert said.hint.startswith("decide which of the lines between the markers stay, and remove")
+    # What the hint says: keep all lines, those of the branch that is applied first, and allocate.
+    (tmp_path / LOCK_NAME).write_text(ours + theirs)
+    addresses, _ = assign(tmp_path, vip("a"), vip("z"))
+    assert addresses["a"] == "203.0.113.4"
+    assert list(validate(load_tree(tmp_path))[1]) == []

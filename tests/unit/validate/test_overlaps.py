@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPNetwork, IPRange
 
-from reconciler.validate.overlaps import overlapping
+from reconciler.validate.overlaps import overlapping, overlaps_before, overlaps_with
 from schemas.addresses import Interval, parse_cidr
 
 # Few and close, so that they do overlap.
@@ -43,6 +43,39 @@ def test_ranges(intervals: list[Interval]) -> None:
         (i, j) for i, j in itertools.combinations(range(len(sets)), 2) if not sets[i].isdisjoint(sets[j])
     }
     assert set(overlapping(intervals)) == naive
+
+
+@given(st.lists(RANGES, max_size=30))
+def test_each_pair_counts_once(intervals: list[Interval]) -> None:
+    """As many as the pairs, however few of them are named; and what is named does overlap."""
+    found = list(overlaps_before(intervals, most=2))
+    assert sum(overlap.count for overlap in found) == len(set(overlapping(intervals)))
+    assert len({overlap.index for overlap in found}) == len(found)
+    for overlap in found:
+        assert len(overlap.others) == min(overlap.count, 2)
+        assert all(intervals[overlap.index].overlaps(intervals[other]) for other in overlap.others)
+
+
+@given(st.lists(st.tuples(RANGES, st.sampled_from("abc")), max_size=30))
+def test_intervals_of_one_group_do_not_count_against_one_another(parts: list[tuple[Interval, str]]) -> None:
+    intervals, groups = [part for part, _ in parts], [group for _, group in parts]
+    found = list(overlaps_before(intervals, groups))
+    pairs = [pair for pair in overlapping(intervals) if groups[pair[0]] != groups[pair[1]]]
+    assert sum(overlap.count for overlap in found) == len(pairs)
+    assert all(groups[o.index] != groups[other] for o in found for other in o.others)
+
+
+@given(st.lists(RANGES, max_size=20), st.lists(RANGES, max_size=20))
+def test_one_kind_against_another(intervals: list[Interval], others: list[Interval]) -> None:
+    found = {overlap.index: overlap for overlap in overlaps_with(intervals, others, most=2)}
+    for index, interval in enumerate(intervals):
+        naive = {other for other, part in enumerate(others) if interval.overlaps(part)}
+        if not naive:
+            assert index not in found
+            continue
+        assert found[index].count == len(naive)
+        assert len(found[index].others) == min(len(naive), 2)
+        assert set(found[index].others) <= naive
 
 
 def test_twenty_thousand_networks_are_swept_at_once() -> None:

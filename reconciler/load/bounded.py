@@ -1,0 +1,21 @@
+"""A file of this machine, read up to a bound: its size does not tell how much comes out of a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reconciler.model.errors import SourceUnavailable
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """The whole content. Raises SourceUnavailable for a file of more than `most` bytes, and for one that
+    cannot be read."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SourceUnavailable(f"cannot read {path}: {reason}") from error
+    if len(content) > most:
+        raise SourceUnavailable(f"{path} has more than {most:,} bytes, which is the most that is read of it")
+    return content
