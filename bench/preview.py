@@ -13,9 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import git
+from git import Actor
 
 from bench.fabric import tunnel_file, tunnel_text, write_tree
+from reconciler.load.git import writable
 
 
 def write_repository(folder: Path, tunnels: int, changed: int) -> Path:
@@ -23,8 +24,8 @@ def write_repository(folder: Path, tunnels: int, changed: int) -> Path:
     tree = folder / "desired_state"
     tree.mkdir()
     write_tree(tree, tunnels)
-    with git.Repo.init(folder, initial_branch="main") as repository:
-        author = git.Actor("bench", "bench@localhost")
+    with writable(folder) as repository:
+        author = Actor("bench", "bench@localhost")
         repository.git.add("--all")
         repository.index.commit("all", author=author, committer=author)
         for number in range(0, tunnels, tunnels // changed):

@@ -28,6 +28,7 @@ from lab.verify import Report, cleartext_check, lost_in_flight, verify
 from reconciler.cli.main import main as tunnelwright
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load
+from reconciler.load.git import writable
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
@@ -118,12 +119,10 @@ class Demo:
         return ExitCode.OK if passed else ExitCode.INCOMPLETE
 
     def _prepare(self) -> Fabric:
-        import git  # noqa: PLC0415
-
         with suppress(FileNotFoundError):
             shutil.rmtree(WORK)
         shutil.copytree(TREE, self._tree)
-        self._git = git.Repo.init(self._repo, initial_branch="main")
+        self._git = writable(self._repo)
         with self._git.config_writer() as config:
             config.set_value("user", "name", "tunnelwright demo")
             config.set_value("user", "email", "demo@localhost")
@@ -189,7 +188,9 @@ class Demo:
             document["spec"].setdefault("ipsec", {})[FIELD] = VALUE
             editor.dump(document, path)
         self._commit(f"a-to-b: ESP {FIELD} {VALUE}")
-        self._say(self._git.git.show("--unified=1", "--format=%h %s", "HEAD"))
+        self._say(
+            self._git.git.show("--no-ext-diff", "--no-textconv", "--unified=1", "--format=%h %s", "HEAD")
+        )
         return validate(load(self._tree, "HEAD"))[0]
 
     def _apply_under_load(self, lab: Lab, fabric: Fabric, watch: Watch) -> None:

@@ -100,9 +100,17 @@ class SignatureSettings(Model):
         description='SSH keys that may sign: a file as ssh-keygen(1), "ALLOWED SIGNERS", describes it.',
         examples=["/etc/tunnelwright/signers"],
     )
+    revoked_signers: FilePath | None = Field(
+        default=None,
+        description=(
+            "SSH keys and certificates that may sign no more: their public keys, one a line, or a list as "
+            'ssh-keygen(1), "KEY REVOCATION LISTS", describes it.'
+        ),
+        examples=["/etc/tunnelwright/revoked"],
+    )
     keyring: FilePath | None = Field(
         default=None,
-        description="A GnuPG home: every key in it may sign.",
+        description="A GnuPG home: every key in it may sign, unless it has expired or was revoked.",
         examples=["/etc/tunnelwright/gnupg"],
     )
 
@@ -240,8 +248,9 @@ class ReconcileSettings(Model):
     signatures: SignatureSettings = Field(
         default_factory=SignatureSettings,
         description=(
-            "Whose commits count: the head of the branch has to be signed by one of these keys. With neither "
-            "of the two, every commit counts."
+            "Whose commits count: the head of the branch has to descend from the last good commit, and every "
+            "commit that is new since has to be signed by one of these keys. With neither `allowedSigners` "
+            "nor `keyring`, every commit counts."
         ),
         examples=[{"allowedSigners": "/etc/tunnelwright/signers"}],
     )

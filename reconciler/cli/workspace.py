@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from reconciler.routers.protocol import Router
     from reconciler.run import Connect
     from reconciler.secrets import SecretStore
+    from reconciler.service.mirror import Mirror
     from reconciler.service.settings import Effective
+    from schemas.settings import ReconcileSettings
 
 
 HISTORY = "history.db"
@@ -96,6 +98,16 @@ def open_history(config: Path | None, output: Output) -> History:
     from reconciler.history.store import History  # noqa: PLC0415
 
     return History(Path(service_settings(config, output).values.state).expanduser() / HISTORY)
+
+
+def mirror_of(settings: ReconcileSettings, progress: Callable[[str], None]) -> Mirror:
+    """The reconciler's copy of its repository; `progress` hears of transfers that take longer."""
+    from reconciler.load.git import Watch  # noqa: PLC0415
+    from reconciler.service.mirror import Mirror  # noqa: PLC0415
+
+    folder = Path(settings.state).expanduser() / "repository.git"
+    watch = Watch(progress=progress)
+    return Mirror(folder, settings.repository, settings.branch, settings.folder, watch)
 
 
 def secret_store(arguments: argparse.Namespace) -> SecretStore:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,9 @@ from sqlalchemy.engine import Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from reconciler.model.bounds import ACCEPTED_COMMITS
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.record import Result, RunRecord
+from reconciler.model.record import Acceptance, Result, RunRecord
 
 FORMAT = 1
 KEPT = 10_000
@@ -73,6 +74,14 @@ _counts = Table(
 )
 _told = Table(
     "told", _metadata, Column("listener", String, primary_key=True), Column("what", String, nullable=False)
+)
+_accepted = Table(
+    "accepted",
+    _metadata,
+    Column("commit", String, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("instead_of", String, nullable=False),
 )
 _FABRIC = ""
 """In place of a router: the whole."""
@@ -211,6 +220,23 @@ class History:
             found = connection.execute(delete(_bad).where(_bad.c.commit.startswith(commit, autoescape=True)))
         if not commit or found.rowcount == 0:
             raise TunnelwrightError(f"no commit {commit!r} is marked as bad")
+
+    def accepted(self) -> list[Acceptance]:
+        """Commits that counted or that an operator has accepted, the latest first."""
+        with self._begin() as connection:
+            rows = connection.execute(select(_accepted).order_by(_accepted.c.at.desc()))
+            return [
+                Acceptance(row.commit, datetime.fromisoformat(row.at), row.by, row.instead_of) for row in rows
+            ]
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Remember who has accepted a commit; what was said of it before is replaced."""
+        with self._begin() as connection:
+            values = asdict(acceptance) | {"at": acceptance.at.astimezone(UTC).isoformat()}
+            row = upsert(_accepted).values(**values)
+            connection.execute(row.on_conflict_do_update(index_elements=["commit"], set_=values))
+            kept = select(_accepted.c.commit).order_by(_accepted.c.at.desc()).limit(ACCEPTED_COMMITS)
+            connection.execute(delete(_accepted).where(_accepted.c.commit.not_in(kept)))
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:

@@ -114,7 +114,8 @@ class Loaded:
     """Name of the lock file of assigned VIP addresses, whether it exists or not."""
     lock: Mapping[str, LockEntry] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
-    """Texts of files that could not be read in full: what they define is not known."""
+    """Texts of files that could not be read in full: what they define is not known. An empty one stands for
+    files of which not even the text is known."""
     sealed: Mapping[str, Sealed] = field(default_factory=dict)
     """Files of encrypted keys, by their path from the folder of the desired state on."""
 
@@ -124,11 +125,11 @@ class Loaded:
         return self.source.commit
 
     def may_define(self, word: str) -> bool:
-        """True when a file that could not be read mentions the word, so that it may define it. Of files that
-        are too large to be searched for every word, any word may be in them."""
+        """True when a file that could not be read mentions the word, or may, so that it may define it. Files
+        that are too large to be searched for every word may define any."""
         if sum(map(len, self.unread)) > MOST_UNREAD:
             return True
-        return any(word in text for text in self.unread)
+        return any(not text or word in text for text in self.unread)
 
 
 def dotted(path: Path) -> str:

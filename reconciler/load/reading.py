@@ -13,42 +13,27 @@ from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from schemas.addresses import is_address
 
 LOCK_NAME = "vips.lock.yaml"
-SUFFIXES = (".yaml", ".yml")
-MAX_BYTES = 16 * 2**20
-"""Largest file that is read. 10,000 documents of the format in one file have 6 MB."""
-
-
-def is_read(name: str) -> bool:
-    """True for the names of files that are read: documents, what holds encrypted keys, and what may hold a
-    private key."""
-    return name.endswith(SUFFIXES) or is_sealed(name) or is_looked_at(name)
-
-
-def report_symbolic_link(name: str, found: Diagnostics) -> None:
-    """Refuse a link: to pass over one in silence could delete every tunnel that is behind it."""
-    found.error(
-        "symbolic-link",
-        Location(name),
-        "symbolic links are not followed: what they lead to may not be part of the revision",
-        hint="put the file itself here",
-    )
-
-
 Composed: TypeAlias = dict[tuple[str, bytes], tuple[list[Document], bool, tuple[Diagnostic, ...]]]
 """By name and content, which is all that composing depends on: the documents of a file, whether it was
 understood in full, and the findings."""
 
 
 def read(
-    files: Mapping[str, bytes], source: Source, found: Diagnostics, composed: Composed | None = None
+    files: Mapping[str, bytes],
+    source: Source,
+    found: Diagnostics,
+    composed: Composed | None = None,
+    *,
+    whole_tree: bool = True,
 ) -> Loaded:
-    """Compose every file, in the order of their names. `found` holds what finding them has reported;
-    `composed` is filled, and what is in it already is not composed again."""
+    """Compose every file, in the order of their names. `found` holds what finding them has reported, and
+    `whole_tree` is False when that has left files out; `composed` is filled, and what is in it already is
+    not composed again."""
     composed = {} if composed is None else composed
     lock_file = f"{source.subdir}/{LOCK_NAME}" if source.subdir else LOCK_NAME
     digest = hashlib.sha256()
     documents: list[Document] = []
-    unread: list[str] = []
+    unread: list[str] = [] if whole_tree else [""]
     lock: dict[str, LockEntry] = {}
     sealed: dict[str, Sealed] = {}
     for name in sorted(files):
@@ -59,12 +44,6 @@ def read(
             continue
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
-        if len(content) > MAX_BYTES:
-            found.error(
-                "file-too-large", Location(name), f"{len(content)} bytes; at most {MAX_BYTES} are read"
-            )
-            unread.append(content.decode(errors="replace"))
-            continue
         report_private(name, content, found)
         if is_sealed(name):
             sealed[name] = read_sealed(name, content, found)

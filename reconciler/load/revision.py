@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from reconciler.load.documents import Loaded, Source
-from reconciler.load.reading import Composed, is_read, read, report_symbolic_link
-from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.load.git import GitFailed, Repository, opened
+from reconciler.load.listing import Entry, Kind, chosen
+from reconciler.load.reading import Composed, read
+from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import SourceUnavailable
 
-if TYPE_CHECKING:
-    from git import Repo
-
-_SYMBOLIC_LINK = "120000"
-_SUBMODULE = "160000"
+_KINDS = {b"40000": Kind.FOLDER, b"040000": Kind.FOLDER, b"120000": Kind.LINK, b"160000": Kind.SUBMODULE}
 
 
 @contextmanager
-def _repository(folder: Path, what: str) -> Iterator[Repo]:
+def _repository(place: Path | Repository, what: str) -> Iterator[Repository]:
     """The repository that a folder lies in; whatever goes wrong in it is said of `what`."""
-    # Imported here: reading a working tree does not pay for it.
-    from git import GitCommandError, GitError, Repo  # noqa: PLC0415
-
     try:
-        with Repo(folder, search_parent_directories=True) as repository:
-            yield repository
-    except GitCommandError as error:
-        words = error.stderr.strip().removeprefix("stderr: ").strip("'")
-        raise SourceUnavailable(f"cannot read {what}: {words}") from error
-    except (GitError, ValueError, IndexError, OSError) as error:
-        raise SourceUnavailable(f"cannot read {what}: {str(error) or 'not a Git repository'}") from error
+        yield opened(place) if isinstance(place, Path) else place
+    except GitFailed as error:
+        raise SourceUnavailable(f"cannot read {what}: {error.message}", hint=error.hint) from error
+    except (ValueError, OSError) as error:
+        raise SourceUnavailable(f"cannot read {what}: {error}") from error
 
 
 def place_in_repository(folder: Path) -> str:
@@ -42,7 +35,7 @@ def place_in_repository(folder: Path) -> str:
     Raises SourceUnavailable.
     """
     with _repository(folder, str(folder)) as repository:
-        return _place(repository, folder).rstrip("/")
+        return repository.place(folder).rstrip("/")
 
 
 def default_base(repo: Path, head: str) -> str:
@@ -50,12 +43,10 @@ def default_base(repo: Path, head: str) -> str:
 
     Raises SourceUnavailable when there is none of them, or nothing in common.
     """
-    from git import GitCommandError  # noqa: PLC0415
-
     with _repository(repo, str(repo)) as repository:
         for branch in ("origin/HEAD", "origin/main", "main"):
-            with suppress(GitCommandError):
-                return str(repository.git.merge_base("--end-of-options", branch, head))
+            with suppress(GitFailed):
+                return repository.ask("merge-base", "--end-of-options", branch, head).decode().strip()
     raise SourceUnavailable(
         f"where {head} left the default branch is not known",
         hint="name it: --base REV. A shallow clone lacks it: fetch with all of its history",
@@ -63,7 +54,7 @@ def default_base(repo: Path, head: str) -> str:
 
 
 def load_revision(
-    repo: Path,
+    repo: Path | Repository,
     rev: str,
     subdir: str = "",
     *,
@@ -72,70 +63,44 @@ def load_revision(
 ) -> Loaded:
     """Read every document and every file of encrypted keys below `repo`/`subdir` as they are in one commit.
 
-    `repo` is a repository or a folder in one. File names in the result are relative to it, as those of
-    `load_tree` are. Revisions that are given one `composed` share the documents of files that are equal.
+    `repo` is a folder in a repository, or a repository that was opened already. File names in the result are
+    relative to it, as those of `load_tree` are. Revisions that are given one `composed` share the documents
+    of files that are equal.
     Raises SourceUnavailable when there is no repository, no such revision, or (unless `missing_is_empty`) no
     such folder in it.
     """
     subdir = subdir.strip("/").removeprefix("./")
     with _repository(repo, f"{rev} of {repo}") as repository:
-        commit = repository.git.rev_parse("--verify", "--end-of-options", f"{rev}^{{commit}}")
-        found = Diagnostics()
-        place = _place(repository, repo)
-        blobs = _blobs(repository, commit, place, subdir, found, missing_is_empty=missing_is_empty)
-        files = _contents(repository, blobs)
-    return read(files, Source(str(repo), subdir, commit), found, composed)
+        commit = repository.commit(rev)
+        path, place = (repo, repository.place(repo)) if isinstance(repo, Path) else (repo.git_dir, "")
+        return _load(repository, Source(str(path), subdir, commit), place, composed, missing_is_empty)
 
 
-def _place(repository: Repo, folder: Path) -> str:
-    """The folder's path in the repository, with a slash at its end; empty for the repository itself."""
-    root = repository.working_tree_dir
-    if root is None:
-        return ""
-    place = folder.resolve().relative_to(Path(root).resolve()).as_posix()
-    return "" if place == "." else f"{place}/"
-
-
-def _blobs(
-    repository: Repo, commit: str, place: str, subdir: str, found: Diagnostics, *, missing_is_empty: bool
-) -> dict[str, str]:
-    """File name -> blob id of each file to read.
-
-    Raises SourceUnavailable when the folder is not in the commit.
-    """
-    folder = place + (f"{subdir}/" if subdir else "")
-    listing = repository.git.ls_tree("-r", "-z", "--full-tree", commit, *(["--", folder] if folder else []))
-    if not listing and folder and not missing_is_empty:
+def _load(
+    repository: Repository, source: Source, place: str, composed: Composed | None, missing_is_empty: bool
+) -> Loaded:
+    commit = str(source.commit)
+    found = Diagnostics()
+    folder = place + (f"{source.subdir}/" if source.subdir else "")
+    entries = _entries(repository, commit, place, folder)
+    first = list(islice(entries, 1))
+    if folder and not first and not missing_is_empty:
         raise SourceUnavailable(f"{folder} is not a folder of {commit[:12]}")
-    blobs: dict[str, str] = {}
-    for line in listing.rstrip("\0").split("\0") if listing else ():
-        attributes, full_name = line.split("\t", 1)
-        mode, _, blob = attributes.split(" ")
-        name = full_name.removeprefix(place)
-        if any(part.startswith(".") for part in full_name.removeprefix(folder).split("/")):
-            continue
-        if mode == _SYMBOLIC_LINK:
-            report_symbolic_link(name, found)
-        elif mode == _SUBMODULE:
-            found.error("file-unreadable", Location(name), "a submodule is not part of the revision")
-        elif is_read(name):
-            blobs[name] = blob
-    return blobs
+    listed, whole = chosen(chain(first, entries), source.subdir, found)
+    blobs = list(dict.fromkeys(entry.handle for entry in listed.values()))
+    contents = dict(zip(blobs, repository.contents(blobs), strict=True))
+    files = {name: contents[entry.handle] for name, entry in listed.items()}
+    return read(files, source, found, composed, whole_tree=whole)
 
 
-def _contents(repository: Repo, blobs: dict[str, str]) -> dict[str, bytes]:
-    """All blobs in one `git cat-file --batch`: a request for each costs eight times as long."""
-    with tempfile.TemporaryFile() as requests:
-        requests.write("".join(f"{blob}\n" for blob in blobs.values()).encode())
-        requests.seek(0)
-        reply = repository.git.cat_file(
-            "--batch", istream=requests, stdout_as_string=False, strip_newline_in_stdout=False
-        )
-    files: dict[str, bytes] = {}
-    start = 0
-    for name in blobs:
-        header_end = reply.index(b"\n", start)
-        size = int(reply[start:header_end].rsplit(b" ", 1)[1])
-        files[name] = reply[header_end + 1 : header_end + 1 + size]
-        start = header_end + 1 + size + 1
-    return files
+def _entries(repository: Repository, commit: str, place: str, folder: str) -> Iterator[Entry]:
+    """Everything below `folder`, by names that begin after `place`."""
+    where = ("--", folder) if folder else ()
+    start = len(os.fsencode(place))
+    for item in repository.listed("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit, *where):
+        attributes, name = item.split(b"\t", 1)
+        mode, _, blob, size = attributes.split()
+        if len(name) <= len(os.fsencode(folder)):
+            continue  # the folder itself, and those that it stands in
+        kind = _KINDS.get(mode, Kind.FILE)
+        yield Entry(name[start:], kind, blob.decode(), int(size) if size.isdigit() else 0)

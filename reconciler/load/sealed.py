@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from reconciler.load.composer import compose
 from reconciler.load.documents import Sealed
-from reconciler.model.bounds import KIB, SEALED_FILE_BYTES
+from reconciler.model.bounds import SEALED_FILE_BYTES
 from reconciler.model.credentials import private_key
 from reconciler.model.diagnostic import Diagnostics, Location
 from schemas.keys import SEALED_BY_AGE, SEALED_BY_SOPS
@@ -26,8 +26,6 @@ _MAY_BE_PRIVATE = (
     ".secret",
 )
 """Endings of the names that people give to files of private keys; `id_ed25519` and `identity` have none."""
-_LOOKED_AT = 64 * KIB
-"""Bytes of such a file: the longest private key has some ten thousand."""
 _SOPS_VALUE = "ENC["
 _SOPS_METADATA = "sops"
 _HINT = "whoever can read the repository knows it: replace it on both ends, and take it out of the history"
@@ -45,7 +43,7 @@ def is_looked_at(name: str) -> bool:
 
 def report_private(name: str, content: bytes, found: Diagnostics) -> None:
     """Refuse a private key, wherever it is: that of an age identity, of SSH, OpenPGP or TLS."""
-    held = private_key(content[:_LOOKED_AT] if is_looked_at(name) else content)
+    held = private_key(content)
     if held is not None:
         what, place = held
         line, column = content.count(b"\n", 0, place) + 1, place - content.rfind(b"\n", 0, place)

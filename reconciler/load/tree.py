@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from reconciler.load.documents import Loaded, Source
-from reconciler.load.reading import is_read, read, report_symbolic_link
+from reconciler.load.git import GitFailed, Repository, found_above
+from reconciler.load.listing import Entry, Kind, chosen, printable
+from reconciler.load.reading import read
+from reconciler.model.bounds import FILE_BYTES, TREE_DEPTH
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
+
+_SUBMODULE = b"160000"
+_SKIPPED = b"S"
+"""The tag of files that a sparse checkout leaves out (git-ls-files(1), `-t`)."""
 
 
 def load_tree(path: Path, subdir: str = "") -> Loaded:
@@ -22,32 +30,108 @@ def load_tree(path: Path, subdir: str = "") -> Loaded:
     if not root.is_dir():
         raise SourceUnavailable(f"{root} is not a folder", hint="name the folder of the desired state")
     found = Diagnostics()
+    empty: list[bytes] = []
+    prefix = os.fsencode(f"{subdir}/") if subdir else b""
+    present = _entries(os.fsencode(root), prefix, found, empty)
+    if not subdir:
+        # The one `.git` that belongs here: that of the repository whose root was named.
+        present = (entry for entry in present if entry.name != b".git")
+    listed, whole = chosen(chain(present, _not_checked_out(root, prefix, empty)), subdir, found)
     files: dict[str, bytes] = {}
-    for entry, name in _entries(root, subdir, found):
+    for name, entry in listed.items():
         try:
-            files[name] = Path(entry).read_bytes()
+            files[name] = _content(entry)
         except OSError as error:
             found.error("file-unreadable", Location(name), f"cannot be read: {error.strerror}")
-    return read(files, Source(str(path), subdir), found)
+            whole = False
+    return read(files, Source(str(path), subdir), found, whole_tree=whole)
 
 
-def _entries(folder: Path, prefix: str, found: Diagnostics) -> Iterator[tuple[str, str]]:
-    """(path, reported name) of each file to read."""
+def _entries(
+    folder: bytes, prefix: bytes, found: Diagnostics, empty: list[bytes], depth: int = 0
+) -> Iterator[Entry]:
+    """Everything in a folder and below it; folders without anything in them are in `empty` as well."""
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        entries: list[os.DirEntry[bytes]] = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        found.error("file-unreadable", Location(prefix), f"cannot be listed: {error.strerror}")
+        where = Location(printable(prefix.rstrip(b"/")))
+        found.error("file-unreadable", where, f"cannot be listed: {error.strerror}")
         return
+    if not entries:
+        empty.append(prefix.rstrip(b"/"))
     for entry in entries:
-        name = f"{prefix}/{entry.name}" if prefix else entry.name
-        if entry.name.startswith("."):
-            continue
-        if entry.is_symlink():
-            report_symbolic_link(name, found)
-        elif entry.is_dir():
-            yield from _entries(folder / entry.name, name, found)
-        elif is_read(entry.name):
-            if entry.is_file():
-                yield entry.path, name
-            else:
-                found.error("file-unreadable", Location(name), "not a regular file")
+        name = prefix + entry.name
+        kind = _kind(entry)
+        size = entry.stat(follow_symlinks=False).st_size if kind is Kind.FILE else 0
+        yield Entry(name, kind, os.fsdecode(entry.path), size)
+        if kind is Kind.FOLDER and entry.name != b".git" and depth <= TREE_DEPTH:
+            yield from _entries(entry.path, name + b"/", found, empty, depth + 1)
+
+
+def _kind(entry: os.DirEntry[bytes]) -> Kind:
+    if entry.is_symlink():
+        return Kind.LINK
+    if entry.is_dir():
+        return Kind.FOLDER
+    return Kind.FILE if entry.is_file() else Kind.OTHER
+
+
+def _content(entry: Entry) -> bytes:
+    """A file as it was listed. Raises OSError, also for one that is another now."""
+    # Without waiting for whoever writes into a pipe that has taken the file's place.
+    descriptor = os.open(entry.handle, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        content = os.read(descriptor, entry.size + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) != entry.size:
+        raise OSError(0, "it changed meanwhile")
+    return content
+
+
+def _not_checked_out(root: Path, prefix: bytes, empty: list[bytes]) -> Iterator[Entry]:
+    """What the repository has in the folder `root` and the working tree has not: submodules, of which an
+    empty folder is all that is there, and what a sparse checkout leaves out. To pass over it would delete
+    every tunnel in it. Git is asked only when there is a sign of either."""
+    try:
+        repository = found_above(root)
+        if repository is not None:
+            yield from _of_index(repository, root, prefix, empty)
+            return
+    except GitFailed:
+        # No repository that Git could be asked about, as in the copy of a linked working tree.
+        pass
+    for place in (here := root.resolve(), *here.parents):
+        if (modules := place / ".gitmodules").is_file():
+            paths = _paths(modules)
+            for name in empty:
+                folder = here / os.fsdecode(name.removeprefix(prefix))
+                if os.fsencode(folder.relative_to(place)) in paths:
+                    yield Entry(name, Kind.SUBMODULE, "")
+            return
+
+
+def _of_index(repository: Repository, root: Path, prefix: bytes, empty: list[bytes]) -> Iterator[Entry]:
+    sparse = repository.git_dir / "info" / "sparse-checkout"
+    if not empty and not sparse.exists():
+        return
+    place = repository.place(root)
+    for item in repository.listed("ls-files", "-z", "-t", "--stage", "--", place or "."):
+        attributes, name = item.split(b"\t", 1)
+        tag, mode, _ = attributes.split(b" ", 2)
+        if mode == _SUBMODULE or tag == _SKIPPED:
+            kind = Kind.SUBMODULE if mode == _SUBMODULE else Kind.ABSENT
+            yield Entry(prefix + name.removeprefix(os.fsencode(place)), kind, "")
+
+
+def _paths(modules: Path) -> set[bytes]:
+    """The folders of the submodules that a `.gitmodules` names (gitmodules(5))."""
+    try:
+        with modules.open("rb") as file:
+            lines = file.read(FILE_BYTES).splitlines()
+    except OSError:
+        return set()
+    pairs = (line.partition(b"=") for line in lines)
+    return {
+        value.strip().strip(b'"').rstrip(b"/") for key, _, value in pairs if key.strip().lower() == b"path"
+    }

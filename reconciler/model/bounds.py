@@ -102,3 +102,44 @@ another could make billions. 10,000 connections have 400,000."""
 SWANCTL_DEPTH: Final = 64
 """Sections of swanctl.conf inside one another and inheriting from one another, all in all. A child of a
 connection that inherits has 5."""
+
+# Git and what is read of a tree
+
+TREE_ENTRIES: Final = 200_000
+"""Files and folders of one tree. 10,000 tunnels with a file each are 10,000; a listing of this many takes a
+second and 100 MB.
+"""
+TREE_DEPTH: Final = 64
+"""Folders inside each other. People use five; each costs a level of recursion."""
+FILE_BYTES: Final = 16 * MIB
+"""One file of the tree. 10,000 documents of the format in one file have 6 MB."""
+LOOKED_AT_BYTES: Final = 64 * KIB
+"""A file that is looked at only for a private key, of which the longest has some ten thousand bytes."""
+TREE_BYTES: Final = 256 * MIB
+"""All files of a tree that are read, together: sixteen of the largest."""
+LISTING_BYTES: Final = 128 * MIB
+"""What Git lists of a tree: its largest number of entries with paths of 600 bytes each."""
+GIT_ANSWER: Final = 16 * MIB
+"""What Git answers to a question that is no listing: names of commits, one commit."""
+GIT_WORDS: Final = 4 * KIB
+"""What is kept of a child's standard error, the end of it: the sentence that says why it ended."""
+GIT_SECONDS: Final = 120.0
+"""One question to a repository on this machine; the largest listing takes two seconds from a cold disk."""
+GIT_FILE: Final = 4 * KIB
+"""A `.git` that is a file: one path."""
+FETCH_STALL: Final = 60.0
+"""Seconds in which a remote has to send something that Git tells of: it does so every second while bytes
+come, and a busy server needs a while to count what it will send.
+"""
+FETCH_SECONDS: Final = 6 * 3600.0
+"""One transfer in all, so that a remote that dribbles is given up in the end: 4 GiB at 1.6 Mbit/s."""
+FETCH_BYTES: Final = 4096 * MIB
+"""One transfer in all. A repository of desired state has megabytes; the disk is shared with the history."""
+SIGNED_COMMITS: Final = 1_000
+"""Commits that are new since the last good one, each of which costs two runs of ssh-keygen (15 ms)."""
+COMMIT_BYTES: Final = 1 * MIB
+"""One commit object: header, signature and message."""
+VERIFY_SECONDS: Final = 30.0
+"""ssh-keygen or gpg with one signature; the bound is for a key agent or a lock that never answers."""
+ACCEPTED_COMMITS: Final = 10_000
+"""Commits that were accepted, of which the history remembers by whom and when; older ones go."""

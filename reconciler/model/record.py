@@ -63,3 +63,19 @@ class RunRecord:
             "message": self.message,
             "repeats": self.repeats,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """That a commit counts: because of its signature, or because an operator says so. The time is in UTC."""
+
+    commit: str
+    at: datetime
+    by: str
+    """Who signed it, or `user@host` of the operator."""
+    instead_of: str = ""
+    """Of what an operator accepts: the last good commit at that time, from which this one does not descend.
+    Empty where a signature was the reason."""
+
+    def __str__(self) -> str:
+        return f"{self.commit[:12]} was accepted by {self.by} at {self.at:%Y-%m-%d %H:%M:%SZ}"

@@ -47,7 +47,7 @@ class Check:
     effective: Effective
     mirror: Mirror
     store: SecretStore
-    trust: Callable[[str], None]
+    trust: Callable[[str], object]
     """Raises for a commit that does not count."""
     history: Path
     found: Diagnostics
@@ -86,6 +86,9 @@ class Check:
         if signatures.allowed_signers is not None:
             with self._blamed("file-unusable", ("signatures", "allowedSigners")):
                 _check_trusted(Path(signatures.allowed_signers).expanduser(), Path.read_bytes)
+        if signatures.revoked_signers is not None:
+            with self._blamed("file-unusable", ("signatures", "revokedSigners")):
+                _check_trusted(Path(signatures.revoked_signers).expanduser(), Path.read_bytes)
         if signatures.keyring is not None:
             with self._blamed("file-unusable", ("signatures", "keyring")):
                 _check_trusted(Path(signatures.keyring).expanduser(), os.listdir)

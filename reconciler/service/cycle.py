@@ -41,6 +41,8 @@ from reconciler.service.account import Account
 from reconciler.service.meanwhile import ask
 from reconciler.service.mirror import Mirror
 from reconciler.service.seen import Seen
+from reconciler.service.signatures import Signers
+from reconciler.service.trust import Trust
 from reconciler.validate import validate
 from reconciler.verify import installed
 
@@ -52,19 +54,24 @@ _MOST_DIAGNOSTICS = 100
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What a run needs from outside. `trust` raises for a commit that does not count."""
+    """What a run needs from outside. Without `signers` every commit counts."""
 
     mirror: Mirror
     history: History
     store: SecretStore
     connector: Callable[[Fabric], Connect]
-    trust: Callable[[str], None] = lambda _: None
+    signers: Signers | None = None
     parallelism: int = 10
     patience: float = 10.0
     rollback: bool = True
     progress: Progress = lambda _: None
     stopping: Callable[[], bool] = lambda: False
     saw: Callable[[Seen], None] = lambda _: None
+
+    @property
+    def trust(self) -> Trust:
+        """Which commits count."""
+        return Trust(self.mirror, self.history, self.signers, self.stopping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,11 @@ def _sentence(error: TunnelwrightError) -> str:
 def _choose(wiring: Wiring, head: str, account: Account) -> _Wanted:
     """The head of the branch; the last good commit when the head is refused, which is told."""
     try:
+        try:
+            note = wiring.trust.check_head(head)
+        except TunnelwrightError as error:
+            raise _Refused(_sentence(error)) from error
+        account.notes += [note] if note else []
         return _wanted(wiring, head, account)
     except _Refused as refused:
         good = wiring.history.good()
@@ -131,7 +143,7 @@ def _wanted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
     """Raises _Refused for a commit that is not trusted, not valid, whose keys are not there, or that was
     taken back before."""
     try:
-        wiring.trust(commit)
+        wiring.trust.check_known(commit)
         loaded = wiring.mirror.load(commit)
     except TunnelwrightError as error:
         raise _Refused(_sentence(error)) from error

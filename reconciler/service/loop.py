@@ -17,6 +17,7 @@ from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.routers.protocol import Router
 from reconciler.run import Connect
 from reconciler.service.cycle import Wiring, reconcile
+from reconciler.service.mirror import FetchStopped
 from reconciler.service.schedule import Absent, retry_after, spread
 
 Tell = Callable[[RunRecord], None]
@@ -59,7 +60,10 @@ class Service:
         note = ""
         started = datetime.now(UTC)
         try:
-            head = self.wiring.mirror.fetch()
+            head = self.wiring.mirror.fetch(self._stop.is_set)
+        except FetchStopped as error:
+            record = RunRecord(started, datetime.now(UTC), trigger, "", "", Result.STOPPED, error.message)
+            return self._told(record)
         except SourceUnavailable as error:
             # What was fetched last stays desired: an absent remote is no reason to let routers drift.
             note, head = error.message, _known_head(self.wiring)
@@ -75,6 +79,9 @@ class Service:
             ended = Result.INCOMPLETE if record.result in _SETTLED else record.result
             message = "; ".join(part for part in (note, record.message) if part)
             record = replace(record, result=ended, message=message)
+        return self._told(record)
+
+    def _told(self, record: RunRecord) -> RunRecord:
         record = replace(record, id=self.wiring.history.add(record))
         self.tell(record)
         return record

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO
 
 from reconciler.load import Loaded, load_revision
-from reconciler.model.errors import SourceUnavailable, TunnelwrightError
+from reconciler.load.child import never
+from reconciler.load.git import GitFailed, GitStopped, Repository, Watch, initialised
+from reconciler.model.bounds import COMMIT_BYTES
+from reconciler.model.errors import SourceUnavailable
 
-if TYPE_CHECKING:
-    from git import Repo
-
-_PATIENCE = 60.0
-"""Seconds that the remote has for one fetch."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
+_GOOD = "refs/tunnelwright/good"
+_PEEKED = "refs/tunnelwright/peeked"
+_STEPS = ("--deepen=100", "--deepen=1000", "--deepen=10000", "--unshallow")
+"""How what is older than the first transfer is brought: each step that ended stays here."""
+_TURN_FILE = "tunnelwright.turn"
+_HOUR = 3600.0
+_TURN = 60.0
+"""Seconds that a fetch waits for another process that fetches into the same folder."""
 
 
-class CommitNotTrusted(TunnelwrightError):
-    """The commit is not signed by anyone who may."""
+class FetchStopped(SourceUnavailable):
+    """The process is to end, so the transfer was ended."""
 
 
 def without_credentials(text: str) -> str:
@@ -33,109 +40,154 @@ def without_credentials(text: str) -> str:
 
 class Mirror:
     """A bare repository in the reconciler's own folder. The branch is followed even when it is rewritten:
-    what is there is what is desired."""
+    whether its head counts is decided elsewhere (`trust.py`).
 
-    def __init__(self, folder: Path, remote: str, branch: str, subdir: str) -> None:
+    Git keeps nothing of a transfer that broke off. So the first one brings the newest commit alone, which is
+    all that is planned from; what is older comes when somebody needs it, in steps of which each stays.
+    """
+
+    def __init__(
+        self, folder: Path, remote: str, branch: str, subdir: str, watch: Watch | None = None
+    ) -> None:
         self._folder = folder
         self._remote = remote
         self._branch = branch
         self._subdir = subdir
+        self._watch = Watch() if watch is None else watch
 
-    def fetch(self) -> str:
+    def fetch(self, stopping: Callable[[], bool] = never) -> str:
         """Bring the branch here; the id of its commit.
 
-        Raises SourceUnavailable when the remote does not answer, or has no such branch.
+        Raises SourceUnavailable when the remote does not answer, or has no such branch; FetchStopped once
+        `stopping` says so.
         """
-        return self._fetch(f"refs/heads/{self._branch}")
+        return self._fetch(f"refs/heads/{self._branch}", stopping)
 
     def peek(self) -> str:
         """As `fetch`, but what was fetched last stays `head`: a service that runs beside does not notice."""
-        return self._fetch("refs/tunnelwright/peeked")
-
-    def _fetch(self, ref: str) -> str:
-        with self._repository("fetch") as repository:
-            repository.git.fetch(
-                "--quiet",
-                "--no-tags",
-                "--no-write-fetch-head",
-                "--prune",
-                "--end-of-options",
-                self._remote,
-                f"+refs/heads/{self._branch}:{ref}",
-                kill_after_timeout=_PATIENCE,
-            )
-            return str(repository.git.rev_parse("--verify", ref))
+        return self._fetch(_PEEKED, never)
 
     def head(self) -> str:
         """The commit that the last fetch has brought; empty before the first."""
         with self._repository("read") as repository:
-            return next((ref.commit.hexsha for ref in repository.heads if ref.name == self._branch), "")
+            ref = f"refs/heads/{self._branch}"
+            return repository.commit(ref) if repository.has(ref) else ""
 
     def keep(self, commit: str) -> None:
         """See that a commit stays here when the branch is rewritten without it."""
         with self._repository("keep") as repository:
-            repository.git.update_ref("refs/tunnelwright/good", commit)
+            repository.ask("update-ref", _GOOD, commit)
+
+    def kept(self) -> str:
+        """The commit that was kept last; empty for none."""
+        with self._repository("read") as repository:
+            return repository.commit(_GOOD) if repository.has(_GOOD) else ""
+
+    def find(self, rev: str) -> str:
+        """The full id of a commit that is here. Raises SourceUnavailable."""
+        with self._repository("read") as repository:
+            return repository.commit(rev)
 
     def load(self, commit: str) -> Loaded:
         """The documents of a commit.
 
         Raises SourceUnavailable when it is not here (any more), or has no such folder.
         """
-        return load_revision(self._folder, commit, self._subdir)
+        with self._repository("read") as repository:
+            return load_revision(repository, commit, self._subdir)
 
-    def check_signature(self, commit: str, allowed_signers: Path | None, keyring: Path | None) -> None:
-        """Raise CommitNotTrusted unless the commit is signed by an SSH key of `allowed_signers`
-        (ssh-keygen(1), "ALLOWED SIGNERS") or by an OpenPGP key of the GnuPG home `keyring`."""
-        from git import GitCommandError  # noqa: PLC0415
+    def descends(self, commit: str, from_: str, stopping: Callable[[], bool] = never) -> bool:
+        """Whether a commit is another one, or has it among its ancestors. False also when that is not here.
 
-        with tempfile.TemporaryDirectory() as nobody, self._repository("verify") as repository:
-            # Without these git would ask the user's own keyring.
-            signers = os.devnull if allowed_signers is None else str(allowed_signers)
-            home = nobody if keyring is None else str(keyring)
-            try:
-                with repository.git.custom_environment(GNUPGHOME=home):
-                    repository.git.execute(
-                        ["git", "-c", f"gpg.ssh.allowedSignersFile={signers}", "verify-commit", commit],
-                        kill_after_timeout=_PATIENCE,
-                    )
-            except GitCommandError as error:
-                raise CommitNotTrusted(
-                    f"the commit {commit[:12]} is not signed by anyone who may: {_words(error.stderr)}"
-                ) from error
+        Raises SourceUnavailable when history has to be fetched to know, and cannot be.
+        """
+        with self._repository("read") as repository:
+            if not repository.is_ancestor(from_, commit) and repository.is_shallow():
+                self._complete(stopping)
+            return repository.is_ancestor(from_, commit)
+
+    def between(self, old: str, new: str, most: int, stopping: Callable[[], bool] = never) -> list[str]:
+        """The commits that `new` has among its ancestors and `old` has not, by whichever parent: `new`
+        itself first, and no more than `most` of them.
+
+        Raises SourceUnavailable when history has to be fetched to know, and cannot be.
+        """
+        with self._repository("read") as repository:
+            # Where history was cut, what a merge brought from before the cut looks new.
+            if repository.is_shallow() and repository.has_merges(old, new):
+                self._complete(stopping)
+            return repository.between(old, new, most)
+
+    def raw(self, commit: str) -> bytes:
+        """A commit as it is signed: headers, signature, message."""
+        with self._repository("read") as repository:
+            return repository.ask("cat-file", "commit", commit, most=COMMIT_BYTES)
+
+    def _fetch(self, ref: str, stopping: Callable[[], bool]) -> str:
+        with self._repository("fetch") as repository, self._alone(stopping):
+            depth = () if repository.has(ref) else ("--depth=1",)
+            self._transfer(repository, f"+refs/heads/{self._branch}:{ref}", *depth, stopping=stopping)
+            return repository.commit(ref)
+
+    def _complete(self, stopping: Callable[[], bool]) -> None:
+        """Bring what is older than what the first transfer brought."""
+        with self._repository("fetch") as repository, self._alone(stopping):
+            for step in _STEPS:
+                if not repository.is_shallow():
+                    return
+                self._transfer(repository, f"+refs/heads/{self._branch}:{_PEEKED}", step, stopping=stopping)
+
+    def _transfer(
+        self, repository: Repository, refspec: str, *options: str, stopping: Callable[[], bool]
+    ) -> None:
+        repository.fetch(self._remote, refspec, *options, watch=replace(self._watch, stopping=stopping))
 
     @contextmanager
-    def _repository(self, operation: str) -> Iterator[Repo]:
-        from git import GitCommandError, GitError  # noqa: PLC0415
-
-        # Nobody is there to be asked for a password.
-        ssh = os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
+    def _repository(self, operation: str) -> Iterator[Repository]:
+        where = f"{operation} of {without_credentials(self._remote)}, branch {self._branch}"
         try:
-            with (
-                self._open() as repository,
-                repository.git.custom_environment(GIT_TERMINAL_PROMPT="0", GIT_SSH_COMMAND=ssh),
-            ):
-                yield repository
-        except GitCommandError as error:
-            where = f"{without_credentials(self._remote)}, branch {self._branch}"
-            raise SourceUnavailable(f"{operation} of {where}: {_words(error.stderr)}") from error
-        except (GitError, ValueError, OSError) as error:
+            yield self._open()
+        except GitStopped as error:
+            raise FetchStopped(f"{where}: {error.message}") from error
+        except GitFailed as error:
+            raise SourceUnavailable(f"{where}: {without_credentials(error.message)}") from error
+        except OSError as error:
             raise SourceUnavailable(f"cannot use {self._folder}: {error}") from error
 
-    def _open(self) -> Repo:
+    def _open(self) -> Repository:
         """The copy; one that is damaged is made anew, since the remote has all of it."""
-        from git import InvalidGitRepositoryError, NoSuchPathError, Repo  # noqa: PLC0415
-
-        try:
-            return Repo(self._folder)
-        except NoSuchPathError:
-            pass
-        except InvalidGitRepositoryError:
+        if all((self._folder / name).exists() for name in ("HEAD", "objects", "refs")):
+            return Repository(self._folder)
+        if self._folder.exists():
             shutil.rmtree(self._folder)
-        self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Repo.init(self._folder, mkdir=True, bare=True, initial_branch=self._branch)
+        return initialised(self._folder, self._branch)
+
+    @contextmanager
+    def _alone(self, stopping: Callable[[], bool]) -> Iterator[None]:
+        """Nobody else fetches meanwhile; so what a killed fetch has left unfinished can be removed: its
+        locks would end every fetch to come, and its packs fill the disk."""
+        with (self._folder / _TURN_FILE).open("w") as turn:
+            deadline = time.monotonic() + _TURN
+            while not _is_taken(turn):
+                if stopping():
+                    raise FetchStopped("stopped on request")
+                if time.monotonic() > deadline:
+                    raise SourceUnavailable(f"another process fetches into {self._folder}")
+                time.sleep(0.1)
+            for pattern in ("*.lock", "refs/**/*.lock"):
+                for left in self._folder.glob(pattern):
+                    left.unlink(missing_ok=True)
+            for left in self._folder.glob("objects/pack/tmp_*"):
+                # A repack in the background has such files too, and ends within the hour.
+                with suppress(OSError):
+                    if left.stat().st_mtime < time.time() - _HOUR:
+                        left.unlink()
+            yield
 
 
-def _words(stderr: str) -> str:
-    """The last line that git said, without what it may say of credentials."""
-    lines = stderr.strip().removeprefix("stderr: ").strip("' \n").splitlines()
-    return without_credentials(lines[-1].strip()) if lines else "no answer"
+def _is_taken(turn: IO[str]) -> bool:
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

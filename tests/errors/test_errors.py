@@ -26,6 +26,8 @@ CASES = sorted(path for path in FOLDER.iterdir() if path.is_dir() and not path.n
 # What a folder of files cannot show: tests/unit/load and tests/unit/validate do.
 ELSEWHERE = {
     "document-too-large",
+    "embedded-repository",
+    "file-name",
     "file-too-large",
     "file-unreadable",
     "range-exhausted",
@@ -33,6 +35,7 @@ ELSEWHERE = {
     "too-many-findings",
     "too-many-pairs",
     "yaml-too-large",
+    "tree-too-large",
 }
 
 

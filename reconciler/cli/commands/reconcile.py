@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from reconciler.service.cycle import Wiring
     from reconciler.service.loop import Service
     from reconciler.service.metrics import Metrics
-    from reconciler.service.mirror import Mirror
     from reconciler.service.settings import Effective
+    from reconciler.service.signatures import Signers
     from reconciler.service.web import WebServer
     from schemas.settings import ReconcileSettings
 
@@ -118,22 +117,28 @@ def _warn(text: str) -> None:
     sys.stderr.write(f"warning: {text}\n")
 
 
+def _tell_progress(text: str) -> None:
+    sys.stderr.write(f"fetch: {text}\n")
+
+
 def _check(effective: Effective, output: Output) -> ExitCode:
-    from reconciler.cli.workspace import HISTORY  # noqa: PLC0415
+    from reconciler.cli.workspace import HISTORY, mirror_of  # noqa: PLC0415
     from reconciler.model.diagnostic import Diagnostics, reported  # noqa: PLC0415
     from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
     from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
     from reconciler.report.settings_text import setting_lines, setting_objects  # noqa: PLC0415
     from reconciler.service.check import Check  # noqa: PLC0415
+    from reconciler.service.trust import check_signature  # noqa: PLC0415
 
     settings = effective.values
     said = effective.said()
     output.lines(setting_lines(said))
     output.objects(setting_objects(said))
     found = Diagnostics()
-    mirror = _mirror(settings)
+    mirror = mirror_of(settings, _tell_progress)
     history = Path(settings.state).expanduser() / HISTORY
-    check = Check(effective, mirror, _store(settings), _trust(settings, mirror), history, found)
+    trust = partial(check_signature, mirror, _signers(settings))
+    check = Check(effective, mirror, _store(settings), trust, history, found)
     ready = check.run()
     shown = reported(found)
     output.lines(diagnostic_lines(shown), sys.stderr)
@@ -145,13 +150,6 @@ def _check(effective: Effective, output: Output) -> ExitCode:
     return ExitCode.OK
 
 
-def _mirror(settings: ReconcileSettings) -> Mirror:
-    from reconciler.service.mirror import Mirror  # noqa: PLC0415
-
-    folder = Path(settings.state).expanduser() / "repository.git"
-    return Mirror(folder, settings.repository, settings.branch, settings.folder)
-
-
 def _store(settings: ReconcileSettings) -> SecretStore:
     from reconciler.secrets import Allowed, SecretStore, default_folder  # noqa: PLC0415
 
@@ -160,31 +158,31 @@ def _store(settings: ReconcileSettings) -> SecretStore:
     return SecretStore(folder, allowed=said)
 
 
-def _trust(settings: ReconcileSettings, mirror: Mirror) -> Callable[[str], None]:
-    signers, keyring = (
+def _signers(settings: ReconcileSettings) -> Signers | None:
+    from reconciler.service.signatures import Signers  # noqa: PLC0415
+
+    allowed, revoked, keyring = (
         None if path is None else Path(path).expanduser()
-        for path in (settings.signatures.allowed_signers, settings.signatures.keyring)
+        for path in (
+            settings.signatures.allowed_signers,
+            settings.signatures.revoked_signers,
+            settings.signatures.keyring,
+        )
     )
-
-    def trust(commit: str) -> None:
-        if signers is not None or keyring is not None:
-            mirror.check_signature(commit, signers, keyring)
-
-    return trust
+    return None if allowed is None and keyring is None else Signers(allowed, revoked, keyring)
 
 
 def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
-    from reconciler.cli.workspace import HISTORY, connector  # noqa: PLC0415
+    from reconciler.cli.workspace import HISTORY, connector, mirror_of  # noqa: PLC0415
     from reconciler.history.store import History  # noqa: PLC0415
     from reconciler.service.cycle import Wiring  # noqa: PLC0415
 
-    mirror = _mirror(settings)
     return Wiring(
-        mirror=mirror,
+        mirror=mirror_of(settings, _tell_progress),
         history=History(Path(settings.state).expanduser() / HISTORY),
         store=_store(settings),
         connector=lambda fabric: connector(fabric, lab),
-        trust=_trust(settings, mirror),
+        signers=_signers(settings),
         parallelism=settings.parallelism,
         patience=settings.wait,
         rollback=settings.rollback,

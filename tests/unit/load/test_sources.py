@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from git import Actor, Repo
+from git import Repo
 
-from reconciler.load import Composed, Loaded, load_revision, load_tree
-from reconciler.load.reading import MAX_BYTES
+from reconciler.load import Composed, Loaded, listing, load_revision, load_tree, tree
+from reconciler.load.git import Repository
+from reconciler.load.listing import printable
+from reconciler.model import bounds
 from reconciler.model.diagnostic import Location
 from reconciler.model.errors import SourceUnavailable
-
-AUTHOR = Actor("Test", "test@example.com")
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -25,11 +27,19 @@ def write(root: Path, files: dict[str, str]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def run_git(folder: Path, *words: str) -> None:
+    command = ["git", "-C", str(folder), "-c", "protocol.file.allow=always", *words]
+    subprocess.run(command, check=True, capture_output=True)
+
+
 def commit(root: Path) -> str:
     """All of a folder as one commit."""
     with Repo.init(root) as repository:
         repository.git.add(all=True)
-        return repository.index.commit("A change", author=AUTHOR, committer=AUTHOR).hexsha
+        # GitPython's own index has no names that are not UTF-8.
+        who = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+        run_git(root, *who, "commit", "--quiet", "--no-gpg-sign", "--message", "A change")
+        return str(repository.git.rev_parse("HEAD"))
 
 
 FILES = {
@@ -65,7 +75,11 @@ def test_revisions_share_the_documents_of_equal_files_and_nothing_else(tmp_path:
     assert before["fabric/é ü.yaml"] is after["fabric/é ü.yaml"]
     assert after["fabric/c.yaml"].locate().file == "fabric/c.yaml"
     assert after["fabric/b/two.yml"].data == {"a": 5}
-    assert {item.code for item in together[1].diagnostics} == {"yaml-duplicate-key", "yaml-syntax"}
+    assert {item.code for item in together[1].diagnostics} == {
+        "file-hidden",
+        "yaml-duplicate-key",
+        "yaml-syntax",
+    }
 
 
 def test_a_tree_is_read_in_order_of_names(tmp_path: Path) -> None:
@@ -77,7 +91,10 @@ def test_a_tree_is_read_in_order_of_names(tmp_path: Path) -> None:
         ("fabric/b/two.yml", 1, {"a": 3}),
         ("fabric/é ü.yaml", 0, {"a": 4}),
     ]
-    assert loaded.diagnostics == ()
+    assert [(item.severity, item.code, item.location.file) for item in loaded.diagnostics] == [
+        ("warning", "file-hidden", "fabric/.hidden.yaml"),
+        ("warning", "file-hidden", "fabric/.hidden/x.yaml"),
+    ]
     assert loaded.revision is None
     assert loaded.lock["one"].address == "203.0.113.1"
     assert loaded.lock["one"].location == Location("fabric/vips.lock.yaml", 1, 6)
@@ -97,14 +114,15 @@ def test_a_revision_reads_as_the_tree_it_was(tmp_path: Path, folder: str, subdir
         (d.file, d.index, d.data) for d in tree.documents
     ]
     assert revision.revision == head
+    assert revision.diagnostics == tree.diagnostics
     assert load_tree(tmp_path / folder, subdir).digest != tree.digest
 
 
-def test_a_bare_repository_is_read_too(tmp_path: Path) -> None:
+def test_a_bare_repository_that_was_opened_is_read_too(tmp_path: Path) -> None:
     write(tmp_path / "work", {"fabric/a.yaml": "a: 1\n"})
     head = commit(tmp_path / "work")
     Repo.clone_from(str(tmp_path / "work"), str(tmp_path / "bare.git"), bare=True).close()
-    assert len(load_revision(tmp_path / "bare.git", head, "fabric").documents) == 1
+    assert len(load_revision(Repository(tmp_path / "bare.git"), head, "fabric").documents) == 1
 
 
 def test_the_digest_sees_names_and_bytes(tmp_path: Path) -> None:
@@ -155,18 +173,178 @@ def test_what_is_no_regular_file_is_unreadable(tmp_path: Path) -> None:
     assert [item.code for item in load_tree(tmp_path).diagnostics] == ["file-unreadable"]
 
 
-def test_a_submodule_is_unreadable(tmp_path: Path) -> None:
-    write(tmp_path / "inner", {"a.yaml": "a: 1\n"})
-    commit(tmp_path / "inner")
-    with Repo.init(tmp_path) as repository:
-        repository.git.add("inner")
-        repository.index.commit("A submodule", author=AUTHOR, committer=AUTHOR)
-    assert [item.code for item in load_revision(tmp_path, "HEAD").diagnostics] == ["file-unreadable"]
+def codes(loaded: Loaded) -> list[tuple[str, str]]:
+    return [(item.code, item.location.file) for item in loaded.diagnostics]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone whose submodule, which holds tunnels of a partner, was not checked out."""
+    write(tmp_path / "sub", {"tunnel.yaml": "a: 1\n"})
+    commit(tmp_path / "sub")
+    write(tmp_path / "super", {"tree/a.yaml": "a: 2\n"})
+    with Repo.init(tmp_path / "super"):
+        run_git(tmp_path / "super", "submodule", "add", f"file://{tmp_path}/sub", "tree/partners")
+    commit(tmp_path / "super")
+    run_git(tmp_path, "clone", "super", "clone")
+    assert not list((tmp_path / "clone" / "tree" / "partners").iterdir())
+    return tmp_path / "clone"
+
+
+@pytest.mark.parametrize(("folder", "subdir", "name"), [("tree", "", ""), (".", "tree", "tree/")])
+def test_a_submodule_is_refused_by_both_whether_it_is_there_or_not(
+    clone: Path, folder: str, subdir: str, name: str
+) -> None:
+    refused = [("file-unreadable", f"{name}partners")]
+    assert codes(load_revision(clone / folder, "HEAD", subdir)) == refused
+    assert codes(load_tree(clone / folder, subdir)) == refused
+    run_git(clone, "submodule", "update", "--init")
+    assert codes(load_tree(clone / folder, subdir)) == [("embedded-repository", f"{name}partners/.git")]
+
+
+def test_a_submodule_is_refused_where_there_is_no_repository(clone: Path) -> None:
+    shutil.rmtree(clone / ".git")
+    assert codes(load_tree(clone / "tree")) == [("file-unreadable", "partners")]
+    (clone / ".gitmodules").unlink()
+    assert codes(load_tree(clone / "tree")) == [], "nothing says that the folder is more than empty"
+
+
+def test_an_empty_folder_is_none_of_another_repository(clone: Path) -> None:
+    (clone / "tree" / "partners").rmdir()
+    run_git(clone, "rm", "-q", "--cached", "tree/partners")
+    (clone / "tree" / "empty").mkdir()
+    assert codes(load_tree(clone / "tree")) == []
+
+
+def test_what_a_sparse_checkout_leaves_out_is_missed(tmp_path: Path) -> None:
+    write(tmp_path, {"tree/a.yaml": "a: 1\n", "tree/far/b.yaml": "a: 2\n", "tree/far/README": "x"})
+    commit(tmp_path)
+    run_git(tmp_path, "sparse-checkout", "set", "--no-cone", "/*", "!tree/far")
+    assert not (tmp_path / "tree" / "far").exists()
+    assert codes(load_tree(tmp_path / "tree")) == [("file-unreadable", "far/b.yaml")]
+    assert codes(load_revision(tmp_path / "tree", "HEAD")) == []
+
+
+def both(root: Path) -> tuple[Loaded, Loaded]:
+    commit(root)
+    return load_tree(root), load_revision(root, "HEAD")
+
+
+@pytest.mark.parametrize("place", ["", "deep/down/", ".hidden/"])
+def test_what_looks_like_a_repository_is_refused_by_both(tmp_path: Path, place: str) -> None:
+    write(tmp_path, {"a.yaml": "a: 1\n", f"{place}HEAD": "ref: refs/heads/main\n", f"{place}config": ""})
+    write(tmp_path, {f"{place}objects/pack/.keep": "", f"{place}refs/heads/.keep": ""})
+    for loaded in both(tmp_path):
+        assert codes(loaded) == [("embedded-repository", f"{place}HEAD")]
+        named = f"the folder {place.rstrip('/')}" if place else "the folder of the desired state"
+        assert loaded.diagnostics[0].message.startswith(f"{named} holds HEAD, objects and refs")
+
+
+def test_a_repository_inside_the_tree_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "tree", {"a.yaml": "a: 1\n", "inner/b.yaml": "a: 2\n"})
+    commit(tmp_path / "tree" / "inner")
+    assert codes(load_tree(tmp_path / "tree")) == [("embedded-repository", "inner/.git")]
+    assert codes(load_tree(tmp_path / "tree" / "inner")) == [], "its own root is no folder inside it"
+    assert codes(load_tree(tmp_path / "tree", "inner")) == [("embedded-repository", "inner/.git")]
+
+
+def test_files_that_are_passed_over_are_told_by_both(tmp_path: Path) -> None:
+    write(tmp_path, {"a.YAML": "a: 1\n", "b.Yml": "a: 1\n", "key.psk.AGE": "", ".c.yaml": "", "d.json": ""})
+    write(tmp_path, {".e/1.yaml": "", ".e/2.YML": "", "f/.g/h/x.yaml": "", ".i/README": "", ".j": ""})
+    for loaded in both(tmp_path):
+        assert codes(loaded) == [
+            ("file-hidden", ".c.yaml"),
+            ("file-hidden", ".e/1.yaml"),
+            ("file-suffix", "a.YAML"),
+            ("file-suffix", "b.Yml"),
+            ("file-hidden", "f/.g/h/x.yaml"),
+            ("file-suffix", "key.psk.AGE"),
+        ]
+        assert {item.severity.value for item in loaded.diagnostics if item.code == "file-hidden"} == {
+            "warning"
+        }
+        assert loaded.may_define("anything")
+
+
+def test_a_name_that_is_not_utf8_is_a_finding_of_both(tmp_path: Path) -> None:
+    write(tmp_path, {"a.yaml": "a: 1\n"})
+    for name in (
+        b"n\xf6te.yaml",
+        b"f\xff/x.yaml",
+        b"back\\slash.yaml",
+        b"l\xf6tin.txt",
+        b"\xed\xa0\x80.yaml",
+    ):
+        path = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118 - of bytes
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+        with open(path, "wb") as file:  # noqa: PTH123
+            file.write(b"a: 1\n")
+    trees = both(tmp_path)
+    for loaded in trees:
+        assert codes(loaded) == [
+            ("file-name", r"\xed\xa0\x80.yaml"),
+            ("file-name", r"f\xff/x.yaml"),
+            ("file-name", r"n\xf6te.yaml"),
+        ]
+        assert {document.file for document in loaded.documents} >= {r"back\\slash.yaml", r"n\xf6te.yaml"}
+        str(loaded).encode()
+    assert trees[0].digest == trees[1].digest
+
+
+def test_two_names_are_never_the_same_text() -> None:
+    names = [b"\xff", b"\\xff", b"\\\xff", b"\\\\xff", "\u00ff".encode(), b"a\nb"]
+    assert len({printable(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "message"),
+    [
+        ("TREE_ENTRIES", 5, "more than 5 files and folders"),
+        ("TREE_DEPTH", 3, "more than 3 folders inside each other"),
+        ("TREE_BYTES", 10, "more than 0 MiB of documents before this"),
+    ],
+)
+def test_a_tree_has_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, message: str
+) -> None:
+    write(tmp_path, {f"a/b/c/{number}.yaml": "a: 1\n" for number in range(5)})
+    commit(tmp_path)
+    monkeypatch.setattr(listing, bound, value)
+    for loaded in (load_tree(tmp_path / "a", "b"), load_tree(tmp_path), load_revision(tmp_path, "HEAD")):
+        told = [(item.code, item.message) for item in loaded.diagnostics]
+        if bound == "TREE_DEPTH" and loaded.source.subdir:
+            assert told == [], "depth counts from the folder of the desired state"
+        elif bound == "TREE_ENTRIES" or told:
+            assert told == [("tree-too-large", message)]
+            assert loaded.may_define("anything")
+        assert len(loaded.documents) < 5 or not told
+    assert codes(load_revision(tmp_path, "HEAD"))
+
+
+def test_folders_without_end_are_not_entered(tmp_path: Path) -> None:
+    deep = tmp_path / "/".join(["d"] * 500)
+    deep.mkdir(parents=True)
+    (deep / "a.yaml").write_text("a: 1\n")
+    for loaded in both(tmp_path):
+        assert [item.code for item in loaded.diagnostics] == ["tree-too-large"]
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_text("a: 1\nb: 2\n"), Path.touch, os.mkfifo])
+def test_a_file_that_changes_while_the_tree_is_read_is_not_taken_for_whole(
+    tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "a.yaml"
+    entry = listing.Entry(b"a.yaml", listing.Kind.FILE, str(path), 5)
+    change(path)
+    with pytest.raises(OSError, match="it changed meanwhile"):
+        tree._content(entry)
 
 
 def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / "big.yaml").write_bytes(b"# x\n" * (MAX_BYTES // 4 + 1))
-    assert [item.code for item in load_tree(tmp_path).diagnostics] == ["file-too-large"]
+    (tmp_path / "big.yaml").write_bytes(b"# x\n" * (bounds.FILE_BYTES // 4 + 1))
+    for loaded in both(tmp_path):
+        assert codes(loaded) == [("file-too-large", "big.yaml")]
+        assert loaded.unread == ("",), "nothing of it is kept"
 
 
 def test_reading_a_tree_does_not_import_git() -> None:

@@ -1,76 +1,59 @@
-"""Whose commits count, and what git says when it cannot."""
+"""How the branch comes here: over slow lines, in steps, with bounds, and what git says when it cannot."""
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import git
 import pytest
 
+from reconciler.load.git import Watch
 from reconciler.model.errors import SourceUnavailable
-from reconciler.service.mirror import CommitNotTrusted, Mirror
+from reconciler.service.mirror import FetchStopped, Mirror
 from tests.repositories import new_repository
+from tests.slow_remote import SlowRemote
+
+_DEADLINE = 60.0
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> git.Repo:
     found = new_repository(tmp_path / "remote")
-    found.git.commit("--message", "unsigned", "--allow-empty")
+    found.git.commit("--message", "first", "--allow-empty")
     return found
 
 
-def mirror_of(tmp_path: Path, remote: str = "", branch: str = "main") -> Mirror:
-    return Mirror(tmp_path / "mirror.git", remote or str(tmp_path / "remote"), branch, "")
+@pytest.fixture
+def slow(tmp_path: Path, repository: git.Repo, monkeypatch: pytest.MonkeyPatch) -> SlowRemote:
+    """The same repository behind a slow line, with a file of 200 KiB that cannot be compressed."""
+    (tmp_path / "remote" / "noise").write_bytes(os.urandom(200 * 1024))
+    repository.git.add("--all")
+    repository.git.commit("--message", "noise")
+    remote = SlowRemote(tmp_path, tmp_path / "remote")
+    remote.pause(0)
+    monkeypatch.setenv("GIT_SSH_COMMAND", remote.command)
+    return remote
 
 
-def ssh_key(folder: Path, name: str) -> Path:
-    path = folder / name
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-    return path
+def mirror_of(tmp_path: Path, remote: str = "", branch: str = "main", watch: Watch | None = None) -> Mirror:
+    return Mirror(tmp_path / "mirror.git", remote or str(tmp_path / "remote"), branch, "", watch)
 
 
-def test_a_commit_signed_by_an_ssh_key_that_may(tmp_path: Path, repository: git.Repo) -> None:
-    ours, theirs = ssh_key(tmp_path, "ours"), ssh_key(tmp_path, "theirs")
-    signers = tmp_path / "signers"
-    signers.write_text(f"tester@localhost {ours.with_suffix('.pub').read_text()}")
-    mirror = mirror_of(tmp_path)
-    with pytest.raises(CommitNotTrusted, match="is not signed by anyone who may"):
-        mirror.check_signature(mirror.fetch(), signers, None)
-    sign = ("-c", "gpg.format=ssh", "-c", f"user.signingKey={ours}")
-    repository.git.execute(["git", *sign, "commit", "-S", "--message", "signed", "--allow-empty"])
-    mirror.check_signature(mirror.fetch(), signers, None)
-    with pytest.raises(CommitNotTrusted):
-        mirror.check_signature(mirror.head(), None, tmp_path)
-    sign = ("-c", "gpg.format=ssh", "-c", f"user.signingKey={theirs}")
-    repository.git.execute(["git", *sign, "commit", "-S", "--message", "signed", "--allow-empty"])
-    with pytest.raises(CommitNotTrusted):
-        mirror.check_signature(mirror.fetch(), signers, None)
+def count(tmp_path: Path, rev: str = "main") -> int:
+    words = ["git", f"--git-dir={tmp_path}/mirror.git", "rev-list", "--count", rev]
+    return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
 
-@pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not installed")
-def test_a_commit_signed_by_an_openpgp_key_that_may(tmp_path: Path, repository: git.Repo) -> None:
-    home, strangers = tmp_path / "keys", tmp_path / "strangers"
-    for folder in (home, strangers):
-        folder.mkdir(mode=0o700)
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--pinentry-mode", "loopback"]
-    try:
-        subprocess.run(
-            [*gpg, "--passphrase", "", "--quick-generate-key", "tester@localhost", "ed25519", "sign"],
-            check=True,
-            capture_output=True,
-        )
-        with repository.git.custom_environment(GNUPGHOME=str(home)):
-            sign = ("-c", "user.signingKey=tester@localhost")
-            repository.git.execute(["git", *sign, "commit", "-S", "--message", "signed", "--allow-empty"])
-        mirror = mirror_of(tmp_path)
-        mirror.check_signature(mirror.fetch(), None, home)
-        with pytest.raises(CommitNotTrusted):
-            mirror.check_signature(mirror.head(), None, strangers)
-    finally:
-        for folder in (home, strangers):
-            subprocess.run(["gpgconf", "--homedir", str(folder), "--kill", "all"], check=True)
+def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _DEADLINE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.usefixtures("repository")
@@ -80,7 +63,7 @@ def test_what_cannot_be_fetched_is_said_without_the_password(tmp_path: Path) -> 
     with pytest.raises(SourceUnavailable) as caught:
         mirror_of(tmp_path, "http://me:PLANTED-PASSWORD@127.0.0.1:1/x.git").fetch()
     assert "127.0.0.1" in caught.value.message
-    assert "PLANTED" not in f"{caught.value.message} {caught.value.__cause__.__class__}"
+    assert "PLANTED" not in f"{caught.value.message} {caught.value.__cause__}"
 
 
 def test_a_look_at_the_remote_moves_nothing(tmp_path: Path, repository: git.Repo) -> None:
@@ -92,3 +75,152 @@ def test_a_look_at_the_remote_moves_nothing(tmp_path: Path, repository: git.Repo
     repository.git.commit("--message", "another", "--allow-empty")
     assert mirror.peek() == str(repository.head.commit.hexsha) != first
     assert mirror.head() == first
+
+
+@pytest.mark.parametrize("remote", ["ext::sh -c touch% {}", "fd::17", "foo::bar", "--upload-pack=touch {}"])
+@pytest.mark.usefixtures("repository")
+def test_no_remote_names_a_command(tmp_path: Path, remote: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    marker = tmp_path / "marker"
+    (tmp_path / ".gitconfig").write_text("[protocol]\n\tallow = always\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(SourceUnavailable):
+        mirror_of(tmp_path, remote.format(marker)).fetch()
+    assert not marker.exists()
+
+
+def test_the_operators_configuration_counts_for_a_fetch(
+    tmp_path: Path, repository: git.Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is where credentials and rewritten addresses stand."""
+    (tmp_path / ".gitconfig").write_text(f'[url "{tmp_path}/remote"]\n\tinsteadOf = https://git.example/x\n')
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert mirror_of(tmp_path, "https://git.example/x").fetch() == str(repository.head.commit.hexsha)
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_fetch_runs_no_hook_of_anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marker, hook = tmp_path / "marker", tmp_path / "hooks" / "reference-transaction"
+    hook.parent.mkdir()
+    hook.write_text(f"#!/bin/sh\ntouch {marker}\n")
+    hook.chmod(0o755)
+    (tmp_path / ".gitconfig").write_text(f"[core]\n\thooksPath = {hook.parent}\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    mirror = mirror_of(tmp_path)
+    mirror.keep(mirror.fetch())
+    assert mirror.kept()
+    assert not marker.exists()
+
+
+def test_the_first_fetch_brings_one_commit_and_history_comes_when_it_is_asked_for(
+    tmp_path: Path, repository: git.Repo
+) -> None:
+    first = str(repository.head.commit.hexsha)
+    for number in range(150):
+        repository.git.commit("--message", str(number), "--allow-empty")
+    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
+    head = mirror.fetch()
+    assert count(tmp_path) == 1
+    repository.git.commit("--message", "later", "--allow-empty")
+    after = mirror.fetch()
+    assert count(tmp_path) == 2
+    assert mirror.between(head, after, 10) == [after]
+    assert mirror.descends(after, head)
+    assert count(tmp_path) == 2, "nothing older was needed for that"
+    assert mirror.descends(after, first)
+    assert count(tmp_path) == 152
+    assert not mirror.descends(first, after)
+    assert not mirror.descends(after, "0" * 40)
+
+
+def test_what_a_merge_brings_from_before_the_first_fetch_is_not_new(
+    tmp_path: Path, repository: git.Repo
+) -> None:
+    repository.git.branch("side")
+    repository.git.commit("--message", "on main", "--allow-empty")
+    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
+    head = mirror.fetch()
+    repository.git.checkout("side")
+    repository.git.commit("--message", "on the side", "--allow-empty")
+    side = str(repository.head.commit.hexsha)
+    repository.git.checkout("main")
+    repository.git.merge("--no-ff", "--message", "merge", "side")
+    merge = mirror.fetch()
+    assert set(mirror.between(head, merge, 10)) == {merge, side}
+
+
+def test_a_transfer_is_limited_by_stall_and_not_by_its_length(tmp_path: Path, slow: SlowRemote) -> None:
+    slow.pause(0.15)
+    told: list[str] = []
+    began = time.monotonic()
+    head = mirror_of(tmp_path, slow.url, watch=Watch(stall=5, progress=told.append, told_every=0.5)).fetch()
+    assert time.monotonic() - began > 5, "it took longer than the limit"
+    assert head == mirror_of(tmp_path).peek()
+    assert any("Receiving objects" in line for line in told)
+
+
+def test_a_transfer_that_stalls_is_given_up_and_the_next_one_succeeds(
+    tmp_path: Path, slow: SlowRemote
+) -> None:
+    slow.pause(0, stops_after=50_000)
+    with pytest.raises(SourceUnavailable, match="nothing came for 1 s"):
+        mirror_of(tmp_path, slow.url, watch=Watch(stall=1)).fetch()
+    eventually(lambda: not slow.alive())
+    slow.pause(0)
+    assert mirror_of(tmp_path, slow.url).fetch()
+
+
+def test_a_remote_that_dribbles_is_given_up_in_the_end(tmp_path: Path, slow: SlowRemote) -> None:
+    slow.pause(0.5)
+    with pytest.raises(SourceUnavailable, match="given up after 3 s in all"):
+        mirror_of(tmp_path, slow.url, watch=Watch(total=3)).fetch()
+    eventually(lambda: not slow.alive())
+
+
+def test_a_transfer_has_a_bound_in_bytes(tmp_path: Path, slow: SlowRemote) -> None:
+    slow.pause(0.15)
+    with pytest.raises(SourceUnavailable, match="more than 50000 bytes came in one transfer"):
+        mirror_of(tmp_path, slow.url, watch=Watch(most=50_000)).fetch()
+    assert not list((tmp_path / "mirror.git" / "objects" / "pack").iterdir()), "nothing of it stays"
+
+
+def test_a_fetch_ends_when_it_is_told_to(tmp_path: Path, slow: SlowRemote) -> None:
+    slow.pause(0, stops_after=50_000)
+    stop = threading.Event()
+
+    def once_it_runs() -> None:
+        eventually(lambda: bool(slow.alive()))
+        stop.set()
+
+    threading.Thread(target=once_it_runs).start()
+    with pytest.raises(FetchStopped):
+        mirror_of(tmp_path, slow.url).fetch(stop.is_set)
+    eventually(lambda: not slow.alive())
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_a_killed_fetch_has_left_holds_up_nothing(tmp_path: Path) -> None:
+    mirror = mirror_of(tmp_path)
+    mirror.peek()
+    left = [tmp_path / "mirror.git" / name for name in ("shallow.lock", "refs/heads/main.lock", "HEAD.lock")]
+    left.append(tmp_path / "mirror.git" / "objects" / "pack" / "tmp_pack_x")
+    for path in left:
+        path.write_bytes(b"x")
+        os.utime(path, (0, 0))
+    assert mirror.fetch()
+    assert not [path for path in left if path.exists()]
+
+
+@pytest.mark.usefixtures("repository")
+def test_two_fetches_take_turns(tmp_path: Path, slow: SlowRemote) -> None:
+    slow.pause(0.02)
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(mirror_of(tmp_path, slow.url).fetch())) for _ in "ab"
+    ]
+    mirror_of(tmp_path).head()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    assert found[0] == found[1]

@@ -1,0 +1,188 @@
+"""A child process that is given nothing by accident: a minimal environment, bounded output, bounded time.
+
+What it writes is foreign text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from reconciler.model.bounds import GIT_WORDS
+from reconciler.model.errors import TunnelwrightError
+
+_CHUNK = 2**16
+_LOOK = 0.2
+"""Seconds after which a request to stop is noticed."""
+_GRACE = 5.0
+"""Seconds that a child has to remove its unfinished files when it is told to end."""
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
+
+Chunk: TypeAlias = tuple[bool, bytes]
+"""Whether it came from standard error, and the bytes."""
+
+
+class ChildFailed(TunnelwrightError):
+    """A child process could not be started, or was ended because it exceeded a bound."""
+
+
+class ChildStopped(ChildFailed):
+    """The child was ended because this process is to end."""
+
+
+def minimal(*more: str) -> dict[str, str]:
+    """The environment of a child: where programs are, and the variables of this process that `more` names.
+
+    Relative places in PATH are left out: the folder that is worked on is not ours.
+    """
+    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    told = {name: os.environ[name] for name in ("TMPDIR", *more) if name in os.environ}
+    return told | {"PATH": os.pathsep.join(filter(os.path.isabs, places)), "LC_ALL": "C"}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that a child has: between two signs of life, and in all."""
+
+    stall: float
+    total: float
+
+
+@dataclass(slots=True)
+class Running:
+    """A child that runs, in a process group of its own."""
+
+    process: subprocess.Popen[bytes]
+    words: bytearray = field(default_factory=bytearray)
+    """The end of what it wrote to standard error."""
+
+    def chunks(self, patience: Patience, stopping: Callable[[], bool]) -> Iterator[Chunk]:
+        """What it writes, as it comes, until it ends.
+
+        Raises ChildFailed when it exceeds its time, and ChildStopped once `stopping` says so.
+        """
+        begun = heard = time.monotonic()
+        with selectors.DefaultSelector() as selector, _exit_of(self.process.pid) as exit_of_it:
+            selector.register(exit_of_it, selectors.EVENT_READ)
+            for stream, is_error in ((self.process.stdout, False), (self.process.stderr, True)):
+                selector.register(_there(stream), selectors.EVENT_READ, is_error)
+            while selector.get_map():
+                ready = [key for key, _ in selector.select(_LOOK) if key.fileobj != exit_of_it]
+                if not ready and self._has_ended():
+                    # What it left behind in the background may keep its streams open.
+                    return
+                for key in ready:
+                    chunk = os.read(key.fd, _CHUNK)
+                    if not chunk:
+                        selector.unregister(key.fileobj)
+                        continue
+                    heard = time.monotonic()
+                    if key.data:
+                        self.words += chunk
+                        del self.words[:-GIT_WORDS]
+                    yield key.data, chunk
+                if stopping():
+                    raise ChildStopped("stopped on request")
+                now = time.monotonic()
+                if now > heard + patience.stall:
+                    raise ChildFailed(f"nothing came for {patience.stall:g} s")
+                if now > begun + patience.total:
+                    raise ChildFailed(f"given up after {patience.total:g} s in all")
+
+    def code(self) -> int:
+        """Its exit status, once `chunks` is at its end; the negative number of the signal that ended it."""
+        end = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
+        if end is None:
+            return 0
+        return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+
+    def said(self) -> str:
+        """Of standard error the last line that tells of a failure, or the last one: printable and without
+        credentials; empty for none."""
+        lines = [line.strip() for line in re.split(r"[\r\n]+", decoded(bytes(self.words)))]
+        telling = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+        return next(iter([*telling[-1:], *filter(None, reversed(lines))]), "")
+
+    def end(self) -> None:
+        """Kill what is left of its group, gently first so that unfinished files go."""
+        group = self.process.pid
+        if not self._has_ended():
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGTERM)
+            deadline = time.monotonic() + _GRACE
+            while not self._has_ended() and time.monotonic() < deadline:
+                time.sleep(_LOOK / 10)
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+        for stream in (self.process.stdout, self.process.stderr):
+            _there(stream).close()
+        self.process.wait()
+
+    def _has_ended(self) -> bool:
+        """Whether it has, without reaping it: its group can be killed only while its number is its own."""
+        if self.process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def decoded(foreign: bytes) -> str:
+    """Foreign bytes as text for people: printable but for line ends, no addresses with credentials."""
+    text = foreign.decode(errors="replace")
+    return _CREDENTIALS.sub("", "".join(c if c.isprintable() or c in "\r\n" else "\ufffd" for c in text))
+
+
+def never() -> bool:
+    """For what nobody stops."""
+    return False
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path = Path("/"),
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+) -> Iterator[Running]:
+    """A child that lives as long as the context. Raises ChildFailed when it cannot be started."""
+    try:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+        )
+    except OSError as error:
+        raise ChildFailed(f"{command[0]} cannot be run: {error.strerror}") from error
+    child = Running(process)
+    try:
+        yield child
+    finally:
+        child.end()
+
+
+@contextmanager
+def _exit_of(pid: int) -> Iterator[int]:
+    """A file descriptor that can be read once the process has ended."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _there(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise ValueError("the child has no such stream")
+    return stream

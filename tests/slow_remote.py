@@ -1,0 +1,70 @@
+"""A real Git remote behind a slow line: `ssh` is a script that runs the command here and holds it up."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_SSH = """#!/bin/sh
+test "$1" = -G && exit 1
+for command; do :; done
+echo $$ >> {folder}/pids
+sh -c "$command" | exec {python} {program} {pause} {stops_after}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SlowRemote:
+    """What `GIT_SSH_COMMAND` names, and the address of a repository behind it."""
+
+    folder: Path
+    repository: Path
+
+    @property
+    def url(self) -> str:
+        """The remote's address."""
+        return f"ssh://slow.example{self.repository}"
+
+    @property
+    def command(self) -> str:
+        """The script."""
+        return str(self.folder / "ssh")
+
+    def pause(self, seconds: float, stops_after: int = 2**40) -> None:
+        """Wait before each 4 KiB; after so many bytes nothing comes any more."""
+        script = self.folder / "ssh"
+        text = _SSH.format(
+            folder=self.folder,
+            python=sys.executable,
+            program=__file__,
+            pause=seconds,
+            stops_after=stops_after,
+        )
+        script.write_text(text)
+        script.chmod(0o755)
+
+    def alive(self) -> list[int]:
+        """The scripts that still run."""
+        pids = self.folder / "pids"
+        return (
+            [int(pid) for pid in pids.read_text().split() if Path(f"/proc/{pid}").exists()]
+            if pids.exists()
+            else []
+        )
+
+
+def _hold_up(pause: float, stops_after: int) -> None:
+    sent = 0
+    while chunk := os.read(0, 4096):
+        time.sleep(pause)
+        while sent >= stops_after:
+            time.sleep(60)
+        os.write(1, chunk)
+        sent += len(chunk)
+
+
+if __name__ == "__main__":
+    _hold_up(float(sys.argv[1]), int(sys.argv[2]))

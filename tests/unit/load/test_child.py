@@ -1,0 +1,77 @@
+"""A child process: what it is given, how long it has, and what is left of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.load.child import ChildFailed, Patience, decoded, minimal, never, running
+
+AGES = Patience(600, 600)
+
+
+def wrote(command: str, patience: Patience = AGES) -> bytes:
+    with running(["sh", "-c", command], minimal()) as child:
+        return b"".join(chunk for is_error, chunk in child.chunks(patience, never) if not is_error)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has asked for yet is a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_it_sees_what_it_is_given_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "PLANTED")
+    monkeypatch.setenv("WANTED", "1")
+    with running(["env"], minimal("WANTED")) as child:
+        lines = b"".join(chunk for _, chunk in child.chunks(AGES, never)).decode().splitlines()
+    names = {line.partition("=")[0] for line in lines}
+    assert {"PATH", "WANTED"} <= names <= {"PATH", "LC_ALL", "TMPDIR", "WANTED"}
+
+
+def test_what_it_leaves_in_the_background_holds_up_nobody_and_ends() -> None:
+    """A connection that ssh keeps open has the streams of the command that began it."""
+    pid = int(wrote("sleep 1000 & echo $!"))
+    deadline = time.monotonic() + 60
+    while not gone(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("command", "patience", "words"),
+    [
+        ("echo x; sleep 1000", Patience(0.5, 600), "nothing came for 0.5 s"),
+        ("while echo x; do sleep 0.1; done", Patience(600, 1), "given up after 1 s in all"),
+        ("yes", Patience(600, 1), "given up after 1 s in all"),
+        ("exec >&- 2>&-; sleep 1000", Patience(0.5, 600), "nothing came for 0.5 s"),
+        ("trap '' TERM; while :; do sleep 0.1; done", Patience(0.5, 600), "nothing came for 0.5 s"),
+    ],
+)
+def test_it_has_a_bound_between_two_signs_of_life_and_in_all(
+    command: str, patience: Patience, words: str
+) -> None:
+    with pytest.raises(ChildFailed, match=words):
+        wrote(command, patience)
+
+
+def test_its_exit_status_is_its_own() -> None:
+    for command, code in (("exit 3", 3), ("kill -9 $$", -9), ("echo x; echo y >&2", 0)):
+        with running(["sh", "-c", command], minimal()) as child:
+            list(child.chunks(AGES, never))
+            assert child.code() == code
+    assert child.said() == "y"
+
+
+def test_a_program_that_is_not_there_is_an_error_with_words() -> None:
+    with pytest.raises(ChildFailed, match="no-such-program cannot be run"), running(["no-such-program"], {}):
+        pass
+
+
+def test_foreign_words_are_printable_and_without_credentials() -> None:
+    assert decoded(b"a\x1b[31m\xff https://me:secret@host/x\x07") == "a\ufffd[31m\ufffd https://host/x\ufffd"
