@@ -59,3 +59,7 @@ LOCK_FILE_BYTES: Final = 600
 """A lock is one line: who holds it (user, host, process) and until when."""
 STREAM_PACKETS: Final = 100_000
 """Echo requests of one stream: five minutes at 50 a second are 15,000."""
+HEARD_LINES: Final = 10_000
+"""Lines of charon's log that are kept while a tunnel is tried; one negotiation has 100."""
+HEARD_CHARACTERS: Final = 1_000
+"""Of one such line."""

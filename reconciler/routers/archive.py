@@ -37,7 +37,7 @@ class Packed:
 def pack(files: Mapping[str, Secret]) -> bytes:
     """Files by name, each for root alone, as an archive."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name, secret in files.items():
             content = secret.reveal()
             member = tarfile.TarInfo(name)

@@ -29,7 +29,8 @@ done
 echo '{MARK}'
 mkdir -p "$FOLDER"
 cd "$FOLDER"
-find . -maxdepth 1 -type f -name 'tw-*.conf' -print0 | tar --create --null --files-from=- --file=-
+find . -maxdepth 1 -type f -name 'tw-*.conf' -print0 |
+    tar --create --format=gnu --null --files-from=- --file=-
 """
 
 INSPECT = f"""
@@ -71,7 +72,7 @@ set -eu
 IFS=
 for file in $1; do
     if [ -f "$file" ]; then printf '%s\\0' "$file"; fi
-done | tar --create --dereference --absolute-names --null --files-from=- --file=-
+done | tar --create --format=gnu --dereference --absolute-names --null --files-from=- --file=-
 """
 
 # Everything is unpacked beside its place first: a rename within one file system is atomic, so charon
