@@ -63,3 +63,5 @@ HEARD_LINES: Final = 10_000
 """Lines of charon's log that are kept while a tunnel is tried; one negotiation has 100."""
 HEARD_CHARACTERS: Final = 1_000
 """Of one such line."""
+SWANCTL_PATTERNS: Final = 256
+"""Patterns that a configuration includes with all that they lead to: each is one command on a router."""
