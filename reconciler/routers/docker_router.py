@@ -12,7 +12,7 @@ import docker.errors
 
 from reconciler.facets.files import FOLDER
 from reconciler.model import bounds
-from reconciler.model.errors import RouterUnreachable
+from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import DockerAccess
 from reconciler.model.fabric import Router as DesiredRouter
 from reconciler.model.secret import redacted
@@ -104,10 +104,13 @@ class DockerRouter:
 
 @contextlib.contextmanager
 def _engine_fails(router: str, operation: str) -> Iterator[None]:
-    """Whatever the engine fails by is an error of this router: no answer, a refusal, another shape."""
+    """Whatever the engine fails by is an error of this router: no answer, a refusal, or another shape, for
+    which docker-py hands on what its parts raise."""
     try:
         yield
-    except (docker.errors.DockerException, OSError, ValueError, KeyError, TypeError) as error:
+    except TunnelwrightError:
+        raise
+    except Exception as error:
         raise RouterUnreachable(
             f"the container engine failed: {redacted(str(error))[: bounds.ROUTER_MESSAGE_CHARACTERS]}",
             router=router,

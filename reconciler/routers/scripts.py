@@ -122,7 +122,7 @@ set -eu
 umask 077
 {_HELD}
 exec 9>/run/tunnelwright.guard
-flock -w 5 9 || {{ [ $? -ne 1 ] || echo "another command holds /run/tunnelwright.guard" >&2; exit 1; }}
+flock -w 2 9 || {{ [ $? -ne 1 ] || echo "another command holds /run/tunnelwright.guard" >&2; exit 1; }}
 held
 if [ -n "$owner" ] && [ "$owner" != "$1" ]; then
     echo "$owner $left"
