@@ -14,8 +14,8 @@ from reconciler.routers.archive import BadArchive, unpack
 from reconciler.routers.protocol import Ping, Stream
 from schemas.addresses import is_address
 
-_INTERFACE_CHARACTERS = 15
-"""Of a name (linux/if.h, IFNAMSIZ)."""
+_NAME = re.compile(r"\S{1,15}")
+"""Of an interface (linux/if.h, IFNAMSIZ)."""
 _SETTING_CHARACTERS = 100
 _OUR_FILE = re.compile(r"(?:\./)?(tw-[^/]{1,240}\.conf)")
 _PINGED = re.compile(rb"([0-9]{1,9}) packets transmitted, ([0-9]{1,9}) received")
@@ -57,7 +57,8 @@ def _objects(value: object, what: str) -> list[dict[str, Any]]:
 
 def _address(interface: object, info: dict[str, Any]) -> InterfaceAddress:
     local, length = info.get("local"), info.get("prefixlen")
-    if not isinstance(interface, str) or not 0 < len(interface) <= _INTERFACE_CHARACTERS:
+    # JSON can say what no encoding can: half of a surrogate pair.
+    if not isinstance(interface, str) or not _NAME.fullmatch(interface) or not interface.isprintable():
         raise ValueError("an interface without a name")
     if not isinstance(local, str) or not is_address(local):
         raise ValueError("an address that is no IPv4 address")

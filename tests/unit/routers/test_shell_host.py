@@ -65,6 +65,10 @@ SNAPSHOTS = {
     "strings": (snapshot(b'["eth0"]'), "addresses: no list of interfaces"),
     "no addresses": (snapshot(b'[{"ifname": "eth0"}]'), "addresses: no list of addresses"),
     "no name": (snapshot(json.dumps([LINK | {"ifname": 5}]).encode()), "addresses: an interface without"),
+    "a name that cannot be encoded": (
+        snapshot(json.dumps([LINK | {"ifname": "\ud800"}]).encode()),
+        "addresses: an interface without",
+    ),
     "no address": (
         snapshot(json.dumps([LINK | {"addr_info": [{"local": "::1", "prefixlen": 1}]}]).encode()),
         "addresses: an address that is no IPv4 address",
