@@ -6,7 +6,6 @@ import json
 import socketserver
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -95,7 +94,5 @@ def test_an_engine_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(bounds, "ENGINE_SECONDS", 1)
     with engine(VERSION, b"{}", 200, pause=60) as url:
         monkeypatch.setenv("DOCKER_HOST", url)
-        began = time.monotonic()
-        with pytest.raises(RouterUnreachable, match="the container engine failed"):
+        with pytest.raises(RouterUnreachable, match=r"the container engine failed: .*timed out"):
             DockerRouter(two_routers().routers["paris"])
-        assert time.monotonic() - began < 30
