@@ -6,6 +6,7 @@ that has begun.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 
@@ -46,8 +47,9 @@ class Wire:
         return bool(self._came) or self._read(allowance, pause)
 
     def close(self) -> None:
-        """Close the socket."""
-        self._came.clear()
+        """Close the socket; whoever waits there in another thread learns of it."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _read(self, allowance: Allowance, seconds: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,6 +137,30 @@ def test_a_stream_that_nobody_reads_to_its_end_leaves_the_session_in_order() -> 
         for _ in vici.stream("list-conns", "list-conn"):
             break
         assert len(list(vici.stream("list-conns", "list-conn"))) == 3
+
+
+def test_closing_ends_a_wait_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is interrupted does not wait for a charon that hangs."""
+    monkeypatch.setattr(bounds, "VICI_SECONDS", 600.0)
+    asked, errors = threading.Event(), list[TunnelwrightError]()
+
+    def hang(talk: nonsense.Talk) -> None:
+        asked.set()
+        talk.over.wait()
+
+    def ask() -> None:
+        try:
+            vici.request("version")
+        except TunnelwrightError as error:
+            errors.append(error)
+
+    with session(hang) as (vici, _):
+        waiting = threading.Thread(target=ask)
+        waiting.start()
+        assert asked.wait(30)
+        vici.close()
+        waiting.join(30)
+        assert [type(error) for error in errors] == [RouterUnreachable]
 
 
 def test_bytes_that_are_not_utf_8_are_kept_readable() -> None:
