@@ -130,9 +130,7 @@ class SshRouter:
         asyncssh hands on what the parts raise by which it takes a peer's bytes to pieces."""
         try:
             return asyncio.run_coroutine_threadsafe(work, _loop()).result()
-        except TunnelwrightError as error:
-            if isinstance(error, RouterUnreachable) and self._lost:
-                raise self._unreachable(operation, self._lost) from error
+        except TunnelwrightError:
             raise
         except Exception as error:
             reason = plain(str(error))[: bounds.ROUTER_MESSAGE_CHARACTERS] or type(error).__name__
