@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.routers.protocol import Message, Router
 
@@ -28,7 +30,7 @@ class Ears:
 
     def __init__(self, router: Router) -> None:
         self._router = router
-        self._lines: list[_Line] = []
+        self._lines = _none()
         self._quiet = threading.Event()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -48,7 +50,7 @@ class Ears:
 
     def forget(self) -> None:
         """Begin anew."""
-        self._lines = []
+        self._lines = _none()
 
     def said(self, connection: str, local: str, peer: str) -> tuple[str, ...]:
         """What was said of the IKE_SAs of one connection, oldest first. As responder charon does not know the
@@ -84,7 +86,13 @@ class Ears:
             return
 
 
+def _none() -> deque[_Line]:
+    return deque(maxlen=bounds.HEARD_LINES)
+
+
 def _line(event: Message) -> _Line:
     return _Line(
-        str(event.get("ikesa-name", "")), str(event.get("ikesa-uniqueid", "")), str(event.get("msg", ""))
+        str(event.get("ikesa-name", "")),
+        str(event.get("ikesa-uniqueid", "")),
+        str(event.get("msg", ""))[: bounds.HEARD_CHARACTERS],
     )

@@ -53,7 +53,13 @@ def _has_gone(owner: str) -> bool:
     who, _, mark = owner.partition("/")
     start, _, space = mark.partition(".")
     process = who.rpartition(":")[2]
-    return bool(space) and space == _space() and process.isdigit() and _start(int(process)) != start
+    return (
+        bool(space)
+        and space == _space()
+        and process.isascii()
+        and process.isdigit()
+        and _start(int(process)) != start
+    )
 
 
 @contextlib.contextmanager

@@ -10,9 +10,13 @@ from datetime import UTC, datetime
 MARK = "--tunnelwright--"
 _MOST = 10
 _LONGEST = 100
-_FILE = re.compile(r"(?P<at>\d+)(?:\.\d+)? (?P<user>\S+) (?P<name>.+)")
-_PROCESS = re.compile(r"\s*(?P<age>\d+) (?P<name>\S+)")
-_JOURNAL = re.compile(r"(?P<at>\d+)(?:\.\d+)? \S+ (?P<by>sshd|sshd-session|sudo)(?:\[\d+\])?: (?P<text>.*)")
+_CLOCK = re.compile(r"[0-9]{1,10}")
+"""Seconds since 1970, to the year 2286."""
+_FILE = re.compile(r"(?P<at>[0-9]{1,10})(?:\.[0-9]{1,12})? (?P<user>\S+) (?P<name>.+)")
+_PROCESS = re.compile(r"\s*(?P<age>[0-9]{1,10}) (?P<name>\S+)")
+_JOURNAL = re.compile(
+    r"(?P<at>[0-9]{1,10})(?:\.[0-9]{1,12})? \S+ (?P<by>sshd|sshd-session|sudo)(?:\[\d+\])?: (?P<text>.*)"
+)
 # sshd(8): "Accepted publickey for root from 192.0.2.7 port 50512 ssh2: ED25519 SHA256:…"
 _LOGIN = re.compile(
     r"Accepted \S+ for (?P<user>\S+) from (?P<address>\S+) port \d+(?: ssh2)?(?:: \S+ (?P<key>SHA256:\S+))?"
@@ -36,7 +40,7 @@ def read(said: str, seconds: int) -> tuple[Trace, ...]:
     and of the router; lines of the journal. What has another form is passed over.
     """
     parts = [part.strip("\n") for part in said.split(f"{MARK}\n")]
-    if len(parts) != 4 or not (first := parts[0].split()) or not first[0].isdigit():
+    if len(parts) != 4 or not (first := parts[0].split()) or not _CLOCK.fullmatch(first[0]):
         return ()
     now, own = int(first[0]), first[1] if len(first) > 1 else ""
     found = [*_files(parts[1]), *_starts(parts[2], now), *_journal(parts[3], own)]

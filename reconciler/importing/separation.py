@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.facets.swanctl_conf import Entry, Section, inherit, read
+from reconciler.facets.swanctl_conf import Entry, Section, SwanctlSyntaxError, inherit, read
 from reconciler.importing.sources import from_root, keys_of
 from reconciler.importing.words import HeldKey, NotImportable, identity, listed, matching
+from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
 from reconciler.model.fabric import IkeId
@@ -60,6 +61,9 @@ def collect(main: str, read_files: ReadFiles) -> Configuration:
 
     def include(pattern: str) -> Iterable[tuple[str, bytes]]:
         if pattern not in included:
+            if len(included) == bounds.SWANCTL_PATTERNS:
+                most = f"more than {bounds.SWANCTL_PATTERNS} patterns of files are included"
+                raise SwanctlSyntaxError(Location(main), most)
             included[pattern] = read_files(pattern)
         return [(name, file.reveal()) for name, file in included[pattern].items()]
 

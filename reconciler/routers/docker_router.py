@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,12 @@ import docker
 import docker.errors
 
 from reconciler.facets.files import FOLDER
-from reconciler.model.errors import RouterUnreachable
+from reconciler.model import bounds
+from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import DockerAccess
 from reconciler.model.fabric import Router as DesiredRouter
+from reconciler.model.secret import redacted
+from reconciler.routers.allowance import Allowance
 from reconciler.routers.docker_exec import run_in_container
 from reconciler.routers.engine import engine_url, knock
 from reconciler.routers.shell_host import Completed, ShellHost
@@ -42,8 +46,9 @@ class DockerRouter:
             access = DockerAccess(desired.name, LAB_SOCKET)
         self._client = _connect(desired.name)
         try:
-            self._container = self._find(access, lab)
-            socket_path = self._host_path(PurePosixPath(access.vici_socket))
+            with _engine_fails(desired.name, "connect"):
+                self._container = self._find(access, lab)
+                socket_path = self._host_path(PurePosixPath(access.vici_socket))
             self.vici = UnixVici.at(self.name, str(socket_path))
         except BaseException:
             self._client.close()
@@ -90,20 +95,34 @@ class DockerRouter:
     def _unreachable(self, message: str, hint: str) -> RouterUnreachable:
         return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
 
-    def _run(self, argv: Sequence[str], stdin: bytes) -> Completed:
-        try:
-            return run_in_container(self._client.api, str(self._container.id), argv, stdin)
-        except (docker.errors.DockerException, OSError) as error:
-            raise RouterUnreachable(
-                f"the container engine failed: {error}", router=self.name, operation=argv[0]
-            ) from error
+    def _run(self, argv: Sequence[str], stdin: bytes, allowance: Allowance) -> Completed:
+        with _engine_fails(self.name, allowance.operation):
+            return run_in_container(
+                self._client.api, str(self._container.id), argv, stdin, allowance=allowance
+            )
+
+
+@contextlib.contextmanager
+def _engine_fails(router: str, operation: str) -> Iterator[None]:
+    """Whatever the engine fails by is an error of this router: no answer, a refusal, or another shape, for
+    which docker-py hands on what its parts raise."""
+    try:
+        yield
+    except TunnelwrightError:
+        raise
+    except Exception as error:
+        raise RouterUnreachable(
+            f"the container engine failed: {redacted(str(error))[: bounds.ROUTER_MESSAGE_CHARACTERS]}",
+            router=router,
+            operation=operation,
+        ) from error
 
 
 def _connect(router: str) -> DockerClient:
     url = engine_url()
     try:
         knock(url)
-        return docker.DockerClient(base_url=url, timeout=60)
+        return docker.DockerClient(base_url=url, timeout=int(bounds.ENGINE_SECONDS))
     except (docker.errors.DockerException, OSError) as error:
         denied = isinstance(error, PermissionError)
         raise RouterUnreachable(

@@ -6,6 +6,8 @@ import os
 import socket
 from pathlib import Path
 
+from reconciler.model import bounds
+
 PRIVATE_SOCKET = Path("/run/tunnelwright/engine.sock")
 
 
@@ -22,6 +24,7 @@ def knock(url: str) -> None:
     scheme, _, path = url.partition("://")
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(bounds.ENGINE_SECONDS)
             probe.connect(path)
 
 

@@ -11,13 +11,15 @@ from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
 
 Message: TypeAlias = Mapping[str, Any]
-"""A VICI message: str, list of str, or a nested Message; a value that is sent may be bytes."""
+"""A VICI message: str, list of str, or a nested Message; a value that is sent may be bytes. One that came is
+within the bounds of `reconciler/model/bounds.py`; which names and values it has is the router's to say."""
 
 
 class Vici(Protocol):
     """charon's control interface (libcharon/plugins/vici/README.md).
 
-    Both calls raise CommandRejected when charon refuses and RouterUnreachable when it does not answer.
+    Each call raises CommandRejected when charon refuses, RouterUnreachable when it does not answer in time,
+    and AnswerNotUnderstood when its answer is no message or exceeds a bound; never anything else.
     """
 
     def request(self, command: str, message: Message | None = None) -> Message:
@@ -80,7 +82,9 @@ class Stream:
 
 
 class Host(Protocol):
-    """The router beside charon. Each call raises CommandRejected or RouterUnreachable."""
+    """The router beside charon. Each call raises CommandRejected, RouterUnreachable when there is no whole
+    answer in time, and AnswerNotUnderstood when it has another shape or exceeds a bound; never anything else.
+    What is given as text is the router's own: it need not be JSON, or anything."""
 
     def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
         """Read everything at once; `sysctls` are the keys below /proc/sys that matter."""
@@ -128,7 +132,8 @@ class Host(Protocol):
         ...
 
     def lock(self, owner: str, seconds: int) -> None:
-        """Take or renew the router's lock for so long; raises Locked when another owner holds it."""
+        """Take or renew the router's lock for so long, LEASE_SECONDS at most; raises Locked when another
+        owner holds it. A lock that says anything else, or ends later than any lock can, is nobody's."""
         ...
 
     def unlock(self, owner: str) -> None:
@@ -141,7 +146,8 @@ class Host(Protocol):
 
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:
         """Begin to send an echo request each `interval` seconds from one of the router's own addresses; what
-        to stop it by. After `seconds` it ends by itself."""
+        to stop it by. It ends by itself after `seconds`, and when the router's lock is no longer held by whom
+        it was when the stream began: nothing outlives the lease of whoever started it."""
         ...
 
     def stop_stream(self, stream: str) -> Stream:

@@ -45,8 +45,8 @@ _OVERRULED: dict[str, Any] = {
     "command": None,
     "agent_forwarding": False,
     "x11_forwarding": False,
-    # Seconds between signs of life; the connection is given up when the fourth is due.
-    "keepalive_interval": 5,
+    # Seconds between signs of life; the connection is given up when the fourth is due: before a command is.
+    "keepalive_interval": 4,
     "keepalive_count_max": 3,
 }
 

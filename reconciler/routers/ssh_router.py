@@ -8,25 +8,29 @@ import contextlib
 import shlex
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 import asyncssh
 
 from reconciler.facets.files import FOLDER
-from reconciler.model.errors import CommandRejected, RouterUnreachable
+from reconciler.model import bounds
+from reconciler.model.errors import CommandRejected, RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import SshAccess
+from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.ssh_connect import CONNECT_TIMEOUT, connect, plain
+from reconciler.routers.ssh_exec import run_over_ssh
 from reconciler.routers.unix_vici import UnixVici
+from reconciler.routers.words import told
 
 Result = TypeVar("Result")
 
-_COMMAND_TIMEOUT = 120.0
 _BEGIN = "--tunnelwright-begins--"
 _BROKEN = "is the router up? What was not done there is done by the next apply"
 _CHUNK = 65536
+_GLANCE = Limits(CONNECT_TIMEOUT, bounds.ROUTER_WORDS_BYTES)
 _STARTING = threading.Lock()
 
 
@@ -44,9 +48,9 @@ class SshRouter:
         self._pumps: list[asyncio.Task[None]] = []
         self._lost = ""
         try:
-            self._connection = self._wait(connect(name, access, self._lose))
-            forwarded = self._wait(self._forward(self._connection))
-            self.vici = _ForwardedVici(name, forwarded, lambda: self._lost)
+            self._connection = self._wait(connect(name, access, self._lose), "connect")
+            forwarded = self._wait(self._forward(self._connection), "connect")
+            self.vici = UnixVici(name, forwarded, lambda: self._lost)
         except BaseException:
             self._stop()
             raise
@@ -85,8 +89,9 @@ class SshRouter:
     ) -> RouterUnreachable:
         """sshd says "open failed", whether it may not or cannot: a look at the socket tells."""
         path = self._access.vici_socket
-        there = await connection.run(shlex.join(["test", "-S", path]))
-        if there.exit_status == 1:
+        allowance = Allowance(_GLANCE, self.name, "connect")
+        there = await run_over_ssh(connection, shlex.join(["test", "-S", path]), b"", allowance)
+        if there is not None and there.status == 1:
             message = f"{self._access.host} has no VICI socket {path}, or none that this user may see"
             hint = "is charon running there? spec.access.ssh.viciSocket names its socket"
         else:
@@ -98,37 +103,39 @@ class SshRouter:
             )
         return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
 
-    def _run(self, argv: Sequence[str], stdin: bytes) -> Completed:
-        connection = self._connection
+    def _run(self, argv: Sequence[str], stdin: bytes, allowance: Allowance) -> Completed:
+        connection, operation = self._connection, allowance.operation
         if connection is None:
-            raise self._unreachable(argv[0], "the connection is closed")
+            raise self._unreachable(operation, "the connection is closed")
         # bash reads ~/.bashrc for sshd's commands too, and what that prints is not the command's.
         command = f"echo {_BEGIN}; exec {shlex.join(argv)}"
-        work = connection.run(command, input=stdin, encoding=None)
-        try:
-            done = self._wait(asyncio.wait_for(work, _COMMAND_TIMEOUT))
-        except (asyncssh.Error, OSError) as error:
-            reason = plain(str(error)) or f"nothing within {_COMMAND_TIMEOUT:.0f} s"
-            message = f"the connection to {self._access.host} broke: {reason}"
-            raise self._unreachable(argv[0], self._lost or message) from error
-        if done.exit_status is None:
+        done = self._wait(run_over_ssh(connection, command, stdin, allowance), operation)
+        if done is None:
             # The end of a connection ends its commands without a status.
             message = f"the connection to {self._access.host} broke in the middle of a command"
-            raise self._unreachable(argv[0], self._lost or message)
-        said, begun, output = _bytes(done.stdout).partition(f"{_BEGIN}\n".encode())
+            raise self._unreachable(operation, self._lost or message)
+        said, begun, output = done.stdout.partition(f"{_BEGIN}\n".encode())
         if not begun:
-            words = plain((said or _bytes(done.stderr)).decode(errors="replace").strip())[:200]
+            words = plain(told(said or done.stderr, keys=bool(stdin)))
             raise CommandRejected(
                 f"the account's shell runs no command of ours{f': {words}' if words else ''}",
                 router=self.name,
-                operation=argv[0],
+                operation=operation,
                 hint="the account needs a POSIX shell, no forced command, and no start-up file that exits",
             )
-        return Completed(done.exit_status, output, _bytes(done.stderr))
+        return Completed(done.status, output, done.stderr)
 
-    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine in the connections' own thread."""
-        return asyncio.run_coroutine_threadsafe(work, _loop()).result()
+    def _wait(self, work: Coroutine[Any, Any, Result], operation: str) -> Result:
+        """Run a coroutine in the connections' own thread. Whatever it fails by is an error of this router:
+        asyncssh hands on what the parts raise by which it takes a peer's bytes to pieces."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, _loop()).result()
+        except TunnelwrightError:
+            raise
+        except Exception as error:
+            reason = plain(str(error))[: bounds.ROUTER_MESSAGE_CHARACTERS] or type(error).__name__
+            message = f"the connection to {self._access.host} broke: {reason}"
+            raise self._unreachable(operation, self._lost or message) from error
 
     def _stop(self) -> None:
         async def end() -> None:
@@ -139,27 +146,11 @@ class SshRouter:
                 self._connection.abort()
                 await self._connection.wait_closed()
 
-        with contextlib.suppress(TimeoutError):
-            self._wait(asyncio.wait_for(end(), CONNECT_TIMEOUT))
+        with contextlib.suppress(RouterUnreachable):
+            self._wait(asyncio.wait_for(end(), CONNECT_TIMEOUT), "close")
 
     def _unreachable(self, operation: str, message: str) -> RouterUnreachable:
         return RouterUnreachable(message, router=self.name, operation=operation, hint=_BROKEN)
-
-
-class _ForwardedVici(UnixVici):
-    """Charon behind a connection that may break without charon's doing."""
-
-    def __init__(self, router: str, connected: socket.socket, broken: Callable[[], str]) -> None:
-        super().__init__(router, connected)
-        self._broken = broken
-
-    def _failure(self, command: str, error: Exception) -> CommandRejected | RouterUnreachable:
-        failure = super()._failure(command, error)
-        if isinstance(failure, CommandRejected):
-            return failure
-        return RouterUnreachable(
-            self._broken() or failure.message, router=failure.router, operation=command, hint=_BROKEN
-        )
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -194,7 +185,3 @@ async def _pump(reader: Any, writer: Any) -> None:  # noqa: ANN401 - asyncio's s
                 await writer.drain()
     finally:
         writer.close()
-
-
-def _bytes(output: bytes | str | None) -> bytes:
-    return output if isinstance(output, bytes) else (output or "").encode()

@@ -1,39 +1,48 @@
-"""VICI over a unix socket, with strongSwan's own client.
+"""VICI over a unix socket. What is sent is encoded by strongSwan's own client; what comes is data of
+unknown shape, read within bounds.
 
 Never over TCP: VICI has no authentication, and who speaks it is root on the router.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
-from collections.abc import Iterator, Mapping
+import struct
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-from vici import Session
-from vici.exception import CommandException, SessionException
+from vici.protocol import Message as Encoder
+from vici.protocol import Packet
 
-from reconciler.model.errors import CommandRejected, RouterUnreachable
+from reconciler.model import bounds
+from reconciler.model.errors import CommandRejected, RouterUnreachable, TunnelwrightError
+from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.protocol import Message
-
-_PATIENCE = 15.0
-"""Seconds for which a silent charon is waited for: one that was asked for more than 512 KiB in one message
-never answers."""
+from reconciler.routers.vici_message import Malformed, decode
+from reconciler.routers.vici_wire import Wire
+from reconciler.routers.words import told
 
 
 class UnixVici:
-    """A session with the charon that is behind a connected socket, which it closes in the end."""
+    """A session with the charon that is behind a connected socket, which it closes in the end.
 
-    def __init__(self, router: str, connected: socket.socket) -> None:
+    An answer that is late, too large or no answer ends the session: what came after it could belong to
+    anything. `lost` gives the reason when it is known that the way to charon has broken.
+    """
+
+    def __init__(self, router: str, connected: socket.socket, lost: Callable[[], str] = lambda: "") -> None:
         self._router = router
-        self._socket = connected
-        self._socket.settimeout(_PATIENCE)
-        self._session = Session(self._socket)
+        self._wire = Wire(connected)
+        self._lost = lost
+        self._over = ""
 
     @classmethod
     def at(cls, router: str, path: str) -> Self:
         """The charon whose socket has this path on this machine. Raises RouterUnreachable."""
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_PATIENCE)
+        connection.settimeout(bounds.VICI_SECONDS)
         try:
             connection.connect(path)
         except OSError as error:
@@ -48,42 +57,136 @@ class UnixVici:
 
     def request(self, command: str, message: Message | None = None) -> Message:
         """Send one command and return its reply."""
-        try:
-            reply: Message = _decode(self._session.request(command, message))
-        except (CommandException, SessionException, OSError) as error:
-            raise self._failure(command, error) from error
-        return reply
+        with self._talking(command, message) as allowance:
+            self._wire.send(self._command(command, message), allowance)
+            reply = self._reply(self._wire.receive(allowance), allowance)
+        return self._accepted(command, message, reply)
 
     def stream(self, command: str, event: str, message: Message | None = None) -> Iterator[Message]:
         """Send one command and yield the events that it streams."""
-        try:
-            for item in self._session.streamed_request(command, event, message):
-                yield _decode(item)
-        except (CommandException, SessionException, OSError) as error:
-            raise self._failure(command, error) from error
+        with self._talking(command, message) as allowance:
+            request = self._command(command, message)
+            self._register(Packet.register_event(event), allowance)
+            self._wire.send(request, allowance)
+            elements = 0
+            try:
+                while (packet := self._wire.receive(allowance))[0] == Packet.EVENT:
+                    item, count = decode(packet, _after_name(packet))
+                    elements += count + 1
+                    if elements > bounds.VICI_ANSWER_ELEMENTS:
+                        raise Malformed(f"more than {bounds.VICI_ANSWER_ELEMENTS} elements in all")
+                    began = time.monotonic()
+                    yield item
+                    allowance.forgive(time.monotonic() - began)
+            except GeneratorExit:
+                # Nobody wants the rest; the session goes on after it.
+                with contextlib.suppress(TunnelwrightError), self._talking(command) as rest:
+                    while self._wire.receive(rest)[0] == Packet.EVENT:
+                        pass
+                    self._register(Packet.unregister_event(event), rest)
+                raise
+            self._register(Packet.unregister_event(event), allowance)
+            reply = self._reply(packet, allowance)
+        self._accepted(command, message, reply)
 
     def events(self, event: str, pause: float) -> Iterator[Message | None]:
-        """Subscribe to an event and yield each one; None whenever there was none for `pause` seconds."""
+        """Subscribe to an event and yield each one; None whenever there was none for `pause` seconds.
+
+        It may last: each event is an answer of its own.
+        """
+        with self._talking(event) as allowance:
+            self._register(Packet.register_event(event), allowance)
         try:
-            for name, item in self._session.listen([event], pause):
-                yield None if name is None else _decode(item)
-        except (CommandException, SessionException, OSError) as error:
-            raise self._failure(event, error) from error
+            while True:
+                with self._talking(event) as allowance:
+                    item = self._event(allowance) if self._wire.begins(allowance, pause) else None
+                yield item
+        except GeneratorExit:
+            with contextlib.suppress(TunnelwrightError), self._talking(event) as rest:
+                self._register(Packet.unregister_event(event), rest)
+            raise
 
     def close(self) -> None:
         """Close the socket."""
-        self._socket.close()
+        self._over = self._over or "the VICI session is closed"
+        self._wire.close()
 
-    def _failure(self, command: str, error: Exception) -> CommandRejected | RouterUnreachable:
-        if isinstance(error, CommandException):
-            text = str(error).removeprefix("Command failed: ")
-            return CommandRejected(text, router=self._router, operation=command)
-        if "response type 2" in str(error):
-            # CMD_UNKNOWN, for which the client has no exception of its own.
-            return CommandRejected("unknown command", router=self._router, operation=command)
-        return RouterUnreachable(
-            f"charon did not answer {command}: {error}", router=self._router, operation=command
+    @contextlib.contextmanager
+    def _talking(self, operation: str, message: Message | None = None) -> Iterator[Allowance]:
+        """One answer, within its bounds. Whatever it fails by is an error of the router, and the end of the
+        session."""
+        if self._over:
+            raise self._unreachable(operation, self._over)
+        limits = Limits(bounds.VICI_SECONDS + _own_seconds(message), bounds.VICI_BYTES)
+        allowance = Allowance(limits, self._router, operation, f"VICI {operation}")
+        try:
+            yield allowance
+        except CommandRejected:
+            raise
+        except TunnelwrightError as error:
+            self._end(error.message)
+            if isinstance(error, RouterUnreachable) and self._lost():
+                raise self._unreachable(operation, self._lost()) from error
+            raise
+        except OSError as error:
+            reason = f"charon did not answer {operation}: {error.strerror or error}"
+            self._end(reason)
+            raise self._unreachable(operation, self._lost() or reason) from error
+        except Malformed as error:
+            refused = allowance.refused(str(error))
+            self._end(refused.message)
+            raise refused from error
+
+    def _end(self, reason: str) -> None:
+        self._over = reason
+        self._wire.close()
+
+    def _register(self, request: bytes, allowance: Allowance) -> None:
+        """Begin or end a subscription; events that are on their way meanwhile are passed over."""
+        self._wire.send(request, allowance)
+        while (packet := self._wire.receive(allowance))[0] == Packet.EVENT:
+            pass
+        if packet[0] == Packet.EVENT_UNKNOWN:
+            raise CommandRejected("unknown event", router=self._router, operation=allowance.operation)
+        if packet[0] != Packet.EVENT_CONFIRM:
+            raise Malformed(f"a packet of type {packet[0]} instead of a confirmation")
+
+    def _event(self, allowance: Allowance) -> Message:
+        packet = self._wire.receive(allowance)
+        if packet[0] != Packet.EVENT:
+            raise Malformed(f"a packet of type {packet[0]} instead of an event")
+        return decode(packet, _after_name(packet))[0]
+
+    def _command(self, command: str, message: Message | None) -> bytes:
+        try:
+            packet: bytes = Packet.request(command, None if message is None else Encoder.serialize(message))
+        except (struct.error, UnicodeError) as error:
+            raise self._too_large(command, "a value of it has more than 65,535 bytes") from error
+        if len(packet) > bounds.VICI_PACKET_BYTES:
+            raise self._too_large(command, f"it has more than {bounds.VICI_PACKET_BYTES // bounds.KIB} KiB")
+        return packet
+
+    def _too_large(self, command: str, why: str) -> CommandRejected:
+        return CommandRejected(
+            f"the message cannot be sent by VICI: {why}", router=self._router, operation=command
         )
+
+    def _reply(self, packet: bytes, allowance: Allowance) -> dict[str, Any]:
+        if packet[0] == Packet.CMD_UNKNOWN:
+            raise CommandRejected("unknown command", router=self._router, operation=allowance.operation)
+        if packet[0] != Packet.CMD_RESPONSE:
+            raise Malformed(f"a packet of type {packet[0]} instead of a reply")
+        return decode(packet, 1)[0]
+
+    def _accepted(self, command: str, message: Message | None, reply: dict[str, Any]) -> Message:
+        if reply.get("success", "yes") == "yes":
+            return reply
+        words = reply.get("errmsg")
+        reason = told(words, keys=_has_keys(message)) if isinstance(words, str) else ""
+        raise CommandRejected(reason or "refused without a reason", router=self._router, operation=command)
+
+    def _unreachable(self, operation: str, reason: str) -> RouterUnreachable:
+        return RouterUnreachable(reason, router=self._router, operation=operation)
 
 
 _HINTS: dict[type[OSError], str] = {
@@ -92,12 +195,19 @@ _HINTS: dict[type[OSError], str] = {
 }
 
 
-def _decode(value: Any) -> Any:  # noqa: ANN401 - whatever VICI sends
-    """Bytes to str, all the way down. An identity may hold any byte."""
-    if isinstance(value, bytes):
-        return value.decode(errors="backslashreplace")
-    if isinstance(value, Mapping):
-        return {key: _decode(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_decode(item) for item in value]
-    return value
+def _own_seconds(message: Message | None) -> float:
+    """How long a command itself may take, as it says in milliseconds; a negative time returns at once."""
+    text = str((message or {}).get("timeout", "0"))
+    return int(text) / 1000 if text.isascii() and text.isdigit() else 0.0
+
+
+def _has_keys(message: Mapping[str, Any] | None) -> bool:
+    """Only a key is sent as bytes."""
+    return any(isinstance(value, bytes) for value in (message or {}).values())
+
+
+def _after_name(packet: bytes) -> int:
+    """Where the message of an event begins: after its type and its name."""
+    if len(packet) < 2 or len(packet) < 2 + packet[1]:
+        raise Malformed("an event whose name is cut off")
+    return 2 + packet[1]

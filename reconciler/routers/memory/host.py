@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.facets import files as swanctl_files
 from reconciler.facets.traces import Trace
+from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
@@ -112,7 +113,7 @@ class MemoryHost:
         holder, until = self._lock
         if holder not in {"", owner} and until > time.monotonic():
             raise Locked(holder, router=self._name)
-        self._lock = (owner, time.monotonic() + seconds)
+        self._lock = (owner, time.monotonic() + min(seconds, bounds.LEASE_SECONDS))
 
     def unlock(self, owner: str) -> None:
         """Give the lock back."""

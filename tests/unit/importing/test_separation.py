@@ -6,6 +6,7 @@ import fnmatch
 
 import pytest
 
+from reconciler.facets.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing.separation import MAIN_FILE, Configuration, Inseparable, collect, separate
 from reconciler.model.errors import SourceUnavailable
 from reconciler.model.router_config import ForeignFile
@@ -118,3 +119,16 @@ def test_no_key_is_shown() -> None:
 def test_a_missing_file_is_said() -> None:
     with pytest.raises(SourceUnavailable):
         collect(MAIN_FILE, lambda _: {})
+
+
+def test_a_router_is_asked_for_so_many_patterns_and_no_more() -> None:
+    main = "".join(f"include none/{number}.conf\n" for number in range(10_000))
+    asked: list[str] = []
+
+    def read(pattern: str) -> dict[str, Secret]:
+        asked.append(pattern)
+        return {MAIN_FILE: Secret(main.encode())} if pattern == MAIN_FILE else {}
+
+    with pytest.raises(SwanctlSyntaxError, match="more than 256 patterns"):
+        collect(MAIN_FILE, read)
+    assert len(asked) == 257

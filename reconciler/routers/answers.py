@@ -1,0 +1,159 @@
+"""What a router's tools wrote -> values. Pure and total: another shape is a ValueError with words."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection
+from typing import Any
+
+from reconciler.model import bounds
+from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
+from reconciler.routers.archive import BadArchive, unpack
+from reconciler.routers.protocol import Ping, Stream
+from schemas.addresses import is_address
+
+_NAME = re.compile(r"\S{1,15}")
+"""Of an interface (linux/if.h, IFNAMSIZ)."""
+_SETTING_CHARACTERS = 100
+_OUR_FILE = re.compile(r"(?:\./)?(tw-[^/]{1,240}\.conf)")
+_PINGED = re.compile(rb"([0-9]{1,9}) packets transmitted, ([0-9]{1,9}) received")
+_REPLY = re.compile(
+    rb"^[0-9]{1,5} bytes from .*icmp_seq=([0-9]{1,9}) .*time=([0-9]{1,7}(?:\.[0-9]{1,6})?) ms", re.MULTILINE
+)
+_SENT = re.compile(rb"([0-9]{1,9}) packets transmitted")
+_STREAM = re.compile(rb"([0-9]{1,10}) (/run/tunnelwright-stream-[A-Za-z0-9]{6})\s*")
+_TAKEN = re.compile(r"([!-~]{1,600}) ([0-9]{1,6})\s*")
+
+
+def text(said: bytes) -> str:
+    """Whatever it is, as text."""
+    return said.decode(errors="replace")
+
+
+def addresses(said: bytes) -> frozenset[InterfaceAddress]:
+    """The reply of `ip -j -4 address show`. Raises ValueError."""
+    if len(said) > bounds.ROUTER_ADDRESSES_BYTES:
+        raise ValueError(f"more than {bounds.ROUTER_ADDRESSES_BYTES // bounds.KIB} KiB")
+    try:
+        links = json.loads(said)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("no JSON") from error
+    # iproute2 lists an interface without addresses as an empty object.
+    return frozenset(
+        _address(link.get("ifname"), info)
+        for link in _objects(links, "interfaces")
+        if link
+        for info in _objects(link.get("addr_info"), "addresses of an interface")
+    )
+
+
+def _objects(value: object, what: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError(f"no list of {what}")
+    return value
+
+
+def _address(interface: object, info: dict[str, Any]) -> InterfaceAddress:
+    local, length = info.get("local"), info.get("prefixlen")
+    # JSON can say what no encoding can: half of a surrogate pair.
+    if not isinstance(interface, str) or not _NAME.fullmatch(interface) or not interface.isprintable():
+        raise ValueError("an interface without a name")
+    if not isinstance(local, str) or not is_address(local):
+        raise ValueError("an address that is no IPv4 address")
+    if not isinstance(length, int) or not 0 <= length <= 32:
+        raise ValueError("an address whose prefix length is not from 0 to 32")
+    return InterfaceAddress(interface, f"{local}/{length:d}")
+
+
+def listing(said: bytes) -> str:
+    """A reply of `nft -j` or `ip -j` that others take to pieces, as text. Raises ValueError."""
+    if len(said) > bounds.ROUTER_LISTING_BYTES:
+        raise ValueError(f"more than {bounds.ROUTER_LISTING_BYTES // bounds.KIB} KiB")
+    return text(said)
+
+
+def settings(said: bytes, asked: Collection[str]) -> dict[str, str]:
+    """Kernel settings, one in each line after its key. Raises ValueError."""
+    found: dict[str, str] = {}
+    for line in text(said).split("\n")[:-1]:
+        key, space, value = line.partition(" ")
+        if not space or key not in asked or key in found or len(value) > _SETTING_CHARACTERS:
+            raise ValueError("a line that is no setting that was asked for")
+        found[key] = value
+    return found
+
+
+def files(said: memoryview) -> dict[str, LiveFile]:
+    """Our swanctl files in an archive, by name. Raises ValueError."""
+    try:
+        packed = unpack(said)
+    except BadArchive as error:
+        raise ValueError(str(error)) from error
+    found = {}
+    for path, file in packed.items():
+        match = _OUR_FILE.fullmatch(path)
+        if match is None or not path.isprintable():
+            raise ValueError(f"{path[:100]!r} is no name of a file that was asked for")
+        found[match[1]] = LiveFile(file.content, file.mode)
+    return found
+
+
+def management(said: bytes) -> Pair | None:
+    """SSH_CONNECTION (sshd(8), environment): the client's address and port, then the server's. sshd without
+    a socket calls them UNKNOWN."""
+    words = text(said).split()
+    if len(words) != 4 or not (is_address(words[0]) and is_address(words[2])):
+        return None
+    return words[2], words[0]
+
+
+def lock_holder(said: bytes) -> tuple[str, int]:
+    """Who holds a lock, and for how many seconds more. Raises ValueError."""
+    match = _TAKEN.fullmatch(text(said))
+    if match is None:
+        raise ValueError("not the holder of a lock and its seconds")
+    return match[1], int(match[2])
+
+
+def ping(said: bytes) -> Ping | None:
+    """The last lines of ping (iputils); None where there are none. Raises ValueError."""
+    match = _PINGED.search(said)
+    if match is None:
+        return None
+    found = Ping(int(match[1]), int(match[2]))
+    if found.received > found.sent:
+        raise ValueError("more replies than requests")
+    return found
+
+
+def started_stream(said: bytes) -> tuple[str, str]:
+    """The process and the file of a stream. Raises ValueError."""
+    match = _STREAM.fullmatch(said)
+    if match is None:
+        raise ValueError("not a process and its file")
+    return match[1].decode(), match[2].decode()
+
+
+def stream(said: bytes, interval: float) -> Stream | None:
+    """What ping (iputils) wrote -> a stream, without what was on its way when it was ended: at most as many
+    requests as are sent within the longest round trip. None where ping has not ended. Raises ValueError.
+    """
+    last = _SENT.search(said)
+    if last is None:
+        return None
+    sent = int(last[1])
+    if sent > bounds.STREAM_PACKETS:
+        raise ValueError(f"more than {bounds.STREAM_PACKETS} requests")
+    replies = {int(number): float(time) / 1000 for number, time in _REPLY.findall(said)}
+    if max(replies, default=0) > sent:
+        raise ValueError("a reply to a request that was not sent")
+    on_its_way = sent - max(replies, default=sent)
+    if on_its_way <= math.ceil(max(replies.values(), default=0.0) / interval):
+        sent -= on_its_way
+    row = longest = 0
+    for number in range(1, sent + 1):
+        row = 0 if number in replies else row + 1
+        longest = max(longest, row)
+    return Stream(sent, sent - sum(number <= sent for number in replies), longest * interval)

@@ -1,0 +1,204 @@
+"""The host side of a router whose tools answer anything."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model import bounds
+from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked, TunnelwrightError
+from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.secret import Secret
+from reconciler.routers.allowance import Allowance
+from reconciler.routers.archive import pack
+from reconciler.routers.scripts import MARK, TAKEN
+from reconciler.routers.shell_host import Completed, ShellHost
+
+LINK = {"ifname": "eth0", "addr_info": [{"local": "192.0.2.1", "prefixlen": 24}]}
+KEYS = ["net/ipv4/ip_forward"]
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def host(stdout: bytes = b"", status: int = 0, stderr: bytes = b"") -> ShellHost:
+    """A router on which every command leaves this behind."""
+
+    def run(_: Sequence[str], __: bytes, allowance: Allowance) -> Completed:
+        allowance.took(len(stdout) + len(stderr))
+        return Completed(status, stdout, stderr)
+
+    return ShellHost("paris", run, "/etc/swanctl/conf.d")
+
+
+def snapshot(
+    links: bytes = json.dumps([{}, LINK]).encode(),
+    table: bytes = b"",
+    settings: bytes = b"net/ipv4/ip_forward 1\n",
+    archive: bytes = pack({"tw-a.conf": Secret(b"a {}")}),
+) -> bytes:
+    mark = f"{MARK}\n".encode()
+    return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", links, table, settings, archive])
+
+
+def test_an_answer_in_order_is_read() -> None:
+    found = host(snapshot(table=b'{"nftables": \xff}')).snapshot(KEYS)
+    assert found.addresses == {InterfaceAddress("eth0", "192.0.2.1/24")}
+    assert found.firewall == '{"nftables": \N{REPLACEMENT CHARACTER}}'
+    assert found.sysctls == {"net/ipv4/ip_forward": "1"}
+    assert found.files["tw-a.conf"].content == Secret(b"a {}")
+    assert found.management == ("192.0.2.1", "192.0.2.9")
+
+
+SNAPSHOTS = {
+    "no marks": (b"hello\n", "output: 1 parts of 5"),
+    "nothing": (b"", "output: 1 parts of 5"),
+    "no JSON": (snapshot(b"ip: command not found"), "addresses: no JSON"),
+    "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: no JSON"),
+    "deep JSON": (snapshot(DEEP), "addresses: no JSON"),
+    "a number of 5,000 digits": (snapshot(b"[" + b"9" * 5000 + b"]"), "addresses: no JSON"),
+    "another shape": (snapshot(b'{"ifname": "eth0"}'), "addresses: no list of interfaces"),
+    "strings": (snapshot(b'["eth0"]'), "addresses: no list of interfaces"),
+    "no addresses": (snapshot(b'[{"ifname": "eth0"}]'), "addresses: no list of addresses"),
+    "no name": (snapshot(json.dumps([LINK | {"ifname": 5}]).encode()), "addresses: an interface without"),
+    "a name that cannot be encoded": (
+        snapshot(json.dumps([LINK | {"ifname": "\ud800"}]).encode()),
+        "addresses: an interface without",
+    ),
+    "no address": (
+        snapshot(json.dumps([LINK | {"addr_info": [{"local": "::1", "prefixlen": 1}]}]).encode()),
+        "addresses: an address that is no IPv4 address",
+    ),
+    "a prefix of 2**70": (
+        snapshot(json.dumps([LINK | {"addr_info": [{"local": "192.0.2.1", "prefixlen": 2**70}]}]).encode()),
+        "addresses: an address whose prefix length",
+    ),
+    "many addresses": (snapshot(b" " * (4 * bounds.MIB + 1)), "addresses: more than 4096 KiB"),
+    "a long listing": (snapshot(table=b" " * (8 * bounds.MIB + 1)), "nftables listing: more than 8192 KiB"),
+    "a setting without a value": (snapshot(settings=b"net/ipv4/ip_forward\n"), "kernel settings: a line"),
+    "another setting": (snapshot(settings=b"net/ipv4/other 1\n"), "kernel settings: a line"),
+    "a long setting": (snapshot(settings=b"net/ipv4/ip_forward " + b"1" * 200 + b"\n"), "kernel settings"),
+    "no archive": (snapshot(archive=b"tar: broken"), "files: no header"),
+}
+
+
+@pytest.mark.parametrize("kind", SNAPSHOTS)
+def test_a_part_that_is_not_understood_is_named(kind: str) -> None:
+    said, words = SNAPSHOTS[kind]
+    with pytest.raises(AnswerNotUnderstood, match=words) as caught:
+        host(said).snapshot(KEYS)
+    assert (caught.value.router, caught.value.operation) == ("paris", "observe")
+    assert "its answer was not understood" in str(caught.value)
+
+
+OTHERS: dict[str, tuple[Callable[[ShellHost], object], bytes, int]] = {
+    "inspect": (lambda h: h.inspect(), b"no mark", 0),
+    "route": (lambda h: h.route([("a", "b", "c")]), b"one\ntwo\n", 0),
+    "read files": (lambda h: h.read_files("/etc/*"), b"no tar", 0),
+    "lock": (lambda h: h.lock("me", 5), b"x", TAKEN),
+    "ping": (lambda h: h.ping("a", "b", 5), b"3 packets transmitted, 4 received", 0),
+    "start a stream": (lambda h: h.start_stream("a", "b", 0.02, 5), b"5 /etc/passwd\n", 0),
+    "stop a stream": (lambda h: h.stop_stream("5 /run/x 0.020"), b"999999999 packets transmitted", 0),
+}
+
+
+@pytest.mark.parametrize("operation", OTHERS)
+def test_an_answer_of_another_shape_is_not_understood(operation: str) -> None:
+    ask, said, status = OTHERS[operation]
+    with pytest.raises(AnswerNotUnderstood) as caught:
+        ask(host(said, status))
+    assert (caught.value.router, caught.value.operation) == ("paris", operation)
+
+
+@pytest.mark.parametrize("left", ["5" * 5000, "-5", "\N{SUPERSCRIPT TWO}"])
+def test_the_seconds_of_a_lock_are_a_number(left: str) -> None:
+    with pytest.raises(AnswerNotUnderstood, match="lock: not the holder"):
+        host(f"you@there:1 {left}\n".encode(), TAKEN).lock("me@here:2", 60)
+    with pytest.raises(Locked, match="you@there:1"):
+        host(b"you@there:1 5\n", TAKEN).lock("me@here:2", 60)
+
+
+_ALL: list[Callable[[ShellHost], object]] = [
+    lambda h: h.snapshot(KEYS),
+    lambda h: h.traces(60),
+    lambda h: h.unlock("me"),
+    lambda h: h.write_files({"tw-a.conf": Secret(b"")}),
+    lambda h: h.change_firewall("{}"),
+    *(ask for ask, _, _ in OTHERS.values()),
+]
+_PIECES = st.sampled_from(
+    [
+        f"{MARK}\n".encode(),
+        b"[]\n",
+        json.dumps([LINK]).encode(),
+        b"net/ipv4/ip_forward 1\n",
+        pack({"tw-a.conf": Secret(b"a")}),
+        b"5 packets transmitted, 5 received\n",
+        b"64 bytes from 10.1.0.1: icmp_seq=1 ttl=64 time=0.05 ms\n",
+        b"99999999999999999999 root x\n",
+        b"7 192.0.2.1\n",
+        b"1764000000 192.0.2.1\n",
+        b"1763999990.5 vr1 sudo[9]: a : COMMAND=/bin/x\n",
+        b"5 uptime\n",
+    ]
+)
+
+
+@given(
+    st.lists(st.one_of(_PIECES, _PIECES, st.binary(max_size=30)), max_size=12), st.sampled_from([0, 1, TAKEN])
+)
+def test_any_output_is_an_answer_or_an_error_of_that_router(pieces: list[bytes], status: int) -> None:
+    for ask in _ALL:
+        try:
+            ask(host(b"".join(pieces), status, b"\xff\x1b[2J"))
+        except TunnelwrightError as error:
+            assert error.router == "paris"
+
+
+def test_no_output_is_larger_than_its_bound() -> None:
+    with pytest.raises(AnswerNotUnderstood, match=r"output of `route`: more than 1 MiB"):
+        host(b"x" * (bounds.MIB + 1)).route([])
+
+
+KEY = b"correct horse battery staple"
+
+
+@pytest.mark.parametrize(
+    "echo", [KEY, base64.b64encode(KEY), KEY.hex().encode(), KEY[::-1], base64.b32encode(KEY), KEY[:10]]
+)
+def test_errors_of_a_command_that_was_given_keys_are_withheld(echo: bytes) -> None:
+    stderr = b"tar: " + echo + b": Cannot write: No space left on device\n"
+    with pytest.raises(CommandRejected) as caught:
+        host(b"", 2, stderr).write_files({"tw-a.conf": Secret(KEY)})
+    withheld = f"{len(stderr)} bytes of its words are withheld, as it was given keys"
+    assert caught.value.message == f"No space left on device ({withheld})"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "words"),
+    [
+        (b"tunnelwright: 5: mktemp: not found\n", "mktemp: not found"),
+        (os.strerror(30).encode(), "Read-only file system"),
+        (KEY, "^28 bytes of its words are withheld"),
+        (b"", "exit status 1"),
+    ],
+)
+def test_what_is_known_of_an_error_is_told_even_so(stderr: bytes, words: str) -> None:
+    with pytest.raises(CommandRejected, match=words):
+        host(b"", 1, stderr).write_files({"tw-a.conf": Secret(KEY)})
+
+
+def test_other_errors_are_short_and_hold_no_key() -> None:
+    key = Secret(b"another horse, another battery")
+    encoded = base64.b64encode(key.reveal())
+    with pytest.raises(CommandRejected) as caught:
+        host(b"", 1, b"nft: " + encoded + b" x" * 5000).change_firewall("{}")
+    assert encoded.decode()[:-3] not in caught.value.message
+    assert "(redacted)" in caught.value.message
+    assert len(caught.value.message) < 600
+    with pytest.raises(CommandRejected, match=r"^the cause$"):
+        host(b"", 1, b"the cause\ntar: Exiting with failure status due to previous errors\n").inspect()
