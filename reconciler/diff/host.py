@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from reconciler.facets import addresses, firewall, sysctls
 from reconciler.model.plan import (
@@ -56,18 +57,21 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
     replaced = {name: firewall.in_the_way(added[name], removed[name]) for name in removed}
     retired = {name: removed[name] - replaced[name] for name in removed}
     changes = [
-        Change(f"{name}[{first} {second}]", None, "present", "kernel")
+        Change(firewall.element_path(name, pair), None, "present", "kernel")
         for name, pairs in added.items()
-        for first, second in sorted(pairs)
+        for pair in sorted(pairs)
     ]
-    changes += [
-        Change(f"{name}[{first} {second}]", "present", None, "kernel")
-        for name, pairs in removed.items()
-        for first, second in sorted(pairs)
-    ]
+    unlike = {change.path: change for change in table.unlike} if table is not None else {}
+    for name, pairs in removed.items():
+        for pair in sorted(pairs):
+            path = firewall.element_path(name, pair)
+            there = unlike.pop(path).before if path in unlike else "present"
+            changes.append(Change(path, there, None, "kernel"))
+    changes += unlike.values()
     steps = []
     if not firewall.same_rules(wanted, table):
-        changes.insert(0, Change("rules", None if table is None else "changed", "tunnelwright's", "kernel"))
+        if not firewall.same_rules(wanted, table and replace(table, unlike=())):
+            changes.insert(0, Change("rules", None if table is None else "changed", "tunnelwright's", "kernel"))
         document = firewall.rebuild(wanted, retired)
         summary = "load the nftables table inet tunnelwright in one transaction"
         steps.append(_step(desired, Phase.GUARD, summary, ChangeFirewall(document)))

@@ -10,3 +10,12 @@ from typing import Final
 
 KIB: Final = 2**10
 MIB: Final = 2**20
+
+# What routers answer, once it has been read.
+
+ANSWER_DEPTH: Final = 40
+"""Levels of a JSON answer. nftables, which nests deepest, needs 12 for a rule; beyond a few hundred Python
+itself gives up in whatever walks over it next."""
+
+ANSWER_NUMBER: Final = 2**64 - 1
+"""The largest number of an answer: what a 64-bit counter of the kernel or charon holds."""

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from lab.engine import until
-from reconciler.facets import firewall
+from reconciler.facets import firewall, firewall_listing
 from reconciler.locking import locked
 from reconciler.model.errors import CommandRejected, Locked
 from reconciler.model.router_config import Firewall, InterfaceAddress
@@ -77,7 +77,7 @@ def test_a_firewall_lists_as_it_was_loaded(site: Site) -> None:
         mss=1234,
     )
     host.change_firewall(firewall.rebuild(wanted, {"guarded": frozenset(), "peers": frozenset()}))
-    seen = firewall.decode(host.snapshot([]).firewall)
+    seen = firewall_listing.decode(host.snapshot([]).firewall)
     assert firewall.same_rules(wanted, seen)
     assert not any(pairs for delta in firewall.differences(wanted, seen).values() for pairs in delta)
     assert not firewall.same_rules(Firewall(mss=1235), seen)
@@ -95,7 +95,7 @@ def test_a_firewall_transaction_is_all_or_nothing(site: Site) -> None:
     ]
     with pytest.raises(CommandRejected):
         host.change_firewall(json.dumps({"nftables": both}))
-    seen = firewall.decode(host.snapshot([]).firewall)
+    seen = firewall_listing.decode(host.snapshot([]).firewall)
     assert seen is not None
     assert seen.peers == frozenset()
 
