@@ -37,9 +37,7 @@ def gather_router(router: Router, found: Diagnostics) -> Gathered:
 
     Raises RouterUnreachable, CommandRejected or AnswerNotUnderstood.
     """
-    running = tuple(
-        sas.decode(name, body) for name, body in entries(router.vici, "list-sas", "list-sa")
-    )
+    running = tuple(sas.decode(name, body) for name, body in entries(router.vici, "list-sas", "list-sa"))
     written = gather_files([MAIN_FILE], router.host.read_files, found)
     known = {source.name for source in written.sources}
     listed = dict(entries(router.vici, "list-conns", "list-conn"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from reconciler.facets import addresses, firewall, sysctls
 from reconciler.model.plan import (
@@ -69,9 +68,10 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
             changes.append(Change(path, there, None, "kernel"))
     changes += unlike.values()
     steps = []
-    if not firewall.same_rules(wanted, table):
-        if not firewall.same_rules(wanted, table and replace(table, unlike=())):
-            changes.insert(0, Change("rules", None if table is None else "changed", "tunnelwright's", "kernel"))
+    same = firewall.same_rules(wanted, table)
+    if not same:
+        changes.insert(0, Change("rules", None if table is None else "changed", "tunnelwright's", "kernel"))
+    if table is None or table.unlike or not same:
         document = firewall.rebuild(wanted, retired)
         summary = "load the nftables table inet tunnelwright in one transaction"
         steps.append(_step(desired, Phase.GUARD, summary, ChangeFirewall(document)))

@@ -117,7 +117,7 @@ def decode(name: str, listed: object) -> Settings:
     Raises AnswerNotUnderstood.
     """
     reply = Fields(listed, "list-conns", name)
-    children = {
+    children: dict[str, Settings] = {
         child_name: {
             "local_ts": child.texts("local-ts"),
             "remote_ts": child.texts("remote-ts"),

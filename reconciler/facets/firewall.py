@@ -149,10 +149,7 @@ def canonical(rules: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         kind, body = next(iter(entry.items()))
         kept = {key: value for key, value in body.items() if key not in {"handle", "index"}}
         if kind == "rule" and "expr" in kept:
-            kept["expr"] = [
-                {"counter": None} if isinstance(part, Mapping) and "counter" in part else part
-                for part in kept["expr"]
-            ]
+            kept["expr"] = [_alike(part) for part in kept["expr"]]
         words = json.dumps({kind: kept}, sort_keys=True)
         if kind == "chain":
             chains.append(words)
@@ -161,6 +158,16 @@ def canonical(rules: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     # Order matters among the rules of one chain alone.
     others.sort(key=lambda rule: rule[0])
     return (*sorted(chains), *(words for _, words in others))
+
+
+def _alike(expression: object) -> object:
+    """An expression in one form, whatever its counter says and however it is printed."""
+    if isinstance(expression, Mapping) and "counter" in expression:
+        return {"counter": None}
+    if expression == _is(_meta("l4proto"), "esp"):
+        # Where there is an /etc/protocols, nftables prints names.
+        return _is(_meta("l4proto"), _ESP)
+    return expression
 
 
 def element_path(name: str, pair: Pair) -> str:
@@ -177,13 +184,15 @@ def as_applied(desired: Firewall) -> LiveFirewall | None:
     """The table as `decode` would give it, were it loaded; None when none would be."""
     if not (desired.guarded or desired.peers):
         return None
-    elements = {name: frozenset(_as_listed(pair) for pair in getattr(desired, name)) for name in SETS}
-    return LiveFirewall(**elements, rules=canonical(compile_rules(desired.mss)))
+    guarded, broadcast, peers = (
+        frozenset(map(_as_listed, pairs)) for pairs in (desired.guarded, desired.broadcast, desired.peers)
+    )
+    return LiveFirewall(guarded, broadcast, peers, rules=canonical(compile_rules(desired.mss)))
 
 
 def same_rules(desired: Firewall, live: LiveFirewall | None) -> bool:
-    """True when the table's chains and rules are exactly the desired ones, and nothing else is in it."""
-    return live is not None and not live.unlike and live.rules == canonical(compile_rules(desired.mss))
+    """True when the table's chains and rules are exactly the desired ones."""
+    return live is not None and live.rules == canonical(compile_rules(desired.mss))
 
 
 def differences(

@@ -6,8 +6,10 @@ as an element like ours, or as something to take away. Any other answer is not u
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
@@ -17,7 +19,12 @@ from reconciler.model.router_config import LiveFirewall, Pair
 from reconciler.model.settings import Change
 
 _WHERE: Final = "nft list table"
-_SET_OPTIONS: Final = ("auto-merge", "comment", "gc-interval", "policy", "size", "stmt", "timeout")
+_BROKEN_OFF: Final = re.compile(r'"table": \{[^{}]*"flags": *\s*$')
+"""What nftables 1.0.6 prints of a table with flags: it fails at their names, and prints no more."""
+_SET_OPTIONS: Final = {
+    **{name: name for name in ("auto-merge", "comment", "gc-interval", "policy", "size", "timeout")},
+    "stmt": "statements",
+}
 """What a set may have besides its type, its flags and its elements, and ours has not."""
 
 
@@ -42,6 +49,9 @@ def decode(listing: str) -> LiveFirewall | None:
     if not listing.strip():
         return None
     table = _Table()
+    if _BROKEN_OFF.search(listing):
+        table.differs("table", "with flags")
+        listing = '{"nftables": []}'
     for entry in Fields(from_json(listing, _WHERE), _WHERE).items("nftables"):
         for kind, body in Fields(entry, _WHERE).sections():
             _read(table, kind, body)
@@ -59,7 +69,7 @@ def _read(table: _Table, kind: str, body: Fields) -> None:
         case "metainfo":
             pass
         case "table":
-            # A dormant table does nothing. nftables 1.0.6 prints the flag itself as a random character.
+            # A dormant table does nothing.
             if "flags" in body:
                 table.differs("table", "with flags")
         case "set":
@@ -81,7 +91,8 @@ def _read_set(table: _Table, body: Fields) -> None:
         table.differs(f"set {name}", "present" if name not in SETS else "of another type")
         return
     flags = tuple(sorted(_words(body, "flags", ())))
-    others = [*(flag for flag in flags if flag not in SETS[name]), *(o for o in _SET_OPTIONS if o in body)]
+    others = [flag for flag in flags if flag not in SETS[name]]
+    others += [words for option, words in _SET_OPTIONS.items() if option in body and words not in others]
     others += [f"no {flag}" for flag in SETS[name] if flag not in flags]
     if others:
         table.differs(f"set {name}", f"with {', '.join(others)}")
@@ -123,7 +134,7 @@ def _read_element(element: object, *where: str) -> tuple[Pair, tuple[str, ...]]:
 def _read_part(part: object, *where: str) -> str:
     try:
         if not isinstance(part, Mapping):
-            return str(IPv4Address(text(part, *where)))
+            return _network(text(part, *where), 32)
         fields = Fields(part, *where)
         if "range" in fields:
             first, last = (IPv4Address(text(end, *where, "range")) for end in fields.items("range"))
@@ -131,12 +142,17 @@ def _read_part(part: object, *where: str) -> str:
                 return f"{first}-{last}"
         elif "prefix" in fields:
             prefix = fields.section("prefix")
-            network = IPv4Network((prefix.text("addr"), prefix.number("len")))
-            # As nftables prints it: a /32 is an address.
-            return str(network).removesuffix("/32")
+            return _network(prefix.text("addr"), prefix.number("len"))
     except ValueError:
         pass
     raise not_understood(part, "an IPv4 address, network or range", *where)
+
+
+@lru_cache(maxsize=10_000)
+def _network(address: str, length: int) -> str:
+    """A network as nftables prints it, a /32 as an address. Raises ValueError."""
+    # Kept, because most stand in many elements.
+    return str(IPv4Network((address, length))).removesuffix("/32")
 
 
 def _is_address(part: str) -> bool:

@@ -132,20 +132,14 @@ def not_understood(value: object, wanted: str, *where: str) -> AnswerNotUndersto
 
 
 def _shown(value: object) -> str:
-    match value:
-        case str():
-            return repr(value[:_SHOWN]) + ("…" if len(value) > _SHOWN else "")
-        case bool() | None:
-            return repr(value)
-        case int() if abs(value) <= ANSWER_NUMBER:
-            return str(value)
-        case float():
-            return repr(value)
-        case Mapping():
-            return "a section"
-        case list() | tuple():
-            return "a list"
-    return f"a value of type {type(value).__name__}"
+    if isinstance(value, str):
+        return repr(value[:_SHOWN]) + ("…" if len(value) > _SHOWN else "")
+    if isinstance(value, Mapping):
+        return "a section"
+    if isinstance(value, list | tuple):
+        return "a list"
+    plain = value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**_SHOWN)
+    return repr(value) if plain else f"a value of type {type(value).__name__}"
 
 
 def _place(*where: str) -> str:

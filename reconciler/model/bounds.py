@@ -19,3 +19,7 @@ itself gives up in whatever walks over it next."""
 
 ANSWER_NUMBER: Final = 2**64 - 1
 """The largest number of an answer: what a 64-bit counter of the kernel or charon holds."""
+
+RULES_WALKED: Final = 100_000
+"""Firewall rules through which one packet is followed. Chains that jump to one another several times
+multiply; a ruleset of 10,000 rules is large."""

@@ -166,8 +166,8 @@ class LiveFirewall:
     rules: tuple[str, ...]
     """Canonical JSON of each chain and rule, counters and handles left out."""
     unlike: tuple[Change, ...] = ()
-    """What else is in the table, or is there in another way than this tool loads it: a set of another kind, an
-    element with a comment or a timeout. An element's `path` is that of `element_path`."""
+    """What else is in the table, or is there in another way than this tool loads it: a set of another kind,
+    an element with a comment or a timeout."""
 
 
 @dataclass(frozen=True, slots=True)
