@@ -146,7 +146,7 @@ class _Walk:
                 if holds is False:
                     return None
                 certain = certain and holds is True
-            elif kind in _CONDITIONS:
+            elif kind in _CONDITIONS or not kind:
                 certain = False
             elif kind in _VERDICTS | _OPAQUE:
                 verdict = self._verdict(base, rule, kind, body, depth)
