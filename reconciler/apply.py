@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 
 from reconciler.establish import establish, terminate
@@ -37,6 +37,7 @@ from reconciler.model.plan import (
     WriteFile,
 )
 from reconciler.model.settings import plain
+from reconciler.routers.fleet import PARALLELISM, Connect, Fleet, side_by_side
 from reconciler.routers.protocol import Router
 
 Progress = Callable[[Outcome], None]
@@ -48,7 +49,7 @@ _LAST_EXIT = Phase.CONNECTIONS
 class _Run:
     """What an apply knows while it goes on."""
 
-    routers: dict[str, Router] = field(default_factory=dict)
+    fleet: Fleet
     dead: dict[str, str] = field(default_factory=dict)
     failed_groups: set[str] = field(default_factory=set)
     failed_hosts: set[str] = field(default_factory=set)
@@ -59,10 +60,10 @@ class _Run:
 
 def apply_plan(
     plan: Plan,
-    connect: Callable[[str], Router],
+    connect: Connect,
     *,
     patience: float = 10.0,
-    parallelism: int = 10,
+    parallelism: int = PARALLELISM,
     progress: Progress = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> tuple[Outcome, ...]:
@@ -73,33 +74,36 @@ def apply_plan(
     configuration is touched, no further step is attempted; after that the plan is carried through, since
     a tunnel whose ends are half changed might not survive the next rekey.
     """
-    run = _Run()
     outcomes: dict[int, Outcome] = {}
     steps = plan.steps
-    try:
+    with Fleet(connect, parallelism) as fleet:
+        run = _Run(fleet)
         for phase, members in groupby(enumerate(steps), key=lambda item: item[1].phase):
             if phase <= _LAST_EXIT and stopping():
                 run.stopped = True
-            by_router: dict[str, list[tuple[int, Step]]] = {}
+            by_router: dict[str, dict[int, Step]] = {}
             for index, step in members:
-                by_router.setdefault(step.router, []).append((index, step))
-            with ThreadPoolExecutor(max_workers=max(1, min(parallelism, len(by_router)))) as pool:
-                jobs = {
-                    router: pool.submit(
-                        _run_phase, run, router, [step for _, step in items], connect, patience
-                    )
-                    for router, items in by_router.items()
-                }
+                by_router.setdefault(step.router, {})[index] = step
+            ended = side_by_side(
+                "router",
+                by_router,
+                partial(_run_phase, run, by_router, patience),
+                parallelism,
+            )
             for router, items in by_router.items():
-                for (index, _), outcome in zip(items, jobs[router].result(), strict=True):
+                for index, outcome in zip(items, _all_of(items.values(), ended[router]), strict=True):
                     outcomes[index] = outcome
                     _remember(run, outcome)
                     progress(outcome)
         _bring_back(run, steps, outcomes)
-    finally:
-        for connected in run.routers.values():
-            connected.close()
     return tuple(outcomes[index] for index in range(len(steps)))
+
+
+def _all_of(steps: Iterable[Step], ended: list[Outcome] | TunnelwrightError) -> list[Outcome]:
+    """What became of steps that ended together, in one outcome each or in one error."""
+    if isinstance(ended, TunnelwrightError):
+        return [Outcome(step, Status.FAILED, ended.message) for step in steps]
+    return ended
 
 
 def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) -> None:
@@ -118,10 +122,10 @@ def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) 
     for index, step in enumerate(steps):
         former = _former(step.operation)
         if former is not None and step.group in stayed and outcomes[index].status is Status.DONE:
-            try:
-                _execute(run.routers[step.router], former)
+            error = run.fleet.one(step.router, partial(_execute, operation=former))
+            if error is None:
                 routers[step.group].add(step.router)
-            except TunnelwrightError as error:
+            else:
                 problems[step.group].append(f"not at {step.router} ({error.message})")
     for group, index in stayed.items():
         if said := [*sorted(routers[group]), *problems[group]]:
@@ -159,30 +163,20 @@ def _remember(run: _Run, outcome: Outcome) -> None:
 
 
 def _run_phase(
-    run: _Run, name: str, steps: list[Step], connect: Callable[[str], Router], patience: float
+    run: _Run, phase: Mapping[str, Mapping[int, Step]], patience: float, name: str
 ) -> list[Outcome]:
     """The steps of one router in one phase. Runs in a thread of its own; touches only its router's
     entries of `run`."""
+    steps = list(phase[name].values())
     blocked = {i: reason for i, step in enumerate(steps) if (reason := _blocked(run, step))}
     results: dict[int, Outcome] = {
         i: Outcome(steps[i], Status.NOT_ATTEMPTED, reason) for i, reason in blocked.items()
     }
     todo = [i for i in range(len(steps)) if i not in blocked]
-    if not todo:
-        return [results[i] for i in range(len(steps))]
-    try:
-        router = run.routers.get(name)
-        if router is None:
-            router = run.routers[name] = connect(name)
-    except TunnelwrightError as error:
-        run.dead[name] = error.message
-        for i in todo:
-            results[i] = Outcome(steps[i], Status.FAILED, error.message)
-        return [results[i] for i in range(len(steps))]
     for kind, members in groupby(todo, key=lambda i: type(steps[i].operation)):
         batch = list(members)
         for i, outcome in zip(
-            batch, _perform(run, router, kind, [steps[i] for i in batch], patience), strict=True
+            batch, _perform(run, name, kind, [steps[i] for i in batch], patience), strict=True
         ):
             results[i] = outcome
     return [results[i] for i in range(len(steps))]
@@ -202,29 +196,33 @@ def _blocked(run: _Run, step: Step) -> str:
     return ""
 
 
-def _perform(run: _Run, router: Router, kind: type, steps: list[Step], patience: float) -> Iterable[Outcome]:
+def _perform(run: _Run, name: str, kind: type, steps: list[Step], patience: float) -> Iterable[Outcome]:
     """Steps of one kind: in one command where the router can do so, else one by one."""
+    if name in run.dead:
+        return [Outcome(step, Status.NOT_ATTEMPTED, run.dead[name]) for step in steps]
     if kind in {Establish, WriteFile, RemoveFile}:
-        return _together(run, router, steps, patience)
-    return [_one(run, router, step) for step in steps]
+        return _together(run, name, steps, patience)
+    return [_one(run, name, step) for step in steps]
 
 
-def _together(run: _Run, router: Router, steps: list[Step], patience: float) -> list[Outcome]:
+def _together(run: _Run, name: str, steps: list[Step], patience: float) -> list[Outcome]:
     """Steps that share one command, or one wait."""
     started = time.monotonic()
     wanted = [step.operation for step in steps if isinstance(step.operation, Establish)]
     written = {s.operation.path: s.operation.content for s in steps if isinstance(s.operation, WriteFile)}
     removed = [step.operation.path for step in steps if isinstance(step.operation, RemoveFile)]
-    messages = [""] * len(steps)
-    try:
+
+    def perform(router: Router) -> list[str]:
         if wanted:
-            messages = establish(router.vici, wanted, patience)
+            return establish(router.vici, wanted, patience)
         if written:
             router.host.write_files(written)
         if removed:
             router.host.remove_files(removed)
-    except TunnelwrightError as error:
-        messages = [_failure(run, router.name, error)] * len(steps)
+        return [""] * len(steps)
+
+    ended = run.fleet.one(name, perform)
+    messages = [_failure(run, name, ended)] * len(steps) if isinstance(ended, TunnelwrightError) else ended
     seconds = time.monotonic() - started
     return [
         Outcome(step, Status.FAILED if message else Status.DONE, message, seconds)
@@ -232,20 +230,19 @@ def _together(run: _Run, router: Router, steps: list[Step], patience: float) -> 
     ]
 
 
-def _one(run: _Run, router: Router, step: Step) -> Outcome:
+def _one(run: _Run, name: str, step: Step) -> Outcome:
     started = time.monotonic()
-    if router.name in run.dead:
-        return Outcome(step, Status.NOT_ATTEMPTED, run.dead[router.name])
-    try:
-        _execute(router, step.operation)
-    except TunnelwrightError as error:
-        message = _failure(run, router.name, error)
-        return Outcome(step, Status.FAILED, message, time.monotonic() - started)
-    return Outcome(step, Status.DONE, "", time.monotonic() - started)
+    if name in run.dead:
+        return Outcome(step, Status.NOT_ATTEMPTED, run.dead[name])
+    error = run.fleet.one(name, partial(_execute, operation=step.operation))
+    message = _failure(run, name, error) if error is not None else ""
+    status = Status.FAILED if error is not None else Status.DONE
+    return Outcome(step, status, message, time.monotonic() - started)
 
 
 def _failure(run: _Run, router: str, error: TunnelwrightError) -> str:
-    """A refused command fails alone; a router that does not answer fails with all that is left."""
+    """A refused command fails alone; a router that does not answer, or not what can be understood, fails with
+    all that is left."""
     if not isinstance(error, CommandRejected):
         run.dead[router] = error.message
     return error.message

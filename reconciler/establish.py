@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.model.answer import Fields
 from reconciler.model.errors import CommandRejected
 from reconciler.model.plan import Establish, Scope
 from reconciler.model.router_config import ChildSa, IkeSa
@@ -149,7 +150,7 @@ def _initiate(vici: Vici, connection: str, child: str, timeout: str) -> tuple[st
     message = {"ike": connection, "child": child, "timeout": timeout, "loglevel": "1"}
     try:
         for event in vici.stream("initiate", "control-log", message):
-            words.append(str(event.get("msg", "")))
+            words.append(Fields(event, "control-log").text("msg", ""))
     except CommandRejected as error:
         return error.message, words
     return "", words

@@ -18,7 +18,7 @@ from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import SourceUnavailable
 from reconciler.model.router_config import IkeSa
 from reconciler.model.secret import Secret
-from reconciler.routers.protocol import Router
+from reconciler.routers.protocol import Router, entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,12 @@ def gather_router(router: Router, found: Diagnostics) -> Gathered:
     """The connections of a live router. Those in its files are known best; of what is loaded behind their
     back charon tells less.
 
-    Raises RouterUnreachable or CommandRejected.
+    Raises RouterUnreachable, CommandRejected or AnswerNotUnderstood.
     """
-    running = tuple(
-        sas.decode(name, body)
-        for event in router.vici.stream("list-sas", "list-sa", None)
-        for name, body in event.items()
-    )
+    running = tuple(sas.decode(name, body) for name, body in entries(router.vici, "list-sas", "list-sa"))
     written = gather_files([MAIN_FILE], router.host.read_files, found)
     known = {source.name for source in written.sources}
-    listed = {
-        name: body for event in router.vici.stream("list-conns", "list-conn") for name, body in event.items()
-    }
+    listed = dict(entries(router.vici, "list-conns", "list-conn"))
     loaded = (from_reply(router.name, name, body) for name, body in listed.items() if name not in known)
     return replace(written, sources=(*written.sources, *loaded), sas=running, loaded=frozenset(listed))
 

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.model import bounds
-from reconciler.model.errors import TunnelwrightError
+from reconciler.model.answer import Fields
+from reconciler.model.unit import attempt
 from reconciler.routers.protocol import Message, Router
 
 _TICK = 0.1
@@ -73,17 +74,17 @@ class Ears:
         self._quiet.wait(max(0.0, deadline - time.monotonic()))
 
     def _listen(self) -> None:
-        try:
-            for event in self._router.vici.events("log", _TICK):
-                if self._done.is_set():
-                    break
-                if event is None:
-                    self._quiet.set()
-                else:
-                    self._lines.append(_line(event))
-        except TunnelwrightError:
-            # A charon that stops meanwhile says no more: what it has said is kept.
-            return
+        # A charon that stops meanwhile says no more: what it has said is kept.
+        attempt("router", self._router.name, self._hear)
+
+    def _hear(self) -> None:
+        for event in self._router.vici.events("log", _TICK):
+            if self._done.is_set():
+                break
+            if event is None:
+                self._quiet.set()
+            else:
+                self._lines.append(_line(event))
 
 
 def _none() -> deque[_Line]:
@@ -91,8 +92,10 @@ def _none() -> deque[_Line]:
 
 
 def _line(event: Message) -> _Line:
+    """Raises AnswerNotUnderstood."""
+    log = Fields(event, "log")
     return _Line(
-        str(event.get("ikesa-name", "")),
-        str(event.get("ikesa-uniqueid", "")),
-        str(event.get("msg", ""))[: bounds.HEARD_CHARACTERS],
+        log.text("ikesa-name", ""),
+        log.text("ikesa-uniqueid", ""),
+        log.text("msg", "")[: bounds.HEARD_CHARACTERS],
     )

@@ -12,11 +12,11 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from reconciler.model.errors import Locked, RouterUnreachable, TunnelwrightError
+from reconciler.model.errors import Locked, LockUnavailable, RouterUnreachable, TunnelwrightError, Unforeseen
+from reconciler.routers.fleet import PARALLELISM, Connect, Fleet
 from reconciler.routers.protocol import Router
 
 LEASE = 120
@@ -64,49 +64,53 @@ def _has_gone(owner: str) -> bool:
 
 @contextlib.contextmanager
 def locked(
-    connect: Callable[[str], Router],
+    connect: Connect,
     routers: Iterable[str],
     timeout: float,
     *,
     lease: int = LEASE,
-    parallelism: int = 10,
-) -> Iterator[None]:
-    """Hold the lock of every router that answers; one that does not cannot be changed either.
+    parallelism: int = PARALLELISM,
+) -> Iterator[Mapping[str, TunnelwrightError]]:
+    """Hold the lock of every router where it can be taken; the others, each with the reason: it does not
+    answer, it has no way to lock, or somebody else holds it still after `timeout` seconds (Locked). Those
+    must not be changed.
 
-    They are reached side by side, and taken in order of name, so that two runs cannot wait for each other.
-    Raises Locked when one stays taken for `timeout` seconds.
+    Routers are reached side by side, and locks taken in order of name, so that two runs cannot wait for each
+    other.
     """
     owner = owner_name()
     deadline = time.monotonic() + timeout
-    reached: list[Router | None] = []
-    held: list[Router] = []
     done = threading.Event()
-    renewal = threading.Thread(target=_renew, args=(held, owner, lease, done), daemon=True)
-    try:
-        with ThreadPoolExecutor(max_workers=parallelism) as pool:
-            reached += pool.map(lambda name: _reach(connect, name), sorted(routers))
-        for router in filter(None, reached):
-            with contextlib.suppress(RouterUnreachable):
-                _take(router, owner, lease, deadline)
-                held.append(router)
+    with Fleet(connect, parallelism) as fleet:
+        reached = fleet.each(sorted(routers), lambda router: router.name)
+        refused = {name: found for name, found in reached.items() if isinstance(found, TunnelwrightError)}
+        held: list[str] = []
+        renewal = threading.Thread(target=_renew, args=(fleet, held, owner, lease, done), daemon=True)
         renewal.start()
-        yield
-    finally:
-        done.set()
-        if renewal.is_alive():
+        try:
+            for name in (name for name in reached if name not in refused):
+                error = fleet.one(name, lambda router: _take(router, owner, lease, deadline))
+                if error is None:
+                    held.append(name)
+                else:
+                    refused[name] = _refusal(error)
+            yield refused
+        finally:
+            done.set()
             renewal.join()
-        for router in held:
-            with contextlib.suppress(TunnelwrightError):
-                router.host.unlock(owner)
-        for router in filter(None, reached):
-            router.close()
+            fleet.each(held, lambda router: router.host.unlock(owner))
 
 
-def _reach(connect: Callable[[str], Router], name: str) -> Router | None:
-    try:
-        return connect(name)
-    except TunnelwrightError:
-        return None
+def _refusal(error: TunnelwrightError) -> TunnelwrightError:
+    """Why a lock was not taken. A router that does not answer, or is locked, says enough."""
+    if isinstance(error, Locked | RouterUnreachable | Unforeseen):
+        return error
+    return LockUnavailable(
+        f"its lock cannot be taken: {error.message}",
+        router=error.router,
+        operation="lock",
+        hint=error.hint or "it needs flock(1), of util-linux; the lock is /run/tunnelwright.lock",
+    )
 
 
 def _take(router: Router, owner: str, lease: int, deadline: float) -> None:
@@ -124,8 +128,7 @@ def _take(router: Router, owner: str, lease: int, deadline: float) -> None:
             return
 
 
-def _renew(held: list[Router], owner: str, lease: int, done: threading.Event) -> None:
+def _renew(fleet: Fleet, held: list[str], owner: str, lease: int, done: threading.Event) -> None:
     while not done.wait(lease / 3):
-        for router in held:
-            with contextlib.suppress(TunnelwrightError):
-                router.host.lock(owner, lease)
+        # One that cannot be renewed is tried again before it expires.
+        fleet.each(held, lambda router: router.host.lock(owner, lease))

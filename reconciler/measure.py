@@ -6,9 +6,8 @@ The plan says beforehand what each step interrupts; this is how far it was right
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from reconciler.facets.connections import connection_name
 from reconciler.model.errors import TunnelwrightError
@@ -17,6 +16,7 @@ from reconciler.model.observation import Observation
 from reconciler.model.outcome import Loss
 from reconciler.model.plan import Disruption, Plan
 from reconciler.model.router_config import ChildSa
+from reconciler.routers.fleet import PARALLELISM, Connect, Fleet
 from reconciler.routers.protocol import Router
 from reconciler.verify import installed, probe_addresses
 from schemas.addresses import parse_cidr
@@ -49,30 +49,27 @@ class Measured:
     nobody answered, or there are too many."""
 
 
-@dataclass(slots=True)
-class _Streams:
-    """Those of one router."""
-
-    router: Router
-    running: list[tuple[_Way, str]] = field(default_factory=list)
-
-
 @contextlib.contextmanager
 def measured(
-    plan: Plan, fabric: Fabric, before: Observation, connect: Callable[[str], Router], parallelism: int = 10
+    plan: Plan, fabric: Fabric, before: Observation, connect: Connect, parallelism: int = PARALLELISM
 ) -> Iterator[Measured]:
     """Measure while the body runs. A router that fails is no error here: its tunnels are not measured."""
     ways, others = _ways(plan, fabric, before)
     by_router: dict[str, list[_Way]] = {}
     for way in ways[:MOST]:
         by_router.setdefault(way.tunnel.router, []).append(way)
+    running: dict[str, list[tuple[_Way, str]]] = {name: [] for name in by_router}
     result = Measured()
-    with ThreadPoolExecutor(max_workers=max(1, min(parallelism, len(by_router)))) as pool:
-        streams = list(pool.map(lambda item: _start(item[0], item[1], connect), by_router.items()))
+    with Fleet(connect, parallelism) as fleet:
+        fleet.each(by_router, lambda router: _start(router, by_router[router.name], running[router.name]))
         try:
             yield result
         finally:
-            found = [loss for losses in pool.map(_stop, filter(None, streams)) for loss in losses]
+            stopped = fleet.each(
+                [name for name, streams in running.items() if streams],
+                lambda router: list(_stop(router, running[router.name])),
+            )
+    found = [loss for losses in stopped.values() if isinstance(losses, list) for loss in losses]
     # Where not one reply came, packets may be lost, or nobody answers to them.
     result.losses = tuple(loss for loss in found if loss.lost < loss.sent)
     known = {loss.tunnel for loss in result.losses}
@@ -127,34 +124,15 @@ def _within(address: str, selectors: Iterable[str]) -> bool:
     return False
 
 
-def _start(name: str, ways: Sequence[_Way], connect: Callable[[str], Router]) -> _Streams | None:
-    try:
-        streams = _Streams(connect(name))
-    except TunnelwrightError:
-        return None
+def _start(router: Router, ways: Sequence[_Way], running: list[tuple[_Way, str]]) -> None:
     for way in ways:
         with contextlib.suppress(TunnelwrightError):
-            token = streams.router.host.start_stream(way.source, way.destination, INTERVAL, _LONGEST)
-            streams.running.append((way, token))
-    return streams
+            token = router.host.start_stream(way.source, way.destination, INTERVAL, _LONGEST)
+            running.append((way, token))
 
 
-def _stop(streams: _Streams) -> list[Loss]:
-    losses = []
-    try:
-        for way, token in streams.running:
-            with contextlib.suppress(TunnelwrightError):
-                stream = streams.router.host.stop_stream(token)
-                losses.append(
-                    Loss(
-                        way.tunnel.name,
-                        streams.router.name,
-                        way.predicted,
-                        stream.sent,
-                        stream.lost,
-                        stream.longest,
-                    )
-                )
-    finally:
-        streams.router.close()
-    return losses
+def _stop(router: Router, running: Iterable[tuple[_Way, str]]) -> Iterator[Loss]:
+    for way, token in running:
+        with contextlib.suppress(TunnelwrightError):
+            stream = router.host.stop_stream(token)
+            yield Loss(way.tunnel.name, router.name, way.predicted, stream.sent, stream.lost, stream.longest)

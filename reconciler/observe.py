@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
-from reconciler.facets import connections, firewall, sas
+from reconciler.facets import connections, firewall_listing, sas
 from reconciler.facets.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
+from reconciler.model.answer import Fields
 from reconciler.model.errors import SourceUnavailable, TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.router_config import PREFIX, ForeignFile, IkeSa, RouterState
-from reconciler.routers.protocol import Router, Vici
+from reconciler.routers.fleet import PARALLELISM, Connect, each
+from reconciler.routers.protocol import Router, Vici, entries
 
 
 def observe_router(
@@ -22,33 +23,36 @@ def observe_router(
 
     Connections that are neither tunnelwright's nor to be `adopted` are left out: they are nobody's business.
 
-    Raises RouterUnreachable or CommandRejected.
+    Raises RouterUnreachable, CommandRejected or AnswerNotUnderstood.
     """
-    version = router.vici.request("version")
-    stats = router.vici.request("stats")
-    listed = router.vici.stream("list-conns", "list-conn")
-    conns = {name: body for event in listed for name, body in event.items()}
-    secret_ids = frozenset(router.vici.request("get-shared").get("keys", ()))
+    version = _asked(router.vici, "version").text("version")
+    plugins = _asked(router.vici, "stats").texts("plugins")
+    conns = dict(entries(router.vici, "list-conns", "list-conn"))
+    secret_ids = _asked(router.vici, "get-shared").texts("keys", ())
     running = read_sas(router.vici, adopted=adopted)
     snapshot = router.host.snapshot(sysctls)
     return RouterState(
         router=router.name,
-        version=version["version"],
-        plugins=frozenset(stats["plugins"]),
+        version=version,
+        plugins=frozenset(plugins),
         connections={
-            name: connections.decode(body)
+            name: connections.decode(name, body)
             for name, body in conns.items()
             if name.startswith(PREFIX) or name in adopted
         },
-        secret_ids=secret_ids,
+        secret_ids=frozenset(secret_ids),
         sas=running,
         files=snapshot.files,
         addresses=snapshot.addresses,
-        firewall=firewall.decode(snapshot.firewall),
+        firewall=firewall_listing.decode(snapshot.firewall),
         sysctls=snapshot.sysctls,
         foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
         management=snapshot.management,
     )
+
+
+def _asked(vici: Vici, command: str) -> Fields:
+    return Fields(vici.request(command), command)
 
 
 def _foreign_files(
@@ -75,36 +79,26 @@ def read_sas(
     wanted = {"ike": connection} if connection is not None else None
     found = [
         sas.decode(name, body)
-        for event in vici.stream("list-sas", "list-sa", wanted)
-        for name, body in event.items()
+        for name, body in entries(vici, "list-sas", "list-sa", wanted)
         if name.startswith(PREFIX) or name in adopted or name == connection
     ]
     return tuple(sorted(found, key=lambda sa: int(sa.id)))
 
 
 def observe(
-    connect: Callable[[str], Router],
+    connect: Connect,
     sysctls: Mapping[str, Iterable[str]],
-    parallelism: int = 10,
+    parallelism: int = PARALLELISM,
     adopted: Mapping[str, frozenset[str]] | None = None,
 ) -> Observation:
     """Read many routers side by side; `sysctls` gives each router's keys, `adopted` its foreign connections.
     One that fails delays no other."""
     foreign = adopted or {}
 
-    def read(name: str) -> RouterState | TunnelwrightError:
-        try:
-            router = connect(name)
-            try:
-                return observe_router(router, sysctls[name], foreign.get(name, frozenset()))
-            finally:
-                router.close()
-        except TunnelwrightError as error:
-            return error
+    def read(router: Router) -> RouterState:
+        return observe_router(router, sysctls[router.name], foreign.get(router.name, frozenset()))
 
-    names = sorted(sysctls)
-    with ThreadPoolExecutor(max_workers=max(1, min(parallelism, len(names)))) as pool:
-        results = dict(zip(names, pool.map(read, names), strict=True))
+    results = each(connect, sorted(sysctls), read, parallelism)
     return Observation(
         states={name: result for name, result in results.items() if isinstance(result, RouterState)},
         failures={name: result for name, result in results.items() if isinstance(result, TunnelwrightError)},

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from reconciler.diff import diff_router
 from reconciler.diff.host import firewall_changes
 from reconciler.diff.tunnels import switch_step
 from reconciler.facets.firewall import beside
+from reconciler.model.absence import Absence, AbsenceKind
+from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Establish, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
+from reconciler.model.unit import attempt
 
 Selector = Callable[[ResourceChange], bool]
 
@@ -22,29 +26,37 @@ Selector = Callable[[ResourceChange], bool]
 def make_plan(
     desired: Mapping[str, RouterConfig],
     live: Mapping[str, RouterState],
-    unreachable: Mapping[str, str] | None = None,
+    unreachable: Mapping[str, Absence] | None = None,
     selected: Selector = lambda _: True,
     reconnect: frozenset[str] = frozenset(),
 ) -> Plan:
     """What has to be done so that every reachable router becomes as desired.
 
-    `unreachable` gives the routers without a live state and why; a group with an end on one of them is
-    withheld. `selected` narrows the plan (`--target`, `--exclude`). `reconnect` names tunnels that shall be
-    taken down and up.
+    `unreachable` gives the routers without a usable live state and why; a group with an end on one of them is
+    withheld. So it is where a router's state cannot be compared, in a way that nobody foresaw. `selected`
+    narrows the plan (`--target`, `--exclude`). `reconnect` names tunnels that shall be taken down and up.
     """
     dead = dict(unreachable or {})
+    differing: dict[str, tuple[ResourceChange, ...]] = {}
+    for router in sorted(live):
+        compared = attempt("router", router, partial(diff_router, desired[router], live[router], reconnect))
+        if isinstance(compared, TunnelwrightError):
+            dead[router] = Absence.of(compared)
+        else:
+            differing[router] = compared
     blocked = {group: router for router in sorted(dead) for group in desired[router].groups.values()}
     changes: list[ResourceChange] = []
     withheld: dict[str, str] = {}
-    for router in sorted(live):
-        found = diff_router(desired[router], live[router], reconnect)
+    for router, found in differing.items():
         kept = []
         for change in found:
             if not selected(change):
                 continue
             if change.group in blocked:
                 where = blocked[change.group]
-                withheld[change.resource.name] = f"its other end is at {where}, which is unreachable"
+                away = dead[where].kind is AbsenceKind.UNREACHABLE
+                what = "is unreachable" if away else "is not planned"
+                withheld[change.resource.name] = f"its other end is at {where}, which {what}"
             else:
                 kept.append(change)
         left_out = {change.resource for change in found} - {change.resource for change in kept}

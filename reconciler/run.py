@@ -14,6 +14,7 @@ from reconciler.examine import examine
 from reconciler.facets.connections import connection_name
 from reconciler.load import Document
 from reconciler.measure import Measured, measured
+from reconciler.model.absence import Absence
 from reconciler.model.errors import KeysDiffer, PlanUnsafe, TunnelwrightError, WeakKey
 from reconciler.model.fabric import Fabric, PskRef
 from reconciler.model.observation import Observation
@@ -24,11 +25,9 @@ from reconciler.model.secret import Secret
 from reconciler.observe import observe
 from reconciler.plan import Selector, make_plan
 from reconciler.policy import Judgement, Override, judge
-from reconciler.routers.protocol import Router
+from reconciler.routers.fleet import PARALLELISM, Connect
 from reconciler.secrets import STRONG_KEY_HINT, SecretStore, weakness
 from reconciler.verify import Probed, check_tunnel, check_tunnels, check_untouched, probe
-
-Connect = Callable[[str], Router]
 
 
 def everything(_: object) -> bool:
@@ -127,7 +126,7 @@ def preview(
     connect: Connect,
     selected: Selector = everything,
     *,
-    parallelism: int = 10,
+    parallelism: int = PARALLELISM,
     reconnect: frozenset[str] = frozenset(),
 ) -> Preview:
     """Compile, observe and plan. Changes nothing.
@@ -145,7 +144,7 @@ def compare(
     connect: Connect,
     selected: Selector = everything,
     *,
-    parallelism: int = 10,
+    parallelism: int = PARALLELISM,
     reconnect: frozenset[str] = frozenset(),
 ) -> Preview:
     """Observe and plan what was compiled before."""
@@ -164,6 +163,18 @@ def narrowed(before: Preview, also: Selector) -> Preview:
     return replace(before, plan=plan, selected=selected)
 
 
+def without(before: Preview, failures: Mapping[str, TunnelwrightError]) -> Preview:
+    """A preview from the same look, in which some routers have no part; tunnels with an end there are
+    withheld."""
+    if not failures:
+        return before
+    seen = before.observation
+    states = {name: state for name, state in seen.states.items() if name not in failures}
+    observation = Observation(states, {**seen.failures, **failures})
+    plan = _plan(before.desired, observation, before.selected, before.reconnect)
+    return replace(before, observation=observation, plan=plan)
+
+
 def judge_preview(before: Preview, overrides: frozenset[Override] = frozenset()) -> Judgement:
     """What of a preview's plan may be done now."""
     return judge(before.plan, before.fabric, before.observation.states, datetime.now(UTC), overrides)
@@ -176,7 +187,7 @@ def check_safe(judgement: Judgement) -> None:
         raise PlanUnsafe(f"refused as unsafe, nothing was done: {reasons}")
 
 
-def renewed(before: Preview, connect: Connect, parallelism: int = 10) -> Preview:
+def renewed(before: Preview, connect: Connect, parallelism: int = PARALLELISM) -> Preview:
     """Look again at the routers that a plan changes, and plan the same resources for them alone."""
     planned = {change.resource for change in before.plan.changes}
     routers = {step.router for step in before.plan.steps}
@@ -190,7 +201,7 @@ def renewed(before: Preview, connect: Connect, parallelism: int = 10) -> Preview
     )
 
 
-def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 10) -> Observation:
+def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = PARALLELISM) -> Observation:
     """Observe every router of a compiled fabric."""
     adopted = {
         name: frozenset(
@@ -207,10 +218,7 @@ def _plan(
     selected: Selector,
     reconnect: frozenset[str] = frozenset(),
 ) -> Plan:
-    failures = {
-        name: f"{error.message} ({error.hint})" if error.hint else error.message
-        for name, error in seen.failures.items()
-    }
+    failures = {name: Absence.of(error) for name, error in seen.failures.items()}
     return make_plan(desired, seen.states, failures, selected, reconnect)
 
 
@@ -219,7 +227,7 @@ def apply(
     connect: Connect,
     *,
     patience: float = 10.0,
-    parallelism: int = 10,
+    parallelism: int = PARALLELISM,
     progress: Progress = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Applied:
@@ -268,7 +276,7 @@ def _connections(fabric: Fabric, tunnel: str) -> tuple[str, ...]:
 
 
 def verify(
-    fabric: Fabric, store: SecretStore, connect: Connect, parallelism: int = 10
+    fabric: Fabric, store: SecretStore, connect: Connect, parallelism: int = PARALLELISM
 ) -> tuple[tuple[Check, ...], Plan]:
     """Probe every enabled tunnel with real packets and check it at both ends; with what has drifted.
 
@@ -286,7 +294,7 @@ def verify(
 
 
 def prove(
-    before: Preview, connect: Connect, tunnels: Iterable[str], parallelism: int = 10
+    before: Preview, connect: Connect, tunnels: Iterable[str], parallelism: int = PARALLELISM
 ) -> dict[str, tuple[Check, ...]]:
     """Probe some tunnels with real packets, and check each of them at both of its ends. Tunnels that are
     disabled, or end at a router that did not answer, are left out."""
@@ -314,7 +322,7 @@ def diagnose_tunnels(
     names: tuple[str, ...] = (),
     *,
     rekey: bool = False,
-    parallelism: int = 10,
+    parallelism: int = PARALLELISM,
 ) -> tuple[Diagnosis, ...]:
     """Find out what is wrong with tunnels (all, when none is named), each with both of its ends. Brings up
     what is down; changes nothing that runs, save that `rekey` renews CHILD_SAs.

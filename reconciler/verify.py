@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from reconciler.facets import sas
 from reconciler.facets.connections import connection_name
+from reconciler.model.absence import Absence
+from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check
 from reconciler.model.router_config import ChildSa, RouterConfig, RouterState
+from reconciler.routers.fleet import Connect, Fleet
 from reconciler.routers.protocol import Ping, Router
 
 _PROBES = 5
@@ -32,38 +36,53 @@ def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:
     return ends[0], ends[1]
 
 
-def probe(fabric: Fabric, connect: Callable[[str], Router], tunnels: Iterable[Tunnel]) -> dict[str, Ping]:
-    """Ping through each managed tunnel from the router's own address inside it; keys are tunnels.
+def probe(fabric: Fabric, connect: Connect, tunnels: Iterable[Tunnel]) -> dict[str, Ping | TunnelwrightError]:
+    """Ping through each managed tunnel from the router's own address inside it; keys are tunnels. One that
+    could not be probed has the reason.
 
-    Raises RouterUnreachable or CommandRejected.
+    One router after the other: packets from both ends at once would wake a tunnel twice.
     """
-    found: dict[str, Ping] = {}
-    by_router: dict[str, list[Tunnel]] = {}
+    by_router: dict[str, dict[str, tuple[str, str]]] = {}
     for tunnel in tunnels:
-        by_router.setdefault(tunnel.router, []).append(tunnel)
-    for name, members in by_router.items():
-        router = connect(name)
-        try:
-            for tunnel in members:
-                ends = probe_addresses(fabric, tunnel)
-                if ends is not None:
-                    router.host.ping(*ends, _WARM_UP)
-                    found[tunnel.name] = router.host.ping(*ends, _PROBES)
-        finally:
-            router.close()
+        ends = probe_addresses(fabric, tunnel)
+        if ends is not None:
+            by_router.setdefault(tunnel.router, {})[tunnel.name] = ends
+    found: dict[str, Ping | TunnelwrightError] = {}
+    for name, ways in by_router.items():
+        with Fleet(connect, 1) as fleet:
+            found |= _probe_router(fleet, name, ways)
     return found
+
+
+def _probe_router(
+    fleet: Fleet, name: str, ways: Mapping[str, tuple[str, str]]
+) -> dict[str, Ping | TunnelwrightError]:
+    found: dict[str, Ping | TunnelwrightError] = {}
+    ended: TunnelwrightError | None = None
+    for tunnel, ends in ways.items():
+        result = fleet.one(name, partial(_ping, ends=ends)) if ended is None else ended
+        found[tunnel] = result
+        if isinstance(result, TunnelwrightError) and not isinstance(result, CommandRejected):
+            # A router that does not answer is not asked for each of its tunnels.
+            ended = result
+    return found
+
+
+def _ping(router: Router, ends: tuple[str, str]) -> Ping:
+    router.host.ping(*ends, _WARM_UP)
+    return router.host.ping(*ends, _PROBES)
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
     """What was learnt about a fabric: `before` and `after` lie on either side of the probe; `pings` has
-    the tunnels that could be probed."""
+    the tunnels between managed ends, each with what came back or why it was not probed."""
 
     fabric: Fabric
     desired: Mapping[str, RouterConfig]
     before: Observation
     after: Observation
-    pings: Mapping[str, Ping]
+    pings: Mapping[str, Ping | TunnelwrightError]
 
 
 def check_tunnels(probed: Probed) -> Iterator[Check]:
@@ -78,7 +97,9 @@ def check_tunnel(probed: Probed, tunnel: Tunnel) -> Iterator[Check]:
     """The verdicts over one enabled tunnel. Pure."""
     state = probed.after.states.get(tunnel.router)
     if state is None:
-        yield Check(f"{tunnel.name}: up", False, f"{tunnel.router} is unreachable")
+        failure = probed.after.failures.get(tunnel.router)
+        why = Absence.of(failure).sentence(tunnel.router) if failure is not None else "it was not looked at"
+        yield Check(f"{tunnel.name}: up", False, why)
         return
     name = connection_name(tunnel.name)
     connection = probed.desired[tunnel.router].connections[name]
@@ -110,8 +131,12 @@ def check_tunnel(probed: Probed, tunnel: Tunnel) -> Iterator[Check]:
         yield _check_traffic(probed.before, state, tunnel, probed.pings[tunnel.name])
 
 
-def _check_traffic(before: Observation, state: RouterState, tunnel: Tunnel, ping: Ping) -> Check:
+def _check_traffic(
+    before: Observation, state: RouterState, tunnel: Tunnel, ping: Ping | TunnelwrightError
+) -> Check:
     """Replies came back, and they came through the tunnel's own CHILD_SAs."""
+    if isinstance(ping, TunnelwrightError):
+        return Check(f"{tunnel.name}: traffic", False, f"not probed from {tunnel.router}: {ping.message}")
     name = connection_name(tunnel.name)
     earlier = before.states.get(tunnel.router)
     known = {c.id: c for c in installed(earlier, name)} if earlier is not None else {}

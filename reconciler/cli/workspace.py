@@ -20,8 +20,8 @@ from reconciler.validate import validate
 
 if TYPE_CHECKING:
     from reconciler.history.store import History
+    from reconciler.routers.fleet import Connect
     from reconciler.routers.protocol import Router
-    from reconciler.run import Connect
     from reconciler.secrets import SecretStore
     from reconciler.service.mirror import Mirror
     from reconciler.service.settings import Effective

@@ -13,6 +13,9 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 from reconciler.facets.firewall import FAMILY, TABLE
+from reconciler.model.answer import Fields, from_json, not_understood, sequence, text
+from reconciler.model.bounds import RULES_WALKED
+from reconciler.model.errors import AnswerNotUnderstood
 
 Entry = Mapping[str, Any]
 
@@ -59,17 +62,43 @@ def translated(ruleset: Iterable[Entry], hook: str, packet: Packet) -> Verdict |
     return _evaluate(ruleset, "nat", hook, packet, _TRANSLATES)
 
 
+def read(said: str) -> tuple[Entry, ...]:
+    """The entries of `nft -j list ruleset`: chains, rules and sets say where they are. Their expressions are
+    not looked into; what the evaluator does not know of them is undecided.
+
+    Raises AnswerNotUnderstood.
+    """
+    where = "nft list ruleset"
+    entries = Fields(from_json(said, where), where).items("nftables")
+    for entry in entries:
+        for kind, body in Fields(entry, where).sections():
+            if kind in {"chain", "set"}:
+                _named(body, "family", "table", "name")
+            if kind == "rule":
+                _named(body, "family", "table", "chain")
+                body.items("expr", ())
+            if kind == "chain" and not isinstance(prio := body.raw().get("prio", 0), int):
+                raise not_understood(prio, "a priority", where, "chain")
+    return tuple(Fields(entry, where).raw() for entry in entries)
+
+
+def _named(body: Fields, *names: str) -> None:
+    for name in names:
+        body.text(name)
+
+
 def _evaluate(
     ruleset: Iterable[Entry], kind: str, hook: str, packet: Packet, wanted: Iterable[str]
 ) -> Verdict | None:
     entries = list(ruleset)
     chains = [c for c in _bodies(entries, "chain") if (c.get("type"), c.get("hook")) == (kind, hook)]
+    walk = _Walk(entries, packet)
     for chain in sorted(chains, key=lambda c: int(c.get("prio", 0))):
         ours = (chain["family"], chain["table"]) == (FAMILY, TABLE)
         late = kind == "nat" and hook == "postrouting" and int(chain.get("prio", 0)) >= _EXEMPTION
         if ours or late or chain["family"] not in {"ip", "inet"}:
             continue
-        verdict = _Walk(entries, packet).base(chain)
+        verdict = walk.base(chain)
         if verdict is not None and verdict.action in wanted:
             return verdict
         if verdict is not None and verdict.action in _TRANSLATES | {"unknown"} and kind == "nat":
@@ -82,12 +111,15 @@ def _bodies(entries: Iterable[Entry], kind: str) -> list[Entry]:
 
 
 class _Walk:
-    """One packet's way through one base chain."""
+    """One packet's way through base chains."""
 
     def __init__(self, entries: list[Entry], packet: Packet) -> None:
-        self._rules = _bodies(entries, "rule")
-        self._sets = _bodies(entries, "set")
+        self._rules: dict[tuple[str, str, str], list[Entry]] = {}
+        for rule in _bodies(entries, "rule"):
+            self._rules.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule)
+        self._sets = {(s["table"], s["name"]): s for s in reversed(_bodies(entries, "set"))}
         self._packet = packet
+        self._left = RULES_WALKED
 
     def base(self, chain: Entry) -> Verdict | None:
         """The certain verdict of a base chain, `unknown` where an undecided rule comes first, or None."""
@@ -97,11 +129,9 @@ class _Walk:
         return verdict
 
     def _chain(self, base: Entry, name: str, depth: int) -> Verdict | None:
-        here = (base["family"], base["table"], name)
-        for rule in self._rules:
-            if (rule["family"], rule["table"], rule["chain"]) != here:
-                continue
-            verdict = self._rule(base, rule, depth)
+        for rule in self._rules.get((base["family"], base["table"], name), ()):
+            self._left -= 1
+            verdict = self._rule(base, rule, depth) if self._left > 0 else _UNDECIDED
             if verdict is not None:
                 return None if verdict.action == "return" else verdict
         return None
@@ -110,13 +140,13 @@ class _Walk:
         """What a rule does to the packet; None when it lets it go on to the next rule."""
         certain = True
         for expression in rule.get("expr", ()):
-            kind, body = next(iter(expression.items()))
+            kind, body = _only(expression)
             if kind == "match":
                 holds = self._holds(base, body)
                 if holds is False:
                     return None
                 certain = certain and holds is True
-            elif kind in _CONDITIONS:
+            elif kind in _CONDITIONS or not kind:
                 certain = False
             elif kind in _VERDICTS | _OPAQUE:
                 verdict = self._verdict(base, rule, kind, body, depth)
@@ -125,7 +155,7 @@ class _Walk:
 
     def _verdict(self, base: Entry, rule: Entry, kind: str, body: object, depth: int) -> Verdict | None:
         if kind in {"jump", "goto"} and isinstance(body, Mapping) and depth < _DEPTH:
-            verdict = self._chain(base, str(body["target"]), depth + 1)
+            verdict = self._chain(base, str(body.get("target")), depth + 1)
             return verdict if verdict is not None or kind == "jump" else Verdict("return", "")
         if kind in _OPAQUE or kind in {"jump", "goto"}:
             return _UNDECIDED
@@ -133,25 +163,27 @@ class _Walk:
             kind, f"the rule with handle {rule.get('handle', '?')} of {_place(rule, rule['chain'])}"
         )
 
-    def _holds(self, base: Entry, body: Entry) -> bool | None:
-        """Whether a match holds; None when it cannot be told."""
-        protocol = body["left"].get("payload", {}).get("protocol")
-        if protocol in {"tcp", "udp"} and _PROTOCOLS[protocol] != self._packet.protocol:
-            # The match implies the protocol, whatever its operator.
-            return False
-        value = self._value(body["left"])
-        if value is None or body["op"] not in {"==", "!=", "in"}:
+    def _holds(self, base: Entry, body: object) -> bool | None:
+        """Whether a match holds; None when it cannot be told, as where it has a form that is not known."""
+        try:
+            match = Fields(body)
+            kind, left = _only(match.raw().get("left"))
+            protocol = Fields(left).text("protocol", "") if kind == "payload" else ""
+            if protocol in {"tcp", "udp"} and _PROTOCOLS[protocol] != self._packet.protocol:
+                # The match implies the protocol, whatever its operator.
+                return False
+            value, operator = self._value(kind, left), match.text("op")
+            if value is None or operator not in {"==", "!=", "in"}:
+                return None
+            same = self._among(base, value, match.raw()["right"]) if "right" in match else None
+        except AnswerNotUnderstood:
             return None
-        same = self._among(base, value, body["right"])
-        return same if same is None or body["op"] != "!=" else not same
+        return same if same is None or operator != "!=" else not same
 
-    def _value(self, left: object) -> str | int | None:
+    def _value(self, kind: str, body: object) -> str | int | None:
         """What the packet has where a match looks; None when that is not known of it."""
         packet = self._packet
-        if not isinstance(left, Mapping):
-            return None
-        kind, body = next(iter(left.items()))
-        known: dict[object, str | int | None] = {
+        known: dict[tuple[str, str], str | int | None] = {
             ("meta", "iifname"): packet.interfaces[0],
             ("meta", "oifname"): packet.interfaces[1],
             ("meta", "l4proto"): packet.protocol,
@@ -165,14 +197,17 @@ class _Walk:
             ("th", "dport"): packet.port,
         }
         if kind == "meta":
-            return known.get(("meta", body.get("key")))
-        return known.get((body.get("protocol"), body.get("field"))) if kind == "payload" else None
+            return known.get(("meta", Fields(body).text("key", "")))
+        if kind == "payload":
+            fields = Fields(body)
+            return known.get((fields.text("protocol", ""), fields.text("field", "")))
+        return None
 
     def _among(self, base: Entry, value: str | int, right: object) -> bool | None:
         """Whether a value is, or is within, what a match compares it with."""
         if isinstance(right, str) and right.startswith("@"):
-            named = [s for s in self._sets if (s["table"], s["name"]) == (base["table"], right[1:])]
-            return self._any(base, value, named[0].get("elem", ())) if named else None
+            named = self._sets.get((base["table"], right[1:]))
+            return self._any(base, value, named.get("elem", ())) if named is not None else None
         if isinstance(right, Mapping):
             return self._within(base, value, right)
         if isinstance(right, Sequence) and not isinstance(right, str):
@@ -182,28 +217,52 @@ class _Walk:
         wanted = _PROTOCOLS.get(str(right), right) if isinstance(value, int) else right
         return str(value) == str(wanted)
 
-    def _within(self, base: Entry, value: str | int, right: Entry) -> bool | None:
-        kind, body = next(iter(right.items()))
+    def _within(self, base: Entry, value: str | int, right: object) -> bool | None:
+        kind, body = _only(right)
         match kind:
             case "set":
                 return self._any(base, value, body)
             case "elem":
-                return self._among(base, value, body["val"])
+                return self._among(base, value, Fields(body).raw().get("val"))
             case "prefix":
-                return IPv4Address(str(value)) in IPv4Network(f"{body['addr']}/{body['len']}")
+                prefix = Fields(body)
+                return _number(value) in _network(prefix.text("addr"), prefix.number("len"))
             case "range":
-                first, last = (_number(end) for end in body)
-                return first <= _number(value) <= last
+                ends = sequence(body)
+                if len(ends) != 2:
+                    raise not_understood(body, "a range")
+                return _number(ends[0]) <= _number(value) <= _number(ends[1])
         return None
 
-    def _any(self, base: Entry, value: str | int, items: Iterable[object]) -> bool | None:
-        answers = [self._among(base, value, item) for item in items]
+    def _any(self, base: Entry, value: str | int, items: object) -> bool | None:
+        answers = [self._among(base, value, item) for item in sequence(items)]
         return True if True in answers else None if None in answers else False
+
+
+def _only(expression: object) -> tuple[str, object]:
+    """The kind and the body of an expression; no kind where it has another form than an expression."""
+    if isinstance(expression, Mapping) and len(expression) == 1:
+        kind, body = next(iter(expression.items()))
+        return str(kind), body
+    return "", None
 
 
 def _number(value: object) -> int:
     """A port, or an IPv4 address as an integer."""
-    return int(value) if isinstance(value, int) else int(IPv4Address(str(value)))
+    if isinstance(value, int):
+        return value
+    try:
+        return int(IPv4Address(text(value)))
+    except ValueError:
+        raise not_understood(value, "an IPv4 address") from None
+
+
+def _network(address: str, length: int) -> range:
+    try:
+        network = IPv4Network((address, length))
+    except ValueError:
+        raise not_understood(address, "an IPv4 network") from None
+    return range(int(network.network_address), int(network.broadcast_address) + 1)
 
 
 def _place(entry: Entry, chain: str) -> str:

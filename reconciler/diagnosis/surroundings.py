@@ -23,7 +23,7 @@ def router_unreachable(evidence: Evidence) -> Iterator[Finding]:
     """A router cannot be asked."""
     for end in evidence.ends:
         if end.state is None:
-            message = f"{end.tunnel.router} cannot be reached: {end.unreachable}"
+            message = f"{end.tunnel.router} could not be examined: {end.unreachable}"
             yield found("router-unreachable", end.tunnel, "router", message)
 
 

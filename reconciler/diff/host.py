@@ -58,18 +58,22 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
     retired = {name: removed[name] - replaced[name] for name in removed}
     guarded = wanted.guarded | retired["guarded"]
     changes = [
-        Change(f"{name}[{first} {second}]", None, "present", "kernel")
+        Change(firewall.element_path(name, pair), None, "present", "kernel")
         for name, pairs in added.items()
-        for first, second in sorted(pairs)
+        for pair in sorted(pairs)
     ]
-    changes += [
-        Change(f"{name}[{first} {second}]", "present", None, "kernel")
-        for name, pairs in removed.items()
-        for first, second in sorted(pairs)
-    ]
+    unlike = {change.path: change for change in table.unlike} if table is not None else {}
+    for name, pairs in removed.items():
+        for pair in sorted(pairs):
+            path = firewall.element_path(name, pair)
+            there = unlike.pop(path).before if path in unlike else "present"
+            changes.append(Change(path, there, None, "kernel"))
+    changes += unlike.values()
     steps = []
-    if not firewall.same_rules(wanted, table):
+    same = firewall.same_rules(wanted, table)
+    if not same:
         changes.insert(0, Change("rules", None if table is None else "changed", "tunnelwright's", "kernel"))
+    if table is None or table.unlike or not same:
         document = firewall.rebuild(wanted, retired)
         summary = "load the nftables table inet tunnelwright in one transaction"
         operation = ChangeFirewall(document, exposed(replaced["guarded"], guarded))

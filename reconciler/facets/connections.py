@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
+from reconciler.model.answer import Fields
 from reconciler.model.fabric import IdType, IkeId, Tunnel
 from reconciler.model.router_config import PREFIX, Pair
 from reconciler.model.settings import UNOBSERVABLE, Change, Settings, Value, flatten
@@ -120,34 +121,38 @@ def guarded_pairs(tunnel: Tunnel) -> tuple[Pair, ...]:
     return tuple((local, remote) for local in tunnel.local_cidrs for remote in tunnel.peer_cidrs)
 
 
-def decode(reply: Mapping[str, Any]) -> Settings:
-    """One connection of list-conns (str values, lists of str) in the vocabulary of the desired settings."""
-    children = {
-        name: {
-            "local_ts": tuple(child["local-ts"]),
-            "remote_ts": tuple(child["remote-ts"]),
-            "rekey_time": f"{child['rekey_time']}s",
-            "mode": child["mode"].lower(),
-            "dpd_action": child["dpd_action"],
+def decode(name: str, listed: object) -> Settings:
+    """One connection of list-conns in the vocabulary of the desired settings.
+
+    Raises AnswerNotUnderstood.
+    """
+    reply = Fields(listed, "list-conns", name)
+    children: dict[str, Settings] = {
+        child_name: {
+            "local_ts": child.texts("local-ts"),
+            "remote_ts": child.texts("remote-ts"),
+            "rekey_time": f"{child.number('rekey_time')}s",
+            "mode": child.text("mode").lower(),
+            "dpd_action": child.text("dpd_action"),
         }
-        for name, child in reply["children"].items()
+        for child_name, child in reply.section("children").sections()
     }
     return {
-        "version": {"IKEv1": "1", "IKEv2": "2"}.get(reply["version"], "0"),
-        "local_addrs": tuple(reply["local_addrs"]),
-        "remote_addrs": tuple(reply["remote_addrs"]),
-        "rekey_time": f"{reply['rekey_time']}s" if reply["rekey_time"] != "0" else f"{reply['reauth_time']}s",
-        "dpd_delay": f"{reply.get('dpd_delay', 0)}s",
-        "unique": reply["unique"].removeprefix("UNIQUE_").lower(),
-        "local": _decode_auth(reply.get("local-1", {})),
-        "remote": _decode_auth(reply.get("remote-1", {})),
+        "version": {"IKEv1": "1", "IKEv2": "2"}.get(reply.text("version"), "0"),
+        "local_addrs": reply.texts("local_addrs"),
+        "remote_addrs": reply.texts("remote_addrs"),
+        "rekey_time": f"{reply.number('rekey_time') or reply.number('reauth_time')}s",
+        "dpd_delay": f"{reply.number('dpd_delay', 0)}s",
+        "unique": reply.text("unique").removeprefix("UNIQUE_").lower(),
+        "local": _decode_auth(reply.section("local-1", {})),
+        "remote": _decode_auth(reply.section("remote-1", {})),
         "children": children,
     }
 
 
-def _decode_auth(section: Mapping[str, Any]) -> Settings:
-    auth = "psk" if section.get("class") == "pre-shared key" else str(section.get("class", "none"))
-    return {"auth": auth, "id": str(section.get("id", ""))}
+def _decode_auth(section: Fields) -> Settings:
+    auth = section.text("class", "none")
+    return {"auth": "psk" if auth == "pre-shared key" else auth, "id": section.text("id", "")}
 
 
 FOLLOWS_THE_KEY = frozenset({"over_time", "rand_time"})

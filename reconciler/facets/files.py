@@ -82,7 +82,9 @@ def parse(content: bytes) -> Settings | None:
     does not say everything itself, so it counts as one that cannot be read.
     """
     try:
-        root, _ = inherit(read("", content, _refuse_include))
+        # No setting of ours has other bytes than UTF-8, and a plan shows what there is.
+        text = content.decode(errors="replace")
+        root, _ = inherit(read("", text.encode(), _refuse_include))
     except SwanctlSyntaxError:
         return None
     return _settings(root)
@@ -156,7 +158,7 @@ def _trusted(file: LiveFile | None) -> Settings | None:
 def reconnect_in(file: LiveFile | None) -> str | None:
     """The last reconnect that was done, empty for none; None when the file does not tell."""
     found = _RECONNECT.search(file.content.reveal()) if file is not None else None
-    return found[1].decode().removeprefix("never") if found else None
+    return found[1].decode(errors="replace").removeprefix("never") if found else None
 
 
 def protected_in(file: LiveFile | None) -> bool:

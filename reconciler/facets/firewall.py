@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 from reconciler.facets.connections import guarded_pairs
@@ -25,7 +25,14 @@ _ESP: Final = 50
 # kernel-libipsec hands decrypted packets over on this interface; XFRM marks them instead, and has no
 # such interface. Each guard lets both through, so it does not depend on the data plane.
 _IPSEC_INTERFACE: Final = "ipsec0"
-_SETS: Final = {"guarded": ["interval"], "broadcast": ["interval"], "peers": []}
+SETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "guarded": ("interval",),
+    "broadcast": ("interval",),
+    "peers": (),
+}
+"""The sets by name, with their flags; the elements of each are pairs of IPv4 addresses, with the flag
+`interval` also of networks and ranges."""
+SET_TYPE: Final = ("ipv4_addr", "ipv4_addr")
 _ZONE: Final = 21591
 """A connection-tracking zone of our own: a flow that was translated before its tunnel came keeps that
 translation for as long as it lives, except in a zone that does not know it."""
@@ -134,50 +141,38 @@ def _clamp(mss: int) -> list[dict[str, Any]]:
 
 
 def canonical(rules: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Chains and rules in a comparable form: handles, comments and counter values left out. Chains
-    come first in order of name, because a listing gives them in another order than they were made."""
+    """Chains and rules in a comparable form: handles and counter values left out. Chains come first in order
+    of name, because a listing gives them in another order than they were made."""
     chains: list[str] = []
-    others: list[str] = []
+    others: list[tuple[str, str]] = []
     for entry in rules:
         kind, body = next(iter(entry.items()))
         kept = {key: value for key, value in body.items() if key not in {"handle", "index"}}
-        if "expr" in kept:
-            kept["expr"] = [{"counter": None} if "counter" in part else part for part in kept["expr"]]
-        (chains if kind == "chain" else others).append(json.dumps({kind: kept}, sort_keys=True))
+        if kind == "rule" and "expr" in kept:
+            kept["expr"] = [_alike(part) for part in kept["expr"]]
+        words = json.dumps({kind: kept}, sort_keys=True)
+        if kind == "chain":
+            chains.append(words)
+        else:
+            others.append((body["chain"], words))
     # Order matters among the rules of one chain alone.
-    others.sort(key=lambda rule: str(json.loads(rule)["rule"]["chain"]))
-    return tuple(sorted(chains) + others)
+    others.sort(key=lambda rule: rule[0])
+    return (*sorted(chains), *(words for _, words in others))
 
 
-def decode(listing: str) -> LiveFirewall | None:
-    """The reply of `nft -j list table inet tunnelwright`; None when there is no such table."""
-    if not listing.strip():
-        return None
-    entries = json.loads(listing)["nftables"]
-    elements: dict[str, frozenset[Pair]] = {name: frozenset() for name in _SETS}
-    rules, foreign = [], []
-    for entry in entries:
-        if "set" in entry:
-            body = entry["set"]
-            known = body["name"] in _SETS and body.get("flags", []) == _SETS[body["name"]]
-            if known:
-                elements[body["name"]] = frozenset(_decode_element(e) for e in body.get("elem", ()))
-            else:
-                foreign.append({"set": {"name": body["name"]}})
-        elif "chain" in entry or "rule" in entry:
-            rules.append(entry)
-        elif "map" in entry:
-            foreign.append({"map": {"name": entry["map"]["name"]}})
-    extra = tuple(json.dumps(entry, sort_keys=True) for entry in foreign)
-    return LiveFirewall(**elements, rules=canonical(rules) + extra)
+def _alike(expression: object) -> object:
+    """An expression in one form, whatever its counter says and however it is printed."""
+    if isinstance(expression, Mapping) and "counter" in expression:
+        return {"counter": None}
+    if expression == _is(_meta("l4proto"), "esp"):
+        # Where there is an /etc/protocols, nftables prints names.
+        return _is(_meta("l4proto"), _ESP)
+    return expression
 
 
-def _decode_element(element: Mapping[str, Any]) -> Pair:
-    first, second = (
-        f"{part['prefix']['addr']}/{part['prefix']['len']}" if isinstance(part, Mapping) else str(part)
-        for part in element["concat"]
-    )
-    return first, second
+def element_path(name: str, pair: Pair) -> str:
+    """An element of a set, as a plan names it."""
+    return f"{name}[{pair[0]} {pair[1]}]"
 
 
 def _as_listed(pair: Pair) -> Pair:
@@ -189,8 +184,10 @@ def as_applied(desired: Firewall) -> LiveFirewall | None:
     """The table as `decode` would give it, were it loaded; None when none would be."""
     if not (desired.guarded or desired.peers):
         return None
-    elements = {name: frozenset(_as_listed(pair) for pair in getattr(desired, name)) for name in _SETS}
-    return LiveFirewall(**elements, rules=canonical(compile_rules(desired.mss)))
+    guarded, broadcast, peers = (
+        frozenset(map(_as_listed, pairs)) for pairs in (desired.guarded, desired.broadcast, desired.peers)
+    )
+    return LiveFirewall(guarded, broadcast, peers, rules=canonical(compile_rules(desired.mss)))
 
 
 def same_rules(desired: Firewall, live: LiveFirewall | None) -> bool:
@@ -203,7 +200,7 @@ def differences(
 ) -> dict[str, tuple[frozenset[Pair], frozenset[Pair]]]:
     """Set name to (elements to add, elements to delete)."""
     found = {}
-    for name in _SETS:
+    for name in SETS:
         wanted = frozenset(_as_listed(pair) for pair in getattr(desired, name))
         there = getattr(live, name) if live is not None else frozenset()
         found[name] = (wanted - there, there - wanted)
@@ -213,12 +210,12 @@ def differences(
 def in_the_way(added: frozenset[Pair], removed: frozenset[Pair]) -> frozenset[Pair]:
     """Those of the elements to remove that overlap one to add: a set of intervals does not take both, so
     these give way in the transaction that adds."""
-    wanted = [_networks(pair) for pair in added]
+    wanted = [_spans(pair) for pair in added]
     return frozenset(
         pair
         for pair in removed
-        for source, destination in [_networks(pair)]
-        if any(source.overlaps(first) and destination.overlaps(second) for first, second in wanted)
+        for spans in [_spans(pair)]
+        if any(_overlap(spans[0], first) and _overlap(spans[1], second) for first, second in wanted)
     )
 
 
@@ -241,8 +238,21 @@ def beside(
     return Firewall(found["guarded"], found["broadcast"], found["peers"], desired.mss)
 
 
-def _networks(pair: Pair) -> tuple[IPv4Network, IPv4Network]:
-    return IPv4Network(pair[0]), IPv4Network(pair[1])
+def _spans(pair: Pair) -> tuple[tuple[int, int], tuple[int, int]]:
+    return _span(pair[0]), _span(pair[1])
+
+
+def _span(part: str) -> tuple[int, int]:
+    """The first and the last address, as numbers."""
+    first, dash, last = part.partition("-")
+    if dash:
+        return int(IPv4Address(first)), int(IPv4Address(last))
+    network = IPv4Network(part)
+    return int(network.network_address), int(network.broadcast_address)
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
 
 
 def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
@@ -253,11 +263,11 @@ def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
         {"delete": {"table": {"family": FAMILY, "name": TABLE}}},
         {"add": {"table": {"family": FAMILY, "name": TABLE}}},
     ]
-    for name, flags in _SETS.items():
+    for name, flags in SETS.items():
         wanted = {_as_listed(pair) for pair in getattr(desired, name)} | kept.get(name, frozenset())
-        body: dict[str, Any] = {**_HERE, "name": name, "type": ["ipv4_addr", "ipv4_addr"]}
+        body: dict[str, Any] = {**_HERE, "name": name, "type": list(SET_TYPE)}
         if flags:
-            body["flags"] = flags
+            body["flags"] = list(flags)
         if wanted:
             body["elem"] = _encode(wanted)
         commands.append({"add": {"set": body}})
@@ -283,5 +293,8 @@ def _encode(pairs: Iterable[Pair]) -> list[dict[str, Any]]:
 
 
 def _encode_part(part: str) -> object:
+    first, dash, last = part.partition("-")
+    if dash:
+        return {"range": [first, last]}
     address, slash, length = part.partition("/")
     return {"prefix": {"addr": address, "len": int(length)}} if slash else address

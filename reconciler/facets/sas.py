@@ -3,52 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from reconciler.facets.connections import printed_id
+from reconciler.model.answer import Fields
 from reconciler.model.router_config import ChildSa, Connection, IkeSa
 from reconciler.model.settings import Change, Settings, Value
 
 
-def decode(name: str, reply: Mapping[str, Any]) -> IkeSa:
-    """One IKE_SA of list-sas (str values) with its children."""
+def decode(name: str, listed: object) -> IkeSa:
+    """One IKE_SA of list-sas with its children.
+
+    Raises AnswerNotUnderstood.
+    """
+    reply = Fields(listed, "list-sas", name)
     children = sorted(
-        (_decode_child(child) for child in reply.get("child-sas", {}).values()),
+        (_decode_child(child) for _, child in reply.section("child-sas", {}).sections()),
         key=lambda child: int(child.id),
     )
     return IkeSa(
-        id=reply["uniqueid"],
+        id=str(reply.number("uniqueid")),
         connection=name,
-        version=reply["version"],
-        state=reply["state"],
-        local_address=reply["local-host"],
-        local_id=reply.get("local-id", ""),
-        remote_address=reply["remote-host"],
-        remote_id=reply.get("remote-id", ""),
-        initiator=reply.get("initiator") == "yes",
+        version=reply.text("version"),
+        state=reply.text("state"),
+        local_address=reply.text("local-host"),
+        local_id=reply.text("local-id", ""),
+        remote_address=reply.text("remote-host"),
+        remote_id=reply.text("remote-id", ""),
+        initiator=reply.text("initiator", "") == "yes",
         algorithms=_ike_algorithms(reply),
-        age=int(reply.get("established", 0)),
+        age=reply.number("established", 0),
         children=tuple(children),
     )
 
 
-def _decode_child(reply: Mapping[str, Any]) -> ChildSa:
+def _decode_child(reply: Fields) -> ChildSa:
     return ChildSa(
-        id=reply["uniqueid"],
-        name=reply["name"],
-        state=reply["state"],
-        spi_in=reply.get("spi-in", "").rjust(8, "0"),
-        spi_out=reply.get("spi-out", "").rjust(8, "0"),
-        protocol=reply.get("protocol", ""),
-        encapsulated=reply.get("encap") == "yes",
+        id=str(reply.number("uniqueid")),
+        name=reply.text("name"),
+        state=reply.text("state"),
+        spi_in=reply.text("spi-in", "").rjust(8, "0"),
+        spi_out=reply.text("spi-out", "").rjust(8, "0"),
+        protocol=reply.text("protocol", ""),
+        encapsulated=reply.text("encap", "") == "yes",
         algorithms=_esp_algorithms(reply),
-        local_ts=tuple(reply.get("local-ts", ())),
-        remote_ts=tuple(reply.get("remote-ts", ())),
-        bytes_in=int(reply.get("bytes-in", 0)),
-        packets_in=int(reply.get("packets-in", 0)),
-        bytes_out=int(reply.get("bytes-out", 0)),
-        packets_out=int(reply.get("packets-out", 0)),
-        age=int(reply.get("install-time", 0)),
+        local_ts=reply.texts("local-ts", ()),
+        remote_ts=reply.texts("remote-ts", ()),
+        bytes_in=reply.number("bytes-in", 0),
+        packets_in=reply.number("packets-in", 0),
+        bytes_out=reply.number("bytes-out", 0),
+        packets_out=reply.number("packets-out", 0),
+        age=reply.number("install-time", 0),
     )
 
 
@@ -78,8 +82,7 @@ _GROUPS = {
 }
 
 
-def _encryption(reply: Mapping[str, Any]) -> str:
-    name, size = reply.get("encr-alg", ""), reply.get("encr-keysize", "")
+def _encryption(name: str, size: str) -> str:
     if name.startswith("AES_GCM_"):
         return f"aes{size}gcm{name.rsplit('_', 1)[1]}"
     keyword = _ENCRYPTION.get(name, name.lower())
@@ -95,27 +98,26 @@ def keyword(transform: str) -> str:
         return _group(transform)
     name, _, size = transform.rpartition("_")
     sized = size.isdigit() and (name in _ENCRYPTION or name.startswith("AES_GCM_"))
-    reply = {"encr-alg": name, "encr-keysize": size} if sized else {"encr-alg": transform}
-    return _encryption(reply)
+    return _encryption(name, size) if sized else _encryption(transform, "")
 
 
 def _group(name: str) -> str:
     return _GROUPS.get(name, name.lower().replace("_", ""))
 
 
-def _ike_algorithms(reply: Mapping[str, Any]) -> str:
-    integrity = _INTEGRITY.get(reply.get("integ-alg", ""))
-    prf = _PRF.get(reply.get("prf-alg", ""), reply.get("prf-alg", ""))
-    parts = [_encryption(reply), integrity or prf, _group(reply.get("dh-group", ""))]
-    return "-".join(part for part in parts if part)
+def _ike_algorithms(reply: Fields) -> str:
+    integrity = _INTEGRITY.get(reply.text("integ-alg", ""))
+    prf = reply.text("prf-alg", "")
+    return _proposal(reply, integrity or _PRF.get(prf, prf))
 
 
-def _esp_algorithms(reply: Mapping[str, Any]) -> str:
-    parts = [
-        _encryption(reply),
-        _INTEGRITY.get(reply.get("integ-alg", ""), ""),
-        _group(reply.get("dh-group", "")),
-    ]
+def _esp_algorithms(reply: Fields) -> str:
+    return _proposal(reply, _INTEGRITY.get(reply.text("integ-alg", ""), ""))
+
+
+def _proposal(reply: Fields, integrity: str) -> str:
+    encryption = _encryption(reply.text("encr-alg", ""), reply.text("encr-keysize", ""))
+    parts = [encryption, integrity, _group(reply.text("dh-group", ""))]
     return "-".join(part for part in parts if part)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from reconciler.facets.connections import decode
 from reconciler.facets.swanctl_conf import Entry, Section
 from reconciler.importing.words import HeldKey, NotImportable, key, owner
+from reconciler.model.answer import Fields
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import IkeId
 from reconciler.model.settings import Settings
@@ -54,21 +54,27 @@ def keys_of(root: Section, found: Diagnostics) -> tuple[HeldKey, ...]:
     return tuple(held)
 
 
-def from_reply(router: str, name: str, reply: Mapping[str, Any]) -> Source:
-    """A connection as list-conns tells it."""
-    section = _section(decode(reply), Location(f"{router}: connection {name}"))
+def from_reply(router: str, name: str, listed: object) -> Source:
+    """A connection as list-conns tells it.
+
+    Raises AnswerNotUnderstood.
+    """
+    reply = Fields(listed, "list-conns", name)
+    section = _section(decode(name, listed), Location(f"{router}: connection {name}"))
     _fill(section, reply, ("ppk_id", "ppk_required"))
     for end in ("local", "remote"):
-        for further in (word for word in reply if word.startswith(f"{end}-") and word != f"{end}-1"):
+        for further in (word for word in reply.names() if word.startswith(f"{end}-") and word != f"{end}-1"):
             section.sections[further] = Section(section.location)
-    for child, body in reply["children"].items():
+    for child, body in reply.section("children").sections():
         _fill(section.sections["children"].sections[child], body, ("interface", "label"))
     return Source(name, section, written=False)
 
 
-def _fill(section: Section, reply: Mapping[str, Any], words: Iterable[str]) -> None:
+def _fill(section: Section, reply: Fields, words: Iterable[str]) -> None:
     """What charon reports of settings that no connection of ours has."""
-    section.entries.update({word: Entry(reply[word], section.location) for word in words if word in reply})
+    section.entries.update(
+        {word: Entry(reply.text(word), section.location) for word in words if word in reply}
+    )
 
 
 def _section(settings: Settings, location: Location) -> Section:

@@ -198,3 +198,16 @@ HEARD_CHARACTERS: Final = 1_000
 """Of one such line."""
 SWANCTL_PATTERNS: Final = 256
 """Patterns that a configuration includes with all that they lead to: each is one command on a router."""
+
+# What routers answer, once it has been read.
+
+ANSWER_DEPTH: Final = 40
+"""Levels of a JSON answer. nftables, which nests deepest, needs 12 for a rule; beyond a few hundred Python
+itself gives up in whatever walks over it next."""
+
+ANSWER_NUMBER: Final = 2**64 - 1
+"""The largest number of an answer: what a 64-bit counter of the kernel or charon holds."""
+
+RULES_WALKED: Final = 100_000
+"""Firewall rules through which one packet is followed. Chains that jump to one another several times
+multiply; a ruleset of 10,000 rules is large."""

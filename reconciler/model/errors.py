@@ -110,3 +110,10 @@ class Locked(TunnelwrightError):
         who = owner.partition("/")[0]
         super().__init__(f"{who} is changing this router", router=router, operation="lock", hint=hint)
         self.owner = owner
+
+
+class LockUnavailable(TunnelwrightError):
+    """A router's lock can be neither taken nor waited for: it has no flock(1), or its lock file makes no
+    sense."""
+
+    exit_code = ExitCode.UNREACHABLE

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
+from reconciler.model.absence import Absence
 from reconciler.model.router_config import InterfaceAddress, Pair, SharedSecret
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Settings
@@ -236,8 +237,8 @@ class Plan:
     """Everything that one apply would do, routers and resources in order of name."""
 
     changes: tuple[ResourceChange, ...] = ()
-    unreachable: Mapping[str, str] = field(default_factory=dict)
-    """Routers that could not be observed, with the reason; nothing is planned for them."""
+    unreachable: Mapping[str, Absence] = field(default_factory=dict)
+    """Routers that could not be observed, understood or locked, and why; nothing is planned for them."""
     withheld: Mapping[str, str] = field(default_factory=dict)
     """Tunnels left out because their other end cannot be changed together with them."""
 

@@ -17,7 +17,7 @@ class Result(StrEnum):
     HELD = "held"
     """There are differences that the run may not mend by itself."""
     INCOMPLETE = "incomplete"
-    """A step failed, a router did not answer, or a check did not pass."""
+    """A step failed, a router could not be read or locked, or a check did not pass."""
     ROLLED_BACK = "rolled back"
     """A check did not pass, and the configuration before it came back."""
     STOPPED = "stopped"

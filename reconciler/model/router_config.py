@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Settings
+from reconciler.model.settings import Change, Settings
 
 PREFIX = "tw-"
 """Connections, secrets and files whose names start so are tunnelwright's; nothing else is touched."""
@@ -158,13 +158,16 @@ class ForeignFile:
 
 @dataclass(frozen=True, slots=True)
 class LiveFirewall:
-    """The table as listed: its elements, and whether its rules are exactly ours for `mss`."""
+    """The table as listed. A side of an element is an address, a CIDR or a range (`first-last`)."""
 
     guarded: frozenset[Pair]
     broadcast: frozenset[Pair]
     peers: frozenset[Pair]
     rules: tuple[str, ...]
     """Canonical JSON of each chain and rule, counters and handles left out."""
+    unlike: tuple[Change, ...] = ()
+    """What else is in the table, or is there in another way than this tool loads it: a set of another kind,
+    an element with a comment or a timeout."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from reconciler.diagnosis import Finding
+from reconciler.model.absence import Absence
 from reconciler.model.diagnostic import Diagnostic, Location
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Loss, Outcome
@@ -32,14 +33,24 @@ def plan_objects(plan: Plan) -> Iterator[dict[str, Any]]:
     in the clear afterwards, then the summary."""
     for change in plan.changes:
         yield {"type": "resource_change", **resource_object(change)}
-    for router, reason in sorted(plan.unreachable.items()):
-        yield {"type": "unreachable", "router": router, "reason": reason}
+    yield from absence_objects(plan.unreachable)
     for tunnel, reason in sorted(plan.withheld.items()):
         yield {"type": "withheld", "tunnel": tunnel, "reason": reason}
     for router, (source, destination) in plan.exposed:
         yield {"type": "exposed", "router": router, "source": source, "destination": destination}
     counts = {action.value: plan.count(action) for action in Action}
     yield {"type": "plan_summary", **counts, "digest": plan_digest(plan)}
+
+
+def absence_objects(absences: Mapping[str, Absence]) -> Iterator[dict[str, Any]]:
+    """One object for each router that has no part in a plan."""
+    for router, absence in sorted(absences.items()):
+        yield {
+            "type": "unreachable",
+            "router": router,
+            "kind": absence.kind.value,
+            "reason": absence.reason,
+        }
 
 
 def judgement_objects(judgement: Judgement) -> Iterator[dict[str, Any]]:
@@ -106,7 +117,7 @@ def plan_digest(plan: Plan) -> str:
     """SHA-256 over everything that a plan shows. Two plans with one digest do the same."""
     body = {
         "changes": [resource_object(change) for change in plan.changes],
-        "unreachable": dict(plan.unreachable),
+        "unreachable": {router: str(absence) for router, absence in plan.unreachable.items()},
         "withheld": dict(plan.withheld),
     }
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -181,8 +192,7 @@ def _place(location: Location) -> dict[str, Any]:
 
 def status_objects(seen: Observation) -> Iterator[dict[str, Any]]:
     """One object a router, then one for each of its IKE_SAs."""
-    for name, error in sorted(seen.failures.items()):
-        yield {"type": "unreachable", "router": name, "reason": error.message}
+    yield from absence_objects({name: Absence.of(error) for name, error in seen.failures.items()})
     for name, state in sorted(seen.states.items()):
         yield {"type": "router", "router": name, "version": state.version, "data_plane": state.data_plane}
         yield from ({"type": "ike_sa", "router": name, **sa_object(sa)} for sa in state.sas)

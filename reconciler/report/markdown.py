@@ -107,8 +107,8 @@ def _names(resources: Iterable[Resource]) -> str:
 
 
 def _left_out(plan: Plan) -> Iterator[str]:
-    for router, reason in sorted(plan.unreachable.items()):
-        yield f"- ! {code(router)}: not planned, unreachable: {text(reason)}"
+    for router, absence in sorted(plan.unreachable.items()):
+        yield f"- ! {code(router)}: not planned, {text(str(absence))}"
     for tunnel, reason in sorted(plan.withheld.items()):
         yield f"- ! {code(tunnel)}: withheld, {text(reason)}"
 

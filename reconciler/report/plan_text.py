@@ -27,8 +27,8 @@ NO_CHANGES = "No changes. The live routers match the desired state."
 def plan_lines(plan: Plan, unchanged: str = "") -> Iterator[Line]:
     """The whole plan: every resource with its fields, every step with its disruption, the summary.
     `unchanged` is what to say of an empty one; by default that the routers match, if all have answered."""
-    for router, reason in sorted(plan.unreachable.items()):
-        yield Line(f"! {router}: not planned, unreachable: {reason}", "bold red")
+    for router, absence in sorted(plan.unreachable.items()):
+        yield Line(f"! {router}: not planned, {absence}", "bold red")
     for tunnel, reason in sorted(plan.withheld.items()):
         yield Line(f"! {tunnel}: withheld, {reason}", "bold red")
     if plan.empty:

@@ -63,7 +63,9 @@ def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
         case "unreachable" | "withheld" | "drift":
             name = next(item[key] for key in ("router", "tunnel", "resource") if key in item)
             style = "yellow" if item["type"] == "drift" else "bold red"
-            yield Line(f"  {item['type']}: {name}: {item['reason']}", style)
+            # A router may have answered, and yet have no part in the plan.
+            what = item["type"] if item.get("kind", "unreachable") == "unreachable" else "not planned"
+            yield Line(f"  {what}: {name}: {item['reason']}", style)
         case "rollback":
             yield Line(f"  back from {item['from'][:12]} to {item['to'][:12]}: {item['reason']}", "bold red")
         case "outcome":

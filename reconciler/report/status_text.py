@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.facets.connections import connection_name
+from reconciler.model.absence import Absence
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Plan
@@ -17,7 +18,7 @@ def status_lines(fabric: Fabric, seen: Observation, plan: Plan) -> Iterator[Line
     drifted = {(c.resource.router, c.resource.name): c.reason for c in plan.changes}
     for router in sorted(fabric.routers):
         if router in seen.failures:
-            yield Line(f"{router}: unreachable: {seen.failures[router].message}", "bold red")
+            yield Line(f"{router}: {Absence.of(seen.failures[router])}", "bold red")
             continue
         state = seen.states[router]
         yield Line(f"{router}: strongSwan {state.version}, {state.data_plane} data plane", "bold")

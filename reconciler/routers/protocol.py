@@ -7,12 +7,24 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from reconciler.facets.traces import Trace
+from reconciler.model.answer import Fields
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
 
 Message: TypeAlias = Mapping[str, Any]
 """A VICI message: str, list of str, or a nested Message; a value that is sent may be bytes. One that came is
 within the bounds of `reconciler/model/bounds.py`; which names and values it has is the router's to say."""
+
+
+def entries(
+    vici: Vici, command: str, event: str, message: Message | None = None
+) -> Iterator[tuple[str, object]]:
+    """What a command streams by name: connections of list-conns, SAs of list-sas; not looked into.
+
+    Raises what a stream raises, and AnswerNotUnderstood.
+    """
+    for item in vici.stream(command, event, message):
+        yield from Fields(item, command).raw().items()
 
 
 class Vici(Protocol):

@@ -22,7 +22,13 @@ class Account:
     def saw(self, before: Preview, by_commit: ByCommit) -> Seen:
         """Take the routers as they were found, and what in them no commit had made different."""
         drift = {change.resource for change in before.plan.changes if not by_commit(change.resource)}
-        self.seen = Seen(before.fabric, before.desired, before.observation.states, frozenset(drift))
+        self.seen = Seen(
+            before.fabric,
+            before.desired,
+            before.observation.states,
+            before.plan.unreachable,
+            frozenset(drift),
+        )
         return self.seen
 
     def did(self, before: Preview, applied: Applied) -> None:

@@ -3,7 +3,7 @@ proven, and taken back when it does not prove good."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ from reconciler.facets.connections import connection_name
 from reconciler.history.store import History
 from reconciler.load import Loaded
 from reconciler.locking import locked
+from reconciler.model.absence import Absence
 from reconciler.model.diagnostic import reported
 from reconciler.model.errors import PlanStale, TunnelwrightError
 from reconciler.model.fabric import Fabric
@@ -23,8 +24,8 @@ from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import RouterConfig
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report import json_lines
+from reconciler.routers.fleet import Connect
 from reconciler.run import (
-    Connect,
     Preview,
     apply,
     check_keys,
@@ -35,6 +36,7 @@ from reconciler.run import (
     narrowed,
     prove,
     renewed,
+    without,
 )
 from reconciler.secrets import SecretStore
 from reconciler.service.account import Account
@@ -201,13 +203,16 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
     result = Result.HELD if held else Result.IN_SYNC
     if allowed.plan.changes:
         changing = {step.router for step in allowed.plan.steps}
-        with locked(connect, changing, 0, parallelism=wiring.parallelism):
-            # What is planned under the lock is still true when it is applied; and it is what was judged.
-            again = renewed(allowed, connect, wiring.parallelism)
-            if again.plan.changes != allowed.plan.changes:
-                raise PlanStale("the routers have changed since they were looked at")
-            check_keys(again, wiring.store)
-            result = _apply(wiring, wanted, again, by_commit, account)
+        with locked(connect, changing, 0, parallelism=wiring.parallelism) as refused:
+            allowed, seen = without(allowed, refused), without(seen, refused)
+            _tell_refused(refused, account)
+            if allowed.plan.changes:
+                # What is planned under the lock is still true when it is applied; and it is what was judged.
+                again = renewed(allowed, connect, wiring.parallelism)
+                if again.plan.changes != allowed.plan.changes:
+                    raise PlanStale("the routers have changed since they were looked at")
+                check_keys(again, wiring.store)
+                result = _apply(wiring, wanted, again, by_commit, account)
     if result in GOOD:
         if not any(by_commit(resource) for resource in held):
             # A commit is good when all of it that could be done was done, and proven.
@@ -221,6 +226,13 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
         if seen.plan.unreachable:
             return Result.INCOMPLETE
     return result
+
+
+def _tell_refused(refused: Mapping[str, TunnelwrightError], account: Account) -> None:
+    """Routers that are as before, because their lock could not be taken; the others are changed."""
+    absences = {name: Absence.of(error) for name, error in sorted(refused.items())}
+    account.notes += [absence.sentence(name) for name, absence in absences.items()]
+    account.objects += json_lines.absence_objects(absences)
 
 
 def _by_commit(wiring: Wiring, wanted: _Wanted, plan: Plan) -> ByCommit:
@@ -240,8 +252,8 @@ def _by_commit(wiring: Wiring, wanted: _Wanted, plan: Plan) -> ByCommit:
 
 def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
     """Routers that did not answer; and tunnels that are configured but down, which is no drift."""
-    for router, reason in sorted(seen.plan.unreachable.items()):
-        account.notes.append(f"{router} is unreachable: {reason}")
+    for router, absence in sorted(seen.plan.unreachable.items()):
+        account.notes.append(absence.sentence(router))
     changing = {change.resource.name for change in seen.plan.changes}
     down = [
         tunnel.name

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from reconciler.model.errors import RouterUnreachable, SourceUnavailable, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.record import GOOD, Result, RunRecord
+from reconciler.routers.fleet import Connect, each
 from reconciler.routers.protocol import Router
-from reconciler.run import Connect
 from reconciler.service.cycle import Wiring, reconcile
 from reconciler.service.mirror import FetchStopped
 from reconciler.service.schedule import Absent, retry_after, spread
@@ -130,14 +130,9 @@ class Service:
                 pool.submit(self._ask_one, name, self._connect)
 
     def _ask_one(self, name: str, connect: Connect) -> None:
-        try:
-            router = connect(name)
-            try:
-                router.vici.request("version")
-            finally:
-                router.close()
-        except TunnelwrightError as error:
-            self.absent.failed(name, error.message, time.monotonic())
+        (found,) = each(connect, [name], lambda router: router.vici.request("version")).values()
+        if isinstance(found, TunnelwrightError):
+            self.absent.failed(name, found.message, time.monotonic())
             self._asking.discard(name)
             self._wake.set()
         else:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.history.store import History
 from reconciler.model.errors import TunnelwrightError
-from reconciler.run import Connect
+from reconciler.routers.fleet import Connect, each
 from reconciler.service.seen import Seen
 
 _MOST = 20
@@ -27,19 +26,10 @@ def ask(history: History, connect: Connect, seen: Seen, parallelism: int) -> lis
     routers = sorted({resource.router for resource in seen.drift if str(resource) not in known})[:_MOST]
     seconds = min(_LOOK_BACK, int((datetime.now(UTC) - last.finished).total_seconds()) + 1)
 
-    def traces(name: str) -> list[dict[str, Any]]:
-        try:
-            router = connect(name)
-            try:
-                found = router.host.traces(seconds)
-            finally:
-                router.close()
-        except TunnelwrightError:
-            return []
-        return [
-            {"type": "trace", "router": name, "at": trace.at.isoformat(), "text": trace.text}
-            for trace in found
-        ]
-
-    with ThreadPoolExecutor(max_workers=parallelism) as pool:
-        return [item for items in pool.map(traces, routers) for item in items]
+    told = each(connect, routers, lambda router: router.host.traces(seconds), parallelism)
+    return [
+        {"type": "trace", "router": name, "at": trace.at.isoformat(), "text": trace.text}
+        for name, traces in told.items()
+        if not isinstance(traces, TunnelwrightError)
+        for trace in traces
+    ]

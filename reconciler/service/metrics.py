@@ -18,6 +18,7 @@ from prometheus_client.exposition import choose_encoder, write_to_textfile
 from prometheus_client.registry import Collector
 
 from reconciler.history.store import History
+from reconciler.model.absence import AbsenceKind
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Disruption
 from reconciler.model.record import GOOD, Result, RunRecord
@@ -54,7 +55,13 @@ REFUSED = Family(
     "commit_refused", "gauge", (), "1 when another commit than the head of the branch is in force."
 )
 COMMIT = Family("commit_info", "gauge", ("head", "in_force"), "1, with the commits of the last run.")
-REACHABLE = Family("router_reachable", "gauge", ("router",), "Whether the router answered the last run.")
+REACHABLE = Family("router_reachable", "gauge", ("router",), "Whether the last run could read the router.")
+NOT_UNDERSTOOD = Family(
+    "router_not_understood",
+    "gauge",
+    ("router",),
+    "1 when the router answered the last run and its answer was not understood.",
+)
 CHILD_UP = Family(
     "child_sa_up",
     "gauge",
@@ -88,6 +95,7 @@ FAMILIES = (
     REFUSED,
     COMMIT,
     REACHABLE,
+    NOT_UNDERSTOOD,
     CHILD_UP,
     RECEIVED,
     SENT,
@@ -180,6 +188,8 @@ def _of_run(record: RunRecord) -> Iterator[Metric]:
 def _of_routers(seen: Seen) -> Iterator[Metric]:
     routers = sorted(seen.fabric.routers)
     yield _family(REACHABLE, (((name,), float(name in seen.states)) for name in routers))
+    puzzling = {name for name, why in seen.absent.items() if why.kind is AbsenceKind.NOT_UNDERSTOOD}
+    yield _family(NOT_UNDERSTOOD, (((name,), float(name in puzzling)) for name in routers))
     drift = Counter(resource.router for resource in seen.drift)
     yield _family(DRIFT, (((name,), drift[name]) for name in routers))
     children = [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from reconciler.model.absence import AbsenceKind
 from reconciler.model.record import Result, RunRecord
 
 
@@ -104,7 +105,10 @@ def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, 
     found: dict[State, str] = {}
     for item in _objects(record, "unreachable"):
         state = State(Event.INCOMPLETE, item["router"], item["router"])
-        found[state] = f"router {item['router']} does not answer: {item['reason']}"
+        # Runs of an earlier version tell no kind.
+        silent = item.get("kind", AbsenceKind.UNREACHABLE) == AbsenceKind.UNREACHABLE
+        what = "does not answer" if silent else "is not reconciled"
+        found[state] = f"router {item['router']} {what}: {item['reason']}"
     for item in _objects(record, "down"):
         state = State(Event.DOWN, item["tunnel"], item["router"])
         found[state] = f"tunnel {item['tunnel']} at {item['router']} is configured but down"

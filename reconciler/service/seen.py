@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.facets.connections import connection_name
+from reconciler.model.absence import Absence
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Resource
 from reconciler.model.router_config import ChildSa, RouterConfig, RouterState
@@ -20,6 +21,8 @@ class Seen:
     desired: Mapping[str, RouterConfig]
     states: Mapping[str, RouterState]
     """Of the routers that answered."""
+    absent: Mapping[str, Absence] = field(default_factory=dict)
+    """Routers without a state, and why."""
     drift: frozenset[Resource] = frozenset()
     """What differs still."""
     healed: frozenset[Resource] = frozenset()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from lab.engine import until
-from reconciler.facets import firewall
+from reconciler.diff.host import firewall_changes
+from reconciler.facets import firewall, firewall_listing
 from reconciler.locking import locked
 from reconciler.model.errors import CommandRejected, Locked
-from reconciler.model.router_config import Firewall, InterfaceAddress
+from reconciler.model.plan import ChangeFirewall, Phase, ResourceChange
+from reconciler.model.router_config import Firewall, InterfaceAddress, RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import Host
 from tests.contract.sites import Site
@@ -77,10 +80,76 @@ def test_a_firewall_lists_as_it_was_loaded(site: Site) -> None:
         mss=1234,
     )
     host.change_firewall(firewall.rebuild(wanted, {"guarded": frozenset(), "peers": frozenset()}))
-    seen = firewall.decode(host.snapshot([]).firewall)
+    seen = firewall_listing.decode(host.snapshot([]).firewall)
     assert firewall.same_rules(wanted, seen)
     assert not any(pairs for delta in firewall.differences(wanted, seen).values() for pairs in delta)
     assert not firewall.same_rules(Firewall(mss=1235), seen)
+
+
+def test_what_somebody_typed_into_the_table_is_shown_and_taken_away(site: Site) -> None:
+    """Ranges, networks, comments, timeouts, another set, a chain: valid nftables, and not ours."""
+    host = site.connect("paris").host
+    ours, gone = ("10.1.0.0/24", "10.2.0.0/16"), ("10.9.0.1-10.9.0.5", "10.1.9.0/24")
+    wanted = Firewall(guarded=frozenset({ours}), peers=frozenset({("203.0.113.11", "203.0.113.12")}))
+    here = {"family": "inet", "table": "tunnelwright"}
+    typed: list[dict[str, Any]] = [
+        {"add": {"set": {**here, "name": "other", "type": "ipv4_addr", "flags": ["timeout"], "timeout": 60}}},
+        {"add": {"chain": {**here, "name": "mine"}}},
+        {"add": {"element": {**here, "name": "guarded", "elem": [
+            {"concat": [{"range": ["10.9.0.1", "10.9.0.5"]}, {"prefix": {"addr": "10.1.9.0", "len": 24}}]},
+        ]}}},
+        {"add": {"element": {**here, "name": "peers", "elem": [
+            {"elem": {"val": {"concat": ["10.9.0.1", "10.1.9.0"]}, "comment": "hello"}},
+        ]}}},
+    ]  # fmt: skip
+    host.change_firewall(firewall.rebuild(wanted, {}))
+    host.change_firewall(json.dumps({"nftables": typed}))
+    [change] = _firewall_changes(host, wanted)
+    assert {(field.path, field.before, field.after) for field in change.changes} == {
+        ("rules", "changed", "tunnelwright's"),
+        ("guarded[10.9.0.1-10.9.0.5 10.1.9.0/24]", "present", None),
+        ("peers[10.9.0.1 10.1.9.0]", "with comment", None),
+        ("set other", "present", None),
+    }
+    for step in change.steps:
+        assert isinstance(step.operation, ChangeFirewall)
+        if step.phase is Phase.UNGUARD:
+            # What may guard a tunnel that is yet to go stays until it has gone.
+            held = firewall_listing.decode(host.snapshot([]).firewall)
+            assert held is not None
+            assert gone in held.guarded
+            assert ours in held.guarded
+        host.change_firewall(step.operation.document)
+    assert _firewall_changes(host, wanted) == []
+
+
+def test_an_element_of_ours_with_a_comment_is_made_anew_in_one_transaction(site: Site) -> None:
+    host = site.connect("paris").host
+    pair = ("203.0.113.11", "203.0.113.12")
+    wanted = Firewall(peers=frozenset({pair}))
+    document = json.loads(firewall.rebuild(wanted, {}))
+    for command in document["nftables"]:
+        elements = command.get("add", {}).get("set", {}).get("elem")
+        if elements:
+            elements[0] = {"elem": {"val": elements[0], "comment": "typed"}}
+    host.change_firewall(json.dumps(document))
+    [change] = _firewall_changes(host, wanted)
+    [field] = change.changes
+    assert (field.path, field.before, field.after) == (
+        "peers[203.0.113.11 203.0.113.12]",
+        "with comment",
+        "present",
+    )
+    [step] = change.steps
+    assert isinstance(step.operation, ChangeFirewall)
+    host.change_firewall(step.operation.document)
+    assert _firewall_changes(host, wanted) == []
+
+
+def _firewall_changes(host: Host, wanted: Firewall) -> list[ResourceChange]:
+    live = firewall_listing.decode(host.snapshot([]).firewall)
+    empty = RouterState("paris", "", frozenset(), {}, frozenset(), (), {}, frozenset(), live, {})
+    return list(firewall_changes(RouterConfig("paris", firewall=wanted), empty))
 
 
 def test_a_firewall_transaction_is_all_or_nothing(site: Site) -> None:
@@ -95,7 +164,7 @@ def test_a_firewall_transaction_is_all_or_nothing(site: Site) -> None:
     ]
     with pytest.raises(CommandRejected):
         host.change_firewall(json.dumps({"nftables": both}))
-    seen = firewall.decode(host.snapshot([]).firewall)
+    seen = firewall_listing.decode(host.snapshot([]).firewall)
     assert seen is not None
     assert seen.peers == frozenset()
 
@@ -187,15 +256,16 @@ def test_a_lock_of_a_process_that_has_gone_holds_up_nobody(site: Site) -> None:
         assert process.stdout is not None
         owner = process.stdout.readline().strip()
         host.lock(owner, 60)
-        with pytest.raises(Locked, match="is changing"), locked(site.connect, ["paris"], 0):
-            pass
+        with locked(site.connect, ["paris"], 0) as refused:
+            assert "is changing" in str(refused["paris"])
         process.communicate("\n")
-    with locked(site.connect, ["paris"], 0), pytest.raises(Locked):
+    with locked(site.connect, ["paris"], 0) as refused, pytest.raises(Locked):
+        assert refused == {}
         host.lock("you@there:2", 60)
     elsewhere = f"{owner[:-4]}beef"
     host.lock(elsewhere, 60)
-    with pytest.raises(Locked), locked(site.connect, ["paris"], 0):
-        pass
+    with locked(site.connect, ["paris"], 0) as refused:
+        assert isinstance(refused["paris"], Locked)
     host.unlock(elsewhere)
 
 

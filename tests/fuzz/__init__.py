@@ -1,0 +1,1 @@
+"""Generators of whatever may come from outside, for tests of every decoder."""

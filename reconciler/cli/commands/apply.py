@@ -50,7 +50,7 @@ def perform(
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.locking import locked  # noqa: PLC0415
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+    from reconciler.model.errors import Locked, TunnelwrightError  # noqa: PLC0415
     from reconciler.policy import Override  # noqa: PLC0415
     from reconciler.report import cost_text, json_lines, judgement_text, plan_text  # noqa: PLC0415
     from reconciler.run import (  # noqa: PLC0415
@@ -60,6 +60,7 @@ def perform(
         judge_preview,
         narrowed,
         preview,
+        without,
     )
     from reconciler.targets import check_reconnect, check_targets, targeting  # noqa: PLC0415
 
@@ -69,10 +70,16 @@ def perform(
     connect, store = connector(fabric, arguments.lab), secret_store(arguments)
     selected = targeting(fabric, tuple(arguments.target), tuple(arguments.exclude))
     # What is planned under the lock is still true when it is applied.
-    with locked(connect, fabric.routers, arguments.lock_timeout):
+    with locked(connect, fabric.routers, arguments.lock_timeout) as refused:
+        taken = [error for error in refused.values() if isinstance(error, Locked)]
+        if taken and (saved is not None or not arguments.auto_approve):
+            # A saved plan is done as a whole; and whoever is asked decides first whether to wait.
+            raise taken[0]
+        left_out = ExitCode.LOCKED if taken else ExitCode.UNREACHABLE
         before = preview(
             fabric, store, connect, selected, parallelism=arguments.parallelism, reconnect=reconnect
         )
+        before = without(before, refused)
         check_targets(fabric, before.plan, tuple(arguments.target))
         check_keys(before, store)
         if saved is not None:
@@ -84,7 +91,7 @@ def perform(
         output.objects(json_lines.judgement_objects(judgement))
         check_safe(judgement)
         if before.plan.empty:
-            return ExitCode.UNREACHABLE if before.plan.unreachable else ExitCode.OK
+            return left_out if before.plan.unreachable else ExitCode.OK
         if judgement.deferrals:
             before = narrowed(before, judgement.allows)
             if before.plan.empty:
@@ -107,7 +114,7 @@ def perform(
     output.objects(json_lines.loss_object(loss) for loss in applied.cost.losses)
     output.objects([{"type": "apply_summary", "converged": applied.converged}])
     if before.plan.unreachable:
-        return ExitCode.UNREACHABLE
+        return left_out
     if not applied.converged:
         return ExitCode.INCOMPLETE
     if judgement.deferrals:

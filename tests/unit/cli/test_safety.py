@@ -14,10 +14,11 @@ import pytest
 from reconciler import establish, run
 from reconciler.cli import workspace
 from reconciler.cli.main import main
-from reconciler.model.errors import ExitCode
+from reconciler.model.errors import CommandRejected, ExitCode, Locked
 from reconciler.model.record import Result
 from reconciler.observe import observe
 from tests.allowed import ALLOWED
+from tests.odd import Twists, changed, fails
 from tests.unit.service.followed import KEY, Followed, followed
 
 NOON = datetime(2026, 5, 9, 12, tzinfo=UTC)
@@ -242,3 +243,63 @@ def test_a_reconcile_run_waits_and_refuses_as_well(stage: Stage) -> None:
     assert "refused as unsafe, nothing was done" in record.message
     assert "refused" in {item["type"] for item in record.objects}
     assert stage.live() == held
+
+
+@pytest.mark.parametrize(
+    ("twist", "code", "said"),
+    [
+        (
+            {"lock": fails(CommandRejected("sh: 3: flock: not found"))},
+            ExitCode.UNREACHABLE,
+            "! paris: not planned, its lock cannot be taken: sh: 3: flock: not found (it needs flock(1)",
+        ),
+        (
+            {"lock": fails(Locked("you@there:2/7", router="paris"))},
+            ExitCode.LOCKED,
+            "! paris: not planned, you@there:2 is changing this router",
+        ),
+        (
+            {"snapshot": changed(firewall='{"nftables": 5}')},
+            ExitCode.UNREACHABLE,
+            "! paris: not planned, its answer was not understood: nft list table: nftables: 5 is not a list",
+        ),
+        (
+            {"list-conns": fails(KeyError("children"))},
+            ExitCode.UNREACHABLE,
+            "! paris: not planned, an unforeseen error: KeyError: 'children'",
+        ),
+    ],
+)
+def test_an_apply_does_what_it_can_without_a_router(
+    stage: Stage, twist: Twists, code: ExitCode, said: str
+) -> None:
+    """Its other end waits; what else there is to do at the others is done."""
+    assert stage.apply()[0] == ExitCode.OK
+    for router in stage.site.routers.values():
+        router.host.table = None
+    stage.both("dh-group14", "dh-group15")
+    loaded = dict(stage.site.routers["tokyo"].vici.connections)
+    stage.site.twists["paris"] = twist
+    found, text = stage.apply()
+    assert found == code
+    assert said in text
+    assert "! tokyo-paris: withheld, its other end is at paris, which is not planned" in text
+    assert stage.site.routers["paris"].host.table is None
+    assert stage.site.routers["tokyo"].host.table is not None
+    assert stage.site.routers["tokyo"].vici.connections == loaded
+    stage.site.twists.clear()
+    assert stage.apply()[0] == ExitCode.OK
+    assert stage.site.routers["tokyo"].vici.connections != loaded
+
+
+def test_whoever_is_asked_decides_whether_to_wait_for_a_lock(stage: Stage) -> None:
+    """An apply that would ask, or that has a saved plan, does nothing beside another run."""
+    assert stage.apply()[0] == ExitCode.OK
+    for router in stage.site.routers.values():
+        router.host.table = None
+    saved = stage.save()
+    stage.site.routers["paris"].host.lock("you@there:2", 60)
+    for code, text in (stage.run("apply"), stage.main("apply", saved)):
+        assert code == ExitCode.LOCKED
+        assert "you@there:2 is changing this router" in text
+    assert all(router.host.table is None for router in stage.site.routers.values())

@@ -16,7 +16,7 @@ from reconciler.diagnosis import End, Evidence, diagnose
 from reconciler.diagnosis.diagnose import EXPLAINED_BY, RULES, SYMPTOMS
 from reconciler.diagnosis.evidence import Flow, ForeignChild, Route
 from reconciler.diff import diff_router
-from reconciler.facets import firewall
+from reconciler.facets import firewall, firewall_listing
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import ChildSa, IkeSa, InterfaceAddress, LiveFile, RouterState
 from reconciler.model.secret import Secret
@@ -72,7 +72,7 @@ def end(name: str, fabric: Fabric = FABRIC) -> End:
         sas=(sa,),
         files={name: LiveFile(content, 0o600) for name, content in config.files.items()},
         addresses=frozenset({InterfaceAddress(tunnel.vip.interface, f"{tunnel.vip.address}/24")}),
-        firewall=firewall.decode(firewall_listing(config.firewall)),
+        firewall=firewall_listing.decode(listing_of(config.firewall)),
         sysctls={key: max(values) for key, values in config.sysctls.items()},
     )
     route = Route("10.1.0.10", "10.2.0.1", "ipsec0")
@@ -84,10 +84,10 @@ def reported(settings: Any) -> Any:
     from reconciler.model.settings import plain  # noqa: PLC0415
     from reconciler.routers.memory.charon import _reported  # noqa: PLC0415
 
-    return decode(_reported(plain(settings)))
+    return decode("tw-x", _reported(plain(settings)))
 
 
-def firewall_listing(desired: Any) -> str:
+def listing_of(desired: Any) -> str:
     import json  # noqa: PLC0415
 
     commands = json.loads(firewall.rebuild(desired, {}))["nftables"]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.diagnosis.netfilter import Packet, dropped, translated
+from reconciler.diagnosis.netfilter import Packet, dropped, read, translated
+from reconciler.model.errors import AnswerNotUnderstood
 
 IKE = Packet("203.0.113.10", "203.0.113.20", 17, 500, ("wan0", None))
 INNER = Packet("10.1.0.10", "10.2.0.10", 1, interfaces=(None, "ipsec0"))
@@ -127,3 +128,54 @@ def test_our_own_table_is_not_asked() -> None:
     for entry in ours[1:]:
         next(iter(entry.values()))["table"] = "tunnelwright"
     assert dropped(ours, "input", IKE) is None
+
+
+def test_chains_that_multiply_are_followed_so_far_and_then_undecided() -> None:
+    """Ten jumps from each of twelve chains to the next would be a million million rules."""
+    here = {"family": "inet", "table": "foreign"}
+    rules = [
+        {"rule": {**here, "chain": chain, "handle": 1, "expr": [{"jump": {"target": f"c{number}"}}]}}
+        for number, chain in enumerate(["base", *(f"c{n}" for n in range(12))])
+        for _ in range(10)
+    ]
+    dropping = {"rule": {**here, "chain": "base", "handle": 2, "expr": [DROP]}}
+    assert dropped([*table(), *rules, dropping], "input", IKE) is None
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "accept",
+        {},
+        {"match": None},
+        {"match": {"op": "==", "left": {}, "right": 1}},
+        {"match": {"op": "==", "left": meta("l4proto")}},
+        match({"payload": ["ip"]}, 1),
+        match(meta("iifname"), {"prefix": {"addr": "x", "len": 99}}),
+        match(payload("ip", "saddr"), {"range": ["10.0.0.1"]}),
+        match(payload("ip", "saddr"), {"set": 5}),
+    ],
+)
+def test_an_expression_of_another_form_is_undecided(expression: Any) -> None:
+    """What is behind it may drop the packet, or may not."""
+    assert dropped(table([DROP]), "input", IKE) is not None
+    assert dropped(table([expression, DROP]), "input", IKE) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("", "it is no JSON"),
+        ('{"nftables": {}}', "nftables: a section is not a list"),
+        ('{"nftables": [{"chain": {"family": "ip", "table": "t"}}]}', "name: is missing"),
+        ('{"nftables": [{"chain": {"family": "ip", "table": "t", "name": "c", "prio": "x"}}]}', "a priority"),
+        (
+            '{"nftables": [{"rule": {"family": "ip", "table": "t", "chain": "c", "expr": 1}}]}',
+            "1 is not a list",
+        ),
+    ],
+)
+def test_a_ruleset_of_another_form_is_not_understood(said: str, reason: str) -> None:
+    with pytest.raises(AnswerNotUnderstood) as told:
+        read(said)
+    assert reason in str(told.value)

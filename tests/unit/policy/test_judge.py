@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler import establish
 from reconciler.apply import apply_plan
-from reconciler.facets.firewall import decode
+from reconciler.facets.firewall_listing import decode
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Disruption

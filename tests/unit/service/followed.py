@@ -14,9 +14,10 @@ from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.record import RunRecord
 from reconciler.model.router_config import InterfaceAddress
+from reconciler.routers.fleet import Connect
 from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.routers.protocol import Router
-from reconciler.run import Connect, apply, preview
+from reconciler.run import apply, preview
 from reconciler.secrets import SecretStore
 from reconciler.service.cycle import Wiring
 from reconciler.service.loop import Service
@@ -24,6 +25,7 @@ from reconciler.service.mirror import Mirror
 from reconciler.validate import validate
 from tests.allowed import ALLOWED
 from tests.documents import ENDS, SITE, TUNNEL, WAN, document
+from tests.odd import OddRouter, Twists
 from tests.repositories import new_repository
 
 KEY = "PLANTED-0f3c2b8e9a7d6c5b4a39281706f5e4d3"
@@ -40,6 +42,7 @@ class Followed:
     network: Network = field(default_factory=Network)
     routers: dict[str, MemoryRouter] = field(default_factory=dict)
     unplugged: dict[str, str] = field(default_factory=dict)
+    twists: dict[str, Twists] = field(default_factory=dict)
     told: list[RunRecord] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -75,7 +78,7 @@ class Followed:
         self.asked.append(name)
         if name in self.unplugged:
             raise RouterUnreachable(self.unplugged[name], router=name)
-        return self.routers[name]
+        return OddRouter(self.routers[name], self.twists.get(name, {}))
 
     def apply_foreign(self, *texts: str) -> None:
         """What somebody else has configured at routers that the repository does not have."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +13,17 @@ from typing import Any
 import pytest
 
 from reconciler.facets.traces import Trace
+from reconciler.history.store import History
 from reconciler.locking import locked
+from reconciler.model.errors import AnswerNotUnderstood, CommandRejected
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.report.run_text import run_lines
 from reconciler.routers.memory import MemoryRouter
 from reconciler.service import news
+from reconciler.service.metrics import Metrics
 from tests.documents import SITE, WAN, document
+from tests.odd import Twists, answers, changed, fails
 from tests.unit.service.followed import KEY, KEYED, Followed, followed
 
 VIP = InterfaceAddress("eth0", "203.0.113.11/24")
@@ -232,10 +237,10 @@ def test_what_changes_between_the_look_and_the_lock_is_judged_anew(
     site.routers["paris"].host.table = None
 
     @contextlib.contextmanager
-    def changing(*arguments: Any, **options: Any) -> Iterator[None]:
-        with locked(*arguments, **options):
+    def changing(*arguments: Any, **options: Any) -> Iterator[Any]:
+        with locked(*arguments, **options) as refused:
             site.routers["paris"].host.table = []
-            yield
+            yield refused
 
     monkeypatch.setattr("reconciler.service.cycle.locked", changing)
     record = site.once()
@@ -280,10 +285,64 @@ def test_a_locked_router_is_left_alone(tmp_path: Path) -> None:
     site = followed(tmp_path)
     site.routers["paris"].host.lock("you@there:2", 60)
     record = site.once()
-    assert record.result is Result.FAILED
-    assert "you@there:2 is changing this router" in record.message
+    assert record.result is Result.INCOMPLETE
+    assert "paris: you@there:2 is changing this router" in record.message
     site.routers["paris"].host.unlock("you@there:2")
     assert site.once().result is Result.CHANGED
+
+
+@pytest.mark.parametrize(
+    ("twist", "kind", "reason"),
+    [
+        (
+            {"lock": fails(CommandRejected("sh: 3: flock: not found"))},
+            "not-locked",
+            "its lock cannot be taken: sh: 3: flock: not found",
+        ),
+        (
+            {"lock": fails(AnswerNotUnderstood("'99999999' is not a lease", where="lock file"))},
+            "not-locked",
+            "its lock cannot be taken: its answer was not understood: lock file: '99999999' is not a lease",
+        ),
+        ({"lock": fails(KeyError("until"))}, "unforeseen", "an unforeseen error: KeyError"),
+        ({"version": answers({})}, "not-understood", "its answer was not understood: version: version: is "),
+        (
+            {"snapshot": changed(firewall='{"nftables": 5}')},
+            "not-understood",
+            "its answer was not understood: nft",
+        ),
+        ({"list-sas": fails(struct.error("unpack"))}, "unforeseen", "an unforeseen error: error: unpack"),
+    ],
+)
+def test_a_router_that_cannot_be_worked_with_costs_itself_alone(
+    tmp_path: Path, twist: Twists, kind: str, reason: str
+) -> None:
+    """Its own guard table stays missing, as does what both ends must do together; another router's comes."""
+    site = followed(tmp_path)
+    site.once()
+    site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
+    site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
+    for router in site.routers.values():
+        router.host.table = None
+    loaded = dict(site.routers["tokyo"].vici.connections)
+    site.twists["paris"] = twist
+    metrics = Metrics(History(tmp_path / "metrics.db"))
+    record = site.once(saw=metrics.saw)
+    assert record.result is Result.INCOMPLETE
+    assert f"paris: {reason}" in record.message
+    (told,) = [item for item in record.objects if item["type"] == "unreachable"]
+    assert (told["router"], told["kind"]) == ("paris", kind)
+    assert reason in told["reason"]
+    assert site.routers["paris"].host.table is None
+    assert site.routers["tokyo"].host.table is not None
+    assert site.routers["tokyo"].vici.connections == loaded, "it waits for its other end"
+    said, _ = news.tell([record], frozenset(), frozenset(news.Event))
+    assert f"router paris is not reconciled: {told['reason']}" in {item.text for item in said}
+    puzzling = metrics.registry.get_sample_value("tunnelwright_router_not_understood", {"router": "paris"})
+    assert puzzling == (kind == "not-understood")
+    site.twists.clear()
+    assert site.once().result is Result.CHANGED
+    assert site.routers["tokyo"].vici.connections != loaded
 
 
 def test_a_key_that_the_peer_does_not_have_yet_waits_for_it(tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""The runner over many routers: each fails alone, and every connection is closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from reconciler.model.errors import AnswerNotUnderstood, Locked, RouterUnreachable, Unforeseen
+from reconciler.model.unit import unforeseen
+from reconciler.routers.fleet import Fleet, each, side_by_side
+from reconciler.routers.memory import MemoryRouter, Network
+from reconciler.routers.protocol import Router
+from tests.odd import OddRouter, fails
+
+
+@dataclass(slots=True)
+class Connections:
+    """Routers in memory, with what is open of them."""
+
+    network: Network = field(default_factory=Network)
+    opened: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    most: int = 0
+
+    def __call__(self, name: str) -> Router:
+        if name == "dead":
+            raise RouterUnreachable("no route", router=name)
+        self.opened.append(name)
+        self.most = max(self.most, len(self.opened) - len(self.closed))
+
+        def close(true: Any) -> None:
+            self.closed.append(name)
+            true()
+            if name == "stubborn":
+                raise OSError("cannot be closed")
+
+        return OddRouter(MemoryRouter(name, self.network), {"close": close})
+
+
+def task(router: Router) -> str:
+    if router.name == "odd":
+        raise AnswerNotUnderstood("5 is not text", where="version")
+    if router.name == "broken":
+        raise KeyError("prefix")
+    return router.name
+
+
+def test_each_router_fails_alone_and_every_connection_is_closed() -> None:
+    connect, before = Connections(), unforeseen().get("router", 0)
+    found = each(connect, ["a", "odd", "dead", "broken", "stubborn", "z"], task)
+    assert list(found) == ["a", "odd", "dead", "broken", "stubborn", "z"]
+    assert (found["a"], found["z"], found["stubborn"]) == ("a", "z", "stubborn")
+    assert isinstance(found["dead"], RouterUnreachable)
+    assert isinstance(found["odd"], AnswerNotUnderstood)
+    assert found["odd"].router == "odd", "who decodes does not know whose answer it is"
+    assert isinstance(found["broken"], Unforeseen)
+    assert sorted(connect.closed) == sorted(connect.opened) == ["a", "broken", "odd", "stubborn", "z"]
+    assert unforeseen()["router"] == before + 2, "the task of one, and the close of another"
+
+
+def test_no_more_are_open_than_are_wanted_at_a_time() -> None:
+    connect = Connections()
+    each(connect, [str(number) for number in range(20)], task, parallelism=3)
+    assert connect.most <= 3
+
+
+def test_a_fleet_keeps_its_connections_until_it_ends() -> None:
+    connect = Connections()
+    with pytest.raises(ZeroDivisionError), Fleet(connect) as fleet:
+        fleet.each(["a", "b", "dead"], task)
+        assert fleet.one("a", lambda router: router.vici.request("version")["version"]) == "6.0.1"
+        assert isinstance(fleet.one("b", lambda _: 1 / 0), Unforeseen)
+        assert connect.closed == []
+        raise ZeroDivisionError
+    assert sorted(connect.opened) == sorted(connect.closed) == ["a", "b"]
+
+
+def test_only_what_ends_the_process_ends_the_others() -> None:
+    def work(name: str) -> str:
+        if name == "b":
+            raise KeyboardInterrupt
+        return name
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side("router", ["a", "b"], work)
+
+
+def test_of_locks_those_that_cannot_be_taken_are_told() -> None:
+    from reconciler.locking import locked  # noqa: PLC0415
+
+    network, held = Network(), []
+    routers = {name: MemoryRouter(name, network) for name in ("a", "b", "c", "d")}
+    routers["b"].host.lock("you@there:2", 60)
+    odd = OddRouter(routers["c"], {"lock": fails(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"))})
+
+    def connect(name: str) -> Router:
+        return odd if name == "c" else routers[name]
+
+    routers["d"].power(on=False)
+    with locked(connect, routers, 0) as refused:
+        for name in ("a", "b"):
+            with pytest.raises(Locked) as told:
+                routers[name].host.lock("me@here:1", 60)
+            held.append(told.value.owner)
+    assert held[0].count("@") == 1
+    assert held[1] == "you@there:2"
+    assert {name: type(error) for name, error in refused.items()} == {
+        "b": Locked,
+        "c": Unforeseen,
+        "d": RouterUnreachable,
+    }
+    routers["a"].host.lock("me@here:1", 60)
