@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.history.store import History
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.unit import attempt
 from reconciler.run import Connect
 from reconciler.service.seen import Seen
 
@@ -25,21 +26,20 @@ def ask(history: History, connect: Connect, seen: Seen, parallelism: int) -> lis
         return []
     known = {item["resource"] for item in last.objects if item["type"] == "drift"}
     routers = sorted({resource.router for resource in seen.drift if str(resource) not in known})[:_MOST]
-    seconds = min(_LOOK_BACK, int((datetime.now(UTC) - last.finished).total_seconds()) + 1)
+    # A clock that was set back makes it negative.
+    seconds = max(1, min(_LOOK_BACK, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
 
     def traces(name: str) -> list[dict[str, Any]]:
+        router = connect(name)
         try:
-            router = connect(name)
-            try:
-                found = router.host.traces(seconds)
-            finally:
-                router.close()
-        except TunnelwrightError:
-            return []
+            found = router.host.traces(seconds)
+        finally:
+            router.close()
         return [
             {"type": "trace", "router": name, "at": trace.at.isoformat(), "text": trace.text}
             for trace in found
         ]
 
     with ThreadPoolExecutor(max_workers=parallelism) as pool:
-        return [item for items in pool.map(traces, routers) for item in items]
+        told = pool.map(lambda name: attempt("router", name, lambda: traces(name)), routers)
+        return [item for items in told if not isinstance(items, TunnelwrightError) for item in items]
