@@ -16,6 +16,7 @@ from reconciler.model.errors import ExitCode
 ROOT = Path(__file__).parents[3]
 BEGIN = """
 import http.client, os, resource, socket, sys, threading, time
+from contextlib import suppress
 from pathlib import Path
 from reconciler.history.store import History
 from reconciler.model.errors import TunnelwrightError
@@ -123,6 +124,10 @@ def test_a_web_server_without_file_descriptors_waits_without_turning(tmp_path: P
         assert ask(server.port) == 200
         callers = [socket.socket() for _ in range(5)]
         limit(resource.RLIMIT_NOFILE, max(map(int, os.listdir("/proc/self/fd"))))
+        held = []
+        with suppress(OSError):
+            while True:
+                held.append(os.open("/dev/null", os.O_RDONLY))
         for caller in callers:
             caller.connect(("127.0.0.1", server.port))
         turns = []
