@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -229,6 +230,37 @@ def listening(answer: Any, stopping: threading.Event) -> Iterator[str]:
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        stopping.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def misbehaving(first: bytes, chunk: bytes, pause: float = 0) -> Iterator[int]:
+    """A server on loopback that answers each request with some bytes and then, for as long as somebody
+    listens, a chunk again and again with a pause in between; without a chunk nothing more. Its port."""
+    stopping = threading.Event()
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.settimeout(5)
+            try:
+                self.request.recv(65536)
+                self.request.sendall(first)
+                while chunk and not stopping.wait(pause):
+                    self.request.sendall(chunk)
+            except OSError:
+                return  # whoever asked has gone
+            stopping.wait(60)
+
+    server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.server_address[1]
     finally:
         stopping.set()
         server.shutdown()

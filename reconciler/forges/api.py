@@ -1,27 +1,28 @@
-"""Requests to a REST API with a token in a header: bounded in time, retried with care, never redirected."""
+"""Requests to a REST API with a token in a header: bounded in time and size, retried with care, never
+redirected. An answer is whatever a host on the network likes to send."""
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from reconciler.forges.forge import ForgeError
-from reconciler.model.errors import SecretUnavailable
-from reconciler.model.secret import Secret
+from reconciler.forges.http import Answer, Deadline, NoAnswer, exchange
+from reconciler.model import bounds
+from reconciler.model.errors import SecretUnavailable, TunnelwrightError
+from reconciler.model.secret import Secret, redacted
+from reconciler.model.unit import attempt
 
-Answer = TypeVar("Answer")
-_CONNECT = 5.0
-"""Seconds to reach the forge."""
-_READ = 10.0
-"""Seconds of silence after which an answer is given up."""
-_PATIENCE = 20.0
-"""Seconds after which nothing is tried again."""
+Shape = TypeVar("Shape")
 _TRIES = 3
 _FIRST_WAIT = 0.5
+_HOST = r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?"
 _PER_PAGE = 100
 """What GitHub and GitLab give at most."""
 _PAGES = 100
@@ -68,32 +69,39 @@ class Api:
         self.base = base.rstrip("/")
         self._host = urlsplit(base).netloc
         self._auth = _Header(header, prefix, token)
-        self._token = token
         self._accept = accept
 
-    def get(self, path: str, shape: type[Answer], **parameters: str | int) -> Answer:
+    def get(self, path: str, shape: type[Shape], **parameters: str | int) -> Shape:
         """What stands at a path below the base. Raises ForgeError."""
         return _shaped(shape, self._ask("GET", self.base + path, parameters), self._host)
 
-    def pages(self, path: str, shape: type[Answer], **parameters: str | int) -> list[Answer]:
+    def pages(self, path: str, shape: type[Shape], **parameters: str | int) -> list[Shape]:
         """All pages of a list, in order. Raises ForgeError."""
-        found: list[Answer] = []
+        found: list[Shape] = []
+        end = time.monotonic() + bounds.FORGE_LIST_SECONDS
+        room = bounds.FORGE_LIST
         for page in range(1, _PAGES + 1):
             answer = self._ask("GET", self.base + path, {**parameters, "per_page": _PER_PAGE, "page": page})
             found += _shaped(list[shape], answer, self._host)  # type: ignore[valid-type]  # made at run time
+            room -= len(answer.content)
             # The address of the next page is not asked: it could lead elsewhere.
-            if "next" not in answer.links:
+            if not answer.has_next:
                 return found
-        raise ForgeError(f"{self._host}: {path} has more than {_PAGES} pages")
+            if room < 0 or time.monotonic() > end:
+                break
+        raise ForgeError(
+            f"{self._host}: {path} has more than {_PAGES} pages or {bounds.FORGE_LIST} bytes, "
+            f"or takes more than {bounds.FORGE_LIST_SECONDS:g} s"
+        )
 
-    def send(self, method: str, path: str, body: dict[str, str], *, again: bool = True) -> requests.Response:
+    def send(self, method: str, path: str, body: dict[str, str], *, again: bool = True) -> None:
         """Send an object to a path below the base. `again` says that doing it twice does no harm.
 
         Raises ForgeError.
         """
-        return self._ask(method, self.base + path, {}, body, again=again)
+        self._ask(method, self.base + path, {}, body, again=again)
 
-    def query(self, address: str, query: str, shape: type[Answer]) -> Answer:
+    def query(self, address: str, query: str, shape: type[Shape]) -> Shape:
         """Ask a GraphQL address of the same host. Raises ForgeError."""
         return _shaped(shape, self._ask("POST", address, {}, {"query": query}), self._host)
 
@@ -105,52 +113,56 @@ class Api:
         body: dict[str, str] | None = None,
         *,
         again: bool = True,
-    ) -> requests.Response:
-        deadline = time.monotonic() + _PATIENCE
-        tried = 1
-        while True:
-            answer = self._once(method, address, parameters, body)
-            if answer.status_code < 300:
-                return answer
-            pause = _pause(answer, tried, again=again)
-            if pause is None or tried == _TRIES or time.monotonic() + pause > deadline:
-                raise self._refusal(method, address, answer)
-            time.sleep(pause)
-            tried += 1
+    ) -> Answer:
+        with Deadline(bounds.FORGE_SECONDS) as deadline:
+            tried = 1
+            while True:
+                answer = self._once(method, address, parameters, body, deadline)
+                if 200 <= answer.status < 300:
+                    return answer
+                pause = _pause(answer, tried, again=again)
+                if pause is None or tried == _TRIES or pause > deadline.left():
+                    raise self._refusal(method, address, answer)
+                time.sleep(pause)
+                tried += 1
 
     def _once(
-        self, method: str, address: str, parameters: dict[str, str | int], body: dict[str, str] | None
-    ) -> requests.Response:
-        try:
-            return requests.request(
-                method,
-                address,
-                params=parameters,
-                json=body,
-                headers={"Accept": self._accept, "User-Agent": "tunnelwright"},
-                auth=self._auth,
-                timeout=(_CONNECT, _READ),
-                # Another host would get the token, and a POST would become a GET.
-                allow_redirects=False,
-            )
-        except requests.Timeout:
-            raise ForgeError(f"{self._host} did not answer in time") from None
-        except requests.ConnectionError:
-            raise ForgeError(f"{self._host} cannot be reached") from None
-        except requests.RequestException as error:
-            # Its words and its request may hold headers.
-            raise ForgeError(f"{self._host}: the request failed ({type(error).__name__})") from None
+        self,
+        method: str,
+        address: str,
+        parameters: dict[str, str | int],
+        body: dict[str, str] | None,
+        deadline: Deadline,
+    ) -> Answer:
+        def work() -> Answer:
+            try:
+                return exchange(
+                    method,
+                    address,
+                    deadline,
+                    bounds.FORGE_ANSWER,
+                    headers={"Accept": self._accept, "User-Agent": "tunnelwright"},
+                    auth=self._auth,
+                    parameters=parameters,
+                    body=body,
+                )
+            except NoAnswer as error:
+                raise ForgeError(f"{self._host} {error}") from None
 
-    def _refusal(self, method: str, address: str, answer: requests.Response) -> ForgeError:
-        code = answer.status_code
+        answer = attempt("forge", self._host, work)
+        if isinstance(answer, TunnelwrightError):
+            raise answer
+        return answer
+
+    def _refusal(self, method: str, address: str, answer: Answer) -> ForgeError:
+        code = answer.status
         if code < 400:
-            there = urlsplit(answer.headers.get("Location", "")).netloc or "another path"
             return ForgeError(
-                f"{self._host} sends on to {there}, where the token is not taken",
+                f"{self._host} sends on to {_place(answer)}, where the token is not taken",
                 hint="write the address of the API, and the project, as they are now",
                 status=code,
             )
-        said = _message(answer).replace(self._token.reveal().decode("ascii"), "(redacted)")
+        said = redacted(_message(answer))
         return ForgeError(
             f"{self._host} answered {code} to {method} {urlsplit(address).path}"
             f"{f': {said[:_SAID]}' if said else ''}",
@@ -159,10 +171,10 @@ class Api:
         )
 
 
-def _pause(answer: requests.Response, tried: int, *, again: bool) -> float | None:
+def _pause(answer: Answer, tried: int, *, again: bool) -> float | None:
     """Seconds until it may be tried again; None for never. GitHub says 403 too when there were too many
     requests, GitLab 409 while another status of the commit is written."""
-    code = answer.status_code
+    code = answer.status
     said = answer.headers.get("Retry-After", "")
     asked = float(said) if said.isdecimal() and len(said) < 9 else None
     if code == 429 or (code == 403 and asked is not None):
@@ -172,22 +184,32 @@ def _pause(answer: requests.Response, tried: int, *, again: bool) -> float | Non
     return None
 
 
-def _message(answer: requests.Response) -> str:
+def _place(answer: Answer) -> str:
+    """Where a redirect leads: its host, when that is one."""
+    try:
+        place = urlsplit(answer.headers.get("Location", "")).netloc
+    except ValueError:
+        return "an address that is none"
+    return place if re.fullmatch(_HOST, place) else "another path"
+
+
+def _message(answer: Answer) -> str:
     """What a refusal says: all three put it into `message`, GitLab sometimes as an object or as `error`."""
     try:
-        body = answer.json()
-    except requests.JSONDecodeError:
+        body = from_json(answer.content)
+        said = str((body.get("message") or body.get("error") or "") if isinstance(body, dict) else "")
+    except ValueError:
+        # It is no JSON, or a number of thousands of digits.
         return ""
-    said = (body.get("message") or body.get("error")) if isinstance(body, dict) else ""
-    return " ".join(str(said or "").split())
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in said).split())
 
 
-def _shaped(shape: type[Answer], answer: requests.Response, host: str) -> Answer:
+def _shaped(shape: type[Shape], answer: Answer, host: str) -> Shape:
     try:
         return TypeAdapter(shape).validate_json(answer.content)
     except ValidationError:
         raise ForgeError(
             f"{host} answered something that is not what its API gives",
             hint="is the address that of the API?",
-            status=answer.status_code,
+            status=answer.status,
         ) from None

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from threading import RLock
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import (
     Column,
@@ -28,13 +32,19 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.engine import Row
+from sqlalchemy.engine import Engine, Row
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, StaticPool
 
-from reconciler.model.bounds import ACCEPTED_COMMITS
+from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Acceptance, Result, RunRecord
+
+Answer = TypeVar("Answer")
+Words = ParamSpec("Words")
+Work = Callable[[Connection], Answer]
+Contents = dict[str, list[dict[str, Any]]]
+"""The rows of each table."""
 
 FORMAT = 1
 KEPT = 10_000
@@ -85,100 +95,175 @@ _accepted = Table(
 )
 _FABRIC = ""
 """In place of a router: the whole."""
+_BROKEN = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB}
+"""What SQLite says of a file that is no database, or has other tables than ours. What else it says is of
+the machine (https://sqlite.org/rescode.html)."""
+
+
+class HistoryUnusable(TunnelwrightError):
+    """The history cannot be read or written now: it is locked, or the disk is full, or not ours to write."""
+
+
+class HistoryDamaged(HistoryUnusable):
+    """What is in the file is no history, or one of a newer version."""
+
+
+def _reads(
+    method: Callable[Concatenate[Any, Connection, Words], Answer],
+) -> Callable[Concatenate[Any, Words], Answer]:
+    """A method that asks, and changes nothing."""
+
+    @wraps(method)
+    def asking(self: Any, /, *args: Words.args, **kwargs: Words.kwargs) -> Answer:  # noqa: ANN401
+        answer: Answer = self._read(lambda connection: method(self, connection, *args, **kwargs))
+        return answer
+
+    return asking
+
+
+def _writes(
+    method: Callable[Concatenate[Any, Connection, Words], Answer],
+) -> Callable[Concatenate[Any, Words], Answer]:
+    """A method that changes something, wholly or not at all."""
+
+    @wraps(method)
+    def changing(self: Any, /, *args: Words.args, **kwargs: Words.kwargs) -> Answer:  # noqa: ANN401
+        answer: Answer = self._write(lambda connection: method(self, connection, *args, **kwargs))
+        return answer
+
+    return changing
 
 
 class History:
-    """One file, readable by its owner alone. Every method raises TunnelwrightError when it cannot be used."""
+    """One file, readable by its owner alone; without a path it is in memory. Every method raises
+    HistoryUnusable, or HistoryDamaged, when it cannot be used.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._one_by_one = RLock()
         with self._errors():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._engine = create_engine(
-                f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 30}
-            )
-            event.listen(self._engine, "connect", _configure)
+            self._engine = _engine(path)
         with self._begin() as connection:
             found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
             if found > FORMAT:
-                raise TunnelwrightError(f"{path} was written by a newer version of tunnelwright")
+                raise HistoryDamaged(f"{path} was written by a newer version of tunnelwright")
             _metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
 
-    def add(self, record: RunRecord) -> int:
+    @_reads
+    def contents(self, connection: Connection) -> Contents:
+        """All of it, but of the runs only the latest, as far as they are to be kept in memory."""
+        found: Contents = {
+            table.name: [dict(row._mapping) for row in connection.execute(select(table))]
+            for table in _metadata.sorted_tables
+            if table is not _runs
+        }
+        room = bounds.RECORDS_IN_MEMORY
+        runs: list[dict[str, Any]] = []
+        latest = select(_runs).order_by(_runs.c.id.desc()).limit(bounds.RUNS_IN_MEMORY)
+        for row in connection.execute(latest):
+            _record(row)
+            room -= len(row.objects)
+            if room < 0:
+                break
+            runs.append(dict(row._mapping))
+        return {**found, _runs.name: runs[::-1]}
+
+    @_writes
+    def pour(self, connection: Connection, contents: Contents) -> None:
+        """Put rows here, in place of those with the same keys."""
+        for table in _metadata.sorted_tables:
+            if contents.get(table.name):
+                connection.execute(insert(table).prefix_with("OR REPLACE"), contents[table.name])
+
+    @_writes
+    def replace_with(self, connection: Connection, contents: Contents) -> None:
+        """Let the tables that are named hold these rows and no others."""
+        for table in _metadata.sorted_tables:
+            if table.name in contents:
+                connection.execute(delete(table))
+                if contents[table.name]:
+                    connection.execute(insert(table).prefix_with("OR REPLACE"), contents[table.name])
+
+    @_writes
+    def add(self, connection: Connection, record: RunRecord) -> int:
         """Keep a run; its number. One that found nothing to do counts as a repeat of such a one before."""
-        with self._begin() as connection:
-            last = connection.execute(select(_runs).order_by(_runs.c.id.desc()).limit(1)).first()
-            if last is not None and _same(_record(last), record):
-                connection.execute(
-                    update(_runs)
-                    .where(_runs.c.id == last.id)
-                    .values(finished=record.finished.isoformat(), repeats=last.repeats + 1)
-                )
-                return int(last.id)
-            number = connection.execute(insert(_runs).values(**_values(record))).inserted_primary_key
-            newest = int(number[0]) if number is not None else 0
-            connection.execute(delete(_runs).where(_runs.c.id <= newest - KEPT))
-            return newest
+        last = connection.execute(select(_runs).order_by(_runs.c.id.desc()).limit(1)).first()
+        if last is not None and _same(_record(last), record):
+            connection.execute(
+                update(_runs)
+                .where(_runs.c.id == last.id)
+                .values(finished=record.finished.isoformat(), repeats=last.repeats + 1)
+            )
+            return int(last.id)
+        number = connection.execute(insert(_runs).values(**_values(record))).inserted_primary_key
+        newest = int(number[0]) if number is not None else 0
+        connection.execute(delete(_runs).where(_runs.c.id <= newest - KEPT))
+        return newest
 
-    def runs(self, limit: int) -> list[RunRecord]:
+    @_reads
+    def runs(self, connection: Connection, limit: int) -> list[RunRecord]:
         """The latest runs, newest first."""
-        with self._begin() as connection:
-            found = connection.execute(select(_runs).order_by(_runs.c.id.desc()).limit(limit))
-            return [_record(row) for row in found]
+        found = connection.execute(select(_runs).order_by(_runs.c.id.desc()).limit(limit))
+        return [_record(row) for row in found]
 
-    def run(self, number: int) -> RunRecord:
+    @_reads
+    def run(self, connection: Connection, number: int) -> RunRecord:
         """One run. Raises TunnelwrightError for a number that none has."""
-        with self._begin() as connection:
-            row = connection.execute(select(_runs).where(_runs.c.id == number)).first()
-            last = connection.execute(select(func.max(_runs.c.id))).scalar()
+        row = connection.execute(select(_runs).where(_runs.c.id == number)).first()
+        last = connection.execute(select(func.max(_runs.c.id))).scalar()
         if row is None:
             raise TunnelwrightError(f"there is no run {number}", hint=f"the last one is {last or 'none'}")
         return _record(row)
 
-    def last(self, results: Iterable[Result]) -> datetime | None:
+    @_reads
+    def last(self, connection: Connection, results: Iterable[Result]) -> datetime | None:
         """When a run last ended in one of these ways."""
-        wanted = select(func.max(_runs.c.finished)).where(_runs.c.result.in_([r.value for r in results]))
-        with self._begin() as connection:
-            found = connection.execute(wanted).scalar()
+        ended = _runs.c.result.in_([result.value for result in results])
+        # The latest is the one with the highest number: clocks are set back.
+        wanted = select(_runs.c.finished).where(ended).order_by(_runs.c.id.desc()).limit(1)
+        found = connection.execute(wanted).scalar()
         return None if found is None else datetime.fromisoformat(str(found)).astimezone(UTC)
 
-    def count(self, amounts: Mapping[tuple[str, str], float]) -> None:
+    @_writes
+    def count(self, connection: Connection, amounts: Mapping[tuple[str, str], float]) -> None:
         """Add to what is counted, by name and label."""
-        with self._begin() as connection:
-            for (name, label), amount in amounts.items():
-                values = upsert(_counts).values(name=name, label=label, value=amount)
-                connection.execute(
-                    values.on_conflict_do_update(
-                        index_elements=["name", "label"], set_={"value": _counts.c.value + amount}
-                    )
-                )
-
-    def counts(self) -> dict[tuple[str, str], float]:
-        """What was counted since the file was made."""
-        with self._begin() as connection:
-            return {(row.name, row.label): row.value for row in connection.execute(select(_counts))}
-
-    def runs_after(self, number: int, limit: int) -> list[RunRecord]:
-        """Runs with higher numbers, oldest first; of more than `limit` the newest."""
-        with self._begin() as connection:
-            later = select(_runs).where(_runs.c.id > number).order_by(_runs.c.id.desc()).limit(limit)
-            return [_record(row) for row in connection.execute(later)][::-1]
-
-    def told(self, listener: str) -> dict[str, Any]:
-        """What a listener was told last; empty for nothing."""
-        with self._begin() as connection:
-            found = connection.execute(select(_told.c.what).where(_told.c.listener == listener)).scalar()
-        return dict(json.loads(found)) if found else {}
-
-    def set_told(self, listener: str, what: dict[str, Any]) -> None:
-        """A listener knows this now."""
-        with self._begin() as connection:
-            values = upsert(_told).values(listener=listener, what=json.dumps(what))
+        for (name, label), amount in amounts.items():
+            values = upsert(_counts).values(name=name, label=label, value=amount)
             connection.execute(
-                values.on_conflict_do_update(index_elements=["listener"], set_={"what": json.dumps(what)})
+                values.on_conflict_do_update(
+                    index_elements=["name", "label"], set_={"value": _counts.c.value + amount}
+                )
             )
+
+    @_reads
+    def counts(self, connection: Connection) -> dict[tuple[str, str], float]:
+        """What was counted since the file was made."""
+        return {(row.name, row.label): row.value for row in connection.execute(select(_counts))}
+
+    @_reads
+    def runs_after(self, connection: Connection, number: int, limit: int) -> list[RunRecord]:
+        """Runs with higher numbers, oldest first; of more than `limit` the newest."""
+        later = select(_runs).where(_runs.c.id > number).order_by(_runs.c.id.desc()).limit(limit)
+        return [_record(row) for row in connection.execute(later)][::-1]
+
+    @_reads
+    def told(self, connection: Connection, listener: str) -> dict[str, Any]:
+        """What a listener was told last; empty for nothing."""
+        found = connection.execute(select(_told.c.what).where(_told.c.listener == listener)).scalar()
+        try:
+            return dict(json.loads(found)) if found else {}
+        except (ValueError, TypeError, RecursionError) as error:
+            raise HistoryDamaged(f"what {listener} was told cannot be read: {error}") from error
+
+    @_writes
+    def set_told(self, connection: Connection, listener: str, what: dict[str, Any]) -> None:
+        """A listener knows this now."""
+        values = upsert(_told).values(listener=listener, what=json.dumps(what))
+        connection.execute(
+            values.on_conflict_do_update(index_elements=["listener"], set_={"what": json.dumps(what)})
+        )
 
     def good(self) -> str:
         """The last commit that was applied and proven; empty for none."""
@@ -188,70 +273,100 @@ class History:
         """This commit was applied and proven."""
         self.set_reached([_FABRIC], commit)
 
-    def reached(self) -> dict[str, str]:
+    @_reads
+    def reached(self, connection: Connection) -> dict[str, str]:
         """Router -> the commit that it was brought to last."""
-        with self._begin() as connection:
-            return {row.router: row.commit for row in connection.execute(select(_places))}
+        return {row.router: row.commit for row in connection.execute(select(_places))}
 
-    def set_reached(self, routers: Iterable[str], commit: str) -> None:
+    @_writes
+    def set_reached(self, connection: Connection, routers: Iterable[str], commit: str) -> None:
         """These routers are as this commit says."""
-        with self._begin() as connection:
-            for router in routers:
-                values = upsert(_places).values(router=router, commit=commit)
-                connection.execute(
-                    values.on_conflict_do_update(index_elements=["router"], set_={"commit": commit})
-                )
+        for router in routers:
+            values = upsert(_places).values(router=router, commit=commit)
+            connection.execute(
+                values.on_conflict_do_update(index_elements=["router"], set_={"commit": commit})
+            )
 
-    def why_bad(self, digest: str) -> str:
+    @_reads
+    def why_bad(self, connection: Connection, digest: str) -> str:
         """Why the desired state with this digest was taken back; empty when it was not."""
-        with self._begin() as connection:
-            found = connection.execute(select(_bad.c.reason).where(_bad.c.digest == digest)).scalar()
+        found = connection.execute(select(_bad.c.reason).where(_bad.c.digest == digest)).scalar()
         return str(found or "")
 
-    def mark_bad(self, digest: str, commit: str, reason: str) -> None:
+    @_writes
+    def mark_bad(self, connection: Connection, digest: str, commit: str, reason: str) -> None:
         """The desired state with this digest did not prove good; a commit that changes it has another."""
-        with self._begin() as connection:
-            values = upsert(_bad).values(digest=digest, commit=commit, reason=reason)
-            connection.execute(values.on_conflict_do_nothing())
+        values = upsert(_bad).values(digest=digest, commit=commit, reason=reason)
+        connection.execute(values.on_conflict_do_nothing())
 
-    def forgive(self, commit: str) -> None:
+    @_writes
+    def forgive(self, connection: Connection, commit: str) -> None:
         """Try a bad commit again. Raises TunnelwrightError when it is not marked."""
-        with self._begin() as connection:
-            found = connection.execute(delete(_bad).where(_bad.c.commit.startswith(commit, autoescape=True)))
+        found = connection.execute(delete(_bad).where(_bad.c.commit.startswith(commit, autoescape=True)))
         if not commit or found.rowcount == 0:
             raise TunnelwrightError(f"no commit {commit!r} is marked as bad")
 
-    def accepted(self) -> list[Acceptance]:
+    @_reads
+    def accepted(self, connection: Connection) -> list[Acceptance]:
         """Commits that counted or that an operator has accepted, the latest first."""
-        with self._begin() as connection:
-            rows = connection.execute(select(_accepted).order_by(_accepted.c.at.desc()))
-            return [
-                Acceptance(row.commit, datetime.fromisoformat(row.at), row.by, row.instead_of) for row in rows
-            ]
+        rows = connection.execute(select(_accepted).order_by(_accepted.c.at.desc()))
+        return [
+            Acceptance(row.commit, datetime.fromisoformat(row.at), row.by, row.instead_of) for row in rows
+        ]
 
-    def accept(self, acceptance: Acceptance) -> None:
+    @_writes
+    def accept(self, connection: Connection, acceptance: Acceptance) -> None:
         """Remember who has accepted a commit; what was said of it before is replaced."""
+        values = asdict(acceptance) | {"at": acceptance.at.astimezone(UTC).isoformat()}
+        row = upsert(_accepted).values(**values)
+        connection.execute(row.on_conflict_do_update(index_elements=["commit"], set_=values))
+        kept = select(_accepted.c.commit).order_by(_accepted.c.at.desc()).limit(bounds.ACCEPTED_COMMITS)
+        connection.execute(delete(_accepted).where(_accepted.c.commit.not_in(kept)))
+
+    def _read(self, work: Work[Answer]) -> Answer:
         with self._begin() as connection:
-            values = asdict(acceptance) | {"at": acceptance.at.astimezone(UTC).isoformat()}
-            row = upsert(_accepted).values(**values)
-            connection.execute(row.on_conflict_do_update(index_elements=["commit"], set_=values))
-            kept = select(_accepted.c.commit).order_by(_accepted.c.at.desc()).limit(ACCEPTED_COMMITS)
-            connection.execute(delete(_accepted).where(_accepted.c.commit.not_in(kept)))
+            return work(connection)
+
+    def _write(self, work: Work[Answer]) -> Answer:
+        with self._begin() as connection:
+            return work(connection)
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
-        with self._errors(), self._engine.begin() as connection:
-            yield connection
+        # What is in memory has one connection for all threads.
+        with self._one_by_one if self._path is None else nullcontext(), self._errors():  # noqa: SIM117
+            with self._engine.begin() as connection:
+                yield connection
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
-            words = str(getattr(error, "orig", None) or error)
-            raise TunnelwrightError(f"cannot use the history {self._path}: {words}") from error
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            cause = getattr(error, "orig", None) or error
+            code = getattr(cause, "sqlite_errorcode", None)
+            # The driver itself gives no code for text that is not UTF-8.
+            text = code is None and isinstance(cause, sqlite3.OperationalError)
+            kind = HistoryDamaged if text or (code or 0) & 0xFF in _BROKEN else HistoryUnusable
+            raise kind(f"cannot use the history {self._path}: {cause}") from error
         except OSError as error:
-            raise TunnelwrightError(f"cannot use the history {self._path}: {error.strerror}") from error
+            raise HistoryUnusable(f"cannot use the history {self._path}: {error.strerror}") from error
+
+
+def _engine(path: Path | None) -> Engine:
+    """SQLite over a file that is there, which no other process of ours makes anew; or in memory."""
+    if path is None:
+        return create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    address = f"file:{quote(str(path))}?mode=rw"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(address, uri=True, timeout=bounds.HISTORY_SECONDS, check_same_thread=False)
+
+    engine = create_engine("sqlite://", poolclass=NullPool, creator=connect)
+    event.listen(engine, "connect", _configure)
+    return engine
 
 
 def _configure(connection: object, _: object) -> None:
@@ -283,15 +398,18 @@ def _values(record: RunRecord) -> dict[str, Any]:
 
 
 def _record(row: Row[tuple[object, ...]]) -> RunRecord:
-    return RunRecord(
-        id=row.id,
-        started=datetime.fromisoformat(row.started).astimezone(UTC),
-        finished=datetime.fromisoformat(row.finished).astimezone(UTC),
-        trigger=row.trigger,
-        head=row.head,
-        in_force=row.in_force,
-        result=Result(row.result),
-        message=row.message,
-        objects=tuple(json.loads(row.objects)),
-        repeats=row.repeats,
-    )
+    try:
+        return RunRecord(
+            id=row.id,
+            started=datetime.fromisoformat(row.started).astimezone(UTC),
+            finished=datetime.fromisoformat(row.finished).astimezone(UTC),
+            trigger=row.trigger,
+            head=row.head,
+            in_force=row.in_force,
+            result=Result(row.result),
+            message=row.message,
+            objects=tuple(json.loads(row.objects)),
+            repeats=row.repeats,
+        )
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise HistoryDamaged(f"run {row.id} of the history cannot be read: {error}") from error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from reconciler.model import bounds
 
 
 class Result(StrEnum):
@@ -79,3 +82,30 @@ class Acceptance:
 
     def __str__(self) -> str:
         return f"{self.commit[:12]} was accepted by {self.by} at {self.at:%Y-%m-%d %H:%M:%SZ}"
+
+
+_BULK = frozenset({"resource_change", "outcome", "check", "diagnostic", "trace"})
+"""Types of objects that a run may have by the hundred thousand; what others hear of is the rest."""
+
+
+def bounded(record: RunRecord) -> RunRecord:
+    """The run with as many of its objects as may be kept, in their order, and how many of them are left out;
+    of many alike the last ones go first."""
+    sizes = [len(json.dumps(item)) for item in record.objects]
+    # What is no text at all, in words of others, could not be written.
+    message = record.message.encode(errors="backslashreplace").decode()
+    if len(message) > bounds.RECORD_MESSAGE:
+        message = f"{message[: bounds.RECORD_MESSAGE]}… ({len(message)} characters)"
+    if sum(sizes) <= bounds.RECORD:
+        return replace(record, message=message)
+    room = bounds.RECORD
+    kept: set[int] = set()
+    order = sorted(range(len(sizes)), key=lambda number: record.objects[number]["type"] in _BULK)
+    for number in order:
+        room -= sizes[number]
+        if room < 0:
+            break
+        kept.add(number)
+    objects = [item for number, item in enumerate(record.objects) if number in kept]
+    left_out = {"type": "left_out", "objects": len(sizes) - len(kept), "limit": bounds.RECORD}
+    return replace(record, message=message, objects=(*objects, left_out))

@@ -73,14 +73,25 @@ def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
             said = f" ({item['seconds'] * 1000:.0f} ms)" if done else f": {item['message']}"
             text = f"  {item['status']}: [{item['router']}] {item['summary']}{said}"
             yield Line(text, "green" if done else "bold red")
-        case "trace":
-            yield Line(f"  meanwhile at {item['router']}: {item['at'][:19]}Z {item['text']}", "yellow")
-        case "loss":
-            said = cost_text(*(item[key] for key in ("tunnel", "predicted", "lost", "sent", "longest_ms")))
-            yield Line(f"  round trips of {said}")
         case "check":
             mark, style = ("✓", "green") if item["passed"] else ("✗", "bold red")
             yield Line(f"  {mark} {item['name']}: {item['evidence']}", style)
+        case _:
+            yield from _lines_beside(item)
+
+
+def _lines_beside(item: dict[str, Any]) -> Iterable[Line]:
+    """What is neither of the plan nor of its steps."""
+    match item["type"]:
+        case "trace":
+            yield Line(f"  meanwhile at {item['router']}: {item['at'][:19]}Z {item['text']}", "yellow")
+        case "trouble":
+            yield Line(f"  trouble with the {item['unit']}: {item['reason']}", "bold red")
+        case "left_out":
+            yield Line(f"  {item['objects']} more are left out, limit {item['limit']} bytes", "yellow")
+        case "loss":
+            said = cost_text(*(item[key] for key in ("tunnel", "predicted", "lost", "sent", "longest_ms")))
+            yield Line(f"  round trips of {said}")
 
 
 def _warning(item: dict[str, Any]) -> str:

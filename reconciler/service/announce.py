@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.forges.forge import CommitStatus, Forge, State
 from reconciler.history.store import History
-from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Result, RunRecord
-from reconciler.service import news
+from reconciler.model.unit import attempt
+from reconciler.service import news, schedule
 
 _STATES = {
     Result.IN_SYNC: State.SUCCESS,
@@ -28,7 +28,7 @@ _RUNS = 100
 
 class Listener(Protocol):
     """Somebody who is told. Remembers in the history what was told, so that nothing is told twice, and what
-    could not be told is told after the next run."""
+    could not be told is told later."""
 
     name: str
 
@@ -38,67 +38,106 @@ class Listener(Protocol):
 
 
 class Tolerance:
-    """Lets a run go on when what is done beside it fails. `say` gets each failure once, as long as it stays
-    the same."""
+    """Lets a run go on when what is done beside it fails, in whichever way. `say` gets each failure once, as
+    long as it stays the same."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
+        self._say = say
         self._said: dict[str, str] = {}
 
-    @contextmanager
-    def of(self, name: str) -> Iterator[None]:
-        """Around what may fail, which is called by this name."""
-        try:
-            yield
-        except TunnelwrightError as error:
-            text = f"{error.message}{f' ({error.hint})' if error.hint else ''}"
-            if self._said.get(name) != text:
-                self.say(f"{name}: {text}")
-            self._said[name] = text
-        else:
+    def of(self, kind: str, name: str, work: Callable[[], None]) -> bool:
+        """Do what may fail, which is called by this name; whether it was done. `kind` is one of a unit."""
+        error = attempt(kind, name, work)
+        if error is None:
             self._said.pop(name, None)
+            return True
+        text = f"{error.message}{f' ({error.hint})' if error.hint else ''}"
+        if self._said.get(name) != text:
+            self.say(f"{name}: {text}")
+        self._said[name] = text
+        return False
+
+    def say(self, text: str) -> None:
+        """Say it, if there is anybody to hear."""
+        attempt("telling", "a failure", lambda: self._say(text))
 
 
 class Announcer:
-    """Tells the latest run to every listener, in a thread of its own. `say` gets each failure once, as long
-    as it stays the same."""
+    """Tells the latest run to every listener, each in a thread of its own, so that nobody waits for another.
+    What cannot be told is tried again, ever more seldom. `say` gets each failure once, as long as it stays
+    the same."""
 
     def __init__(self, listeners: Sequence[Listener], say: Callable[[str], None]) -> None:
-        self._listeners = listeners
         self._tolerance = Tolerance(say)
-        self._latest: RunRecord | None = None
-        self._closing = False
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        if listeners:
-            self._thread.start()
+        self._ears = [_Ear(listener, self._tolerance) for listener in listeners]
 
     def tell(self, record: RunRecord) -> None:
         """Let it be told; returns at once."""
-        with self._changed:
-            self._latest = record
-            self._changed.notify()
+        for ear in self._ears:
+            ear.tell(record)
 
     def close(self, patience: float) -> None:
         """Tell what is left, for at most so many seconds; the rest is told after the next run."""
+        end = time.monotonic() + patience
+        for ear in self._ears:
+            ear.close()
+        if not all(ear.is_done(end - time.monotonic()) for ear in self._ears):
+            self._tolerance.say(f"not all was told within {patience:g} seconds: the next run tells it")
+
+
+class _Ear:
+    """One listener's thread, and the latest run that it has not heard of."""
+
+    def __init__(self, listener: Listener, tolerance: Tolerance) -> None:
+        self._listener = listener
+        self._tolerance = tolerance
+        self._latest: RunRecord | None = None
+        self._is_new = False
+        """Whether nobody has tried to tell the latest one."""
+        self._closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name=listener.name, daemon=True)
+        self._thread.start()
+
+    def tell(self, record: RunRecord) -> None:
+        with self._changed:
+            self._latest, self._is_new = record, True
+            self._changed.notify()
+
+    def close(self) -> None:
         with self._changed:
             self._closing = True
             self._changed.notify()
-        if self._listeners:
-            self._thread.join(patience)
-            if self._thread.is_alive():
-                self._tolerance.say(f"not all was told within {patience:g} seconds: the next run tells it")
+
+    def is_done(self, patience: float) -> bool:
+        self._thread.join(max(0.0, patience))
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while True:
+        failures = 0
+        while (record := self._next(failures)) is not None:
+            heard = self._hear(record)
+            failures = 0 if heard else failures + 1
             with self._changed:
-                self._changed.wait_for(lambda: self._latest is not None or self._closing)
-                record, self._latest = self._latest, None
-            if record is None:
-                return
-            for listener in self._listeners:
-                with self._tolerance.of(listener.name):
-                    listener.hear(record)
+                if heard and self._latest is record:
+                    self._latest = None
+
+    def _hear(self, record: RunRecord) -> bool:
+        return self._tolerance.of("announcement", self._listener.name, lambda: self._listener.hear(record))
+
+    def _next(self, failures: int) -> RunRecord | None:
+        """The run to tell now; None at the end. After failures it waits, even for a newer run."""
+        due = time.monotonic() + (schedule.retry_after(failures) if failures else 0.0)
+        with self._changed:
+            while not self._closing:
+                left = due - time.monotonic()
+                if self._latest is not None and left <= 0:
+                    break
+                self._changed.wait(None if self._latest is None else left)
+            if self._closing and not self._is_new:
+                return None
+            self._is_new = False
+            return self._latest
 
 
 @dataclass(slots=True)

@@ -3,25 +3,27 @@ proven, and taken back when it does not prove good."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from reconciler.apply import Progress
 from reconciler.compile import group_of
 from reconciler.facets.connections import connection_name
-from reconciler.history.store import History
+from reconciler.history.kept import Kept
 from reconciler.load import Loaded
 from reconciler.locking import locked
 from reconciler.model.absence import Absence
 from reconciler.model.diagnostic import reported
-from reconciler.model.errors import PlanStale, TunnelwrightError
+from reconciler.model.errors import PlanStale, TunnelwrightError, Unforeseen
 from reconciler.model.fabric import Fabric
 from reconciler.model.listing import listed
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import RouterConfig
+from reconciler.model.unit import attempt
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report import json_lines
 from reconciler.routers.fleet import Connect
@@ -59,7 +61,7 @@ class Wiring:
     """What a run needs from outside. Without `signers` every commit counts."""
 
     mirror: Mirror
-    history: History
+    history: Kept
     store: SecretStore
     connector: Callable[[Fabric], Connect]
     signers: Signers | None = None
@@ -92,24 +94,28 @@ class _Refused(TunnelwrightError):
 
 def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
     """Reconcile the commit `head`, or the last good one when that is refused. What a router, the repository
-    or a key does is never raised: the record says it."""
-    started = datetime.now(UTC)
+    or a key does is never raised, nor what nobody foresaw: the record says it."""
+    # Clocks are set; a run takes what it takes.
+    started, began = datetime.now(UTC), time.monotonic()
     account = Account()
     in_force = ""
-    try:
+
+    def work() -> Result:
+        nonlocal in_force
         wanted = _choose(wiring, head, account)
         in_force = wanted.commit
         result = _run(wiring, wanted, account)
-        if in_force != head and result in GOOD:
-            result = Result.INCOMPLETE
-    except TunnelwrightError as error:
-        account.notes.append(_sentence(error))
+        return Result.INCOMPLETE if in_force != head and result in GOOD else result
+
+    result = attempt("run", head[:12], work)
+    if isinstance(result, TunnelwrightError):
+        account.notes.append(_sentence(result))
         result = Result.FAILED
-    if account.seen is not None:
-        wiring.saw(account.seen)
+    if (seen := account.seen) is not None:
+        attempt("metrics", "what a run saw", lambda: wiring.saw(seen))
     return RunRecord(
         started=started,
-        finished=datetime.now(UTC),
+        finished=started + timedelta(seconds=time.monotonic() - began),
         trigger=trigger,
         head=head,
         in_force=in_force,
@@ -142,8 +148,17 @@ def _choose(wiring: Wiring, head: str, account: Account) -> _Wanted:
 
 
 def _wanted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
-    """Raises _Refused for a commit that is not trusted, not valid, whose keys are not there, or that was
-    taken back before."""
+    """Raises _Refused for a commit that is not trusted, not valid, whose keys are not there, that was taken
+    back before, or that leads to an error that nobody foresaw."""
+    found = attempt("commit", commit[:12], lambda: _admitted(wiring, commit, account))
+    if isinstance(found, Unforeseen):
+        raise _Refused(f"{commit[:12]}: {_sentence(found)}") from found
+    if isinstance(found, TunnelwrightError):
+        raise found
+    return found
+
+
+def _admitted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
     try:
         wiring.trust.check_known(commit)
         loaded = wiring.mirror.load(commit)
@@ -194,7 +209,8 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
         for change in seen.plan.changes
         if change.resource in found.drift
     ]
-    account.objects += ask(wiring.history, connect, found, wiring.parallelism)
+    told = attempt("look-up", "traces", lambda: ask(wiring.history, connect, found, wiring.parallelism))
+    account.objects += [] if isinstance(told, TunnelwrightError) else told
     _tell_missing(wanted.fabric, seen, account)
     if held:
         account.notes.append(

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
 
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.record import Result, RunRecord
+from reconciler.model.secret import redacted
+from reconciler.model.unit import foreign
 
 _LEVEL = {
     Result.IN_SYNC: "info",
@@ -32,6 +40,8 @@ _FINDINGS = {
     "rollback": "error",
     "loss": "info",
     "resource_change": "info",
+    "trouble": "error",
+    "left_out": "warning",
 }
 
 
@@ -44,7 +54,8 @@ class EventLog:
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                # ASCII: no locale, and nothing that is no text, can stand against it.
+                structlog.processors.JSONRenderer(ensure_ascii=True),
             ],
             wrapper_class=structlog.BoundLogger,
         )
@@ -73,5 +84,50 @@ class EventLog:
         summary = {key: value for key, value in record.summary().items() if key != "id"}
         self._tell(_LEVEL[record.result], "run", run=record.id, seconds=round(seconds, 3), **summary)
 
+    def warned(self, record: logging.LogRecord, text: str) -> None:
+        """What the service, or a library, has to say beside its runs."""
+        level = "warning" if record.levelno < logging.ERROR else "error"
+        self._tell(level, "log", logger=record.name, message=text)
+
     def _tell(self, level: str, event: str, **values: Any) -> None:  # noqa: ANN401 - JSON takes anything
         getattr(self._logger, level)(event, **values)
+
+
+class _Handler(logging.Handler):
+    """Python's own logging, without keys: as events, or as lines on standard error."""
+
+    def __init__(self, log: EventLog | None) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = redacted(self.format(record))
+            if self._log is not None:
+                self._log.warned(record, text)
+            else:
+                sys.stderr.write(f"{record.levelname.lower()}: {text}\n")
+        except (OSError, ValueError):
+            # Where it goes is closed or full; there is nowhere else to say it.
+            return
+
+
+@contextmanager
+def heard(log: EventLog | None) -> Iterator[None]:
+    """In this block, what libraries warn of, and what would end a thread unseen, is logged without keys."""
+    handler = _Handler(log)
+    logging.getLogger().addHandler(handler)
+    before = sys.excepthook, threading.excepthook, sys.unraisablehook
+
+    def ended(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+        if isinstance(error, Exception):
+            foreign("thread", threading.current_thread().name, error)
+
+    sys.excepthook = ended
+    threading.excepthook = lambda args: ended(args.exc_type, args.exc_value or SystemExit(), None)
+    sys.unraisablehook = lambda args: ended(args.exc_type, args.exc_value or SystemExit(), None)
+    try:
+        yield
+    finally:
+        sys.excepthook, threading.excepthook, sys.unraisablehook = before
+        logging.getLogger().removeHandler(handler)

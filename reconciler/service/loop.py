@@ -6,14 +6,19 @@ import gc
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from reconciler.model.errors import RouterUnreachable, SourceUnavailable, TunnelwrightError
+from reconciler.apply import Progress
+from reconciler.model import bounds
+from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import Fabric
-from reconciler.model.record import GOOD, Result, RunRecord
+from reconciler.model.outcome import Outcome
+from reconciler.model.record import GOOD, Result, RunRecord, bounded
+from reconciler.model.unit import attempt
 from reconciler.routers.fleet import Connect, each
 from reconciler.routers.protocol import Router
 from reconciler.service.cycle import Wiring, reconcile
@@ -36,11 +41,23 @@ class Service:
     absent: Absent = field(default_factory=Absent)
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
-    _triggers: list[str] = field(default_factory=list)
+    _triggers: deque[str] = field(default_factory=lambda: deque(maxlen=1))
     _asking: set[str] = field(default_factory=set)
     _connect: Connect | None = None
     _failures: int = 0
     _head: str = ""
+    _moved: float = field(default_factory=time.monotonic)
+
+    def moved(self) -> None:
+        """There was progress; from any thread."""
+        self._moved = time.monotonic()
+
+    def hangs(self) -> str:
+        """Why this is no service that works; empty when it does. It hangs when nothing was done for the
+        interval at its longest, the patience for new tunnels, and `bounds.STANDSTILL`."""
+        still = time.monotonic() - self._moved
+        limit = spread(self.interval, self.jitter, 1) + self.wiring.patience + bounds.STANDSTILL
+        return f"nothing was done for {still:.0f} s, limit {limit:.0f} s" if still > limit else ""
 
     def wake(self, trigger: str) -> None:
         """Look now; from any thread."""
@@ -53,22 +70,21 @@ class Service:
         self._wake.set()
 
     def once(self, trigger: str = "once") -> RunRecord:
-        """Fetch, reconcile, record, tell.
-
-        Raises TunnelwrightError when the history cannot be written.
-        """
+        """Fetch, reconcile, record, tell. What fails, in whichever way, is in the record."""
         note = ""
-        started = datetime.now(UTC)
-        try:
-            head = self.wiring.mirror.fetch(self._stop.is_set)
-        except FetchStopped as error:
-            record = RunRecord(started, datetime.now(UTC), trigger, "", "", Result.STOPPED, error.message)
-            return self._told(record)
-        except SourceUnavailable as error:
+        started, began = datetime.now(UTC), time.monotonic()
+        self.moved()
+        head = attempt("fetch", "repository", lambda: self.wiring.mirror.fetch(self._stopping))
+        if isinstance(head, FetchStopped):
+            finished = started + timedelta(seconds=time.monotonic() - began)
+            return self._told(RunRecord(started, finished, trigger, "", "", Result.STOPPED, head.message))
+        if isinstance(head, TunnelwrightError):
             # What was fetched last stays desired: an absent remote is no reason to let routers drift.
-            note, head = error.message, _known_head(self.wiring)
+            note, head = head.message, _known_head(self.wiring)
+        self.moved()
         if not head:
-            record = RunRecord(started, datetime.now(UTC), trigger, "", "", Result.FAILED, note)
+            finished = started + timedelta(seconds=time.monotonic() - began)
+            record = RunRecord(started, finished, trigger, "", "", Result.FAILED, note)
         else:
             if head != self._head:
                 # A newer commit does not wait for the retries of an older one.
@@ -81,21 +97,35 @@ class Service:
             record = replace(record, result=ended, message=message)
         return self._told(record)
 
+    def _stopping(self) -> bool:
+        """Asked while a transfer goes on, which is progress: its own bounds end one that stalls."""
+        self.moved()
+        return self._stop.is_set()
+
     def _told(self, record: RunRecord) -> RunRecord:
-        record = replace(record, id=self.wiring.history.add(record))
-        self.tell(record)
-        return record
+        """Keep and tell a run: it gets its number, and what there is to say of the history itself."""
+        history = self.wiring.history
+        history.settle()
+        said = history.complaints()
+        objects = [{"type": "trouble", "unit": "history", "reason": reason} for reason in said]
+        message = "; ".join(part for part in (record.message, *said) if part)
+        record = bounded(replace(record, message=message, objects=(*record.objects, *objects)))
+        kept = replace(record, id=history.add(record))
+        attempt("telling", "what a run came to", lambda: self.tell(kept))
+        return kept
 
     def run(self) -> None:
         """Go on until `stop`."""
         trigger = "start"
         with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
             while not self._stop.is_set():
-                record = self.once(trigger)
+                now = trigger
+                record = attempt("run", now, lambda now=now: self.once(now))  # type: ignore[misc]
                 # A plan keeps nearly all that it makes, so looking for cycles while it is made is wasted;
                 # between runs it is not.
                 gc.collect()
-                self._failures = 0 if record.result in _SETTLED else self._failures + 1
+                settled = isinstance(record, RunRecord) and record.result in _SETTLED
+                self._failures = 0 if settled else self._failures + 1
                 trigger = self._wait(pool)
             self._asking.clear()
 
@@ -105,11 +135,10 @@ class Service:
         regular = now + spread(self.interval, self.jitter, random.random())  # noqa: S311 - not for secrecy
         retry = now + retry_after(self._failures) if self._failures else float("inf")
         while not self._stop.is_set():
+            self.moved()
             if self._triggers:
-                trigger = self._triggers[-1]
-                self._triggers.clear()
                 self._wake.clear()
-                return trigger
+                return self._triggers.pop()
             now = time.monotonic()
             if now >= min(regular, retry):
                 return "retry" if retry < regular else "interval"
@@ -119,7 +148,8 @@ class Service:
         return ""
 
     def _next_question(self) -> float:
-        idle = {name: absence for name, absence in self.absent.routers.items() if name not in self._asking}
+        known = dict(self.absent.routers)
+        idle = {name: absence for name, absence in known.items() if name not in self._asking}
         return Absent(idle).next_due()
 
     def _ask(self, pool: ThreadPoolExecutor, now: float) -> None:
@@ -131,14 +161,14 @@ class Service:
 
     def _ask_one(self, name: str, connect: Connect) -> None:
         (found,) = each(connect, [name], lambda router: router.vici.request("version")).values()
-        if isinstance(found, TunnelwrightError):
-            self.absent.failed(name, found.message, time.monotonic())
-            self._asking.discard(name)
-            self._wake.set()
-        else:
+        if not isinstance(found, TunnelwrightError):
             self.absent.answered(name)
             self._asking.discard(name)
             self.wake("recovered")
+        else:
+            self.absent.failed(name, found.message, time.monotonic())
+            self._asking.discard(name)
+            self._wake.set()
 
     def _wired(self) -> Wiring:
         """The wiring, with connections that leave out absent routers and notice new ones."""
@@ -150,6 +180,7 @@ class Service:
                 self.absent.answered(gone)
 
             def connect(name: str) -> Router:
+                self.moved()
                 known = self.absent.routers.get(name)
                 if known is not None:
                     raise RouterUnreachable(known.reason, router=name, operation="connect")
@@ -161,11 +192,14 @@ class Service:
 
             return connect
 
-        return replace(self.wiring, connector=connector, stopping=self._stop.is_set)
+        def progress(outcome: Outcome) -> None:
+            self.moved()
+            told(outcome)
+
+        told: Progress = self.wiring.progress
+        return replace(self.wiring, connector=connector, stopping=self._stop.is_set, progress=progress)
 
 
 def _known_head(wiring: Wiring) -> str:
-    try:
-        return wiring.mirror.head()
-    except SourceUnavailable:
-        return ""
+    head = attempt("fetch", "repository", wiring.mirror.head)
+    return "" if isinstance(head, TunnelwrightError) else head

@@ -24,7 +24,8 @@ def ask(history: History, connect: Connect, seen: Seen, parallelism: int) -> lis
         return []
     known = {item["resource"] for item in last.objects if item["type"] == "drift"}
     routers = sorted({resource.router for resource in seen.drift if str(resource) not in known})[:_MOST]
-    seconds = min(_LOOK_BACK, int((datetime.now(UTC) - last.finished).total_seconds()) + 1)
+    # A clock that was set back makes it negative.
+    seconds = max(1, min(_LOOK_BACK, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
 
     told = each(connect, routers, lambda router: router.host.traces(seconds), parallelism)
     return [

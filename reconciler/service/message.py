@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import RunRecord
 from reconciler.model.secret import Secret
+from reconciler.service.messenger import Message, hand_over
 from reconciler.service.news import Event, News
 
 if TYPE_CHECKING:
@@ -63,16 +65,8 @@ def send(url: Callable[[], Secret], news: Sequence[News], record: RunRecord) -> 
 
     Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.
     """
-    import apprise  # noqa: PLC0415
-
-    service = recipient(url())
     types = {_TYPES[item.event] for item in news}
-    sent = service.notify(
-        title=title(news),
-        body=body(news, record),
-        notify_type=apprise.NotifyType(min(types, key=_WORST_FIRST.index)),
-        # Plain text: no service takes what routers and commits say for markup.
-        body_format=apprise.NotifyFormat.TEXT,
+    hand_over(
+        Message(url(), title(news), body(news, record), min(types, key=_WORST_FIRST.index)),
+        seconds=bounds.MESSAGE_SECONDS,
     )
-    if not sent:
-        raise TunnelwrightError("the service did not take the message")

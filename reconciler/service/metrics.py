@@ -17,15 +17,31 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder, write_to_textfile
 from prometheus_client.registry import Collector
 
-from reconciler.history.store import History
+from reconciler.history.kept import Kept
 from reconciler.model.absence import AbsenceKind
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Disruption
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import ChildSa
+from reconciler.model.unit import unforeseen
 from reconciler.service.seen import Seen
 
 _SA = ("router", "tunnel", "child")
+UNITS = (
+    "announcement",
+    "commit",
+    "fetch",
+    "forge",
+    "history",
+    "look-up",
+    "metrics",
+    "router",
+    "run",
+    "telling",
+    "thread",
+    "web",
+)
+"""Kinds of units that can fail by themselves in a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,16 @@ LOST = Family(
     ("predicted",),
     "Those lost, by the disruption that the plan had predicted.",
 )
+UNFORESEEN = Family(
+    "unforeseen_errors",
+    "counter",
+    ("kind",),
+    "Errors that nobody foresaw, by the kind of unit that they ended.",
+)
+HISTORY_WRITTEN = Family(
+    "history_written", "gauge", (), "Whether the history's file has all that it should; 0 while it cannot."
+)
+SET_ASIDE = Family("history_set_aside", "counter", (), "Damaged files of the history that were set aside.")
 FAMILIES = (
     RUNS,
     RUN_SECONDS,
@@ -103,22 +129,26 @@ FAMILIES = (
     HEALED,
     PROBES,
     LOST,
+    UNFORESEEN,
+    HISTORY_WRITTEN,
+    SET_ASIDE,
 )
 
 
 class Metrics(Collector):
     """What the reconciler tells Prometheus. Runs and scrapes may come from different threads."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: Kept) -> None:
         self._history = history
         self._lock = threading.Lock()
         self._record: RunRecord | None = None
+        self._success = history.last(GOOD)
         self._seen: Seen | None = None
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
     def saw(self, seen: Seen) -> None:
-        """Take what a run has seen. Raises TunnelwrightError when the history cannot be written."""
+        """Take what a run has seen."""
         self._history.count(
             {(HEALED.name, router): n for router, n in Counter(r.router for r in seen.healed).items()}
         )
@@ -126,7 +156,7 @@ class Metrics(Collector):
             self._seen = seen
 
     def ended(self, record: RunRecord) -> None:
-        """Count a run. Raises TunnelwrightError when the history cannot be written."""
+        """Count a run."""
         amounts: Counter[tuple[str, str]] = Counter({(RUNS.name, record.result.value): 1})
         for item in record.objects:
             if item["type"] == "loss":
@@ -136,6 +166,7 @@ class Metrics(Collector):
         self._history.count({**amounts, (RUN_SECONDS.name, ""): seconds})
         with self._lock:
             self._record = record
+            self._success = record.finished if record.result in GOOD else self._success
 
     def expose(self, accept: str) -> tuple[str, bytes]:
         """The type and the text of a scrape, in the format that its `Accept` header asks for."""
@@ -155,7 +186,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every family that is known by now."""
         with self._lock:
-            record, seen = self._record, self._seen
+            record, seen, success = self._record, self._seen, self._success
         counts = self._history.counts()
         # What is to come is there as 0: Prometheus sees no increase in what was not there before.
         possible: dict[Family, Iterable[str]] = {
@@ -169,7 +200,11 @@ class Metrics(Collector):
             known = dict.fromkeys(map(str, labels), 0.0)
             known |= {label: value for (name, label), value in counts.items() if name == family.name}
             yield _family(family, (((label,) * len(family.labels), value) for label, value in known.items()))
-        if (success := self._history.last(GOOD)) is not None:
+        errors = {**dict.fromkeys(UNITS, 0), **unforeseen()}
+        yield _family(UNFORESEEN, (((kind,), float(count)) for kind, count in sorted(errors.items())))
+        yield _family(HISTORY_WRITTEN, [((), float(self._history.is_written))])
+        yield _family(SET_ASIDE, [((), float(self._history.set_aside))])
+        if success is not None:
             yield _family(LAST_SUCCESS, [((), success.timestamp())])
         if record is not None:
             yield from _of_run(record)

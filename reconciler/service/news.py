@@ -34,12 +34,17 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class State:
-    """Something that lasts from one run to the next. `subject` is a commit, a router, a tunnel or a resource;
-    empty for the run as a whole."""
+    """Something that lasts from one run to the next. `subject` is a commit, a router, a tunnel, a resource or
+    a part of the service; empty for the run as a whole."""
 
     event: Event
     subject: str = ""
     router: str = ""
+
+    @property
+    def of_the_run(self) -> bool:
+        """True for what is the run's or its commit's, and no router's or part of the service's."""
+        return not self.router and (self.event is not Event.INCOMPLETE or not self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ def states(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
     """What lasts after a run, each with a sentence. What the run could not see lasts on."""
     if record.result is Result.STOPPED:
         return dict.fromkeys(before, "")
-    return {**_of_the_run(record, before), **_of_the_routers(record, before)}
+    return {**_of_the_run(record, before), **_of_the_routers(record, before), **_of_the_service(record)}
 
 
 def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
@@ -99,6 +104,10 @@ def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]
     if record.result is Result.INCOMPLETE and not _objects(record, "unreachable"):
         return {State(Event.INCOMPLETE): f"{head}: {record.message}"}
     return {}
+
+
+def _of_the_service(record: RunRecord) -> dict[State, str]:
+    return {State(Event.INCOMPLETE, item["unit"]): item["reason"] for item in _objects(record, "trouble")}
 
 
 def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
@@ -158,7 +167,7 @@ def _meanwhile(record: RunRecord, router: str) -> str:
 
 def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
     ended = before - after
-    if any(not state.router for state in ended) and all(state.router for state in after):
+    if any(state.of_the_run for state in ended) and not any(state.of_the_run for state in after):
         yield "the head of the branch is in force, and runs go through"
     for state in sorted(ended):
         match state.event:
@@ -166,6 +175,8 @@ def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
                 yield f"tunnel {state.subject} at {state.router} is no longer down"
             case Event.INCOMPLETE if state.router:
                 yield f"router {state.router} answers again"
+            case Event.INCOMPLETE if state.subject:
+                yield f"there is no more trouble with the {state.subject}"
             case Event.DRIFT:
                 yield f"{state.subject} no longer differs"
 

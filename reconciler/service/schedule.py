@@ -31,7 +31,7 @@ class Absence:
 @dataclass(slots=True)
 class Absent:
     """The routers that did not answer. They are left out of runs, so that they delay nobody, and are asked
-    beside them, ever more seldom, until one answers."""
+    beside them, ever more seldom, until one answers. From any thread: each look is at a copy."""
 
     routers: dict[str, Absence] = field(default_factory=dict)
 
@@ -47,8 +47,8 @@ class Absent:
 
     def due(self, now: float) -> list[str]:
         """Those to ask now."""
-        return sorted(name for name, absence in self.routers.items() if absence.due <= now)
+        return sorted(name for name, absence in dict(self.routers).items() if absence.due <= now)
 
     def next_due(self) -> float:
         """When the next one is to be asked."""
-        return min((absence.due for absence in self.routers.values()), default=float("inf"))
+        return min((absence.due for absence in dict(self.routers).values()), default=float("inf"))

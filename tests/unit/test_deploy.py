@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from reconciler.forges.forge import Kind
+from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.service.settings import read_settings
 from tests.forges import NUMBER, forge_server
@@ -158,3 +159,56 @@ def test_the_units_are_what_systemd_takes(tmp_path: Path) -> None:
     units = sorted(str(path) for path in tmp_path.iterdir() if path.suffix in {".service", ".timer"})
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def settings_of(unit: str) -> dict[str, str]:
+    """The settings of a unit's service, one for each name."""
+    text = (DEPLOY / "systemd" / unit).read_text().partition("[Service]")[2].partition("\n[")[0]
+    lines = [line for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    found = dict(line.split("=", 1) for line in lines)
+    assert len(found) == len(lines)
+    return found
+
+
+def test_one_run_has_the_limits_of_the_service() -> None:
+    service, once = (settings_of(unit) for unit in ("tunnelwright.service", "tunnelwright-once.service"))
+    assert service.pop("ExecStart").replace(" reconcile ", " reconcile --once ") == once.pop("ExecStart")
+    assert {name for name in service if name not in once} == {
+        "Restart",
+        "RestartSec",
+        "RestartPreventExitStatus",
+    }
+    assert {name: value for name, value in once.items() if service.get(name) != value} == {
+        "Type": "oneshot",
+        "TimeoutStartSec": "1800",
+    }
+    assert int(service["TimeoutStopSec"]) > bounds.ENDING, "it ends by itself before it is ended"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("unit", ["tunnelwright.service", "tunnelwright-once.service"])
+def test_little_of_the_machine_is_exposed_to_it(unit: str, tmp_path: Path) -> None:
+    def exposure(path: Path) -> float:
+        command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return float(re.findall(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)[0])
+
+    assert exposure(DEPLOY / "systemd" / unit) <= 2.5
+    bare = tmp_path / unit
+    bare.write_text(f"[Service]\nExecStart={settings_of(unit)['ExecStart']}\n")
+    assert exposure(bare) > 9
+
+
+@pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is not installed")
+def test_the_account_is_made_without_a_shell(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    file = DEPLOY / "systemd" / "tunnelwright.sysusers"
+    subprocess.run(["systemd-sysusers", f"--root={tmp_path}", str(file)], check=True, capture_output=True)
+    [line] = (tmp_path / "etc" / "passwd").read_text().splitlines()
+    name, _, number, _, _, home, shell = line.split(":")
+    assert (name, home, Path(shell).name) == (
+        settings_of("tunnelwright.service")["User"],
+        "/var/lib/tunnelwright",
+        "nologin",
+    )
+    assert 0 < int(number) < 1000

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.cli import options
+from reconciler.model import bounds
 from reconciler.model.errors import ExitCode
 from reconciler.report.line import Line
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from reconciler.secrets import SecretStore
     from reconciler.service.announce import Announcer
     from reconciler.service.cycle import Wiring
+    from reconciler.service.log import EventLog
     from reconciler.service.loop import Service
     from reconciler.service.metrics import Metrics
     from reconciler.service.settings import Effective
@@ -48,41 +50,54 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Run once, or until a signal comes; or only look at what a run would need."""
-    import signal  # noqa: PLC0415
-
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import service_settings  # noqa: PLC0415
-    from reconciler.service.announce import Tolerance  # noqa: PLC0415
-    from reconciler.service.log import EventLog  # noqa: PLC0415
-    from reconciler.service.loop import Service  # noqa: PLC0415
-    from reconciler.service.metrics import Metrics  # noqa: PLC0415
+    from reconciler.service.log import EventLog, heard  # noqa: PLC0415
 
     output = Output(arguments)
     effective = service_settings(arguments.config, output)
     if arguments.check:
         return _check(effective, output)
-    settings = effective.values
+    log = EventLog(sys.stdout) if effective.values.log_format == "json" and not output.json else None
+    with heard(log):
+        return _follow(effective.values, arguments, output, log)
+
+
+def _follow(
+    settings: ReconcileSettings, arguments: argparse.Namespace, output: Output, log: EventLog | None
+) -> int:
+    import signal  # noqa: PLC0415
+
+    from reconciler.model.unit import attempt  # noqa: PLC0415
+    from reconciler.service.announce import Tolerance  # noqa: PLC0415
+    from reconciler.service.loop import Service  # noqa: PLC0415
+    from reconciler.service.metrics import Metrics  # noqa: PLC0415
+
     wiring = _wiring(settings, arguments.lab)
     metrics = Metrics(wiring.history)
     announcer = _announcer(settings, wiring)
     tolerance = Tolerance(_warn)
-    log = EventLog(sys.stdout) if settings.log_format == "json" and not output.json else None
     wiring = replace(wiring, saw=metrics.saw, progress=wiring.progress if log is None else log.step)
 
     def tell(record: RunRecord) -> None:
         if log is not None:
-            log.run(record)
+            attempt("telling", "the log", lambda: log.run(record))
         else:
-            _tell(output, record, full=arguments.once)
-        metrics.ended(record)
+            attempt("telling", "a run", lambda: _tell(output, record, full=arguments.once))
+        attempt("metrics", "a run", lambda: metrics.ended(record))
         if settings.metrics_file is not None:
-            with tolerance.of("metricsFile"):
-                metrics.write(Path(settings.metrics_file).expanduser())
+            textfile = Path(settings.metrics_file).expanduser()
+            tolerance.of("metrics", "metricsFile", lambda: metrics.write(textfile))
         announcer.tell(record)
 
     service = Service(wiring, settings.interval, settings.jitter, tell)
+
+    def end(*_: object) -> None:
+        service.stop()
+        _end_within(bounds.ENDING)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: service.stop())
+        signal.signal(number, end)
     try:
         if arguments.once:
             return _exit_code(service.once())
@@ -95,6 +110,20 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         announcer.close(_TOLD_WITHIN)
     return ExitCode.OK
+
+
+def _end_within(seconds: float) -> None:
+    """End this process by force, if it has not ended by then: somebody waits for it."""
+    import os  # noqa: PLC0415
+    import threading  # noqa: PLC0415
+
+    def end() -> None:
+        _warn(f"what is under way did not end within {seconds:g} seconds, and is left as it is")
+        os._exit(ExitCode.INCOMPLETE)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _tell(output: Output, record: RunRecord, *, full: bool) -> None:
@@ -174,12 +203,12 @@ def _signers(settings: ReconcileSettings) -> Signers | None:
 
 def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
     from reconciler.cli.workspace import HISTORY, connector, mirror_of  # noqa: PLC0415
-    from reconciler.history.store import History  # noqa: PLC0415
+    from reconciler.history.kept import Kept  # noqa: PLC0415
     from reconciler.service.cycle import Wiring  # noqa: PLC0415
 
     return Wiring(
         mirror=mirror_of(settings, _tell_progress),
-        history=History(Path(settings.state).expanduser() / HISTORY),
+        history=Kept(Path(settings.state).expanduser() / HISTORY),
         store=_store(settings),
         connector=lambda fabric: connector(fabric, lab),
         signers=_signers(settings),
@@ -234,5 +263,5 @@ def _listen(settings: ReconcileSettings, service: Service, metrics: Metrics) -> 
 
     path = settings.listen.webhook_secret_file
     secret = None if path is None else read_private(Path(path).expanduser())
-    application = Application(lambda: service.wake("webhook"), secret, metrics.expose)
+    application = Application(lambda: service.wake("webhook"), secret, metrics.expose, service.hangs)
     return WebServer(application, settings.listen.address, settings.listen.port)

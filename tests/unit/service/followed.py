@@ -8,7 +8,7 @@ from typing import Any
 
 import git
 
-from reconciler.history.store import History
+from reconciler.history.kept import Kept
 from reconciler.load import load_tree
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
@@ -103,7 +103,7 @@ class Followed:
                 "main",
                 "desired_state",
             ),
-            history=History(self.folder / "state" / "history.db"),
+            history=Kept(self.folder / "state" / "history.db"),
             store=self.store(),
             connector=connector,
             patience=0.1,

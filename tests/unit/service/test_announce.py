@@ -20,11 +20,13 @@ from reconciler.forges.forge import Forge, Kind
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
+from reconciler.model.unit import unforeseen
 from reconciler.service.announce import Announcer, CommitStatuses, Messages
 from reconciler.service.message import body, send
+from reconciler.service.messenger import Message, hand_over
 from reconciler.service.news import Event, News
 from tests.documents import SITE, WAN, document
-from tests.forges import PROJECT, SHA, TOKEN, Answer, Request, forge_server, listening
+from tests.forges import PROJECT, SHA, TOKEN, Answer, Request, forge_server, listening, misbehaving
 from tests.repositories import new_repository
 from tests.unit.service.followed import KEYED, Followed, followed
 
@@ -143,7 +145,10 @@ def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Told) -> None
         assert told.said == ["not all was told within 0.2 seconds: the next run tells it"]
 
 
-def test_what_a_forge_refuses_is_said_once_and_tried_with_each_run(told: Told) -> None:
+def test_what_a_forge_refuses_is_said_once_and_tried_again_by_itself(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)
     with forge_server(Kind.GITHUB) as server:
         service = told.site.service()
         github = forge(Kind.GITHUB, server.url, "acme/gone", Secret(TOKEN.encode()))
@@ -151,14 +156,29 @@ def test_what_a_forge_refuses_is_said_once_and_tried_with_each_run(told: Told) -
         announcer = Announcer(
             [CommitStatuses("status", lambda: github, history, "main", "x")], told.said.append
         )
-        for number in range(1, 4):
-            announcer.tell(service.once())
-            assert until(lambda number=number: len(server.requests) == number, 5)  # type: ignore[misc]
+        announcer.tell(service.once())
+        assert until(lambda: len(server.requests) > 3, 10)
         announcer.close(5)
     [said] = told.said
     assert said.startswith("status: 127.0.0.1:")
     assert "answered 404" in said
     assert history.told("status") == {}
+
+
+def test_a_newer_run_does_not_hurry_who_has_failed(told: Told) -> None:
+    with forge_server(Kind.GITHUB) as server:
+        service = told.site.service()
+        github = forge(Kind.GITHUB, server.url, "acme/gone", Secret(TOKEN.encode()))
+        announcer = Announcer(
+            [CommitStatuses("status", lambda: github, service.wiring.history, "main", "x")], told.said.append
+        )
+        announcer.tell(service.once())
+        assert until(lambda: len(told.said) == 1, 10)
+        for _ in range(3):
+            announcer.tell(service.once())
+        assert len(server.requests) == 1, "the first pause is of seconds"
+        announcer.close(5)
+        assert len(server.requests) == 2, "whoever ends tries what nobody has tried"
 
 
 def test_a_message_when_a_tunnel_goes_down_and_when_it_is_back(tmp_path: Path, inbox: Inbox) -> None:
@@ -261,17 +281,83 @@ def test_a_long_message_counts_what_it_leaves_out(told: Told) -> None:
     assert lines[21].startswith("run 1 of ")
 
 
-def test_a_listener_that_fails_keeps_nobody_else_from_hearing(told: Told, inbox: Inbox) -> None:
-    class Deaf:
-        name = "deaf"
+class Deaf:
+    """A listener that fails in its way, for so many times."""
 
-        def hear(self, record: RunRecord) -> None:
-            raise TunnelwrightError(f"not listening to {record.trigger}", hint="speak up")
+    def __init__(self, error: Exception, times: int = 10**9) -> None:
+        self.name = "deaf"
+        self.error = error
+        self.times = times
+        self.heard: list[RunRecord] = []
+
+    def hear(self, record: RunRecord) -> None:
+        if len(self.heard) < self.times:
+            self.heard.append(record)
+            raise self.error
+        self.heard.append(record)
+
+
+def test_a_listener_that_fails_keeps_nobody_else_from_hearing(told: Told, inbox: Inbox) -> None:
+    service = told.site.service()
+    messages = Messages("messages", partial(send, lambda: inbox.url), service.wiring.history, told.on)
+    deaf = Deaf(TunnelwrightError("not listening", hint="speak up"))
+    announcer = Announcer([deaf, messages], told.said.append)
+    announcer.tell(service.once())
+    announcer.close(20)
+    assert told.said == ["deaf: not listening (speak up)"]
+    assert len(inbox.messages) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), RecursionError(), MemoryError(), OSError(24, "files")])
+def test_whatever_a_listener_raises_it_is_asked_again(
+    told: Told, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)
+    before = unforeseen().get("announcement", 0)
+    deaf = Deaf(error, times=2)
+    announcer = Announcer([deaf], told.said.append)
+    announcer.tell(told.site.service().once())
+    assert until(lambda: len(deaf.heard) == 3, 20)
+    announcer.close(5)
+    [said] = told.said
+    assert said.startswith(f"deaf: an unforeseen error: {type(error).__name__}")
+    assert unforeseen()["announcement"] == before + 2
+    assert "Traceback" in caplog.text
+
+
+def test_a_listener_that_hangs_keeps_nobody_else_from_hearing(told: Told, inbox: Inbox) -> None:
+    released = threading.Event()
+
+    class Lost:
+        name = "lost"
+
+        def hear(self, _: RunRecord) -> None:
+            released.wait(60)
 
     service = told.site.service()
     messages = Messages("messages", partial(send, lambda: inbox.url), service.wiring.history, told.on)
-    announcer = Announcer([Deaf(), messages], told.said.append)
+    announcer = Announcer([Lost(), messages], told.said.append)
     announcer.tell(service.once())
-    announcer.close(20)
-    assert told.said == ["deaf: not listening to once (speak up)"]
-    assert len(inbox.messages) == 1
+    assert until(lambda: len(inbox.messages) == 1, 20)
+    told.site.routers["paris"].host.table = None
+    announcer.tell(service.once())
+    assert until(lambda: len(inbox.messages) == 2, 20)
+    announcer.close(0.1)
+    assert told.said == ["not all was told within 0.1 seconds: the next run tells it"]
+    released.set()
+
+
+@pytest.mark.parametrize(
+    ("chunk", "said"),
+    [
+        (b"", "did not take the message within 3 s"),
+        (b"X-Header: and another\r\n", "did not take the message within 3 s"),
+        (b"not HTTP at all\r\n" * 9999, "did not take the message"),
+    ],
+    ids=["silent", "endless", "noise"],
+)
+def test_a_message_service_that_never_ends_its_answer(chunk: bytes, said: str) -> None:
+    with misbehaving(b"HTTP/1.1 200 OK\r\n" if chunk[:1] != b"n" else b"", chunk) as port:
+        url = Secret(f"json://127.0.0.1:{port}/{PASSWORD}".encode())
+        with pytest.raises(TunnelwrightError, match=said):
+            hand_over(Message(url, "title", "body", "info"), seconds=3)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from reconciler.facets.traces import Trace
-from reconciler.history.store import History
+from reconciler.history.kept import Kept
 from reconciler.locking import locked
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected
 from reconciler.model.record import Result
@@ -326,7 +326,7 @@ def test_a_router_that_cannot_be_worked_with_costs_itself_alone(
         router.host.table = None
     loaded = dict(site.routers["tokyo"].vici.connections)
     site.twists["paris"] = twist
-    metrics = Metrics(History(tmp_path / "metrics.db"))
+    metrics = Metrics(Kept(tmp_path / "metrics.db"))
     record = site.once(saw=metrics.saw)
     assert record.result is Result.INCOMPLETE
     assert f"paris: {reason}" in record.message

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -21,7 +22,7 @@ def measured(site: Followed) -> tuple[Metrics, Callable[[], RunRecord]]:
     """The metrics of a service, and how to make it run once."""
     service = site.service()
     metrics = Metrics(service.wiring.history)
-    service.wiring = site.service(saw=metrics.saw).wiring
+    service.wiring = replace(service.wiring, saw=metrics.saw)
 
     def once() -> RunRecord:
         record = service.once("once")

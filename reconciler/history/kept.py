@@ -1,0 +1,181 @@
+"""The history as a service has it: what happens to its file costs the service nothing but older records.
+
+All that decisions need, and the latest runs, are in memory too. While the file cannot be used, memory is what
+is read and written; as soon as it can, it gets all of that. A file that is damaged is set aside for a person,
+and a new one is begun from memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import RLock
+
+from reconciler.history.store import Answer, Contents, History, HistoryDamaged, HistoryUnusable, Work
+from reconciler.model import bounds
+from reconciler.model.errors import TunnelwrightError, Unforeseen
+from reconciler.model.record import RunRecord
+from reconciler.model.unit import attempt
+
+_log = logging.getLogger("tunnelwright.history")
+_BESIDE = ("-wal", "-shm")
+"""What SQLite keeps beside its file."""
+
+
+class Kept(History):
+    """A history that can always be used: no method raises HistoryUnusable."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path
+        self._disk: History | None = None
+        """None while the file cannot be used."""
+        self._memory = History(None)
+        self._known = False
+        """Whether memory has what the file had before this process."""
+        self._trouble = ""
+        self._said: list[str] = []
+        self._changing = RLock()
+        self.set_aside = 0
+        """How many damaged files this process has set aside."""
+        self.settle()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the file has all that memory has."""
+        return self._disk is not None
+
+    def complaints(self) -> list[str]:
+        """What there is to say of the file: what was done since it was asked last, and what lasts."""
+        said, self._said = self._said, []
+        lasting = f"{self._trouble}; what is new is kept in memory until that ends"
+        return [*said, lasting] if self._trouble else said
+
+    def settle(self) -> None:
+        """Use the file again, when it could not be used."""
+        with self._changing:
+            if self._disk is None and not self._open() and not self._trouble:
+                # What was there is set aside.
+                self._open()
+
+    def add(self, record: RunRecord) -> int:
+        """Keep a run; its number."""
+        with self._changing:
+            number = super().add(record)
+            # What others write (`history --forgive`) is in the file alone; and memory is bounded.
+            self._memory.replace_with(self.contents())
+            return int(number)
+
+    def counts(self) -> dict[tuple[str, str], float]:
+        """What was counted. From memory: a scrape waits for no disk."""
+        return self._memory.counts()
+
+    def _read(self, work: Work[Answer]) -> Answer:
+        found = self._on_disk(lambda disk: disk._read(work))
+        return self._memory._read(work) if found is None else found[0]
+
+    def _write(self, work: Work[Answer]) -> Answer:
+        with self._changing:
+            written = self._on_disk(lambda disk: disk._write(work))
+            remembered = self._memory._write(work)
+            if written is None and self._disk is not None:
+                # It was begun in place of a damaged one, before memory had this.
+                self._on_disk(lambda disk: disk.pour(self._memory.contents()))
+            return remembered if written is None else written[0]
+
+    def _on_disk(self, work: Callable[[History], Answer]) -> tuple[Answer] | None:
+        """What the file answers; None when it cannot be used. Raises what an answer may be, such as that
+        there is no such run."""
+        disk = self._disk
+        if disk is None:
+            return None
+        found = attempt("history", str(self._file), lambda: (work(disk),))
+        if isinstance(found, (HistoryUnusable, Unforeseen)):
+            with self._changing:
+                # Another thread may have met the same, and opened a new one since.
+                if self._disk is disk:
+                    self._disk = None
+                    if not os.path.lexists(self._file):
+                        self._say(f"the history {self._file} is gone: a new one is begun")
+                        self.settle()
+                    elif self._failed(found):
+                        self.settle()
+            return None
+        if isinstance(found, TunnelwrightError):
+            raise found
+        return found
+
+    def _open(self) -> bool:
+        opened = attempt("history", str(self._file), self._opened)
+        if isinstance(opened, TunnelwrightError):
+            if self._failed(opened):
+                self._trouble = ""
+            return False
+        self._disk = opened
+        if self._trouble:
+            self._trouble = ""
+            _log.warning("the history %s is written again", self._file)
+        return True
+
+    def _opened(self) -> History:
+        """The file, after it got what memory has."""
+        disk = History(self._file)
+        if not self._known:
+            self._memory.replace_with(_following(disk.contents(), self._memory.contents()))
+            self._known = True
+        disk.pour(self._memory.contents())
+        return disk
+
+    def _failed(self, error: TunnelwrightError) -> bool:
+        """True when a new file can be begun at once."""
+        if isinstance(error, HistoryDamaged):
+            moved = attempt("history", str(self._file), self._put_aside)
+            if not isinstance(moved, TunnelwrightError):
+                self._say(f"{error.message}: it was set aside as {moved}, and a new one is begun")
+                return True
+            error = moved
+        if error.message != self._trouble:
+            self._trouble = error.message
+            _log.error("%s; what is new is kept in memory until that ends", error.message)
+        return False
+
+    def _say(self, text: str) -> None:
+        self._said.append(text)
+        _log.error("%s", text)
+
+    def _put_aside(self) -> Path:
+        """Give the damaged file another name; of such files only the latest stay."""
+        stem, suffix = self._file.stem, self._file.suffix
+        aside = self._file.with_name(f"{stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{suffix}")
+        try:
+            self._file.rename(aside)
+            self.set_aside += 1
+            for beside in _BESIDE:
+                with suppress(FileNotFoundError):
+                    Path(f"{self._file}{beside}").rename(f"{aside}{beside}")
+            for old in sorted(self._file.parent.glob(f"{stem}.damaged-*{suffix}"))[: -bounds.SET_ASIDE]:
+                for name in (str(old), *(f"{old}{beside}" for beside in _BESIDE)):
+                    Path(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise HistoryUnusable(f"cannot set {self._file} aside: {error.strerror}") from error
+        return aside
+
+
+def _following(older: Contents, newer: Contents) -> Contents:
+    """What was kept in memory before the file could be read for the first time, after what is in the file."""
+    last = max((run["id"] for run in older["runs"]), default=0)
+    totals: Counter[tuple[str, str]] = Counter()
+    for row in [*older["counts"], *newer["counts"]]:
+        totals[row["name"], row["label"]] += row["value"]
+    return {
+        # Of two rows with one key the later one stays.
+        **{name: [*rows, *newer[name]] for name, rows in older.items()},
+        "runs": [*older["runs"], *({**run, "id": run["id"] + last} for run in newer["runs"])],
+        "counts": [{"name": name, "label": label, "value": n} for (name, label), n in totals.items()],
+        # Which runs a listener knows is told by their numbers in the file.
+        "told": [*newer["told"], *older["told"]],
+    }

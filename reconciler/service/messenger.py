@@ -1,0 +1,95 @@
+"""Hands one message to its service in a process of its own.
+
+Over a hundred kinds of services are spoken by plugins of Apprise, each to a host that answers as it likes:
+without end, a byte now and then, or never. What they do to time and memory, they do to that process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from reconciler.model import bounds
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.secret import Secret
+
+_NOT_TAKEN, _NO_URL = 3, 4
+_ENVIRONMENT = frozenset(
+    {"PATH", "HOME", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+    | {"REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy"}
+    | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+)
+"""What the process gets of this one's variables: nothing that holds a secret of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes to one Apprise URL. `kind` is a type of Apprise's: failure, warning, info, success."""
+
+    url: Secret
+    title: str
+    body: str
+    kind: str
+
+
+def hand_over(message: Message, seconds: float) -> None:
+    """Send a message, within so many seconds.
+
+    Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.
+    """
+    text = {"url": message.url.reveal().decode(errors="replace"), "title": message.title}
+    text |= {"body": message.body, "kind": message.kind}
+    try:
+        done = subprocess.run(
+            # Without -P a module of the working directory would be taken for one of ours.
+            [sys.executable, "-P", "-m", "reconciler.service.messenger"],
+            input=json.dumps(text).encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=seconds,
+            env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise TunnelwrightError(f"the service did not take the message within {seconds:g} s") from None
+    except OSError as error:
+        raise TunnelwrightError(f"no process for the message can be started: {error.strerror}") from None
+    if done.returncode == 0:
+        return
+    if done.returncode == _NO_URL:
+        raise TunnelwrightError("what is in the file is no Apprise URL", hint="such as json://host/path")
+    if done.returncode == _NOT_TAKEN:
+        raise TunnelwrightError("the service did not take the message")
+    raise TunnelwrightError(f"the message was not sent: its process ended with {done.returncode}")
+
+
+def main() -> int:
+    """Send the message that comes over standard input."""
+    import resource  # noqa: PLC0415
+
+    resource.setrlimit(resource.RLIMIT_AS, (bounds.MESSAGE_MEMORY, bounds.MESSAGE_MEMORY))
+    # Some 300 ms, for it and its plugins.
+    import apprise  # noqa: PLC0415
+
+    from reconciler.service.message import recipient  # noqa: PLC0415
+
+    text = json.load(sys.stdin)
+    try:
+        service = recipient(Secret(text["url"].encode()))
+    except TunnelwrightError:
+        return _NO_URL
+    sent = service.notify(
+        title=text["title"],
+        body=text["body"],
+        notify_type=apprise.NotifyType(text["kind"]),
+        # Plain text: no service takes what routers and commits say for markup.
+        body_format=apprise.NotifyFormat.TEXT,
+    )
+    return 0 if sent else _NOT_TAKEN
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,326 @@
+"""The history's file is damaged, locked, full or gone, under a service with routers in memory."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lab.engine import until
+from reconciler.cli.main import main
+from reconciler.history.kept import Kept
+from reconciler.history.store import FORMAT, History, HistoryDamaged, HistoryUnusable
+from reconciler.model import bounds
+from reconciler.model.errors import ExitCode
+from reconciler.model.record import Result, RunRecord, bounded
+from reconciler.service.metrics import Metrics
+from reconciler.service.news import Event, tell
+from tests.unit.service.followed import Followed, followed
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+RUN = RunRecord(NOW, NOW, "once", "a" * 40, "a" * 40, Result.CHANGED, "why")
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"\x07garbage" * 20_000)
+
+
+def truncated(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2 + 100])
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def of_a_newer_version(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    connection.close()
+
+
+def other_tables(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE runs")
+    connection.execute("CREATE TABLE runs (other TEXT)")
+    connection.commit()
+    connection.close()
+
+
+def nonsense_inside(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE runs SET objects = '[' , result = 'odd', started = 'never'")
+    connection.commit()
+    connection.close()
+
+
+def not_text(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE runs SET message = CAST(x'fffe80' AS TEXT)")
+    connection.commit()
+    connection.close()
+
+
+DAMAGES = [garbage, truncated, emptied, of_a_newer_version, other_tables, nonsense_inside, not_text]
+Damage = Callable[[Path], None]
+
+
+def history_of(site: Followed) -> Path:
+    return site.folder / "state" / "history.db"
+
+
+def aside(site: Followed) -> list[Path]:
+    return sorted(history_of(site).parent.glob("history.damaged-*.db"))
+
+
+@pytest.mark.parametrize("damage", [damage for damage in DAMAGES if damage is not of_a_newer_version])
+def test_a_service_goes_on_when_its_history_is_damaged_under_it(
+    damage: Damage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = followed(tmp_path)
+    service = site.service()
+    metrics = Metrics(service.wiring.history)
+    good = service.once().head
+    damage(history_of(site))
+    bad = site.edit("paris-tunnel.yaml", "203.0.113.12", "203.0.113.999")
+    record = service.once()
+    # What decisions need was in memory: the last good commit is in force, as if nothing had happened.
+    assert (record.head, record.in_force, record.result) == (bad, good, Result.INCOMPLETE), record.message
+    assert "is not valid" in record.message
+    later = service.once()
+    told = [*record.objects, *later.objects]
+    said = [item["reason"] for item in told if item["type"] == "trouble"]
+    [moved] = aside(site)
+    assert any(f"set aside as {moved}, and a new one is begun" in reason for reason in said)
+    assert f"set aside as {moved}" in caplog.text
+    assert b"tunnelwright_history_set_aside_total 1.0" in metrics.expose("")[1]
+    assert b"tunnelwright_history_written 1.0" in metrics.expose("")[1]
+    # The new file has what the next process needs, and the runs that are known.
+    again = site.service().wiring.history
+    assert (again.good(), again.reached()) == (good, service.wiring.history.reached())
+    assert [run.id for run in again.runs(10)] == sorted((run.id for run in again.runs(10)), reverse=True)
+    assert again.runs(10)[-1].result is Result.CHANGED
+    assert again.counts() == service.wiring.history.counts()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_service_begins_with_a_history_that_is_damaged(damage: Damage, tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.once()
+    damage(history_of(site))
+    record = site.once()
+    assert record.result is Result.IN_SYNC
+    assert site.service().wiring.history.good() == record.head
+    if damage is not emptied:  # which is as good as a new one
+        assert len(aside(site)) == 1
+        assert "set aside" in record.message
+
+
+@pytest.mark.parametrize(
+    "damage", [garbage, truncated, of_a_newer_version, other_tables, nonsense_inside, not_text]
+)
+@pytest.mark.parametrize("words", [["history"], ["show", "1"], ["history", "--forgive", "abc"]])
+def test_a_damaged_history_is_one_sentence_for_who_asks(
+    damage: Damage,
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    site = followed(tmp_path)
+    site.once()
+    damage(history_of(site))
+    monkeypatch.setenv("TUNNELWRIGHT_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("TUNNELWRIGHT_REPOSITORY", str(tmp_path / "remote"))
+    code = main(words)
+    said = capsys.readouterr().err
+    assert code == ExitCode.ERROR
+    assert said.startswith("error: "), said
+    assert said.count("\n") <= 2
+    assert history_of(site).exists(), "who asks changes nothing"
+
+
+def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    for _ in range(bounds.SET_ASIDE + 3):
+        garbage(path)
+        history = Kept(path)
+        assert history.is_written
+    assert len(list(tmp_path.glob("history.damaged-*.db"))) == bounds.SET_ASIDE
+
+
+def test_a_history_that_is_removed_is_begun_anew(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    service = site.service()
+    service.once()
+    shutil.rmtree(site.folder / "state" / "repository.git")
+    for path in history_of(site).parent.glob("history.db*"):
+        path.unlink()
+    service.once()
+    assert history_of(site).stat().st_mode & 0o777 == 0o600
+    assert [run.result for run in History(history_of(site)).runs(5)] == [Result.IN_SYNC, Result.CHANGED]
+
+
+def test_a_locked_history_is_written_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "HISTORY_SECONDS", 0.05)
+    site = followed(tmp_path)
+    service = site.service()
+    metrics = Metrics(service.wiring.history)
+    service.once()
+    other = sqlite3.connect(history_of(site), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
+    head = site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
+    first = service.once()
+    assert first.result is Result.CHANGED, first.message
+    assert b"tunnelwright_history_written 0.0" in metrics.expose("")[1]
+    second = service.once()
+    assert "database is locked; what is new is kept in memory" in second.message
+    assert service.wiring.history.good() == head
+    other.execute("ROLLBACK")
+    other.close()
+    third = service.once()
+    assert (third.result, third.message) == (Result.IN_SYNC, "")
+    assert b"tunnelwright_history_written 1.0" in metrics.expose("")[1]
+    kept = History(history_of(site))
+    assert kept.good() == head
+    assert [run.id for run in kept.runs(9)] == [4, 3, 2, 1]
+    assert kept.counts() == service.wiring.history.counts()
+    news, _ = tell(kept.runs_after(1, 9), frozenset(), frozenset(Event))
+    assert [item.event for item in news if "history" in item.text] == [Event.INCOMPLETE, Event.RECOVERED]
+
+
+def test_what_came_before_the_file_could_be_read_is_added_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "HISTORY_SECONDS", 0.05)
+    path = tmp_path / "history.db"
+    before = History(path)
+    before.add(RUN)
+    before.count({("runs", "changed"): 5})
+    before.mark_bad("digest", "b" * 40, "no echo")
+    before.set_told("chat", {"run": 1})
+    before.set_good("b" * 40)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    history = Kept(path)
+    assert not history.is_written
+    assert history.add(replace(RUN, message="meanwhile")) == 1
+    history.count({("runs", "changed"): 1})
+    history.set_told("chat", {"run": 0})
+    history.set_good("c" * 40)
+    other.execute("ROLLBACK")
+    other.close()
+    history.settle()
+    for found in (history, History(path)):
+        assert [(run.id, run.message) for run in found.runs(9)] == [(2, "meanwhile"), (1, "why")]
+        assert found.counts() == {("runs", "changed"): 6}
+        assert found.why_bad("digest") == "no echo"
+        assert found.told("chat") == {"run": 1}, "its numbers are those of the file"
+        assert found.good() == "c" * 40
+
+
+def test_what_others_write_into_the_file_counts(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = Kept(path)
+    history.mark_bad("digest", "b" * 40, "no echo")
+    history.add(RUN)
+    History(path).forgive("bbbb")
+    assert history.why_bad("digest") == ""
+    history.add(replace(RUN, message="again"))
+    garbage(path)
+    assert history.why_bad("digest") == "", "nor does it come back with a new file"
+
+
+def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "RECORDS_IN_MEMORY", 10_000)
+    (tmp_path / "history.db").mkdir()
+    history = Kept(tmp_path / "history.db")
+    for number in range(150):
+        large = ({"type": "outcome", "text": "x" * 1_000},)
+        assert history.add(replace(RUN, message=str(number), objects=large)) == number + 1
+    assert not history.is_written
+    assert len(history.runs(1_000)) == 9
+    assert [run.message for run in history.runs(2)] == ["149", "148"]
+
+
+def test_threads_may_use_it_while_its_file_comes_and_goes(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = Kept(path)
+    errors: list[BaseException] = []
+    stop = threading.Event()
+
+    def work(name: str) -> None:
+        try:
+            while not stop.is_set():
+                history.set_told(name, {"run": 1})
+                assert history.told(name) == {"run": 1}
+                history.count({("runs", name): 1})
+                history.counts()
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, args=(str(number),)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(30):
+        garbage(path)
+        history.add(replace(RUN, message=str(number)))
+        history.settle()
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert not errors
+
+    def is_written() -> bool:
+        history.settle()
+        return history.is_written
+
+    assert until(is_written, 10)
+    assert History(path).counts() == history.counts()
+
+
+def test_errors_tell_what_a_file_has_from_what_the_machine_has(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(HistoryUnusable) as raised:
+        History(tmp_path / "folder")
+    assert not isinstance(raised.value, HistoryDamaged)
+    garbage(tmp_path / "history.db")
+    with pytest.raises(HistoryDamaged, match="file is not a database"):
+        History(tmp_path / "history.db")
+
+
+def test_a_record_is_bounded_and_says_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "RECORD", 10_000)
+    bulk = [{"type": "outcome", "number": number, "text": "x" * 100} for number in range(1_000)]
+    last = {"type": "rollback", "from": "a", "to": "b", "reason": "no echo"}
+    found = bounded(replace(RUN, objects=(*bulk, last), message="m" * 100_000))
+    assert len(json.dumps(found.objects)) < 11_000
+    assert found.objects[-1] == {
+        "type": "left_out",
+        "objects": 1_001 - (len(found.objects) - 1),
+        "limit": 10_000,
+    }
+    assert last in found.objects, "what others hear of comes before what there is much of"
+    assert [item["number"] for item in found.objects if "number" in item] == list(
+        range(len(found.objects) - 2)
+    )
+    assert len(found.message) < 5_000
+    assert bounded(RUN) == RUN
+
+
+def test_words_that_are_no_text_are_kept(tmp_path: Path) -> None:
+    history = Kept(tmp_path / "history.db")
+    history.add(bounded(replace(RUN, message="a name \udcff", objects=({"type": "x", "name": "\ud800"},))))
+    [run] = history.runs(1)
+    assert run.message == "a name \\udcff"

@@ -1,0 +1,288 @@
+"""What nobody foresaw ends one unit of work, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.engine import until
+from reconciler.model.record import Result
+from reconciler.model.secret import Secret
+from reconciler.model.unit import foreign, unforeseen
+from reconciler.run import compare
+from reconciler.service import cycle, loop, meanwhile
+from reconciler.service.log import EventLog, heard
+from reconciler.service.metrics import Metrics
+from reconciler.validate import validate
+from tests.unit.service.followed import Followed, followed
+from tests.unit.service.test_loop import running
+from tests.unit.service.test_metrics import value
+
+ODD = [
+    ValueError("odd"),
+    RecursionError("deep"),
+    MemoryError(),
+    OSError(24, "Too many open files"),
+    AssertionError(),
+]
+
+
+def has_table(site: Followed) -> bool:
+    return site.routers["paris"].host.table is not None
+
+
+def count(kind: str) -> int:
+    return unforeseen().get(kind, 0)
+
+
+@pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
+def test_a_commit_that_nobody_foresaw_is_refused_and_the_last_good_one_stays(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = followed(tmp_path)
+    good = site.once().head
+    head = site.edit("paris-tunnel.yaml", "metadata:", "# odd\nmetadata:")
+    real: Callable[..., Any] = validate
+
+    def odd(loaded: Any) -> Any:
+        if loaded.digest == site.service().wiring.mirror.load(head).digest:
+            raise error
+        return real(loaded)
+
+    monkeypatch.setattr(cycle, "validate", odd)
+    site.routers["paris"].host.table = None
+    before = count("commit")
+    record = site.once()
+    assert (record.head, record.in_force, record.result) == (head, good, Result.INCOMPLETE)
+    assert f"{head[:12]}: an unforeseen error: {type(error).__name__}" in record.message
+    assert f"{good[:12]} stays in force" in record.message
+    assert has_table(site), "drift is mended meanwhile"
+    assert count("commit") == before + 1
+    assert "unforeseen error in commit" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("place", ["compare", "judge_preview", "apply", "prove", "held_back"])
+@pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
+def test_a_run_that_nobody_foresaw_is_recorded_as_failed_and_the_next_one_mends(
+    error: Exception, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*_: Any, **__: Any) -> Any:
+        raise error
+
+    site = followed(tmp_path)
+    before = count("run")
+    with monkeypatch.context() as patched:
+        patched.setattr(cycle, place, odd)
+        record = site.once()
+    assert record.result is Result.FAILED
+    assert f"an unforeseen error: {type(error).__name__}" in record.message
+    assert count("run") == before + 1
+    [kept] = site.service().wiring.history.runs(9)
+    assert kept.result is Result.FAILED
+    assert site.once().result in {Result.CHANGED, Result.IN_SYNC}, "no lock is left"
+
+
+def test_the_loop_goes_on_whatever_a_run_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)
+    site = followed(tmp_path)
+    service = site.service()
+    raised: list[int] = []
+    real = service.wiring.history.settle
+
+    def settle() -> None:
+        if len(raised) < 3:
+            raised.append(1)
+            raise MemoryError
+        real()
+
+    monkeypatch.setattr(service.wiring.history, "settle", settle)
+    with running(service):
+        assert until(lambda: len(site.told) == 1, 20)
+    assert len(raised) == 3
+
+
+@pytest.mark.parametrize("name", ["fetch", "head"])
+def test_a_repository_that_nobody_foresaw_leaves_what_is_known(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = followed(tmp_path)
+    head = site.once().head
+    service = site.service()
+
+    def odd() -> str:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd")
+
+    monkeypatch.setattr(service.wiring.mirror, "fetch", odd)
+    if name == "head":
+        monkeypatch.setattr(service.wiring.mirror, "head", odd)
+    record = service.once()
+    assert "an unforeseen error: UnicodeDecodeError" in record.message
+    assert (record.head, record.result) == (
+        (head, Result.INCOMPLETE) if name == "fetch" else ("", Result.FAILED)
+    )
+
+
+def test_who_hears_of_a_run_cannot_end_the_service(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    service = site.service(saw=lambda _: (_ for _ in ()).throw(KeyError("metrics")))
+
+    def tell(record: Any) -> None:
+        site.told.append(record)
+        raise BrokenPipeError
+
+    service.tell = tell
+    service.interval = 0.05
+    with running(service):
+        assert until(lambda: len(site.told) > 2, 20)
+    assert site.told[0].result is Result.CHANGED
+
+
+def test_a_router_that_comes_back_oddly_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody foresaw, in the thread that asks absent routers, is not the last question."""
+    monkeypatch.setattr("reconciler.service.loop.retry_after", lambda _: 3600.0)
+    monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.02)
+    site = followed(tmp_path)
+    site.unplugged["tokyo"] = "no route"
+    before = count("router")
+    with running(site.service()):
+        assert until(lambda: len(site.told) == 1, 20)
+        with monkeypatch.context() as patched:
+            patched.setattr(site.routers["tokyo"], "close", lambda: 1 / 0)
+            site.unplugged.clear()
+            assert until(lambda: count("router") > before + 1, 20)
+        assert until(lambda: len(site.told) == 2, 20)
+    assert (site.told[1].trigger, site.told[1].result) == ("recovered", Result.CHANGED)
+
+
+def test_traces_that_nobody_foresaw_cost_nothing_but_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = followed(tmp_path)
+    site.once()
+    site.routers["paris"].host.table = None
+    monkeypatch.setattr(site.routers["paris"].host, "traces", lambda _: 1 / 0)
+    assert site.once().result is Result.CHANGED
+    monkeypatch.setattr(cycle, "ask", lambda *_: 1 / 0)
+    site.routers["paris"].host.table = None
+    assert site.once().result is Result.CHANGED
+
+
+class Clock(datetime):
+    """The time of day, which jumps."""
+
+    ahead = timedelta()
+
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return datetime.now(tz) + cls.ahead
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_a_clock_that_jumps_by_a_day(days: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (cycle, loop, meanwhile):
+        monkeypatch.setattr(module, "datetime", Clock)
+    monkeypatch.setattr(Clock, "ahead", timedelta())
+    site = followed(tmp_path)
+    service = site.service()
+    metrics = Metrics(service.wiring.history)
+    seconds: list[float] = []
+    service.interval = 0.05
+
+    def tell(record: Any) -> None:
+        metrics.ended(record)
+        seconds.append(value(metrics, "run_seconds_total"))
+        site.told.append(record)
+        site.routers["paris"].host.table = None
+
+    look: Callable[..., Any] = compare
+
+    def jump(*what: Any, **how: Any) -> Any:
+        """In the middle of each run, there and back again."""
+        Clock.ahead = timedelta() if Clock.ahead else timedelta(days=days)
+        return look(*what, **how)
+
+    monkeypatch.setattr(cycle, "compare", jump)
+    service.tell = tell
+    with running(service):
+        assert until(lambda: len(site.told) > 4, 30), "it goes on at its interval"
+    assert all(record.finished >= record.started for record in site.told), "nothing takes less than nothing"
+    assert seconds == sorted(seconds), "what is counted never goes back"
+    assert {record.result for record in site.told} == {Result.CHANGED}
+    kept = service.wiring.history.runs(9)
+    assert [run.id for run in kept] == sorted((run.id for run in kept), reverse=True)
+    last = kept[0].finished.timestamp()
+    assert value(metrics, "last_success_timestamp_seconds") == pytest.approx(last, abs=1e-3)
+    assert Metrics(site.service().wiring.history)._success == kept[0].finished, "by number, not by time"
+
+
+def test_what_ends_a_thread_is_an_event_without_keys() -> None:
+    stream = StringIO()
+    secret = Secret(b"PLANTED-in-a-traceback")
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+
+    def odd() -> None:
+        raise ValueError(f"cannot load {secret.reveal().decode()}")
+
+    with heard(EventLog(stream)):
+        thread = threading.Thread(target=odd, name="odd one")
+        thread.start()
+        thread.join()
+        try:
+            odd()
+        except ValueError as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+        logging.getLogger("somebody.else").warning("what %s says", secret.reveal().decode())
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(item["event"], item["logger"]) for item in told] == [
+        ("log", "tunnelwright.unforeseen"),
+        ("log", "tunnelwright.unforeseen"),
+        ("log", "somebody.else"),
+    ]
+    assert "in thread odd one" in told[0]["message"]
+    assert "Traceback" in told[0]["message"]
+    assert "(redacted)" in told[2]["message"]
+    assert "PLANTED" not in stream.getvalue()
+    assert (sys.excepthook, threading.excepthook, sys.unraisablehook) == hooks
+
+
+def test_a_log_that_is_full_or_closed_ends_nothing() -> None:
+    # Closing it fails too: there is something left to write.
+    with suppress(OSError), Path("/dev/full").open("w", buffering=1) as full, heard(EventLog(full)):
+        logging.getLogger("tunnelwright").error("nobody hears")
+    closed = StringIO()
+    closed.close()
+    with heard(EventLog(closed)):
+        foreign("thread", "x", ValueError("nobody hears"))
+
+
+def test_unforeseen_errors_are_counted_by_kind_and_never_go_back(tmp_path: Path) -> None:
+    metrics = Metrics(followed(tmp_path).service().wiring.history)
+    before = value(metrics, "unforeseen_errors_total", kind="commit")
+    foreign("commit", "abc", ValueError())
+    assert value(metrics, "unforeseen_errors_total", kind="commit") == before + 1
+
+
+def test_the_kinds_are_those_of_the_source() -> None:
+    """Every kind that the service's modules use begins as 0, so that its first error is an increase."""
+    import re  # noqa: PLC0415
+
+    from reconciler.service.metrics import UNITS  # noqa: PLC0415
+
+    root = Path(loop.__file__).parents[1]
+    text = "".join(path.read_text() for path in root.rglob("*.py") if path.name != "unit.py")
+    used = set(re.findall(r'(?:attempt|foreign|tolerance\.of|_tolerance\.of)\(\s*"([a-z-]+)"', text))
+    assert used >= {"commit", "run", "web", "forge"}
+    assert used <= set(UNITS)
