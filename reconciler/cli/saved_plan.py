@@ -14,6 +14,7 @@ from typing import Any
 from reconciler.load import Loaded
 from reconciler.model.errors import PlanStale, TunnelwrightError
 from reconciler.model.plan import Plan
+from reconciler.report.encoding import json_text
 from reconciler.report.json_lines import plan_digest, plan_objects
 
 FORMAT = "tunnelwright-plan/1"
@@ -56,7 +57,7 @@ def write(path: Path, saved: SavedPlan, plan: Plan) -> None:
         "plan": list(plan_objects(plan)),
     }
     try:
-        path.write_text(json.dumps(body, indent=2) + "\n")
+        path.write_text(json_text(body, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error
 
@@ -64,7 +65,7 @@ def write(path: Path, saved: SavedPlan, plan: Plan) -> None:
 def read(path: Path) -> SavedPlan:
     """Raises TunnelwrightError when the file is not a saved plan."""
     try:
-        body: dict[str, Any] = json.loads(path.read_text())
+        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if body["format"] != FORMAT:
             raise TunnelwrightError(f"{path} is of format {body['format']!r}, not {FORMAT!r}")
         return SavedPlan(

@@ -34,6 +34,7 @@ from sqlalchemy.pool import NullPool
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Result, RunRecord
+from reconciler.model.visible import encodable
 
 FORMAT = 1
 KEPT = 10_000
@@ -202,7 +203,7 @@ class History:
     def mark_bad(self, digest: str, commit: str, reason: str) -> None:
         """The desired state with this digest did not prove good; a commit that changes it has another."""
         with self._begin() as connection:
-            values = upsert(_bad).values(digest=digest, commit=commit, reason=reason)
+            values = upsert(_bad).values(digest=digest, commit=commit, reason=encodable(reason))
             connection.execute(values.on_conflict_do_nothing())
 
     def forgive(self, commit: str) -> None:
@@ -251,7 +252,7 @@ def _same(last: RunRecord, record: RunRecord) -> bool:
 
 def _values(record: RunRecord) -> dict[str, Any]:
     """The columns of a new row, which gets its number by itself."""
-    columns = record.summary() | {"objects": json.dumps(record.objects)}
+    columns = record.summary() | {"objects": json.dumps(record.objects), "message": encodable(record.message)}
     del columns["id"]
     return columns
 

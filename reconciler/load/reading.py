@@ -52,7 +52,7 @@ def read(
     sealed: dict[str, Sealed] = {}
     for name in sorted(files):
         content = files[name]
-        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(f"{name}\0{len(content)}\0".encode(errors="surrogateescape"))
         digest.update(content)
         if len(content) > MAX_BYTES:
             found.error(

@@ -10,3 +10,8 @@ from typing import Final
 
 KIB: Final = 2**10
 MIB: Final = 2**20
+
+# Outputs
+
+LONGEST_LINE: Final = 256 * KIB
+"""Characters of a line for people. The longest of our own is a pre-shared key of 65,535 bytes in base64."""

@@ -8,6 +8,7 @@ import structlog
 
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.record import Result, RunRecord
+from reconciler.report.encoding import json_text
 
 _LEVEL = {
     Result.IN_SYNC: "info",
@@ -44,7 +45,7 @@ class EventLog:
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                structlog.processors.JSONRenderer(json_text),
             ],
             wrapper_class=structlog.BoundLogger,
         )

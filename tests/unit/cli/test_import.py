@@ -109,3 +109,14 @@ def test_a_file_that_is_not_swanctl_conf_is_no_traceback(
     (tree.parent / "conf.d" / "x.conf").write_bytes(b"connections {\n a = \xff\n")
     assert run(tree) == ExitCode.INCOMPLETE
     assert "x.conf:1:1: error: the section is not closed" in capsys.readouterr().err
+
+
+def test_what_no_reader_of_the_document_would_see_is_refused(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tree.parent / "conf.d" / "x.conf"
+    path.write_text(path.read_text().replace("net-net {", "net\u202e-net {"))
+    assert run(tree, "--out", "-") == ExitCode.INCOMPLETE
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "'net\\u202e-net' holds characters that are not visible" in said.err
