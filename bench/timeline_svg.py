@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from reconciler.report.encoding import xml
 
 WIDTH, MARGIN, LABELS = 960, 16, 132
 ROW, LANE, TICK = 17, 40, 24
@@ -79,7 +80,7 @@ def drawing(panels: Sequence[Panel], edge: float) -> str:
     return "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-            f"<title>{escape(_words(panels))}</title>",
+            f"<title>{xml(_words(panels))}</title>",
             f"<style>{STYLE}</style>",
             f'<rect class="b" width="{WIDTH}" height="{height}"/>',
             *body,
@@ -100,17 +101,17 @@ def _panel(panel: Panel, edge: float, span: float, scale: float, top: int) -> tu
     def x(time: float) -> float:
         return round(LABELS + (time - start) * scale, 1)
 
-    lines = [f'<text class="t" x="{MARGIN}" y="{top + 14}">{escape(panel.title)}</text>']
+    lines = [f'<text class="t" x="{MARGIN}" y="{top + 14}">{xml(panel.title)}</text>']
     rows = list(_rows(panel.moments, x))
     lanes = top + 24 + ROW * (1 + max(row for _, row, _, _ in rows))
     bottom = lanes + LANE * len(panel.ways)
     for moment, row, left, anchor in rows:
         at, y = x(moment.time), top + 24 + ROW * row
         lines.append(f'<path class="m" d="M{at} {y + 4}V{bottom}"/>')
-        lines.append(f'<text x="{left}" y="{y + 12}" text-anchor="{anchor}">{escape(moment.text)}</text>')
+        lines.append(f'<text x="{left}" y="{y + 12}" text-anchor="{anchor}">{xml(moment.text)}</text>')
     for number, way in enumerate(panel.ways):
         middle = lanes + LANE * number + LANE // 2
-        lines.append(f'<text class="s" x="{MARGIN}" y="{middle + 4}">{escape(way)}</text>')
+        lines.append(f'<text class="s" x="{MARGIN}" y="{middle + 4}">{xml(way)}</text>')
         shown = [p for p in panel.packets if p.way == number and start <= p.time <= start + span]
         lines += _lane(shown, x, middle)
     lines += _axis(edge, span, scale, bottom)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from reconciler.cli import options
 from reconciler.model.errors import ExitCode
+from reconciler.model.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -196,9 +197,10 @@ def _progress(arguments: argparse.Namespace) -> Progress:
 def progress_to(stream: TextIO, *, colour: bool) -> Progress:
     """What takes a while, line by line: dim on a terminal, plain elsewhere."""
     from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     console = Console(file=stream, highlight=False, no_color=not colour, soft_wrap=True)
-    return lambda line: console.print(line, style="dim", markup=False)
+    return lambda line: console.print(Text(visible(line), style="dim"))
 
 
 def _report_lines(report: Report) -> Iterator[Line]:

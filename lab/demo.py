@@ -26,7 +26,8 @@ from lab.topology import Flow, flows_of
 from lab.traffic import Stream
 from lab.verify import Report, cleartext_check, lost_in_flight, verify
 from reconciler.cli.main import main as tunnelwright
-from reconciler.cli.output import Output
+from reconciler.cli.output import Output, explain
+from reconciler.cli.streams import program
 from reconciler.cli.workspace import load
 from reconciler.load.git import writable
 from reconciler.model.errors import ExitCode, TunnelwrightError
@@ -245,7 +246,6 @@ class Demo:
 
     def _tunnelwright(self, *words: str) -> None:
         self._say(f"$ tunnelwright {' '.join(words)}", "bold cyan")
-        sys.stdout.flush()
         code = tunnelwright(words)
         if code != ExitCode.OK:
             raise DemoFailed(f"tunnelwright {words[0]} ended with {code}")
@@ -292,9 +292,9 @@ def main() -> int:
     try:
         return Demo(Output(arguments), keep=arguments.keep).run()
     except TunnelwrightError as error:
-        sys.stderr.write(f"error: {error.message}\n{f'hint: {error.hint}' if error.hint else ''}\n")
+        explain(error)
         return error.exit_code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

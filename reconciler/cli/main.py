@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import argparse
 import gc
-import io
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from typing import NoReturn
 
 from reconciler.cli import commands
+from reconciler.cli.output import document, explain, say, show_log
+from reconciler.cli.streams import program
 from reconciler.model.errors import ExitCode, TunnelwrightError
-from reconciler.model.unit import foreign
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,7 +24,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the usage and what is wrong."""
         self.print_usage(sys.stderr)
-        self.exit(ExitCode.ERROR, f"error: {message}\n")
+        say(f"error: {message}")
+        self.exit(ExitCode.ERROR)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -55,33 +55,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.version:
         from importlib.metadata import version  # noqa: PLC0415
 
-        sys.stdout.write(f"tunnelwright {version('tunnelwright')}\n")
+        document(f"tunnelwright {version('tunnelwright')}\n")
         return ExitCode.OK
     if arguments.command is None:
         parser.print_help()
         return ExitCode.ERROR
+    show_log()
     try:
         return int(arguments.run(arguments))
     except TunnelwrightError as error:
-        failure = error
+        explain(error)
+        return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        say("interrupted")
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except Exception as error:  # noqa: BLE001 - told with its keys redacted, which the interpreter does not do
-        failure = foreign("command", str(arguments.command), error)
-    _explain(failure)
-    return failure.exit_code
+    except Exception as error:  # noqa: BLE001 - the command is a unit of work like any other
+        from reconciler.model.unit import foreign  # noqa: PLC0415
 
-
-def _explain(error: TunnelwrightError) -> None:
-    where = " ".join(part for part in (error.router, error.operation) if part)
-    sys.stderr.write(f"error: {f'{where}: ' if where else ''}{error.message}\n")
-    if error.hint:
-        sys.stderr.write(f"hint: {error.hint}\n")
+        explain(foreign("command", arguments.command, error))
+        return ExitCode.ERROR
 
 
 def entry() -> None:
@@ -89,7 +81,4 @@ def entry() -> None:
     # One command lives for seconds and keeps nearly all that it makes; looking through tens of thousands
     # of documents for cycles again and again costs more than half of its time.
     gc.disable()
-    # A terminal or a pipe that has no UTF-8 shows `\u2713` in place of a tick; no run ends for it.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(main())
+    program(main)

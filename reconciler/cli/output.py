@@ -1,14 +1,22 @@
-"""Where results go: styled lines to a person, JSON lines to a program; progress to standard error."""
+"""Where results go: styled lines to a person, JSON lines to a program; progress to standard error.
+
+Nothing else writes to the standard streams, so that nothing is written that no encoder has seen.
+"""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from reconciler.report.line import Line
+from reconciler.model.visible import visible
+from reconciler.report.line import Line, joined
+
+if TYPE_CHECKING:
+    from reconciler.model.errors import TunnelwrightError
 
 
 class Output:
@@ -30,14 +38,15 @@ class Output:
             return
         target = stream or sys.stdout
         if not (self.colour and target.isatty()):
-            target.writelines(f"{line.text}\n" for line in lines)
-            return
-        from rich.console import Console  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+            target.write(joined(lines))
+        else:
+            from rich.console import Console  # noqa: PLC0415
+            from rich.text import Text  # noqa: PLC0415
 
-        console = Console(file=target, highlight=False, soft_wrap=True)
-        for line in lines:
-            console.print(Text(line.text, style=line.style))
+            console = Console(file=target, highlight=False, soft_wrap=True)
+            for line in lines:
+                console.print(Text(line.text, style=line.style))
+        target.flush()
 
     def objects(self, objects: Iterable[dict[str, Any]]) -> None:
         """Write objects for a program."""
@@ -45,6 +54,49 @@ class Output:
             return
         from reconciler.report.json_lines import dump  # noqa: PLC0415
 
-        for text in dump(objects):
-            sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
+        document("".join(f"{text}\n" for text in dump(objects)))
+
+
+def document(text: str) -> None:
+    """Write a whole text to standard output; its writer has encoded what is foreign in it."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """One line to standard error."""
+    sys.stderr.write(f"{visible(text)}\n")
+    sys.stderr.flush()
+
+
+def ask(question: str) -> str:
+    """The line that answers a question; empty when standard input is no terminal."""
+    if not sys.stdin.isatty():
+        return ""
+    sys.stderr.write(visible(question))
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def explain(error: TunnelwrightError) -> None:
+    """What went wrong, and what to do about it."""
+    where = " ".join(part for part in (error.router, error.operation) if part)
+    say(f"error: {f'{where}: ' if where else ''}{error.message}")
+    if error.hint:
+        say(f"hint: {error.hint}")
+
+
+class _Said(logging.Formatter):
+    """What a library or an unforeseen error has to log: line by line, each of them visible."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The level before the first line, a blank before all others."""
+        first, *rest = super().format(record).splitlines() or [""]
+        lines = [f"{record.levelname.lower()}: {first}", *(f"  {line}" for line in rest)]
+        return "\n".join(map(visible, lines))
+
+
+def show_log() -> None:
+    """Let warnings that no handler takes go to standard error."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Said())

@@ -15,6 +15,7 @@ from reconciler.load.bounded import read_bounded
 from reconciler.model.bounds import SAVED_PLAN_BYTES
 from reconciler.model.errors import PlanStale, TunnelwrightError
 from reconciler.model.plan import Plan
+from reconciler.report.encoding import json_text
 from reconciler.report.json_lines import plan_digest, plan_objects
 
 FORMAT = "tunnelwright-plan/1"
@@ -57,7 +58,7 @@ def write(path: Path, saved: SavedPlan, plan: Plan) -> None:
         "plan": list(plan_objects(plan)),
     }
     try:
-        path.write_text(json.dumps(body, indent=2) + "\n")
+        path.write_text(json_text(body, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error
 

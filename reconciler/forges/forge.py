@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.visible import visible
 
 
 class Kind(StrEnum):
@@ -63,5 +64,5 @@ class ForgeError(TunnelwrightError):
 
 def shortened(text: str, limit: int) -> str:
     """One line of at most `limit` characters."""
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

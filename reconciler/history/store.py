@@ -39,6 +39,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Acceptance, Result, RunRecord
+from reconciler.model.visible import encodable
 
 Answer = TypeVar("Answer")
 Words = ParamSpec("Words")
@@ -296,7 +297,7 @@ class History:
     @_writes
     def mark_bad(self, connection: Connection, digest: str, commit: str, reason: str) -> None:
         """The desired state with this digest did not prove good; a commit that changes it has another."""
-        values = upsert(_bad).values(digest=digest, commit=commit, reason=reason)
+        values = upsert(_bad).values(digest=digest, commit=commit, reason=encodable(reason))
         connection.execute(values.on_conflict_do_nothing())
 
     @_writes
@@ -392,7 +393,7 @@ def _same(last: RunRecord, record: RunRecord) -> bool:
 
 def _values(record: RunRecord) -> dict[str, Any]:
     """The columns of a new row, which gets its number by itself."""
-    columns = record.summary() | {"objects": json.dumps(record.objects)}
+    columns = record.summary() | {"objects": json.dumps(record.objects), "message": encodable(record.message)}
     del columns["id"]
     return columns
 

@@ -13,6 +13,7 @@ from reconciler.importing.connection import Draft
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Fabric, IdType, IkeId, Router
 from reconciler.model.router_config import PREFIX
+from reconciler.model.visible import visible
 from schemas.addresses import parse_cidr
 from schemas.base import API_VERSION
 from schemas.tunnel import ADOPTS
@@ -49,7 +50,16 @@ def render(
             f"{item.local_address} is in no public network that the router {router.name!r} is attached to",
             hint="describe it as a PublicNetwork, and attach the router to it in its document",
         )
-    if missing or vip is None:
+    said = (item.connection, item.local_id.value, item.peer_id.value)
+    hidden = [words for words in said if visible(words) != words]
+    for words in hidden:
+        found.error(
+            "import-refused",
+            item.location,
+            f"{words!r} holds characters that are not visible, or a command to CI runners",
+            hint="give the connection, and its IDs, names that a reader of the document can see",
+        )
+    if missing or vip is None or hidden:
         return None
     ours = item.connection.startswith(PREFIX)
     metadata = {"name": name} | ({} if ours else {"annotations": {ADOPTS: item.connection}})
@@ -88,7 +98,10 @@ def render(
         },
     }
     text = io.StringIO()
-    YAML().dump(body, text)
+    writer = YAML()
+    # A long ID stays on its line.
+    writer.width = 2**16
+    writer.dump(body, text)
     return text.getvalue()
 
 

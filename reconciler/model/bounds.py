@@ -258,3 +258,8 @@ SET_ASIDE: Final = 3
 """Damaged histories that are kept for a person to look at."""
 HISTORY_SECONDS: Final = 5.0
 """Seconds to wait for whoever has locked the history."""
+
+# Outputs
+
+LONGEST_LINE: Final = 256 * KIB
+"""Characters of a line for people. The longest of our own is a pre-shared key of 65,535 bytes in base64."""

@@ -19,6 +19,7 @@ from reconciler.model.record import RunRecord
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
 from reconciler.policy import Judgement, Refusal
+from reconciler.report.encoding import json_text
 
 FORMAT = "1.0"
 
@@ -205,7 +206,7 @@ def sa_object(sa: IkeSa) -> dict[str, Any]:
 
 def dump(objects: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Each object as one line of JSON."""
-    return (json.dumps(item, separators=(",", ":")) for item in objects)
+    return map(json_text, objects)
 
 
 def run_object(record: RunRecord) -> dict[str, Any]:

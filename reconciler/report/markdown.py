@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.listing import listed
 from reconciler.model.plan import Disruption, Plan, Resource
+from reconciler.model.visible import visible
 from reconciler.policy import Judgement
+from reconciler.report.encoding import code, prose
 from reconciler.report.plan_text import EXPOSED, MOST_EXPOSED, disruption_summary, summary, value_text
 
 MARK = "<!-- tunnelwright:preview -->"
@@ -44,12 +45,12 @@ def comment(
     elif plan is None:
         parts.append(f"**Not valid**: {sum(item.stands_for for item in found)} findings.")
     elif plan.empty:
-        parts.append(f"**{text(unchanged)}**")
+        parts.append(f"**{prose(unchanged)}**")
     else:
         parts += [f"**{summary(plan)}** {disruption_summary(plan)}", "", *_table(plan), *_exposed(plan)]
     parts += ["", *_left_out(plan)] if plan is not None else []
     parts += ["", *_limits(judgement)] if judgement.refusals or judgement.deferrals else []
-    parts += [f"- {text(note)}" for note in notes]
+    parts += [f"- {prose(note)}" for note in notes]
     tail = [*_findings(found), *(_details(plan) if plan is not None else ())]
     return _cut("\n".join(parts), tail)
 
@@ -91,15 +92,15 @@ def _table(plan: Plan) -> Iterator[str]:
     for disruption, change in sorted(found, key=lambda item: (-item[0].rank, str(item[1].resource))):
         what = f"{change.resource.kind} {code(change.resource.name)}"
         where = code(change.resource.router)
-        cells = (code(change.action.symbol), what, where, _SIGNS[disruption], text(change.reason))
+        cells = (code(change.action.symbol), what, where, _SIGNS[disruption], prose(change.reason))
         yield f"| {' | '.join(cells)} |"
 
 
 def _limits(judgement: Judgement) -> Iterator[str]:
     for refusal in judgement.refusals:
-        yield f"- ✗ **refused as unsafe**: {_names(refusal.resources)}: {text(refusal.reason)}"
+        yield f"- ✗ **refused as unsafe**: {_names(refusal.resources)}: {prose(refusal.reason)}"
     for deferral in judgement.deferrals:
-        yield f"- … **waits**: {_names(deferral.resources)}: {text(deferral.reason)}"
+        yield f"- … **waits**: {_names(deferral.resources)}: {prose(deferral.reason)}"
 
 
 def _names(resources: Iterable[Resource]) -> str:
@@ -108,9 +109,9 @@ def _names(resources: Iterable[Resource]) -> str:
 
 def _left_out(plan: Plan) -> Iterator[str]:
     for router, absence in sorted(plan.unreachable.items()):
-        yield f"- ! {code(router)}: not planned, {text(str(absence))}"
+        yield f"- ! {code(router)}: not planned, {prose(str(absence))}"
     for tunnel, reason in sorted(plan.withheld.items()):
-        yield f"- ! {code(tunnel)}: withheld, {text(reason)}"
+        yield f"- ! {code(tunnel)}: withheld, {prose(reason)}"
 
 
 def _exposed(plan: Plan) -> Iterator[str]:
@@ -127,8 +128,8 @@ def _findings(found: list[Diagnostic]) -> Iterator[str]:
     if found:
         yield ""
     for item in found:
-        hint = f" ({text(item.hint)})" if item.hint else ""
-        yield f"- {item.severity} at {code(str(item.location))}: {text(item.message)}{hint}"
+        hint = f" ({prose(item.hint)})" if item.hint else ""
+        yield f"- {item.severity} at {code(str(item.location))}: {prose(item.message)}{hint}"
 
 
 def _details(plan: Plan) -> Iterator[str]:
@@ -136,31 +137,13 @@ def _details(plan: Plan) -> Iterator[str]:
         return
     yield from ("", "<details>", "<summary>Fields and steps</summary>", "", "```diff")
     for change in plan.changes:
-        yield _fenced(f"# {change.resource}: {change.reason}")
+        yield visible(f"# {change.resource}: {change.reason}")
         for field in change.changes:
             if field.before is not None:
-                yield _fenced(f"- {field.path}: {value_text(field.before)}")
+                yield visible(f"- {field.path}: {value_text(field.before)}")
             if field.after is not None:
-                yield _fenced(f"+ {field.path}: {value_text(field.after)}")
+                yield visible(f"+ {field.path}: {value_text(field.after)}")
     yield from ("```", "", "```text")
     for number, step in enumerate(plan.steps, start=1):
-        yield _fenced(f"{number:>3}. [{step.router}] {step.summary}: {step.disruption}")
+        yield visible(f"{number:>3}. [{step.router}] {step.summary}: {step.disruption}")
     yield from ("```", "", "</details>")
-
-
-def code(words: str) -> str:
-    """Words as they are, in a fence that they cannot leave."""
-    plain = words.replace("\n", " ").replace("|", "\\|")
-    fence = "`" * (max((len(run) for run in re.findall("`+", plain)), default=0) + 1)
-    return f"{fence} {plain} {fence}" if "`" in plain else f"`{plain}`"
-
-
-def text(words: str) -> str:
-    """Words that are read as words: no markup, no mention, no second cell."""
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", words.replace("\n", " "))
-    return escaped.replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
-
-
-def _fenced(line: str) -> str:
-    """A line that cannot end the fence around it."""
-    return line.replace("\n", " ").replace("```", "`\u200b``")

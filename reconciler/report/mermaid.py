@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from reconciler.model.fabric import Fabric, Tunnel, Vip
+from reconciler.report.encoding import mermaid_label
 from reconciler.validate.vips import system_vip_name
 
-_ENTITIES = str.maketrans({c: f"#{ord(c)};" for c in '"#&<>`\\|\n\r'})
 _SHOWN_CIDRS = 4
 
 
@@ -88,5 +88,5 @@ def _id(kind: str, name: str) -> str:
 
 
 def _label(*lines: str) -> str:
-    """Text in quotes, with Mermaid's entity codes for whatever has a meaning there."""
-    return '"' + "<br>".join(line.translate(_ENTITIES) for line in lines) + '"'
+    """Lines of text in quotes."""
+    return f'"{"<br>".join(map(mermaid_label, lines))}"'

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from hashlib import sha256
-from urllib.parse import quote
 from xml.etree import ElementTree
 
 from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.visible import encodable, visible
+from reconciler.report.encoding import json_text, sarif_message, uri
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -34,7 +34,7 @@ def sarif(found: Iterable[Diagnostic], version: str) -> str:
             }
         ],
     }
-    return json.dumps(log, indent=2) + "\n"
+    return json_text(log, indent=2) + "\n"
 
 
 def _result(item: Diagnostic, rule: int) -> dict[str, object]:
@@ -44,11 +44,11 @@ def _result(item: Diagnostic, rule: int) -> dict[str, object]:
         "ruleId": item.code,
         "ruleIndex": rule,
         "level": item.severity.value,
-        "message": {"text": ". ".join(part for part in parts if part)},
+        "message": {"text": sarif_message(". ".join(part for part in parts if part))},
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": quote(item.location.file)},
+                    "artifactLocation": {"uri": uri(item.location.file)},
                     # Code scanning wants a line even of what is wrong with a file as a whole.
                     "region": {
                         "startLine": max(item.location.line, 1),
@@ -57,7 +57,7 @@ def _result(item: Diagnostic, rule: int) -> dict[str, object]:
                 }
             }
         ],
-        "partialFingerprints": {"tunnelwright/v1": sha256(identity.encode()).hexdigest()},
+        "partialFingerprints": {"tunnelwright/v1": sha256(encodable(identity).encode()).hexdigest()},
     }
 
 
@@ -68,20 +68,25 @@ def junit(found: Iterable[Diagnostic], files: Iterable[str]) -> str:
     suite = ElementTree.Element("testsuite", name="tunnelwright", tests=str(len(names)))
     failed = 0
     for name in names:
-        case = ElementTree.SubElement(suite, "testcase", classname="desired_state", name=name, file=name)
+        shown = visible(name)
+        case = ElementTree.SubElement(suite, "testcase", classname="desired_state", name=shown, file=shown)
         mine = [item for item in items if item.location.file == name]
         errors = [item for item in mine if item.severity is Severity.ERROR]
         failed += bool(errors)
         if errors:
-            failure = ElementTree.SubElement(case, "failure", message=errors[0].message, type=errors[0].code)
+            failure = ElementTree.SubElement(
+                case, "failure", message=visible(errors[0].message), type=errors[0].code
+            )
             failure.text = "\n".join(_line(item) for item in errors)
         warnings = [item for item in mine if item.severity is Severity.WARNING]
         if warnings:
             ElementTree.SubElement(case, "system-out").text = "\n".join(_line(item) for item in warnings)
     suite.set("failures", str(failed))
     ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    # In ASCII it is what its declaration says, whatever encoding it is written in.
+    text: bytes = ElementTree.tostring(suite, encoding="us-ascii", xml_declaration=True)
+    return text.decode("ascii") + "\n"
 
 
 def _line(item: Diagnostic) -> str:
-    return f"{item.location}: {item.severity}: {item.message} ({item.code})"
+    return visible(f"{item.location}: {item.severity}: {item.message} ({item.code})")

@@ -220,6 +220,14 @@ class _Each:
 
 
 def default_folder() -> Path:
-    """`$XDG_CONFIG_HOME/tunnelwright/secrets`."""
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "tunnelwright" / "secrets"
+    """`$XDG_CONFIG_HOME/tunnelwright/secrets`.
+
+    Raises SecretUnavailable for a user who has no home.
+    """
+    try:
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    except RuntimeError as error:
+        raise SecretUnavailable(
+            "there is no home to keep keys in", hint="--secrets names a folder"
+        ) from error
+    return base / "tunnelwright" / "secrets"

@@ -16,6 +16,7 @@ from reconciler.model.outcome import Outcome, Status
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import redacted
 from reconciler.model.unit import foreign
+from reconciler.report.encoding import json_text
 
 _LEVEL = {
     Result.IN_SYNC: "info",
@@ -54,8 +55,7 @@ class EventLog:
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-                # ASCII: no locale, and nothing that is no text, can stand against it.
-                structlog.processors.JSONRenderer(ensure_ascii=True),
+                structlog.processors.JSONRenderer(json_text),
             ],
             wrapper_class=structlog.BoundLogger,
         )

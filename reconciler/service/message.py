@@ -10,6 +10,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import RunRecord
 from reconciler.model.secret import Secret
+from reconciler.report.encoding import chat
 from reconciler.service.messenger import Message, hand_over
 from reconciler.service.news import Event, News
 
@@ -38,7 +39,7 @@ def title(news: Sequence[News]) -> str:
 
 def body(news: Sequence[News], record: RunRecord) -> str:
     """One line for each thing, then the run."""
-    lines = [f"- {item.event.value}: {item.text}" for item in news[:_MOST]]
+    lines = [chat(f"- {item.event.value}: {item.text}") for item in news[:_MOST]]
     if len(news) > _MOST:
         lines.append(f"- and {len(news) - _MOST} more")
     return "\n".join([*lines, f"run {record.id} of {record.finished:%Y-%m-%d %H:%M:%SZ}: {record.result}"])

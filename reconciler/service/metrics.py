@@ -24,6 +24,7 @@ from reconciler.model.plan import Disruption
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import ChildSa
 from reconciler.model.unit import unforeseen
+from reconciler.model.visible import visible
 from reconciler.service.seen import Seen
 
 _SA = ("router", "tunnel", "child")
@@ -252,5 +253,5 @@ def _family(family: Family, samples: Iterable[tuple[tuple[str, ...], float]]) ->
     )
     metric = make(f"tunnelwright_{family.name}", family.help, labels=family.labels)
     for labels, value in samples:
-        metric.add_metric(labels, value)
+        metric.add_metric([*map(visible, labels)], value)
     return metric

@@ -13,6 +13,8 @@ from reconciler.model.errors import ExitCode
 if TYPE_CHECKING:
     from reconciler.cli.saved_plan import SavedPlan
 
+_QUESTION = "Apply this plan? Only `yes` is taken: "
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
@@ -47,7 +49,7 @@ def perform(
     reconnect: frozenset[str] = frozenset(),
 ) -> int:
     """Lock, plan, ask, apply, look again; the exit code. `reconnect` names tunnels to take down and up."""
-    from reconciler.cli.output import Output  # noqa: PLC0415
+    from reconciler.cli.output import Output, ask  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.locking import locked  # noqa: PLC0415
     from reconciler.model.errors import Locked, TunnelwrightError  # noqa: PLC0415
@@ -96,7 +98,7 @@ def perform(
             before = narrowed(before, judgement.allows)
             if before.plan.empty:
                 return ExitCode.DEFERRED
-        if saved is None and not arguments.auto_approve and not _approved():
+        if saved is None and not arguments.auto_approve and ask(_QUESTION) != "yes":
             raise TunnelwrightError(
                 "not applied: nobody said yes", hint="--auto-approve applies without asking"
             )
@@ -121,11 +123,3 @@ def perform(
         output.lines([judgement_text.still_waiting(judgement)])
         return ExitCode.DEFERRED
     return ExitCode.OK
-
-
-def _approved() -> bool:
-    if not sys.stdin.isatty():
-        return False
-    sys.stderr.write("Apply this plan? Only `yes` is taken: ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip() == "yes"

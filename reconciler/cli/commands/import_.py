@@ -296,10 +296,11 @@ def _check_together(
 
 
 def _write(texts: Mapping[Path, str], *, to_files: bool) -> None:
+    from reconciler.cli.output import document  # noqa: PLC0415
     from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
 
     if not to_files:
-        sys.stdout.write("---\n".join(texts.values()))
+        document("---\n".join(texts.values()))
         return
     for file, text in texts.items():
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import stat
-import sys
 from pathlib import Path
 
 from reconciler.cli import options
@@ -13,7 +12,7 @@ from reconciler.report.sheets import FORMATS, TABLE
 
 _WARNING = (
     "warning: the sheet holds the pre-shared key in the clear; "
-    "hand it over in a way that only its reader can see\n"
+    "hand it over in a way that only its reader can see"
 )
 
 
@@ -34,8 +33,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the sheet, or write it. Asks no router."""
-    from reconciler.cli.output import Output  # noqa: PLC0415
+    from reconciler.cli.output import Output, document, say  # noqa: PLC0415
     from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.report.line import joined  # noqa: PLC0415
     from reconciler.report.sheets.mirror import mirrored, remarks  # noqa: PLC0415
     from reconciler.report.sheets.render import render  # noqa: PLC0415
     from reconciler.report.sheets.table import sheet_object, table_lines  # noqa: PLC0415
@@ -49,18 +49,18 @@ def run(arguments: argparse.Namespace) -> int:
     lines = []
     if arguments.format == TABLE:
         lines = list(table_lines(end, said, key))
-        text = "".join(f"{line.text}\n" for line in lines).encode()
+        text = joined(lines).encode()
     else:
         text = render(end, arguments.format, said, key).reveal()
     if key is not None:
-        sys.stderr.write(_WARNING)
+        say(_WARNING)
     if arguments.out:
         write_private(arguments.out, text)
-        sys.stderr.write(f"wrote {arguments.out}\n")
+        say(f"wrote {arguments.out}")
     elif lines:
         output.lines(lines)
     elif not output.json:
-        sys.stdout.write(text.decode())
+        document(text.decode())
     # What is in a file is not repeated: the file is what only its reader can see.
     shown = {} if arguments.out else {"text": text.decode()}
     output.objects([{**sheet_object(end, said), "format": arguments.format, **shown}])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,6 +160,7 @@ def _report(
     from reconciler.report import json_lines, markdown, scanning  # noqa: PLC0415
     from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
     from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
+    from reconciler.report.line import Line, joined  # noqa: PLC0415
     from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
 
     base, head = (before.revision or "")[:12], (after.revision or "")[:12]
@@ -186,13 +186,14 @@ def _report(
     lines = list(diagnostic_lines(found))
     if step is not None:
         lines += [*plan_lines(step.plan, unchanged), *judgement_lines(judgement)]
-    return "".join(f"{text}\n" for text in (*(line.text for line in lines), *(f"note: {n}" for n in notes)))
+    return joined((*lines, *(Line(f"note: {note}") for note in notes)))
 
 
 def _write(arguments: argparse.Namespace, text: str) -> None:
+    from reconciler.cli.output import document  # noqa: PLC0415
 
     if arguments.out is None:
-        sys.stdout.write(text)
+        document(text)
         return
     try:
         arguments.out.write_text(text, encoding="utf-8")

@@ -143,7 +143,9 @@ def _exit_code(record: RunRecord) -> ExitCode:
 
 
 def _warn(text: str) -> None:
-    sys.stderr.write(f"warning: {text}\n")
+    from reconciler.cli.output import say  # noqa: PLC0415
+
+    say(f"warning: {text}")
 
 
 def _tell_progress(text: str) -> None:

@@ -13,9 +13,10 @@ from reconciler.facets.files import environment
 from reconciler.facets.secrets import owners
 from reconciler.model.fabric import Tunnel
 from reconciler.model.secret import Secret
+from reconciler.model.visible import visible
 from reconciler.report.sheets import SWANCTL
 from reconciler.report.sheets.dialects import DIALECTS, PLACEHOLDER
-from reconciler.report.sheets.words import words
+from reconciler.report.sheets.words import check_showable, words
 from schemas.algorithms import is_aead
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def render(end: Tunnel, form: str, remarks: Iterable[str] = (), key: Secret | No
     Without a key there is a placeholder in its place and the text is no secret. Raises Inexpressible.
     """
     if form == SWANCTL:
+        check_showable(end)
         text = _template("swanctl.j2").render(
             end=end,
             head=_head("#", _SWANCTL_TITLE, end, remarks),
@@ -68,7 +70,7 @@ def _head(comment: str, title: str, end: Tunnel, remarks: Iterable[str]) -> str:
         *(f"  {local} here, {remote} there" for local, remote in guarded_pairs(end)),
         *remarks,
     )
-    return "\n".join(f"{comment} {line}" for line in lines)
+    return "\n".join(visible(f"{comment} {line}") for line in lines)
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.facets.connections import guarded_pairs
 from reconciler.model.fabric import IdType, IkeId, Tunnel
 from reconciler.model.secret import Secret
+from reconciler.model.visible import visible
 from reconciler.report.line import Line
 from reconciler.report.sheets.dialects import PLACEHOLDER
 from schemas.algorithms import esp_proposal, ike_proposal, is_aead
@@ -105,7 +106,7 @@ def _id(identity: IkeId) -> str:
 def _readable(key: bytes) -> str:
     """The key itself where it can be copied from a line; a line end or a space at its edge could not."""
     text = key.decode(errors="replace")
-    plain = text.isprintable() and "\ufffd" not in text and text == text.strip()
+    plain = visible(text) == text == text.strip() and "\ufffd" not in text
     return text if plain else "(not to be written in one line: take the base64)"
 
 

@@ -11,6 +11,7 @@ from reconciler.facets.connections import guarded_pairs
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import IdType, IkeId, IkePolicy, Tunnel
 from reconciler.model.secret import Secret
+from reconciler.model.visible import visible
 from reconciler.report.sheets.dialects import Dialect, Range
 from schemas.algorithms import is_aead
 
@@ -18,6 +19,7 @@ from schemas.algorithms import is_aead
 # how they escape quotes, backslashes and `$` differs from release to release.
 _ID = re.compile(r"[A-Za-z0-9._@+:/=,-]+")
 _ID_CHARACTERS = "letters, digits and . _ @ + : / = , -"
+_TABLE = "change the tunnel, or hand over `--format table`"
 
 
 class Inexpressible(TunnelwrightError):
@@ -66,7 +68,7 @@ def words(end: Tunnel, dialect: Dialect, key: Secret | None) -> Words:
     if lacking or said is None:
         raise Inexpressible(
             f"{dialect.title} cannot express this tunnel: {'; '.join(lacking)}",
-            hint="change the tunnel, or hand over `--format table`",
+            hint=_TABLE,
         )
     dpd = [("DPD delay", ike.dpd_delay, dialect.dpd_delay)] if ike.dpd_enabled else []
     prf = is_aead(ike.encryption)
@@ -92,9 +94,24 @@ def words(end: Tunnel, dialect: Dialect, key: Secret | None) -> Words:
     )
 
 
+def check_showable(end: Tunnel) -> None:
+    """Raises Inexpressible for an ID that swanctl.conf could hold and no output can show as it is, and for a
+    name that is not one word."""
+    hidden = [f"the name {end.name!r} is not one word"] if _ID.fullmatch(end.name) is None else []
+    hidden += [
+        f"the ID {identity.value!r} holds characters that are not visible, or a command to CI runners"
+        for identity in (end.local_id, end.peer_id)
+        if visible(identity.value) != identity.value
+    ]
+    if hidden:
+        raise Inexpressible("; ".join(hidden), hint=_TABLE)
+
+
 def _lacking(end: Tunnel, dialect: Dialect) -> Iterator[str]:
     """What the tunnel needs and the vendor does not have."""
     ike, esp = end.ike, end.esp
+    if _ID.fullmatch(end.name) is None:
+        yield f"the name {end.name!r} is not one word"
     if ike.encryption not in dialect.ike_encryption:
         yield f"no {ike.encryption} for IKE"
     if is_aead(ike.encryption):

@@ -177,3 +177,14 @@ def test_what_can_never_work_is_not_imported(
     assert run(tree) == ExitCode.INCOMPLETE, "that connection alone is refused"
     assert said in capsys.readouterr().err
     assert not (tree / "imported").exists()
+
+
+def test_what_no_reader_of_the_document_would_see_is_refused(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tree.parent / "conf.d" / "x.conf"
+    path.write_text(path.read_text().replace("net-net {", "net\u202e-net {"))
+    assert run(tree, "--out", "-") == ExitCode.INCOMPLETE
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "'net\\u202e-net' holds characters that are not visible" in said.err

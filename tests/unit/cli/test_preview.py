@@ -20,6 +20,7 @@ from reconciler.policy import Deferral, Judgement, Override, Refusal
 from reconciler.report.markdown import LIMIT, MARK, comment
 from tests.documents import SITE, WAN, document
 from tests.repositories import new_repository
+from tests.unit.outputs.parsing import check_markdown
 from tests.unit.service.followed import KEYED
 
 ROOT = Path(__file__).parents[3]
@@ -148,10 +149,8 @@ def test_markdown_of_a_commit_that_is_not_valid(branch: Branch, capsys: pytest.C
     said = capsys.readouterr().out
     assert "**Not valid**" in said
     assert "desired_state/site-a/a-to-c.yaml:16:13" in said
-    assert "@everyone" not in said
-    assert "</details>" not in said
-    assert "<script>" not in said
-    assert "[a](b)" not in said
+    assert "@everyone </details> `x` \\x7c [a](b) <script>' is not an IPv4 CIDR" in said
+    check_markdown(said)
 
 
 def test_markdown_is_cut_where_a_comment_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

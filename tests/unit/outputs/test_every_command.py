@@ -1,0 +1,421 @@
+"""One set of nasty texts through every output of every command, read as those read it for whom it is made.
+
+A command that is new gets its line in BROKEN or in ROUTED; a test fails until it has one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler import establish
+from reconciler.cli import workspace
+from reconciler.cli.commands.preview import FORMATS
+from reconciler.cli.main import build_parser, main
+from reconciler.facets import swanctl_conf
+from reconciler.facets.traces import Trace
+from reconciler.model.errors import CommandRejected, ExitCode, RouterUnreachable, SecretUnavailable
+from reconciler.report.sheets import FORMATS as SHEETS
+from reconciler.routers.protocol import Router
+from reconciler.service.web import Application
+from tests.forges import PROJECT, TOKEN, Answer, Request, listening
+from tests.repositories import new_repository
+from tests.unit.outputs.nasty import ALL, SEEN, TEXTS, WORDS, as_yaml, file_names, write_broken_tree
+from tests.unit.outputs.parsing import (
+    check_json_lines,
+    check_junit,
+    check_lines,
+    check_markdown,
+    check_metrics,
+    check_sarif,
+    check_terminal,
+)
+from tests.unit.service.followed import KEY, Followed, followed
+
+# Apprise imports a module that Python 3.13 has no more, and knows it.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+ENDS = (("paris-tunnel.yaml", "paris", "tokyo"), ("tokyo-tunnel.yaml", "tokyo", "paris"))
+IDS = {"paris": "\"quotes' ; } { include /x \\ #é", "tokyo": "x ## [a](b) `c` |d| ${e} %f%"}
+"""What a document may say, and a configuration must quote."""
+
+
+class Terminal(io.StringIO):
+    """A stream that is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@dataclass(slots=True)
+class Said:
+    """What a command has written."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def both(self) -> str:
+        return self.out + self.err
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs commands in this process, to a pipe or to a terminal."""
+
+    patch: pytest.MonkeyPatch
+
+    def run(self, *words: str, terminal: bool = False) -> Said:
+        kind: type[io.StringIO] = Terminal if terminal else io.StringIO
+        with self.patch.context() as patch:
+            patch.setattr(sys, "stdout", out := kind())
+            patch.setattr(sys, "stderr", err := kind())
+            try:
+                code = main(words)
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return Said(code, out.getvalue(), err.getvalue())
+
+    def check(self, *words: str, seen: bool = True, as_json: bool = True) -> None:
+        """To a pipe, to a terminal and as JSON: each keeps its structure, nothing is unforeseen."""
+        for terminal in (False, True):
+            said = self.run(*words, terminal=terminal)
+            (check_terminal if terminal else check_lines)(said.out)
+            (check_terminal if terminal else check_lines)(said.err)
+            assert "unforeseen" not in said.both, said.err
+            assert not seen or SEEN in said.both, said.both
+        if as_json:
+            said = self.run(*words, "--json")
+            check_lines(said.err)
+            check_json_lines(said.out)
+            assert "unforeseen" not in said.both
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runner:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
+    return Runner(monkeypatch)
+
+
+# Every command that reads documents, before documents that are not valid.
+BROKEN: dict[str, list[str]] = {
+    "allocate": ["allocate", "tree"],
+    "apply": ["apply", "tree"],
+    "diagnose": ["diagnose", "tree"],
+    "graph": ["graph", "tree"],
+    "import": ["import", "tree"],
+    "lab up": ["lab", "up", "tree"],
+    "lab verify": ["lab", "verify", "tree"],
+    "peer-sheet": ["peer-sheet", "x", "tree"],
+    "plan": ["plan", "tree"],
+    "reconnect": ["reconnect", "x", "tree"],
+    "status": ["status", "tree"],
+    "validate": ["validate", "tree"],
+    "verify": ["verify", "tree"],
+}
+# What is given by hand, or answered by somebody else.
+ROUTED = {
+    "history": "test_a_run_and_all_who_hear_of_it",
+    "preview": "test_a_preview_in_every_format",
+    "reconcile": "test_a_run_and_all_who_hear_of_it",
+    "show": "test_a_run_and_all_who_hear_of_it",
+    "secret init": "test_what_is_given_by_hand",
+    "secret set": "test_what_is_given_by_hand",
+    "secret rotate": "test_what_is_given_by_hand",
+    "secret rekey": "test_what_is_given_by_hand",
+    "lab down": "test_what_is_given_by_hand",
+    "lab shell": "test_what_is_given_by_hand",
+}
+
+
+def commands(parser: argparse.ArgumentParser, above: str = "") -> Iterator[str]:
+    below = [item for item in parser._actions if isinstance(item, argparse._SubParsersAction)]
+    if not below:
+        yield above
+    for action in below:
+        for name, inner in action.choices.items():
+            yield from commands(inner, f"{above} {name}".strip())
+
+
+def test_every_command_is_among_them() -> None:
+    assert {*BROKEN, *ROUTED} == set(commands(build_parser()))
+    assert set(ROUTED.values()) <= set(globals())
+
+
+@pytest.mark.parametrize("command", BROKEN)
+def test_documents_that_are_not_valid(command: str, runner: Runner) -> None:
+    write_broken_tree(Path("tree"))
+    runner.check(*BROKEN[command])
+
+
+@pytest.mark.parametrize("tree", ["", "desired_state"])
+def test_a_preview_in_every_format(tree: str, runner: Runner, tmp_path: Path) -> None:
+    """The tree may be the whole repository: then a file's name begins the line."""
+    repository = new_repository(tmp_path / "repository")
+    repository.git.commit(
+        "--allow-empty", "--message", ALL.replace("\0", "").encode(errors="replace").decode()
+    )
+    folder = tmp_path / "repository" / tree
+    write_broken_tree(tmp_path / "made")
+    folder.mkdir(exist_ok=True)
+    for path in (tmp_path / "made").iterdir():
+        path.rename(folder / path.name)
+    repository.git.add("--all")
+    repository.git.commit("--message", "x")
+    words = ["preview", str(folder), "--base", "HEAD~1"]
+    checks: dict[str, Callable[[str], object]] = {
+        "text": check_lines,
+        "markdown": check_markdown,
+        "json": check_json_lines,
+        "sarif": check_sarif,
+        "junit": lambda text: check_junit(text, len(file_names()) + 1),
+    }
+    assert set(checks) == set(FORMATS)
+    for form, check in checks.items():
+        said = runner.run(*words, "--format", form)
+        assert (said.code, said.err) == (ExitCode.INVALID, "")
+        check(said.out)
+        assert runner.run(*words, "--format", form, "--out", "found").code == ExitCode.INVALID
+        assert Path("found").read_bytes() == said.out.encode()
+
+
+@dataclass(slots=True)
+class Stage:
+    """Two sites with a tunnel, whose routers say what nobody expects."""
+
+    runner: Runner
+    site: Followed
+    unplugged: set[str] = field(default_factory=set)
+
+    def connect(self, name: str) -> Router:
+        if name in self.unplugged:
+            raise RouterUnreachable(ALL, router=name, operation="connect", hint=ALL)
+        return self.site.connect(name)
+
+    def words(self, command: str, *words: str) -> list[str]:
+        return [command, str(self.site.tree), "--secrets", "keys", *words]
+
+
+@pytest.fixture
+def stage(runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
+    made = Stage(runner, followed(tmp_path))
+    monkeypatch.setattr(establish, "OVERLAP", 0.0)
+    monkeypatch.setattr(workspace, "connector", lambda *_: made.connect)
+    monkeypatch.setenv("KEY", KEY)
+    for file, here, there in ENDS:
+        tree = made.site.tree / file
+        text = tree.read_text().replace(f"{{name: {here}-{there}}}", as_yaml(_metadata(f"{here}-{there}")))
+        identity = {"type": "name", "local": IDS[here], "peer": IDS[there]}
+        description = as_yaml(WORDS)
+        tree.write_text(f"{text}  description: {description}\n  identity: {json.dumps(identity)}\n")
+    made.site.commit({})
+    assert runner.run(*made.words("apply", "--auto-approve", "--wait", "0.1")).code == ExitCode.OK
+    return made
+
+
+def _metadata(name: str) -> dict[str, object]:
+    texts = {f"x{number}": text for number, text in enumerate(TEXTS)}
+    return {"name": name, "labels": texts, "annotations": {**{text: text for text in TEXTS}, **texts}}
+
+
+def strange(site: Followed) -> None:
+    """What somebody has configured, and what charon and the host call things."""
+    paris = site.routers["paris"]
+    settings = next(iter(paris.vici.connections.values()))
+    for text in (WORDS, *TEXTS):
+        paris.vici.connections[f"tw-{text}"] = {**settings, "local": {"id": f"fqdn:x{text}"}}
+        paris.vici.connections[f"x{text}"] = settings
+    paris.host.files[f"tw-{WORDS}.conf"] = next(iter(paris.host.files.values()))
+    paris.host.told.append(Trace(datetime.now(UTC), ALL))
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "status", "verify", "diagnose", "import"])
+def test_routers_that_say_anything(command: str, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    strange(stage.site)
+    more = {"apply": ["--auto-approve", "--wait", "0.1"], "import": ["--out", "-"]}.get(command, [])
+    seen = command in {"plan", "apply", "import"}
+    stage.runner.check(*stage.words(command, *more), seen=seen)
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise CommandRejected(ALL, router="paris", operation=ALL, hint=ALL)
+
+    for operation in ("write_files", "change_firewall", "ping", "inspect", "remove_files", "lock"):
+        monkeypatch.setattr(stage.site.routers["paris"].host, operation, refuse)
+    stage.runner.check(*stage.words(command, *more), seen=seen)
+    stage.unplugged.add("paris")
+    stage.runner.check(*stage.words(command, *more), seen=command != "verify")
+
+
+def test_a_saved_plan_holds_any_text(stage: Stage) -> None:
+    strange(stage.site)
+    stage.runner.run(*stage.words("plan", "--out", "plan.json"))
+    saved = Path("plan.json").read_bytes().decode("ascii")
+    check_lines(saved)
+    assert json.dumps(WORDS)[1:-1] in json.dumps(json.loads(saved))
+
+
+@pytest.mark.parametrize("form", SHEETS)
+def test_a_sheet_is_what_its_reader_can_load(form: str, stage: Stage) -> None:
+    words = ["peer-sheet", "paris-tokyo", str(stage.site.tree), "--format", form]
+    stage.runner.check(*words, seen=False)
+    said = stage.runner.run(*words)
+    assert said.code == (ExitCode.OK if form in {"table", "swanctl"} else ExitCode.ERROR)
+    if form == "swanctl":
+        root = swanctl_conf.read("sheet", said.out.encode(), lambda _: ())
+        assert set(root.sections) == {"connections", "secrets"}
+        [end] = root.sections["connections"].sections.values()
+        assert end.sections["local"].entries["id"].text == f"fqdn:{IDS['tokyo']}"
+
+
+def test_a_run_and_all_who_hear_of_it(stage: Stage) -> None:
+    """Record, log, metrics, commit status and message of one run; then what the history tells."""
+    heard: list[Request] = []
+
+    def hear(request: Request) -> Answer:
+        heard.append(request)
+        return Answer(200, {})
+
+    with listening(hear, threading.Event()) as host:
+        for name, text in {"token": TOKEN, "url": f"json://{host.removeprefix('http://')}/x"}.items():
+            Path(name).touch(mode=0o600)
+            Path(name).write_text(text)
+        here = Path.cwd()
+        settings = {
+            "repository": str(stage.site.repository.working_dir),
+            "state": f"{here}/state",
+            "metricsFile": f"{here}/metrics.prom",
+            "status": {"forge": "gitea", "url": host, "project": PROJECT, "tokenFile": f"{here}/token"},
+            "notify": [
+                {
+                    "urlFile": f"{here}/url",
+                    "on": ["changed", "incomplete", "drift", "down", "refused", "failed"],
+                }
+            ],
+            "wait": 1,
+        }
+        Path("text.yaml").write_text(json.dumps(settings))
+        Path("json.yaml").write_text(json.dumps({**settings, "logFormat": "json"}))
+        words = ["reconcile", "--once", "--config"]
+        stage.runner.check(*words, "text.yaml", seen=False)
+        strange(stage.site)
+        stage.runner.check(*words, "text.yaml")
+        strange(stage.site)
+        logged = stage.runner.run(*words, "json.yaml")
+        check_lines(logged.out)
+        assert all(json.loads(line)["event"] for line in logged.out.splitlines())
+        stage.unplugged.add("paris")
+        stage.runner.check(*words, "text.yaml")
+        write_broken_tree(stage.site.tree / "broken")
+        stage.site.commit({})
+        stage.runner.check(*words, "text.yaml")
+    stage.runner.check("history", "--config", "text.yaml")
+    for number in range(1, 8):
+        stage.runner.check("show", str(number), "--config", "text.yaml", seen=number == 7)
+    check_metrics(Path("metrics.prom").read_bytes().decode())
+    messages = [request.body["message"] for request in heard if request.path == "/x"]
+    descriptions = [request.body["description"] for request in heard if request.path != "/x"]
+    assert any("\\x1b" in text for text in messages)
+    assert any("\\x1b" in text for text in descriptions)
+    for text in messages:
+        assert all(line.startswith(("- ", "run ")) for line in text.split("\n"))
+        assert not any(mark in text for mark in ("@everyone", "<!channel", "://", "]("))
+    for text in descriptions:
+        check_lines(text)
+        assert "\n" not in text
+
+
+@pytest.mark.parametrize("code", [400, 401, 500, 308])
+def test_a_forge_that_says_anything(code: int, runner: Runner, tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    Path("token").touch(mode=0o600)
+    Path("token").write_text(TOKEN)
+
+    def answer(_: Request) -> Answer:
+        return Answer(code, {"message": ALL}, {"Location": "http://[bad\x1b[31m"})
+
+    with listening(answer, threading.Event()) as host:
+        words = ["--forge", "gitea", "--forge-url", host, "--project", PROJECT, "--comment", "1"]
+        said = runner.run("preview", str(site.tree), "--base", "HEAD", *words, "--token-file", "token")
+    assert said.code == ExitCode.ERROR
+    check_lines(said.both)
+
+
+def test_a_key_store_that_says_anything(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> Any:
+        raise SecretUnavailable(ALL, hint=ALL)
+
+    monkeypatch.setattr("reconciler.secrets.store.SecretStore.keys", refuse)
+    for command in ("plan", "apply", "verify"):
+        stage.runner.check(*stage.words(command))
+
+
+@pytest.mark.parametrize("text", [*TEXTS[:2], TEXTS[3], ALL])
+def test_what_is_given_by_hand(text: str, runner: Runner, tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    tree = str(site.tree)
+    # As the system gives it: bytes, one of them not UTF-8.
+    given = os.fsdecode(text.encode(errors="replace").replace(b"\0", b"") + b"\xff")
+    for words in (
+        ["validate", given],
+        ["validate", tree, "--rev", given],
+        ["validate", f"--{given}"],
+        ["validate", tree, given],
+        [given],
+        ["preview", tree, "--format", given],
+        ["preview", tree, "--base", given],
+        ["preview", tree, "--base", "HEAD", "--out", f"{given}/x/y"],
+        ["plan", tree, "--target", given, "--secrets", given],
+        ["peer-sheet", given, tree],
+        ["peer-sheet", "paris-tokyo", tree, "--out", f"{given}/x/y"],
+        ["import", tree, "--router", given],
+        ["import", tree, "--router", "paris", "--files", given],
+        ["show", given],
+        ["history", "--config", given],
+        ["history", "--forgive", given, "--config", "none.yaml"],
+        ["secret", "init", "--tree", given],
+        ["secret", "set", given, "--random", "--tree", tree, "--secrets", given],
+        ["secret", "rotate", given, "--tree", tree, "--secrets", given],
+        ["secret", "rekey", "--tree", given],
+        ["lab", "down", "--name", given],
+        ["lab", "shell", given, "--name", given],
+        ["lab", "up", tree, "--release", given, "--name", given],
+        ["apply", "--plan", given],
+        ["reconcile", "--config", given],
+    ):
+        for terminal in (False, True):
+            said = runner.run(*words, terminal=terminal)
+            assert said.code not in {ExitCode.OK}, words
+            assert "unforeseen" not in said.err, (words, said.err)
+            (check_terminal if terminal else check_lines)(said.err)
+            (check_terminal if terminal else check_lines)(said.out)
+
+
+def test_settings_that_are_not_valid(runner: Runner) -> None:
+    for number, text in enumerate(TEXTS):
+        wrong = {"repository": text, "state": text, text or "x": text, "notify": [{"on": [text]}]}
+        Path(f"{number}.yaml").write_text(as_yaml(wrong))
+        for words in (["reconcile", "--check"], ["history"], ["show", "1"]):
+            runner.check(*words, "--config", f"{number}.yaml", seen=False)
+
+
+def test_a_web_server_repeats_nothing() -> None:
+    said: list[Any] = []
+    environ: dict[str, Any] = {"REQUEST_METHOD": ALL, "PATH_INFO": f"/{ALL}", "HTTP_ACCEPT": ALL}
+    body = Application(lambda: None, None)(environ, lambda *head: said.append(head))  # type: ignore[arg-type]
+    assert (said[0][0], list(body)) == ("404 Not Found", [b"there is nothing here\n"])
+    assert os.linesep not in str(said[0][1])
