@@ -9,8 +9,9 @@ difference to the next run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -38,6 +39,7 @@ from reconciler.model.plan import (
 )
 from reconciler.model.settings import plain
 from reconciler.routers.protocol import Router
+from reconciler.settle import settle
 
 Progress = Callable[[Outcome], None]
 _LAST_EXIT = Phase.CONNECTIONS
@@ -90,16 +92,43 @@ def apply_plan(
                     )
                     for router, items in by_router.items()
                 }
-            for router, items in by_router.items():
-                for (index, _), outcome in zip(items, jobs[router].result(), strict=True):
-                    outcomes[index] = outcome
-                    _remember(run, outcome)
-                    progress(outcome)
+            done = [
+                (index, outcome)
+                for router, items in by_router.items()
+                for (index, _), outcome in zip(items, jobs[router].result(), strict=True)
+            ]
+            for index, outcome in _settled(run, done, connect):
+                outcomes[index] = outcome
+                _remember(run, outcome)
+                progress(outcome)
         _bring_back(run, steps, outcomes)
     finally:
         for connected in run.routers.values():
             connected.close()
     return tuple(outcomes[index] for index in range(len(steps)))
+
+
+def _settled(
+    run: _Run, done: list[tuple[int, Outcome]], connect: Callable[[str], Router]
+) -> Iterator[tuple[int, Outcome]]:
+    """The outcomes of a phase, once the tunnels that came up in it are at rest at both of their ends."""
+    switched = {
+        index: (outcome.step.router, outcome.step.operation)
+        for index, outcome in done
+        if outcome.status is Status.DONE and isinstance(outcome.step.operation, Establish)
+    }
+    for far in {item.far.router for _, item in switched.values() if item.far is not None} - run.dead.keys():
+        # What cannot be reached is compared with nothing.
+        with suppress(TunnelwrightError):
+            if far not in run.routers:
+                run.routers[far] = connect(far)
+    started = time.monotonic()
+    reasons = dict(zip(switched, settle(run.routers, list(switched.values())), strict=True))
+    for index, outcome in done:
+        reason = reasons.get(index, "")
+        seconds = outcome.seconds + (time.monotonic() - started if index in reasons else 0.0)
+        status = Status.FAILED if reason else outcome.status
+        yield index, replace(outcome, status=status, message=reason or outcome.message, seconds=seconds)
 
 
 def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) -> None:
@@ -143,13 +172,13 @@ def _remember(run: _Run, outcome: Outcome) -> None:
     """A failed step ends its group; a failed step of the router as a whole ends every group there.
 
     A first SA that does not come up ends nothing, nor does one after a reconnect: the peer may not be ready,
-    and the configuration, which waits for traffic or for the peer, is what is desired. It is reported all
-    the same.
+    and the configuration, which waits for traffic or for the peer, is what is desired. Nor does an SA that is
+    one too many. It is reported all the same.
     """
     if outcome.status is Status.DONE:
         return
     operation = outcome.step.operation
-    if isinstance(operation, Establish) and operation.scope in {Scope.FIRST, Scope.RECONNECT}:
+    if isinstance(operation, Establish) and operation.scope not in {Scope.CHILD, Scope.IKE}:
         return
     run.troubled.add(outcome.step.router)
     if outcome.step.group:

@@ -29,6 +29,11 @@ def decode(name: str, reply: Mapping[str, Any]) -> IkeSa:
         algorithms=_ike_algorithms(reply),
         age=int(reply.get("established", 0)),
         children=tuple(children),
+        busy=any(
+            task.startswith(_OF_CHILDREN)
+            for kind in ("tasks-active", "tasks-queued", "tasks-passive")
+            for task in reply.get(kind, ())
+        ),
     )
 
 
@@ -51,6 +56,9 @@ def _decode_child(reply: Mapping[str, Any]) -> ChildSa:
         age=int(reply.get("install-time", 0)),
     )
 
+
+# Exchanges that make or end a CHILD_SA (task.c, task_type_names).
+_OF_CHILDREN = ("CHILD_", "QUICK_")
 
 # strongSwan's transform names, as list-sas prints them, -> swanctl's proposal keywords.
 _ENCRYPTION = {"3DES_CBC": "3des", "AES_CBC": "aes", "CHACHA20_POLY1305": "chacha20poly1305"}

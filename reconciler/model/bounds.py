@@ -10,3 +10,9 @@ from typing import Final
 
 KIB: Final = 2**10
 MIB: Final = 2**20
+
+# An apply, on routers that are busy with other things as well.
+
+SETTLE_SECONDS: Final = 8.0
+"""How long an apply waits for a switched tunnel to come to rest: long enough for one retransmission of IKE,
+which charon sends after 4 s. A tunnel that is at rest is not waited for."""

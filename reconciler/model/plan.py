@@ -112,9 +112,11 @@ class UnloadConnection:
 
 
 class Scope(StrEnum):
-    """What has to come up: the first SAs of a tunnel, new CHILD_SAs inside its IKE_SA, a new IKE_SA beside
-    the old one, or all of it anew after the old has gone. In rising order of reach."""
+    """What has to come up: nothing where there are more CHILD_SAs than are needed, the first SAs of a tunnel,
+    new CHILD_SAs inside its IKE_SA, a new IKE_SA beside the old one, or all of it anew after the old has
+    gone. In rising order of reach."""
 
+    SURPLUS = "surplus"
     FIRST = "first"
     CHILD = "child"
     IKE = "ike"
@@ -127,6 +129,14 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FarEnd:
+    """The other end of a managed pair: its router, and the connection there."""
+
+    router: str
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
 class Establish:
     """Bring up every child, then retire the SAs that were there before, if any. `scope` is what the plan
     foresees; charon itself knows whether the running IKE_SA can carry the new children."""
@@ -136,6 +146,8 @@ class Establish:
     scope: Scope
     replaces: tuple[str, ...] = ()
     """Former connections of the tunnel: their SAs go as well."""
+    far: FarEnd | None = None
+    """The other end, where that is managed: in the end both hold the same SAs, and one of each kind."""
 
 
 @dataclass(frozen=True, slots=True)

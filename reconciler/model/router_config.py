@@ -130,6 +130,8 @@ class IkeSa:
     age: int
     """Seconds since it was established."""
     children: tuple[ChildSa, ...]
+    busy: bool = False
+    """Whether an exchange is under way, or waits its turn, that makes or ends a CHILD_SA."""
 
     @property
     def ending(self) -> bool:

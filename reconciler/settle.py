@@ -1,0 +1,125 @@
+"""After a switch both ends of a tunnel hold the same SAs, one of each kind.
+
+Traffic does not wait for an apply: a packet that finds no SA makes charon negotiate at whichever end it comes
+by, beside what was asked for here. So the ends are compared once nothing is being negotiated any more; what
+one of them does not know, or nobody needs, is closed, and what neither has left is brought up again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from reconciler.establish import OVERLAP, POLL, bring_up, retire
+from reconciler.facets.agreement import Doomed, End, at_rest, leftovers, missing, negotiating
+from reconciler.model.bounds import SETTLE_SECONDS
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.plan import Establish
+from reconciler.model.router_config import IkeSa
+from reconciler.observe import read_sas
+from reconciler.routers.protocol import Router
+
+_PARALLEL = 10
+_All = Mapping[str, tuple[IkeSa, ...]]
+"""Every SA of each router that answered."""
+
+
+@dataclass(slots=True)
+class _Tunnel:
+    """One tunnel on its way to rest. `routers` are those of its ends, that which brought it up first."""
+
+    routers: tuple[str, ...]
+    item: Establish
+    before: tuple[End, ...] = ()
+    """The look before this one, where that showed something that may have to go."""
+    reason: str = ""
+
+    def ends(self, look: _All) -> tuple[End, ...]:
+        """Its ends as they are now; none where the first one is lost."""
+        known = [look.get(name) for name in self.routers]
+        far = self.item.far
+        if not known or known[0] is None:
+            return ()
+        here, there = known[0], known[1] if len(known) > 1 else None
+        if far is None or there is None:
+            return (End(_of(here, self.item.connection), None),)
+        return (End(_of(here, self.item.connection), there), End(_of(there, far.connection), here))
+
+
+def settle(routers: Mapping[str, Router], wanted: Sequence[tuple[str, Establish]]) -> list[str]:
+    """Bring tunnels to rest that were just switched, each given with the router that did it; an empty string
+    for each that is up, else the reason. A far end that is not among `routers`, or does not answer, is left
+    out of the comparison.
+
+    What is negotiated still when the time is up, or left over, is for the next plan.
+    """
+    tunnels = [_Tunnel(_known(name, item, routers), item) for name, item in wanted]
+    pending = list(tunnels)
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while pending:
+        look = _read(routers, {name for tunnel in pending for name in tunnel.routers})
+        pending = [tunnel for tunnel in pending if not _advance(tunnel, look, routers)]
+        if time.monotonic() >= deadline:
+            break
+        if pending:
+            time.sleep(OVERLAP if any(tunnel.before for tunnel in pending) else POLL)
+    return [tunnel.reason for tunnel in tunnels]
+
+
+def _advance(tunnel: _Tunnel, look: _All, routers: Mapping[str, Router]) -> bool:
+    """Do what one more look asks for; whether the tunnel is at rest now."""
+    ends = tunnel.ends(look)
+    if not ends:
+        tunnel.reason = f"{tunnel.routers[0]} does not answer"
+        return True
+    if any(negotiating(end.running) for end in ends):
+        tunnel.before = ()
+        return False
+    lacking = missing(ends[0].running, tunnel.item.children)
+    if at_rest(ends) and not lacking:
+        tunnel.reason = ""
+        return True
+    # One look more: the two ends were not read at one moment, and what is used shows in what has changed.
+    if len(tunnel.before) != len(ends):
+        tunnel.before = ends
+        return False
+    doomed = leftovers(tunnel.before, ends)
+    tunnel.before = ()
+    for name, found in zip(tunnel.routers, doomed, strict=False):
+        _close(routers[name], found)
+    if lacking:
+        tunnel.reason = bring_up(routers[tunnel.routers[0]].vici, tunnel.item.connection, lacking)
+    return False
+
+
+def _close(router: Router, doomed: Doomed) -> None:
+    try:
+        retire(router.vici, [("child-id", number) for number in doomed.children])
+        retire(router.vici, [("ike-id", number) for number in doomed.ike_sas], force=True)
+    except TunnelwrightError:
+        # A router that is lost here is found to be so by the next look.
+        return
+
+
+def _known(name: str, item: Establish, routers: Mapping[str, Router]) -> tuple[str, ...]:
+    far = item.far
+    return (name, far.router) if far is not None and far.router in routers else (name,)
+
+
+def _read(routers: Mapping[str, Router], names: Iterable[str]) -> _All:
+    def read(name: str) -> tuple[IkeSa, ...] | None:
+        try:
+            return read_sas(routers[name].vici, every=True)
+        except TunnelwrightError:
+            return None
+
+    wanted = sorted(names)
+    with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
+        found = zip(wanted, pool.map(read, wanted), strict=True)
+        return {name: sas for name, sas in found if sas is not None}
+
+
+def _of(sas: Iterable[IkeSa], connection: str) -> tuple[IkeSa, ...]:
+    return tuple(sa for sa in sas if sa.connection == connection)
