@@ -4,9 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests with routers wait most of their time, so three for each core keep the cores busy.
+WORKERS ?= $(shell echo $$((3 * $$(nproc 2>/dev/null || echo 1))))
+PARALLEL := --numprocesses $(WORKERS)
+TIMES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit check format schemas lock image bench clean
+.PHONY: help demo test unit busy repeat check format schemas lock image bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,11 +22,17 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP) ## Build the lab, reconcile it from Git and prove it with ESP packets
 	@$(BIN)/python -m lab.demo
 
-test: $(STAMP) ## Run the whole test suite, real routers included
-	@$(BIN)/pytest
+test: $(STAMP) ## Run the whole test suite, real routers included, in WORKERS processes
+	@$(BIN)/pytest $(PARALLEL)
 
 unit: $(STAMP) ## Run the tests that need no container engine
 	@$(BIN)/pytest -m "not engine"
+
+busy: $(STAMP) ## Run the tests with real routers while other work keeps every core busy
+	@sh scripts/busy.sh $(BIN)/pytest -m engine $(PARALLEL) $(ARGS)
+
+repeat: $(STAMP) ## Run the whole suite TIMES times (10), until one fails; logs in build/repeat
+	@sh scripts/repeat.sh $(TIMES) build/repeat $(BIN)/pytest $(PARALLEL) $(ARGS)
 
 check: $(STAMP) ## Lint, types, import rules, generated files
 	@$(BIN)/ruff check .
