@@ -39,7 +39,7 @@ from reconciler.model.plan import (
 )
 from reconciler.model.settings import plain
 from reconciler.routers.protocol import Router
-from reconciler.settle import settle
+from reconciler.settle import clear, settle
 
 Progress = Callable[[Outcome], None]
 _LAST_EXIT = Phase.CONNECTIONS
@@ -85,6 +85,7 @@ def apply_plan(
             by_router: dict[str, list[tuple[int, Step]]] = {}
             for index, step in members:
                 by_router.setdefault(step.router, []).append((index, step))
+            _prepare(run, [step for items in by_router.values() for _, step in items], connect)
             with ThreadPoolExecutor(max_workers=max(1, min(parallelism, len(by_router)))) as pool:
                 jobs = {
                     router: pool.submit(
@@ -97,7 +98,7 @@ def apply_plan(
                 for router, items in by_router.items()
                 for (index, _), outcome in zip(items, jobs[router].result(), strict=True)
             ]
-            for index, outcome in _settled(run, done, connect):
+            for index, outcome in _settled(run, done):
                 outcomes[index] = outcome
                 _remember(run, outcome)
                 progress(outcome)
@@ -108,20 +109,28 @@ def apply_plan(
     return tuple(outcomes[index] for index in range(len(steps)))
 
 
-def _settled(
-    run: _Run, done: list[tuple[int, Outcome]], connect: Callable[[str], Router]
-) -> Iterator[tuple[int, Outcome]]:
+def _prepare(run: _Run, steps: Iterable[Step], connect: Callable[[str], Router]) -> None:
+    """Before a switch: reach both ends of what is switched, and free it of SAs that carry nothing."""
+    switches = [
+        (step.router, step.operation)
+        for step in steps
+        if isinstance(step.operation, Establish) and not _blocked(run, step)
+    ]
+    ends = {name for name, _ in switches} | {item.far.router for _, item in switches if item.far is not None}
+    for name in sorted(ends - run.dead.keys() - run.routers.keys()):
+        # What cannot be reached is compared with nothing; a step there tries again, and tells.
+        with suppress(TunnelwrightError):
+            run.routers[name] = connect(name)
+    clear(run.routers, switches)
+
+
+def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
     """The outcomes of a phase, once the tunnels that came up in it are at rest at both of their ends."""
     switched = {
         index: (outcome.step.router, outcome.step.operation)
         for index, outcome in done
         if outcome.status is Status.DONE and isinstance(outcome.step.operation, Establish)
     }
-    for far in {item.far.router for _, item in switched.values() if item.far is not None} - run.dead.keys():
-        # What cannot be reached is compared with nothing.
-        with suppress(TunnelwrightError):
-            if far not in run.routers:
-                run.routers[far] = connect(far)
     started = time.monotonic()
     reasons = dict(zip(switched, settle(run.routers, list(switched.values())), strict=True))
     for index, outcome in done:

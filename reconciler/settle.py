@@ -2,21 +2,22 @@
 
 Traffic does not wait for an apply: a packet that finds no SA makes charon negotiate at whichever end it comes
 by, beside what was asked for here. So the ends are compared once nothing is being negotiated any more; what
-one of them does not know, or nobody needs, is closed, and what neither has left is brought up again.
+one of them does not know, or nobody needs, is closed, and what neither has left is brought up again. Before
+the switch as well: in an IKE_SA that the other end has dropped nothing comes up.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from reconciler.establish import OVERLAP, POLL, bring_up, retire
-from reconciler.facets.agreement import Doomed, End, at_rest, leftovers, missing, negotiating
-from reconciler.model.bounds import SETTLE_SECONDS
+from reconciler.facets.agreement import Doomed, End, alive, at_rest, dead, leftovers, missing, negotiating
+from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.plan import Establish
+from reconciler.model.plan import Establish, Scope
 from reconciler.model.router_config import IkeSa
 from reconciler.observe import read_sas
 from reconciler.routers.protocol import Router
@@ -56,30 +57,61 @@ def settle(routers: Mapping[str, Router], wanted: Sequence[tuple[str, Establish]
     What is negotiated still when the time is up, or left over, is for the next plan.
     """
     tunnels = [_Tunnel(_known(name, item, routers), item) for name, item in wanted]
+    _until(tunnels, _settle, routers, SETTLE_SECONDS)
+    return [tunnel.reason for tunnel in tunnels]
+
+
+def clear(routers: Mapping[str, Router], wanted: Sequence[tuple[str, Establish]]) -> None:
+    """Close what one end alone holds of tunnels that are about to be switched, once nothing is negotiated."""
+    tunnels = [_Tunnel(_known(name, item, routers), item) for name, item in wanted]
+    _until([tunnel for tunnel in tunnels if len(tunnel.routers) > 1], _clear, routers, CLEAR_SECONDS)
+
+
+def _until(
+    tunnels: Sequence[_Tunnel],
+    done: Callable[[_Tunnel, tuple[End, ...], Mapping[str, Router]], bool],
+    routers: Mapping[str, Router],
+    seconds: float,
+) -> None:
+    """Look at both ends of all tunnels, again and again, until each is done."""
     pending = list(tunnels)
-    deadline = time.monotonic() + SETTLE_SECONDS
+    deadline = time.monotonic() + seconds
     while pending:
         look = _read(routers, {name for tunnel in pending for name in tunnel.routers})
-        pending = [tunnel for tunnel in pending if not _advance(tunnel, look, routers)]
+        pending = [tunnel for tunnel in pending if not done(tunnel, tunnel.ends(look), routers)]
         if time.monotonic() >= deadline:
             break
         if pending:
             time.sleep(OVERLAP if any(tunnel.before for tunnel in pending) else POLL)
-    return [tunnel.reason for tunnel in tunnels]
 
 
-def _advance(tunnel: _Tunnel, look: _All, routers: Mapping[str, Router]) -> bool:
-    """Do what one more look asks for; whether the tunnel is at rest now."""
-    ends = tunnel.ends(look)
+def _clear(tunnel: _Tunnel, ends: tuple[End, ...], routers: Mapping[str, Router]) -> bool:
+    """Do what one more look asks for before a switch; whether nothing dead is left."""
+    if any(map(negotiating, ends)):
+        tunnel.before = ()
+        return False
+    if alive(ends):
+        return True
+    if len(tunnel.before) != len(ends):
+        tunnel.before = ends
+        return False
+    for name, found in zip(tunnel.routers, dead(tunnel.before, ends), strict=False):
+        _close(routers[name], found)
+    return True
+
+
+def _settle(tunnel: _Tunnel, ends: tuple[End, ...], routers: Mapping[str, Router]) -> bool:
+    """Do what one more look asks for after a switch; whether the tunnel is at rest now."""
     if not ends:
         tunnel.reason = f"{tunnel.routers[0]} does not answer"
         return True
-    if any(negotiating(end.running) for end in ends):
+    wanted = () if tunnel.item.scope is Scope.SURPLUS else tunnel.item.children
+    lacking = missing(ends[0].running, wanted)
+    tunnel.reason = "no CHILD_SA that both ends hold" if lacking else ""
+    if any(map(negotiating, ends)):
         tunnel.before = ()
         return False
-    lacking = missing(ends[0].running, tunnel.item.children)
     if at_rest(ends) and not lacking:
-        tunnel.reason = ""
         return True
     # One look more: the two ends were not read at one moment, and what is used shows in what has changed.
     if len(tunnel.before) != len(ends):
@@ -90,7 +122,8 @@ def _advance(tunnel: _Tunnel, look: _All, routers: Mapping[str, Router]) -> bool
     for name, found in zip(tunnel.routers, doomed, strict=False):
         _close(routers[name], found)
     if lacking:
-        tunnel.reason = bring_up(routers[tunnel.routers[0]].vici, tunnel.item.connection, lacking)
+        said = bring_up(routers[tunnel.routers[0]].vici, tunnel.item.connection, lacking)
+        tunnel.reason = said or tunnel.reason
     return False
 
 

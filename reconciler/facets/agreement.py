@@ -52,11 +52,6 @@ class Doomed:
     ike_sas: tuple[str, ...] = ()
 
 
-def negotiating(running: Iterable[IkeSa]) -> bool:
-    """Whether more may come."""
-    return any(sa.state == "CONNECTING" or sa.busy for sa in running)
-
-
 @dataclass(frozen=True, slots=True)
 class End:
     """One end of a tunnel in one look: the IKE_SAs of its connection, and all SAs of the router at the other
@@ -66,12 +61,16 @@ class End:
     peer: tuple[IkeSa, ...] | None
 
 
+def alive(ends: Sequence[End]) -> bool:
+    """Whether no end holds what its peer does not, as far as one look tells."""
+    return not any(
+        dropped(end) or (end.peer is not None and unknown_to_the_peer(end.running, end.peer)) for end in ends
+    )
+
+
 def at_rest(ends: Sequence[End]) -> bool:
     """Whether nothing of a tunnel is left over at any end, as far as one look tells."""
-    return not any(
-        surplus(end.running) or (end.peer is not None and unknown_to_the_peer(end.running, end.peer))
-        for end in ends
-    )
+    return alive(ends) and not any(surplus(end.running) for end in ends)
 
 
 def missing(running: Iterable[IkeSa], children: Iterable[str]) -> tuple[str, ...]:
@@ -80,15 +79,38 @@ def missing(running: Iterable[IkeSa], children: Iterable[str]) -> tuple[str, ...
     return tuple(child for child in children if child not in up)
 
 
+def dropped(end: End) -> tuple[IkeSa, ...]:
+    """The IKE_SAs of an end that its peer does not hold, not even half made."""
+    known = {sa.spis for sa in end.peer} if end.peer is not None else set()
+    return tuple(
+        sa
+        for sa in end.running
+        if end.peer is not None and sa.state == "ESTABLISHED" and sa.spis and sa.spis not in known
+    )
+
+
+def negotiating(end: End) -> bool:
+    """Whether more may come, other than by what the peer has dropped."""
+    lost = {sa.id for sa in dropped(end)}
+    return any(sa.state == "CONNECTING" or (sa.busy and sa.id not in lost) for sa in end.running)
+
+
+def dead(before: Sequence[End], now: Sequence[End]) -> tuple[Doomed, ...]:
+    """What is held at each end and was held by its peer in neither of two looks."""
+    looks = zip(before, now, strict=True)
+    return tuple(_doomed(*pair, _alone(*pair)) for pair in looks)
+
+
 def leftovers(before: Sequence[End], now: Sequence[End]) -> tuple[Doomed, ...]:
-    """What of one tunnel has to be closed at each of its known ends, by two looks."""
+    """What of one tunnel has to be closed at each of its known ends, by two looks: what is dead, and what is
+    too many."""
     alone = [_alone(*looks) for looks in zip(before, now, strict=True)]
     left = [_without(end.running, ids) for end, ids in zip(now, alone, strict=True)]
     # One end alone closes what both hold: two would choose differently.
     closing = next((index for index, running in enumerate(left) if surplus(running)), None)
     if closing is not None:
         alone[closing] |= set(_superfluous(before[closing].running, left[closing]))
-    return tuple(_doomed(end, ids) for end, ids in zip(now, alone, strict=True))
+    return tuple(_doomed(*found) for found in zip(before, now, alone, strict=True))
 
 
 def _alone(before: End, now: End) -> set[str]:
@@ -120,13 +142,13 @@ def _superfluous(before: Iterable[IkeSa], now: Sequence[IkeSa]) -> Iterator[str]
         yield from (child.id for child in kind if child is not kept)
 
 
-def _doomed(end: End, children: set[str]) -> Doomed:
-    """The CHILD_SAs, and every IKE_SA that has no other. Where the peer knows none of those CHILD_SAs, it may
-    not know the IKE_SA either, and would answer nothing."""
-    unknown = _ids(unknown_to_the_peer(end.running, end.peer)) if end.peer is not None else set()
-    emptied = [sa for sa in end.running if sa.children and _ids(sa.children) <= children]
-    at_once = {number for sa in emptied if (ids := _ids(sa.children)) <= unknown for number in ids}
-    return Doomed(tuple(sorted(children - at_once, key=int)), tuple(sa.id for sa in emptied))
+def _doomed(before: End, now: End, children: set[str]) -> Doomed:
+    """The CHILD_SAs, and every IKE_SA that has no other or that the peer has dropped, which is not asked to
+    answer for its CHILD_SAs one by one."""
+    lost = {sa.id for sa in dropped(before)} & {sa.id for sa in dropped(now)}
+    emptied = {sa.id for sa in now.running if sa.children and _ids(sa.children) <= children}
+    at_once = {child.id for sa in now.running if sa.id in lost for child in sa.children}
+    return Doomed(tuple(sorted(children - at_once, key=int)), tuple(sorted(lost | emptied, key=int)))
 
 
 def _without(running: Iterable[IkeSa], children: set[str]) -> tuple[IkeSa, ...]:

@@ -34,6 +34,7 @@ def decode(name: str, reply: Mapping[str, Any]) -> IkeSa:
             for kind in ("tasks-active", "tasks-queued", "tasks-passive")
             for task in reply.get(kind, ())
         ),
+        spis="/".join(filter(None, (reply.get("initiator-spi"), reply.get("responder-spi")))),
     )
 
 

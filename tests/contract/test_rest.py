@@ -10,11 +10,12 @@ import pytest
 from reconciler.facets.agreement import carrying, installed, unknown_to_the_peer
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Status
-from reconciler.model.plan import Disruption
+from reconciler.model.plan import Disruption, Establish, FarEnd, Scope
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import plain
 from reconciler.observe import read_sas
 from reconciler.run import apply, preview
+from reconciler.settle import settle
 from tests.contract.sites import REAL, Site, change_tunnels, rename_tunnels
 
 ENDS = {"paris": "tw-paris-tokyo", "tokyo": "tw-tokyo-paris"}
@@ -72,6 +73,18 @@ def test_traffic_that_wakes_the_tunnel_while_it_is_reconnected_leaves_no_second_
         asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
         assert apply(asked, site.connect).converged
         assert_at_rest(site)
+
+
+def test_an_sa_that_the_other_end_has_lost_is_replaced(site: Site) -> None:
+    """It carries nothing, and DPD would find that out within minutes."""
+    site.apply()
+    lost = {child.spi_in for child in installed(held(site)[0])}
+    site.restart_charon("tokyo")
+    routers = {name: site.connect(name) for name in ENDS}
+    item = Establish(ENDS["paris"], ("net",), Scope.FIRST, far=FarEnd("tokyo", ENDS["tokyo"]))
+    assert settle(routers, [("paris", item)]) == [""]
+    assert_at_rest(site)
+    assert not lost & {child.spi_in for child in installed(held(site)[0])}
 
 
 @pytest.mark.parametrize("version", [2, 1])

@@ -10,6 +10,8 @@ from reconciler.facets.agreement import (
     Doomed,
     End,
     at_rest,
+    dead,
+    dropped,
     leftovers,
     missing,
     negotiating,
@@ -64,15 +66,21 @@ def test_nothing_is_closed_that_is_in_use(version: str, kept: str) -> None:
 
 def test_an_ike_sa_that_the_other_end_dropped_is_ended_as_a_whole() -> None:
     """An INITIAL_CONTACT makes the other end forget it without a DELETE; it will not answer."""
-    here = (ike(1, child(1, "a/b")), ike(2, child(2, "c/d")))
+    here = (replace(ike(1, child(1, "a/b")), spis="1/1", busy=True), ike(2, child(2, "c/d")))
     there = (ike(7, child(7, "d/c")),)
     ends = pair(here, there)
-    assert leftovers(ends, ends) == (Doomed((), ("1",)), Doomed())
+    assert not negotiating(ends[0]), "there is no answer to wait for"
+    assert leftovers(ends, ends) == dead(ends, ends) == (Doomed((), ("1",)), Doomed())
     assert at_rest(pair(here[1:], there))
+    half_made = replace(ike(7, state="CONNECTING"), spis="1/1")
+    assert dropped(ends[0]) == here[:1]
+    assert dropped(End(here, (half_made,))) == ()
 
 
 def test_each_end_may_have_dropped_what_the_other_one_kept() -> None:
-    ends = pair((ike(1, child(1, "a/b")),), (ike(2, child(2, "d/c")),))
+    ends = pair(
+        (replace(ike(1, child(1, "a/b")), spis="1/1"),), (replace(ike(2, child(2, "d/c")), spis="2/2"),)
+    )
     assert leftovers(ends, ends) == (Doomed((), ("1",)), Doomed((), ("2",)))
 
 
@@ -103,6 +111,6 @@ def test_what_was_rekeyed_is_no_surplus_and_carries_nothing_new() -> None:
 
 
 def test_what_is_being_negotiated_is_waited_for() -> None:
-    assert negotiating([ike(1, state="CONNECTING")])
-    assert negotiating([replace(ike(1, child(1, "a/b")), busy=True)])
-    assert not negotiating([ike(1, child(1, "a/b"))])
+    assert negotiating(End((ike(1, state="CONNECTING"),), None))
+    assert negotiating(End((replace(ike(1, child(1, "a/b")), busy=True),), ()))
+    assert not negotiating(End((ike(1, child(1, "a/b")),), ()))
