@@ -18,7 +18,7 @@ from reconciler.model.errors import KeysDiffer, PlanUnsafe, TunnelwrightError, W
 from reconciler.model.fabric import Fabric, PskRef
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
-from reconciler.model.plan import Establish, LoadSecret, Plan, ResourceChange
+from reconciler.model.plan import LoadSecret, Plan, ResourceChange
 from reconciler.model.router_config import PREFIX, RouterConfig
 from reconciler.model.secret import Secret
 from reconciler.observe import observe
@@ -179,13 +179,9 @@ def check_safe(judgement: Judgement) -> None:
 def renewed(before: Preview, connect: Connect, parallelism: int = 10) -> Preview:
     """Look again at the routers that a plan changes, and plan the same resources for them alone."""
     planned = {change.resource for change in before.plan.changes}
-    switches = [step.operation for step in before.plan.steps if isinstance(step.operation, Establish)]
-    # Both ends of what is switched, though one of them may have no step.
-    routers = {step.router for step in before.plan.steps}
-    routers |= {item.far.router for item in switches if item.far is not None}
     return compare(
         before.fabric,
-        {name: before.desired[name] for name in sorted(routers)},
+        {name: before.desired[name] for name in sorted(before.plan.routers)},
         connect,
         lambda change: change.resource in planned,
         parallelism=parallelism,

@@ -257,6 +257,13 @@ class Plan:
         found = [step for change in self.changes for step in change.steps]
         return tuple(sorted(found, key=lambda step: (step.phase, step.router)))
 
+    @property
+    def routers(self) -> frozenset[str]:
+        """Every router that an apply touches: where it has a step, and both ends of what it switches."""
+        switches = [step.operation for step in self.steps if isinstance(step.operation, Establish)]
+        far = {item.far.router for item in switches if item.far is not None}
+        return frozenset(far | {step.router for step in self.steps})
+
     def count(self, action: Action) -> int:
         """How many resources the plan adds, changes or destroys."""
         return sum(change.action is action for change in self.changes)
