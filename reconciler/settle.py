@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from reconciler.establish import OVERLAP, POLL, bring_up, retire
+from reconciler import establish
+from reconciler.establish import bring_up, retire
 from reconciler.facets.agreement import Doomed, End, alive, at_rest, dead, leftovers, missing, negotiating
 from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS
 from reconciler.model.errors import TunnelwrightError
@@ -82,7 +83,7 @@ def _until(
         if time.monotonic() >= deadline:
             break
         if pending:
-            time.sleep(OVERLAP if any(tunnel.before for tunnel in pending) else POLL)
+            time.sleep(establish.OVERLAP if any(tunnel.before for tunnel in pending) else establish.POLL)
 
 
 def _clear(tunnel: _Tunnel, ends: tuple[End, ...], routers: Mapping[str, Router]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,9 @@ from reconciler.model.plan import Disruption, Establish, FarEnd, Scope
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import plain
 from reconciler.observe import read_sas
-from reconciler.run import apply, preview
+from reconciler.run import apply, preview, renewed
 from reconciler.settle import settle
-from tests.contract.sites import REAL, Site, change_tunnels, rename_tunnels
+from tests.contract.sites import REAL, Site, change_tunnels, memory_site, rename_tunnels
 
 ENDS = {"paris": "tw-paris-tokyo", "tokyo": "tw-tokyo-paris"}
 
@@ -85,6 +86,16 @@ def test_an_sa_that_the_other_end_has_lost_is_replaced(site: Site) -> None:
     assert settle(routers, [("paris", item)]) == [""]
     assert_at_rest(site)
     assert not lost & {child.spi_in for child in installed(held(site)[0])}
+
+
+def test_both_ends_belong_to_the_plan_of_one(tmp_path: Path) -> None:
+    """So both are locked, and looked at again under the lock."""
+    site = memory_site(tmp_path)
+    site.apply()
+    asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
+    assert {step.router for step in asked.plan.steps} == {"tokyo"}
+    assert asked.plan.routers == {"paris", "tokyo"}
+    assert renewed(asked, site.connect).plan.changes == asked.plan.changes
 
 
 @pytest.mark.parametrize("version", [2, 1])
