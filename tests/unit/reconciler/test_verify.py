@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
+
+import pytest
 
 from reconciler.model.outcome import Check
 from reconciler.model.router_config import ChildSa, RouterState
-from reconciler.routers.protocol import Ping
+from reconciler.routers.protocol import Ping, Router
 from reconciler.run import compile_fabric, look
-from reconciler.verify import Probed, check_tunnels
+from reconciler.verify import Probed, check_tunnels, probe
 from tests.contract.sites import Site, memory_site
 
 
@@ -60,3 +63,39 @@ def test_an_sa_that_one_end_lacks_is_named_as_it_is_elsewhere(tmp_path: Path) ->
 def test_packets_count_that_came_by_an_sa_that_is_followed_meanwhile(tmp_path: Path) -> None:
     checks = verdict(memory_site(tmp_path), {"paris": {"state": "REKEYED"}}, Ping(5, 5), more=5)
     assert checks["paris-tokyo: traffic"].passed
+
+
+class Busy:
+    """A router in memory that answers echo requests as it is told to: one fraction for each ping."""
+
+    def __init__(self, router: Router, fractions: list[float]) -> None:
+        self.name, self.vici, self.host = router.name, router.vici, self
+        self.fractions = fractions
+
+    def ping(self, source: str, destination: str, count: int) -> Ping:
+        assert source and destination
+        return Ping(count, int(count * self.fractions.pop(0)))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.mark.parametrize(
+    ("fractions", "found"),
+    [
+        ([1, 1], Ping(5, 5)),
+        ([0.4, 1], Ping(5, 5)),
+        ([0, 0, 1, 1], Ping(5, 5)),
+        ([1, 0.8, 1], Ping(5, 5)),
+        ([1, 0.8, 0.8], Ping(5, 4)),
+        ([0, 0, 0], Ping(3, 0)),
+    ],
+    ids=["at once", "a trap", "negotiates for long", "one lost", "loses", "dead"],
+)
+def test_a_tunnel_is_judged_when_it_is_awake(tmp_path: Path, fractions: list[float], found: Ping) -> None:
+    site = memory_site(tmp_path)
+    asked = list(fractions)
+    router = Busy(site.connect("paris"), asked)
+    tunnel = site.fabric.tunnels["paris-tokyo"]
+    assert probe(site.fabric, lambda _: cast("Router", router), [tunnel]) == {"paris-tokyo": found}
+    assert asked == [], "and not asked more often than that"
