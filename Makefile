@@ -5,9 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SCRIPTS := .ci/run $(wildcard scripts/*.sh lab/image/*.sh tests/lab/kernel/*.sh)
+# Tests with routers wait most of their time, so three for each core keep the cores busy.
+WORKERS ?= $(shell echo $$((3 * $$(nproc 2>/dev/null || echo 1))))
+PARALLEL := --numprocesses $(WORKERS)
+TIMES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz check format schemas lock image bench clean
+.PHONY: help demo test unit fuzz busy repeat check format schemas lock image bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,14 +23,20 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP) ## Build the lab, reconcile it from Git and prove it with ESP packets
 	@$(BIN)/python -m lab.demo
 
-test: $(STAMP) ## Run the whole test suite, real routers included
-	@$(BIN)/pytest
+test: $(STAMP) ## Run the whole test suite, real routers included, in WORKERS processes
+	@$(BIN)/pytest $(PARALLEL)
 
 unit: $(STAMP) ## Run the tests that need no container engine
 	@$(BIN)/pytest -m "not engine"
 
 fuzz: $(STAMP) ## Feed every reader of foreign input what nobody would write; FUZZ_EXAMPLES=100000 for longer
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(BIN)/pytest -n auto tests/fuzz
+
+busy: $(STAMP) ## Run the tests with real routers while other work keeps every core busy
+	@sh scripts/busy.sh $(BIN)/pytest -m engine $(PARALLEL) $(ARGS)
+
+repeat: $(STAMP) ## Run the whole suite TIMES times (10), until one fails; logs in build/repeat
+	@sh scripts/repeat.sh $(TIMES) build/repeat $(BIN)/pytest $(PARALLEL) $(ARGS)
 
 check: $(STAMP) ## Lint, types, import rules, scripts, workflows, generated files
 	@$(BIN)/ruff check .

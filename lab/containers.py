@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ STATE_LABEL = "tunnelwright.state"
 RELEASE_LABEL = "tunnelwright.release"
 PLANE_LABEL = "tunnelwright.data-plane"
 
+STATE_VARIABLE = "TUNNELWRIGHT_LAB_STATE"
+
 DataPlane = Literal["kernel", "userspace"]
 
 # Succeeds where the kernel has ESP: the state is added in a namespace that ends with the command.
@@ -32,6 +35,22 @@ PROBE_ESP = (
     " enc 'cbc(aes)' 0x00000000000000000000000000000000"
     " auth-trunc 'hmac(sha256)' 0x0000000000000000000000000000000000000000000000000000000000000000 128"
 )
+
+
+def state_root() -> Path:
+    """Where labs keep sockets, logs and captures, made if it is not there: short, for the sake of the
+    sockets' paths."""
+    named, runtime = os.environ.get(STATE_VARIABLE, ""), os.environ.get("XDG_RUNTIME_DIR", "")
+    if named:
+        root = Path(named)
+    elif os.geteuid() == 0:
+        root = Path("/run/tunnelwright/lab")
+    elif runtime:
+        root = Path(runtime, "tunnelwright")
+    else:
+        root = Path(tempfile.gettempdir(), f"tw-{os.getuid()}")
+    root.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    return root
 
 
 @dataclass(frozen=True, slots=True)

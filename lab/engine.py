@@ -157,6 +157,11 @@ def start_private(progress: Progress = quiet) -> Engine:
         return _launch()
 
 
+def private_runs() -> bool:
+    """Whether the private engine runs."""
+    return _private_pid() is not None
+
+
 def stop() -> bool:
     """Stop the private engine and its containers; False when none runs.
 

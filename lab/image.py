@@ -12,7 +12,8 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from lab.engine import Engine, EngineUnavailable, Progress, install_missing, quiet
+from lab.containers import state_root
+from lab.engine import Engine, EngineUnavailable, Progress, install_missing, locked, quiet
 from lab.topology import DEFAULT_RELEASE
 from reconciler.model.errors import TunnelwrightError
 
@@ -33,16 +34,18 @@ def ensure_image(
 
     `base` (or, for the default release, the variable TUNNELWRIGHT_LAB_BASE) names another Debian image to
     build on. Without it a minimal root is made by mmdebstrap where that is possible, and pulled from a
-    registry elsewhere. Raises `ImageBroken`, `EngineUnavailable`.
+    registry elsewhere. Of two processes that want it at once one builds it and the other waits. Raises
+    `ImageBroken`, `EngineUnavailable`.
     """
     if not base and release == DEFAULT_RELEASE:
         base = os.environ.get(BASE_VARIABLE, "")
-    base = base or _default_base(engine, release, progress)
-    reference = image_reference(base)
-    if not _present(engine, reference):
-        progress(f"building the image {reference} on {base}")
-        _build(engine, reference, base)
-    return reference
+    with locked(state_root() / "image.lock"):
+        base = base or _default_base(engine, release, progress)
+        reference = image_reference(base)
+        if not _present(engine, reference):
+            progress(f"building the image {reference} on {base}")
+            _build(engine, reference, base)
+        return reference
 
 
 def image_reference(base: str) -> str:

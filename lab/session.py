@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from lab.containers import (
     RELEASE_LABEL,
     ROLE_LABEL,
     STATE_LABEL,
+    STATE_VARIABLE,
     DataPlane,
     ExecResult,
     Found,
@@ -34,6 +34,7 @@ from lab.containers import (
     find,
     remove,
     start,
+    state_root,
 )
 from lab.engine import Engine, Progress, find_engine, locked, quiet, until
 from lab.image import ensure_image
@@ -51,7 +52,6 @@ from lab.wiring import ports_of, replugging_script, wiring_script
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.fabric import Fabric
 
-STATE_VARIABLE = "TUNNELWRIGHT_LAB_STATE"
 UNIX_PATH_MAX = 107
 """Bytes of a unix socket's path (unix(7): 108 with the final NUL)."""
 VICI_SOCKET = "charon.vici"
@@ -69,17 +69,6 @@ class LabSummary:
     containers: int
     running: int
     state: str
-
-
-def state_root() -> Path:
-    """Where labs keep sockets, logs and captures: short, for the sake of the sockets' paths."""
-    named = os.environ.get(STATE_VARIABLE, "")
-    if named:
-        return Path(named)
-    if os.geteuid() == 0:
-        return Path("/run/tunnelwright/lab")
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    return Path(runtime, "tunnelwright") if runtime else Path(tempfile.gettempdir(), f"tw-{os.getuid()}")
 
 
 class Lab:
@@ -121,7 +110,6 @@ class Lab:
         root = state_root()
         state = root / name
         _check_paths(state, topology)
-        root.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         with locked(root / f"{name}.lock"):
             built = "-".join(images[release].rpartition(":")[2] for release in sorted(images))
             digest = f"{topology.digest}-{built}"
@@ -156,7 +144,6 @@ class Lab:
         check_lab_name(name)
         engine = engine or find_engine()
         root = state_root()
-        root.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         with locked(root / f"{name}.lock"):
             return remove(engine, name, root / name)
 

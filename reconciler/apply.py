@@ -9,7 +9,7 @@ difference to the next run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -39,6 +39,7 @@ from reconciler.model.plan import (
 from reconciler.model.settings import plain
 from reconciler.routers.fleet import PARALLELISM, Connect, Fleet, side_by_side
 from reconciler.routers.protocol import Router
+from reconciler.settle import clear, settle
 
 Progress = Callable[[Outcome], None]
 _LAST_EXIT = Phase.CONNECTIONS
@@ -55,6 +56,8 @@ class _Run:
     failed_hosts: set[str] = field(default_factory=set)
     troubled: set[str] = field(default_factory=set)
     """Routers at which anything was not done; their guards stay."""
+    lost: set[str] = field(default_factory=set)
+    """Routers that could not be reached when their phase began."""
     stopped: bool = False
 
 
@@ -84,17 +87,22 @@ def apply_plan(
             by_router: dict[str, dict[int, Step]] = {}
             for index, step in members:
                 by_router.setdefault(step.router, {})[index] = step
+            _prepare(run, [step for items in by_router.values() for step in items.values()])
             ended = side_by_side(
                 "router",
                 by_router,
                 partial(_run_phase, run, by_router, patience),
                 parallelism,
             )
-            for router, items in by_router.items():
-                for index, outcome in zip(items, _all_of(items.values(), ended[router]), strict=True):
-                    outcomes[index] = outcome
-                    _remember(run, outcome)
-                    progress(outcome)
+            done = [
+                (index, outcome)
+                for router, items in by_router.items()
+                for index, outcome in zip(items, _all_of(items.values(), ended[router]), strict=True)
+            ]
+            for index, outcome in _settled(run, done):
+                outcomes[index] = outcome
+                _remember(run, outcome)
+                progress(outcome)
         _bring_back(run, steps, outcomes)
     return tuple(outcomes[index] for index in range(len(steps)))
 
@@ -104,6 +112,37 @@ def _all_of(steps: Iterable[Step], ended: list[Outcome] | TunnelwrightError) -> 
     if isinstance(ended, TunnelwrightError):
         return [Outcome(step, Status.FAILED, ended.message) for step in steps]
     return ended
+
+
+def _prepare(run: _Run, steps: Iterable[Step]) -> None:
+    """Before a switch: reach both ends of what is switched, and free it of SAs that carry nothing."""
+    switches = [
+        (step.router, step.operation)
+        for step in steps
+        if isinstance(step.operation, Establish) and not _blocked(run, step)
+    ]
+    ends = {name for name, _ in switches} | {item.far.router for _, item in switches if item.far is not None}
+    reached = run.fleet.each(sorted(ends - run.dead.keys()), lambda router: router.name)
+    # What cannot be reached is compared with nothing; a step there tries again, and tells.
+    run.lost = {name for name, found in reached.items() if isinstance(found, TunnelwrightError)}
+    clear(run.fleet, switches, run.lost | run.dead.keys())
+
+
+def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
+    """The outcomes of a phase, once the tunnels that came up in it are at rest at both of their ends."""
+    switched = {
+        index: (outcome.step.router, outcome.step.operation)
+        for index, outcome in done
+        if outcome.status is Status.DONE and isinstance(outcome.step.operation, Establish)
+    }
+    started = time.monotonic()
+    found = settle(run.fleet, list(switched.values()), run.lost | run.dead.keys())
+    reasons = dict(zip(switched, found, strict=True))
+    for index, outcome in done:
+        reason = reasons.get(index, "")
+        seconds = outcome.seconds + (time.monotonic() - started if index in reasons else 0.0)
+        status = Status.FAILED if reason else outcome.status
+        yield index, replace(outcome, status=status, message=reason or outcome.message, seconds=seconds)
 
 
 def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) -> None:
@@ -147,13 +186,13 @@ def _remember(run: _Run, outcome: Outcome) -> None:
     """A failed step ends its group; a failed step of the router as a whole ends every group there.
 
     A first SA that does not come up ends nothing, nor does one after a reconnect: the peer may not be ready,
-    and the configuration, which waits for traffic or for the peer, is what is desired. It is reported all
-    the same.
+    and the configuration, which waits for traffic or for the peer, is what is desired. Nor does an SA that is
+    one too many. It is reported all the same.
     """
     if outcome.status is Status.DONE:
         return
     operation = outcome.step.operation
-    if isinstance(operation, Establish) and operation.scope in {Scope.FIRST, Scope.RECONNECT}:
+    if isinstance(operation, Establish) and operation.scope not in {Scope.CHILD, Scope.IKE}:
         return
     run.troubled.add(outcome.step.router)
     if outcome.step.group:

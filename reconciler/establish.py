@@ -20,10 +20,12 @@ from reconciler.routers.protocol import Vici
 OVERLAP = 0.25
 """Seconds for which old and new SAs both stay. The other end of an IKEv1 exchange installs the new SA after
 this end has (RFC 2409, section 5.5), and what was sent on the old one may be on its way."""
-_POLL = 0.05
+POLL = 0.05
+"""Seconds between two looks."""
 _EXPLAIN_AT_MOST = 3
 _EXPLAIN_TIMEOUT = "3000"
 _ANSWER_TIMEOUT = "3000"
+_FORCED_TIMEOUT = "500"
 # Less than the VICI session waits for an answer; and to charon 0 means to wait for ever.
 _WAIT_AT_MOST = 10.0
 # Log lines of charon that name a cause.
@@ -79,7 +81,8 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
     for in turn, since only then charon tells that the running one is right already. An old SA is ended
     only after every child of its connection has a new one; where that fails the old SA carries on.
     """
-    stuck = {item.connection: _take_down(vici, item) for item in wanted if item.scope is Scope.RECONNECT}
+    coming = [item for item in wanted if item.scope is not Scope.SURPLUS]
+    stuck = {item.connection: _take_down(vici, item) for item in coming if item.scope is Scope.RECONNECT}
     attempts = {
         name: _Attempt(
             item,
@@ -88,7 +91,7 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
             any(sa.connection == item.connection for sa in found),
             refused=stuck.get(name, ""),
         )
-        for item, (name, found) in zip(wanted, _by_connection(vici, wanted).items(), strict=True)
+        for item, (name, found) in zip(coming, _by_connection(vici, coming).items(), strict=True)
     }
     for attempt in attempts.values():
         if not attempt.refused:
@@ -104,15 +107,15 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
         if time.monotonic() >= deadline:
             break
         if pending:
-            time.sleep(_POLL)
+            time.sleep(POLL)
     if doomed:
         time.sleep(OVERLAP)
-        _retire(vici, doomed)
+        retire(vici, doomed)
     _abandon(vici, [attempt for attempt in attempts.values() if attempt.refused and attempt.old_children])
     for position, attempt in enumerate(pending.values()):
         reason = _explain(vici, attempt.item) if position < _EXPLAIN_AT_MOST else ""
         attempt.refused = reason or f"no CHILD_SA within {patience:g} s"
-    return [attempts[item.connection].refused for item in wanted]
+    return [attempts[item.connection].refused if item.connection in attempts else "" for item in wanted]
 
 
 def _by_connection(vici: Vici, wanted: Sequence[Establish]) -> Mapping[str, tuple[IkeSa, ...]]:
@@ -136,6 +139,16 @@ def _start(vici: Vici, attempt: _Attempt, patience: float) -> None:
         elif failure:
             attempt.refused = _telling(words, failure)
             return
+
+
+def bring_up(vici: Vici, connection: str, children: Sequence[str]) -> str:
+    """Bring up children of which nothing runs, one after the other; why the first does not come up, empty
+    where all do. Traffic may have done so meanwhile."""
+    for child in children:
+        failure, words = _initiate(vici, connection, child, _ANSWER_TIMEOUT)
+        if failure and not any("existing duplicate" in line for line in words):
+            return _telling(words, failure)
+    return ""
 
 
 def _explain(vici: Vici, item: Establish) -> str:
@@ -192,13 +205,17 @@ def _abandon(vici: Vici, attempts: Sequence[_Attempt]) -> None:
     later, the next attempt would join it (ike_sa_manager.c, checkout_by_config), with the key of this one."""
     if attempts:
         found = _by_connection(vici, [attempt.item for attempt in attempts])
-        _retire(vici, [("ike-id", sa.id) for sas in found.values() for sa in sas if sa.state == "CONNECTING"])
+        retire(vici, [("ike-id", sa.id) for sas in found.values() for sa in sas if sa.state == "CONNECTING"])
 
 
-def _retire(vici: Vici, doomed: list[tuple[str, str]]) -> None:
+def retire(vici: Vici, doomed: Sequence[tuple[str, str]], *, force: bool = False) -> None:
+    """End SAs, each as VICI's terminate names it (`child-id` or `ike-id`, number); with `force` on this side
+    alone where the peer is silent."""
     for key, number in doomed:
         try:
             message = {key: number, "timeout": _ANSWER_TIMEOUT, "loglevel": "-1"}
+            if force:
+                message |= {"force": "yes", "timeout": _FORCED_TIMEOUT}
             for _ in vici.stream("terminate", "control-log", message):
                 pass
         except CommandRejected:

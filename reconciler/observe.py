@@ -73,14 +73,15 @@ def _foreign_files(
 
 
 def read_sas(
-    vici: Vici, connection: str | None = None, *, adopted: frozenset[str] = frozenset()
+    vici: Vici, connection: str | None = None, *, adopted: frozenset[str] = frozenset(), every: bool = False
 ) -> tuple[IkeSa, ...]:
-    """Our IKE_SAs and those of `adopted` connections, or those of one connection, oldest first."""
+    """Our IKE_SAs and those of `adopted` connections, or those of one connection, or `every` one, oldest
+    first."""
     wanted = {"ike": connection} if connection is not None else None
     found = [
         sas.decode(name, body)
         for name, body in entries(vici, "list-sas", "list-sa", wanted)
-        if name.startswith(PREFIX) or name in adopted or name == connection
+        if every or name.startswith(PREFIX) or name in adopted or name == connection
     ]
     return tuple(sorted(found, key=lambda sa: int(sa.id)))
 

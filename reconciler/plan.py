@@ -6,7 +6,7 @@ the tunnel up, and neither is touched while the other cannot be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -16,7 +16,7 @@ from reconciler.diff.tunnels import switch_step
 from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.plan import Establish, Phase, Plan, Resource, ResourceChange, Step
+from reconciler.model.plan import Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.unit import attempt
 
@@ -92,7 +92,8 @@ def _one_initiator(
         for step in change.steps:
             if step.phase is Phase.SWITCH:
                 by_group.setdefault(step.group, []).append(step)
-    chosen = {group: _join(steps, desired) for group, steps in by_group.items()}
+    ends = _ends(desired, by_group)
+    chosen = {group: _join(steps, desired, ends[group]) for group, steps in by_group.items()}
     for change in found:
         steps = (
             chosen[step.group] if step.phase is Phase.SWITCH else step
@@ -102,12 +103,28 @@ def _one_initiator(
         yield replace(change, steps=tuple(steps))
 
 
-def _join(steps: list[Step], desired: Mapping[str, RouterConfig]) -> Step:
-    """One switch for the group, at the end that initiates."""
-    first = next((step for step in steps if _initiates(step, desired[step.router])), steps[0])
-    widest = max(steps, key=lambda step: (step.disruption.rank, _operation(step).scope.rank))
-    operation = replace(_operation(first), scope=_operation(widest).scope)
-    return switch_step(first.router, first.group, operation, widest.disruption)
+def _ends(desired: Mapping[str, RouterConfig], groups: Collection[str]) -> Mapping[str, tuple[FarEnd, ...]]:
+    """The managed ends of each group."""
+    found: dict[str, list[FarEnd]] = {group: [] for group in groups}
+    for router, config in sorted(desired.items()) if groups else ():
+        for name, connection in config.connections.items():
+            group = config.groups[connection.tunnel]
+            if group in found:
+                found[group].append(FarEnd(router, name))
+    return {group: tuple(ends) for group, ends in found.items()}
+
+
+def _join(steps: list[Step], desired: Mapping[str, RouterConfig], ends: Iterable[FarEnd]) -> Step:
+    """One switch for the group, at the end whose need is the widest: charon makes a new IKE_SA only where the
+    running one does not serve, and a renamed connection is another one at its own end alone. Of two that need
+    the same it is the end that initiates."""
+    initiates = [_initiates(step, desired[step.router]) for step in steps]
+    reach = max(_operation(step).scope.rank for step in steps)
+    widest = [index for index, step in enumerate(steps) if _operation(step).scope.rank == reach]
+    first = steps[next((index for index in widest if initiates[index]), widest[0])]
+    disruption = max((step.disruption for step in steps), key=lambda item: item.rank)
+    far = next((end for end in ends if end.router != first.router), None)
+    return switch_step(first.router, first.group, replace(_operation(first), far=far), disruption)
 
 
 def _initiates(step: Step, config: RouterConfig) -> bool:

@@ -190,10 +190,9 @@ def check_safe(judgement: Judgement) -> None:
 def renewed(before: Preview, connect: Connect, parallelism: int = PARALLELISM) -> Preview:
     """Look again at the routers that a plan changes, and plan the same resources for them alone."""
     planned = {change.resource for change in before.plan.changes}
-    routers = {step.router for step in before.plan.steps}
     return compare(
         before.fabric,
-        {name: before.desired[name] for name in sorted(routers)},
+        {name: before.desired[name] for name in sorted(before.plan.routers)},
         connect,
         lambda change: change.resource in planned,
         parallelism=parallelism,

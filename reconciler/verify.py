@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from reconciler.facets import sas
+from reconciler.facets import agreement, sas
 from reconciler.facets.connections import connection_name
 from reconciler.model.absence import Absence
 from reconciler.model.errors import CommandRejected, TunnelwrightError
@@ -20,6 +20,8 @@ from reconciler.routers.protocol import Ping, Router
 _PROBES = 5
 # A trap loses the packets that arrive while the tunnel negotiates, so a tunnel is woken first.
 _WARM_UP = 3
+_WAKINGS = 3
+"""How often a tunnel is woken: between busy routers a negotiation takes longer than one ping waits."""
 
 
 def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:
@@ -69,8 +71,17 @@ def _probe_router(
 
 
 def _ping(router: Router, ends: tuple[str, str]) -> Ping:
-    router.host.ping(*ends, _WARM_UP)
-    return router.host.ping(*ends, _PROBES)
+    """Wake the tunnel, then probe it; what did not wake it is the result where nothing does."""
+    woken = Ping(0, 0)
+    for _ in range(_WAKINGS):
+        woken = router.host.ping(*ends, _WARM_UP)
+        if woken.received:
+            break
+    else:
+        return woken
+    probed = router.host.ping(*ends, _PROBES)
+    # Once more where one was lost: the packets that woke it may have been answered by an SA that goes again.
+    return probed if probed.received == probed.sent else router.host.ping(*ends, _PROBES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,7 @@ def check_tunnel(probed: Probed, tunnel: Tunnel) -> Iterator[Check]:
     connection = probed.desired[tunnel.router].connections[name]
     children = installed(state, name)
     missing = sorted(set(connection.children) - {child.name for child in children})
-    spis = ", ".join(f"{child.spi_in}/{child.spi_out}" for child in children)
+    spis = _pairs(children)
     yield Check(
         f"{tunnel.name}: up",
         not missing,
@@ -120,15 +131,28 @@ def check_tunnel(probed: Probed, tunnel: Tunnel) -> Iterator[Check]:
     )
     mirror = probed.fabric.tunnels.get(tunnel.mirror or "")
     if mirror is not None and mirror.router in probed.after.states:
-        there = installed(probed.after.states[mirror.router], connection_name(mirror.name))
-        ours, theirs = {(c.spi_in, c.spi_out) for c in children}, {(c.spi_out, c.spi_in) for c in there}
-        yield Check(
-            f"{tunnel.name}: both ends hold the same SAs",
-            bool(ours) and ours == theirs,
-            f"{spis} at both" if ours == theirs else f"{sorted(ours)} here, {sorted(theirs)} there",
-        )
+        yield _check_agreement(tunnel, state, probed.after.states[mirror.router], mirror)
     if tunnel.name in probed.pings:
         yield _check_traffic(probed.before, state, tunnel, probed.pings[tunnel.name])
+
+
+def _check_agreement(tunnel: Tunnel, here: RouterState, there: RouterState, mirror: Tunnel) -> Check:
+    """What either end takes for current the other one holds as well, be it as one that another has followed
+    (IKEv1 keeps both until the older one expires)."""
+    ours = here.sas_of(connection_name(tunnel.name))
+    theirs = there.sas_of(connection_name(mirror.name))
+    alone = [child for child in agreement.unknown_to_the_peer(ours, theirs) if child.state == "INSTALLED"]
+    missing = [child for child in agreement.unknown_to_the_peer(theirs, ours) if child.state == "INSTALLED"]
+    evidence = f"{_pairs(agreement.installed(ours))} at both"
+    if alone or missing:
+        turned = ", ".join(f"{child.spi_out}/{child.spi_in}" for child in missing)
+        evidence = f"only here: {_pairs(alone) or 'none'}; only at {mirror.router}: {turned or 'none'}"
+    name = f"{tunnel.name}: both ends hold the same SAs"
+    return Check(name, bool(agreement.installed(ours)) and not alone and not missing, evidence)
+
+
+def _pairs(children: Iterable[ChildSa]) -> str:
+    return ", ".join(f"{child.spi_in}/{child.spi_out}" for child in children)
 
 
 def _check_traffic(
@@ -139,10 +163,10 @@ def _check_traffic(
         return Check(f"{tunnel.name}: traffic", False, f"not probed from {tunnel.router}: {ping.message}")
     name = connection_name(tunnel.name)
     earlier = before.states.get(tunnel.router)
-    known = {c.id: c for c in installed(earlier, name)} if earlier is not None else {}
+    known = {c.id: c for c in agreement.carrying(earlier.sas_of(name))} if earlier is not None else {}
     received = sum(
         child.packets_in - (known[child.id].packets_in if child.id in known else 0)
-        for child in installed(state, name)
+        for child in agreement.carrying(state.sas_of(name))
     )
     return Check(
         f"{tunnel.name}: traffic",
@@ -153,9 +177,7 @@ def _check_traffic(
 
 def installed(state: RouterState, connection: str) -> tuple[ChildSa, ...]:
     """The CHILD_SAs of a connection that carry traffic."""
-    return tuple(
-        child for sa in state.sas_of(connection) for child in sa.children if child.state == "INSTALLED"
-    )
+    return agreement.installed(state.sas_of(connection))
 
 
 def check_untouched(touched: frozenset[str], before: Observation, after: Observation) -> tuple[Check, ...]:

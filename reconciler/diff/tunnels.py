@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.diff.live import Live
 from reconciler.diff.removals import retirement
-from reconciler.facets import connections, files, sas, secrets
+from reconciler.facets import agreement, connections, files, sas, secrets
 from reconciler.model.plan import (
     Action,
     Disruption,
@@ -68,6 +68,8 @@ class _Seen:
     config: tuple[Change, ...]
     """How the loaded connection differs; without one, how the former does."""
     stale: tuple[Change, ...]
+    surplus: tuple[Change, ...]
+    """CHILD_SAs beside others of their kind, which nobody needs."""
     key: tuple[Change, ...]
     other: tuple[Change, ...]
     reconnect: bool
@@ -75,7 +77,7 @@ class _Seen:
     @property
     def changes(self) -> tuple[Change, ...]:
         """All fields that differ."""
-        return (*self.other, *self.config, *self.stale, *self.key)
+        return (*self.other, *self.config, *self.stale, *self.surplus, *self.key)
 
     @property
     def new(self) -> bool:
@@ -117,6 +119,10 @@ def _look(desired: RouterConfig, live: Live, connection: Connection, *, asked: b
     else:
         config = connections.compare(connection.settings, loaded, in_file)
     stale = tuple(change for sa in running for change in sas.stale_fields(connection, sa))
+    surplus = tuple(
+        Change(f"sa.children.{kind[0].name}.number", str(len(kind)), "1", "sa")
+        for kind in agreement.surplus(running)
+    )
     there = live.secret_ids.get(secrets.owner_of(connection.secret.id), [])
     key = _key_changes(connection, there, None if file_same else live_file, trusted=file_same)
 
@@ -130,7 +136,7 @@ def _look(desired: RouterConfig, live: Live, connection: Connection, *, asked: b
     if live_file is not None and files.protected_in(live_file) != connection.protected:
         on_off = ("off", "on") if connection.protected else ("on", "off")
         other.append(Change("deletionProtection", *on_off, "file"))
-    if not file_same and not (config or stale or key or other):
+    if not file_same and not (config or stale or surplus or key or other):
         other.append(Change("file", None if live_file is None else "edited", "rendered", "file"))
     elif live_file is not None and live_file.mode != files.MODE:
         other.append(Change("file.mode", f"{live_file.mode:04o}", f"{files.MODE:04o}", "file"))
@@ -145,6 +151,7 @@ def _look(desired: RouterConfig, live: Live, connection: Connection, *, asked: b
         aside,
         config,
         stale,
+        surplus,
         key,
         tuple(other),
         reconnect,
@@ -247,6 +254,8 @@ def _switch(router: str, group: str, seen: _Seen) -> Step | None:
     if seen.reconnect:
         operation = Establish(name, children, Scope.RECONNECT)
         return switch_step(router, group, operation, Disruption.INTERRUPTS if carried else Disruption.NONE)
+    if seen.surplus:
+        return switch_step(router, group, Establish(name, children, Scope.SURPLUS), Disruption.NONE)
     return None
 
 
@@ -280,6 +289,7 @@ def _scope(config: tuple[Change, ...], stale: tuple[Change, ...]) -> Scope:
 def switch_step(router: str, group: str, operation: Establish, disruption: Disruption) -> Step:
     """The step that moves a tunnel onto its new configuration."""
     summary = {
+        Scope.SURPLUS: f"close the surplus CHILD_SAs of {operation.connection}",
         Scope.FIRST: f"bring up {operation.connection}",
         Scope.CHILD: f"bring up second CHILD_SAs of {operation.connection}, then retire the first",
         Scope.IKE: f"bring up a second IKE_SA of {operation.connection}, then retire the first",
@@ -302,6 +312,7 @@ def _reason(seen: _Seen) -> str:
         (not seen.loaded, "the connection is not loaded in charon"),
         (bool(seen.config), "the configuration differs"),
         (bool(seen.stale), "a running SA was set up by another configuration"),
+        (bool(seen.surplus), "more CHILD_SAs run than are needed"),
         (seen.load_key, "the key differs"),
         (seen.reconnect, "a reconnect is asked for"),
         (bool(seen.aside), f"the file of {', '.join(seen.connection.former)} would bring it back"),

@@ -33,6 +33,12 @@ def decode(name: str, listed: object) -> IkeSa:
         algorithms=_ike_algorithms(reply),
         age=reply.number("established", 0),
         children=tuple(children),
+        busy=any(
+            task.startswith(_OF_CHILDREN)
+            for kind in ("tasks-active", "tasks-queued", "tasks-passive")
+            for task in reply.texts(kind, ())
+        ),
+        spis="/".join(filter(None, (reply.text("initiator-spi", ""), reply.text("responder-spi", "")))),
     )
 
 
@@ -55,6 +61,9 @@ def _decode_child(reply: Fields) -> ChildSa:
         age=reply.number("install-time", 0),
     )
 
+
+# Exchanges that make or end a CHILD_SA (task.c, task_type_names).
+_OF_CHILDREN = ("CHILD_", "QUICK_")
 
 # strongSwan's transform names, as list-sas prints them, -> swanctl's proposal keywords.
 _ENCRYPTION = {"3DES_CBC": "3des", "AES_CBC": "aes", "CHACHA20_POLY1305": "chacha20poly1305"}

@@ -263,3 +263,13 @@ HISTORY_SECONDS: Final = 5.0
 
 LONGEST_LINE: Final = 256 * KIB
 """Characters of a line for people. The longest of our own is a pre-shared key of 65,535 bytes in base64."""
+
+# An apply, on routers that are busy with other things as well.
+
+CLEAR_SECONDS: Final = 3.0
+"""How long an apply waits for what traffic negotiates at a tunnel that it is about to switch: some round
+trips between routers that are busy. A tunnel at which nothing is negotiated is not waited for."""
+
+SETTLE_SECONDS: Final = 8.0
+"""How long an apply waits for a switched tunnel to come to rest: long enough for one retransmission of IKE,
+which charon sends after 4 s. A tunnel that is at rest is not waited for."""

@@ -115,9 +115,11 @@ class UnloadConnection:
 
 
 class Scope(StrEnum):
-    """What has to come up: the first SAs of a tunnel, new CHILD_SAs inside its IKE_SA, a new IKE_SA beside
-    the old one, or all of it anew after the old has gone. In rising order of reach."""
+    """What has to come up: nothing where there are more CHILD_SAs than are needed, the first SAs of a tunnel,
+    new CHILD_SAs inside its IKE_SA, a new IKE_SA beside the old one, or all of it anew after the old has
+    gone. In rising order of reach."""
 
+    SURPLUS = "surplus"
     FIRST = "first"
     CHILD = "child"
     IKE = "ike"
@@ -130,6 +132,14 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FarEnd:
+    """The other end of a managed pair: its router, and the connection there."""
+
+    router: str
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
 class Establish:
     """Bring up every child, then retire the SAs that were there before, if any. `scope` is what the plan
     foresees; charon itself knows whether the running IKE_SA can carry the new children."""
@@ -139,6 +149,8 @@ class Establish:
     scope: Scope
     replaces: tuple[str, ...] = ()
     """Former connections of the tunnel: their SAs go as well."""
+    far: FarEnd | None = None
+    """The other end, where that is managed: in the end both hold the same SAs, and one of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +270,13 @@ class Plan:
             if isinstance(step.operation, ChangeFirewall)
             for pair in step.operation.exposes
         )
+
+    @property
+    def routers(self) -> frozenset[str]:
+        """Every router that an apply touches: where it has a step, and both ends of what it switches."""
+        switches = [step.operation for step in self.steps if isinstance(step.operation, Establish)]
+        far = {item.far.router for item in switches if item.far is not None}
+        return frozenset(far | {step.router for step in self.steps})
 
     def count(self, action: Action) -> int:
         """How many resources the plan adds, changes or destroys."""

@@ -130,6 +130,10 @@ class IkeSa:
     age: int
     """Seconds since it was established."""
     children: tuple[ChildSa, ...]
+    busy: bool = False
+    """Whether an exchange is under way, or waits its turn, that makes or ends a CHILD_SA."""
+    spis: str = ""
+    """The SPIs of its initiator and its responder: the same at both ends. Empty where nobody tells."""
 
     @property
     def ending(self) -> bool:

@@ -218,8 +218,7 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
         )
     result = Result.HELD if held else Result.IN_SYNC
     if allowed.plan.changes:
-        changing = {step.router for step in allowed.plan.steps}
-        with locked(connect, changing, 0, parallelism=wiring.parallelism) as refused:
+        with locked(connect, allowed.plan.routers, 0, parallelism=wiring.parallelism) as refused:
             allowed, seen = without(allowed, refused), without(seen, refused)
             _tell_refused(refused, account)
             if allowed.plan.changes:
@@ -340,7 +339,7 @@ def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: 
     previous = _wanted(wiring, good, Account())
     connect = wiring.connector(previous.fabric)
     changed = {change.resource for change in plan.changes}
-    routers = {step.router for step in plan.steps}
+    routers = plan.routers
     back = compare(
         previous.fabric,
         {name: config for name, config in previous.desired.items() if name in routers},

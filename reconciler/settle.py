@@ -1,0 +1,152 @@
+"""After a switch both ends of a tunnel hold the same SAs, one of each kind.
+
+Traffic does not wait for an apply: a packet that finds no SA makes charon negotiate at whichever end it comes
+by, beside what was asked for here. So the ends are compared once nothing is being negotiated any more; what
+one of them does not know, or nobody needs, is closed, and what neither has left is brought up again. Before
+the switch as well: in an IKE_SA that the other end has dropped nothing comes up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler import establish
+from reconciler.establish import bring_up, retire
+from reconciler.facets.agreement import Doomed, End, alive, at_rest, dead, leftovers, missing, negotiating
+from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.plan import Establish, Scope
+from reconciler.model.router_config import IkeSa
+from reconciler.observe import read_sas
+from reconciler.routers.fleet import Fleet
+from reconciler.routers.protocol import Router
+
+_All = Mapping[str, tuple[IkeSa, ...]]
+"""Every SA of each router that answered."""
+
+
+@dataclass(slots=True)
+class _Tunnel:
+    """One tunnel on its way to rest. `routers` are those of its ends, that which brought it up first."""
+
+    routers: tuple[str, ...]
+    item: Establish
+    before: tuple[End, ...] = ()
+    """The look before this one, where that showed something that may have to go."""
+    reason: str = ""
+
+    def ends(self, look: _All) -> tuple[End, ...]:
+        """Its ends as they are now; none where the first one is lost."""
+        known = [look.get(name) for name in self.routers]
+        far = self.item.far
+        if not known or known[0] is None:
+            return ()
+        here, there = known[0], known[1] if len(known) > 1 else None
+        if far is None or there is None:
+            return (End(_of(here, self.item.connection), None),)
+        return (End(_of(here, self.item.connection), there), End(_of(there, far.connection), here))
+
+
+def settle(fleet: Fleet, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> list[str]:
+    """Bring tunnels to rest that were just switched, each given with the router that did it; an empty string
+    for each that is up, else the reason. A far end that is `lost`, or does not answer, is left out of the
+    comparison.
+
+    What is negotiated still when the time is up, or left over, is for the next plan.
+    """
+    tunnels = [_Tunnel(_known(name, item, lost), item) for name, item in wanted]
+    _until(tunnels, _settle, fleet, SETTLE_SECONDS)
+    return [tunnel.reason for tunnel in tunnels]
+
+
+def clear(fleet: Fleet, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> None:
+    """Close what one end alone holds of tunnels that are about to be switched, once nothing is negotiated."""
+    tunnels = [_Tunnel(_known(name, item, lost), item) for name, item in wanted]
+    _until([tunnel for tunnel in tunnels if len(tunnel.routers) > 1], _clear, fleet, CLEAR_SECONDS)
+
+
+def _until(
+    tunnels: Sequence[_Tunnel],
+    done: Callable[[_Tunnel, tuple[End, ...], Fleet], bool],
+    fleet: Fleet,
+    seconds: float,
+) -> None:
+    """Look at both ends of all tunnels, again and again, until each is done."""
+    pending = list(tunnels)
+    deadline = time.monotonic() + seconds
+    while pending:
+        look = _read(fleet, {name for tunnel in pending for name in tunnel.routers})
+        pending = [tunnel for tunnel in pending if not done(tunnel, tunnel.ends(look), fleet)]
+        if time.monotonic() >= deadline:
+            break
+        if pending:
+            time.sleep(establish.OVERLAP if any(tunnel.before for tunnel in pending) else establish.POLL)
+
+
+def _clear(tunnel: _Tunnel, ends: tuple[End, ...], fleet: Fleet) -> bool:
+    """Do what one more look asks for before a switch; whether nothing dead is left."""
+    if any(map(negotiating, ends)):
+        tunnel.before = ()
+        return False
+    if alive(ends):
+        return True
+    if len(tunnel.before) != len(ends):
+        tunnel.before = ends
+        return False
+    for name, found in zip(tunnel.routers, dead(tunnel.before, ends), strict=False):
+        _close(fleet, name, found)
+    return True
+
+
+def _settle(tunnel: _Tunnel, ends: tuple[End, ...], fleet: Fleet) -> bool:
+    """Do what one more look asks for after a switch; whether the tunnel is at rest now."""
+    if not ends:
+        tunnel.reason = f"{tunnel.routers[0]} does not answer"
+        return True
+    wanted = () if tunnel.item.scope is Scope.SURPLUS else tunnel.item.children
+    lacking = missing(ends[0].running, wanted)
+    tunnel.reason = "no CHILD_SA that both ends hold" if lacking else ""
+    if any(map(negotiating, ends)):
+        tunnel.before = ()
+        return False
+    if at_rest(ends) and not lacking:
+        return True
+    # One look more: the two ends were not read at one moment, and what is used shows in what has changed.
+    if len(tunnel.before) != len(ends):
+        tunnel.before = ends
+        return False
+    doomed = leftovers(tunnel.before, ends)
+    tunnel.before = ()
+    for name, found in zip(tunnel.routers, doomed, strict=False):
+        _close(fleet, name, found)
+    if lacking:
+        said = fleet.one(
+            tunnel.routers[0], lambda router: bring_up(router.vici, tunnel.item.connection, lacking)
+        )
+        tunnel.reason = (said.message if isinstance(said, TunnelwrightError) else said) or tunnel.reason
+    return False
+
+
+def _close(fleet: Fleet, name: str, doomed: Doomed) -> None:
+    def close(router: Router) -> None:
+        retire(router.vici, [("child-id", number) for number in doomed.children])
+        retire(router.vici, [("ike-id", number) for number in doomed.ike_sas], force=True)
+
+    # A router that is lost here is found to be so by the next look.
+    fleet.one(name, close)
+
+
+def _known(name: str, item: Establish, lost: Container[str]) -> tuple[str, ...]:
+    far = item.far
+    return (name, far.router) if far is not None and far.router not in lost else (name,)
+
+
+def _read(fleet: Fleet, names: Iterable[str]) -> _All:
+    found = fleet.each(sorted(names), lambda router: read_sas(router.vici, every=True))
+    return {name: sas for name, sas in found.items() if not isinstance(sas, TunnelwrightError)}
+
+
+def _of(sas: Iterable[IkeSa], connection: str) -> tuple[IkeSa, ...]:
+    return tuple(sa for sa in sas if sa.connection == connection)

@@ -1,0 +1,138 @@
+"""After an apply both ends hold the same SAs, one of each kind, whatever was negotiated beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.facets.agreement import carrying, installed, unknown_to_the_peer
+from reconciler.model.fabric import Fabric
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Disruption, Establish, FarEnd, Scope
+from reconciler.model.router_config import IkeSa
+from reconciler.model.settings import plain
+from reconciler.observe import read_sas
+from reconciler.routers.fleet import Fleet
+from reconciler.run import apply, preview, renewed
+from reconciler.settle import settle
+from tests.contract.sites import REAL, Site, change_tunnels, memory_site, rename_tunnels
+
+ENDS = {"paris": "tw-paris-tokyo", "tokyo": "tw-tokyo-paris"}
+
+
+def held(site: Site, names: dict[str, str] = ENDS) -> tuple[tuple[IkeSa, ...], tuple[IkeSa, ...]]:
+    """The SAs at both ends."""
+    here, there = (read_sas(site.connect(router).vici, name) for router, name in names.items())
+    return here, there
+
+
+def assert_at_rest(site: Site, children: int = 1, names: dict[str, str] = ENDS) -> None:
+    here, there = held(site, names)
+    assert len(installed(here)) == len(carrying(here)) == children, here
+    assert len(installed(there)) == len(carrying(there)) == children, there
+    assert not unknown_to_the_peer(here, there) and not unknown_to_the_peer(there, here), (here, there)
+
+
+def set_up_another(site: Site, fabric: Fabric) -> None:
+    """A second IKE_SA beside the first, as a negotiation that crosses another one leaves it: charon makes one
+    for a configuration that is not equal, which is then what it was before."""
+    connection = site.preview(fabric).desired["paris"].connections[ENDS["paris"]]
+    vici = site.connect("paris").vici
+    vici.request("load-conn", {connection.name: plain({**connection.settings, "over_time": "1234s"})})
+    wanted = {"ike": connection.name, "child": connection.children[0], "timeout": "10000"}
+    list(vici.stream("initiate", "control-log", wanted))
+    vici.request("load-conn", {connection.name: plain(connection.settings)})
+
+
+@pytest.mark.parametrize("version", [2, 1])
+def test_an_sa_that_nobody_needs_is_a_difference_and_is_closed(site: Site, version: int) -> None:
+    fabric = change_tunnels(site.fabric, ike__version=version)
+    assert site.apply(fabric).converged
+    set_up_another(site, fabric)
+    assert len(installed(held(site)[0])) == 2
+    plan = site.preview(fabric).plan
+    assert {change.reason for change in plan.changes} == {"more CHILD_SAs run than are needed"}
+    assert [step.summary for step in plan.steps] == ["close the surplus CHILD_SAs of tw-paris-tokyo"]
+    assert {step.disruption for step in plan.steps} == {Disruption.NONE}
+    assert all(check.passed for check in site.verify(fabric)), "both ends hold all of them"
+    applied = site.apply(fabric)
+    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
+    assert applied.converged
+    if site.real:
+        assert [(loss.sent > 10, loss.lost) for loss in applied.cost.losses] == [(True, 0)]
+    assert_at_rest(site)
+    assert site.preview(fabric).plan.empty
+
+
+@REAL
+def test_traffic_that_wakes_the_tunnel_while_it_is_reconnected_leaves_no_second_one(site: Site) -> None:
+    """The measurement's packets find no SA at the other end, so that one negotiates as well."""
+    site.apply()
+    for _ in range(5):
+        asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
+        assert apply(asked, site.connect).converged
+        assert_at_rest(site)
+
+
+def test_an_sa_that_the_other_end_has_lost_is_replaced(site: Site) -> None:
+    """It carries nothing, and DPD would find that out within minutes."""
+    site.apply()
+    lost = {child.spi_in for child in installed(held(site)[0])}
+    site.restart_charon("tokyo")
+    item = Establish(ENDS["paris"], ("net",), Scope.FIRST, far=FarEnd("tokyo", ENDS["tokyo"]))
+    with Fleet(site.connect) as fleet:
+        assert settle(fleet, [("paris", item)], ()) == [""]
+    assert_at_rest(site)
+    assert not lost & {child.spi_in for child in installed(held(site)[0])}
+
+
+def test_both_ends_belong_to_the_plan_of_one(tmp_path: Path) -> None:
+    """So both are locked, and looked at again under the lock."""
+    site = memory_site(tmp_path)
+    site.apply()
+    asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
+    assert {step.router for step in asked.plan.steps} == {"tokyo"}
+    assert asked.plan.routers == {"paris", "tokyo"}
+    assert renewed(asked, site.connect).plan.changes == asked.plan.changes
+
+
+@pytest.mark.parametrize("version", [2, 1])
+@pytest.mark.parametrize(("old", "new"), [("tokyo-paris", "zz-tokyo"), ("paris-tokyo", "zz-paris")])
+def test_a_name_and_a_setting_of_the_child_change_together(
+    site: Site, old: str, new: str, version: int
+) -> None:
+    """The end whose name stays would put the new CHILD_SA into the running IKE_SA, which the other end knows
+    by the old name."""
+    fabric = change_tunnels(site.fabric, ike__version=version)
+    assert site.apply(fabric).converged
+    changed = change_tunnels(rename_tunnels(fabric, {old: new}), esp__lifetime=1800)
+    applied = site.apply(changed)
+    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
+    assert [str(change.resource) for change in applied.remaining.changes] == []
+    assert applied.converged
+    names = {tunnel.router: f"tw-{tunnel.name}" for tunnel in changed.tunnels.values()}
+    assert_at_rest(site, names=dict(sorted(names.items())))
+
+
+def many_pairs(fabric: Fabric) -> Fabric:
+    """IKEv1, two networks at one end and three at the other: six CHILD_SAs."""
+    paris, tokyo = ("10.1.0.0/25", "10.1.0.128/25"), ("10.2.0.0/26", "10.2.0.64/26", "10.2.0.128/25")
+    tunnels: dict[str, Any] = {
+        "paris-tokyo": replace(fabric.tunnels["paris-tokyo"], local_cidrs=paris, peer_cidrs=tokyo),
+        "tokyo-paris": replace(fabric.tunnels["tokyo-paris"], local_cidrs=tokyo, peer_cidrs=paris),
+    }
+    return change_tunnels(replace(fabric, tunnels=tunnels), ike__version=1)
+
+
+def test_children_that_the_other_end_took_along_are_closed_there(site: Site) -> None:
+    """The answering end of IKEv1 moves CHILD_SAs into the IKE_SA that follows theirs."""
+    fabric = many_pairs(site.fabric)
+    assert site.apply(fabric).converged
+    changed = change_tunnels(fabric, ike__encryption="aes-128", esp__encryption="aes-128")
+    applied = site.apply(changed)
+    assert [str(change.resource) for change in applied.remaining.changes] == []
+    assert applied.converged
+    assert_at_rest(site, 6)
