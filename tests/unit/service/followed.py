@@ -33,6 +33,11 @@ KEYED = f"{TUNNEL}    key: {{{{env: KEY}}}}\n  ipsec: {{{{pfs: dh-group14}}}}\n"
 """A tunnel with its key and a policy."""
 
 
+def alone(text: str) -> str:
+    """A tunnel whose other end is not in the same desired state."""
+    return text.replace("  peer:\n", "  peer:\n    managed: false\n")
+
+
 @dataclass(slots=True)
 class Followed:
     """The repository, the routers, and what the reconciler has told."""
@@ -85,7 +90,7 @@ class Followed:
         folder = self.folder / f"foreign{len(list(self.folder.iterdir()))}"
         folder.mkdir()
         for number, text in enumerate(texts):
-            (folder / f"{number}.yaml").write_text(text)
+            (folder / f"{number}.yaml").write_text(alone(text))
         fabric, found = validate(load_tree(folder))
         assert not found.errors
         apply(preview(fabric, self.store(), self.connect), self.connect, patience=0.1)
@@ -126,6 +131,10 @@ def followed(folder: Path, *, managed: tuple[str, ...] = ("paris", "tokyo")) -> 
         found.routers[name] = MemoryRouter(name, found.network, own)
     files: dict[str, str | None] = {"wan.yaml": WAN}
     for name in managed:
-        files |= {f"{name}.yaml": document(SITE, name), f"{name}-tunnel.yaml": document(KEYED, name)}
+        tunnel = document(KEYED, name)
+        files |= {
+            f"{name}.yaml": document(SITE, name),
+            f"{name}-tunnel.yaml": tunnel if len(managed) > 1 else alone(tunnel),
+        }
     found.commit(files)
     return found
