@@ -7,11 +7,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from lab.engine import Engine, find_engine, private_runs, stop
+
+# A deadline for one example would be a race with whatever else the machine does.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 _HAD_ENGINE = pytest.StashKey[bool]()
 

@@ -49,11 +49,15 @@ class SlowRemote:
     def alive(self) -> list[int]:
         """The scripts that still run."""
         pids = self.folder / "pids"
-        return (
-            [int(pid) for pid in pids.read_text().split() if Path(f"/proc/{pid}").exists()]
-            if pids.exists()
-            else []
-        )
+        return [int(pid) for pid in pids.read_text().split() if _runs(pid)] if pids.exists() else []
+
+
+def _runs(pid: str) -> bool:
+    """What has ended and waits for its parent runs no more (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _hold_up(pause: float, stops_after: int) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
+from reconciler.model.secret import redacted
 from reconciler.model.visible import visible
 from reconciler.report.line import Line, joined
 
@@ -91,7 +92,7 @@ class _Said(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The level before the first line, a blank before all others."""
-        first, *rest = super().format(record).splitlines() or [""]
+        first, *rest = redacted(super().format(record)).splitlines() or [""]
         lines = [f"{record.levelname.lower()}: {first}", *(f"  {line}" for line in rest)]
         return "\n".join(map(visible, lines))
 

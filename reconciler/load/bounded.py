@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
+from reconciler.model.bounds import MIB
 from reconciler.model.errors import SourceUnavailable
 
 
@@ -12,10 +15,17 @@ def read_bounded(path: Path, most: int) -> bytes:
     cannot be read."""
     try:
         with path.open("rb") as file:
-            content = file.read(most + 1)
+            content = b"".join(_pieces(file, most + 1))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SourceUnavailable(f"cannot read {path}: {reason}") from error
     if len(content) > most:
         raise SourceUnavailable(f"{path} has more than {most:,} bytes, which is the most that is read of it")
     return content
+
+
+def _pieces(file: IO[bytes], most: int) -> Iterator[bytes]:
+    """Piece by piece: to read `most` bytes at once takes that much memory, however little there is."""
+    while most > 0 and (piece := file.read(min(MIB, most))):
+        most -= len(piece)
+        yield piece

@@ -94,19 +94,15 @@ class EventLog:
 
 
 class _Handler(logging.Handler):
-    """Python's own logging, without keys: as events, or as lines on standard error."""
+    """Python's own logging as events, without keys."""
 
-    def __init__(self, log: EventLog | None) -> None:
+    def __init__(self, log: EventLog) -> None:
         super().__init__(logging.WARNING)
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            text = redacted(self.format(record))
-            if self._log is not None:
-                self._log.warned(record, text)
-            else:
-                sys.stderr.write(f"{record.levelname.lower()}: {text}\n")
+            self._log.warned(record, redacted(self.format(record)))
         except (OSError, ValueError):
             # Where it goes is closed or full; there is nowhere else to say it.
             return
@@ -114,9 +110,11 @@ class _Handler(logging.Handler):
 
 @contextmanager
 def heard(log: EventLog | None) -> Iterator[None]:
-    """In this block, what libraries warn of, and what would end a thread unseen, is logged without keys."""
-    handler = _Handler(log)
-    logging.getLogger().addHandler(handler)
+    """In this block, what would end a thread unseen is logged, and what libraries warn of becomes an event.
+    Without a log of events the command line shows both."""
+    handlers = [_Handler(log)] if log is not None else []
+    for handler in handlers:
+        logging.getLogger().addHandler(handler)
     before = sys.excepthook, threading.excepthook, sys.unraisablehook
 
     def ended(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
@@ -130,4 +128,5 @@ def heard(log: EventLog | None) -> Iterator[None]:
         yield
     finally:
         sys.excepthook, threading.excepthook, sys.unraisablehook = before
-        logging.getLogger().removeHandler(handler)
+        for handler in handlers:
+            logging.getLogger().removeHandler(handler)

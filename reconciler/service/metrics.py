@@ -30,10 +30,12 @@ from reconciler.service.seen import Seen
 _SA = ("router", "tunnel", "child")
 UNITS = (
     "announcement",
+    "command",
     "commit",
     "fetch",
     "forge",
     "history",
+    "keys",
     "look-up",
     "metrics",
     "router",

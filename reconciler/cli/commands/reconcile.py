@@ -149,7 +149,9 @@ def _warn(text: str) -> None:
 
 
 def _tell_progress(text: str) -> None:
-    sys.stderr.write(f"fetch: {text}\n")
+    from reconciler.cli.output import say  # noqa: PLC0415
+
+    say(f"fetch: {text}")
 
 
 def _check(effective: Effective, output: Output) -> ExitCode:

@@ -29,6 +29,7 @@ from reconciler.model.errors import CommandRejected, ExitCode, RouterUnreachable
 from reconciler.report.sheets import FORMATS as SHEETS
 from reconciler.routers.protocol import Router
 from reconciler.service.web import Application
+from tests.allowed import ALLOWED
 from tests.forges import PROJECT, TOKEN, Answer, Request, listening
 from tests.repositories import new_repository
 from tests.unit.outputs.nasty import ALL, SEEN, TEXTS, WORDS, as_yaml, file_names, write_broken_tree
@@ -217,6 +218,8 @@ def stage(runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> St
     monkeypatch.setattr(establish, "OVERLAP", 0.0)
     monkeypatch.setattr(workspace, "connector", lambda *_: made.connect)
     monkeypatch.setenv("KEY", KEY)
+    for name, value in ALLOWED.items():
+        monkeypatch.setenv(name, value)
     for file, here, there in ENDS:
         tree = made.site.tree / file
         text = tree.read_text().replace(f"{{name: {here}-{there}}}", as_yaml(_metadata(f"{here}-{there}")))

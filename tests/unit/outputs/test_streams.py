@@ -14,6 +14,7 @@ import pytest
 
 from reconciler.cli.streams import NOBODY_READS
 from reconciler.model.errors import ExitCode
+from tests.allowed import ALLOWED
 from tests.repositories import new_repository
 from tests.unit.outputs.nasty import write_broken_tree
 from tests.unit.outputs.parsing import check_lines
@@ -199,6 +200,8 @@ def test_an_apply_is_carried_to_its_end(
 ) -> None:
     """Over routers in memory, in a process of its own: all is done and proven, no lock is left."""
     monkeypatch.setenv("KEY", "PLANTED-0f3c2b8e9a7d6c5b4a39281706f5e4d3")
+    for name, value in ALLOWED.items():
+        monkeypatch.setenv(name, value)
     whole = [sys.executable, "-c", APPLY, *words]
     if redirections == "gone":
         done = without_reader(whole, tmp_path)
@@ -218,6 +221,8 @@ def test_what_a_run_came_to_goes_before_its_lost_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEY", "PLANTED-0f3c2b8e9a7d6c5b4a39281706f5e4d3")
+    for name, value in ALLOWED.items():
+        monkeypatch.setenv(name, value)
     found = run(tmp_path, [sys.executable, "-c", APPLY, "fail", "apply"], ">/dev/full")
     assert found.code == ExitCode.INCOMPLETE
     assert found.err.endswith(f"error: standard output could not be written in full: {FULL}\n")

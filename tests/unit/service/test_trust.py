@@ -280,7 +280,7 @@ def test_without_its_history_it_still_does_not_go_back(signed: Signed) -> None:
 def test_the_history_keeps_a_bounded_number_of_acceptances(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.history.store.ACCEPTED_COMMITS", 3)
+    monkeypatch.setattr("reconciler.model.bounds.ACCEPTED_COMMITS", 3)
     history = History(tmp_path / "history.db")
     now = datetime.now(UTC)
     for number in range(5):

@@ -120,7 +120,7 @@ def test_a_repository_that_nobody_foresaw_leaves_what_is_known(
     head = site.once().head
     service = site.service()
 
-    def odd() -> str:
+    def odd(*_: object) -> str:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd")
 
     monkeypatch.setattr(service.wiring.mirror, "fetch", odd)

@@ -58,7 +58,7 @@ def tunnel(name: str, **spec: object) -> Data:
         "vip": {"system": True},
         "peer": {"address": "198.51.100.7", "cidrs": ["10.2.0.0/24"]},
         "source": {"networks": ["lan"]},
-        "authentication": {"mode": "psk", "key": {"env": "K"}},
+        "authentication": {"mode": "psk", "key": {"env": "TUNNELWRIGHT_KEY_K"}},
     }
     return document("IPsecTunnel", name, {**body, **spec})
 
