@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -11,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.cli import saved_plan
+from reconciler.facets import firewall_listing
 from reconciler.facets.swanctl_conf import Section, SwanctlSyntaxError, inherit
 from reconciler.facets.swanctl_conf import read as read_swanctl
 from reconciler.importing import draft, from_root, render
 from reconciler.importing.sources import keys_of
-from reconciler.load import Loaded, Source
+from reconciler.load import Loaded, Source, load_revision, load_tree
 from reconciler.load.reading import LOCK_NAME, read
 from reconciler.model.diagnostic import Diagnostic, Diagnostics
 from reconciler.model.errors import TunnelwrightError
@@ -23,10 +26,13 @@ from reconciler.model.secret import Secret
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json_lines import diagnostic_object, dump
 from reconciler.report.scanning import junit, sarif
+from reconciler.routers.archive import BadArchive, pack, unpack
+from reconciler.routers.vici_message import Malformed, decode
 from reconciler.service.settings import read_settings
 from reconciler.service.web import Application
 from reconciler.validate import validate
 from tests.unit.importing.test_import import HAND_MADE
+from tests.unit.routers.test_shell_host import ASKED, KEYS, host, snapshot
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "tests" / "errors" / "base"
@@ -142,6 +148,58 @@ def _webhook(content: bytes) -> None:
     assert answers[0][:3] in {"202", "400", "403", "405", "411", "413"}
 
 
+def _vici(content: bytes) -> None:
+    decode(content)
+
+
+def _host(content: bytes) -> None:
+    """Each command of a router that answers with these bytes."""
+    router = host(content)
+    for ask in ASKED:
+        with suppress(TunnelwrightError):
+            ask(router)
+
+
+def _snapshot(content: bytes) -> None:
+    if content == snapshot():
+        host(content).snapshot(KEYS)
+
+
+def _nft(content: bytes) -> None:
+    firewall_listing.decode(content.decode(errors="replace"))
+
+
+def _archive(content: bytes) -> None:
+    unpack(memoryview(content))
+
+
+def _as_tree(folder: Path) -> bytes:
+    """A folder's files as bytes: name, line end, content, a zero."""
+    return b"".join(path.name.encode() + b"\n" + path.read_bytes() + b"\0" for path in folder.glob("*.yaml"))
+
+
+def _git_tree(content: bytes) -> None:
+    """Files of these names and contents: as a working tree, and as a commit of them."""
+    with tempfile.TemporaryDirectory() as place:
+        tree = Path(place) / "tree"
+        tree.mkdir()
+        for part in content.split(b"\0")[:60]:
+            name, _, text = part.partition(b"\n")
+            path = Path(os.path.normpath(tree / os.fsdecode(name[:200].lstrip(b"/"))))
+            # What a checkout could not hold is no tree.
+            with suppress(OSError, ValueError):
+                if path.is_relative_to(tree):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(text)
+        _report(validate(load_tree(Path(place), "tree"))[1])
+        for words in (["init"], ["add", "--all", "--force", "tree"], ["commit", "--allow-empty", "-m", "x"]):
+            # What Git does not take, such as a broken repository inside, makes no commit.
+            command = ["git", "-c", "user.name=x", "-c", "user.email=x", "-C", place, *words]
+            subprocess.run(command, capture_output=True, check=False, env={"PATH": os.environ["PATH"]})
+        with suppress(TunnelwrightError):
+            _report(validate(load_revision(Path(place), "HEAD", "tree"))[1])
+
+
 _PLAN = json.dumps(
     {
         "format": saved_plan.FORMAT,
@@ -155,6 +213,36 @@ _PLAN = json.dumps(
         "plan": [],
     }
 ).encode()
+_VICI = b"\x03\x01a\x00\x01b" + b"\x01\x01s\x04\x01l\x05\x00\x02xy\x06\x02"
+_NFT = json.dumps(
+    {
+        "nftables": [
+            {"metainfo": {"version": "1.0.6"}},
+            {"table": {"family": "inet", "name": "tunnelwright", "handle": 1}},
+            {
+                "set": {
+                    "family": "inet",
+                    "name": "guarded",
+                    "table": "tunnelwright",
+                    "type": ["ipv4_addr", "ipv4_addr"],
+                    "handle": 2,
+                    "flags": ["interval"],
+                    "elem": [
+                        {"concat": [{"prefix": {"addr": "10.1.0.0", "len": 24}}, "10.2.0.1"]},
+                        {"concat": [{"range": ["10.9.0.1", "10.9.0.5"]}, "10.1.9.0"]},
+                        {"elem": {"val": {"concat": ["10.3.0.1", "10.2.0.1"]}, "comment": "x"}},
+                    ],
+                }
+            },
+        ]
+    }
+).encode()
+_OUTPUTS = (
+    b"x 99999999\n",
+    b"5 packets transmitted, 5 received, 0% packet loss, time 4005ms\n",
+    b"64 bytes from 10.2.0.1: icmp_seq=1 ttl=63 time=0.5 ms\n1 packets transmitted, 1 received\n",
+    b"4711 /run/tunnelwright-stream-abc 0.02\n",
+)
 _HOOK = b"POST\nHTTP_X_HUB_SIGNATURE_256=sha256=00\nHTTP_X_GITLAB_TOKEN=a secret of webhooks\n\n{}"
 _EXAMPLES = tuple(sorted((ROOT / "docs/reference/examples").glob("*.yaml")))
 _TUNNEL = (BASE / "a-to-b.yaml").read_bytes()
@@ -177,4 +265,9 @@ READERS = (
         _file(_good_settings),
     ),
     Reader("webhook", (_HOOK,), _webhook, _webhook),
+    Reader("vici-message", (_VICI,), allowing(_vici, Malformed), _vici),
+    Reader("router-output", (snapshot(), *_OUTPUTS), _host, _snapshot),
+    Reader("nft-listing", (_NFT,), allowing(_nft), _nft),
+    Reader("archive", (pack({"tw-a.conf": Secret(b"a {}")}),), allowing(_archive, BadArchive), _archive),
+    Reader("git-tree", (_as_tree(BASE),), allowing(_git_tree), _git_tree, cost=30),
 )

@@ -1,6 +1,6 @@
 """Whatever a router answers, a decoder gives a value or says that it was not understood, and runs go on.
 
-`TUNNELWRIGHT_FUZZ=100000 pytest tests/fuzz` searches longer.
+`make fuzz` searches longer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.contract.sites import Site, memory_site
 from tests.fuzz import strategies
 from tests.odd import OddRouter, Twists, answers, changed
 
-EXAMPLES = int(os.environ.get("TUNNELWRIGHT_FUZZ", "100"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
 FUZZ = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -398,6 +398,12 @@ def test_what_can_be_known_from_one_end(
     """The peer is somebody else's: only our own end is asked."""
     shutil.copytree(EXAMPLE, tmp_path / "desired_state")
     shutil.rmtree(tmp_path / "desired_state/site-b")
+    end = tmp_path / "desired_state/site-a/a-to-b.yaml"
+    end.write_text(
+        end.read_text().replace(
+            "    address: 203.0.113.20\n", "    address: 203.0.113.20\n    managed: false\n"
+        )
+    )
     alone = bench.of_tree(tmp_path / "desired_state")
     bench.down()
     make(bench)

@@ -107,7 +107,7 @@ def test_a_lost_tree_comes_back_and_plans_to_nothing(repository: tuple[Lab, Repo
     assert tree.run("apply", "--auto-approve").returncode == ExitCode.OK
     without_tunnels(tree)
     for key in KEYS:
-        (tree.secrets / key).unlink()
+        (tree.secrets / "psk" / key).unlink()
     said = read(tree, "--write-keys")
     assert "warning" not in said
     assert "4 tunnel ends imported" in said
@@ -115,7 +115,7 @@ def test_a_lost_tree_comes_back_and_plans_to_nothing(repository: tuple[Lab, Repo
     planned = tree.run("plan", "--detailed-exitcode")
     assert planned.returncode == ExitCode.OK, planned.stdout
     assert planned.stdout == "No changes. The live routers match the desired state.\n"
-    assert {path.stat().st_mode & 0o777 for path in tree.secrets.iterdir()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in tree.secrets.rglob("*.*")} == {0o600}
     assert not any("PLANTED" in text for text in tree.said)
 
 

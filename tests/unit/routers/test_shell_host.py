@@ -122,7 +122,7 @@ def test_the_seconds_of_a_lock_are_a_number(left: str) -> None:
         host(b"you@there:1 5\n", TAKEN).lock("me@here:2", 60)
 
 
-_ALL: list[Callable[[ShellHost], object]] = [
+ASKED: list[Callable[[ShellHost], object]] = [
     lambda h: h.snapshot(KEYS),
     lambda h: h.traces(60),
     lambda h: h.unlock("me"),
@@ -152,7 +152,7 @@ _PIECES = st.sampled_from(
     st.lists(st.one_of(_PIECES, _PIECES, st.binary(max_size=30)), max_size=12), st.sampled_from([0, 1, TAKEN])
 )
 def test_any_output_is_an_answer_or_an_error_of_that_router(pieces: list[bytes], status: int) -> None:
-    for ask in _ALL:
+    for ask in ASKED:
         try:
             ask(host(b"".join(pieces), status, b"\xff\x1b[2J"))
         except TunnelwrightError as error:
