@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,19 +20,26 @@ from lab.engine import Engine, find_engine, private_runs, stop
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
 
-_HAD_ENGINE = pytest.StashKey[bool]()
+_STARTED = "TUNNELWRIGHT_TESTS_STARTED"
+"""The variable that names the file in which a process of this run notes that it has started an engine."""
+_NOTE = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Whoever begins before anything was started ends what was: the controller, or the only process."""
+    """The controller, or the only process, says where the others note what they start."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        config.stash[_HAD_ENGINE] = private_runs()
+        config.stash[_NOTE] = Path(tempfile.mkdtemp()) / "started"
+        os.environ[_STARTED] = str(config.stash[_NOTE])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """All workers have ended: nobody needs the engine any more that one of them has started."""
-    if not config.stash.get(_HAD_ENGINE, True):
-        stop()
+    """All workers have ended: nobody needs the engine any more that one of them has started. What another
+    run of tests has started is left alone."""
+    note = config.stash.get(_NOTE, None)
+    if note is not None:
+        if note.exists():
+            stop()
+        shutil.rmtree(note.parent)
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
@@ -62,7 +71,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """A container engine: the one that runs, or a private one that ends with the tests."""
+    ran = private_runs()
     found = find_engine()
+    if found.private and not ran:
+        Path(os.environ[_STARTED]).touch()
     # The reconciler finds the engine as any Docker client does.
     before = os.environ.get("DOCKER_HOST")
     os.environ["DOCKER_HOST"] = found.url

@@ -64,3 +64,18 @@ def test_a_repeated_run_stops_at_the_first_failure(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["01.log", "02.log", "03.log"]
     assert "run 3 of 5 failed" in done.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_a_run_ends_the_engine_that_it_has_started_and_no_other(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    stopped = tmp_path / "stopped"
+    instead = f"import pathlib, tests.conftest as suite\nsuite.stop = pathlib.Path({str(stopped)!r}).touch\n"
+    (tmp_path / "conftest.py").write_text(instead)
+    assert run(tmp_path, "def test_a(): ...\n", *words, ci=False).returncode == 0
+    assert not stopped.exists()
+    touch = "Path(os.environ['TUNNELWRIGHT_TESTS_STARTED']).touch()"
+    note = f"import os\nfrom pathlib import Path\ndef test_a(): {touch}\n"
+    assert run(tmp_path, note, *words, ci=False).returncode == 0
+    assert stopped.exists()
