@@ -16,7 +16,8 @@ import pytest
 from lab.engine import until
 from reconciler.cli.main import main
 from reconciler.history.kept import Kept
-from reconciler.history.store import FORMAT, History, HistoryDamaged, HistoryUnusable
+from reconciler.history.store import History, HistoryDamaged, HistoryUnusable
+from reconciler.history.tables import FORMAT
 from reconciler.model import bounds
 from reconciler.model.errors import ExitCode
 from reconciler.model.record import Result, RunRecord, bounded
