@@ -193,8 +193,8 @@ LOCK_LEASE: Final = 120
 within LOCK_SECONDS; and whoever was killed on another machine holds up an apply no longer than this."""
 LOCK_SECONDS: Final = 10.0
 """For the command that takes or gives back a lock: it is one small script, and other routers wait for it."""
-LOCK_ANSWER_BYTES: Final = 4 * KIB
-"""What it answers: one line of LOCK_FILE_BYTES, or why the router refuses."""
+LOCK_ANSWER_BYTES: Final = 16 * KIB
+"""What it answers: one line of LOCK_FILE_BYTES, or why the router refuses. So much buys one more second."""
 LOCK_FILE_BYTES: Final = 600
 """A lock is one line: who holds it (user, host, process) and until when."""
 STREAM_PACKETS: Final = 100_000
