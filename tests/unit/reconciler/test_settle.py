@@ -58,7 +58,7 @@ def busy(clock: list[float], asked: Counter[str]) -> Callable[[str], Router]:
 
 def test_tunnels_for_which_there_is_no_time_are_left_with_the_reason(clock: list[float]) -> None:
     asked = Counter[str]()
-    wanted = [("paris", Establish(f"tw-{number}", ("net",), Scope.SURPLUS)) for number in range(20)]
+    wanted = [("paris", Establish(f"tw-{number}", ("net",), Scope.FIRST)) for number in range(20)]
     with Fleet(busy(clock, asked), 1) as fleet:
         reasons = module.settle(fleet, wanted, ())
     assert asked["initiate"] == 3, "the third one ends after the time for all of them"

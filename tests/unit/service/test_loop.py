@@ -170,7 +170,7 @@ def stale(service: Service) -> None:
 
 
 def test_older_history_that_is_fetched_is_progress(tmp_path: Path) -> None:
-    """Deepening may take hours; its own bounds end a transfer that stalls, and one that hangs does not ask."""
+    """It may take hours; its own bounds end a transfer that stalls, and one that hangs does not ask."""
     service = followed(tmp_path).service()
     trust = service._wired().trust
     stale(service)
