@@ -12,15 +12,14 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from reconciler.model.bounds import LOCK_LEASE
 from reconciler.model.errors import Locked, LockUnavailable, RouterUnreachable, TunnelwrightError, Unforeseen
 from reconciler.routers.fleet import PARALLELISM, Connect, Fleet
 from reconciler.routers.protocol import Router
 
-LEASE = 120
-"""Seconds for which a lock holds without being renewed."""
 _POLL = 0.5
 
 
@@ -68,15 +67,17 @@ def locked(
     routers: Iterable[str],
     timeout: float,
     *,
-    lease: int = LEASE,
+    lease: int = LOCK_LEASE,
     parallelism: int = PARALLELISM,
+    moved: Callable[[], None] = lambda: None,
 ) -> Iterator[Mapping[str, TunnelwrightError]]:
     """Hold the lock of every router where it can be taken; the others, each with the reason: it does not
     answer, it has no way to lock, or somebody else holds it still after `timeout` seconds (Locked). Those
-    must not be changed.
+    must not be changed. `moved` is called after each lock that was asked for.
 
     Routers are reached side by side, and locks taken in order of name, so that two runs cannot wait for each
-    other.
+    other. Each lock is renewed in a thread of its own: a router that is slow to answer costs no other one its
+    lock.
     """
     owner = owner_name()
     deadline = time.monotonic() + timeout
@@ -84,20 +85,23 @@ def locked(
     with Fleet(connect, parallelism) as fleet:
         reached = fleet.each(sorted(routers), lambda router: router.name)
         refused = {name: found for name, found in reached.items() if isinstance(found, TunnelwrightError)}
-        held: list[str] = []
-        renewal = threading.Thread(target=_renew, args=(fleet, held, owner, lease, done), daemon=True)
-        renewal.start()
+        held: dict[str, threading.Thread] = {}
         try:
             for name in (name for name in reached if name not in refused):
                 error = fleet.one(name, lambda router: _take(router, owner, lease, deadline))
+                moved()
                 if error is None:
-                    held.append(name)
+                    held[name] = threading.Thread(
+                        target=_renew, args=(fleet, name, owner, lease, done), daemon=True
+                    )
+                    held[name].start()
                 else:
                     refused[name] = _refusal(error)
             yield refused
         finally:
             done.set()
-            renewal.join()
+            for renewal in held.values():
+                renewal.join()
             fleet.each(held, lambda router: router.host.unlock(owner))
 
 
@@ -114,12 +118,15 @@ def _refusal(error: TunnelwrightError) -> TunnelwrightError:
 
 
 def _take(router: Router, owner: str, lease: int, deadline: float) -> None:
+    freed = False
     while True:
         try:
             router.host.lock(owner, lease)
         except Locked as error:
-            if _has_gone(error.owner):
+            # Once: a router that names one owner after the other that has gone is not asked for ever.
+            if not freed and _has_gone(error.owner):
                 router.host.unlock(error.owner)
+                freed = True
             elif time.monotonic() >= deadline:
                 raise
             else:
@@ -128,7 +135,7 @@ def _take(router: Router, owner: str, lease: int, deadline: float) -> None:
             return
 
 
-def _renew(fleet: Fleet, held: list[str], owner: str, lease: int, done: threading.Event) -> None:
+def _renew(fleet: Fleet, name: str, owner: str, lease: int, done: threading.Event) -> None:
     while not done.wait(lease / 3):
         # One that cannot be renewed is tried again before it expires.
-        fleet.each(held, lambda router: router.host.lock(owner, lease))
+        fleet.one(name, lambda router: router.host.lock(owner, lease))

@@ -293,10 +293,14 @@ def verify(
 
 
 def prove(
-    before: Preview, connect: Connect, tunnels: Iterable[str], parallelism: int = PARALLELISM
+    before: Preview,
+    connect: Connect,
+    tunnels: Iterable[str],
+    parallelism: int = PARALLELISM,
+    moved: Callable[[], None] = lambda: None,
 ) -> dict[str, tuple[Check, ...]]:
     """Probe some tunnels with real packets, and check each of them at both of its ends. Tunnels that are
-    disabled, or end at a router that did not answer, are left out."""
+    disabled, or end at a router that did not answer, are left out. `moved` hears of each ping."""
     fabric = before.fabric
     ends = {end for name in tunnels if name in fabric.tunnels for end in _both_ends(fabric, name)}
     chosen = {
@@ -308,7 +312,8 @@ def prove(
     desired = {name: config for name, config in before.desired.items() if name in routers}
     part = replace(fabric, tunnels={name: fabric.tunnels[name] for name in ends})
     earlier = look(desired, connect, parallelism)
-    pings = probe(part, connect, (tunnel for tunnel in chosen.values() if tunnel.router in earlier.states))
+    ready = (tunnel for tunnel in chosen.values() if tunnel.router in earlier.states)
+    pings = probe(part, connect, ready, moved)
     probed = Probed(part, desired, earlier, look(desired, connect, parallelism), pings)
     return {name: tuple(check_tunnel(probed, tunnel)) for name, tunnel in chosen.items()}
 

@@ -25,6 +25,8 @@ from reconciler.routers.protocol import Router
 
 _All = Mapping[str, tuple[IkeSa, ...]]
 """Every SA of each router that answered."""
+_Late = Callable[[], bool]
+"""Whether the time for all tunnels is up."""
 
 
 @dataclass(slots=True)
@@ -69,23 +71,28 @@ def clear(fleet: Fleet, wanted: Sequence[tuple[str, Establish]], lost: Container
 
 def _until(
     tunnels: Sequence[_Tunnel],
-    done: Callable[[_Tunnel, tuple[End, ...], Fleet], bool],
+    done: Callable[[_Tunnel, tuple[End, ...], Fleet, _Late], bool],
     fleet: Fleet,
     seconds: float,
 ) -> None:
-    """Look at both ends of all tunnels, again and again, until each is done."""
+    """Look at both ends of all tunnels, again and again, until each is done or the time is up. After that
+    nothing more is closed or brought up, in the middle of a pass over many tunnels too."""
     pending = list(tunnels)
     deadline = time.monotonic() + seconds
+
+    def late() -> bool:
+        return time.monotonic() >= deadline
+
     while pending:
         look = _read(fleet, {name for tunnel in pending for name in tunnel.routers})
-        pending = [tunnel for tunnel in pending if not done(tunnel, tunnel.ends(look), fleet)]
-        if time.monotonic() >= deadline:
+        pending = [tunnel for tunnel in pending if not done(tunnel, tunnel.ends(look), fleet, late)]
+        if late():
             break
         if pending:
             time.sleep(establish.OVERLAP if any(tunnel.before for tunnel in pending) else establish.POLL)
 
 
-def _clear(tunnel: _Tunnel, ends: tuple[End, ...], fleet: Fleet) -> bool:
+def _clear(tunnel: _Tunnel, ends: tuple[End, ...], fleet: Fleet, late: _Late) -> bool:
     """Do what one more look asks for before a switch; whether nothing dead is left."""
     if any(map(negotiating, ends)):
         tunnel.before = ()
@@ -96,11 +103,11 @@ def _clear(tunnel: _Tunnel, ends: tuple[End, ...], fleet: Fleet) -> bool:
         tunnel.before = ends
         return False
     for name, found in zip(tunnel.routers, dead(tunnel.before, ends), strict=False):
-        _close(fleet, name, found)
+        _close(fleet, name, found, late)
     return True
 
 
-def _settle(tunnel: _Tunnel, ends: tuple[End, ...], fleet: Fleet) -> bool:
+def _settle(tunnel: _Tunnel, ends: tuple[End, ...], fleet: Fleet, late: _Late) -> bool:
     """Do what one more look asks for after a switch; whether the tunnel is at rest now."""
     if not ends:
         tunnel.reason = f"{tunnel.routers[0]} does not answer"
@@ -120,8 +127,10 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], fleet: Fleet) -> bool:
     doomed = leftovers(tunnel.before, ends)
     tunnel.before = ()
     for name, found in zip(tunnel.routers, doomed, strict=False):
-        _close(fleet, name, found)
-    if lacking:
+        _close(fleet, name, found, late)
+    if lacking and late():
+        tunnel.reason += f" within {SETTLE_SECONDS:g} s"
+    elif lacking:
         said = fleet.one(
             tunnel.routers[0], lambda router: bring_up(router.vici, tunnel.item.connection, lacking)
         )
@@ -129,13 +138,19 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], fleet: Fleet) -> bool:
     return False
 
 
-def _close(fleet: Fleet, name: str, doomed: Doomed) -> None:
+def _close(fleet: Fleet, name: str, doomed: Doomed, late: _Late) -> None:
+    """Close what has to go at one end, as far as there is time: each may take seconds."""
+
     def close(router: Router) -> None:
-        retire(router.vici, [("child-id", number) for number in doomed.children])
-        retire(router.vici, [("ike-id", number) for number in doomed.ike_sas], force=True)
+        for kind, numbers in (("child-id", doomed.children), ("ike-id", doomed.ike_sas)):
+            for number in numbers:
+                if late():
+                    return
+                retire(router.vici, [(kind, number)], force=kind == "ike-id")
 
     # A router that is lost here is found to be so by the next look.
-    fleet.one(name, close)
+    if doomed.children or doomed.ike_sas:
+        fleet.one(name, close)
 
 
 def _known(name: str, item: Establish, lost: Container[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,9 +38,11 @@ def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:
     return ends[0], ends[1]
 
 
-def probe(fabric: Fabric, connect: Connect, tunnels: Iterable[Tunnel]) -> dict[str, Ping | TunnelwrightError]:
+def probe(
+    fabric: Fabric, connect: Connect, tunnels: Iterable[Tunnel], moved: Callable[[], None] = lambda: None
+) -> dict[str, Ping | TunnelwrightError]:
     """Ping through each managed tunnel from the router's own address inside it; keys are tunnels. One that
-    could not be probed has the reason.
+    could not be probed has the reason. `moved` is called after each ping: many tunnels take long.
 
     One router after the other: packets from both ends at once would wake a tunnel twice.
     """
@@ -52,17 +54,17 @@ def probe(fabric: Fabric, connect: Connect, tunnels: Iterable[Tunnel]) -> dict[s
     found: dict[str, Ping | TunnelwrightError] = {}
     for name, ways in by_router.items():
         with Fleet(connect, 1) as fleet:
-            found |= _probe_router(fleet, name, ways)
+            found |= _probe_router(fleet, name, ways, moved)
     return found
 
 
 def _probe_router(
-    fleet: Fleet, name: str, ways: Mapping[str, tuple[str, str]]
+    fleet: Fleet, name: str, ways: Mapping[str, tuple[str, str]], moved: Callable[[], None]
 ) -> dict[str, Ping | TunnelwrightError]:
     found: dict[str, Ping | TunnelwrightError] = {}
     ended: TunnelwrightError | None = None
     for tunnel, ends in ways.items():
-        result = fleet.one(name, partial(_ping, ends=ends)) if ended is None else ended
+        result = fleet.one(name, partial(_wake_and_ping, ends=ends, moved=moved)) if ended is None else ended
         found[tunnel] = result
         if isinstance(result, TunnelwrightError) and not isinstance(result, CommandRejected):
             # A router that does not answer is not asked for each of its tunnels.
@@ -70,18 +72,24 @@ def _probe_router(
     return found
 
 
-def _ping(router: Router, ends: tuple[str, str]) -> Ping:
+def _wake_and_ping(router: Router, ends: tuple[str, str], moved: Callable[[], None]) -> Ping:
     """Wake the tunnel, then probe it; what did not wake it is the result where nothing does."""
+
+    def ping(count: int) -> Ping:
+        found = router.host.ping(*ends, count)
+        moved()
+        return found
+
     woken = Ping(0, 0)
     for _ in range(_WAKINGS):
-        woken = router.host.ping(*ends, _WARM_UP)
+        woken = ping(_WARM_UP)
         if woken.received:
             break
     else:
         return woken
-    probed = router.host.ping(*ends, _PROBES)
+    probed = ping(_PROBES)
     # Once more where one was lost: the packets that woke it may have been answered by an SA that goes again.
-    return probed if probed.received == probed.sent else router.host.ping(*ends, _PROBES)
+    return probed if probed.received == probed.sent else ping(_PROBES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The history as a service has it: what happens to its file costs the service nothing but older records.
 
 All that decisions need, and the latest runs, are in memory too. While the file cannot be used, memory is what
-is read and written; as soon as it can, it gets all of that. A file that is damaged is set aside for a person,
-and a new one is begun from memory.
+is read and written; as soon as it can, it gets what is new. What another process has changed in it meanwhile
+(`history --forgive`, `--accept`) stays. A file that is damaged is set aside for a person, and a new one is
+begun from memory.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Kept(History):
         self._memory = History(None)
         self._known = False
         """Whether memory has what the file had before this process."""
+        self._left: Contents = {}
+        """What the file had when it was used last, as far as this process knows."""
         self._trouble = ""
         self._said: list[str] = []
         self._changing = RLock()
@@ -98,7 +101,7 @@ class Kept(History):
             with self._changing:
                 # Another thread may have met the same, and opened a new one since.
                 if self._disk is disk:
-                    self._disk = None
+                    self._disk, self._left = None, self._memory.contents()
                     if not os.path.lexists(self._file):
                         self._say(f"the history {self._file} is gone: a new one is begun")
                         self.settle()
@@ -122,12 +125,16 @@ class Kept(History):
         return True
 
     def _opened(self) -> History:
-        """The file, after it got what memory has."""
+        """The file, after it got what memory has; and memory, after it got what the file has."""
         disk = History(self._file)
+        there, mine = disk.contents(), self._memory.contents()
         if not self._known:
-            self._memory.replace_with(_following(disk.contents(), self._memory.contents()))
-            self._known = True
-        disk.pour(self._memory.contents())
+            mine = _following(there, mine)
+        elif _is_same(self._left, there):
+            mine = _since(self._left, mine)
+        disk.pour(mine)
+        self._memory.replace_with(disk.contents())
+        self._known = True
         return disk
 
     def _failed(self, error: TunnelwrightError) -> bool:
@@ -163,6 +170,20 @@ class Kept(History):
         except OSError as error:
             raise HistoryUnusable(f"cannot set {self._file} aside: {error.strerror}") from error
         return aside
+
+
+def _is_same(left: Contents, there: Contents) -> bool:
+    """Whether a file is the one that was left: it still has the last run, which may have got repeats."""
+    last = [(run["id"], run["started"]) for run in left.get("runs", [])[-1:]]
+    return bool(last) and last[0] in {(run["id"], run["started"]) for run in there["runs"]}
+
+
+def _since(left: Contents, mine: Contents) -> Contents:
+    """What was changed in memory since the file was left. All else is as the file has it now."""
+    known = {name: {tuple(row.items()) for row in rows} for name, rows in left.items()}
+    return {
+        name: [row for row in rows if tuple(row.items()) not in known[name]] for name, rows in mine.items()
+    }
 
 
 def _following(older: Contents, newer: Contents) -> Contents:

@@ -16,13 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import (
-    Column,
     Connection,
-    Float,
-    Integer,
-    MetaData,
-    String,
-    Table,
     create_engine,
     delete,
     event,
@@ -36,6 +30,7 @@ from sqlalchemy.engine import Engine, Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
+from reconciler.history.tables import ACCEPTED, BAD, COUNTS, FORMAT, METADATA, PLACES, RUNS, TOLD
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Acceptance, Result, RunRecord
@@ -47,53 +42,6 @@ Work = Callable[[Connection], Answer]
 Contents = dict[str, list[dict[str, Any]]]
 """The rows of each table."""
 
-FORMAT = 1
-KEPT = 10_000
-"""Runs that are kept; older ones go."""
-
-_metadata = MetaData()
-_runs = Table(
-    "runs",
-    _metadata,
-    Column("id", Integer, primary_key=True),
-    Column("started", String, nullable=False),
-    Column("finished", String, nullable=False),
-    Column("trigger", String, nullable=False),
-    Column("head", String, nullable=False),
-    Column("in_force", String, nullable=False),
-    Column("result", String, nullable=False),
-    Column("message", String, nullable=False),
-    Column("objects", String, nullable=False),
-    Column("repeats", Integer, nullable=False),
-)
-_bad = Table(
-    "bad",
-    _metadata,
-    Column("digest", String, primary_key=True),
-    Column("commit", String, nullable=False),
-    Column("reason", String, nullable=False),
-)
-_places = Table(
-    "places", _metadata, Column("router", String, primary_key=True), Column("commit", String, nullable=False)
-)
-_counts = Table(
-    "counts",
-    _metadata,
-    Column("name", String, primary_key=True),
-    Column("label", String, primary_key=True),
-    Column("value", Float, nullable=False),
-)
-_told = Table(
-    "told", _metadata, Column("listener", String, primary_key=True), Column("what", String, nullable=False)
-)
-_accepted = Table(
-    "accepted",
-    _metadata,
-    Column("commit", String, primary_key=True),
-    Column("at", String, nullable=False),
-    Column("by", String, nullable=False),
-    Column("instead_of", String, nullable=False),
-)
 _FABRIC = ""
 """In place of a router: the whole."""
 _BROKEN = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB}
@@ -149,7 +97,7 @@ class History:
             found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
             if found > FORMAT:
                 raise HistoryDamaged(f"{path} was written by a newer version of tunnelwright")
-            _metadata.create_all(connection)
+            METADATA.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
 
     @_reads
@@ -157,31 +105,31 @@ class History:
         """All of it, but of the runs only the latest, as far as they are to be kept in memory."""
         found: Contents = {
             table.name: [dict(row._mapping) for row in connection.execute(select(table))]
-            for table in _metadata.sorted_tables
-            if table is not _runs
+            for table in METADATA.sorted_tables
+            if table is not RUNS
         }
         room = bounds.RECORDS_IN_MEMORY
         runs: list[dict[str, Any]] = []
-        latest = select(_runs).order_by(_runs.c.id.desc()).limit(bounds.RUNS_IN_MEMORY)
+        latest = select(RUNS).order_by(RUNS.c.id.desc()).limit(bounds.RUNS_IN_MEMORY)
         for row in connection.execute(latest):
             _record(row)
             room -= len(row.objects)
             if room < 0:
                 break
             runs.append(dict(row._mapping))
-        return {**found, _runs.name: runs[::-1]}
+        return {**found, RUNS.name: runs[::-1]}
 
     @_writes
     def pour(self, connection: Connection, contents: Contents) -> None:
         """Put rows here, in place of those with the same keys."""
-        for table in _metadata.sorted_tables:
+        for table in METADATA.sorted_tables:
             if contents.get(table.name):
                 connection.execute(insert(table).prefix_with("OR REPLACE"), contents[table.name])
 
     @_writes
     def replace_with(self, connection: Connection, contents: Contents) -> None:
         """Let the tables that are named hold these rows and no others."""
-        for table in _metadata.sorted_tables:
+        for table in METADATA.sorted_tables:
             if table.name in contents:
                 connection.execute(delete(table))
                 if contents[table.name]:
@@ -190,30 +138,30 @@ class History:
     @_writes
     def add(self, connection: Connection, record: RunRecord) -> int:
         """Keep a run; its number. One that found nothing to do counts as a repeat of such a one before."""
-        last = connection.execute(select(_runs).order_by(_runs.c.id.desc()).limit(1)).first()
+        last = connection.execute(select(RUNS).order_by(RUNS.c.id.desc()).limit(1)).first()
         if last is not None and _same(_record(last), record):
             connection.execute(
-                update(_runs)
-                .where(_runs.c.id == last.id)
+                update(RUNS)
+                .where(RUNS.c.id == last.id)
                 .values(finished=record.finished.isoformat(), repeats=last.repeats + 1)
             )
             return int(last.id)
-        number = connection.execute(insert(_runs).values(**_values(record))).inserted_primary_key
+        number = connection.execute(insert(RUNS).values(**_values(record))).inserted_primary_key
         newest = int(number[0]) if number is not None else 0
-        connection.execute(delete(_runs).where(_runs.c.id <= newest - KEPT))
+        connection.execute(delete(RUNS).where(RUNS.c.id <= newest - bounds.RUNS_KEPT))
         return newest
 
     @_reads
     def runs(self, connection: Connection, limit: int) -> list[RunRecord]:
         """The latest runs, newest first."""
-        found = connection.execute(select(_runs).order_by(_runs.c.id.desc()).limit(limit))
+        found = connection.execute(select(RUNS).order_by(RUNS.c.id.desc()).limit(limit))
         return [_record(row) for row in found]
 
     @_reads
     def run(self, connection: Connection, number: int) -> RunRecord:
         """One run. Raises TunnelwrightError for a number that none has."""
-        row = connection.execute(select(_runs).where(_runs.c.id == number)).first()
-        last = connection.execute(select(func.max(_runs.c.id))).scalar()
+        row = connection.execute(select(RUNS).where(RUNS.c.id == number)).first()
+        last = connection.execute(select(func.max(RUNS.c.id))).scalar()
         if row is None:
             raise TunnelwrightError(f"there is no run {number}", hint=f"the last one is {last or 'none'}")
         return _record(row)
@@ -221,9 +169,9 @@ class History:
     @_reads
     def last(self, connection: Connection, results: Iterable[Result]) -> datetime | None:
         """When a run last ended in one of these ways."""
-        ended = _runs.c.result.in_([result.value for result in results])
+        ended = RUNS.c.result.in_([result.value for result in results])
         # The latest is the one with the highest number: clocks are set back.
-        wanted = select(_runs.c.finished).where(ended).order_by(_runs.c.id.desc()).limit(1)
+        wanted = select(RUNS.c.finished).where(ended).order_by(RUNS.c.id.desc()).limit(1)
         found = connection.execute(wanted).scalar()
         return None if found is None else datetime.fromisoformat(str(found)).astimezone(UTC)
 
@@ -231,28 +179,28 @@ class History:
     def count(self, connection: Connection, amounts: Mapping[tuple[str, str], float]) -> None:
         """Add to what is counted, by name and label."""
         for (name, label), amount in amounts.items():
-            values = upsert(_counts).values(name=name, label=label, value=amount)
+            values = upsert(COUNTS).values(name=name, label=label, value=amount)
             connection.execute(
                 values.on_conflict_do_update(
-                    index_elements=["name", "label"], set_={"value": _counts.c.value + amount}
+                    index_elements=["name", "label"], set_={"value": COUNTS.c.value + amount}
                 )
             )
 
     @_reads
     def counts(self, connection: Connection) -> dict[tuple[str, str], float]:
         """What was counted since the file was made."""
-        return {(row.name, row.label): row.value for row in connection.execute(select(_counts))}
+        return {(row.name, row.label): row.value for row in connection.execute(select(COUNTS))}
 
     @_reads
     def runs_after(self, connection: Connection, number: int, limit: int) -> list[RunRecord]:
         """Runs with higher numbers, oldest first; of more than `limit` the newest."""
-        later = select(_runs).where(_runs.c.id > number).order_by(_runs.c.id.desc()).limit(limit)
+        later = select(RUNS).where(RUNS.c.id > number).order_by(RUNS.c.id.desc()).limit(limit)
         return [_record(row) for row in connection.execute(later)][::-1]
 
     @_reads
     def told(self, connection: Connection, listener: str) -> dict[str, Any]:
         """What a listener was told last; empty for nothing."""
-        found = connection.execute(select(_told.c.what).where(_told.c.listener == listener)).scalar()
+        found = connection.execute(select(TOLD.c.what).where(TOLD.c.listener == listener)).scalar()
         try:
             return dict(json.loads(found)) if found else {}
         except (ValueError, TypeError, RecursionError) as error:
@@ -261,7 +209,7 @@ class History:
     @_writes
     def set_told(self, connection: Connection, listener: str, what: dict[str, Any]) -> None:
         """A listener knows this now."""
-        values = upsert(_told).values(listener=listener, what=json.dumps(what))
+        values = upsert(TOLD).values(listener=listener, what=json.dumps(what))
         connection.execute(
             values.on_conflict_do_update(index_elements=["listener"], set_={"what": json.dumps(what)})
         )
@@ -277,13 +225,13 @@ class History:
     @_reads
     def reached(self, connection: Connection) -> dict[str, str]:
         """Router -> the commit that it was brought to last."""
-        return {row.router: row.commit for row in connection.execute(select(_places))}
+        return {row.router: row.commit for row in connection.execute(select(PLACES))}
 
     @_writes
     def set_reached(self, connection: Connection, routers: Iterable[str], commit: str) -> None:
         """These routers are as this commit says."""
         for router in routers:
-            values = upsert(_places).values(router=router, commit=commit)
+            values = upsert(PLACES).values(router=router, commit=commit)
             connection.execute(
                 values.on_conflict_do_update(index_elements=["router"], set_={"commit": commit})
             )
@@ -291,26 +239,26 @@ class History:
     @_reads
     def why_bad(self, connection: Connection, digest: str) -> str:
         """Why the desired state with this digest was taken back; empty when it was not."""
-        found = connection.execute(select(_bad.c.reason).where(_bad.c.digest == digest)).scalar()
+        found = connection.execute(select(BAD.c.reason).where(BAD.c.digest == digest)).scalar()
         return str(found or "")
 
     @_writes
     def mark_bad(self, connection: Connection, digest: str, commit: str, reason: str) -> None:
         """The desired state with this digest did not prove good; a commit that changes it has another."""
-        values = upsert(_bad).values(digest=digest, commit=commit, reason=encodable(reason))
+        values = upsert(BAD).values(digest=digest, commit=commit, reason=encodable(reason))
         connection.execute(values.on_conflict_do_nothing())
 
     @_writes
     def forgive(self, connection: Connection, commit: str) -> None:
         """Try a bad commit again. Raises TunnelwrightError when it is not marked."""
-        found = connection.execute(delete(_bad).where(_bad.c.commit.startswith(commit, autoescape=True)))
+        found = connection.execute(delete(BAD).where(BAD.c.commit.startswith(commit, autoescape=True)))
         if not commit or found.rowcount == 0:
             raise TunnelwrightError(f"no commit {commit!r} is marked as bad")
 
     @_reads
     def accepted(self, connection: Connection) -> list[Acceptance]:
         """Commits that counted or that an operator has accepted, the latest first."""
-        rows = connection.execute(select(_accepted).order_by(_accepted.c.at.desc()))
+        rows = connection.execute(select(ACCEPTED).order_by(ACCEPTED.c.at.desc()))
         return [
             Acceptance(row.commit, datetime.fromisoformat(row.at), row.by, row.instead_of) for row in rows
         ]
@@ -319,10 +267,10 @@ class History:
     def accept(self, connection: Connection, acceptance: Acceptance) -> None:
         """Remember who has accepted a commit; what was said of it before is replaced."""
         values = asdict(acceptance) | {"at": acceptance.at.astimezone(UTC).isoformat()}
-        row = upsert(_accepted).values(**values)
+        row = upsert(ACCEPTED).values(**values)
         connection.execute(row.on_conflict_do_update(index_elements=["commit"], set_=values))
-        kept = select(_accepted.c.commit).order_by(_accepted.c.at.desc()).limit(bounds.ACCEPTED_COMMITS)
-        connection.execute(delete(_accepted).where(_accepted.c.commit.not_in(kept)))
+        kept = select(ACCEPTED.c.commit).order_by(ACCEPTED.c.at.desc()).limit(bounds.ACCEPTED_COMMITS)
+        connection.execute(delete(ACCEPTED).where(ACCEPTED.c.commit.not_in(kept)))
 
     def _read(self, work: Work[Answer]) -> Answer:
         with self._begin() as connection:

@@ -188,6 +188,13 @@ VICI_ANSWER_ELEMENTS: Final = 1_000_000
 """Elements of all messages of one answer: 10,000 connections have 500,000; each takes 150 bytes of memory."""
 LEASE_SECONDS: Final = 600
 """The longest time for which a router's lock can be taken; one that ends later is not a lock of ours."""
+LOCK_LEASE: Final = 120
+"""Seconds for which a router's lock holds without being renewed. It is renewed three times in that, each
+within LOCK_SECONDS; and whoever was killed on another machine holds up an apply no longer than this."""
+LOCK_SECONDS: Final = 10.0
+"""For the command that takes or gives back a lock: it is one small script, and other routers wait for it."""
+LOCK_ANSWER_BYTES: Final = 16 * KIB
+"""What it answers: one line of LOCK_FILE_BYTES, or why the router refuses. So much buys one more second."""
 LOCK_FILE_BYTES: Final = 600
 """A lock is one line: who holds it (user, host, process) and until when."""
 STREAM_PACKETS: Final = 100_000
@@ -250,6 +257,13 @@ RECORD: Final = 8 * MIB
 """Bytes of what one run found, as JSON; the rest is counted. A first apply of 1,000 tunnels has 4 MiB."""
 RECORD_MESSAGE: Final = 4 * KIB
 """Characters of the sentence about a run."""
+RECORD_NAMED: Final = 5
+"""Of what one sentence of a record names; more are counted, so that it stays one line."""
+RECORD_DIAGNOSTICS: Final = 100
+"""Findings of a commit that its record keeps; more are counted. A commit may be broken in every line."""
+RUNS_KEPT: Final = 10_000
+"""Runs that the history's file keeps; older ones go. One that finds nothing to do counts as a repeat of the
+one before, so these are months of changes."""
 RUNS_IN_MEMORY: Final = 100
 """Runs that are remembered beside the history's file; as many as a message looks back on."""
 RECORDS_IN_MEMORY: Final = 32 * MIB

@@ -43,6 +43,11 @@ def _change() -> Limits:
     return Limits(bounds.ROUTER_CHANGE_SECONDS, bounds.ROUTER_WORDS_BYTES)
 
 
+def _lock() -> Limits:
+    """For one that takes or gives back a lock."""
+    return Limits(bounds.LOCK_SECONDS, bounds.LOCK_ANSWER_BYTES)
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """What a command left behind; of its errors, the beginning."""
@@ -136,7 +141,7 @@ class ShellHost:
 
     def lock(self, owner: str, seconds: int) -> None:
         """Take or renew the lock."""
-        done = self._script("lock", scripts.LOCK, (owner, str(min(seconds, bounds.LEASE_SECONDS))), _words())
+        done = self._script("lock", scripts.LOCK, (owner, str(min(seconds, bounds.LEASE_SECONDS))), _lock())
         if done.status == scripts.TAKEN:
             holder, left = self._read("lock", "lock", lambda: answers.lock_holder(done.stdout))
             raise Locked(
@@ -148,7 +153,7 @@ class ShellHost:
 
     def unlock(self, owner: str) -> None:
         """Give the lock back."""
-        self._script("unlock", scripts.LOCK, (owner, "0"), _words())
+        self._script("unlock", scripts.LOCK, (owner, "0"), _lock())
 
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """Send echo requests; no reply at all is an answer, not an error."""

@@ -193,7 +193,7 @@ def _unusable(router: str, error: Exception) -> RouterUnreachable:
         f"the SSH keys or configuration of this machine cannot be used: {error}",
         router=router,
         operation="connect",
-        hint="nobody is asked for a passphrase: put the key into ssh-agent, and leave out identityFile"
+        hint="no passphrase is asked for: put the key into ssh-agent, and leave out identityFile"
         if secret
         else "spec.access.ssh.identityFile, ~/.ssh/config and the known hosts are read",
     )

@@ -176,5 +176,5 @@ def read_recipients(tree: Path) -> list[Recipient]:
     if problems:
         raise SecretUnavailable("; ".join(problems), hint="allowed: age1…, ssh-ed25519 …, ssh-rsa …")
     if not found:
-        raise SecretUnavailable(f"{path} names nobody", hint="`tunnelwright secret init` adds you")
+        raise SecretUnavailable(f"{path} names no recipient", hint="`tunnelwright secret init` adds you")
     return found

@@ -15,6 +15,7 @@ from reconciler.history.kept import Kept
 from reconciler.load import Loaded
 from reconciler.locking import locked
 from reconciler.model.absence import Absence
+from reconciler.model.bounds import RECORD_DIAGNOSTICS, RECORD_NAMED
 from reconciler.model.diagnostic import reported
 from reconciler.model.errors import PlanStale, TunnelwrightError, Unforeseen
 from reconciler.model.fabric import Fabric
@@ -50,11 +51,6 @@ from reconciler.service.trust import Trust
 from reconciler.validate import validate
 from reconciler.verify import installed
 
-_MOST = 5
-"""Of what one sentence of a record names; more are counted."""
-_MOST_DIAGNOSTICS = 100
-"""More of them are counted, not kept: a commit may be broken in every line."""
-
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
@@ -70,6 +66,9 @@ class Wiring:
     rollback: bool = True
     progress: Progress = lambda _: None
     stopping: Callable[[], bool] = lambda: False
+    """Ends transfers and runs; asked again and again while they go on."""
+    moved: Callable[[], None] = lambda: None
+    """There was progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
     saw: Callable[[Seen], None] = lambda _: None
 
     @property
@@ -167,7 +166,7 @@ def _admitted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
     fabric, found = validate(loaded)
     account.objects += [
         json_lines.diagnostic_object(item)
-        for item in reported([*found.errors, *found.warnings], _MOST_DIAGNOSTICS)
+        for item in reported([*found.errors, *found.warnings], RECORD_DIAGNOSTICS)
     ]
     if found.errors:
         first = found.errors[0]
@@ -213,12 +212,14 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
     account.objects += [] if isinstance(told, TunnelwrightError) else told
     _tell_missing(wanted.fabric, seen, account)
     if held:
-        account.notes.append(
-            f"{len(held)} left alone: {listed((f'{what} ({why})' for what, why in held.items()), _MOST)}"
-        )
+        named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
+        account.notes.append(f"{len(held)} left alone: {named}")
     result = Result.HELD if held else Result.IN_SYNC
+    refused: Mapping[str, TunnelwrightError] = {}
     if allowed.plan.changes:
-        with locked(connect, allowed.plan.routers, 0, parallelism=wiring.parallelism) as refused:
+        with locked(
+            connect, allowed.plan.routers, 0, parallelism=wiring.parallelism, moved=wiring.moved
+        ) as refused:
             allowed, seen = without(allowed, refused), without(seen, refused)
             _tell_refused(refused, account)
             if allowed.plan.changes:
@@ -229,8 +230,10 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
                 check_keys(again, wiring.store)
                 result = _apply(wiring, wanted, again, by_commit, account)
     if result in GOOD:
-        if not any(by_commit(resource) for resource in held):
-            # A commit is good when all of it that could be done was done, and proven.
+        looked_at = seen.observation.states or not wanted.desired
+        if looked_at and not refused and not any(by_commit(resource) for resource in held):
+            # A commit is good when all of it that could be done was done, and proven. What was left alone for
+            # want of a lock may still prove bad, and needs the commit before it to go back to.
             wiring.history.set_good(wanted.commit)
             wiring.mirror.keep(wanted.commit)
         partly = {resource.router for resource in held}
@@ -282,7 +285,7 @@ def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
         {"type": "down", "tunnel": name, "router": fabric.tunnels[name].router} for name in down
     ]
     if down:
-        account.notes.append(f"{len(down)} configured but down: {listed(down, _MOST)}")
+        account.notes.append(f"{len(down)} configured but down: {listed(down, RECORD_NAMED)}")
 
 
 def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit, account: Account) -> Result:
@@ -302,7 +305,7 @@ def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit
     if undone and all(outcome.status is Status.NOT_ATTEMPTED for outcome in undone):
         account.notes.append(f"stopped with {len(undone)} steps left")
         return Result.STOPPED
-    proofs = prove(before, connect, touched, wiring.parallelism)
+    proofs = prove(before, connect, touched, wiring.parallelism, wiring.moved)
     account.objects += [json_lines.check_object(check) for checks in proofs.values() for check in checks]
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
     # What was not attempted follows from what failed.
@@ -313,7 +316,7 @@ def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit
         proven = f", {len(proofs)} tunnel ends proven" if proofs else ""
         account.notes.append(f"{len(before.plan.changes)} changed{proven}")
         return Result.CHANGED
-    account.notes.append(listed(problems, _MOST))
+    account.notes.append(listed(problems, RECORD_NAMED))
     groups = {outcome.step.group for outcome in undone}
     # Waiting for a peer that has not got the new key yet is no reason to take the commit back.
     groups -= {outcome.step.group for outcome in undone if outcome.restored}
@@ -354,7 +357,7 @@ def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: 
         parallelism=wiring.parallelism,
         progress=wiring.progress,
     )
-    proofs = prove(back, connect, _tunnels(plan), wiring.parallelism)
+    proofs = prove(back, connect, _tunnels(plan), wiring.parallelism, wiring.moved)
     checks = [check for found in proofs.values() for check in found]
     account.objects.append({"type": "rollback", "from": wanted.commit, "to": good, "reason": reason})
     account.did(back, applied)
@@ -363,7 +366,7 @@ def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: 
     wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
     if wrong:
         account.notes.append(
-            f"going back to {good[:12]} did not bring all of it back: {listed(wrong, _MOST)}"
+            f"going back to {good[:12]} did not bring all of it back: {listed(wrong, RECORD_NAMED)}"
         )
         return Result.INCOMPLETE
     account.notes.append(f"went back to {good[:12]}, and proved it")

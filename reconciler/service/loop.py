@@ -98,7 +98,8 @@ class Service:
         return self._told(record)
 
     def _stopping(self) -> bool:
-        """Asked while a transfer goes on, which is progress: its own bounds end one that stalls."""
+        """Asked while a transfer goes on, be it of new commits or of older history, and between the steps of
+        an apply. Both are progress: a transfer that stalls is ended by its own bounds."""
         self.moved()
         return self._stop.is_set()
 
@@ -197,7 +198,13 @@ class Service:
             told(outcome)
 
         told: Progress = self.wiring.progress
-        return replace(self.wiring, connector=connector, stopping=self._stop.is_set, progress=progress)
+        return replace(
+            self.wiring,
+            connector=connector,
+            stopping=self._stopping,
+            moved=self.moved,
+            progress=progress,
+        )
 
 
 def _known_head(wiring: Wiring) -> str:

@@ -108,7 +108,7 @@ UNFORESEEN = Family(
     "unforeseen_errors",
     "counter",
     ("kind",),
-    "Errors that nobody foresaw, by the kind of unit that they ended.",
+    "Unforeseen errors, by the kind of unit that they ended.",
 )
 HISTORY_WRITTEN = Family(
     "history_written", "gauge", (), "Whether the history's file has all that it should; 0 while it cannot."

@@ -55,10 +55,10 @@ def test_json_output_is_lines_of_objects_that_begin_with_the_version(repository:
         assert all("type" in item for item in objects)
 
 
-def test_nobody_said_yes(repository: Repository) -> None:
+def test_a_plan_that_is_not_approved(repository: Repository) -> None:
     refused = repository.run("apply")
     assert refused.returncode == ExitCode.ERROR
-    assert "nobody said yes" in refused.stderr
+    assert "the plan was not approved" in refused.stderr
     assert repository.run("plan", "--detailed-exitcode").returncode == ExitCode.CHANGES
 
 

@@ -72,7 +72,9 @@ def perform(
     connect, store = connector(fabric, arguments.lab), secret_store(arguments)
     selected = targeting(fabric, tuple(arguments.target), tuple(arguments.exclude))
     # What is planned under the lock is still true when it is applied.
-    with locked(connect, fabric.routers, arguments.lock_timeout) as refused:
+    with locked(
+        connect, fabric.routers, arguments.lock_timeout, parallelism=arguments.parallelism
+    ) as refused:
         taken = [error for error in refused.values() if isinstance(error, Locked)]
         if taken and (saved is not None or not arguments.auto_approve):
             # A saved plan is done as a whole; and whoever is asked decides first whether to wait.
@@ -99,9 +101,7 @@ def perform(
             if before.plan.empty:
                 return ExitCode.DEFERRED
         if saved is None and not arguments.auto_approve and ask(_QUESTION) != "yes":
-            raise TunnelwrightError(
-                "not applied: nobody said yes", hint="--auto-approve applies without asking"
-            )
+            raise TunnelwrightError("the plan was not approved", hint="--auto-approve applies without asking")
         applied = apply(
             before,
             connect,

@@ -3,7 +3,9 @@ they do and what they end with. Saved plans are good for one commit, one live st
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ from reconciler.cli.main import main
 from reconciler.model.errors import CommandRejected, ExitCode, Locked
 from reconciler.model.record import Result
 from reconciler.observe import observe
+from reconciler.routers.protocol import Router
 from tests.allowed import ALLOWED
 from tests.odd import Twists, changed, fails
 from tests.unit.service.followed import KEY, Followed, followed
@@ -303,3 +306,18 @@ def test_whoever_is_asked_decides_whether_to_wait_for_a_lock(stage: Stage) -> No
         assert code == ExitCode.LOCKED
         assert "you@there:2 is changing this router" in text
     assert all(router.host.table is None for router in stage.site.routers.values())
+
+
+def test_no_more_routers_are_locked_at_a_time_than_are_wanted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, met = threading.Barrier(2), []
+
+    def connect(name: str) -> Router:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            met.append(both.wait(1))
+        return stage.site.connect(name)
+
+    monkeypatch.setattr(workspace, "connector", lambda *_: connect)
+    assert stage.apply("--parallelism", "1")[0] == ExitCode.OK
+    assert not met

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from lab.engine import until
 from reconciler.model.errors import AnswerNotUnderstood, Locked, RouterUnreachable, Unforeseen
 from reconciler.model.unit import unforeseen
 from reconciler.routers.fleet import Fleet, each, side_by_side
@@ -112,3 +116,42 @@ def test_of_locks_those_that_cannot_be_taken_are_told() -> None:
         "d": RouterUnreachable,
     }
     routers["a"].host.lock("me@here:1", 60)
+
+
+def test_a_router_that_is_slow_to_renew_its_lock_costs_no_other_one_its_lock() -> None:
+    from reconciler.locking import locked  # noqa: PLC0415
+
+    network, release, asked = Network(), threading.Event(), Counter[str]()
+
+    def connect(name: str) -> Router:
+        def lock(true: Callable[[], Any]) -> Any:
+            asked[name] += 1
+            if name == "slow" and asked[name] > 1:
+                assert release.wait(60)
+            return true()
+
+        return OddRouter(MemoryRouter(name, network), {"lock": lock})
+
+    with locked(connect, ["a", "slow", "z"], 0, lease=2, parallelism=1) as refused:
+        try:
+            assert not refused
+            assert until(lambda: min(asked["a"], asked["z"]) >= 4, 30)
+            assert asked["slow"] == 2, "it is not asked again while it has not answered"
+        finally:
+            release.set()
+
+
+def test_a_router_that_names_one_gone_owner_after_the_other_is_given_up() -> None:
+    from reconciler import locking  # noqa: PLC0415
+
+    asked: list[int] = []
+
+    def lock(_: Callable[[], Any]) -> Any:
+        asked.append(0)
+        assert len(asked) < 10, "for ever"
+        raise Locked(f"you@there:{2**22 + len(asked)}/5.{locking._space()}", router="a")
+
+    odd = OddRouter(MemoryRouter("a", Network()), {"lock": lock})
+    with locking.locked(lambda _: odd, ["a"], 0) as refused:
+        assert isinstance(refused["a"], Locked)
+    assert len(asked) == 2

@@ -97,5 +97,8 @@ def test_a_tunnel_is_judged_when_it_is_awake(tmp_path: Path, fractions: list[flo
     asked = list(fractions)
     router = Busy(site.connect("paris"), asked)
     tunnel = site.fabric.tunnels["paris-tokyo"]
-    assert probe(site.fabric, lambda _: cast("Router", router), [tunnel]) == {"paris-tokyo": found}
+    moved: list[int] = []
+    pings = probe(site.fabric, lambda _: cast("Router", router), [tunnel], lambda: moved.append(0))
+    assert pings == {"paris-tokyo": found}
+    assert len(moved) == len(fractions), "each is progress"
     assert asked == [], "and not asked more often than that"

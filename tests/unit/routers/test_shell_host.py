@@ -202,3 +202,21 @@ def test_other_errors_are_short_and_hold_no_key() -> None:
     assert len(caught.value.message) < 600
     with pytest.raises(CommandRejected, match=r"^the cause$"):
         host(b"", 1, b"the cause\ntar: Exiting with failure status due to previous errors\n").inspect()
+
+
+@pytest.mark.parametrize("ask", [lambda h: h.lock("me", 5), lambda h: h.unlock("me")], ids=["lock", "unlock"])
+def test_a_lock_is_not_waited_for_long(ask: Callable[[ShellHost], object]) -> None:
+    """Neither where nothing comes, nor where it dribbles: other routers wait for it."""
+    left: list[float] = []
+
+    def run(_: Sequence[str], __: bytes, allowance: Allowance) -> Completed:
+        left.append(allowance.left())
+        allowance.took(bounds.LOCK_ANSWER_BYTES)
+        left.append(allowance.left())
+        with pytest.raises(AnswerNotUnderstood):
+            allowance.took(1)
+        return Completed(0, b"", b"")
+
+    ask(ShellHost("paris", run, "/etc/swanctl/conf.d"))
+    assert max(left) <= bounds.LOCK_SECONDS + 1
+    assert 3 * bounds.LOCK_SECONDS < bounds.LOCK_LEASE, "a renewal that fails is tried again"

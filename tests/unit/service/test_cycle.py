@@ -293,6 +293,48 @@ def test_a_locked_router_is_left_alone(tmp_path: Path) -> None:
     assert site.once().result is Result.CHANGED
 
 
+@pytest.mark.parametrize("cause", ["locked", "absent"])
+def test_a_commit_of_which_nothing_was_applied_is_not_what_is_gone_back_to(
+    tmp_path: Path, cause: str
+) -> None:
+    site = followed(tmp_path, managed=("paris",))
+    site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
+    good = site.once().head
+    bad = site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
+    if cause == "locked":
+        site.routers["paris"].host.lock("you@there:2", 60)
+    else:
+        site.unplugged["paris"] = "no route"
+    service = site.service()
+    assert service.once().result is Result.INCOMPLETE
+    history = service.wiring.history
+    assert (history.good(), history.reached()["paris"]) == (good, good)
+    assert service.wiring.mirror.kept() == good
+    site.routers["paris"].host.unlock("you@there:2")
+    site.unplugged.clear()
+    record = site.once()
+    assert (record.head, record.result) == (bad, Result.ROLLED_BACK), record.message
+    assert f"went back to {good[:12]}" in record.message
+
+
+def test_a_commit_that_was_applied_at_some_routers_is_not_good_yet(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    good = site.once().head
+    head = site.commit({"note.yaml": "# nothing\n"})
+    for router in site.routers.values():
+        router.host.table = None
+    site.routers["paris"].host.lock("you@there:2", 60)
+    service = site.service()
+    record = service.once()
+    assert record.result is Result.INCOMPLETE, record.message
+    assert (site.routers["paris"].host.table, site.routers["tokyo"].host.table is None) == (None, False)
+    assert service.wiring.history.good() == good
+    assert service.wiring.history.reached()["paris"] == good
+    site.routers["paris"].host.unlock("you@there:2")
+    service.once()
+    assert service.wiring.history.good() == head
+
+
 @pytest.mark.parametrize(
     ("twist", "kind", "reason"),
     [

@@ -16,10 +16,11 @@ import pytest
 from lab.engine import until
 from reconciler.cli.main import main
 from reconciler.history.kept import Kept
-from reconciler.history.store import FORMAT, History, HistoryDamaged, HistoryUnusable
+from reconciler.history.store import History, HistoryDamaged, HistoryUnusable
+from reconciler.history.tables import FORMAT
 from reconciler.model import bounds
 from reconciler.model.errors import ExitCode
-from reconciler.model.record import Result, RunRecord, bounded
+from reconciler.model.record import Acceptance, Result, RunRecord, bounded
 from reconciler.service.metrics import Metrics
 from reconciler.service.news import Event, tell
 from tests.unit.service.followed import Followed, followed
@@ -324,3 +325,41 @@ def test_words_that_are_no_text_are_kept(tmp_path: Path) -> None:
     history.add(bounded(replace(RUN, message="a name \udcff", objects=({"type": "x", "name": "\ud800"},))))
     [run] = history.runs(1)
     assert run.message == "a name \\udcff"
+
+
+def accepted(history: History) -> dict[str, str]:
+    return {one.commit[0]: one.by for one in history.accepted()}
+
+
+def test_what_others_write_while_the_file_cannot_be_written_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "HISTORY_SECONDS", 0.05)
+    path = tmp_path / "history.db"
+    history = Kept(path)
+    history.mark_bad("forgiven", "b" * 40, "no echo")
+    history.mark_bad("stays", "c" * 40, "no echo")
+    history.accept(Acceptance("a" * 40, NOW, "who has signed it"))
+    history.add(RUN)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    history.add(replace(RUN, message="meanwhile"))
+    history.mark_bad("new", "d" * 40, "no echo")
+    history.accept(Acceptance("e" * 40, NOW, "who has signed the next"))
+    assert not history.is_written
+    other.execute("ROLLBACK")
+    other.close()
+    operator = History(path)
+    operator.forgive("bbbb")
+    operator.accept(Acceptance("a" * 40, NOW, "an operator"))
+    operator.accept(Acceptance("f" * 40, NOW, "an operator"))
+    history.settle()
+    assert history.complaints() == []
+    for found in (history, History(path), history._memory):
+        assert [bool(found.why_bad(digest)) for digest in ("forgiven", "stays", "new")] == [False, True, True]
+        assert accepted(found) == {
+            "a": "an operator",
+            "e": "who has signed the next",
+            "f": "an operator",
+        }
+        assert [run.message for run in found.runs(9)] == ["meanwhile", "why"]

@@ -6,9 +6,10 @@ import hashlib
 import hmac
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -160,3 +161,37 @@ def test_a_port_that_is_taken_is_an_error_with_words() -> None:
             WebServer(Application(lambda: None, None), "127.0.0.1", first.port)
     finally:
         first.close()
+
+
+def stale(service: Service) -> None:
+    """Nothing was done for long."""
+    service._moved = -1e9
+    assert service.hangs()
+
+
+def test_older_history_that_is_fetched_is_progress(tmp_path: Path) -> None:
+    """It may take hours; its own bounds end a transfer that stalls, and one that hangs does not ask."""
+    service = followed(tmp_path).service()
+    trust = service._wired().trust
+    stale(service)
+    assert not trust.stopping()
+    assert not service.hangs()
+    service.stop()
+    assert trust.stopping()
+
+
+@pytest.mark.parametrize("verb", ["ping", "lock"])
+def test_each_probe_and_each_lock_is_progress(tmp_path: Path, verb: str) -> None:
+    site = followed(tmp_path)
+    service = site.service()
+    quiet: list[bool] = []
+
+    def slow(true: Callable[[], Any]) -> Any:
+        quiet.append(bool(service.hangs()))
+        service._moved = -1e9
+        return true()
+
+    site.twists = {name: {verb: slow} for name in site.routers}
+    assert service.once().result is Result.CHANGED
+    assert len(quiet) >= 2
+    assert not any(quiet), "it moved since the one before"
