@@ -93,6 +93,7 @@ _accepted = Table(
     Column("at", String, nullable=False),
     Column("by", String, nullable=False),
     Column("instead_of", String, nullable=False),
+    Column("number", Integer, nullable=False),
 )
 _FABRIC = ""
 """In place of a router: the whole."""
@@ -310,18 +311,21 @@ class History:
     @_reads
     def accepted(self, connection: Connection) -> list[Acceptance]:
         """Commits that counted or that an operator has accepted, the latest first."""
-        rows = connection.execute(select(_accepted).order_by(_accepted.c.at.desc()))
+        rows = connection.execute(select(_accepted).order_by(_accepted.c.number.desc()))
         return [
-            Acceptance(row.commit, datetime.fromisoformat(row.at), row.by, row.instead_of) for row in rows
+            Acceptance(row.commit, datetime.fromisoformat(row.at), row.by, row.instead_of, row.number)
+            for row in rows
         ]
 
     @_writes
     def accept(self, connection: Connection, acceptance: Acceptance) -> None:
-        """Remember who has accepted a commit; what was said of it before is replaced."""
-        values = asdict(acceptance) | {"at": acceptance.at.astimezone(UTC).isoformat()}
+        """Remember who has accepted a commit, as the latest one; what was said of it before is replaced."""
+        newest = connection.execute(select(func.max(_accepted.c.number))).scalar() or 0
+        at = acceptance.at.astimezone(UTC).isoformat()
+        values = asdict(acceptance) | {"at": at, "number": newest + 1}
         row = upsert(_accepted).values(**values)
         connection.execute(row.on_conflict_do_update(index_elements=["commit"], set_=values))
-        kept = select(_accepted.c.commit).order_by(_accepted.c.at.desc()).limit(bounds.ACCEPTED_COMMITS)
+        kept = select(_accepted.c.commit).order_by(_accepted.c.number.desc()).limit(bounds.ACCEPTED_COMMITS)
         connection.execute(delete(_accepted).where(_accepted.c.commit.not_in(kept)))
 
     def _read(self, work: Work[Answer]) -> Answer:
