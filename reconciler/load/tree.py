@@ -22,7 +22,8 @@ _SKIPPED = b"S"
 
 
 def load_tree(path: Path, subdir: str = "") -> Loaded:
-    """Read every document and every file of encrypted keys below `path`/`subdir`, but for hidden ones.
+    """Read every document and every file of encrypted keys below `path`/`subdir`, but for hidden ones. A
+    private key is found in any file.
 
     File names in the result are relative to `path`. Raises SourceUnavailable when there is no such folder.
     """
