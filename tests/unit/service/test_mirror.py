@@ -227,16 +227,17 @@ def test_two_fetches_take_turns(tmp_path: Path, slow: SlowRemote) -> None:
 
 
 def test_a_look_at_the_remote_cuts_nothing_of_what_is_here(tmp_path: Path, repository: git.Repo) -> None:
-    first = str(repository.head.commit.hexsha)
+    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
+    first = mirror.fetch()
     for number in range(3):
         repository.git.commit("--message", str(number), "--allow-empty")
-    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
     mirror.fetch()
-    assert mirror.descends(mirror.head(), first)
     assert count(tmp_path) == 4, "it has all of it"
+    repository.git.commit("--message", "later", "--allow-empty")
     head = mirror.peek()
     assert count(tmp_path) == 4
-    assert len(mirror.between(first, head, 10)) == 3
+    assert count(tmp_path, head) == 5
+    assert len(mirror.between(first, head, 10)) == 4
 
 
 def cut(tmp_path: Path, at: str) -> None:
