@@ -23,10 +23,15 @@ from reconciler.routers.protocol import Router
 _POLL = 0.5
 
 
+def user_name() -> str:
+    """Who runs this process, for people: `user@host`. A user of a container may have a number alone."""
+    user = os.environ.get("LOGNAME") or os.environ.get("USER") or str(os.geteuid())
+    return f"{user}@{socket.gethostname()}"
+
+
 def owner_name() -> str:
     """Who this process is, for whoever finds its lock: `user@host:pid/start.namespace.boot`."""
-    user = os.environ.get("LOGNAME") or os.environ.get("USER") or str(os.geteuid())
-    return f"{user}@{socket.gethostname()}:{os.getpid()}/{_start(os.getpid())}.{_space()}".replace(" ", "_")
+    return f"{user_name()}:{os.getpid()}/{_start(os.getpid())}.{_space()}".replace(" ", "_")
 
 
 def _space() -> str:

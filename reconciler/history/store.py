@@ -258,18 +258,21 @@ class History:
     @_reads
     def accepted(self, connection: Connection) -> list[Acceptance]:
         """Commits that counted or that an operator has accepted, the latest first."""
-        rows = connection.execute(select(ACCEPTED).order_by(ACCEPTED.c.at.desc()))
+        rows = connection.execute(select(ACCEPTED).order_by(ACCEPTED.c.number.desc()))
         return [
-            Acceptance(row.commit, datetime.fromisoformat(row.at), row.by, row.instead_of) for row in rows
+            Acceptance(row.commit, datetime.fromisoformat(row.at), row.by, row.instead_of, row.number)
+            for row in rows
         ]
 
     @_writes
     def accept(self, connection: Connection, acceptance: Acceptance) -> None:
-        """Remember who has accepted a commit; what was said of it before is replaced."""
-        values = asdict(acceptance) | {"at": acceptance.at.astimezone(UTC).isoformat()}
+        """Remember who has accepted a commit, as the latest one; what was said of it before is replaced."""
+        newest = connection.execute(select(func.max(ACCEPTED.c.number))).scalar() or 0
+        at = acceptance.at.astimezone(UTC).isoformat()
+        values = asdict(acceptance) | {"at": at, "number": newest + 1}
         row = upsert(ACCEPTED).values(**values)
         connection.execute(row.on_conflict_do_update(index_elements=["commit"], set_=values))
-        kept = select(ACCEPTED.c.commit).order_by(ACCEPTED.c.at.desc()).limit(bounds.ACCEPTED_COMMITS)
+        kept = select(ACCEPTED.c.commit).order_by(ACCEPTED.c.number.desc()).limit(bounds.ACCEPTED_COMMITS)
         connection.execute(delete(ACCEPTED).where(ACCEPTED.c.commit.not_in(kept)))
 
     def _read(self, work: Work[Answer]) -> Answer:

@@ -49,4 +49,5 @@ ACCEPTED = Table(
     Column("at", String, nullable=False),
     Column("by", String, nullable=False),
     Column("instead_of", String, nullable=False),
+    Column("number", Integer, nullable=False),
 )

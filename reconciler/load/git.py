@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from reconciler.load.child import (
+from reconciler.child import (
     ChildFailed,
     ChildStopped,
     Patience,
@@ -212,19 +212,46 @@ class Repository:
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether a commit is another one or among its ancestors; False when it is not here."""
-        return self.has(old) and not self._range(("--max-count=1",), old, new)
+        if not self.has(old):
+            return False
+        words = ("merge-base", "--is-ancestor", "--end-of-options", old, new)
+        with self._started(words) as child:
+            for _ in child.chunks(Patience(GIT_SECONDS, GIT_SECONDS), never):
+                pass
+            # Silence is no answer: 0 says yes and 1 no, and whatever else is an error (git-merge-base(1)).
+            if child.code() == 1:
+                return False
+            _check(child, words[0])
+            return True
 
     def has_merges(self, old: str, new: str) -> bool:
         """Whether any commit that `new` has and `old` has not has several parents."""
         return bool(self._range(("--merges", "--max-count=1"), new, old))
 
     def between(self, old: str, new: str, most: int) -> list[str]:
-        """Ids of the commits that `new` has and `old` has not, `most` of them."""
-        return self._range((f"--max-count={most}",), new, old)
+        """Ids of the commits that `new` has and `old` has not, `most` of them; `new`, an id, is the first."""
+        found = self._range((f"--max-count={most}",), new, old)
+        if found[:1] != [new] and not self.is_ancestor(new, old):
+            raise GitFailed(f"git rev-list does not tell of {new[:12]}, which {old[:12]} has not")
+        return found
+
+    def is_empty(self) -> bool:
+        """Whether no reference leads to anything."""
+        return not self.ask("for-each-ref", "--count=1", "--format=%(refname)")
+
+    def cuts(self) -> frozenset[str]:
+        """Ids of the commits whose parents were not fetched (gitrepository-layout(5), `shallow`).
+
+        Raises OSError.
+        """
+        try:
+            return frozenset((self.git_dir / "shallow").read_text().split())
+        except FileNotFoundError:
+            return frozenset()
 
     def is_shallow(self) -> bool:
-        """Whether history ends somewhere because the rest was not fetched."""
-        return (self.git_dir / "shallow").exists()
+        """Whether history ends somewhere because the rest was not fetched. Raises OSError."""
+        return bool(self.cuts())
 
     def place(self, folder: Path) -> str:
         """A folder's path in the repository, with a slash at its end; empty for the repository itself."""
@@ -276,12 +303,19 @@ class Repository:
         return self.ask("rev-list", *options, "--end-of-options", of, f"^{but_not}").decode().split()
 
     def _chunks(self, words: Sequence[str], stdin: IO[bytes] | int = subprocess.DEVNULL) -> Iterator[bytes]:
-        folder = self.work_tree or self.git_dir
-        with _translated(), running(self._command(words), environment(), folder, stdin) as child:
+        with self._started(words, stdin) as child:
             for is_error, chunk in child.chunks(Patience(GIT_SECONDS, GIT_SECONDS), never):
                 if not is_error:
                     yield chunk
             _check(child, words[0])
+
+    @contextmanager
+    def _started(
+        self, words: Sequence[str], stdin: IO[bytes] | int = subprocess.DEVNULL
+    ) -> Iterator[Running]:
+        folder = self.work_tree or self.git_dir
+        with _translated(), running(self._command(words), environment(), folder, stdin) as child:
+            yield child
 
     def _command(self, words: Sequence[str], *more: str, away: bool = False) -> list[str]:
         where = [f"--git-dir={self.git_dir}"]

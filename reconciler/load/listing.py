@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from reconciler.load.sealed import is_looked_at, is_sealed
+from reconciler.load.sealed import is_sealed
 from reconciler.model.bounds import FILE_BYTES, LOOKED_AT_BYTES, MIB, TREE_BYTES, TREE_DEPTH, TREE_ENTRIES
 from reconciler.model.diagnostic import Diagnostics, Location
 
@@ -28,6 +28,8 @@ class Kind(Enum):
     """A file that the index has and a sparse checkout leaves out."""
     OTHER = auto()
     """A pipe, a socket, a device."""
+    UNREADABLE = auto()
+    """What cannot be looked at or listed; `handle` says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +53,38 @@ def is_read(name: str) -> bool:
     return name.endswith(SUFFIXES) or is_sealed(name)
 
 
-def chosen(entries: Iterable[Entry], subdir: str, found: Diagnostics) -> tuple[dict[str, Entry], bool]:
-    """Name -> entry of each file to read, and whether these are all: what is left out is in `found`.
+def chosen(entries: Iterable[Entry], subdir: str, found: Diagnostics) -> Choice:
+    """Which files to read and which to look at; what is left out is in `found`.
 
     Entries have names that begin with `subdir`. No more of them are taken than a tree may have.
     """
-    choice = _Choice(len(subdir) + 1 if subdir else 0, found)
+    choice = Choice(len(subdir) + 1 if subdir else 0, found)
     for count, entry in enumerate(entries, 1):
         name = printable(entry.name)
         reason = choice.exceeded(count, name)
         if reason:
             found.error("tree-too-large", Location(name), reason)
-            return choice.files, False
+            choice.whole = False
+            return choice
         choice.take(name, entry)
     choice.report_repositories()
-    return choice.files, choice.whole
+    return choice
 
 
 @dataclass(slots=True)
-class _Choice:
+class Choice:
     """What was chosen of the entries so far."""
 
     start: int
     """Length of what names begin with before the folder of the desired state ends."""
     found: Diagnostics
     files: dict[str, Entry] = field(default_factory=dict)
+    """Name -> entry of each file to read."""
+    looked_at: dict[str, Entry] = field(default_factory=dict)
+    """Name -> entry of each other file that is small enough to be a private key, whatever its name is. They
+    are no part of the desired state: not of its digest, nor of what it may have of bytes."""
     whole: bool = True
+    """Whether `files` are all that there is to read."""
     total: int = 0
     marks: dict[str, set[str]] = field(default_factory=dict)
     """Folder -> which signs of a repository it holds."""
@@ -101,6 +109,9 @@ class _Choice:
             self.report("embedded-repository", name, _OF_ANOTHER, _TAKE_OUT)
         elif leaf in _REPOSITORY:
             self.marks.setdefault(name[: -len(leaf)], set()).add(leaf)
+        if entry.kind is Kind.UNREADABLE:
+            self.report("file-unreadable", name, entry.handle)
+            return
         if entry.kind is Kind.SUBMODULE:
             self.report("file-unreadable", name, "a submodule is not part of the revision")
             return
@@ -111,9 +122,8 @@ class _Choice:
             self.report("symbolic-link", name, _LINK, "put the file itself here")
         elif entry.kind is not Kind.FOLDER and is_read(leaf.casefold()):
             self._take_document(name, leaf, entry)
-        elif entry.kind is Kind.FILE and is_looked_at(leaf) and entry.size <= LOOKED_AT_BYTES:
-            self.total += entry.size
-            self.files[name] = entry
+        if entry.kind is Kind.FILE and entry.size <= LOOKED_AT_BYTES and name not in self.files:
+            self.looked_at[name] = entry
 
     def report_repositories(self) -> None:
         """Refuse folders that look like repositories."""

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from reconciler.load.composer import compose
 from reconciler.load.documents import Document, Loaded, LockEntry, Sealed, Source
-from reconciler.load.sealed import is_looked_at, is_sealed, read_sealed, report_private
+from reconciler.load.sealed import is_sealed, read_sealed, report_private
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from schemas.addresses import is_address
 
@@ -38,10 +38,6 @@ def read(
     sealed: dict[str, Sealed] = {}
     for name in sorted(files):
         content = files[name]
-        if is_looked_at(name):
-            # No part of the desired state, and not of its digest.
-            report_private(name, content, found)
-            continue
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
         report_private(name, content, found)

@@ -12,6 +12,7 @@ from reconciler.load.documents import Loaded, Source
 from reconciler.load.git import GitFailed, Repository, opened
 from reconciler.load.listing import Entry, Kind, chosen
 from reconciler.load.reading import Composed, read
+from reconciler.load.sealed import report_private
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import SourceUnavailable
 
@@ -86,11 +87,15 @@ def _load(
     first = list(islice(entries, 1))
     if folder and not first and not missing_is_empty:
         raise SourceUnavailable(f"{folder} is not a folder of {commit[:12]}")
-    listed, whole = chosen(chain(first, entries), source.subdir, found)
-    blobs = list(dict.fromkeys(entry.handle for entry in listed.values()))
+    choice = chosen(chain(first, entries), source.subdir, found)
+    blobs = list(dict.fromkeys(entry.handle for entry in choice.files.values()))
     contents = dict(zip(blobs, repository.contents(blobs), strict=True))
-    files = {name: contents[entry.handle] for name, entry in listed.items()}
-    return read(files, source, found, composed, whole_tree=whole)
+    files = {name: contents[entry.handle] for name, entry in choice.files.items()}
+    # One at a time: there may be as many as a tree has entries.
+    looked_at = repository.contents([entry.handle for entry in choice.looked_at.values()])
+    for name, content in zip(choice.looked_at, looked_at, strict=True):
+        report_private(name, content, found)
+    return read(files, source, found, composed, whole_tree=choice.whole)
 
 
 def _entries(repository: Repository, commit: str, place: str, folder: str) -> Iterator[Entry]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from reconciler.load.composer import compose
 from reconciler.load.documents import Sealed
 from reconciler.model.bounds import SEALED_FILE_BYTES
@@ -13,19 +11,6 @@ from schemas.keys import SEALED_BY_AGE, SEALED_BY_SOPS
 
 _AGE_BEGINNINGS = (b"-----BEGIN AGE ENCRYPTED FILE-----", b"age-encryption.org/v1\n")
 """Armored and not: the age format, sections "ASCII armor" and "Header"."""
-_MAY_BE_PRIVATE = (
-    "",
-    ".txt",
-    ".key",
-    ".agekey",
-    ".identity",
-    ".recipients",
-    ".pem",
-    ".ppk",
-    ".asc",
-    ".secret",
-)
-"""Endings of the names that people give to files of private keys; `id_ed25519` and `identity` have none."""
 _SOPS_VALUE = "ENC["
 _SOPS_METADATA = "sops"
 _HINT = "whoever can read the repository knows it: replace it on both ends, and take it out of the history"
@@ -34,11 +19,6 @@ _HINT = "whoever can read the repository knows it: replace it on both ends, and 
 def is_sealed(name: str) -> bool:
     """True for the names of files that hold encrypted keys."""
     return name.endswith((SEALED_BY_AGE, *SEALED_BY_SOPS))
-
-
-def is_looked_at(name: str) -> bool:
-    """True for the names of files that hold no documents, and may hold a private key."""
-    return PurePosixPath(name).suffix.lower() in _MAY_BE_PRIVATE
 
 
 def report_private(name: str, content: bytes, found: Diagnostics) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from reconciler.load.documents import Loaded, Source
 from reconciler.load.git import GitFailed, Repository, found_above
-from reconciler.load.listing import Entry, Kind, chosen, printable
+from reconciler.load.listing import Entry, Kind, chosen
 from reconciler.load.reading import read
-from reconciler.model.bounds import FILE_BYTES, TREE_DEPTH
+from reconciler.load.sealed import report_private
+from reconciler.model.bounds import FILE_BYTES, LOOKED_AT_BYTES, TREE_DEPTH
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
 
@@ -21,7 +22,8 @@ _SKIPPED = b"S"
 
 
 def load_tree(path: Path, subdir: str = "") -> Loaded:
-    """Read every document and every file of encrypted keys below `path`/`subdir`, but for hidden ones.
+    """Read every document and every file of encrypted keys below `path`/`subdir`, but for hidden ones. A
+    private key is found in any file.
 
     File names in the result are relative to `path`. Raises SourceUnavailable when there is no such folder.
     """
@@ -32,40 +34,52 @@ def load_tree(path: Path, subdir: str = "") -> Loaded:
     found = Diagnostics()
     empty: list[bytes] = []
     prefix = os.fsencode(f"{subdir}/") if subdir else b""
-    present = _entries(os.fsencode(root), prefix, found, empty)
+    present = _entries(os.fsencode(root), prefix, empty)
     if not subdir:
         # The one `.git` that belongs here: that of the repository whose root was named.
         present = (entry for entry in present if entry.name != b".git")
-    listed, whole = chosen(chain(present, _not_checked_out(root, prefix, empty)), subdir, found)
+    choice = chosen(chain(present, _not_checked_out(root, prefix, empty)), subdir, found)
     files: dict[str, bytes] = {}
-    for name, entry in listed.items():
+    for name, entry in choice.files.items():
         try:
             files[name] = _content(entry)
         except OSError as error:
+            choice.report("file-unreadable", name, f"cannot be read: {error.strerror}")
+    for name, entry in choice.looked_at.items():
+        try:
+            report_private(name, _beginning(entry, LOOKED_AT_BYTES), found)
+        except FileNotFoundError:
+            # What an editor had there for a moment is no key that anybody keeps here.
+            continue
+        except OSError as error:
             found.error("file-unreadable", Location(name), f"cannot be read: {error.strerror}")
-            whole = False
-    return read(files, Source(str(path), subdir), found, whole_tree=whole)
+    return read(files, Source(str(path), subdir), found, whole_tree=choice.whole)
 
 
-def _entries(
-    folder: bytes, prefix: bytes, found: Diagnostics, empty: list[bytes], depth: int = 0
-) -> Iterator[Entry]:
+def _entries(folder: bytes, prefix: bytes, empty: list[bytes], depth: int = 0) -> Iterator[Entry]:
     """Everything in a folder and below it; folders without anything in them are in `empty` as well."""
     try:
         entries: list[os.DirEntry[bytes]] = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        where = Location(printable(prefix.rstrip(b"/")))
-        found.error("file-unreadable", where, f"cannot be listed: {error.strerror}")
+        yield Entry(prefix.rstrip(b"/"), Kind.UNREADABLE, f"cannot be listed: {error.strerror}")
         return
     if not entries:
         empty.append(prefix.rstrip(b"/"))
     for entry in entries:
-        name = prefix + entry.name
-        kind = _kind(entry)
-        size = entry.stat(follow_symlinks=False).st_size if kind is Kind.FILE else 0
-        yield Entry(name, kind, os.fsdecode(entry.path), size)
-        if kind is Kind.FOLDER and entry.name != b".git" and depth <= TREE_DEPTH:
-            yield from _entries(entry.path, name + b"/", found, empty, depth + 1)
+        found = _entry(prefix + entry.name, entry)
+        yield found
+        if found.kind is Kind.FOLDER and entry.name != b".git" and depth <= TREE_DEPTH:
+            yield from _entries(entry.path, found.name + b"/", empty, depth + 1)
+
+
+def _entry(name: bytes, there: os.DirEntry[bytes]) -> Entry:
+    """What is there, which may have vanished since its folder was listed."""
+    try:
+        kind = _kind(there)
+        size = there.stat(follow_symlinks=False).st_size if kind is Kind.FILE else 0
+    except OSError as error:
+        return Entry(name, Kind.UNREADABLE, f"cannot be read: {error.strerror}")
+    return Entry(name, kind, os.fsdecode(there.path), size)
 
 
 def _kind(entry: os.DirEntry[bytes]) -> Kind:
@@ -76,14 +90,19 @@ def _kind(entry: os.DirEntry[bytes]) -> Kind:
     return Kind.FILE if entry.is_file() else Kind.OTHER
 
 
-def _content(entry: Entry) -> bytes:
-    """A file as it was listed. Raises OSError, also for one that is another now."""
+def _beginning(entry: Entry, most: int) -> bytes:
+    """As much of a file. Raises OSError."""
     # Without waiting for whoever writes into a pipe that has taken the file's place.
     descriptor = os.open(entry.handle, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        content = os.read(descriptor, entry.size + 1)
+        return os.read(descriptor, most)
     finally:
         os.close(descriptor)
+
+
+def _content(entry: Entry) -> bytes:
+    """A file as it was listed. Raises OSError, also for one that is another now."""
+    content = _beginning(entry, entry.size + 1)
     if len(content) != entry.size:
         raise OSError(0, "it changed meanwhile")
     return content

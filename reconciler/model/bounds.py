@@ -113,8 +113,9 @@ TREE_DEPTH: Final = 64
 """Folders inside each other. People use five; each costs a level of recursion."""
 FILE_BYTES: Final = 16 * MIB
 """One file of the tree. 10,000 documents of the format in one file have 6 MB."""
-LOOKED_AT_BYTES: Final = 64 * KIB
-"""A file that is looked at only for a private key, of which the longest has some ten thousand bytes."""
+LOOKED_AT_BYTES: Final = 16 * KIB
+"""A file that holds no documents and is looked at for a private key. One of RSA with 16,384 bits, the longest
+that OpenSSH makes, has 13 kB."""
 TREE_BYTES: Final = 256 * MIB
 """All files of a tree that are read, together: sixteen of the largest."""
 LISTING_BYTES: Final = 128 * MIB

@@ -20,6 +20,14 @@ _TOKENS: Final = {
 }
 
 
+_IN_ADDRESSES: Final = re.compile(r"(?<=://)[^/\s]+@")
+
+
+def without_credentials(text: str) -> str:
+    """Addresses in a text without the user and password that they may hold."""
+    return _IN_ADDRESSES.sub("", text)
+
+
 def private_key(content: bytes) -> tuple[str, int] | None:
     """The first private key in a content: what it is, and at which byte it begins."""
     found = [(what, match.start()) for what, form in _PRIVATE_KEYS.items() if (match := form.search(content))]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from reconciler.child import ChildFailed, Done, finished
 from reconciler.load.composer import compose
 from reconciler.model.bounds import (
     SEALED_FILE_BYTES,
@@ -19,7 +20,6 @@ from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import SecretUnavailable
 from reconciler.model.fabric import PskRef
 from reconciler.secrets.allowed import SERVICES
-from reconciler.secrets.child import Done, GivenUp, run_child
 from reconciler.secrets.provider import Answers, read_containers
 
 _METADATA = "sops"
@@ -89,11 +89,9 @@ class SopsFiles:
     def _decrypted(self, program: str, sealed: bytes, seconds: float) -> Done:
         words = [program, "decrypt", "--input-type", "yaml", "--output-type", "json", "/dev/stdin"]
         try:
-            return run_child(words, sealed, self._environment, seconds=seconds, most=SOPS_OUTPUT_BYTES)
-        except GivenUp as error:
-            raise SecretUnavailable(f"sops {error.message}") from None
-        except OSError as error:
-            raise SecretUnavailable(f"sops cannot be run: {error.strerror}") from None
+            return finished(words, sealed, self._environment, seconds=seconds, most=SOPS_OUTPUT_BYTES)
+        except ChildFailed as error:
+            raise SecretUnavailable(f"sops: {error.message}") from None
 
     def _check_services(self, sealed: bytes) -> None:
         """Whoever writes the file chooses what sops asks to open it, and where that is: with the controller's

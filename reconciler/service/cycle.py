@@ -139,7 +139,7 @@ def _choose(wiring: Wiring, head: str, account: Account) -> _Wanted:
         account.notes += [note] if note else []
         return _wanted(wiring, head, account)
     except _Refused as refused:
-        good = wiring.history.good()
+        good = wiring.trust.good()
         if good in {"", head}:
             raise
         account.notes.append(f"{refused.message}; {good[:12]} stays in force")
@@ -325,7 +325,7 @@ def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit
         for name in touched
         if (name in failed or _group(before, name) in groups) and _carried(before, name)
     ]
-    good = wiring.history.good()
+    good = wiring.trust.good()
     by_this_commit = any(
         by_commit(change.resource) for change in before.plan.changes if change.resource.name in hurt
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from reconciler.child import never
 from reconciler.load import Loaded, load_revision
-from reconciler.load.child import never
 from reconciler.load.git import GitFailed, GitStopped, Repository, Watch, initialised
 from reconciler.model.bounds import COMMIT_BYTES
+from reconciler.model.credentials import without_credentials
 from reconciler.model.errors import SourceUnavailable
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 _GOOD = "refs/tunnelwright/good"
 _PEEKED = "refs/tunnelwright/peeked"
 _STEPS = ("--deepen=100", "--deepen=1000", "--deepen=10000", "--unshallow")
@@ -31,11 +30,6 @@ _TURN = 60.0
 
 class FetchStopped(SourceUnavailable):
     """The process is to end, so the transfer was ended."""
-
-
-def without_credentials(text: str) -> str:
-    """Addresses in a text without the user and password that they may hold."""
-    return _CREDENTIALS.sub("", text)
 
 
 class Mirror:
@@ -110,13 +104,23 @@ class Mirror:
         """The commits that `new` has among its ancestors and `old` has not, by whichever parent: `new`
         itself first, and no more than `most` of them.
 
-        Raises SourceUnavailable when history has to be fetched to know, and cannot be.
+        Raises SourceUnavailable when history has to be fetched to know, and cannot be; and when it is cut
+        between the two, so that what lies behind the cut would be passed over.
         """
         with self._repository("read") as repository:
             # Where history was cut, what a merge brought from before the cut looks new.
             if repository.is_shallow() and repository.has_merges(old, new):
                 self._complete(stopping)
-            return repository.between(old, new, most)
+            found, is_whole = _between(repository, old, new, most)
+            if not is_whole:
+                self._complete(stopping)
+                found, is_whole = _between(repository, old, new, most)
+            if not is_whole:
+                raise SourceUnavailable(
+                    f"history is cut between {old[:12]} and {new[:12]}",
+                    hint="the repository that is followed has to have all of it",
+                )
+            return found
 
     def raw(self, commit: str) -> bytes:
         """A commit as it is signed: headers, signature, message."""
@@ -125,7 +129,8 @@ class Mirror:
 
     def _fetch(self, ref: str, stopping: Callable[[], bool]) -> str:
         with self._repository("fetch") as repository, self._alone(stopping):
-            depth = () if repository.has(ref) else ("--depth=1",)
+            # A depth cuts all that is here, whichever reference has brought it.
+            depth = ("--depth=1",) if repository.is_empty() else ()
             self._transfer(repository, f"+refs/heads/{self._branch}:{ref}", *depth, stopping=stopping)
             return repository.commit(ref)
 
@@ -183,6 +188,14 @@ class Mirror:
                     if left.stat().st_mtime < time.time() - _HOUR:
                         left.unlink()
             yield
+
+
+def _between(repository: Repository, old: str, new: str, most: int) -> tuple[list[str], bool]:
+    """The commits, and whether none of them is one whose parents are missing. Another process may fetch
+    meanwhile: a cut counts whether it was there before or after."""
+    cuts = repository.cuts()
+    found = repository.between(old, new, most)
+    return found, (cuts | repository.cuts()).isdisjoint(found)
 
 
 def _is_taken(turn: IO[str]) -> bool:

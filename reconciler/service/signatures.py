@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler.load.child import ChildFailed, Patience, decoded, minimal, never, running
+from reconciler.child import ChildFailed, decoded, finished, minimal
 from reconciler.model.bounds import GIT_ANSWER, VERIFY_SECONDS
 from reconciler.model.errors import TunnelwrightError
 
@@ -139,15 +139,9 @@ def _run(command: list[str], stdin: bytes) -> tuple[str, str]:
 
     Raises CommitNotTrusted when it cannot be run or does not end.
     """
-    wrote = bytearray()
+    environment = minimal() | {"TZ": "UTC"}
     try:
-        with tempfile.TemporaryFile() as file:
-            file.write(stdin)
-            file.seek(0)
-            with running(command, minimal() | {"TZ": "UTC"}, stdin=file) as child:
-                for is_error, chunk in child.chunks(Patience(VERIFY_SECONDS, VERIFY_SECONDS), never):
-                    # What does not fit was said by no tool that checks one signature.
-                    wrote += b"" if is_error else chunk[: GIT_ANSWER - len(wrote)]
-                return os.fsdecode(bytes(wrote)), child.said()
+        done = finished(command, stdin, environment, seconds=VERIFY_SECONDS, most=GIT_ANSWER)
+        return os.fsdecode(done.output), done.said
     except ChildFailed as error:
         raise CommitNotTrusted(error.message) from error

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from reconciler.child import never
 from reconciler.history.store import History
-from reconciler.load.child import never
 from reconciler.model.bounds import SIGNED_COMMITS
 from reconciler.model.record import Acceptance
 from reconciler.service.mirror import Mirror
@@ -45,6 +45,13 @@ class Trust:
     stopping: Callable[[], bool] = never
     """Ends a transfer of older history."""
 
+    def good(self) -> str:
+        """The last good commit; empty for none. Where the history is lost, the mirror has kept it.
+
+        Raises SourceUnavailable.
+        """
+        return self.history.good() or self.mirror.kept()
+
     def check_head(self, head: str) -> str:
         """What there is to say of the head of the branch: who has accepted it against the rules.
 
@@ -52,7 +59,7 @@ class Trust:
         """
         if self.signers is None:
             return ""
-        good = self.history.good() or self.mirror.kept()
+        good = self.good()
         accepted = self.history.accepted()
         base, note = good, ""
         if good and not self.mirror.descends(head, good, self.stopping):
@@ -79,9 +86,9 @@ class Trust:
     def _by_operator(self, head: str, good: str, accepted: list[Acceptance]) -> Acceptance:
         """The acceptance that the head goes back to. It holds until there is another good commit: so nobody
         can come back to it later."""
-        since = next((one.at for one in accepted if one.commit == good), None)
+        since = next((one.number for one in accepted if one.commit == good), 0)
         for one in accepted:
-            current = one.instead_of == good and (since is None or one.at > since)
+            current = one.instead_of == good and one.number > since
             if current and self.mirror.descends(head, one.commit, self.stopping):
                 return one
         raise CommitNotTrusted(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +57,9 @@ def _accept(rev: str, config: Path | None, output: Output) -> ExitCode:
     """Remember that the operator takes a commit for good although it does not follow from what was."""
     from reconciler.cli.workspace import HISTORY, mirror_of, service_settings  # noqa: PLC0415
     from reconciler.history.store import History  # noqa: PLC0415
+    from reconciler.locking import user_name  # noqa: PLC0415
     from reconciler.model.record import Acceptance  # noqa: PLC0415
+    from reconciler.service.trust import Trust  # noqa: PLC0415
 
     settings = service_settings(config, output).values
     if settings.signatures.allowed_signers is None and settings.signatures.keyring is None:
@@ -68,9 +68,8 @@ def _accept(rev: str, config: Path | None, output: Output) -> ExitCode:
         )
     history = History(Path(settings.state).expanduser() / HISTORY)
     mirror = mirror_of(settings, lambda _: None)
-    by = f"{getpass.getuser()}@{socket.gethostname()}"
-    good = history.good() or mirror.kept()
-    acceptance = Acceptance(mirror.find(rev), datetime.now(UTC), by, good)
+    good = Trust(mirror, history).good()
+    acceptance = Acceptance(mirror.find(rev), datetime.now(UTC), user_name(), good)
     history.accept(acceptance)
     output.lines([Line(f"{acceptance}{f' in place of {good[:12]}' if good else ''}")])
     return ExitCode.OK

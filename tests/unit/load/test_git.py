@@ -263,6 +263,42 @@ def test_replacements_and_grafts_are_not_looked_at(tmp_path: Path) -> None:
     assert load_revision(root / "tree", "HEAD").digest == real
 
 
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [("exit 0", "does not tell of"), ("exit 5", "ended with 5"), ("kill $$", "ended with -15")],
+)
+def test_silence_of_git_is_no_yes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, words: str
+) -> None:
+    root = repository_in(tmp_path / "x")
+    repository, old = found_above(root), Repo(root).head.commit.hexsha
+    (root / "another").touch()
+    new = commit_all(root)
+    assert repository is not None
+    assert repository.is_ancestor(old, new)
+    assert repository.is_ancestor(new, new)
+    assert not repository.is_ancestor(new, old)
+    assert not repository.is_ancestor("0" * 40, new)
+    folder, real = tmp_path / "bin", shutil.which("git")
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def broken(command: str) -> None:
+        (folder / "git").write_text(
+            f'#!/bin/sh\nfor word; do test "$word" != {command} || {ending}; done\nexec {real} "$@"\n'
+        )
+        (folder / "git").chmod(0o755)
+
+    broken("rev-list")
+    with pytest.raises(GitFailed, match=words):
+        repository.between(old, new, 10)
+    assert not repository.is_ancestor(new, old)
+    if ending != "exit 0":
+        broken("merge-base")
+        with pytest.raises(GitFailed, match=words):
+            repository.is_ancestor(new, old)
+
+
 @pytest.mark.parametrize("rev", ["--output=/tmp/x", "--help", "-h", "HEAD --all", "nothing"])
 def test_a_revision_is_never_an_option(tmp_path: Path, rev: str) -> None:
     root = repository_in(tmp_path / "clone")

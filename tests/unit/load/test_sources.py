@@ -16,7 +16,7 @@ from reconciler.load import Composed, Loaded, listing, load_revision, load_tree,
 from reconciler.load.git import Repository
 from reconciler.load.listing import printable
 from reconciler.model import bounds
-from reconciler.model.diagnostic import Location
+from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
 
 
@@ -338,6 +338,61 @@ def test_a_file_that_changes_while_the_tree_is_read_is_not_taken_for_whole(
     change(path)
     with pytest.raises(OSError, match="it changed meanwhile"):
         tree._content(entry)
+
+
+def test_a_file_that_vanishes_while_the_tree_is_listed_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"a.yaml": "a: 1\n", "b.yaml": "a: 2\n"})
+    kind = tree._kind
+
+    def slowly(entry: os.DirEntry[bytes]) -> listing.Kind:
+        found = kind(entry)
+        (tmp_path / "b.yaml").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(tree, "_kind", slowly)
+    loaded = load_tree(tmp_path)
+    assert codes(loaded) == [("file-unreadable", "b.yaml")]
+    assert loaded.may_define("anything")
+
+
+def test_what_cannot_be_listed_may_define_anything(tmp_path: Path) -> None:
+    found = list(tree._entries(os.fsencode(tmp_path / "gone"), b"gone/", []))
+    assert [(entry.name, entry.kind) for entry in found] == [(b"gone", listing.Kind.UNREADABLE)]
+    choice = listing.chosen(found, "", Diagnostics())
+    assert not choice.whole
+
+
+PRIVATE = {
+    ".identity": f"# made today\nAGE-SECRET-KEY-1{'Q' * 58}\n",
+    "identity.dat": f"AGE-SECRET-KEY-1{'Q' * 58}\n",
+    "x.conf": "-----BEGIN RSA PRIVATE KEY-----\n",
+    "deep/x.md": "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+    ".keys/identity.txt": "-----BEGIN PGP PRIVATE KEY BLOCK-----\n",
+    "x.YAML": "-----BEGIN ENCRYPTED PRIVATE KEY-----\n",
+    ".hidden.yaml": "-----BEGIN EC PRIVATE KEY-----\n",
+    "id_ed25519.bak": "x" * 16_000 + "\n-----BEGIN PRIVATE KEY-----\n",
+}
+
+
+def test_a_private_key_is_found_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"fabric/a.yaml": "a: 1\n"})
+    digest = load_tree(tmp_path, "fabric").digest
+    write(tmp_path, {f"fabric/{name}": text for name, text in PRIVATE.items()})
+    write(tmp_path, {"fabric/large.txt": "x" * bounds.LOOKED_AT_BYTES + PRIVATE["x.conf"]})
+    write(tmp_path, {"elsewhere/x": PRIVATE["x.conf"]})
+    commit(tmp_path)
+    write(tmp_path, {".git/x": PRIVATE["x.conf"]})
+    monkeypatch.setattr(listing, "TREE_BYTES", 10)
+    for loaded in (load_tree(tmp_path, "fabric"), load_revision(tmp_path, "HEAD", "fabric")):
+        found = {name for code, name in codes(loaded) if code == "secret-in-clear"}
+        assert found == {f"fabric/{name}" for name in PRIVATE}
+        assert loaded.digest == digest
+        assert len(loaded.documents) == 1
+        assert "tree-too-large" not in dict(codes(loaded)), "none of it counts"
+    assert "secret-in-clear" in dict(codes(load_tree(tmp_path)))
+    assert ".git/x" not in [name for _, name in codes(load_tree(tmp_path))]
 
 
 def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:

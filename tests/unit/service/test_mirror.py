@@ -224,3 +224,48 @@ def test_two_fetches_take_turns(tmp_path: Path, slow: SlowRemote) -> None:
         thread.join()
     assert len(found) == 2
     assert found[0] == found[1]
+
+
+def test_a_look_at_the_remote_cuts_nothing_of_what_is_here(tmp_path: Path, repository: git.Repo) -> None:
+    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
+    first = mirror.fetch()
+    for number in range(3):
+        repository.git.commit("--message", str(number), "--allow-empty")
+    mirror.fetch()
+    assert count(tmp_path) == 4, "it has all of it"
+    repository.git.commit("--message", "later", "--allow-empty")
+    head = mirror.peek()
+    assert count(tmp_path) == 4
+    assert count(tmp_path, head) == 5
+    assert len(mirror.between(first, head, 10)) == 4
+
+
+def cut(tmp_path: Path, at: str) -> None:
+    """What another process does that makes the copy shallow."""
+    (tmp_path / "mirror.git" / "shallow").write_text(f"{at}\n")
+
+
+def test_commits_behind_a_cut_are_not_passed_over(tmp_path: Path, repository: git.Repo) -> None:
+    first = str(repository.head.commit.hexsha)
+    for number in range(3):
+        repository.git.commit("--message", str(number), "--allow-empty")
+    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
+    head = mirror.fetch()
+    assert mirror.descends(head, first)
+    cut(tmp_path, head)
+    assert len(mirror.between(first, head, 10)) == 3, "the rest was brought"
+
+
+def test_a_remote_that_is_cut_between_two_commits_has_not_all_of_what_is_new(
+    tmp_path: Path, repository: git.Repo
+) -> None:
+    first = str(repository.head.commit.hexsha)
+    for number in range(3):
+        repository.git.commit("--message", str(number), "--allow-empty")
+    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
+    head = mirror.fetch()
+    assert mirror.descends(head, first)
+    cut(tmp_path, head)
+    (tmp_path / "remote" / ".git" / "shallow").write_text(f"{head}\n")
+    with pytest.raises(SourceUnavailable, match="history is cut between"):
+        mirror.between(first, head, 10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.history.store import History
+from reconciler.locking import user_name
 from reconciler.model.errors import ExitCode
 from reconciler.model.record import Acceptance, Result, RunRecord
 from reconciler.service import trust
@@ -192,7 +193,7 @@ def test_an_operator_accepts_a_rewrite_and_the_record_says_who(
     assert signed.once().in_force == head
     assert accept(signed, old[:12]) == ExitCode.OK
     said = capsys.readouterr().out
-    assert said.startswith(f"{old[:12]} was accepted by {getpass.getuser()}@")
+    assert said.startswith(f"{old[:12]} was accepted by {user_name()}")
     assert said.endswith(f" in place of {head[:12]}\n")
     record = signed.once()
     assert (record.in_force, record.result) == (old, Result.CHANGED)
@@ -268,12 +269,12 @@ def test_what_is_not_here_or_not_needed_cannot_be_accepted(
 
 def test_without_its_history_it_still_does_not_go_back(signed: Signed) -> None:
     old = signed.site.repository.head.commit.hexsha
-    signed.change()
+    good = signed.change()
     signed.once()
     (signed.folder / "state" / "history.db").unlink()
     signed.rewind(old)
     record = signed.once()
-    assert record.result is Result.FAILED
+    assert (record.in_force, record.result) == (good, Result.INCOMPLETE), "the mirror has kept it"
     assert "does not descend from" in record.message
 
 
@@ -284,8 +285,41 @@ def test_the_history_keeps_a_bounded_number_of_acceptances(
     history = History(tmp_path / "history.db")
     now = datetime.now(UTC)
     for number in range(5):
-        history.accept(Acceptance(f"{number}", now + timedelta(seconds=number), "x"))
+        history.accept(Acceptance(f"{number}", now - timedelta(days=number), "x"))
     assert [one.commit for one in history.accepted()] == ["4", "3", "2"]
+    history.accept(Acceptance("3", now, "x"))
+    assert [one.commit for one in history.accepted()] == ["3", "4", "2"], (
+        "the clock says nothing of the order"
+    )
+
+
+def test_an_acceptance_counts_whatever_the_clock_says(signed: Signed) -> None:
+    old = signed.site.repository.head.commit.hexsha
+    good = signed.change()
+    signed.once()
+    signed.rewind(old)
+    assert signed.once().in_force == good
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    signed.history.accept(Acceptance(old, yesterday, "x", good))
+    assert signed.once().in_force == old
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    signed.rewind(good)
+    signed.history.accept(Acceptance(good, tomorrow, "x", old))
+    assert signed.once().in_force == good
+    signed.rewind(old)
+    assert signed.once().in_force == good, "what was accepted before ended with it"
+
+
+def test_an_operator_without_a_name_accepts(
+    signed: Signed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container, where a user may be a number alone."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("getuid", "geteuid"):
+        monkeypatch.setattr(os, name, lambda: 54_321)
+    assert accept(signed, signed.site.repository.head.commit.hexsha) == ExitCode.OK
+    assert " was accepted by 54321@" in capsys.readouterr().out
 
 
 def test_the_last_good_commit_stays_when_a_name_is_not_utf8(signed: Signed) -> None:

@@ -5,19 +5,22 @@ What it writes is foreign text.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import selectors
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeAlias
 
 from reconciler.model.bounds import GIT_WORDS
+from reconciler.model.credentials import without_credentials
 from reconciler.model.errors import TunnelwrightError
 
 _CHUNK = 2**16
@@ -25,7 +28,6 @@ _LOOK = 0.2
 """Seconds after which a request to stop is noticed."""
 _GRACE = 5.0
 """Seconds that a child has to remove its unfinished files when it is told to end."""
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 
 Chunk: TypeAlias = tuple[bool, bytes]
 """Whether it came from standard error, and the bytes."""
@@ -50,6 +52,16 @@ def minimal(*more: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """How a child ended, what it wrote, and what it said of it (`Running.said`)."""
+
+    status: int
+    output: bytes
+    errors: bytes
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds that a child has: between two signs of life, and in all."""
 
@@ -71,15 +83,19 @@ class Running:
         Raises ChildFailed when it exceeds its time, and ChildStopped once `stopping` says so.
         """
         begun = heard = time.monotonic()
+        has_ended = False
         with selectors.DefaultSelector() as selector, _exit_of(self.process.pid) as exit_of_it:
             selector.register(exit_of_it, selectors.EVENT_READ)
             for stream, is_error in ((self.process.stdout, False), (self.process.stderr, True)):
                 selector.register(_there(stream), selectors.EVENT_READ, is_error)
             while selector.get_map():
-                ready = [key for key, _ in selector.select(_LOOK) if key.fileobj != exit_of_it]
-                if not ready and self._has_ended():
-                    # What it left behind in the background may keep its streams open.
+                seen = [key for key, _ in selector.select(_LOOK)]
+                ready = [key for key in seen if key.fileobj != exit_of_it]
+                if has_ended and not ready:
+                    # It had ended before this look found its streams empty, so nothing of it is to come. What
+                    # it left behind in the background may keep them open.
                     return
+                has_ended = len(ready) < len(seen)
                 for key in ready:
                     chunk = os.read(key.fd, _CHUNK)
                     if not chunk:
@@ -137,7 +153,7 @@ class Running:
 def decoded(foreign: bytes) -> str:
     """Foreign bytes as text for people: printable but for line ends, no addresses with credentials."""
     text = foreign.decode(errors="replace")
-    return _CREDENTIALS.sub("", "".join(c if c.isprintable() or c in "\r\n" else "\ufffd" for c in text))
+    return without_credentials("".join(c if c.isprintable() or c in "\r\n" else "\ufffd" for c in text))
 
 
 def never() -> bool:
@@ -161,7 +177,8 @@ def running(
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            process_group=0,
+            # A process group to end it by, and no terminal at which it could ask.
+            start_new_session=True,
         )
     except OSError as error:
         raise ChildFailed(f"{command[0]} cannot be run: {error.strerror}") from error
@@ -170,6 +187,29 @@ def running(
         yield child
     finally:
         child.end()
+
+
+def finished(
+    command: Sequence[str], given: bytes, environment: Mapping[str, str], *, seconds: float, most: int
+) -> Done:
+    """Run a child to its end in `/`. `given` is its standard input, which is a file: it may open it again.
+
+    `most` bounds the bytes of each of its two outputs. Raises ChildFailed.
+    """
+    wrote = {False: bytearray(), True: bytearray()}
+    with ExitStack() as stack:
+        try:
+            source = stack.enter_context(tempfile.TemporaryFile())
+            source.write(given)
+            source.seek(0)
+        except OSError as error:
+            raise ChildFailed(f"{command[0]} cannot be given its input: {error.strerror}") from error
+        child = stack.enter_context(running(command, environment, stdin=source))
+        for is_error, chunk in child.chunks(Patience(math.inf, seconds), never):
+            wrote[is_error] += chunk
+            if len(wrote[is_error]) > most:
+                raise ChildFailed(f"wrote more than {most} bytes")
+        return Done(child.code(), bytes(wrote[False]), bytes(wrote[True]), child.said())
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from reconciler.load.child import ChildFailed, Patience, decoded, minimal, never, running
+from reconciler.child import ChildFailed, Patience, decoded, finished, minimal, never, running
 
 AGES = Patience(600, 600)
 
@@ -15,6 +18,13 @@ AGES = Patience(600, 600)
 def wrote(command: str, patience: Patience = AGES) -> bytes:
     with running(["sh", "-c", command], minimal()) as child:
         return b"".join(chunk for is_error, chunk in child.chunks(patience, never) if not is_error)
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def gone(pid: int) -> bool:
@@ -37,10 +47,7 @@ def test_it_sees_what_it_is_given_and_no_more(monkeypatch: pytest.MonkeyPatch) -
 def test_what_it_leaves_in_the_background_holds_up_nobody_and_ends() -> None:
     """A connection that ssh keeps open has the streams of the command that began it."""
     pid = int(wrote("sleep 1000 & echo $!"))
-    deadline = time.monotonic() + 60
-    while not gone(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: gone(pid))
 
 
 @pytest.mark.parametrize(
@@ -75,3 +82,44 @@ def test_a_program_that_is_not_there_is_an_error_with_words() -> None:
 
 def test_foreign_words_are_printable_and_without_credentials() -> None:
     assert decoded(b"a\x1b[31m\xff https://me:secret@host/x\x07") == "a\ufffd[31m\ufffd https://host/x\ufffd"
+
+
+class Late(selectors.DefaultSelector):
+    """As on a machine that is busy: a look that found nothing is told of once the child has ended."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        found = super().select(timeout)
+        if not found:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        return found
+
+
+def test_what_it_writes_at_its_very_end_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selectors, "DefaultSelector", Late)
+    assert wrote("sleep 1; echo late") == b"late\n"
+
+
+def test_a_program_is_run_to_its_end_with_a_file_for_its_input() -> None:
+    done = finished(
+        ["sh", "-c", "cat; cat /dev/stdin; echo x >&2; exit 3"], b"given\n", minimal(), seconds=60, most=20
+    )
+    assert (done.status, done.output, done.errors, done.said) == (3, b"given\ngiven\n", b"x\n", "x")
+
+
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_each_output_of_a_program_has_a_bound(stream: str) -> None:
+    with pytest.raises(ChildFailed, match="wrote more than 20 bytes"):
+        finished(["sh", "-c", f"yes >&{stream}"], b"", minimal(), seconds=60, most=20)
+
+
+def test_nothing_of_a_program_that_takes_too_long_outlives_it(tmp_path: Path) -> None:
+    script = f"sleep 1000 & echo $! > {tmp_path}/child; wait"
+    with pytest.raises(ChildFailed, match="given up after 1 s in all"):
+        finished(["sh", "-c", script], b"", minimal(), seconds=1, most=20)
+    pid = int((tmp_path / "child").read_text())
+    eventually(lambda: gone(pid))
+
+
+def test_there_is_no_terminal_at_which_a_program_could_ask() -> None:
+    with running(["sleep", "1000"], minimal()) as child:
+        assert os.getsid(child.process.pid) == child.process.pid
