@@ -10,6 +10,7 @@ from reconciler.model.errors import (
     AnswerNotUnderstood,
     Locked,
     LockUnavailable,
+    PlanStale,
     TunnelwrightError,
     Unforeseen,
 )
@@ -24,6 +25,8 @@ class AbsenceKind(StrEnum):
     """It answered, and the answer was not understood."""
     NOT_LOCKED = "not-locked"
     """Its lock could not be taken."""
+    CHANGED = "changed"
+    """It was another when it was looked at again before it was to be changed."""
     UNFORESEEN = "unforeseen"
     """An error that nobody foresaw ended the work at it."""
 
@@ -32,6 +35,7 @@ _KINDS: tuple[tuple[type[TunnelwrightError], AbsenceKind], ...] = (
     (AnswerNotUnderstood, AbsenceKind.NOT_UNDERSTOOD),
     (Locked, AbsenceKind.NOT_LOCKED),
     (LockUnavailable, AbsenceKind.NOT_LOCKED),
+    (PlanStale, AbsenceKind.CHANGED),
     (Unforeseen, AbsenceKind.UNFORESEEN),
 )
 

@@ -215,27 +215,33 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
         named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
         account.notes.append(f"{len(held)} left alone: {named}")
     result = Result.HELD if held else Result.IN_SYNC
-    refused: Mapping[str, TunnelwrightError] = {}
+    left_out: dict[str, TunnelwrightError] = {}
     if allowed.plan.changes:
         with locked(
             connect, allowed.plan.routers, 0, parallelism=wiring.parallelism, moved=wiring.moved
         ) as refused:
-            allowed, seen = without(allowed, refused), without(seen, refused)
-            _tell_refused(refused, account)
+            left_out |= refused
+            allowed = without(allowed, refused)
+            _tell_left_out(refused, account)
             if allowed.plan.changes:
                 # What is planned under the lock is still true when it is applied; and it is what was judged.
-                again = renewed(allowed, connect, wiring.parallelism)
-                if again.plan.changes != allowed.plan.changes:
-                    raise PlanStale("the routers have changed since they were looked at")
-                check_keys(again, wiring.store)
-                result = _apply(wiring, wanted, again, by_commit, account)
+                again, moved = _confirmed(allowed, connect, wiring.parallelism)
+                left_out |= moved
+                _tell_left_out(moved, account)
+                if again.plan.changes:
+                    check_keys(again, wiring.store)
+                    result = _apply(wiring, wanted, again, by_commit, account)
+        seen = without(seen, left_out)
     if result in GOOD:
         looked_at = seen.observation.states or not wanted.desired
-        if looked_at and not refused and not any(by_commit(resource) for resource in held):
+        if looked_at and not left_out and not any(by_commit(resource) for resource in held):
             # A commit is good when all of it that could be done was done, and proven. What was left alone for
             # want of a lock may still prove bad, and needs the commit before it to go back to.
             wiring.history.set_good(wanted.commit)
-            wiring.mirror.keep(wanted.commit)
+            # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
+            kept = attempt("history", "the last good commit", lambda: wiring.mirror.keep(wanted.commit))
+            if kept is not None:
+                account.notes.append(_sentence(kept))
         partly = {resource.router for resource in held}
         partly |= {
             wanted.fabric.tunnels[name].router for name in seen.plan.withheld if name in wanted.fabric.tunnels
@@ -246,9 +252,37 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
     return result
 
 
-def _tell_refused(refused: Mapping[str, TunnelwrightError], account: Account) -> None:
-    """Routers that are as before, because their lock could not be taken; the others are changed."""
-    absences = {name: Absence.of(error) for name, error in sorted(refused.items())}
+def _confirmed(
+    before: Preview, connect: Connect, parallelism: int
+) -> tuple[Preview, dict[str, TunnelwrightError]]:
+    """A plan looked at again, without the routers that are others now; those, each with the reason.
+
+    Raises PlanStale when the rest is another plan all the same.
+    """
+    again = renewed(before, connect, parallelism)
+    moved = _moved(before, again)
+    again = without(again, moved)
+    if again.plan.changes != without(before, moved).plan.changes:
+        raise PlanStale("the routers have changed since they were looked at")
+    return again, moved
+
+
+def _moved(before: Preview, again: Preview) -> dict[str, TunnelwrightError]:
+    """The routers that do not answer any more, or whose own changes are others now, each with the reason.
+    What is withheld at the far ends of those that do not answer is no change of its own."""
+    gone = dict(again.observation.failures)
+    one, other = (
+        {change.resource: change for change in item.plan.changes} for item in (without(before, gone), again)
+    )
+    differing = {what.router for what in one.keys() | other.keys() if one.get(what) != other.get(what)}
+    stale = {name: PlanStale("it has changed since it was looked at", router=name) for name in differing}
+    return {**stale, **gone}
+
+
+def _tell_left_out(left_out: Mapping[str, TunnelwrightError], account: Account) -> None:
+    """Routers that are as before, because their lock could not be taken or their plan does not hold any more;
+    the others are changed."""
+    absences = {name: Absence.of(error) for name, error in sorted(left_out.items())}
     account.notes += [absence.sentence(name) for name, absence in absences.items()]
     account.objects += json_lines.absence_objects(absences)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from reconciler.apply import Progress
 from reconciler.model import bounds
@@ -158,7 +159,11 @@ class Service:
             if name not in self._asking and self._connect is not None:
                 # Before it is asked: it may have answered when `submit` returns.
                 self._asking.add(name)
-                pool.submit(self._ask_one, name, self._connect)
+                asked = partial(pool.submit, self._ask_one, name, self._connect)
+                if isinstance(attempt("thread", name, asked), TunnelwrightError):
+                    # No thread can be started now: it is asked when it is due again.
+                    self._asking.discard(name)
+                    self.absent.failed(name, "it could not be asked", now)
 
     def _ask_one(self, name: str, connect: Connect) -> None:
         (found,) = each(connect, [name], lambda router: router.vici.request("version")).values()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,15 @@ import pytest
 from reconciler.facets.traces import Trace
 from reconciler.history.kept import Kept
 from reconciler.locking import locked
-from reconciler.model.errors import AnswerNotUnderstood, CommandRejected
+from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, SourceUnavailable
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.report.run_text import run_lines
 from reconciler.routers.memory import MemoryRouter
+from reconciler.routers.protocol import HostSnapshot
 from reconciler.service import news
 from reconciler.service.metrics import Metrics
+from reconciler.service.mirror import Mirror
 from tests.documents import SITE, WAN, document
 from tests.odd import Twists, answers, changed, fails
 from tests.unit.service.followed import KEY, KEYED, Followed, followed
@@ -246,8 +250,8 @@ def test_what_changes_between_the_look_and_the_lock_is_judged_anew(
 
     monkeypatch.setattr("reconciler.service.cycle.locked", changing)
     record = site.once()
-    assert record.result is Result.FAILED
-    assert "have changed since they were looked at" in record.message
+    assert record.result is Result.INCOMPLETE
+    assert "paris: it has changed since it was looked at" in record.message
     monkeypatch.undo()
     assert site.once().result is Result.CHANGED
 
@@ -457,3 +461,36 @@ def test_no_key_gets_into_the_history(tmp_path: Path) -> None:
     assert b"resource_change" in kept
     assert KEY.encode() not in kept
     assert KEY not in json.dumps([record.objects for record in site.told])
+
+
+def test_a_router_that_is_another_at_each_look_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = followed(tmp_path)
+    site.once()
+    paris, tokyo = (site.routers[name].host for name in ("paris", "tokyo"))
+    real, looks = paris.snapshot, count()
+
+    def flickering(keys: Iterable[str]) -> HostSnapshot:
+        found = real(keys)
+        return replace(found, sysctls={**found.sysctls, "net/ipv4/ip_forward": str(next(looks) % 2)})
+
+    monkeypatch.setattr(paris, "snapshot", flickering)
+    tokyo.table = None
+    record = site.once()
+    assert record.result is Result.INCOMPLETE
+    assert "paris: it has changed since it was looked at" in record.message
+    assert [item["kind"] for item in record.objects if item["type"] == "unreachable"] == ["changed"]
+    assert tokyo.table is not None
+
+
+def test_a_good_commit_that_cannot_be_kept_is_good_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Mirror, __: str) -> None:
+        raise SourceUnavailable("no space left")
+
+    monkeypatch.setattr(Mirror, "keep", full)
+    record = followed(tmp_path).once()
+    assert record.result is Result.CHANGED
+    assert "no space left" in record.message
