@@ -55,7 +55,7 @@ class SopsRef(Model):
         examples=["keys/site-a.sops.yaml"],
         json_schema_extra=diagnosed("key-file-missing", "secret-in-clear"),
     )
-    field: Annotated[str, Field(min_length=1, max_length=128), _NAME] = Field(
+    field: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"), _NAME] = Field(
         description="The key of the value, at the top level of the file.",
         examples=["site-a--site-b"],
         json_schema_extra=diagnosed("key-field-missing", "secret-in-clear"),
@@ -69,7 +69,7 @@ class VaultRef(Model):
         description="The engine's mount and the path in it, without the `data/` of its HTTP address.",
         examples=["secret/tunnels/site-a--site-b"],
     )
-    field: Annotated[str, Field(min_length=1, max_length=128), _NAME] = Field(
+    field: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"), _NAME] = Field(
         default="psk", description="Which of the path's values is the key.", examples=["psk"]
     )
 

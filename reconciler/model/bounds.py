@@ -66,6 +66,10 @@ MOST_PAIRS: Final = 500_000
 """Pairs of a source and a peer network that all tunnels carry together: 255 networks at either end of one
 tunnel make 65,025. 10,000 tunnels with three networks at either end have 90,000."""
 
+FIELDS_SHOWN: Final = 200
+"""Fields of one resource that a plan shows to people; the rest is counted. An nftables table has one for each
+pair of networks, and nobody reads thousands. JSON and the saved plan have them all."""
+
 MOST_RELATED: Final = 5
 """Related places of one finding; the rest is counted."""
 

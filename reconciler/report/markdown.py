@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.listing import listed
 from reconciler.model.plan import Disruption, Plan, Resource
 from reconciler.model.visible import visible
 from reconciler.policy import Judgement
 from reconciler.report.encoding import code, prose
-from reconciler.report.plan_text import EXPOSED, MOST_EXPOSED, disruption_summary, summary, value_text
+from reconciler.report.plan_text import (
+    EXPOSED,
+    MOST_EXPOSED,
+    disruption_summary,
+    more_fields,
+    summary,
+    value_text,
+)
 
 MARK = "<!-- tunnelwright:preview -->"
 """What a comment begins with, so that the next run finds and updates it."""
@@ -138,11 +146,13 @@ def _details(plan: Plan) -> Iterator[str]:
     yield from ("", "<details>", "<summary>Fields and steps</summary>", "", "```diff")
     for change in plan.changes:
         yield visible(f"# {change.resource}: {change.reason}")
-        for field in change.changes:
+        for field in change.changes[:FIELDS_SHOWN]:
             if field.before is not None:
                 yield visible(f"- {field.path}: {value_text(field.before)}")
             if field.after is not None:
                 yield visible(f"+ {field.path}: {value_text(field.after)}")
+        if more := more_fields(change):
+            yield f"# … {more}"
     yield from ("```", "", "```text")
     for number, step in enumerate(plan.steps, start=1):
         yield visible(f"{number:>3}. [{step.router}] {step.summary}: {step.disruption}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Establish, Plan, ResourceChange, Step
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
@@ -64,8 +65,16 @@ def _resource_lines(change: ResourceChange) -> Iterator[Line]:
     yield Line(f"  # {change.resource}: {change.reason}", "bold")
     kind, name = change.resource.kind, change.resource.name
     yield Line(f'  {change.action.symbol} {kind} "{name}" at {change.resource.router}', style)
-    for field in change.changes:
+    for field in change.changes[:FIELDS_SHOWN]:
         yield Line(f"      {_field_symbol(field)} {_field_text(field, change.action)}", style)
+    if more := more_fields(change):
+        yield Line(f"      … {more}", style)
+
+
+def more_fields(change: ResourceChange) -> str:
+    """How many fields of a resource are not shown; empty for none."""
+    more = len(change.changes) - FIELDS_SHOWN
+    return f"and {more} more fields" if more > 0 else ""
 
 
 def _field_symbol(field: Change) -> str:

@@ -1,0 +1,24 @@
+"""A plan for people: bounded where nobody would read on, and counted."""
+
+from __future__ import annotations
+
+from reconciler.model.bounds import FIELDS_SHOWN
+from reconciler.model.plan import Action, Plan, Resource, ResourceChange
+from reconciler.model.settings import Change
+from reconciler.policy import Judgement
+from reconciler.report.markdown import comment
+from reconciler.report.plan_text import plan_lines
+
+
+def test_a_table_of_thousands_of_networks_is_counted() -> None:
+    fields = tuple(Change(f"guarded[{number}]", None, "present", "kernel") for number in range(5_000))
+    resource = Resource("router-a", "firewall", "tunnelwright")
+    change = ResourceChange(resource, Action.UPDATE, "differs", fields, ())
+        Resource("router-a", "firewall", "tunnelwright"), Action.UPDATE, "differs", fields, ()
+    )
+    plan = Plan((change,), {}, {})
+    text = "\n".join(line.text for line in plan_lines(plan))
+    said = comment(plan, Judgement(), (), [], base="a", head="b", unchanged="No changes.")
+    for shown in (text, said):
+        assert shown.count("guarded[") == FIELDS_SHOWN
+        assert f"and {5_000 - FIELDS_SHOWN} more fields" in shown
