@@ -324,6 +324,24 @@ class Repository:
         return ["git", *_OPTIONS, *(() if away else _OPTIONS_HERE), *where, *words, *more]
 
 
+def refuse_links_below(folder: Path) -> None:
+    """Raise SourceUnavailable for a folder that a link of its repository leads to: what is there may lie
+    outside of the repository, and another place of it than the one that is deployed. A link above the
+    repository is its owner's."""
+    links: list[Path] = []
+    here = Path(os.path.abspath(folder))  # noqa: PTH100 - `resolve` would follow them
+    for place in (here, *here.parents):
+        if os.path.lexists(place / ".git"):
+            if links:
+                raise SourceUnavailable(
+                    f"{folder} is behind the symbolic link {links[-1]}, which is not followed",
+                    hint="name the folder itself",
+                )
+            return
+        if place.is_symlink():
+            links.append(place)
+
+
 def found_above(folder: Path) -> Repository | None:
     """The repository that a folder lies in: the first `.git` in it or above it. None without one.
 

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from reconciler.load.documents import Loaded, Source
-from reconciler.load.git import GitFailed, Repository, opened
+from reconciler.load.git import GitFailed, Repository, opened, refuse_links_below
 from reconciler.load.listing import Entry, Kind, chosen
 from reconciler.load.reading import Composed, read
 from reconciler.load.sealed import report_private
@@ -71,6 +71,8 @@ def load_revision(
     such folder in it.
     """
     subdir = subdir.strip("/").removeprefix("./")
+    if isinstance(repo, Path):
+        refuse_links_below(repo / subdir)
     with _repository(repo, f"{rev} of {repo}") as repository:
         commit = repository.commit(rev)
         path, place = (repo, repository.place(repo)) if isinstance(repo, Path) else (repo.git_dir, "")

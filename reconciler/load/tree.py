@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from reconciler.load.documents import Loaded, Source
-from reconciler.load.git import GitFailed, Repository, found_above
+from reconciler.load.git import GitFailed, Repository, found_above, refuse_links_below
 from reconciler.load.listing import Entry, Kind, chosen
 from reconciler.load.reading import read
 from reconciler.load.sealed import report_private
@@ -31,6 +31,7 @@ def load_tree(path: Path, subdir: str = "") -> Loaded:
     root = path / subdir
     if not root.is_dir():
         raise SourceUnavailable(f"{root} is not a folder", hint="name the folder of the desired state")
+    refuse_links_below(root)
     found = Diagnostics()
     empty: list[bytes] = []
     prefix = os.fsencode(f"{subdir}/") if subdir else b""

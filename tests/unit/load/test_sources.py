@@ -168,6 +168,24 @@ def test_symbolic_links_are_refused_by_both(tmp_path: Path) -> None:
         assert len(loaded.documents) == 1
 
 
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_root_behind_a_link_of_the_repository_is_refused_by_both(tmp_path: Path, outside: bool) -> None:
+    """Else a preview judges another folder than the one that is deployed, or names files of the machine."""
+    repository = tmp_path / "repository"
+    target = (tmp_path if outside else repository) / "elsewhere"
+    write(target, {"a.yaml": "a: 1\n"})
+    write(repository, {"b.yaml": "b: 1\n"})
+    (repository / "desired_state").symlink_to(target)
+    commit(repository)
+    for folder in (repository / "desired_state", repository / "desired_state" / "."):
+        for load in (load_tree, lambda place: load_revision(place, "HEAD")):
+            with pytest.raises(SourceUnavailable, match="symbolic link"):
+                load(folder)
+    # A link that lies above the repository is its owner's.
+    (tmp_path / "link").symlink_to(repository)
+    assert len(load_tree(tmp_path / "link").documents) >= 1
+
+
 def test_what_is_no_regular_file_is_unreadable(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     assert [item.code for item in load_tree(tmp_path).diagnostics] == ["file-unreadable"]

@@ -14,8 +14,6 @@ def test_a_table_of_thousands_of_networks_is_counted() -> None:
     fields = tuple(Change(f"guarded[{number}]", None, "present", "kernel") for number in range(5_000))
     resource = Resource("router-a", "firewall", "tunnelwright")
     change = ResourceChange(resource, Action.UPDATE, "differs", fields, ())
-        Resource("router-a", "firewall", "tunnelwright"), Action.UPDATE, "differs", fields, ()
-    )
     plan = Plan((change,), {}, {})
     text = "\n".join(line.text for line in plan_lines(plan))
     said = comment(plan, Judgement(), (), [], base="a", head="b", unchanged="No changes.")
