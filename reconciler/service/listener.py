@@ -12,6 +12,7 @@ import logging
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from waitress import wasyncore
@@ -153,8 +154,10 @@ class Listener:
         """Answer no more."""
         self._closing = True
         self._server.task_dispatcher.shutdown()
-        # Sockets must be closed by the thread that waits for them.
-        self._server.trigger.pull_trigger(self._server.end)
+        # Sockets must be closed by the thread that waits for them. Awake already, it may close this one as
+        # well before it is written to.
+        with suppress(OSError):
+            self._server.trigger.pull_trigger(self._server.end)
         self._thread.join(5)
 
     def _run(self) -> None:
