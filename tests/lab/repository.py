@@ -45,13 +45,17 @@ class Repository:
             (self.folder / ".gitignore").write_text("secrets/\n")
         self.commit("first")
         self.secrets.mkdir(mode=0o700)
-        (self.secrets / "psk").mkdir()
+        self.key("").mkdir()
         for name, key in keys.items():
             self.set_key(name, key)
 
+    def key(self, name: str) -> Path:
+        """The file of a key."""
+        return self.secrets / "psk" / name
+
     def set_key(self, name: str, key: str) -> None:
         """Write one key file."""
-        path = self.secrets / "psk" / name
+        path = self.key(name)
         path.touch(mode=0o600)
         path.write_text(key)
 

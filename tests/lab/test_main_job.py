@@ -173,11 +173,11 @@ def test_a_key_is_nowhere_but_in_private_files(repository: Repository, lab3: Lab
     repository.objects("status")
     repository.run("verify")
     # Error paths: a rejected key, a key that others may read, a key that is missing.
-    right = (repository.secrets / KEYS[0]).read_text()
+    right = repository.key(KEYS[0]).read_text()
     repository.set_key(KEYS[0], f"{right}-changed")
-    (repository.secrets / KEYS[1]).chmod(0o644)
+    repository.key(KEYS[1]).chmod(0o644)
     assert repository.run("apply", "--auto-approve").returncode == ExitCode.ERROR
-    (repository.secrets / KEYS[1]).unlink()
+    repository.key(KEYS[1]).unlink()
     assert repository.run("plan").returncode == ExitCode.ERROR
     marks = [b"PLANTED-", base64.b64encode(b"PLANTED-")[:10], b"PLANTED-".hex().encode()]
 
@@ -202,7 +202,7 @@ def test_a_key_is_nowhere_but_in_private_files(repository: Repository, lab3: Lab
 
 def test_a_commit_that_rotates_an_encrypted_key_is_applied_as_any_other(repository: Repository) -> None:
     private = ("--tree", str(repository.tree), "--secrets", str(repository.secrets))
-    (repository.secrets / KEYS[0]).unlink()
+    repository.key(KEYS[0]).unlink()
     for words in (("init",), ("set", "keys/a--b.age", "--random")):
         assert repository.run_plain("secret", *words, *private).returncode == ExitCode.OK
     for file in ("site-a/a-to-b.yaml", "site-b/b-to-a.yaml"):
@@ -304,7 +304,7 @@ def test_a_router_that_another_run_changes_is_refused_or_waited_for(
     lab3.run(Role.ROUTER, "router-b", ["sh", "-c", lock])
     refused = repository.run("apply", "--auto-approve")
     assert refused.returncode == ExitCode.LOCKED
-    assert "router-b lock: other@host:7 is changing this router" in refused.stderr
+    assert "! router-b: not planned, other@host:7 is changing this router" in refused.stdout
     assert lab3.exec(Role.ROUTER, "router-a", ["test", "-e", "/run/tunnelwright.lock"]).exit_code == 1
     waiting = repository.start("apply", "--auto-approve", "--lock-timeout", "60")
     held = ["test", "-s", "/run/tunnelwright.lock"]
