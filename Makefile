@@ -5,12 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SCRIPTS := .ci/run $(wildcard scripts/*.sh lab/image/*.sh tests/lab/kernel/*.sh)
-# Tests that need no routers, and those that do: a loss is counted in single packets, so real routers share the
-# processor with few others. `make busy` gives them a bad time on purpose.
+# How many processes run the tests that need no routers, and how many those with real ones (scripts/suite.sh).
 WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 1))))
-ROUTER_WORKERS ?= 1
-PYTEST_PLAIN := $(BIN)/pytest -m "not engine" --numprocesses $(WORKERS)
-PYTEST_ROUTERS := $(BIN)/pytest -m engine --numprocesses $(ROUTER_WORKERS)
+ROUTER_WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 TIMES ?= 10
 
 .DEFAULT_GOAL := help
@@ -26,18 +23,17 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP) ## Build the lab, reconcile it from Git and prove it with ESP packets
 	@$(BIN)/python -m lab.demo
 
-test: $(STAMP) ## Run the whole test suite: without routers in WORKERS processes, then with real ones in ROUTER_WORKERS
-	@$(PYTEST_PLAIN)
-	@$(PYTEST_ROUTERS)
+test: $(STAMP) ## Run the whole test suite, with real routers in ROUTER_WORKERS processes
+	@sh scripts/suite.sh $(BIN)/pytest $(WORKERS) $(ROUTER_WORKERS) build/plain.log
 
 unit: $(STAMP) ## Run the tests that need no container engine
-	@$(PYTEST_PLAIN)
+	@$(BIN)/pytest -m "not engine" --numprocesses $(WORKERS)
 
 fuzz: $(STAMP) ## Feed every reader of foreign input what nobody would write; FUZZ_EXAMPLES=100000 for longer
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(BIN)/pytest -n auto tests/fuzz
 
 busy: $(STAMP) ## Run the tests with real routers while other work keeps every core busy
-	@sh scripts/busy.sh $(PYTEST_ROUTERS) $(ARGS)
+	@sh scripts/busy.sh $(BIN)/pytest -m engine $(ARGS)
 
 repeat: $(STAMP) ## Run the whole suite TIMES times (10), until one fails; logs in build/repeat
 	@sh scripts/repeat.sh $(TIMES) build/repeat $(MAKE) --no-print-directory test

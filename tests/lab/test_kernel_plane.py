@@ -19,7 +19,7 @@ from tests.contract.test_ssh import END
 from tests.documents import WAN
 from tests.lab.kernel.machine import Machine, machine
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.alone]
 
 ENDS = (("paris", "tokyo", 1, 2), ("tokyo", "paris", 2, 1))
 TOKEN = b"tunnelwright-clear"
