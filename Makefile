@@ -11,7 +11,7 @@ ROUTER_WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 TIMES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz busy repeat check format schemas lock image bench clean
+.PHONY: help demo test unit fuzz busy repeat check format schemas lock image wheel bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -64,10 +64,14 @@ image: $(STAMP) ## Build the reconciler's container image, tunnelwright:latest
 	@sh scripts/image.sh $(VENV) build/image
 	@docker build --network host --tag tunnelwright:latest $(if $(BASE),--build-arg BASE=$(BASE)) build/image
 
+wheel: $(STAMP) ## Build the package that is installed elsewhere, dist/*.whl
+	@$(BIN)/python -m uv build --quiet --wheel --no-build-isolation --out-dir dist
+	@ls dist/*.whl
+
 bench: $(STAMP) ## Measure speed and interruption beside `swanctl --load-all`
 	@$(BIN)/python -m bench.charon
 	@$(BIN)/python -m bench.interruption
 	@$(BIN)/python -m bench.preview
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

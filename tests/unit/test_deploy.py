@@ -212,3 +212,26 @@ def test_the_account_is_made_without_a_shell(tmp_path: Path) -> None:
         "nologin",
     )
     assert 0 < int(number) < 1000
+
+
+def test_the_wheel_holds_all_that_the_command_needs(tmp_path: Path) -> None:
+    """Not only modules: templates of sheets, schemas, what the lab's image is built from."""
+    build = ["-m", "uv", "build", "--quiet", "--wheel", "--no-build-isolation", "--out-dir", str(tmp_path)]
+    subprocess.run([sys.executable, *build, str(ROOT)], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    shutil.unpack_archive(wheel, tmp_path / "lib", "zip")
+    sheet = "import sys, reconciler.cli.main as main; print(main.__file__); sys.exit(main.entry())"
+    words = ["peer-sheet", "a-to-b", str(ROOT / "desired_state"), "--format", "swanctl"]
+    done = subprocess.run(
+        [sys.executable, "-c", sheet, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "lib")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(str(tmp_path / "lib"))
+    assert "/etc/swanctl/conf.d" in done.stdout
+    kept = {path.relative_to(ROOT) for folder in ("lab", "schemas") for path in (ROOT / folder).rglob("*.j*")}
+    kept |= {path.relative_to(ROOT) for path in (ROOT / "lab" / "image").iterdir() if path.is_file()}
+    assert [path for path in kept if not (tmp_path / "lib" / path).is_file()] == []
