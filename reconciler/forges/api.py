@@ -12,8 +12,9 @@ import requests
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from reconciler.bounded_http import Deadline
 from reconciler.forges.forge import ForgeError
-from reconciler.forges.http import Answer, Deadline, NoAnswer, exchange
+from reconciler.forges.http import Answer, NoAnswer, exchange
 from reconciler.model import bounds
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.secret import Secret, redacted

@@ -248,6 +248,10 @@ ENDING: Final = 270.0
 the container's engine end it by force."""
 FORGE_SECONDS: Final = 20.0
 """Seconds in all for one question to a forge, its repetitions included."""
+FORGE_CONNECT_SECONDS: Final = 5.0
+"""Seconds to reach a forge."""
+FORGE_SILENCE_SECONDS: Final = 10.0
+"""Silence of a forge within an answer."""
 FORGE_ANSWER: Final = 8 * MIB
 """Bytes of a forge's answer, unpacked: 100 comments of 64 KiB and what surrounds them."""
 FORGE_LIST: Final = 64 * MIB
@@ -256,6 +260,8 @@ FORGE_LIST_SECONDS: Final = 120.0
 """Seconds in all for the pages of a list."""
 MESSAGE_SECONDS: Final = 60.0
 """Seconds in all to hand one message to its service; mail servers may greet late."""
+MESSAGE_WORDS: Final = MIB
+"""Bytes of each output of the process that hands a message over, which writes a line or two."""
 MESSAGE_MEMORY: Final = 1024 * MIB
 """Bytes of address space of the process that hands a message over; it needs some 300 MiB."""
 RECORD: Final = 8 * MIB
