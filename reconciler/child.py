@@ -11,7 +11,6 @@ import re
 import selectors
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -35,6 +34,10 @@ Chunk: TypeAlias = tuple[bool, bytes]
 
 class ChildFailed(TunnelwrightError):
     """A child process could not be started, or was ended because it exceeded a bound."""
+
+
+class ChildLate(ChildFailed):
+    """The child was ended because it exceeded its time."""
 
 
 class ChildStopped(ChildFailed):
@@ -80,7 +83,7 @@ class Running:
     def chunks(self, patience: Patience, stopping: Callable[[], bool]) -> Iterator[Chunk]:
         """What it writes, as it comes, until it ends.
 
-        Raises ChildFailed when it exceeds its time, and ChildStopped once `stopping` says so.
+        Raises ChildLate when it exceeds its time, and ChildStopped once `stopping` says so.
         """
         begun = heard = time.monotonic()
         has_ended = False
@@ -110,9 +113,9 @@ class Running:
                     raise ChildStopped("stopped on request")
                 now = time.monotonic()
                 if now > heard + patience.stall:
-                    raise ChildFailed(f"nothing came for {patience.stall:g} s")
+                    raise ChildLate(f"nothing came for {patience.stall:g} s")
                 if now > begun + patience.total:
-                    raise ChildFailed(f"given up after {patience.total:g} s in all")
+                    raise ChildLate(f"given up after {patience.total:g} s in all")
 
     def code(self) -> int:
         """Its exit status, once `chunks` is at its end; the negative number of the signal that ended it."""
@@ -193,13 +196,14 @@ def finished(
     command: Sequence[str], given: bytes, environment: Mapping[str, str], *, seconds: float, most: int
 ) -> Done:
     """Run a child to its end in `/`. `given` is its standard input, which is a file: it may open it again.
+    The file is in memory alone, since what is given may be secret.
 
     `most` bounds the bytes of each of its two outputs. Raises ChildFailed.
     """
     wrote = {False: bytearray(), True: bytearray()}
     with ExitStack() as stack:
         try:
-            source = stack.enter_context(tempfile.TemporaryFile())
+            source = stack.enter_context(os.fdopen(os.memfd_create("given"), "w+b"))
             source.write(given)
             source.seek(0)
         except OSError as error:

@@ -106,6 +106,13 @@ def test_a_program_is_run_to_its_end_with_a_file_for_its_input() -> None:
     assert (done.status, done.output, done.errors, done.said) == (3, b"given\ngiven\n", b"x\n", "x")
 
 
+def test_what_a_program_is_given_is_never_on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be a password in a URL; and a full disk keeps nobody from being told of it."""
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+    done = finished(["readlink", "/proc/self/fd/0"], b"given", minimal(), seconds=60, most=100)
+    assert done.output.startswith(b"/memfd:")
+
+
 @pytest.mark.parametrize("stream", ["1", "2"])
 def test_each_output_of_a_program_has_a_bound(stream: str) -> None:
     with pytest.raises(ChildFailed, match="wrote more than 20 bytes"):
