@@ -18,15 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from reconciler.model.bounds import GIT_WORDS
+from reconciler.model.bounds import CHILD_GRACE_SECONDS, CHILD_WORDS
 from reconciler.model.credentials import without_credentials
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.visible import visible
 
 _CHUNK = 2**16
 _LOOK = 0.2
 """Seconds after which a request to stop is noticed."""
-_GRACE = 5.0
-"""Seconds that a child has to remove its unfinished files when it is told to end."""
 
 Chunk: TypeAlias = tuple[bool, bytes]
 """Whether it came from standard error, and the bytes."""
@@ -107,7 +106,7 @@ class Running:
                     heard = time.monotonic()
                     if key.data:
                         self.words += chunk
-                        del self.words[:-GIT_WORDS]
+                        del self.words[:-CHILD_WORDS]
                     yield key.data, chunk
                 if stopping():
                     raise ChildStopped("stopped on request")
@@ -125,11 +124,11 @@ class Running:
         return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
 
     def said(self) -> str:
-        """Of standard error the last line that tells of a failure, or the last one: printable and without
-        credentials; empty for none."""
-        lines = [line.strip() for line in re.split(r"[\r\n]+", decoded(bytes(self.words)))]
+        """Of standard error the last line that tells of a failure, or the last one (`decoded`), at most
+        CHILD_WORDS characters of it; empty for none."""
+        lines = [decoded(line.strip()) for line in re.split(rb"[\r\n]+", bytes(self.words))]
         telling = [line for line in lines if line.startswith(("fatal: ", "error: "))]
-        return next(iter([*telling[-1:], *filter(None, reversed(lines))]), "")
+        return next(iter([*telling[-1:], *filter(None, reversed(lines))]), "")[:CHILD_WORDS]
 
     def end(self) -> None:
         """Kill what is left of its group, gently first so that unfinished files go."""
@@ -137,7 +136,7 @@ class Running:
         if not self._has_ended():
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGTERM)
-            deadline = time.monotonic() + _GRACE
+            deadline = time.monotonic() + CHILD_GRACE_SECONDS
             while not self._has_ended() and time.monotonic() < deadline:
                 time.sleep(_LOOK / 10)
         with suppress(ProcessLookupError):
@@ -154,9 +153,8 @@ class Running:
 
 
 def decoded(foreign: bytes) -> str:
-    """Foreign bytes as text for people: printable but for line ends, no addresses with credentials."""
-    text = foreign.decode(errors="replace")
-    return without_credentials("".join(c if c.isprintable() or c in "\r\n" else "\ufffd" for c in text))
+    """Foreign bytes as one line for people (`visible`), in which no address has credentials."""
+    return without_credentials(visible(foreign.decode(errors="surrogateescape")))
 
 
 def never() -> bool:

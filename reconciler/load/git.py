@@ -427,8 +427,8 @@ def _size(header: bytes, wanted: str) -> int:
 
 
 def _last(chunk: bytes) -> str:
-    lines = [line for line in decoded(chunk).replace("\r", "\n").split("\n") if line.strip()]
-    return lines[-1].strip()[:200] if lines else ""
+    lines = [line.strip() for line in chunk.replace(b"\r", b"\n").split(b"\n") if line.strip()]
+    return decoded(lines[-1])[:200] if lines else ""
 
 
 @contextmanager

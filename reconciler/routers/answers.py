@@ -17,7 +17,6 @@ from schemas.addresses import is_address
 _NAME = re.compile(r"\S{1,15}")
 """Of an interface (linux/if.h, IFNAMSIZ)."""
 _ADDRESSES = "addresses"
-_SETTING_CHARACTERS = 100
 _OUR_FILE = re.compile(r"(?:\./)?(tw-[^/]{1,240}\.conf)")
 _PINGED = re.compile(rb"([0-9]{1,9}) packets transmitted, ([0-9]{1,9}) received")
 _REPLY = re.compile(
@@ -70,7 +69,7 @@ def settings(said: bytes, asked: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in text(said).split("\n")[:-1]:
         key, space, value = line.partition(" ")
-        if not space or key not in asked or key in found or len(value) > _SETTING_CHARACTERS:
+        if not space or key not in asked or key in found or len(value) > bounds.ROUTER_SETTING_CHARACTERS:
             raise ValueError("a line that is no setting that was asked for")
         found[key] = value
     return found

@@ -312,7 +312,7 @@ def test_what_git_says_is_printable_and_has_a_bound(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match="Not a valid object name") as caught:
         git.opened(root).ask("merge-base", "--end-of-options", foreign, "HEAD")
     assert caught.value.message.isprintable()
-    assert len(caught.value.message) <= bounds.GIT_WORDS
+    assert len(caught.value.message) <= bounds.CHILD_WORDS
 
 
 def test_what_git_writes_has_a_bound(tmp_path: Path) -> None:

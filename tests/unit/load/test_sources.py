@@ -14,10 +14,10 @@ from git import Repo
 
 from reconciler.load import Composed, Loaded, listing, load_revision, load_tree, tree
 from reconciler.load.git import Repository
-from reconciler.load.listing import printable
 from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable
+from reconciler.model.visible import unambiguous
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -311,7 +311,7 @@ def test_a_name_that_is_not_utf8_is_a_finding_of_both(tmp_path: Path) -> None:
 
 def test_two_names_are_never_the_same_text() -> None:
     names = [b"\xff", b"\\xff", b"\\\xff", b"\\\\xff", "\u00ff".encode(), b"a\nb"]
-    assert len({printable(name) for name in names}) == len(names)
+    assert len({unambiguous(name) for name in names}) == len(names)
 
 
 @pytest.mark.parametrize(
