@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Final, TypeAlias
 
 from reconciler.model.bounds import CHILD_GRACE_SECONDS, CHILD_WORDS
 from reconciler.model.credentials import without_credentials
@@ -27,6 +27,9 @@ _CHUNK = 2**16
 _LOOK = 0.2
 """Seconds after which a request to stop is noticed."""
 
+Input: TypeAlias = IO[bytes] | int
+"""What is a child's standard input: a file, or NOTHING."""
+NOTHING: Final = subprocess.DEVNULL
 Chunk: TypeAlias = tuple[bool, bytes]
 """Whether it came from standard error, and the bytes."""
 
@@ -167,7 +170,7 @@ def running(
     command: Sequence[str],
     environment: Mapping[str, str],
     folder: Path = Path("/"),
-    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    stdin: Input = NOTHING,
 ) -> Iterator[Running]:
     """A child that lives as long as the context. Raises ChildFailed when it cannot be started."""
     try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from reconciler.child import ChildFailed, ChildStopped, Running, minimal, running
+from reconciler.child import NOTHING, ChildFailed, ChildStopped, Input, Running, minimal, running
 from reconciler.model.errors import SourceUnavailable
 
 _ALWAYS: Final = {
@@ -92,7 +91,7 @@ def started(
     git_dir: Path,
     work_tree: Path | None = None,
     *,
-    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    stdin: Input = NOTHING,
     away: bool = False,
 ) -> Iterator[Running]:
     """A Git process with these words, as long as the context lives; with `away`, one that may reach a remote.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from reconciler.child import Patience, decoded, never
+from reconciler.child import NOTHING, Input, Patience, decoded, never
 from reconciler.load.git import transfer
 from reconciler.load.git.process import LACKS, GitFailed, check, started
 from reconciler.model.bounds import GIT_ANSWER, GIT_SECONDS, LISTING_BYTES, MIB
@@ -24,7 +22,7 @@ class Repository:
     work_tree: Path | None = None
     """None for a bare one."""
 
-    def ask(self, *words: str, most: int = GIT_ANSWER, stdin: IO[bytes] | int = subprocess.DEVNULL) -> bytes:
+    def ask(self, *words: str, most: int = GIT_ANSWER, stdin: Input = NOTHING) -> bytes:
         """What a command writes, in bytes."""
         answer = bytearray()
         for chunk in self._chunks(words, stdin):
@@ -142,7 +140,7 @@ class Repository:
     def _range(self, options: Sequence[str], of: str, but_not: str) -> list[str]:
         return self.ask("rev-list", *options, "--end-of-options", of, f"^{but_not}").decode().split()
 
-    def _chunks(self, words: Sequence[str], stdin: IO[bytes] | int = subprocess.DEVNULL) -> Iterator[bytes]:
+    def _chunks(self, words: Sequence[str], stdin: Input = NOTHING) -> Iterator[bytes]:
         with started(words, self.git_dir, self.work_tree, stdin=stdin) as child:
             for is_error, chunk in child.chunks(Patience(GIT_SECONDS, GIT_SECONDS), never):
                 if not is_error:

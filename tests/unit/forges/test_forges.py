@@ -159,6 +159,12 @@ def test_a_redirect_is_not_followed(server: ForgeServer) -> None:
         assert not other.requests
 
 
+def test_what_a_refusal_says_is_visible(server: ForgeServer) -> None:
+    server.faults = [Answer(400, {"message": "right \u202e to left, \u3164 and nothing\r\n::error::"})]
+    with pytest.raises(ForgeError, match=r"right \\u202e to left, \\u3164 and nothing ::error::"):
+        opened(server).set_status(status())
+
+
 def test_a_netrc_does_not_replace_the_token(
     github: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
