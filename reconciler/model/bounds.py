@@ -352,8 +352,8 @@ SETTLE_SECONDS: Final = 8.0
 which charon sends after 4 s. A tunnel that is at rest is not waited for."""
 
 ANSWER_MILLISECONDS: Final = 3_000
-"""What charon may wait for a peer before it answers a command to initiate or terminate. Like the next three
-less than VICI_SECONDS; to charon 0 means to wait for ever."""
+"""How long charon may wait for a peer before it answers a command to initiate or terminate: less than
+VICI_SECONDS, as all of these are. To charon 0 means to wait for ever."""
 
 FORCED_MILLISECONDS: Final = 500
 """The same for an SA that goes even if its peer does not answer."""
@@ -363,7 +363,7 @@ EXPLAINED: Final = 3
 ANSWER_MILLISECONDS."""
 
 ESTABLISH_SECONDS: Final = 10.0
-"""How long new SAs are waited for at most, whatever patience the tunnel has."""
+"""The same, at most, for the command that brings up a new SA beside a running one, whatever the patience."""
 
 # What a diagnosis waits for.
 
