@@ -7,6 +7,7 @@ the kernel dropped: a proof over a capture with drops proves nothing.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -26,7 +27,27 @@ DROPPED = re.compile(r"^(\d+) packets? dropped by kernel", re.MULTILINE)
 _numbers = count(1)
 
 
-class Capture:
+class _Running(ABC):
+    """What runs while its context lives."""
+
+    @abstractmethod
+    def start(self) -> Self:
+        """Returns when it runs."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Returns when it has ended."""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Capture(_Running):
     """One tcpdump on one interface of one container. A context manager; packets stay readable after."""
 
     def __init__(self, lab: Lab, role: Role, name: str, interface: str, *, incoming: bool = False) -> None:
@@ -81,16 +102,8 @@ class Capture:
         """Whether the captured packets meet the condition within `timeout` seconds."""
         return until(lambda: condition(self.packets()), timeout)
 
-    def __enter__(self) -> Self:
-        return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-
-class Watch:
+class Watch(_Running):
     """All public networks and the hosts' interfaces of a lab, captured together."""
 
     def __init__(self, lab: Lab, hosts: Iterable[str] | None = None) -> None:
@@ -144,14 +157,6 @@ class Watch:
         """Remove all capture files; the packets are gone."""
         for capture in self.captures:
             capture.pcap.unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _text(path: Path) -> str:

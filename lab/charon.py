@@ -50,23 +50,20 @@ def reported_sas(path: Path, local: str, remote: str) -> tuple[ReportedSa, ...]:
     """The installed CHILD_SAs between two addresses, as one router reports them."""
     found = []
     with session(path) as vici:
-        for event in vici.list_sas():
-            for connection, ike in event.items():
-                hosts = (_text(ike.get("local-host", b"")), _text(ike.get("remote-host", b"")))
-                if hosts != (local, remote):
-                    continue
-                found += [
-                    ReportedSa(
-                        connection,
-                        _text(child["name"]),
-                        *hosts,
-                        spi_in=int(child["spi-in"], 16),
-                        spi_out=int(child["spi-out"], 16),
-                        encapsulated=child.get("encap", b"no") == b"yes",
-                    )
-                    for child in ike["child-sas"].values()
-                    if _text(child["state"]) in ("INSTALLED", "REKEYED", "UPDATING")
-                ]
+        for connection, ike in _running(vici, local, remote):
+            found += [
+                ReportedSa(
+                    connection,
+                    _text(child["name"]),
+                    local,
+                    remote,
+                    spi_in=int(child["spi-in"], 16),
+                    spi_out=int(child["spi-out"], 16),
+                    encapsulated=child.get("encap", b"no") == b"yes",
+                )
+                for child in ike["child-sas"].values()
+                if _text(child["state"]) in ("INSTALLED", "REKEYED", "UPDATING")
+            ]
     return tuple(found)
 
 
@@ -76,21 +73,10 @@ def take_down(path: Path, local: str, remote: str) -> tuple[str, ...]:
     Files on the router stay: `swanctl --load-all` brings the connections back.
     """
     with session(path) as vici:
-        names = [
-            name
-            for event in vici.list_conns()
-            for name, connection in event.items()
-            if local in map(_text, connection.get("local_addrs", []))
-            and remote in map(_text, connection.get("remote_addrs", []))
-        ]
+        names = [name for name, _ in _configured(vici, local, remote)]
         for name in names:
             vici.unload_conn({"name": name})
-        ids = [
-            _text(ike["uniqueid"])
-            for event in vici.list_sas()
-            for ike in event.values()
-            if (_text(ike.get("local-host", b"")), _text(ike.get("remote-host", b""))) == (local, remote)
-        ]
+        ids = [_text(ike["uniqueid"]) for _, ike in _running(vici, local, remote)]
         for number in ids:
             # The other end may have ended it in the meantime: that is what was wanted.
             try:
@@ -109,10 +95,7 @@ def initiate(path: Path, local: str, remote: str) -> int:
     with session(path) as vici:
         children = [
             (name, child)
-            for event in vici.list_conns()
-            for name, connection in event.items()
-            if local in map(_text, connection.get("local_addrs", []))
-            and remote in map(_text, connection.get("remote_addrs", []))
+            for name, connection in _configured(vici, local, remote)
             for child in connection["children"]
         ]
         for name, child in children:
@@ -122,6 +105,23 @@ def initiate(path: Path, local: str, remote: str) -> int:
             except _command_exception():
                 continue
     return up
+
+
+def _configured(vici: Any, local: str, remote: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    """The connections between two addresses, by name."""
+    for event in vici.list_conns():
+        for name, connection in event.items():
+            ends = (connection.get("local_addrs", []), connection.get("remote_addrs", []))
+            if all(address in map(_text, end) for address, end in zip((local, remote), ends, strict=True)):
+                yield name, connection
+
+
+def _running(vici: Any, local: str, remote: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    """The IKE_SAs between two addresses, with the names of their connections."""
+    for event in vici.list_sas():
+        for name, ike in event.items():
+            if (_text(ike.get("local-host", b"")), _text(ike.get("remote-host", b""))) == (local, remote):
+                yield name, ike
 
 
 def _command_exception() -> type[Exception]:

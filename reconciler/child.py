@@ -11,30 +11,35 @@ import re
 import selectors
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Final, TypeAlias
 
-from reconciler.model.bounds import GIT_WORDS
+from reconciler.model.bounds import CHILD_GRACE_SECONDS, CHILD_WORDS
 from reconciler.model.credentials import without_credentials
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.visible import visible
 
 _CHUNK = 2**16
 _LOOK = 0.2
 """Seconds after which a request to stop is noticed."""
-_GRACE = 5.0
-"""Seconds that a child has to remove its unfinished files when it is told to end."""
 
+Input: TypeAlias = IO[bytes] | int
+"""What is a child's standard input: a file, or NOTHING."""
+NOTHING: Final = subprocess.DEVNULL
 Chunk: TypeAlias = tuple[bool, bytes]
 """Whether it came from standard error, and the bytes."""
 
 
 class ChildFailed(TunnelwrightError):
     """A child process could not be started, or was ended because it exceeded a bound."""
+
+
+class ChildLate(ChildFailed):
+    """The child was ended because it exceeded its time."""
 
 
 class ChildStopped(ChildFailed):
@@ -80,7 +85,7 @@ class Running:
     def chunks(self, patience: Patience, stopping: Callable[[], bool]) -> Iterator[Chunk]:
         """What it writes, as it comes, until it ends.
 
-        Raises ChildFailed when it exceeds its time, and ChildStopped once `stopping` says so.
+        Raises ChildLate when it exceeds its time, and ChildStopped once `stopping` says so.
         """
         begun = heard = time.monotonic()
         has_ended = False
@@ -104,15 +109,15 @@ class Running:
                     heard = time.monotonic()
                     if key.data:
                         self.words += chunk
-                        del self.words[:-GIT_WORDS]
+                        del self.words[:-CHILD_WORDS]
                     yield key.data, chunk
                 if stopping():
                     raise ChildStopped("stopped on request")
                 now = time.monotonic()
                 if now > heard + patience.stall:
-                    raise ChildFailed(f"nothing came for {patience.stall:g} s")
+                    raise ChildLate(f"nothing came for {patience.stall:g} s")
                 if now > begun + patience.total:
-                    raise ChildFailed(f"given up after {patience.total:g} s in all")
+                    raise ChildLate(f"given up after {patience.total:g} s in all")
 
     def code(self) -> int:
         """Its exit status, once `chunks` is at its end; the negative number of the signal that ended it."""
@@ -122,11 +127,11 @@ class Running:
         return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
 
     def said(self) -> str:
-        """Of standard error the last line that tells of a failure, or the last one: printable and without
-        credentials; empty for none."""
-        lines = [line.strip() for line in re.split(r"[\r\n]+", decoded(bytes(self.words)))]
+        """Of standard error the last line that tells of a failure, or the last one (`decoded`), at most
+        CHILD_WORDS characters of it; empty for none."""
+        lines = [decoded(line.strip()) for line in re.split(rb"[\r\n]+", bytes(self.words))]
         telling = [line for line in lines if line.startswith(("fatal: ", "error: "))]
-        return next(iter([*telling[-1:], *filter(None, reversed(lines))]), "")
+        return next(iter([*telling[-1:], *filter(None, reversed(lines))]), "")[:CHILD_WORDS]
 
     def end(self) -> None:
         """Kill what is left of its group, gently first so that unfinished files go."""
@@ -134,7 +139,7 @@ class Running:
         if not self._has_ended():
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGTERM)
-            deadline = time.monotonic() + _GRACE
+            deadline = time.monotonic() + CHILD_GRACE_SECONDS
             while not self._has_ended() and time.monotonic() < deadline:
                 time.sleep(_LOOK / 10)
         with suppress(ProcessLookupError):
@@ -151,9 +156,8 @@ class Running:
 
 
 def decoded(foreign: bytes) -> str:
-    """Foreign bytes as text for people: printable but for line ends, no addresses with credentials."""
-    text = foreign.decode(errors="replace")
-    return without_credentials("".join(c if c.isprintable() or c in "\r\n" else "\ufffd" for c in text))
+    """Foreign bytes as one line for people (`visible`), in which no address has credentials."""
+    return without_credentials(visible(foreign.decode(errors="surrogateescape")))
 
 
 def never() -> bool:
@@ -166,7 +170,7 @@ def running(
     command: Sequence[str],
     environment: Mapping[str, str],
     folder: Path = Path("/"),
-    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    stdin: Input = NOTHING,
 ) -> Iterator[Running]:
     """A child that lives as long as the context. Raises ChildFailed when it cannot be started."""
     try:
@@ -193,13 +197,14 @@ def finished(
     command: Sequence[str], given: bytes, environment: Mapping[str, str], *, seconds: float, most: int
 ) -> Done:
     """Run a child to its end in `/`. `given` is its standard input, which is a file: it may open it again.
+    The file is in memory alone, since what is given may be secret.
 
     `most` bounds the bytes of each of its two outputs. Raises ChildFailed.
     """
     wrote = {False: bytearray(), True: bytearray()}
     with ExitStack() as stack:
         try:
-            source = stack.enter_context(tempfile.TemporaryFile())
+            source = stack.enter_context(os.fdopen(os.memfd_create("given"), "w+b"))
             source.write(given)
             source.seek(0)
         except OSError as error:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.model import bounds
 from reconciler.model.answer import Fields
 from reconciler.model.errors import CommandRejected
 from reconciler.model.plan import Establish, Scope
@@ -22,12 +23,8 @@ OVERLAP = 0.25
 this end has (RFC 2409, section 5.5), and what was sent on the old one may be on its way."""
 POLL = 0.05
 """Seconds between two looks."""
-_EXPLAIN_AT_MOST = 3
-_EXPLAIN_TIMEOUT = "3000"
-_ANSWER_TIMEOUT = "3000"
-_FORCED_TIMEOUT = "500"
-# Less than the VICI session waits for an answer; and to charon 0 means to wait for ever.
-_WAIT_AT_MOST = 10.0
+_ANSWER_TIMEOUT = str(bounds.ANSWER_MILLISECONDS)
+_FORCED_TIMEOUT = str(bounds.FORCED_MILLISECONDS)
 # Log lines of charon that name a cause.
 _TELLING = ("received ", "no matching", "mismatched", "retransmit", "failed", "unacceptable")
 
@@ -113,7 +110,7 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
         retire(vici, doomed)
     _abandon(vici, [attempt for attempt in attempts.values() if attempt.refused and attempt.old_children])
     for position, attempt in enumerate(pending.values()):
-        reason = _explain(vici, attempt.item) if position < _EXPLAIN_AT_MOST else ""
+        reason = _explain(vici, attempt.item) if position < bounds.EXPLAINED else ""
         attempt.refused = reason or f"no CHILD_SA within {patience:g} s"
     return [attempts[item.connection].refused if item.connection in attempts else "" for item in wanted]
 
@@ -130,7 +127,7 @@ def _by_connection(vici: Vici, wanted: Sequence[Establish]) -> Mapping[str, tupl
 
 def _start(vici: Vici, attempt: _Attempt, patience: float) -> None:
     """Ask for every child: without waiting for a first one (a negative timeout returns at once)."""
-    seconds = min(max(patience, 1.0), _WAIT_AT_MOST)
+    seconds = min(max(patience, 1.0), bounds.ESTABLISH_SECONDS)
     timeout = f"{seconds * 1000:.0f}" if attempt.old_children else "-1"
     for child in attempt.item.children:
         failure, words = _initiate(vici, attempt.item.connection, child, timeout)
@@ -153,7 +150,7 @@ def bring_up(vici: Vici, connection: str, children: Sequence[str]) -> str:
 
 def _explain(vici: Vici, item: Establish) -> str:
     """Try once more, listening to charon's own words, to learn why it does not come up."""
-    failure, words = _initiate(vici, item.connection, item.children[0], _EXPLAIN_TIMEOUT)
+    failure, words = _initiate(vici, item.connection, item.children[0], _ANSWER_TIMEOUT)
     return _telling(words, failure) if failure else ""
 
 

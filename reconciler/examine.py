@@ -18,6 +18,7 @@ from reconciler.diagnosis.words import REKEY_FAILED, telling
 from reconciler.diff import diff_router
 from reconciler.facets.connections import connection_name
 from reconciler.listening import Ears
+from reconciler.model import bounds
 from reconciler.model.absence import Absence
 from reconciler.model.answer import Fields, from_json, not_understood, sequence
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, TunnelwrightError
@@ -30,12 +31,9 @@ from reconciler.routers.fleet import PARALLELISM, Connect, of_router, side_by_si
 from reconciler.routers.protocol import Router, Vici, entries
 from reconciler.verify import probe_addresses
 
-_ATTEMPT = "5000"
-"""Milliseconds for one attempt: charon sends again after 4 s, which is what tells a silent peer."""
-_REKEY_WAIT = 6.0
+_ATTEMPT = str(bounds.ATTEMPT_MILLISECONDS)
 _POLL = 0.05
 _PINGS = 3
-_MANY = 8
 _ROUTES, _ROUTE = "ip route show", "ip route get"
 
 
@@ -240,7 +238,7 @@ def _rekey(router: Router, near: End, said: Callable[[], tuple[str, ...]]) -> st
             router.vici.request("rekey", {"child-id": number})
         except CommandRejected as error:
             return error.message
-    deadline = time.monotonic() + _REKEY_WAIT
+    deadline = time.monotonic() + bounds.REKEY_SECONDS
     while time.monotonic() < deadline:
         if _replaced(_sas(router, near), old):
             return ""
@@ -248,7 +246,7 @@ def _rekey(router: Router, near: End, said: Callable[[], tuple[str, ...]]) -> st
         if failed:
             return failed[-1]
         time.sleep(_POLL)
-    return f"no new CHILD_SA within {_REKEY_WAIT:g} s"
+    return f"no new CHILD_SA within {bounds.REKEY_SECONDS:g} s"
 
 
 def _replaced(sas: Iterable[IkeSa], old: set[str]) -> bool:
@@ -311,7 +309,7 @@ def _destinations(cidr: str, routes: Iterable[object]) -> list[str]:
                 raise not_understood(words, "an IPv4 network", _ROUTES, "dst") from None
             if part.subnet_of(network) and part != network:
                 found.append(str(IPv4Address(int(part.network_address) + (part.num_addresses > 2))))
-    return list(dict.fromkeys(found))[:_MANY]
+    return list(dict.fromkeys(found))[: bounds.ROUTE_QUESTIONS]
 
 
 def _route(question: tuple[str, str, str], reply: str) -> Route:

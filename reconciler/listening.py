@@ -15,7 +15,6 @@ from reconciler.model.unit import attempt
 from reconciler.routers.protocol import Message, Router
 
 _TICK = 0.1
-_PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +38,14 @@ class Ears:
     def __enter__(self) -> Self:
         self._thread.start()
         # Nothing is missed: the first silence comes after the subscription.
-        self._quiet.wait(_PATIENCE)
+        self._quiet.wait(bounds.HEARD_SECONDS)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._done.set()
-        self._thread.join(_PATIENCE)
+        self._thread.join(bounds.HEARD_SECONDS)
         self._router.close()
 
     def forget(self) -> None:
@@ -69,7 +68,7 @@ class Ears:
 
     def _settle(self) -> None:
         """charon queues its log: wait until nothing more comes."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + bounds.HEARD_SECONDS
         self._quiet.clear()
         self._quiet.wait(max(0.0, deadline - time.monotonic()))
 

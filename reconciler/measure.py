@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from reconciler.facets.connections import connection_name
+from reconciler.model.bounds import STREAM_SECONDS, STREAMS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.observation import Observation
@@ -23,10 +24,6 @@ from schemas.addresses import parse_cidr
 
 INTERVAL = 0.02
 """Seconds between two requests: what is lost is known to that."""
-MOST = 64
-"""Streams at once; of more tunnels the first by name are measured. Each is 50 packets a second."""
-_LONGEST = 300.0
-"""Seconds after which a stream ends by itself, should nobody stop it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ def measured(
     """Measure while the body runs. A router that fails is no error here: its tunnels are not measured."""
     ways, others = _ways(plan, fabric, before)
     by_router: dict[str, list[_Way]] = {}
-    for way in ways[:MOST]:
+    for way in ways[:STREAMS]:
         by_router.setdefault(way.tunnel.router, []).append(way)
     running: dict[str, list[tuple[_Way, str]]] = {name: [] for name in by_router}
     result = Measured()
@@ -127,7 +124,7 @@ def _within(address: str, selectors: Iterable[str]) -> bool:
 def _start(router: Router, ways: Sequence[_Way], running: list[tuple[_Way, str]]) -> None:
     for way in ways:
         with contextlib.suppress(TunnelwrightError):
-            token = router.host.start_stream(way.source, way.destination, INTERVAL, _LONGEST)
+            token = router.host.start_stream(way.source, way.destination, INTERVAL, STREAM_SECONDS)
             running.append((way, token))
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from reconciler.facets.firewall import FAMILY, TABLE
 from reconciler.model.answer import Fields, from_json, not_understood, sequence, text
-from reconciler.model.bounds import RULES_WALKED
+from reconciler.model.bounds import RULES_DEPTH, RULES_WALKED
 from reconciler.model.errors import AnswerNotUnderstood
 
 Entry = Mapping[str, Any]
@@ -26,7 +26,6 @@ _TRANSLATES: Final = frozenset({"masquerade", "snat", "dnat", "redirect"})
 _VERDICTS: Final = _TRANSLATES | {"accept", "drop", "reject", "return", "jump", "goto"}
 _OPAQUE: Final = frozenset({"vmap", "queue", "xt", "dup", "fwd", "tproxy", "synproxy"})
 _CONDITIONS: Final = frozenset({"limit", "quota", "ct count"})
-_DEPTH: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ class _Walk:
         return None
 
     def _verdict(self, base: Entry, rule: Entry, kind: str, body: object, depth: int) -> Verdict | None:
-        if kind in {"jump", "goto"} and isinstance(body, Mapping) and depth < _DEPTH:
+        if kind in {"jump", "goto"} and isinstance(body, Mapping) and depth < RULES_DEPTH:
             verdict = self._chain(base, str(body.get("target")), depth + 1)
             return verdict if verdict is not None or kind == "jump" else Verdict("return", "")
         if kind in _OPAQUE or kind in {"jump", "goto"}:

@@ -12,7 +12,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from reconciler.model.bounds import SWANCTL_BYTES, SWANCTL_DEPTH, SWANCTL_FILES, SWANCTL_SETTINGS
+from reconciler.model.bounds import (
+    SWANCTL_BYTES,
+    SWANCTL_DEPTH,
+    SWANCTL_FILES,
+    SWANCTL_INCLUDES,
+    SWANCTL_SECTIONS,
+    SWANCTL_SETTINGS,
+)
 from reconciler.model.diagnostic import Location
 
 Include = Callable[[str], Iterable[tuple[str, bytes]]]
@@ -29,8 +36,6 @@ _BLANK = re.compile(r"[ \t\r]*")
 _PART = re.compile(r'"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<plain>[^\#}"\r\n\t ]++)', re.DOTALL)
 _ESCAPE = re.compile(r"\\(\r?\n|.)|\r", re.DOTALL)
 _UNESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": "", "\r\n": "", None: ""}
-_MOST_INCLUDES = 16
-_MOST_SECTIONS = 32
 
 
 class SwanctlSyntaxError(Exception):
@@ -140,8 +145,8 @@ class _File:
         if sign == "=":
             self._opened[-1].entries[name] = Entry(self._value(), here)
             return
-        if len(self._opened) > _MOST_SECTIONS:
-            raise SwanctlSyntaxError(here, f"sections are more than {_MOST_SECTIONS} deep in one another")
+        if len(self._opened) > SWANCTL_SECTIONS:
+            raise SwanctlSyntaxError(here, f"sections are more than {SWANCTL_SECTIONS} deep in one another")
         section = self._opened[-1].sections.setdefault(name, Section(here))
         if sign == ":":
             section.references += self._references()
@@ -182,8 +187,8 @@ class _File:
         if pattern is None:
             raise self._error("a file to include is expected")
         self._place = pattern.end()
-        if self._depth == _MOST_INCLUDES:
-            raise SwanctlSyntaxError(here, f"files include one another more than {_MOST_INCLUDES} deep")
+        if self._depth == SWANCTL_INCLUDES:
+            raise SwanctlSyntaxError(here, f"files include one another more than {SWANCTL_INCLUDES} deep")
         plain = pattern["plain"]
         # Outside of quotes a backslash stays, save before the characters that would end the pattern.
         text = _unescaped(pattern["quoted"]) if plain is None else re.sub(r'\\(["\#} ])', r"\1", plain)

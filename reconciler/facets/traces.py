@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from reconciler.model.bounds import TRACE_CHARACTERS, TRACES
+from reconciler.model.visible import visible
+
 MARK = "--tunnelwright--"
-_MOST = 10
-_LONGEST = 100
 _CLOCK = re.compile(r"[0-9]{1,10}")
 """Seconds since 1970, to the year 2286."""
 _FILE = re.compile(r"(?P<at>[0-9]{1,10})(?:\.[0-9]{1,12})? (?P<user>\S+) (?P<name>.+)")
@@ -45,8 +46,8 @@ def read(said: str, seconds: int) -> tuple[Trace, ...]:
     now, own = int(first[0]), first[1] if len(first) > 1 else ""
     found = [*_files(parts[1]), *_starts(parts[2], now), *_journal(parts[3], own)]
     return tuple(
-        Trace(datetime.fromtimestamp(at, UTC), _plain(text))
-        for at, text in sorted(item for item in found if now - seconds <= item[0] <= now)[-_MOST:]
+        Trace(datetime.fromtimestamp(at, UTC), visible(text)[:TRACE_CHARACTERS])
+        for at, text in sorted(item for item in found if now - seconds <= item[0] <= now)[-TRACES:]
     )
 
 
@@ -82,8 +83,3 @@ def _journal(text: str, own: str) -> Iterator[tuple[int, str]]:
             yield at, f"{login['user']} logged in from {login['address']}{key}"
     if ours:
         yield max(ours), f"{len(ours)} logins from {own}, where this controller comes from"
-
-
-def _plain(text: str) -> str:
-    """Text of a router is anybody's: one short line without control characters."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:_LONGEST]

@@ -12,8 +12,9 @@ import requests
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from reconciler.forges.forge import ForgeError
-from reconciler.forges.http import Answer, Deadline, NoAnswer, exchange
+from reconciler.bounded_http import Deadline
+from reconciler.forges.forge import ForgeError, shortened
+from reconciler.forges.http import Answer, NoAnswer, exchange
 from reconciler.model import bounds
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.secret import Secret, redacted
@@ -25,9 +26,6 @@ _FIRST_WAIT = 0.5
 _HOST = r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?"
 _PER_PAGE = 100
 """What GitHub and GitLab give at most."""
-_PAGES = 100
-_SAID = 300
-"""Characters of a refusal that are repeated."""
 _HINTS = {
     401: "the token is wrong or has expired",
     403: "the token may not do that: see which permissions it has",
@@ -80,7 +78,7 @@ class Api:
         found: list[Shape] = []
         end = time.monotonic() + bounds.FORGE_LIST_SECONDS
         room = bounds.FORGE_LIST
-        for page in range(1, _PAGES + 1):
+        for page in range(1, bounds.FORGE_PAGES + 1):
             answer = self._ask("GET", self.base + path, {**parameters, "per_page": _PER_PAGE, "page": page})
             found += _shaped(list[shape], answer, self._host)  # type: ignore[valid-type]  # made at run time
             room -= len(answer.content)
@@ -90,7 +88,7 @@ class Api:
             if room < 0 or time.monotonic() > end:
                 break
         raise ForgeError(
-            f"{self._host}: {path} has more than {_PAGES} pages or {bounds.FORGE_LIST} bytes, "
+            f"{self._host}: {path} has more than {bounds.FORGE_PAGES} pages or {bounds.FORGE_LIST} bytes, "
             f"or takes more than {bounds.FORGE_LIST_SECONDS:g} s"
         )
 
@@ -162,10 +160,9 @@ class Api:
                 hint="write the address of the API, and the project, as they are now",
                 status=code,
             )
-        said = redacted(_message(answer))
+        said = shortened(redacted(_message(answer)), bounds.FORGE_WORDS)
         return ForgeError(
-            f"{self._host} answered {code} to {method} {urlsplit(address).path}"
-            f"{f': {said[:_SAID]}' if said else ''}",
+            f"{self._host} answered {code} to {method} {urlsplit(address).path}{f': {said}' if said else ''}",
             hint=_HINTS.get(code, ""),
             status=code,
         )
@@ -197,11 +194,10 @@ def _message(answer: Answer) -> str:
     """What a refusal says: all three put it into `message`, GitLab sometimes as an object or as `error`."""
     try:
         body = from_json(answer.content)
-        said = str((body.get("message") or body.get("error") or "") if isinstance(body, dict) else "")
+        return str((body.get("message") or body.get("error") or "") if isinstance(body, dict) else "")
     except ValueError:
         # It is no JSON, or a number of thousands of digits.
         return ""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in said).split())
 
 
 def _shaped(shape: type[Shape], answer: Answer, host: str) -> Shape:

@@ -24,14 +24,11 @@ from ruamel.yaml.events import (
 
 from reconciler.load.documents import Branch, Document, Marks
 from reconciler.load.scalars import resolve
-from reconciler.model.bounds import MOST_DOCUMENTS, MOST_VALUES, MOST_YAML_FINDINGS
+from reconciler.model.bounds import MOST_DEPTH, MOST_DOCUMENTS, MOST_VALUES, MOST_YAML_FINDINGS
 from reconciler.model.diagnostic import Diagnostics, Location
 
 Event: TypeAlias = Any
 """An event of the C parser; its module has no types."""
-
-MAX_DEPTH = 32
-"""Mappings and sequences inside one another; the deepest document of the format has 6."""
 
 _SHOWN = 80
 """Characters of an author's word that a message repeats."""
@@ -146,8 +143,8 @@ class _Composer:
             return None, _position(event)
         if event.anchor is not None or event.tag is not None:
             self._refuse_properties(event)
-        if depth > MAX_DEPTH:
-            self._report("yaml-nesting", event, f"nested more than {MAX_DEPTH} levels deep")
+        if depth > MOST_DEPTH:
+            self._report("yaml-nesting", event, f"nested more than {MOST_DEPTH} levels deep")
             raise _Unreadable
         if kind is MappingStartEvent:
             return self._mapping(event, depth)

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from reconciler.load.sealed import is_sealed
 from reconciler.model.bounds import FILE_BYTES, LOOKED_AT_BYTES, MIB, TREE_BYTES, TREE_DEPTH, TREE_ENTRIES
 from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.visible import unambiguous
 
 SUFFIXES = (".yaml", ".yml")
 _GIT = ".git"
@@ -42,12 +43,6 @@ class Entry:
     size: int = 0
 
 
-def printable(name: bytes) -> str:
-    """A file name as text. Bytes that are no UTF-8 become `\\xff`, a backslash becomes two: two names are
-    never the same text."""
-    return name.replace(b"\\", b"\\\\").decode(errors="backslashreplace")
-
-
 def is_read(name: str) -> bool:
     """True for the names of files that are read: documents, and what holds encrypted keys."""
     return name.endswith(SUFFIXES) or is_sealed(name)
@@ -60,7 +55,7 @@ def chosen(entries: Iterable[Entry], subdir: str, found: Diagnostics) -> Choice:
     """
     choice = Choice(len(subdir) + 1 if subdir else 0, found)
     for count, entry in enumerate(entries, 1):
-        name = printable(entry.name)
+        name = unambiguous(entry.name)
         reason = choice.exceeded(count, name)
         if reason:
             found.error("tree-too-large", Location(name), reason)

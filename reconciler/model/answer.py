@@ -102,10 +102,11 @@ def sequence(value: object, *where: str) -> tuple[object, ...]:
     return tuple(value)
 
 
-def from_json(said: str, *where: str) -> object:
-    """What a tool printed as JSON (RFC 8259): without NaN, and nested no deeper than its bound."""
+def from_json(said: str | bytes, *where: str) -> object:
+    """What a tool printed as JSON (RFC 8259): UTF-8, without NaN, and nested no deeper than its bound."""
     try:
-        value: object = json.loads(said, parse_constant=_refuse)
+        written = said if isinstance(said, str) else said.decode()
+        value: object = json.loads(written, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         what = "it is nested too deep" if isinstance(error, RecursionError) else f"it is no JSON: {error}"
         raise AnswerNotUnderstood(what[:_SHOWN], where=_place(*where)) from None

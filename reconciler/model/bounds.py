@@ -43,6 +43,9 @@ MOST_VALUES: Final = 500_000
 """Keys, list members and other values in one file: each takes about 250 bytes of memory with its position.
 10,000 documents of the format in one file have 300,000."""
 
+MOST_DEPTH: Final = 32
+"""Mappings and sequences inside one another; the deepest document of the format has 6."""
+
 MOST_DOCUMENTS: Final = 50_000
 """Documents in one file: 16 MiB of the format hold 30,000."""
 
@@ -83,9 +86,15 @@ second each."""
 MOST_CANDIDATES: Final = 20_000
 """Words among which a near one is looked for."""
 
+MOST_MISSPELT: Final = 255
+"""Characters of a word for which a near one is looked for; longer words are no misspelt names."""
+
 MOST_UNREAD: Final = 256 * KIB
 """Characters of files that could not be read in full, in which each missing name is looked for. Of more than
 that, any name may be in it."""
+
+WINDOW_STEPS: Final = 1_000
+"""Ends and beginnings of windows that are looked at to find the next time that is permitted."""
 
 SETTINGS_BYTES: Final = MIB
 """The settings file: with everything that can be set it has 4 KiB."""
@@ -107,6 +116,12 @@ SWANCTL_DEPTH: Final = 64
 """Sections of swanctl.conf inside one another and inheriting from one another, all in all. A child of a
 connection that inherits has 5."""
 
+SWANCTL_INCLUDES: Final = 16
+"""Files of swanctl.conf that include one another, each the next: the packaged one includes one level."""
+
+SWANCTL_SECTIONS: Final = 32
+"""Sections of swanctl.conf inside one another; a child of a connection is in three."""
+
 # Git and what is read of a tree
 
 TREE_ENTRIES: Final = 200_000
@@ -126,8 +141,10 @@ LISTING_BYTES: Final = 128 * MIB
 """What Git lists of a tree: its largest number of entries with paths of 600 bytes each."""
 GIT_ANSWER: Final = 16 * MIB
 """What Git answers to a question that is no listing: names of commits, one commit."""
-GIT_WORDS: Final = 4 * KIB
+CHILD_WORDS: Final = 4 * KIB
 """What is kept of a child's standard error, the end of it: the sentence that says why it ended."""
+CHILD_GRACE_SECONDS: Final = 5.0
+"""What a child has to remove its unfinished files in when it is told to end, before it is killed."""
 GIT_SECONDS: Final = 120.0
 """One question to a repository on this machine; the largest listing takes two seconds from a cold disk."""
 GIT_FILE: Final = 4 * KIB
@@ -146,6 +163,8 @@ COMMIT_BYTES: Final = 1 * MIB
 """One commit object: header, signature and message."""
 VERIFY_SECONDS: Final = 30.0
 """ssh-keygen or gpg with one signature; the bound is for a key agent or a lock that never answers."""
+SIGNER_NAMES: Final = 100
+"""Names under which the allowed signers have one key; each costs a run of ssh-keygen."""
 ACCEPTED_COMMITS: Final = 10_000
 """Commits that were accepted, of which the history remembers by whom and when; older ones go."""
 
@@ -177,6 +196,12 @@ ROUTER_FILES: Final = 20_000
 """Members of an archive: one file for each tunnel, twice as many as one router was tried with."""
 ROUTER_FILE_BYTES: Final = MIB
 """One swanctl file: that of a tunnel has 2 KiB and its key, which VICI limits to 64 KiB."""
+ROUTER_SETTING_CHARACTERS: Final = 100
+"""The value of one kernel setting; those that are asked for are numbers."""
+TRACES: Final = 10
+"""What one router tells of who was there, the latest of it."""
+TRACE_CHARACTERS: Final = 100
+"""Of one of these lines."""
 ENGINE_SECONDS: Final = 20
 """For one answer of the container engine, beside the output of commands."""
 VICI_PACKET_BYTES: Final = 512 * KIB
@@ -204,10 +229,17 @@ LOCK_FILE_BYTES: Final = 600
 """A lock is one line: who holds it (user, host, process) and until when."""
 STREAM_PACKETS: Final = 100_000
 """Echo requests of one stream: five minutes at 50 a second are 15,000."""
+STREAMS: Final = 64
+"""Streams of echo requests at once; of more tunnels the first by name are measured. Each is 50 packets a
+second."""
+STREAM_SECONDS: Final = 300.0
+"""After which a stream ends by itself, should nobody stop it."""
 HEARD_LINES: Final = 10_000
 """Lines of charon's log that are kept while a tunnel is tried; one negotiation has 100."""
 HEARD_CHARACTERS: Final = 1_000
 """Of one such line."""
+HEARD_SECONDS: Final = 2.0
+"""How long a charon that is listened to is waited for: to begin, to fall silent, and to end."""
 SWANCTL_PATTERNS: Final = 256
 """Patterns that a configuration includes with all that they lead to: each is one command on a router."""
 
@@ -224,6 +256,10 @@ RULES_WALKED: Final = 100_000
 """Firewall rules through which one packet is followed. Chains that jump to one another several times
 multiply; a ruleset of 10,000 rules is large."""
 
+RULES_DEPTH: Final = 16
+"""Chains that jump to one another, each to the next: the kernel's own limit (nf_tables.h,
+NFT_JUMP_STACK_SIZE)."""
+
 # The service: who calls it, whom it calls, and what it remembers.
 
 WEB_CONNECTIONS: Final = 100
@@ -238,6 +274,10 @@ WEB_SECONDS: Final = 20.0
 """Seconds in all that a caller has to send a request, to take its answer, or to be idle in between."""
 SCRAPES: Final = 2
 """Scrapes that are written at once: of four threads two are left for all else."""
+WEB_THREADS: Final = 4
+"""Requests that are answered at once."""
+WEB_TURN: Final = 10
+"""Connections that are taken, or ended to make room, in one turn."""
 UNTAKEN: Final = 64 * MIB
 """Bytes of metrics that wait for their callers to take them; those of 10,000 tunnels are 7 MiB."""
 STANDSTILL: Final = 300.0
@@ -248,16 +288,34 @@ ENDING: Final = 270.0
 the container's engine end it by force."""
 FORGE_SECONDS: Final = 20.0
 """Seconds in all for one question to a forge, its repetitions included."""
+FORGE_CONNECT_SECONDS: Final = 5.0
+"""Seconds to reach a forge."""
+FORGE_SILENCE_SECONDS: Final = 10.0
+"""Silence of a forge within an answer."""
 FORGE_ANSWER: Final = 8 * MIB
 """Bytes of a forge's answer, unpacked: 100 comments of 64 KiB and what surrounds them."""
 FORGE_LIST: Final = 64 * MIB
 """Bytes of all pages of a list; comments of 100 pages would be 640 MiB."""
+FORGE_PAGES: Final = 100
+"""Pages of a list; a forge gives 100 items on each."""
 FORGE_LIST_SECONDS: Final = 120.0
 """Seconds in all for the pages of a list."""
+FORGE_WORDS: Final = 300
+"""Characters of a refusal that are repeated."""
+ANNOUNCE_SECONDS: Final = 30.0
+"""What forges and message services have when a command that has announced something ends."""
 MESSAGE_SECONDS: Final = 60.0
 """Seconds in all to hand one message to its service; mail servers may greet late."""
+MESSAGE_WORDS: Final = MIB
+"""Bytes of each output of the process that hands a message over, which writes a line or two."""
 MESSAGE_MEMORY: Final = 1024 * MIB
 """Bytes of address space of the process that hands a message over; it needs some 300 MiB."""
+MESSAGE_RUNS: Final = 100
+"""Runs that a message looks back on, when nobody could be told for long."""
+ASKED_ROUTERS: Final = 20
+"""Routers that one run asks who was there."""
+ASKED_SECONDS: Final = 86_400
+"""The time before now for which they are asked, at most."""
 RECORD: Final = 8 * MIB
 """Bytes of what one run found, as JSON; the rest is counted. A first apply of 1,000 tunnels has 4 MiB."""
 RECORD_MESSAGE: Final = 4 * KIB
@@ -269,7 +327,7 @@ RECORD_DIAGNOSTICS: Final = 100
 RUNS_KEPT: Final = 10_000
 """Runs that the history's file keeps; older ones go. One that finds nothing to do counts as a repeat of the
 one before, so these are months of changes."""
-RUNS_IN_MEMORY: Final = 100
+RUNS_IN_MEMORY: Final = MESSAGE_RUNS
 """Runs that are remembered beside the history's file; as many as a message looks back on."""
 RECORDS_IN_MEMORY: Final = 32 * MIB
 """Bytes of those, as JSON; older ones go."""
@@ -292,3 +350,28 @@ trips between routers that are busy. A tunnel at which nothing is negotiated is 
 SETTLE_SECONDS: Final = 8.0
 """How long an apply waits for a switched tunnel to come to rest: long enough for one retransmission of IKE,
 which charon sends after 4 s. A tunnel that is at rest is not waited for."""
+
+ANSWER_MILLISECONDS: Final = 3_000
+"""How long charon may wait for a peer before it answers a command to initiate or terminate: less than
+VICI_SECONDS, as all of these are. To charon 0 means to wait for ever."""
+
+FORCED_MILLISECONDS: Final = 500
+"""The same for an SA that goes even if its peer does not answer."""
+
+EXPLAINED: Final = 3
+"""Connections of one router that did not come up and are tried once more to hear why; each costs
+ANSWER_MILLISECONDS."""
+
+ESTABLISH_SECONDS: Final = 10.0
+"""The same, at most, for the command that brings up a new SA beside a running one, whatever the patience."""
+
+# What a diagnosis waits for.
+
+ATTEMPT_MILLISECONDS: Final = 5_000
+"""One attempt to initiate: charon sends again after 4 s, which is what tells a silent peer."""
+
+REKEY_SECONDS: Final = 6.0
+"""A new CHILD_SA: one retransmission, as in SETTLE_SECONDS, between two ends of which neither is switched."""
+
+ROUTE_QUESTIONS: Final = 8
+"""Addresses of one peer CIDR for which the kernel is asked for its route."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.model import bounds
+from reconciler.model.visible import encodable
 
 
 class Result(StrEnum):
@@ -95,7 +96,7 @@ def bounded(record: RunRecord) -> RunRecord:
     of many alike the last ones go first."""
     sizes = [len(json.dumps(item)) for item in record.objects]
     # What is no text at all, in words of others, could not be written.
-    message = record.message.encode(errors="backslashreplace").decode()
+    message = encodable(record.message)
     if len(message) > bounds.RECORD_MESSAGE:
         message = f"{message[: bounds.RECORD_MESSAGE]}… ({len(message)} characters)"
     if sum(sizes) <= bounds.RECORD:

@@ -51,6 +51,12 @@ def encodable(text: str) -> str:
     return _SURROGATES.sub(lambda found: _escape(found[0]), text)
 
 
+def unambiguous(name: bytes) -> str:
+    """A file name as text. Bytes that are no UTF-8 become `\\xff`, a backslash becomes two: two names are
+    never the same text."""
+    return name.replace(b"\\", b"\\\\").decode(errors="backslashreplace")
+
+
 def _escape(character: str) -> str:
     number = ord(character)
     if number in _BYTES:

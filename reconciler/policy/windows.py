@@ -8,10 +8,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+from reconciler.model.bounds import WINDOW_STEPS
 from reconciler.model.safety import Window
-
-_MOST_STEPS = 1000
-"""Ends and beginnings that are looked at for the next time."""
 
 
 def permitted(windows: Sequence[Window], at: datetime) -> bool:
@@ -25,7 +23,7 @@ def permitted(windows: Sequence[Window], at: datetime) -> bool:
 def next_permitted(windows: Sequence[Window], after: datetime) -> datetime | None:
     """The next time in UTC at which `permitted` holds; None when none is in sight."""
     at = after.astimezone(UTC)
-    for _ in range(_MOST_STEPS):
+    for _ in range(WINDOW_STEPS):
         if permitted(windows, at):
             return at
         turns = list(_turns(windows, at))

@@ -1,14 +1,14 @@
-"""What a router's tools wrote -> values. Pure and total: another shape is a ValueError with words."""
+"""What a router's tools wrote -> values. Pure and total: another shape is a ValueError with words, or
+AnswerNotUnderstood where it is JSON, which `reconciler/model/answer.py` takes apart."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Collection
-from typing import Any
 
 from reconciler.model import bounds
+from reconciler.model.answer import Fields, from_json, not_understood, sequence
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.routers.archive import BadArchive, unpack
 from reconciler.routers.protocol import Ping, Stream
@@ -16,7 +16,7 @@ from schemas.addresses import is_address
 
 _NAME = re.compile(r"\S{1,15}")
 """Of an interface (linux/if.h, IFNAMSIZ)."""
-_SETTING_CHARACTERS = 100
+_ADDRESSES = "addresses"
 _OUR_FILE = re.compile(r"(?:\./)?(tw-[^/]{1,240}\.conf)")
 _PINGED = re.compile(rb"([0-9]{1,9}) packets transmitted, ([0-9]{1,9}) received")
 _REPLY = re.compile(
@@ -33,38 +33,28 @@ def text(said: bytes) -> str:
 
 
 def addresses(said: bytes) -> frozenset[InterfaceAddress]:
-    """The reply of `ip -j -4 address show`. Raises ValueError."""
+    """The reply of `ip -j -4 address show`. Raises ValueError and AnswerNotUnderstood."""
     if len(said) > bounds.ROUTER_ADDRESSES_BYTES:
         raise ValueError(f"more than {bounds.ROUTER_ADDRESSES_BYTES // bounds.KIB} KiB")
-    try:
-        links = json.loads(said)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("no JSON") from error
-    # iproute2 lists an interface without addresses as an empty object.
+    links = [Fields(link, _ADDRESSES) for link in sequence(from_json(said, _ADDRESSES), _ADDRESSES)]
     return frozenset(
-        _address(link.get("ifname"), info)
-        for link in _objects(links, "interfaces")
-        if link
-        for info in _objects(link.get("addr_info"), "addresses of an interface")
+        _address(link, Fields(info, _ADDRESSES, "addr_info"))
+        for link in links
+        # iproute2 lists an interface without addresses as an empty object.
+        if link.names()
+        for info in link.items("addr_info")
     )
 
 
-def _objects(value: object, what: str) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ValueError(f"no list of {what}")
-    return value
-
-
-def _address(interface: object, info: dict[str, Any]) -> InterfaceAddress:
-    local, length = info.get("local"), info.get("prefixlen")
-    # JSON can say what no encoding can: half of a surrogate pair.
-    if not isinstance(interface, str) or not _NAME.fullmatch(interface) or not interface.isprintable():
-        raise ValueError("an interface without a name")
-    if not isinstance(local, str) or not is_address(local):
-        raise ValueError("an address that is no IPv4 address")
-    if not isinstance(length, int) or not 0 <= length <= 32:
-        raise ValueError("an address whose prefix length is not from 0 to 32")
-    return InterfaceAddress(interface, f"{local}/{length:d}")
+def _address(link: Fields, info: Fields) -> InterfaceAddress:
+    interface, local, length = link.text("ifname"), info.text("local"), info.number("prefixlen")
+    if not _NAME.fullmatch(interface) or not interface.isprintable():
+        raise not_understood(interface, "the name of an interface", _ADDRESSES, "ifname")
+    if not is_address(local):
+        raise not_understood(local, "an IPv4 address", _ADDRESSES, "addr_info", "local")
+    if length > 32:
+        raise not_understood(length, "a prefix length from 0 to 32", _ADDRESSES, "addr_info", "prefixlen")
+    return InterfaceAddress(interface, f"{local}/{length}")
 
 
 def listing(said: bytes) -> str:
@@ -79,7 +69,7 @@ def settings(said: bytes, asked: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in text(said).split("\n")[:-1]:
         key, space, value = line.partition(" ")
-        if not space or key not in asked or key in found or len(value) > _SETTING_CHARACTERS:
+        if not space or key not in asked or key in found or len(value) > bounds.ROUTER_SETTING_CHARACTERS:
             raise ValueError("a line that is no setting that was asked for")
         found[key] = value
     return found

@@ -229,6 +229,9 @@ class ShellHost:
         """What was read of a part of an answer."""
         try:
             return read()
+        except AnswerNotUnderstood as error:
+            error.router, error.operation = self._router, operation
+            raise
         except ValueError as error:
             raise self._refused(operation, where, str(error)) from error
 

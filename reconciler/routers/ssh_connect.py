@@ -17,6 +17,7 @@ import asyncssh
 
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import SshAccess
+from reconciler.model.visible import visible
 
 CONNECT_TIMEOUT = 10.0
 """Seconds until a connection is logged in."""
@@ -77,7 +78,7 @@ class _Client(asyncssh.SSHClient):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called in the end, whoever wanted it."""
-        self._lost(plain(str(exc or "closed")))
+        self._lost(visible(str(exc or "closed")))
 
 
 async def connect(router: str, access: SshAccess, lost: Lost) -> asyncssh.SSHClientConnection:
@@ -98,7 +99,7 @@ async def connect(router: str, access: SshAccess, lost: Lost) -> asyncssh.SSHCli
                 **options, known_hosts=trust.known, client_factory=lambda: client, **_OVERRULED
             )
     except asyncssh.HostKeyNotVerifiable as error:
-        message, hint = _distrust(access, client, trust, plain(error.reason))
+        message, hint = _distrust(access, client, trust, visible(error.reason))
     except asyncssh.PermissionDenied:
         message, hint = f"{access.host} accepts none of our keys", _NOT_ACCEPTED
     except (OSError, asyncssh.Error) as error:
@@ -107,11 +108,6 @@ async def connect(router: str, access: SshAccess, lost: Lost) -> asyncssh.SSHCli
         # A configuration that holds only for the canonical name, or a jump host's.
         raise _unusable(router, error) from error
     raise RouterUnreachable(message, router=router, operation="connect", hint=hint)
-
-
-def plain(text: str) -> str:
-    """Text that may be a stranger's, without what would drive a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _options(access: SshAccess) -> dict[str, Any]:
@@ -183,7 +179,7 @@ def _no_answer(access: SshAccess, error: Exception) -> tuple[str, str]:
         case ConnectionRefusedError():
             reason, hint = "connection refused", "is sshd running there, at the port of spec.access.ssh.port?"
         case _:
-            reason, hint = plain(str(error)), "does `ssh` get there?"
+            reason, hint = visible(str(error)), "does `ssh` get there?"
     return f"{access.host} does not answer: {reason}", hint
 
 

@@ -18,9 +18,10 @@ from reconciler.facets.files import FOLDER
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import SshAccess
+from reconciler.model.visible import visible
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.shell_host import Completed, ShellHost
-from reconciler.routers.ssh_connect import CONNECT_TIMEOUT, connect, plain
+from reconciler.routers.ssh_connect import CONNECT_TIMEOUT, connect
 from reconciler.routers.ssh_exec import run_over_ssh
 from reconciler.routers.unix_vici import UnixVici
 from reconciler.routers.words import told
@@ -74,7 +75,7 @@ class SshRouter:
                 except asyncssh.ChannelOpenError as error:
                     raise await self._not_forwarded(connection, error) from error
         except (asyncssh.Error, OSError) as error:
-            reason = plain(str(error)) or f"nothing within {CONNECT_TIMEOUT:.0f} s"
+            reason = visible(str(error)) or f"nothing within {CONNECT_TIMEOUT:.0f} s"
             raise self._unreachable("connect", f"sshd does not forward to {path}: {reason}") from error
         near, ours = socket.socketpair()
         near_reader, near_writer = await asyncio.open_unix_connection(sock=near)
@@ -95,7 +96,7 @@ class SshRouter:
             message = f"{self._access.host} has no VICI socket {path}, or none that this user may see"
             hint = "is charon running there? spec.access.ssh.viciSocket names its socket"
         else:
-            message = f"sshd does not forward to charon's VICI socket {path}: {plain(str(error))}"
+            message = f"sshd does not forward to charon's VICI socket {path}: {visible(str(error))}"
             hint = (
                 "is charon running, and may this user open the socket? sshd_config needs"
                 " `AllowStreamLocalForwarding local` and `AllowTcpForwarding local`,"
@@ -116,7 +117,7 @@ class SshRouter:
             raise self._unreachable(operation, self._lost or message)
         said, begun, output = done.stdout.partition(f"{_BEGIN}\n".encode())
         if not begun:
-            words = plain(told(said or done.stderr, keys=bool(stdin)))
+            words = visible(told(said or done.stderr, keys=bool(stdin)))
             raise CommandRejected(
                 f"the account's shell runs no command of ours{f': {words}' if words else ''}",
                 router=self.name,
@@ -133,7 +134,7 @@ class SshRouter:
         except TunnelwrightError:
             raise
         except Exception as error:
-            reason = plain(str(error))[: bounds.ROUTER_MESSAGE_CHARACTERS] or type(error).__name__
+            reason = visible(str(error))[: bounds.ROUTER_MESSAGE_CHARACTERS] or type(error).__name__
             message = f"the connection to {self._access.host} broke: {reason}"
             raise self._unreachable(operation, self._lost or message) from error
 

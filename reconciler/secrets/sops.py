@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from reconciler.child import ChildFailed, Done, finished
+from reconciler.child import ChildFailed, Done, decoded, finished
 from reconciler.load.composer import compose
 from reconciler.model.bounds import (
     SEALED_FILE_BYTES,
@@ -76,7 +76,7 @@ class SopsFiles:
             raise SecretUnavailable(f"the SOPS files took more than {SOPS_SECONDS_IN_ALL:.0f} s in all")
         done = self._decrypted(self._program, reference.sealed, seconds)
         if done.status:
-            said = " ".join(done.errors.decode(errors="replace").split())
+            said = decoded(b" ".join(done.errors.split()))
             raise SecretUnavailable(f"sops ended with {done.status}: {said[:400]}")
         try:
             values = json.loads(done.output)

@@ -9,10 +9,10 @@ import hvac
 import requests
 from hvac import exceptions
 
+from reconciler.bounded_http import Deadline, TooLong, bounded_session
 from reconciler.model.bounds import VAULT_ANSWER_BYTES, VAULT_SECONDS, VAULT_SECONDS_IN_ALL
 from reconciler.model.errors import SecretUnavailable
 from reconciler.model.fabric import PskRef
-from reconciler.secrets.bounded_http import TooLong, bounded_session
 from reconciler.secrets.private import read_private
 from reconciler.secrets.provider import Answers, read_containers
 
@@ -27,7 +27,10 @@ class Vault:
 
     def read(self, references: Sequence[PskRef]) -> Answers:
         """Answer each; without a token or an address none."""
-        with bounded_session(VAULT_SECONDS_IN_ALL, VAULT_ANSWER_BYTES) as session:
+        with (
+            Deadline(VAULT_SECONDS_IN_ALL) as deadline,
+            bounded_session(deadline, VAULT_ANSWER_BYTES) as session,
+        ):
             try:
                 client = self._client(session)
             except SecretUnavailable as error:

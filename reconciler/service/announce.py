@@ -10,6 +10,7 @@ from typing import Protocol
 
 from reconciler.forges.forge import CommitStatus, Forge, State
 from reconciler.history.store import History
+from reconciler.model import bounds
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.unit import attempt
 from reconciler.service import news, schedule
@@ -22,8 +23,6 @@ _STATES = {
     Result.ROLLED_BACK: State.FAILURE,
     Result.FAILED: State.FAILURE,
 }
-_RUNS = 100
-"""Runs that a message looks back on, when nobody could be told for long."""
 
 
 class Listener(Protocol):
@@ -191,7 +190,7 @@ class Messages:
         if not told:
             told = {"run": record.id - 1, "states": []}
             self.history.set_told(self.name, told)
-        runs = self.history.runs_after(told["run"], _RUNS)
+        runs = self.history.runs_after(told["run"], bounds.MESSAGE_RUNS)
         before = frozenset(news.State(news.Event(event), *rest) for event, *rest in told["states"])
         found, after = news.tell(runs, before, self.on)
         if found:

@@ -28,12 +28,9 @@ from reconciler.model.unit import attempt
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-_THREADS = 4
 _PAUSE = 0.2
 """Seconds without accepting when that is impossible: without it the thread would try without end."""
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_AT_ONCE = 10
-"""Connections that are taken, or ended to make room, in one turn."""
 
 
 class _Parser(HTTPRequestParser):
@@ -97,7 +94,7 @@ class _Server(TcpWSGIServer):
 
     def handle_accept(self) -> None:
         """Take the next callers."""
-        room = min(_AT_ONCE, bounds.WEB_CONNECTIONS - len(self.active_channels))
+        room = min(bounds.WEB_TURN, bounds.WEB_CONNECTIONS - len(self.active_channels))
         if room <= 0:
             self._make_room()
             return
@@ -122,7 +119,7 @@ class _Server(TcpWSGIServer):
         wasyncore.close_all(self._map)
 
     def _make_room(self) -> None:
-        oldest = sorted(self._waiting(), key=lambda channel: channel.waiting_since)[:_AT_ONCE]
+        oldest = sorted(self._waiting(), key=lambda channel: channel.waiting_since)[: bounds.WEB_TURN]
         if not oldest:
             self._accepts_from = time.monotonic() + _PAUSE
         self._end(oldest)
@@ -172,7 +169,7 @@ def listen(application: WSGIApplication, listening: socket.socket) -> Listener:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     options: dict[str, Any] = {
         "sockets": [listening],
-        "threads": _THREADS,
+        "threads": bounds.WEB_THREADS,
         "max_request_header_size": bounds.WEB_HEADER,
         "max_request_body_size": bounds.WEBHOOK,
         "asyncore_use_poll": True,

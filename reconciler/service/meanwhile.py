@@ -6,14 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.history.store import History
+from reconciler.model.bounds import ASKED_ROUTERS, ASKED_SECONDS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.routers.fleet import Connect, each
 from reconciler.service.seen import Seen
-
-_MOST = 20
-"""Routers that are asked by one run."""
-_LOOK_BACK = 86_400
-"""Seconds, at most."""
 
 
 def ask(history: History, connect: Connect, seen: Seen, parallelism: int) -> list[dict[str, Any]]:
@@ -23,9 +19,11 @@ def ask(history: History, connect: Connect, seen: Seen, parallelism: int) -> lis
     if last is None:
         return []
     known = {item["resource"] for item in last.objects if item["type"] == "drift"}
-    routers = sorted({resource.router for resource in seen.drift if str(resource) not in known})[:_MOST]
+    routers = sorted({resource.router for resource in seen.drift if str(resource) not in known})[
+        :ASKED_ROUTERS
+    ]
     # A clock that was set back makes it negative.
-    seconds = max(1, min(_LOOK_BACK, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
+    seconds = max(1, min(ASKED_SECONDS, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
 
     told = each(connect, routers, lambda router: router.host.traces(seconds), parallelism)
     return [

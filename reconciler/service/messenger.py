@@ -7,22 +7,20 @@ without end, a byte now and then, or never. What they do to time and memory, the
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from dataclasses import dataclass
 
+from reconciler.child import ChildFailed, ChildLate, finished, minimal
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.secret import Secret
 
 _NOT_TAKEN, _NO_URL = 3, 4
-_ENVIRONMENT = frozenset(
-    {"PATH", "HOME", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-    | {"REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy"}
-    | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+_ENVIRONMENT = (
+    *("HOME", "PYTHONPATH", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 )
-"""What the process gets of this one's variables: nothing that holds a secret of ours."""
+"""What the process gets of this one's variables, beside the minimum: nothing that holds a secret of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +41,25 @@ def hand_over(message: Message, seconds: float) -> None:
     text = {"url": message.url.reveal().decode(errors="replace"), "title": message.title}
     text |= {"body": message.body, "kind": message.kind}
     try:
-        done = subprocess.run(
+        done = finished(
             # Without -P a module of the working directory would be taken for one of ours.
             [sys.executable, "-P", "-m", "reconciler.service.messenger"],
-            input=json.dumps(text).encode(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=seconds,
-            env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
-            check=False,
+            json.dumps(text).encode(),
+            minimal(*_ENVIRONMENT),
+            seconds=seconds,
+            most=bounds.MESSAGE_WORDS,
         )
-    except subprocess.TimeoutExpired:
+    except ChildLate:
         raise TunnelwrightError(f"the service did not take the message within {seconds:g} s") from None
-    except OSError as error:
-        raise TunnelwrightError(f"no process for the message can be started: {error.strerror}") from None
-    if done.returncode == 0:
+    except ChildFailed as error:
+        raise TunnelwrightError(f"the message was not sent: {error.message}") from None
+    if done.status == 0:
         return
-    if done.returncode == _NO_URL:
+    if done.status == _NO_URL:
         raise TunnelwrightError("what is in the file is no Apprise URL", hint="such as json://host/path")
-    if done.returncode == _NOT_TAKEN:
+    if done.status == _NOT_TAKEN:
         raise TunnelwrightError("the service did not take the message")
-    raise TunnelwrightError(f"the message was not sent: its process ended with {done.returncode}")
+    raise TunnelwrightError(f"the message was not sent: its process ended with {done.status}")
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.child import ChildFailed, decoded, finished, minimal
-from reconciler.model.bounds import GIT_ANSWER, VERIFY_SECONDS
+from reconciler.model.bounds import GIT_ANSWER, SIGNER_NAMES, VERIFY_SECONDS
 from reconciler.model.errors import TunnelwrightError
 
 _HEADER = b"gpgsig "
@@ -28,8 +28,6 @@ _WHY = {
     "BADSIG": "the signature does not match",
     "ERRSIG": "no key of the keyring made it",
 }
-_PRINCIPALS = 100
-"""Names of one key that are tried."""
 
 
 class CommitNotTrusted(TunnelwrightError):
@@ -68,7 +66,7 @@ class Signers:
         with _file(signature) as file:
             ask = ["ssh-keygen", "-Y"]
             found, words = _run([*ask, "find-principals", "-f", str(allowed), "-s", file, at], b"")
-            for principal in filter(None, found.split("\n")[:_PRINCIPALS]):
+            for principal in filter(None, found.split("\n")[:SIGNER_NAMES]):
                 verify = [*ask, "verify", "-n", "git", "-f", str(allowed), "-I", principal, "-s", file, at]
                 if self.revoked is not None:
                     verify += ["-r", str(self.revoked)]

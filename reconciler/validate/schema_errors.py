@@ -12,13 +12,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from reconciler.load import Document, Path, dotted
-from reconciler.model.bounds import MOST_CANDIDATES, MOST_SCHEMA_FINDINGS
+from reconciler.model.bounds import MOST_CANDIDATES, MOST_MISSPELT, MOST_SCHEMA_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics
 from schemas.base import PATTERNS
 from schemas.keys import KEY_IN_CLEAR
-
-_LONGEST_WORD = 255
-"""Longer words are no misspelt names."""
 
 _TYPES: Mapping[str, str] = {
     "string_type": "a text",
@@ -181,7 +178,7 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """A hint with the closest allowed word, or nothing: also where looking for one would take long."""
     words = list(islice(allowed, MOST_CANDIDATES + 1))
-    if len(word) > _LONGEST_WORD or len(words) > MOST_CANDIDATES:
+    if len(word) > MOST_MISSPELT or len(words) > MOST_CANDIDATES:
         return ""
     close = difflib.get_close_matches(word, words, n=1)
     return f"did you mean {close[0]!r}?" if close else ""

@@ -12,15 +12,18 @@ import pytest
 
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
-from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.router_config import InterfaceAddress, RouterState
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings
+from reconciler.observe import observe_router
 from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.routers.protocol import Router
 from reconciler.run import Applied, Preview, apply, preview, verify
 from reconciler.secrets import SecretStore
 from tests.fabrics import two_routers
 
+CONNECTION = "tw-paris-tokyo"
+FILE = "tw-paris-tokyo.conf"
 PSK_VARIABLE = "TUNNELWRIGHT_KEY_LAB"
 PSK = 'braces{} quote" hash# back\\slash sp ace é 0s='
 
@@ -163,3 +166,12 @@ def by_hand(site: Site) -> Fabric:
     for _ in site.connect("paris").vici.stream("initiate", "control-log", wanted):
         pass
     return change_tunnels(site.fabric, adopts=FOREIGN)
+
+
+def state(site: Site, router: str = "paris") -> RouterState:
+    return observe_router(site.connect(router), site.preview().desired[router].sysctls)
+
+
+def spis(site: Site) -> set[tuple[str, str]]:
+    sas = state(site).sas_of(CONNECTION)
+    return {(child.spi_in, child.spi_out) for sa in sas for child in sa.children}

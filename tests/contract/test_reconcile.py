@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from reconciler.apply import apply_plan
-from reconciler.facets import files, firewall
+from reconciler.facets import files
 from reconciler.model.errors import CommandRejected
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Disruption, Phase
-from reconciler.model.router_config import InterfaceAddress, RouterState
+from reconciler.model.router_config import InterfaceAddress
 from reconciler.model.secret import Secret
 from reconciler.model.settings import plain
-from reconciler.observe import observe_router
-from reconciler.routers.protocol import Router
 from reconciler.run import apply, diagnose_tunnels, preview
-from tests.contract.sites import FOREIGN, Site, backwards, by_hand, change_tunnels, rename_tunnels
-
-CONNECTION = "tw-paris-tokyo"
-FILE = "tw-paris-tokyo.conf"
-
-
-def state(site: Site, router: str = "paris") -> RouterState:
-    return observe_router(site.connect(router), site.preview().desired[router].sysctls)
-
-
-def spis(site: Site) -> set[tuple[str, str]]:
-    sas = state(site).sas_of(CONNECTION)
-    return {(child.spi_in, child.spi_out) for sa in sas for child in sa.children}
+from tests.contract.sites import (
+    CONNECTION,
+    FILE,
+    FOREIGN,
+    Site,
+    backwards,
+    by_hand,
+    change_tunnels,
+    rename_tunnels,
+    spis,
+    state,
+)
 
 
 def test_bare_routers_become_as_desired_and_stay_so(site: Site) -> None:
@@ -143,115 +138,6 @@ def test_others_connections_and_keys_are_left_alone(site: Site) -> None:
     vici.request("unload-shared", {"id": "ike-by-hand"})
 
 
-def unload_connection(router: Router) -> None:
-    router.vici.request("unload-conn", {"name": CONNECTION})
-
-
-def unload_key(router: Router) -> None:
-    for key in router.vici.request("get-shared")["keys"]:
-        router.vici.request("unload-shared", {"id": key})
-
-
-def edit_file(router: Router) -> None:
-    content = router.host.snapshot([]).files[FILE].content.reveal()
-    assert b"sha256-modp2048" in content
-    router.host.write_files({FILE: Secret(content.replace(b"sha256-modp2048", b"sha1-modp2048"))})
-
-
-def edit_key_in_file(router: Router) -> None:
-    content = router.host.snapshot([]).files[FILE].content.reveal()
-    start = content.index(b"secret = 0s") + len(b"secret = 0s")
-    router.host.write_files({FILE: Secret(content[:start] + b"AAAA" + content[start:])})
-
-
-def comment_file(router: Router) -> None:
-    content = router.host.snapshot([]).files[FILE].content.reveal()
-    router.host.write_files({FILE: Secret(content + b"# somebody was here\n")})
-
-
-def remove_file(router: Router) -> None:
-    router.host.remove_files([FILE])
-
-
-def garble_file(router: Router) -> None:
-    router.host.write_files({FILE: Secret(b'connections { tw-paris-tokyo { " \n')})
-
-
-def change_connection(router: Router) -> None:
-    (listed,) = [e[CONNECTION] for e in router.vici.stream("list-conns", "list-conn") if CONNECTION in e]
-    changed = {
-        "version": "2",
-        "local_addrs": listed["local_addrs"],
-        "remote_addrs": listed["remote_addrs"],
-        "proposals": ["aes256-sha256-modp2048"],
-        "rekey_time": "4000s",
-        "dpd_delay": "30s",
-        "unique": "no",
-        "local": {"auth": "psk", "id": listed["local-1"]["id"]},
-        "remote": {"auth": "psk", "id": listed["remote-1"]["id"]},
-        "children": {
-            "net": {
-                "local_ts": ["10.1.0.0/24"], "remote_ts": ["10.2.0.0/25"], "mode": "tunnel",
-                "esp_proposals": ["aes256-sha256-modp2048"], "rekey_time": "3600s", "dpd_action": "restart",
-            }
-        },
-    }  # fmt: skip
-    router.vici.request("load-conn", {CONNECTION: changed})
-
-
-def nft(router: Router, verb: str) -> None:
-    command = {verb: {"table": {"family": "inet", "name": "tunnelwright"}}}
-    router.host.change_firewall(json.dumps({"nftables": [command]}))
-
-
-def delete_table(router: Router) -> None:
-    nft(router, "delete")
-
-
-def flush_table(router: Router) -> None:
-    nft(router, "flush")
-
-
-def delete_guard(router: Router) -> None:
-    pair = frozenset({("10.1.0.0/24", "10.2.0.0/24")})
-    router.host.change_firewall(firewall.element_changes(delete={"guarded": pair}))
-
-
-def forward_off(router: Router) -> None:
-    router.host.set_sysctls({"net/ipv4/ip_forward": "0"})
-
-
-@pytest.mark.parametrize(
-    ("harm", "resource", "path"),
-    [
-        (unload_connection, "paris/tunnel/paris-tokyo", "version"),
-        (unload_key, "paris/tunnel/paris-tokyo", "psk"),
-        (edit_file, "paris/tunnel/paris-tokyo", "proposals"),
-        (edit_key_in_file, "paris/tunnel/paris-tokyo", "psk"),
-        (comment_file, "paris/tunnel/paris-tokyo", "file"),
-        (remove_file, "paris/tunnel/paris-tokyo", "proposals"),
-        (garble_file, "paris/tunnel/paris-tokyo", "proposals"),
-        (change_connection, "paris/tunnel/paris-tokyo", "children.net.remote_ts"),
-        (delete_table, "paris/firewall/inet tunnelwright", "rules"),
-        (flush_table, "paris/firewall/inet tunnelwright", "rules"),
-        (delete_guard, "paris/firewall/inet tunnelwright", "guarded[10.1.0.0/24 10.2.0.0/24]"),
-        (forward_off, "paris/sysctl/forwarding", "net/ipv4/ip_forward"),
-    ],
-)
-def test_what_somebody_does_to_a_router_is_found_and_healed(
-    site: Site, harm: Callable[[Router], None], resource: str, path: str
-) -> None:
-    site.apply()
-    harm(site.connect("paris"))
-    plan = site.preview().plan
-    assert [str(change.resource) for change in plan.changes] == [resource]
-    assert path in {change.path for change in plan.changes[0].changes}
-    assert max(change.disruption.rank for change in plan.changes) <= Disruption.MAKE_BEFORE_BREAK.rank
-    assert site.apply().converged
-    assert site.preview().plan.empty
-    assert all(check.passed for check in site.verify())
-
-
 @pytest.mark.parametrize("version", [2, 1])
 def test_networks_in_the_order_of_an_earlier_version_are_as_desired(site: Site, version: int) -> None:
     """It loaded and wrote them in the author's order; neither charon nor the file has to change for that."""
@@ -300,16 +186,6 @@ def test_deleting_one_end_is_no_harm_to_an_unrelated_tunnel(site: Site) -> None:
     applied = site.apply(replace(site.fabric, tunnels={"paris-tokyo": alone}))
     assert {change.resource.name for change in applied.remaining.changes} == set()
     assert all(check.passed for check in applied.checks), applied.checks
-
-
-def test_a_vip_that_somebody_deletes_comes_back(site: Site) -> None:
-    site.apply()
-    (vip,) = site.preview().desired["paris"].addresses
-    site.delete_address("paris", vip)
-    plan = site.preview().plan
-    assert [str(change.resource) for change in plan.changes] == ["paris/vip/203.0.113.11"]
-    assert site.apply().converged
-    assert all(check.passed for check in site.verify())
 
 
 @pytest.mark.parametrize("now", ["10.2.0.0/25", "10.2.0.0/16", "10.2.128.0/24"])

@@ -31,7 +31,7 @@ from reconciler.routers.vici_message import Malformed, decode
 from reconciler.service.settings import read_settings
 from reconciler.service.web import Application
 from reconciler.validate import validate
-from tests.unit.importing.test_import import HAND_MADE
+from tests.unit.importing.hand_made import HAND_MADE
 from tests.unit.routers.test_shell_host import ASKED, KEYS, host, snapshot
 
 ROOT = Path(__file__).parents[2]

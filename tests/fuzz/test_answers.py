@@ -216,8 +216,8 @@ def _file(said: str) -> LiveFile:
 def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("reconciler.examine._REKEY_WAIT", 0.0)
-    monkeypatch.setattr("reconciler.listening._PATIENCE", 0.01)
+    monkeypatch.setattr("reconciler.model.bounds.REKEY_SECONDS", 0.0)
+    monkeypatch.setattr("reconciler.model.bounds.HEARD_SECONDS", 0.01)
     monkeypatch.setattr("reconciler.establish.OVERLAP", 0.0)
 
     @FUZZ

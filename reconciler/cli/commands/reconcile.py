@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from reconciler.service.web import WebServer
     from schemas.settings import ReconcileSettings
 
-_TOLD_WITHIN = 30.0
-"""Seconds that forges and message services have when the command ends."""
-
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
@@ -108,7 +105,7 @@ def _follow(
             if web is not None:
                 web.close()
     finally:
-        announcer.close(_TOLD_WITHIN)
+        announcer.close(bounds.ANNOUNCE_SECONDS)
     return ExitCode.OK
 
 

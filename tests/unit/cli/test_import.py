@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
-from tests.unit.importing.test_import import HAND_MADE
+from tests.unit.importing.hand_made import HAND_MADE
 
 ROOT = Path(__file__).parents[3]
 

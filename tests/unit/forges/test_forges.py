@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.forges import http
 from reconciler.forges.choose import forge, surroundings
 from reconciler.forges.forge import CommitStatus, Forge, ForgeError, Kind, State, shortened
 from reconciler.forges.gitlab import GitLab
+from reconciler.model import bounds
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.secret import Secret
 from tests.forges import ME, NUMBER, PROJECT, SHA, TOKEN, Answer, ForgeServer, forge_server
@@ -159,6 +159,12 @@ def test_a_redirect_is_not_followed(server: ForgeServer) -> None:
         assert not other.requests
 
 
+def test_what_a_refusal_says_is_visible(server: ForgeServer) -> None:
+    server.faults = [Answer(400, {"message": "right \u202e to left, \u3164 and nothing\r\n::error::"})]
+    with pytest.raises(ForgeError, match=r"right \\u202e to left, \\u3164 and nothing ::error::"):
+        opened(server).set_status(status())
+
+
 def test_a_netrc_does_not_replace_the_token(
     github: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +176,7 @@ def test_a_netrc_does_not_replace_the_token(
 
 
 def test_a_slow_answer_is_given_up(github: ForgeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_READ", 0.2)
+    monkeypatch.setattr(bounds, "FORGE_SILENCE_SECONDS", 0.2)
     github.faults = [Answer(201, {}, after=30)]
     with pytest.raises(ForgeError, match="did not answer in time"):
         opened(github).set_status(status())

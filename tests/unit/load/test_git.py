@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from git import Actor, Repo
 
+from reconciler.child import Patience, minimal, never, running
 from reconciler.load import git, load_revision, load_tree
-from reconciler.load.git import GitFailed, Repository, found_above
+from reconciler.load.git import GitFailed, Repository, found_above, process
 from reconciler.model import bounds
 from reconciler.model.errors import SourceUnavailable
 
@@ -124,17 +125,29 @@ def test_what_a_partial_clone_lacks_is_not_fetched(
     marker = tmp_path / "marker"
     root = repository_in(tmp_path / "clone")
     make_partial(root, url.format(f"touch {marker}"), f"sh -c 'touch {marker}; false' #")
-    whole = git.environment
+    whole = process.environment
     hidden = {"GIT_ALLOW_PROTOCOL", "GIT_NO_LAZY_FETCH"} - {protection} if protection != "all" else set()
 
     def without(*, away: bool = False) -> dict[str, str]:
         return {name: value for name, value in whole(away=away).items() if name not in hidden}
 
-    monkeypatch.setattr(git, "environment", without)
+    monkeypatch.setattr(process, "environment", without)
     with pytest.raises(SourceUnavailable, match=r"cannot read HEAD of .*clone") as caught:
         load_revision(root / "tree", "HEAD")
     assert caught.value.hint == "a partial clone lacks objects: clone without --filter"
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(("command", "hint"), [("cat-file", "a partial clone lacks objects"), ("fetch", "")])
+def test_a_partial_clone_is_told_of_when_git_ends_before_it_says_so(command: str, hint: str) -> None:
+    """The process that was to bring the object refuses, and Git is ended by the pipe to it."""
+    script = "echo \"fatal: transport 'ext' not allowed\" >&2; kill -PIPE $$"
+    with running(["sh", "-c", script], minimal()) as child:
+        list(child.chunks(Patience(60, 60), never))
+        with pytest.raises(GitFailed, match="not allowed") as caught:
+            process.check(child, command)
+    assert caught.value.hint.startswith(hint)
+    assert bool(caught.value.hint) is bool(hint)
 
 
 def test_without_the_door_a_partial_clone_runs_a_command(tmp_path: Path) -> None:
@@ -312,7 +325,7 @@ def test_what_git_says_is_printable_and_has_a_bound(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match="Not a valid object name") as caught:
         git.opened(root).ask("merge-base", "--end-of-options", foreign, "HEAD")
     assert caught.value.message.isprintable()
-    assert len(caught.value.message) <= bounds.GIT_WORDS
+    assert len(caught.value.message) <= bounds.CHILD_WORDS
 
 
 def test_what_git_writes_has_a_bound(tmp_path: Path) -> None:

@@ -6,10 +6,8 @@ A command that is new gets its line in BROKEN or in ROUTED; a test fails until i
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +20,7 @@ import pytest
 from reconciler import establish
 from reconciler.cli import workspace
 from reconciler.cli.commands.preview import FORMATS
-from reconciler.cli.main import build_parser, main
+from reconciler.cli.main import build_parser
 from reconciler.facets import swanctl_conf
 from reconciler.facets.traces import Trace
 from reconciler.model.errors import CommandRejected, ExitCode, RouterUnreachable, SecretUnavailable
@@ -32,7 +30,8 @@ from reconciler.service.web import Application
 from tests.allowed import ALLOWED
 from tests.forges import PROJECT, TOKEN, Answer, Request, listening
 from tests.repositories import new_repository
-from tests.unit.outputs.nasty import ALL, SEEN, TEXTS, WORDS, as_yaml, file_names, write_broken_tree
+from tests.unit.outputs.commands import Runner
+from tests.unit.outputs.nasty import ALL, TEXTS, WORDS, as_yaml, file_names, write_broken_tree
 from tests.unit.outputs.parsing import (
     check_json_lines,
     check_junit,
@@ -49,68 +48,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 ENDS = (("paris-tunnel.yaml", "paris", "tokyo"), ("tokyo-tunnel.yaml", "tokyo", "paris"))
 IDS = {"paris": "\"quotes' ; } { include /x \\ #é", "tokyo": "x ## [a](b) `c` |d| ${e} %f%"}
 """What a document may say, and a configuration must quote."""
-
-
-class Terminal(io.StringIO):
-    """A stream that is one."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@dataclass(slots=True)
-class Said:
-    """What a command has written."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def both(self) -> str:
-        return self.out + self.err
-
-
-@dataclass(slots=True)
-class Runner:
-    """Runs commands in this process, to a pipe or to a terminal."""
-
-    patch: pytest.MonkeyPatch
-
-    def run(self, *words: str, terminal: bool = False) -> Said:
-        kind: type[io.StringIO] = Terminal if terminal else io.StringIO
-        with self.patch.context() as patch:
-            patch.setattr(sys, "stdout", out := kind())
-            patch.setattr(sys, "stderr", err := kind())
-            try:
-                code = main(words)
-            except SystemExit as ended:
-                code = int(ended.code or 0)
-        return Said(code, out.getvalue(), err.getvalue())
-
-    def check(self, *words: str, seen: bool = True, as_json: bool = True) -> None:
-        """To a pipe, to a terminal and as JSON: each keeps its structure, nothing is unforeseen."""
-        for terminal in (False, True):
-            said = self.run(*words, terminal=terminal)
-            (check_terminal if terminal else check_lines)(said.out)
-            (check_terminal if terminal else check_lines)(said.err)
-            assert "unforeseen" not in said.both, said.err
-            assert not seen or SEEN in said.both, said.both
-        if as_json:
-            said = self.run(*words, "--json")
-            check_lines(said.err)
-            check_json_lines(said.out)
-            assert "unforeseen" not in said.both
-
-
-@pytest.fixture
-def runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runner:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
-    return Runner(monkeypatch)
 
 
 # Every command that reads documents, before documents that are not valid.

@@ -54,3 +54,25 @@ def test_reports_write_json_in_one_way(file: str) -> None:
         call for call in json_of_reports((ROOT / file).read_text(encoding="utf-8")) if "sort_keys" not in call
     ]
     assert file in allowed or not found
+
+
+def encoders(source: str) -> Iterator[str]:
+    """What puts a text together from its characters by whether each is printable."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".join"):
+            made = [ast.unparse(given) for given in node.args if _of_characters(given)]
+            yield from (f"{node.lineno}: {given}" for given in made if "isprintable" in given)
+
+
+def _of_characters(given: ast.expr) -> bool:
+    return isinstance(given, ast.GeneratorExp | ast.ListComp) and isinstance(given.elt, ast.IfExp)
+
+
+QUOTES = {"reconciler/model/answer.py"}
+"""Who quotes whole names as `repr` does, which no output takes for its own."""
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_one_module_makes_foreign_text_visible(file: str) -> None:
+    found = list(encoders((ROOT / file).read_text(encoding="utf-8")))
+    assert bool(found) is (file in QUOTES | {"reconciler/model/visible.py"}), found

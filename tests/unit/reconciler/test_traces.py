@@ -50,6 +50,7 @@ def test_a_router_cannot_write_what_it_likes() -> None:
     hostile = f"{NOW - 1}.0 ro\x1b[31mot tw-\u202e\x07{'x' * 500}.conf\n"
     (trace,) = read(told(hostile, "", ""), 60)
     assert trace.text.isprintable()
+    assert trace.text.startswith(r"tw-\u202e\x07xxx"), "what is hidden is seen"
     assert len(trace.text) <= 100
 
 

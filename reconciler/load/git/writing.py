@@ -1,0 +1,29 @@
+"""A repository in which this program commits by itself: those of the demo and the benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.load.git.process import OPTIONS, OPTIONS_HERE, environment
+
+if TYPE_CHECKING:
+    from git import Repo
+
+
+def writable(folder: Path) -> Repo:
+    """A repository of this program's own, made if need be, in which it commits: GitPython's, with every
+    process started as in `process.py`. The branch is `main`."""
+    from git import Git, Repo  # noqa: PLC0415  70 ms that reading need not pay
+
+    # GitPython hands its own environment down; `env -i` takes it away again.
+    beginning = ["env", "-i", *(f"{name}={value}" for name, value in environment().items()), "git"]
+
+    class OurGit(Git):
+        def execute(self, command: Any, *more: Any, **named: Any) -> Any:  # noqa: ANN401 - as GitPython has it
+            return super().execute([*beginning, *OPTIONS, *OPTIONS_HERE, *command[1:]], *more, **named)
+
+    class OurRepo(Repo):
+        GitCommandWrapperType = OurGit
+
+    return OurRepo.init(folder, initial_branch="main")

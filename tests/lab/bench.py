@@ -1,0 +1,115 @@
+"""Three sites on real routers, of which the tunnel between A and B is broken by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.session import Lab
+from lab.topology import Role
+from reconciler.load import Loaded, load_tree
+from reconciler.model.errors import CommandRejected
+from reconciler.model.fabric import Fabric
+from reconciler.model.settings import plain
+from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.protocol import Router
+from reconciler.run import Diagnosis, apply, compile_fabric, diagnose_tunnels, preview
+from reconciler.secrets import SecretStore
+from reconciler.validate import validate
+from tests.lab.repository import ROOT
+
+OURS, THEIRS = "tw-a-to-b", "tw-b-to-a"
+EXAMPLE = ROOT / "desired_state"
+IKE_DROP = "add rule inet foreign input udp dport { 500, 4500 } counter drop"
+ESP_DROP = "add rule inet foreign input meta l4proto esp drop"
+TABLE = """
+table inet foreign {
+    chain input { type filter hook input priority 0; }
+    chain forward { type filter hook forward priority 0; }
+    chain early { type nat hook postrouting priority 80; }
+}
+"""
+
+
+@dataclass(slots=True)
+class Bench:
+    """Three sites with their keys; the tunnel between A and B is the one that is broken."""
+
+    lab: Lab
+    tree: Path
+    keys: Path
+    store: SecretStore
+    fabric: Fabric
+    loaded: Loaded
+
+    def connect(self, name: str) -> Router:
+        return DockerRouter(self.fabric.routers[name], self.lab.name)
+
+    def sh(self, router: str, script: str) -> None:
+        self.lab.run(Role.ROUTER, router, ["sh", "-c", script])
+
+    def nft(self, router: str, rule: str) -> None:
+        self.sh(router, f"nft -f - <<'RULES'\n{TABLE}\n{rule}\nRULES")
+
+    def vici(self, router: str, command: str, message: dict[str, Any]) -> None:
+        with_router = self.connect(router)
+        try:
+            with_router.vici.request(command, message)
+        finally:
+            with_router.close()
+
+    def load(
+        self, change: Callable[[dict[str, Any]], None], router: str = "router-b", name: str = THEIRS
+    ) -> None:
+        """Load a tunnel end by hand with something changed, over VICI alone."""
+        settings: dict[str, Any] = deepcopy(plain(self.desired(router, name).settings))
+        change(settings)
+        self.vici(router, "unload-conn", {"name": name})
+        self.vici(router, "load-conn", {name: settings})
+
+    def child(self, **fields: Any) -> Callable[[dict[str, Any]], None]:
+        def change(settings: dict[str, Any]) -> None:
+            for section in settings["children"].values():
+                section.update(fields)
+
+        return change
+
+    def desired(self, router: str, name: str) -> Any:
+        return compile_fabric(self.fabric, self.store)[router].connections[name]
+
+    def load_key(self, key: bytes) -> None:
+        secret = self.desired("router-b", THEIRS).secret
+        message = {"id": secret.id, "type": "ike", "data": key, "owners": list(secret.owners)}
+        self.vici("router-b", "load-shared", message)
+
+    def down(self) -> None:
+        """End the tunnel at both ends: an SA that runs hides what it was not negotiated with."""
+        for router, name in (("router-a", OURS), ("router-b", THEIRS)):
+            opened = DockerRouter(self.fabric.routers[router], self.lab.name)
+            try:
+                message = {"ike": name, "force": "yes", "timeout": "1000", "loglevel": "-1"}
+                for _ in opened.vici.stream("terminate", "control-log", message):
+                    pass
+            except CommandRejected:
+                continue
+            finally:
+                opened.close()
+
+    def diagnose(self, *, rekey: bool = False) -> Diagnosis:
+        done = diagnose_tunnels(
+            self.fabric, self.loaded.documents, self.store, self.connect, ("a-to-b",), rekey=rekey
+        )
+        (found,) = done
+        return found
+
+    def apply(self) -> None:
+        assert apply(preview(self.fabric, self.store, self.connect), self.connect).converged
+
+    def of_tree(self, tree: Path) -> Bench:
+        loaded = load_tree(tree)
+        fabric, found = validate(loaded)
+        assert not found.errors
+        return Bench(self.lab, tree, self.keys, self.store, fabric, loaded)
