@@ -231,8 +231,7 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
             _tell_left_out(refused, account)
             if allowed.plan.changes:
                 # What is planned under the lock is still true when it is applied; and it is what was judged.
-                again, moved = _confirmed(allowed, acting, wiring.parallelism)
-                wiring.looked(again.observation)
+                again, moved = _confirmed(wiring, allowed, acting)
                 left_out |= moved
                 _tell_left_out(moved, account)
                 if again.plan.changes:
@@ -260,13 +259,14 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
 
 
 def _confirmed(
-    before: Preview, connect: Connect, parallelism: int
+    wiring: Wiring, before: Preview, connect: Connect
 ) -> tuple[Preview, dict[str, TunnelwrightError]]:
     """A plan looked at again, without the routers that are others now; those, each with the reason.
 
     Raises PlanStale when the rest is another plan all the same.
     """
-    again = renewed(before, connect, parallelism)
+    again = renewed(before, connect, wiring.parallelism)
+    wiring.looked(again.observation)
     moved = _moved(before, again)
     again = without(again, moved)
     if again.plan.changes != without(before, moved).plan.changes:

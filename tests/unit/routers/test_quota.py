@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +24,7 @@ from reconciler.routers.ssh_router import SshRouter
 from reconciler.routers.unix_vici import UnixVici
 from tests import nonsense, slow
 from tests.nonsense import Answer, Talk, beside, listening, packet, value
-from tests.slow import Clock, Command
+from tests.slow import Clock, Command, held
 
 LIMITS = Limits(20.0, bounds.MIB)
 BEGINS = b"--tunnelwright-begins--\n"
@@ -232,16 +230,6 @@ def test_a_login_that_does_not_come_about_is_part_of_the_look(home: Path, tmp_pa
     assert "the 1 s that one look has for them; the last is the one to connect" in error.message
 
 
-def _held() -> tuple[int, int, int]:
-    """Threads, file descriptors and children of this process."""
-    children = 0
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        # A process may end meanwhile.
-        with suppress(OSError):
-            children += status.read_text().rpartition(")")[2].split()[1] == str(os.getpid())
-    return threading.active_count(), len(list(Path("/proc/self/fd").iterdir())), children
-
-
 @pytest.mark.parametrize("where", ["login", "charon", "command"])
 def test_fifty_looks_at_a_router_that_hangs_leave_nothing_behind(
     where: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -257,8 +245,8 @@ def test_fifty_looks_at_a_router_that_hangs_leave_nothing_behind(
 
         # The first one loads modules, and starts the thread of all connections.
         SshRouter("paris", access).close()
-        before = _held()
+        before = held()
         monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", 0.2)
         for _ in range(50):
             assert "one look has" in look()
-        assert until(lambda: all(now <= then for now, then in zip(_held(), before, strict=True)), 20), _held()
+        assert until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), 20), held()
