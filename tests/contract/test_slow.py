@@ -77,6 +77,7 @@ def test_fifty_looks_at_a_charon_that_hangs_leave_nothing_behind(
         before = held()
         monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", 0.3)
         for _ in range(50):
-            found = observe(lambda _: hostile.connect(), {"paris": ()}).failures["paris"]
-            assert "one look has" in found.message
+            # Over Docker, once its queue of connections is full, it is refused.
+            failed = observe(lambda _: hostile.connect(), {"paris": ()}).failures["paris"]
+            assert isinstance(failed, RouterUnreachable), failed
         assert until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), 20), held()
