@@ -5,6 +5,7 @@ as they are, unless a rekey is asked for."""
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from reconciler.model.router_config import PREFIX, IkeSa, RouterConfig, RouterSt
 from reconciler.observe import observe, read_sas
 from reconciler.routers.fleet import PARALLELISM, Connect, of_router, side_by_side
 from reconciler.routers.protocol import Router, Vici, entries
+from reconciler.routers.quota import within
 from reconciler.verify import probe_addresses
 
 _ATTEMPT = str(bounds.ATTEMPT_MILLISECONDS)
@@ -64,9 +66,13 @@ def examine(
     for _, tunnel in sorted(fabric.tunnels.items()):
         if group_of(tunnel) in wanted:
             groups.setdefault(group_of(tunnel), []).append(tunnel)
-    routers = {tunnel.router for ends in groups.values() for tunnel in ends}
+    routers = Counter(tunnel.router for ends in groups.values() for tunnel in ends)
     seen = observe(connect, {name: desired[name].sysctls for name in routers}, parallelism)
-    scene = _Scene(fabric, desired, seen, connect, rekey)
+
+    def seconds(router: str) -> float:
+        return bounds.ROUTER_LOOK_SECONDS_IN_ALL + bounds.DIAGNOSE_SECONDS * routers[router]
+
+    scene = _Scene(fabric, desired, seen, within(connect, seconds, "one diagnosis"), rekey)
     examined = side_by_side(
         "tunnel", groups, lambda group: _examine_tunnel(scene, groups[group]), parallelism
     )

@@ -8,12 +8,14 @@ from contextlib import suppress
 from reconciler.facets import connections, firewall_listing, sas
 from reconciler.facets.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
+from reconciler.model import bounds
 from reconciler.model.answer import Fields
 from reconciler.model.errors import SourceUnavailable, TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.router_config import PREFIX, ForeignFile, IkeSa, RouterState
 from reconciler.routers.fleet import PARALLELISM, Connect, each
 from reconciler.routers.protocol import Router, Vici, entries
+from reconciler.routers.quota import within
 
 
 def observe_router(
@@ -86,6 +88,11 @@ def read_sas(
     return tuple(sorted(found, key=lambda sa: int(sa.id)))
 
 
+def within_one_look(connect: Connect) -> Connect:
+    """Connections that are to look at a router once."""
+    return within(connect, lambda _: bounds.ROUTER_LOOK_SECONDS_IN_ALL, "one look")
+
+
 def observe(
     connect: Connect,
     sysctls: Mapping[str, Iterable[str]],
@@ -93,13 +100,13 @@ def observe(
     adopted: Mapping[str, frozenset[str]] | None = None,
 ) -> Observation:
     """Read many routers side by side; `sysctls` gives each router's keys, `adopted` its foreign connections.
-    One that fails delays no other."""
+    One that fails delays no other, and none longer than ROUTER_LOOK_SECONDS_IN_ALL."""
     foreign = adopted or {}
 
     def read(router: Router) -> RouterState:
         return observe_router(router, sysctls[router.name], foreign.get(router.name, frozenset()))
 
-    results = each(connect, sorted(sysctls), read, parallelism)
+    results = each(within_one_look(connect), sorted(sysctls), read, parallelism)
     return Observation(
         states={name: result for name, result in results.items() if isinstance(result, RouterState)},
         failures={name: result for name, result in results.items() if isinstance(result, TunnelwrightError)},

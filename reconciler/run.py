@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from reconciler.examine import examine
 from reconciler.facets.connections import connection_name
 from reconciler.load import Document
 from reconciler.measure import Measured, measured
+from reconciler.model import bounds
 from reconciler.model.absence import Absence
 from reconciler.model.errors import KeysDiffer, PlanUnsafe, TunnelwrightError, WeakKey
 from reconciler.model.fabric import Fabric, PskRef
@@ -26,6 +28,7 @@ from reconciler.observe import observe
 from reconciler.plan import Selector, make_plan
 from reconciler.policy import Judgement, Override, judge
 from reconciler.routers.fleet import PARALLELISM, Connect
+from reconciler.routers.quota import within
 from reconciler.secrets import STRONG_KEY_HINT, SecretStore, weakness
 from reconciler.verify import Probed, check_tunnel, check_tunnels, check_untouched, probe
 
@@ -221,6 +224,17 @@ def _plan(
     return make_plan(desired, seen.states, failures, selected, reconnect)
 
 
+def within_one_apply(connect: Connect, plan: Plan) -> Connect:
+    """Connections that are to apply a plan: all answers of one router together have a time, which grows with
+    its steps, from its lock to its proof."""
+    steps = Counter(step.router for change in plan.changes for step in change.steps)
+    return within(
+        connect,
+        lambda name: bounds.ROUTER_APPLY_SECONDS_IN_ALL + bounds.ROUTER_STEP_SECONDS * steps[name],
+        "one apply",
+    )
+
+
 def apply(
     before: Preview,
     connect: Connect,
@@ -286,7 +300,8 @@ def verify(
     reachable = [
         tunnel for tunnel in fabric.tunnels.values() if tunnel.enabled and tunnel.router in before.states
     ]
-    pings = probe(fabric, connect, reachable)
+    proving = within(connect, lambda _: bounds.ROUTER_APPLY_SECONDS_IN_ALL, "one proof")
+    pings = probe(fabric, proving, reachable)
     after = look(desired, connect, parallelism)
     checks = tuple(check_tunnels(Probed(fabric, desired, before, after, pings)))
     return checks, _plan(desired, after, everything)

@@ -177,6 +177,19 @@ ROUTER_CHANGE_SECONDS: Final = 60.0
 """For a command that changes something: it may say nothing while a disk or the kernel is busy."""
 ROUTER_LONGEST_SECONDS: Final = 100.0
 """For any command, whatever came of it; shorter than the lease of a lock, so that no command outlives it."""
+ROUTER_LOOK_SECONDS_IN_ALL: Final = 120.0
+"""For all answers of one router in one look, connecting included, so that six of which each stays below its
+own limit do not hold up a run for ten minutes. A look at 10,000 tunnels takes as long at 2 Mbit/s."""
+ROUTER_APPLY_SECONDS_IN_ALL: Final = 240.0
+"""For all answers of one router in its part of an apply: locks, looks, steps and proof, beside what commands
+were told to wait for peers. Shorter than STANDSTILL and ENDING."""
+ROUTER_STEP_SECONDS: Final = 0.25
+"""What each step of a plan adds to that: one round trip over a slow line. 10,000 new tunnels are 40,000."""
+DIAGNOSE_SECONDS: Final = 10.0
+"""What each tunnel of a router that is diagnosed adds to the time of a look, beside what commands were told
+to wait: sessions to act and to listen by, SAs, echo requests, rules and routes."""
+ROUTER_CONNECT_SECONDS: Final = 30.0
+"""To connect: to the engine or sshd, log in, and reach charon's socket, each within a limit of its own."""
 ROUTER_BYTES_PER_SECOND: Final = 16 * KIB
 """An answer has its seconds, and one more for each so many bytes: a slow line (128 kbit/s) is waited for, and
 one byte every five seconds is not."""

@@ -7,7 +7,7 @@ import io
 import socket
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.model import bounds
@@ -40,8 +40,9 @@ def run_in_container(
     Raises docker.errors.DockerException or OSError when the engine fails, and what the allowance raises.
     """
     allowed = allowance or Allowance(_OWN, "", argv[0])
-    created = api.exec_create(container, list(argv), stdin=True, environment=dict(environment or {}))
-    stream = api.exec_start(created["Id"], socket=True)
+    with patient(api, allowed):
+        created = api.exec_create(container, list(argv), stdin=True, environment=dict(environment or {}))
+        stream = api.exec_start(created["Id"], socket=True)
     connection: socket.socket = stream._sock
     reader: io.BufferedReader = stream._response.raw._fp.fp
     output = {1: bytearray(), 2: bytearray()}
@@ -65,6 +66,17 @@ def run_in_container(
         stream._response.close()
         connection.close()
     return Completed(_status(api, created["Id"], allowed), bytes(output[1]), bytes(output[2]))
+
+
+@contextlib.contextmanager
+def patient(api: Any, allowance: Allowance) -> Iterator[None]:  # noqa: ANN401 - as above
+    """The engine is waited for no longer than an answer may take, nor than its own limit."""
+    own = api.timeout
+    api.timeout = min(own, allowance.left())
+    try:
+        yield
+    finally:
+        api.timeout = own
 
 
 def _send(connection: socket.socket, stdin: bytes, allowance: Allowance) -> None:
@@ -93,6 +105,9 @@ def _read(connection: socket.socket, reader: io.BufferedReader, size: int, allow
 
 def _status(api: Any, command: str, allowance: Allowance) -> int:  # noqa: ANN401 - as above
     """The engine may take a moment to notice that the command has ended."""
-    while (status := api.exec_inspect(command).get("ExitCode")) is None:
+    while True:
+        with patient(api, allowance):
+            status = api.exec_inspect(command).get("ExitCode")
+        if status is not None:
+            return int(status)
         time.sleep(min(_POLL, allowance.left()))
-    return int(status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from math import ceil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import DockerAccess
 from reconciler.model.fabric import Router as DesiredRouter
 from reconciler.model.secret import redacted
-from reconciler.routers.allowance import Allowance
-from reconciler.routers.docker_exec import run_in_container
+from reconciler.routers.allowance import Allowance, Limits
+from reconciler.routers.docker_exec import patient, run_in_container
 from reconciler.routers.engine import engine_url, knock
+from reconciler.routers.quota import in_force
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.unix_vici import UnixVici
 
@@ -44,15 +46,17 @@ class DockerRouter:
         access = desired.access
         if lab is not None or not isinstance(access, DockerAccess):
             access = DockerAccess(desired.name, LAB_SOCKET)
-        self._client = _connect(desired.name)
-        try:
-            with _engine_fails(desired.name, "connect"):
-                self._container = self._find(access, lab)
-                socket_path = self._host_path(PurePosixPath(access.vici_socket))
-            self.vici = UnixVici.at(self.name, str(socket_path))
-        except BaseException:
-            self._client.close()
-            raise
+        limits = Limits(bounds.ROUTER_CONNECT_SECONDS, bounds.ROUTER_WORDS_BYTES)
+        with Allowance(limits, self.name, "connect", quotas=in_force()) as allowance:
+            self._client = _connect(allowance)
+            try:
+                with _engine_fails(allowance), patient(self._client.api, allowance):
+                    self._container = self._find(access, lab)
+                    socket_path = self._host_path(PurePosixPath(access.vici_socket))
+                self.vici = UnixVici.at(self.name, str(socket_path), allowance)
+            except BaseException:
+                self._client.close()
+                raise
         self.host = ShellHost(self.name, self._run, FOLDER)
 
     def close(self) -> None:
@@ -96,14 +100,14 @@ class DockerRouter:
         return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
 
     def _run(self, argv: Sequence[str], stdin: bytes, allowance: Allowance) -> Completed:
-        with _engine_fails(self.name, allowance.operation):
+        with _engine_fails(allowance):
             return run_in_container(
                 self._client.api, str(self._container.id), argv, stdin, allowance=allowance
             )
 
 
 @contextlib.contextmanager
-def _engine_fails(router: str, operation: str) -> Iterator[None]:
+def _engine_fails(allowance: Allowance) -> Iterator[None]:
     """Whatever the engine fails by is an error of this router: no answer, a refusal, or another shape, for
     which docker-py hands on what its parts raise."""
     try:
@@ -111,25 +115,31 @@ def _engine_fails(router: str, operation: str) -> Iterator[None]:
     except TunnelwrightError:
         raise
     except Exception as error:
+        # Where no time is left, that is why.
+        allowance.left()
         raise RouterUnreachable(
             f"the container engine failed: {redacted(str(error))[: bounds.ROUTER_MESSAGE_CHARACTERS]}",
-            router=router,
-            operation=operation,
+            router=allowance.router,
+            operation=allowance.operation,
         ) from error
 
 
-def _connect(router: str) -> DockerClient:
+def _connect(allowance: Allowance) -> DockerClient:
     url = engine_url()
     try:
         knock(url)
-        return docker.DockerClient(base_url=url, timeout=int(bounds.ENGINE_SECONDS))
+        # It asks for the version at once.
+        client = docker.DockerClient(url, timeout=ceil(min(bounds.ENGINE_SECONDS, allowance.left())))
     except (docker.errors.DockerException, OSError) as error:
+        allowance.left()
         denied = isinstance(error, PermissionError)
         raise RouterUnreachable(
             f"permission denied on the container engine's socket {url}"
             if denied
             else f"no container engine answers at {url}",
-            router=router,
-            operation="connect",
+            router=allowance.router,
+            operation=allowance.operation,
             hint="be root or in the group `docker`" if denied else "start one, or set DOCKER_HOST",
         ) from error
+    client.api.timeout = bounds.ENGINE_SECONDS
+    return client

@@ -19,6 +19,7 @@ from reconciler.routers import answers, scripts
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.archive import BadArchive, pack, unpack
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Ping, Stream
+from reconciler.routers.quota import in_force
 from reconciler.routers.words import told
 
 Value = TypeVar("Value")
@@ -26,6 +27,8 @@ Value = TypeVar("Value")
 _MARK = f"{scripts.MARK}\n".encode()
 _ECHO_SECONDS = 0.05
 """Between two echo requests of a ping."""
+_ECHO_WAIT = 2
+"""For the reply to the last one."""
 
 
 def _look() -> Limits:
@@ -69,6 +72,7 @@ class ShellHost:
         self._router = router
         self._run = run
         self._folder = folder
+        self._quotas = in_force()
 
     def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
         """Read everything in one command."""
@@ -157,10 +161,10 @@ class ShellHost:
 
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """Send echo requests; no reply at all is an answer, not an error."""
-        argv = ["ping", "-n", "-q", "-c", f"{count}", "-i", f"{_ECHO_SECONDS}", "-W", "2", "-I", source]
-        seconds = bounds.ROUTER_LOOK_SECONDS + count * _ECHO_SECONDS
-        limits = Limits(seconds, bounds.ROUTER_WORDS_BYTES)
-        done = self._execute("ping", [*argv, destination], limits)
+        argv = ["ping", "-n", "-q", "-c", f"{count}", "-i", f"{_ECHO_SECONDS}", "-W", f"{_ECHO_WAIT}"]
+        own = count * _ECHO_SECONDS + _ECHO_WAIT
+        limits = Limits(bounds.ROUTER_LOOK_SECONDS + own, bounds.ROUTER_WORDS_BYTES, own)
+        done = self._execute("ping", [*argv, "-I", source, destination], limits)
         found = self._read("ping", "ping", lambda: answers.ping(done.stdout))
         if found is None:
             raise self._rejected("ping", done)
@@ -205,8 +209,9 @@ class ShellHost:
     def _execute(self, operation: str, argv: Sequence[str], limits: Limits, stdin: bytes = b"") -> Completed:
         # What is given up here ends there too, even when the connection has gone.
         within = ["timeout", "-k", "5", f"{max(bounds.ROUTER_LONGEST_SECONDS, limits.seconds):.0f}"]
-        allowance = Allowance(limits, self._router, operation, f"output of `{operation}`")
-        return self._run([*within, *argv], stdin, allowance)
+        source = f"output of `{operation}`"
+        with Allowance(limits, self._router, operation, source, self._quotas) as allowance:
+            return self._run([*within, *argv], stdin, allowance)
 
     def _succeeded(self, operation: str, done: Completed, *, keys: bool = False) -> bytes:
         if done.status != 0:

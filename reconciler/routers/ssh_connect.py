@@ -18,6 +18,7 @@ import asyncssh
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import SshAccess
 from reconciler.model.visible import visible
+from reconciler.routers.allowance import Allowance
 
 CONNECT_TIMEOUT = 10.0
 """Seconds until a connection is logged in."""
@@ -81,8 +82,10 @@ class _Client(asyncssh.SSHClient):
         self._lost(visible(str(exc or "closed")))
 
 
-async def connect(router: str, access: SshAccess, lost: Lost) -> asyncssh.SSHClientConnection:
-    """Connect and log in.
+async def connect(
+    router: str, access: SshAccess, lost: Lost, allowance: Allowance
+) -> asyncssh.SSHClientConnection:
+    """Connect and log in, within CONNECT_TIMEOUT and the allowance.
 
     Raises RouterUnreachable: no answer, a host key that is not trusted, no key of ours accepted, or a key
     or configuration on this machine that cannot be used.
@@ -94,7 +97,7 @@ async def connect(router: str, access: SshAccess, lost: Lost) -> asyncssh.SSHCli
         raise _unusable(router, error) from error
     client = _Client(trust, lost)
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):
+        async with asyncio.timeout(min(CONNECT_TIMEOUT, allowance.left())):
             return await asyncssh.connect(
                 **options, known_hosts=trust.known, client_factory=lambda: client, **_OVERRULED
             )
@@ -103,6 +106,8 @@ async def connect(router: str, access: SshAccess, lost: Lost) -> asyncssh.SSHCli
     except asyncssh.PermissionDenied:
         message, hint = f"{access.host} accepts none of our keys", _NOT_ACCEPTED
     except (OSError, asyncssh.Error) as error:
+        # Where no time is left, that is why.
+        allowance.left()
         message, hint = _no_answer(access, error)
     except ValueError as error:
         # A configuration that holds only for the canonical name, or a jump host's.

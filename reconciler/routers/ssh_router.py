@@ -20,6 +20,7 @@ from reconciler.model.errors import CommandRejected, RouterUnreachable, Tunnelwr
 from reconciler.model.fabric import SshAccess
 from reconciler.model.visible import visible
 from reconciler.routers.allowance import Allowance, Limits
+from reconciler.routers.quota import in_force
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.ssh_connect import CONNECT_TIMEOUT, connect
 from reconciler.routers.ssh_exec import run_over_ssh
@@ -31,7 +32,6 @@ Result = TypeVar("Result")
 _BEGIN = "--tunnelwright-begins--"
 _BROKEN = "is the router up? What was not done there is done by the next apply"
 _CHUNK = 65536
-_GLANCE = Limits(CONNECT_TIMEOUT, bounds.ROUTER_WORDS_BYTES)
 _STARTING = threading.Lock()
 
 
@@ -48,13 +48,15 @@ class SshRouter:
         self._connection: asyncssh.SSHClientConnection | None = None
         self._pumps: list[asyncio.Task[None]] = []
         self._lost = ""
-        try:
-            self._connection = self._wait(connect(name, access, self._lose), "connect")
-            forwarded = self._wait(self._forward(self._connection), "connect")
-            self.vici = UnixVici(name, forwarded, lambda: self._lost)
-        except BaseException:
-            self._stop()
-            raise
+        limits = Limits(bounds.ROUTER_CONNECT_SECONDS, bounds.ROUTER_WORDS_BYTES)
+        with Allowance(limits, name, "connect", quotas=in_force()) as allowance:
+            try:
+                self._connection = self._wait(connect(name, access, self._lose, allowance), "connect")
+                forwarded = self._wait(self._forward(self._connection, allowance), "connect")
+                self.vici = UnixVici(name, forwarded, lambda: self._lost)
+            except BaseException:
+                self._stop()
+                raise
         self.host = ShellHost(self.name, self._run, FOLDER)
 
     def close(self) -> None:
@@ -65,16 +67,18 @@ class SshRouter:
     def _lose(self, reason: str) -> None:
         self._lost = f"the connection to {self._access.host} broke: {reason}"
 
-    async def _forward(self, connection: asyncssh.SSHClientConnection) -> socket.socket:
+    async def _forward(self, connection: asyncssh.SSHClientConnection, allowance: Allowance) -> socket.socket:
         """A socket that is charon's."""
         path = self._access.vici_socket
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
+            async with asyncio.timeout(min(CONNECT_TIMEOUT, allowance.left())):
                 try:
                     far_reader, far_writer = await connection.open_unix_connection(path)
                 except asyncssh.ChannelOpenError as error:
-                    raise await self._not_forwarded(connection, error) from error
+                    raise await self._not_forwarded(connection, error, allowance) from error
         except (asyncssh.Error, OSError) as error:
+            # Where no time is left, that is why.
+            allowance.left()
             reason = visible(str(error)) or f"nothing within {CONNECT_TIMEOUT:.0f} s"
             raise self._unreachable("connect", f"sshd does not forward to {path}: {reason}") from error
         near, ours = socket.socketpair()
@@ -86,11 +90,13 @@ class SshRouter:
         return ours
 
     async def _not_forwarded(
-        self, connection: asyncssh.SSHClientConnection, error: asyncssh.ChannelOpenError
+        self,
+        connection: asyncssh.SSHClientConnection,
+        error: asyncssh.ChannelOpenError,
+        allowance: Allowance,
     ) -> RouterUnreachable:
         """sshd says "open failed", whether it may not or cannot: a look at the socket tells."""
         path = self._access.vici_socket
-        allowance = Allowance(_GLANCE, self.name, "connect")
         there = await run_over_ssh(connection, shlex.join(["test", "-S", path]), b"", allowance)
         if there is not None and there.status == 1:
             message = f"{self._access.host} has no VICI socket {path}, or none that this user may see"

@@ -20,6 +20,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, RouterUnreachable, TunnelwrightError
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.protocol import Message
+from reconciler.routers.quota import in_force
 from reconciler.routers.vici_message import Malformed, decode
 from reconciler.routers.vici_wire import Wire
 from reconciler.routers.words import told
@@ -36,13 +37,14 @@ class UnixVici:
         self._router = router
         self._wire = Wire(connected)
         self._lost = lost
+        self._quotas = in_force()
         self._over = ""
 
     @classmethod
-    def at(cls, router: str, path: str) -> Self:
+    def at(cls, router: str, path: str, allowance: Allowance) -> Self:
         """The charon whose socket has this path on this machine. Raises RouterUnreachable."""
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(bounds.VICI_SECONDS)
+        connection.settimeout(min(bounds.VICI_SECONDS, allowance.left()))
         try:
             connection.connect(path)
         except OSError as error:
@@ -99,7 +101,11 @@ class UnixVici:
         try:
             while True:
                 with self._talking(event) as allowance:
-                    item = self._event(allowance) if self._wire.begins(allowance, pause) else None
+                    began = time.monotonic()
+                    comes = self._wire.begins(allowance, pause)
+                    # Nobody asked for it: it may come whenever it likes.
+                    allowance.forgive(time.monotonic() - began)
+                    item = self._event(allowance) if comes else None
                 yield item
         except GeneratorExit:
             with contextlib.suppress(TunnelwrightError), self._talking(event) as rest:
@@ -117,10 +123,12 @@ class UnixVici:
         session."""
         if self._over:
             raise self._unreachable(operation, self._over)
-        limits = Limits(bounds.VICI_SECONDS + _own_seconds(message), bounds.VICI_BYTES)
-        allowance = Allowance(limits, self._router, operation, f"VICI {operation}")
+        own = _own_seconds(message)
+        limits = Limits(bounds.VICI_SECONDS + own, bounds.VICI_BYTES, own)
+        allowance = Allowance(limits, self._router, operation, f"VICI {operation}", self._quotas)
         try:
-            yield allowance
+            with allowance:
+                yield allowance
         except CommandRejected:
             raise
         except TunnelwrightError as error:

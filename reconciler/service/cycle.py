@@ -20,6 +20,7 @@ from reconciler.model.diagnostic import reported
 from reconciler.model.errors import PlanStale, TunnelwrightError, Unforeseen
 from reconciler.model.fabric import Fabric
 from reconciler.model.listing import listed
+from reconciler.model.observation import Observation
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan
 from reconciler.model.record import GOOD, Result, RunRecord
@@ -39,6 +40,7 @@ from reconciler.run import (
     narrowed,
     prove,
     renewed,
+    within_one_apply,
     without,
 )
 from reconciler.secrets import SecretStore
@@ -69,6 +71,8 @@ class Wiring:
     """Ends transfers and runs; asked again and again while they go on."""
     moved: Callable[[], None] = lambda: None
     """There was progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
+    looked: Callable[[Observation], None] = lambda _: None
+    """Routers were looked at."""
     saw: Callable[[Seen], None] = lambda _: None
 
     @property
@@ -183,6 +187,7 @@ def _admitted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
 def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
     connect = wiring.connector(wanted.fabric)
     seen = compare(wanted.fabric, wanted.desired, connect, parallelism=wiring.parallelism)
+    wiring.looked(seen.observation)
     by_commit = _by_commit(wiring, wanted, seen.plan)
     found = account.saw(seen, by_commit)
     held = held_back(wanted.fabric, seen.plan, by_commit)
@@ -217,20 +222,21 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
     result = Result.HELD if held else Result.IN_SYNC
     left_out: dict[str, TunnelwrightError] = {}
     if allowed.plan.changes:
+        acting = within_one_apply(connect, allowed.plan)
         with locked(
-            connect, allowed.plan.routers, 0, parallelism=wiring.parallelism, moved=wiring.moved
+            acting, allowed.plan.routers, 0, parallelism=wiring.parallelism, moved=wiring.moved
         ) as refused:
             left_out |= refused
             allowed = without(allowed, refused)
             _tell_left_out(refused, account)
             if allowed.plan.changes:
                 # What is planned under the lock is still true when it is applied; and it is what was judged.
-                again, moved = _confirmed(allowed, connect, wiring.parallelism)
+                again, moved = _confirmed(wiring, allowed, acting)
                 left_out |= moved
                 _tell_left_out(moved, account)
                 if again.plan.changes:
                     check_keys(again, wiring.store)
-                    result = _apply(wiring, wanted, again, by_commit, account)
+                    result = _apply(wiring, wanted, again, acting, by_commit=by_commit, account=account)
         seen = without(seen, left_out)
     if result in GOOD:
         looked_at = seen.observation.states or not wanted.desired
@@ -253,13 +259,14 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
 
 
 def _confirmed(
-    before: Preview, connect: Connect, parallelism: int
+    wiring: Wiring, before: Preview, connect: Connect
 ) -> tuple[Preview, dict[str, TunnelwrightError]]:
     """A plan looked at again, without the routers that are others now; those, each with the reason.
 
     Raises PlanStale when the rest is another plan all the same.
     """
-    again = renewed(before, connect, parallelism)
+    again = renewed(before, connect, wiring.parallelism)
+    wiring.looked(again.observation)
     moved = _moved(before, again)
     again = without(again, moved)
     if again.plan.changes != without(before, moved).plan.changes:
@@ -322,9 +329,16 @@ def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
         account.notes.append(f"{len(down)} configured but down: {listed(down, RECORD_NAMED)}")
 
 
-def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit, account: Account) -> Result:
+def _apply(
+    wiring: Wiring,
+    wanted: _Wanted,
+    before: Preview,
+    connect: Connect,
+    *,
+    by_commit: ByCommit,
+    account: Account,
+) -> Result:
     """Apply, prove, and take back what carried traffic before and does not now."""
-    connect = wiring.connector(wanted.fabric)
     touched = _tunnels(before.plan)
     applied = apply(
         before,
@@ -334,6 +348,7 @@ def _apply(wiring: Wiring, wanted: _Wanted, before: Preview, by_commit: ByCommit
         progress=wiring.progress,
         stopping=wiring.stopping,
     )
+    wiring.looked(applied.after)
     account.did(before, applied)
     undone = [outcome for outcome in applied.outcomes if outcome.status is not Status.DONE]
     if undone and all(outcome.status is Status.NOT_ATTEMPTED for outcome in undone):
@@ -384,19 +399,22 @@ def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: 
         lambda change: change.resource in changed,
         parallelism=wiring.parallelism,
     )
+    acting = within_one_apply(connect, back.plan)
     applied = apply(
         back,
-        connect,
+        acting,
         patience=wiring.patience,
         parallelism=wiring.parallelism,
         progress=wiring.progress,
     )
-    proofs = prove(back, connect, _tunnels(plan), wiring.parallelism, wiring.moved)
+    proofs = prove(back, acting, _tunnels(plan), wiring.parallelism, wiring.moved)
     checks = [check for found in proofs.values() for check in found]
     account.objects.append({"type": "rollback", "from": wanted.commit, "to": good, "reason": reason})
     account.did(back, applied)
     account.objects += [json_lines.check_object(check) for check in checks]
-    wrong = [o.message for o in applied.outcomes if o.status is not Status.DONE]
+    # What could not be looked at was not brought back, and neither was what has its other end there.
+    wrong = [absence.sentence(name) for name, absence in sorted(back.plan.unreachable.items())]
+    wrong += [o.message for o in applied.outcomes if o.status is not Status.DONE]
     wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
     if wrong:
         account.notes.append(

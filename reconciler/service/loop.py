@@ -15,12 +15,14 @@ from functools import partial
 
 from reconciler.apply import Progress
 from reconciler.model import bounds
-from reconciler.model.errors import RouterUnreachable, TunnelwrightError
+from reconciler.model.errors import RouterUnreachable, TunnelwrightError, Unforeseen
 from reconciler.model.fabric import Fabric
+from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
 from reconciler.model.record import GOOD, Result, RunRecord, bounded
 from reconciler.model.unit import attempt
-from reconciler.routers.fleet import Connect, each
+from reconciler.observe import observe
+from reconciler.routers.fleet import Connect
 from reconciler.routers.protocol import Router
 from reconciler.service.cycle import Wiring, reconcile
 from reconciler.service.mirror import FetchStopped
@@ -166,8 +168,10 @@ class Service:
                     self.absent.failed(name, "it could not be asked", now)
 
     def _ask_one(self, name: str, connect: Connect) -> None:
-        (found,) = each(connect, [name], lambda router: router.vici.request("version")).values()
-        if not isinstance(found, TunnelwrightError):
+        """Look at it as a run would: one word of it tells little of how it would be in a run."""
+        found = observe(connect, {name: ()}).failures.get(name)
+        # One that answers, whatever it may be, is a run's to tell of.
+        if not isinstance(found, RouterUnreachable | Unforeseen):
             self.absent.answered(name)
             self._asking.discard(name)
             self.wake("recovered")
@@ -176,6 +180,14 @@ class Service:
             self._asking.discard(name)
             self._wake.set()
 
+    def _looked(self, found: Observation) -> None:
+        """Keep apart for the next runs whom a run has waited for in vain, be it in the middle of a look."""
+        for name in found.states:
+            self.absent.seen(name)
+        for name, error in found.failures.items():
+            if isinstance(error, RouterUnreachable) and name not in self.absent.routers:
+                self.absent.failed(name, error.message, time.monotonic())
+
     def _wired(self) -> Wiring:
         """The wiring, with connections that leave out absent routers and notice new ones."""
 
@@ -183,7 +195,7 @@ class Service:
             real = self.wiring.connector(fabric)
             self._connect = real
             for gone in set(self.absent.routers) - set(fabric.routers):
-                self.absent.answered(gone)
+                self.absent.seen(gone)
 
             def connect(name: str) -> Router:
                 self.moved()
@@ -207,6 +219,7 @@ class Service:
             self.wiring,
             connector=connector,
             stopping=self._stopping,
+            looked=self._looked,
             moved=self.moved,
             progress=progress,
         )

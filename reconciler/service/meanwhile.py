@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.history.store import History
 from reconciler.model.bounds import ASKED_ROUTERS, ASKED_SECONDS
 from reconciler.model.errors import TunnelwrightError
+from reconciler.observe import within_one_look
 from reconciler.routers.fleet import Connect, each
 from reconciler.service.seen import Seen
 
@@ -25,7 +26,7 @@ def ask(history: History, connect: Connect, seen: Seen, parallelism: int) -> lis
     # A clock that was set back makes it negative.
     seconds = max(1, min(ASKED_SECONDS, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
 
-    told = each(connect, routers, lambda router: router.host.traces(seconds), parallelism)
+    told = each(within_one_look(connect), routers, lambda router: router.host.traces(seconds), parallelism)
     return [
         {"type": "trace", "router": name, "at": trace.at.isoformat(), "text": trace.text}
         for name, traces in told.items()

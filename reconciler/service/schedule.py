@@ -31,19 +31,27 @@ class Absence:
 @dataclass(slots=True)
 class Absent:
     """The routers that did not answer. They are left out of runs, so that they delay nobody, and are asked
-    beside them, ever more seldom, until one answers. From any thread: each look is at a copy."""
+    beside them, ever more seldom, until one answers. One that answers and is then too slow for a run is asked
+    ever more seldom all the same. From any thread: each look is at a copy."""
 
     routers: dict[str, Absence] = field(default_factory=dict)
+    _failures: dict[str, int] = field(default_factory=dict)
+    """Of each router since a run has last seen it."""
 
     def failed(self, router: str, reason: str, now: float) -> None:
         """It did not answer."""
-        known = self.routers.get(router)
-        failures = 1 if known is None else known.failures + 1
+        failures = self._failures.get(router, 0) + 1
+        self._failures[router] = failures
         self.routers[router] = Absence(reason, failures, now + retry_after(failures))
 
     def answered(self, router: str) -> None:
-        """It is back."""
+        """It is back, and may be tried by a run."""
         self.routers.pop(router, None)
+
+    def seen(self, router: str) -> None:
+        """A run has seen it, or it is nobody's business any more."""
+        self.answered(router)
+        self._failures.pop(router, None)
 
     def due(self, now: float) -> list[str]:
         """Those to ask now."""

@@ -62,6 +62,7 @@ def perform(
         judge_preview,
         narrowed,
         preview,
+        within_one_apply,
         without,
     )
     from reconciler.targets import check_reconnect, check_targets, targeting  # noqa: PLC0415
@@ -104,7 +105,7 @@ def perform(
             raise TunnelwrightError("the plan was not approved", hint="--auto-approve applies without asking")
         applied = apply(
             before,
-            connect,
+            within_one_apply(connect, before.plan),
             patience=arguments.wait,
             parallelism=arguments.parallelism,
             progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),

@@ -240,10 +240,11 @@ def _edited(tree: Path, loaded: Loaded, edits: Mapping[str, list[Edit]]) -> dict
 def _gather(arguments: argparse.Namespace, router: Router, fabric: Fabric, found: Diagnostics) -> Gathered:
     from reconciler.cli.workspace import connector  # noqa: PLC0415
     from reconciler.gather import gather_files, gather_router, local_files  # noqa: PLC0415
+    from reconciler.observe import within_one_look  # noqa: PLC0415
 
     if arguments.files:
         return gather_files(arguments.files, local_files, found)
-    connected = connector(fabric, arguments.lab)(router.name)
+    connected = within_one_look(connector(fabric, arguments.lab))(router.name)
     try:
         return gather_router(connected, found)
     finally:

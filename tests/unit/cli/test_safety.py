@@ -19,9 +19,11 @@ from reconciler.cli.main import main
 from reconciler.model.errors import CommandRejected, ExitCode, Locked
 from reconciler.model.record import Result
 from reconciler.observe import observe
+from reconciler.routers import allowance
 from reconciler.routers.protocol import Router
 from tests.allowed import ALLOWED
 from tests.odd import Twists, changed, fails
+from tests.slow import Clock, slowly
 from tests.unit.service.followed import KEY, Followed, followed
 
 NOON = datetime(2026, 5, 9, 12, tzinfo=UTC)
@@ -321,3 +323,22 @@ def test_no_more_routers_are_locked_at_a_time_than_are_wanted(
     monkeypatch.setattr(workspace, "connector", lambda *_: connect)
     assert stage.apply("--parallelism", "1")[0] == ExitCode.OK
     assert not met
+
+
+def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, began = Clock(), list[str]()
+
+    def seconds(asked: str) -> float:
+        began.extend([asked] if asked == "load-conn" else [])
+        return 99.0 if began else 1.0
+
+    monkeypatch.setattr(allowance, "monotonic", clock)
+    connect = slowly(stage.site.connect, clock, {"paris": seconds})
+    monkeypatch.setattr(workspace, "connector", lambda *_: connect)
+    code, text = stage.apply()
+    assert code == ExitCode.INCOMPLETE
+    assert "that one apply has for them; the last is the one to" in text
+    monkeypatch.setattr(workspace, "connector", lambda *_: stage.site.connect)
+    assert stage.apply()[0] == ExitCode.OK

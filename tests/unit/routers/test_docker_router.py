@@ -15,6 +15,7 @@ import pytest
 
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable
+from reconciler.observe import within_one_look
 from reconciler.routers.docker_router import DockerRouter
 from tests.fabrics import two_routers
 
@@ -96,3 +97,12 @@ def test_an_engine_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("DOCKER_HOST", url)
         with pytest.raises(RouterUnreachable, match=r"the container engine failed: .*timed out"):
             DockerRouter(two_routers().routers["paris"])
+
+
+def test_what_the_engine_takes_is_part_of_the_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", 1.0)
+    with engine(VERSION, b"{}", 200, pause=60) as url:
+        monkeypatch.setenv("DOCKER_HOST", url)
+        connect = within_one_look(lambda _: DockerRouter(two_routers().routers["paris"]))
+        with pytest.raises(RouterUnreachable, match="the 1 s that one look has for them"):
+            connect("paris")
