@@ -15,6 +15,7 @@ from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
+from filelock import FileLock, Timeout
 from sqlalchemy import (
     Connection,
     create_engine,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    inspect,
     select,
     update,
 )
@@ -88,17 +90,17 @@ class History:
     HistoryUnusable, or HistoryDamaged, when it cannot be used.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, make: bool = True) -> None:
+        """Without `make` the file is there already."""
         self._path = path
         self._one_by_one = RLock()
-        with self._errors():
-            self._engine = _engine(path)
-        with self._begin() as connection:
-            found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-            if found > FORMAT:
-                raise HistoryDamaged(f"{path} was written by a newer version of tunnelwright")
-            METADATA.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
+        self._engine = _engine(path)
+        # Two processes may find that there is none: the second one finds what the first has made.
+        with made_by_one(path) if make else nullcontext():
+            if not self._is_made():
+                if not make:
+                    raise HistoryDamaged(f"{path} is no history")
+                self._make()
 
     @_reads
     def contents(self, connection: Connection) -> Contents:
@@ -275,6 +277,26 @@ class History:
         kept = select(ACCEPTED.c.commit).order_by(ACCEPTED.c.number.desc()).limit(bounds.ACCEPTED_COMMITS)
         connection.execute(delete(ACCEPTED).where(ACCEPTED.c.commit.not_in(kept)))
 
+    def _is_made(self) -> bool:
+        """Whether the file has its tables. Raises HistoryDamaged for one of a newer version."""
+        if self._path is not None and not os.path.lexists(self._path):
+            return False
+        with self._begin() as connection:
+            found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+            if found > FORMAT:
+                raise HistoryDamaged(f"{self._path} was written by a newer version of tunnelwright")
+            return found == FORMAT and set(METADATA.tables) <= set(inspect(connection).get_table_names())
+
+    def _make(self) -> None:
+        if self._path is not None:
+            with self._errors():
+                os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        with self._begin() as connection:
+            # All tables or none.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            METADATA.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
+
     def _read(self, work: Work[Answer]) -> Answer:
         with self._begin() as connection:
             return work(connection)
@@ -305,12 +327,33 @@ class History:
             raise HistoryUnusable(f"cannot use the history {self._path}: {error.strerror}") from error
 
 
+@contextmanager
+def made_by_one(path: Path | None) -> Iterator[None]:
+    """While nobody else makes the file, or sets it aside; in memory there is nobody else.
+
+    Raises HistoryUnusable.
+    """
+    if path is None:
+        yield
+        return
+    lock = FileLock(path.with_suffix(".lock"), bounds.HISTORY_SECONDS, mode=0o600, thread_local=False)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise HistoryUnusable(f"cannot use the history {path}: another process is making it") from error
+    except OSError as error:
+        raise HistoryUnusable(f"cannot use the history {path}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _engine(path: Path | None) -> Engine:
-    """SQLite over a file that is there, which no other process of ours makes anew; or in memory."""
+    """SQLite over a file that is there; or in memory."""
     if path is None:
         return create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     address = f"file:{quote(str(path))}?mode=rw"
 
     def connect() -> sqlite3.Connection:

@@ -13,6 +13,9 @@ Nothing that comes with the content may run anything or be asked for anything:
 - A fetch is the operator's: it sees the operator's own configuration and SSH agent, because credentials
   stand there, and five protocols, none of which names a command.
 
+Indexes that Git believes without looking at the objects (commit graphs, indexes of several packs) are not
+used: one that is damaged would answer wrongly in place of failing.
+
 Because nothing that a repository's configuration names is run, its owner is not asked for either
 (`safe.directory`): CI containers read checkouts of other users.
 """
@@ -49,7 +52,7 @@ from reconciler.model.bounds import (
     LISTING_BYTES,
     MIB,
 )
-from reconciler.model.errors import SourceUnavailable
+from reconciler.model.errors import SourceBroken, SourceUnavailable
 
 if TYPE_CHECKING:
     from git import Repo
@@ -98,8 +101,10 @@ _OPTIONS: Final = tuple(
     for setting in (
         "core.alternateRefsCommand=true",
         f"core.attributesFile={os.devnull}",
+        "core.commitGraph=false",
         "core.fsmonitor=false",
         f"core.hooksPath={os.devnull}",
+        "core.multiPackIndex=false",
         "core.pager=cat",
         "fetch.recurseSubmodules=false",
         "fetch.unpackLimit=1",
@@ -118,6 +123,10 @@ _UNFINISHED: Final = "tmp_"
 
 class GitFailed(SourceUnavailable):
     """Git ended with an error, or exceeded a bound. The message is its last line, or the bound."""
+
+
+class GitEnded(GitFailed, SourceBroken):
+    """Git ended with an error of its own, or its answer lacks what was asked for."""
 
 
 class GitStopped(GitFailed):
@@ -198,7 +207,7 @@ class Repository:
                 del buffer[:at]
                 at = 0
             if size >= 0 or next(wanted, None) is not None:
-                raise GitFailed("git cat-file ended early")
+                raise GitEnded("git cat-file ended early")
 
     def commit(self, rev: str) -> str:
         """The full id of the commit that a user calls `rev`."""
@@ -232,7 +241,7 @@ class Repository:
         """Ids of the commits that `new` has and `old` has not, `most` of them; `new`, an id, is the first."""
         found = self._range((f"--max-count={most}",), new, old)
         if found[:1] != [new] and not self.is_ancestor(new, old):
-            raise GitFailed(f"git rev-list does not tell of {new[:12]}, which {old[:12]} has not")
+            raise GitEnded(f"git rev-list does not tell of {new[:12]}, which {old[:12]} has not")
         return found
 
     def is_empty(self) -> bool:
@@ -245,7 +254,8 @@ class Repository:
         Raises OSError.
         """
         try:
-            return frozenset((self.git_dir / "shallow").read_text().split())
+            # What is no id stays: Git refuses the file, and it is no history without a cut.
+            return frozenset((self.git_dir / "shallow").read_bytes().decode("ascii", "replace").split())
         except FileNotFoundError:
             return frozenset()
 
@@ -415,7 +425,7 @@ def _check(child: Running, command: str) -> None:
     if child.code() != 0:
         said = child.said() or f"git {command} ended with {child.code()}"
         lacks = "promisor" in said
-        raise GitFailed(said, hint=_LACKS if lacks else "")
+        raise GitEnded(said, hint=_LACKS if lacks else "")
 
 
 def _size(header: bytes, wanted: str) -> int:
@@ -423,7 +433,7 @@ def _size(header: bytes, wanted: str) -> int:
     match header.split(b" "):
         case [_, b"blob", size]:
             return int(size)
-    raise GitFailed(f"the object {wanted} is {decoded(header).rpartition(' ')[2]}", hint=_LACKS)
+    raise GitEnded(f"the object {wanted} is {decoded(header).rpartition(' ')[2]}", hint=_LACKS)
 
 
 def _last(chunk: bytes) -> str:
