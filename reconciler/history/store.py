@@ -200,13 +200,14 @@ class History:
         return [_record(row) for row in connection.execute(later)][::-1]
 
     @_reads
-    def told(self, connection: Connection, listener: str) -> dict[str, Any]:
-        """What a listener was told last; empty for nothing."""
+    def told(self, connection: Connection, listener: str) -> object:
+        """What a listener was told last, of whatever shape: who reads it judges that. None for nothing; what
+        is no JSON is its text."""
         found = connection.execute(select(TOLD.c.what).where(TOLD.c.listener == listener)).scalar()
         try:
-            return dict(json.loads(found)) if found else {}
-        except (ValueError, TypeError, RecursionError) as error:
-            raise HistoryDamaged(f"what {listener} was told cannot be read: {error}") from error
+            return None if found is None else json.loads(found)
+        except (ValueError, TypeError, RecursionError):
+            return str(found)
 
     @_writes
     def set_told(self, connection: Connection, listener: str, what: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from reconciler.model.errors import SourceUnavailable
 from reconciler.model.record import Result
 from reconciler.service import mirror as mirror_module
 from reconciler.service.clone import FetchStopped
+from reconciler.service.metrics import Metrics
 from reconciler.service.mirror import Mirror
 from tests.repositories import new_repository
 from tests.unit.service.followed import followed
@@ -157,6 +158,8 @@ def test_a_damaged_copy_is_set_aside_and_told(
 ) -> None:
     site = followed(tmp_path)
     service = site.service()
+    metrics = Metrics(service.wiring.history)
+    service.tell = metrics.ended
     good = service.once().head
     copy = tmp_path / "state" / "repository.git"
     for number in range(bounds.COPIES_SET_ASIDE + 2):
@@ -170,6 +173,7 @@ def test_a_damaged_copy_is_set_aside_and_told(
         assert f"was set aside as {aside[-1]}, and a new one was made" in said["reason"]
         assert said["reason"] in record.message
         assert (aside[-1] / name).read_bytes().strip(b"\0") == b"", "it is there to be looked at"
+        assert f"tunnelwright_repository_set_aside_total {number + 1}.0".encode() in metrics.expose("")[1]
     assert "was set aside as" in caplog.text
     assert not [item for item in service.once().objects if item["type"] == "trouble"], "it is told once"
 
