@@ -18,6 +18,7 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 from sqlalchemy import (
     Connection,
+    Table,
     create_engine,
     delete,
     event,
@@ -106,7 +107,7 @@ class History:
     def contents(self, connection: Connection) -> Contents:
         """All of it, but of the runs only the latest, as far as they are to be kept in memory."""
         found: Contents = {
-            table.name: [dict(row._mapping) for row in connection.execute(select(table))]
+            table.name: [_checked(table, row) for row in connection.execute(select(table))]
             for table in METADATA.sorted_tables
             if table is not RUNS
         }
@@ -114,11 +115,12 @@ class History:
         runs: list[dict[str, Any]] = []
         latest = select(RUNS).order_by(RUNS.c.id.desc()).limit(bounds.RUNS_IN_MEMORY)
         for row in connection.execute(latest):
+            values = _checked(RUNS, row)
             _record(row)
             room -= len(row.objects)
             if room < 0:
                 break
-            runs.append(dict(row._mapping))
+            runs.append(values)
         return {**found, RUNS.name: runs[::-1]}
 
     @_writes
@@ -262,10 +264,7 @@ class History:
     def accepted(self, connection: Connection) -> list[Acceptance]:
         """Commits that counted or that an operator has accepted, the latest first."""
         rows = connection.execute(select(ACCEPTED).order_by(ACCEPTED.c.number.desc()))
-        return [
-            Acceptance(row.commit, datetime.fromisoformat(row.at), row.by, row.instead_of, row.number)
-            for row in rows
-        ]
+        return [_acceptance(row) for row in rows]
 
     @_writes
     def accept(self, connection: Connection, acceptance: Acceptance) -> None:
@@ -391,6 +390,28 @@ def _values(record: RunRecord) -> dict[str, Any]:
     columns = record.summary() | {"objects": json.dumps(record.objects), "message": encodable(record.message)}
     del columns["id"]
     return columns
+
+
+def _checked(table: Table, row: Row[Any]) -> dict[str, Any]:
+    """A row, of which every value is of its column's type: SQLite keeps others too.
+
+    What a listener was told is judged by who reads it. Raises HistoryDamaged.
+    """
+    values = dict(row._mapping)
+    for column in table.columns if table is not TOLD else ():
+        if not isinstance(values[column.name], column.type.python_type):
+            raise HistoryDamaged(f"a row of {table.name} in the history cannot be read: {column.name}")
+    if table is ACCEPTED:
+        _acceptance(row)
+    return values
+
+
+def _acceptance(row: Row[Any]) -> Acceptance:
+    try:
+        at = datetime.fromisoformat(row.at)
+    except (ValueError, TypeError) as error:
+        raise HistoryDamaged(f"an acceptance in the history cannot be read: {error}") from error
+    return Acceptance(row.commit, at, row.by, row.instead_of, row.number)
 
 
 def _record(row: Row[tuple[object, ...]]) -> RunRecord:
