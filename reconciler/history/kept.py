@@ -17,15 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 
-from reconciler.history.store import (
-    Answer,
-    Contents,
-    History,
-    HistoryDamaged,
-    HistoryUnusable,
-    Work,
-    made_by_one,
-)
+from reconciler.history.file import HistoryDamaged, HistoryUnusable, made_by_one
+from reconciler.history.store import Answer, Contents, History, Work
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError, Unforeseen
 from reconciler.model.record import RunRecord

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
@@ -13,15 +12,11 @@ from functools import wraps
 from pathlib import Path
 from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from urllib.parse import quote
 
-from filelock import FileLock, Timeout
 from sqlalchemy import (
     Connection,
     Table,
-    create_engine,
     delete,
-    event,
     func,
     insert,
     inspect,
@@ -29,10 +24,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.engine import Engine, Row
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.engine import Row
 
+from reconciler.history.file import HistoryDamaged, engine, made_by_one, translated
 from reconciler.history.tables import ACCEPTED, BAD, COUNTS, FORMAT, METADATA, PLACES, RUNS, TOLD
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
@@ -47,17 +41,6 @@ Contents = dict[str, list[dict[str, Any]]]
 
 _FABRIC = ""
 """In place of a router: the whole."""
-_BROKEN = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB}
-"""What SQLite says of a file that is no database, or has other tables than ours. What else it says is of
-the machine (https://sqlite.org/rescode.html)."""
-
-
-class HistoryUnusable(TunnelwrightError):
-    """The history cannot be read or written now: it is locked, or the disk is full, or not ours to write."""
-
-
-class HistoryDamaged(HistoryUnusable):
-    """What is in the file is no history, or one of a newer version."""
 
 
 def _reads(
@@ -95,7 +78,7 @@ class History:
         """Without `make` the file is there already."""
         self._path = path
         self._one_by_one = RLock()
-        self._engine = _engine(path)
+        self._engine = engine(path)
         # Two processes may find that there is none: the second one finds what the first has made.
         with made_by_one(path) if make else nullcontext():
             if not self._is_made():
@@ -289,7 +272,7 @@ class History:
 
     def _make(self) -> None:
         if self._path is not None:
-            with self._errors():
+            with translated(self._path):
                 os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         with self._begin() as connection:
             # All tables or none.
@@ -308,68 +291,9 @@ class History:
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
         # What is in memory has one connection for all threads.
-        with self._one_by_one if self._path is None else nullcontext(), self._errors():  # noqa: SIM117
+        with self._one_by_one if self._path is None else nullcontext(), translated(self._path):  # noqa: SIM117
             with self._engine.begin() as connection:
                 yield connection
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            cause = getattr(error, "orig", None) or error
-            code = getattr(cause, "sqlite_errorcode", None)
-            # The driver itself gives no code for text that is not UTF-8.
-            text = code is None and isinstance(cause, sqlite3.OperationalError)
-            kind = HistoryDamaged if text or (code or 0) & 0xFF in _BROKEN else HistoryUnusable
-            raise kind(f"cannot use the history {self._path}: {cause}") from error
-        except OSError as error:
-            raise HistoryUnusable(f"cannot use the history {self._path}: {error.strerror}") from error
-
-
-@contextmanager
-def made_by_one(path: Path | None) -> Iterator[None]:
-    """While nobody else makes the file, or sets it aside; in memory there is nobody else.
-
-    Raises HistoryUnusable.
-    """
-    if path is None:
-        yield
-        return
-    lock = FileLock(path.with_suffix(".lock"), bounds.HISTORY_SECONDS, mode=0o600, thread_local=False)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise HistoryUnusable(f"cannot use the history {path}: another process is making it") from error
-    except OSError as error:
-        raise HistoryUnusable(f"cannot use the history {path}: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _engine(path: Path | None) -> Engine:
-    """SQLite over a file that is there; or in memory."""
-    if path is None:
-        return create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-    address = f"file:{quote(str(path))}?mode=rw"
-
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, timeout=bounds.HISTORY_SECONDS, check_same_thread=False)
-
-    engine = create_engine("sqlite://", poolclass=NullPool, creator=connect)
-    event.listen(engine, "connect", _configure)
-    return engine
-
-
-def _configure(connection: object, _: object) -> None:
-    """A reader does not hold up the writer, and a crash loses at most the last run."""
-    cursor = connection.cursor()  # type: ignore[attr-defined]  # the driver's own, which has no types
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.close()
 
 
 def _same(last: RunRecord, record: RunRecord) -> bool:

@@ -15,8 +15,9 @@ import pytest
 
 from lab.engine import until
 from reconciler.cli.main import main
+from reconciler.history.file import HistoryDamaged, HistoryUnusable
 from reconciler.history.kept import Kept
-from reconciler.history.store import History, HistoryDamaged, HistoryUnusable
+from reconciler.history.store import History
 from reconciler.history.tables import FORMAT
 from reconciler.model import bounds
 from reconciler.model.errors import ExitCode

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.history.file import HistoryUnusable, made_by_one
 from reconciler.history.kept import Kept
-from reconciler.history.store import History, HistoryUnusable, made_by_one
+from reconciler.history.store import History
 from reconciler.model import bounds
 from reconciler.model.record import Result
 from tests.unit.service.test_history import RUN, garbage
