@@ -49,9 +49,12 @@ PATTERNS: Final[Mapping[str, str]] = {
     r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.sops\.ya?ml$": (
         "the path of a file whose name ends with `.sops.yaml`, below the folder of the desired state"
     ),
-    "^[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$": "a mount and a path: `secret/tunnels/a--b`",
+    "^[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$": ("a mount and a path: `secret/tunnelwright/a--b`"),
     r"^([A-Za-z_][A-Za-z0-9_]*\*?(, ?[A-Za-z_][A-Za-z0-9_]*\*?)*)?$": (
         "names of variables with commas between them; the end of a name may be `*`"
+    ),
+    r"^([A-Za-z0-9_-][A-Za-z0-9_./-]*\*?(, ?[A-Za-z0-9_-][A-Za-z0-9_./-]*\*?)*)?$": (
+        "paths with their mounts, with commas between them; the end of a path may be `*`"
     ),
     r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$": "words of SOPS's metadata with commas between them",
     SOCKET_PATH: "an absolute path without `.`, `..` and empty parts, in printable ASCII",

@@ -17,6 +17,9 @@ SEALED_BY_SOPS = (".sops.yaml", ".sops.yml")
 KEY_PREFIX: Final = "TUNNELWRIGHT_KEY_"
 """What the names of variables begin with that hold keys."""
 
+KEY_FOLDER: Final = "tunnelwright"
+"""Where the paths of keys in Vault begin, in whichever mount."""
+
 KEY_IN_CLEAR: Final = (
     "if it is a key: remove it, put a new one at both ends, since the history of the repository keeps this "
     "one, and refer to the new one, as `{age: keys/a--b.age}` does (`tunnelwright secret set` writes it)"
@@ -26,6 +29,12 @@ KEY_IN_CLEAR: Final = (
 _SOURCES = ("file", "env", "age", "sops", "vault")
 _LIKE_A_KEY = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=]{16,}")
 """Hexadecimal and base64: letters and digits in one piece. Names have a `.`, `-` or `_` in them."""
+
+
+def is_key_path(path: str) -> bool:
+    """Whether a path of Vault, with its mount, lies where keys do."""
+    _, _, inside = path.partition("/")
+    return inside.startswith(f"{KEY_FOLDER}/")
 
 
 def _name(value: object) -> object:
@@ -66,8 +75,12 @@ class VaultRef(Model):
     """A value of a version 2 key-value engine of HashiCorp Vault or OpenBao."""
 
     path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$")] = Field(
-        description="The engine's mount and the path in it, without the `data/` of its HTTP address.",
-        examples=["secret/tunnels/site-a--site-b"],
+        description=(
+            "The engine's mount and the path in it, without the `data/` of its HTTP address. In the mount it "
+            f"begins with `{KEY_FOLDER}/`, unless the controller's settings allow another."
+        ),
+        examples=["secret/tunnelwright/site-a--site-b"],
+        json_schema_extra=diagnosed("key-path-foreign"),
     )
     field: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"), _NAME] = Field(
         default="psk", description="Which of the path's values is the key.", examples=["psk"]
@@ -123,7 +136,7 @@ class KeyRef(Model):
     vault: VaultRef | None = Field(
         default=None,
         description="A value in HashiCorp Vault or OpenBao.",
-        examples=[{"path": "secret/tunnels/site-a--site-b"}],
+        examples=[{"path": "secret/tunnelwright/site-a--site-b"}],
     )
 
     @model_validator(mode="after")

@@ -47,6 +47,7 @@ def _not_shown(pattern: str, what: str) -> BeforeValidator:
 
 
 KEY_VARIABLES: Final = r"^([A-Za-z_][A-Za-z0-9_]*\*?(, ?[A-Za-z_][A-Za-z0-9_]*\*?)*)?$"
+KEY_PATHS: Final = r"^([A-Za-z0-9_-][A-Za-z0-9_./-]*\*?(, ?[A-Za-z0-9_-][A-Za-z0-9_./-]*\*?)*)?$"
 SOPS_SERVICES: Final = r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$"
 
 SecretPath = Annotated[str, _not_shown(_PATH, "path"), WithJsonSchema({"type": "string", "pattern": _PATH})]
@@ -59,7 +60,8 @@ EventName = Literal["rolled-back", "refused", "failed", "incomplete", "down", "d
 
 
 class KeySettings(Model):
-    """What documents may name of the controller's surroundings, besides `psk` and `TUNNELWRIGHT_KEY_…`."""
+    """What documents may name of the controller's surroundings, besides `psk`, `TUNNELWRIGHT_KEY_…` and
+    `tunnelwright/` in Vault."""
 
     folder: FilePath | None = Field(
         default=None,
@@ -78,6 +80,17 @@ class KeySettings(Model):
             "`TUNNELWRIGHT_KEY_`: names, or beginnings that end with `*`, with commas between them."
         ),
         examples=["PSK_A_B, SITE_*"],
+    )
+    vault_paths: str = Field(
+        default="",
+        pattern=KEY_PATHS,
+        max_length=4096,
+        description=(
+            "Paths in Vault that documents may name with `{vault: …}` although they do not begin with "
+            "`tunnelwright/` in their mount: with the mount, whole, or beginnings that end with `*`, with "
+            "commas between them."
+        ),
+        examples=["secret/tunnels/*, kv/a--b"],
     )
     sops_services: str = Field(
         default="",
@@ -225,7 +238,10 @@ class ReconcileSettings(Model):
     )
     keys: KeySettings = Field(
         default_factory=KeySettings,
-        description="What documents may name as keys, besides `psk` and `TUNNELWRIGHT_KEY_…`.",
+        description=(
+            "What documents may name as keys, besides `psk`, `TUNNELWRIGHT_KEY_…` and, in Vault, "
+            "`tunnelwright/`."
+        ),
         examples=[{"variables": "PSK_A_B, SITE_*"}],
     )
     interval: float = Field(

@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 
-from reconciler.history.store import Answer, Contents, History, HistoryDamaged, HistoryUnusable, Work
+from reconciler.history.file import HistoryDamaged, HistoryUnusable, made_by_one
+from reconciler.history.store import Answer, Contents, History, Work
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError, Unforeseen
 from reconciler.model.record import RunRecord
@@ -40,6 +41,8 @@ class Kept(History):
         """Whether memory has what the file had before this process."""
         self._left: Contents = {}
         """What the file had when it was used last, as far as this process knows."""
+        self._used = 0
+        """The inode of the file that was used last."""
         self._trouble = ""
         self._said: list[str] = []
         self._changing = RLock()
@@ -127,6 +130,7 @@ class Kept(History):
     def _opened(self) -> History:
         """The file, after it got what memory has; and memory, after it got what the file has."""
         disk = History(self._file)
+        self._used = self._file.stat().st_ino
         there, mine = disk.contents(), self._memory.contents()
         if not self._known:
             mine = _following(there, mine)
@@ -138,11 +142,12 @@ class Kept(History):
         return disk
 
     def _failed(self, error: TunnelwrightError) -> bool:
-        """True when a new file can be begun at once."""
+        """True when the file can be opened again at once: a new one is begun."""
         if isinstance(error, HistoryDamaged):
             moved = attempt("history", str(self._file), self._put_aside)
             if not isinstance(moved, TunnelwrightError):
-                self._say(f"{error.message}: it was set aside as {moved}, and a new one is begun")
+                if moved is not None:
+                    self._say(f"{error.message}: it was set aside as {moved}, and a new one is begun")
                 return True
             error = moved
         if error.message != self._trouble:
@@ -154,8 +159,25 @@ class Kept(History):
         self._said.append(text)
         _log.error("%s", text)
 
-    def _put_aside(self) -> Path:
-        """Give the damaged file another name; of such files only the latest stay."""
+    def _put_aside(self) -> Path | None:
+        """Give the damaged file another name, unless another process has done so meanwhile (None); of such
+        files only the latest stay. Raises HistoryUnusable."""
+        with made_by_one(self._file):
+            return self._renamed() if self._is_damaged() else None
+
+    def _is_damaged(self) -> bool:
+        """Whether what stands there now is still what has failed."""
+        try:
+            if self._file.lstat().st_ino != self._used:
+                History(self._file, make=False).contents()
+                return False
+        except HistoryDamaged:
+            return True
+        except (OSError, HistoryUnusable):
+            return False
+        return True
+
+    def _renamed(self) -> Path:
         stem, suffix = self._file.stem, self._file.suffix
         aside = self._file.with_name(f"{stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{suffix}")
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
@@ -13,23 +12,21 @@ from functools import wraps
 from pathlib import Path
 from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from urllib.parse import quote
 
 from sqlalchemy import (
     Connection,
-    create_engine,
+    Table,
     delete,
-    event,
     func,
     insert,
+    inspect,
     select,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.engine import Engine, Row
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.engine import Row
 
+from reconciler.history.file import HistoryDamaged, engine, made_by_one, translated
 from reconciler.history.tables import ACCEPTED, BAD, COUNTS, FORMAT, METADATA, PLACES, RUNS, TOLD
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
@@ -44,17 +41,6 @@ Contents = dict[str, list[dict[str, Any]]]
 
 _FABRIC = ""
 """In place of a router: the whole."""
-_BROKEN = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB}
-"""What SQLite says of a file that is no database, or has other tables than ours. What else it says is of
-the machine (https://sqlite.org/rescode.html)."""
-
-
-class HistoryUnusable(TunnelwrightError):
-    """The history cannot be read or written now: it is locked, or the disk is full, or not ours to write."""
-
-
-class HistoryDamaged(HistoryUnusable):
-    """What is in the file is no history, or one of a newer version."""
 
 
 def _reads(
@@ -88,23 +74,23 @@ class History:
     HistoryUnusable, or HistoryDamaged, when it cannot be used.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, make: bool = True) -> None:
+        """Without `make` the file is there already."""
         self._path = path
         self._one_by_one = RLock()
-        with self._errors():
-            self._engine = _engine(path)
-        with self._begin() as connection:
-            found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-            if found > FORMAT:
-                raise HistoryDamaged(f"{path} was written by a newer version of tunnelwright")
-            METADATA.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
+        self._engine = engine(path)
+        # Two processes may find that there is none: the second one finds what the first has made.
+        with made_by_one(path) if make else nullcontext():
+            if not self._is_made():
+                if not make:
+                    raise HistoryDamaged(f"{path} is no history")
+                self._make()
 
     @_reads
     def contents(self, connection: Connection) -> Contents:
         """All of it, but of the runs only the latest, as far as they are to be kept in memory."""
         found: Contents = {
-            table.name: [dict(row._mapping) for row in connection.execute(select(table))]
+            table.name: [_checked(table, row) for row in connection.execute(select(table))]
             for table in METADATA.sorted_tables
             if table is not RUNS
         }
@@ -112,11 +98,12 @@ class History:
         runs: list[dict[str, Any]] = []
         latest = select(RUNS).order_by(RUNS.c.id.desc()).limit(bounds.RUNS_IN_MEMORY)
         for row in connection.execute(latest):
+            values = _checked(RUNS, row)
             _record(row)
             room -= len(row.objects)
             if room < 0:
                 break
-            runs.append(dict(row._mapping))
+            runs.append(values)
         return {**found, RUNS.name: runs[::-1]}
 
     @_writes
@@ -198,13 +185,14 @@ class History:
         return [_record(row) for row in connection.execute(later)][::-1]
 
     @_reads
-    def told(self, connection: Connection, listener: str) -> dict[str, Any]:
-        """What a listener was told last; empty for nothing."""
+    def told(self, connection: Connection, listener: str) -> object:
+        """What a listener was told last, of whatever shape: who reads it judges that. None for nothing; what
+        is no JSON is its text."""
         found = connection.execute(select(TOLD.c.what).where(TOLD.c.listener == listener)).scalar()
         try:
-            return dict(json.loads(found)) if found else {}
-        except (ValueError, TypeError, RecursionError) as error:
-            raise HistoryDamaged(f"what {listener} was told cannot be read: {error}") from error
+            return None if found is None else json.loads(found)
+        except (ValueError, TypeError, RecursionError):
+            return str(found)
 
     @_writes
     def set_told(self, connection: Connection, listener: str, what: dict[str, Any]) -> None:
@@ -259,10 +247,7 @@ class History:
     def accepted(self, connection: Connection) -> list[Acceptance]:
         """Commits that counted or that an operator has accepted, the latest first."""
         rows = connection.execute(select(ACCEPTED).order_by(ACCEPTED.c.number.desc()))
-        return [
-            Acceptance(row.commit, datetime.fromisoformat(row.at), row.by, row.instead_of, row.number)
-            for row in rows
-        ]
+        return [_acceptance(row) for row in rows]
 
     @_writes
     def accept(self, connection: Connection, acceptance: Acceptance) -> None:
@@ -275,6 +260,26 @@ class History:
         kept = select(ACCEPTED.c.commit).order_by(ACCEPTED.c.number.desc()).limit(bounds.ACCEPTED_COMMITS)
         connection.execute(delete(ACCEPTED).where(ACCEPTED.c.commit.not_in(kept)))
 
+    def _is_made(self) -> bool:
+        """Whether the file has its tables. Raises HistoryDamaged for one of a newer version."""
+        if self._path is not None and not os.path.lexists(self._path):
+            return False
+        with self._begin() as connection:
+            found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+            if found > FORMAT:
+                raise HistoryDamaged(f"{self._path} was written by a newer version of tunnelwright")
+            return found == FORMAT and set(METADATA.tables) <= set(inspect(connection).get_table_names())
+
+    def _make(self) -> None:
+        if self._path is not None:
+            with translated(self._path):
+                os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        with self._begin() as connection:
+            # All tables or none.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            METADATA.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
+
     def _read(self, work: Work[Answer]) -> Answer:
         with self._begin() as connection:
             return work(connection)
@@ -286,47 +291,9 @@ class History:
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
         # What is in memory has one connection for all threads.
-        with self._one_by_one if self._path is None else nullcontext(), self._errors():  # noqa: SIM117
+        with self._one_by_one if self._path is None else nullcontext(), translated(self._path):  # noqa: SIM117
             with self._engine.begin() as connection:
                 yield connection
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            cause = getattr(error, "orig", None) or error
-            code = getattr(cause, "sqlite_errorcode", None)
-            # The driver itself gives no code for text that is not UTF-8.
-            text = code is None and isinstance(cause, sqlite3.OperationalError)
-            kind = HistoryDamaged if text or (code or 0) & 0xFF in _BROKEN else HistoryUnusable
-            raise kind(f"cannot use the history {self._path}: {cause}") from error
-        except OSError as error:
-            raise HistoryUnusable(f"cannot use the history {self._path}: {error.strerror}") from error
-
-
-def _engine(path: Path | None) -> Engine:
-    """SQLite over a file that is there, which no other process of ours makes anew; or in memory."""
-    if path is None:
-        return create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    address = f"file:{quote(str(path))}?mode=rw"
-
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, timeout=bounds.HISTORY_SECONDS, check_same_thread=False)
-
-    engine = create_engine("sqlite://", poolclass=NullPool, creator=connect)
-    event.listen(engine, "connect", _configure)
-    return engine
-
-
-def _configure(connection: object, _: object) -> None:
-    """A reader does not hold up the writer, and a crash loses at most the last run."""
-    cursor = connection.cursor()  # type: ignore[attr-defined]  # the driver's own, which has no types
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.close()
 
 
 def _same(last: RunRecord, record: RunRecord) -> bool:
@@ -347,6 +314,28 @@ def _values(record: RunRecord) -> dict[str, Any]:
     columns = record.summary() | {"objects": json.dumps(record.objects), "message": encodable(record.message)}
     del columns["id"]
     return columns
+
+
+def _checked(table: Table, row: Row[Any]) -> dict[str, Any]:
+    """A row, of which every value is of its column's type: SQLite keeps others too.
+
+    What a listener was told is judged by who reads it. Raises HistoryDamaged.
+    """
+    values = dict(row._mapping)
+    for column in table.columns if table is not TOLD else ():
+        if not isinstance(values[column.name], column.type.python_type):
+            raise HistoryDamaged(f"a row of {table.name} in the history cannot be read: {column.name}")
+    if table is ACCEPTED:
+        _acceptance(row)
+    return values
+
+
+def _acceptance(row: Row[Any]) -> Acceptance:
+    try:
+        at = datetime.fromisoformat(row.at)
+    except (ValueError, TypeError) as error:
+        raise HistoryDamaged(f"an acceptance in the history cannot be read: {error}") from error
+    return Acceptance(row.commit, at, row.by, row.instead_of, row.number)
 
 
 def _record(row: Row[tuple[object, ...]]) -> RunRecord:

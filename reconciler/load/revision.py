@@ -14,7 +14,7 @@ from reconciler.load.listing import Entry, Kind, chosen
 from reconciler.load.reading import Composed, read
 from reconciler.load.sealed import report_private
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.errors import SourceUnavailable
+from reconciler.model.errors import SourceBroken, SourceUnavailable
 
 _KINDS = {b"40000": Kind.FOLDER, b"040000": Kind.FOLDER, b"120000": Kind.LINK, b"160000": Kind.SUBMODULE}
 
@@ -25,7 +25,8 @@ def _repository(place: Path | Repository, what: str) -> Iterator[Repository]:
     try:
         yield opened(place) if isinstance(place, Path) else place
     except GitFailed as error:
-        raise SourceUnavailable(f"cannot read {what}: {error.message}", hint=error.hint) from error
+        kind = SourceBroken if isinstance(error, SourceBroken) else SourceUnavailable
+        raise kind(f"cannot read {what}: {error.message}", hint=error.hint) from error
     except (ValueError, OSError) as error:
         raise SourceUnavailable(f"cannot read {what}: {error}") from error
 

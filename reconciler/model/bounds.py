@@ -157,6 +157,11 @@ FETCH_SECONDS: Final = 6 * 3600.0
 """One transfer in all, so that a remote that dribbles is given up in the end: 4 GiB at 1.6 Mbit/s."""
 FETCH_BYTES: Final = 4096 * MIB
 """One transfer in all. A repository of desired state has megabytes; the disk is shared with the history."""
+FETCH_TURN: Final = 60.0
+"""Seconds that a fetch waits for another process that fetches into the same copy."""
+COPIES_SET_ASIDE: Final = 1
+"""Damaged copies of the repository that are kept for a person to look at: each may be as large as the
+repository."""
 SIGNED_COMMITS: Final = 1_000
 """Commits that are new since the last good one, each of which costs two runs of ssh-keygen (15 ms)."""
 COMMIT_BYTES: Final = 1 * MIB

@@ -88,6 +88,10 @@ class SourceUnavailable(TunnelwrightError):
     """The repository, the revision or the folder is not there."""
 
 
+class SourceBroken(SourceUnavailable):
+    """Git ended with an error of its own: the remote, the repository here or the machine may be at fault."""
+
+
 class PlanUnsafe(TunnelwrightError):
     """A limit refuses the plan; nothing of it was done."""
 

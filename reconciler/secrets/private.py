@@ -61,6 +61,9 @@ def replace_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+            # A new name for what is not on the disk yet would be an empty file after a power failure.
+            file.flush()
+            os.fsync(file.fileno())
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:

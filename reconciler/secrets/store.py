@@ -103,7 +103,7 @@ class SecretStore:
             case "vault":
                 from reconciler.secrets.vault import Vault  # noqa: PLC0415
 
-                return Vault(self._environment)
+                return Vault(self._environment, self._allowed.vault_path)
 
     def fingerprint_key(self) -> Secret:
         """The controller's own key, under which fingerprints of keys are made; created at first use.

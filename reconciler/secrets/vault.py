@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import hvac
@@ -13,20 +13,31 @@ from reconciler.bounded_http import Deadline, TooLong, bounded_session
 from reconciler.model.bounds import VAULT_ANSWER_BYTES, VAULT_SECONDS, VAULT_SECONDS_IN_ALL
 from reconciler.model.errors import SecretUnavailable
 from reconciler.model.fabric import PskRef
+from reconciler.secrets.allowed import PATHS
 from reconciler.secrets.private import read_private
 from reconciler.secrets.provider import Answers, read_containers
+from schemas.keys import KEY_FOLDER
 
 _HINT = "VAULT_ADDR says where Vault is; VAULT_TOKEN_FILE (as Vault Agent writes it) or VAULT_TOKEN who asks"
 
 
 class Vault:
-    """Reads each path once. Address, token, namespace and certificates come from Vault's own variables."""
+    """Reads each path once. Address, token, namespace and certificates come from Vault's own variables.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    Vault's token may read more than keys of tunnels, so `allows` says which paths documents may name.
+    """
+
+    def __init__(self, environment: Mapping[str, str], allows: Callable[[str], bool]) -> None:
         self._environment = environment
+        self._allows = allows
 
     def read(self, references: Sequence[PskRef]) -> Answers:
         """Answer each; without a token or an address none."""
+        allowed = [reference for reference in references if self._allows(reference.name)]
+        answers = {reference: _foreign() for reference in references if reference not in allowed}
+        return {**answers, **(self._read(allowed) if allowed else {})}
+
+    def _read(self, references: Sequence[PskRef]) -> Answers:
         with (
             Deadline(VAULT_SECONDS_IN_ALL) as deadline,
             bounded_session(deadline, VAULT_ANSWER_BYTES) as session,
@@ -59,6 +70,13 @@ class Vault:
             # A redirect would carry the token elsewhere.
             allow_redirects=False,
         )
+
+
+def _foreign() -> SecretUnavailable:
+    return SecretUnavailable(
+        f"documents may not name this path: it does not begin with {KEY_FOLDER}/ in its mount",
+        hint=f"move the key there, or allow the path: `keys.vaultPaths` of the settings, {PATHS}",
+    )
 
 
 def _fields(client: hvac.Client, name: str) -> Mapping[str, object]:

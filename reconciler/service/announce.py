@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from reconciler.forges.forge import CommitStatus, Forge, State
 from reconciler.history.store import History
 from reconciler.model import bounds
+from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.unit import attempt
 from reconciler.service import news, schedule
+from reconciler.service.metrics import FORGOTTEN
+
+_log = logging.getLogger("tunnelwright.announce")
 
 _STATES = {
     Result.IN_SYNC: State.SUCCESS,
@@ -185,16 +191,31 @@ class Messages:
     on: frozenset[news.Event]
 
     def hear(self, record: RunRecord) -> None:
-        """Look at all runs since the last one that was told; for who was never told, at the latest alone."""
-        told = self.history.told(self.name)
-        if not told:
-            told = {"run": record.id - 1, "states": []}
-            self.history.set_told(self.name, told)
-        runs = self.history.runs_after(told["run"], bounds.MESSAGE_RUNS)
-        before = frozenset(news.State(news.Event(event), *rest) for event, *rest in told["states"])
-        found, after = news.tell(runs, before, self.on)
+        """Look at all runs since the last one that was told; for who was never told, or when nobody can read
+        any more what was, at the latest alone."""
+        kept = self.history.told(self.name)
+        told = news.Told.read(kept, record.id)
+        if told is None:
+            if kept is not None:
+                _log.warning("what %s has heard cannot be read: it hears of this run on", self.name)
+                self.history.count({(FORGOTTEN.name, ""): 1})
+            told = news.Told(record.id - 1)
+            self.history.set_told(self.name, told.kept())
+        runs = self.history.runs_after(told.run, bounds.MESSAGE_RUNS)
+        found: list[news.News] = []
+        lasting = told.states
+        for run in runs:
+            # A run that another version has recorded is no reason to be silent about all later ones.
+            heard = attempt("announcement", f"{self.name}, run {run.id}", partial(self._news, run, lasting))
+            if not isinstance(heard, TunnelwrightError):
+                found += heard[0]
+                lasting = heard[1]
         if found:
             self.send(found, record)
         if runs:
-            states = [[state.event.value, state.subject, state.router] for state in sorted(after)]
-            self.history.set_told(self.name, {"run": runs[-1].id, "states": states})
+            self.history.set_told(self.name, news.Told(runs[-1].id, lasting).kept())
+
+    def _news(
+        self, run: RunRecord, lasting: frozenset[news.State]
+    ) -> tuple[list[news.News], frozenset[news.State]]:
+        return news.tell([run], lasting, self.on)

@@ -164,7 +164,7 @@ def _wanted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
 def _admitted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
     try:
         wiring.trust.check_known(commit)
-        loaded = wiring.mirror.load(commit)
+        loaded = wiring.mirror.load(commit, wiring.stopping)
     except TunnelwrightError as error:
         raise _Refused(_sentence(error)) from error
     fabric, found = validate(loaded)

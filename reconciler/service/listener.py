@@ -1,8 +1,9 @@
 """waitress behind a socket, so that callers who send slowly, nothing, or without end, keep nobody else out.
 
 waitress receives and sends in one thread without waiting, and answers in others. What is added: a place for
-every newcomer, at the cost of the oldest connections that have not sent a whole request; an end to each
-connection that takes too long in all; and that nothing ends the thread that listens.
+every newcomer, at the cost of the oldest connections that have not sent a whole request, or do not take their
+answer; an end to each connection that takes too long in all; one answer at a time for each of them; and that
+nothing ends the thread that listens.
 """
 
 from __future__ import annotations
@@ -43,11 +44,22 @@ class _Parser(HTTPRequestParser):
 
 
 class _Channel(HTTPChannel):
-    """One connection, which knows since when it has been waiting for its caller."""
+    """One connection, which knows since when it has been waiting for its caller.
+
+    Its requests may come one after the other in one go. The next one is answered when its caller has taken
+    the answer before it: so a connection holds one answer, and no thread waits for who does not read.
+    """
 
     parser_class = _Parser
+    connected: bool
+    outbuf_lock: Any
+    requests: list[HTTPRequestParser]
     requests_lock: Any
+    server: Any
+    total_outbufs_len: int
     waiting_since: float
+    _is_held = False
+    """Whether the next request waits until the answer before it was taken."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as it is declared
         self.waiting_since = time.monotonic()
@@ -55,20 +67,40 @@ class _Channel(HTTPChannel):
 
     def service(self) -> None:
         """Answer what was asked; from then on it waits for the caller again."""
-        self.waiting_since = time.monotonic()
-        super().service()
-        self.waiting_since = time.monotonic()
+        with self.outbuf_lock:
+            self._is_held = self.connected and self.total_outbufs_len > 0
+        if not self._is_held:
+            self.waiting_since = time.monotonic()
+            super().service()
+            self.waiting_since = time.monotonic()
+
+    def handle_write(self) -> None:
+        """Send what the caller takes; when that was all, what it has asked next is answered."""
+        super().handle_write()
+        with self.outbuf_lock:
+            goes_on = self._is_held and self.connected and not self.total_outbufs_len
+            self._is_held = self._is_held and not goes_on
+        if goes_on:
+            self.server.add_task(self)
+
+    def is_waiting(self) -> bool:
+        """Whether nothing is being done for it, so that the next to do something is its caller."""
+        return self._is_held or not self.requests
 
     def handle_close(self) -> None:
-        """End it, with what has come of a request: its file would stay open until it is collected."""
+        """End it, with what has come of requests: their files would stay open until they are collected."""
         super().handle_close()
         # It may be called while the lock is held: when `100 Continue` cannot be sent.
         if self.requests_lock.acquire(blocking=False):
             try:
-                if self.request is not None:
-                    self.request.close()
+                for request in (self.request, *(self.requests if self._is_held else ())):
+                    if request is not None:
+                        request.close()
             finally:
                 self.requests_lock.release()
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """A thread that answers would wait here for the caller."""
 
 
 class _Server(TcpWSGIServer):
@@ -135,7 +167,7 @@ class _Server(TcpWSGIServer):
 
     def _waiting(self) -> list[_Channel]:
         """Those for which nothing is being done."""
-        return [channel for channel in list(self.active_channels.values()) if not channel.requests]
+        return [channel for channel in list(self.active_channels.values()) if channel.is_waiting()]
 
 
 class Listener:

@@ -24,8 +24,8 @@ from reconciler.model.unit import attempt
 from reconciler.observe import observe
 from reconciler.routers.fleet import Connect
 from reconciler.routers.protocol import Router
+from reconciler.service.clone import FetchStopped
 from reconciler.service.cycle import Wiring, reconcile
-from reconciler.service.mirror import FetchStopped
 from reconciler.service.schedule import Absent, retry_after, spread
 
 Tell = Callable[[RunRecord], None]
@@ -107,12 +107,17 @@ class Service:
         return self._stop.is_set()
 
     def _told(self, record: RunRecord) -> RunRecord:
-        """Keep and tell a run: it gets its number, and what there is to say of the history itself."""
+        """Keep and tell a run: it gets its number, and what there is to say of the copy of the repository
+        and of the history itself."""
         history = self.wiring.history
         history.settle()
-        said = history.complaints()
-        objects = [{"type": "trouble", "unit": "history", "reason": reason} for reason in said]
-        message = "; ".join(part for part in (record.message, *said) if part)
+        said = {"repository": self.wiring.mirror.complaints(), "history": history.complaints()}
+        objects = [
+            {"type": "trouble", "unit": unit, "reason": reason}
+            for unit, reasons in said.items()
+            for reason in reasons
+        ]
+        message = "; ".join(filter(None, (record.message, *(item["reason"] for item in objects))))
         record = bounded(replace(record, message=message, objects=(*record.objects, *objects)))
         kept = replace(record, id=history.add(record))
         attempt("telling", "what a run came to", lambda: self.tell(kept))

@@ -114,6 +114,12 @@ HISTORY_WRITTEN = Family(
     "history_written", "gauge", (), "Whether the history's file has all that it should; 0 while it cannot."
 )
 SET_ASIDE = Family("history_set_aside", "counter", (), "Damaged files of the history that were set aside.")
+COPIES_SET_ASIDE = Family(
+    "repository_set_aside", "counter", (), "Damaged copies of the repository that were set aside."
+)
+FORGOTTEN = Family(
+    "told_forgotten", "counter", (), "What a receiver of messages had heard and nobody could read any more."
+)
 FAMILIES = (
     RUNS,
     RUN_SECONDS,
@@ -135,6 +141,8 @@ FAMILIES = (
     UNFORESEEN,
     HISTORY_WRITTEN,
     SET_ASIDE,
+    COPIES_SET_ASIDE,
+    FORGOTTEN,
 )
 
 
@@ -165,6 +173,8 @@ class Metrics(Collector):
             if item["type"] == "loss":
                 amounts[PROBES.name, item["predicted"]] += item["sent"]
                 amounts[LOST.name, item["predicted"]] += item["lost"]
+            elif item["type"] == "trouble" and item["unit"] == "repository":
+                amounts[COPIES_SET_ASIDE.name, ""] += 1
         seconds = (record.finished - record.started).total_seconds()
         self._history.count({**amounts, (RUN_SECONDS.name, ""): seconds})
         with self._lock:
@@ -198,6 +208,8 @@ class Metrics(Collector):
             HEALED: seen.fabric.routers if seen is not None else (),
             PROBES: Disruption,
             LOST: Disruption,
+            COPIES_SET_ASIDE: ("",),
+            FORGOTTEN: ("",),
         }
         for family, labels in possible.items():
             known = dict.fromkeys(map(str, labels), 0.0)

@@ -1,206 +1,206 @@
-"""The repository as the reconciler has it: a bare copy that follows one branch, wherever that goes."""
+"""The repository as the reconciler has it: a copy that heals, and the last good commit, which outlives it."""
 
 from __future__ import annotations
 
-import fcntl
+import logging
+import os
+import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
 
 from reconciler.child import never
-from reconciler.load import Loaded, load_revision
-from reconciler.load.git import GitFailed, GitStopped, Repository, Watch, initialised
-from reconciler.model.bounds import COMMIT_BYTES
-from reconciler.model.credentials import without_credentials
-from reconciler.model.errors import SourceUnavailable
+from reconciler.load import Loaded
+from reconciler.load.git import Watch
+from reconciler.model.bounds import COPIES_SET_ASIDE, FETCH_TURN
+from reconciler.model.errors import SourceBroken, SourceUnavailable
+from reconciler.secrets import replace_whole
+from reconciler.service.clone import Clone, FetchStopped, Followed, Stopping
 
-_GOOD = "refs/tunnelwright/good"
-_PEEKED = "refs/tunnelwright/peeked"
-_STEPS = ("--deepen=100", "--deepen=1000", "--deepen=10000", "--unshallow")
-"""How what is older than the first transfer is brought: each step that ended stays here."""
-_TURN_FILE = "tunnelwright.turn"
-_HOUR = 3600.0
-_TURN = 60.0
-"""Seconds that a fetch waits for another process that fetches into the same folder."""
+Answer = TypeVar("Answer")
 
-
-class FetchStopped(SourceUnavailable):
-    """The process is to end, so the transfer was ended."""
+_log = logging.getLogger("tunnelwright.mirror")
+_LOOK = 0.1
+"""Seconds between two looks whether it is our turn."""
+_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 class Mirror:
-    """A bare repository in the reconciler's own folder. The branch is followed even when it is rewritten:
-    whether its head counts is decided elsewhere (`trust.py`).
+    """The copy in its folder, and beside it what must outlive it: which commit was the last good one, and
+    whose turn it is to fetch.
 
-    Git keeps nothing of a transfer that broke off. So the first one brings the newest commit alone, which is
-    all that is planned from; what is older comes when somebody needs it, in steps of which each stays.
+    The remote has all that the copy has. So when something fails that the copy could be to blame for, a new
+    one is made and tried: it takes the place of one that still fails where it does not. Whatever is damaged
+    is found by that, and nothing is replaced because a remote or the machine fails.
     """
 
     def __init__(
         self, folder: Path, remote: str, branch: str, subdir: str, watch: Watch | None = None
     ) -> None:
         self._folder = folder
-        self._remote = remote
-        self._branch = branch
-        self._subdir = subdir
-        self._watch = Watch() if watch is None else watch
+        self._new = folder.with_suffix(".new")
+        self._good = folder.with_suffix(".good")
+        self._followed = Followed(remote, branch, subdir, Watch() if watch is None else watch)
+        self._clone = Clone(folder, self._followed, self._turn)
+        self._said: list[str] = []
 
-    def fetch(self, stopping: Callable[[], bool] = never) -> str:
+    def fetch(self, stopping: Stopping = never) -> str:
         """Bring the branch here; the id of its commit.
 
         Raises SourceUnavailable when the remote does not answer, or has no such branch; FetchStopped once
         `stopping` says so.
         """
-        return self._fetch(f"refs/heads/{self._branch}", stopping)
+        return self._healed(lambda clone: clone.fetch(stopping), stopping)
 
     def peek(self) -> str:
         """As `fetch`, but what was fetched last stays `head`: a service that runs beside does not notice."""
-        return self._fetch(_PEEKED, never)
+        return self._healed(lambda clone: clone.peek(), never)
 
     def head(self) -> str:
         """The commit that the last fetch has brought; empty before the first."""
-        with self._repository("read") as repository:
-            ref = f"refs/heads/{self._branch}"
-            return repository.commit(ref) if repository.has(ref) else ""
+        return self._clone.head()
 
     def keep(self, commit: str) -> None:
-        """See that a commit stays here when the branch is rewritten without it."""
-        with self._repository("keep") as repository:
-            repository.ask("update-ref", _GOOD, commit)
+        """Remember the last good commit, and see that it stays here when the branch is rewritten without it.
+
+        Raises SourceUnavailable.
+        """
+        try:
+            if self._remembered() != commit:
+                replace_whole(self._good, f"{commit}\n".encode())
+        except OSError as error:
+            raise SourceUnavailable(f"cannot write {self._good}: {error.strerror}") from error
+        self._healed(lambda clone: clone.keep(commit), never)
 
     def kept(self) -> str:
-        """The commit that was kept last; empty for none."""
-        with self._repository("read") as repository:
-            return repository.commit(_GOOD) if repository.has(_GOOD) else ""
+        """The commit that was kept last, be it here or not; empty for none.
+
+        Raises SourceUnavailable when there was one, and nothing tells any more which.
+        """
+        found = self._remembered() or self._clone.kept()
+        if not found and self._good.exists():
+            raise SourceUnavailable(
+                f"{self._good} does not tell the last good commit any more",
+                hint="remove it to begin anew with the head of the branch",
+            )
+        return found
 
     def find(self, rev: str) -> str:
         """The full id of a commit that is here. Raises SourceUnavailable."""
-        with self._repository("read") as repository:
-            return repository.commit(rev)
+        return self._clone.find(rev)
 
-    def load(self, commit: str) -> Loaded:
+    def load(self, commit: str, stopping: Stopping = never) -> Loaded:
         """The documents of a commit.
 
-        Raises SourceUnavailable when it is not here (any more), or has no such folder.
+        Raises SourceUnavailable when it is neither here nor at the remote, or has no such folder.
         """
-        with self._repository("read") as repository:
-            return load_revision(repository, commit, self._subdir)
+        return self._healed(lambda clone: clone.load(commit, stopping), stopping)
 
-    def descends(self, commit: str, from_: str, stopping: Callable[[], bool] = never) -> bool:
+    def descends(self, commit: str, from_: str, stopping: Stopping = never) -> bool:
         """Whether a commit is another one, or has it among its ancestors. False also when that is not here.
 
         Raises SourceUnavailable when history has to be fetched to know, and cannot be.
         """
-        with self._repository("read") as repository:
-            if not repository.is_ancestor(from_, commit) and repository.is_shallow():
-                self._complete(stopping)
-            return repository.is_ancestor(from_, commit)
+        return self._healed(lambda clone: clone.descends(commit, from_, stopping), stopping)
 
-    def between(self, old: str, new: str, most: int, stopping: Callable[[], bool] = never) -> list[str]:
+    def between(self, old: str, new: str, most: int, stopping: Stopping = never) -> list[str]:
         """The commits that `new` has among its ancestors and `old` has not, by whichever parent: `new`
         itself first, and no more than `most` of them.
 
         Raises SourceUnavailable when history has to be fetched to know, and cannot be; and when it is cut
         between the two, so that what lies behind the cut would be passed over.
         """
-        with self._repository("read") as repository:
-            # Where history was cut, what a merge brought from before the cut looks new.
-            if repository.is_shallow() and repository.has_merges(old, new):
-                self._complete(stopping)
-            found, is_whole = _between(repository, old, new, most)
-            if not is_whole:
-                self._complete(stopping)
-                found, is_whole = _between(repository, old, new, most)
-            if not is_whole:
-                raise SourceUnavailable(
-                    f"history is cut between {old[:12]} and {new[:12]}",
-                    hint="the repository that is followed has to have all of it",
-                )
-            return found
+        return self._healed(lambda clone: clone.between(old, new, most, stopping), stopping)
 
-    def raw(self, commit: str) -> bytes:
-        """A commit as it is signed: headers, signature, message."""
-        with self._repository("read") as repository:
-            return repository.ask("cat-file", "commit", commit, most=COMMIT_BYTES)
+    def raw(self, commit: str, stopping: Stopping = never) -> bytes:
+        """A commit as it is signed: headers, signature, message. Raises SourceUnavailable."""
+        return self._healed(lambda clone: clone.raw(commit, stopping), stopping)
 
-    def _fetch(self, ref: str, stopping: Callable[[], bool]) -> str:
-        with self._repository("fetch") as repository, self._alone(stopping):
-            # A depth cuts all that is here, whichever reference has brought it.
-            depth = ("--depth=1",) if repository.is_empty() else ()
-            self._transfer(repository, f"+refs/heads/{self._branch}:{ref}", *depth, stopping=stopping)
-            return repository.commit(ref)
+    def complaints(self) -> list[str]:
+        """What was done to the copy since this was asked last."""
+        said, self._said = self._said, []
+        return said
 
-    def _complete(self, stopping: Callable[[], bool]) -> None:
-        """Bring what is older than what the first transfer brought."""
-        with self._repository("fetch") as repository, self._alone(stopping):
-            for step in _STEPS:
-                if not repository.is_shallow():
-                    return
-                self._transfer(repository, f"+refs/heads/{self._branch}:{_PEEKED}", step, stopping=stopping)
+    def _remembered(self) -> str:
+        with suppress(OSError):
+            text = self._good.read_bytes()[:100].decode("ascii", "replace").strip()
+            return text if _ID.fullmatch(text) else ""
+        return ""
 
-    def _transfer(
-        self, repository: Repository, refspec: str, *options: str, stopping: Callable[[], bool]
-    ) -> None:
-        repository.fetch(self._remote, refspec, *options, watch=replace(self._watch, stopping=stopping))
+    def _healed(self, work: Callable[[Clone], Answer], stopping: Stopping) -> Answer:
+        try:
+            return work(self._clone)
+        except SourceBroken:
+            here, fresh = (Clone(folder, self._followed) for folder in (self._folder, self._new))
+            with self._turn(stopping):
+                try:
+                    _remove(fresh.folder)
+                    if not _does(fresh, work, stopping):
+                        raise
+                    try:
+                        # A remote may have been away for a moment.
+                        return work(here)
+                    except SourceBroken as error:
+                        self._replace(error)
+                    return work(here)
+                finally:
+                    _remove(fresh.folder)
+
+    def _replace(self, error: SourceBroken) -> None:
+        """Set the copy aside, and the new one in its place; of those set aside only the latest stay."""
+        stem, suffix = self._folder.stem, self._folder.suffix
+        aside = self._folder.with_name(f"{stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{suffix}")
+        try:
+            if os.path.lexists(self._folder):
+                self._folder.rename(aside)
+            self._new.rename(self._folder)
+        except OSError as failed:
+            raise SourceUnavailable(f"cannot set {self._folder} aside: {failed.strerror}") from error
+        for old in sorted(self._folder.parent.glob(f"{stem}.damaged-*{suffix}"))[:-COPIES_SET_ASIDE]:
+            _remove(old)
+        said = f"{error.message}: the copy of the repository was set aside as {aside}, and a new one was made"
+        self._said.append(said)
+        _log.error("%s", said)
 
     @contextmanager
-    def _repository(self, operation: str) -> Iterator[Repository]:
-        where = f"{operation} of {without_credentials(self._remote)}, branch {self._branch}"
+    def _turn(self, stopping: Stopping) -> Iterator[None]:
+        """Nobody else fetches into the copy, or replaces it, meanwhile."""
+        turn = FileLock(self._folder.with_suffix(".lock"), mode=0o600, thread_local=False)
         try:
-            yield self._open()
-        except GitStopped as error:
-            raise FetchStopped(f"{where}: {error.message}") from error
-        except GitFailed as error:
-            raise SourceUnavailable(f"{where}: {without_credentials(error.message)}") from error
+            self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            turn.acquire(FETCH_TURN, _LOOK, cancel_check=stopping)
+        except Timeout as error:
+            if stopping():
+                raise FetchStopped("stopped on request") from error
+            raise SourceUnavailable(f"another process fetches into {self._folder}") from error
         except OSError as error:
             raise SourceUnavailable(f"cannot use {self._folder}: {error}") from error
-
-    def _open(self) -> Repository:
-        """The copy; one that is damaged is made anew, since the remote has all of it."""
-        if all((self._folder / name).exists() for name in ("HEAD", "objects", "refs")):
-            return Repository(self._folder)
-        if self._folder.exists():
-            shutil.rmtree(self._folder)
-        return initialised(self._folder, self._branch)
-
-    @contextmanager
-    def _alone(self, stopping: Callable[[], bool]) -> Iterator[None]:
-        """Nobody else fetches meanwhile; so what a killed fetch has left unfinished can be removed: its
-        locks would end every fetch to come, and its packs fill the disk."""
-        with (self._folder / _TURN_FILE).open("w") as turn:
-            deadline = time.monotonic() + _TURN
-            while not _is_taken(turn):
-                if stopping():
-                    raise FetchStopped("stopped on request")
-                if time.monotonic() > deadline:
-                    raise SourceUnavailable(f"another process fetches into {self._folder}")
-                time.sleep(0.1)
-            for pattern in ("*.lock", "refs/**/*.lock"):
-                for left in self._folder.glob(pattern):
-                    left.unlink(missing_ok=True)
-            for left in self._folder.glob("objects/pack/tmp_*"):
-                # A repack in the background has such files too, and ends within the hour.
-                with suppress(OSError):
-                    if left.stat().st_mtime < time.time() - _HOUR:
-                        left.unlink()
+        try:
             yield
+        finally:
+            turn.release()
 
 
-def _between(repository: Repository, old: str, new: str, most: int) -> tuple[list[str], bool]:
-    """The commits, and whether none of them is one whose parents are missing. Another process may fetch
-    meanwhile: a cut counts whether it was there before or after."""
-    cuts = repository.cuts()
-    found = repository.between(old, new, most)
-    return found, (cuts | repository.cuts()).isdisjoint(found)
-
-
-def _is_taken(turn: IO[str]) -> bool:
+def _does(clone: Clone, work: Callable[[Clone], object], stopping: Stopping) -> bool:
+    """Whether an empty copy can be filled, and then asked. Raises FetchStopped."""
     try:
-        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        clone.fetch(stopping)
+        work(clone)
+    except FetchStopped:
+        raise
+    except SourceUnavailable:
         return False
     return True
+
+
+def _remove(path: Path) -> None:
+    """Whatever stands there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

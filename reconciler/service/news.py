@@ -48,6 +48,29 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody knows: the runs up to one, and what lasted after it."""
+
+    run: int
+    states: frozenset[State] = frozenset()
+
+    @classmethod
+    def read(cls, what: object, latest: int) -> Told | None:
+        """From what was kept of it; None for what another version or somebody else has kept, such as a run
+        that is later than the latest one."""
+        match what:
+            case {"run": int(run), "states": list(states)} if 0 <= run <= latest:
+                found = [_state(state) for state in states]
+                return None if None in found else cls(run, frozenset(filter(None, found)))
+        return None
+
+    def kept(self) -> dict[str, Any]:
+        """As it is kept."""
+        states = [[state.event.value, state.subject, state.router] for state in sorted(self.states)]
+        return {"run": self.run, "states": states}
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """One thing to tell, in a sentence."""
 
@@ -179,6 +202,13 @@ def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
                 yield f"there is no more trouble with the {state.subject}"
             case Event.DRIFT:
                 yield f"{state.subject} no longer differs"
+
+
+def _state(what: object) -> State | None:
+    match what:
+        case [str(event), str(subject), str(router)] if event in set(Event):
+            return State(Event(event), subject, router)
+    return None
 
 
 def _objects(record: RunRecord, kind: str) -> list[dict[str, Any]]:

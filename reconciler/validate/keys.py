@@ -12,7 +12,7 @@ from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import PskRef
 from reconciler.validate.catalog import Catalog, Item
 from reconciler.validate.schema_errors import did_you_mean
-from schemas.keys import KEY_IN_CLEAR, KEY_PREFIX, KeyRef
+from schemas.keys import KEY_FOLDER, KEY_IN_CLEAR, KEY_PREFIX, KeyRef, is_key_path
 
 
 def resolve_key(
@@ -28,6 +28,16 @@ def resolve_key(
         value = sealed.fields.get(key.sops.field, "")
         return PskRef("sops", key.sops.file, key.sops.field, _digest(value.encode()), sealed.content)
     if key.vault is not None:
+        if not is_key_path(key.vault.path):
+            item.warning(
+                found,
+                "key-path-foreign",
+                f"the path does not begin with {KEY_FOLDER}/ in its mount: a controller does not read it",
+                *path,
+                "vault",
+                "path",
+                hint="move the key; the settings of a controller may allow the path (`keys.vaultPaths`)",
+            )
         return PskRef("vault", key.vault.path, key.vault.field)
     if key.env is not None and not key.env.startswith(KEY_PREFIX):
         item.warning(

@@ -184,7 +184,8 @@ def _store(settings: ReconcileSettings) -> SecretStore:
     from reconciler.secrets import Allowed, SecretStore, default_folder  # noqa: PLC0415
 
     folder = default_folder() if settings.secrets is None else Path(settings.secrets).expanduser()
-    said = Allowed.said(settings.keys.folder, settings.keys.variables, settings.keys.sops_services)
+    keys = settings.keys
+    said = Allowed.said(keys.folder, keys.variables, keys.vault_paths, keys.sops_services)
     return SecretStore(folder, allowed=said)
 
 

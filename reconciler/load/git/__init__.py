@@ -14,17 +14,21 @@ Nothing that comes with the content may run anything or be asked for anything:
 - A fetch is the operator's: it sees the operator's own configuration and SSH agent, because credentials
   stand there, and five protocols, none of which names a command.
 
+Indexes that Git believes without looking at the objects (commit graphs, indexes of several packs) are not
+used: one that is damaged would answer wrongly in place of failing.
+
 Because nothing that a repository's configuration names is run, its owner is not asked for either
 (`safe.directory`): CI containers read checkouts of other users.
 """
 
 from reconciler.load.git.places import found_above, initialised, opened, refuse_links_below
-from reconciler.load.git.process import GitFailed, GitStopped, environment
+from reconciler.load.git.process import GitEnded, GitFailed, GitStopped, environment
 from reconciler.load.git.repository import Repository
 from reconciler.load.git.transfer import Watch
 from reconciler.load.git.writing import writable
 
 __all__ = [
+    "GitEnded",
     "GitFailed",
     "GitStopped",
     "Repository",

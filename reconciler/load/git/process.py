@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.child import NOTHING, ChildFailed, ChildStopped, Input, Running, minimal, running
-from reconciler.model.errors import SourceUnavailable
+from reconciler.model.errors import SourceBroken, SourceUnavailable
 
 _ALWAYS: Final = {
     "GIT_ATTR_NOSYSTEM": "1",
@@ -55,8 +55,10 @@ OPTIONS: Final = tuple(
     for setting in (
         "core.alternateRefsCommand=true",
         f"core.attributesFile={os.devnull}",
+        "core.commitGraph=false",
         "core.fsmonitor=false",
         f"core.hooksPath={os.devnull}",
+        "core.multiPackIndex=false",
         "core.pager=cat",
         "fetch.recurseSubmodules=false",
         "fetch.unpackLimit=1",
@@ -72,6 +74,10 @@ LACKS: Final = "a partial clone lacks objects: clone without --filter"
 
 class GitFailed(SourceUnavailable):
     """Git ended with an error, or exceeded a bound. The message is its last line, or the bound."""
+
+
+class GitEnded(GitFailed, SourceBroken):
+    """Git ended with an error of its own, or its answer lacks what was asked for."""
 
 
 class GitStopped(GitFailed):
@@ -117,4 +123,4 @@ def check(child: Running, command: str) -> None:
         said = child.said() or f"git {command} ended with {child.code()}"
         # Git asks the remote of a partial clone, which may end it before it says for what.
         lacks = "promisor" in said or (command != "fetch" and "not allowed" in said)
-        raise GitFailed(said, hint=LACKS if lacks else "")
+        raise GitEnded(said, hint=LACKS if lacks else "")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconciler.child import NOTHING, Input, Patience, decoded, never
 from reconciler.load.git import transfer
-from reconciler.load.git.process import LACKS, GitFailed, check, started
+from reconciler.load.git.process import LACKS, GitEnded, GitFailed, check, started
 from reconciler.model.bounds import GIT_ANSWER, GIT_SECONDS, LISTING_BYTES, MIB
 
 
@@ -68,7 +68,7 @@ class Repository:
                 del buffer[:at]
                 at = 0
             if size >= 0 or next(wanted, None) is not None:
-                raise GitFailed("git cat-file ended early")
+                raise GitEnded("git cat-file ended early")
 
     def commit(self, rev: str) -> str:
         """The full id of the commit that a user calls `rev`."""
@@ -102,7 +102,7 @@ class Repository:
         """Ids of the commits that `new` has and `old` has not, `most` of them; `new`, an id, is the first."""
         found = self._range((f"--max-count={most}",), new, old)
         if found[:1] != [new] and not self.is_ancestor(new, old):
-            raise GitFailed(f"git rev-list does not tell of {new[:12]}, which {old[:12]} has not")
+            raise GitEnded(f"git rev-list does not tell of {new[:12]}, which {old[:12]} has not")
         return found
 
     def is_empty(self) -> bool:
@@ -115,7 +115,8 @@ class Repository:
         Raises OSError.
         """
         try:
-            return frozenset((self.git_dir / "shallow").read_text().split())
+            # What is no id stays: Git refuses the file, and it is no history without a cut.
+            return frozenset((self.git_dir / "shallow").read_bytes().decode("ascii", "replace").split())
         except FileNotFoundError:
             return frozenset()
 
@@ -153,4 +154,4 @@ def _size(header: bytes, wanted: str) -> int:
     match header.split(b" "):
         case [_, b"blob", size]:
             return int(size)
-    raise GitFailed(f"the object {wanted} is {decoded(header).rpartition(' ')[2]}", hint=LACKS)
+    raise GitEnded(f"the object {wanted} is {decoded(header).rpartition(' ')[2]}", hint=LACKS)

@@ -100,7 +100,7 @@ def test_the_operator_allows_others(tmp_path: Path) -> None:
     others = [PskRef("env", "SITED"), PskRef("env", "PSK_A_BC")]
     said = "PSK_A_B, SITE_*"
     for store in (
-        SecretStore(tmp_path, environment, Allowed.said(None, said, "")),
+        SecretStore(tmp_path, environment, Allowed.said(None, said, "", "")),
         SecretStore(tmp_path, {**environment, "TUNNELWRIGHT_KEYS__VARIABLES": said}),
     ):
         assert set(store.keys(allowed)) == set(allowed)

@@ -21,7 +21,7 @@ from tests.unit.secrets.sealed import SOPS, sops_encrypt
 
 SEALED = b"a: ENC[x]\nsops:\n  age: [{recipient: x, enc: y}]\n"
 REFERENCE = PskRef("sops", "a.sops.yaml", "a", sealed=SEALED)
-ASKED = PskRef("vault", "secret/a--b", "psk")
+ASKED = PskRef("vault", "secret/tunnelwright/a--b", "psk")
 
 
 def program(folder: Path, script: str) -> dict[str, str]:
@@ -245,6 +245,6 @@ def test_a_source_that_fails_costs_its_own_keys_alone(tmp_path: Path, setting: d
     environment = {**setting, "VAULT_TOKEN": "t", "TUNNELWRIGHT_KEY_A": "k"}
     with pytest.raises(SecretUnavailable) as caught:
         SecretStore(tmp_path, environment).keys([ASKED, PskRef("env", "TUNNELWRIGHT_KEY_A")])
-    assert "vault:secret/a--b#psk" in caught.value.message
+    assert "vault:secret/tunnelwright/a--b#psk" in caught.value.message
     assert "TUNNELWRIGHT_KEY_A" not in caught.value.message
     assert ("unforeseen" in caught.value.message) is ("VAULT_TOKEN_FILE" in setting)

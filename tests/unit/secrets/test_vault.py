@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,11 +14,11 @@ import pytest
 
 from reconciler.model.errors import SecretUnavailable
 from reconciler.model.fabric import PskRef
-from reconciler.secrets import SecretStore
+from reconciler.secrets import Allowed, SecretStore
 
 TOKEN = "hvs.PLANTED-token"
-PATH = "/v1/secret/data/tunnels/a--b"
-REFERENCE = PskRef("vault", "secret/tunnels/a--b", "psk")
+PATH = "/v1/secret/data/tunnelwright/a--b"
+REFERENCE = PskRef("vault", "secret/tunnelwright/a--b", "psk")
 
 
 @dataclass
@@ -69,6 +70,43 @@ def test_a_path_is_read_once_for_all_of_its_values(tmp_path: Path, vault: Served
     keys = store(tmp_path, vault, VAULT_NAMESPACE="team").keys([REFERENCE, other])
     assert (keys[REFERENCE].reveal(), keys[other].reveal()) == (b"one", b"two")
     assert vault.asked == [(PATH, TOKEN, "team")]
+
+
+FOREIGN = [
+    "secret/web/database",
+    "secret/tunnelwright",
+    "secret/tunnelwrighted/a",
+    "tunnelwright/a--b",
+    "a/b/tunnelwright/c",
+]
+
+
+@pytest.mark.parametrize("path", FOREIGN)
+def test_a_path_outside_of_the_namespace_is_not_asked_for(tmp_path: Path, vault: Served, path: str) -> None:
+    mount, _, inside = path.partition("/")
+    vault.answers[f"/v1/{mount}/data/{inside}"] = vault.answers[PATH]
+    with pytest.raises(SecretUnavailable, match="documents may not name this path") as caught:
+        store(tmp_path, vault).keys([REFERENCE, PskRef("vault", path, "psk")])
+    assert str(REFERENCE) not in caught.value.message
+    assert "keys.vaultPaths" in caught.value.hint
+    assert [asked for asked, *_ in vault.asked] == [PATH]
+
+
+def test_the_operator_allows_other_paths(tmp_path: Path, vault: Served) -> None:
+    paths = {"secret/tunnels/a--b": True, "kv/a": True, "kv/ab": False, "secret/tunnel": False}
+    for path in paths:
+        mount, _, inside = path.partition("/")
+        vault.answers[f"/v1/{mount}/data/{inside}"] = vault.answers[PATH]
+    said = "secret/tunnels/*, kv/a"
+    by_variable = store(tmp_path, vault, TUNNELWRIGHT_KEYS__VAULT_PATHS=said)
+    environment = {"VAULT_ADDR": vault.address, "VAULT_TOKEN": TOKEN}
+    by_settings = SecretStore(tmp_path, environment, Allowed.said(None, "", said, ""))
+    for found in (by_variable, by_settings):
+        for path, may in paths.items():
+            with nullcontext() if may else pytest.raises(SecretUnavailable, match="may not name this path"):
+                assert found.keys([PskRef("vault", path, "psk")])
+    with pytest.raises(SecretUnavailable, match="TUNNELWRIGHT_KEYS__VAULT_PATHS is not a list"):
+        store(tmp_path, vault, TUNNELWRIGHT_KEYS__VAULT_PATHS="*")
 
 
 def test_the_token_may_come_from_a_file_for_its_owner_alone(tmp_path: Path, vault: Served) -> None:

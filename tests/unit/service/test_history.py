@@ -15,8 +15,9 @@ import pytest
 
 from lab.engine import until
 from reconciler.cli.main import main
+from reconciler.history.file import HistoryDamaged, HistoryUnusable
 from reconciler.history.kept import Kept
-from reconciler.history.store import History, HistoryDamaged, HistoryUnusable
+from reconciler.history.store import History
 from reconciler.history.tables import FORMAT
 from reconciler.model import bounds
 from reconciler.model.errors import ExitCode
@@ -70,7 +71,31 @@ def not_text(path: Path) -> None:
     connection.close()
 
 
-DAMAGES = [garbage, truncated, emptied, of_a_newer_version, other_tables, nonsense_inside, not_text]
+def other_values(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO counts VALUES ('runs', 'other', 'many')")
+    connection.commit()
+    connection.close()
+
+
+def no_time(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO accepted VALUES ('a', 'never', 'x', '', 1)")
+    connection.commit()
+    connection.close()
+
+
+DAMAGES = [
+    garbage,
+    truncated,
+    emptied,
+    of_a_newer_version,
+    other_tables,
+    nonsense_inside,
+    not_text,
+    other_values,
+    no_time,
+]
 Damage = Callable[[Path], None]
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from reconciler.load.git import Watch
 from reconciler.model.errors import SourceUnavailable
-from reconciler.service.mirror import FetchStopped, Mirror
+from reconciler.service.clone import FetchStopped
+from reconciler.service.mirror import Mirror
 from tests.repositories import new_repository
 from tests.slow_remote import SlowRemote
 

@@ -145,6 +145,45 @@ def test_an_answer_that_nobody_reads_holds_up_no_thread(monkeypatch: pytest.Monk
         assert until(lambda: ask(port, "/metrics", seconds=20)[0] == 200, 30), "they end with their time"
 
 
+SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+PIPELINED = 8
+
+
+def test_who_asks_in_one_go_and_reads_nothing_holds_one_answer_and_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More of them than there are threads, each with more answers than all may hold."""
+    text = b"x" * 7 * 2**20
+    application = Application(lambda: None, None, lambda _: ("text/plain", text))
+    with serving(application) as port, ExitStack() as stack:
+        callers = []
+        for _ in range(6):
+            caller = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            caller.sendall(SCRAPE * PIPELINED)
+            callers.append(caller)
+            assert caller.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 200"
+            assert ask(port) == (200, b"alive\n")
+            assert ask(port, "/metrics", seconds=20)[0] == 200
+        found = taken(callers[0])
+        assert found.count(b"HTTP/1.1 200") == PIPELINED, "who reads gets all of them"
+        monkeypatch.setattr(bounds, "WEB_SECONDS", 0.5)
+        assert until(lambda: held(port) == 0, 30), "who does not is ended with its time"
+        assert ask(port) == (200, b"alive\n")
+
+
+def taken(caller: socket.socket) -> bytes:
+    """Everything that was answered to one who has asked several times."""
+    caller.sendall(b"GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    return b"".join(iter(lambda: caller.recv(2**20), b""))
+
+
+def held(port: int) -> int:
+    """Connections that the server has not ended. Who reads nothing does not see the end (proc(5))."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established = "01"
+    return sum(here.endswith(f":{port:04X}") and state == established for _, here, _, state, *_ in lines)
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [

@@ -1,0 +1,91 @@
+"""The history's file as SQLite has it: opened, made by one process at a time, and what is wrong with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from reconciler.model import bounds
+from reconciler.model.errors import TunnelwrightError
+
+_BROKEN = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB}
+"""What SQLite says of a file that is no database, or has other tables than ours. What else it says is of
+the machine (https://sqlite.org/rescode.html)."""
+
+
+class HistoryUnusable(TunnelwrightError):
+    """The history cannot be read or written now: it is locked, or the disk is full, or not ours to write."""
+
+
+class HistoryDamaged(HistoryUnusable):
+    """What is in the file is no history, or one of a newer version."""
+
+
+@contextmanager
+def translated(path: Path | None) -> Iterator[None]:
+    """What SQLite and the machine say of the file, as HistoryDamaged or HistoryUnusable."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        code = getattr(cause, "sqlite_errorcode", None)
+        # The driver itself gives no code for text that is not UTF-8.
+        text = code is None and isinstance(cause, sqlite3.OperationalError)
+        kind = HistoryDamaged if text or (code or 0) & 0xFF in _BROKEN else HistoryUnusable
+        raise kind(f"cannot use the history {path}: {cause}") from error
+    except OSError as error:
+        raise HistoryUnusable(f"cannot use the history {path}: {error.strerror}") from error
+
+
+@contextmanager
+def made_by_one(path: Path | None) -> Iterator[None]:
+    """While nobody else makes the file, or sets it aside; in memory there is nobody else.
+
+    Raises HistoryUnusable.
+    """
+    if path is None:
+        yield
+        return
+    lock = FileLock(path.with_suffix(".lock"), bounds.HISTORY_SECONDS, mode=0o600, thread_local=False)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise HistoryUnusable(f"cannot use the history {path}: another process is making it") from error
+    except OSError as error:
+        raise HistoryUnusable(f"cannot use the history {path}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def engine(path: Path | None) -> Engine:
+    """SQLite over a file that is there; or in memory."""
+    if path is None:
+        return create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    address = f"file:{quote(str(path))}?mode=rw"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(address, uri=True, timeout=bounds.HISTORY_SECONDS, check_same_thread=False)
+
+    made = create_engine("sqlite://", poolclass=NullPool, creator=connect)
+    event.listen(made, "connect", _configure)
+    return made
+
+
+def _configure(connection: object, _: object) -> None:
+    """A reader does not hold up the writer, and a crash loses at most the last run."""
+    cursor = connection.cursor()  # type: ignore[attr-defined]  # the driver's own, which has no types
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()

@@ -1,0 +1,100 @@
+"""What a receiver of messages has heard is kept in a shape that this version does not know."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.forges.choose import forge
+from reconciler.forges.forge import Kind
+from reconciler.history.kept import Kept
+from reconciler.model.record import Result, RunRecord
+from reconciler.model.secret import Secret
+from reconciler.model.unit import unforeseen
+from reconciler.service.announce import CommitStatuses, Messages
+from reconciler.service.metrics import Metrics
+from reconciler.service.news import Event, News
+from tests.forges import PROJECT, SHA, TOKEN, forge_server
+from tests.unit.service.test_history import RUN
+
+FAILED = replace(RUN, result=Result.FAILED, message="no plan")
+FOREIGN = [
+    "",
+    "no JSON",
+    "17",
+    "[1, 2]",
+    "[" * 100_000,
+    "9" * 5_000,
+    json.dumps({}),
+    json.dumps({"run": 1}),
+    json.dumps({"run": "1", "states": []}),
+    json.dumps({"run": -1, "states": []}),
+    json.dumps({"run": 10**30, "states": []}),
+    json.dumps({"run": 99, "states": []}),
+    json.dumps({"run": 1, "states": {}}),
+    json.dumps({"run": 1, "states": [["down"]]}),
+    json.dumps({"run": 1, "states": [["no such event", "a", "b"]]}),
+    json.dumps({"run": 1, "states": [["down", None, 7]]}),
+    json.dumps({"run": 1, "states": [[[], "a", "b"]]}),
+    json.dumps({"number": 1, "lasting": []}),
+]
+
+
+class Heard:
+    """A receiver of messages."""
+
+    def __init__(self, history: Kept) -> None:
+        self.texts: list[str] = []
+        self.messages = Messages("chat", self._send, history, frozenset(Event))
+
+    def _send(self, found: Sequence[News], _: RunRecord) -> None:
+        self.texts += [item.text for item in found]
+
+
+def put(path: Path, what: str | bytes) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT OR REPLACE INTO told VALUES ('chat', ?)", (what,))
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("what", [*FOREIGN, b"\xff\xfe"], ids=lambda what: str(what)[:40])
+def test_who_has_heard_nobody_knows_what_hears_of_the_next_run(what: str | bytes, tmp_path: Path) -> None:
+    history = Kept(tmp_path / "history.db")
+    history.add(RUN)
+    put(tmp_path / "history.db", what)
+    heard = Heard(history)
+    failed = replace(FAILED, id=history.add(FAILED))
+    before = unforeseen()
+    heard.messages.hear(failed)
+    heard.messages.hear(failed)
+    assert heard.texts == ["no plan"], "once"
+    assert b"tunnelwright_told_forgotten_total 1.0" in Metrics(history).expose("")[1]
+    put(tmp_path / "history.db", what)
+    with forge_server(Kind.GITHUB) as server:
+        github = forge(Kind.GITHUB, server.url, PROJECT, Secret(TOKEN.encode()))
+        statuses = CommitStatuses("chat", lambda: github, history, "main", "tunnelwright")
+        statuses.hear(replace(failed, head=SHA, in_force=SHA))
+        statuses.hear(replace(failed, head=SHA, in_force=SHA))
+        assert len(server.statuses) == 1
+    assert (history.set_aside, unforeseen()) == (0, before)
+
+
+def test_a_run_of_another_version_silences_nobody(tmp_path: Path) -> None:
+    history = Kept(tmp_path / "history.db")
+    heard = Heard(history)
+    heard.messages.hear(replace(RUN, id=history.add(RUN)))
+    other = ({"type": "rollback"}, {"type": "unreachable", "name": "paris"})
+    history.add(replace(RUN, head="c" * 40, objects=other))
+    failed = replace(FAILED, id=history.add(FAILED))
+    before = unforeseen().get("announcement", 0)
+    heard.messages.hear(failed)
+    assert heard.texts == ["no plan"]
+    assert unforeseen()["announcement"] == before + 1
+    heard.messages.hear(failed)
+    assert heard.texts == ["no plan"]
