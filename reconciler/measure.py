@@ -131,5 +131,6 @@ def _start(router: Router, ways: Sequence[_Way], running: list[tuple[_Way, str]]
 def _stop(router: Router, running: Iterable[tuple[_Way, str]]) -> Iterator[Loss]:
     for way, token in running:
         with contextlib.suppress(TunnelwrightError):
-            stream = router.host.stop_stream(token)
-            yield Loss(way.tunnel.name, router.name, way.predicted, stream.sent, stream.lost, stream.longest)
+            seen = router.host.stop_stream(token)
+            numbers = (seen.sent, seen.lost, seen.longest, seen.silent)
+            yield Loss(way.tunnel.name, router.name, way.predicted, *numbers)

@@ -47,6 +47,8 @@ class Loss:
     """Round trips: a packet that was lost on either way."""
     longest: float
     """Seconds that the longest row of lost ones stands for."""
+    silent: float = 0.0
+    """Seconds at the beginning in which the tunnel carried nothing, as before the apply; not counted above."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from reconciler.report.line import Line
 _GENTLE = frozenset({Disruption.NONE, Disruption.MAKE_BEFORE_BREAK})
 
 
-def cost_text(tunnel: str, predicted: str, lost: int, sent: int, longest: float) -> str:
-    """One tunnel's cost; `longest` is the milliseconds of the longest row of lost ones."""
+def cost_text(tunnel: str, predicted: str, lost: int, sent: int, longest: float, silent: float) -> str:
+    """One tunnel's cost; `longest` is the milliseconds of the longest row of lost ones, `silent` those in which
+    it had carried nothing before."""
     row = f", {longest:.0f} ms of them in a row" if lost else ""
-    return f"{tunnel}: predicted {predicted}, lost {lost} of {sent}{row}"
+    before = f", after it had carried nothing for the first {silent:.0f} ms" if silent else ""
+    return f"{tunnel}: predicted {predicted}, lost {lost} of {sent}{row}{before}"
 
 
 def cost_lines(losses: Sequence[Loss], unmeasured: Sequence[str], most: int = 10) -> Iterator[Line]:
@@ -24,7 +26,8 @@ def cost_lines(losses: Sequence[Loss], unmeasured: Sequence[str], most: int = 10
         yield Line("Measured through the changed tunnels, in round trips:")
     worst = sorted(losses, key=lambda loss: (-loss.lost, loss.tunnel))
     for loss in worst[:most]:
-        text = cost_text(loss.tunnel, loss.predicted, loss.lost, loss.sent, loss.longest * 1000)
+        milliseconds = (loss.longest * 1000, loss.silent * 1000)
+        text = cost_text(loss.tunnel, loss.predicted, loss.lost, loss.sent, *milliseconds)
         yield Line(f"  {text}", "yellow" if loss.predicted in _GENTLE and loss.lost > IN_FLIGHT else "")
     if len(worst) > most:
         rest = worst[most:]

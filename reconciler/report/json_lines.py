@@ -134,6 +134,7 @@ def loss_object(loss: Loss) -> dict[str, Any]:
         "sent": loss.sent,
         "lost": loss.lost,
         "longest_ms": round(loss.longest * 1000),
+        "silent_ms": round(loss.silent * 1000),
     }
 
 

@@ -90,7 +90,8 @@ def _lines_beside(item: dict[str, Any]) -> Iterable[Line]:
         case "left_out":
             yield Line(f"  {item['objects']} more are left out, limit {item['limit']} bytes", "yellow")
         case "loss":
-            said = cost_text(*(item[key] for key in ("tunnel", "predicted", "lost", "sent", "longest_ms")))
+            keys = ("tunnel", "predicted", "lost", "sent", "longest_ms")
+            said = cost_text(*(item[key] for key in keys), item.get("silent_ms", 0))
             yield Line(f"  round trips of {said}")
 
 

@@ -128,7 +128,8 @@ def started_stream(said: bytes) -> tuple[str, str]:
 
 def stream(said: bytes, interval: float) -> Stream | None:
     """What ping (iputils) wrote -> a stream, without what was on its way when it was ended: at most as many
-    requests as are sent within the longest round trip. None where ping has not ended. Raises ValueError.
+    requests as are sent within the longest round trip. It counts from the first request that was answered, as
+    what nobody answered before was lost before. None where ping has not ended. Raises ValueError.
     """
     last = _SENT.search(said)
     if last is None:
@@ -137,13 +138,16 @@ def stream(said: bytes, interval: float) -> Stream | None:
     if sent > bounds.STREAM_PACKETS:
         raise ValueError(f"more than {bounds.STREAM_PACKETS} requests")
     replies = {int(number): float(time) / 1000 for number, time in _REPLY.findall(said)}
-    if max(replies, default=0) > sent:
+    first = min(replies, default=1)
+    if first < 1 or max(replies, default=0) > sent:
         raise ValueError("a reply to a request that was not sent")
     on_its_way = sent - max(replies, default=sent)
     if on_its_way <= math.ceil(max(replies.values(), default=0.0) / interval):
         sent -= on_its_way
     row = longest = 0
-    for number in range(1, sent + 1):
+    for number in range(first, sent + 1):
         row = 0 if number in replies else row + 1
         longest = max(longest, row)
-    return Stream(sent, sent - sum(number <= sent for number in replies), longest * interval)
+    counted = sent - first + 1
+    lost = counted - sum(number <= sent for number in replies)
+    return Stream(counted, lost, longest * interval, (first - 1) * interval)

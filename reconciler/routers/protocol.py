@@ -84,13 +84,16 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A steady stream of ICMP echo requests that has ended."""
+    """A steady stream of ICMP echo requests that has ended, from the first one that was answered; from its
+    start where none was."""
 
     sent: int
     lost: int
     """Requests without a reply; those that were still on their way at the end are not counted at all."""
     longest: float
     """Seconds that the longest row of lost ones stands for."""
+    silent: float = 0.0
+    """Seconds before the first request that was answered."""
 
 
 class Host(Protocol):

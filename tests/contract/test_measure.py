@@ -84,3 +84,20 @@ def test_a_gap_is_measured(site: Site) -> None:
     assert 0.4 < stream.longest < 5
     assert stream.lost == pytest.approx(stream.longest / 0.02)
     assert stream.lost < stream.sent
+
+
+@REAL
+def test_what_was_lost_before_the_first_reply_is_told_apart(site: Site) -> None:
+    """A tunnel that is mended has carried nothing before: that is no cost of mending it."""
+    site.apply()
+    site.verify()
+    host, far = site.connect("paris").host, InterfaceAddress("eth1", "10.2.0.1/24")
+    site.delete_address("tokyo", far)
+    token = host.start_stream(*INSIDE, 0.02, 30)
+    time.sleep(0.4)
+    site.connect("tokyo").host.add_address(far)
+    time.sleep(0.3)
+    stream = host.stop_stream(token)
+    assert (stream.lost, stream.longest) == (0, 0)
+    assert stream.sent > 0
+    assert 0.3 < stream.silent < 5

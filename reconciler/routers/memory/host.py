@@ -134,8 +134,11 @@ class MemoryHost:
         """The second request."""
         self._check("stop a stream")
         source, destination, interval, first = stream.split()
-        lost = 2 - int(first) - self._ping(source, destination, 1)
-        return Stream(2, lost, lost * float(interval))
+        last, seconds = self._ping(source, destination, 1), float(interval)
+        if last and not int(first):
+            return Stream(1, 0, 0.0, seconds)
+        lost = 2 - int(first) - last
+        return Stream(2, lost, lost * seconds)
 
     def change_firewall(self, document: str) -> None:
         """One transaction: all of it or nothing."""
