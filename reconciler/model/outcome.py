@@ -48,7 +48,7 @@ class Loss:
     longest: float
     """Seconds that the longest row of lost ones stands for."""
     silent: float = 0.0
-    """Seconds at the beginning in which the tunnel carried nothing, as before the apply; not counted above."""
+    """Seconds at the beginning in which the tunnel carried nothing, as before; not counted above."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,8 +90,8 @@ def _lines_beside(item: dict[str, Any]) -> Iterable[Line]:
         case "left_out":
             yield Line(f"  {item['objects']} more are left out, limit {item['limit']} bytes", "yellow")
         case "loss":
-            keys = ("tunnel", "predicted", "lost", "sent", "longest_ms")
-            said = cost_text(*(item[key] for key in keys), item.get("silent_ms", 0))
+            numbers = {key: item.get(key, 0) for key in ("lost", "sent", "longest_ms", "silent_ms")}
+            said = cost_text(item["tunnel"], item["predicted"], **numbers)
             yield Line(f"  round trips of {said}")
 
 

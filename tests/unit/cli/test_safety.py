@@ -334,6 +334,7 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
         began.extend([asked] if asked == "load-conn" else [])
         return 99.0 if began else 1.0
 
+    stage.both("dh-group14", "dh-group15")
     monkeypatch.setattr(allowance, "monotonic", clock)
     connect = slowly(stage.site.connect, clock, {"paris": seconds})
     monkeypatch.setattr(workspace, "connector", lambda *_: connect)
