@@ -21,6 +21,7 @@ from reconciler.observe import observe_router
 from reconciler.routers.protocol import Router
 from reconciler.run import apply, diagnose_tunnels, preview
 from tests.contract.sites import FOREIGN, Site, backwards, by_hand, change_tunnels, rename_tunnels
+from tests.converged import assert_converged
 
 CONNECTION = "tw-paris-tokyo"
 FILE = "tw-paris-tokyo.conf"
@@ -43,8 +44,7 @@ def test_bare_routers_become_as_desired_and_stay_so(site: Site) -> None:
         "tokyo/tunnel/tokyo-paris",
     }
     applied = site.apply()
-    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
-    assert applied.converged
+    assert_converged(applied)
     assert site.preview().plan.empty
     checks = site.verify()
     assert [check for check in checks if not check.passed] == []
@@ -75,7 +75,7 @@ def test_a_changed_field_reaches_the_running_tunnel(
     plan = site.preview(changed).plan
     worst = max((change.disruption for change in plan.changes), key=lambda d: d.rank, default=Disruption.NONE)
     assert worst is disruption
-    assert site.apply(changed).converged
+    assert_converged(site.apply(changed))
     assert len(spis(site)) == 1, "the old SAs are retired"
     assert (spis(site) == before) is (disruption is Disruption.NONE)
     assert [check for check in site.verify(changed) if not check.passed] == []
@@ -85,7 +85,7 @@ def test_a_new_key_is_proven_on_a_new_sa_and_the_old_one_is_gone(site: Site) -> 
     site.apply()
     before = spis(site)
     applied = site.apply(psk="a quite different key")
-    assert applied.converged
+    assert_converged(applied)
     assert not spis(site) & before
     assert len([i for i in state(site).secret_ids if "paris-tokyo" in i]) == 1
 
@@ -106,7 +106,7 @@ def test_a_key_that_differs_at_the_ends_is_not_taken_for_success(site: Site) -> 
 def test_a_disabled_tunnel_is_down_but_not_in_the_clear(site: Site) -> None:
     site.apply()
     disabled = change_tunnels(site.fabric, enabled=False)
-    assert site.apply(disabled).converged
+    assert_converged(site.apply(disabled))
     seen = state(site)
     assert CONNECTION not in seen.connections
     assert seen.sas_of(CONNECTION) == ()
@@ -247,7 +247,7 @@ def test_what_somebody_does_to_a_router_is_found_and_healed(
     assert [str(change.resource) for change in plan.changes] == [resource]
     assert path in {change.path for change in plan.changes[0].changes}
     assert max(change.disruption.rank for change in plan.changes) <= Disruption.MAKE_BEFORE_BREAK.rank
-    assert site.apply().converged
+    assert_converged(site.apply())
     assert site.preview().plan.empty
     assert all(check.passed for check in site.verify())
 
@@ -262,7 +262,7 @@ def test_networks_in_the_order_of_an_earlier_version_are_as_desired(site: Site, 
         for name, tunnel in change_tunnels(site.fabric, ike__version=version).tunnels.items()
     }
     fabric = replace(site.fabric, tunnels=tunnels)
-    assert site.apply(fabric).converged
+    assert_converged(site.apply(fabric))
     before = spis(site)
     for name, config in site.preview(fabric).desired.items():
         router = site.connect(name)
@@ -287,7 +287,7 @@ def test_a_vip_that_moves_takes_its_tunnel_along(site: Site) -> None:
     tunnels["tokyo-paris"] = replace(tunnels["tokyo-paris"], peer_address=address, peer_id=identity)
     moved = replace(site.fabric, vips={**site.fabric.vips, "paris-vip": vip}, tunnels=tunnels)
     applied = site.apply(moved)
-    assert applied.converged, applied
+    assert_converged(applied)
     assert {sa.local_address for sa in state(site).sas} == {address}
     assert {"203.0.113.11/24", "203.0.113.21/24"} <= {a.cidr for a in state(site).addresses}
     assert all(check.passed for check in site.verify(moved))
@@ -308,7 +308,7 @@ def test_a_vip_that_somebody_deletes_comes_back(site: Site) -> None:
     site.delete_address("paris", vip)
     plan = site.preview().plan
     assert [str(change.resource) for change in plan.changes] == ["paris/vip/203.0.113.11"]
-    assert site.apply().converged
+    assert_converged(site.apply())
     assert all(check.passed for check in site.verify())
 
 
@@ -320,9 +320,8 @@ def test_networks_that_overlap_the_old_ones_take_their_place(site: Site, now: st
     tunnels["tokyo-paris"] = replace(tunnels["tokyo-paris"], local_cidrs=(now,))
     changed = replace(site.fabric, tunnels=tunnels)
     applied = site.apply(changed)
-    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
-    assert applied.converged
-    assert site.apply().converged
+    assert_converged(applied)
+    assert_converged(site.apply())
 
 
 def test_a_change_that_got_stuck_and_is_taken_back_leaves_nothing_behind(site: Site) -> None:
@@ -339,7 +338,7 @@ def test_a_change_that_got_stuck_and_is_taken_back_leaves_nothing_behind(site: S
         "paris/tunnel/paris-tokyo",
         "tokyo/tunnel/tokyo-paris",
     }
-    assert site.apply().converged
+    assert_converged(site.apply())
     assert site.preview().plan.empty
     # The next negotiation is of the right configuration: charon has forgotten the other one.
     message = {"ike": CONNECTION, "timeout": "3000"}
@@ -367,8 +366,7 @@ def test_a_renamed_tunnel_is_replaced_beside_the_old_one(site: Site, names: dict
     disruptions = {change.disruption for change in plan.changes}
     assert disruptions <= {Disruption.NONE, Disruption.MAKE_BEFORE_BREAK} and len(disruptions) == len(names)
     applied = site.apply(renamed)
-    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
-    assert applied.converged
+    assert_converged(applied)
     for router in ("paris", "tokyo"):
         seen = state(site, router)
         (name,) = (f"tw-{t.name}" for t in renamed.tunnels.values() if t.router == router)
@@ -389,12 +387,12 @@ def test_a_reconnect_is_done_once(site: Site) -> None:
     assert [s.summary for s in plan.steps if s.disruption is Disruption.INTERRUPTS] == [
         "terminate the SAs of tw-paris-tokyo, then bring it up again"
     ]
-    assert site.apply(asked).converged
+    assert_converged(site.apply(asked))
     after = spis(site)
     assert len(after) == 1 and not after & before
     # Neither the same wish nor its end is another one.
-    assert site.apply(asked).converged
-    assert site.apply().converged
+    assert_converged(site.apply(asked))
+    assert_converged(site.apply())
     assert spis(site) == after
 
 
@@ -403,7 +401,7 @@ def test_a_reconnect_on_request_needs_no_difference(site: Site) -> None:
     before = spis(site)
     asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
     assert [str(change.resource) for change in asked.plan.changes] == ["tokyo/tunnel/tokyo-paris"]
-    assert apply(asked, site.connect).converged
+    assert_converged(apply(asked, site.connect))
     assert len(spis(site)) == 1 and not spis(site) & before
 
 
@@ -413,12 +411,12 @@ def test_a_file_that_somebody_replaced_asks_for_no_reconnect(site: Site) -> None
     before = spis(site)
     site.connect("paris").host.write_files({FILE: Secret(b"# nothing of ours\n")})
     assert "reconnect" not in {c.path for change in site.preview(asked).plan.changes for c in change.changes}
-    assert site.apply(asked).converged
+    assert_converged(site.apply(asked))
     assert spis(site) == before or len(spis(site)) == 1
 
 
 def test_nothing_is_found_where_nothing_is_wrong(site: Site) -> None:
-    assert site.apply().converged
+    assert_converged(site.apply())
     for rekey in (False, site.kind != "memory"):
         (found,) = diagnose_tunnels(site.fabric, (), site.store(), site.connect, rekey=rekey)
         assert (sorted(found.tunnels), found.findings) == (["paris-tokyo", "tokyo-paris"], ())
@@ -436,8 +434,7 @@ def test_a_connection_of_somebody_else_is_taken_over_and_does_not_come_back(site
     aside = f"rename /etc/swanctl/conf.d/{FOREIGN}.conf to /etc/swanctl/conf.d/{FOREIGN}.conf.adopted"
     assert [step.summary for step in plan.steps].count(aside) == 2
     applied = site.apply(wanted)
-    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
-    assert applied.converged
+    assert_converged(applied)
     for name in ("paris", "tokyo"):
         site.restart_charon(name)
         router = site.connect(name)

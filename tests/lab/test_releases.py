@@ -22,6 +22,7 @@ from reconciler.observe import observe_router
 from reconciler.run import apply, preview
 from reconciler.run import verify as verify_tunnels
 from reconciler.validate import validate
+from tests.converged import assert_converged
 from tests.lab.repository import ROOT
 
 pytestmark = pytest.mark.engine
@@ -79,6 +80,6 @@ def test_after_a_restart_a_reconnect_brings_the_tunnel_back(bench: Bench) -> Non
     assert before.plan.empty, "its files have brought the configuration back"
     assert before.observation.states["router-b"].sas == ()
     asked = preview(bench.base, store, bench.connect, reconnect=frozenset({"b-to-a"}))
-    assert apply(asked, bench.connect).converged
+    assert_converged(apply(asked, bench.connect))
     checks, _ = verify_tunnels(bench.base, store, bench.connect)
     assert all(check.passed for check in checks if "b-to-a" in check.name)
