@@ -259,7 +259,13 @@ def apply(
             stopping=stopping,
         )
         after = look(before.desired, connect, parallelism)
-    remaining = _plan(before.desired, after, before.selected)
+        remaining = _plan(before.desired, after, before.selected)
+        crossed = remaining.closing({step.group for step in before.plan.steps})
+        if not crossed.empty:
+            # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest.
+            apply_plan(crossed, connect, patience=patience, parallelism=parallelism)
+            after = look(before.desired, connect, parallelism)
+            remaining = _plan(before.desired, after, before.selected)
     touched = frozenset(
         name
         for change in before.plan.changes

@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.facets.agreement import carrying, installed, unknown_to_the_peer
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Disruption, Establish, FarEnd, Scope
+from reconciler.model.outcome import Outcome
+from reconciler.model.plan import Disruption, Establish, FarEnd, Phase, Scope
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import plain
 from reconciler.observe import read_sas
@@ -64,6 +65,21 @@ def test_an_sa_that_nobody_needs_is_a_difference_and_is_closed(site: Site, versi
         assert [(loss.sent > 10, loss.lost) for loss in applied.cost.losses] == [(True, 0)]
     assert_at_rest(site)
     assert site.preview(fabric).plan.empty
+
+
+def test_what_comes_up_when_a_tunnel_is_at_rest_already_is_closed_too(site: Site) -> None:
+    """A peer that had tried before, when nobody answered, tries again for minutes."""
+    before = site.preview()
+    crossing = [site.fabric]
+
+    def cross(outcome: Outcome) -> None:
+        if outcome.step.phase is Phase.COMMIT and crossing:
+            set_up_another(site, crossing.pop())
+
+    applied = apply(before, site.connect, progress=cross)
+    assert not crossing
+    assert_converged(applied)
+    assert_at_rest(site)
 
 
 @REAL
