@@ -18,7 +18,7 @@ from reconciler.observe import read_sas
 from reconciler.routers.fleet import Fleet
 from reconciler.run import apply, preview, renewed
 from reconciler.settle import settle
-from tests.contract.sites import REAL, Site, change_tunnels, memory_site, rename_tunnels
+from tests.contract.sites import FOREIGN, REAL, Site, by_hand, change_tunnels, memory_site, rename_tunnels
 from tests.converged import assert_converged
 
 ENDS = {"paris": "tw-paris-tokyo", "tokyo": "tw-tokyo-paris"}
@@ -90,6 +90,29 @@ def test_traffic_that_wakes_the_tunnel_while_it_is_reconnected_leaves_no_second_
         asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
         assert_converged(apply(asked, site.connect))
         assert_at_rest(site)
+
+
+@REAL
+@pytest.mark.parametrize("eager", [False, True], ids=["trap", "start"])
+def test_a_connection_of_ikev1_is_taken_over_while_packets_flow(site: Site, eager: bool) -> None:
+    """A packet that finds no SA makes for a second quick mode; `start` for one more under the old name."""
+    first = replace(site, fabric=change_tunnels(site.fabric, ike__version=1))
+    wanted = by_hand(first, eager=eager)
+    inside = {"paris": "10.1.0.1", "tokyo": "10.2.0.1"}
+    streams = []
+    for here, there in (("paris", "tokyo"), ("tokyo", "paris")):
+        host = site.connect(here).host
+        streams.append((host, host.start_stream(inside[here], inside[there], 0.1, 120)))
+    try:
+        assert_converged(site.apply(wanted))
+    finally:
+        received = [
+            stream.sent - stream.lost for host, token in streams for stream in [host.stop_stream(token)]
+        ]
+    assert all(received), "packets did flow"
+    assert_at_rest(site)
+    assert held(site, dict.fromkeys(ENDS, FOREIGN)) == ((), ())
+    assert [check for check in site.verify(wanted) if not check.passed] == []
 
 
 def test_an_sa_that_the_other_end_has_lost_is_replaced(site: Site) -> None:
