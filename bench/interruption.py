@@ -186,10 +186,7 @@ class Bench:
         )
         applied = apply(before, self.connect)
         if not applied.converged:
-            left = [f"{change.resource}: {change.reason}" for change in applied.remaining.changes]
-            failed = [o.message for o in applied.outcomes if o.message]
-            failed += [check.evidence for check in applied.checks if not check.passed]
-            raise SystemExit(f"not converged: {failed + left}")
+            raise SystemExit("not converged:\n" + "\n".join(applied.unfinished))
         return str(predicted)
 
     def load_all(self, fabric: Fabric, key: str) -> str:

@@ -33,6 +33,11 @@ LINE = re.compile(r"^\S+ (\d+)\[(\w+)\] ?(.*)$")
 USING = re.compile(r"using (\S+) for (encryption|integrity)")
 KEY = re.compile(r"(encryption|integrity) (initiator|responder) key => (\d+) bytes")
 DUMP = re.compile(r"\s*\d+: ((?:[0-9A-F]{2} ){1,16})")
+ESTABLISHED = re.compile(
+    r"^(\S+) \d+\[IKE\] (?:inbound )?CHILD_SA \S+ established with SPIs ([0-9a-f]+)_i ", re.MULTILINE
+)
+LOG_STEP = 0.001
+"""Seconds between two times that charon's log can tell apart."""
 SPI = re.compile(r"SPI 0x([0-9a-f]+), src (\S+) dst (\S+)")
 
 
@@ -98,6 +103,12 @@ def sas_from_log(text: str) -> list[EspSa]:
         elif spi:
             found += _candidates(exchange, int(spi[1], 16), spi[2], spi[3])
     return found
+
+
+def installations(text: str) -> dict[int, float]:
+    """When a router had installed each CHILD_SA, at the latest, by its own log: epoch seconds by the SPI that
+    it receives by."""
+    return {int(spi, 16): float(time) + LOG_STEP for time, spi in ESTABLISHED.findall(text)}
 
 
 class EspOpener:

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 from lab.capture import Watch
 from lab.charon import ReportedSa, initiate, reported_sas, take_down
 from lab.engine import Progress, quiet
-from lab.esp import EspOpener, Opened, sas_from_log
+from lab.esp import EspOpener, Opened, installations, sas_from_log
 from lab.packets import EspPacket, Packet, esp_of
 from lab.proof import (
     Probe,
@@ -167,7 +167,8 @@ def open_esp(lab: Lab, routers: Iterable[str], esp: list[EspPacket]) -> list[Ope
 
 
 def lost_in_flight(lab: Lab, flow: Flow, wan: Iterable[Packet], results: Iterable[StreamResult]) -> int:
-    """How many packets of a flow's streams were lost between the routers, not for want of an SA."""
+    """How many packets of a flow's streams were lost between the routers, in an SA that the other end did not
+    have yet."""
     missing = [packet for result in results for packet in result.missing]
     if not missing:
         return 0
@@ -175,7 +176,11 @@ def lost_in_flight(lab: Lab, flow: Flow, wan: Iterable[Packet], results: Iterabl
     # Opening a packet costs a millisecond: only those that can hold a missing one.
     around = [p for p in wan if first <= p.time <= last + ARRIVAL]
     esp = esp_between(around, flow.left.vip.address, flow.right.vip.address)
-    return in_flight(missing, open_esp(lab, (flow.left.router, flow.right.router), esp))
+    routers = (flow.left.router, flow.right.router)
+    installed: dict[int, float] = {}
+    for router in routers:
+        installed |= installations(lab.charon_log(router).read_text(errors="replace"))
+    return in_flight(missing, open_esp(lab, routers, esp), installed)
 
 
 class FlowProof:

@@ -176,25 +176,40 @@ def _telling(words: list[str], failure: str) -> str:
 
 
 def _take_down(vici: Vici, item: Establish) -> str:
-    """Why a tunnel that shall be reconnected does not go down; empty when it does."""
-    try:
-        terminate(vici, item.connection)
-    except CommandRejected as error:
-        return error.message
-    return ""
+    """Why a tunnel that shall be reconnected does not go down; empty when it does. What its peer or a packet
+    has brought up meanwhile is new already, and stays."""
+    ran = {sa.id for sa in read_sas(vici, item.connection)}
+    refusal = _end(vici, item.connection)
+    return refusal.message if refusal is not None and ran & _left(vici, item.connection) else ""
 
 
 def terminate(vici: Vici, connection: str) -> None:
     """End every IKE_SA of a connection, on this side alone when the peer is silent. Raises CommandRejected
     when one is left."""
+    for last in (False, False, True):
+        refusal = _end(vici, connection)
+        # The other end may end it at the same moment ("terminated 0 of 1 SAs"), or be half-way to a new one,
+        # which has no name until the peer has proven itself; what counts is what is left.
+        if refusal is None or not _left(vici, connection):
+            return
+        if last:
+            raise refusal
+
+
+def _end(vici: Vici, connection: str) -> CommandRejected | None:
+    """Terminate what is known by the name of a connection; charon's refusal, if it refuses."""
     message = {"ike": connection, "force": "yes", "timeout": _ANSWER_TIMEOUT, "loglevel": "-1"}
     try:
         for _ in vici.stream("terminate", "control-log", message):
             pass
-    except CommandRejected:
-        # The other end may end it at the same moment ("terminated 0 of 1 SAs"); what counts is what is left.
-        if any(not sa.ending for sa in read_sas(vici, connection)):
-            raise
+    except CommandRejected as error:
+        return error
+    return None
+
+
+def _left(vici: Vici, connection: str) -> set[str]:
+    """The IKE_SAs of a connection that are not about to end."""
+    return {sa.id for sa in read_sas(vici, connection) if not sa.ending}
 
 
 def _abandon(vici: Vici, attempts: Sequence[_Attempt]) -> None:

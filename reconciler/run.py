@@ -63,10 +63,27 @@ class Applied:
     """The routers that were to be changed, as they are now."""
 
     @property
+    def unfinished(self) -> tuple[str, ...]:
+        """What keeps it from being converged, a sentence each: a step that was not done and what its router
+        said of it, what is still different, a check that failed."""
+        return (
+            *(
+                f"{outcome.step.router}: {outcome.step.summary}: {outcome.status}: {outcome.message}"
+                for outcome in self.outcomes
+                if outcome.status is not Status.DONE
+            ),
+            *(
+                f"{change.resource}: {change.reason or 'still differs'}"
+                f" ({', '.join(field.path for field in change.changes) or change.action})"
+                for change in self.remaining.changes
+            ),
+            *(f"{check.name}: {check.evidence}" for check in self.checks if not check.passed),
+        )
+
+    @property
     def converged(self) -> bool:
         """True when every step was done, nothing is left to do and every check passed."""
-        done = all(outcome.status is Status.DONE for outcome in self.outcomes)
-        return done and self.remaining.empty and all(check.passed for check in self.checks)
+        return not self.unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +273,13 @@ def apply(
             stopping=stopping,
         )
         after = look(before.desired, connect, parallelism)
-    remaining = _plan(before.desired, after, before.selected)
+        remaining = _plan(before.desired, after, before.selected)
+        crossed = remaining.closing({step.group for step in before.plan.steps})
+        if not crossed.empty:
+            # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest.
+            apply_plan(crossed, connect, patience=patience, parallelism=parallelism)
+            after = look(before.desired, connect, parallelism)
+            remaining = _plan(before.desired, after, before.selected)
     touched = frozenset(
         name
         for change in before.plan.changes

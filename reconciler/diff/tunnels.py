@@ -206,7 +206,8 @@ def _steps(desired: RouterConfig, live: Live, name: str, seen: _Seen) -> Iterato
         if secret_id != connection.secret.id:
             yield step(Phase.RETIRE, f"unload key {secret_id}", UnloadSecret(secret_id))
     for old in seen.former:
-        ending = Disruption.NONE if switch is None else None
+        # What somebody else configured may set itself up again when the switch ends it (close_action).
+        ending = None if switch is not None and old.startswith(PREFIX) else Disruption.NONE
         for found in retirement(desired.router, group, live, old, ending):
             # Of two connections for one peer the answering end takes the older, so that goes beforehand; its
             # SAs carry on until the new ones are there.

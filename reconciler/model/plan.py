@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TypeAlias
@@ -259,6 +259,19 @@ class Plan:
         """All steps in the order of an apply: by phase, then by router."""
         found = [step for change in self.changes for step in change.steps]
         return tuple(sorted(found, key=lambda step: (step.phase, step.router)))
+
+    def closing(self, groups: Collection[str]) -> Plan:
+        """The part of it that closes surplus SAs of some groups, and does nothing else with them."""
+        found = tuple(
+            change
+            for change in self.changes
+            if change.group in groups
+            and all(
+                isinstance(step.operation, Establish) and step.operation.scope is Scope.SURPLUS
+                for step in change.steps
+            )
+        )
+        return Plan(found)
 
     @property
     def exposed(self) -> tuple[tuple[str, Pair], ...]:

@@ -17,6 +17,7 @@ from reconciler.routers.protocol import Router
 from reconciler.routers.ssh_router import SshRouter
 from tests.contract.sites import FOREIGN, Site, memory_site
 from tests.contract.sshd import Sshd, set_up
+from tests.converged import assert_converged
 from tests.fabrics import two_routers
 
 
@@ -74,5 +75,4 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     for name in fabric.routers:
         real.connect(name).host.remove_files([f"{FOREIGN}.conf", f"{FOREIGN}.conf.adopted"])
     real.close()
-    assert [f"{o.step.summary}: {o.message}" for o in emptied.outcomes if o.message] == []
-    assert emptied.converged
+    assert_converged(emptied)

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from lab.engine import until
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
 from reconciler.model.router_config import InterfaceAddress, RouterState
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings
-from reconciler.observe import observe_router
+from reconciler.observe import observe_router, read_sas
 from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.routers.protocol import Router
 from reconciler.run import Applied, Preview, apply, preview, verify
@@ -149,9 +150,9 @@ def rename_tunnels(fabric: Fabric, names: Mapping[str, str]) -> Fabric:
 FOREIGN = "office"
 
 
-def by_hand(site: Site) -> Fabric:
+def by_hand(site: Site, *, eager: bool = False) -> Fabric:
     """Make the tunnel of converged routers one that somebody configured by hand, and bring it up; the fabric
-    that adopts it."""
+    that adopts it. With `eager` charon does so by itself, and again when the tunnel is closed."""
     site.apply()
     for name in ("paris", "tokyo"):
         host = site.connect(name).host
@@ -159,12 +160,18 @@ def by_hand(site: Site) -> Fabric:
         text = content.reveal().decode().replace("rekey_time = 86400s", "rekey_time = 9000s")
         text = re.sub(r"tw-\S+ \{", f"{FOREIGN} {{", text, count=1)
         text = re.sub(r"ike-\S+ \{", f"ike-{FOREIGN} {{", text)
+        if eager:
+            text = re.sub(r"(start|close)_action = \w+", r"\1_action = start", text)
         host.write_files({f"{FOREIGN}.conf": Secret(text.encode())})
         host.remove_files([path.rpartition("/")[2]])
         site.restart_charon(name)
-    wanted = {"ike": FOREIGN, "child": "net", "timeout": "10000"}
-    for _ in site.connect("paris").vici.stream("initiate", "control-log", wanted):
-        pass
+    vici = site.connect("paris").vici
+    [connection] = site.preview().desired["paris"].connections.values()
+    wanted = {"ike": FOREIGN, "child": connection.children[0], "timeout": "10000"}
+    if eager:
+        assert until(lambda: any(sa.children for sa in read_sas(vici, FOREIGN)), 20)
+    else:
+        list(vici.stream("initiate", "control-log", wanted))
     return change_tunnels(site.fabric, adopts=FOREIGN)
 
 

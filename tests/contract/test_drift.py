@@ -12,6 +12,7 @@ from reconciler.model.plan import Disruption
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import Router
 from tests.contract.sites import CONNECTION, FILE, Site
+from tests.converged import assert_converged
 
 
 def unload_connection(router: Router) -> None:
@@ -118,7 +119,7 @@ def test_what_somebody_does_to_a_router_is_found_and_healed(
     assert [str(change.resource) for change in plan.changes] == [resource]
     assert path in {change.path for change in plan.changes[0].changes}
     assert max(change.disruption.rank for change in plan.changes) <= Disruption.MAKE_BEFORE_BREAK.rank
-    assert site.apply().converged
+    assert_converged(site.apply())
     assert site.preview().plan.empty
     assert all(check.passed for check in site.verify())
 
@@ -129,5 +130,5 @@ def test_a_vip_that_somebody_deletes_comes_back(site: Site) -> None:
     site.delete_address("paris", vip)
     plan = site.preview().plan
     assert [str(change.resource) for change in plan.changes] == ["paris/vip/203.0.113.11"]
-    assert site.apply().converged
+    assert_converged(site.apply())
     assert all(check.passed for check in site.verify())

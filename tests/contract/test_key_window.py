@@ -15,6 +15,7 @@ from reconciler.observe import read_sas
 from reconciler.routers.protocol import Host, Message, Router, Vici
 from reconciler.run import Applied, apply
 from tests.contract.sites import Site, change_tunnels
+from tests.converged import assert_converged
 
 OLD, NEW = "the key of this year, which both ends have", "the key of next year, which comes later"
 
@@ -89,7 +90,7 @@ def test_the_old_key_is_used_until_the_peer_has_the_new_one(site: Site, version:
     paris, tokyo = alone(site, "paris-tokyo", version), alone(site, "tokyo-paris", version)
     # The first end waits for the second.
     site.apply(tokyo, psk=OLD, patience=0.1)
-    assert site.apply(paris, psk=OLD).converged
+    assert_converged(site.apply(paris, psk=OLD))
     early = site.apply(paris, psk=NEW)
     [message] = failed(early)
     assert "what ran before is loaded again: paris" in message
@@ -114,7 +115,7 @@ def test_the_old_key_is_used_until_the_peer_has_the_new_one(site: Site, version:
         {"id": secret.id, "type": "ike", "data": NEW.encode(), "owners": list(secret.owners)},
     )
     late = site.apply(paris, psk=NEW)
-    assert late.converged, failed(late)
+    assert_converged(late)
     assert len(router.vici.request("get-shared")["keys"]) == 1
     assert number_of_sas(router, "tw-paris-tokyo")
 
@@ -135,4 +136,4 @@ def test_where_one_end_cannot_be_reached_the_other_keeps_its_key(site: Site) -> 
     end(router, "tw-paris-tokyo")
     bring_up(router, "net")
     assert number_of_sas(router, "tw-paris-tokyo")
-    assert site.apply(psk=NEW).converged
+    assert_converged(site.apply(psk=NEW))

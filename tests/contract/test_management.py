@@ -18,6 +18,7 @@ from reconciler.routers.ssh_router import SshRouter
 from reconciler.run import apply, check_safe, judge_preview
 from tests.contract.sites import Site, change_tunnels
 from tests.contract.sshd import CONFIG, Sshd, replaced
+from tests.converged import assert_converged
 
 pytestmark = pytest.mark.engine
 
@@ -55,7 +56,7 @@ def reached_through_the_tunnel(sshd: Sshd) -> Iterator[None]:
 
 @pytest.mark.parametrize("site", ["real"], indirect=True)
 def test_the_tunnel_that_carries_our_own_way_is_not_interrupted(site: Site, sshd: Sshd) -> None:
-    assert site.apply().converged
+    assert_converged(site.apply())
     by_engine = site.reach
 
     def reach(fabric: Fabric, name: str) -> Router:
@@ -87,5 +88,5 @@ def test_the_tunnel_that_carries_our_own_way_is_not_interrupted(site: Site, sshd
         wanted = change_tunnels(site.fabric, esp__integrity="sha512")
         before = inside.preview(wanted)
         assert not judge_preview(before).refusals
-        assert apply(before, inside.connect).converged
+        assert_converged(apply(before, inside.connect))
         inside.close()

@@ -10,15 +10,16 @@ import pytest
 
 from reconciler.facets.agreement import carrying, installed, unknown_to_the_peer
 from reconciler.model.fabric import Fabric
-from reconciler.model.outcome import Status
-from reconciler.model.plan import Disruption, Establish, FarEnd, Scope
+from reconciler.model.outcome import Outcome
+from reconciler.model.plan import Disruption, Establish, FarEnd, Phase, Scope
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import plain
 from reconciler.observe import read_sas
 from reconciler.routers.fleet import Fleet
 from reconciler.run import apply, preview, renewed
 from reconciler.settle import settle
-from tests.contract.sites import REAL, Site, change_tunnels, memory_site, rename_tunnels
+from tests.contract.sites import FOREIGN, REAL, Site, by_hand, change_tunnels, memory_site, rename_tunnels
+from tests.converged import assert_converged
 
 ENDS = {"paris": "tw-paris-tokyo", "tokyo": "tw-tokyo-paris"}
 
@@ -50,7 +51,7 @@ def set_up_another(site: Site, fabric: Fabric) -> None:
 @pytest.mark.parametrize("version", [2, 1])
 def test_an_sa_that_nobody_needs_is_a_difference_and_is_closed(site: Site, version: int) -> None:
     fabric = change_tunnels(site.fabric, ike__version=version)
-    assert site.apply(fabric).converged
+    assert_converged(site.apply(fabric))
     set_up_another(site, fabric)
     assert len(installed(held(site)[0])) == 2
     plan = site.preview(fabric).plan
@@ -59,12 +60,26 @@ def test_an_sa_that_nobody_needs_is_a_difference_and_is_closed(site: Site, versi
     assert {step.disruption for step in plan.steps} == {Disruption.NONE}
     assert all(check.passed for check in site.verify(fabric)), "both ends hold all of them"
     applied = site.apply(fabric)
-    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
-    assert applied.converged
+    assert_converged(applied)
     if site.real:
         assert [(loss.sent > 10, loss.lost) for loss in applied.cost.losses] == [(True, 0)]
     assert_at_rest(site)
     assert site.preview(fabric).plan.empty
+
+
+def test_what_comes_up_when_a_tunnel_is_at_rest_already_is_closed_too(site: Site) -> None:
+    """A peer that had tried before, when nobody answered, tries again for minutes."""
+    before = site.preview()
+    crossing = [site.fabric]
+
+    def cross(outcome: Outcome) -> None:
+        if outcome.step.phase is Phase.COMMIT and crossing:
+            set_up_another(site, crossing.pop())
+
+    applied = apply(before, site.connect, progress=cross)
+    assert not crossing
+    assert_converged(applied)
+    assert_at_rest(site)
 
 
 @REAL
@@ -73,8 +88,31 @@ def test_traffic_that_wakes_the_tunnel_while_it_is_reconnected_leaves_no_second_
     site.apply()
     for _ in range(5):
         asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
-        assert apply(asked, site.connect).converged
+        assert_converged(apply(asked, site.connect))
         assert_at_rest(site)
+
+
+@REAL
+@pytest.mark.parametrize("eager", [False, True], ids=["trap", "start"])
+def test_a_connection_of_ikev1_is_taken_over_while_packets_flow(site: Site, eager: bool) -> None:
+    """A packet that finds no SA makes for a second quick mode; `start` for one more under the old name."""
+    first = replace(site, fabric=change_tunnels(site.fabric, ike__version=1))
+    wanted = by_hand(first, eager=eager)
+    inside = {"paris": "10.1.0.1", "tokyo": "10.2.0.1"}
+    streams = []
+    for here, there in (("paris", "tokyo"), ("tokyo", "paris")):
+        host = site.connect(here).host
+        streams.append((host, host.start_stream(inside[here], inside[there], 0.1, 120)))
+    try:
+        assert_converged(site.apply(wanted))
+    finally:
+        received = [
+            stream.sent - stream.lost for host, token in streams for stream in [host.stop_stream(token)]
+        ]
+    assert all(received), "packets did flow"
+    assert_at_rest(site)
+    assert held(site, dict.fromkeys(ENDS, FOREIGN)) == ((), ())
+    assert [check for check in site.verify(wanted) if not check.passed] == []
 
 
 def test_an_sa_that_the_other_end_has_lost_is_replaced(site: Site) -> None:
@@ -107,12 +145,10 @@ def test_a_name_and_a_setting_of_the_child_change_together(
     """The end whose name stays would put the new CHILD_SA into the running IKE_SA, which the other end knows
     by the old name."""
     fabric = change_tunnels(site.fabric, ike__version=version)
-    assert site.apply(fabric).converged
+    assert_converged(site.apply(fabric))
     changed = change_tunnels(rename_tunnels(fabric, {old: new}), esp__lifetime=1800)
     applied = site.apply(changed)
-    assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
-    assert [str(change.resource) for change in applied.remaining.changes] == []
-    assert applied.converged
+    assert_converged(applied)
     names = {tunnel.router: f"tw-{tunnel.name}" for tunnel in changed.tunnels.values()}
     assert_at_rest(site, names=dict(sorted(names.items())))
 
@@ -130,9 +166,8 @@ def many_pairs(fabric: Fabric) -> Fabric:
 def test_children_that_the_other_end_took_along_are_closed_there(site: Site) -> None:
     """The answering end of IKEv1 moves CHILD_SAs into the IKE_SA that follows theirs."""
     fabric = many_pairs(site.fabric)
-    assert site.apply(fabric).converged
+    assert_converged(site.apply(fabric))
     changed = change_tunnels(fabric, ike__encryption="aes-128", esp__encryption="aes-128")
     applied = site.apply(changed)
-    assert [str(change.resource) for change in applied.remaining.changes] == []
-    assert applied.converged
+    assert_converged(applied)
     assert_at_rest(site, 6)

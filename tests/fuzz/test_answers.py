@@ -31,6 +31,7 @@ from reconciler.model.unit import unforeseen
 from reconciler.report import json_lines, plan_text, status_text
 from reconciler.run import apply, diagnose_tunnels, judge_preview, preview, verify
 from tests.contract.sites import Site, memory_site
+from tests.converged import assert_converged
 from tests.fuzz import strategies
 from tests.odd import OddRouter, Twists, answers, changed
 
@@ -81,7 +82,7 @@ TRACES = f"""1764110000 192.0.2.9
 def converged() -> Site:
     """Two routers in memory with a tunnel that is up."""
     site = memory_site(Path("/nonexistent"))
-    assert site.apply().converged
+    assert_converged(site.apply())
     return site
 
 
@@ -224,7 +225,7 @@ def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
     @given(st.data())
     def runs(data: st.DataObject) -> None:
         site = memory_site(converged().folder)
-        assert site.apply().converged
+        assert_converged(site.apply())
         before = unforeseen()
         twist = data.draw(twists())
 

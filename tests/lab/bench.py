@@ -19,6 +19,7 @@ from reconciler.routers.protocol import Router
 from reconciler.run import Diagnosis, apply, compile_fabric, diagnose_tunnels, preview
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
+from tests.converged import assert_converged
 from tests.lab.repository import ROOT
 
 OURS, THEIRS = "tw-a-to-b", "tw-b-to-a"
@@ -106,7 +107,7 @@ class Bench:
         return found
 
     def apply(self) -> None:
-        assert apply(preview(self.fabric, self.store, self.connect), self.connect).converged
+        assert_converged(apply(preview(self.fabric, self.store, self.connect), self.connect))
 
     def of_tree(self, tree: Path) -> Bench:
         loaded = load_tree(tree)

@@ -12,7 +12,6 @@ from bench.interruption import CASES, Bench, Case
 from lab.engine import Engine
 from lab.session import Lab
 from reconciler.load import load_tree
-from reconciler.model.outcome import IN_FLIGHT
 from reconciler.validate import validate
 from tests.lab.repository import ROOT
 
@@ -34,8 +33,9 @@ def test_no_packet_is_lost(bench: Bench, case: Case) -> None:
     for result in (*measured.changed, *measured.unrelated):
         assert result.sent > 50, "the stream ran through the change"
         assert result.duplicates == 0
-    # No packet ever waited for an SA. What is lost had left in one that the other end did not have yet.
-    assert measured.lost == measured.in_flight <= IN_FLIGHT
+    # No packet ever waited for an SA. Each that is lost had left in one that the other end did not have yet:
+    # how many is a matter of that charon's pace, which is the machine's.
+    assert measured.lost == measured.in_flight
     assert sum(result.lost for result in measured.unrelated) == 0
 
 

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from lab.esp import EspOpener, sas_from_log
+from lab.esp import EspOpener, installations, sas_from_log
 from lab.packets import esp_of, from_frame, read_pcap
 from tests.unit.lab import wire
 
@@ -123,3 +123,13 @@ def test_capture_files(order: str) -> None:
 def test_frames_without_ipv4(frame: bytes) -> None:
     packet = from_frame(0, frame)
     assert packet.protocol == -1 and esp_of(packet) is None
+
+
+def test_a_log_tells_when_its_router_had_an_sa() -> None:
+    """As 6.0.1 and 5.9.8 word it, for new ones and, since they do so in two steps, for rekeyed ones."""
+    text = """\
+1795660284.083 08[IKE] CHILD_SA net{9} established with SPIs ecd49081_i f6b463aa_o and TS a === b
+1795660285.100 01[IKE] inbound CHILD_SA net{10} established with SPIs 00000001_i 00000002_o and TS a === b
+1795660285.200 01[IKE] outbound CHILD_SA net{10} established with SPIs 00000001_i 00000002_o and TS a === b
+"""
+    assert installations(text) == pytest.approx({0xECD49081: 1795660284.084, 1: 1795660285.101})

@@ -16,13 +16,13 @@ from reconciler import establish
 from reconciler.apply import apply_plan
 from reconciler.facets.firewall_listing import decode
 from reconciler.model.fabric import Fabric, Tunnel
-from reconciler.model.outcome import Status
 from reconciler.model.plan import Disruption
 from reconciler.model.router_config import Pair
 from reconciler.model.safety import SafetyPolicy, Window
 from reconciler.policy import Judgement, Override, judge
 from reconciler.run import Applied, Preview, apply, narrowed
 from tests.contract.sites import Site, memory_site
+from tests.converged import assert_converged
 from tests.fabrics import many_tunnels, number_of
 
 NOW = datetime(2026, 5, 9, 12, 0, tzinfo=UTC)
@@ -42,7 +42,7 @@ def site_of(count: int, **fields: object) -> Site:
     """Routers that hold `count` tunnels, with both ends as `fields` say."""
     site = memory_site(Path(tempfile.mkdtemp()))
     fabric = each(many_tunnels(count), lambda tunnel: replace(tunnel, **fields))
-    assert site.apply(fabric).converged
+    assert_converged(site.apply(fabric))
     return replace(site, fabric=fabric)
 
 
@@ -107,14 +107,14 @@ def test_what_interrupts_waits_for_the_window_and_the_rest_goes_on() -> None:
     }
     [deferral] = found.deferrals
     assert deferral.until == NOW.replace(day=10, hour=2)
-    assert apply_allowed(site, before, found).converged
+    assert_converged(apply_allowed(site, before, found))
     left, again = judged(site, wanted)
     assert {change.resource for change in left.plan.changes} == set(again.deferred) == set(found.deferred)
     assert not judged(site, wanted, now=NIGHT)[1].deferrals
     before, found = judged(site, wanted, Override.WINDOWS)
     assert not found.deferrals
     assert [item.override for item in found.overridden] == [Override.WINDOWS]
-    assert apply_allowed(site, before, found).converged
+    assert_converged(apply_allowed(site, before, found))
     assert site.preview(wanted).plan.empty
 
 
@@ -124,10 +124,10 @@ def test_both_ends_of_a_tunnel_that_git_has_no_more_are_one() -> None:
     before, found = judged(site, wanted)
     assert waiting(found) == {2}
     assert len(found.deferred) == 2
-    assert apply_allowed(site, before, found).converged
+    assert_converged(apply_allowed(site, before, found))
     before, found = judged(site, wanted)
     assert not found.deferrals
-    assert apply_allowed(site, before, found).converged
+    assert_converged(apply_allowed(site, before, found))
     assert site.preview(wanted).plan.empty
 
 
@@ -153,7 +153,7 @@ def test_a_tunnel_that_waits_keeps_its_guards_when_others_change() -> None:
     before = guarded(site)
     seen, found = judged(site, wanted)
     assert waiting(found) == {0}
-    assert apply_allowed(site, seen, found).converged
+    assert_converged(apply_allowed(site, seen, found))
     assert guarded(site) == before
     assert {str(change.resource) for change in judged(site, wanted)[0].plan.changes} >= {
         "paris/firewall/inet tunnelwright",
@@ -202,7 +202,7 @@ def test_of_a_redundancy_group_one_at_a_time_and_only_beside_one_that_is_up() ->
     before, found = judged(site, wanted)
     assert waiting(found) == {1}
     assert found.deferrals[0].reason == "another tunnel of the redundancy group pair is interrupted"
-    assert apply_allowed(site, before, found).converged
+    assert_converged(apply_allowed(site, before, found))
     before, found = judged(site, wanted)
     assert not found.deferrals
     down = replace(
@@ -262,7 +262,7 @@ def test_protection_outlives_its_document_and_no_option_sets_it_aside() -> None:
     assert {field.path for change in before.plan.changes for field in change.changes} == {
         "deletionProtection"
     }
-    assert apply_allowed(site, before, found).converged
+    assert_converged(apply_allowed(site, before, found))
     assert not judged(site, without(lifted, {0}))[1].refusals
 
 
@@ -275,7 +275,7 @@ def test_a_rename_destroys_nothing_and_the_new_name_is_protected() -> None:
     wanted = replace(site.fabric, tunnels=tunnels)
     before, found = judged(site, wanted)
     assert not found.refusals
-    assert apply_allowed(site, before, found).converged
+    assert_converged(apply_allowed(site, before, found))
     assert len(judged(site, replace(wanted, tunnels={}))[1].refusals) == 2
 
 
@@ -328,10 +328,10 @@ def test_whichever_end_interrupts_cuts_our_way_to_either(asked: str, there: str)
 def test_a_tunnel_that_would_take_our_own_way_in_or_leave_it_out() -> None:
     site = site_of(2)
     site.connect("paris").host.management = ("10.101.0.1", "10.102.0.200")  # type: ignore[attr-defined]
-    assert site.apply(without(site.fabric, {0})).converged
+    assert_converged(site.apply(without(site.fabric, {0})))
     _, found = judged(site, site.fabric)
     assert "would from now on carry the connection to paris" in found.refusals[0].reason
-    assert site.apply(site.fabric).converged
+    assert_converged(site.apply(site.fabric))
     half = each(
         site.fabric,
         lambda t: replace(
@@ -371,9 +371,9 @@ def test_what_is_allowed_leaves_exactly_what_was_deferred(
     assert len(found.deferred) == 2 * len(numbers), "never one end alone"
     assert len(interrupted) <= (0 if closed else budget or 5)
     applied = apply_allowed(site, before, found)
-    assert applied.converged, [o for o in applied.outcomes if o.status is not Status.DONE]
+    assert_converged(applied)
     left = site.preview(wanted).plan
     tunnels = {change.resource for change in left.changes if change.resource.kind == "tunnel"}
     assert tunnels == set(found.deferred)
-    assert site.apply(wanted).converged
+    assert_converged(site.apply(wanted))
     assert site.preview(wanted).plan.empty

@@ -23,6 +23,7 @@ from reconciler.report.json_lines import plan_digest
 from reconciler.routers.protocol import Router
 from reconciler.run import compile_fabric, look
 from tests.contract.sites import FOREIGN, Site, by_hand, change_tunnels, memory_site, rename_tunnels
+from tests.converged import assert_converged
 
 CHANGES: list[dict[str, object]] = [
     {"esp__integrity": "sha512"},
@@ -84,7 +85,7 @@ def test_a_crash_after_any_step_is_mended_by_the_next_run(
     plan = here.preview(wanted, psk="rotated meanwhile").plan
     apply_plan(only(plan, list(plan.steps[:crash])), here.connect, patience=0.2)
     applied = here.apply(wanted, psk="rotated meanwhile")
-    assert applied.converged, [o for o in applied.outcomes if o.status is not Status.DONE]
+    assert_converged(applied)
     for name in ("paris", "tokyo"):
         state = look(compile_fabric(wanted, here.store("rotated meanwhile")), here.connect).states[name]
         enabled = all(tunnel.enabled for tunnel in wanted.tunnels.values())
@@ -104,7 +105,7 @@ def test_a_rename_that_is_cut_short_is_finished_by_the_next_run(
     plan = here.preview(wanted).plan
     apply_plan(only(plan, list(plan.steps[:crash])), here.connect, patience=0.2)
     applied = here.apply(wanted)
-    assert applied.converged, [o for o in applied.outcomes if o.status is not Status.DONE]
+    assert_converged(applied)
     seen = look(compile_fabric(wanted, here.store()), here.connect)
     for name, state in seen.states.items():
         enabled = [f"tw-{t.name}" for t in wanted.tunnels.values() if t.enabled and t.router == name]
@@ -128,7 +129,7 @@ def test_an_adoption_that_is_cut_short_is_finished_by_the_next_run(
         for name in ("paris", "tokyo"):
             here.restart_charon(name)
     applied = here.apply(wanted)
-    assert applied.converged, [o for o in applied.outcomes if o.status is not Status.DONE]
+    assert_converged(applied)
     if all(tunnel.enabled for tunnel in wanted.tunnels.values()):
         for name in ("paris", "tokyo"):
             here.restart_charon(name)
@@ -211,7 +212,7 @@ def test_a_dead_router_withholds_its_pairs_and_nothing_else() -> None:
     assert {change.resource.kind for change in plan.changes} == {"sysctl", "vip", "firewall"}
     here.apply()
     tokyo.power(on=True)
-    assert here.apply().converged
+    assert_converged(here.apply())
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_a_router_that_dies_in_the_middle_is_reported_step_by_step(dies_at: Phas
     assert {o.status for o in after} <= {Status.FAILED, Status.NOT_ATTEMPTED}
     assert all(o.message for o in outcomes if o.status is not Status.DONE)
     tokyo.power(on=True)
-    assert here.apply().converged
+    assert_converged(here.apply())
 
 
 def test_a_connection_that_cannot_be_made_is_an_outcome() -> None:

@@ -17,6 +17,7 @@ from reconciler.routers.fleet import Connect
 from reconciler.routers.protocol import Router
 from reconciler.run import apply, compile_fabric, diagnose_tunnels, look, preview, verify
 from tests.contract.sites import PSK, Site, change_tunnels, memory_site
+from tests.converged import assert_converged
 from tests.odd import OddRouter, Twists, answers, changed, fails
 
 PUZZLE = AnswerNotUnderstood("'x' is not a whole number", where="ping")
@@ -26,7 +27,7 @@ PUZZLE = AnswerNotUnderstood("'x' is not a whole number", where="ping")
 def site(tmp_path: Path) -> Site:
     """Two routers in memory with a tunnel that is up."""
     found = memory_site(tmp_path)
-    assert found.apply().converged
+    assert_converged(found.apply())
     return found
 
 
@@ -90,7 +91,7 @@ def test_a_step_that_fails_in_a_way_nobody_foresaw_is_an_outcome(
     assert "set_sysctls" in caplog.text
     assert PSK not in caplog.text + failed.message
     assert applied.cost.losses == ()
-    assert site.apply(wanted).converged, "the next run makes up for it"
+    assert_converged(site.apply(wanted))  # the next run makes up for it
 
 
 @pytest.mark.parametrize(

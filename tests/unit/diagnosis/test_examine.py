@@ -1,0 +1,34 @@
+"""What is sent through a tunnel to examine it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.routers.protocol import Ping, Router
+from reconciler.run import diagnose_tunnels
+from tests.contract.sites import memory_site
+from tests.odd import OddRouter
+
+
+@pytest.mark.parametrize(
+    ("series", "healthy"), [([2, 3], True), ([2, 2], False)], ids=["once", "again and again"]
+)
+def test_a_reply_that_was_lost_once_is_no_finding(tmp_path: Path, series: list[int], healthy: bool) -> None:
+    site = memory_site(tmp_path)
+    site.apply()
+    left = list(series)
+
+    def lossy(true: Callable[[], Any]) -> Ping:
+        sent: int = true().sent
+        return Ping(sent, left.pop(0))
+
+    def connect(name: str) -> Router:
+        return OddRouter(site.connect(name), {"ping": lossy})
+
+    (diagnosis,) = diagnose_tunnels(site.fabric, (), site.store(), connect)
+    assert left == []
+    assert (diagnosis.findings == ()) is healthy
