@@ -22,9 +22,10 @@ from reconciler.model.record import GOOD, Result, RunRecord, bounded
 from reconciler.model.unit import attempt
 from reconciler.routers.fleet import Connect, each
 from reconciler.routers.protocol import Router
-from reconciler.service.cycle import Wiring, reconcile
+from reconciler.service.cycle import reconcile
 from reconciler.service.mirror import FetchStopped
 from reconciler.service.schedule import Absent, retry_after, spread
+from reconciler.service.wiring import Wiring
 
 Tell = Callable[[RunRecord], None]
 _ASKED_AT_ONCE = 8

@@ -18,6 +18,7 @@ from lab.engine import Engine
 from lab.session import Lab
 from lab.topology import Role
 from reconciler.cli.main import main
+from reconciler.desired import compile_fabric
 from reconciler.load import Loaded, load_tree
 from reconciler.model.errors import CommandRejected, ExitCode
 from reconciler.model.fabric import Fabric
@@ -25,7 +26,7 @@ from reconciler.model.settings import plain
 from reconciler.observe import read_sas
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
-from reconciler.run import Diagnosis, apply, compile_fabric, diagnose_tunnels, preview
+from reconciler.run import Diagnosis, apply, diagnose_tunnels, preview
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
 from tests.lab.repository import ROOT
