@@ -30,6 +30,7 @@ from lab.session import Lab
 from lab.topology import Role, flows_of
 from lab.traffic import Stream
 from lab.verify import lost_in_flight
+from reconciler.desired import compile_fabric
 from reconciler.facets import sas
 from reconciler.facets.connections import connection_name
 from reconciler.load import load_tree
@@ -39,7 +40,7 @@ from reconciler.model.router_config import IkeSa, RouterConfig
 from reconciler.observe import read_sas
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
-from reconciler.run import apply, compile_fabric, preview
+from reconciler.run import apply, preview
 from reconciler.secrets import FOLDER, SecretStore
 from reconciler.validate import validate
 

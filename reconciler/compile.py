@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from types import MappingProxyType
 
 from reconciler.facets import addresses, connections, files, firewall, secrets, sysctls
 from reconciler.model.fabric import Fabric, PskRef, Tunnel
@@ -16,11 +17,14 @@ def compile_router(
     keys: Mapping[PskRef, Secret],
     fingerprint_key: Secret,
     unread: Set[str] = frozenset(),
+    *,
+    keyless: Mapping[PskRef, str] = MappingProxyType({}),
 ) -> RouterConfig:
     """What one router should hold, without the files of tunnels of which nobody will read them (`unread`): to
     render them takes longer than all the rest.
 
     A disabled tunnel has no connection, yet its traffic stays guarded: it is down, not in the clear.
+    `keyless` are the keys that could not be had, and why; `keys` has others in their place.
 
     Raises KeyError when `keys` lacks the key of an enabled tunnel of this router.
     """
@@ -44,6 +48,7 @@ def compile_router(
         sysctls=sysctls.compile_sysctls(fabric.routers[router]),
         groups={tunnel.name: group_of(tunnel) for tunnel in tunnels},
         initiators=frozenset(tunnel.name for tunnel in tunnels if _initiates(tunnel)),
+        keyless={t.name: keyless[t.psk] for t in tunnels if t.enabled and t.psk in keyless},
     )
 
 

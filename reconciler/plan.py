@@ -34,7 +34,8 @@ def make_plan(
 
     `unreachable` gives the routers without a usable live state and why; a group with an end on one of them is
     withheld. So it is where a router's state cannot be compared, in a way that nobody foresaw. `selected`
-    narrows the plan (`--target`, `--exclude`). `reconnect` names tunnels that shall be taken down and up.
+    narrows the plan (`--target`, `--exclude`). A tunnel that is `keyless` at either end is withheld at both;
+    it always differs. `reconnect` names tunnels that shall be taken down and up.
     """
     dead = dict(unreachable or {})
     differing: dict[str, tuple[ResourceChange, ...]] = {}
@@ -44,24 +45,37 @@ def make_plan(
             dead[router] = Absence.of(compared)
         else:
             differing[router] = compared
-    blocked = {group: router for router in sorted(dead) for group in desired[router].groups.values()}
+    blocked = {
+        group: f"its other end is at {router}, which {_what_ails(dead[router])}"
+        for router in sorted(dead)
+        for group in desired[router].groups.values()
+    }
+    keyless = {
+        config.groups[tunnel]: reason
+        for config in desired.values()
+        for tunnel, reason in config.keyless.items()
+    }
+    blocked |= keyless
     changes: list[ResourceChange] = []
     withheld: dict[str, str] = {}
+    waiting: set[str] = set()
     for router, found in differing.items():
         kept = []
         for change in found:
             if not selected(change):
                 continue
             if change.group in blocked:
-                where = blocked[change.group]
-                away = dead[where].kind is AbsenceKind.UNREACHABLE
-                what = "is unreachable" if away else "is not planned"
-                withheld[change.resource.name] = f"its other end is at {where}, which {what}"
+                withheld[change.resource.name] = blocked[change.group]
+                waiting |= {change.resource.name} if change.group in keyless else set()
             else:
                 kept.append(change)
         left_out = {change.resource for change in found} - {change.resource for change in kept}
         changes += _guarding(kept, left_out, desired[router], live[router]) if left_out else kept
-    return Plan(tuple(_one_initiator(changes, desired)), dead, withheld)
+    return Plan(tuple(_one_initiator(changes, desired)), dead, withheld, frozenset(waiting))
+
+
+def _what_ails(absence: Absence) -> str:
+    return "is unreachable" if absence.kind is AbsenceKind.UNREACHABLE else "is not planned"
 
 
 def _guarding(

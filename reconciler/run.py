@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from reconciler.apply import Progress, apply_plan
-from reconciler.compile import compile_router
+from reconciler.desired import check_every_key, compile_fabric
 from reconciler.diagnosis import Finding, diagnose
 from reconciler.diagnosis.finding import locate
 from reconciler.examine import examine
@@ -17,19 +17,18 @@ from reconciler.load import Document
 from reconciler.measure import Measured, measured
 from reconciler.model import bounds
 from reconciler.model.absence import Absence
-from reconciler.model.errors import KeysDiffer, PlanUnsafe, TunnelwrightError, WeakKey
-from reconciler.model.fabric import Fabric, PskRef
+from reconciler.model.errors import PlanStale, PlanUnsafe, RouterWithheld, TunnelwrightError
+from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
-from reconciler.model.plan import LoadSecret, Plan, ResourceChange
+from reconciler.model.plan import Phase, Plan, ResourceChange
 from reconciler.model.router_config import PREFIX, RouterConfig
-from reconciler.model.secret import Secret
 from reconciler.observe import observe
 from reconciler.plan import Selector, make_plan
-from reconciler.policy import Judgement, Override, judge
+from reconciler.policy import Judgement, Known, Override, judge, withholdings
 from reconciler.routers.fleet import PARALLELISM, Connect
 from reconciler.routers.quota import within
-from reconciler.secrets import STRONG_KEY_HINT, SecretStore, weakness
+from reconciler.secrets import SecretStore
 from reconciler.verify import Probed, check_tunnel, check_tunnels, check_untouched, probe
 
 
@@ -94,52 +93,6 @@ class Diagnosis:
     findings: tuple[Finding, ...]
 
 
-def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig]:
-    """What every router should hold.
-
-    Raises SecretUnavailable, and KeysDiffer before anything is touched.
-    """
-    keys = keys_of(fabric, store)
-    if not keys:
-        fingerprint_key = Secret(b"")
-    elif fabric.fingerprint_key is not None:
-        fingerprint_key = keys[fabric.fingerprint_key]
-    else:
-        fingerprint_key = store.fingerprint_key()
-    return {name: compile_router(fabric, name, keys, fingerprint_key) for name in sorted(fabric.routers)}
-
-
-def keys_of(fabric: Fabric, store: SecretStore) -> dict[PskRef, Secret]:
-    """The key of every enabled tunnel, and the one that makes fingerprints where the fabric names it.
-
-    Raises SecretUnavailable and KeysDiffer.
-    """
-    wanted = {tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled}
-    if wanted and fabric.fingerprint_key is not None:
-        wanted.add(fabric.fingerprint_key)
-    keys = store.keys(wanted)
-    _check_equal(fabric, keys)
-    return keys
-
-
-def _check_equal(fabric: Fabric, keys: Mapping[PskRef, Secret]) -> None:
-    """Both ends of a managed pair must hold one key, whatever each of them calls it."""
-    different = [
-        f"{tunnel.location} ({tunnel.psk}) and {mirror.location} ({mirror.psk})"
-        for name, tunnel in sorted(fabric.tunnels.items())
-        if (mirror := fabric.tunnels.get(tunnel.mirror or "")) is not None
-        and name < mirror.name
-        and tunnel.enabled
-        and mirror.enabled
-        and keys[tunnel.psk] != keys[mirror.psk]
-    ]
-    if different:
-        raise KeysDiffer(
-            "the two ends of a tunnel have different keys: " + "; ".join(different),
-            hint="let both ends refer to one key, or give both references the same one",
-        )
-
-
 def preview(
     fabric: Fabric,
     store: SecretStore,
@@ -152,7 +105,7 @@ def preview(
     """Compile, observe and plan. Changes nothing.
 
     Raises SecretUnavailable, and KeysDiffer. A router that does not answer is part of the plan, not an
-    exception.
+    exception; so is a tunnel whose key cannot be had.
     """
     desired = compile_fabric(fabric, store)
     return compare(fabric, desired, connect, selected, parallelism=parallelism, reconnect=reconnect)
@@ -188,16 +141,35 @@ def without(before: Preview, failures: Mapping[str, TunnelwrightError]) -> Previ
     withheld."""
     if not failures:
         return before
-    seen = before.observation
-    states = {name: state for name, state in seen.states.items() if name not in failures}
-    observation = Observation(states, {**seen.failures, **failures})
+    observation = _leaving_out(before.observation, failures)
     plan = _plan(before.desired, observation, before.selected, before.reconnect)
     return replace(before, observation=observation, plan=plan)
 
 
-def judge_preview(before: Preview, overrides: frozenset[Override] = frozenset()) -> Judgement:
-    """What of a preview's plan may be done now."""
-    return judge(before.plan, before.fabric, before.observation.states, datetime.now(UTC), overrides)
+def _leaving_out(seen: Observation, failures: Mapping[str, TunnelwrightError]) -> Observation:
+    states = {name: state for name, state in seen.states.items() if name not in failures}
+    return Observation(states, {**seen.failures, **failures})
+
+
+def judge_preview(
+    before: Preview, known: Known, overrides: frozenset[Override] = frozenset()
+) -> tuple[Preview, Judgement]:
+    """What of a preview's plan may be done now; and the preview, without the routers that hold too much of
+    what is not `known` to have been Git's."""
+    states = before.observation.states
+    withheld = withholdings(before.plan, before.fabric, states, known)
+    before = without(
+        before,
+        {
+            item.router: RouterWithheld(item.reason, router=item.router, hint=item.hint)
+            for item in withheld
+            if item.override not in overrides
+        },
+    )
+    states, now = before.observation.states, datetime.now(UTC)
+    found = judge(before.plan, before.fabric, states, now, overrides, known=known)
+    overridden = tuple(item for item in withheld if item.override in overrides)
+    return before, replace(found, overridden=(*found.overridden, *overridden))
 
 
 def check_safe(judgement: Judgement) -> None:
@@ -207,10 +179,16 @@ def check_safe(judgement: Judgement) -> None:
         raise PlanUnsafe(f"refused as unsafe, nothing was done: {reasons}")
 
 
-def renewed(before: Preview, connect: Connect, parallelism: int = PARALLELISM) -> Preview:
-    """Look again at the routers that a plan changes, and plan the same resources for them alone."""
+def confirmed(
+    before: Preview, connect: Connect, parallelism: int = PARALLELISM
+) -> tuple[Preview, dict[str, TunnelwrightError]]:
+    """Look again at the routers that a plan changes: the same plan, without those that do not answer any more
+    or whose own changes are others now, each with the reason. A tunnel goes with both of its ends.
+
+    What is planned twice and the same was true for as long as nobody else was at the routers.
+    """
     planned = {change.resource for change in before.plan.changes}
-    return compare(
+    again = compare(
         before.fabric,
         {name: before.desired[name] for name in sorted(before.plan.routers)},
         connect,
@@ -218,6 +196,27 @@ def renewed(before: Preview, connect: Connect, parallelism: int = PARALLELISM) -
         parallelism=parallelism,
         reconnect=before.reconnect,
     )
+    left_out = dict(again.observation.failures)
+    # What is left changes with what is left out, at most once for each router.
+    while moved := _differing(without(before, left_out).plan, again.plan):
+        left_out |= {name: PlanStale("it has changed since it was looked at", router=name) for name in moved}
+        again = without(again, left_out)
+    return again, left_out
+
+
+def _differing(one: Plan, other: Plan) -> set[str]:
+    """The routers to blame for what two plans do differently: those whose own part differs, else all. A
+    tunnel is switched at one end, as both need it: what one end needs may show at the other."""
+    here, there = ({change.resource: change for change in plan.changes} for plan in (one, other))
+    found = {what for what in here.keys() | there.keys() if here.get(what) != there.get(what)}
+    own = {what for what in found if _own(here.get(what)) != _own(there.get(what))}
+    return {what.router for what in own or found}
+
+
+def _own(change: ResourceChange | None) -> ResourceChange | None:
+    if change is None:
+        return None
+    return replace(change, steps=tuple(step for step in change.steps if step.phase is not Phase.SWITCH))
 
 
 def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = PARALLELISM) -> Observation:
@@ -272,13 +271,15 @@ def apply(
             progress=progress,
             stopping=stopping,
         )
-        after = look(before.desired, connect, parallelism)
+        # What had no part in the plan is not what it has left undone.
+        absent = before.observation.failures
+        after = _leaving_out(look(before.desired, connect, parallelism), absent)
         remaining = _plan(before.desired, after, before.selected)
         crossed = remaining.closing({step.group for step in before.plan.steps})
         if not crossed.empty:
             # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest.
             apply_plan(crossed, connect, patience=patience, parallelism=parallelism)
-            after = look(before.desired, connect, parallelism)
+            after = _leaving_out(look(before.desired, connect, parallelism), absent)
             remaining = _plan(before.desired, after, before.selected)
     touched = frozenset(
         name
@@ -369,7 +370,8 @@ def diagnose_tunnels(
     """Find out what is wrong with tunnels (all, when none is named), each with both of its ends. Brings up
     what is down; changes nothing that runs, save that `rekey` renews CHILD_SAs.
 
-    Raises SecretUnavailable, and TunnelwrightError for a name that no tunnel has.
+    Raises SecretUnavailable for a key that one of them needs, and TunnelwrightError for a name that no tunnel
+    has.
     """
     unknown = sorted(set(names) - set(fabric.tunnels))
     if unknown:
@@ -377,10 +379,10 @@ def diagnose_tunnels(
             f"no tunnel is called {', '.join(unknown)}",
             hint=f"there are: {', '.join(sorted(fabric.tunnels))}",
         )
+    chosen = names or tuple(fabric.tunnels)
     desired = compile_fabric(fabric, store)
-    gathered = examine(
-        fabric, desired, connect, names or tuple(fabric.tunnels), rekey=rekey, parallelism=parallelism
-    )
+    check_every_key(fabric, desired, set(chosen))
+    gathered = examine(fabric, desired, connect, chosen, rekey=rekey, parallelism=parallelism)
     return tuple(
         Diagnosis(
             tuple(end.tunnel.name for end in evidence.ends),
@@ -388,21 +390,3 @@ def diagnose_tunnels(
         )
         for evidence in gathered
     )
-
-
-def check_keys(before: Preview, store: SecretStore) -> None:
-    """Raises WeakKey for keys that the plan would load and that could be guessed. Judging one takes
-    milliseconds, so those that are on the routers already are left alone."""
-    loading = {
-        before.fabric.tunnels[change.resource.name].psk
-        for change in before.plan.changes
-        for step in change.steps
-        if isinstance(step.operation, LoadSecret)
-    }
-    weak = [
-        f"{reference}: {reason}"
-        for reference, key in sorted(store.keys(loading).items(), key=lambda item: str(item[0]))
-        if (reason := weakness(key))
-    ]
-    if weak:
-        raise WeakKey("keys are weak: " + "; ".join(weak), hint=STRONG_KEY_HINT)

@@ -17,7 +17,7 @@ from reconciler.facets.connections import SETS
 from reconciler.facets.swanctl_conf import Section, SwanctlSyntaxError, inherit, read
 from reconciler.model.diagnostic import Location
 from reconciler.model.router_config import PREFIX, Connection, LiveFile, SharedSecret
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Secret, fingerprint
 from reconciler.model.settings import Settings, Value
 
 if TYPE_CHECKING:
@@ -166,6 +166,24 @@ def protected_in(file: LiveFile | None) -> bool:
     return file is not None and _PROTECTED in file.content.reveal()
 
 
+_KEY = re.compile(rb"^[ \t]*(?:ike-\S+-([0-9a-f]{12}) \{|secret = (0s[A-Za-z0-9+/=]+))$", re.MULTILINE)
+
+
+def bears_fingerprint(file: LiveFile | None, tunnel: str, fingerprint_key: Secret) -> bool:
+    """Whether a router's file has a key of the tunnel under its fingerprint, as only who holds
+    `fingerprint_key` could write it. Read line by line, as it was rendered: a router may hold as many files
+    as it likes."""
+    digest = None
+    for found in _KEY.finditer(file.content.reveal()) if file is not None else ():
+        if found[1] is not None:
+            digest = found[1].decode()
+        elif digest is not None:
+            key = _decoded(found[2].decode())
+            if key is not None and fingerprint(key, key=fingerprint_key, context=tunnel) == digest:
+                return True
+    return False
+
+
 def connection_in(file: LiveFile | None, connection: str) -> Settings | None:
     """What a router's own file says of a connection; None when it says nothing that can be read."""
     return _entry(_trusted(file), "connections", connection)
@@ -196,7 +214,7 @@ def written_before(
     settings = _entry(parsed, "connections", connection)
     for secret_id in secret_ids:
         section = _entry(parsed, "secrets", secret_id)
-        key = _decoded(section) if section is not None else None
+        key = _decoded(str(section.get("secret", ""))) if section is not None else None
         if settings is not None and section is not None and key is not None:
             return settings, SharedSecret(secret_id, _owners(section), key)
     return None
@@ -213,8 +231,7 @@ def _owners(section: Settings) -> tuple[str, ...]:
     return tuple(str(value) for key, value in section.items() if key.startswith("id"))
 
 
-def _decoded(section: Settings) -> Secret | None:
-    encoded = str(section.get("secret", ""))
+def _decoded(encoded: str) -> Secret | None:
     if not encoded.startswith(_BASE64):
         return None
     try:

@@ -11,6 +11,7 @@ from reconciler.model.errors import (
     Locked,
     LockUnavailable,
     PlanStale,
+    RouterWithheld,
     TunnelwrightError,
     Unforeseen,
 )
@@ -27,6 +28,8 @@ class AbsenceKind(StrEnum):
     """Its lock could not be taken."""
     CHANGED = "changed"
     """It was another when it was looked at again before it was to be changed."""
+    WITHHELD = "withheld"
+    """It holds what nothing shows to be Git's, and more of it than may be destroyed there."""
     UNFORESEEN = "unforeseen"
     """An error that nobody foresaw ended the work at it."""
 
@@ -36,6 +39,7 @@ _KINDS: tuple[tuple[type[TunnelwrightError], AbsenceKind], ...] = (
     (Locked, AbsenceKind.NOT_LOCKED),
     (LockUnavailable, AbsenceKind.NOT_LOCKED),
     (PlanStale, AbsenceKind.CHANGED),
+    (RouterWithheld, AbsenceKind.WITHHELD),
     (Unforeseen, AbsenceKind.UNFORESEEN),
 )
 

@@ -116,6 +116,12 @@ class Locked(TunnelwrightError):
         self.owner = owner
 
 
+class RouterWithheld(TunnelwrightError):
+    """A router holds more of what nothing shows to be Git's than may be destroyed there; nothing is done."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
 class LockUnavailable(TunnelwrightError):
     """A router's lock can be neither taken nor waited for: it has no flock(1), or its lock file makes no
     sense."""

@@ -252,7 +252,9 @@ class Plan:
     unreachable: Mapping[str, Absence] = field(default_factory=dict)
     """Routers that could not be observed, understood or locked, and why; nothing is planned for them."""
     withheld: Mapping[str, str] = field(default_factory=dict)
-    """Tunnels left out because their other end cannot be changed together with them."""
+    """Tunnels left out because their other end cannot be changed together with them, or for want of a key."""
+    keyless: frozenset[str] = frozenset()
+    """Those left out because the key of one of their ends cannot be had, whether or not they differ."""
 
     @property
     def steps(self) -> tuple[Step, ...]:

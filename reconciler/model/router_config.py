@@ -88,6 +88,9 @@ class RouterConfig:
     """Tunnel to the name that both ends of a managed pair share."""
     initiators: frozenset[str] = frozenset()
     """Tunnels that this router, not the peer, brings up."""
+    keyless: Mapping[str, str] = field(default_factory=dict)
+    """Tunnels whose key could not be had, and why. What is compiled of them has a key that nobody has, and is
+    in no plan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from reconciler.policy.judge import judge
-from reconciler.policy.judgement import Deferral, Judgement, Override, Refusal
+from reconciler.policy.judgement import Deferral, Judgement, Override, Refusal, Withholding
+from reconciler.policy.strangers import Known, withholdings
 
-__all__ = ["Deferral", "Judgement", "Override", "Refusal", "judge"]
+__all__ = [
+    "Deferral",
+    "Judgement",
+    "Known",
+    "Override",
+    "Refusal",
+    "Withholding",
+    "judge",
+    "withholdings",
+]

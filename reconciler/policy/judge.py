@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from reconciler.facets import files
-from reconciler.facets.connections import connection_name
+from reconciler.diff.live import Live
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Action, Plan, ResourceChange
+from reconciler.model.plan import Plan, Resource
 from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.policy.judgement import Deferral, Finding, Judgement, Override, Refusal
+from reconciler.policy.strangers import Known, destroyed, exceeds, is_protected, tunnels_on
 from reconciler.policy.units import End, Traffic, Unit, connections_of, traffic_on, units_of
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_cidr
@@ -22,16 +22,24 @@ def judge(
     states: Mapping[str, RouterState],
     now: datetime,
     overrides: frozenset[Override] = frozenset(),
+    *,
+    known: Known = lambda _: True,
 ) -> Judgement:
     """What of a plan may be done at `now`, which has a time zone. `states` are those it was made from.
 
-    Every reason to refuse is found, not the first. What is overridden is reported as such.
+    Every reason to refuse is found, not the first. What is overridden is reported as such. Tunnels that are
+    not `known` to have been Git's count for no refusal: `withholdings` says which routers they cost.
     """
-    units = units_of(plan, fabric, states)
+    live = {name: Live(state) for name, state in states.items()}
+    units = units_of(plan, fabric, live, known)
+    carrying = list(_management(units, fabric, live))
+    kept_out = {resource for item in carrying for resource in item.resources}
+    if Override.MANAGEMENT not in overrides:
+        units = tuple(unit for unit in units if kept_out.isdisjoint(unit.resources))
     found: list[Finding] = [
-        *_protected(plan, states),
-        *_deletions(plan, fabric, states),
-        *_management(units, fabric, states),
+        *_protected(plan, states, known),
+        *_deletions(plan, fabric, states, known),
+        *carrying,
         *_waiting(units, fabric, states, now, overrides),
     ]
     kept = [finding for finding in found if finding.override not in overrides]
@@ -42,37 +50,32 @@ def judge(
     )
 
 
-def _destroyed(plan: Plan) -> Iterator[ResourceChange]:
-    for change in sorted(plan.changes, key=lambda change: str(change.resource)):
-        if change.resource.kind == "tunnel" and change.action is Action.DELETE:
-            yield change
-
-
-def _protected(plan: Plan, states: Mapping[str, RouterState]) -> Iterator[Refusal]:
-    """The router's file says whether a tunnel is protected, so that the word outlives the document."""
-    for change in _destroyed(plan):
-        resource = change.resource
-        file = states[resource.router].files.get(files.file_name(connection_name(resource.name)))
-        if files.protected_in(file):
+def _protected(plan: Plan, states: Mapping[str, RouterState], known: Known) -> Iterator[Refusal]:
+    for change in destroyed(plan):
+        if is_protected(states, change.resource) and known(change.resource):
             yield Refusal(
-                (resource,),
+                (change.resource,),
                 "it is protected from deletion, as its file on the router says",
                 "first commit and apply `deletionProtection: false`, then remove or disable it",
             )
 
 
-def _deletions(plan: Plan, fabric: Fabric, states: Mapping[str, RouterState]) -> Iterator[Refusal]:
+def _deletions(
+    plan: Plan, fabric: Fabric, states: Mapping[str, RouterState], known: Known
+) -> Iterator[Refusal]:
     """A plan that destroys many tunnels of what is there was rarely meant."""
     policy = fabric.safety
-    doomed = [change.resource for change in _destroyed(plan)]
-    there = {name: len(_tunnels_on(state)) for name, state in states.items()}
+    doomed = [change.resource for change in destroyed(plan) if known(change.resource)]
+    if not doomed:
+        return
+    there = {name: _of_git(fabric, state, known) for name, state in states.items()}
     scopes = [(f"on {name}", {name}) for name in sorted(there)]
     if len(there) > 1:
         scopes.append(("on all routers", set(there)))
     for words, routers in scopes:
         gone = tuple(resource for resource in doomed if resource.router in routers)
         total = sum(there[name] for name in routers)
-        if total >= policy.deletions_minimum and len(gone) * 100 > total * policy.max_deleted_share:
+        if exceeds(policy, len(gone), total):
             yield Refusal(
                 gone,
                 f"{len(gone)} of the {total} tunnel ends {words} would be destroyed, "
@@ -82,42 +85,43 @@ def _deletions(plan: Plan, fabric: Fabric, states: Mapping[str, RouterState]) ->
             )
 
 
-def _tunnels_on(state: RouterState) -> set[str]:
-    names = {name for name in state.connections if name.startswith(PREFIX)}
-    names |= {sa.connection for sa in state.sas if sa.connection.startswith(PREFIX) and not sa.ending}
-    return names | {name.removesuffix(".conf") for name in state.files if files.is_ours(name)}
+def _of_git(fabric: Fabric, state: RouterState, known: Known) -> int:
+    """How many tunnel ends on a router Git has or had: a router that lists others makes no share smaller."""
+    names = (name.removeprefix(PREFIX) for name in tunnels_on(state))
+    return sum(
+        (name in fabric.tunnels and fabric.tunnels[name].router == state.router)
+        or known(Resource(state.router, "tunnel", name))
+        for name in names
+    )
 
 
-def _management(
-    units: tuple[Unit, ...], fabric: Fabric, states: Mapping[str, RouterState]
-) -> Iterator[Refusal]:
-    """A tunnel that carries our own way to a router, or would from now on. Which end brings about an
-    interruption does not matter, nor whether the other end changes at all."""
+def _management(units: tuple[Unit, ...], fabric: Fabric, live: Mapping[str, Live]) -> Iterator[Deferral]:
+    """A tunnel that carries our own way to a router, or would from now on: the plan would cut itself off in
+    the middle. Which end brings about an interruption does not matter, nor whether the other end changes."""
     for unit in units:
-        problems = [(end.change.resource.router, _moves(end, states)) for end in unit.ends]
+        problems = [(end.change.resource.router, _moves(end, live)) for end in unit.ends]
         if unit.interrupts:
             ends = {(end.change.resource.router, end.change.resource.name) for end in unit.ends}
             ends |= {(fabric.tunnels[n].router, n) for n in _both_ends(unit, fabric) if n in fabric.tunnels}
             problems += [
                 (router, "what is interrupted carries")
                 for router, name in sorted(ends)
-                if router in states
-                and _rides(traffic_on(states[router], connections_of(fabric, name)), states[router])
+                if router in live
+                and _rides(traffic_on(live[router], connections_of(fabric, name)), live[router].state)
             ]
         for router, problem in problems:
-            way = states[router].management if problem else None
+            way = live[router].state.management if problem else None
             if way is not None:
-                yield Refusal(
+                yield Deferral(
                     unit.resources,
                     f"{problem} the connection to {router} itself ({way[1]} to {way[0]})",
-                    "reach the router another way, or have somebody at its console",
                     Override.MANAGEMENT,
                 )
 
 
-def _moves(end: End, states: Mapping[str, RouterState]) -> str:
+def _moves(end: End, live: Mapping[str, Live]) -> str:
     """How our own way to a router would come to lie in a tunnel, or outside; empty when it stays."""
-    state = states[end.change.resource.router]
+    state = live[end.change.resource.router].state
     before, after = _rides(end.before, state), _rides(end.after, state)
     if before and not after and end.after.pairs:
         return "the tunnel would no longer carry"
@@ -142,9 +146,10 @@ def _waiting(
     overrides: frozenset[Override],
 ) -> Iterator[Deferral]:
     """Who has to wait: all that interrupts while no window is open, else those for whom the budget is spent,
-    in order of name. What is overridden waits for nothing, so it counts as interrupted."""
+    in order of name, and what was never Git's last: no router uses up the budget of the others with what it
+    lists. What is overridden waits for nothing, so it counts as interrupted."""
     policy = fabric.safety
-    interrupting = [unit for unit in units if unit.interrupts]
+    interrupting = sorted((unit for unit in units if unit.interrupts), key=lambda unit: unit.strange)
     if interrupting and not permitted(policy.windows, now):
         until = next_permitted(policy.windows, now)
         for unit in interrupting:

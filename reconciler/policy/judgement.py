@@ -40,6 +40,18 @@ class Deferral:
     until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Withholding:
+    """Why nothing is done at one router. `resources` are what is to blame; `override` is None where no option
+    helps."""
+
+    router: str
+    resources: tuple[Resource, ...]
+    reason: str
+    hint: str
+    override: Override | None = None
+
+
 Finding: TypeAlias = Refusal | Deferral
 
 
@@ -49,8 +61,8 @@ class Judgement:
 
     refusals: tuple[Refusal, ...] = ()
     deferrals: tuple[Deferral, ...] = ()
-    overridden: tuple[Finding, ...] = ()
-    """What would have been refused or deferred."""
+    overridden: tuple[Finding | Withholding, ...] = ()
+    """What would have been refused, deferred or withheld."""
 
     @property
     def deferred(self) -> dict[Resource, Deferral]:

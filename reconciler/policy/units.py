@@ -6,10 +6,12 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
+from reconciler.diff.live import Live
 from reconciler.facets.connections import connection_name, guarded_pairs
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Disruption, Plan, Resource, ResourceChange
-from reconciler.model.router_config import Pair, RouterState
+from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange
+from reconciler.model.router_config import Pair
+from reconciler.policy.strangers import Known
 from reconciler.validate.overlaps import overlapping
 from schemas.addresses import parse_cidr
 
@@ -29,6 +31,8 @@ class End:
     change: ResourceChange
     before: Traffic
     after: Traffic
+    strange: bool = False
+    """Whether it is to be destroyed, and nothing shows that Git ever had it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +51,27 @@ class Unit:
         """True when a change at any end costs traffic that flows."""
         return any(end.change.disruption.rank >= Disruption.INTERRUPTS.rank for end in self.ends)
 
+    @property
+    def strange(self) -> bool:
+        """True when an end is one that nothing shows to be Git's."""
+        return any(end.strange for end in self.ends)
 
-def units_of(plan: Plan, fabric: Fabric, states: Mapping[str, RouterState]) -> tuple[Unit, ...]:
+
+def units_of(plan: Plan, fabric: Fabric, live: Mapping[str, Live], known: Known) -> tuple[Unit, ...]:
     """The tunnels of a plan, in order of their first end.
 
     Two ends are one unit when they are planned as one group; when they join the same two addresses, now or
     then, as the ends of a tunnel do that Git has no more; or when one is to carry what another one of that
     router carries still. Whatever stood between such two would leave a tunnel with one end, or two
-    tunnels with one traffic.
+    tunnels with one traffic. An end that is not `known` to have been Git's joins nothing at another router,
+    whatever it is called and whichever addresses it names.
     """
     ends = [
         End(
             change,
-            traffic_on(states[change.resource.router], connections_of(fabric, change.resource.name)),
+            traffic_on(live[change.resource.router], connections_of(fabric, change.resource.name)),
             _wanted(fabric, change.resource),
+            strange=change.action is Action.DELETE and not known(change.resource),
         )
         for change in plan.changes
         if change.resource.kind == "tunnel"
@@ -75,7 +86,7 @@ def units_of(plan: Plan, fabric: Fabric, states: Mapping[str, RouterState]) -> t
 
     firsts: dict[Hashable, int] = {}
     for index, end in enumerate(ends):
-        for key in _keys(end):
+        for key in () if end.strange else _keys(end):
             parents[root(index)] = root(firsts.setdefault(key, index))
     for one, other in _successions(ends):
         parents[root(one)] = root(other)
@@ -109,23 +120,22 @@ def _wanted(fabric: Fabric, resource: Resource) -> Traffic:
     return Traffic(frozenset(guarded_pairs(tunnel)), frozenset({(tunnel.vip.address, tunnel.peer_address)}))
 
 
-def traffic_on(state: RouterState, connections: tuple[str, ...]) -> Traffic:
-    """What connections carry as they are loaded, and by their running SAs."""
+def traffic_on(live: Live, connections: tuple[str, ...]) -> Traffic:
+    """What connections of a router carry as they are loaded, and by their running SAs."""
     pairs: set[Pair] = set()
     ends: set[Pair] = set()
-    names = set(connections)
-    for name in names & state.connections.keys():
-        settings = state.connections[name]
+    for name in connections:
+        settings = live.state.connections.get(name, {})
         ends |= set(product(_texts(settings.get("local_addrs")), _texts(settings.get("remote_addrs"))))
         children = settings.get("children")
         for child in children.values() if isinstance(children, Mapping) else ():
             if isinstance(child, Mapping):
                 pairs |= set(product(_texts(child.get("local_ts")), _texts(child.get("remote_ts"))))
-    for sa in state.sas:
-        if sa.connection in names and not sa.ending:
-            ends.add((sa.local_address, sa.remote_address))
-            for running in sa.children:
-                pairs |= set(product(running.local_ts, running.remote_ts))
+        for sa in live.sas.get(name, ()):
+            if not sa.ending:
+                ends.add((sa.local_address, sa.remote_address))
+                for running in sa.children:
+                    pairs |= set(product(running.local_ts, running.remote_ts))
     return Traffic(frozenset(pairs), frozenset(ends))
 
 

@@ -18,7 +18,7 @@ from reconciler.model.plan import Action, Plan, ResourceChange, Step
 from reconciler.model.record import RunRecord
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
-from reconciler.policy import Judgement, Refusal
+from reconciler.policy import Deferral, Judgement
 from reconciler.report.encoding import json_text
 
 FORMAT = "1.0"
@@ -36,7 +36,8 @@ def plan_objects(plan: Plan) -> Iterator[dict[str, Any]]:
         yield {"type": "resource_change", **resource_object(change)}
     yield from absence_objects(plan.unreachable)
     for tunnel, reason in sorted(plan.withheld.items()):
-        yield {"type": "withheld", "tunnel": tunnel, "reason": reason}
+        cause = "key" if tunnel in plan.keyless else "other-end"
+        yield {"type": "withheld", "tunnel": tunnel, "cause": cause, "reason": reason}
     for router, (source, destination) in plan.exposed:
         yield {"type": "exposed", "router": router, "source": source, "destination": destination}
     counts = {action.value: plan.count(action) for action in Action}
@@ -68,10 +69,10 @@ def judgement_objects(judgement: Judgement) -> Iterator[dict[str, Any]]:
                 "reason": item.reason,
                 "override": None if item.override is None else item.override.value,
             }
-            if isinstance(item, Refusal):
-                body["hint"] = item.hint
-            else:
+            if isinstance(item, Deferral):
                 body["until"] = None if item.until is None else item.until.isoformat()
+            else:
+                body["hint"] = item.hint
             yield body
 
 

@@ -14,10 +14,12 @@ from reconciler.report.encoding import code, prose
 from reconciler.report.plan_text import (
     EXPOSED,
     MOST_EXPOSED,
+    MOST_WITHHELD,
     disruption_summary,
     more_fields,
     summary,
     value_text,
+    withheld_together,
 )
 
 MARK = "<!-- tunnelwright:preview -->"
@@ -118,8 +120,11 @@ def _names(resources: Iterable[Resource]) -> str:
 def _left_out(plan: Plan) -> Iterator[str]:
     for router, absence in sorted(plan.unreachable.items()):
         yield f"- ! {code(router)}: not planned, {prose(str(absence))}"
-    for tunnel, reason in sorted(plan.withheld.items()):
-        yield f"- ! {code(tunnel)}: withheld, {prose(reason)}"
+    together = withheld_together(plan)
+    for reason, tunnels in together[:MOST_WITHHELD]:
+        yield f"- ! {listed(map(code, tunnels))}: withheld, {prose(reason)}"
+    if more := sum(len(tunnels) for _, tunnels in together[MOST_WITHHELD:]):
+        yield f"- ! and {more} more tunnel ends are withheld"
 
 
 def _exposed(plan: Plan) -> Iterator[str]:

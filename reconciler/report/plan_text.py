@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.model.bounds import FIELDS_SHOWN
+from reconciler.model.listing import listed
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Establish, Plan, ResourceChange, Step
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
@@ -22,18 +23,17 @@ EXPOSED = "No tunnel guards this traffic any more: it leaves for the public netw
 """What a plan says of the traffic of tunnels, and of pairs of networks, that it removes."""
 MOST_EXPOSED = 100
 """Pairs of networks that a text names; JSON names all."""
+MOST_WITHHELD = 50
+"""Reasons to withhold tunnels that a text names; JSON names all."""
 NO_CHANGES = "No changes. The live routers match the desired state."
 
 
 def plan_lines(plan: Plan, unchanged: str = "") -> Iterator[Line]:
     """The whole plan: every resource with its fields, every step with its disruption, the summary.
     `unchanged` is what to say of an empty one; by default that the routers match, if all have answered."""
-    for router, absence in sorted(plan.unreachable.items()):
-        yield Line(f"! {router}: not planned, {absence}", "bold red")
-    for tunnel, reason in sorted(plan.withheld.items()):
-        yield Line(f"! {tunnel}: withheld, {reason}", "bold red")
+    yield from left_out_lines(plan)
     if plan.empty:
-        if unchanged or not plan.unreachable:
+        if unchanged or not (plan.unreachable or plan.keyless):
             yield Line(unchanged or NO_CHANGES, "bold green")
         return
     for change in plan.changes:
@@ -46,6 +46,30 @@ def plan_lines(plan: Plan, unchanged: str = "") -> Iterator[Line]:
     yield Line()
     yield Line(summary(plan), "bold")
     yield Line(disruption_summary(plan), "bold")
+
+
+def left_out_lines(plan: Plan) -> Iterator[Line]:
+    """Routers and tunnels that have no part in a plan, and why."""
+    for router, absence in sorted(plan.unreachable.items()):
+        yield Line(f"! {router}: not planned, {absence}", "bold red")
+    yield from withheld_lines(plan)
+
+
+def withheld_lines(plan: Plan) -> Iterator[Line]:
+    """Tunnels that have no part in a plan, those of one reason together."""
+    together = withheld_together(plan)
+    for reason, tunnels in together[:MOST_WITHHELD]:
+        yield Line(f"! {listed(tunnels)}: withheld, {reason}", "bold red")
+    if more := sum(len(tunnels) for _, tunnels in together[MOST_WITHHELD:]):
+        yield Line(f"! and {more} more tunnel ends are withheld", "bold red")
+
+
+def withheld_together(plan: Plan) -> list[tuple[str, list[str]]]:
+    """Each reason to withhold tunnels, with those tunnels, in order of the first."""
+    found: dict[str, list[str]] = {}
+    for tunnel, reason in sorted(plan.withheld.items()):
+        found.setdefault(reason, []).append(tunnel)
+    return list(found.items())
 
 
 def _exposed_lines(plan: Plan) -> Iterator[Line]:

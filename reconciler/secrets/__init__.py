@@ -2,7 +2,7 @@
 
 from reconciler.secrets.allowed import FOLDER, Allowed
 from reconciler.secrets.private import may_write, read_private, replace_whole
-from reconciler.secrets.store import FINGERPRINT_KEY, SecretStore, default_folder
+from reconciler.secrets.store import FINGERPRINT_KEY, SecretStore, default_folder, missing
 from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "SecretStore",
     "default_folder",
     "may_write",
+    "missing",
     "read_private",
     "replace_whole",
     "weakness",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
 from reconciler.model.stand_in import stand_in
@@ -18,7 +19,7 @@ class StandIns(SecretStore):
     def __init__(self) -> None:
         super().__init__(Path(), {})
 
-    def keys(self, references: Iterable[PskRef]) -> dict[PskRef, Secret]:
+    def ask(self, references: Iterable[PskRef]) -> dict[PskRef, Secret | TunnelwrightError]:
         """Every referenced key; none can be missing."""
         return {reference: stand_in(reference) for reference in references}
 

@@ -54,26 +54,21 @@ class SecretStore:
     def keys(self, references: Iterable[PskRef]) -> dict[PskRef, Secret]:
         """Every referenced key.
 
-        Raises SecretUnavailable naming all that cannot be had. A source that fails in a way that nobody
-        foresaw costs its own keys alone.
+        Raises SecretUnavailable naming all that cannot be had.
         """
-        found: dict[PskRef, Secret] = {}
-        problems: list[str] = []
-        hints: dict[str, None] = {}
+        answers = self.ask(references)
+        found = {reference: answer for reference, answer in answers.items() if isinstance(answer, Secret)}
+        if len(found) < len(answers):
+            raise missing(answers)
+        return found
+
+    def ask(self, references: Iterable[PskRef]) -> dict[PskRef, Secret | TunnelwrightError]:
+        """Every referenced key, or why it cannot be had. A source that fails, be it in a way that nobody
+        foresaw, costs its own keys alone."""
         wanted = sorted(set(references), key=lambda reference: (reference.source, str(reference)))
+        found: dict[PskRef, Secret | TunnelwrightError] = {}
         for source, group in groupby(wanted, key=lambda reference: reference.source):
-            for reference, answer in self._answers(source, tuple(group)).items():
-                if isinstance(answer, Secret):
-                    found[reference] = answer
-                else:
-                    problems.append(f"{reference}: {answer.message}")
-                    hints[answer.hint] = None
-        if problems:
-            more = len(problems) - _SHOWN
-            shown = problems if more <= 0 else [*problems[:_SHOWN], f"and {more} more"]
-            raise SecretUnavailable(
-                "keys are missing: " + "; ".join(shown), hint="; ".join(hint for hint in hints if hint)
-            )
+            found |= self._answers(source, tuple(group))
         return found
 
     def _answers(
@@ -191,6 +186,16 @@ class SecretStore:
             raise SecretUnavailable(f"{path} leads out of its folder", hint="put the file itself there")
         if real in {item.resolve() for item in (self.identity, self._folder / FINGERPRINT_KEY)}:
             raise SecretUnavailable(f"{path} is the controller's own, not a tunnel's key")
+
+
+def missing(answers: Mapping[PskRef, Secret | TunnelwrightError]) -> SecretUnavailable:
+    """The error that names what of these cannot be had, up to a number, with each hint once."""
+    errors = {str(ref): answer for ref, answer in answers.items() if isinstance(answer, TunnelwrightError)}
+    problems = [f"{reference}: {error.message}" for reference, error in errors.items()]
+    more = len(problems) - _SHOWN
+    shown = problems if more <= 0 else [*problems[:_SHOWN], f"and {more} more"]
+    hints = dict.fromkeys(error.hint for error in errors.values() if error.hint)
+    return SecretUnavailable("keys are missing: " + "; ".join(shown), hint="; ".join(hints))
 
 
 def _accepted(answer: Secret | SecretUnavailable) -> Secret | SecretUnavailable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from reconciler.model.plan import Plan
 from reconciler.policy.levels import ByCommit
 from reconciler.report import json_lines
 from reconciler.run import Applied, Preview
@@ -28,8 +29,14 @@ class Account:
             before.observation.states,
             before.plan.unreachable,
             frozenset(drift),
+            keyless=before.plan.keyless,
         )
         return self.seen
+
+    def withheld(self, plan: Plan) -> None:
+        """Take the routers without a part in a plan that was judged; what they hold was seen all the same."""
+        if self.seen is not None:
+            self.seen = replace(self.seen, absent=plan.unreachable)
 
     def did(self, before: Preview, applied: Applied) -> None:
         """Take what an apply came to, and the routers as they are after it."""

@@ -4,95 +4,43 @@ proven, and taken back when it does not prove good."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from reconciler.apply import Progress
 from reconciler.compile import group_of
+from reconciler.desired import check_keys, shown_by_files
 from reconciler.facets.connections import connection_name
-from reconciler.history.kept import Kept
-from reconciler.load import Loaded
 from reconciler.locking import locked
 from reconciler.model.absence import Absence
-from reconciler.model.bounds import RECORD_DIAGNOSTICS, RECORD_NAMED
-from reconciler.model.diagnostic import reported
-from reconciler.model.errors import PlanStale, TunnelwrightError, Unforeseen
+from reconciler.model.bounds import RECORD_NAMED
+from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.listing import listed
-from reconciler.model.observation import Observation
 from reconciler.model.outcome import Status
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
-from reconciler.model.router_config import RouterConfig
 from reconciler.model.unit import attempt
-from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
+from reconciler.policy import Known
+from reconciler.policy.levels import ByCommit, held_back
 from reconciler.report import json_lines
 from reconciler.routers.fleet import Connect
 from reconciler.run import (
     Preview,
     apply,
-    check_keys,
     check_safe,
     compare,
-    compile_fabric,
+    confirmed,
     judge_preview,
     narrowed,
     prove,
-    renewed,
     within_one_apply,
     without,
 )
-from reconciler.secrets import SecretStore
 from reconciler.service.account import Account
 from reconciler.service.meanwhile import ask
-from reconciler.service.mirror import Mirror
-from reconciler.service.seen import Seen
-from reconciler.service.signatures import Signers
-from reconciler.service.trust import Trust
-from reconciler.validate import validate
+from reconciler.service.wanted import Wanted, by_commit_of, choose, sentence, wanted_of
+from reconciler.service.wiring import Wiring
 from reconciler.verify import installed
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What a run needs from outside. Without `signers` every commit counts."""
-
-    mirror: Mirror
-    history: Kept
-    store: SecretStore
-    connector: Callable[[Fabric], Connect]
-    signers: Signers | None = None
-    parallelism: int = 10
-    patience: float = 10.0
-    rollback: bool = True
-    progress: Progress = lambda _: None
-    stopping: Callable[[], bool] = lambda: False
-    """Ends transfers and runs; asked again and again while they go on."""
-    moved: Callable[[], None] = lambda: None
-    """There was progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
-    looked: Callable[[Observation], None] = lambda _: None
-    """Routers were looked at."""
-    saw: Callable[[Seen], None] = lambda _: None
-
-    @property
-    def trust(self) -> Trust:
-        """Which commits count."""
-        return Trust(self.mirror, self.history, self.signers, self.stopping)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A commit that may be reconciled, with what it says."""
-
-    commit: str
-    loaded: Loaded
-    fabric: Fabric
-    desired: dict[str, RouterConfig]
-
-
-class _Refused(TunnelwrightError):
-    """A commit that may not be reconciled."""
 
 
 def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
@@ -105,14 +53,14 @@ def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
 
     def work() -> Result:
         nonlocal in_force
-        wanted = _choose(wiring, head, account)
+        wanted = choose(wiring, head, account)
         in_force = wanted.commit
         result = _run(wiring, wanted, account)
         return Result.INCOMPLETE if in_force != head and result in GOOD else result
 
     result = attempt("run", head[:12], work)
     if isinstance(result, TunnelwrightError):
-        account.notes.append(_sentence(result))
+        account.notes.append(sentence(result))
         result = Result.FAILED
     if (seen := account.seen) is not None:
         attempt("metrics", "what a run saw", lambda: wiring.saw(seen))
@@ -128,81 +76,13 @@ def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
     )
 
 
-def _sentence(error: TunnelwrightError) -> str:
-    where = f"{error.router}: " if error.router else ""
-    return f"{where}{error.message}{f' ({error.hint})' if error.hint else ''}"
-
-
-def _choose(wiring: Wiring, head: str, account: Account) -> _Wanted:
-    """The head of the branch; the last good commit when the head is refused, which is told."""
-    try:
-        try:
-            note = wiring.trust.check_head(head)
-        except TunnelwrightError as error:
-            raise _Refused(_sentence(error)) from error
-        account.notes += [note] if note else []
-        return _wanted(wiring, head, account)
-    except _Refused as refused:
-        good = wiring.trust.good()
-        if good in {"", head}:
-            raise
-        account.notes.append(f"{refused.message}; {good[:12]} stays in force")
-        return _wanted(wiring, good, Account())
-
-
-def _wanted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
-    """Raises _Refused for a commit that is not trusted, not valid, whose keys are not there, that was taken
-    back before, or that leads to an error that nobody foresaw."""
-    found = attempt("commit", commit[:12], lambda: _admitted(wiring, commit, account))
-    if isinstance(found, Unforeseen):
-        raise _Refused(f"{commit[:12]}: {_sentence(found)}") from found
-    if isinstance(found, TunnelwrightError):
-        raise found
-    return found
-
-
-def _admitted(wiring: Wiring, commit: str, account: Account) -> _Wanted:
-    try:
-        wiring.trust.check_known(commit)
-        loaded = wiring.mirror.load(commit, wiring.stopping)
-    except TunnelwrightError as error:
-        raise _Refused(_sentence(error)) from error
-    fabric, found = validate(loaded)
-    account.objects += [
-        json_lines.diagnostic_object(item)
-        for item in reported([*found.errors, *found.warnings], RECORD_DIAGNOSTICS)
-    ]
-    if found.errors:
-        first = found.errors[0]
-        more = f" and {len(found.errors) - 1} more" if len(found.errors) > 1 else ""
-        raise _Refused(f"{commit[:12]} is not valid: {first.location}: {first.message}{more}")
-    if reason := wiring.history.why_bad(loaded.digest):
-        raise _Refused(f"{commit[:12]} was taken back: {reason}")
-    try:
-        return _Wanted(commit, loaded, fabric, compile_fabric(fabric, wiring.store))
-    except TunnelwrightError as error:
-        raise _Refused(f"{commit[:12]}: {_sentence(error)}") from error
-
-
-def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
+def _run(wiring: Wiring, wanted: Wanted, account: Account) -> Result:
     connect = wiring.connector(wanted.fabric)
     seen = compare(wanted.fabric, wanted.desired, connect, parallelism=wiring.parallelism)
     wiring.looked(seen.observation)
-    by_commit = _by_commit(wiring, wanted, seen.plan)
+    by_commit = by_commit_of(wiring, wanted, seen.plan)
     found = account.saw(seen, by_commit)
-    held = held_back(wanted.fabric, seen.plan, by_commit)
-    allowed = narrowed(seen, lambda change: change.resource not in held)
-    judgement = judge_preview(allowed)
-    account.objects += json_lines.plan_objects(seen.plan)
-    account.objects += [
-        {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
-    ]
-    account.objects += json_lines.judgement_objects(judgement)
-    check_safe(judgement)
-    waiting = judgement.deferred
-    held |= {resource: deferral.reason for resource, deferral in waiting.items()}
-    if waiting:
-        allowed = narrowed(allowed, judgement.allows)
+    seen, allowed, held = _allowed(wiring, wanted, seen, by_commit, account)
     account.objects += [
         {
             "type": "drift",
@@ -231,11 +111,12 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
             _tell_left_out(refused, account)
             if allowed.plan.changes:
                 # What is planned under the lock is still true when it is applied; and it is what was judged.
-                again, moved = _confirmed(wiring, allowed, acting)
+                again, moved = confirmed(allowed, acting, wiring.parallelism)
+                wiring.looked(again.observation)
                 left_out |= moved
                 _tell_left_out(moved, account)
                 if again.plan.changes:
-                    check_keys(again, wiring.store)
+                    check_keys(again.fabric, again.plan)
                     result = _apply(wiring, wanted, again, acting, by_commit=by_commit, account=account)
         seen = without(seen, left_out)
     if result in GOOD:
@@ -247,43 +128,55 @@ def _run(wiring: Wiring, wanted: _Wanted, account: Account) -> Result:
             # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
             kept = attempt("history", "the last good commit", lambda: wiring.mirror.keep(wanted.commit))
             if kept is not None:
-                account.notes.append(_sentence(kept))
+                account.notes.append(sentence(kept))
         partly = {resource.router for resource in held}
         partly |= {
             wanted.fabric.tunnels[name].router for name in seen.plan.withheld if name in wanted.fabric.tunnels
         }
         wiring.history.set_reached(set(seen.observation.states) - partly, wanted.commit)
-        if seen.plan.unreachable:
+        if seen.plan.unreachable or seen.plan.keyless:
             return Result.INCOMPLETE
     return result
 
 
-def _confirmed(
-    wiring: Wiring, before: Preview, connect: Connect
-) -> tuple[Preview, dict[str, TunnelwrightError]]:
-    """A plan looked at again, without the routers that are others now; those, each with the reason.
+def _allowed(
+    wiring: Wiring, wanted: Wanted, seen: Preview, by_commit: ByCommit, account: Account
+) -> tuple[Preview, Preview, dict[Resource, str]]:
+    """What was seen, without the routers that are left alone; what of it may be done now; and what is held,
+    with the reasons.
 
-    Raises PlanStale when the rest is another plan all the same.
+    Raises PlanUnsafe.
     """
-    again = renewed(before, connect, wiring.parallelism)
-    wiring.looked(again.observation)
-    moved = _moved(before, again)
-    again = without(again, moved)
-    if again.plan.changes != without(before, moved).plan.changes:
-        raise PlanStale("the routers have changed since they were looked at")
-    return again, moved
+    held = held_back(wanted.fabric, seen.plan, by_commit)
+    allowed = narrowed(seen, lambda change: change.resource not in held)
+    allowed, judgement = judge_preview(allowed, _known(wiring, wanted, seen, by_commit))
+    absent = allowed.observation.failures
+    seen = without(seen, {name: absent[name] for name in absent.keys() - seen.observation.failures.keys()})
+    account.withheld(seen.plan)
+    planned = {change.resource for change in seen.plan.changes}
+    held = {resource: reason for resource, reason in held.items() if resource in planned}
+    account.objects += json_lines.plan_objects(seen.plan)
+    account.objects += [
+        {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
+    ]
+    account.objects += json_lines.judgement_objects(judgement)
+    check_safe(judgement)
+    waiting = judgement.deferred
+    held |= {resource: deferral.reason for resource, deferral in waiting.items()}
+    if waiting:
+        allowed = narrowed(allowed, judgement.allows)
+    return seen, allowed, held
 
 
-def _moved(before: Preview, again: Preview) -> dict[str, TunnelwrightError]:
-    """The routers that do not answer any more, or whose own changes are others now, each with the reason.
-    What is withheld at the far ends of those that do not answer is no change of its own."""
-    gone = dict(again.observation.failures)
-    one, other = (
-        {change.resource: change for change in item.plan.changes} for item in (without(before, gone), again)
-    )
-    differing = {what.router for what in one.keys() | other.keys() if one.get(what) != other.get(what)}
-    stale = {name: PlanStale("it has changed since it was looked at", router=name) for name in differing}
-    return {**stale, **gone}
+def _known(wiring: Wiring, wanted: Wanted, seen: Preview, by_commit: ByCommit) -> Known:
+    """What shows that Git had a tunnel end: the router's file of it, and the commit that the router was last
+    brought to, where one is known. A router may keep old files."""
+    by_files = shown_by_files(wanted.fabric, wiring.store, seen.observation.states)
+
+    def known(resource: Resource) -> bool:
+        return by_commit(resource) and by_files(resource)
+
+    return known
 
 
 def _tell_left_out(left_out: Mapping[str, TunnelwrightError], account: Account) -> None:
@@ -294,25 +187,16 @@ def _tell_left_out(left_out: Mapping[str, TunnelwrightError], account: Account) 
     account.objects += json_lines.absence_objects(absences)
 
 
-def _by_commit(wiring: Wiring, wanted: _Wanted, plan: Plan) -> ByCommit:
-    """What the repository has changed since each router was last as desired."""
-    reached = wiring.history.reached()
-    before: dict[str, RouterConfig] = {}
-    for commit in {
-        reached[name] for name in {change.resource.router for change in plan.changes} & set(reached)
-    }:
-        try:
-            then = wanted if commit == wanted.commit else _wanted(wiring, commit, Account())
-        except _Refused:
-            continue
-        before |= {name: config for name, config in then.desired.items() if reached.get(name) == commit}
-    return changed_by_commit(before, wanted.desired)
-
-
 def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
-    """Routers that did not answer; and tunnels that are configured but down, which is no drift."""
+    """Routers that did not answer; tunnels whose key cannot be had; and tunnels that are configured but down,
+    which is no drift."""
     for router, absence in sorted(seen.plan.unreachable.items()):
         account.notes.append(absence.sentence(router))
+    if keyless := sorted(seen.plan.keyless):
+        named = listed((f"{name} ({seen.plan.withheld[name]})" for name in keyless), RECORD_NAMED)
+        said = f"{len(keyless)} left alone for want of a key: {named}"
+        account.notes.append(said)
+        account.objects.append({"type": "trouble", "unit": "keys", "reason": said})
     changing = {change.resource.name for change in seen.plan.changes}
     down = [
         tunnel.name
@@ -331,7 +215,7 @@ def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
 
 def _apply(
     wiring: Wiring,
-    wanted: _Wanted,
+    wanted: Wanted,
     before: Preview,
     connect: Connect,
     *,
@@ -383,12 +267,12 @@ def _apply(
     return _take_back(wiring, wanted, good, before.plan, account)
 
 
-def _take_back(wiring: Wiring, wanted: _Wanted, good: str, plan: Plan, account: Account) -> Result:
+def _take_back(wiring: Wiring, wanted: Wanted, good: str, plan: Plan, account: Account) -> Result:
     """Bring back what the last good commit says of everything that the plan changed, at both ends. A router
     that the commit has brought stays as it is: the one before knows nothing of it."""
     reason = account.notes[-1]
     wiring.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
-    previous = _wanted(wiring, good, Account())
+    previous = wanted_of(wiring, good, Account())
     connect = wiring.connector(previous.fabric)
     changed = {change.resource for change in plan.changes}
     routers = plan.routers

@@ -25,8 +25,9 @@ from reconciler.observe import observe
 from reconciler.routers.fleet import Connect
 from reconciler.routers.protocol import Router
 from reconciler.service.clone import FetchStopped
-from reconciler.service.cycle import Wiring, reconcile
+from reconciler.service.cycle import reconcile
 from reconciler.service.schedule import Absent, retry_after, spread
+from reconciler.service.wiring import Wiring
 
 Tell = Callable[[RunRecord], None]
 _ASKED_AT_ONCE = 8

@@ -81,6 +81,15 @@ NOT_UNDERSTOOD = Family(
     ("router",),
     "1 when the router answered the last run and its answer was not understood.",
 )
+WITHHELD = Family(
+    "router_withheld",
+    "gauge",
+    ("router",),
+    "1 when the last run left the router alone for what it holds that nothing shows to be Git's.",
+)
+KEYLESS = Family(
+    "tunnels_without_key", "gauge", ("router",), "Tunnel ends that the last run left alone for want of a key."
+)
 CHILD_UP = Family(
     "child_sa_up",
     "gauge",
@@ -131,6 +140,8 @@ FAMILIES = (
     COMMIT,
     REACHABLE,
     NOT_UNDERSTOOD,
+    WITHHELD,
+    KEYLESS,
     CHILD_UP,
     RECEIVED,
     SENT,
@@ -238,8 +249,11 @@ def _of_run(record: RunRecord) -> Iterator[Metric]:
 def _of_routers(seen: Seen) -> Iterator[Metric]:
     routers = sorted(seen.fabric.routers)
     yield _family(REACHABLE, (((name,), float(name in seen.states)) for name in routers))
-    puzzling = {name for name, why in seen.absent.items() if why.kind is AbsenceKind.NOT_UNDERSTOOD}
-    yield _family(NOT_UNDERSTOOD, (((name,), float(name in puzzling)) for name in routers))
+    for family, kind in ((NOT_UNDERSTOOD, AbsenceKind.NOT_UNDERSTOOD), (WITHHELD, AbsenceKind.WITHHELD)):
+        absent = {name for name, why in seen.absent.items() if why.kind is kind}
+        yield _family(family, (((name,), float(name in absent)) for name in routers))
+    keyless = Counter(seen.fabric.tunnels[name].router for name in seen.keyless)
+    yield _family(KEYLESS, (((name,), keyless[name]) for name in routers))
     drift = Counter(resource.router for resource in seen.drift)
     yield _family(DRIFT, (((name,), drift[name]) for name in routers))
     children = [

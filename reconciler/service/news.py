@@ -124,9 +124,15 @@ def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]
         return {known if known in before else State(Event.REFUSED, record.head): record.message}
     if record.result is Result.FAILED:
         return {State(Event.FAILED): record.message}
-    if record.result is Result.INCOMPLETE and not _objects(record, "unreachable"):
+    if record.result is Result.INCOMPLETE and not _told_apart(record):
         return {State(Event.INCOMPLETE): f"{head}: {record.message}"}
     return {}
+
+
+def _told_apart(record: RunRecord) -> bool:
+    """Whether a router, or keys that cannot be had, made a run incomplete: those are told themselves."""
+    without_keys = any(item["unit"] == "keys" for item in _objects(record, "trouble"))
+    return without_keys or bool(_objects(record, "unreachable"))
 
 
 def _of_the_service(record: RunRecord) -> dict[State, str]:

@@ -27,6 +27,8 @@ class Seen:
     """What differs still."""
     healed: frozenset[Resource] = frozenset()
     """What the run has mended."""
+    keyless: frozenset[str] = frozenset()
+    """Tunnels that were left alone for want of a key."""
 
     def children(self, tunnel: str) -> Mapping[str, tuple[ChildSa, ...]] | None:
         """Each child that an enabled tunnel should have, with its CHILD_SAs; None for a disabled tunnel, and

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.desired import shown_by_files
 from reconciler.diagnosis import netfilter
 from reconciler.examine import _destinations, _route
 from reconciler.facets import connections, files, firewall_listing, sas, traces
@@ -234,7 +235,7 @@ def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
 
         seen = preview(site.fabric, site.store(), connect)
         assert "tokyo" in seen.observation.states
-        judge_preview(seen)
+        judge_preview(seen, shown_by_files(site.fabric, site.store(), seen.observation.states))
         lines = [line.text for line in plan_text.plan_lines(seen.plan)]
         lines += [line.text for line in status_text.status_lines(site.fabric, seen.observation, seen.plan)]
         lines += json_lines.dump(json_lines.plan_objects(seen.plan))

@@ -11,7 +11,12 @@ from reconciler.cli import options
 from reconciler.model.errors import ExitCode
 
 if TYPE_CHECKING:
+    from reconciler.cli.output import Output
     from reconciler.cli.saved_plan import SavedPlan
+    from reconciler.model.plan import Plan
+    from reconciler.policy import Judgement
+    from reconciler.routers.fleet import Connect
+    from reconciler.run import Applied, Preview
 
 _QUESTION = "Apply this plan? Only `yes` is taken: "
 
@@ -49,15 +54,15 @@ def perform(
     reconnect: frozenset[str] = frozenset(),
 ) -> int:
     """Lock, plan, ask, apply, look again; the exit code. `reconnect` names tunnels to take down and up."""
-    from reconciler.cli.output import Output, ask  # noqa: PLC0415
+    from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.desired import check_keys, shown_by_files  # noqa: PLC0415
     from reconciler.locking import locked  # noqa: PLC0415
-    from reconciler.model.errors import Locked, TunnelwrightError  # noqa: PLC0415
+    from reconciler.model.errors import Locked  # noqa: PLC0415
     from reconciler.policy import Override  # noqa: PLC0415
-    from reconciler.report import cost_text, json_lines, judgement_text, plan_text  # noqa: PLC0415
+    from reconciler.report import judgement_text, plan_text  # noqa: PLC0415
     from reconciler.run import (  # noqa: PLC0415
         apply,
-        check_keys,
         check_safe,
         judge_preview,
         narrowed,
@@ -80,29 +85,25 @@ def perform(
         if taken and (saved is not None or not arguments.auto_approve):
             # A saved plan is done as a whole; and whoever is asked decides first whether to wait.
             raise taken[0]
-        left_out = ExitCode.LOCKED if taken else ExitCode.UNREACHABLE
         before = preview(
             fabric, store, connect, selected, parallelism=arguments.parallelism, reconnect=reconnect
         )
         before = without(before, refused)
         check_targets(fabric, before.plan, tuple(arguments.target))
-        check_keys(before, store)
+        check_keys(fabric, before.plan)
         if saved is not None:
             saved.check(loaded, before.plan)
-        output.lines(plan_text.plan_lines(before.plan))
-        output.objects(json_lines.plan_objects(before.plan))
-        judgement = judge_preview(before, frozenset(map(Override, arguments.override)))
-        output.lines(judgement_text.judgement_lines(judgement))
-        output.objects(json_lines.judgement_objects(judgement))
+        known = shown_by_files(fabric, store, before.observation.states)
+        before, judgement = judge_preview(before, known, frozenset(map(Override, arguments.override)))
+        _tell_plan(output, before, judgement)
         check_safe(judgement)
+        left_out = _left_out(before.plan, taken=bool(taken))
+        before = narrowed(before, judgement.allows) if judgement.deferrals else before
+        if not before.plan.empty and saved is None and not arguments.auto_approve:
+            before, moved = _approved(output, before, connect, arguments.parallelism)
+            left_out = left_out or moved
         if before.plan.empty:
-            return left_out if before.plan.unreachable else ExitCode.OK
-        if judgement.deferrals:
-            before = narrowed(before, judgement.allows)
-            if before.plan.empty:
-                return ExitCode.DEFERRED
-        if saved is None and not arguments.auto_approve and ask(_QUESTION) != "yes":
-            raise TunnelwrightError("the plan was not approved", hint="--auto-approve applies without asking")
+            return left_out or (ExitCode.DEFERRED if judgement.deferrals else ExitCode.OK)
         applied = apply(
             before,
             within_one_apply(connect, before.plan),
@@ -110,13 +111,8 @@ def perform(
             parallelism=arguments.parallelism,
             progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),
         )
-    output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
-    output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
-    output.objects(json_lines.outcome_object(outcome) for outcome in applied.outcomes)
-    output.objects(json_lines.check_object(check) for check in applied.checks)
-    output.objects(json_lines.loss_object(loss) for loss in applied.cost.losses)
-    output.objects([{"type": "apply_summary", "converged": applied.converged}])
-    if before.plan.unreachable:
+    _tell_outcome(output, before, applied)
+    if left_out:
         return left_out
     if not applied.converged:
         return ExitCode.INCOMPLETE
@@ -124,3 +120,55 @@ def perform(
         output.lines([judgement_text.still_waiting(judgement)])
         return ExitCode.DEFERRED
     return ExitCode.OK
+
+
+def _left_out(plan: Plan, *, taken: bool) -> ExitCode:
+    """What an apply ends with that has done all it could and left something out; OK for nothing. `taken` says
+    whether somebody else holds a lock."""
+    if plan.unreachable:
+        return ExitCode.LOCKED if taken else ExitCode.UNREACHABLE
+    return ExitCode.INCOMPLETE if plan.keyless else ExitCode.OK
+
+
+def _tell_plan(output: Output, before: Preview, judgement: Judgement) -> None:
+    from reconciler.report import json_lines, judgement_text, plan_text  # noqa: PLC0415
+
+    output.lines(plan_text.plan_lines(before.plan))
+    output.objects(json_lines.plan_objects(before.plan))
+    output.lines(judgement_text.judgement_lines(judgement))
+    output.objects(json_lines.judgement_objects(judgement))
+
+
+def _approved(
+    output: Output, before: Preview, connect: Connect, parallelism: int
+) -> tuple[Preview, ExitCode]:
+    """Ask, and look again: whoever was asked took their time. What is left is what was approved, where that
+    is true still, and what to end with: STALE when a router is not as it was.
+
+    Raises TunnelwrightError for any other answer than `yes`.
+    """
+    from reconciler.cli.output import ask  # noqa: PLC0415
+    from reconciler.model.errors import PlanStale, TunnelwrightError  # noqa: PLC0415
+    from reconciler.report import json_lines, plan_text  # noqa: PLC0415
+    from reconciler.run import confirmed  # noqa: PLC0415
+
+    if ask(_QUESTION) != "yes":
+        raise TunnelwrightError("the plan was not approved", hint="--auto-approve applies without asking")
+    again, moved = confirmed(before, connect, parallelism)
+    output.lines(plan_text.left_out_lines(again.plan))
+    output.objects(json_lines.absence_objects(again.plan.unreachable))
+    if not moved:
+        return again, ExitCode.OK
+    stale = all(isinstance(error, PlanStale) for error in moved.values())
+    return again, ExitCode.STALE if stale else ExitCode.UNREACHABLE
+
+
+def _tell_outcome(output: Output, before: Preview, applied: Applied) -> None:
+    from reconciler.report import cost_text, json_lines, plan_text  # noqa: PLC0415
+
+    output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
+    output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
+    output.objects(json_lines.outcome_object(outcome) for outcome in applied.outcomes)
+    output.objects(json_lines.check_object(check) for check in applied.checks)
+    output.objects(json_lines.loss_object(loss) for loss in applied.cost.losses)
+    output.objects([{"type": "apply_summary", "converged": applied.converged}])

@@ -31,11 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli import saved_plan  # noqa: PLC0415
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.desired import check_keys, shown_by_files  # noqa: PLC0415
     from reconciler.policy import Override  # noqa: PLC0415
     from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects  # noqa: PLC0415
     from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
     from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
-    from reconciler.run import check_keys, judge_preview, preview  # noqa: PLC0415
+    from reconciler.run import judge_preview, preview  # noqa: PLC0415
     from reconciler.targets import check_targets, targeting  # noqa: PLC0415
 
     output = Output(arguments)
@@ -50,13 +51,15 @@ def run(arguments: argparse.Namespace) -> int:
         parallelism=arguments.parallelism,
     )
     check_targets(fabric, found.plan, targets)
-    check_keys(found, store)
-    output.lines(plan_lines(found.plan))
-    output.objects(plan_objects(found.plan))
-    judgement = judge_preview(found, frozenset(map(Override, arguments.override)))
+    check_keys(fabric, found.plan)
+    known = shown_by_files(fabric, store, found.observation.states)
+    judged, judgement = judge_preview(found, known, frozenset(map(Override, arguments.override)))
+    output.lines(plan_lines(judged.plan))
+    output.objects(plan_objects(judged.plan))
     output.lines(judgement_lines(judgement))
     output.objects(judgement_objects(judgement))
     if arguments.out is not None:
+        # The whole of it: what is withheld is decided anew when it is applied.
         saved = saved_plan.SavedPlan(
             arguments.tree,
             loaded.revision,
@@ -69,8 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         saved_plan.write(arguments.out, saved, found.plan)
     if judgement.refusals:
         return ExitCode.UNSAFE
-    if found.plan.unreachable:
+    if judged.plan.unreachable:
         return ExitCode.UNREACHABLE
-    if arguments.detailed_exitcode and not found.plan.empty:
+    if judged.plan.keyless:
+        return ExitCode.INCOMPLETE
+    if arguments.detailed_exitcode and not judged.plan.empty:
         return ExitCode.CHANGES
     return ExitCode.OK

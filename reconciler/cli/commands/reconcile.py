@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from reconciler.model.record import RunRecord
     from reconciler.secrets import SecretStore
     from reconciler.service.announce import Announcer
-    from reconciler.service.cycle import Wiring
     from reconciler.service.log import EventLog
     from reconciler.service.loop import Service
     from reconciler.service.metrics import Metrics
     from reconciler.service.settings import Effective
     from reconciler.service.signatures import Signers
     from reconciler.service.web import WebServer
+    from reconciler.service.wiring import Wiring
     from schemas.settings import ReconcileSettings
 
 
@@ -206,7 +206,7 @@ def _signers(settings: ReconcileSettings) -> Signers | None:
 def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
     from reconciler.cli.workspace import HISTORY, connector, mirror_of  # noqa: PLC0415
     from reconciler.history.kept import Kept  # noqa: PLC0415
-    from reconciler.service.cycle import Wiring  # noqa: PLC0415
+    from reconciler.service.wiring import Wiring  # noqa: PLC0415
 
     return Wiring(
         mirror=mirror_of(settings, _tell_progress),

@@ -22,6 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.report.json_lines import plan_objects, status_objects  # noqa: PLC0415
+    from reconciler.report.plan_text import withheld_lines  # noqa: PLC0415
     from reconciler.report.status_text import status_lines  # noqa: PLC0415
     from reconciler.run import preview  # noqa: PLC0415
 
@@ -31,6 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         fabric, secret_store(arguments), connector(fabric, arguments.lab), parallelism=arguments.parallelism
     )
     output.lines(status_lines(fabric, found.observation, found.plan))
+    output.lines(withheld_lines(found.plan))
     output.objects(status_objects(found.observation))
     output.objects(plan_objects(found.plan))
-    return ExitCode.UNREACHABLE if found.observation.failures else ExitCode.OK
+    if found.observation.failures:
+        return ExitCode.UNREACHABLE
+    return ExitCode.INCOMPLETE if found.plan.keyless else ExitCode.OK

@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.report.check_text import check_lines  # noqa: PLC0415
     from reconciler.report.json_lines import check_object, plan_objects  # noqa: PLC0415
     from reconciler.report.line import Line  # noqa: PLC0415
+    from reconciler.report.plan_text import withheld_lines  # noqa: PLC0415
     from reconciler.run import verify  # noqa: PLC0415
 
     output = Output(arguments)
@@ -35,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     output.lines(check_lines(checks))
     output.objects(check_object(check) for check in checks)
     output.objects(plan_objects(drift))
+    output.lines(withheld_lines(drift))
     drifted = [f"{change.resource}: {change.reason}" for change in drift.changes]
     output.lines(Line(f"  ✗ drift: {text}", "bold red") for text in drifted)
     good = sum(check.passed for check in checks)
@@ -45,4 +47,5 @@ def run(arguments: argparse.Namespace) -> int:
         output.lines([Line("hint: `tunnelwright diagnose` names the cause")])
     if drift.unreachable:
         return ExitCode.UNREACHABLE
-    return ExitCode.OK if good == len(checks) and not drifted else ExitCode.INCOMPLETE
+    good_enough = good == len(checks) and not drifted and not drift.keyless
+    return ExitCode.OK if good_enough else ExitCode.INCOMPLETE

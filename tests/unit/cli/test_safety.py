@@ -6,7 +6,8 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,20 @@ from typing import Any
 import pytest
 
 from reconciler import establish, run
-from reconciler.cli import workspace
+from reconciler.cli import output, workspace
 from reconciler.cli.main import main
 from reconciler.model.errors import CommandRejected, ExitCode, Locked
 from reconciler.model.record import Result
+from reconciler.model.router_config import LiveFile
+from reconciler.model.secret import Secret
 from reconciler.observe import observe
 from reconciler.routers import allowance
-from reconciler.routers.protocol import Router
+from reconciler.routers.protocol import HostSnapshot, Router
 from tests.allowed import ALLOWED
+from tests.documents import document
 from tests.odd import Twists, changed, fails
 from tests.slow import Clock, slowly
-from tests.unit.service.followed import KEY, Followed, followed
+from tests.unit.service.followed import KEY, KEYED, Followed, alone, followed
 
 NOON = datetime(2026, 5, 9, 12, tzinfo=UTC)
 NIGHT = datetime(2026, 5, 10, 2, 30, tzinfo=UTC)
@@ -295,6 +299,106 @@ def test_an_apply_does_what_it_can_without_a_router(
     stage.site.twists.clear()
     assert stage.apply()[0] == ExitCode.OK
     assert stage.site.routers["tokyo"].vici.connections != loaded
+
+
+def invented(true: Callable[[], HostSnapshot]) -> HostSnapshot:
+    """Files of tunnels that nobody made."""
+    found = true()
+    junk = {f"tw-junk{number}.conf": LiveFile(Secret(b"connections {}"), 0o600) for number in range(30)}
+    return replace(found, files={**found.files, **junk})
+
+
+def test_a_router_that_invents_tunnels_is_told_and_the_others_are_done(stage: Stage) -> None:
+    """By plan, by apply and by a saved plan; only --override destroys what it lists."""
+    for router in stage.site.routers.values():
+        router.host.table = None
+    stage.site.twists["paris"] = {"snapshot": invented}
+    said = (
+        "! paris: not planned, 30 of the 31 tunnel ends on it would be destroyed, more than 30%, and nothing "
+        "shows that Git ever had: junk0, junk1, junk10, junk11, junk12, junk13 and 24 more (find out who "
+        "made them; --override deletions destroys them)\n"
+    )
+    saved = str(stage.keys / "plan.json")
+    for words in ((), ("--out", saved)):
+        code, text = stage.run("plan", *words)
+        assert (code, said in text) == (ExitCode.UNREACHABLE, True)
+        assert 'firewall "inet tunnelwright" at tokyo' in text
+    code, text = stage.main("apply", saved, "--wait", "0.1")
+    assert (code, said in text) == (ExitCode.UNREACHABLE, True)
+    assert "Apply complete!" in text
+    tables = {name: router.host.table is None for name, router in stage.site.routers.items()}
+    assert tables == {"paris": True, "tokyo": False}
+    code, text = stage.run("plan", "--override", "deletions")
+    assert code == ExitCode.OK
+    assert "Overridden:\n  ! paris/tunnel/junk0, " in text
+    assert "30 to destroy" in text
+    _, text = stage.run("plan", "--json")
+    objects = [json.loads(line) for line in text.splitlines()]
+    assert [(i["router"], i["kind"]) for i in objects if i["type"] == "unreachable"] == [
+        ("paris", "withheld")
+    ]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_moved_while_the_question_was_open_costs_its_router_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, *, gone: bool
+) -> None:
+    for router in stage.site.routers.values():
+        router.host.table = None
+    stage.both("dh-group14", "dh-group15")
+    loaded = dict(stage.site.routers["paris"].vici.connections)
+
+    def meanwhile(_: str) -> str:
+        if gone:
+            stage.site.unplugged["tokyo"] = "no route"
+        else:
+            stage.site.routers["tokyo"].host.remove_files(["tw-tokyo-paris.conf"])
+        return "yes"
+
+    monkeypatch.setattr(output, "ask", meanwhile)
+    code, text = stage.run("apply", "--wait", "0.1")
+    assert code == (ExitCode.UNREACHABLE if gone else ExitCode.STALE)
+    why = "unreachable: no route" if gone else "it has changed since it was looked at"
+    assert f"! tokyo: not planned, {why}" in text
+    assert "! paris-tokyo: withheld, its other end is at tokyo, which is" in text
+    tables = {name: router.host.table is None for name, router in stage.site.routers.items()}
+    assert tables == {"paris": False, "tokyo": True}
+    assert stage.site.routers["paris"].vici.connections == loaded
+    monkeypatch.undo()
+
+
+def test_what_has_not_moved_is_applied_as_it_was_approved(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.both("dh-group14", "dh-group15")
+    monkeypatch.setattr(output, "ask", lambda _: "yes")
+    assert stage.run("apply", "--wait", "0.1")[0] == ExitCode.OK
+
+
+def test_a_missing_key_costs_its_tunnel_and_the_code_says_so(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third = document(KEYED, "tokyo").replace("tokyo-paris", "tokyo-partner").replace("KEY", "NEW_KEY")
+    third = third.replace("203.0.113.12", "203.0.113.22").replace("203.0.113.11", "203.0.113.7")
+    stage.site.commit({"partner.yaml": alone(third.replace("10.1.0.0/24", "10.9.0.0/24"))})
+    stage.both("dh-group14", "dh-group15")
+    said = (
+        "! tokyo-partner: withheld, its key cannot be had: env:NEW_KEY: the environment variable is not set\n"
+    )
+    for words in (["plan", "--detailed-exitcode"], ["status"], ["apply", "--auto-approve", "--wait", "1"]):
+        code, text = stage.run(*words)
+        assert (code, said in text) == (ExitCode.INCOMPLETE, True), words
+    assert "Apply complete!" in text
+    code, text = stage.run("apply", "--auto-approve")
+    assert (code, said in text) == (ExitCode.INCOMPLETE, True), "there is nothing left to do, and it is told"
+    assert "No changes" not in text
+    code, text = stage.run("plan", "--json")
+    objects = [json.loads(line) for line in text.splitlines()]
+    assert [i["cause"] for i in objects if i["type"] == "withheld"] == ["key"]
+    assert stage.run("plan", "--target", "paris-tokyo")[0] == ExitCode.OK
+    monkeypatch.setenv("NEW_KEY", KEY)
+    stage.apply()
+    assert "tw-tokyo-partner" in stage.site.routers["tokyo"].vici.connections
 
 
 def test_whoever_is_asked_decides_whether_to_wait_for_a_lock(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler import establish
 from reconciler.apply import apply_plan
+from reconciler.desired import compile_fabric
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Outcome, Status
@@ -21,7 +22,7 @@ from reconciler.model.secret import Secret
 from reconciler.plan import make_plan
 from reconciler.report.json_lines import plan_digest
 from reconciler.routers.protocol import Router
-from reconciler.run import compile_fabric, look
+from reconciler.run import look
 from tests.contract.sites import FOREIGN, Site, by_hand, change_tunnels, memory_site, rename_tunnels
 from tests.converged import assert_converged
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.desired import compile_fabric
 from reconciler.model.absence import AbsenceKind
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected
 from reconciler.model.outcome import Status
 from reconciler.plan import make_plan
 from reconciler.routers.fleet import Connect
 from reconciler.routers.protocol import Router
-from reconciler.run import apply, compile_fabric, diagnose_tunnels, look, preview, verify
+from reconciler.run import apply, diagnose_tunnels, look, preview, verify
 from tests.contract.sites import PSK, Site, change_tunnels, memory_site
 from tests.converged import assert_converged
 from tests.odd import OddRouter, Twists, answers, changed, fails

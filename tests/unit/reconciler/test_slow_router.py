@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.desired import compile_fabric
 from reconciler.diagnosis.evidence import Evidence
 from reconciler.examine import examine
 from reconciler.model import bounds
@@ -18,7 +19,7 @@ from reconciler.model.plan import SetSysctls
 from reconciler.observe import observe
 from reconciler.routers import allowance
 from reconciler.routers.fleet import Connect
-from reconciler.run import apply, compile_fabric, preview, verify, within_one_apply
+from reconciler.run import apply, preview, verify, within_one_apply
 from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.slow import Clock, slowly
 

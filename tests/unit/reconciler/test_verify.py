@@ -8,10 +8,11 @@ from typing import cast
 
 import pytest
 
+from reconciler.desired import compile_fabric
 from reconciler.model.outcome import Check
 from reconciler.model.router_config import ChildSa, RouterState
 from reconciler.routers.protocol import Ping, Router
-from reconciler.run import compile_fabric, look
+from reconciler.run import look
 from reconciler.verify import Probed, check_tunnels, probe
 from tests.contract.sites import Site, memory_site
 

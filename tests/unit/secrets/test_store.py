@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.compile import compile_router
+from reconciler.desired import check_keys, compile_fabric
 from reconciler.facets import secrets
 from reconciler.model.errors import KeysDiffer, SecretUnavailable, WeakKey
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
-from reconciler.run import check_keys, compile_fabric
 from reconciler.secrets import FINGERPRINT_KEY, FOLDER, SecretStore, weakness
 from tests.contract.sites import change_tunnels, memory_site
 from tests.fabrics import two_routers
@@ -141,9 +141,9 @@ def test_a_key_that_takes_too_many_guesses_is_not(key: bytes) -> None:
 
 def test_only_keys_that_would_be_loaded_are_judged(tmp_path: Path) -> None:
     site = memory_site(tmp_path)
-    weak = site.store("hunter2hunter2")
     with pytest.raises(WeakKey, match=r"env:TUNNELWRIGHT_KEY_LAB: .*guess") as caught:
-        check_keys(site.preview(psk="hunter2hunter2"), weak)
+        check_keys(site.fabric, site.preview(psk="hunter2hunter2").plan)
     assert "hunter2" not in str(caught.value)
     site.apply(psk="hunter2hunter2")
-    check_keys(site.preview(change_tunnels(site.fabric, ike__lifetime=4000), psk="hunter2hunter2"), weak)
+    longer = change_tunnels(site.fabric, ike__lifetime=4000)
+    check_keys(longer, site.preview(longer, psk="hunter2hunter2").plan)

@@ -19,9 +19,9 @@ from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.routers.protocol import Router
 from reconciler.run import apply, preview
 from reconciler.secrets import SecretStore
-from reconciler.service.cycle import Wiring
 from reconciler.service.loop import Service
 from reconciler.service.mirror import Mirror
+from reconciler.service.wiring import Wiring
 from reconciler.validate import validate
 from tests.allowed import ALLOWED
 from tests.documents import ENDS, SITE, TUNNEL, WAN, document

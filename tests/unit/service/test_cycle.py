@@ -20,6 +20,7 @@ from reconciler.locking import locked
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, SourceUnavailable
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.secret import Secret
 from reconciler.report.run_text import run_lines
 from reconciler.routers.memory import MemoryRouter
 from reconciler.routers.protocol import HostSnapshot
@@ -28,8 +29,16 @@ from reconciler.service.metrics import Metrics
 from reconciler.service.mirror import Mirror
 from tests.documents import SITE, WAN, document
 from tests.odd import Twists, answers, changed, fails
-from tests.unit.service.followed import KEY, KEYED, Followed, followed
+from tests.unit.service.followed import KEY, KEYED, Followed, alone, followed
 
+ENDS = ("paris-tunnel.yaml", "tokyo-tunnel.yaml")
+SMALL = """\
+apiVersion: tunnelwright/v1
+kind: SafetyPolicy
+metadata: {name: fleet}
+spec:
+  deletions: {maxShare: 40, minimum: 1}
+"""
 VIP = InterfaceAddress("eth0", "203.0.113.11/24")
 
 
@@ -391,6 +400,99 @@ def test_a_router_that_cannot_be_worked_with_costs_itself_alone(
     site.twists.clear()
     assert site.once().result is Result.CHANGED
     assert site.routers["tokyo"].vici.connections != loaded
+
+
+def test_a_router_that_invents_tunnels_costs_itself_alone(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    good = site.once().head
+    head = site.commit({"note.yaml": "# nothing\n"})
+    paris, tokyo = (site.routers[name].host for name in ("paris", "tokyo"))
+    for host in (paris, tokyo):
+        host.table = None
+    junk = {f"tw-junk{number}.conf": Secret(b"connections {}") for number in range(30)}
+    paris.write_files(junk)
+    metrics = Metrics(Kept(tmp_path / "metrics.db"))
+    service = site.service(saw=metrics.saw)
+    record = service.once()
+    assert record.result is Result.INCOMPLETE
+    assert "paris: 30 of the 31 tunnel ends on it would be destroyed" in record.message
+    (told,) = [item for item in record.objects if item["type"] == "unreachable"]
+    assert (told["router"], told["kind"]) == ("paris", "withheld")
+    assert (paris.table, tokyo.table is None) == (None, False)
+    assert junk.keys() <= paris.files.keys()
+    reached = service.wiring.history.reached()
+    assert (reached["paris"], reached["tokyo"]) == (good, head)
+    said, _ = news.tell([record], frozenset(), frozenset(news.Event))
+    assert f"router paris is not reconciled: {told['reason']}" in {item.text for item in said}
+    for name, value in (("withheld", 1), ("reachable", 1), ("not_understood", 0)):
+        sample = metrics.registry.get_sample_value(f"tunnelwright_router_{name}", {"router": "paris"})
+        assert sample == value, name
+    paris.remove_files(junk)
+    assert site.once().result is Result.CHANGED
+    assert paris.table is not None
+
+
+def test_old_files_that_a_router_brings_back_are_not_what_a_commit_deletes(tmp_path: Path) -> None:
+    """They bear our fingerprints; the commit that the router was brought to had none of them."""
+    site = followed(tmp_path)
+    site.commit({"policy.yaml": SMALL})
+    site.once()
+    paris, tokyo = (site.routers[name].host for name in ("paris", "tokyo"))
+    kept = dict(paris.files)
+    texts = {name: (site.tree / name).read_text() for name in ("paris-tunnel.yaml", "tokyo-tunnel.yaml")}
+    site.commit(dict.fromkeys(texts))
+    refused = site.once()
+    assert refused.result is Result.FAILED, "the commit itself deletes too much"
+    assert "refused as unsafe" in refused.message
+    site.edit("policy.yaml", "maxShare: 40", "maxShare: 100")
+    assert site.once().result is Result.CHANGED
+    site.edit("policy.yaml", "maxShare: 100", "maxShare: 40")
+    site.once()
+    paris.files.update(kept)
+    tokyo.sysctls.clear()
+    record = site.once()
+    assert record.result is Result.INCOMPLETE
+    assert "nothing shows that Git ever had: paris-tokyo" in record.message
+    assert set(paris.files) == set(kept)
+    assert tokyo.sysctls, "it is mended"
+
+
+def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
+    """Told in words, as an object, in a message and a metric; when it is there the tunnel follows."""
+    site = followed(tmp_path)
+    site.once()
+    third = (
+        document(KEYED, "tokyo").replace("tokyo-paris", "tokyo-partner").replace("env: KEY", "env: NEW_KEY")
+    )
+    third = third.replace("203.0.113.12", "203.0.113.22").replace("203.0.113.11", "203.0.113.7")
+    site.commit({"partner.yaml": alone(third.replace("10.1.0.0/24", "10.9.0.0/24"))})
+    for name in ENDS:
+        head = site.edit(name, "dh-group14", "dh-group15")
+    site.routers["tokyo"].host.table = None
+    loaded = {name: dict(router.vici.connections) for name, router in site.routers.items()}
+    metrics = Metrics(Kept(tmp_path / "metrics.db"))
+    service = site.service(saw=metrics.saw)
+    record = service.once()
+    assert (record.result, record.in_force) == (Result.INCOMPLETE, head), record.message
+    said = (
+        "1 left alone for want of a key: tokyo-partner (its key cannot be had: env:NEW_KEY: "
+        "the environment variable is not set)"
+    )
+    assert said in record.message
+    assert [item["reason"] for item in record.objects if item["type"] == "trouble"] == [said]
+    assert site.routers["tokyo"].host.snapshot([]).firewall
+    for name, router in site.routers.items():
+        assert router.vici.connections != loaded[name]
+        assert "tw-tokyo-partner" not in router.vici.connections
+    assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "tokyo"}) == 1
+    assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "paris"}) == 0
+    told, lasting = news.tell([record], frozenset(), frozenset(news.Event))
+    assert [item.text for item in told if item.event is news.Event.INCOMPLETE] == [said]
+    site.edit("partner.yaml", "env: NEW_KEY", "env: NEXT")
+    mended = site.once()
+    assert "tw-tokyo-partner" in site.routers["tokyo"].vici.connections
+    told, _ = news.tell([mended], lasting, frozenset(news.Event))
+    assert "there is no more trouble with the keys" in {item.text for item in told}
 
 
 def test_a_key_that_the_peer_does_not_have_yet_waits_for_it(tmp_path: Path) -> None:

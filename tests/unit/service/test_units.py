@@ -20,7 +20,7 @@ from reconciler.model.record import Result
 from reconciler.model.secret import Secret
 from reconciler.model.unit import foreign, unforeseen
 from reconciler.run import compare
-from reconciler.service import cycle, loop, meanwhile
+from reconciler.service import cycle, loop, meanwhile, wanted
 from reconciler.service.log import EventLog, heard
 from reconciler.service.metrics import Metrics
 from reconciler.validate import validate
@@ -59,7 +59,7 @@ def test_a_commit_that_nobody_foresaw_is_refused_and_the_last_good_one_stays(
             raise error
         return real(loaded)
 
-    monkeypatch.setattr(cycle, "validate", odd)
+    monkeypatch.setattr(wanted, "validate", odd)
     site.routers["paris"].host.table = None
     before = count("commit")
     record = site.once()

@@ -1,0 +1,109 @@
+"""Which commit is wanted: the head of the branch, or the last good one when that is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.desired import compile_fabric
+from reconciler.load import Loaded
+from reconciler.model.bounds import RECORD_DIAGNOSTICS
+from reconciler.model.diagnostic import reported
+from reconciler.model.errors import TunnelwrightError, Unforeseen
+from reconciler.model.fabric import Fabric
+from reconciler.model.plan import Plan
+from reconciler.model.router_config import RouterConfig
+from reconciler.model.unit import attempt
+from reconciler.policy.levels import ByCommit, changed_by_commit
+from reconciler.report import json_lines
+from reconciler.service.account import Account
+from reconciler.service.wiring import Wiring
+from reconciler.validate import validate
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A commit that may be reconciled, with what it says."""
+
+    commit: str
+    loaded: Loaded
+    fabric: Fabric
+    desired: dict[str, RouterConfig]
+
+
+class Refused(TunnelwrightError):
+    """A commit that may not be reconciled."""
+
+
+def sentence(error: TunnelwrightError) -> str:
+    """An error with its router and its hint."""
+    where = f"{error.router}: " if error.router else ""
+    return f"{where}{error.message}{f' ({error.hint})' if error.hint else ''}"
+
+
+def choose(wiring: Wiring, head: str, account: Account) -> Wanted:
+    """The head of the branch; the last good commit when the head is refused, which is told."""
+    try:
+        try:
+            note = wiring.trust.check_head(head)
+        except TunnelwrightError as error:
+            raise Refused(sentence(error)) from error
+        account.notes += [note] if note else []
+        return wanted_of(wiring, head, account)
+    except Refused as refused:
+        good = wiring.trust.good()
+        if good in {"", head}:
+            raise
+        account.notes.append(f"{refused.message}; {good[:12]} stays in force")
+        return wanted_of(wiring, good, Account())
+
+
+def wanted_of(wiring: Wiring, commit: str, account: Account) -> Wanted:
+    """What a commit says.
+
+    Raises Refused for one that is not trusted, not valid, of whose keys none is there, that was taken back
+    before, or that leads to an error that nobody foresaw.
+    """
+    found = attempt("commit", commit[:12], lambda: _admitted(wiring, commit, account))
+    if isinstance(found, Unforeseen):
+        raise Refused(f"{commit[:12]}: {sentence(found)}") from found
+    if isinstance(found, TunnelwrightError):
+        raise found
+    return found
+
+
+def _admitted(wiring: Wiring, commit: str, account: Account) -> Wanted:
+    try:
+        wiring.trust.check_known(commit)
+        loaded = wiring.mirror.load(commit, wiring.stopping)
+    except TunnelwrightError as error:
+        raise Refused(sentence(error)) from error
+    fabric, found = validate(loaded)
+    account.objects += [
+        json_lines.diagnostic_object(item)
+        for item in reported([*found.errors, *found.warnings], RECORD_DIAGNOSTICS)
+    ]
+    if found.errors:
+        first = found.errors[0]
+        more = f" and {len(found.errors) - 1} more" if len(found.errors) > 1 else ""
+        raise Refused(f"{commit[:12]} is not valid: {first.location}: {first.message}{more}")
+    if reason := wiring.history.why_bad(loaded.digest):
+        raise Refused(f"{commit[:12]} was taken back: {reason}")
+    try:
+        return Wanted(commit, loaded, fabric, compile_fabric(fabric, wiring.store))
+    except TunnelwrightError as error:
+        raise Refused(f"{commit[:12]}: {sentence(error)}") from error
+
+
+def by_commit_of(wiring: Wiring, wanted: Wanted, plan: Plan) -> ByCommit:
+    """What the repository has changed since each router was last as desired."""
+    reached = wiring.history.reached()
+    before: dict[str, RouterConfig] = {}
+    for commit in {
+        reached[name] for name in {change.resource.router for change in plan.changes} & set(reached)
+    }:
+        try:
+            then = wanted if commit == wanted.commit else wanted_of(wiring, commit, Account())
+        except Refused:
+            continue
+        before |= {name: config for name, config in then.desired.items() if reached.get(name) == commit}
+    return changed_by_commit(before, wanted.desired)

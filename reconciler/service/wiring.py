@@ -1,0 +1,44 @@
+"""What the reconciler needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.apply import Progress
+from reconciler.history.kept import Kept
+from reconciler.model.fabric import Fabric
+from reconciler.model.observation import Observation
+from reconciler.routers.fleet import Connect
+from reconciler.secrets import SecretStore
+from reconciler.service.mirror import Mirror
+from reconciler.service.seen import Seen
+from reconciler.service.signatures import Signers
+from reconciler.service.trust import Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a run needs from outside. Without `signers` every commit counts."""
+
+    mirror: Mirror
+    history: Kept
+    store: SecretStore
+    connector: Callable[[Fabric], Connect]
+    signers: Signers | None = None
+    parallelism: int = 10
+    patience: float = 10.0
+    rollback: bool = True
+    progress: Progress = lambda _: None
+    stopping: Callable[[], bool] = lambda: False
+    """Ends transfers and runs; asked again and again while they go on."""
+    moved: Callable[[], None] = lambda: None
+    """There was progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
+    looked: Callable[[Observation], None] = lambda _: None
+    """Routers were looked at."""
+    saw: Callable[[Seen], None] = lambda _: None
+
+    @property
+    def trust(self) -> Trust:
+        """Which commits count."""
+        return Trust(self.mirror, self.history, self.signers, self.stopping)
