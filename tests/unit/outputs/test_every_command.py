@@ -26,8 +26,11 @@ from reconciler.cli.main import build_parser, main
 from reconciler.facets import swanctl_conf
 from reconciler.facets.traces import Trace
 from reconciler.model.errors import CommandRejected, ExitCode, RouterUnreachable, SecretUnavailable
+from reconciler.model.fabric import PskRef
+from reconciler.model.secret import Secret
 from reconciler.report.sheets import FORMATS as SHEETS
 from reconciler.routers.protocol import Router
+from reconciler.secrets import SecretStore
 from reconciler.service.web import Application
 from tests.allowed import ALLOWED
 from tests.forges import PROJECT, TOKEN, Answer, Request, listening
@@ -251,7 +254,13 @@ def strange(site: Followed) -> None:
 def test_routers_that_say_anything(command: str, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     strange(stage.site)
     more = {"apply": ["--auto-approve", "--wait", "0.1"], "import": ["--out", "-"]}.get(command, [])
-    seen = command in {"plan", "apply", "import"}
+    seen = command in {"plan", "import"}
+    if command in {"plan", "apply"}:
+        # Of what nobody made some names are told; all of it when it is to be destroyed, as apply does once.
+        stage.runner.check(*stage.words(command, *more), seen=False)
+        more = [*more, "--override", "deletions"]
+        assert SEEN in stage.runner.run(*stage.words(command, *more)).both
+        strange(stage.site)
     stage.runner.check(*stage.words(command, *more), seen=seen)
 
     def refuse(*_: Any, **__: Any) -> Any:
@@ -359,11 +368,21 @@ def test_a_forge_that_says_anything(code: int, runner: Runner, tmp_path: Path) -
 
 
 def test_a_key_store_that_says_anything(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> Any:
-        raise SecretUnavailable(ALL, hint=ALL)
+    """Of every key, then of that of one end alone."""
 
-    monkeypatch.setattr("reconciler.secrets.store.SecretStore.keys", refuse)
-    for command in ("plan", "apply", "verify"):
+    def refuse(_: SecretStore, reference: PskRef) -> Secret:
+        if reference.name in refused:
+            raise SecretUnavailable(ALL, hint=ALL)
+        return Secret(KEY.encode())
+
+    refused = {"KEY", "NEXT"}
+    monkeypatch.setattr("reconciler.secrets.store.SecretStore._variable", refuse)
+    for command in ("plan", "apply", "verify", "status"):
+        stage.runner.check(*stage.words(command))
+    refused = {"NEXT"}
+    tokyo = stage.site.tree / "tokyo-tunnel.yaml"
+    tokyo.write_text(tokyo.read_text().replace("env: KEY", "env: NEXT"))
+    for command in ("plan", "apply", "verify", "status"):
         stage.runner.check(*stage.words(command))
 
 
