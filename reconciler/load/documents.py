@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -16,22 +17,42 @@ Position: TypeAlias = tuple[int, int]
 """Line and column, both from 1."""
 
 
-class Branch:
-    """The marks of a mapping or a sequence.
+class Marks:
+    """Where the parts of a document stand, in the order of its text; a key stands before its value.
 
-    `items` is parallel to the data: for each key or index the Position of a scalar, or a Branch.
-    `keys` has the Position of each key; it is empty for a sequence.
+    Of each part three numbers: line, column, and how many parts there are up to its end, itself included. As
+    objects of their own they would take three times the memory of the document.
     """
 
-    __slots__ = ("items", "keys", "position")
+    __slots__ = ("_numbers",)
 
-    def __init__(self, position: Position) -> None:
-        self.position = position
-        self.keys: dict[str, Position] = {}
-        self.items: dict[str | int, Position | Branch] = {}
+    def __init__(self) -> None:
+        self._numbers = array("I")
 
+    def __len__(self) -> int:
+        return len(self._numbers) // 3
 
-Marks: TypeAlias = Position | Branch
+    def add(self, line: int, column: int) -> int:
+        """The number of the next part, to which nothing else belongs unless `close` says so."""
+        part = len(self)
+        self._numbers.extend((line, column, 1))
+        return part
+
+    def close(self, part: int) -> None:
+        """All that was added since belongs to this part."""
+        self._numbers[3 * part + 2] = len(self) - part
+
+    def cut(self, part: int) -> None:
+        """Take this part out, with all that was added since."""
+        del self._numbers[3 * part :]
+
+    def position(self, part: int) -> Position:
+        """Where a part stands."""
+        return self._numbers[3 * part], self._numbers[3 * part + 1]
+
+    def after(self, part: int) -> int:
+        """The next part that does not belong to this one."""
+        return part + self._numbers[3 * part + 2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +69,33 @@ class Document:
 
     def locate(self, path: Path = ()) -> Location:
         """Where a value stands; of what is missing, the nearest that encloses it."""
-        marks = self.marks
-        for part in path:
-            if not isinstance(marks, Branch) or part not in marks.items:
-                break
-            marks = marks.items[part]
-        position = marks.position if isinstance(marks, Branch) else marks
-        return Location(self.file, *position)
+        _, value = self._parts(path)
+        return Location(self.file, *self.marks.position(value))
 
     def locate_key(self, path: Path) -> Location:
         """Where the key of a value stands; of an item of a sequence, the item."""
-        marks = self.marks
-        for part in path[:-1]:
-            if not isinstance(marks, Branch) or part not in marks.items:
-                return self.locate(path)
-            marks = marks.items[part]
-        if isinstance(marks, Branch) and path and path[-1] in marks.keys:
-            return Location(self.file, *marks.keys[str(path[-1])])
-        return self.locate(path)
+        key, _ = self._parts(path)
+        return Location(self.file, *self.marks.position(key))
+
+    def _parts(self, path: Path) -> tuple[int, int]:
+        """The key and the value at a path; of a missing one twice the value that encloses it."""
+        data, key, value = self.data, 0, 0
+        for part in path:
+            if isinstance(data, dict) and part in data:
+                key = value + 1
+                for name in data:
+                    if name == part:
+                        break
+                    key = self.marks.after(key + 1)
+                value, data = key + 1, data[part]
+            elif isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data):
+                value += 1
+                for _ in range(part):
+                    value = self.marks.after(value)
+                key, data = value, data[part]
+            else:
+                return value, value
+        return key, value
 
 
 @dataclass(frozen=True, slots=True)
