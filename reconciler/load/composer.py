@@ -133,7 +133,7 @@ class _Composer:
             return None
         return Document(data, self._marks, self._file, index, self._values - before)
 
-    def _value(self, event: Event, depth: int) -> Any:
+    def _value(self, event: Event, depth: int) -> object:
         kind = type(event)
         self._values += 1
         self._limit(event, self._values, MOST_VALUES, "keys and values")
@@ -151,12 +151,12 @@ class _Composer:
         if depth > MAX_DEPTH:
             self._report("yaml-nesting", event, f"nested more than {MAX_DEPTH} levels deep")
             raise _Unreadable
-        data = self._mapping(depth) if kind is MappingStartEvent else self._sequence(depth)
+        data: object = self._mapping(depth) if kind is MappingStartEvent else self._sequence(depth)
         self._marks.close(part)
         return data
 
-    def _mapping(self, depth: int) -> dict[str, Any]:
-        data: dict[str, Any] = {}
+    def _mapping(self, depth: int) -> dict[str, object]:
+        data: dict[str, object] = {}
         parts: dict[str, int] = {}
         while type(event := self._next()) is not MappingEndEvent:
             part = len(self._marks)
@@ -172,8 +172,8 @@ class _Composer:
             parts[key] = part
         return data
 
-    def _sequence(self, depth: int) -> list[Any]:
-        data: list[Any] = []
+    def _sequence(self, depth: int) -> list[object]:
+        data: list[object] = []
         while type(event := self._next()) is not SequenceEndEvent:
             data.append(self._value(event, depth + 1))
         return data

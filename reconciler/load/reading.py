@@ -72,7 +72,8 @@ def read(
             found.warning("file-empty", Location(name), "the file holds no document")
     if too_much:
         name, what = too_much
-        found.error("tree-too-large", Location(name), f"{what} in all files up to this one; none of them is read")
+        message = f"{what} in all files up to this one; none of them is read"
+        found.error("tree-too-large", Location(name), message)
         documents, lock, sealed, unread = [], {}, {}, [""]
     return Loaded(
         tuple(documents), tuple(found), source, digest.hexdigest(), lock_file, lock, tuple(unread), sealed
@@ -80,8 +81,8 @@ def read(
 
 
 _SIGNS = (b",", b"[", b"{", b": ", b":\n", b":\r", b":\t", b'":', b"- ", b"-\n", b"-\t", b"? ")
-"""Where a key or a value begins (yaml.org/spec/1.2.2, section 5.3). What a hostile file packs densest has three
-of those for each sign, a document of the format fewer than one."""
+"""Where a key or a value begins (yaml.org/spec/1.2.2, section 5.3). What a hostile file packs densest
+has three of those for each sign, a document of the format about one."""
 
 
 def _too_many_signs(files: Mapping[str, bytes]) -> tuple[str, str] | None:
@@ -92,7 +93,8 @@ def _too_many_signs(files: Mapping[str, bytes]) -> tuple[str, str] | None:
         if not name.endswith(SEALED_BY_AGE):
             total += sum(map(files[name].count, _SIGNS))
         if total > TREE_VALUES:
-            return name, f"more than {TREE_VALUES:,} signs that begin a key or a value (`: `, `- `, `,`, `[`, `{{`)"
+            signs = "signs that begin a key or a value (`: `, `- `, `,`, `[`, `{`)"
+            return name, f"more than {TREE_VALUES:,} {signs}"
     return None
 
 

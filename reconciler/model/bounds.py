@@ -44,9 +44,10 @@ MOST_VALUES: Final = 500_000
 7 µs. 10,000 documents of the format in one file have 300,000."""
 
 TREE_VALUES: Final = 3_000_000
-"""The same in all files of a tree, equal ones counted each: 220 MB. A tunnel end has 36 to 62 of them, so that
-40,000 ends have 1.4 to 2.5 million. (200,000 ends with a document each would have 7 million, which take 50 s and
-500 MB to read.) As many signs that begin one may be there, which are counted before anything is read."""
+"""The same in all files of a tree, equal ones counted each: 220 MB. A tunnel end has 36 to 62 of them, so
+that 40,000 ends have 1.4 to 2.5 million. (200,000 ends with a document each would have 7 million, which take
+50 s and 500 MB to read.) As many signs that begin one may be there; they are counted before anything is
+read."""
 
 MOST_DOCUMENTS: Final = 50_000
 """Documents in one file: 16 MiB of the format hold 30,000."""
@@ -126,8 +127,8 @@ LOOKED_AT_BYTES: Final = 16 * KIB
 """A file that holds no documents and is looked at for a private key. One of RSA with 16,384 bits, the longest
 that OpenSSH makes, has 13 kB."""
 TREE_BYTES: Final = 128 * MIB
-"""All files of a tree that are read, together, equal ones counted each: eight of the largest. 200,000 documents
-of the format have 120 MB."""
+"""All files of a tree that are read, together, equal ones counted each: eight of the largest. 200,000
+documents of the format have 120 MB."""
 LISTING_BYTES: Final = 128 * MIB
 """What Git lists of a tree: its largest number of entries with paths of 600 bytes each."""
 GIT_ANSWER: Final = 16 * MIB
