@@ -190,7 +190,7 @@ def _fields(change: ResourceChange, references: Mapping[str, Live]) -> Iterator[
             if references["before"] != references["after"]:
                 yield Change("psk", references["before"], references["after"], "base")
         elif field.path != "psk.retired":
-            yield replace(field, source="base")
+            yield Change(field.path, field.before, field.after, "base")
 
 
 def _reference(fabric: Fabric, names: tuple[str, ...]) -> str | None:

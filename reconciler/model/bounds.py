@@ -68,13 +68,32 @@ scanning, comments and a terminal take no more."""
 MOST_KEPT: Final = 50_000
 """Findings of one severity that are kept at all; the rest is counted. Each takes about 500 bytes."""
 
-MOST_PAIRS: Final = 500_000
-"""Pairs of a source and a peer network that all tunnels carry together: 255 networks at either end of one
-tunnel make 65,025. 10,000 tunnels with three networks at either end have 90,000."""
+MOST_PAIRS_OF_TUNNEL: Final = 4_096
+"""Pairs of a source and a peer network that one tunnel carries: 16 networks at one end and 255 at the other.
+charon sets three policies for each in the kernel."""
+
+MOST_CHILDREN: Final = 1_024
+"""The same with IKEv1, which carries one pair in each CHILD_SA. All of a connection's are one message to
+charon, in which one has 240 bytes (VICI_PACKET_BYTES), and one file, in which it has 400
+(ROUTER_FILE_BYTES)."""
+
+MOST_PAIRS_OF_ROUTER: Final = 25_000
+"""The same of all tunnels of a router. Each pair is two elements of its nftables table, of which a router's
+answer has room for 60,000 (ROUTER_LISTING_BYTES)."""
+
+MOST_PAIRS: Final = 200_000
+"""The same of all tunnels together, each of which takes up to 1.2 kB of memory in a plan. 40,000 ends with
+two networks at either end have 160,000; 200,000 ends with one network at either end have as many."""
 
 FIELDS_SHOWN: Final = 200
 """Fields of one resource that a plan shows to people; the rest is counted. An nftables table has one for each
-pair of networks, and nobody reads thousands. JSON and the saved plan have them all."""
+pair of networks, and nobody reads thousands."""
+
+FIELDS_WRITTEN: Final = 2_000
+"""The same in JSON and in the saved plan, whose digest is over all of them."""
+
+EXPOSED_WRITTEN: Final = 10_000
+"""Pairs of networks whose traffic would leave in the clear, in JSON; the rest is counted."""
 
 MOST_RELATED: Final = 5
 """Related places of one finding; the rest is counted."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from reconciler.model.bounds import MOST_PAIRS
+from reconciler.model.bounds import MOST_CHILDREN, MOST_PAIRS, MOST_PAIRS_OF_ROUTER, MOST_PAIRS_OF_TUNNEL
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Router, Tunnel
 from reconciler.validate.catalog import Catalog, Item, by_name
@@ -25,6 +26,9 @@ class _Block:
     path: tuple[str | int, ...]
     cidr: str
     words: str
+
+
+_OF_NETWORKS = " of a source and a peer network"
 
 
 class _Places(TypedDict):
@@ -55,22 +59,39 @@ def check_selectors(
 
 
 def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnostics) -> bool:
-    """True when the pairs of networks that all tunnels carry are no more than a fabric may have."""
-    total = 0
+    """True when the pairs of networks that tunnels carry are no more than each of them, their router and the
+    fabric may have. What is too much for one counts no further."""
+    few = True
+    total: Counter[str] = Counter()
     for name in sorted(tunnels):
-        total += len(tunnels[name].local_cidrs) * len(tunnels[name].peer_cidrs)
-        if total > MOST_PAIRS:
-            catalog.tunnels[name].error(
-                found,
-                "too-many-pairs",
-                f"with this tunnel, and those whose names come before it, there are {total:,} pairs of a "
-                f"source and a peer network; at most {MOST_PAIRS:,} are supported",
-                "peer",
-                "cidrs",
-                hint="name fewer and wider networks",
+        tunnel = tunnels[name]
+        pairs = len(tunnel.local_cidrs) * len(tunnel.peer_cidrs)
+        children = tunnel.ike.version == 1
+        most = MOST_CHILDREN if children else MOST_PAIRS_OF_TUNNEL
+        problem = ""
+        if pairs > most:
+            kind = " with IKEv1, which needs an SA for each" if children else ""
+            problem = (
+                f"the tunnel carries {pairs:,} pairs{_OF_NETWORKS}; at most {most:,} are supported{kind}"
             )
-            return False
-    return True
+        elif (of_router := total[tunnel.router] + pairs) > MOST_PAIRS_OF_ROUTER:
+            problem = (
+                f"with this tunnel, and those whose names come before it, the router {tunnel.router!r} has "
+                f"{of_router:,} pairs{_OF_NETWORKS}; at most {MOST_PAIRS_OF_ROUTER:,} are supported"
+            )
+        elif (of_all := total.total() + pairs) > MOST_PAIRS:
+            problem = (
+                f"with this tunnel, and those whose names come before it, there are {of_all:,} pairs"
+                f"{_OF_NETWORKS}; at most {MOST_PAIRS:,} are supported"
+            )
+        if problem:
+            few = False
+            catalog.tunnels[name].error(
+                found, "too-many-pairs", problem, "peer", "cidrs", hint="name fewer and wider networks"
+            )
+        else:
+            total[tunnel.router] += pairs
+    return few
 
 
 def _check_unicast(item: Item[IPsecTunnelSpec], found: Diagnostics) -> None:

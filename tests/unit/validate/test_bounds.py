@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,7 +17,10 @@ from reconciler.cli.main import main
 from reconciler.load import load_tree
 from reconciler.load.composer import compose
 from reconciler.load.documents import Document, Loaded, Source
+from reconciler.load.reading import read
 from reconciler.model.bounds import (
+    EXPOSED_WRITTEN,
+    FIELDS_WRITTEN,
     MOST_CHARACTERS,
     MOST_DOCUMENTS,
     MOST_FINDINGS,
@@ -28,11 +33,14 @@ from reconciler.model.bounds import (
 )
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location, Severity, reported
 from reconciler.model.errors import ExitCode
+from reconciler.model.fabric import Fabric
 from reconciler.policy import Judgement
-from reconciler.report import markdown, scanning
+from reconciler.report import json_lines, markdown, scanning
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json_lines import diagnostic_object
+from reconciler.simulate import between
 from reconciler.validate import validate
+from tests.fuzz.limits import bounded
 
 Data = dict[str, object]
 MANY = 600
@@ -251,31 +259,91 @@ def test_so_many_findings_are_counted_that_nobody_keeps_them() -> None:
     assert sum(item.stands_for for item in shown) == MOST_KEPT + 31
 
 
-def test_networks_that_multiply_are_bounded(tmp_path: Path) -> None:
-    """255 networks at either end are 65,025 pairs in each of eight tunnels."""
-    lans = [network(f"n{number}", f"10.1.{number}.0/24") for number in range(255)]
-    attached = [
-        {"network": f"n{number}", "interface": f"l{number}", "address": f"10.1.{number}.1"}
-        for number in range(255)
-    ]
-    public = [{"network": "wan", "interface": "wan0", "address": "203.0.113.2"}]
-    router = document("VpcRouter", "r", {"publicNetworks": public, "vpcNetworks": attached})
-    source = {"networks": [f"n{number}" for number in range(255)]}
-    tunnels = [
-        tunnel(
-            f"t{number}",
-            source=source,
-            peer=peer(
-                *(f"10.{2 + number}.{net}.0/24" for net in range(255)), address=f"198.51.100.{number + 1}"
-            ),
-        )
-        for number in range(8)
-    ]
-    (tmp_path / "all.yaml").write_text("\n---\n".join(map(json.dumps, [WAN, router, *lans, *tunnels])))
-    _, found = validate(load_tree(tmp_path))
-    [item] = found
-    assert (item.code, item.path) == ("too-many-pairs", "spec.peer.cidrs")
-    assert "520,200 pairs of a source and a peer network; at most 500,000" in item.message
+def many_pairs(routers: int, tunnels: int, networks: int, version: int = 2) -> list[Data]:
+    """So many tunnels on each router, of which each has so many networks at either end."""
+    lans = [network(f"n{number}", f"10.1.{number}.0/24") for number in range(networks)]
+    source = {"networks": [f"n{number}" for number in range(networks)]}
+    made: list[Data] = [document("PublicNetwork", "wan", {"cidr": "203.0.0.0/16"}), *lans]
+    for on in range(routers):
+        attached = [
+            {"network": f"n{number}", "interface": f"l{number}", "address": f"10.1.{number}.{on + 1}"}
+            for number in range(networks)
+        ]
+        public = [{"network": "wan", "interface": "wan0", "address": f"203.0.113.{on + 2}"}]
+        made.append(document("VpcRouter", f"r{on}", {"publicNetworks": public, "vpcNetworks": attached}))
+        made += [
+            tunnel(
+                f"r{on:02}-t{number:02}",
+                router=f"r{on}",
+                source=source,
+                ike={"version": version},
+                peer=peer(
+                    *(f"10.{2 + number}.{net}.0/24" for net in range(networks)),
+                    address=f"198.51.100.{number + 1}",
+                ),
+            )
+            for number in range(tunnels)
+        ]
+    return made
+
+
+def validated(documents: list[Data]) -> tuple[Fabric, Diagnostics]:
+    content = "\n---\n".join(map(json.dumps, documents)).encode()
+    return validate(read({"all.yaml": content}, Source("", ""), Diagnostics()))
+
+
+@pytest.mark.parametrize(
+    ("multiplied", "where", "said"),
+    [
+        (
+            (1, 1, 255),
+            "r00-t00",
+            "the tunnel carries 65,025 pairs of a source and a peer network; at most 4,096",
+        ),
+        ((1, 1, 33, 1), "r00-t00", "at most 1,024 are supported with IKEv1, which needs an SA for each"),
+        (
+            (1, 7, 64),
+            "r00-t06",
+            "the router 'r0' has 28,672 pairs of a source and a peer network; at most 25,000",
+        ),
+        ((9, 6, 64), "r08-t00", "there are 200,704 pairs of a source and a peer network; at most 200,000"),
+    ],
+    ids=["tunnel", "IKEv1", "router", "fabric"],
+)
+def test_networks_that_multiply_are_bounded(multiplied: tuple[int, ...], where: str, said: str) -> None:
+    _, found = validated(many_pairs(*multiplied))
+    first, *_ = [item for item in found if item.code == "too-many-pairs"]
+    assert {item.code for item in found} == {"too-many-pairs"}
+    assert first.path == "spec.peer.cidrs"
+    assert said in first.message
+    written = many_pairs(*multiplied)[first.location.line // 2]
+    assert written["metadata"] == {"name": where}
+
+
+@pytest.mark.parametrize(
+    "multiplied", [(1, 1, 64), (1, 1, 32, 1), (1, 3, 64)], ids=["tunnel", "IKEv1", "tunnels"]
+)
+def test_what_a_router_can_hold_is_planned_within_the_limits(multiplied: tuple[int, ...]) -> None:
+    """From nothing, to other networks at every end, and back to nothing."""
+    documents = many_pairs(*multiplied)
+    full, found = validated(documents)
+    assert not found.errors
+    moved, found = validated(json.loads(json.dumps(documents).replace('"10.', '"11.')))
+    assert not found.errors
+    none = replace(full, tunnels={})
+    for before, after in ((none, full), (full, moved), (full, none)):
+        with bounded():
+            plan = between(before, after, datetime.now(UTC)).plan
+        assert not plan.empty
+        written = list(json_lines.plan_objects(plan))
+        tables = [item for item in written if item.get("kind") == "firewall"]
+        assert all(len(item["changes"]) == FIELDS_WRITTEN for item in tables if "more_changes" in item)
+        for item in tables:
+            [change] = [c for c in plan.changes if c.resource.kind == "firewall"]
+            assert len(item["changes"]) + item.get("more_changes", 0) == len(change.changes)
+        told = [item for item in written if item["type"] == "exposed"]
+        assert len(told) == min(len(plan.exposed), EXPOSED_WRITTEN)
+        assert len(told) + written[-1].get("more_exposed", 0) == len(plan.exposed)
 
 
 def findings(errors: int, warnings: int) -> Diagnostics:
