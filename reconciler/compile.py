@@ -59,6 +59,7 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         former=_former(tunnel),
         reconnect=tunnel.reconnect,
         protected=tunnel.protected,
+        paired=tunnel.mirror is not None,
     )
 
 

@@ -56,7 +56,7 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
         {name: _without(config, same) for name, config in after.items()},
         {name: as_applied(_without(before[name], same)) for name in after},
     )
-    notes = [*left_alone(base, head), *_left_single(base, head)]
+    notes = list(left_alone(base, head))
     kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}
     if kept:
         notes.append("keys are compared by their references: one that was replaced in its place is not seen")
@@ -68,17 +68,6 @@ def left_alone(base: Fabric, head: Fabric) -> Iterator[str]:
     """What happens to routers that a commit takes out of Git."""
     for name in sorted(set(base.routers) - set(head.routers)):
         yield f"the router {name} is no longer in Git: what is on it stays, and is not looked at any more"
-
-
-def _left_single(base: Fabric, head: Fabric) -> Iterator[str]:
-    """Tunnels that lose a managed other end, and stay."""
-    for name, tunnel in sorted(head.tunnels.items()):
-        before = next((base.tunnels[n] for n in (name, *tunnel.previous_names) if n in base.tunnels), None)
-        if before is not None and before.mirror is not None and tunnel.mirror is None:
-            yield (
-                f"the tunnel {name} loses its managed other end, {before.mirror}: its peer "
-                f"{tunnel.peer_address} is somebody else's from now on"
-            )
 
 
 def _without(config: RouterConfig, tunnels: Set[str]) -> RouterConfig:

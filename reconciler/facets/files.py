@@ -138,6 +138,8 @@ _PENDING = b"# A change is under way: until it is done, charon may hold another 
 
 _PROTECTED = b"\n# Deletion protection: on\n"
 
+_PAIRED = b"\n# Other end: managed\n"
+
 _RECONNECT = re.compile(rb"^# Reconnect: (\S+)$", re.MULTILINE)
 
 
@@ -164,6 +166,11 @@ def reconnect_in(file: LiveFile | None) -> str | None:
 def protected_in(file: LiveFile | None) -> bool:
     """Whether the tunnel was protected from deletion when its file was written."""
     return file is not None and _PROTECTED in file.content.reveal()
+
+
+def paired_in(file: LiveFile | None) -> bool:
+    """Whether the other end was managed too when the file was written."""
+    return file is not None and _PAIRED in file.content.reveal()
 
 
 def connection_in(file: LiveFile | None, connection: str) -> Settings | None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from reconciler.model.bounds import MOST_UNREAD
 from reconciler.model.diagnostic import Diagnostic, Location
+from reconciler.model.quoting import is_plain
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and indexes that lead to a value of a document: `("spec", "peer", "cidrs", 1)`."""
@@ -50,9 +51,17 @@ class Marks:
         """Where a part stands."""
         return self._numbers[3 * part], self._numbers[3 * part + 1]
 
-    def after(self, part: int) -> int:
-        """The next part that does not belong to this one."""
-        return part + self._numbers[3 * part + 2]
+    def member(self, part: int, index: int, count: int, width: int) -> int:
+        """Where one of the `count` members of a part begins. A member is a value, after its key where `width`
+        is 2."""
+        first = part + 1
+        if self._numbers[3 * part + 2] == 1 + count * width:
+            # They are all keys and scalars, each of them one part.
+            return first + index * width
+        for _ in range(index):
+            value = first + width - 1
+            first = value + self._numbers[3 * value + 2]
+        return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +91,11 @@ class Document:
         data, key, value = self.data, 0, 0
         for part in path:
             if isinstance(data, dict) and part in data:
-                key = value + 1
-                for name in data:
-                    if name == part:
-                        break
-                    key = self.marks.after(key + 1)
+                key = self.marks.member(value, list(data).index(part), len(data), 2)
                 value, data = key + 1, data[part]
             elif isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data):
-                value += 1
-                for _ in range(part):
-                    value = self.marks.after(value)
-                key, data = value, data[part]
+                key = value = self.marks.member(value, part, len(data), 1)
+                data = data[part]
             else:
                 return value, value
         return key, value
@@ -163,8 +166,9 @@ class Loaded:
 
 
 def dotted(path: Path) -> str:
-    """`("spec", "peer", "cidrs", 1)` -> `spec.peer.cidrs[1]`."""
+    """`("spec", "peer", "cidrs", 1)` -> `spec.peer.cidrs[1]`. A key that may not be shown is `…`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        word = str(part) if isinstance(part, int) or is_plain(part) else "…"
+        text += f"[{word}]" if isinstance(part, int) else f".{word}" if text else word
     return text

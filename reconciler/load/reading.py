@@ -11,6 +11,7 @@ from reconciler.load.documents import Document, Loaded, LockEntry, Sealed, Sourc
 from reconciler.load.sealed import is_sealed, read_sealed, report_private
 from reconciler.model.bounds import MOST_UNREAD, TREE_VALUES
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
+from reconciler.model.quoting import quoted
 from schemas.addresses import is_address
 from schemas.keys import SEALED_BY_AGE
 
@@ -115,6 +116,6 @@ def _read_lock(documents: list[Document], found: Diagnostics) -> dict[str, LockE
             location = document.locate((name,))
             address = value if isinstance(value, str) and is_address(value) else None
             if address is None:
-                found.error("lock-malformed", location, f"{value!r} is not an IPv4 address", hint=hint)
+                found.error("lock-malformed", location, f"{quoted(value)} is not an IPv4 address", hint=hint)
             entries[name] = LockEntry(address, location)
     return entries

@@ -8,7 +8,7 @@ from datetime import datetime
 from reconciler.facets import files
 from reconciler.facets.connections import connection_name
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Action, Plan, ResourceChange
+from reconciler.model.plan import Action, Plan, Resource, ResourceChange
 from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.policy.judgement import Deferral, Finding, Judgement, Override, Refusal
 from reconciler.policy.units import End, Traffic, Unit, connections_of, traffic_on, units_of
@@ -30,6 +30,7 @@ def judge(
     units = units_of(plan, fabric, states)
     found: list[Finding] = [
         *_protected(plan, states),
+        *_left_single(fabric, states),
         *_deletions(plan, fabric, states),
         *_management(units, fabric, states),
         *_waiting(units, fabric, states, now, overrides),
@@ -59,6 +60,27 @@ def _protected(plan: Plan, states: Mapping[str, RouterState]) -> Iterator[Refusa
                 "it is protected from deletion, as its file on the router says",
                 "first commit and apply `deletionProtection: false`, then remove or disable it",
             )
+
+
+def _left_single(fabric: Fabric, states: Mapping[str, RouterState]) -> Iterator[Refusal]:
+    """The router's file says that the other end was managed, also once that has gone with its router. Between
+    the same two addresses it is the same tunnel, whatever its name is."""
+    for name, tunnel in sorted(fabric.tunnels.items()):
+        if tunnel.mirror is not None or tunnel.unmanaged or tunnel.router not in states:
+            continue
+        state = states[tunnel.router]
+        for connection in connections_of(fabric, name):
+            paired = files.paired_in(state.files.get(files.file_name(connection)))
+            ends = tunnel.vip.address, tunnel.peer_address
+            if paired and ends in traffic_on(state, (connection,)).ends:
+                yield Refusal(
+                    (Resource(tunnel.router, "tunnel", name),),
+                    f"it loses its managed other end, and its peer {tunnel.peer_address} would be somebody "
+                    "else's",
+                    "delete this end too, or bring back the other one; if somebody else manages it from now "
+                    "on, write `peer.managed: false`",
+                )
+                break
 
 
 def _deletions(plan: Plan, fabric: Fabric, states: Mapping[str, RouterState]) -> Iterator[Refusal]:

@@ -133,7 +133,7 @@ def _check_networks(networks: list[_Block], found: Diagnostics) -> None:
         what = f"{block.words} ({block.cidr}) overlaps {other.words} ({other.cidr})"
         more = and_more(overlap.more, "network")
         said = f"{what}{more} of the same router"
-        block.item.error(found, "network-overlap", said, *block.path, **_places(once, overlap))
+        block.item.error(found, "network-overlap", said, *block.path, **_places(once, overlap, found))
 
 
 def _check_against_networks(peers: list[_Block], networks: list[_Block], found: Diagnostics) -> None:
@@ -141,7 +141,7 @@ def _check_against_networks(peers: list[_Block], networks: list[_Block], found: 
         block, other = peers[overlap.index], networks[overlap.others[0]]
         what = f"the peer CIDR {block.cidr} overlaps {other.words} ({other.cidr})"
         said = f"{what}{and_more(overlap.more, 'network')} of the router {other.item.name!r}"
-        block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(networks, overlap))
+        block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(networks, overlap, found))
 
 
 def _check_within(peers: list[_Block], found: Diagnostics) -> None:
@@ -149,7 +149,7 @@ def _check_within(peers: list[_Block], found: Diagnostics) -> None:
         block, other = peers[overlap.index], peers[overlap.others[0]]
         what = f"the peer CIDR {block.cidr} overlaps {other.cidr}{and_more(overlap.more, 'peer CIDR')}"
         said = f"{what} of the same tunnel"
-        block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(peers, overlap))
+        block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(peers, overlap, found))
 
 
 def _check_ambiguous(
@@ -176,17 +176,18 @@ def _check_ambiguous(
             f"traffic to {block.cidr} may go through this tunnel or through {other.item.name!r} "
             f"({other.cidr}){and_more(overlap.more, 'peer CIDR')}: their sources overlap too"
         )
-        block.item.error(found, "ambiguous-tunnels", said, *block.path, **_places(blocks, overlap))
+        block.item.error(found, "ambiguous-tunnels", said, *block.path, **_places(blocks, overlap, found))
 
 
 def _intervals(blocks: list[_Block]) -> list[Interval]:
     return [parse_cidr(block.cidr) for block in blocks]
 
 
-def _places(others: list[_Block], overlap: Overlap) -> _Places:
-    """Where the others of an overlap stand."""
+def _places(others: list[_Block], overlap: Overlap, found: Diagnostics) -> _Places:
+    """Where the others of an overlap stand, which is looked for only where it is kept."""
+    blocks = [others[index] for index in overlap.others if not found.full]
     return {
-        "related": tuple(others[index].item.at(*others[index].path) for index in overlap.others),
+        "related": tuple(block.item.at(*block.path) for block in blocks),
         "more_related": overlap.count - len(overlap.others),
     }
 

@@ -40,6 +40,7 @@ from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json_lines import diagnostic_object
 from reconciler.simulate import between
 from reconciler.validate import validate
+from schemas.base import MOST_LABELS
 from tests.fuzz.limits import bounded
 
 Data = dict[str, object]
@@ -226,6 +227,59 @@ def test_what_two_thousand_copies_overlap_is_counted_not_listed(tmp_path: Path) 
     worst = max(ambiguous, key=lambda item: item.more_related)
     assert worst.more_related == COPIES - 1 - MOST_RELATED
     assert f"and {COPIES - 2} more peer CIDRs" in worst.message
+
+
+def nested(count: int) -> list[Data]:
+    """Tunnels of which each has 24 networks inside one another, and inside those of all others."""
+    cidrs = [f"10.0.0.0/{length}" for length in range(8, 32)]
+    return [
+        *BASE,
+        *(
+            tunnel(f"t{number}", peer=peer(*cidrs, address=to))
+            for number, to in zip(range(count), addresses(), strict=False)
+        ),
+    ]
+
+
+def test_findings_that_nobody_keeps_are_counted_without_looking_for_their_places(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = Counter[str]()
+    parts = Document._parts
+
+    def counting(self: Document, path: Path) -> tuple[int, int]:
+        looked["for"] += 1
+        return parts(self, path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Document, "_parts", counting)
+    _, found = validated(nested(2_000))
+    assert sum(item.stands_for for item in found) > 60_000
+    assert len(list(found)) == MOST_KEPT + 1
+    assert looked["for"] < (MOST_RELATED + 1) * MOST_KEPT + 10_000
+
+
+def test_networks_inside_one_another_are_reported_within_the_limits() -> None:
+    documents = nested(700)
+    with bounded():
+        validated(documents)
+
+
+def test_annotations_that_nobody_knows_are_one_finding() -> None:
+    """And those that may be there are looked at within the limits."""
+    notes = {f"tunnelwright/reconect{number}": "x" for number in range(2_000)}
+    documents = [*BASE, *(tunnel(f"t{number}") for number in range(20))]
+    for item in documents[len(BASE) :]:
+        item["metadata"] = {"name": item["metadata"]["name"], "annotations": notes}  # type: ignore[index]
+    with bounded():
+        _, found = validated(documents)
+    assert Counter(item.code for item in found) == {"out-of-range": 20}
+    assert {item.path for item in found} == {"metadata.annotations"}
+    few = dict(list(notes.items())[:MOST_LABELS])
+    for item in documents[len(BASE) :]:
+        item["metadata"] = {**item["metadata"], "annotations": few}  # type: ignore[dict-item]
+    with bounded():
+        _, found = validated(documents)
+    assert Counter(item.code for item in found)["unknown-annotation"] == 20 * MOST_LABELS
 
 
 def test_the_output_of_two_thousand_copies_is_small_and_counts_all(
