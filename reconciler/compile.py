@@ -34,6 +34,8 @@ def compile_router(
         for tunnel in tunnels
         if tunnel.enabled
     }
+    mss = fabric.routers[router].mss
+    guards = {tunnel.name: firewall.guard(tunnel, mss) for tunnel in tunnels}
     return RouterConfig(
         router=router,
         connections=compiled,
@@ -43,8 +45,8 @@ def compile_router(
             if item.tunnel not in unread
         },
         addresses=addresses.compile_addresses(fabric.vips_of(router)),
-        firewall=firewall.compile_firewall(tunnels, fabric.routers[router].mss),
-        guards={t.name: firewall.compile_firewall((t,), fabric.routers[router].mss) for t in tunnels},
+        firewall=firewall.together(guards.values(), mss),
+        guards=guards,
         sysctls=sysctls.compile_sysctls(fabric.routers[router]),
         groups={tunnel.name: group_of(tunnel) for tunnel in tunnels},
         initiators=frozenset(tunnel.name for tunnel in tunnels if _initiates(tunnel)),
@@ -62,6 +64,7 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         former=_former(tunnel),
         reconnect=tunnel.reconnect,
         protected=tunnel.protected,
+        paired=tunnel.mirror is not None,
     )
 
 

@@ -27,7 +27,8 @@ from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Live, Settings
 from reconciler.model.stand_in import stand_in
 from reconciler.plan import make_plan
-from reconciler.policy import Judgement, judge
+from reconciler.policy import Judgement, Refusal, judge
+from reconciler.policy.lone import HINT, lone_ends
 
 _FINGERPRINT = re.compile(r"(key ike-\S+)-[0-9a-f]+$")
 """At the end of a key's id. That of a stand-in would mean nothing."""
@@ -56,29 +57,21 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
         {name: _without(config, same) for name, config in after.items()},
         {name: as_applied(_without(before[name], same)) for name in after},
     )
-    notes = [*left_alone(base, head), *_left_single(base, head)]
+    notes = list(left_alone(base, head))
     kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}
     if kept:
         notes.append("keys are compared by their references: one that was replaced in its place is not seen")
     shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
-    return Transition(replace(plan, changes=shown), judge(plan, head, live, now), tuple(notes))
+    judgement = judge(plan, head, live, now)
+    lone = (Refusal((resource,), reason, HINT) for resource, reason in lone_ends(head, live))
+    judgement = replace(judgement, refusals=(*judgement.refusals, *lone))
+    return Transition(replace(plan, changes=shown), judgement, tuple(notes))
 
 
 def left_alone(base: Fabric, head: Fabric) -> Iterator[str]:
     """What happens to routers that a commit takes out of Git."""
     for name in sorted(set(base.routers) - set(head.routers)):
         yield f"the router {name} is no longer in Git: what is on it stays, and is not looked at any more"
-
-
-def _left_single(base: Fabric, head: Fabric) -> Iterator[str]:
-    """Tunnels that lose a managed other end, and stay."""
-    for name, tunnel in sorted(head.tunnels.items()):
-        before = next((base.tunnels[n] for n in (name, *tunnel.previous_names) if n in base.tunnels), None)
-        if before is not None and before.mirror is not None and tunnel.mirror is None:
-            yield (
-                f"the tunnel {name} loses its managed other end, {before.mirror}: its peer "
-                f"{tunnel.peer_address} is somebody else's from now on"
-            )
 
 
 def _without(config: RouterConfig, tunnels: Set[str]) -> RouterConfig:
@@ -190,7 +183,7 @@ def _fields(change: ResourceChange, references: Mapping[str, Live]) -> Iterator[
             if references["before"] != references["after"]:
                 yield Change("psk", references["before"], references["after"], "base")
         elif field.path != "psk.retired":
-            yield replace(field, source="base")
+            yield Change(field.path, field.before, field.after, "base")
 
 
 def _reference(fabric: Fabric, names: tuple[str, ...]) -> str | None:

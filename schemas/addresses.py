@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple
@@ -27,6 +28,17 @@ class Interval(NamedTuple):
     def includes(self, address: str) -> bool:
         """True when the address is in it. Raises ValueError for what is no address."""
         return self.first <= parse_address(address) <= self.last
+
+
+def merged(intervals: Iterable[Interval]) -> list[Interval]:
+    """The same addresses in intervals that are sorted and apart."""
+    found: list[Interval] = []
+    for interval in sorted(intervals):
+        if found and interval.first <= found[-1].last + 1:
+            found[-1] = Interval(found[-1].first, max(found[-1].last, interval.last))
+        else:
+            found.append(interval)
+    return found
 
 
 class HostBitsError(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
@@ -36,6 +37,10 @@ the only form that pydantic, JSON Schema and editors have in common: none of the
 LONGEST_SOCKET_PATH = 107
 """Bytes of a path that a socket can have on Linux: `sun_path` (unix(7)) without the zero at its end."""
 
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+LABEL_KEY = f"^([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_LABEL}$"
+LABEL_VALUE = f"^({_LABEL})?$"
+
 PATTERNS: Final[Mapping[str, str]] = {
     _ADDRESS_PATTERN: "an IPv4 address",
     _CIDR_PATTERN: "an IPv4 CIDR without host bits",
@@ -57,6 +62,13 @@ PATTERNS: Final[Mapping[str, str]] = {
         "paths with their mounts, with commas between them; the end of a path may be `*`"
     ),
     r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$": "words of SOPS's metadata with commas between them",
+    LABEL_KEY: (
+        "letters, digits, `.`, `_`, `-`, at most 63 of them and a letter or digit at the ends; before it the "
+        "name of a domain and `/`, or nothing"
+    ),
+    LABEL_VALUE: (
+        "letters, digits, `.`, `_`, `-`, at most 63 of them and a letter or digit at the ends, or nothing"
+    ),
     SOCKET_PATH: "an absolute path without `.`, `..` and empty parts, in printable ASCII",
     "^(/|~/)": "an absolute path, or one that begins with ~/",
     r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$": "an http or https address without user and password",
@@ -187,7 +199,36 @@ Cidr = Annotated[
 ]
 """An IPv4 network in CIDR form, without host bits."""
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+KEY_IN_CLEAR: Final = (
+    "if it is a key: remove it, put a new one at both ends, since the history of the repository keeps this "
+    "one, and refer to the new one, as `{age: keys/a--b.age}` does (`tunnelwright secret set` writes it)"
+)
+"""What to do about a key that somebody has pasted into a document."""
+
+_IN_ONE_PIECE = re.compile(r"[A-Za-z0-9+/=]{16,}")
+_CHANGES = re.compile(r"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
+
+
+def looks_random(text: str) -> bool:
+    """True for hexadecimal digits and base64, as keys are written: letters and digits in one piece, in turns.
+    Names that people and clouds make have a `-` or `.` in them, or a number at their end."""
+    return _IN_ONE_PIECE.fullmatch(text) is not None and len(_CHANGES.findall(text)) > 3
+
+
+def _no_key(value: object) -> object:
+    if isinstance(value, str) and looks_random(value):
+        raise PydanticCustomError(
+            "secret_in_clear",
+            "what stands here looks like a key; it is not shown",
+            {"expected": "a name with a `-` in it, or with its digits at the end", "hint": KEY_IN_CLEAR},
+        )
+    return value
+
+
+NO_KEY = BeforeValidator(_no_key)
+"""For an identifier, which is shown in plans, comments and logs."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"), NO_KEY]
 """A DNS label (RFC 1123): a-z, 0-9 and `-`, at most 63 characters."""
 
 Interface = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$")]
@@ -203,6 +244,16 @@ SEQUENCE = Strict(False)
 """For tuple fields: YAML gives lists. The strictness of the items is not touched."""
 
 
+MOST_LABELS: Final = 64
+"""Labels of a document, and annotations. Kubernetes bounds the length of each, and the bytes of all."""
+
+LabelKey = Annotated[str, Field(pattern=LABEL_KEY), NO_KEY]
+LabelValue = Annotated[str, Field(pattern=LABEL_VALUE), NO_KEY]
+"""As Kubernetes has them (Labels and Selectors, section "Syntax and character set")."""
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST_LABELS)]
+Annotations = Annotated[dict[LabelKey, Annotated[str, Field(max_length=1024)]], Field(max_length=MOST_LABELS)]
+
+
 class Metadata(Model):
     """What identifies a document."""
 
@@ -211,12 +262,13 @@ class Metadata(Model):
         examples=["site-a"],
         json_schema_extra=diagnosed("duplicate-name"),
     )
-    labels: dict[str, str] = Field(
+    labels: Labels = Field(
         default_factory=dict,
-        description="Free key-value pairs, for people and for other tools.",
+        description="Free key-value pairs, for people and for other tools. Keys and values are those of "
+        "Kubernetes.",
         examples=[{"site": "a"}],
     )
-    annotations: dict[str, str] = Field(
+    annotations: Annotations = Field(
         default_factory=dict,
         description="Free notes, for people and for other tools. `tunnelwright/…` is kept for this one.",
         examples=[{"owner": "network team"}],

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Model, diagnosed, one_of_schema, refuse, require_one
+from schemas.base import KEY_IN_CLEAR, Model, diagnosed, one_of_schema, refuse, require_one
 
 SEALED_BY_AGE = ".age"
 AGE_PATH = r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.age$"
@@ -19,12 +19,6 @@ KEY_PREFIX: Final = "TUNNELWRIGHT_KEY_"
 
 KEY_FOLDER: Final = "tunnelwright"
 """Where the paths of keys in Vault begin, in whichever mount."""
-
-KEY_IN_CLEAR: Final = (
-    "if it is a key: remove it, put a new one at both ends, since the history of the repository keeps this "
-    "one, and refer to the new one, as `{age: keys/a--b.age}` does (`tunnelwright secret set` writes it)"
-)
-"""What to do about a key that somebody has pasted into a document."""
 
 _SOURCES = ("file", "env", "age", "sops", "vault")
 _LIKE_A_KEY = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=]{16,}")

@@ -36,12 +36,14 @@ _KNOWN: Final = frozenset(
         "items",
         "maxItems",
         "maxLength",
+        "maxProperties",
         "maximum",
         "minItems",
         "minLength",
         "minimum",
         "oneOf",
         "pattern",
+        "patternProperties",
         "properties",
         "required",
         "title",
@@ -53,6 +55,7 @@ _KNOWN: Final = frozenset(
 _BOUNDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "string": ("minLength", "maxLength", " characters"),
     "array": ("minItems", "maxItems", ""),
+    "object": ("minProperties", "maxProperties", ""),
     "integer": ("minimum", "maximum", ""),
     "number": ("minimum", "maximum", ""),
 }
@@ -186,6 +189,8 @@ def _type(node: Node, item: Node) -> str:
     if item:
         return f"list of {_type(item, {})}s"
     values = node.get("additionalProperties")
+    if "patternProperties" in node:
+        [values] = node["patternProperties"].values()
     if isinstance(values, Mapping):
         return f"mapping to {_type(values, {})}s"
     return "mapping" if node["type"] == "object" else str(node["type"])
@@ -214,6 +219,8 @@ def _codes(node: Node) -> Iterator[str]:
     """What `validate` reports of a value that the type refuses, and what the model's rules report."""
     if "pattern" in node:
         yield from _PATTERN_CODES.get(PATTERNS.get(node["pattern"], ""), ("invalid-name",))
+    if "patternProperties" in node:
+        yield "invalid-name"
     if "enum" in node or "const" in node:
         yield "invalid-value"
     if REFUSED in node:

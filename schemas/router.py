@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from schemas.base import (
     LONGEST_SOCKET_PATH,
     MOST_LISTED,
+    NO_KEY,
     SEQUENCE,
     SOCKET_PATH,
     Address,
@@ -44,7 +45,7 @@ class NetworkAttachment(Model):
 class DockerAccessSpec(Model):
     """A router that runs in a container on this machine's engine."""
 
-    container: str | None = Field(
+    container: Annotated[str | None, NO_KEY] = Field(
         default=None,
         min_length=1,
         max_length=255,
@@ -88,13 +89,13 @@ HostKey = Annotated[
 class SshAccessSpec(Model):
     """A router behind sshd. What is not given is taken from the controller's own `~/.ssh/config`."""
 
-    host: str = Field(
+    host: Annotated[str, NO_KEY] = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$",
         description="Its name or address, or an alias of the controller's `~/.ssh/config`.",
         examples=["router-a.example.net"],
     )
     port: int | None = Field(default=None, ge=1, le=65535, description="Default: 22.", examples=[22])
-    user: str | None = Field(
+    user: Annotated[str | None, NO_KEY] = Field(
         default=None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$",
         description=(

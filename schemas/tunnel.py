@@ -11,6 +11,7 @@ from schemas.base import (
     MOST_SELECTORS,
     SEQUENCE,
     Address,
+    Annotations,
     Cidr,
     Document,
     Metadata,
@@ -268,7 +269,7 @@ class IPsecTunnelSpec(Model):
 class TunnelMetadata(Metadata):
     """What identifies a tunnel, and what is asked for once."""
 
-    annotations: dict[str, str] = Field(
+    annotations: Annotations = Field(
         default_factory=dict,
         description=(
             "Free notes. `tunnelwright/reconnect` asks for the tunnel to be taken down and up once: each new "

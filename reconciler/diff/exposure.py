@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, summarize_address_range
 
 from reconciler.model.router_config import Pair
-from schemas.addresses import Interval, parse_cidr
+from schemas.addresses import Interval, merged, parse_cidr
 
 
 def exposed(removed: Collection[Pair], remaining: Collection[Pair]) -> tuple[Pair, ...]:
@@ -18,26 +19,21 @@ def exposed(removed: Collection[Pair], remaining: Collection[Pair]) -> tuple[Pai
     kept: dict[Interval, list[Interval]] = {}
     for source, destination in filter(None, map(_intervals, remaining)):
         kept.setdefault(source, []).append(destination)
-    merged = {source: _merged(destinations) for source, destinations in kept.items()}
-    found = {
-        (source, rest)
-        for source, destination in filter(None, map(_intervals, removed))
-        for rest in _uncovered(source, destination, merged)
-    }
-    return tuple((_text(source), _text(rest)) for source, rest in sorted(found))
+    gone: dict[Interval, list[Interval]] = {}
+    for source, destination in filter(None, map(_intervals, removed)):
+        gone.setdefault(source, []).append(destination)
+    found = set()
+    for source, destinations in gone.items():
+        # Sources are few: what covers one of them is looked for once.
+        covered = merged(part for other, parts in kept.items() if other.contains(source) for part in parts)
+        found |= {(source, rest) for part in destinations for rest in _uncovered(part, covered)}
+    return tuple((_networks(source)[0], _networks(rest)[0]) for source, rest in sorted(found))
 
 
-def _uncovered(
-    source: Interval, destination: Interval, kept: dict[Interval, list[Interval]]
-) -> Iterator[Interval]:
+def _uncovered(destination: Interval, covered: list[Interval]) -> Iterator[Interval]:
     """The parts of a destination to which no guard covers the whole source."""
-    parts = [destination]
-    for other, destinations in kept.items():
-        if other.contains(source):
-            parts = [left for part in parts for left in _without(part, destinations)]
-    for part in parts:
-        for network in summarize_address_range(IPv4Address(part.first), IPv4Address(part.last)):
-            yield parse_cidr(str(network))
+    for part in _without(destination, covered):
+        yield from map(parse_cidr, _networks(part))
 
 
 def _without(part: Interval, destinations: list[Interval]) -> Iterator[Interval]:
@@ -55,24 +51,19 @@ def _without(part: Interval, destinations: list[Interval]) -> Iterator[Interval]
         yield Interval(start, part.last)
 
 
-def _merged(intervals: list[Interval]) -> list[Interval]:
-    found: list[Interval] = []
-    for interval in sorted(intervals):
-        if found and interval.first <= found[-1].last + 1:
-            found[-1] = Interval(found[-1].first, max(found[-1].last, interval.last))
-        else:
-            found.append(interval)
-    return found
-
-
 def _intervals(pair: Pair) -> tuple[Interval, Interval] | None:
+    source, destination = map(_interval, pair)
+    return None if source is None or destination is None else (source, destination)
+
+
+@lru_cache(maxsize=65_536)
+def _interval(part: str) -> Interval | None:
     try:
-        source, destination = (parse_cidr(part if "/" in part else f"{part}/32") for part in pair)
+        return parse_cidr(part if "/" in part else f"{part}/32")
     except ValueError:
         return None
-    return source, destination
 
 
-def _text(interval: Interval) -> str:
-    [network] = summarize_address_range(IPv4Address(interval.first), IPv4Address(interval.last))
-    return str(network)
+@lru_cache(maxsize=65_536)
+def _networks(interval: Interval) -> tuple[str, ...]:
+    return tuple(map(str, summarize_address_range(IPv4Address(interval.first), IPv4Address(interval.last))))

@@ -138,6 +138,8 @@ _PENDING = b"# A change is under way: until it is done, charon may hold another 
 
 _PROTECTED = b"\n# Deletion protection: on\n"
 
+_PAIRED = b"\n# Other end: managed\n"
+
 _RECONNECT = re.compile(rb"^# Reconnect: (\S+)$", re.MULTILINE)
 
 
@@ -182,6 +184,11 @@ def bears_fingerprint(file: LiveFile | None, tunnel: str, fingerprint_key: Secre
             if key is not None and fingerprint(key, key=fingerprint_key, context=tunnel) == digest:
                 return True
     return False
+
+
+def paired_in(file: LiveFile | None) -> bool:
+    """Whether the other end was managed too when the file was written."""
+    return file is not None and _PAIRED in file.content.reveal()
 
 
 def connection_in(file: LiveFile | None, connection: str) -> Settings | None:

@@ -10,13 +10,17 @@ drops it.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import IPv4Address, IPv4Network
+from functools import lru_cache
+from ipaddress import IPv4Network
+from itertools import chain
 from typing import Any, Final
 
 from reconciler.facets.connections import guarded_pairs
 from reconciler.model.fabric import Tunnel
 from reconciler.model.router_config import Firewall, LiveFirewall, Pair
+from schemas.addresses import Interval, merged, parse_address, parse_cidr
 
 FAMILY: Final = "inet"
 TABLE: Final = "tunnelwright"
@@ -38,18 +42,28 @@ _ZONE: Final = 21591
 translation for as long as it lives, except in a zone that does not know it."""
 
 
-def compile_firewall(tunnels: Iterable[Tunnel], mss: int) -> Firewall:
-    """The table for a router's tunnels. A disabled one is guarded, but its peer may not speak IKE."""
-    ends = tuple(tunnels)
-    pairs = frozenset(pair for tunnel in ends for pair in guarded_pairs(tunnel))
+def guard(tunnel: Tunnel, mss: int) -> Firewall:
+    """What one tunnel needs of the table. A disabled one is guarded, but its peer may not speak IKE."""
+    pairs = frozenset(guarded_pairs(tunnel))
     return Firewall(
         guarded=pairs,
         broadcast=frozenset((local, last) for local, remote in pairs if (last := _broadcast(remote))),
-        peers=frozenset((tunnel.vip.address, tunnel.peer_address) for tunnel in ends if tunnel.enabled),
+        peers=frozenset({(tunnel.vip.address, tunnel.peer_address)} if tunnel.enabled else ()),
         mss=mss,
     )
 
 
+def together(guards: Collection[Firewall], mss: int) -> Firewall:
+    """The table for all tunnels of a router."""
+    return Firewall(
+        guarded=frozenset(chain.from_iterable(guard.guarded for guard in guards)),
+        broadcast=frozenset(chain.from_iterable(guard.broadcast for guard in guards)),
+        peers=frozenset(chain.from_iterable(guard.peers for guard in guards)),
+        mss=mss,
+    )
+
+
+@lru_cache(maxsize=65_536)
 def _broadcast(cidr: str) -> str:
     """The directed broadcast address of a network as a /32 CIDR; empty where there is none (RFC 3021)."""
     network = IPv4Network(cidr)
@@ -209,14 +223,28 @@ def differences(
 
 def in_the_way(added: frozenset[Pair], removed: frozenset[Pair]) -> frozenset[Pair]:
     """Those of the elements to remove that overlap one to add: a set of intervals does not take both, so
-    these give way in the transaction that adds."""
-    wanted = [_spans(pair) for pair in added]
-    return frozenset(
-        pair
-        for pair in removed
-        for spans in [_spans(pair)]
-        if any(_overlap(spans[0], first) and _overlap(spans[1], second) for first, second in wanted)
-    )
+    these give way in the transaction that adds. Sources are few: each of the removed is compared with each of
+    the added once, and destinations are looked up."""
+    wanted = _by_source(added)
+    found: list[Pair] = []
+    for source, pairs in _by_source(removed).items():
+        met = [_span(pair[1]) for other in wanted if source.overlaps(other) for pair in wanted[other]]
+        destinations = merged(met)
+        found += (pair for pair in pairs if _meets(_span(pair[1]), destinations))
+    return frozenset(found)
+
+
+def _by_source(pairs: Iterable[Pair]) -> dict[Interval, list[Pair]]:
+    found: dict[Interval, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(_span(pair[0]), []).append(pair)
+    return found
+
+
+def _meets(one: Interval, others: list[Interval]) -> bool:
+    """True when an interval overlaps one of others that are sorted and apart."""
+    index = bisect_left(others, (one.last + 1,)) - 1
+    return index >= 0 and others[index].last >= one.first
 
 
 def beside(
@@ -229,30 +257,19 @@ def beside(
         needed = {
             pair for tunnel, guard in guards.items() if tunnel not in waiting for pair in getattr(guard, name)
         }
-        pushing = frozenset(
-            pair
-            for pair in getattr(desired, name) - needed
-            if _as_listed(pair) in added and in_the_way(frozenset({pair}), removed)
-        )
+        others = frozenset(pair for pair in getattr(desired, name) - needed if _as_listed(pair) in added)
+        pushing = in_the_way(removed, others)
         found[name] = getattr(desired, name) - pushing
     return Firewall(found["guarded"], found["broadcast"], found["peers"], desired.mss)
 
 
-def _spans(pair: Pair) -> tuple[tuple[int, int], tuple[int, int]]:
-    return _span(pair[0]), _span(pair[1])
-
-
-def _span(part: str) -> tuple[int, int]:
+@lru_cache(maxsize=65_536)
+def _span(part: str) -> Interval:
     """The first and the last address, as numbers."""
     first, dash, last = part.partition("-")
     if dash:
-        return int(IPv4Address(first)), int(IPv4Address(last))
-    network = IPv4Network(part)
-    return int(network.network_address), int(network.broadcast_address)
-
-
-def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return one[0] <= other[1] and other[0] <= one[1]
+        return Interval(parse_address(first), parse_address(last))
+    return parse_cidr(part if "/" in part else f"{part}/32")
 
 
 def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
@@ -292,7 +309,9 @@ def _encode(pairs: Iterable[Pair]) -> list[dict[str, Any]]:
     return [{"concat": [_encode_part(part) for part in pair]} for pair in sorted(pairs)]
 
 
+@lru_cache(maxsize=65_536)
 def _encode_part(part: str) -> object:
+    """One object for equal parts, of which elements have many."""
     first, dash, last = part.partition("-")
     if dash:
         return {"range": [first, last]}

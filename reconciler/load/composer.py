@@ -22,7 +22,7 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 
-from reconciler.load.documents import Branch, Document, Marks
+from reconciler.load.documents import Document, Marks, Position
 from reconciler.load.scalars import resolve
 from reconciler.model.bounds import MOST_DEPTH, MOST_DOCUMENTS, MOST_VALUES, MOST_YAML_FINDINGS
 from reconciler.model.diagnostic import Diagnostics, Location
@@ -86,6 +86,8 @@ class _Composer:
         self._findings = 0
         self._documents = 0
         self._values = 0
+        self._words: dict[str, str] = {}
+        """Each text once: most are keys, which come again in each document."""
         self.whole = True
 
     def documents(self) -> list[Document]:
@@ -118,69 +120,67 @@ class _Composer:
         before = self._values
         if isinstance(event, DocumentStartEvent) and event.tags:
             self._refuse(event, "a tag directive")
-        root = self._next()
-        data, marks = self._value(root, 1)
+        self._marks = Marks()
+        data = self._value(self._next(), 1)
         self._next()
         if not self._sound:
             self.whole = False
             return None
         if data is None:
             return None
-        return Document(data, marks, self._file, index, self._values - before)
+        return Document(data, self._marks, self._file, index, self._values - before)
 
-    def _value(self, event: Event, depth: int) -> tuple[Any, Marks]:
+    def _value(self, event: Event, depth: int) -> object:
         kind = type(event)
         self._values += 1
         self._limit(event, self._values, MOST_VALUES, "keys and values")
+        part = self._marks.add(*_position(event))
         if kind is ScalarEvent:
-            mark = event.start_mark
             if event.anchor is not None or event.tag is not None:
                 self._refuse_properties(event)
-            value = resolve(event.value) if event.implicit[0] else event.value
-            return value, (mark.line + 1, mark.column + 1)
+            text = self._words.setdefault(event.value, event.value)
+            return resolve(text) if event.implicit[0] else text
         if kind is AliasEvent:
             self._refuse(event, "an alias (*…)")
-            return None, _position(event)
+            return None
         if event.anchor is not None or event.tag is not None:
             self._refuse_properties(event)
         if depth > MOST_DEPTH:
             self._report("yaml-nesting", event, f"nested more than {MOST_DEPTH} levels deep")
             raise _Unreadable
-        if kind is MappingStartEvent:
-            return self._mapping(event, depth)
-        return self._sequence(event, depth)
+        data: object = self._mapping(depth) if kind is MappingStartEvent else self._sequence(depth)
+        self._marks.close(part)
+        return data
 
-    def _mapping(self, start: Event, depth: int) -> tuple[dict[str, Any], Branch]:
-        data: dict[str, Any] = {}
-        branch = Branch(_position(start))
+    def _mapping(self, depth: int) -> dict[str, object]:
+        data: dict[str, object] = {}
+        parts: dict[str, int] = {}
         while type(event := self._next()) is not MappingEndEvent:
+            part = len(self._marks)
             key = self._key(event, depth)
-            position = _position(event)
-            value, marks = self._value(self._next(), depth + 1)
+            value = self._value(self._next(), depth + 1)
             if key is None:
                 continue
             if key in data:
-                self._duplicate(event, key, branch)
+                self._duplicate(event, parts[key])
+                self._marks.cut(part)
                 continue
             data[key] = value
-            branch.keys[key] = position
-            branch.items[key] = marks
-        return data, branch
+            parts[key] = part
+        return data
 
-    def _sequence(self, start: Event, depth: int) -> tuple[list[Any], Branch]:
-        data: list[Any] = []
-        branch = Branch(_position(start))
+    def _sequence(self, depth: int) -> list[object]:
+        data: list[object] = []
         while type(event := self._next()) is not SequenceEndEvent:
-            value, branch.items[len(data)] = self._value(event, depth + 1)
-            data.append(value)
-        return data, branch
+            data.append(self._value(event, depth + 1))
+        return data
 
     def _key(self, event: Event, depth: int) -> str | None:
         """The text of a key; None when it is not text, which is reported."""
         if type(event) is ScalarEvent and event.value == "<<" and event.implicit[0]:
             self._refuse(event, "a merge key (<<)")
             return None
-        key, _ = self._value(event, depth + 1)
+        key = self._value(event, depth + 1)
         if isinstance(key, str):
             return key
         if type(event) is not AliasEvent:
@@ -193,9 +193,9 @@ class _Composer:
             )
         return None
 
-    def _duplicate(self, event: Event, key: str, branch: Branch) -> None:
+    def _duplicate(self, event: Event, part: int) -> None:
         # Neither here nor below is a name quoted: `key: &…`, `key: !…` may be the beginning of a pasted key.
-        first = Location(self._file, *branch.keys[key])
+        first = Location(self._file, *self._marks.position(part))
         self._report(
             "yaml-duplicate-key",
             event,
@@ -263,6 +263,6 @@ class _Composer:
         return Location(self._file, *_position(event))
 
 
-def _position(event: Event) -> tuple[int, int]:
+def _position(event: Event) -> Position:
     mark = event.start_mark
     return mark.line + 1, mark.column + 1

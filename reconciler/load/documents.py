@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from reconciler.model.bounds import MOST_UNREAD
 from reconciler.model.diagnostic import Diagnostic, Location
+from reconciler.model.quoting import is_plain
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and indexes that lead to a value of a document: `("spec", "peer", "cidrs", 1)`."""
@@ -16,22 +18,50 @@ Position: TypeAlias = tuple[int, int]
 """Line and column, both from 1."""
 
 
-class Branch:
-    """The marks of a mapping or a sequence.
+class Marks:
+    """Where the parts of a document stand, in the order of its text; a key stands before its value.
 
-    `items` is parallel to the data: for each key or index the Position of a scalar, or a Branch.
-    `keys` has the Position of each key; it is empty for a sequence.
+    Of each part three numbers: line, column, and how many parts there are up to its end, itself included. As
+    objects of their own they would take three times the memory of the document.
     """
 
-    __slots__ = ("items", "keys", "position")
+    __slots__ = ("_numbers",)
 
-    def __init__(self, position: Position) -> None:
-        self.position = position
-        self.keys: dict[str, Position] = {}
-        self.items: dict[str | int, Position | Branch] = {}
+    def __init__(self) -> None:
+        self._numbers = array("I")
 
+    def __len__(self) -> int:
+        return len(self._numbers) // 3
 
-Marks: TypeAlias = Position | Branch
+    def add(self, line: int, column: int) -> int:
+        """The number of the next part, to which nothing else belongs unless `close` says so."""
+        part = len(self)
+        self._numbers.extend((line, column, 1))
+        return part
+
+    def close(self, part: int) -> None:
+        """All that was added since belongs to this part."""
+        self._numbers[3 * part + 2] = len(self) - part
+
+    def cut(self, part: int) -> None:
+        """Take this part out, with all that was added since."""
+        del self._numbers[3 * part :]
+
+    def position(self, part: int) -> Position:
+        """Where a part stands."""
+        return self._numbers[3 * part], self._numbers[3 * part + 1]
+
+    def member(self, part: int, index: int, count: int, width: int) -> int:
+        """Where one of the `count` members of a part begins. A member is a value, after its key where `width`
+        is 2."""
+        first = part + 1
+        if self._numbers[3 * part + 2] == 1 + count * width:
+            # They are all keys and scalars, each of them one part.
+            return first + index * width
+        for _ in range(index):
+            value = first + width - 1
+            first = value + self._numbers[3 * value + 2]
+        return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +78,27 @@ class Document:
 
     def locate(self, path: Path = ()) -> Location:
         """Where a value stands; of what is missing, the nearest that encloses it."""
-        marks = self.marks
-        for part in path:
-            if not isinstance(marks, Branch) or part not in marks.items:
-                break
-            marks = marks.items[part]
-        position = marks.position if isinstance(marks, Branch) else marks
-        return Location(self.file, *position)
+        _, value = self._parts(path)
+        return Location(self.file, *self.marks.position(value))
 
     def locate_key(self, path: Path) -> Location:
         """Where the key of a value stands; of an item of a sequence, the item."""
-        marks = self.marks
-        for part in path[:-1]:
-            if not isinstance(marks, Branch) or part not in marks.items:
-                return self.locate(path)
-            marks = marks.items[part]
-        if isinstance(marks, Branch) and path and path[-1] in marks.keys:
-            return Location(self.file, *marks.keys[str(path[-1])])
-        return self.locate(path)
+        key, _ = self._parts(path)
+        return Location(self.file, *self.marks.position(key))
+
+    def _parts(self, path: Path) -> tuple[int, int]:
+        """The key and the value at a path; of a missing one twice the value that encloses it."""
+        data, key, value = self.data, 0, 0
+        for part in path:
+            if isinstance(data, dict) and part in data:
+                key = self.marks.member(value, list(data).index(part), len(data), 2)
+                value, data = key + 1, data[part]
+            elif isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data):
+                key = value = self.marks.member(value, part, len(data), 1)
+                data = data[part]
+            else:
+                return value, value
+        return key, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +166,9 @@ class Loaded:
 
 
 def dotted(path: Path) -> str:
-    """`("spec", "peer", "cidrs", 1)` -> `spec.peer.cidrs[1]`."""
+    """`("spec", "peer", "cidrs", 1)` -> `spec.peer.cidrs[1]`. A key that may not be shown is `…`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        word = str(part) if isinstance(part, int) or is_plain(part) else "…"
+        text += f"[{word}]" if isinstance(part, int) else f".{word}" if text else word
     return text

@@ -51,7 +51,8 @@ def is_read(name: str) -> bool:
 def chosen(entries: Iterable[Entry], subdir: str, found: Diagnostics) -> Choice:
     """Which files to read and which to look at; what is left out is in `found`.
 
-    Entries have names that begin with `subdir`. No more of them are taken than a tree may have.
+    Entries have names that begin with `subdir`. No more of them are taken than a tree may have, and of a
+    tree that has more nothing is read.
     """
     choice = Choice(len(subdir) + 1 if subdir else 0, found)
     for count, entry in enumerate(entries, 1):
@@ -60,6 +61,7 @@ def chosen(entries: Iterable[Entry], subdir: str, found: Diagnostics) -> Choice:
         if reason:
             found.error("tree-too-large", Location(name), reason)
             choice.whole = False
+            choice.files.clear()
             return choice
         choice.take(name, entry)
     choice.report_repositories()

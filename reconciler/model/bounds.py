@@ -40,8 +40,14 @@ MOST_DIGITS: Final = 64
 Python takes time that grows with the square of the digits, and refuses more than 4,300."""
 
 MOST_VALUES: Final = 500_000
-"""Keys, list members and other values in one file: each takes about 250 bytes of memory with its position.
-10,000 documents of the format in one file have 300,000."""
+"""Keys, list members and other values in one file: each takes about 75 bytes of memory with its position, and
+7 µs. 10,000 documents of the format in one file have 300,000."""
+
+TREE_VALUES: Final = 3_000_000
+"""The same in all files of a tree, equal ones counted each: 220 MB. A tunnel end has 36 to 62 of them, so
+that 40,000 ends have 1.4 to 2.5 million. (200,000 ends with a document each would have 7 million, which take
+50 s and 500 MB to read.) As many signs that begin one may be there; they are counted before anything is
+read."""
 
 MOST_DEPTH: Final = 32
 """Mappings and sequences inside one another; the deepest document of the format has 6."""
@@ -62,16 +68,36 @@ MOST_FINDINGS: Final = 500
 """Findings that are reported, in any format; the rest is counted. Nobody mends more at once, and code
 scanning, comments and a terminal take no more."""
 
-MOST_KEPT: Final = 50_000
-"""Findings of one severity that are kept at all; the rest is counted. Each takes about 500 bytes."""
+MOST_KEPT: Final = 5_000
+"""Findings of one severity that are kept at all; the rest is counted. Each takes about 500 bytes, and 100 µs
+to find its places."""
 
-MOST_PAIRS: Final = 500_000
-"""Pairs of a source and a peer network that all tunnels carry together: 255 networks at either end of one
-tunnel make 65,025. 10,000 tunnels with three networks at either end have 90,000."""
+MOST_PAIRS_OF_TUNNEL: Final = 4_096
+"""Pairs of a source and a peer network that one tunnel carries: 16 networks at one end and 255 at the other.
+charon sets three policies for each in the kernel."""
+
+MOST_CHILDREN: Final = 1_024
+"""The same with IKEv1, which carries one pair in each CHILD_SA. All of a connection's are one message to
+charon, in which one has 240 bytes (VICI_PACKET_BYTES), and one file, in which it has 400
+(ROUTER_FILE_BYTES)."""
+
+MOST_PAIRS_OF_ROUTER: Final = 25_000
+"""The same of all tunnels of a router. Each pair is two elements of its nftables table, of which a router's
+answer has room for 60,000 (ROUTER_LISTING_BYTES)."""
+
+MOST_PAIRS: Final = 200_000
+"""The same of all tunnels together, each of which takes up to 1.2 kB of memory in a plan. 40,000 ends with
+two networks at either end have 160,000; 200,000 ends with one network at either end have as many."""
 
 FIELDS_SHOWN: Final = 200
 """Fields of one resource that a plan shows to people; the rest is counted. An nftables table has one for each
-pair of networks, and nobody reads thousands. JSON and the saved plan have them all."""
+pair of networks, and nobody reads thousands."""
+
+FIELDS_WRITTEN: Final = 2_000
+"""The same in JSON and in the saved plan, whose digest is over all of them."""
+
+EXPOSED_WRITTEN: Final = 10_000
+"""Pairs of networks whose traffic would leave in the clear, in JSON; the rest is counted."""
 
 MOST_RELATED: Final = 5
 """Related places of one finding; the rest is counted."""
@@ -135,8 +161,9 @@ FILE_BYTES: Final = 16 * MIB
 LOOKED_AT_BYTES: Final = 16 * KIB
 """A file that holds no documents and is looked at for a private key. One of RSA with 16,384 bits, the longest
 that OpenSSH makes, has 13 kB."""
-TREE_BYTES: Final = 256 * MIB
-"""All files of a tree that are read, together: sixteen of the largest."""
+TREE_BYTES: Final = 128 * MIB
+"""All files of a tree that are read, together, equal ones counted each: eight of the largest. 200,000
+documents of the format have 120 MB."""
 LISTING_BYTES: Final = 128 * MIB
 """What Git lists of a tree: its largest number of entries with paths of 600 bytes each."""
 GIT_ANSWER: Final = 16 * MIB

@@ -126,6 +126,16 @@ class Diagnostics:
             self._add(item)
 
     @property
+    def full(self) -> bool:
+        """True when errors are not kept any more, but counted."""
+        return Severity.ERROR in self._left_out
+
+    def counted(self) -> bool:
+        """True when an error is not kept any more; it is counted then, and needs neither place nor hint."""
+        self._count[Severity.ERROR] += self.full
+        return self.full
+
+    @property
     def many(self) -> bool:
         """True when there are so many findings that a hint which takes long to find is not worth it."""
         return len(self._found) >= MOST_SUGGESTIONS

@@ -186,6 +186,8 @@ class Tunnel:
     location: Location
     mirror: str | None = None
     """Name of the tunnel that is this one's other end, when that end is managed too."""
+    unmanaged: bool = False
+    """Whether the document says that somebody else manages the other end."""
     previous_names: tuple[str, ...] = ()
     """What runs on the router under one of these names is this tunnel."""
     adopts: str = ""

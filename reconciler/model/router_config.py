@@ -40,6 +40,8 @@ class Connection:
     """The last reconnect that was asked for; the router's file tells which was the last one done."""
     protected: bool = False
     """Whether a plan that destroys it is refused; the router's file keeps it in mind."""
+    paired: bool = False
+    """Whether the other end is managed too; the router's file keeps it in mind."""
 
     @property
     def children(self) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reconciler.policy.judge import judge
-from reconciler.policy.judgement import Deferral, Judgement, Override, Refusal, Withholding
-from reconciler.policy.strangers import Known, withholdings
+from reconciler.policy.judgement import Deferral, Judgement, Known, Override, Refusal, Withholding
+from reconciler.policy.strangers import withholdings
 
 __all__ = [
     "Deferral",

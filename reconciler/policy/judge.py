@@ -9,8 +9,8 @@ from reconciler.diff.live import Live
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Plan, Resource
 from reconciler.model.router_config import PREFIX, Pair, RouterState
-from reconciler.policy.judgement import Deferral, Finding, Judgement, Override, Refusal
-from reconciler.policy.strangers import Known, destroyed, exceeds, is_protected, tunnels_on
+from reconciler.policy.judgement import Deferral, Finding, Judgement, Known, Override, Refusal
+from reconciler.policy.strangers import destroyed, exceeds, is_protected, tunnels_on
 from reconciler.policy.units import End, Traffic, Unit, connections_of, traffic_on, units_of
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_cidr

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeAlias
 
 from reconciler.diff.live import Live
 from reconciler.facets.connections import connection_name, guarded_pairs
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange
 from reconciler.model.router_config import Pair
-from reconciler.policy.strangers import Known
+from reconciler.policy.judgement import Known
 from reconciler.validate.overlaps import overlapping
-from schemas.addresses import parse_cidr
+from schemas.addresses import Interval, parse_cidr
+
+_Carried: TypeAlias = list[tuple[Interval, int]]
+"""Networks with the ends that carry them."""
+_BySource: TypeAlias = dict[Interval, _Carried]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +150,22 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _successions(ends: list[End]) -> Iterator[tuple[int, int]]:
     """Pairs of ends, by index, of which one is to carry what the other one on its router carries now."""
-    by_router: dict[str, list[tuple[int, Pair, bool]]] = {}
+    now: dict[str, _BySource] = {}
+    then: dict[str, _BySource] = {}
     for index, end in enumerate(ends):
-        entries = by_router.setdefault(end.change.resource.router, [])
-        entries += [(index, pair, False) for pair in end.before.pairs]
-        entries += [(index, pair, True) for pair in end.after.pairs]
-    for entries in by_router.values():
-        remotes = [parse_cidr(pair[1]) for _, pair, _ in entries]
-        for first, second in overlapping(remotes):
-            (one, (source, _), then), (other, (another, _), later) = entries[first], entries[second]
-            if one != other and then != later and parse_cidr(source).overlaps(parse_cidr(another)):
-                yield one, other
+        for carried, pairs in ((now, end.before.pairs), (then, end.after.pairs)):
+            by_source = carried.setdefault(end.change.resource.router, {})
+            for source, remote in pairs:
+                by_source.setdefault(parse_cidr(source), []).append((parse_cidr(remote), index))
+    for router, by_source in now.items():
+        # Sources are few, and what is carried from one of them to one network is carried once.
+        for network, carried_now in by_source.items():
+            for other, carried_then in then[router].items():
+                if network.overlaps(other):
+                    yield from _succeeding(carried_now, carried_then)
+
+
+def _succeeding(now: _Carried, then: _Carried) -> Iterator[tuple[int, int]]:
+    for first, second in overlapping([remote for remote, _ in (*now, *then)]):
+        if first < len(now) <= second and (one := now[first][1]) != (other := then[second - len(now)][1]):
+            yield one, other

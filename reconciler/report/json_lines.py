@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.diagnosis import Finding
 from reconciler.model.absence import Absence
+from reconciler.model.bounds import EXPOSED_WRITTEN, FIELDS_WRITTEN
 from reconciler.model.diagnostic import Diagnostic, Location
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Loss, Outcome
@@ -33,14 +34,17 @@ def plan_objects(plan: Plan) -> Iterator[dict[str, Any]]:
     """One object a resource, then one for what was left out, one for each pair of networks whose traffic is
     in the clear afterwards, then the summary."""
     for change in plan.changes:
-        yield {"type": "resource_change", **resource_object(change)}
+        yield {"type": "resource_change", **resource_object(change, FIELDS_WRITTEN)}
     yield from absence_objects(plan.unreachable)
     for tunnel, reason in sorted(plan.withheld.items()):
         cause = "key" if tunnel in plan.keyless else "other-end"
         yield {"type": "withheld", "tunnel": tunnel, "cause": cause, "reason": reason}
-    for router, (source, destination) in plan.exposed:
+    exposed = plan.exposed
+    for router, (source, destination) in exposed[:EXPOSED_WRITTEN]:
         yield {"type": "exposed", "router": router, "source": source, "destination": destination}
     counts = {action.value: plan.count(action) for action in Action}
+    if len(exposed) > EXPOSED_WRITTEN:
+        counts["more_exposed"] = len(exposed) - EXPOSED_WRITTEN
     yield {"type": "plan_summary", **counts, "digest": plan_digest(plan)}
 
 
@@ -76,8 +80,8 @@ def judgement_objects(judgement: Judgement) -> Iterator[dict[str, Any]]:
             yield body
 
 
-def resource_object(change: ResourceChange) -> dict[str, Any]:
-    """One resource with its fields and steps."""
+def resource_object(change: ResourceChange, most: int | None = None) -> dict[str, Any]:
+    """One resource with its steps, and its fields up to `most` of them; the rest is counted."""
     return {
         "router": change.resource.router,
         "kind": change.resource.kind,
@@ -85,9 +89,15 @@ def resource_object(change: ResourceChange) -> dict[str, Any]:
         "action": change.action.value,
         "reason": change.reason,
         "disruption": change.disruption.value,
-        "changes": [_change_object(item) for item in change.changes],
+        "changes": [_change_object(item) for item in change.changes[:most]],
+        **_more(change, most),
         "steps": [_step_object(step) for step in change.steps],
     }
+
+
+def _more(change: ResourceChange, most: int | None) -> dict[str, int]:
+    left_out = len(change.changes[most:]) if most is not None else 0
+    return {"more_changes": left_out} if left_out else {}
 
 
 def _change_object(change: Change) -> dict[str, Any]:
@@ -117,12 +127,17 @@ def _step_object(step: Step) -> dict[str, Any]:
 
 def plan_digest(plan: Plan) -> str:
     """SHA-256 over everything that a plan shows. Two plans with one digest do the same."""
-    body = {
-        "changes": [resource_object(change) for change in plan.changes],
+    rest = {
         "unreachable": {router: str(absence) for router, absence in plan.unreachable.items()},
         "withheld": dict(plan.withheld),
     }
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    # One resource at a time: all fields of all resources take hundreds of megabytes as objects.
+    digest = hashlib.sha256(b'{"changes": [')
+    for number, change in enumerate(plan.changes):
+        digest.update(b", " if number else b"")
+        digest.update(json.dumps(resource_object(change), sort_keys=True).encode())
+    digest.update(b"], " + json.dumps(rest, sort_keys=True)[1:].encode())
+    return digest.hexdigest()
 
 
 def loss_object(loss: Loss) -> dict[str, Any]:

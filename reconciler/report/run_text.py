@@ -54,6 +54,8 @@ def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
             )
             for change in item["changes"]:
                 yield Line(f"      {change['path']}: {_value(change['before'])} -> {_value(change['after'])}")
+            if more := item.get("more_changes", 0):
+                yield Line(f"      … and {more} more fields")
         case "held":
             yield Line(f"  left alone: {item['resource']}: {item['reason']}", "yellow")
         case "refused" | "deferred":

@@ -14,6 +14,7 @@ from reconciler.load import Document, dotted
 from reconciler.load import Path as FieldPath
 from reconciler.load.bounded import read_bounded
 from reconciler.load.composer import compose
+from reconciler.load.documents import Marks
 from reconciler.load.scalars import resolve
 from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT, SETTINGS_BYTES
 from reconciler.model.credentials import without_credentials
@@ -161,7 +162,9 @@ def _leaves(model: BaseModel, path: FieldPath) -> Iterator[tuple[FieldPath, obje
 
 def _read(path: Path | None, found: Diagnostics) -> Document | None:
     if path is None:
-        return Document({}, (1, 1), "settings", 0)
+        nowhere = Marks()
+        nowhere.add(1, 1)
+        return Document({}, nowhere, "settings", 0)
     content = read_bounded(path, SETTINGS_BYTES)
     documents, whole = compose(content, str(path), found)
     if not whole:

@@ -13,7 +13,8 @@ from reconciler.load import Document, Loaded, Path, dotted
 from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.listing import listed
-from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
+from reconciler.model.quoting import quoted
+from reconciler.validate.schema_errors import did_you_mean, report_schema_errors, unknown
 from schemas.base import API_VERSION, Metadata
 from schemas.kinds import ANNOTATIONS, KINDS, OWN_ANNOTATIONS
 from schemas.network import PublicNetworkSpec, VpcNetworkSpec
@@ -69,6 +70,8 @@ class Item(Generic[Spec]):
         more_related: int = 0,
     ) -> None:
         """Report an error at a field of its spec."""
+        if found.counted():
+            return
         where: Path = ("spec", *path)
         found.error(
             code,
@@ -200,7 +203,7 @@ def _check_annotations(kind: str, metadata: Metadata, document: Document, found:
                 found.error(
                     "invalid-annotation",
                     document.locate(where),
-                    f"{value!r} is no value for {key!r}",
+                    f"{quoted(value)} is no value for {key!r}",
                     path=dotted(where),
                     allowed=words,
                 )
@@ -208,10 +211,10 @@ def _check_annotations(kind: str, metadata: Metadata, document: Document, found:
             found.error(
                 "unknown-annotation",
                 document.locate_key(where),
-                f"the annotation {key!r} is unknown",
+                unknown("annotation", key),
                 path=dotted(where),
                 allowed=", ".join(known) or f"none for a {kind}",
-                hint=did_you_mean(key, known),
+                hint="" if found.many else did_you_mean(key, known),
             )
 
 
@@ -240,10 +243,10 @@ def _kind(document: Document, found: Diagnostics) -> str | None:
             found.error(
                 "unknown-kind",
                 document.locate((field_name,)),
-                f"{field_name} {value!r} is unknown",
+                f"{field_name} {quoted(value)} is unknown",
                 path=field_name,
                 allowed=", ".join(allowed),
-                hint=did_you_mean(str(value), allowed),
+                hint="" if found.many else did_you_mean(str(value), allowed),
             )
             return None
     return str(data["kind"])
@@ -266,7 +269,7 @@ def _is_first(
     found.error(
         "duplicate-name",
         location,
-        f"another {kind} is named {name!r}, at {first}",
+        f"another {kind} is named {quoted(name)}, at {first}",
         path="metadata.name",
         related=(first,),
     )

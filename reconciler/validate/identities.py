@@ -5,6 +5,7 @@ from __future__ import annotations
 from reconciler.facets.secrets import can_own
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import IdType, IkeId
+from reconciler.model.quoting import quoted
 from reconciler.validate.catalog import Item
 from schemas.addresses import is_address
 from schemas.tunnel import IPsecTunnelSpec
@@ -33,7 +34,7 @@ def resolve_ids(item: Item[IPsecTunnelSpec], vip_address: str, found: Diagnostic
                 item.error(
                     found,
                     "invalid-id",
-                    f"{text!r} is not an IPv4 address, and the ID is configured as an address",
+                    f"{quoted(text)} is not an IPv4 address, and the ID is configured as an address",
                     "identity",
                     field,
                     hint="write `type: name`",

@@ -12,7 +12,8 @@ from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import PskRef
 from reconciler.validate.catalog import Catalog, Item
 from reconciler.validate.schema_errors import did_you_mean
-from schemas.keys import KEY_FOLDER, KEY_IN_CLEAR, KEY_PREFIX, KeyRef, is_key_path
+from schemas.base import KEY_IN_CLEAR
+from schemas.keys import KEY_FOLDER, KEY_PREFIX, KeyRef, is_key_path
 
 
 def resolve_key(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.model.diagnostic import Location
 from reconciler.model.fabric import Vip
+from reconciler.model.quoting import quoted
 from reconciler.validate.catalog import Catalog, by_name
 from reconciler.validate.networks import interval_of, ranges_of
 from reconciler.validate.overlaps import overlaps_with
@@ -36,7 +37,7 @@ def owners(catalog: Catalog, vips: Mapping[str, Vip], addresses: Iterable[str]) 
         found.setdefault(address, Owner(f"is an address of {router} ({location.file})", location))
     for name, entry in catalog.loaded.lock.items():
         if entry.address is not None:
-            words = f"is assigned to the VIP {name!r} ({entry.location.file})"
+            words = f"is assigned to the VIP {quoted(name)} ({entry.location.file})"
             found.setdefault(entry.address, Owner(words, entry.location))
     ranges = [
         (item, field, index, part)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import IkeId, Tunnel, Vip
+from reconciler.model.quoting import quoted
 from reconciler.validate.catalog import Catalog, Item
 from reconciler.validate.ours import Owner, owners
 from schemas.algorithms import esp_proposal, ike_proposal
@@ -170,7 +171,7 @@ def _check_ids(ends: Ends, near: Tunnel, far: Tunnel, found: Diagnostics) -> Non
 
 
 def _words(identity: IkeId) -> str:
-    return f"{identity.value!r} ({identity.type})"
+    return f"{quoted(identity.value)} ({identity.type})"
 
 
 def _report_difference(

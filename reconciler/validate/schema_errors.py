@@ -14,8 +14,8 @@ from pydantic_core import ErrorDetails
 from reconciler.load import Document, Path, dotted
 from reconciler.model.bounds import MOST_CANDIDATES, MOST_MISSPELT, MOST_SCHEMA_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics
-from schemas.base import PATTERNS
-from schemas.keys import KEY_IN_CLEAR
+from reconciler.model.quoting import NOT_SHOWN, is_plain, quoted
+from schemas.base import KEY_IN_CLEAR, PATTERNS
 
 _TYPES: Mapping[str, str] = {
     "string_type": "a text",
@@ -52,6 +52,8 @@ _PRIVATE = frozenset({"authentication", "fingerprintKey"})
 """Fields in which somebody may paste a key: neither what stands there nor a name in it is ever quoted."""
 _REFERENCES = frozenset({"authentication", "key", "fingerprintKey"})
 """Those of them that are mappings: a text in their place is a key."""
+_KEY = "[key]"
+"""What pydantic adds to the path of a key that is wrong itself."""
 _HIDDEN = object()
 """In place of what may be a key."""
 _CUSTOM_ALLOWED: Mapping[str, str] = {
@@ -111,20 +113,21 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
     kind = detail["type"]
     path: Path = tuple(detail["loc"])
     context: dict[str, Any] = detail.get("ctx", {})
-    text = dotted(path)
+    text = dotted(path[:-1] if path[-1:] == (_KEY,) else path)
     if kind == "missing":
         # pydantic's own names the missing field last; the model's own rule names the mapping.
         message = f"the field {path[-1]!r} is missing" if not context else detail["msg"]
         found.error("missing-field", document.locate(path), message, path=text)
     elif kind == "extra_forbidden":
-        allowed = _fields_at(model, path[:-1])
+        allowed, word = _fields_at(model, path[:-1]), str(path[-1])
+        hint = "" if found.many else did_you_mean(word, allowed)
         found.error(
             "unknown-field",
             document.locate_key(path),
-            f"the field {path[-1]!r} is unknown here",
-            path=text,
+            unknown("field", word),
+            path=text if is_plain(word) else dotted(path[:-1]),
             allowed=", ".join(allowed),
-            hint=did_you_mean(str(path[-1]), allowed),
+            hint=hint or ("" if is_plain(word) else KEY_IN_CLEAR),
         )
     elif kind in _TYPES:
         shown = _shown(detail["input"])
@@ -149,7 +152,7 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
     elif kind == "string_pattern_mismatch":
         found.error(
             "invalid-name",
-            document.locate(path),
+            document.locate_key(path[:-1]) if path[-1] == _KEY else document.locate(path),
             f"{_shown(detail['input'])} is not allowed here",
             path=text,
             allowed=PATTERNS.get(context["pattern"], context["pattern"]),
@@ -157,8 +160,8 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
     elif kind in CUSTOM_CODES:
         found.error(
             CUSTOM_CODES[kind],
-            document.locate(path),
-            detail["msg"],
+            document.locate_key(path[:-1]) if path[-1] == _KEY else document.locate(path),
+            _repeating(detail["msg"], context, detail["input"]),
             path=text,
             allowed=context.get("expected", _CUSTOM_ALLOWED.get(kind, "")),
             hint=context.get("hint", ""),
@@ -171,8 +174,17 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
             f"{_shown(detail['input'])} is not allowed here",
             path=text,
             allowed=", ".join(allowed),
-            hint="" if detail["input"] is _HIDDEN else did_you_mean(str(detail["input"]), allowed),
+            hint=""
+            if detail["input"] is _HIDDEN or found.many
+            else did_you_mean(str(detail["input"]), allowed),
         )
+
+
+def _repeating(message: str, context: Mapping[str, Any], value: object) -> str:
+    """The sentence of a type of ours, which repeats the value where its context has it as `text`."""
+    if "text" not in context or is_plain(str(value)):
+        return message
+    return f"{NOT_SHOWN} is not as it has to be"
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
@@ -185,18 +197,14 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 
 def _shown(value: object) -> str:
-    if value is _HIDDEN:
-        return "what stands here (it is not shown: it may be a key)"
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "an empty list" if not value else "a list"
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return NOT_SHOWN if value is _HIDDEN else quoted(value)
+
+
+def unknown(what: str, word: str) -> str:
+    """The sentence about a name that means nothing here."""
+    if is_plain(word):
+        return f"the {what} {word!r} is unknown here"
+    return f"this {what} is unknown here; its name is not shown: it may be a key"
 
 
 def _fields_at(model: type[BaseModel], path: Path) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from reconciler.model.bounds import MOST_PAIRS
+from reconciler.model.bounds import MOST_CHILDREN, MOST_PAIRS, MOST_PAIRS_OF_ROUTER, MOST_PAIRS_OF_TUNNEL
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Router, Tunnel
 from reconciler.validate.catalog import Catalog, Item, by_name
@@ -25,6 +26,9 @@ class _Block:
     path: tuple[str | int, ...]
     cidr: str
     words: str
+
+
+_OF_NETWORKS = " of a source and a peer network"
 
 
 class _Places(TypedDict):
@@ -55,22 +59,39 @@ def check_selectors(
 
 
 def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnostics) -> bool:
-    """True when the pairs of networks that all tunnels carry are no more than a fabric may have."""
-    total = 0
+    """True when the pairs of networks that tunnels carry are no more than each of them, their router and the
+    fabric may have. What is too much for one counts no further."""
+    few = True
+    total: Counter[str] = Counter()
     for name in sorted(tunnels):
-        total += len(tunnels[name].local_cidrs) * len(tunnels[name].peer_cidrs)
-        if total > MOST_PAIRS:
-            catalog.tunnels[name].error(
-                found,
-                "too-many-pairs",
-                f"with this tunnel, and those whose names come before it, there are {total:,} pairs of a "
-                f"source and a peer network; at most {MOST_PAIRS:,} are supported",
-                "peer",
-                "cidrs",
-                hint="name fewer and wider networks",
+        tunnel = tunnels[name]
+        pairs = len(tunnel.local_cidrs) * len(tunnel.peer_cidrs)
+        children = tunnel.ike.version == 1
+        most = MOST_CHILDREN if children else MOST_PAIRS_OF_TUNNEL
+        problem = ""
+        if pairs > most:
+            kind = " with IKEv1, which needs an SA for each" if children else ""
+            problem = (
+                f"the tunnel carries {pairs:,} pairs{_OF_NETWORKS}; at most {most:,} are supported{kind}"
             )
-            return False
-    return True
+        elif (of_router := total[tunnel.router] + pairs) > MOST_PAIRS_OF_ROUTER:
+            problem = (
+                f"with this tunnel, and those whose names come before it, the router {tunnel.router!r} has "
+                f"{of_router:,} pairs{_OF_NETWORKS}; at most {MOST_PAIRS_OF_ROUTER:,} are supported"
+            )
+        elif (of_all := total.total() + pairs) > MOST_PAIRS:
+            problem = (
+                f"with this tunnel, and those whose names come before it, there are {of_all:,} pairs"
+                f"{_OF_NETWORKS}; at most {MOST_PAIRS:,} are supported"
+            )
+        if problem:
+            few = False
+            catalog.tunnels[name].error(
+                found, "too-many-pairs", problem, "peer", "cidrs", hint="name fewer and wider networks"
+            )
+        else:
+            total[tunnel.router] += pairs
+    return few
 
 
 def _check_unicast(item: Item[IPsecTunnelSpec], found: Diagnostics) -> None:
@@ -112,7 +133,7 @@ def _check_networks(networks: list[_Block], found: Diagnostics) -> None:
         what = f"{block.words} ({block.cidr}) overlaps {other.words} ({other.cidr})"
         more = and_more(overlap.more, "network")
         said = f"{what}{more} of the same router"
-        block.item.error(found, "network-overlap", said, *block.path, **_places(once, overlap))
+        block.item.error(found, "network-overlap", said, *block.path, **_places(once, overlap, found))
 
 
 def _check_against_networks(peers: list[_Block], networks: list[_Block], found: Diagnostics) -> None:
@@ -120,7 +141,7 @@ def _check_against_networks(peers: list[_Block], networks: list[_Block], found: 
         block, other = peers[overlap.index], networks[overlap.others[0]]
         what = f"the peer CIDR {block.cidr} overlaps {other.words} ({other.cidr})"
         said = f"{what}{and_more(overlap.more, 'network')} of the router {other.item.name!r}"
-        block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(networks, overlap))
+        block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(networks, overlap, found))
 
 
 def _check_within(peers: list[_Block], found: Diagnostics) -> None:
@@ -128,7 +149,7 @@ def _check_within(peers: list[_Block], found: Diagnostics) -> None:
         block, other = peers[overlap.index], peers[overlap.others[0]]
         what = f"the peer CIDR {block.cidr} overlaps {other.cidr}{and_more(overlap.more, 'peer CIDR')}"
         said = f"{what} of the same tunnel"
-        block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(peers, overlap))
+        block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(peers, overlap, found))
 
 
 def _check_ambiguous(
@@ -155,17 +176,18 @@ def _check_ambiguous(
             f"traffic to {block.cidr} may go through this tunnel or through {other.item.name!r} "
             f"({other.cidr}){and_more(overlap.more, 'peer CIDR')}: their sources overlap too"
         )
-        block.item.error(found, "ambiguous-tunnels", said, *block.path, **_places(blocks, overlap))
+        block.item.error(found, "ambiguous-tunnels", said, *block.path, **_places(blocks, overlap, found))
 
 
 def _intervals(blocks: list[_Block]) -> list[Interval]:
     return [parse_cidr(block.cidr) for block in blocks]
 
 
-def _places(others: list[_Block], overlap: Overlap) -> _Places:
-    """Where the others of an overlap stand."""
+def _places(others: list[_Block], overlap: Overlap, found: Diagnostics) -> _Places:
+    """Where the others of an overlap stand, which is looked for only where it is kept."""
+    blocks = [others[index] for index in overlap.others if not found.full]
     return {
-        "related": tuple(others[index].item.at(*others[index].path) for index in overlap.others),
+        "related": tuple(block.item.at(*block.path) for block in blocks),
         "more_related": overlap.count - len(overlap.others),
     }
 

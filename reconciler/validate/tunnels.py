@@ -65,6 +65,7 @@ def resolve_tunnels(
             router=router.name,
             vip=vip,
             peer_address=spec.peer.address,
+            unmanaged=spec.peer.managed is False,
             local_cidrs=cidrs,
             peer_cidrs=spec.peer.cidrs,
             local_id=local_id,

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from reconciler.load import Loaded, dotted
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Router, Vip
+from reconciler.model.quoting import quoted
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.networks import host_problem, ranges_of
 from reconciler.validate.placement import Wish, misplacement, wishes
@@ -241,7 +242,7 @@ def _check_lock(written: list[Wish], catalog: Catalog, found: Diagnostics) -> No
             found.warning(
                 "lock-stale",
                 entry.location,
-                f"no VIP named {name!r} has its address assigned",
-                path=name,
+                f"no VIP named {quoted(name)} has its address assigned",
+                path=dotted((name,)),
                 hint=ALLOCATE_HINT,
             )

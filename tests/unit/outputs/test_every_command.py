@@ -34,7 +34,7 @@ from tests.allowed import ALLOWED
 from tests.forges import PROJECT, TOKEN, Answer, Request, listening
 from tests.repositories import new_repository
 from tests.unit.outputs.commands import Runner
-from tests.unit.outputs.nasty import ALL, TEXTS, WORDS, as_yaml, file_names, write_broken_tree
+from tests.unit.outputs.nasty import ALL, SEEN, TEXTS, WORDS, as_yaml, file_names, write_broken_tree
 from tests.unit.outputs.parsing import (
     check_json_lines,
     check_junit,
@@ -173,7 +173,7 @@ def stage(runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> St
 
 def _metadata(name: str) -> dict[str, object]:
     texts = {f"x{number}": text for number, text in enumerate(TEXTS)}
-    return {"name": name, "labels": texts, "annotations": {**{text: text for text in TEXTS}, **texts}}
+    return {"name": name, "annotations": texts}
 
 
 def strange(site: Followed) -> None:

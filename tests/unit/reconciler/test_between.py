@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.load import load_tree
+from reconciler.load import Source, load_tree
+from reconciler.load.reading import read
+from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.routers.memory import MemoryRouter, Network
-from reconciler.run import apply, preview
+from reconciler.run import apply, everything, judge_preview, preview
 from reconciler.secrets import SecretStore
 from reconciler.simulate import between
 from reconciler.validate import validate
@@ -122,17 +124,65 @@ def test_a_key_is_shown_by_its_reference_and_nothing_made_up(tmp_path: Path) -> 
     assert {field.source for field in changes} == {"base"}
 
 
-def test_a_tunnel_that_loses_its_managed_end_is_noted() -> None:
-    """As the two revisions tell it, whatever made the second one valid."""
+def two_sites(*sites: str, managed: bool | None = None) -> Fabric:
+    """Sites of one router each, with a tunnel between the routers' own addresses; validated."""
+    documents = []
+    numbers = {"near": 1, "far": 2}
+    header = "apiVersion: tunnelwright/v1\nkind: {}\nmetadata: {{name: {}}}\nspec: {}\n"
+    documents.append(header.format("PublicNetwork", "wan", "{cidr: 203.0.113.0/24}"))
+    for name in sites:
+        me, other = numbers[name], 3 - numbers[name]
+        says = "" if managed is None else f", managed: {str(managed).lower()}"
+        documents += [
+            header.format("VpcNetwork", f"{name}-lan", f"{{cidr: 10.{me}.0.0/24}}"),
+            header.format(
+                "VpcRouter",
+                name,
+                f"{{publicNetworks: [{{network: wan, interface: wan0, address: 203.0.113.{me}}}], "
+                f"vpcNetworks: [{{network: {name}-lan, interface: lan0, address: 10.{me}.0.1}}]}}",
+            ),
+            header.format(
+                "IPsecTunnel",
+                f"from-{name}",
+                f"{{router: {name}, vip: {{system: true}}, peer: {{address: 203.0.113.{other}, "
+                f"cidrs: [10.{other}.0.0/24]{says}}}, "
+                "authentication: {mode: psk, key: {env: TUNNELWRIGHT_KEY_LAB}}}",
+            ),
+        ]
+    content = "---\n".join(documents).encode()
+    fabric, found = validate(read({"all.yaml": content}, Source("", ""), Diagnostics()))
+    assert found.errors == ()
+    return fabric
+
+
+def test_a_site_that_goes_with_its_router_does_not_leave_the_other_end_alone(tmp_path: Path) -> None:
+    """Its address is nobody's then, so that `validate` cannot know; the revision before and the file on the
+    router that stays do."""
+    base, head = two_sites("near", "far"), two_sites("near")
+    handed_over, gone = two_sites("near", managed=False), replace(head, tunnels={})
+    routers = memory_routers(base, head)
+    (tmp_path / "keys").mkdir(mode=0o700)
+    store = SecretStore(tmp_path / "keys", {"TUNNELWRIGHT_KEY_LAB": "a key of the lab"})
+    apply(preview(base, store, routers.__getitem__), routers.__getitem__, patience=0.1)
+
+    def reasons(to: Fabric) -> list[list[str]]:
+        live, _ = judge_preview(preview(to, store, routers.__getitem__), everything)
+        refused = [item.reason for item in between(base, to, NOW).judgement.refusals]
+        return [refused, [error.message for error in live.observation.failures.values()]]
+
+    said = "it loses its managed other end, and its peer 203.0.113.2 would be somebody else's"
+    assert reasons(head) == [[said], [f"from-near: {said}"]], "live, a router's word costs itself alone"
+    assert reasons(base) == reasons(handed_over) == reasons(gone) == [[], []]
+    apply(preview(handed_over, store, routers.__getitem__), routers.__getitem__, patience=0.1)
+    assert preview(handed_over, store, routers.__getitem__).plan.empty
+    assert reasons(head)[1] == [], "the router was told"
+
+
+def test_an_end_that_is_given_another_peer_loses_nothing() -> None:
     base = many_tunnels(2)
-    head = replace(
-        base,
-        tunnels={
-            name: replace(tunnel, mirror=None) if name == "paris-001" else tunnel
-            for name, tunnel in base.tunnels.items()
-            if name != "tokyo-001"
-        },
-    )
-    [note] = [note for note in between(base, head, NOW).notes if "loses" in note]
-    assert note.startswith("the tunnel paris-001 loses its managed other end, tokyo-001: its peer ")
-    assert not any("loses" in note for note in between(base, base, NOW).notes)
+    alone = replace(base.tunnels["paris-001"], mirror=None)
+    tunnels = {name: tunnel for name, tunnel in base.tunnels.items() if name != "tokyo-001"}
+    left = replace(base, tunnels={**tunnels, "paris-001": alone})
+    moved = replace(base, tunnels={**tunnels, "paris-001": replace(alone, peer_address="198.51.100.77")})
+    assert len(between(base, left, NOW).judgement.refusals) == 1
+    assert between(base, moved, NOW).judgement.refusals == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +13,7 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.load import load_tree
+from reconciler.load.documents import Document
 from reconciler.model.bounds import (
     MOST_CHARACTERS,
     MOST_FINDINGS,
@@ -26,20 +27,24 @@ from reconciler.report import markdown, scanning
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json_lines import diagnostic_object
 from reconciler.validate import validate
-from tests.unit.validate.written import BASE, LAN, ROUTER, WAN, Data, document, network, tunnel
+from schemas.base import MOST_LABELS
+from tests.fuzz.limits import bounded
+from tests.unit.validate.written import (
+    BASE,
+    LAN,
+    ROUTER,
+    WAN,
+    Data,
+    addresses,
+    document,
+    network,
+    peer,
+    tunnel,
+    validated,
+)
 
 MANY = 600
 COPIES = 2_000
-
-
-def peer(*cidrs: str, address: str = "198.51.100.7") -> Data:
-    return {"address": address, "cidrs": list(cidrs)}
-
-
-def addresses() -> Iterator[str]:
-    return (
-        f"{first}.{second}.{third}.1" for first in (11, 12) for second in range(4) for third in range(256)
-    )
 
 
 def copies(count: int = MANY) -> list[Data]:
@@ -176,6 +181,59 @@ def test_what_two_thousand_copies_overlap_is_counted_not_listed(tmp_path: Path) 
     assert f"and {COPIES - 2} more peer CIDRs" in worst.message
 
 
+def nested(count: int) -> list[Data]:
+    """Tunnels of which each has 24 networks inside one another, and inside those of all others."""
+    cidrs = [f"10.0.0.0/{length}" for length in range(8, 32)]
+    return [
+        *BASE,
+        *(
+            tunnel(f"t{number}", peer=peer(*cidrs, address=to))
+            for number, to in zip(range(count), addresses(), strict=False)
+        ),
+    ]
+
+
+def test_findings_that_nobody_keeps_are_counted_without_looking_for_their_places(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = Counter[str]()
+    parts = Document._parts
+
+    def counting(self: Document, path: Path) -> tuple[int, int]:
+        looked["for"] += 1
+        return parts(self, path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Document, "_parts", counting)
+    _, found = validated(nested(2_000))
+    assert sum(item.stands_for for item in found) > 60_000
+    assert len(list(found)) == MOST_KEPT + 1
+    assert looked["for"] < (MOST_RELATED + 1) * MOST_KEPT + 10_000
+
+
+def test_networks_inside_one_another_are_reported_within_the_limits() -> None:
+    documents = nested(700)
+    with bounded():
+        validated(documents)
+
+
+def test_annotations_that_nobody_knows_are_one_finding() -> None:
+    """And those that may be there are looked at within the limits."""
+    notes = {f"tunnelwright/reconect{number}": "x" for number in range(2_000)}
+    documents = [*BASE, *(tunnel(f"t{number}") for number in range(20))]
+    for item in documents[len(BASE) :]:
+        item["metadata"] = {"name": item["metadata"]["name"], "annotations": notes}  # type: ignore[index]
+    with bounded():
+        _, found = validated(documents)
+    assert Counter(item.code for item in found) == {"out-of-range": 20}
+    assert {item.path for item in found} == {"metadata.annotations"}
+    few = dict(list(notes.items())[:MOST_LABELS])
+    for item in documents[len(BASE) :]:
+        item["metadata"] = {**item["metadata"], "annotations": few}  # type: ignore[dict-item]
+    with bounded():
+        _, found = validated(documents)
+    assert Counter(item.code for item in found)["unknown-annotation"] == 20 * MOST_LABELS
+
+
 def test_the_output_of_two_thousand_copies_is_small_and_counts_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -205,33 +263,6 @@ def test_so_many_findings_are_counted_that_nobody_keeps_them() -> None:
     shown = reported(found)
     assert [item.code for item in shown if item.severity is Severity.ERROR] == ["wrong-type"]
     assert sum(item.stands_for for item in shown) == MOST_KEPT + 31
-
-
-def test_networks_that_multiply_are_bounded(tmp_path: Path) -> None:
-    """255 networks at either end are 65,025 pairs in each of eight tunnels."""
-    lans = [network(f"n{number}", f"10.1.{number}.0/24") for number in range(255)]
-    attached = [
-        {"network": f"n{number}", "interface": f"l{number}", "address": f"10.1.{number}.1"}
-        for number in range(255)
-    ]
-    public = [{"network": "wan", "interface": "wan0", "address": "203.0.113.2"}]
-    router = document("VpcRouter", "r", {"publicNetworks": public, "vpcNetworks": attached})
-    source = {"networks": [f"n{number}" for number in range(255)]}
-    tunnels = [
-        tunnel(
-            f"t{number}",
-            source=source,
-            peer=peer(
-                *(f"10.{2 + number}.{net}.0/24" for net in range(255)), address=f"198.51.100.{number + 1}"
-            ),
-        )
-        for number in range(8)
-    ]
-    (tmp_path / "all.yaml").write_text("\n---\n".join(map(json.dumps, [WAN, router, *lans, *tunnels])))
-    _, found = validate(load_tree(tmp_path))
-    [item] = found
-    assert (item.code, item.path) == ("too-many-pairs", "spec.peer.cidrs")
-    assert "520,200 pairs of a source and a peer network; at most 500,000" in item.message
 
 
 def findings(errors: int, warnings: int) -> Diagnostics:

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
+from reconciler.load.documents import Source
+from reconciler.load.reading import read
+from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.fabric import Fabric
+from reconciler.validate import validate
+
 Data = dict[str, object]
 
 
@@ -16,6 +25,16 @@ def document(kind: str, name: str, spec: Data, **metadata: object) -> Data:
 
 def network(name: str, cidr: str) -> Data:
     return document("VpcNetwork", name, {"cidr": cidr})
+
+
+def peer(*cidrs: str, address: str = "198.51.100.7") -> Data:
+    return {"address": address, "cidrs": list(cidrs)}
+
+
+def addresses() -> Iterator[str]:
+    return (
+        f"{first}.{second}.{third}.1" for first in (11, 12) for second in range(4) for third in range(256)
+    )
 
 
 def tunnel(name: str, **spec: object) -> Data:
@@ -40,3 +59,8 @@ ROUTER = document(
     },
 )
 BASE = (WAN, LAN, ROUTER)
+
+
+def validated(documents: list[Data]) -> tuple[Fabric, Diagnostics]:
+    content = "\n---\n".join(map(json.dumps, documents)).encode()
+    return validate(read({"all.yaml": content}, Source("", ""), Diagnostics()))

@@ -1,0 +1,54 @@
+"""What a message may repeat of what an author wrote: words of a form that keys do not have.
+
+A key may be pasted anywhere: one indent too far to the left, and it is the name of a field or the value of
+another one. So nothing is repeated because of where it stands, only because of its form: numbers, addresses,
+schedules, and words that people make up from letters, with a number at the end of one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+NOT_SHOWN: Final = "what stands here (it is not shown: it may be a key)"
+_LONGEST: Final = 40
+_SHORT: Final = 6
+"""Characters of a text that is too short for a key: such a one is refused as weak."""
+_MOST_DIGITS: Final = 8
+"""All in all; a date has eight, and no number of a document has more."""
+_WORD = re.compile(r"([A-Z]{0,4}[a-z]{0,20}([A-Z][a-z]{2,20}){0,4}|[A-Z]{1,20})[0-9]{0,4}")
+"""`aes`, `IPsecTunnel`, `dh-group14` in two of them. Base64 changes its case at every other letter, and has
+digits before letters, as hexadecimal numbers do."""
+_BETWEEN = re.compile(r"[-_./:@]{1,2}")
+_ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){1,4}(/[0-9]{1,3})?")
+_TIME = re.compile(
+    r"([0-9*/,-]{1,8}|[A-Za-z]{3}(-[A-Za-z]{3})?)( ([0-9*/,-]{1,8}|[A-Za-z]{3}(-[A-Za-z]{3})?)){0,5}"
+)
+
+
+def is_plain(text: str) -> bool:
+    """True for a text that may be repeated."""
+    if len(text) > _LONGEST:
+        return False
+    if len(text) <= _SHORT or _ADDRESS.fullmatch(text):
+        return True
+    if sum(character.isdigit() for character in text) > _MOST_DIGITS:
+        return False
+    return all(map(_WORD.fullmatch, _BETWEEN.split(text))) or _TIME.fullmatch(text) is not None
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it: a plain one in quotes, of another one what it is."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list" if value else "an empty list"
+        case int() | float():
+            return repr(value) if len(repr(value)) <= _MOST_DIGITS else NOT_SHOWN
+        case _:
+            return repr(value) if is_plain(str(value)) else NOT_SHOWN

@@ -1,0 +1,97 @@
+"""Networks at two ends multiply: a tunnel, a router and a fabric hold so many pairs of them and no more."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from reconciler.model.bounds import EXPOSED_WRITTEN, FIELDS_WRITTEN
+from reconciler.report import json_lines
+from reconciler.simulate import between
+from tests.fuzz.limits import bounded
+from tests.unit.validate.written import Data, document, network, peer, tunnel, validated
+
+
+def many_pairs(routers: int, tunnels: int, networks: int, version: int = 2) -> list[Data]:
+    """So many tunnels on each router, of which each has so many networks at either end."""
+    lans = [network(f"n{number}", f"10.1.{number}.0/24") for number in range(networks)]
+    source = {"networks": [f"n{number}" for number in range(networks)]}
+    made: list[Data] = [document("PublicNetwork", "wan", {"cidr": "203.0.0.0/16"}), *lans]
+    for on in range(routers):
+        attached = [
+            {"network": f"n{number}", "interface": f"l{number}", "address": f"10.1.{number}.{on + 1}"}
+            for number in range(networks)
+        ]
+        public = [{"network": "wan", "interface": "wan0", "address": f"203.0.113.{on + 2}"}]
+        made.append(document("VpcRouter", f"r{on}", {"publicNetworks": public, "vpcNetworks": attached}))
+        made += [
+            tunnel(
+                f"r{on:02}-t{number:02}",
+                router=f"r{on}",
+                source=source,
+                ike={"version": version},
+                peer=peer(
+                    *(f"10.{2 + number}.{net}.0/24" for net in range(networks)),
+                    address=f"198.51.100.{number + 1}",
+                ),
+            )
+            for number in range(tunnels)
+        ]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("multiplied", "where", "said"),
+    [
+        (
+            (1, 1, 255),
+            "r00-t00",
+            "the tunnel carries 65,025 pairs of a source and a peer network; at most 4,096",
+        ),
+        ((1, 1, 33, 1), "r00-t00", "at most 1,024 are supported with IKEv1, which needs an SA for each"),
+        (
+            (1, 7, 64),
+            "r00-t06",
+            "the router 'r0' has 28,672 pairs of a source and a peer network; at most 25,000",
+        ),
+        ((9, 6, 64), "r08-t00", "there are 200,704 pairs of a source and a peer network; at most 200,000"),
+    ],
+    ids=["tunnel", "IKEv1", "router", "fabric"],
+)
+def test_networks_that_multiply_are_bounded(multiplied: tuple[int, ...], where: str, said: str) -> None:
+    _, found = validated(many_pairs(*multiplied))
+    first, *_ = [item for item in found if item.code == "too-many-pairs"]
+    assert {item.code for item in found} == {"too-many-pairs"}
+    assert first.path == "spec.peer.cidrs"
+    assert said in first.message
+    written = many_pairs(*multiplied)[first.location.line // 2]
+    assert written["metadata"] == {"name": where}
+
+
+@pytest.mark.parametrize(
+    "multiplied", [(1, 1, 64), (1, 1, 32, 1), (1, 3, 64)], ids=["tunnel", "IKEv1", "tunnels"]
+)
+def test_what_a_router_can_hold_is_planned_within_the_limits(multiplied: tuple[int, ...]) -> None:
+    """From nothing, to other networks at every end, and back to nothing."""
+    documents = many_pairs(*multiplied)
+    full, found = validated(documents)
+    assert not found.errors
+    moved, found = validated(json.loads(json.dumps(documents).replace('"10.', '"11.')))
+    assert not found.errors
+    none = replace(full, tunnels={})
+    for before, after in ((none, full), (full, moved), (full, none)):
+        with bounded():
+            plan = between(before, after, datetime.now(UTC)).plan
+        assert not plan.empty
+        written = list(json_lines.plan_objects(plan))
+        tables = [item for item in written if item.get("kind") == "firewall"]
+        assert all(len(item["changes"]) == FIELDS_WRITTEN for item in tables if "more_changes" in item)
+        for item in tables:
+            [change] = [c for c in plan.changes if c.resource.kind == "firewall"]
+            assert len(item["changes"]) + item.get("more_changes", 0) == len(change.changes)
+        told = [item for item in written if item["type"] == "exposed"]
+        assert len(told) == min(len(plan.exposed), EXPOSED_WRITTEN)
+        assert len(told) + written[-1].get("more_exposed", 0) == len(plan.exposed)
