@@ -233,7 +233,7 @@ def stage(runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> St
 
 def _metadata(name: str) -> dict[str, object]:
     texts = {f"x{number}": text for number, text in enumerate(TEXTS)}
-    return {"name": name, "labels": texts, "annotations": {**{text: text for text in TEXTS}, **texts}}
+    return {"name": name, "annotations": texts}
 
 
 def strange(site: Followed) -> None:
