@@ -1,4 +1,4 @@
-"""Tunnel ends that lose a managed other end, which `validate` cannot see once its router has gone too. Pure."""
+"""Tunnel ends that lose a managed other end, which `validate` cannot see once its router is gone. Pure."""
 
 from __future__ import annotations
 
