@@ -271,15 +271,23 @@ def apply(
             progress=progress,
             stopping=stopping,
         )
-        # What had no part in the plan is not what it has left undone.
+        # Who had no part in the plan is not asked again, and has left nothing undone.
         absent = before.observation.failures
-        after = _leaving_out(look(before.desired, connect, parallelism), absent)
+        there = {name: config for name, config in before.desired.items() if name not in absent}
+        after = _leaving_out(look(there, connect, parallelism), absent)
         remaining = _plan(before.desired, after, before.selected)
         crossed = remaining.closing({step.group for step in before.plan.steps})
-        if not crossed.empty:
+        if not (crossed.empty or stopping()):
             # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest.
-            apply_plan(crossed, connect, patience=patience, parallelism=parallelism)
-            after = _leaving_out(look(before.desired, connect, parallelism), absent)
+            outcomes += apply_plan(
+                crossed,
+                connect,
+                patience=patience,
+                parallelism=parallelism,
+                progress=progress,
+                stopping=stopping,
+            )
+            after = _leaving_out(look(there, connect, parallelism), absent)
             remaining = _plan(before.desired, after, before.selected)
     touched = frozenset(
         name

@@ -27,8 +27,7 @@ from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Live, Settings
 from reconciler.model.stand_in import stand_in
 from reconciler.plan import make_plan
-from reconciler.policy import Judgement, Refusal, judge
-from reconciler.policy.lone import HINT, lone_ends
+from reconciler.policy import Judgement, judge
 
 _FINGERPRINT = re.compile(r"(key ike-\S+)-[0-9a-f]+$")
 """At the end of a key's id. That of a stand-in would mean nothing."""
@@ -62,9 +61,7 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     if kept:
         notes.append("keys are compared by their references: one that was replaced in its place is not seen")
     shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
-    judgement = judge(plan, head, live, now)
-    lone = (Refusal((resource,), reason, HINT) for resource, reason in lone_ends(head, live))
-    judgement = replace(judgement, refusals=(*judgement.refusals, *lone))
+    judgement = judge(plan, head, live, now, simulated=True)
     return Transition(replace(plan, changes=shown), judgement, tuple(notes))
 
 

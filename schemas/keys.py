@@ -8,11 +8,14 @@ from typing import Annotated, Final, Self
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import KEY_IN_CLEAR, Model, diagnosed, one_of_schema, refuse, require_one
+from schemas.base import KEY_IN_CLEAR, Model, diagnosed, one_of_schema, require_one
 
 SEALED_BY_AGE = ".age"
 AGE_PATH = r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.age$"
 SEALED_BY_SOPS = (".sops.yaml", ".sops.yml")
+
+KEY_FILE: Final = ".psk"
+"""What the names of key files end in."""
 
 KEY_PREFIX: Final = "TUNNELWRIGHT_KEY_"
 """What the names of variables begin with that hold keys."""
@@ -31,18 +34,33 @@ def is_key_path(path: str) -> bool:
     return inside.startswith(f"{KEY_FOLDER}/")
 
 
+def _in_clear(what: str, expected: str) -> PydanticCustomError:
+    """What refuses a key in the place of its name, in words that do not repeat it."""
+    return PydanticCustomError(
+        "secret_in_clear",
+        "what stands here is not the name of {what}, and may be a key; it is not shown",
+        {"what": what, "expected": expected, "hint": KEY_IN_CLEAR},
+    )
+
+
 def _name(value: object) -> object:
-    """Refuse a key in the place of its name, in words that do not repeat it."""
     if isinstance(value, str) and _LIKE_A_KEY.fullmatch(value):
-        raise PydanticCustomError(
-            "secret_in_clear",
-            "what stands here looks like a key, not like the name of one; it is not shown",
-            {
-                "expected": "a name of 15 characters or less, or with a `.`, `-` or `_` in it",
-                "hint": KEY_IN_CLEAR,
-            },
-        )
+        raise _in_clear("a key", "a name of 15 characters or less, or with a `.`, `-` or `_` in it")
     return value
+
+
+def _file(value: object) -> object:
+    """Names of key files have an ending, so that a key in their place is never taken for one."""
+    if isinstance(value, str) and not value.endswith(KEY_FILE):
+        raise _in_clear("a key file", f"a name that ends in `{KEY_FILE}`")
+    return value
+
+
+def _variable(value: object) -> object:
+    """As for files: names of variables are in capitals."""
+    if isinstance(value, str) and value != value.upper():
+        raise _in_clear("a variable", f"capitals, such as {KEY_PREFIX}A_B")
+    return _name(value)
 
 
 _NAME = BeforeValidator(_name)
@@ -89,29 +107,25 @@ class KeyRef(Model):
     file: (
         Annotated[
             str,
-            Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"),
-            refuse(
-                {
-                    "fingerprint.key": "fingerprint.key is the controller's own key, not a tunnel's",
-                    "identity.txt": "identity.txt is the controller's own identity, not a tunnel's key",
-                }
-            ),
-            _NAME,
+            Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,123}\.psk$"),
+            BeforeValidator(_file),
         ]
         | None
     ) = Field(
         default=None,
-        description="Name of a file in `psk`, in the controller's folder of keys.",
+        description="Name of a file in `psk`, in the controller's folder of keys; it ends in `.psk`.",
         examples=["site-a--site-b.psk"],
     )
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"), _NAME] | None = Field(
-        default=None,
-        description=(
-            f"Name of an environment variable of the controller. It begins with `{KEY_PREFIX}`, unless the "
-            "controller's settings allow another."
-        ),
-        examples=["TUNNELWRIGHT_KEY_A_B"],
-        json_schema_extra=diagnosed("key-variable-foreign"),
+    env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,127}$"), BeforeValidator(_variable)] | None = (
+        Field(
+            default=None,
+            description=(
+                f"Name of an environment variable of the controller. It begins with `{KEY_PREFIX}`, unless "
+                "the controller's settings allow another."
+            ),
+            examples=["TUNNELWRIGHT_KEY_A_B"],
+            json_schema_extra=diagnosed("key-variable-foreign"),
+        )
     )
     age: Annotated[str, Field(pattern=AGE_PATH)] | None = Field(
         default=None,

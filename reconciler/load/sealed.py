@@ -7,7 +7,7 @@ from reconciler.load.documents import Sealed
 from reconciler.model.bounds import SEALED_FILE_BYTES
 from reconciler.model.credentials import private_key
 from reconciler.model.diagnostic import Diagnostics, Location
-from schemas.keys import SEALED_BY_AGE, SEALED_BY_SOPS
+from schemas.keys import KEY_FILE, SEALED_BY_AGE, SEALED_BY_SOPS
 
 _AGE_BEGINNINGS = (b"-----BEGIN AGE ENCRYPTED FILE-----", b"age-encryption.org/v1\n")
 """Armored and not: the age format, sections "ASCII armor" and "Header"."""
@@ -22,7 +22,10 @@ def is_sealed(name: str) -> bool:
 
 
 def report_private(name: str, content: bytes, found: Diagnostics) -> None:
-    """Refuse a private key, wherever it is: that of an age identity, of SSH, OpenPGP or TLS."""
+    """Refuse a key file, and a private key wherever it is: of an age identity, of SSH, OpenPGP or TLS."""
+    if name.endswith(KEY_FILE):
+        what = f"what ends in `{KEY_FILE}` is a key in the clear, and belongs to the controller alone"
+        found.error("secret-in-clear", Location(name), what, hint=_HINT)
     held = private_key(content)
     if held is not None:
         what, place = held

@@ -214,7 +214,8 @@ ROUTER_LOOK_SECONDS_IN_ALL: Final = 120.0
 own limit do not hold up a run for ten minutes. A look at 10,000 tunnels takes as long at 2 Mbit/s."""
 ROUTER_APPLY_SECONDS_IN_ALL: Final = 240.0
 """For all answers of one router in its part of an apply: locks, looks, steps and proof, beside what commands
-were told to wait for peers. Shorter than STANDSTILL and ENDING."""
+were told to wait for peers. Without its steps it is shorter than STANDSTILL and ENDING; with many, each step
+that is done counts as progress, and what ENDING cuts off is left to the next run."""
 ROUTER_STEP_SECONDS: Final = 0.25
 """What each step of a plan adds to that: one round trip over a slow line. 10,000 new tunnels are 40,000."""
 DIAGNOSE_SECONDS: Final = 10.0

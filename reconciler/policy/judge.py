@@ -10,6 +10,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Plan, Resource
 from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.policy.judgement import Deferral, Finding, Judgement, Known, Override, Refusal
+from reconciler.policy.lone import lone_ends
 from reconciler.policy.strangers import destroyed, exceeds, is_protected, tunnels_on
 from reconciler.policy.units import End, Traffic, Unit, connections_of, traffic_on, units_of
 from reconciler.policy.windows import next_permitted, permitted
@@ -24,8 +25,10 @@ def judge(
     overrides: frozenset[Override] = frozenset(),
     *,
     known: Known = lambda _: True,
+    simulated: bool = False,
 ) -> Judgement:
-    """What of a plan may be done at `now`, which has a time zone. `states` are those it was made from.
+    """What of a plan may be done at `now`, which has a time zone. `states` are those it was made from, or
+    `simulated` from another revision.
 
     Every reason to refuse is found, not the first. What is overridden is reported as such. Tunnels that are
     not `known` to have been Git's count for no refusal: `withholdings` says which routers they cost.
@@ -40,6 +43,7 @@ def judge(
         *_protected(plan, states, known),
         *_deletions(plan, fabric, states, known),
         *carrying,
+        *_lone(units, fabric, live, simulated=simulated),
         *_waiting(units, fabric, states, now, overrides),
     ]
     kept = [finding for finding in found if finding.override not in overrides]
@@ -93,6 +97,20 @@ def _of_git(fabric: Fabric, state: RouterState, known: Known) -> int:
         or known(Resource(state.router, "tunnel", name))
         for name in names
     )
+
+
+def _lone(
+    units: tuple[Unit, ...], fabric: Fabric, live: Mapping[str, Live], *, simulated: bool
+) -> Iterator[Finding]:
+    """What a revision says refuses a commit. What a router says of its own files costs that tunnel alone."""
+    hint = (
+        "delete this end too, or bring back the other one; if somebody else manages it, `peer.managed: false`"
+    )
+    for unit, reason in lone_ends(units, fabric, live):
+        if simulated:
+            yield Refusal(unit.resources, reason, hint)
+        else:
+            yield Deferral(unit.resources, f"{reason} ({hint})", None)
 
 
 def _management(units: tuple[Unit, ...], fabric: Fabric, live: Mapping[str, Live]) -> Iterator[Deferral]:

@@ -36,11 +36,11 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Deferral:
     """Why some of a plan waits: all of one tunnel, at both of its ends. `until` is the earliest time at which
-    it may go on; None where that is not a matter of time."""
+    it may go on; None where that is not a matter of time. `override` is None where no option helps."""
 
     resources: tuple[Resource, ...]
     reason: str
-    override: Override
+    override: Override | None
     until: datetime | None = None
 
 

@@ -8,29 +8,33 @@ from reconciler.diff.live import Live
 from reconciler.facets import files
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Resource
-from reconciler.model.router_config import RouterState
-from reconciler.policy.units import connections_of, traffic_on
-
-HINT = (
-    "delete this end too, or bring back the other one; if somebody else manages it from now on, write "
-    "`peer.managed: false`"
-)
+from reconciler.policy.units import Unit, connections_of, traffic_on
 
 
-def lone_ends(fabric: Fabric, states: Mapping[str, RouterState]) -> Iterator[tuple[Resource, str]]:
-    """The ends, in order of name, each with the reason.
+def lone_ends(
+    units: tuple[Unit, ...], fabric: Fabric, live: Mapping[str, Live]
+) -> Iterator[tuple[Unit, str]]:
+    """The units of a plan with such an end, each with the reason.
 
     The router's file says that the other end was managed; between the same two addresses it is the same
-    tunnel, whatever its name is.
+    tunnel, whatever its name is. Such a unit always changes: its file says so no longer.
     """
-    for name, tunnel in sorted(fabric.tunnels.items()):
-        if tunnel.mirror is not None or tunnel.unmanaged or tunnel.router not in states:
-            continue
-        state = states[tunnel.router]
-        for connection in connections_of(fabric, name):
-            paired = files.paired_in(state.files.get(files.file_name(connection)))
-            ends = tunnel.vip.address, tunnel.peer_address
-            if paired and ends in traffic_on(Live(state), (connection,)).ends:
-                reason = f"its peer {tunnel.peer_address} would be somebody else's"
-                yield Resource(tunnel.router, "tunnel", name), f"it loses its managed other end, and {reason}"
-                break
+    for unit in units:
+        lone = [resource.name for resource in unit.resources if _is_lone(resource, fabric, live)]
+        if lone:
+            peer = fabric.tunnels[lone[0]].peer_address
+            left = f"{lone[0]} loses its managed other end"
+            yield unit, f"{left}, and its peer {peer} would be somebody else's"
+
+
+def _is_lone(resource: Resource, fabric: Fabric, live: Mapping[str, Live]) -> bool:
+    tunnel = fabric.tunnels.get(resource.name)
+    if tunnel is None or not tunnel.enabled or tunnel.mirror is not None or tunnel.unmanaged:
+        return False
+    there = live[resource.router]
+    ends = tunnel.vip.address, tunnel.peer_address
+    return any(
+        files.paired_in(there.state.files.get(files.file_name(connection)))
+        and ends in traffic_on(there, (connection,)).ends
+        for connection in connections_of(fabric, tunnel.name)
+    )

@@ -16,7 +16,6 @@ from reconciler.model.plan import Action, Plan, Resource, ResourceChange
 from reconciler.model.router_config import PREFIX, RouterState
 from reconciler.model.safety import SafetyPolicy
 from reconciler.policy.judgement import Known, Override, Withholding
-from reconciler.policy.lone import HINT, lone_ends
 
 
 def withholdings(
@@ -24,8 +23,7 @@ def withholdings(
 ) -> tuple[Withholding, ...]:
     """The routers that are left alone, by the first reason that holds for each; in order of name.
 
-    A router is left alone when a tunnel end loses its managed other end, when one that is not `known` is
-    protected there, or when those to be destroyed
+    A router is left alone when a tunnel that is not `known` is protected there, or when those to be destroyed
     exceed the share of its tunnel ends; then, while they exceed it on all routers together, the one that has
     the most of them.
     """
@@ -33,8 +31,7 @@ def withholdings(
     for change in destroyed(plan):
         if not known(change.resource):
             strange.setdefault(change.resource.router, []).append(change.resource)
-    lone = _lone(fabric, states)
-    found = {item.router: item for item in (*lone, *_protected(strange, states))}
+    found = {item.router: item for item in _protected(strange, states)}
     there = {name: len(tunnels_on(state)) for name, state in states.items() if name not in found}
     counts = {name: len(strange[name]) for name in strange if name in there}
     share = f"more than {fabric.safety.max_deleted_share}%, and nothing shows that Git ever had"
@@ -52,16 +49,6 @@ def withholdings(
         found[name] = _exceeding(name, strange[name], said)
         del counts[name], there[name]
     return tuple(found[name] for name in sorted(found))
-
-
-def _lone(fabric: Fabric, states: Mapping[str, RouterState]) -> Iterator[Withholding]:
-    """What a router says of its own files costs that router alone, whether it is true or not."""
-    by_router: dict[str, list[tuple[Resource, str]]] = {}
-    for resource, reason in lone_ends(fabric, states):
-        by_router.setdefault(resource.router, []).append((resource, reason))
-    for router, ends in by_router.items():
-        said = listed(f"{resource.name}: {reason}" for resource, reason in ends)
-        yield Withholding(router, tuple(resource for resource, _ in ends), said, HINT)
 
 
 def _protected(

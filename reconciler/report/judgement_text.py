@@ -24,7 +24,8 @@ def judgement_lines(judgement: Judgement) -> Iterator[Line]:
         yield Line("Deferred; the rest goes on without:", "bold yellow")
     for deferral in judgement.deferrals:
         until = "" if deferral.until is None else f", until {deferral.until:%Y-%m-%d %H:%MZ}"
-        said = f"{deferral.reason}{until} (--override {deferral.override})"
+        way = f" (--override {deferral.override})" if deferral.override is not None else ""
+        said = f"{deferral.reason}{until}{way}"
         yield Line(f"  … {_names(deferral.resources)}: {said}", "yellow")
     if judgement.overridden:
         yield Line()

@@ -22,7 +22,7 @@ _DISRUPTION_STYLE = {
 EXPOSED = "No tunnel guards this traffic any more: it leaves for the public network in the clear"
 """What a plan says of the traffic of tunnels, and of pairs of networks, that it removes."""
 MOST_EXPOSED = 100
-"""Pairs of networks that a text names; JSON names all."""
+"""Pairs of networks that a text names; JSON names up to `bounds.EXPOSED_WRITTEN`."""
 MOST_WITHHELD = 50
 """Reasons to withhold tunnels that a text names; JSON names all."""
 NO_CHANGES = "No changes. The live routers match the desired state."

@@ -298,6 +298,7 @@ def _take_back(wiring: Wiring, wanted: Wanted, good: str, plan: Plan, account: A
     account.objects += [json_lines.check_object(check) for check in checks]
     # What could not be looked at was not brought back, and neither was what has its other end there.
     wrong = [absence.sentence(name) for name, absence in sorted(back.plan.unreachable.items())]
+    wrong += [f"{name}: {reason}" for name, reason in sorted(back.plan.withheld.items())]
     wrong += [o.message for o in applied.outcomes if o.status is not Status.DONE]
     wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
     if wrong:

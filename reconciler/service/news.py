@@ -130,7 +130,13 @@ def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]
 
 
 def _told_apart(record: RunRecord) -> bool:
-    """Whether a router, or keys that cannot be had, made a run incomplete: those are told themselves."""
+    """Whether nothing but a router, or keys that cannot be had, made a run incomplete: those are told
+    themselves."""
+    done = _objects(record, "outcome")
+    if any(item["status"] == "failed" for item in done) or not all(
+        item["passed"] for item in _objects(record, "check")
+    ):
+        return False
     without_keys = any(item["unit"] == "keys" for item in _objects(record, "trouble"))
     return without_keys or bool(_objects(record, "unreachable"))
 

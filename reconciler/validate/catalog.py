@@ -129,7 +129,8 @@ class Catalog:
         None when there is none, which is reported unless a broken document or file may define it.
         """
         item = table.get(name)
-        if item is None and (kind, name) not in self.broken and not self.loaded.may_define(name):
+        there = item is not None or not self.broken.keys().isdisjoint({(kind, name), ("", name)})
+        if not there and not self.loaded.may_define(name):
             user.error(
                 found,
                 "dangling-reference",
@@ -165,10 +166,11 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
             kind = document.data.get("kind") if isinstance(document.data, dict) else None
             catalog.broken[str(kind), _raw_name(document) or f"{document.file}#{document.index}"] = document
             continue
-        kind = _kind(document, found)
+        kind, name = _kind(document, found), _raw_name(document)
         if kind is None:
+            # Whatever it was meant to be, it is there: what refers to it is not to blame.
+            catalog.broken["", name or f"{document.file}#{document.index}"] = document
             continue
-        name = _raw_name(document)
         if name is not None and not _is_first(kind, name, document, seen, found):
             continue
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -54,6 +55,7 @@ _REFERENCES = frozenset({"authentication", "key", "fingerprintKey"})
 """Those of them that are mappings: a text in their place is a key."""
 _KEY = "[key]"
 """What pydantic adds to the path of a key that is wrong itself."""
+_WORDS = re.compile(r"[a-z]+|[0-9]+")
 _HIDDEN = object()
 """In place of what may be a key."""
 _CUSTOM_ALLOWED: Mapping[str, str] = {
@@ -174,9 +176,7 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
             f"{_shown(detail['input'])} is not allowed here",
             path=text,
             allowed=", ".join(allowed),
-            hint=""
-            if detail["input"] is _HIDDEN or found.many
-            else did_you_mean(str(detail["input"]), allowed),
+            hint="" if detail["input"] is _HIDDEN or found.many else _meant(detail["input"], allowed),
         )
 
 
@@ -185,6 +185,19 @@ def _repeating(message: str, context: Mapping[str, Any], value: object) -> str:
     if "text" not in context or is_plain(str(value)):
         return message
     return f"{NOT_SHOWN} is not as it has to be"
+
+
+def _meant(value: object, allowed: list[str]) -> str:
+    """A hint for one of a few allowed values. People know algorithms by other spellings (`aes256gcm16`,
+    `dh-group14`): the allowed value that shares the most words with what they wrote is what they meant."""
+    if isinstance(value, str) and value in allowed:
+        return "write it without quotes"
+    wrote = set(_WORDS.findall(str(value).lower()))
+    parts = {item: set(_WORDS.findall(item.lower())) for item in allowed}
+    within = [item for item in allowed if parts[item] and parts[item] <= wrote]
+    if within and len(str(value)) <= MOST_MISSPELT:
+        return f"did you mean {max(within, key=lambda item: len(parts[item]))!r}?"
+    return did_you_mean(str(value), allowed)
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

@@ -49,6 +49,7 @@ def report(case: Path, work: Path) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
 def test_case_reports_exactly_what_is_expected(case: Path, tmp_path: Path) -> None:
+    assert [path.name for path in case.iterdir()] != [EXPECTED], "a case without a file tries nothing"
     assert report(case, tmp_path) == (case / EXPECTED).read_text(encoding="utf-8")
 
 

@@ -307,12 +307,15 @@ def test_what_can_be_known_from_one_end(
         )
     )
     alone = bench.of_tree(tmp_path / "desired_state")
+    alone.apply()
     bench.down()
     make(bench)
     found = alone.diagnose(rekey=True)
     assert [(f.code, f.tunnel, str(f.field)) for f in found.findings] == [(code, "a-to-b", path)]
-    mend(bench, applied=False)
+    mend(bench, applied=True)
+    alone.apply()
     assert alone.diagnose().findings == ()
+    bench.apply()
 
 
 def test_the_command_line_says_it(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.cli import options
-from reconciler.model.errors import ExitCode
+from reconciler.model.errors import ExitCode, TunnelwrightError
 
 if TYPE_CHECKING:
     from reconciler.cli.output import Output
@@ -42,9 +42,27 @@ def run(arguments: argparse.Namespace) -> int:
     path = arguments.plan or (arguments.tree if arguments.tree.is_file() else None)
     saved = saved_plan.read(path) if path is not None else None
     if saved is not None:
+        _refuse_others(arguments, saved)
         arguments.tree, arguments.rev, arguments.lab = saved.tree, saved.rev, saved.lab
         arguments.target, arguments.exclude = saved.target, saved.exclude
     return perform(arguments, saved=saved)
+
+
+def _refuse_others(arguments: argparse.Namespace, saved: SavedPlan) -> None:
+    """Raises TunnelwrightError for an option that says something else than the plan was made with: whoever
+    gave it expects that it counts."""
+    pairs = {
+        "--rev": (arguments.rev, saved.rev),
+        "--lab": (arguments.lab, saved.lab),
+        "--target": (tuple(arguments.target), saved.target),
+        "--exclude": (tuple(arguments.exclude), saved.exclude),
+    }
+    others = [option for option, (given, its) in pairs.items() if given and given != its]
+    if others:
+        raise TunnelwrightError(
+            f"the saved plan was made with another {' and another '.join(others)}",
+            hint="leave it out, since the plan brings its own along; or make a new plan",
+        )
 
 
 def perform(
@@ -83,7 +101,7 @@ def perform(
     ) as refused:
         taken = [error for error in refused.values() if isinstance(error, Locked)]
         if taken and (saved is not None or not arguments.auto_approve):
-            # A saved plan is done as a whole; and whoever is asked decides first whether to wait.
+            # A saved plan is not begun beside another run, and whoever is asked may want to wait.
             raise taken[0]
         before = preview(
             fabric, store, connect, selected, parallelism=arguments.parallelism, reconnect=reconnect
@@ -101,7 +119,7 @@ def perform(
         before = narrowed(before, judgement.allows) if judgement.deferrals else before
         if not before.plan.empty and saved is None and not arguments.auto_approve:
             before, moved = _approved(output, before, connect, arguments.parallelism)
-            left_out = left_out or moved
+            left_out = moved if moved is ExitCode.UNREACHABLE or left_out is ExitCode.OK else left_out
         if before.plan.empty:
             return left_out or (ExitCode.DEFERRED if judgement.deferrals else ExitCode.OK)
         applied = apply(

@@ -447,3 +447,15 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
     assert "that one apply has for them; the last is the one to" in text
     monkeypatch.setattr(workspace, "connector", lambda *_: stage.site.connect)
     assert stage.apply()[0] == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    "other", [("--lab", "other"), ("--rev", "main~1"), ("--target", "x"), ("--exclude", "x")]
+)
+def test_a_saved_plan_is_applied_to_nothing_else(stage: Stage, other: tuple[str, str]) -> None:
+    """Whoever says another lab expects that the plan is applied there."""
+    saved = stage.save()
+    code, text = stage.main("apply", saved, *other)
+    assert code == ExitCode.ERROR
+    assert f"the saved plan was made with another {other[0]}" in text
+    assert stage.main("apply", saved, "--wait", "0.1")[0] == ExitCode.OK

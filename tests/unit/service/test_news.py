@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.record import Result, RunRecord
-from reconciler.service.news import Event, State, is_refused, tell
+from reconciler.service.news import Event, State, is_refused, states, tell
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ALL = frozenset(Event)
@@ -167,3 +167,13 @@ def test_a_refused_head() -> None:
     assert not is_refused(run(Result.ROLLED_BACK, force=OTHER))
     assert not is_refused(run(Result.FAILED, head="", force=""))
     assert not is_refused(IN_SYNC)
+
+
+def test_what_failed_is_told_beside_a_router_that_is_away() -> None:
+    """An absent router, or a missing key, hides no step and no proof that failed."""
+    step = {"type": "outcome", "status": "failed", "router": "tokyo", "message": "it refused"}
+    proof = {"type": "check", "name": "traffic", "passed": False, "evidence": "0 of 3"}
+    alone = State(Event.INCOMPLETE)
+    assert alone not in states(run(Result.INCOMPLETE, PLAN, AWAY), frozenset())
+    for failed in (step, proof):
+        assert alone in states(run(Result.INCOMPLETE, PLAN, AWAY, failed), frozenset())
