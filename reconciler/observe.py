@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from reconciler.facets import connections, firewall_listing, sas
@@ -10,9 +10,10 @@ from reconciler.facets.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
 from reconciler.model import bounds
 from reconciler.model.answer import Fields
-from reconciler.model.errors import SourceUnavailable, TunnelwrightError
+from reconciler.model.errors import AnswerNotUnderstood, SourceUnavailable, TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.router_config import PREFIX, ForeignFile, IkeSa, RouterState
+from reconciler.model.settings import Settings
 from reconciler.routers.fleet import PARALLELISM, Connect, each
 from reconciler.routers.protocol import Router, Vici, entries
 from reconciler.routers.quota import within
@@ -33,7 +34,7 @@ def observe_router(
     secret_ids = _asked(router.vici, "get-shared").texts("keys", ())
     running = read_sas(router.vici, adopted=adopted)
     snapshot = router.host.snapshot(sysctls)
-    return RouterState(
+    state = RouterState(
         router=router.name,
         version=version,
         plugins=frozenset(plugins),
@@ -51,6 +52,35 @@ def observe_router(
         foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
         management=snapshot.management,
     )
+    _check_pairs(state)
+    return state
+
+
+def _check_pairs(state: RouterState) -> None:
+    """Lists of networks and addresses multiply: a short answer may stand for any number of pairs."""
+    listed: list[tuple[object, object]] = [
+        (section.get(ours), section.get(theirs))
+        for settings in state.connections.values()
+        for section, ours, theirs in _sides(settings)
+    ]
+    listed += [(child.local_ts, child.remote_ts) for sa in state.sas for child in sa.children]
+    count = sum(
+        len(one) * len(other) for one, other in listed if isinstance(one, tuple) and isinstance(other, tuple)
+    )
+    if count > bounds.ROUTER_LISTED_PAIRS:
+        raise AnswerNotUnderstood(
+            f"{count:,} pairs of networks or addresses; at most {bounds.ROUTER_LISTED_PAIRS:,} are looked at",
+            where="list-conns and list-sas",
+            router=state.router,
+        )
+
+
+def _sides(settings: Settings) -> Iterator[tuple[Settings, str, str]]:
+    yield settings, "local_addrs", "remote_addrs"
+    children = settings.get("children")
+    for child in children.values() if isinstance(children, Mapping) else ():
+        if isinstance(child, Mapping):
+            yield child, "local_ts", "remote_ts"
 
 
 def _asked(vici: Vici, command: str) -> Fields:

@@ -16,7 +16,7 @@ from reconciler.diff.tunnels import switch_step
 from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.plan import Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
+from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.unit import attempt
 
@@ -71,6 +71,13 @@ def make_plan(
                 kept.append(change)
         left_out = {change.resource for change in found} - {change.resource for change in kept}
         changes += _guarding(kept, left_out, desired[router], live[router]) if left_out else kept
+    for router in dead:
+        # What is wrong with a key is told whether or not its router answers.
+        for tunnel, reason in desired[router].keyless.items():
+            change = ResourceChange(Resource(router, "tunnel", tunnel), Action.UPDATE, reason, (), ())
+            if selected(change):
+                withheld[tunnel] = reason
+                waiting.add(tunnel)
     return Plan(tuple(_one_initiator(changes, desired)), dead, withheld, frozenset(waiting))
 
 

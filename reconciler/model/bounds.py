@@ -202,6 +202,9 @@ ACCEPTED_COMMITS: Final = 10_000
 
 # What a router answers.
 
+ROUTER_LISTED_PAIRS: Final = 200_000
+"""Pairs of networks and of addresses of all connections and SAs that a router lists: eight times what one may
+have (MOST_PAIRS_OF_ROUTER), as SAs list them again, twice while they are replaced."""
 ROUTER_LOOK_SECONDS: Final = 20.0
 """For a command that reads: `nft -j list ruleset` of 20,000 elements takes 2 s on a slow router. What comes
 buys more time, at ROUTER_BYTES_PER_SECOND."""

@@ -19,7 +19,7 @@ def held_back(fabric: Fabric, plan: Plan, by_commit: ByCommit) -> dict[Resource,
     have drifted. A tunnel with two managed ends is one: what holds one end back holds back the other.
     """
     held: dict[Resource, str] = {}
-    for group in _groups(plan.changes):
+    for group in _groups(fabric, plan.changes, by_commit):
         changed = any(by_commit(change.resource) for change in group)
         reasons = [
             reason
@@ -32,11 +32,17 @@ def held_back(fabric: Fabric, plan: Plan, by_commit: ByCommit) -> dict[Resource,
     return held
 
 
-def _groups(changes: Iterable[ResourceChange]) -> Iterable[list[ResourceChange]]:
-    """The changes of both ends of a tunnel together; every other change alone."""
+def _groups(
+    fabric: Fabric, changes: Iterable[ResourceChange], by_commit: ByCommit
+) -> Iterable[list[ResourceChange]]:
+    """The changes of both ends of a tunnel together; every other change alone, so also what a router calls
+    like a tunnel that Git has, and never had there."""
     found: dict[object, list[ResourceChange]] = {}
     for change in changes:
-        found.setdefault(change.group or change.resource, []).append(change)
+        known = fabric.tunnels.get(change.resource.name)
+        elsewhere = known is not None and known.router != change.resource.router
+        elsewhere = elsewhere and not by_commit(change.resource)
+        found.setdefault(change.resource if elsewhere else change.group or change.resource, []).append(change)
     return found.values()
 
 

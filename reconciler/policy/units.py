@@ -105,8 +105,12 @@ def units_of(plan: Plan, fabric: Fabric, live: Mapping[str, Live], known: Known)
 def _keys(end: End) -> Iterator[Hashable]:
     for step in end.change.steps:
         yield "group", step.group
-    for pair in end.before.ends | end.after.ends:
-        yield frozenset(pair)
+    # Where Git has the end, Git says between which addresses it is. What a router lists joins it to others
+    # only where Git has neither: else a router could name the addresses of anybody's tunnel.
+    if end.after.ends:
+        yield from (frozenset(pair) for pair in end.after.ends)
+    else:
+        yield from (("gone", frozenset(pair)) for pair in end.before.ends)
 
 
 def connections_of(fabric: Fabric, name: str) -> tuple[str, ...]:

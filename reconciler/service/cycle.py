@@ -4,7 +4,7 @@ proven, and taken back when it does not prove good."""
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from reconciler.compile import group_of
@@ -21,7 +21,7 @@ from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.unit import attempt
 from reconciler.policy import Known
-from reconciler.policy.levels import ByCommit, held_back
+from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report import json_lines
 from reconciler.routers.fleet import Connect
 from reconciler.run import (
@@ -38,7 +38,7 @@ from reconciler.run import (
 )
 from reconciler.service.account import Account
 from reconciler.service.meanwhile import ask
-from reconciler.service.wanted import Wanted, by_commit_of, choose, sentence, wanted_of
+from reconciler.service.wanted import Refused, Wanted, by_commit_of, choose, sentence, wanted_of
 from reconciler.service.wiring import Wiring
 from reconciler.verify import installed
 
@@ -101,6 +101,7 @@ def _run(wiring: Wiring, wanted: Wanted, account: Account) -> Result:
         account.notes.append(f"{len(held)} left alone: {named}")
     result = Result.HELD if held else Result.IN_SYNC
     left_out: dict[str, TunnelwrightError] = {}
+    wished = {change.resource for change in allowed.plan.changes}
     if allowed.plan.changes:
         acting = within_one_apply(connect, allowed.plan)
         with locked(
@@ -121,9 +122,11 @@ def _run(wiring: Wiring, wanted: Wanted, account: Account) -> Result:
         seen = without(seen, left_out)
     if result in GOOD:
         looked_at = seen.observation.states or not wanted.desired
-        if looked_at and not left_out and not any(by_commit(resource) for resource in held):
+        waiting = {resource for resource in wished if resource.router in left_out}
+        if looked_at and not any(by_commit(resource) for resource in (*held, *waiting)):
             # A commit is good when all of it that could be done was done, and proven. What was left alone for
-            # want of a lock may still prove bad, and needs the commit before it to go back to.
+            # want of a lock may still prove bad, and needs the commit before it to go back to; what drifts
+            # there is no part of the commit.
             wiring.history.set_good(wanted.commit)
             # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
             kept = attempt("history", "the last good commit", lambda: wiring.mirror.keep(wanted.commit))
@@ -250,30 +253,38 @@ def _apply(
         account.notes.append(f"{len(before.plan.changes)} changed{proven}")
         return Result.CHANGED
     account.notes.append(listed(problems, RECORD_NAMED))
-    groups = {outcome.step.group for outcome in undone}
     # Waiting for a peer that has not got the new key yet is no reason to take the commit back.
-    groups -= {outcome.step.group for outcome in undone if outcome.restored}
-    hurt = [
+    restored = {outcome.step.group for outcome in undone if outcome.restored}
+    stuck = {
+        (outcome.step.router, outcome.step.group) for outcome in undone if outcome.step.group not in restored
+    }
+    hurt = {
         name
         for name in touched
-        if (name in failed or _group(before, name) in groups) and _carried(before, name)
-    ]
+        if (name in failed or not stuck.isdisjoint(_ends(before, name))) and _carried(before, name)
+    }
     good = wiring.trust.good()
-    by_this_commit = any(
-        by_commit(change.resource) for change in before.plan.changes if change.resource.name in hurt
-    )
-    if not (hurt and by_this_commit and wiring.rollback and good not in {"", wanted.commit}):
+    if not (hurt and wiring.rollback and good not in {"", wanted.commit}):
         return Result.INCOMPLETE
-    return _take_back(wiring, wanted, good, before.plan, account)
+    try:
+        previous = wanted_of(wiring, good, Account())
+    except Refused as refused:
+        account.notes.append(f"{good[:12]} cannot be gone back to: {refused.message}")
+        return Result.INCOMPLETE
+    # What the good commit wants too is not this one's fault, whoever has not been brought to it yet.
+    differs = changed_by_commit(previous.desired, wanted.desired)
+    blamed = [change.resource for change in before.plan.changes if change.resource.name in hurt]
+    if not any(by_commit(resource) and differs(resource) for resource in blamed):
+        return Result.INCOMPLETE
+    return _take_back(wiring, wanted, previous, before.plan, account)
 
 
-def _take_back(wiring: Wiring, wanted: Wanted, good: str, plan: Plan, account: Account) -> Result:
+def _take_back(wiring: Wiring, wanted: Wanted, previous: Wanted, plan: Plan, account: Account) -> Result:
     """Bring back what the last good commit says of everything that the plan changed, at both ends. A router
     that the commit has brought stays as it is: the one before knows nothing of it."""
     reason = account.notes[-1]
     wiring.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
-    previous = wanted_of(wiring, good, Account())
-    connect = wiring.connector(previous.fabric)
+    good, connect = previous.commit, wiring.connector(previous.fabric)
     changed = {change.resource for change in plan.changes}
     routers = plan.routers
     back = compare(
@@ -316,9 +327,18 @@ def _tunnels(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def _group(before: Preview, tunnel: str) -> str:
+def _ends(before: Preview, tunnel: str) -> set[tuple[str, str]]:
+    """The routers of a tunnel, each with the group of its steps: what another router calls by that name is
+    nothing of its."""
     known = before.fabric.tunnels.get(tunnel)
-    return tunnel if known is None else group_of(known)
+    if known is None:
+        return {(what.router, tunnel) for what in _resources(before.plan) if what.name == tunnel}
+    mirror = before.fabric.tunnels.get(known.mirror or "")
+    return {(end.router, group_of(known)) for end in (known, mirror) if end is not None}
+
+
+def _resources(plan: Plan) -> Iterator[Resource]:
+    return (change.resource for change in plan.changes if change.resource.kind == "tunnel")
 
 
 def _carried(before: Preview, tunnel: str) -> bool:

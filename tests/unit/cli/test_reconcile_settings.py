@@ -53,11 +53,11 @@ class Place:
         return main(["reconcile", "--check", "--config", str(self.config), *words])
 
     def files(self) -> dict[str, bytes]:
-        """What is there, but for the copy of the repository and what git keeps."""
+        """What is there, but for the copy of the repository with its lock, and what git keeps."""
         return {
             str(path): path.read_bytes() if path.is_file() else b""
             for path in self.folder.rglob("*")
-            if ".git" not in str(path)
+            if ".git" not in str(path) and path.name != "repository.lock"
         }
 
 

@@ -333,7 +333,8 @@ def test_a_commit_of_which_nothing_was_applied_is_not_what_is_gone_back_to(
 def test_a_commit_that_was_applied_at_some_routers_is_not_good_yet(tmp_path: Path) -> None:
     site = followed(tmp_path)
     good = site.once().head
-    head = site.commit({"note.yaml": "# nothing\n"})
+    site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
+    head = site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
     for router in site.routers.values():
         router.host.table = None
     site.routers["paris"].host.lock("you@there:2", 60)
@@ -345,6 +346,19 @@ def test_a_commit_that_was_applied_at_some_routers_is_not_good_yet(tmp_path: Pat
     assert service.wiring.history.reached()["paris"] == good
     site.routers["paris"].host.unlock("you@there:2")
     service.once()
+    assert service.wiring.history.good() == head
+
+
+def test_a_router_that_only_drifts_keeps_no_commit_from_becoming_good(tmp_path: Path) -> None:
+    """What is left alone there is no part of the commit, and what comes later has to go back to this one."""
+    site = followed(tmp_path)
+    site.once()
+    head = site.commit({"note.yaml": "# nothing\n"})
+    for router in site.routers.values():
+        router.host.table = None
+    site.routers["paris"].host.lock("you@there:2", 60)
+    service = site.service()
+    assert service.once().result is Result.INCOMPLETE
     assert service.wiring.history.good() == head
 
 
