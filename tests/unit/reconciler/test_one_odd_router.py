@@ -129,10 +129,10 @@ def test_a_router_whose_state_cannot_be_compared_is_left_out_of_the_plan(site: S
 def test_lists_that_multiply_cost_a_router_itself(site: Site) -> None:
     """A short answer may stand for any number of pairs."""
     site.apply()
-    vici = site.routers["paris"].vici
+    loaded = site.connect("paris").vici.connections  # type: ignore[attr-defined]
     many = [f"10.{number // 256}.{number % 256}.1" for number in range(1_000)]
-    name, settings = next(iter(vici.connections.items()))
-    vici.connections[name] = {**settings, "local_addrs": many, "remote_addrs": many}
+    [(name, body)] = loaded.items()
+    loaded[name] = {**body, "local_addrs": many, "remote_addrs": many}
     plan = site.preview().plan
     assert plan.unreachable["paris"].kind is AbsenceKind.NOT_UNDERSTOOD
     assert "1,000,0" in plan.unreachable["paris"].reason

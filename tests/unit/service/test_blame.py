@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,11 +25,6 @@ JUNK = b"connections {\n    tw-paris-tokyo {\n    }\n}\n"
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(establish, "OVERLAP", 0.0)
-
-
-def refuses(_: object) -> Iterator[Any]:
-    raise CommandRejected("no proposal chosen")
-    yield
 
 
 def both(site: Followed, old: str, new: str) -> str:
@@ -81,6 +74,7 @@ def test_a_commit_is_not_marked_bad_where_there_is_no_way_back(
     head = both(site, "dh-group14", "dh-group15")
     have = {"NEXT": f"the next {KEY}", **ALLOWED}
     monkeypatch.setattr(Followed, "store", lambda self: SecretStore(self.folder / "secrets", have))
+    refuses = fails(CommandRejected("no proposal chosen"))
     site.twists = {"paris": {"initiate": refuses}, "tokyo": {"initiate": refuses}}
     record = site.once()
     assert (record.result, record.in_force) == (Result.INCOMPLETE, head)
