@@ -87,7 +87,7 @@ answer has room for 60,000 (ROUTER_LISTING_BYTES)."""
 
 MOST_PAIRS: Final = 200_000
 """The same of all tunnels together, each of which takes up to 1.2 kB of memory in a plan. 40,000 ends with
-two networks at either end have 160,000; 200,000 ends with one network at either end have as many."""
+two networks at either end have 160,000; the 80,000 ends that TREE_VALUES allows have one network each."""
 
 FIELDS_SHOWN: Final = 200
 """Fields of one resource that a plan shows to people; the rest is counted. An nftables table has one for each
@@ -162,8 +162,8 @@ LOOKED_AT_BYTES: Final = 16 * KIB
 """A file that holds no documents and is looked at for a private key. One of RSA with 16,384 bits, the longest
 that OpenSSH makes, has 13 kB."""
 TREE_BYTES: Final = 128 * MIB
-"""All files of a tree that are read, together, equal ones counted each: eight of the largest. 200,000
-documents of the format have 120 MB."""
+"""All files of a tree that are read, together, equal ones counted each: eight of the largest. The documents
+that TREE_VALUES allows have less than half of that."""
 LISTING_BYTES: Final = 128 * MIB
 """What Git lists of a tree: its largest number of entries with paths of 600 bytes each."""
 GIT_ANSWER: Final = 16 * MIB
@@ -412,7 +412,7 @@ EXPLAINED: Final = 3
 ANSWER_MILLISECONDS."""
 
 ESTABLISH_SECONDS: Final = 10.0
-"""The same, at most, for the command that brings up a new SA beside a running one, whatever the patience."""
+"""How long charon may take, at most, to bring up a new SA beside a running one, whatever the patience."""
 
 # What a diagnosis waits for.
 

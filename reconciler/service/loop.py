@@ -174,7 +174,7 @@ class Service:
                     self.absent.failed(name, "it could not be asked", now)
 
     def _ask_one(self, name: str, connect: Connect) -> None:
-        """Look at it as a run would: one word of it tells little of how it would be in a run."""
+        """Look at it as a run would: one short answer does not show that it is fast enough for a run."""
         found = observe(connect, {name: ()}).failures.get(name)
         # One that answers, whatever it may be, is a run's to tell of.
         if not isinstance(found, RouterUnreachable | Unforeseen):
