@@ -21,6 +21,7 @@ from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
 from reconciler.model.unit import unforeseen
+from reconciler.service import schedule
 from reconciler.service.announce import Announcer, CommitStatuses, Messages
 from reconciler.service.message import body, send
 from reconciler.service.messenger import Message, hand_over
@@ -165,7 +166,8 @@ def test_what_a_forge_refuses_is_said_once_and_tried_again_by_itself(
     assert history.told("status") is None
 
 
-def test_a_newer_run_does_not_hurry_who_has_failed(told: Told) -> None:
+def test_a_newer_run_does_not_hurry_who_has_failed(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "FIRST_RETRY", 600.0)
     with forge_server(Kind.GITHUB) as server:
         service = told.site.service()
         github = forge(Kind.GITHUB, server.url, "acme/gone", Secret(TOKEN.encode()))
@@ -176,7 +178,7 @@ def test_a_newer_run_does_not_hurry_who_has_failed(told: Told) -> None:
         assert until(lambda: len(told.said) == 1, 10)
         for _ in range(3):
             announcer.tell(service.once())
-        assert len(server.requests) == 1, "the first pause is of seconds"
+        assert len(server.requests) == 1, "the first pause is not over"
         announcer.close(5)
         assert len(server.requests) == 2, "whoever ends tries what nobody has tried"
 

@@ -211,7 +211,7 @@ def test_findings_that_nobody_keeps_are_counted_without_looking_for_their_places
 
 
 def test_networks_inside_one_another_are_reported_within_the_limits() -> None:
-    documents = nested(700)
+    documents = nested(350)
     with bounded():
         validated(documents)
 
