@@ -127,7 +127,10 @@ COPIES_SET_ASIDE = Family(
     "repository_set_aside", "counter", (), "Damaged copies of the repository that were set aside."
 )
 FORGOTTEN = Family(
-    "told_forgotten", "counter", (), "What a receiver of messages had heard and nobody could read any more."
+    "told_forgotten",
+    "counter",
+    (),
+    "What a receiver had been told, where it could not be read: it hears of the latest run on.",
 )
 FAMILIES = (
     RUNS,
