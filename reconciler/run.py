@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from reconciler.apply import Progress, apply_plan
 from reconciler.desired import check_every_key, compile_fabric
@@ -262,33 +263,22 @@ def apply(
 ) -> Applied:
     """Run a preview's plan, look again, and prove: the plan is empty now, unrelated tunnels kept their
     SPIs. Steps that fail are outcomes, not exceptions."""
+    act = partial(
+        apply_plan,
+        connect=connect,
+        patience=patience,
+        parallelism=parallelism,
+        progress=progress,
+        stopping=stopping,
+    )
     with measured(before.plan, before.fabric, before.observation, connect, parallelism) as cost:
-        outcomes = apply_plan(
-            before.plan,
-            connect,
-            patience=patience,
-            parallelism=parallelism,
-            progress=progress,
-            stopping=stopping,
-        )
-        # Who had no part in the plan is not asked again, and has left nothing undone.
-        absent = before.observation.failures
-        there = {name: config for name, config in before.desired.items() if name not in absent}
-        after = _leaving_out(look(there, connect, parallelism), absent)
-        remaining = _plan(before.desired, after, before.selected)
+        outcomes = act(before.plan)
+        after, remaining = _left(before, connect, parallelism)
         crossed = remaining.closing({step.group for step in before.plan.steps})
         if not (crossed.empty or stopping()):
             # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest.
-            outcomes += apply_plan(
-                crossed,
-                connect,
-                patience=patience,
-                parallelism=parallelism,
-                progress=progress,
-                stopping=stopping,
-            )
-            after = _leaving_out(look(there, connect, parallelism), absent)
-            remaining = _plan(before.desired, after, before.selected)
+            outcomes += act(crossed)
+            after, remaining = _left(before, connect, parallelism)
     touched = frozenset(
         name
         for change in before.plan.changes
@@ -298,6 +288,15 @@ def apply(
     )
     touched |= _far_ends(touched, before.observation)
     return Applied(outcomes, remaining, check_untouched(touched, before.observation, after), cost, after)
+
+
+def _left(before: Preview, connect: Connect, parallelism: int) -> tuple[Observation, Plan]:
+    """What there is after a preview was applied, and what is left to do. Who had no part in it is not asked
+    again, and has left nothing undone."""
+    absent = before.observation.failures
+    there = {name: config for name, config in before.desired.items() if name not in absent}
+    after = _leaving_out(look(there, connect, parallelism), absent)
+    return after, _plan(before.desired, after, before.selected)
 
 
 def _far_ends(touched: frozenset[str], seen: Observation) -> frozenset[str]:

@@ -328,8 +328,8 @@ def _tunnels(plan: Plan) -> tuple[str, ...]:
 
 
 def _ends(before: Preview, tunnel: str) -> set[tuple[str, str]]:
-    """The routers of a tunnel, each with the group of its steps: what another router calls by that name is
-    nothing of its."""
+    """The routers of a tunnel, each with the group of its steps: what another router calls by that name
+    does not count."""
     known = before.fabric.tunnels.get(tunnel)
     if known is None:
         return {(what.router, tunnel) for what in _resources(before.plan) if what.name == tunnel}
