@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
 from reconciler.facets import connections, firewall_listing, sas
@@ -13,7 +13,6 @@ from reconciler.model.answer import Fields
 from reconciler.model.errors import AnswerNotUnderstood, SourceUnavailable, TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.router_config import PREFIX, ForeignFile, IkeSa, RouterState
-from reconciler.model.settings import Settings
 from reconciler.routers.fleet import PARALLELISM, Connect, each
 from reconciler.routers.protocol import Router, Vici, entries
 from reconciler.routers.quota import within
@@ -58,29 +57,17 @@ def observe_router(
 
 def _check_pairs(state: RouterState) -> None:
     """Lists of networks and addresses multiply: a short answer may stand for any number of pairs."""
-    listed: list[tuple[object, object]] = [
-        (section.get(ours), section.get(theirs))
-        for settings in state.connections.values()
-        for section, ours, theirs in _sides(settings)
-    ]
-    listed += [(child.local_ts, child.remote_ts) for sa in state.sas for child in sa.children]
-    count = sum(
-        len(one) * len(other) for one, other in listed if isinstance(one, tuple) and isinstance(other, tuple)
-    )
+    lists = [(child.local_ts, child.remote_ts) for sa in state.sas for child in sa.children]
+    for settings in state.connections.values():
+        addresses, networks = connections.listed(settings)
+        lists += [addresses, *networks]
+    count = sum(len(ours) * len(theirs) for ours, theirs in lists)
     if count > bounds.ROUTER_LISTED_PAIRS:
         raise AnswerNotUnderstood(
             f"{count:,} pairs of networks or addresses; at most {bounds.ROUTER_LISTED_PAIRS:,} are looked at",
             where="list-conns and list-sas",
             router=state.router,
         )
-
-
-def _sides(settings: Settings) -> Iterator[tuple[Settings, str, str]]:
-    yield settings, "local_addrs", "remote_addrs"
-    children = settings.get("children")
-    for child in children.values() if isinstance(children, Mapping) else ():
-        if isinstance(child, Mapping):
-            yield child, "local_ts", "remote_ts"
 
 
 def _asked(vici: Vici, command: str) -> Fields:

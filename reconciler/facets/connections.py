@@ -253,3 +253,24 @@ def affects_ike_sa(change: Change) -> bool:
 def interrupts(change: Change) -> bool:
     """True when the change cannot be made beside the running SA: the tunnel's endpoints move."""
     return change.path in {"local_addrs", "remote_addrs"}
+
+
+Lists = tuple[tuple[str, ...], tuple[str, ...]]
+"""What one side lists, and the other: addresses, or networks."""
+
+
+def listed(settings: Settings) -> tuple[Lists, tuple[Lists, ...]]:
+    """What a connection that a router has lists, whatever else is in it: the addresses of both sides, and for
+    each child the networks of both."""
+    children = settings.get("children")
+    sections = children.values() if isinstance(children, Mapping) else ()
+    networks = (
+        (_texts(child.get("local_ts")), _texts(child.get("remote_ts")))
+        for child in sections
+        if isinstance(child, Mapping)
+    )
+    return (_texts(settings.get("local_addrs")), _texts(settings.get("remote_addrs"))), tuple(networks)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()

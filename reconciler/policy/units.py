@@ -8,7 +8,7 @@ from itertools import product
 from typing import TypeAlias
 
 from reconciler.diff.live import Live
-from reconciler.facets.connections import connection_name, guarded_pairs
+from reconciler.facets.connections import connection_name, guarded_pairs, listed
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange
 from reconciler.model.router_config import Pair
@@ -134,22 +134,16 @@ def traffic_on(live: Live, connections: tuple[str, ...]) -> Traffic:
     pairs: set[Pair] = set()
     ends: set[Pair] = set()
     for name in connections:
-        settings = live.state.connections.get(name, {})
-        ends |= set(product(_texts(settings.get("local_addrs")), _texts(settings.get("remote_addrs"))))
-        children = settings.get("children")
-        for child in children.values() if isinstance(children, Mapping) else ():
-            if isinstance(child, Mapping):
-                pairs |= set(product(_texts(child.get("local_ts")), _texts(child.get("remote_ts"))))
+        addresses, networks = listed(live.state.connections.get(name, {}))
+        ends |= set(product(*addresses))
+        for selectors in networks:
+            pairs |= set(product(*selectors))
         for sa in live.sas.get(name, ()):
             if not sa.ending:
                 ends.add((sa.local_address, sa.remote_address))
                 for running in sa.children:
                     pairs |= set(product(running.local_ts, running.remote_ts))
     return Traffic(frozenset(pairs), frozenset(ends))
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return value if isinstance(value, tuple) else ()
 
 
 def _successions(ends: list[End]) -> Iterator[tuple[int, int]]:
