@@ -16,6 +16,7 @@ from reconciler.cli import commands
 from reconciler.cli.output import document, explain, say, show_log
 from reconciler.cli.streams import program
 from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.routers.links import Links
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.ERROR
     show_log()
     try:
-        return int(arguments.run(arguments))
+        # What a command reaches routers by is kept until it ends.
+        with Links() as arguments.links:
+            return int(arguments.run(arguments))
     except TunnelwrightError as error:
         explain(error)
         return error.exit_code

@@ -21,6 +21,7 @@ from reconciler.validate import validate
 if TYPE_CHECKING:
     from reconciler.history.store import History
     from reconciler.routers.fleet import Connect
+    from reconciler.routers.links import Links
     from reconciler.routers.protocol import Router
     from reconciler.secrets import SecretStore
     from reconciler.service.mirror import Mirror
@@ -127,17 +128,18 @@ def secret_store(arguments: argparse.Namespace) -> SecretStore:
     return SecretStore(Path(folder))
 
 
-def connector(fabric: Fabric, lab: str | None) -> Connect:
-    """How each router of a fabric is reached: as its document says, or in a lab."""
+def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:
+    """How each router of a fabric is reached: as its document says, or in a lab; what that takes is kept in
+    `links`."""
 
     def connect(name: str) -> Router:
         access = fabric.routers[name].access
         if lab is None and isinstance(access, SshAccess):
             from reconciler.routers.ssh_router import SshRouter  # noqa: PLC0415  800 ms that labs need not pay
 
-            return SshRouter(name, access)
+            return SshRouter(name, access, links)
         from reconciler.routers.docker_router import DockerRouter  # noqa: PLC0415
 
-        return DockerRouter(fabric.routers[name], lab)
+        return DockerRouter(fabric.routers[name], lab, links)
 
     return connect

@@ -65,11 +65,11 @@ def listing(said: bytes) -> str:
 
 
 def settings(said: bytes, asked: Collection[str]) -> dict[str, str]:
-    """Kernel settings, one in each line after its key. Raises ValueError."""
+    """Kernel settings, one in each line after its key and a colon. Raises ValueError."""
     found: dict[str, str] = {}
     for line in text(said).split("\n")[:-1]:
-        key, space, value = line.partition(" ")
-        if not space or key not in asked or key in found or len(value) > bounds.ROUTER_SETTING_CHARACTERS:
+        key, colon, value = line.partition(":")
+        if not colon or key not in asked or key in found or len(value) > bounds.ROUTER_SETTING_CHARACTERS:
             raise ValueError("a line that is no setting that was asked for")
         found[key] = value
     return found

@@ -1,4 +1,4 @@
-"""Running a command in a container, with standard input, and what it writes, within bounds."""
+"""Running commands in a container, with standard input, and what they write, within bounds."""
 
 from __future__ import annotations
 
@@ -22,16 +22,8 @@ _OWN = Limits(600.0, 256 * bounds.MIB)
 """For the lab's own commands."""
 
 
-def run_in_container(
-    api: Any,  # noqa: ANN401 - docker-py's APIClient is not typed
-    container: str,
-    argv: Sequence[str],
-    stdin: bytes = b"",
-    *,
-    environment: Mapping[str, str] | None = None,
-    allowance: Allowance | None = None,
-) -> Completed:
-    """Run a command to its end. A failure of the command is a result.
+class Execution:
+    """A command that the engine has started in a container.
 
     docker-py reads an exec's output from the socket beneath the response's buffer, and so loses what that
     buffer has read along with the headers: the first bytes of a fast answer. Here the frames (Docker Engine
@@ -39,33 +31,118 @@ def run_in_container(
 
     Raises docker.errors.DockerException or OSError when the engine fails, and what the allowance raises.
     """
+
+    def __init__(
+        self,
+        api: Any,  # noqa: ANN401 - docker-py's APIClient is not typed
+        container: str,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        allowance: Allowance,
+    ) -> None:
+        self._api = api
+        with patient(api, allowance):
+            created = api.exec_create(container, list(argv), stdin=True, environment=dict(environment))
+            stream = api.exec_start(created["Id"], socket=True)
+        self._id = created["Id"]
+        self._connection: socket.socket = stream._sock
+        self._response = stream._response
+        self._reader: io.BufferedReader = stream._response.raw._fp.fp
+
+    def send(self, data: bytes, allowance: Allowance) -> None:
+        """Write to its standard input."""
+        whole = memoryview(data)
+        for begin in range(0, len(whole), _CHUNK):
+            chunk = whole[begin : begin + _CHUNK]
+            self._connection.settimeout(allowance.left())
+            self._connection.sendall(chunk)
+            allowance.sent(len(chunk))
+
+    def end_input(self) -> None:
+        """It will get no more."""
+        self._connection.shutdown(socket.SHUT_WR)
+
+    def output(self, allowance: Allowance) -> Iterator[tuple[int, bytes]]:
+        """What it writes, as it comes, to 1 (standard output) or 2 (standard error), until it has ended."""
+        try:
+            while header := self._read(_HEADER.size, allowance):
+                number, size = _HEADER.unpack(header)
+                if number not in (1, 2):
+                    raise OSError(_BROKE_OFF)
+                while size:
+                    part = self._read(min(size, _CHUNK), allowance)
+                    if not part:
+                        raise OSError(_BROKE_OFF)
+                    size -= len(part)
+                    yield number, part
+        except TimeoutError:
+            raise allowance.late() from None
+        except struct.error as error:
+            raise OSError(_BROKE_OFF) from error
+
+    def status(self, allowance: Allowance) -> int:
+        """Its exit status; the engine may take a moment to notice that it has ended."""
+        while True:
+            with patient(self._api, allowance):
+                status = self._api.exec_inspect(self._id).get("ExitCode")
+            if status is not None:
+                return int(status)
+            time.sleep(min(_POLL, allowance.left()))
+
+    def silent(self) -> bool:
+        """Whether it neither ended nor wrote anything that was not read."""
+        try:
+            self._connection.setblocking(False)
+            self._connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Let go of it: the end of its input ends what waits for that."""
+        # Closing the stream alone leaves the connection open until the response is collected.
+        self._response.close()
+        self._connection.close()
+
+    def _read(self, size: int, allowance: Allowance) -> bytes:
+        """So many bytes, or fewer at the end of all."""
+        data = b""
+        while len(data) < size:
+            self._connection.settimeout(allowance.left())
+            part = self._reader.read1(size - len(data))
+            if not part:
+                break
+            allowance.took(len(part))
+            data += part
+        return data
+
+
+def run_in_container(
+    api: Any,  # noqa: ANN401 - as above
+    container: str,
+    argv: Sequence[str],
+    stdin: bytes = b"",
+    *,
+    environment: Mapping[str, str] | None = None,
+    allowance: Allowance | None = None,
+) -> Completed:
+    """Run a command to its end. A failure of the command is a result. Raises what an `Execution` raises."""
     allowed = allowance or Allowance(_OWN, "", argv[0])
-    with patient(api, allowed):
-        created = api.exec_create(container, list(argv), stdin=True, environment=dict(environment or {}))
-        stream = api.exec_start(created["Id"], socket=True)
-    connection: socket.socket = stream._sock
-    reader: io.BufferedReader = stream._response.raw._fp.fp
+    running = Execution(api, container, argv, environment or {}, allowed)
     output = {1: bytearray(), 2: bytearray()}
     try:
-        _send(connection, stdin, allowed)
-        while header := _read(connection, reader, _HEADER.size, allowed):
-            number, size = _HEADER.unpack(header)
-            while size:
-                part = _read(connection, reader, min(size, _CHUNK), allowed)
-                if not part:
-                    raise OSError(_BROKE_OFF)
-                size -= len(part)
-                if number != 2 or len(output[2]) < bounds.ROUTER_STDERR_BYTES:
-                    output[number] += part
-    except TimeoutError:
-        raise allowed.late() from None
-    except (struct.error, KeyError) as error:
-        raise OSError(_BROKE_OFF) from error
+        # A command that ends before it has read everything says itself why.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            running.send(stdin, allowed)
+            running.end_input()
+        for number, part in running.output(allowed):
+            if number != 2 or len(output[2]) < bounds.ROUTER_STDERR_BYTES:
+                output[number] += part
     finally:
-        # Closing the stream alone leaves the connection open until the response is collected.
-        stream._response.close()
-        connection.close()
-    return Completed(_status(api, created["Id"], allowed), bytes(output[1]), bytes(output[2]))
+        running.close()
+    return Completed(running.status(allowed), bytes(output[1]), bytes(output[2]))
 
 
 @contextlib.contextmanager
@@ -77,37 +154,3 @@ def patient(api: Any, allowance: Allowance) -> Iterator[None]:  # noqa: ANN401 -
         yield
     finally:
         api.timeout = own
-
-
-def _send(connection: socket.socket, stdin: bytes, allowance: Allowance) -> None:
-    whole = memoryview(stdin)
-    # A command that ends before it has read everything says itself why.
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        for begin in range(0, len(whole), _CHUNK):
-            connection.settimeout(allowance.left())
-            connection.sendall(whole[begin : begin + _CHUNK])
-            allowance.sent(_CHUNK)
-        connection.shutdown(socket.SHUT_WR)
-
-
-def _read(connection: socket.socket, reader: io.BufferedReader, size: int, allowance: Allowance) -> bytes:
-    """So many bytes, or fewer at the end of all."""
-    data = b""
-    while len(data) < size:
-        connection.settimeout(allowance.left())
-        part = reader.read1(size - len(data))
-        if not part:
-            break
-        allowance.took(len(part))
-        data += part
-    return data
-
-
-def _status(api: Any, command: str, allowance: Allowance) -> int:  # noqa: ANN401 - as above
-    """The engine may take a moment to notice that the command has ended."""
-    while True:
-        with patient(api, allowance):
-            status = api.exec_inspect(command).get("ExitCode")
-        if status is not None:
-            return int(status)
-        time.sleep(min(_POLL, allowance.left()))

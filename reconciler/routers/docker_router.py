@@ -1,4 +1,4 @@
-"""A router in a container: VICI over a bind-mounted unix socket, the rest by `docker exec`."""
+"""A router in a container: VICI over a bind-mounted unix socket, the rest by a shell in it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from reconciler.model.fabric import DockerAccess
 from reconciler.model.fabric import Router as DesiredRouter
 from reconciler.model.secret import redacted
 from reconciler.routers.allowance import Allowance, Limits
-from reconciler.routers.docker_exec import patient, run_in_container
+from reconciler.routers.docker_exec import patient
+from reconciler.routers.docker_shell import ContainerShell
 from reconciler.routers.engine import engine_url, knock
+from reconciler.routers.links import NONE_KEPT, Links
 from reconciler.routers.quota import in_force
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.unix_vici import UnixVici
@@ -34,44 +36,79 @@ ROLE_LABEL = "tunnelwright.role"
 NAME_LABEL = "tunnelwright.name"
 
 
+class DockerLink:
+    """A client of the engine, and a shell in the container that it has found. `socket` is where charon's lies
+    on this machine."""
+
+    def __init__(self, client: DockerClient, container: str, socket: Path) -> None:
+        self.shell = ContainerShell(client.api, container)
+        self.socket = socket
+        self._client = client
+
+    def alive(self) -> bool:
+        """Whether the container's shell is there: it ends with the container."""
+        return self.shell.alive()
+
+    def close(self) -> None:
+        """End the shell, and close the engine's connection."""
+        self.shell.close()
+        self._client.close()
+
+
 class DockerRouter:
     """One router's container. `lab` names the lab whose container stands for the router, however the
-    desired state says that the router is reached.
+    desired state says that the router is reached. What reaches it is taken from `links` and given back.
 
     Raises RouterUnreachable when there is no engine, no such container, or no charon in it.
     """
 
-    def __init__(self, desired: DesiredRouter, lab: str | None = None) -> None:
+    def __init__(self, desired: DesiredRouter, lab: str | None = None, links: Links = NONE_KEPT) -> None:
         self.name = desired.name
         access = desired.access
         if lab is not None or not isinstance(access, DockerAccess):
             access = DockerAccess(desired.name, LAB_SOCKET)
+        self._links, self._key = links, (engine_url(), lab, access)
+        self._sound, self._closed = True, False
         limits = Limits(bounds.ROUTER_CONNECT_SECONDS, bounds.ROUTER_WORDS_BYTES)
         with Allowance(limits, self.name, "connect", quotas=in_force()) as allowance:
-            self._client = _connect(allowance)
+            self._link = links.take(self._key, DockerLink) or self._open(access, lab, allowance)
             try:
-                with _engine_fails(allowance), patient(self._client.api, allowance):
-                    self._container = self._find(access, lab)
-                    socket_path = self._host_path(PurePosixPath(access.vici_socket))
-                self.vici = UnixVici.at(self.name, str(socket_path), allowance)
+                self.vici = UnixVici.at(self.name, str(self._link.socket), allowance)
             except BaseException:
-                self._client.close()
+                self._link.close()
                 raise
         self.host = ShellHost(self.name, self._run, FOLDER)
 
     def close(self) -> None:
-        """Close the VICI socket and the engine's connection."""
+        """Close the VICI socket, and leave the rest to whoever comes next."""
+        if self._closed:
+            return
+        self._closed = True
         self.vici.close()
-        self._client.close()
+        if self._sound:
+            self._links.give(self._key, self._link)
+        else:
+            self._link.close()
 
-    def _find(self, access: DockerAccess, lab: str | None) -> Container:
+    def _open(self, access: DockerAccess, lab: str | None, allowance: Allowance) -> DockerLink:
+        client = _connect(allowance)
+        try:
+            with _engine_fails(allowance), patient(client.api, allowance):
+                container = self._find(client, access, lab)
+                socket = self._host_path(container, PurePosixPath(access.vici_socket))
+                return DockerLink(client, str(container.id), socket)
+        except BaseException:
+            client.close()
+            raise
+
+    def _find(self, client: DockerClient, access: DockerAccess, lab: str | None) -> Container:
         try:
             if lab is None:
-                container = self._client.containers.get(access.container)
+                container = client.containers.get(access.container)
             else:
                 labels = {LAB_LABEL: lab, ROLE_LABEL: "router", NAME_LABEL: self.name}
                 wanted = [f"{key}={value}" for key, value in labels.items()]
-                found = self._client.containers.list(all=True, filters={"label": wanted})
+                found = client.containers.list(all=True, filters={"label": wanted})
                 if not found:
                     raise self._unreachable(
                         f"lab {lab!r} has no router {self.name!r}", "is the lab up? (tunnelwright lab up)"
@@ -86,13 +123,13 @@ class DockerRouter:
             raise self._unreachable(f"container {container.name} is {container.status}", "start it")
         return container
 
-    def _host_path(self, inside: PurePosixPath) -> Path:
+    def _host_path(self, container: Container, inside: PurePosixPath) -> Path:
         """Where a path of the container lies on this machine."""
-        for mount in self._container.attrs["Mounts"]:
+        for mount in container.attrs["Mounts"]:
             if inside.is_relative_to(mount["Destination"]):
                 return Path(mount["Source"]) / inside.relative_to(mount["Destination"])
         raise self._unreachable(
-            f"{inside} is on no bind mount of container {self._container.name}",
+            f"{inside} is on no bind mount of container {container.name}",
             "mount the folder of charon's VICI socket into the container",
         )
 
@@ -100,10 +137,12 @@ class DockerRouter:
         return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
 
     def _run(self, argv: Sequence[str], stdin: bytes, allowance: Allowance) -> Completed:
-        with _engine_fails(allowance):
-            return run_in_container(
-                self._client.api, str(self._container.id), argv, stdin, allowance=allowance
-            )
+        try:
+            with _engine_fails(allowance):
+                return self._link.shell.run(argv, stdin, allowance)
+        except TunnelwrightError:
+            self._sound = False
+            raise
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from reconciler.model import bounds
 MARK = "--tunnelwright--"
 
 # One command for all the rest. `nft` answers "No such file or directory" where the table is missing; any
-# other failure of it must not pass for that, so its own words are looked at.
+# other failure of it must not pass for that, so its own words are looked at. grep, since the kernel gives a
+# setting to one read(2) and a shell reads byte by byte; no key has a colon.
 SNAPSHOT = f"""
 set -eu
 echo "${{SSH_CONNECTION:-}}"
@@ -23,11 +24,10 @@ if ! said=$(nft -j list table inet tunnelwright 2>&1 >&3); then
     case $said in *'No such file'*) ;; *) printf '%s\\n' "$said" >&2; exit 1;; esac
 fi
 echo '{MARK}'
-for key do
-    if [ -r "/proc/sys/$key" ]; then printf '%s %s\\n' "$key" "$(cat "/proc/sys/$key")"; fi
-done
+cd /proc/sys
+[ $# -eq 0 ] || grep -sH '' "$@" || :
 echo '{MARK}'
-mkdir -p "$FOLDER"
+[ -d "$FOLDER" ] || mkdir -p "$FOLDER"
 cd "$FOLDER"
 find . -maxdepth 1 -type f -name 'tw-*.conf' -print0 |
     tar --create --format=gnu --null --files-from=- --file=-

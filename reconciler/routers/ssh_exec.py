@@ -74,9 +74,10 @@ async def _send(writer: Any, stdin: bytes, allowance: Allowance, moved: Callable
     # A command that ends before it has read everything says itself why.
     with contextlib.suppress(OSError):
         for begin in range(0, len(stdin), _CHUNK):
-            writer.write(stdin[begin : begin + _CHUNK])
+            chunk = stdin[begin : begin + _CHUNK]
+            writer.write(chunk)
             await writer.drain()
-            allowance.sent(_CHUNK)
+            allowance.sent(len(chunk))
             moved()
         writer.write_eof()
 

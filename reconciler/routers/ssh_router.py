@@ -20,6 +20,7 @@ from reconciler.model.errors import CommandRejected, RouterUnreachable, Tunnelwr
 from reconciler.model.fabric import SshAccess
 from reconciler.model.visible import visible
 from reconciler.routers.allowance import Allowance, Limits
+from reconciler.routers.links import NONE_KEPT, Links
 from reconciler.routers.quota import in_force
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.ssh_connect import CONNECT_TIMEOUT, connect
@@ -35,41 +36,103 @@ _CHUNK = 65536
 _STARTING = threading.Lock()
 
 
+class SshLink:
+    """A connection that is logged in. `lost` says why it has ended; empty while it has not."""
+
+    def __init__(self, access: SshAccess) -> None:
+        self.host = access.host
+        self.lost = ""
+        self.connection: asyncssh.SSHClientConnection | None = None
+
+    async def open(self, name: str, access: SshAccess, allowance: Allowance) -> None:
+        """Log in. Raises RouterUnreachable."""
+        self.connection = await connect(name, access, self._lose, allowance)
+
+    def alive(self) -> bool:
+        """Whether it was not lost: signs of life are asked for all the time."""
+        return not self.lost
+
+    def close(self) -> None:
+        """End it."""
+        connection = self.connection
+
+        async def end() -> None:
+            if connection is not None:
+                connection.abort()
+                await connection.wait_closed()
+
+        with contextlib.suppress(Exception):
+            _in_background(asyncio.wait_for(end(), CONNECT_TIMEOUT))
+
+    def _lose(self, reason: str) -> None:
+        self.lost = f"the connection to {self.host} broke: {reason}"
+
+
 class SshRouter:
-    """One router behind sshd.
+    """One router behind sshd. The connection is taken from `links` and given back.
 
     Raises RouterUnreachable when it does not answer, its host key is not trusted, no key of ours is
     accepted, or its sshd does not forward to charon's socket.
     """
 
-    def __init__(self, name: str, access: SshAccess) -> None:
+    def __init__(self, name: str, access: SshAccess, links: Links = NONE_KEPT) -> None:
         self.name = name
         self._access = access
-        self._connection: asyncssh.SSHClientConnection | None = None
+        self._links, self._sound, self._closed = links, True, False
         self._pumps: list[asyncio.Task[None]] = []
-        self._lost = ""
+        self._writers: list[Any] = []
         limits = Limits(bounds.ROUTER_CONNECT_SECONDS, bounds.ROUTER_WORDS_BYTES)
         with Allowance(limits, name, "connect", quotas=in_force()) as allowance:
-            try:
-                self._connection = self._wait(connect(name, access, self._lose, allowance), "connect")
-                forwarded = self._wait(self._forward(self._connection, allowance), "connect")
-                self.vici = UnixVici(name, forwarded, lambda: self._lost)
-            except BaseException:
-                self._stop()
-                raise
+            kept = links.take((name, access), SshLink)
+            self._link, forwarded = (kept and self._again(kept, allowance)) or self._anew(allowance)
+            self.vici = UnixVici(name, forwarded, lambda: self._link.lost)
         self.host = ShellHost(self.name, self._run, FOLDER)
 
     def close(self) -> None:
-        """Close the VICI session and the connection."""
+        """Close the VICI session, and leave the connection to whoever comes next."""
+        if self._closed:
+            return
+        self._closed = True
         self.vici.close()
-        self._stop()
+        with contextlib.suppress(RouterUnreachable):
+            self._wait(asyncio.wait_for(self._end_pumps(), CONNECT_TIMEOUT), "close")
+        if self._sound and self._link.alive():
+            self._links.give((self.name, self._access), self._link)
+        else:
+            self._link.close()
 
-    def _lose(self, reason: str) -> None:
-        self._lost = f"the connection to {self._access.host} broke: {reason}"
+    def _again(self, link: SshLink, allowance: Allowance) -> tuple[SshLink, socket.socket] | None:
+        """A connection that lay idle, unless it turns out now that it has ended."""
+        self._link = link
+        try:
+            return link, self._wait(self._forward(allowance), "connect")
+        except RouterUnreachable:
+            link.close()
+            if link.lost:
+                return None
+            raise
 
-    async def _forward(self, connection: asyncssh.SSHClientConnection, allowance: Allowance) -> socket.socket:
+    def _anew(self, allowance: Allowance) -> tuple[SshLink, socket.socket]:
+        self._link = SshLink(self._access)
+        try:
+            self._wait(self._link.open(self.name, self._access, allowance), "connect")
+            return self._link, self._wait(self._forward(allowance), "connect")
+        except BaseException:
+            self._link.close()
+            raise
+
+    async def _end_pumps(self) -> None:
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+        # A pump that was cancelled before it began has closed nothing.
+        for writer in self._writers:
+            writer.close()
+
+    async def _forward(self, allowance: Allowance) -> socket.socket:
         """A socket that is charon's."""
         path = self._access.vici_socket
+        connection = self._connection("connect")
         try:
             async with asyncio.timeout(min(CONNECT_TIMEOUT, allowance.left())):
                 try:
@@ -83,6 +146,7 @@ class SshRouter:
             raise self._unreachable("connect", f"sshd does not forward to {path}: {reason}") from error
         near, ours = socket.socketpair()
         near_reader, near_writer = await asyncio.open_unix_connection(sock=near)
+        self._writers = [near_writer, far_writer]
         self._pumps = [
             asyncio.create_task(_pump(near_reader, far_writer)),
             asyncio.create_task(_pump(far_reader, near_writer)),
@@ -111,16 +175,19 @@ class SshRouter:
         return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
 
     def _run(self, argv: Sequence[str], stdin: bytes, allowance: Allowance) -> Completed:
-        connection, operation = self._connection, allowance.operation
-        if connection is None:
-            raise self._unreachable(operation, "the connection is closed")
+        operation = allowance.operation
         # bash reads ~/.bashrc for sshd's commands too, and what that prints is not the command's.
         command = f"echo {_BEGIN}; exec {shlex.join(argv)}"
-        done = self._wait(run_over_ssh(connection, command, stdin, allowance), operation)
-        if done is None:
-            # The end of a connection ends its commands without a status.
-            message = f"the connection to {self._access.host} broke in the middle of a command"
-            raise self._unreachable(operation, self._lost or message)
+        try:
+            connection = self._connection(operation)
+            done = self._wait(run_over_ssh(connection, command, stdin, allowance), operation)
+            if done is None:
+                # The end of a connection ends its commands without a status.
+                message = f"the connection to {self._access.host} broke in the middle of a command"
+                raise self._unreachable(operation, self._link.lost or message)
+        except TunnelwrightError:
+            self._sound = False
+            raise
         said, begun, output = done.stdout.partition(f"{_BEGIN}\n".encode())
         if not begun:
             words = visible(told(said or done.stderr, keys=bool(stdin)))
@@ -132,32 +199,29 @@ class SshRouter:
             )
         return Completed(done.status, output, done.stderr)
 
+    def _connection(self, operation: str) -> asyncssh.SSHClientConnection:
+        if self._link.connection is None or self._closed:
+            raise self._unreachable(operation, "the connection is closed")
+        return self._link.connection
+
     def _wait(self, work: Coroutine[Any, Any, Result], operation: str) -> Result:
         """Run a coroutine in the connections' own thread. Whatever it fails by is an error of this router:
         asyncssh hands on what the parts raise by which it takes a peer's bytes to pieces."""
         try:
-            return asyncio.run_coroutine_threadsafe(work, _loop()).result()
+            return _in_background(work)
         except TunnelwrightError:
             raise
         except Exception as error:
             reason = visible(str(error))[: bounds.ROUTER_MESSAGE_CHARACTERS] or type(error).__name__
             message = f"the connection to {self._access.host} broke: {reason}"
-            raise self._unreachable(operation, self._lost or message) from error
-
-    def _stop(self) -> None:
-        async def end() -> None:
-            for pump in self._pumps:
-                pump.cancel()
-            await asyncio.gather(*self._pumps, return_exceptions=True)
-            if self._connection is not None:
-                self._connection.abort()
-                await self._connection.wait_closed()
-
-        with contextlib.suppress(RouterUnreachable):
-            self._wait(asyncio.wait_for(end(), CONNECT_TIMEOUT), "close")
+            raise self._unreachable(operation, self._link.lost or message) from error
 
     def _unreachable(self, operation: str, message: str) -> RouterUnreachable:
         return RouterUnreachable(message, router=self.name, operation=operation, hint=_BROKEN)
+
+
+def _in_background(work: Coroutine[Any, Any, Result]) -> Result:
+    return asyncio.run_coroutine_threadsafe(work, _loop()).result()
 
 
 def _loop() -> asyncio.AbstractEventLoop:

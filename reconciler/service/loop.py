@@ -94,7 +94,10 @@ class Service:
                 # A newer commit does not wait for the retries of an older one.
                 self._failures, self._head = 0, head
                 trigger = trigger if trigger == "once" else "commit"
-            record = reconcile(self._wired(), head, trigger)
+            try:
+                record = reconcile(self._wired(), head, trigger)
+            finally:
+                self.wiring.rested()
         if note and head:
             ended = Result.INCOMPLETE if record.result in _SETTLED else record.result
             message = "; ".join(part for part in (note, record.message) if part)

@@ -36,6 +36,8 @@ class Wiring:
     """There was progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
     looked: Callable[[Observation], None] = lambda _: None
     """Routers were looked at."""
+    rested: Callable[[], None] = lambda: None
+    """A run has ended: what it reached routers by is not kept until the next one."""
     saw: Callable[[Seen], None] = lambda _: None
 
     @property

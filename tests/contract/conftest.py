@@ -13,6 +13,7 @@ from lab.topology import Role
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.links import Links
 from reconciler.routers.protocol import Router
 from reconciler.routers.ssh_router import SshRouter
 from tests.contract.sites import FOREIGN, Site, memory_site
@@ -30,6 +31,13 @@ def contract_lab(engine: Engine) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def contract_sshd(contract_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Sshd:
     return set_up(contract_lab, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def links() -> Iterator[Links]:
+    """What the routers of a site were reached by serves the next test as well."""
+    with Links() as kept:
+        yield kept
 
 
 @pytest.fixture
@@ -53,13 +61,14 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         yield memory_site(tmp_path)
         return
     lab: Lab = request.getfixturevalue("contract_lab")
+    links: Links = request.getfixturevalue("links")
     by_ssh: Sshd | None = request.getfixturevalue("sshd") if request.param == "ssh" else None
     fabric = two_routers()
 
     def reach(_: Fabric, name: str) -> Router:
         if by_ssh is not None:
-            return SshRouter(name, by_ssh.access(name))
-        return DockerRouter(fabric.routers[name], lab.name)
+            return SshRouter(name, by_ssh.access(name), links)
+        return DockerRouter(fabric.routers[name], lab.name, links)
 
     def restart_charon(name: str) -> None:
         (lab.places.run(name) / "ready").unlink()

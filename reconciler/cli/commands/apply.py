@@ -93,7 +93,7 @@ def perform(
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     check_reconnect(fabric, reconnect)
-    connect, store = connector(fabric, arguments.lab), secret_store(arguments)
+    connect, store = connector(fabric, arguments.lab, arguments.links), secret_store(arguments)
     selected = targeting(fabric, tuple(arguments.target), tuple(arguments.exclude))
     # What is planned under the lock is still true when it is applied.
     with locked(

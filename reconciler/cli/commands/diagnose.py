@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         fabric,
         loaded.documents,
         secret_store(arguments),
-        connector(fabric, arguments.lab),
+        connector(fabric, arguments.lab, arguments.links),
         names,
         rekey=arguments.force_rekey,
         parallelism=arguments.parallelism,

@@ -244,7 +244,7 @@ def _gather(arguments: argparse.Namespace, router: Router, fabric: Fabric, found
 
     if arguments.files:
         return gather_files(arguments.files, local_files, found)
-    connected = within_one_look(connector(fabric, arguments.lab))(router.name)
+    connected = within_one_look(connector(fabric, arguments.lab, arguments.links))(router.name)
     try:
         return gather_router(connected, found)
     finally:

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = preview(
         fabric,
         store,
-        connector(fabric, arguments.lab),
+        connector(fabric, arguments.lab, arguments.links),
         targeting(fabric, targets, excluded),
         parallelism=arguments.parallelism,
     )

@@ -112,7 +112,9 @@ def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric,
     from reconciler.touched import compared, touched_by, unchanged  # noqa: PLC0415
 
     store = secret_store(arguments)
-    whole = preview(head, store, connector(head, arguments.lab), parallelism=arguments.parallelism)
+    whole = preview(
+        head, store, connector(head, arguments.lab, arguments.links), parallelism=arguments.parallelism
+    )
     mine = narrowed(whole, touched_by(commit.plan, base, head))
     check_keys(head, mine.plan)
     mine, judgement = judge_preview(mine, shown_by_files(head, store, mine.observation.states))

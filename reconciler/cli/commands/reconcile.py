@@ -17,6 +17,7 @@ from reconciler.report.line import Line
 if TYPE_CHECKING:
     from reconciler.cli.output import Output
     from reconciler.model.record import RunRecord
+    from reconciler.routers.links import Links
     from reconciler.secrets import SecretStore
     from reconciler.service.announce import Announcer
     from reconciler.service.log import EventLog
@@ -70,7 +71,7 @@ def _follow(
     from reconciler.service.loop import Service  # noqa: PLC0415
     from reconciler.service.metrics import Metrics  # noqa: PLC0415
 
-    wiring = _wiring(settings, arguments.lab)
+    wiring = _wiring(settings, arguments.lab, arguments.links)
     metrics = Metrics(wiring.history)
     announcer = _announcer(settings, wiring)
     tolerance = Tolerance(_warn)
@@ -203,7 +204,7 @@ def _signers(settings: ReconcileSettings) -> Signers | None:
     return None if allowed is None and keyring is None else Signers(allowed, revoked, keyring)
 
 
-def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
+def _wiring(settings: ReconcileSettings, lab: str | None, links: Links) -> Wiring:
     from reconciler.cli.workspace import HISTORY, connector, mirror_of  # noqa: PLC0415
     from reconciler.history.kept import Kept  # noqa: PLC0415
     from reconciler.service.wiring import Wiring  # noqa: PLC0415
@@ -212,7 +213,8 @@ def _wiring(settings: ReconcileSettings, lab: str | None) -> Wiring:
         mirror=mirror_of(settings, _tell_progress),
         history=Kept(Path(settings.state).expanduser() / HISTORY),
         store=_store(settings),
-        connector=lambda fabric: connector(fabric, lab),
+        connector=lambda fabric: connector(fabric, lab, links),
+        rested=links.clear,
         signers=_signers(settings),
         parallelism=settings.parallelism,
         patience=settings.wait,

@@ -29,7 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
     found = preview(
-        fabric, secret_store(arguments), connector(fabric, arguments.lab), parallelism=arguments.parallelism
+        fabric,
+        secret_store(arguments),
+        connector(fabric, arguments.lab, arguments.links),
+        parallelism=arguments.parallelism,
     )
     output.lines(status_lines(fabric, found.observation, found.plan))
     output.lines(withheld_lines(found.plan))

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
-    connect = connector(fabric, arguments.lab)
+    connect = connector(fabric, arguments.lab, arguments.links)
     checks, drift = verify(fabric, secret_store(arguments), connect, arguments.parallelism)
     output.lines(check_lines(checks))
     output.objects(check_object(check) for check in checks)

@@ -38,7 +38,7 @@ def host(stdout: bytes = b"", status: int = 0, stderr: bytes = b"") -> ShellHost
 def snapshot(
     links: bytes = json.dumps([{}, LINK]).encode(),
     table: bytes = b"",
-    settings: bytes = b"net/ipv4/ip_forward 1\n",
+    settings: bytes = b"net/ipv4/ip_forward:1\n",
     archive: bytes = pack({"tw-a.conf": Secret(b"a {}")}),
 ) -> bytes:
     mark = f"{MARK}\n".encode()
@@ -91,7 +91,7 @@ SNAPSHOTS = {
     "a long listing": (snapshot(table=b" " * (8 * bounds.MIB + 1)), "nftables listing: more than 8192 KiB"),
     "a setting without a value": (snapshot(settings=b"net/ipv4/ip_forward\n"), "kernel settings: a line"),
     "another setting": (snapshot(settings=b"net/ipv4/other 1\n"), "kernel settings: a line"),
-    "a long setting": (snapshot(settings=b"net/ipv4/ip_forward " + b"1" * 200 + b"\n"), "kernel settings"),
+    "a long setting": (snapshot(settings=b"net/ipv4/ip_forward:" + b"1" * 200 + b"\n"), "kernel settings"),
     "no archive": (snapshot(archive=b"tar: broken"), "files: no header"),
 }
 
@@ -145,7 +145,7 @@ _PIECES = st.sampled_from(
         f"{MARK}\n".encode(),
         b"[]\n",
         json.dumps([LINK]).encode(),
-        b"net/ipv4/ip_forward 1\n",
+        b"net/ipv4/ip_forward:1\n",
         pack({"tw-a.conf": Secret(b"a")}),
         b"5 packets transmitted, 5 received\n",
         b"64 bytes from 10.1.0.1: icmp_seq=1 ttl=64 time=0.05 ms\n",

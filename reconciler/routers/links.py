@@ -1,0 +1,86 @@
+"""Connections that are kept for whoever asks next: a run logs in to each router once, however often it looks.
+
+A link is what costs time to make (a login over SSH, a shell in a container). Sessions with charon, quotas and
+bounds are made anew for each use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from threading import Lock
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+from reconciler.model import bounds
+
+
+class Link(Protocol):
+    """A connection to a router that one user after another may have."""
+
+    def alive(self) -> bool:
+        """Whether nothing is known of its having ended; asked without a round trip."""
+        ...
+
+    def close(self) -> None:
+        """End it; of one that has ended already nothing is left to close."""
+        ...
+
+
+L = TypeVar("L", bound=Link)
+
+
+class Links:
+    """Links that nobody uses, `most` at a time, by what they lead to. From any thread. As a context it closes
+    them in the end."""
+
+    def __init__(self, most: int = bounds.KEPT_LINKS) -> None:
+        self._most = most
+        self._idle: list[tuple[Hashable, Link]] = []
+        self._changing = Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+    def take(self, key: Hashable, kind: type[L]) -> L | None:
+        """A link that is alive, for its taker alone; None when none is kept. Those that have ended are
+        closed."""
+        while (link := self._pop(key, kind)) is not None:
+            if link.alive():
+                return link
+            link.close()
+        return None
+
+    def give(self, key: Hashable, link: Link) -> None:
+        """Keep a link for the next one. Where there are too many, the one that has lain longest is closed."""
+        with self._changing:
+            self._idle.append((key, link))
+            closed = self._idle[: -self._most] if self._most else list(self._idle)
+            del self._idle[: len(closed)]
+        for _, old in closed:
+            old.close()
+
+    def clear(self) -> None:
+        """Close all that are kept."""
+        with self._changing:
+            closed = list(self._idle)
+            self._idle.clear()
+        for _, old in closed:
+            old.close()
+
+    def _pop(self, key: Hashable, kind: type[L]) -> L | None:
+        with self._changing:
+            for index in range(len(self._idle) - 1, -1, -1):
+                known, link = self._idle[index]
+                if known == key and isinstance(link, kind):
+                    del self._idle[index]
+                    return link
+        return None
+
+
+NONE_KEPT = Links(0)
+"""Each use makes a link of its own."""

@@ -1,0 +1,169 @@
+"""Connections that are kept: for one user at a time, alive, and not too many."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from reconciler.model.errors import RouterUnreachable
+from reconciler.routers.links import NONE_KEPT, Links
+from reconciler.routers.ssh_router import SshLink, SshRouter
+from tests import slow
+from tests.nonsense import RESPONSE as REPLY
+from tests.nonsense import Talk, listening, packet
+
+
+class Known:
+    """A link that knows what was done to it."""
+
+    def __init__(self) -> None:
+        self.lives = True
+        self.closed = 0
+
+    def alive(self) -> bool:
+        return self.lives
+
+    def close(self) -> None:
+        self.lives = False
+        self.closed += 1
+
+
+def test_what_was_given_back_is_taken_once() -> None:
+    links, link = Links(), Known()
+    links.give("paris", link)
+    assert links.take("tokyo", Known) is None
+    assert links.take("paris", SshLink) is None
+    assert links.take("paris", Known) is link
+    assert links.take("paris", Known) is None
+    assert link.closed == 0
+
+
+def test_the_last_one_that_is_alive_is_taken_and_the_dead_are_closed() -> None:
+    links, first, dead = Links(), Known(), Known()
+    links.give("paris", first)
+    links.give("paris", dead)
+    dead.lives = False
+    assert links.take("paris", Known) is first
+    assert (first.closed, dead.closed) == (0, 1)
+
+
+def test_no_more_than_so_many_are_kept() -> None:
+    links, all_of_them = Links(2), [Known() for _ in range(3)]
+    for number, link in enumerate(all_of_them):
+        links.give(number, link)
+    assert [link.closed for link in all_of_them] == [1, 0, 0]
+    one = Known()
+    NONE_KEPT.give("paris", one)
+    assert (one.closed, NONE_KEPT.take("paris", Known)) == (1, None)
+
+
+def test_all_are_closed_in_the_end_whoever_gave_them() -> None:
+    given: list[Known] = []
+    with Links(10_000) as links:
+
+        def use() -> None:
+            for number in range(200):
+                link = links.take(number % 5, Known) or Known()
+                given.append(link)
+                links.give(number % 5, link)
+
+        threads = [threading.Thread(target=use) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not any(link.closed for link in given)
+    assert {link.closed for link in given} == {1}
+
+
+def _version(talk: Talk) -> None:
+    talk.say(packet(REPLY))
+
+
+async def _done(process: asyncssh.SSHServerProcess[bytes]) -> None:
+    command = process.command or ""
+    if "die" in command:
+        process.channel.get_connection().abort()  # type: ignore[no-untyped-call]
+        return
+    process.stdout.write(b"--tunnelwright-begins--\n")
+    process.exit(0)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    (folder / ".ssh").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return folder
+
+
+@pytest.mark.usefixtures("home")
+def test_a_router_is_logged_in_to_once(tmp_path: Path) -> None:
+    with (
+        slow.sshd(tmp_path, _done) as access,
+        listening(tmp_path / "charon.vici", _version) as charon,
+        Links() as links,
+    ):
+        used = []
+        for _ in range(3):
+            router = SshRouter("paris", access, links)
+            router.vici.request("version")
+            router.host.set_sysctls({})
+            used.append(router._link)
+            router.close()
+            router.close()
+        assert len(set(map(id, used))) == 1
+        # Each had a session of its own with charon, and each has ended.
+        assert len(charon.talks) == 3
+        first, second = (SshRouter("paris", access, links) for _ in range(2))
+        assert first._link is used[0]
+        assert second._link is not used[0], "whoever has a connection has it alone"
+        first.close()
+        second.close()
+
+
+@pytest.mark.usefixtures("home")
+def test_a_connection_that_broke_serves_nobody_again(tmp_path: Path) -> None:
+    with (
+        slow.sshd(tmp_path, _done) as access,
+        listening(tmp_path / "charon.vici", _version),
+        Links() as links,
+    ):
+        router = SshRouter("paris", access, links)
+        broken = router._link
+        with pytest.raises(RouterUnreachable, match="broke"):
+            router.host.set_aside("die")
+        router.close()
+        with pytest.raises(RouterUnreachable, match="the connection is closed"):
+            router.host.set_sysctls({})
+        again = SshRouter("paris", access, links)
+        assert again._link is not broken
+        again.close()
+
+
+@pytest.mark.usefixtures("home")
+def test_one_that_turns_out_to_have_ended_when_it_is_needed_is_replaced(tmp_path: Path) -> None:
+    with (
+        slow.sshd(tmp_path, _done) as access,
+        listening(tmp_path / "charon.vici", _version),
+        Links() as links,
+    ):
+        router = SshRouter("paris", access, links)
+        router.close()
+        connection = router._link.connection
+        assert connection is not None
+
+        async def lose() -> None:
+            connection.abort()
+
+        # What the thread of all connections does before it is asked to use this one again.
+        asyncio.run_coroutine_threadsafe(lose(), connection._loop)
+        again = SshRouter("paris", access, links)
+        again.vici.request("version")
+        assert again._link is not router._link
+        again.close()
