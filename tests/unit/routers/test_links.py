@@ -87,7 +87,7 @@ def _version(talk: Talk) -> None:
 async def _done(process: asyncssh.SSHServerProcess[bytes]) -> None:
     command = process.command or ""
     if "die" in command:
-        process.channel.get_connection().abort()  # type: ignore[no-untyped-call]
+        process.channel.get_connection().abort()
         return
     process.stdout.write(b"--tunnelwright-begins--\n")
     process.exit(0)
