@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import git
+import pytest
 
+from reconciler.cli.main import main
 from tests.repositories import new_repository
 
 ROOT = Path(__file__).parents[2]
@@ -72,30 +76,26 @@ class Repository:
         assert old in text
         path.write_text(text.replace(old, new, 1))
 
-    def run(self, *words: str, lab: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run `tunnelwright` on the tree at HEAD, in a process of its own."""
-        return self.finish(self.start(*words, lab=lab), timeout)
+    def run(self, *words: str, lab: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `tunnelwright` on the tree at HEAD."""
+        return self.run_plain(*self._words(*words, lab=lab))
 
-    def run_plain(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run `tunnelwright` with these words and no others."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "COLUMNS": "200"},
-        )
-        return self.finish(process, timeout)
+    def run_plain(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `tunnelwright` with these words and no others, in this process: importing it takes longer
+        than most commands do."""
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("COLUMNS", "200")
+            try:
+                code = main(words)
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return self._said(subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue()))
 
     def start(self, *words: str, lab: bool = True) -> subprocess.Popen[str]:
-        """Start `tunnelwright`; `finish` waits for it."""
-        command, *options = words
-        where = ["--lab", self.lab, "--secrets", str(self.secrets)] if lab else []
-        place = [] if options and Path(options[0]).is_file() else [str(self.tree), "--rev", "HEAD"]
+        """Start `tunnelwright` in a process of its own; `finish` waits for it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "reconciler", command, *place, *where, *options],
+            [sys.executable, "-m", "reconciler", *self._words(*words, lab=lab)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -109,10 +109,19 @@ class Repository:
     ) -> subprocess.CompletedProcess[str]:
         """Wait for the end, and keep what was said."""
         out, err = process.communicate(timeout=timeout)
-        self.said += [out, err]
-        assert "Traceback" not in err
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return self._said(subprocess.CompletedProcess(process.args, process.returncode, out, err))
 
     def objects(self, *words: str) -> list[dict[str, Any]]:
         """Run with `--json` and read every line."""
         return [json.loads(line) for line in self.run(*words, "--json").stdout.splitlines()]
+
+    def _words(self, *words: str, lab: bool) -> list[str]:
+        command, *options = words
+        where = ["--lab", self.lab, "--secrets", str(self.secrets)] if lab else []
+        place = [] if options and Path(options[0]).is_file() else [str(self.tree), "--rev", "HEAD"]
+        return [command, *place, *where, *options]
+
+    def _said(self, done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+        self.said += [done.stdout, done.stderr]
+        assert "Traceback" not in done.stderr
+        return done

@@ -11,7 +11,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
@@ -34,6 +34,9 @@ class Machine:
     folder: Path
     ports: dict[str, int]
     host_key: str
+    runner: asyncio.Runner
+    connections: dict[str, asyncssh.SSHClientConnection] = field(default_factory=dict)
+    """Logged in once: an emulated processor takes seconds for that."""
 
     @property
     def identity(self) -> Path:
@@ -42,17 +45,24 @@ class Machine:
 
     def run(self, script: str, where: str = "machine") -> str:
         """Run a shell script; what it wrote. Fails the test when the script fails."""
-        return asyncio.run(self._run(script, where))
+        return self.runner.run(self._run(script, where))
 
     async def _run(self, script: str, where: str) -> str:
-        known = asyncssh.import_known_hosts(f"[127.0.0.1]:{self.ports[where]} {self.host_key}\n")
-        async with asyncssh.connect(
-            "127.0.0.1", self.ports[where], username="root", client_keys=[str(self.identity)],
-            known_hosts=known, config=None, connect_timeout=10, login_timeout=20,
-        ) as connection:  # fmt: skip
-            done = await connection.run(script, timeout=COMMAND_TIMEOUT)
-            assert done.exit_status == 0, f"{script}: {done.stdout!s} {done.stderr!s}"
-            return str(done.stdout)
+        if where not in self.connections:
+            known = asyncssh.import_known_hosts(f"[127.0.0.1]:{self.ports[where]} {self.host_key}\n")
+            self.connections[where] = await asyncssh.connect(
+                "127.0.0.1", self.ports[where], username="root", client_keys=[str(self.identity)],
+                known_hosts=known, config=None, connect_timeout=10, login_timeout=20,
+            )  # fmt: skip
+        done = await self.connections[where].run(script, timeout=COMMAND_TIMEOUT)
+        assert done.exit_status == 0, f"{script}: {done.stdout!s} {done.stderr!s}"
+        return str(done.stdout)
+
+    async def leave(self) -> None:
+        """Close the connections."""
+        for connection in self.connections.values():
+            connection.abort()
+            await connection.wait_closed()
 
     def fetch(self, path: str) -> bytes:
         """The content of a file of the machine."""
@@ -86,13 +96,16 @@ def machine(engine: Engine, image: str, folder: Path) -> Iterator[Machine]:
     ]  # fmt: skip
     with (folder / "qemu.log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    runner = asyncio.Runner()
+    booted = Machine(folder, ports, host_key, runner)
     try:
-        booted = Machine(folder, ports, host_key)
         up = until(lambda: process.poll() is not None or booted.answers(), BOOT_DEADLINE, poll=0.5)
         said = (folder / "qemu.log").read_text() + console.read_text(errors="replace")
         assert up and process.poll() is None, f"the machine does not boot: {said[-2000:]}"
         yield booted
     finally:
+        runner.run(booted.leave())
+        runner.close()
         process.kill()
         process.wait()
 
