@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from reconciler.model.errors import ExitCode
 from reconciler.model.record import Result
 from tests.unit.cli.stage import ENDS, NIGHT, WINDOW, Stage
@@ -96,3 +98,15 @@ def test_a_reconcile_run_waits_and_refuses_as_well(stage: Stage) -> None:
     assert "refused as unsafe, nothing was done" in record.message
     assert "refused" in {item["type"] for item in record.objects}
     assert stage.live() == held
+
+
+def test_a_weak_key_does_not_hide_what_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.both("spec:\n", "spec:\n  deletionProtection: true\n")
+    assert stage.apply()[0] == ExitCode.OK
+    stage.site.commit({ENDS[0]: None})
+    stage.site.edit(ENDS[1], "  peer:\n", "  peer:\n    managed: false\n")
+    monkeypatch.setenv("KEY", "hunter2hunter2")
+    for words in (("plan",), ("apply", "--auto-approve")):
+        code, shown = stage.run(*words)
+        assert (code, "keys are weak" in shown) == (ExitCode.UNSAFE, False)
+        assert "paris/tunnel/paris-tokyo: it is protected from deletion" in shown
