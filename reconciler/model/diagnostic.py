@@ -130,10 +130,9 @@ class Diagnostics:
         """True when errors are not kept any more, but counted."""
         return Severity.ERROR in self._left_out
 
-    def counted(self) -> bool:
-        """True when an error is not kept any more; it is counted then, and needs neither place nor hint."""
-        self._count[Severity.ERROR] += self.full
-        return self.full
+    def count_error(self) -> None:
+        """Count an error without keeping it: once `full`, it needs neither place nor hint."""
+        self._count[Severity.ERROR] += 1
 
     @property
     def many(self) -> bool:

@@ -70,7 +70,8 @@ class Item(Generic[Spec]):
         more_related: int = 0,
     ) -> None:
         """Report an error at a field of its spec."""
-        if found.counted():
+        if found.full:
+            found.count_error()
             return
         where: Path = ("spec", *path)
         found.error(
