@@ -113,7 +113,10 @@ def check_keys(fabric: Fabric, plan: Plan) -> None:
 
 def shown_by_files(fabric: Fabric, store: SecretStore, states: Mapping[str, RouterState]) -> Known:
     """Whether the router's file of a tunnel end shows that Git had it: it bears a fingerprint that nobody but
-    a controller with our key can have made. Where that key cannot be had, all counts as shown."""
+    a controller with our key can have made.
+
+    It raises SecretUnavailable when that key cannot be had, as `compile_fabric` does. Where Git has no
+    enabled tunnel, all counts as shown instead: no key is needed to take the last ones away."""
     found: list[Secret | None] = []
 
     def known(resource: Resource) -> bool:
@@ -121,6 +124,10 @@ def shown_by_files(fabric: Fabric, store: SecretStore, states: Mapping[str, Rout
             try:
                 found.append(_fingerprint_key(fabric, store))
             except SecretUnavailable:
+                if any(tunnel.enabled for tunnel in fabric.tunnels.values()):
+                    raise
+                # Nothing is planned but what destroys, so there is no tunnel that a router could keep from
+                # its change by what it lists. All of it counts against the limits of the whole plan.
                 found.append(None)
         file = states[resource.router].files.get(files.file_name(connection_name(resource.name)))
         return found[0] is None or files.bears_fingerprint(file, resource.name, found[0])

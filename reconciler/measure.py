@@ -79,8 +79,7 @@ def _ways(plan: Plan, fabric: Fabric, before: Observation) -> tuple[list[_Way], 
     predicted: dict[str, Disruption] = {}
     for change in plan.changes:
         if change.resource.kind == "tunnel" and change.resource.name in fabric.tunnels:
-            tunnel = fabric.tunnels[change.resource.name]
-            name = min(end for end in (tunnel.name, tunnel.mirror or "") if end in fabric.tunnels)
+            name = min(end.name for end in fabric.ends_of(change.resource.name))
             known = predicted.get(name, Disruption.NONE)
             predicted[name] = max(known, change.disruption, key=lambda item: item.rank)
     ways, others = [], []

@@ -13,7 +13,6 @@ from reconciler.desired import check_every_key, compile_fabric
 from reconciler.diagnosis import Finding, diagnose
 from reconciler.diagnosis.finding import locate
 from reconciler.examine import examine
-from reconciler.facets.connections import connection_name
 from reconciler.load import Document
 from reconciler.measure import Measured, measured
 from reconciler.model import bounds
@@ -26,7 +25,7 @@ from reconciler.model.plan import Phase, Plan, ResourceChange
 from reconciler.model.router_config import PREFIX, RouterConfig
 from reconciler.observe import observe
 from reconciler.plan import Selector, make_plan
-from reconciler.policy import Judgement, Known, Override, judge, withholdings
+from reconciler.policy import Judgement, Known, Override, connections_of, judge, withholdings
 from reconciler.routers.fleet import PARALLELISM, Connect
 from reconciler.routers.quota import within
 from reconciler.secrets import SecretStore
@@ -173,6 +172,12 @@ def judge_preview(
     return before, replace(found, overridden=(*found.overridden, *overridden))
 
 
+def within_limits(before: Preview, judgement: Judgement) -> Preview:
+    """What of a judged preview may be done now: all of it, some, or nothing when anything is refused."""
+    whole = not (judgement.refusals or judgement.deferrals)
+    return before if whole else narrowed(before, judgement.allows)
+
+
 def check_safe(judgement: Judgement) -> None:
     """Raises PlanUnsafe with every reason when a plan is refused."""
     if judgement.refusals:
@@ -283,8 +288,8 @@ def apply(
         name
         for change in before.plan.changes
         if change.resource.kind == "tunnel"
-        for end in _both_ends(before.fabric, change.resource.name)
-        for name in _connections(before.fabric, end)
+        for end in {change.resource.name, *(end.name for end in before.fabric.ends_of(change.resource.name))}
+        for name in connections_of(before.fabric, end)
     )
     touched |= _far_ends(touched, before.observation)
     return Applied(outcomes, remaining, check_untouched(touched, before.observation, after), cost, after)
@@ -304,19 +309,6 @@ def _far_ends(touched: frozenset[str], seen: Observation) -> frozenset[str]:
     running = [sa for state in seen.states.values() for sa in state.sas]
     ways = {(sa.remote_address, sa.local_address) for sa in running if sa.connection in touched}
     return frozenset(sa.connection for sa in running if (sa.local_address, sa.remote_address) in ways)
-
-
-def _both_ends(fabric: Fabric, tunnel: str) -> tuple[str, ...]:
-    known = fabric.tunnels.get(tunnel)
-    return (tunnel, known.mirror) if known is not None and known.mirror is not None else (tunnel,)
-
-
-def _connections(fabric: Fabric, tunnel: str) -> tuple[str, ...]:
-    """The connections by which a tunnel may run."""
-    known = fabric.tunnels.get(tunnel)
-    names = (tunnel, *known.previous_names) if known is not None else (tunnel,)
-    adopted = (known.adopts,) if known is not None and known.adopts else ()
-    return (*map(connection_name, names), *adopted)
 
 
 def verify(
@@ -348,15 +340,15 @@ def prove(
     """Probe some tunnels with real packets, and check each of them at both of its ends. Tunnels that are
     disabled, or end at a router that did not answer, are left out. `moved` hears of each ping."""
     fabric = before.fabric
-    ends = {end for name in tunnels if name in fabric.tunnels for end in _both_ends(fabric, name)}
+    ends = {end.name: end for name in tunnels for end in fabric.ends_of(name)}
     chosen = {
-        name: fabric.tunnels[name]
-        for name in sorted(ends)
-        if fabric.tunnels[name].enabled and fabric.tunnels[name].router in before.observation.states
+        name: tunnel
+        for name, tunnel in sorted(ends.items())
+        if tunnel.enabled and tunnel.router in before.observation.states
     }
     routers = {tunnel.router for tunnel in chosen.values()}
     desired = {name: config for name, config in before.desired.items() if name in routers}
-    part = replace(fabric, tunnels={name: fabric.tunnels[name] for name in ends})
+    part = replace(fabric, tunnels=ends)
     earlier = look(desired, connect, parallelism)
     ready = (tunnel for tunnel in chosen.values() if tunnel.router in earlier.states)
     pings = probe(part, connect, ready, moved)

@@ -27,7 +27,7 @@ from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Live, Settings
 from reconciler.model.stand_in import stand_in
 from reconciler.plan import make_plan
-from reconciler.policy import Judgement, judge
+from reconciler.policy import Judgement, judge, lone
 
 _FINGERPRINT = re.compile(r"(key ike-\S+)-[0-9a-f]+$")
 """At the end of a key's id. That of a stand-in would mean nothing."""
@@ -61,7 +61,7 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     if kept:
         notes.append("keys are compared by their references: one that was replaced in its place is not seen")
     shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
-    judgement = judge(plan, head, live, now, simulated=True)
+    judgement = judge(plan, head, live, now, lone_end=lone.refused)
     return Transition(replace(plan, changes=shown), judgement, tuple(notes))
 
 

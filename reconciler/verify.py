@@ -27,10 +27,11 @@ _WAKINGS = 3
 def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:
     """The two routers' own addresses at either side of a managed pair, or None when there are none:
     behind a peer that is not managed nobody is known to answer."""
-    if tunnel.mirror is None:
+    managed = fabric.ends_of(tunnel.name)
+    if len(managed) == 1:
         return None
     ends = []
-    for end in (tunnel, fabric.tunnels[tunnel.mirror]):
+    for end in managed:
         inside = [a.address for a in fabric.routers[end.router].vpc if a.cidr in end.local_cidrs]
         if not inside:
             return None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
+from reconciler.own_files import turn_of
 
 _BROKEN = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB}
 """What SQLite says of a file that is no database, or has other tables than ours. What else it says is of
@@ -55,18 +56,14 @@ def made_by_one(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    lock = FileLock(path.with_suffix(".lock"), bounds.HISTORY_SECONDS, mode=0o600, thread_local=False)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire()
+        turn = turn_of(path, bounds.HISTORY_SECONDS)
     except Timeout as error:
         raise HistoryUnusable(f"cannot use the history {path}: another process is making it") from error
     except OSError as error:
         raise HistoryUnusable(f"cannot use the history {path}: {error.strerror}") from error
-    try:
+    with turn:
         yield
-    finally:
-        lock.release()
 
 
 def engine(path: Path | None) -> Engine:

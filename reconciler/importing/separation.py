@@ -7,7 +7,7 @@ charon loads may change with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from reconciler.facets.swanctl_conf import Entry, Section, SwanctlSyntaxError, inherit, read
@@ -84,7 +84,7 @@ def separate(
 
     Raises Inseparable, or SwanctlSyntaxError.
     """
-    sources = {source.name: source.section for source in from_root(found.root)}
+    sources = _connections(found.root)
     if connection not in sources:
         return None
     path = sources[connection].location.file
@@ -94,29 +94,51 @@ def separate(
         name for name in {connection, *adopted} if name in sources and sources[name].location.file == path
     }
     rest = found.without(path)
-    left = {source.name: source.section for source in from_root(rest)}
-    for name, section in sources.items():
+    _check_alone(found.root, rest, going, path)
+    gone = _keys_gone(found.root, rest, path)
+    if gone:
+        _check_keys_of_others(found.root, rest, loaded)
+    return ForeignFile(path, gone, tuple(sorted(going - {connection})))
+
+
+def _connections(root: Section) -> dict[str, Section]:
+    return {source.name: source.section for source in from_root(root)}
+
+
+def _check_alone(whole: Section, rest: Section, going: Set[str], path: str) -> None:
+    """Raises Inseparable when anything but keys and the connections that go is in the file, or they are in
+    another one as well."""
+    left = _connections(rest)
+    for name, section in _connections(whole).items():
         if name not in going and (name not in left or _plain(left[name]) != _plain(section)):
             raise Inseparable(f"the connection {name} needs {path}, too")
-    for name in going & set(left):
+    for name in going & left.keys():
         raise Inseparable(f"it is in {left[name].location.file} as well")
     for kind in ("pools", "authorities"):
-        if _section(found.root, kind) != _section(rest, kind):
+        if _section(whole, kind) != _section(rest, kind):
             raise Inseparable(f"{path} has {kind}, too")
-    whole = _section(found.root, "secrets")
-    changed = any(value != whole[name] for name, value in _section(rest, "secrets").items())
-    gone = sorted(set(whole) - set(_section(rest, "secrets")))
+
+
+def _keys_gone(whole: Section, rest: Section, path: str) -> tuple[str, ...]:
+    """The pre-shared keys that go with the file. Raises Inseparable when other ones go, or change."""
+    before, after = _section(whole, "secrets"), _section(rest, "secrets")
+    changed = any(value != before[name] for name, value in after.items())
+    gone = sorted(before.keys() - after.keys())
     if changed or not all(name.startswith("ike") for name in gone):
         raise Inseparable(f"{path} has keys of other kinds, too")
-    if gone:
-        unknown = sorted(name for name in loaded if name not in sources and not name.startswith(PREFIX))
-        if unknown:
-            raise Inseparable(f"its key may be that of the connection {unknown[0]}, which is in no file")
-        before, after = keys_of(found.root, Diagnostics()), keys_of(rest, Diagnostics())
-        for name, section in left.items():
-            if not name.startswith(PREFIX) and not _same_key(section, before, after):
-                raise Inseparable(f"its key may be that of the connection {name}, too")
-    return ForeignFile(path, tuple(gone), tuple(sorted(going - {connection})))
+    return tuple(gone)
+
+
+def _check_keys_of_others(whole: Section, rest: Section, loaded: Collection[str]) -> None:
+    """Raises Inseparable when a connection that stays may have the key that goes."""
+    sources = _connections(whole)
+    unknown = sorted(name for name in loaded if name not in sources and not name.startswith(PREFIX))
+    if unknown:
+        raise Inseparable(f"its key may be that of the connection {unknown[0]}, which is in no file")
+    before, after = keys_of(whole, Diagnostics()), keys_of(rest, Diagnostics())
+    for name, section in _connections(rest).items():
+        if not name.startswith(PREFIX) and not _same_key(section, before, after):
+            raise Inseparable(f"its key may be that of the connection {name}, too")
 
 
 def report_staying(

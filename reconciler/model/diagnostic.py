@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypedDict, Unpack
 
 from reconciler.model.bounds import MOST_CHARACTERS, MOST_FINDINGS, MOST_KEPT, MOST_RELATED, MOST_SUGGESTIONS
 
@@ -60,6 +61,15 @@ class Diagnostic:
         return replace(self, location=location, related=places)
 
 
+class Besides(TypedDict, total=False):
+    """What a finding may say besides: fields of Diagnostic."""
+
+    allowed: str
+    hint: str
+    related: tuple[Location, ...]
+    more_related: int
+
+
 class Diagnostics:
     """Collects findings so that all are reported at once. Texts and related places of each are bounded."""
 
@@ -76,15 +86,10 @@ class Diagnostics:
         message: str,
         *,
         path: str = "",
-        allowed: str = "",
-        hint: str = "",
-        related: tuple[Location, ...] = (),
-        more_related: int = 0,
+        **besides: Unpack[Besides],
     ) -> None:
         """Record a finding that stops the run."""
-        self._add(
-            Diagnostic(Severity.ERROR, code, location, message, path, allowed, hint, related, more_related)
-        )
+        self._add(Diagnostic(Severity.ERROR, code, location, message, path, **besides))
 
     def warning(
         self,
@@ -93,15 +98,10 @@ class Diagnostics:
         message: str,
         *,
         path: str = "",
-        allowed: str = "",
-        hint: str = "",
-        related: tuple[Location, ...] = (),
-        more_related: int = 0,
+        **besides: Unpack[Besides],
     ) -> None:
         """Record a finding that is reported and does not stop the run."""
-        self._add(
-            Diagnostic(Severity.WARNING, code, location, message, path, allowed, hint, related, more_related)
-        )
+        self._add(Diagnostic(Severity.WARNING, code, location, message, path, **besides))
 
     def _add(self, item: Diagnostic) -> None:
         self._count[item.severity] += 1
@@ -130,10 +130,9 @@ class Diagnostics:
         """True when errors are not kept any more, but counted."""
         return Severity.ERROR in self._left_out
 
-    def counted(self) -> bool:
-        """True when an error is not kept any more; it is counted then, and needs neither place nor hint."""
-        self._count[Severity.ERROR] += self.full
-        return self.full
+    def count_error(self) -> None:
+        """Count an error without keeping it: once `full`, it needs neither place nor hint."""
+        self._count[Severity.ERROR] += 1
 
     @property
     def many(self) -> bool:

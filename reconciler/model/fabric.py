@@ -235,6 +235,14 @@ class Fabric:
             self.tunnels[name] for name in sorted(self.tunnels) if self.tunnels[name].router == router
         )
 
+    def ends_of(self, tunnel: str) -> tuple[Tunnel, ...]:
+        """The managed ends of a tunnel, the one of that name first; empty where no tunnel has it."""
+        named = self.tunnels.get(tunnel)
+        if named is None:
+            return ()
+        other = self.tunnels.get(named.mirror or "")
+        return (named,) if other is None else (named, other)
+
     def vips_of(self, router: str) -> tuple[Vip, ...]:
         """The VIPs of one router, by name."""
         return tuple(self.vips[name] for name in sorted(self.vips) if self.vips[name].router == router)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reconciler.policy.judge import judge
 from reconciler.policy.judgement import Deferral, Judgement, Known, Override, Refusal, Withholding
 from reconciler.policy.strangers import withholdings
+from reconciler.policy.units import connections_of
 
 __all__ = [
     "Deferral",
@@ -13,6 +14,7 @@ __all__ = [
     "Override",
     "Refusal",
     "Withholding",
+    "connections_of",
     "judge",
     "withholdings",
 ]

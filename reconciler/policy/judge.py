@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from reconciler.diff.live import Live
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Plan, Resource
 from reconciler.model.router_config import PREFIX, Pair, RouterState
+from reconciler.policy import lone
 from reconciler.policy.judgement import Deferral, Finding, Judgement, Known, Override, Refusal
-from reconciler.policy.lone import lone_ends
 from reconciler.policy.strangers import destroyed, exceeds, is_protected, tunnels_on
 from reconciler.policy.units import End, Traffic, Unit, connections_of, traffic_on, units_of
 from reconciler.policy.windows import next_permitted, permitted
@@ -25,10 +25,10 @@ def judge(
     overrides: frozenset[Override] = frozenset(),
     *,
     known: Known = lambda _: True,
-    simulated: bool = False,
+    lone_end: Callable[[Unit, str], Finding] = lone.deferred,
 ) -> Judgement:
-    """What of a plan may be done at `now`, which has a time zone. `states` are those it was made from, or
-    `simulated` from another revision.
+    """What of a plan may be done at `now`, which has a time zone. `states` are those it was made from.
+    `lone_end` says what a tunnel end that loses its managed other end means for the plan.
 
     Every reason to refuse is found, not the first. What is overridden is reported as such. Tunnels that are
     not `known` to have been Git's count for no refusal: `withholdings` says which routers they cost.
@@ -43,7 +43,7 @@ def judge(
         *_protected(plan, states, known),
         *_deletions(plan, fabric, states, known),
         *carrying,
-        *_lone(units, fabric, live, simulated=simulated),
+        *(lone_end(unit, reason) for unit, reason in lone.lone_ends(units, fabric, live)),
         *_waiting(units, fabric, states, now, overrides),
     ]
     kept = [finding for finding in found if finding.override not in overrides]
@@ -97,20 +97,6 @@ def _of_git(fabric: Fabric, state: RouterState, known: Known) -> int:
         or known(Resource(state.router, "tunnel", name))
         for name in names
     )
-
-
-def _lone(
-    units: tuple[Unit, ...], fabric: Fabric, live: Mapping[str, Live], *, simulated: bool
-) -> Iterator[Finding]:
-    """What a revision says refuses a commit. What a router says of its own files costs that tunnel alone."""
-    hint = (
-        "delete this end too, or bring back the other one; if somebody else manages it, `peer.managed: false`"
-    )
-    for unit, reason in lone_ends(units, fabric, live):
-        if simulated:
-            yield Refusal(unit.resources, reason, hint)
-        else:
-            yield Deferral(unit.resources, f"{reason} ({hint})", None)
 
 
 def _management(units: tuple[Unit, ...], fabric: Fabric, live: Mapping[str, Live]) -> Iterator[Deferral]:
@@ -222,8 +208,8 @@ def _without_stand_in(
 
 
 def _both_ends(unit: Unit, fabric: Fabric) -> set[str]:
-    known = [fabric.tunnels[r.name] for r in unit.resources if r.name in fabric.tunnels]
-    return {r.name for r in unit.resources} | {tunnel.mirror for tunnel in known if tunnel.mirror}
+    names = {resource.name for resource in unit.resources}
+    return names | {end.name for name in names for end in fabric.ends_of(name)}
 
 
 def _groups(unit: Unit, fabric: Fabric) -> set[str]:

@@ -51,8 +51,7 @@ def _levels(fabric: Fabric, change: ResourceChange) -> Iterable[Level]:
     tunnel = fabric.tunnels.get(change.resource.name) if change.resource.kind == "tunnel" else None
     if tunnel is None:
         return [fabric.routers[change.resource.router].level]
-    mirror = fabric.tunnels.get(tunnel.mirror or "")
-    return [end.level for end in (tunnel, mirror) if end is not None]
+    return [end.level for end in fabric.ends_of(tunnel.name)]
 
 
 def _reason(level: Level, change: ResourceChange, changed: bool) -> str:

@@ -8,7 +8,20 @@ from reconciler.diff.live import Live
 from reconciler.facets import files
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Resource
+from reconciler.policy.judgement import Deferral, Finding, Refusal
 from reconciler.policy.units import Unit, connections_of, traffic_on
+
+_HINT = "delete this end too, or bring back the other one; if somebody else manages it, `peer.managed: false`"
+
+
+def refused(unit: Unit, reason: str) -> Finding:
+    """A lone end refuses the whole plan: a revision says so, and its author can mend that."""
+    return Refusal(unit.resources, reason, _HINT)
+
+
+def deferred(unit: Unit, reason: str) -> Finding:
+    """A lone end waits by itself: a router says so of its own files, which costs no other tunnel."""
+    return Deferral(unit.resources, f"{reason} ({_HINT})", None)
 
 
 def lone_ends(

@@ -74,7 +74,7 @@ def _attachments(fabric: Fabric) -> Iterator[str]:
 
 def _tunnel(fabric: Fabric, tunnel: Tunnel) -> str:
     """Thick when it is enabled at every managed end, dashed when it is not."""
-    ends = [tunnel] if tunnel.mirror is None else [tunnel, fabric.tunnels[tunnel.mirror]]
+    ends = fabric.ends_of(tunnel.name)
     far = _id("peer", tunnel.peer_address) if tunnel.mirror is None else _id("vip", ends[1].vip.name)
     enabled = all(end.enabled for end in ends)
     words = [end.name for end in ends] + ([] if enabled else ["disabled"])

@@ -1,7 +1,7 @@
 """Key references -> keys: from files, environment variables, age and SOPS files of the repository, Vault."""
 
 from reconciler.secrets.allowed import FOLDER, Allowed
-from reconciler.secrets.private import may_write, read_private, replace_whole
+from reconciler.secrets.private import may_write, read_private
 from reconciler.secrets.store import FINGERPRINT_KEY, SecretStore, default_folder, missing
 from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
 
@@ -15,6 +15,5 @@ __all__ = [
     "may_write",
     "missing",
     "read_private",
-    "replace_whole",
     "weakness",
 ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from reconciler.model.bounds import SEALED_FILE_BYTES
 from reconciler.model.errors import SecretUnavailable, WeakKey
 from reconciler.model.secret import Secret
+from reconciler.own_files import replace_whole
 from reconciler.secrets.acceptable import check_key
 from reconciler.secrets.age import (
     RECIPIENTS,
@@ -24,7 +25,6 @@ from reconciler.secrets.age import (
     read_recipients,
     recipients_text,
 )
-from reconciler.secrets.private import replace_whole
 from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
 from schemas.keys import AGE_PATH, SEALED_BY_AGE
 

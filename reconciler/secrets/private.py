@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from reconciler.model.bounds import PRIVATE_FILE_BYTES
@@ -48,27 +47,6 @@ def create_private(path: Path, content: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
-
-
-def replace_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """A file that is there whole or not at all, for nobody but its owner until it is. Who has the one before
-    it open reads that one.
-
-    Raises OSError.
-    """
-    # mkstemp makes it 0600.
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            # A new name for what is not on the disk yet would be an empty file after a power failure.
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def may_write(folder: Path) -> bool:

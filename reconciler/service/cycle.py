@@ -33,6 +33,7 @@ from reconciler.run import (
     judge_preview,
     narrowed,
     prove,
+    within_limits,
     within_one_apply,
     without,
 )
@@ -164,11 +165,8 @@ def _allowed(
     ]
     account.objects += json_lines.judgement_objects(judgement)
     check_safe(judgement)
-    waiting = judgement.deferred
-    held |= {resource: deferral.reason for resource, deferral in waiting.items()}
-    if waiting:
-        allowed = narrowed(allowed, judgement.allows)
-    return seen, allowed, held
+    held |= {resource: deferral.reason for resource, deferral in judgement.deferred.items()}
+    return seen, within_limits(allowed, judgement), held
 
 
 def _known(wiring: Wiring, wanted: Wanted, seen: Preview, by_commit: ByCommit) -> Known:
@@ -330,11 +328,10 @@ def _tunnels(plan: Plan) -> tuple[str, ...]:
 def _ends(before: Preview, tunnel: str) -> set[tuple[str, str]]:
     """The routers of a tunnel, each with the group of its steps: what another router calls by that name
     does not count."""
-    known = before.fabric.tunnels.get(tunnel)
-    if known is None:
+    ends = before.fabric.ends_of(tunnel)
+    if not ends:
         return {(what.router, tunnel) for what in _resources(before.plan) if what.name == tunnel}
-    mirror = before.fabric.tunnels.get(known.mirror or "")
-    return {(end.router, group_of(known)) for end in (known, mirror) if end is not None}
+    return {(end.router, group_of(end)) for end in ends}
 
 
 def _resources(plan: Plan) -> Iterator[Resource]:

@@ -34,6 +34,10 @@ _ASKED_AT_ONCE = 8
 _SETTLED = GOOD | {Result.ROLLED_BACK}
 
 
+class _NotTried(RouterUnreachable):
+    """The router is left out of this run. It may answer who asks it meanwhile, so this says nothing new."""
+
+
 @dataclass(slots=True)
 class Service:
     """One reconciler. `tell` hears of every run."""
@@ -46,7 +50,6 @@ class Service:
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _triggers: deque[str] = field(default_factory=lambda: deque(maxlen=1))
-    _asking: set[str] = field(default_factory=set)
     _connect: Connect | None = None
     _failures: int = 0
     _head: str = ""
@@ -140,7 +143,6 @@ class Service:
                 settled = isinstance(record, RunRecord) and record.result in _SETTLED
                 self._failures = 0 if settled else self._failures + 1
                 trigger = self._wait(pool)
-            self._asking.clear()
 
     def _wait(self, pool: ThreadPoolExecutor) -> str:
         """Sleep until there is a reason to look; the reason. Meanwhile absent routers are asked."""
@@ -156,25 +158,18 @@ class Service:
             if now >= min(regular, retry):
                 return "retry" if retry < regular else "interval"
             self._ask(pool, now)
-            self._wake.wait(max(0.0, min(regular, retry, self._next_question()) - now))
+            self._wake.wait(max(0.0, min(regular, retry, self.absent.next_due()) - now))
             self._wake.clear()
         return ""
 
-    def _next_question(self) -> float:
-        known = dict(self.absent.routers)
-        idle = {name: absence for name, absence in known.items() if name not in self._asking}
-        return Absent(idle).next_due()
-
     def _ask(self, pool: ThreadPoolExecutor, now: float) -> None:
-        for name in self.absent.due(now):
-            if name not in self._asking and self._connect is not None:
-                # Before it is asked: it may have answered when `submit` returns.
-                self._asking.add(name)
-                asked = partial(pool.submit, self._ask_one, name, self._connect)
-                if isinstance(attempt("thread", name, asked), TunnelwrightError):
-                    # No thread can be started now: it is asked when it is due again.
-                    self._asking.discard(name)
-                    self.absent.failed(name, "it could not be asked", now)
+        if self._connect is None:
+            return
+        for name in self.absent.ask(now):
+            asked = partial(pool.submit, self._ask_one, name, self._connect)
+            if isinstance(attempt("thread", name, asked), TunnelwrightError):
+                # No thread can be started now: it is asked when it is due again.
+                self.absent.failed(name, "it could not be asked", now)
 
     def _ask_one(self, name: str, connect: Connect) -> None:
         """Look at it as a run would: one short answer does not show that it is fast enough for a run."""
@@ -182,11 +177,9 @@ class Service:
         # One that answers, whatever it may be, is a run's to tell of.
         if not isinstance(found, RouterUnreachable | Unforeseen):
             self.absent.answered(name)
-            self._asking.discard(name)
             self.wake("recovered")
         else:
             self.absent.failed(name, found.message, time.monotonic())
-            self._asking.discard(name)
             self._wake.set()
 
     def _looked(self, found: Observation) -> None:
@@ -194,8 +187,8 @@ class Service:
         for name in found.states:
             self.absent.seen(name)
         for name, error in found.failures.items():
-            if isinstance(error, RouterUnreachable) and name not in self.absent.routers:
-                self.absent.failed(name, error.message, time.monotonic())
+            if isinstance(error, RouterUnreachable) and not isinstance(error, _NotTried):
+                self.absent.missed(name, error.message, time.monotonic())
 
     def _wired(self) -> Wiring:
         """The wiring, with connections that leave out absent routers and notice new ones."""
@@ -203,14 +196,12 @@ class Service:
         def connector(fabric: Fabric) -> Connect:
             real = self.wiring.connector(fabric)
             self._connect = real
-            for gone in set(self.absent.routers) - set(fabric.routers):
-                self.absent.seen(gone)
+            self.absent.keep(fabric.routers)
 
             def connect(name: str) -> Router:
                 self.moved()
-                known = self.absent.routers.get(name)
-                if known is not None:
-                    raise RouterUnreachable(known.reason, router=name, operation="connect")
+                if (reason := self.absent.reason(name)) is not None:
+                    raise _NotTried(reason, router=name, operation="connect")
                 try:
                     return real(name)
                 except RouterUnreachable as error:

@@ -12,21 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from reconciler.child import never
 from reconciler.load import Loaded
 from reconciler.load.git import Watch
 from reconciler.model.bounds import COPIES_SET_ASIDE, FETCH_TURN
 from reconciler.model.errors import SourceBroken, SourceUnavailable
-from reconciler.secrets import replace_whole
+from reconciler.own_files import replace_whole, turn_of
 from reconciler.service.clone import Clone, FetchStopped, Followed, Stopping
 
 Answer = TypeVar("Answer")
 
 _log = logging.getLogger("tunnelwright.mirror")
-_LOOK = 0.1
-"""Seconds between two looks whether it is our turn."""
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
@@ -170,20 +168,16 @@ class Mirror:
     @contextmanager
     def _turn(self, stopping: Stopping) -> Iterator[None]:
         """Nobody else fetches into the copy, or replaces it, meanwhile."""
-        turn = FileLock(self._folder.with_suffix(".lock"), mode=0o600, thread_local=False)
         try:
-            self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            turn.acquire(FETCH_TURN, _LOOK, cancel_check=stopping)
+            turn = turn_of(self._folder, FETCH_TURN, stopping)
         except Timeout as error:
             if stopping():
                 raise FetchStopped("stopped on request") from error
             raise SourceUnavailable(f"another process fetches into {self._folder}") from error
         except OSError as error:
             raise SourceUnavailable(f"cannot use {self._folder}: {error}") from error
-        try:
+        with turn:
             yield
-        finally:
-            turn.release()
 
 
 def _does(clone: Clone, work: Callable[[Clone], object], stopping: Stopping) -> bool:

@@ -1,9 +1,11 @@
 """When to look again: after an interval, sooner after a failure, and at routers that failed each in its own
-time. Pure: times are seconds of a clock that only goes forward."""
+time. Times are seconds of a clock that only goes forward, which the caller reads."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from threading import Lock
 
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 600.0
@@ -19,44 +21,87 @@ def spread(interval: float, jitter: float, chance: float) -> float:
     return interval * (1 + jitter * (2 * chance - 1))
 
 
-@dataclass(slots=True)
-class Absence:
-    """A router that does not answer."""
+@dataclass(frozen=True, slots=True)
+class _Absence:
+    """A router that does not answer, and when to ask it again."""
 
     reason: str
-    failures: int
     due: float
 
 
-@dataclass(slots=True)
 class Absent:
     """The routers that did not answer. They are left out of runs, so that they delay nobody, and are asked
     beside them, ever more seldom, until one answers. One that answers and is then too slow for a run is asked
-    ever more seldom all the same. From any thread: each look is at a copy."""
+    ever more seldom all the same.
 
-    routers: dict[str, Absence] = field(default_factory=dict)
-    _failures: dict[str, int] = field(default_factory=dict)
-    """Of each router since a run has last seen it."""
+    Runs and those who ask tell of routers from threads of their own, at any time: each method is one step.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._routers: dict[str, _Absence] = {}
+        self._asking: set[str] = set()
+        self._failures: dict[str, int] = {}
+        """Of each router since a run has last seen it."""
 
     def failed(self, router: str, reason: str, now: float) -> None:
-        """It did not answer."""
-        failures = self._failures.get(router, 0) + 1
-        self._failures[router] = failures
-        self.routers[router] = Absence(reason, failures, now + retry_after(failures))
+        """It did not answer, be it a run or who was to ask it."""
+        with self._lock:
+            self._failed(router, reason, now)
+
+    def missed(self, router: str, reason: str, now: float) -> None:
+        """A run has waited for it in vain: as `failed`, unless that is known."""
+        with self._lock:
+            if router not in self._routers:
+                self._failed(router, reason, now)
 
     def answered(self, router: str) -> None:
         """It is back, and may be tried by a run."""
-        self.routers.pop(router, None)
+        with self._lock:
+            self._answered(router)
 
     def seen(self, router: str) -> None:
-        """A run has seen it, or it is nobody's business any more."""
-        self.answered(router)
-        self._failures.pop(router, None)
+        """A run has seen it."""
+        with self._lock:
+            self._seen(router)
 
-    def due(self, now: float) -> list[str]:
-        """Those to ask now."""
-        return sorted(name for name, absence in dict(self.routers).items() if absence.due <= now)
+    def keep(self, routers: Collection[str]) -> None:
+        """All others are nobody's business any more."""
+        with self._lock:
+            for gone in self._routers.keys() - set(routers):
+                self._seen(gone)
+
+    def reason(self, router: str) -> str | None:
+        """Why it is left out; None for one that is not absent."""
+        with self._lock:
+            known = self._routers.get(router)
+            return None if known is None else known.reason
+
+    def ask(self, now: float) -> list[str]:
+        """Those to ask now. Each counts as being asked until it has failed or answered."""
+        with self._lock:
+            due = sorted(name for name, absence in self._idle() if absence.due <= now)
+            self._asking.update(due)
+            return due
 
     def next_due(self) -> float:
-        """When the next one is to be asked."""
-        return min((absence.due for absence in dict(self.routers).values()), default=float("inf"))
+        """When the next one is to be asked, of those that nobody is asking."""
+        with self._lock:
+            return min((absence.due for _, absence in self._idle()), default=float("inf"))
+
+    def _idle(self) -> Iterator[tuple[str, _Absence]]:
+        return (item for item in self._routers.items() if item[0] not in self._asking)
+
+    def _failed(self, router: str, reason: str, now: float) -> None:
+        failures = self._failures.get(router, 0) + 1
+        self._failures[router] = failures
+        self._routers[router] = _Absence(reason, now + retry_after(failures))
+        self._asking.discard(router)
+
+    def _answered(self, router: str) -> None:
+        self._routers.pop(router, None)
+        self._asking.discard(router)
+
+    def _seen(self, router: str) -> None:
+        self._answered(router)
+        self._failures.pop(router, None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, Unpack
 
 from pydantic import ValidationError
 
 from reconciler.load import Document, Loaded, Path, dotted
 from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT
-from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.diagnostic import Besides, Diagnostics, Location
 from reconciler.model.listing import listed
 from reconciler.model.quoting import quoted
 from reconciler.validate.schema_errors import did_you_mean, report_schema_errors, unknown
@@ -64,25 +64,14 @@ class Item(Generic[Spec]):
         code: str,
         message: str,
         *path: str | int,
-        allowed: str = "",
-        hint: str = "",
-        related: tuple[Location, ...] = (),
-        more_related: int = 0,
+        **besides: Unpack[Besides],
     ) -> None:
         """Report an error at a field of its spec."""
-        if found.counted():
+        if found.full:
+            found.count_error()
             return
         where: Path = ("spec", *path)
-        found.error(
-            code,
-            self.document.locate(where),
-            message,
-            path=dotted(where),
-            allowed=allowed,
-            hint=hint,
-            related=related,
-            more_related=more_related,
-        )
+        found.error(code, self.document.locate(where), message, path=dotted(where), **besides)
 
     def warning(
         self,
@@ -90,14 +79,11 @@ class Item(Generic[Spec]):
         code: str,
         message: str,
         *path: str | int,
-        hint: str = "",
-        related: tuple[Location, ...] = (),
+        **besides: Unpack[Besides],
     ) -> None:
         """Report a warning at a field of its spec."""
         where: Path = ("spec", *path)
-        found.warning(
-            code, self.document.locate(where), message, path=dotted(where), hint=hint, related=related
-        )
+        found.warning(code, self.document.locate(where), message, path=dotted(where), **besides)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,8 @@ def perform(
         apply,
         check_safe,
         judge_preview,
-        narrowed,
         preview,
+        within_limits,
         within_one_apply,
         without,
     )
@@ -108,7 +108,6 @@ def perform(
         )
         before = without(before, refused)
         check_targets(fabric, before.plan, tuple(arguments.target))
-        check_keys(fabric, before.plan)
         if saved is not None:
             saved.check(loaded, before.plan)
         known = shown_by_files(fabric, store, before.observation.states)
@@ -116,7 +115,8 @@ def perform(
         _tell_plan(output, before, judgement)
         check_safe(judgement)
         left_out = _left_out(before.plan, taken=bool(taken))
-        before = narrowed(before, judgement.allows) if judgement.deferrals else before
+        before = within_limits(before, judgement)
+        check_keys(fabric, before.plan)
         if not before.plan.empty and saved is None and not arguments.auto_approve:
             before, moved = _approved(output, before, connect, arguments.parallelism)
             left_out = moved if moved is ExitCode.UNREACHABLE or left_out is ExitCode.OK else left_out

@@ -72,7 +72,7 @@ def write_private(path: Path, content: bytes) -> None:
 
     Raises TunnelwrightError.
     """
-    from reconciler.secrets import replace_whole  # noqa: PLC0415
+    from reconciler.own_files import replace_whole  # noqa: PLC0415
 
     try:
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects  # noqa: PLC0415
     from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
     from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
-    from reconciler.run import judge_preview, preview  # noqa: PLC0415
+    from reconciler.run import judge_preview, preview, within_limits  # noqa: PLC0415
     from reconciler.targets import check_targets, targeting  # noqa: PLC0415
 
     output = Output(arguments)
@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
         parallelism=arguments.parallelism,
     )
     check_targets(fabric, found.plan, targets)
-    check_keys(fabric, found.plan)
     known = shown_by_files(fabric, store, found.observation.states)
     judged, judgement = judge_preview(found, known, frozenset(map(Override, arguments.override)))
     output.lines(plan_lines(judged.plan))
     output.objects(plan_objects(judged.plan))
     output.lines(judgement_lines(judgement))
     output.objects(judgement_objects(judgement))
+    check_keys(fabric, within_limits(judged, judgement).plan)
     if arguments.out is not None:
         # The whole of it: what is withheld is decided anew when it is applied.
         saved = saved_plan.SavedPlan(

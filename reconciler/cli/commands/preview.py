@@ -107,7 +107,7 @@ def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric,
     """
     from reconciler.cli.workspace import connector, secret_store  # noqa: PLC0415
     from reconciler.desired import check_keys, shown_by_files  # noqa: PLC0415
-    from reconciler.run import judge_preview, narrowed, preview  # noqa: PLC0415
+    from reconciler.run import judge_preview, narrowed, preview, within_limits  # noqa: PLC0415
     from reconciler.simulate import Transition, left_alone  # noqa: PLC0415
     from reconciler.touched import compared, touched_by, unchanged  # noqa: PLC0415
 
@@ -116,8 +116,8 @@ def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric,
         head, store, connector(head, arguments.lab, arguments.links), parallelism=arguments.parallelism
     )
     mine = narrowed(whole, touched_by(commit.plan, base, head))
-    check_keys(head, mine.plan)
     mine, judgement = judge_preview(mine, shown_by_files(head, store, mine.observation.states))
+    check_keys(head, within_limits(mine, judgement).plan)
     notes = (*left_alone(base, head), *compared(commit.plan, mine.plan, whole.plan))
     said = commit.unchanged if commit.plan.empty else unchanged(commit.plan, mine.plan)
     return Transition(mine.plan, judgement, notes, said)

@@ -102,6 +102,15 @@ _FORTIGATE_CIPHERS: Final = {
     "aes-gcm-256": "aes256gcm",
     "chacha20-poly1305": "chacha20poly1305",
 }
+_JUNOS_CIPHERS: Final = {
+    "3des": "3des-cbc",
+    "aes-128": "aes-128-cbc",
+    "aes-192": "aes-192-cbc",
+    "aes-256": "aes-256-cbc",
+    "aes-gcm-128": "aes-128-gcm",
+    "aes-gcm-192": "aes-192-gcm",
+    "aes-gcm-256": "aes-256-gcm",
+}
 _CISCO_AND_JUNIPER_GROUPS: Final = frozenset({2, 5, 14, 15, 16, 19, 20, 21, 24})
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
@@ -179,27 +188,12 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     "junos": Dialect(
         title="Junos OS on SRX",
         comment="#",
-        ike_encryption={
-            "3des": "3des-cbc",
-            "aes-128": "aes-128-cbc",
-            "aes-192": "aes-192-cbc",
-            "aes-256": "aes-256-cbc",
-            "aes-gcm-128": "aes-128-gcm",
-            "aes-gcm-256": "aes-256-gcm",
-        },
+        ike_encryption={word: name for word, name in _JUNOS_CIPHERS.items() if word != "aes-gcm-192"},
         ike_integrity=_JUNOS_HASHES,
         ike_prf=_JUNOS_HASHES,
         # "prf-algorithm (Security IKE Proposal)": AES-GCM defines the PRF, this one PRF-384 and no other.
         fixed_prf={"aes-gcm-256": "sha384"},
-        esp_encryption={
-            "3des": "3des-cbc",
-            "aes-128": "aes-128-cbc",
-            "aes-192": "aes-192-cbc",
-            "aes-256": "aes-256-cbc",
-            "aes-gcm-128": "aes-128-gcm",
-            "aes-gcm-192": "aes-192-gcm",
-            "aes-gcm-256": "aes-256-gcm",
-        },
+        esp_encryption=_JUNOS_CIPHERS,
         esp_integrity={
             "md5": "hmac-md5-96",
             "sha1": "hmac-sha1-96",

@@ -16,6 +16,7 @@ from reconciler.desired import shown_by_files
 from reconciler.facets import files
 from reconciler.facets.files import bears_fingerprint
 from reconciler.model.absence import AbsenceKind
+from reconciler.model.errors import SecretUnavailable
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import LiveFile
 from reconciler.model.safety import SafetyPolicy
@@ -23,6 +24,7 @@ from reconciler.model.secret import Secret, fingerprint
 from reconciler.policy import Judgement, Override, withholdings
 from reconciler.routers.protocol import Router
 from reconciler.run import Preview, apply, judge_preview, narrowed, preview
+from reconciler.secrets import SecretStore
 from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.fabrics import many_tunnels, number_of
 from tests.odd import OddRouter, Twists
@@ -224,14 +226,31 @@ def test_small_routers_that_lost_all_their_proofs_are_not_emptied(tmp_path: Path
     assert set(before.plan.unreachable) == {"paris", "tokyo"}, "nothing is destroyed"
 
 
-def test_where_no_key_of_fingerprints_can_be_had_all_counts_as_gits(site: Site) -> None:
-    invent(site, 30)
+def without_fingerprint_key(site: Site) -> SecretStore:
     folder = Path(tempfile.mkdtemp()) / "is a file"
     folder.write_text("")
+    return replace(site, folder=folder).store()
+
+
+def test_a_key_of_fingerprints_that_cannot_be_had_is_told(site: Site) -> None:
+    """It is no reason to take a router's word for what was Git's, which would refuse all that is planned."""
+    invent(site, 30)
     seen = site.preview()
-    known = shown_by_files(site.fabric, replace(site, folder=folder).store(), seen.observation.states)
-    assert withholdings(seen.plan, site.fabric, seen.observation.states, known) == ()
+    known = shown_by_files(site.fabric, without_fingerprint_key(site), seen.observation.states)
+    with pytest.raises(SecretUnavailable, match="cannot create"):
+        judge_preview(seen, known)
+
+
+def test_no_key_of_fingerprints_is_needed_to_take_the_last_tunnels_away(site: Site) -> None:
+    """All counts as Git's then: too many are refused as a whole, and the operator may have them destroyed."""
+    invent(site, 30)
+    seen = site.preview(replace(site.fabric, tunnels={}))
+    known = shown_by_files(seen.fabric, without_fingerprint_key(site), seen.observation.states)
+    assert withholdings(seen.plan, seen.fabric, seen.observation.states, known) == ()
     assert judge_preview(seen, known)[1].refusals
+    before, found = judge_preview(seen, known, frozenset({Override.DELETIONS}))
+    assert not found.refusals
+    assert before.plan.routers == {"paris", "tokyo"}
 
 
 def test_only_a_controller_can_write_a_fingerprint(site: Site) -> None:

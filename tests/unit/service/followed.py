@@ -32,6 +32,9 @@ KEY = "PLANTED-0f3c2b8e9a7d6c5b4a39281706f5e4d3"
 KEYED = f"{TUNNEL}    key: {{{{env: KEY}}}}\n  ipsec: {{{{pfs: dh-group14}}}}\n"
 """A tunnel with its key and a policy."""
 
+VIP = InterfaceAddress("eth0", "203.0.113.11/24")
+"""That of the tunnel at paris."""
+
 
 def alone(text: str) -> str:
     """A tunnel whose other end is not in the same desired state."""
@@ -94,6 +97,11 @@ class Followed:
         fabric, found = validate(load_tree(folder))
         assert not found.errors
         apply(preview(fabric, self.store(), self.connect), self.connect, patience=0.1)
+
+    def spis(self) -> list[str]:
+        """What the running CHILD_SAs at paris receive by."""
+        sas = self.routers["paris"].vici.sas
+        return [child["spi-in"] for sa in sas for child in sa.listed()["child-sas"].values()]
 
     def service(self, **wiring: Any) -> Service:
         """A reconciler that begins with what is in its folder."""

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,73 +31,47 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 RUN = RunRecord(NOW, NOW, "once", "a" * 40, "a" * 40, Result.CHANGED, "why")
 
 
+Damage = Callable[[Path], None]
+
+
 def garbage(path: Path) -> None:
     path.write_bytes(b"\x07garbage" * 20_000)
 
 
-def truncated(path: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2 + 100])
+def cut(size: Callable[[int], int]) -> Damage:
+    """Only its beginning is left."""
+
+    def damage(path: Path) -> None:
+        content = path.read_bytes()
+        path.write_bytes(content[: size(len(content))])
+
+    return damage
 
 
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
+def changed(*statements: str) -> Damage:
+    """It is a database still, and another one."""
+
+    def damage(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    return damage
 
 
-def of_a_newer_version(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
-    connection.close()
-
-
-def other_tables(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE runs")
-    connection.execute("CREATE TABLE runs (other TEXT)")
-    connection.commit()
-    connection.close()
-
-
-def nonsense_inside(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE runs SET objects = '[' , result = 'odd', started = 'never'")
-    connection.commit()
-    connection.close()
-
-
-def not_text(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE runs SET message = CAST(x'fffe80' AS TEXT)")
-    connection.commit()
-    connection.close()
-
-
-def other_values(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("INSERT INTO counts VALUES ('runs', 'other', 'many')")
-    connection.commit()
-    connection.close()
-
-
-def no_time(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("INSERT INTO accepted VALUES ('a', 'never', 'x', '', 1)")
-    connection.commit()
-    connection.close()
-
-
-DAMAGES = [
-    garbage,
-    truncated,
-    emptied,
-    of_a_newer_version,
-    other_tables,
-    nonsense_inside,
-    not_text,
-    other_values,
-    no_time,
-]
-Damage = Callable[[Path], None]
+DAMAGES = {
+    "garbage": garbage,
+    "truncated": cut(lambda size: size // 2 + 100),
+    "emptied": cut(lambda _: 0),
+    "of a newer version": changed(f"PRAGMA user_version = {FORMAT + 1}"),
+    "other tables": changed("DROP TABLE runs", "CREATE TABLE runs (other TEXT)"),
+    "nonsense inside": changed("UPDATE runs SET objects = '[' , result = 'odd', started = 'never'"),
+    "not text": changed("UPDATE runs SET message = CAST(x'fffe80' AS TEXT)"),
+    "other values": changed("INSERT INTO counts VALUES ('runs', 'other', 'many')"),
+    "no time": changed("INSERT INTO accepted VALUES ('a', 'never', 'x', '', 1)"),
+}
+UNREAD = {"emptied", "other values", "no time"}
+"""What these commands read nothing of, or nothing wrong in."""
 
 
 def history_of(site: Followed) -> Path:
@@ -107,15 +82,15 @@ def aside(site: Followed) -> list[Path]:
     return sorted(history_of(site).parent.glob("history.damaged-*.db"))
 
 
-@pytest.mark.parametrize("damage", [damage for damage in DAMAGES if damage is not of_a_newer_version])
+@pytest.mark.parametrize("name", [name for name in DAMAGES if name != "of a newer version"])
 def test_a_service_goes_on_when_its_history_is_damaged_under_it(
-    damage: Damage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = followed(tmp_path)
     service = site.service()
     metrics = Metrics(service.wiring.history)
     good = service.once().head
-    damage(history_of(site))
+    DAMAGES[name](history_of(site))
     bad = site.edit("paris-tunnel.yaml", "203.0.113.12", "203.0.113.999")
     record = service.once()
     # What decisions need was in memory: the last good commit is in force, as if nothing had happened.
@@ -137,25 +112,23 @@ def test_a_service_goes_on_when_its_history_is_damaged_under_it(
     assert again.counts() == service.wiring.history.counts()
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_service_begins_with_a_history_that_is_damaged(damage: Damage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_service_begins_with_a_history_that_is_damaged(name: str, tmp_path: Path) -> None:
     site = followed(tmp_path)
     site.once()
-    damage(history_of(site))
+    DAMAGES[name](history_of(site))
     record = site.once()
     assert record.result is Result.IN_SYNC
     assert site.service().wiring.history.good() == record.head
-    if damage is not emptied:  # which is as good as a new one
+    if name != "emptied":  # which is as good as a new one
         assert len(aside(site)) == 1
         assert "set aside" in record.message
 
 
-@pytest.mark.parametrize(
-    "damage", [garbage, truncated, of_a_newer_version, other_tables, nonsense_inside, not_text]
-)
+@pytest.mark.parametrize("name", [name for name in DAMAGES if name not in UNREAD])
 @pytest.mark.parametrize("words", [["history"], ["show", "1"], ["history", "--forgive", "abc"]])
 def test_a_damaged_history_is_one_sentence_for_who_asks(
-    damage: Damage,
+    name: str,
     words: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -163,7 +136,7 @@ def test_a_damaged_history_is_one_sentence_for_who_asks(
 ) -> None:
     site = followed(tmp_path)
     site.once()
-    damage(history_of(site))
+    DAMAGES[name](history_of(site))
     monkeypatch.setenv("TUNNELWRIGHT_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("TUNNELWRIGHT_REPOSITORY", str(tmp_path / "remote"))
     code = main(words)

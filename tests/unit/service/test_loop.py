@@ -7,7 +7,8 @@ import hmac
 import http.client
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import pytest
 
 from lab.engine import until
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import Fabric
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
+from reconciler.routers.fleet import Connect
+from reconciler.routers.protocol import Router
 from reconciler.service.loop import Service
 from reconciler.service.schedule import Absent, retry_after, spread
 from reconciler.service.web import Application, WebServer
@@ -103,9 +107,80 @@ def test_absent_routers_are_asked_each_in_its_own_time() -> None:
     absent.failed("a", "x", 100)
     absent.failed("b", "y", 100)
     absent.failed("b", "y", 105)
-    assert (absent.due(104), absent.due(105), absent.due(115)) == ([], ["a"], ["a", "b"])
+    assert (absent.ask(104), absent.ask(105), absent.ask(115)) == ([], ["a"], ["b"])
+    assert absent.next_due() == float("inf"), "both are being asked"
     absent.answered("a")
-    assert absent.next_due() == 115
+    absent.failed("b", "y", 120)
+    assert (absent.reason("a"), absent.reason("b")) == (None, "y")
+    assert absent.next_due() == 140
+    absent.keep({"a"})
+    assert absent.reason("b") is None
+
+
+def test_failures_that_two_threads_tell_at_once_both_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2)
+
+    class Meeting(dict[str, int]):
+        """Whoever has read it waits for another reader, should there be one."""
+
+        def get(self, key: str, default: Any = None) -> Any:
+            found = super().get(key, default)
+            with suppress(threading.BrokenBarrierError):
+                both.wait(1)
+            return found
+
+    absent = Absent()
+    monkeypatch.setattr(absent, "_failures", Meeting())
+    tellers = [threading.Thread(target=absent.failed, args=("a", "x", 100.0)) for _ in range(2)]
+    for teller in tellers:
+        teller.start()
+    for teller in tellers:
+        teller.join()
+    assert absent.next_due() == 100 + retry_after(2)
+
+
+def test_a_router_that_answers_while_a_run_leaves_it_out_is_back(tmp_path: Path) -> None:
+    """It is asked from a thread of its own, in the middle of a run that began without it."""
+    site = followed(tmp_path)
+    service = site.service()
+    site.unplugged["tokyo"] = "no route"
+    assert service.once().result is Result.INCOMPLETE
+    assert service.absent.reason("tokyo") == "no route"
+    site.unplugged.clear()
+    real = service.wiring.connector
+    left_out = threading.Event()
+
+    def connector(fabric: Fabric) -> Connect:
+        connect = real(fabric)
+
+        def answering(name: str) -> Router:
+            # The run asks routers side by side: this one waits until the other was left out.
+            assert name == "paris"
+            assert left_out.wait(20)
+            asking = threading.Thread(target=service._ask_one, args=("tokyo", site.connect))
+            asking.start()
+            asking.join(20)
+            assert not asking.is_alive()
+            return connect(name)
+
+        return answering
+
+    reason = service.absent.reason
+
+    def told(name: str) -> str | None:
+        found = reason(name)
+        if name == "tokyo":
+            left_out.set()
+        return found
+
+    service.wiring = replace(service.wiring, connector=connector)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(service.absent, "reason", told)
+        record = service.once()
+    assert "tokyo is unreachable: no route" in record.message, "it began without it"
+    assert service.absent.reason("tokyo") is None
+    service.wiring = replace(service.wiring, connector=real)
+    assert service.once().result is not Result.INCOMPLETE
 
 
 @contextmanager

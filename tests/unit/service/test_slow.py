@@ -66,8 +66,8 @@ class Slow:
     @property
     def failures(self) -> int:
         """How often paris was asked in vain; none when it is not absent."""
-        known = self.service.absent.routers.get("paris")
-        return known.failures if known is not None else 0
+        absent = self.service.absent
+        return absent._failures["paris"] if absent.reason("paris") is not None else 0
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+"""Files that this program keeps on its own machine: written whole or not at all, by one process at a time."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from filelock import FileLock
+
+_LOOK = 0.1
+"""Seconds between two looks whether it is our turn, or whether to stop."""
+
+
+def replace_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """A file that is there whole or not at all, for nobody but its owner until it is. Who has the one before
+    it open reads that one.
+
+    Raises OSError.
+    """
+    # mkstemp makes it 0600.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            # A new name for what is not on the disk yet would be an empty file after a power failure.
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def turn_of(
+    path: Path, seconds: float, stopping: Callable[[], bool] = lambda: False
+) -> AbstractContextManager[object]:
+    """Wait for the turn to work at a file or folder; it is ours while the context lasts that is returned. The
+    lock stands beside it, in `.lock`, for its owner alone, as does the folder where it is made.
+
+    Raises filelock.Timeout when others have it for that many seconds, or when `stopping` says so; OSError.
+    """
+    lock = FileLock(path.with_suffix(".lock"), seconds, mode=0o600, thread_local=False)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return lock.acquire(poll_interval=_LOOK, cancel_check=stopping)
