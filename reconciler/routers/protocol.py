@@ -13,7 +13,7 @@ from reconciler.model.secret import Secret
 
 Message: TypeAlias = Mapping[str, Any]
 """A VICI message: str, list of str, or a nested Message; a value that is sent may be bytes. One that came is
-within the bounds of `reconciler/model/bounds.py`; which names and values it has is the router's to say."""
+within the bounds of `reconciler/model/bounds`; which names and values it has is the router's to say."""
 
 
 def entries(
