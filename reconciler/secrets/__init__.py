@@ -1,7 +1,7 @@
 """Key references -> keys: from files, environment variables, age and SOPS files of the repository, Vault."""
 
 from reconciler.secrets.allowed import FOLDER, Allowed
-from reconciler.secrets.private import may_write, read_private, replace_whole
+from reconciler.secrets.private import may_write, read_private, replace_whole, usual_mode
 from reconciler.secrets.store import FINGERPRINT_KEY, SecretStore, default_folder, missing
 from reconciler.secrets.strength import STRONG_KEY_HINT, weakness
 
@@ -16,5 +16,6 @@ __all__ = [
     "missing",
     "read_private",
     "replace_whole",
+    "usual_mode",
     "weakness",
 ]

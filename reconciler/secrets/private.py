@@ -71,6 +71,13 @@ def replace_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
         raise
 
 
+def usual_mode() -> int:
+    """The mode of a new file that is no secret, as the user's umask says."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
 def may_write(folder: Path) -> bool:
     """True when files can be made in a folder, which is made first where it is not there."""
     there = next((place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), folder)
