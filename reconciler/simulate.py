@@ -62,8 +62,8 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
         notes.append("keys are compared by their references: one that was replaced in its place is not seen")
     if base.fingerprint_key != head.fingerprint_key:
         notes.append(
-            "fingerprintKey is another, or was written anew: with another one every key on the routers counts as "
-            "changed, and is replaced without interruption"
+            "fingerprintKey is another, or was written anew: with another one every key on the routers "
+            "counts as changed, and is replaced without interruption"
         )
     shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
     judgement = judge(plan, head, live, now, simulated=True)
