@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli.output import Output, document, say  # noqa: PLC0415
     from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
     from reconciler.report.line import joined  # noqa: PLC0415
-    from reconciler.report.sheets.mirror import mirrored, remarks  # noqa: PLC0415
+    from reconciler.report.sheets.mirror import mirrored, remarks, weaknesses  # noqa: PLC0415
     from reconciler.report.sheets.render import render  # noqa: PLC0415
     from reconciler.report.sheets.table import sheet_object, table_lines  # noqa: PLC0415
     from reconciler.targets import find_tunnel  # noqa: PLC0415
@@ -55,6 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     if key is not None:
         say(_WARNING)
     if arguments.out:
+        # In the file its reader sees them; who hands it over should before.
+        for weakness in weaknesses(tunnel):
+            say(f"warning: {weakness}")
         write_out(arguments.out, text, private=True)
         say(f"wrote {arguments.out}")
     elif lines:
