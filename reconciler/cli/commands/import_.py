@@ -37,7 +37,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="only this router of the desired state; repeatable (all of them)",
     )
     parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
-    parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the key files")
+    options.add_secrets(parser)
     parser.add_argument(
         "--connection", action="append", default=[], metavar="NAME", help="only this connection; repeatable"
     )

@@ -24,7 +24,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--format", choices=FORMATS, default=TABLE, help="for people, or for which device (%(default)s)"
     )
     parser.add_argument("--with-key", action="store_true", help="put the pre-shared key into it")
-    parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the key files")
+    options.add_secrets(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write it there, readable by you alone")
     options.add_output(parser)
     parser.set_defaults(run=run)

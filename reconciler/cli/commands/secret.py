@@ -46,7 +46,7 @@ def _shared(parser: argparse.ArgumentParser, action: object) -> None:
         metavar="DIR",
         help="folder of the desired state (%(default)s)",
     )
-    parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the identity")
+    options.add_secrets(parser)
     options.add_output(parser)
     parser.set_defaults(run=run, perform=action)
 
