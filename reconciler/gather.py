@@ -43,7 +43,7 @@ def gather_router(router: Router, found: Diagnostics) -> Gathered:
     written = gather_files([MAIN_FILE], router.host.read_files, found)
     known = {source.name for source in written.sources}
     listed = dict(entries(router.vici, "list-conns", "list-conn"))
-    loaded = (from_reply(router.name, name, body) for name, body in listed.items() if name not in known)
+    loaded = (from_reply(name, body) for name, body in listed.items() if name not in known)
     return replace(written, sources=(*written.sources, *loaded), sas=running, loaded=frozenset(listed))
 
 

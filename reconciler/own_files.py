@@ -35,6 +35,13 @@ def replace_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
         raise
 
 
+def usual_mode() -> int:
+    """The mode of a new file that is no secret, as the user's umask says."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
 def turn_of(
     path: Path, seconds: float, stopping: Callable[[], bool] = lambda: False
 ) -> AbstractContextManager[object]:

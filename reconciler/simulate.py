@@ -13,7 +13,7 @@ from datetime import datetime
 
 from reconciler.compile import compile_router
 from reconciler.facets import connections, files, firewall
-from reconciler.model.fabric import Fabric
+from reconciler.model.fabric import Fabric, PskRef
 from reconciler.model.plan import LoadSecret, Plan, ResourceChange, UnloadSecret
 from reconciler.model.router_config import (
     ChildSa,
@@ -24,7 +24,7 @@ from reconciler.model.router_config import (
     RouterState,
 )
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Change, Live, Settings
+from reconciler.model.settings import Change, Settings
 from reconciler.model.stand_in import stand_in
 from reconciler.plan import make_plan
 from reconciler.policy import Judgement, judge, lone
@@ -58,8 +58,13 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     )
     notes = list(left_alone(base, head))
     kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}
-    if kept:
+    if not all(reference.written for reference in kept):
         notes.append("keys are compared by their references: one that was replaced in its place is not seen")
+    if base.fingerprint_key != head.fingerprint_key:
+        notes.append(
+            "fingerprintKey is another, or was written anew: with another one every key on the routers "
+            "counts as changed, and is replaced without interruption"
+        )
     shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
     judgement = judge(plan, head, live, now, lone_end=lone.refused)
     return Transition(replace(plan, changes=shown), judgement, tuple(notes))
@@ -161,27 +166,36 @@ def _of_revisions(change: ResourceChange, base: Fabric, head: Fabric) -> Resourc
     """A change as the two revisions tell it: known from the base, and a key by its reference."""
     name = change.resource.name
     former = head.tunnels[name].previous_names if name in head.tunnels else ()
-    references = {"before": _reference(base, (name, *former)), "after": _reference(head, (name,))}
+    key = _key_change(_reference(base, (name, *former)), _reference(head, (name,)))
     steps = tuple(
         replace(step, summary=_FINGERPRINT.sub(r"\1", step.summary))
         if isinstance(step.operation, LoadSecret | UnloadSecret)
         else step
         for step in change.steps
     )
-    return replace(change, changes=tuple(_fields(change, references)), steps=steps)
+    return replace(change, changes=tuple(_fields(change, key)), steps=steps)
 
 
-def _fields(change: ResourceChange, references: Mapping[str, Live]) -> Iterator[Change]:
+def _fields(change: ResourceChange, key: Change | None) -> Iterator[Change]:
     for field in change.changes:
         if field.source == "sa" or field.path in connections.FOLLOWS_THE_KEY:
             continue
         if field.path == "psk":
             # A renamed tunnel's key gets another id, and is the same key.
-            if references["before"] != references["after"]:
-                yield Change("psk", references["before"], references["after"], "base")
+            if key is not None:
+                yield key
         elif field.path != "psk.retired":
             yield Change(field.path, field.before, field.after, "base")
 
 
-def _reference(fabric: Fabric, names: tuple[str, ...]) -> str | None:
-    return next((str(fabric.tunnels[name].psk) for name in names if name in fabric.tunnels), None)
+def _key_change(before: PskRef | None, after: PskRef | None) -> Change | None:
+    """A key by its reference. What is encrypted anew under the same one is another key as far as anybody
+    can see without opening it."""
+    if before == after:
+        return None
+    here, there = (None if reference is None else str(reference) for reference in (before, after))
+    return Change("psk", here, f"{there} (written anew)" if here == there else there, "base")
+
+
+def _reference(fabric: Fabric, names: tuple[str, ...]) -> PskRef | None:
+    return next((fabric.tunnels[name].psk for name in names if name in fabric.tunnels), None)

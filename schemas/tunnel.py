@@ -85,7 +85,9 @@ class PeerSpec(Model):
             "A router has one tunnel for each VIP and peer address."
         ),
         examples=["203.0.113.20"],
-        json_schema_extra=diagnosed("address-not-usable", "duplicate-peer", "mirror-missing", "peer-is-vip"),
+        json_schema_extra=diagnosed(
+            "address-not-usable", "duplicate-peer", "mirror-mismatch", "mirror-missing", "peer-is-vip"
+        ),
     )
     managed: bool | None = Field(
         default=None,

@@ -10,7 +10,7 @@ import gc
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from reconciler.cli import commands
 from reconciler.cli.output import document, explain, say, show_log
@@ -18,9 +18,28 @@ from reconciler.cli.streams import program
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.routers.links import Links
 
+if TYPE_CHECKING:
+    _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    _Subparsers = argparse._SubParsersAction
+
+
+class _Commands(_Subparsers):
+    """Commands whose own help begins with what the list of commands says of them."""
+
+    def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:  # noqa: ANN401 - argparse's own
+        """Add one."""
+        summary = str(options.get("help", ""))
+        options.setdefault("description", f"{summary[:1].upper()}{summary[1:]}.")
+        return super().add_parser(name, **options)
+
 
 class _Parser(argparse.ArgumentParser):
     """Wrong arguments are an error like any other: 2 is what `--detailed-exitcode` says of changes."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - argparse's own
+        super().__init__(**options)
+        self.register("action", "parsers", _Commands)
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and what is wrong."""

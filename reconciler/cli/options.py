@@ -6,20 +6,20 @@ import argparse
 from pathlib import Path
 
 
-def add_folder(parser: argparse.ArgumentParser) -> None:
-    """Where the desired state is."""
+def add_folder(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
+    """Where the desired state is; `otherwise` says what else may stand there."""
     parser.add_argument(
         "tree",
         nargs="?",
         type=Path,
         default=Path("desired_state"),
-        help="folder of the desired state (%(default)s)",
+        help=f"folder of the desired state (%(default)s){otherwise}",
     )
 
 
-def add_tree(parser: argparse.ArgumentParser) -> None:
+def add_tree(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
     """Where the desired state is: a folder, in the working tree or in a revision of its repository."""
-    add_folder(parser)
+    add_folder(parser, otherwise)
     parser.add_argument("--rev", help="read that Git revision of the folder, without checking it out")
 
 
@@ -39,10 +39,21 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-color", action="store_true", help="no colour (NO_COLOR does the same)")
 
 
+def add_secrets(parser: argparse.ArgumentParser) -> None:
+    """Where the controller keeps what is its own."""
+    parser.add_argument(
+        "--secrets",
+        type=Path,
+        metavar="DIR",
+        help="the controller's folder: its identity, and the key files in its folder `psk` "
+        "(TUNNELWRIGHT_SECRETS, else ~/.config/tunnelwright/secrets)",
+    )
+
+
 def add_routers(parser: argparse.ArgumentParser) -> None:
     """How routers and keys are reached."""
     parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
-    parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the key files")
+    add_secrets(parser)
     parser.add_argument(
         "--stand-in-keys", action="store_true", help="in a lab: keys that are made up, so that none is needed"
     )
@@ -58,10 +69,18 @@ def add_routers(parser: argparse.ArgumentParser) -> None:
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Which part of the fabric is meant."""
     parser.add_argument(
-        "--target", action="append", default=[], metavar="NAME", help="only this router, tunnel or resource"
+        "--target",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this router, tunnel or resource; repeatable",
     )
     parser.add_argument(
-        "--exclude", action="append", default=[], metavar="NAME", help="not this router, tunnel or resource"
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="not this router, tunnel or resource; repeatable",
     )
 
 
@@ -72,7 +91,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         choices=("deletions", "windows", "budget", "management"),
-        help="set this limit of the safety policy aside, for this run",
+        help="set this limit of the safety policy aside, for this run; repeatable",
     )
 
 

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.cli.out_file import write_out
 from reconciler.load import Loaded
 from reconciler.load.bounded import read_bounded
 from reconciler.model.bounds import SAVED_PLAN_BYTES
@@ -45,7 +46,7 @@ class SavedPlan:
 
 
 def write(path: Path, saved: SavedPlan, plan: Plan) -> None:
-    """Raises TunnelwrightError when the file cannot be written."""
+    """Raises TunnelwrightError when the file cannot be written, or is a file of keys."""
     body = {
         "format": FORMAT,
         "tree": str(saved.tree.resolve()),
@@ -57,10 +58,7 @@ def write(path: Path, saved: SavedPlan, plan: Plan) -> None:
         "exclude": list(saved.exclude),
         "plan": list(plan_objects(plan)),
     }
-    try:
-        path.write_text(json_text(body, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error
+    write_out(path, f"{json_text(body, indent=2)}\n".encode())
 
 
 def read(path: Path) -> SavedPlan:

@@ -10,12 +10,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 from reconciler.importing.connection import Draft
+from reconciler.importing.keys import written
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.fabric import Fabric, IdType, IkeId, Router
+from reconciler.model.fabric import Fabric, IdType, IkeId, PskRef, Router
 from reconciler.model.router_config import PREFIX
 from reconciler.model.visible import visible
 from schemas.addresses import parse_cidr
 from schemas.base import API_VERSION
+from schemas.keys import KEY_FILE
 from schemas.tunnel import ADOPTS
 
 
@@ -29,10 +31,18 @@ def document_name(connection: str, taken: Collection[str]) -> str:
 
 
 def render(
-    item: Draft, name: str, router: Router, fabric: Fabric, found: Diagnostics, *, unmanaged: bool = False
+    item: Draft,
+    name: str,
+    router: Router,
+    fabric: Fabric,
+    found: Diagnostics,
+    *,
+    key: PskRef | None = None,
+    unmanaged: bool = False,
 ) -> str | None:
     """The document's text; None when the fabric lacks what it would refer to, which is in `found`. Of a peer
-    whose address looks like one of ours it has to say when it is `unmanaged`."""
+    whose address looks like one of ours it has to say when it is `unmanaged`. Without `key` the document has
+    a file of its own."""
     vip = _vip(item, router, fabric)
     networks = [attached.network for attached in router.vpc if attached.cidr in item.local_cidrs]
     missing = set(item.local_cidrs) - {attached.cidr for attached in router.vpc}
@@ -76,7 +86,7 @@ def render(
                 "cidrs": _flow(item.peer_cidrs),
             },
             "source": {"networks": _flow(networks)},
-            "authentication": {"mode": "psk", "key": {"file": f"{name}.psk"}},
+            "authentication": {"mode": "psk", "key": written(key or PskRef("file", f"{name}{KEY_FILE}"))},
             "identity": identity_spec(item),
             "ike": {
                 "version": item.version,

@@ -54,13 +54,13 @@ def keys_of(root: Section, found: Diagnostics) -> tuple[HeldKey, ...]:
     return tuple(held)
 
 
-def from_reply(router: str, name: str, listed: object) -> Source:
+def from_reply(name: str, listed: object) -> Source:
     """A connection as list-conns tells it.
 
     Raises AnswerNotUnderstood.
     """
     reply = Fields(listed, "list-conns", name)
-    section = _section(decode(name, listed), Location(f"{router}: connection {name}"))
+    section = _section(decode(name, listed), Location(f"connection {name}"))
     _fill(section, reply, ("ppk_id", "ppk_required"))
     for end in ("local", "remote"):
         for further in (word for word in reply.names() if word.startswith(f"{end}-") and word != f"{end}-1"):

@@ -110,7 +110,7 @@ class Choice:
             self.report("file-unreadable", name, entry.handle)
             return
         if entry.kind is Kind.SUBMODULE:
-            self.report("file-unreadable", name, "a submodule is not part of the revision")
+            self.report("file-unreadable", name, _SUBMODULE, _TAKE_OUT)
             return
         top = next((number for number, part in enumerate(parts) if part.startswith(".")), None)
         if top is not None:
@@ -157,6 +157,7 @@ class Choice:
 
 _OF_ANOTHER = "the folder belongs to another Git repository"
 _LOOKS_BARE = "Git would take it for a repository, and would run what its configuration names"
+_SUBMODULE = "a submodule: its documents are in another repository, so they are no part of this revision"
 _TAKE_OUT = "take it out of the tree; to share documents, copy them"
 _UNHIDE = "if it is part of the desired state, rename it: without the dot"
 _LINK = "symbolic links are not followed: what they lead to may not be part of the revision"

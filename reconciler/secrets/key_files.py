@@ -12,7 +12,7 @@ from pathlib import Path
 from reconciler.model.bounds import SEALED_FILE_BYTES
 from reconciler.model.errors import SecretUnavailable, WeakKey
 from reconciler.model.secret import Secret
-from reconciler.own_files import replace_whole
+from reconciler.own_files import replace_whole, usual_mode
 from reconciler.secrets.acceptable import check_key
 from reconciler.secrets.age import (
     RECIPIENTS,
@@ -58,11 +58,24 @@ class KeyFiles:
             raise SecretUnavailable(f"{path}: {error.strerror}") from error
         return public, new
 
-    def set(self, name: str, key: Secret) -> int:
-        """Encrypt a key into a file, new or not; to how many recipients.
+    def check_new(self, name: str) -> None:
+        """See that there is no key of this name yet. Raises SecretUnavailable."""
+        path = self._path(name)
+        if os.path.lexists(path):
+            raise SecretUnavailable(
+                f"{path} is there already: the key in it would be lost",
+                hint="`tunnelwright secret rotate` puts a new random key in its place, "
+                "`tunnelwright secret set --replace` another one",
+            )
+
+    def set(self, name: str, key: Secret, *, replace: bool = False) -> int:
+        """Encrypt a key into a file; to how many recipients. One that is there stays, unless it is to be
+        replaced.
 
         Raises SecretUnavailable, also for what can be no key, and WeakKey for one that could be guessed.
         """
+        if not replace:
+            self.check_new(name)
         check_key(key)
         if reason := weakness(key):
             raise WeakKey(f"the key is weak: {reason}", hint=STRONG_KEY_HINT)
@@ -127,6 +140,4 @@ def random_key() -> Secret:
 def _write(path: Path, content: bytes) -> None:
     """Whole or not at all, readable as the user's umask says: what is written is encrypted, or public."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    umask = os.umask(0o077)
-    os.umask(umask)
-    replace_whole(path, content, 0o666 & ~umask)
+    replace_whole(path, content, usual_mode())

@@ -14,6 +14,10 @@ from reconciler.service.mirror import Mirror
 from reconciler.service.signatures import CommitNotTrusted, Signers
 
 _ACCEPT = "an operator accepts it with `tunnelwright history --accept {}`"
+_BEFORE = (
+    "it is the last good one, and counted when signatures were not asked for: "
+    "let a signed commit follow it, or "
+)
 
 
 def check_signature(mirror: Mirror, signers: Signers | None, commit: str) -> str:
@@ -69,7 +73,7 @@ class Trust:
             return note
         who = ""
         for commit in self._new(head, base):
-            by = check_signature(self.mirror, self.signers, commit)
+            by = self._signer(commit)
             who = by if commit == head else who
         if who:
             self.history.accept(Acceptance(head, datetime.now(UTC), who))
@@ -81,7 +85,16 @@ class Trust:
         Raises CommitNotTrusted, and SourceUnavailable when it is not here.
         """
         if self.signers is not None and all(one.commit != commit for one in self.history.accepted()):
-            check_signature(self.mirror, self.signers, commit)
+            self._signer(commit)
+
+    def _signer(self, commit: str) -> str:
+        """As `check_signature`, with what there is to do when signatures are asked for anew."""
+        try:
+            return check_signature(self.mirror, self.signers, commit)
+        except CommitNotTrusted as error:
+            if commit == self.good():
+                error.hint = _BEFORE + _ACCEPT.format(commit[:12])
+            raise
 
     def _by_operator(self, head: str, good: str, accepted: list[Acceptance]) -> Acceptance:
         """The acceptance that the head goes back to. It holds until there is another good commit: so nobody

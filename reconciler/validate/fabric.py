@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.load import Loaded
-from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Fabric, PskRef
 from reconciler.validate.catalog import Catalog, build_catalog, first
 from reconciler.validate.keys import check_sealed, resolve_key
@@ -23,6 +23,8 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
     """
     found = Diagnostics()
     found.extend(loaded.diagnostics)
+    if not loaded.documents and not found.errors:
+        _report_nothing(loaded, found)
     catalog = build_catalog(loaded, found)
     check_networks(catalog, found)
     routers = resolve_routers(catalog, found)
@@ -42,6 +44,17 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
             fingerprint_key=fingerprint_key,
         ),
         found,
+    )
+
+
+def _report_nothing(loaded: Loaded, found: Diagnostics) -> None:
+    """No error: a repository begins so, and the first commit after that is previewed against it. Of routers
+    that no document describes nothing is changed."""
+    found.warning(
+        "no-documents",
+        Location(loaded.source.subdir or "."),
+        "there is no document here, so no router is described and none is looked at",
+        hint="is it the folder of the desired state? Files are read that end in .yaml or .yml",
     )
 
 

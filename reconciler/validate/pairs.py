@@ -10,6 +10,7 @@ from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import IkeId, Tunnel, Vip
 from reconciler.model.quoting import quoted
 from reconciler.validate.catalog import Catalog, Item
+from reconciler.validate.misdirected import misdirected, report_misdirected
 from reconciler.validate.ours import Owner, owners
 from schemas.algorithms import esp_proposal, ike_proposal
 from schemas.tunnel import IPsecTunnelSpec
@@ -27,19 +28,32 @@ def pair_tunnels(
     peers = {tunnel.peer_address for tunnel in tunnels.values()}
     ours = owners(catalog, vips, peers)
     unresolved = _unresolved_peers(catalog, tunnels)
+    mirrors = {
+        name: by_ends.get((tunnel.peer_address, tunnel.vip.address)) for name, tunnel in tunnels.items()
+    }
+    # Ends that miss their other end, unless that may stand in what could not be read.
+    missing = [
+        tunnel
+        for name, tunnel in sorted(tunnels.items())
+        if mirrors[name] is None
+        and not tunnel.unmanaged
+        and tunnel.vip.address not in unresolved
+        and not catalog.loaded.may_define(tunnel.vip.address)
+    ]
+    wrong = misdirected(missing)
+    report_misdirected(catalog, wrong, tunnels, found)
+    explained = {*wrong, *(other.name for other in wrong.values())}
+    for tunnel in missing:
+        owner = ours.get(tunnel.peer_address)
+        managed = catalog.tunnels[tunnel.name].spec.peer.managed
+        itself = tunnel.peer_address == tunnel.vip.address
+        if (managed or owner is not None) and not itself and tunnel.name not in explained:
+            _report_missing(catalog, tunnel, owner, found)
     paired = dict(tunnels)
     for name in sorted(tunnels):
-        tunnel = tunnels[name]
-        if tunnel.peer_address == tunnel.vip.address:
-            continue
+        tunnel, mirror = tunnels[name], mirrors[name]
         managed = catalog.tunnels[name].spec.peer.managed
-        mirror = by_ends.get((tunnel.peer_address, tunnel.vip.address))
         if mirror is None:
-            owner = ours.get(tunnel.peer_address)
-            expected = managed or (managed is None and owner is not None)
-            hidden = tunnel.vip.address in unresolved or catalog.loaded.may_define(tunnel.vip.address)
-            if expected and not hidden:
-                _report_missing(catalog, tunnel, owner, found)
             continue
         if managed is False:
             _report_managed(catalog, tunnel, mirror, found)
@@ -117,8 +131,7 @@ def _check_pair(catalog: Catalog, left: Tunnel, right: Tunnel, found: Diagnostic
         disabled.warning(
             found,
             "mirror-disabled",
-            f"this end is disabled, the other end {enabled.name!r} at {enabled.location} is enabled; "
-            "the tunnel stays down",
+            f"this end is disabled, the other end {enabled.name!r} is enabled; the tunnel stays down",
             "enabled",
             related=(enabled.at("enabled"),),
         )
@@ -148,7 +161,7 @@ def _check_cidrs(ends: Ends, near: Tunnel, far: Tunnel, found: Diagnostics) -> N
         f"{near.name!r}: {', '.join(near.local_cidrs)}",
         "peer",
         "cidrs",
-        hint=f"change the peer CIDRs here, or the source networks at {ends[0].at(source)}",
+        hint=f"change the peer CIDRs here, or the source networks of {near.name!r}",
         related=(ends[0].at(source),),
     )
 
@@ -157,7 +170,6 @@ def _check_ids(ends: Ends, near: Tunnel, far: Tunnel, found: Diagnostics) -> Non
     """How this end calls itself is how the other end expects it."""
     if near.local_id == far.peer_id:
         return
-    here = ends[0].at("identity", "local")
     ends[1].error(
         found,
         "mirror-mismatch",
@@ -165,8 +177,8 @@ def _check_ids(ends: Ends, near: Tunnel, far: Tunnel, found: Diagnostics) -> Non
         f"{_words(near.local_id)}",
         "identity",
         "peer",
-        hint=f"change the peer ID here, or the local ID at {here}",
-        related=(here,),
+        hint=f"change the peer ID here, or the local ID of {near.name!r}",
+        related=(ends[0].at("identity", "local"),),
     )
 
 
@@ -178,12 +190,11 @@ def _report_difference(
     ends: Ends, what: str, path: tuple[str, ...], values: tuple[object, object], found: Diagnostics
 ) -> None:
     here, there = ("none" if value is None else value for value in values)
-    other = ends[1].at(*path)
     ends[0].error(
         found,
         "mirror-mismatch",
         f"the {what} of the two ends differ: {here} here, {there} at {ends[1].name!r}",
         *path,
-        hint=f"make it the same here and at {other}",
-        related=(other,),
+        hint="make it the same at both ends",
+        related=(ends[1].at(*path),),
     )

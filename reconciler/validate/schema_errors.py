@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -16,6 +15,7 @@ from reconciler.load import Document, Path, dotted
 from reconciler.model.bounds import MOST_CANDIDATES, MOST_MISSPELT, MOST_SCHEMA_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics
 from reconciler.model.quoting import NOT_SHOWN, is_plain, quoted
+from reconciler.validate.spellings import are_groups, spelt_otherwise
 from schemas.base import KEY_IN_CLEAR, PATTERNS
 
 _TYPES: Mapping[str, str] = {
@@ -55,7 +55,6 @@ _REFERENCES = frozenset({"authentication", "key", "fingerprintKey"})
 """Those of them that are mappings: a text in their place is a key."""
 _KEY = "[key]"
 """What pydantic adds to the path of a key that is wrong itself."""
-_WORDS = re.compile(r"[a-z]+|[0-9]+")
 _HIDDEN = object()
 """In place of what may be a key."""
 _CUSTOM_ALLOWED: Mapping[str, str] = {
@@ -188,16 +187,16 @@ def _repeating(message: str, context: Mapping[str, Any], value: object) -> str:
 
 
 def _meant(value: object, allowed: list[str]) -> str:
-    """A hint for one of a few allowed values. People know algorithms by other spellings (`aes256gcm16`,
-    `dh-group14`): the allowed value that shares the most words with what they wrote is what they meant."""
+    """A hint for one of a few allowed values."""
     if isinstance(value, str) and value in allowed:
         return "write it without quotes"
-    wrote = set(_WORDS.findall(str(value).lower()))
-    parts = {item: set(_WORDS.findall(item.lower())) for item in allowed}
-    within = [item for item in allowed if parts[item] and parts[item] <= wrote]
-    if within and len(str(value)) <= MOST_MISSPELT:
-        return f"did you mean {max(within, key=lambda item: len(parts[item]))!r}?"
-    return did_you_mean(str(value), allowed)
+    if len(str(value)) > MOST_MISSPELT:
+        return ""
+    meant = spelt_otherwise(value, allowed)
+    if meant:
+        return f"did you mean {meant if meant.isdecimal() else repr(meant)}?"
+    # Of numbers the nearest by its digits is another one, not a misspelling.
+    return "" if are_groups(allowed) else did_you_mean(str(value), allowed)
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

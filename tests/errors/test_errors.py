@@ -30,6 +30,7 @@ ELSEWHERE = {
     "file-name",
     "file-too-large",
     "file-unreadable",
+    "no-documents",
     "range-exhausted",
     "symbolic-link",
     "too-many-findings",

@@ -123,7 +123,7 @@ DECODERS: dict[str, tuple[Callable[[Any], object], Callable[[], st.SearchStrateg
         lambda: strategies.twisted(true("list-sas", "list-sa")),
     ),
     "an imported connection": (
-        lambda value: from_reply("r", "x", value),
+        lambda value: from_reply("x", value),
         lambda: strategies.twisted(true("list-conns", "list-conn")),
     ),
     "a log": (_line, lambda: strategies.twisted({"ikesa-name": "x", "ikesa-uniqueid": "1", "msg": "hi"})),

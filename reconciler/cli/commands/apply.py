@@ -24,7 +24,7 @@ _QUESTION = "Apply this plan? Only `yes` is taken: "
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser("apply", help="make the live routers as desired, or apply a saved plan")
-    options.add_tree(parser)
+    options.add_tree(parser, ", or a file that `plan --out` has written")
     options.add_routers(parser)
     options.add_selection(parser)
     options.add_output(parser)

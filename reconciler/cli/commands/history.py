@@ -24,7 +24,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     instead.add_argument(
         "--accept",
         metavar="COMMIT",
-        help="where signatures are asked for: let a branch that was rewritten go on from this commit",
+        help="where signatures are asked for: let the branch go on from this commit, rewritten or not signed",
     )
     instead.add_argument(
         "--forgive", metavar="COMMIT", help="let a commit that was taken back be tried once more"

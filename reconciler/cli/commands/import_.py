@@ -14,13 +14,13 @@ from reconciler.model.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from reconciler.cli.import_sources import Reading
     from reconciler.cli.output import Output
-    from reconciler.gather import Gathered
     from reconciler.importing import Draft
     from reconciler.importing.update import Edit
     from reconciler.load import Loaded
-    from reconciler.model.diagnostic import Diagnostic, Diagnostics
-    from reconciler.model.fabric import Fabric, Router, Tunnel
+    from reconciler.model.diagnostic import Diagnostic
+    from reconciler.model.fabric import Fabric, Router
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,7 +37,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="only this router of the desired state; repeatable (all of them)",
     )
     parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
-    parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the key files")
+    options.add_secrets(parser)
     parser.add_argument(
         "--connection", action="append", default=[], metavar="NAME", help="only this connection; repeatable"
     )
@@ -68,9 +68,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, translate, check the result with the tree, write."""
+    from reconciler.cli.import_sources import check_connections, drafts, read_routers  # noqa: PLC0415
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
     from reconciler.importing import document_name, render  # noqa: PLC0415
+    from reconciler.importing.keys import key_references  # noqa: PLC0415
     from reconciler.importing.update import differences  # noqa: PLC0415
     from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
     from reconciler.report.line import Line  # noqa: PLC0415
@@ -80,36 +82,55 @@ def run(arguments: argparse.Namespace) -> int:
     routers = _routers(arguments, fabric)
     folder = arguments.out or arguments.tree / "imported"
     found = Diagnostics()
-    imported: list[_Imported] = []
+    readings = read_routers(arguments, routers, fabric, found)
+    check_connections(arguments.connection, readings)
     edits: dict[str, list[Edit]] = {}
-    fresh: list[tuple[Router, Draft]] = []
-    for router in routers:
-        new, known = _drafts(arguments, router, fabric, found)
-        edits |= {tunnel.name: list(differences(item, tunnel, router)) for tunnel, item in known}
-        fresh += [(router, item) for item in new]
-    unmanaged = _unmanaged([item for _, item in fresh], fabric, loaded)
-    for router, item in fresh:
-        taken = {*fabric.tunnels, *fabric.vips, *(other.name for other in imported)}
-        name = document_name(item.connection, taken)
-        text = render(item, name, router, fabric, found, unmanaged=item.peer_address in unmanaged)
+    fresh: dict[str, tuple[Reading, Draft]] = {}
+    for reading in readings:
+        new, known = drafts(arguments, reading, fabric)
+        edits |= {tunnel.name: list(differences(item, tunnel, reading.router)) for tunnel, item in known}
+        for item in new:
+            fresh[document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})] = reading, item
+    keys = key_references({name: item for name, (_, item) in fresh.items()}, fabric)
+    unmanaged = _unmanaged([item for _, item in fresh.values()], fabric, loaded)
+    imported: list[_Imported] = []
+    for name, (reading, item) in fresh.items():
+        text = render(
+            item,
+            name,
+            reading.router,
+            fabric,
+            reading.found,
+            key=keys[name],
+            unmanaged=item.peer_address in unmanaged,
+        )
         if text is not None:
-            imported.append(_Imported(name, folder / f"{router.name}.yaml", item, text))
+            file = folder / f"{reading.router.name}.yaml"
+            imported.append(_Imported(name, file, reading.router.name, item, text))
+    for reading in readings:
+        found.extend(reading.told())
     _show(output, found)
     texts = _by_file(imported)
     if str(folder) != "-":
         _check_absent(texts)
     changed = _edited(arguments.tree, loaded, edits)
-    _check_together(output, texts, changed, loaded)
+    _check_together(output, arguments.tree, texts, changed, loaded)
     if arguments.write_keys:
         store = secret_store(arguments)
         for end in imported:
-            if end.draft.key is not None:
-                store.add(f"{end.name}.psk", end.draft.key)
+            if end.draft.key is not None and keys[end.name].source == "file":
+                store.add(keys[end.name].name, end.draft.key)
     for file, text in changed.items():
         _replace(arguments.tree / file, text)
     _write(texts, to_files=str(folder) != "-")
     output.objects(
-        {"type": "imported", "connection": item.draft.connection, "tunnel": item.name, "file": str(item.file)}
+        {
+            "type": "imported",
+            "router": item.router,
+            "connection": item.draft.connection,
+            "tunnel": item.name,
+            "file": str(item.file),
+        }
         for item in imported
     )
     output.objects(
@@ -118,9 +139,14 @@ def run(arguments: argparse.Namespace) -> int:
         for edit in changes
     )
     if str(folder) != "-":
-        output.lines(Line(f"{name}: {edit}") for name, changes in edits.items() for edit in changes)
         output.lines(
-            Line(f"{item.file}: {item.name} from the connection {item.draft.connection}") for item in imported
+            Line(f"{arguments.tree / fabric.tunnels[name].location.file}: {name}: {edit}")
+            for name, changes in edits.items()
+            for edit in changes
+        )
+        output.lines(
+            Line(f"{item.file}: {item.name} from the connection {item.draft.connection} of {item.router}")
+            for item in imported
         )
         output.lines([Line(f"{len(imported)} tunnel ends imported.", "bold")])
     return ExitCode.INCOMPLETE if found.errors else ExitCode.OK
@@ -132,6 +158,7 @@ class _Imported:
 
     name: str
     file: Path
+    router: str
     draft: Draft
     text: str
 
@@ -172,48 +199,6 @@ def _by_file(imported: Iterable[_Imported]) -> dict[Path, str]:
     return {file: "---\n".join(parts) for file, parts in texts.items()}
 
 
-def _drafts(
-    arguments: argparse.Namespace, router: Router, fabric: Fabric, found: Diagnostics
-) -> tuple[list[Draft], list[tuple[Tunnel, Draft]]]:
-    """What is wanted and not in the desired state yet; and, to update, what is, with its tunnel."""
-    from reconciler.facets.connections import connection_name  # noqa: PLC0415
-    from reconciler.importing import draft  # noqa: PLC0415
-    from reconciler.importing.separation import report_staying  # noqa: PLC0415
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
-    from reconciler.model.router_config import PREFIX  # noqa: PLC0415
-
-    gathered = _gather(arguments, router, fabric, found)
-    unknown = sorted(set(arguments.connection) - {source.name for source in gathered.sources})
-    if unknown:
-        raise TunnelwrightError(
-            f"there is no connection {', '.join(unknown)}",
-            hint=f"there are: {', '.join(source.name for source in gathered.sources) or 'none'}",
-        )
-    tunnels: dict[str, Tunnel] = {}
-    speaking: set[str] = set()
-    there = {source.name for source in gathered.sources}
-    for tunnel in fabric.tunnels_of(router.name):
-        names = (*map(connection_name, (tunnel.name, *tunnel.previous_names)), tunnel.adopts)
-        tunnels |= dict.fromkeys(names, tunnel)
-        # What it was taken over from may still be in a file, and says nothing of it any more.
-        speaking |= {*[name for name in names if name in there][:1]}
-    wanted = [
-        source
-        for source in gathered.sources
-        if (source.name not in tunnels or (arguments.update and source.name in speaking))
-        and (not arguments.connection or source.name in arguments.connection)
-    ]
-    drafts = [draft(source, gathered.keys, gathered.sas, found) for source in wanted]
-    understood = [item for item in drafts if item is not None]
-    fresh = {item.connection for item in understood if not item.connection.startswith(PREFIX)} - set(tunnels)
-    adopted = {*fresh, *(tunnel.adopts for tunnel in tunnels.values())}
-    report_staying(gathered.configurations, fresh, adopted, gathered.loaded, found)
-    return (
-        [item for item in understood if item.connection not in tunnels],
-        [(tunnels[item.connection], item) for item in understood if item.connection in tunnels],
-    )
-
-
 def _edited(tree: Path, loaded: Loaded, edits: Mapping[str, list[Edit]]) -> dict[str, str]:
     """File, as loading names it -> its text with the edits.
 
@@ -237,22 +222,8 @@ def _edited(tree: Path, loaded: Loaded, edits: Mapping[str, list[Edit]]) -> dict
     return texts
 
 
-def _gather(arguments: argparse.Namespace, router: Router, fabric: Fabric, found: Diagnostics) -> Gathered:
-    from reconciler.cli.workspace import connector  # noqa: PLC0415
-    from reconciler.gather import gather_files, gather_router, local_files  # noqa: PLC0415
-    from reconciler.observe import within_one_look  # noqa: PLC0415
-
-    if arguments.files:
-        return gather_files(arguments.files, local_files, found)
-    connected = within_one_look(connector(fabric, arguments.lab, arguments.links))(router.name)
-    try:
-        return gather_router(connected, found)
-    finally:
-        connected.close()
-
-
 def _show(output: Output, found: Iterable[Diagnostic]) -> None:
-    """Findings whose files are not those of the tree."""
+    """Findings whose places are as a reader finds them."""
     from reconciler.model.diagnostic import reported  # noqa: PLC0415
     from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
     from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
@@ -272,12 +243,12 @@ def _check_absent(files: Iterable[Path]) -> None:
 
 
 def _check_together(
-    output: Output, texts: Mapping[Path, str], changed: Mapping[str, str], loaded: Loaded
+    output: Output, tree: Path, texts: Mapping[Path, str], changed: Mapping[str, str], loaded: Loaded
 ) -> None:
     """Raises InvalidDesiredState when the tree would not be valid with the new and the changed documents."""
     from reconciler.cli.workspace import InvalidDesiredState  # noqa: PLC0415
     from reconciler.load.composer import compose  # noqa: PLC0415
-    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
+    from reconciler.model.diagnostic import Diagnostics, Severity  # noqa: PLC0415
     from reconciler.validate import validate  # noqa: PLC0415
 
     written = {**{str(file): text for file, text in texts.items()}, **changed}
@@ -289,11 +260,30 @@ def _check_together(
     kept = [document for document in loaded.documents if document.file not in changed]
     _, found = validate(replace(loaded, documents=(*kept, *new)))
     names = set(written)
-    _show(output, [item for item in found if item.location.file in names or item in found.errors])
+    files = frozenset(map(str, texts))
+    _show(
+        output,
+        [
+            _placed(item, files, tree)
+            for item in found
+            if item.location.file in names or item.severity is Severity.ERROR
+        ],
+    )
     if found.errors:
         raise InvalidDesiredState(
-            "with what was imported the desired state is not valid; nothing was written"
+            "with what was imported the desired state is not valid; nothing was written",
+            hint="what is said of a file of the import is said of its lines as they would have been; "
+            "--connection and --router leave out others",
         )
+
+
+def _placed(item: Diagnostic, new: frozenset[str], tree: Path) -> Diagnostic:
+    """A finding with files of the tree as a reader opens them; those in `new` are named so already."""
+    places = (item.location, *item.related)
+    first, *rest = (
+        place if place.file in new else replace(place, file=str(tree / place.file)) for place in places
+    )
+    return replace(item, location=first, related=tuple(rest))
 
 
 def _write(texts: Mapping[Path, str], *, to_files: bool) -> None:

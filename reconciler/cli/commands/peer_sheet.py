@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import stat
 from pathlib import Path
 
 from reconciler.cli import options
-from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.errors import ExitCode
 from reconciler.report.sheets import FORMATS, TABLE
 
 _WARNING = (
@@ -25,7 +24,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--format", choices=FORMATS, default=TABLE, help="for people, or for which device (%(default)s)"
     )
     parser.add_argument("--with-key", action="store_true", help="put the pre-shared key into it")
-    parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the key files")
+    options.add_secrets(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write it there, readable by you alone")
     options.add_output(parser)
     parser.set_defaults(run=run)
@@ -33,10 +32,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the sheet, or write it. Asks no router."""
+    from reconciler.cli.out_file import write_out  # noqa: PLC0415
     from reconciler.cli.output import Output, document, say  # noqa: PLC0415
     from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
     from reconciler.report.line import joined  # noqa: PLC0415
-    from reconciler.report.sheets.mirror import mirrored, remarks  # noqa: PLC0415
+    from reconciler.report.sheets.mirror import mirrored, remarks, weaknesses  # noqa: PLC0415
     from reconciler.report.sheets.render import render  # noqa: PLC0415
     from reconciler.report.sheets.table import sheet_object, table_lines  # noqa: PLC0415
     from reconciler.targets import find_tunnel  # noqa: PLC0415
@@ -55,7 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     if key is not None:
         say(_WARNING)
     if arguments.out:
-        write_private(arguments.out, text)
+        # In the file its reader sees them; who hands it over should before.
+        for weakness in weaknesses(tunnel):
+            say(f"warning: {weakness}")
+        write_out(arguments.out, text, private=True)
         say(f"wrote {arguments.out}")
     elif lines:
         output.lines(lines)
@@ -65,18 +68,3 @@ def run(arguments: argparse.Namespace) -> int:
     shown = {} if arguments.out else {"text": text.decode()}
     output.objects([{**sheet_object(end, said), "format": arguments.format, **shown}])
     return ExitCode.OK
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """A file of mode 0600 from its first byte on, whole or not at all.
-
-    Raises TunnelwrightError.
-    """
-    from reconciler.own_files import replace_whole  # noqa: PLC0415
-
-    try:
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            raise TunnelwrightError(f"{path} is not a file")
-        replace_whole(path, content)
-    except OSError as error:
-        raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error

@@ -29,6 +29,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan."""
     from reconciler.cli import saved_plan  # noqa: PLC0415
+    from reconciler.cli.out_file import check_out  # noqa: PLC0415
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.desired import check_keys, shown_by_files  # noqa: PLC0415
@@ -40,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.targets import check_targets, targeting  # noqa: PLC0415
 
     output = Output(arguments)
+    if arguments.out is not None:
+        check_out(arguments.out)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
     store = secret_store(arguments)

@@ -194,12 +194,10 @@ def _report(
 
 
 def _write(arguments: argparse.Namespace, text: str) -> None:
+    from reconciler.cli.out_file import write_out  # noqa: PLC0415
     from reconciler.cli.output import document  # noqa: PLC0415
 
     if arguments.out is None:
         document(text)
-        return
-    try:
-        arguments.out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TunnelwrightError(f"cannot write {arguments.out}: {error.strerror}") from error
+    else:
+        write_out(arguments.out, text.encode())

@@ -24,9 +24,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     action = actions.add_parser("init", help="make an identity, and add it to the recipients")
     _shared(action, _init)
 
-    action = actions.add_parser("set", help="encrypt a key that standard input gives")
+    action = actions.add_parser("set", help="encrypt a key that standard input gives, into a new file")
     action.add_argument("name", help="the file, as documents refer to it: keys/a--b.age")
     action.add_argument("--random", action="store_true", help="encrypt a new random key instead")
+    action.add_argument("--replace", action="store_true", help="put it in the place of the key that is there")
     _shared(action, _set)
 
     action = actions.add_parser("rotate", help="put a new random key in the place of one")
@@ -45,7 +46,7 @@ def _shared(parser: argparse.ArgumentParser, action: object) -> None:
         metavar="DIR",
         help="folder of the desired state (%(default)s)",
     )
-    parser.add_argument("--secrets", type=Path, metavar="DIR", help="folder of the identity")
+    options.add_secrets(parser)
     options.add_output(parser)
     parser.set_defaults(run=run, perform=action)
 
@@ -79,7 +80,11 @@ def _init(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> Non
 def _set(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
     from reconciler.secrets.key_files import random_key  # noqa: PLC0415
 
-    count = files.set(arguments.name, random_key() if arguments.random else _given())
+    if not arguments.replace:
+        # Before anybody types a key.
+        files.check_new(arguments.name)
+    key = random_key() if arguments.random else _given()
+    count = files.set(arguments.name, key, replace=arguments.replace)
     _say(output, f"{arguments.tree / arguments.name}: encrypted, for {count} to open")
     output.objects([{"type": "secret", "action": "set", "file": arguments.name, "recipients": count}])
 

@@ -25,7 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     text = (
-        f"Valid: {len(fabric.routers)} routers, {len(fabric.tunnels)} tunnel ends, {len(fabric.vips)} VIPs."
+        f"Valid: {len(fabric.routers)} routers, {len(fabric.tunnels)} tunnel ends, {len(fabric.vips)} VIPs "
+        f"in {len(loaded.documents)} documents."
     )
     output.lines([Line(text, "bold green")])
     output.objects(
@@ -34,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "type": "valid",
                 "routers": len(fabric.routers),
                 "tunnels": len(fabric.tunnels),
+                "documents": len(loaded.documents),
                 "digest": loaded.digest,
             }
         ]

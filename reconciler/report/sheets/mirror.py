@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from reconciler.model.fabric import Tunnel
+from schemas.algorithms import WEAK, WEAK_GROUPS, is_aead
 
 
 def mirrored(tunnel: Tunnel) -> Tunnel:
@@ -42,3 +43,21 @@ def remarks(tunnel: Tunnel) -> Iterator[str]:
         yield "The tunnel is disabled at our end; it stays down until it is enabled there."
     if tunnel.mirror is not None:
         yield f"The other end is managed by tunnelwright too, as {tunnel.mirror}: nobody has to configure it."
+    yield from weaknesses(tunnel)
+
+
+def weaknesses(tunnel: Tunnel) -> Iterator[str]:
+    """What both ends would use and should not, one sentence each, whether it was chosen or is a default."""
+    ike, esp = tunnel.ike, tunnel.esp
+    used: list[tuple[str, object, str | None]] = [
+        ("IKE encryption", ike.encryption, WEAK.get(ike.encryption)),
+        ("IKE integrity", ike.integrity, WEAK.get(ike.integrity)),
+        ("IKE DH group", ike.dh_group, WEAK_GROUPS.get(ike.dh_group)),
+        ("IPsec encryption", esp.encryption, WEAK.get(esp.encryption)),
+        ("IPsec PFS group", esp.pfs_group, WEAK_GROUPS.get(esp.pfs_group or 0)),
+    ]
+    if not is_aead(esp.encryption):
+        used.insert(-1, ("IPsec integrity", esp.integrity, WEAK.get(esp.integrity)))
+    for what, value, reason in used:
+        if reason is not None:
+            yield f"{what} {value} is weak: {reason}."

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from reconciler.cli.main import main
+from reconciler.cli.main import build_parser, main
 from reconciler.model.errors import ExitCode, RouterUnreachable
 from reconciler.routers.docker_router import DockerRouter
 from tests.fabrics import two_routers
@@ -153,3 +155,24 @@ def test_colour_and_progress_stay_off_a_pipe() -> None:
         check=True,
     )
     assert b"\x1b" not in done.stdout + done.stderr
+
+
+def commands_of(parser: argparse.ArgumentParser) -> Iterator[tuple[list[str], argparse.ArgumentParser]]:
+    """Every command and every action of one, with the words that lead there."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                yield [name], inner
+                yield from (([name, *words], deeper) for words, deeper in commands_of(inner))
+
+
+def test_the_help_of_each_command_says_what_it_does() -> None:
+    found = {" ".join(words): parser for words, parser in commands_of(build_parser())}
+    assert {"validate", "secret set", "lab up"} <= set(found)
+    for name, parser in found.items():
+        described = parser.description or ""
+        assert described[:1].isupper(), name
+        assert described.endswith("."), name
+        for action in parser._actions:
+            inner = isinstance(action, argparse._SubParsersAction)
+            assert action.help or inner, f"{name} {action.dest}"

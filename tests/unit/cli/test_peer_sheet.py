@@ -110,3 +110,48 @@ def test_the_object_says_what_the_table_says(capsys: pytest.CaptureFixture[str])
     assert sheet["local_id"] == {"type": "email", "value": "vpn@router-c.example"}
     assert sheet["peer_cidrs"] == ["10.1.0.0/24", "10.1.1.0/24"]
     assert sheet["text"].startswith("# The end 203.0.113.4")
+
+
+WEAK = """
+  ike: {encryption: 3des, integrity: md5, dhGroup: 2}
+  ipsec: {encryption: 3des, integrity: sha1, pfs: dh-group5}
+"""
+SAID = (
+    "IKE encryption 3des is weak",
+    "IKE integrity md5 is weak",
+    "IKE DH group 2 is weak",
+    "IPsec encryption 3des is weak",
+    "IPsec integrity sha1 is weak",
+    "IPsec PFS group 5 is weak",
+)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_weak_is_said_in_the_sheet_and_to_who_hands_it_over(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = shutil.copytree(TREE, tmp_path / "tree")
+    for file in ("site-a/a-to-b.yaml", "site-b/b-to-a.yaml"):
+        with (tree / file).open("a") as opened:
+            opened.write(WEAK)
+    out = tmp_path / "sheet"
+    assert main(["peer-sheet", "a-to-b", str(tree), "--format", form, "--out", str(out)]) == ExitCode.OK
+    said = capsys.readouterr().err
+    for text in SAID:
+        assert out.read_text().count(text) == 1
+        assert said.count(f"warning: {text}") == 1
+    assert main(["peer-sheet", "a-to-b", TREE, "--format", form]) == ExitCode.OK
+    assert "is weak" not in "".join(capsys.readouterr())
+
+
+def test_a_weak_default_is_said_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody chose it, so `validate` is silent; the other end's administrator is to type it."""
+    tree = shutil.copytree(TREE, tmp_path / "tree")
+    (tree / "defaults.yaml").unlink()
+    assert main(["validate", str(tree)]) == ExitCode.OK
+    assert "weak" not in "".join(capsys.readouterr())
+    assert main(["peer-sheet", "a-to-b", str(tree), "--json"]) == ExitCode.OK
+    sheet = json.loads(capsys.readouterr().out.splitlines()[1])
+    assert [text.partition(":")[0] for text in sheet["remarks"] if "weak" in text] == [
+        "IKE DH group 2 is weak"
+    ]

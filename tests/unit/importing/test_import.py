@@ -281,11 +281,11 @@ def reply(**more: object) -> dict[str, object]:
 
 def test_what_charon_alone_tells_is_not_enough_for_forward_secrecy() -> None:
     found = Diagnostics()
-    assert draft(from_reply("r", "net-net", reply()), (), [sa()], found) is None
+    assert draft(from_reply("net-net", reply()), (), [sa()], found) is None
     assert any("perfect forward secrecy is not known" in d.message for d in found)
     found = Diagnostics()
     rekeyed = sa(esp="aes256-sha256-modp2048")
-    assert draft(from_reply("r", "net-net", reply()), (), [rekeyed], found) is not None
+    assert draft(from_reply("net-net", reply()), (), [rekeyed], found) is not None
     assert any("charon tells neither ports nor encapsulation" in d.message for d in found)
 
 
@@ -300,7 +300,7 @@ def test_what_charon_alone_tells_is_not_enough_for_forward_secrecy() -> None:
 )
 def test_what_charon_tells_besides_is_not_passed_over(more: dict[str, object], finding: str) -> None:
     found = Diagnostics()
-    source = from_reply("r", "net-net", reply(**more))
+    source = from_reply("net-net", reply(**more))
     assert draft(source, (), [sa(esp="aes256-sha256-modp2048")], found) is None
     assert any(finding in d.message for d in found.errors), list(found)
 

@@ -115,4 +115,6 @@ def test_what_was_taken_over_says_nothing_any_more(tree: Path, capsys: pytest.Ca
     capsys.readouterr()
     assert run(tree, "--update") == ExitCode.OK
     said = capsys.readouterr().out
-    assert [line for line in said.splitlines() if "->" in line] == ["a-to-b: spec.ike.dpd.delay: 30 -> 9"]
+    assert [line for line in said.splitlines() if "->" in line] == [
+        f"{document}: a-to-b: spec.ike.dpd.delay: 30 -> 9"
+    ]

@@ -12,9 +12,11 @@ import pytest
 from reconciler.load import Source, load_tree
 from reconciler.load.reading import read
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.fabric import Fabric
+from reconciler.model.fabric import Fabric, KeySource, PskRef
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.settings import Change
+from reconciler.report.plan_text import plan_lines
 from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.run import apply, everything, judge_preview, preview
 from reconciler.secrets import SecretStore
@@ -122,6 +124,44 @@ def test_a_key_is_shown_by_its_reference_and_nothing_made_up(tmp_path: Path) -> 
         ("psk", "env:KEY", "env:NEW_KEY")
     }
     assert {field.source for field in changes} == {"base"}
+
+
+@pytest.mark.parametrize("field", ["", "a--b"])
+def test_a_key_that_is_encrypted_anew_is_a_changed_key_of_its_tunnels_alone(field: str) -> None:
+    """Whether it is another one, only its recipients know; and what the file holds is in no field."""
+    source: KeySource = "sops" if field else "age"
+
+    def fabric(written: str) -> Fabric:
+        whole = many_tunnels(2)
+        key = PskRef(source, "keys/a--b.age", field, written, b"sealed bytes")
+        ends = {name: replace(end, psk=key) for name, end in whole.tunnels.items() if name.endswith("1")}
+        return replace(whole, tunnels={**whole.tunnels, **ends})
+
+    step = between(fabric("0123456789abcdef"), fabric("fedcba9876543210"), NOW)
+    name = f"{source}:keys/a--b.age{'#a--b' if field else ''}"
+    assert {
+        change.resource.name: list(map(str, map(told_field, change.changes))) for change in step.plan.changes
+    } == {end: [f"psk: {name} -> {name} (written anew)"] for end in ("paris-001", "tokyo-001")}
+    shown = "\n".join(line.text for line in plan_lines(step.plan))
+    assert "0123456789abcdef" not in shown
+    assert "sealed bytes" not in shown
+
+
+def told_field(field: Change) -> str:
+    return f"{field.path}: {field.before} -> {field.after}"
+
+
+def test_what_is_not_seen_of_keys_is_said_where_there_are_such_keys() -> None:
+    whole = many_tunnels(1)
+    sealed = {
+        name: replace(end, psk=PskRef("age", "keys/a.age", written="ab"))
+        for name, end in whole.tunnels.items()
+    }
+    encrypted = replace(whole, tunnels=sealed)
+    other = replace(encrypted, fingerprint_key=PskRef("age", "keys/f.age", written="cd"))
+    assert ["by their references" in note for note in between(whole, whole, NOW).notes] == [True]
+    assert between(encrypted, encrypted, NOW).notes == ()
+    assert ["fingerprintKey" in note for note in between(encrypted, other, NOW).notes] == [True]
 
 
 def two_sites(*sites: str, managed: bool | None = None) -> Fabric:

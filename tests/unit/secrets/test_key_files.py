@@ -7,7 +7,7 @@ import pytest
 from reconciler.model.errors import SecretUnavailable, WeakKey
 from reconciler.model.secret import Secret
 from reconciler.secrets.age import RECIPIENTS, create_identity, decrypt, read_identities
-from reconciler.secrets.key_files import KeyFiles
+from reconciler.secrets.key_files import KeyFiles, random_key
 
 KEY = Secret(b"correct horse battery staple")
 NAME = "keys/a--b.age"
@@ -89,3 +89,25 @@ def test_rekey_writes_all_or_nothing(tmp_path: Path, files: KeyFiles) -> None:
     with pytest.raises(SecretUnavailable, match=r"z\.age"):
         files.rekey()
     assert (tmp_path / "tree" / NAME).read_bytes() == before
+
+
+def test_set_keeps_a_key_that_is_there_unless_it_is_to_be_replaced(tmp_path: Path, files: KeyFiles) -> None:
+    files.set(NAME, KEY)
+    before = (tmp_path / "tree" / NAME).read_bytes()
+    with pytest.raises(SecretUnavailable, match="there already") as caught:
+        files.set(NAME, random_key())
+    assert "secret rotate" in caught.value.hint
+    assert "--replace" in caught.value.hint
+    assert (tmp_path / "tree" / NAME).read_bytes() == before
+    other = random_key()
+    files.set(NAME, other, replace=True)
+    assert key_in(tmp_path, NAME) == other
+
+
+def test_a_link_that_leads_nowhere_is_there_too(tmp_path: Path, files: KeyFiles) -> None:
+    """Its file may be on a disk that is not mounted."""
+    (tmp_path / "tree" / "keys").mkdir()
+    (tmp_path / "tree" / NAME).symlink_to("/nonexistent/a.age")
+    with pytest.raises(SecretUnavailable, match="there already"):
+        files.set(NAME, KEY)
+    assert (tmp_path / "tree" / NAME).is_symlink()

@@ -166,6 +166,37 @@ def test_signatures_that_are_asked_for_later_count_from_then_on(tmp_path: Path) 
     assert site.once().in_force == head
 
 
+@pytest.mark.parametrize("newer", [False, True], ids=["at-the-head", "behind-an-unsigned-head"])
+@pytest.mark.parametrize("way", ["accept", "follow"])
+def test_where_the_last_good_commit_is_unsigned_the_message_says_what_to_do(
+    tmp_path: Path, way: str, newer: bool
+) -> None:
+    """Signatures are switched on over a repository that was followed without them."""
+    site = Signed(tmp_path)
+    good = site.change(by="")
+    assert site.site.once().in_force == good
+    unsigned = site.change(by="") if newer else good
+    asked = len(site.site.asked)
+    record = site.once()
+    assert record.result is Result.FAILED, "nothing is known that may be in force"
+    assert len(site.site.asked) == asked, "no router is asked"
+    assert "let a signed commit follow it" in record.message
+    assert f"tunnelwright history --accept {good[:12]}" in record.message
+    if way == "accept":
+        assert accept(site, good[:12]) == ExitCode.OK
+        record = site.once()
+        assert (record.in_force, record.result) == (good, Result.INCOMPLETE if newer else Result.IN_SYNC)
+        assert newer == (f"{unsigned[:12]} is not signed by anyone who may" in record.message)
+    head = site.change()
+    record = site.once()
+    if newer:
+        # The unsigned one lies between.
+        assert record.in_force != head
+        assert f"{unsigned[:12]} is not signed by anyone who may" in record.message
+    else:
+        assert (record.in_force, record.result) == (head, Result.CHANGED)
+
+
 def test_without_signatures_a_rewritten_branch_is_followed(signed: Signed) -> None:
     old = signed.site.repository.head.commit.hexsha
     signed.change()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from reconciler.report.sheets.dialects import DIALECTS
+from schemas.algorithms import DH_GROUPS, ENCRYPTION, INTEGRITY
 from tests.unit.validate.written import BASE, tunnel, validated
 
 
@@ -13,7 +17,18 @@ from tests.unit.validate.written import BASE, tunnel, validated
         ({"encryption": "aes-256-gcm"}, "did you mean 'aes-gcm-256'?"),
         ({"encryption": "aes256gcm16"}, "did you mean 'aes-gcm-256'?"),
         ({"encryption": "AES256"}, "did you mean 'aes-256'?"),
-        ({"dhGroup": "dh-group14"}, "did you mean '14'?"),
+        ({"encryption": "aes256gcm128"}, "did you mean 'aes-gcm-256'?"),
+        ({"encryption": "triple-des"}, "did you mean '3des'?"),
+        ({"integrity": "sha-256"}, "did you mean 'sha256'?"),
+        ({"integrity": "SHA2"}, "did you mean 'sha256'?"),
+        ({"dhGroup": "dh-group14"}, "did you mean 14?"),
+        ({"dhGroup": "DH14"}, "did you mean 14?"),
+        ({"dhGroup": "MODP2048"}, "did you mean 14?"),
+        ({"dhGroup": 2048}, "did you mean 14?"),
+        ({"dhGroup": "nist-p256"}, "did you mean 19?"),
+        ({"dhGroup": "x25519"}, "did you mean 31?"),
+        ({"version": "IKEv2"}, "did you mean 2?"),
+        ({"dpd": {"action": "hold"}}, "did you mean 'trap'?"),
         ({"dhGroup": "14"}, "write it without quotes"),
     ],
 )
@@ -21,6 +36,58 @@ def test_another_spelling_leads_to_the_value(section: dict[str, object], hint: s
     _, found = validated([*BASE, tunnel("t", ike=section)])
     [item] = found.errors
     assert item.hint == hint
+
+
+@pytest.mark.parametrize("group", [1, 256, "modp1000", "brainpool"])
+def test_what_is_no_group_leads_to_none(group: object) -> None:
+    """The nearest by its digits is another group, not a misspelling."""
+    _, found = validated([*BASE, tunnel("t", ike={"dhGroup": group})])
+    assert [item.hint for item in found.errors] == [""]
+
+
+@pytest.mark.parametrize(
+    ("pfs", "meant"),
+    [
+        (14, "14"),
+        ("modp2048", "14"),
+        ("dh14", "14"),
+        ("ecp384", "20"),
+        ("none", "0"),
+        (False, "0"),
+        ("off", "0"),
+    ],
+)
+def test_a_group_for_forward_secrecy_has_a_word_of_its_own(pfs: object, meant: str) -> None:
+    _, found = validated([*BASE, tunnel("t", ipsec={"pfs": pfs})])
+    assert [item.hint for item in found.errors] == [f"did you mean 'dh-group{meant}'?"]
+
+
+def other_words() -> Iterator[tuple[str, str, str, str]]:
+    """Section, field, what strongSwan or a vendor calls a value, and the value."""
+    for number, word in DH_GROUPS.items():
+        yield "ike", "dhGroup", word, str(number)
+        yield "ipsec", "pfs", word, f"'dh-group{number}'"
+    for section in ("ike", "ipsec"):
+        for value, word in {**ENCRYPTION, **INTEGRITY}.items():
+            yield section, "encryption" if value in ENCRYPTION else "integrity", word, repr(value)
+    for dialect in DIALECTS.values():
+        for section, field, words in (
+            ("ike", "encryption", dialect.ike_encryption),
+            ("ike", "integrity", dialect.ike_integrity),
+            ("ipsec", "encryption", dialect.esp_encryption),
+            ("ipsec", "integrity", dialect.esp_integrity),
+        ):
+            for value, word in words.items():
+                yield section, field, word, repr(value)
+
+
+@pytest.mark.parametrize(("section", "field", "word", "value"), sorted(set(other_words())))
+def test_the_words_of_other_tools_lead_to_ours(section: str, field: str, word: str, value: str) -> None:
+    for spelling in {word, word.upper()}:
+        _, found = validated([*BASE, tunnel("t", **{section: {field: spelling}})])
+        hints = [item.hint for item in found.errors if item.path == f"spec.{section}.{field}"]
+        assert hints in ([], [f"did you mean {value}?"])
+        assert hints or repr(spelling) == value
 
 
 @pytest.mark.parametrize("pasted", ["hunter2", "correct-horse-battery-staple", "Winter2024abcde"])
