@@ -405,6 +405,10 @@ SETTLE_SECONDS: Final = 8.0
 """How long an apply waits for a switched tunnel to come to rest: long enough for one retransmission of IKE,
 which charon sends after 4 s. A tunnel that is at rest is not waited for."""
 
+SETTLE_TURN_SECONDS: Final = 1.0
+"""How long one router may take to list its SAs, or to do what brings a tunnel to rest, before the tunnels of
+the others go on without it. `list-sas` of 1,000 tunnels takes a tenth of that."""
+
 ANSWER_MILLISECONDS: Final = 3_000
 """How long charon may wait for a peer before it answers a command to initiate or terminate: less than
 VICI_SECONDS, as all of these are. To charon 0 means to wait for ever."""
