@@ -421,7 +421,15 @@ EXPLAINED: Final = 3
 ANSWER_MILLISECONDS."""
 
 ESTABLISH_SECONDS: Final = 10.0
-"""How long charon may take, at most, to bring up a new SA beside a running one, whatever the patience."""
+"""How long charon may take, at most, to bring up new SAs beside running ones, whatever the patience: all of
+one router together, so that a hundred peers that do not answer cost little more than one."""
+
+ENDING_SECONDS: Final = 10.0
+"""How long an apply waits for peers of one router to answer that their SAs end, all of them together. charon
+ends an SA whose peer is silent all the same."""
+
+HURRIED_MILLISECONDS: Final = 50
+"""For each of them once that time is used up."""
 
 # What a diagnosis waits for.
 
