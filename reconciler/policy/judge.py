@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from reconciler.diff.live import Live
@@ -12,6 +12,7 @@ from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.policy.judgement import Deferral, Finding, Judgement, Known, Override, Refusal
 from reconciler.policy.lone import lone_ends
 from reconciler.policy.strangers import destroyed, exceeds, is_protected, tunnels_on
+from reconciler.policy.turns import in_turn
 from reconciler.policy.units import End, Traffic, Unit, connections_of, traffic_on, units_of
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_cidr
@@ -39,12 +40,17 @@ def judge(
     kept_out = {resource for item in carrying for resource in item.resources}
     if Override.MANAGEMENT not in overrides:
         units = tuple(unit for unit in units if kept_out.isdisjoint(unit.resources))
+    lone = list(_lone(units, fabric, live, simulated=simulated))
+    # What waits whatever is overridden uses up nothing that others wait for.
+    staying = {resource for item in lone if isinstance(item, Deferral) for resource in item.resources}
     found: list[Finding] = [
         *_protected(plan, states, known),
         *_deletions(plan, fabric, states, known),
         *carrying,
-        *_lone(units, fabric, live, simulated=simulated),
-        *_waiting(units, fabric, states, now, overrides),
+        *lone,
+        *_waiting(
+            [unit for unit in units if staying.isdisjoint(unit.resources)], fabric, states, now, overrides
+        ),
     ]
     kept = [finding for finding in found if finding.override not in overrides]
     return Judgement(
@@ -157,17 +163,17 @@ def _carries(pair: Pair, way: Pair) -> bool:
 
 
 def _waiting(
-    units: tuple[Unit, ...],
+    units: Iterable[Unit],
     fabric: Fabric,
     states: Mapping[str, RouterState],
     now: datetime,
     overrides: frozenset[Override],
 ) -> Iterator[Deferral]:
     """Who has to wait: all that interrupts while no window is open, else those for whom the budget is spent,
-    in order of name, and what was never Git's last: no router uses up the budget of the others with what it
-    lists. What is overridden waits for nothing, so it counts as interrupted."""
+    as routers take turns: none uses up the budget of the others with what it lists. What is overridden waits
+    for nothing, so it counts as interrupted."""
     policy = fabric.safety
-    interrupting = sorted((unit for unit in units if unit.interrupts), key=lambda unit: unit.strange)
+    interrupting = in_turn((unit for unit in units if unit.interrupts), now)
     if interrupting and not permitted(policy.windows, now):
         until = next_permitted(policy.windows, now)
         for unit in interrupting:
