@@ -39,6 +39,7 @@ metadata: {name: fleet}
 spec:
   windows: [{kind: allow, schedule: 0 2 * * *, duration: 3600}]
 """
+FEW = "  deletions: {maxShare: 10, minimum: 1}\n"
 ENDS = ("paris-tunnel.yaml", "tokyo-tunnel.yaml")
 
 
@@ -221,8 +222,7 @@ def test_a_saved_plan_is_judged_anew_when_it_is_applied(stage: Stage) -> None:
 
 def test_the_codes_of_refusals_differ(stage: Stage) -> None:
     """Stale, locked and unsafe; the lock comes first, then whether the plan is still true."""
-    stage.both("spec:\n", "spec:\n  deletionProtection: true\n")
-    stage.apply()
+    stage.site.commit({"policy.yaml": WINDOW.partition("  windows")[0] + FEW})
     stage.both("spec:\n", "spec:\n  enabled: false\n")
     path = str(stage.keys / "plan.json")
     assert stage.run("plan", "--out", path)[0] == ExitCode.UNSAFE
@@ -245,6 +245,11 @@ def test_a_reconcile_run_waits_and_refuses_as_well(stage: Stage) -> None:
     assert "paris/tunnel/paris-tokyo (no maintenance window is open)" in record.message
     assert "deferred" in {item["type"] for item in record.objects}
     stage.site.commit(dict.fromkeys(ENDS))
+    record = stage.site.once()
+    assert record.result is Result.HELD, "it is protected"
+    assert "protected from deletion, as its file on paris, tokyo says" in record.message
+    assert stage.live() == held
+    stage.site.commit({"policy.yaml": WINDOW + FEW})
     record = stage.site.once()
     assert record.result is Result.FAILED
     assert "refused as unsafe, nothing was done" in record.message
