@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 
-from reconciler.establish import establish, terminate
+from reconciler.establish import Ending, establish, terminate
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import (
@@ -58,6 +58,7 @@ class _Run:
     """Routers at which anything was not done; their guards stay."""
     lost: set[str] = field(default_factory=set)
     """Routers that could not be reached when their phase began."""
+    ending: dict[str, Ending] = field(default_factory=dict)
     stopped: bool = False
 
 
@@ -161,7 +162,7 @@ def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) 
     for index, step in enumerate(steps):
         former = _former(step.operation)
         if former is not None and step.group in stayed and outcomes[index].status is Status.DONE:
-            error = run.fleet.one(step.router, partial(_execute, operation=former))
+            error = run.fleet.one(step.router, partial(_execute, operation=former, ending=Ending()))
             if error is None:
                 routers[step.group].add(step.router)
             else:
@@ -273,7 +274,8 @@ def _one(run: _Run, name: str, step: Step) -> Outcome:
     started = time.monotonic()
     if name in run.dead:
         return Outcome(step, Status.NOT_ATTEMPTED, run.dead[name])
-    error = run.fleet.one(name, partial(_execute, operation=step.operation))
+    ending = run.ending.setdefault(name, Ending())
+    error = run.fleet.one(name, partial(_execute, operation=step.operation, ending=ending))
     message = _failure(run, name, error) if error is not None else ""
     status = Status.FAILED if error is not None else Status.DONE
     return Outcome(step, status, message, time.monotonic() - started)
@@ -287,7 +289,7 @@ def _failure(run: _Run, router: str, error: TunnelwrightError) -> str:
     return error.message
 
 
-def _execute(router: Router, operation: Operation) -> None:
+def _execute(router: Router, operation: Operation, ending: Ending) -> None:
     match operation:
         case SetSysctls(values):
             router.host.set_sysctls(values)
@@ -312,6 +314,6 @@ def _execute(router: Router, operation: Operation) -> None:
         case SetAside(path):
             router.host.set_aside(path)
         case Terminate(connection):
-            terminate(router.vici, connection)
+            terminate(router.vici, connection, ending)
         case _:
             raise TypeError(f"no way to perform {type(operation).__name__}")

@@ -7,7 +7,8 @@ connection reaches traffic only with SAs that are set up anew.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from reconciler.model import bounds
@@ -24,6 +25,9 @@ this end has (RFC 2409, section 5.5), and what was sent on the old one may be on
 POLL = 0.05
 """Seconds between two looks."""
 _ANSWER_TIMEOUT = str(bounds.ANSWER_MILLISECONDS)
+_HURRIED_TIMEOUT = str(bounds.HURRIED_MILLISECONDS)
+_AT_ONCE = "-1"
+"""To charon: return without waiting."""
 _FORCED_TIMEOUT = str(bounds.FORCED_MILLISECONDS)
 # Log lines of charon that name a cause.
 _TELLING = ("received ", "no matching", "mismatched", "retransmit", "failed", "unacceptable")
@@ -41,6 +45,8 @@ class _Attempt:
     right_already: set[str] = field(default_factory=set)
     """Children whose running SA has the loaded configuration, by charon's own comparison."""
     refused: str = ""
+    unheard: bool = False
+    """Whether it was begun beside a running SA without hearing what charon says to that."""
 
     def new_children(self, sa: IkeSa) -> list[ChildSa]:
         """The CHILD_SAs of an IKE_SA that came up since."""
@@ -48,10 +54,10 @@ class _Attempt:
             return []
         return [c for c in sa.children if c.state == "INSTALLED" and c.id not in self.old_children]
 
-    def complete(self, found: Sequence[IkeSa]) -> bool:
-        """True when every child has a CHILD_SA of the loaded configuration."""
-        up = {child.name for sa in found for child in self.new_children(sa)}
-        return up | self.right_already >= set(self.item.children)
+    def lacking(self, found: Sequence[IkeSa]) -> tuple[str, ...]:
+        """The children without a CHILD_SA of the loaded configuration."""
+        up = {child.name for sa in found for child in self.new_children(sa)} | self.right_already
+        return tuple(child for child in self.item.children if child not in up)
 
     def outdated(self, found: Sequence[IkeSa]) -> list[tuple[str, str]]:
         """What has to go, as VICI's terminate names it: an IKE_SA without a child that is right as a
@@ -74,12 +80,17 @@ class _Attempt:
 def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[str]:
     """Bring up every connection of `wanted`; an empty string for each that is up, else the reason.
 
-    First SAs are started all at once and share `patience` seconds; beside a running SA each is waited
-    for in turn, since only then charon tells that the running one is right already. An old SA is ended
-    only after every child of its connection has a new one; where that fails the old SA carries on.
+    First SAs are started all at once and share `patience` seconds. Beside a running SA each is waited for in
+    turn, since only then charon tells that the running one is right already. All of them share a time as
+    well: when silent peers have used it up, the others are started at once too, and what charon has to say
+    of them is asked for when `patience` is over. An old SA is ended only after every child of its connection
+    has a new one; where that fails the old SA carries on.
     """
     coming = [item for item in wanted if item.scope is not Scope.SURPLUS]
-    stuck = {item.connection: _take_down(vici, item) for item in coming if item.scope is Scope.RECONNECT}
+    ending = Ending()
+    stuck = {
+        item.connection: _take_down(vici, item, ending) for item in coming if item.scope is Scope.RECONNECT
+    }
     attempts = {
         name: _Attempt(
             item,
@@ -90,29 +101,59 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
         )
         for item, (name, found) in zip(coming, _by_connection(vici, coming).items(), strict=True)
     }
+    seconds = min(max(patience, 1.0), bounds.ESTABLISH_SECONDS)
+    until = time.monotonic() + seconds
     for attempt in attempts.values():
         if not attempt.refused:
-            _start(vici, attempt, patience)
+            _start(vici, attempt, attempt.item.children, until, seconds)
     deadline = time.monotonic() + patience
     pending = {name: attempt for name, attempt in attempts.items() if not attempt.refused}
     doomed: list[tuple[str, str]] = []
     while pending:
         now = _by_connection(vici, [attempt.item for attempt in pending.values()])
         for name, found in now.items():
-            if pending[name].complete(found):
+            if not pending[name].lacking(found):
                 doomed += pending.pop(name).outdated(found)
         if time.monotonic() >= deadline:
             break
         if pending:
             time.sleep(POLL)
+    doomed += _ask_again(vici, pending, seconds)
     if doomed:
         time.sleep(OVERLAP)
         retire(vici, doomed)
-    _abandon(vici, [attempt for attempt in attempts.values() if attempt.refused and attempt.old_children])
-    for position, attempt in enumerate(pending.values()):
-        reason = _explain(vici, attempt.item) if position < bounds.EXPLAINED else ""
+    unexplained = [attempt for attempt in pending.values() if not attempt.refused]
+    for position, attempt in enumerate(sorted(unexplained, key=lambda attempt: attempt.unheard)):
+        # Beside a running SA another attempt could come up as well as the one that is under way.
+        tried = position < bounds.EXPLAINED and not attempt.unheard
+        reason = _explain(vici, attempt.item) if tried else ""
         attempt.refused = reason or f"no CHILD_SA within {patience:g} s"
+    _abandon(vici, [attempt for attempt in attempts.values() if attempt.refused and attempt.old_children])
     return [attempts[item.connection].refused if item.connection in attempts else "" for item in wanted]
+
+
+def _ask_again(vici: Vici, pending: dict[str, _Attempt], seconds: float) -> list[tuple[str, str]]:
+    """Ask for those that were started without waiting and are not under way any more, all of them within
+    `seconds`. Those that are up now are pending no longer; what has to go for them."""
+    until = time.monotonic() + seconds
+    doomed: list[tuple[str, str]] = []
+    for name, attempt in [item for item in pending.items() if item[1].unheard]:
+        found = _found(vici, attempt)
+        if not _under_way(found):
+            _start(vici, attempt, attempt.lacking(found), until, seconds)
+            found = _found(vici, attempt)
+        if not attempt.lacking(found):
+            doomed += pending.pop(name).outdated(found)
+    return doomed
+
+
+def _found(vici: Vici, attempt: _Attempt) -> tuple[IkeSa, ...]:
+    return _by_connection(vici, [attempt.item])[attempt.item.connection]
+
+
+def _under_way(found: Sequence[IkeSa]) -> bool:
+    """Whether anything is negotiated; it might come up yet."""
+    return any(sa.state == "CONNECTING" or sa.busy for sa in found)
 
 
 def _by_connection(vici: Vici, wanted: Sequence[Establish]) -> Mapping[str, tuple[IkeSa, ...]]:
@@ -125,14 +166,18 @@ def _by_connection(vici: Vici, wanted: Sequence[Establish]) -> Mapping[str, tupl
     return {name: tuple(items) for name, items in found.items()}
 
 
-def _start(vici: Vici, attempt: _Attempt, patience: float) -> None:
-    """Ask for every child: without waiting for a first one (a negative timeout returns at once)."""
-    seconds = min(max(patience, 1.0), bounds.ESTABLISH_SECONDS)
-    timeout = f"{seconds * 1000:.0f}" if attempt.old_children else "-1"
-    for child in attempt.item.children:
+def _start(vici: Vici, attempt: _Attempt, children: Sequence[str], until: float, seconds: float) -> None:
+    """Ask for children: without waiting for a first one, nor for any after `until`. What has not come up in
+    less than all of these `seconds` is not refused for that."""
+    for child in children:
+        left = until - time.monotonic() if attempt.old_children else 0.0
+        timeout = f"{left * 1000:.0f}" if left > POLL else _AT_ONCE
+        attempt.unheard = bool(attempt.old_children) and timeout == _AT_ONCE
         failure, words = _initiate(vici, attempt.item.connection, child, timeout)
         if any("existing duplicate" in line for line in words) and attempt.runs:
             attempt.right_already.add(child)
+        elif failure and left < seconds - POLL and _under_way(_found(vici, attempt)):
+            attempt.unheard = True
         elif failure:
             attempt.refused = _telling(words, failure)
             return
@@ -175,19 +220,36 @@ def _telling(words: list[str], failure: str) -> str:
     return "; ".join(dict.fromkeys([*found[-2:], failure]))
 
 
-def _take_down(vici: Vici, item: Establish) -> str:
+def _take_down(vici: Vici, item: Establish, ending: Ending) -> str:
     """Why a tunnel that shall be reconnected does not go down; empty when it does. What its peer or a packet
     has brought up meanwhile is new already, and stays."""
     ran = {sa.id for sa in read_sas(vici, item.connection)}
-    refusal = _end(vici, item.connection)
+    refusal = _end(vici, item.connection, ending)
     return refusal.message if refusal is not None and ran & _left(vici, item.connection) else ""
 
 
-def terminate(vici: Vici, connection: str) -> None:
+@dataclass(slots=True)
+class Ending:
+    """How long peers of one router were waited for that did not answer."""
+
+    seconds: float = 0.0
+
+    @contextmanager
+    def timeout(self) -> Iterator[str]:
+        """What charon may wait for the next one, in its words."""
+        started = time.monotonic()
+        try:
+            yield _ANSWER_TIMEOUT if self.seconds < bounds.ENDING_SECONDS else _HURRIED_TIMEOUT
+        finally:
+            waited = time.monotonic() - started
+            self.seconds += waited if waited * 1000 >= bounds.ANSWER_MILLISECONDS else 0.0
+
+
+def terminate(vici: Vici, connection: str, ending: Ending) -> None:
     """End every IKE_SA of a connection, on this side alone when the peer is silent. Raises CommandRejected
     when one is left."""
     for last in (False, False, True):
-        refusal = _end(vici, connection)
+        refusal = _end(vici, connection, ending)
         # The other end may end it at the same moment ("terminated 0 of 1 SAs"), or be half-way to a new one,
         # which has no name until the peer has proven itself; what counts is what is left.
         if refusal is None or not _left(vici, connection):
@@ -196,14 +258,15 @@ def terminate(vici: Vici, connection: str) -> None:
             raise refusal
 
 
-def _end(vici: Vici, connection: str) -> CommandRejected | None:
+def _end(vici: Vici, connection: str, ending: Ending) -> CommandRejected | None:
     """Terminate what is known by the name of a connection; charon's refusal, if it refuses."""
-    message = {"ike": connection, "force": "yes", "timeout": _ANSWER_TIMEOUT, "loglevel": "-1"}
-    try:
-        for _ in vici.stream("terminate", "control-log", message):
-            pass
-    except CommandRejected as error:
-        return error
+    with ending.timeout() as timeout:
+        message = {"ike": connection, "force": "yes", "timeout": timeout, "loglevel": "-1"}
+        try:
+            for _ in vici.stream("terminate", "control-log", message):
+                pass
+        except CommandRejected as error:
+            return error
     return None
 
 

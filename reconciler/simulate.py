@@ -27,7 +27,7 @@ from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Settings
 from reconciler.model.stand_in import stand_in
 from reconciler.plan import make_plan
-from reconciler.policy import Judgement, judge, lone
+from reconciler.policy import Judgement, judge
 
 _FINGERPRINT = re.compile(r"(key ike-\S+)-[0-9a-f]+$")
 """At the end of a key's id. That of a stand-in would mean nothing."""
@@ -66,7 +66,7 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
             "counts as changed, and is replaced without interruption"
         )
     shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
-    judgement = judge(plan, head, live, now, lone_end=lone.refused)
+    judgement = judge(plan, head, live, now, simulated=True)
     return Transition(replace(plan, changes=shown), judgement, tuple(notes))
 
 

@@ -57,7 +57,7 @@ class DeletionsSpec(Model):
         le=100,
         description=(
             "Percent of the tunnel ends on a router, and of those on all routers, that one plan may destroy; "
-            "a plan that destroys more is refused."
+            "a plan that destroys more is refused, or waits on that router where it is too much there alone."
         ),
         examples=[20],
     )

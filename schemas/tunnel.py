@@ -248,8 +248,8 @@ class IPsecTunnelSpec(Model):
     deletion_protection: bool = Field(
         default=False,
         description=(
-            "True refuses every plan that would take the tunnel off its router, also once the document is "
-            "gone: the router keeps it in mind. To remove or disable the tunnel, first apply it with false."
+            "True keeps the tunnel on its router, whatever a plan would do, also once the document is gone: "
+            "the router keeps it in mind. To remove or disable the tunnel, first apply it with false."
         ),
         examples=[True],
     )

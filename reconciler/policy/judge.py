@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Final
 
 from reconciler.diff.live import Live
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Plan, Resource
+from reconciler.model.listing import listed
+from reconciler.model.plan import Action, Plan, Resource
 from reconciler.model.router_config import PREFIX, Pair, RouterState
+from reconciler.model.safety import SafetyPolicy
 from reconciler.policy import lone
 from reconciler.policy.judgement import Deferral, Finding, Judgement, Known, Override, Refusal
-from reconciler.policy.strangers import destroyed, exceeds, is_protected, tunnels_on
+from reconciler.policy.strangers import exceeds, is_large, is_protected, tunnels_on
+from reconciler.policy.turns import in_turn
 from reconciler.policy.units import End, Traffic, Unit, connections_of, traffic_on, units_of
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_cidr
+
+_RIGHT: Final = "is this the right revision and folder?"
 
 
 def judge(
@@ -25,27 +32,38 @@ def judge(
     overrides: frozenset[Override] = frozenset(),
     *,
     known: Known = lambda _: True,
-    lone_end: Callable[[Unit, str], Finding] = lone.deferred,
+    simulated: bool = False,
 ) -> Judgement:
     """What of a plan may be done at `now`, which has a time zone. `states` are those it was made from.
-    `lone_end` says what a tunnel end that loses its managed other end means for the plan.
+    `simulated` are states that were compiled from another revision: what waits at one router while the others
+    go on is a reason to refuse the commit there, since its author can mend it.
 
     Every reason to refuse is found, not the first. What is overridden is reported as such. Tunnels that are
     not `known` to have been Git's count for no refusal: `withholdings` says which routers they cost.
     """
     live = {name: Live(state) for name, state in states.items()}
     units = units_of(plan, fabric, live, known)
+    kept_there = [
+        *_protected(units, states, known, simulated=simulated),
+        *_deletions(units, fabric, states, known, simulated=simulated),
+    ]
     carrying = list(_management(units, fabric, live))
     kept_out = {resource for item in carrying for resource in item.resources}
     if Override.MANAGEMENT not in overrides:
         units = tuple(unit for unit in units if kept_out.isdisjoint(unit.resources))
-    found: list[Finding] = [
-        *_protected(plan, states, known),
-        *_deletions(plan, fabric, states, known),
-        *carrying,
-        *(lone_end(unit, reason) for unit, reason in lone.lone_ends(units, fabric, live)),
-        *_waiting(units, fabric, states, now, overrides),
-    ]
+    lone_end = lone.refused if simulated else lone.deferred
+    alone = [lone_end(unit, reason) for unit, reason in lone.lone_ends(units, fabric, live)]
+    # What stays as it is uses up nothing that others wait for.
+    staying = {
+        resource
+        for item in (*kept_there, *alone)
+        if isinstance(item, Deferral) and item.override not in overrides
+        for resource in item.resources
+    }
+    waiting = _waiting(
+        (unit for unit in units if staying.isdisjoint(unit.resources)), fabric, states, now, overrides
+    )
+    found: list[Finding] = [*kept_there, *carrying, *alone, *waiting]
     kept = [finding for finding in found if finding.override not in overrides]
     return Judgement(
         tuple(finding for finding in kept if isinstance(finding, Refusal)),
@@ -54,39 +72,74 @@ def judge(
     )
 
 
-def _protected(plan: Plan, states: Mapping[str, RouterState], known: Known) -> Iterator[Refusal]:
-    for change in destroyed(plan):
-        if is_protected(states, change.resource) and known(change.resource):
-            yield Refusal(
-                (change.resource,),
-                "it is protected from deletion, as its file on the router says",
-                "first commit and apply `deletionProtection: false`, then remove or disable it",
-            )
+def _protected(
+    units: tuple[Unit, ...], states: Mapping[str, RouterState], known: Known, *, simulated: bool
+) -> Iterator[Finding]:
+    """What a revision says refuses a commit. What a router says of its own files costs that tunnel alone."""
+    reason = "it is protected from deletion, as its file on"
+    hint = "first commit and apply `deletionProtection: false`, then remove or disable it"
+    for unit in units:
+        protected = tuple(what for what in _destroyed(unit, known) if is_protected(states, what))
+        if protected and simulated:
+            yield Refusal(protected, f"{reason} the router says", hint)
+        elif protected:
+            routers = listed(sorted({what.router for what in protected}))
+            yield Deferral(unit.resources, f"{reason} {routers} says ({hint})", None)
 
 
 def _deletions(
-    plan: Plan, fabric: Fabric, states: Mapping[str, RouterState], known: Known
-) -> Iterator[Refusal]:
-    """A plan that destroys many tunnels of what is there was rarely meant."""
+    units: tuple[Unit, ...],
+    fabric: Fabric,
+    states: Mapping[str, RouterState],
+    known: Known,
+    *,
+    simulated: bool,
+) -> Iterator[Finding]:
+    """A plan that destroys many tunnels of what is there was rarely meant: it is refused as a whole, unless
+    that hangs on the word of one router, which may hide what it has. Then what is destroyed there waits."""
     policy = fabric.safety
-    doomed = [change.resource for change in destroyed(plan) if known(change.resource)]
+    doomed = [resource for unit in units for resource in _destroyed(unit, known)]
     if not doomed:
         return
     there = {name: _of_git(fabric, state, known) for name, state in states.items()}
-    scopes = [(f"on {name}", {name}) for name in sorted(there)]
-    if len(there) > 1:
-        scopes.append(("on all routers", set(there)))
-    for words, routers in scopes:
-        gone = tuple(resource for resource in doomed if resource.router in routers)
-        total = sum(there[name] for name in routers)
-        if exceeds(policy, len(gone), total):
-            yield Refusal(
-                gone,
-                f"{len(gone)} of the {total} tunnel ends {words} would be destroyed, "
-                f"more than {policy.max_deleted_share}%",
-                "is this the right revision and folder?",
-                Override.DELETIONS,
-            )
+    gone = Counter(resource.router for resource in doomed)
+    reasons = {
+        name: _too_many(policy, gone[name], there[name], f"on {name}")
+        for name in sorted(there)
+        if exceeds(policy, gone[name], there[name])
+    }
+    total = sum(there.values())
+    in_all = ""
+    if len(there) > 1 and exceeds(policy, len(doomed), total):
+        in_all = _too_many(policy, len(doomed), total, "on all routers")
+    most = max(sorted(there), key=lambda name: gone[name] * 100 - there[name] * policy.max_deleted_share)
+    others = is_large(policy, len(doomed) - gone[most], total - there[most])
+    if simulated or len(there) == 1 or (in_all and others):
+        for name, reason in reasons.items():
+            found = tuple(what for what in doomed if what.router == name)
+            yield Refusal(found, reason, _RIGHT, Override.DELETIONS)
+        if in_all:
+            yield Refusal(tuple(doomed), in_all, _RIGHT, Override.DELETIONS)
+        return
+    if in_all:
+        reasons.setdefault(most, f"{in_all}, most of them on {most}")
+    for name, reason in reasons.items():
+        for unit in units:
+            if any(what.router == name for what in _destroyed(unit, known)):
+                yield Deferral(unit.resources, f"{reason} ({_RIGHT})", Override.DELETIONS)
+
+
+def _destroyed(unit: Unit, known: Known) -> Iterator[Resource]:
+    """The ends of a unit that go, as far as something shows that Git had them."""
+    for end in unit.ends:
+        if end.change.action is Action.DELETE and known(end.change.resource):
+            yield end.change.resource
+
+
+def _too_many(policy: SafetyPolicy, gone: int, total: int, where: str) -> str:
+    return (
+        f"{gone} of the {total} tunnel ends {where} would be destroyed, more than {policy.max_deleted_share}%"
+    )
 
 
 def _of_git(fabric: Fabric, state: RouterState, known: Known) -> int:
@@ -143,17 +196,17 @@ def _carries(pair: Pair, way: Pair) -> bool:
 
 
 def _waiting(
-    units: tuple[Unit, ...],
+    units: Iterable[Unit],
     fabric: Fabric,
     states: Mapping[str, RouterState],
     now: datetime,
     overrides: frozenset[Override],
 ) -> Iterator[Deferral]:
     """Who has to wait: all that interrupts while no window is open, else those for whom the budget is spent,
-    in order of name, and what was never Git's last: no router uses up the budget of the others with what it
-    lists. What is overridden waits for nothing, so it counts as interrupted."""
+    as routers take turns: none uses up the budget of the others with what it lists. What is overridden waits
+    for nothing, so it counts as interrupted."""
     policy = fabric.safety
-    interrupting = sorted((unit for unit in units if unit.interrupts), key=lambda unit: unit.strange)
+    interrupting = in_turn((unit for unit in units if unit.interrupts), now)
     if interrupting and not permitted(policy.windows, now):
         until = next_permitted(policy.windows, now)
         for unit in interrupting:

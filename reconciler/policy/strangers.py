@@ -91,7 +91,12 @@ def is_protected(states: Mapping[str, RouterState], resource: Resource) -> bool:
 
 def exceeds(policy: SafetyPolicy, gone: int, total: int) -> bool:
     """Whether so many tunnel ends of so many are a share that may not be destroyed."""
-    return total >= policy.deletions_minimum and gone * 100 > total * policy.max_deleted_share
+    return total >= policy.deletions_minimum and is_large(policy, gone, total)
+
+
+def is_large(policy: SafetyPolicy, gone: int, total: int) -> bool:
+    """The same, however few there are."""
+    return gone * 100 > total * policy.max_deleted_share
 
 
 def tunnels_on(state: RouterState) -> set[str]:

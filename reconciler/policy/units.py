@@ -54,7 +54,16 @@ class Unit:
     @property
     def interrupts(self) -> bool:
         """True when a change at any end costs traffic that flows."""
-        return any(end.change.disruption.rank >= Disruption.INTERRUPTS.rank for end in self.ends)
+        return bool(self.interrupted_at)
+
+    @property
+    def interrupted_at(self) -> frozenset[str]:
+        """The routers at whose end a change costs traffic that flows."""
+        return frozenset(
+            end.change.resource.router
+            for end in self.ends
+            if end.change.disruption.rank >= Disruption.INTERRUPTS.rank
+        )
 
     @property
     def strange(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
@@ -27,7 +27,7 @@ class Fleet:
 
     def __init__(self, connect: Connect, parallelism: int = PARALLELISM) -> None:
         self._connect = connect
-        self._parallelism = parallelism
+        self.parallelism = parallelism
         self._open: dict[str, Router] = {}
 
     def __enter__(self) -> Self:
@@ -36,7 +36,7 @@ class Fleet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        side_by_side("router", tuple(self._open), lambda name: self._open[name].close(), self._parallelism)
+        side_by_side("router", tuple(self._open), lambda name: self._open[name].close(), self.parallelism)
 
     def one(self, name: str, task: Callable[[Router], Result]) -> Result | TunnelwrightError:
         """What `task` gives of one router, or the error that ended it."""
@@ -46,13 +46,51 @@ class Fleet:
         self, names: Iterable[str], task: Callable[[Router], Result]
     ) -> dict[str, Result | TunnelwrightError]:
         """What `task` gives of each router, or the error that ended it there."""
-        return side_by_side("router", names, lambda name: self._run(name, task), self._parallelism)
+        return side_by_side("router", names, lambda name: self._run(name, task), self.parallelism)
 
     def _run(self, name: str, task: Callable[[Router], Result]) -> Result:
         with of_router(name):
             if name not in self._open:
                 self._open[name] = self._connect(name)
             return task(self._open[name])
+
+
+class Errands:
+    """Tasks at routers of a fleet that are not waited for to their end: a router that is slow holds up nobody
+    else, as long as the fleet may ask another one at the same time. The context ends when all tasks have."""
+
+    def __init__(self, fleet: Fleet, patience: float) -> None:
+        """`patience` is how many seconds a task is waited for."""
+        self._fleet = fleet
+        self._patience = patience
+        self._pool = ThreadPoolExecutor(max_workers=max(1, fleet.parallelism))
+        self._latest: dict[str, Future[object]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+
+    def idle(self, names: Iterable[str]) -> bool:
+        """Whether none of these routers has a task that has not ended: only then it may get another one."""
+        return all(name not in self._latest or self._latest[name].done() for name in names)
+
+    def begin(
+        self, names: Iterable[str], task: Callable[[Router], Result]
+    ) -> dict[str, Future[Result | TunnelwrightError]]:
+        """One task at each of some idle routers, which have `patience` in all to end it."""
+        begun = {name: self._pool.submit(self._fleet.one, name, task) for name in names}
+        self._latest.update(begun)  # type: ignore[arg-type]  # a Future gives what it has, and takes nothing
+        wait(begun.values(), self._patience)
+        return begun
+
+    def pause(self) -> None:
+        """Wait until a task ends, or `patience` is over."""
+        running = [task for task in self._latest.values() if not task.done()]
+        wait(running, self._patience, return_when=FIRST_COMPLETED)
 
 
 def each(

@@ -53,10 +53,12 @@ class Mirror:
         Raises SourceUnavailable when the remote does not answer, or has no such branch; FetchStopped once
         `stopping` says so.
         """
+        self._remove_unfinished(stopping)
         return self._healed(lambda clone: clone.fetch(stopping), stopping)
 
     def peek(self) -> str:
         """As `fetch`, but what was fetched last stays `head`: a service that runs beside does not notice."""
+        self._remove_unfinished(never)
         return self._healed(lambda clone: clone.peek(), never)
 
     def head(self) -> str:
@@ -130,6 +132,13 @@ class Mirror:
             return text if _ID.fullmatch(text) else ""
         return ""
 
+    def _remove_unfinished(self, stopping: Stopping) -> None:
+        """Whoever was killed while it made a new copy has left that here, as large as the repository may be.
+        Nobody else would look for it until the copy is damaged again."""
+        if os.path.lexists(self._new):
+            with self._turn(stopping):
+                _remove(self._new)
+
     def _healed(self, work: Callable[[Clone], Answer], stopping: Stopping) -> Answer:
         try:
             return work(self._clone)
@@ -150,15 +159,20 @@ class Mirror:
                     _remove(fresh.folder)
 
     def _replace(self, error: SourceBroken) -> None:
-        """Set the copy aside, and the new one in its place; of those set aside only the latest stay."""
+        """Set the copy aside, if there is one, and the new one in its place; of those set aside only the
+        latest stay."""
         stem, suffix = self._folder.stem, self._folder.suffix
         aside = self._folder.with_name(f"{stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{suffix}")
+        there = os.path.lexists(self._folder)
         try:
-            if os.path.lexists(self._folder):
+            if there:
                 self._folder.rename(aside)
             self._new.rename(self._folder)
         except OSError as failed:
             raise SourceUnavailable(f"cannot set {self._folder} aside: {failed.strerror}") from error
+        if not there:
+            _log.warning("%s: a new copy of the repository was made", error.message)
+            return
         for old in sorted(self._folder.parent.glob(f"{stem}.damaged-*{suffix}"))[:-COPIES_SET_ASIDE]:
             _remove(old)
         said = f"{error.message}: the copy of the repository was set aside as {aside}, and a new one was made"

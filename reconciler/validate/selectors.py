@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from reconciler.model.bounds import MOST_CHILDREN, MOST_PAIRS, MOST_PAIRS_OF_ROUTER, MOST_PAIRS_OF_TUNNEL
+from reconciler.model.bounds import (
+    MOST_CHILDREN,
+    MOST_PAIRS,
+    MOST_PAIRS_OF_ROUTER,
+    MOST_PAIRS_OF_TUNNEL,
+    PAIRS_OF_END,
+)
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Router, Tunnel
 from reconciler.validate.catalog import Catalog, Item, by_name
@@ -62,6 +68,7 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
     """True when the pairs of networks that tunnels carry are no more than each of them, their router and the
     fabric may have. What is too much for one counts no further."""
     few = True
+    most_in_all = max(MOST_PAIRS, PAIRS_OF_END * len(tunnels))
     total: Counter[str] = Counter()
     for name in sorted(tunnels):
         tunnel = tunnels[name]
@@ -79,10 +86,10 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
                 f"with this tunnel, and those whose names come before it, the router {tunnel.router!r} has "
                 f"{of_router:,} pairs{_OF_NETWORKS}; at most {MOST_PAIRS_OF_ROUTER:,} are supported"
             )
-        elif (of_all := total.total() + pairs) > MOST_PAIRS:
+        elif (of_all := total.total() + pairs) > most_in_all:
             problem = (
                 f"with this tunnel, and those whose names come before it, there are {of_all:,} pairs"
-                f"{_OF_NETWORKS}; at most {MOST_PAIRS:,} are supported"
+                f"{_OF_NETWORKS}; at most {most_in_all:,} are supported"
             )
         if problem:
             few = False

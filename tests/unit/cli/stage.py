@@ -23,6 +23,7 @@ metadata: {name: fleet}
 spec:
   windows: [{kind: allow, schedule: 0 2 * * *, duration: 3600}]
 """
+FEW = "  deletions: {maxShare: 10, minimum: 1}\n"
 ENDS = ("paris-tunnel.yaml", "tokyo-tunnel.yaml")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.model.errors import ExitCode
-from tests.unit.cli.stage import NIGHT, NOON, WINDOW, Stage
+from tests.unit.cli.stage import FEW, NIGHT, NOON, WINDOW, Stage
 
 
 def test_a_saved_plan_is_used_once(stage: Stage) -> None:
@@ -57,8 +57,7 @@ def test_a_saved_plan_is_judged_anew_when_it_is_applied(stage: Stage) -> None:
 
 def test_the_codes_of_refusals_differ(stage: Stage) -> None:
     """Stale, locked and unsafe; the lock comes first, then whether the plan is still true."""
-    stage.both("spec:\n", "spec:\n  deletionProtection: true\n")
-    stage.apply()
+    stage.site.commit({"policy.yaml": WINDOW.partition("  windows")[0] + FEW})
     stage.both("spec:\n", "spec:\n  enabled: false\n")
     path = str(stage.keys / "plan.json")
     assert stage.run("plan", "--out", path)[0] == ExitCode.UNSAFE

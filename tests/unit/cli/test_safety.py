@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.model.errors import ExitCode
 from reconciler.model.record import Result
-from tests.unit.cli.stage import ENDS, NIGHT, WINDOW, Stage
+from tests.unit.cli.stage import ENDS, FEW, NIGHT, WINDOW, Stage
 
 
 def test_protection_outlives_the_document(stage: Stage) -> None:
@@ -20,11 +20,9 @@ def test_protection_outlives_the_document(stage: Stage) -> None:
     limits = [w for limit in ("deletions", "windows", "budget", "management") for w in ("--override", limit)]
     for words in (["plan", "--detailed-exitcode"], ["apply", "--auto-approve"], ["apply", *limits]):
         code, shown = stage.run(*words)
-        assert code == ExitCode.UNSAFE
-        for end in ("paris/tunnel/paris-tokyo", "tokyo/tunnel/tokyo-paris"):
-            assert f"✗ {end}: it is protected from deletion, as its file on the router says" in shown
-        assert "hint: first commit and apply `deletionProtection: false`" in shown
-    assert "error: refused as unsafe, nothing was done: " in shown
+        assert code == (2 if words[0] == "plan" else ExitCode.DEFERRED), shown
+        assert "… paris/tunnel/paris-tokyo, tokyo/tunnel/tokyo-paris: it is protected from deletion" in shown
+        assert "as its file on paris, tokyo says (first commit and apply `deletionProtection: false`" in shown
     assert stage.live() == held
     stage.site.repository.git.revert("HEAD", no_edit=True)
     stage.both("deletionProtection: true", "deletionProtection: false")
@@ -94,13 +92,18 @@ def test_a_reconcile_run_waits_and_refuses_as_well(stage: Stage) -> None:
     assert "deferred" in {item["type"] for item in record.objects}
     stage.site.commit(dict.fromkeys(ENDS))
     record = stage.site.once()
+    assert record.result is Result.HELD, "it is protected"
+    assert "protected from deletion, as its file on paris, tokyo says" in record.message
+    assert stage.live() == held
+    stage.site.commit({"policy.yaml": WINDOW + FEW})
+    record = stage.site.once()
     assert record.result is Result.FAILED
     assert "refused as unsafe, nothing was done" in record.message
     assert "refused" in {item["type"] for item in record.objects}
     assert stage.live() == held
 
 
-def test_a_weak_key_does_not_hide_what_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_weak_key_does_not_hide_what_waits(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.both("spec:\n", "spec:\n  deletionProtection: true\n")
     assert stage.apply()[0] == ExitCode.OK
     stage.site.commit({ENDS[0]: None})
@@ -108,5 +111,5 @@ def test_a_weak_key_does_not_hide_what_is_refused(stage: Stage, monkeypatch: pyt
     monkeypatch.setenv("KEY", "hunter2hunter2")
     for words in (("plan",), ("apply", "--auto-approve")):
         code, shown = stage.run(*words)
-        assert (code, "keys are weak" in shown) == (ExitCode.UNSAFE, False)
+        assert (code, "keys are weak" in shown) == (ExitCode.INVALID, True)
         assert "paris/tunnel/paris-tokyo: it is protected from deletion" in shown

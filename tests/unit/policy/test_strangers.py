@@ -195,12 +195,54 @@ def test_what_is_protected_and_was_never_gits_costs_its_router_alone(site: Site,
         assert "protected from deletion" in before.plan.unreachable["paris"].reason
 
 
-def test_a_tunnel_of_gits_that_is_protected_refuses_the_plan_as_before(tmp_path: Path) -> None:
+def test_a_tunnel_of_gits_that_is_protected_stays_and_the_others_go(tmp_path: Path) -> None:
+    """Whether its router's file is true or not."""
     made = memory_site(tmp_path)
-    fabric = change_tunnels(many_tunnels(2), protected=True)
-    assert made.apply(fabric).converged
-    _, found = judged(made, without(fabric, {0}))
-    assert len(found.refusals) == 2
+    fabric = many_tunnels(4)
+    tunnels = {n: replace(t, protected=n == "paris-000") for n, t in fabric.tunnels.items()}
+    assert made.apply(replace(fabric, tunnels=tunnels)).converged
+    wanted = without(fabric, {0, 1})
+    before, found = judged(made, wanted, *Override)
+    assert not found.refusals
+    assert {resource.name for resource in found.deferred} == {"paris-000", "tokyo-000"}
+    assert apply(narrowed(before, found.allows), made.connect, patience=1).converged
+    assert "tw-tokyo-001" not in made.connect("tokyo").vici.connections  # type: ignore[attr-defined]  # memory
+    assert "tw-tokyo-000" in made.connect("tokyo").vici.connections  # type: ignore[attr-defined]  # memory
+
+
+@pytest.mark.parametrize("shown", [10, 4])
+def test_a_router_that_hides_what_it_has_costs_itself_alone(shown: int, tmp_path: Path) -> None:
+    """Of twenty tunnels it shows so many, so that the four that a commit deletes seem to be a large share of
+    them, or of those on all routers."""
+    made = memory_site(tmp_path)
+    pairs = many_tunnels(40).tunnels
+    ends = {n: t for n, t in pairs.items() if (t.router == "paris") == (number_of(n) < 20)}
+    fabric = change_tunnels(replace(many_tunnels(40), tunnels=ends), mirror=None, unmanaged=True)
+    made.apply(fabric)
+    doomed = {0, 1, 2, 3, 20, 21, 22, 23, 24}
+    seen = {f"tw-paris-{number:03d}" for number in range(shown)}
+
+    def listed(true: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        return (item for item in list(true()) if seen.issuperset(item))
+
+    def filed(true: Callable[[], Any]) -> Any:
+        found = true()
+        kept = {name: file for name, file in found.files.items() if name.removesuffix(".conf") in seen}
+        return replace(found, files=kept)
+
+    def connect(name: str) -> Router:
+        twists = {"list-conns": listed, "list-sas": listed, "snapshot": filed}
+        return OddRouter(made.connect(name), twists if name == "paris" else {})
+
+    wanted = without(fabric, doomed)
+    looked = preview(wanted, made.store(), connect)
+    known = shown_by_files(wanted, made.store(), looked.observation.states)
+    before, found = judge_preview(looked, known)
+    assert not found.refusals
+    assert {str(resource) for resource in found.deferred} == {f"paris/tunnel/paris-00{n}" for n in range(4)}
+    assert {item.override for item in found.deferrals} == {Override.DELETIONS}
+    going = {str(change.resource) for change in narrowed(before, found.allows).plan.changes}
+    assert {f"tokyo/tunnel/tokyo-0{n}" for n in range(20, 25)} <= going
 
 
 def test_small_routers_that_lost_all_their_proofs_are_not_emptied(tmp_path: Path) -> None:

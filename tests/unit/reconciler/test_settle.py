@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,10 +15,11 @@ from reconciler import settle as module
 from reconciler.facets.agreement import Doomed
 from reconciler.model.bounds import SETTLE_SECONDS
 from reconciler.model.errors import CommandRejected
-from reconciler.model.plan import Establish, Scope
-from reconciler.routers.fleet import Fleet
+from reconciler.model.plan import Establish, FarEnd, Scope
+from reconciler.routers.fleet import Errands, Fleet
 from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.routers.protocol import Router
+from tests.contract.sites import memory_site
 from tests.odd import OddRouter, Twist
 
 TOOK = 3.0
@@ -70,6 +73,43 @@ def test_tunnels_for_which_there_is_no_time_are_left_with_the_reason(clock: list
 def test_what_there_is_no_time_to_close_is_left(clock: list[float]) -> None:
     asked = Counter[str]()
     numbers = tuple(map(str, range(20)))
-    with Fleet(busy(clock, asked), 1) as fleet:
-        module._close(fleet, "paris", Doomed(numbers, numbers), lambda: clock[0] >= SETTLE_SECONDS)
+    with Fleet(busy(clock, asked), 1) as fleet, Errands(fleet, 60) as errands:
+        module._close(errands, "paris", Doomed(numbers, numbers), lambda: clock[0] >= SETTLE_SECONDS)
     assert asked["terminate"] == 3
+
+
+@pytest.mark.parametrize("command", ["list-sas", "initiate"])
+def test_a_router_that_is_slow_ends_nobody_elses_settling(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers once the tunnel of the others has come up, or after all the time that there is."""
+    seconds = 3.0
+    monkeypatch.setattr(module, "SETTLE_SECONDS", seconds)
+    monkeypatch.setattr(module, "SETTLE_TURN_SECONDS", 0.1)
+    site = memory_site(tmp_path)
+    site.apply()
+    list(site.connect("paris").vici.stream("terminate", "control-log", {"ike": "tw-paris-tokyo"}))
+    up = Event()
+
+    def slow(true: Callable[[], Any]) -> Any:
+        assert up.wait(2 * seconds)
+        return true()
+
+    def comes_up(true: Callable[[], Any]) -> Any:
+        told = list(true())
+        up.set()
+        return told
+
+    def connect(name: str) -> Router:
+        if name == "rome":
+            return OddRouter(MemoryRouter(name, Network()), {command: slow})
+        return OddRouter(site.connect(name), {"initiate": comes_up})
+
+    wanted = [
+        ("rome", Establish("tw-rome", ("net",), Scope.FIRST)),
+        ("paris", Establish("tw-paris-tokyo", ("net",), Scope.FIRST, far=FarEnd("tokyo", "tw-tokyo-paris"))),
+    ]
+    with Fleet(connect) as fleet:
+        slow_one, other = module.settle(fleet, wanted, ())
+    assert other == ""
+    assert "CHILD_SA" in slow_one, "it is told what it said in the end"

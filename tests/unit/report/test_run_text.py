@@ -8,6 +8,14 @@ from pathlib import Path
 from reconciler.report.run_text import run_lines
 from tests.unit.service.followed import followed
 
+FEW = """\
+apiVersion: tunnelwright/v1
+kind: SafetyPolicy
+metadata: {name: fleet}
+spec:
+  deletions: {maxShare: 10, minimum: 1}
+"""
+
 
 def test_a_run_tells_all_that_it_found(tmp_path: Path) -> None:
     site = followed(tmp_path)
@@ -20,10 +28,11 @@ def test_a_run_tells_all_that_it_found(tmp_path: Path) -> None:
         "✓ paris-tokyo: traffic",
     ):
         assert words in shown
-    site.commit({"paris-tunnel.yaml": None, "tokyo-tunnel.yaml": None})
+    site.commit({"paris-tunnel.yaml": None, "tokyo-tunnel.yaml": None, "policy.yaml": FEW})
     refused = site.once()
     shown = "\n".join(line.text for line in run_lines(refused))
     assert "refused: paris/tunnel/paris-tokyo" in shown
+    assert "deferred: paris/tunnel/paris-tokyo" in shown
     silent = {"plan_summary"}
     for item in (*changed.objects, *refused.objects):
         if item["type"] not in silent:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -273,3 +275,51 @@ def test_a_fetch_waits_for_its_turn_within_a_bound(
         assert until(lambda: bool(caught), 30)
         waiting.join(30)
     assert mirror.fetch()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from reconciler.service.mirror import Mirror
+
+copy, remote, moment = sys.argv[1:]
+
+def killed(self, target, rename=Path.rename):
+    if moment == "after the first":
+        rename(self, target)
+    os._exit(9)
+
+Path.rename = killed
+Mirror(Path(copy), remote, "main", "").fetch()
+"""
+
+
+@pytest.mark.parametrize("moment", ["before the first", "after the first"])
+def test_a_new_copy_that_was_never_used_goes_at_the_next_start(
+    moment: str, whole: Site, tmp_path: Path
+) -> None:
+    """Its maker is killed before the old copy is set aside, or before the new one takes its place."""
+    site = whole.again(tmp_path / "site")
+    head = (site.copy / "HEAD").read_bytes()
+    zeros(site.copy / "HEAD")
+    command = [sys.executable, "-c", KILLED, str(site.copy), f"file://{site.remote.working_dir}", moment]
+    assert subprocess.run(command, check=False, timeout=60).returncode == 9
+    assert (site.folder / "mirror.new" / "HEAD").exists()
+    if moment == "before the first":
+        # What failed was no damage, and has passed: nothing needs a new copy any more.
+        (site.copy / "HEAD").write_bytes(head)
+    mirror = site.mirror()
+    assert mirror.fetch() == str(whole.remote.head.commit.hexsha)
+    assert not (site.folder / "mirror.new").exists()
+    assert mirror.complaints() == []
+
+
+def test_a_copy_that_is_not_there_is_not_set_aside(whole: Site, tmp_path: Path) -> None:
+    """It is made anew, and nobody is sent to look at what does not exist."""
+    site = whole.again(tmp_path / "site")
+    shutil.rmtree(site.copy)
+    mirror = site.mirror()
+    good = str(whole.remote.head.commit.hexsha)
+    assert mirror.load(good).source.commit == good
+    assert site.aside() == []
+    assert mirror.complaints() == []

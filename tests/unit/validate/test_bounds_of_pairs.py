@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,6 +13,7 @@ import pytest
 from reconciler.model.bounds import EXPOSED_WRITTEN, FIELDS_WRITTEN
 from reconciler.report import json_lines
 from reconciler.simulate import between
+from reconciler.validate import selectors
 from tests.fuzz.limits import bounded
 from tests.unit.validate.written import Data, document, network, peer, tunnel, validated
 
@@ -57,7 +60,7 @@ def many_pairs(routers: int, tunnels: int, networks: int, version: int = 2) -> l
             "r00-t06",
             "the router 'r0' has 28,672 pairs of a source and a peer network; at most 25,000",
         ),
-        ((9, 6, 64), "r08-t00", "there are 200,704 pairs of a source and a peer network; at most 200,000"),
+        ((3, 5, 64), "r02-t02", "there are 53,248 pairs of a source and a peer network; at most 50,000"),
     ],
     ids=["tunnel", "IKEv1", "router", "fabric"],
 )
@@ -69,6 +72,33 @@ def test_networks_that_multiply_are_bounded(multiplied: tuple[int, ...], where: 
     assert said in first.message
     written = many_pairs(*multiplied)[first.location.line // 2]
     assert written["metadata"] == {"name": where}
+
+
+@pytest.fixture
+def as_a_command() -> Iterator[None]:
+    """Commands look for no cycles (`reconciler.cli.main.entry`)."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("as_a_command")
+def test_what_a_fabric_can_hold_is_planned_within_the_limits() -> None:
+    """As many pairs as any number of documents may multiply to, from their text to the saved plan."""
+    documents = many_pairs(3, 4, 64)
+    with bounded():
+        full, found = validated(documents)
+        assert not found.errors
+        plan = between(replace(full, tunnels={}), full, datetime.now(UTC)).plan
+        assert list(json_lines.plan_objects(plan))
+    assert sum(len(change.changes) for change in plan.changes if change.resource.kind == "firewall") > 90_000
+
+
+def test_a_large_fleet_may_have_two_networks_at_either_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is on what few documents multiply to, not on how many there are."""
+    monkeypatch.setattr(selectors, "MOST_PAIRS", 40)
+    assert not validated(many_pairs(2, 10, 2))[1].errors
+    assert [item.code for item in validated(many_pairs(2, 10, 3))[1].errors] == ["too-many-pairs"] * 12
 
 
 @pytest.mark.parametrize(
