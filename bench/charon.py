@@ -22,13 +22,13 @@ from bench.fabric import KEY, ROUTER, tunnel_file, tunnel_text, write_tree
 from lab.engine import find_engine
 from lab.session import Lab
 from lab.topology import Role
-from reconciler.apply import apply_plan
+from reconciler.apply.phases import apply_plan
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Phase, Plan
+from reconciler.operations.preview import Preview, look, preview
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
-from reconciler.run import Preview, look, preview
 from reconciler.secrets import FOLDER, SecretStore
 from reconciler.validate import validate
 

@@ -30,17 +30,17 @@ from lab.session import Lab
 from lab.topology import Role, flows_of
 from lab.traffic import Stream
 from lab.verify import lost_in_flight
-from reconciler.desired import compile_fabric
 from reconciler.facets import sas
-from reconciler.facets.connections import connection_name
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric, IdType, IkeId
 from reconciler.model.plan import Disruption
-from reconciler.model.router_config import IkeSa, RouterConfig
-from reconciler.observe import read_sas
+from reconciler.model.router_config import IkeSa, RouterConfig, connection_name
+from reconciler.observe.state import read_sas
+from reconciler.operations.apply import apply
+from reconciler.operations.desired import compile_fabric
+from reconciler.operations.preview import preview
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
-from reconciler.run import apply, preview
 from reconciler.secrets import FOLDER, SecretStore
 from reconciler.validate import validate
 

@@ -28,9 +28,9 @@ from lab.charon import session
 from lab.engine import find_engine
 from lab.session import Lab
 from lab.verify import esp_between, open_esp
-from reconciler.facets.connections import connection_name
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric, Tunnel
+from reconciler.model.router_config import connection_name
 from reconciler.routers.protocol import Host, Message, Router, Vici
 from reconciler.validate import validate
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.run import Applied
+from reconciler.operations.apply import Applied
 
 
 def assert_converged(applied: Applied) -> None:

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.cli import workspace
-from reconciler.facets.connections import connection_name
-from reconciler.gather import Gathered, gather_files, gather_router, local_files
 from reconciler.importing import Draft, draft
 from reconciler.importing.separation import report_staying
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Router, Tunnel
-from reconciler.model.router_config import PREFIX
-from reconciler.observe import within_one_look
+from reconciler.model.router_config import PREFIX, connection_name
+from reconciler.observe.configurations import Gathered, gather_files, gather_router, local_files
+from reconciler.observe.state import within_one_look
 from reconciler.routers.fleet import each
 
 

@@ -6,11 +6,11 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from reconciler.doors.files import replace_whole, usual_mode
 from reconciler.load.bounded import read_bounded
 from reconciler.model.bounds import PRIVATE_FILE_BYTES
 from reconciler.model.credentials import private_key
 from reconciler.model.errors import SourceUnavailable, TunnelwrightError
-from reconciler.own_files import replace_whole, usual_mode
 from schemas.keys import KEY_FILE, SEALED_BY_AGE, SEALED_BY_SOPS
 
 _KEYS: Final = (KEY_FILE, SEALED_BY_AGE, *SEALED_BY_SOPS, ".key")

@@ -1,4 +1,4 @@
-"""Why a tunnel does not come up or carries nothing: evidence -> findings. `reconciler.examine` gathers."""
+"""Why a tunnel does not come up or carries nothing: evidence (`observe.evidence`) -> findings."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.model.answer import Fields
 from reconciler.model.fabric import IdType, IkeId, Tunnel
-from reconciler.model.router_config import PREFIX, Pair
+from reconciler.model.router_config import Pair
 from reconciler.model.settings import UNOBSERVABLE, Change, Settings, Value, flatten
 from schemas.addresses import parse_cidr
 from schemas.algorithms import esp_proposal, ike_proposal
@@ -26,11 +26,6 @@ SETS = frozenset({"local_ts", "remote_ts"})
 
 # What swanctl.conf words and charon reports: `restart` is starting again, `clear` is doing nothing more.
 _DPD_ACTIONS = {"restart": "start", "clear": "none", "trap": "trap"}
-
-
-def connection_name(tunnel: str) -> str:
-    """The name under which a tunnel's connection is loaded."""
-    return PREFIX + tunnel
 
 
 def swanctl_id(identity: IkeId) -> str:

@@ -12,7 +12,7 @@ import requests
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from reconciler.bounded_http import Deadline
+from reconciler.doors.http import Deadline
 from reconciler.forges.forge import ForgeError, shortened
 from reconciler.forges.http import Answer, NoAnswer, exchange
 from reconciler.model import bounds

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import requests
 
-from reconciler.bounded_http import Deadline, NotHttp, TooLong, bounded_session
+from reconciler.doors.http import Deadline, NotHttp, TooLong, bounded_session
 from reconciler.model import bounds
 
 

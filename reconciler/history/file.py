@@ -14,9 +14,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
+from reconciler.doors.files import turn_of
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
-from reconciler.own_files import turn_of
 
 _BROKEN = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB}
 """What SQLite says of a file that is no database, or has other tables than ours. What else it says is of

@@ -1,7 +1,7 @@
 """The desired state after validation: every reference resolved, every default filled in.
 
 Addresses and CIDRs are canonical strings (`203.0.113.10`, `10.1.0.0/24`, no host bits); tuples are
-in the author's order. A Fabric says *what* the repository wants; `reconciler.compile` turns it into
+in the author's order. A Fabric says *what* the repository wants; `reconciler.compile.router` turns it into
 one RouterConfig for each router.
 """
 
@@ -246,3 +246,23 @@ class Fabric:
     def vips_of(self, router: str) -> tuple[Vip, ...]:
         """The VIPs of one router, by name."""
         return tuple(self.vips[name] for name in sorted(self.vips) if self.vips[name].router == router)
+
+
+def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:
+    """The two routers' own addresses at either side of a managed pair, or None when there are none:
+    behind a peer that is not managed nobody is known to answer."""
+    managed = fabric.ends_of(tunnel.name)
+    if len(managed) == 1:
+        return None
+    ends = []
+    for end in managed:
+        inside = [a.address for a in fabric.routers[end.router].vpc if a.cidr in end.local_cidrs]
+        if not inside:
+            return None
+        ends.append(inside[0])
+    return ends[0], ends[1]
+
+
+def group_of(tunnel: Tunnel) -> str:
+    """The name that both ends of a managed pair share: the lesser of the two."""
+    return min(tunnel.name, tunnel.mirror or tunnel.name)

@@ -34,6 +34,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """ICMP echo requests that were sent and replies that came back."""
+
+    sent: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """What an apply cost one tunnel, beside what its plan had said: echo requests went through it at a steady
     rate from before the first step until after the last one."""

@@ -207,3 +207,14 @@ class RouterState:
     def sas_of(self, connection: str) -> tuple[IkeSa, ...]:
         """The IKE_SAs of one connection, oldest first."""
         return tuple(sa for sa in self.sas if sa.connection == connection)
+
+    def installed(self, connection: str) -> tuple[ChildSa, ...]:
+        """The CHILD_SAs of one connection that carry traffic and that no other one has followed."""
+        return tuple(
+            child for sa in self.sas_of(connection) for child in sa.children if child.state == "INSTALLED"
+        )
+
+
+def connection_name(tunnel: str) -> str:
+    """The name under which a tunnel's connection is loaded."""
+    return PREFIX + tunnel

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from reconciler.facets.connections import connection_name
 from reconciler.model.fabric import Fabric, Level, Mode
 from reconciler.model.plan import Action, Plan, Resource, ResourceChange
-from reconciler.model.router_config import Connection, RouterConfig
+from reconciler.model.router_config import Connection, RouterConfig, connection_name
 
 ByCommit = Callable[[Resource], bool]
 

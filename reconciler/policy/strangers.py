@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reconciler.facets import files
-from reconciler.facets.connections import connection_name
 from reconciler.model.fabric import Fabric
 from reconciler.model.listing import listed
 from reconciler.model.plan import Action, Plan, Resource, ResourceChange
-from reconciler.model.router_config import PREFIX, RouterState
+from reconciler.model.router_config import PREFIX, RouterState, connection_name
 from reconciler.model.safety import SafetyPolicy
 from reconciler.policy.judgement import Known, Override, Withholding
 

@@ -8,10 +8,10 @@ from itertools import product
 from typing import TypeAlias
 
 from reconciler.diff.live import Live
-from reconciler.facets.connections import connection_name, guarded_pairs, listed
+from reconciler.facets.connections import guarded_pairs, listed
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange
-from reconciler.model.router_config import Pair
+from reconciler.model.router_config import Pair, connection_name
 from reconciler.policy.judgement import Known
 from reconciler.validate.overlaps import overlapping
 from schemas.addresses import Interval, parse_cidr

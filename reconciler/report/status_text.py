@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.facets.connections import connection_name
 from reconciler.model.absence import Absence
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Plan
-from reconciler.model.router_config import ChildSa, IkeSa, RouterState
+from reconciler.model.router_config import ChildSa, IkeSa, RouterState, connection_name
 from reconciler.report.line import Line
 
 

@@ -9,9 +9,10 @@ from collections.abc import Collection
 
 from reconciler.model import bounds
 from reconciler.model.answer import Fields, from_json, not_understood, sequence
+from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.routers.archive import BadArchive, unpack
-from reconciler.routers.protocol import Ping, Stream
+from reconciler.routers.protocol import Stream
 from schemas.addresses import is_address
 
 _NAME = re.compile(r"\S{1,15}")

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from reconciler.facets.traces import Trace
 from reconciler.model.answer import Fields
+from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
 
@@ -72,14 +73,6 @@ class HostInspection:
     """The reply of `nft -j list ruleset`."""
     routes: str
     """The reply of `ip -4 -j route show table all`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """ICMP echo requests that were sent and replies that came back."""
-
-    sent: int
-    received: int
 
 
 @dataclass(frozen=True, slots=True)

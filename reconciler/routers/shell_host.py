@@ -13,12 +13,13 @@ from typing import TypeVar
 from reconciler.facets import traces
 from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked
+from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.model.secret import Secret
 from reconciler.routers import answers, scripts
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.archive import BadArchive, pack, unpack
-from reconciler.routers.protocol import HostInspection, HostSnapshot, Ping, Stream
+from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
 from reconciler.routers.quota import in_force
 from reconciler.routers.words import told
 

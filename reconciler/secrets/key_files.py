@@ -9,10 +9,10 @@ import secrets as random_source
 from collections.abc import Sequence
 from pathlib import Path
 
+from reconciler.doors.files import replace_whole, usual_mode
 from reconciler.model.bounds import SEALED_FILE_BYTES
 from reconciler.model.errors import SecretUnavailable, WeakKey
 from reconciler.model.secret import Secret
-from reconciler.own_files import replace_whole, usual_mode
 from reconciler.secrets.acceptable import check_key
 from reconciler.secrets.age import (
     RECIPIENTS,

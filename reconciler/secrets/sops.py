@@ -8,14 +8,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from reconciler.child import ChildFailed, Done, decoded, finished
+from reconciler.doors.processes import ChildFailed, Done, decoded, finished
 from reconciler.load.composer import compose
-from reconciler.model.bounds import (
-    SEALED_FILE_BYTES,
-    SOPS_OUTPUT_BYTES,
-    SOPS_SECONDS,
-    SOPS_SECONDS_IN_ALL,
-)
+from reconciler.model.bounds import SEALED_FILE_BYTES, SOPS_OUTPUT_BYTES, SOPS_SECONDS, SOPS_SECONDS_IN_ALL
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import SecretUnavailable
 from reconciler.model.fabric import PskRef

@@ -9,7 +9,7 @@ import hvac
 import requests
 from hvac import exceptions
 
-from reconciler.bounded_http import Deadline, TooLong, bounded_session
+from reconciler.doors.http import Deadline, TooLong, bounded_session
 from reconciler.model.bounds import VAULT_ANSWER_BYTES, VAULT_SECONDS, VAULT_SECONDS_IN_ALL
 from reconciler.model.errors import SecretUnavailable
 from reconciler.model.fabric import PskRef

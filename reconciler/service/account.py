@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.model.plan import Plan
+from reconciler.operations.apply import Applied
+from reconciler.operations.preview import Preview
 from reconciler.policy.levels import ByCommit
 from reconciler.report import json_lines
-from reconciler.run import Applied, Preview
 from reconciler.service.seen import Seen
 
 

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.desired import keys_of
 from reconciler.load import Path as FieldPath
 from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode, SecretUnavailable, TunnelwrightError
 from reconciler.model.fabric import Fabric
+from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
 from reconciler.service.mirror import Mirror
 from reconciler.service.settings import Effective

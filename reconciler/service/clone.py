@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from reconciler.child import never
+from reconciler.doors.processes import never
 from reconciler.load import Loaded, load_revision
 from reconciler.load.git import GitFailed, GitStopped, Repository, Watch, initialised
 from reconciler.model.bounds import COMMIT_BYTES

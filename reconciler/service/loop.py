@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from reconciler.apply import Progress
+from reconciler.apply.phases import Progress
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable, TunnelwrightError, Unforeseen
 from reconciler.model.fabric import Fabric
@@ -21,11 +21,11 @@ from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
 from reconciler.model.record import GOOD, Result, RunRecord, bounded
 from reconciler.model.unit import attempt
-from reconciler.observe import observe
+from reconciler.observe.state import observe
 from reconciler.routers.fleet import Connect
 from reconciler.routers.protocol import Router
 from reconciler.service.clone import FetchStopped
-from reconciler.service.cycle import reconcile
+from reconciler.service.reconcile import reconcile
 from reconciler.service.schedule import Absent, retry_after, spread
 from reconciler.service.wiring import Wiring
 

@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.history.store import History
 from reconciler.model.bounds import ASKED_ROUTERS, ASKED_SECONDS
 from reconciler.model.errors import TunnelwrightError
-from reconciler.observe import within_one_look
+from reconciler.observe.state import within_one_look
 from reconciler.routers.fleet import Connect, each
 from reconciler.service.seen import Seen
 

@@ -10,7 +10,7 @@ import json
 import sys
 from dataclasses import dataclass
 
-from reconciler.child import ChildFailed, ChildLate, finished, minimal
+from reconciler.doors.processes import ChildFailed, ChildLate, finished, minimal
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.secret import Secret

@@ -14,12 +14,12 @@ from typing import TypeVar
 
 from filelock import Timeout
 
-from reconciler.child import never
+from reconciler.doors.files import replace_whole, turn_of
+from reconciler.doors.processes import never
 from reconciler.load import Loaded
 from reconciler.load.git import Watch
 from reconciler.model.bounds import COPIES_SET_ASIDE, FETCH_TURN
 from reconciler.model.errors import SourceBroken, SourceUnavailable
-from reconciler.own_files import replace_whole, turn_of
 from reconciler.service.clone import Clone, FetchStopped, Followed, Stopping
 
 Answer = TypeVar("Answer")

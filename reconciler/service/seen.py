@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reconciler.facets.connections import connection_name
 from reconciler.model.absence import Absence
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Resource
-from reconciler.model.router_config import ChildSa, RouterConfig, RouterState
-from reconciler.verify import installed
+from reconciler.model.router_config import ChildSa, RouterConfig, RouterState, connection_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Seen:
         if not known.enabled or state is None:
             return None
         name = connection_name(tunnel)
-        running = installed(state, name)
+        running = state.installed(name)
         return {
             child: tuple(sa for sa in running if sa.name == child)
             for child in sorted(self.desired[known.router].connections[name].children)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler.child import ChildFailed, decoded, finished, minimal
+from reconciler.doors.processes import ChildFailed, decoded, finished, minimal
 from reconciler.model.bounds import GIT_ANSWER, SIGNER_NAMES, VERIFY_SECONDS
 from reconciler.model.errors import TunnelwrightError
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from reconciler.child import never
+from reconciler.doors.processes import never
 from reconciler.history.store import History
 from reconciler.model.bounds import SIGNED_COMMITS
 from reconciler.model.record import Acceptance

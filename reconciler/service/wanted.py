@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.desired import compile_fabric
 from reconciler.load import Loaded
 from reconciler.model.bounds import RECORD_DIAGNOSTICS
 from reconciler.model.diagnostic import reported
@@ -13,6 +12,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.unit import attempt
+from reconciler.operations.desired import compile_fabric
 from reconciler.policy.levels import ByCommit, changed_by_commit
 from reconciler.report import json_lines
 from reconciler.service.account import Account

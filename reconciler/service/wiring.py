@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reconciler.apply import Progress
+from reconciler.apply.phases import Progress
 from reconciler.history.kept import Kept
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation

@@ -16,12 +16,14 @@ from reconciler.model.outcome import Check
 from reconciler.model.router_config import InterfaceAddress, RouterState
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings
-from reconciler.observe import observe_router, read_sas
-from reconciler.routers.memory import MemoryRouter, Network
+from reconciler.observe.state import observe_router, read_sas
+from reconciler.operations.apply import Applied, apply
+from reconciler.operations.preview import Preview, preview
+from reconciler.operations.verify import verify
 from reconciler.routers.protocol import Router
-from reconciler.run import Applied, Preview, apply, preview, verify
 from reconciler.secrets import SecretStore
 from tests.fabrics import two_routers
+from tests.memory import MemoryRouter, Network
 
 CONNECTION = "tw-paris-tokyo"
 FILE = "tw-paris-tokyo.conf"

@@ -11,9 +11,9 @@ from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Establish
-from reconciler.observe import read_sas
+from reconciler.observe.state import read_sas
+from reconciler.operations.apply import Applied, apply
 from reconciler.routers.protocol import Host, Message, Router, Vici
-from reconciler.run import Applied, apply
 from tests.contract.sites import Site, change_tunnels
 from tests.converged import assert_converged
 

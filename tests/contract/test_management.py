@@ -10,11 +10,12 @@ import pytest
 
 from lab.topology import Role
 from reconciler.model.fabric import Fabric
+from reconciler.operations.apply import apply
+from reconciler.operations.preview import everything, judge_preview, narrowed
 from reconciler.policy import Override
 from reconciler.routers.docker_exec import run_in_container
 from reconciler.routers.protocol import Router
 from reconciler.routers.ssh_router import SshRouter
-from reconciler.run import apply, everything, judge_preview, narrowed
 from tests.contract.sites import Site, change_tunnels
 from tests.contract.sshd import CONFIG, Sshd, replaced
 from tests.converged import assert_converged

@@ -19,7 +19,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import DockerAccess
 from reconciler.model.secret import Secret
-from reconciler.observe import observe
+from reconciler.observe.state import observe
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Host, Router
 from reconciler.routers.ssh_router import SshRouter

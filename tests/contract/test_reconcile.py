@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.apply import apply_plan
+from reconciler.apply.phases import apply_plan
 from reconciler.facets import files
 from reconciler.model.errors import CommandRejected
 from reconciler.model.fabric import IdType, IkeId
@@ -15,7 +15,9 @@ from reconciler.model.plan import Action, Disruption, Phase
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.model.secret import Secret
 from reconciler.model.settings import plain
-from reconciler.run import apply, diagnose_tunnels, preview
+from reconciler.operations.apply import apply
+from reconciler.operations.diagnose import diagnose_tunnels
+from reconciler.operations.preview import preview
 from tests.contract.sites import (
     CONNECTION,
     FILE,

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from reconciler.apply.settle import settle
 from reconciler.facets.agreement import carrying, installed, unknown_to_the_peer
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Disruption, Establish, FarEnd, Phase, Scope
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import plain
-from reconciler.observe import read_sas
+from reconciler.observe.state import read_sas
+from reconciler.operations.apply import apply
+from reconciler.operations.preview import confirmed, preview
 from reconciler.routers.fleet import Fleet
-from reconciler.run import apply, confirmed, preview
-from reconciler.settle import settle
 from tests.contract.sites import FOREIGN, REAL, Site, by_hand, change_tunnels, memory_site, rename_tunnels
 from tests.converged import assert_converged
 

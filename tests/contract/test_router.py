@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from lab.engine import until
+from reconciler.apply.locking import locked
 from reconciler.diff.host import firewall_changes
 from reconciler.facets import firewall, firewall_listing
-from reconciler.locking import locked
 from reconciler.model.errors import CommandRejected, Locked
 from reconciler.model.plan import ChangeFirewall, Phase, ResourceChange
 from reconciler.model.router_config import Firewall, InterfaceAddress, RouterConfig, RouterState
@@ -248,7 +248,7 @@ def test_a_lock_has_one_owner_until_it_expires(site: Site) -> None:
 
 def test_a_lock_of_a_process_that_has_gone_holds_up_nobody(site: Site) -> None:
     """On its own machine it can be seen; a lock whose owner lives, or is elsewhere, is respected."""
-    say_owner = "from reconciler.locking import owner_name; print(owner_name(), flush=True); input()"
+    say_owner = "from reconciler.apply.locking import owner_name; print(owner_name(), flush=True); input()"
     host = site.connect("paris").host
     with subprocess.Popen(
         [sys.executable, "-c", say_owner], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -11,7 +11,7 @@ from lab.engine import until
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.observation import Observation
-from reconciler.observe import observe
+from reconciler.observe.state import observe
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
 from tests.contract.test_nonsense import Hostile, hostile

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.topology import Role
-from reconciler.apply import apply_plan
+from reconciler.apply.phases import apply_plan
 from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode, RouterUnreachable
 from reconciler.model.outcome import Outcome, Status

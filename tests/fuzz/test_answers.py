@@ -16,21 +16,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.desired import shown_by_files
 from reconciler.diagnosis import netfilter
-from reconciler.examine import _destinations, _route
 from reconciler.facets import connections, files, firewall_listing, sas, traces
 from reconciler.facets.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing import from_reply
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
-from reconciler.listening import _line
 from reconciler.model.answer import from_json, sequence
 from reconciler.model.errors import AnswerNotUnderstood, SourceUnavailable
 from reconciler.model.router_config import LiveFile, SharedSecret
 from reconciler.model.secret import Secret
 from reconciler.model.unit import unforeseen
+from reconciler.observe.charon_log import _line
+from reconciler.observe.evidence import _destinations, _route
+from reconciler.operations.apply import apply
+from reconciler.operations.desired import shown_by_files
+from reconciler.operations.diagnose import diagnose_tunnels
+from reconciler.operations.preview import judge_preview, preview
+from reconciler.operations.verify import verify
 from reconciler.report import json_lines, plan_text, status_text
-from reconciler.run import apply, diagnose_tunnels, judge_preview, preview, verify
 from tests.contract.sites import Site, memory_site
 from tests.converged import assert_converged
 from tests.fuzz import strategies
@@ -220,7 +223,7 @@ def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
 ) -> None:
     monkeypatch.setattr("reconciler.model.bounds.REKEY_SECONDS", 0.0)
     monkeypatch.setattr("reconciler.model.bounds.HEARD_SECONDS", 0.01)
-    monkeypatch.setattr("reconciler.establish.OVERLAP", 0.0)
+    monkeypatch.setattr("reconciler.apply.establish.OVERLAP", 0.0)
 
     @FUZZ
     @given(st.data())

@@ -17,14 +17,15 @@ import pytest
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
+from reconciler.operations.apply import apply
+from reconciler.operations.preview import preview
 from reconciler.policy import judge
 from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.plan_text import plan_lines
-from reconciler.routers.memory import MemoryRouter, Network
-from reconciler.run import apply, preview
 from reconciler.secrets import FINGERPRINT_KEY, SecretStore
 from reconciler.validate import validate
 from tests.allowed import ALLOWED
+from tests.memory import MemoryRouter, Network
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 5, 9, 12, tzinfo=UTC)

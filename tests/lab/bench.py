@@ -10,14 +10,16 @@ from typing import Any
 
 from lab.session import Lab
 from lab.topology import Role
-from reconciler.desired import compile_fabric
 from reconciler.load import Loaded, load_tree
 from reconciler.model.errors import CommandRejected
 from reconciler.model.fabric import Fabric
 from reconciler.model.settings import plain
+from reconciler.operations.apply import apply
+from reconciler.operations.desired import compile_fabric
+from reconciler.operations.diagnose import Diagnosis, diagnose_tunnels
+from reconciler.operations.preview import preview
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
-from reconciler.run import Diagnosis, apply, diagnose_tunnels, preview
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
 from tests.converged import assert_converged

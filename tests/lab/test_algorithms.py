@@ -16,14 +16,14 @@ import pytest
 from lab.engine import Engine, until
 from lab.session import Lab
 from lab.topology import Role
-from reconciler.facets.connections import connection_name
 from reconciler.model.fabric import EspPolicy, Fabric, IkePolicy
 from reconciler.model.outcome import Status
-from reconciler.model.router_config import ChildSa
-from reconciler.observe import read_sas
+from reconciler.model.router_config import ChildSa, connection_name
+from reconciler.observe.state import read_sas
+from reconciler.operations.apply import apply
+from reconciler.operations.preview import preview
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
-from reconciler.run import apply, preview
 from reconciler.secrets import SecretStore
 from schemas.algorithms import DH_GROUPS, ENCRYPTION, INTEGRITY, is_aead
 from tests.fabrics import many_tunnels, number_of, two_routers

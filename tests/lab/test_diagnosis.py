@@ -19,7 +19,7 @@ from lab.topology import Role
 from reconciler.cli.main import main
 from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode
-from reconciler.observe import read_sas
+from reconciler.observe.state import read_sas
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
 from tests.lab.bench import ESP_DROP, EXAMPLE, IKE_DROP, OURS, THEIRS, Bench

@@ -13,13 +13,14 @@ import pytest
 from lab.engine import Engine
 from lab.session import Lab
 from lab.topology import Role
-from reconciler.facets.connections import connection_name, printed_id, swanctl_id
+from reconciler.facets.connections import printed_id, swanctl_id
 from reconciler.model.fabric import Fabric, IdType, IkeId, PskRef
 from reconciler.model.outcome import Status
-from reconciler.model.router_config import RouterState
+from reconciler.model.router_config import RouterState, connection_name
+from reconciler.operations.apply import apply
+from reconciler.operations.preview import preview
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
-from reconciler.run import apply, preview
 from reconciler.secrets import SecretStore
 from tests.fabrics import many_tunnels, number_of, two_routers
 

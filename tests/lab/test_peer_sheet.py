@@ -18,9 +18,10 @@ from lab.traffic import Stream
 from reconciler.cli.main import main
 from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode
+from reconciler.operations.apply import apply
+from reconciler.operations.preview import preview
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
-from reconciler.run import apply, preview
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
 from tests.fabrics import setup_script, two_routers

@@ -28,10 +28,11 @@ from lab.session import Lab
 from lab.topology import WAN, Role
 from lab.traffic import send
 from reconciler.model.fabric import Fabric, IdType, IkeId
-from reconciler.observe import read_sas
+from reconciler.observe.state import read_sas
+from reconciler.operations.apply import apply
+from reconciler.operations.preview import preview
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
-from reconciler.run import apply, preview
 from reconciler.secrets import SecretStore
 from tests.fabrics import two_routers
 

@@ -17,9 +17,10 @@ from lab.session import Lab
 from lab.topology import Role
 from lab.verify import verify
 from reconciler.load import load_tree
-from reconciler.observe import observe_router
-from reconciler.run import apply, preview
-from reconciler.run import verify as verify_tunnels
+from reconciler.observe.state import observe_router
+from reconciler.operations.apply import apply
+from reconciler.operations.preview import preview
+from reconciler.operations.verify import verify as verify_tunnels
 from reconciler.validate import validate
 from tests.converged import assert_converged
 from tests.lab.repository import ROOT

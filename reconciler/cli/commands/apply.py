@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from reconciler.cli.output import Output
     from reconciler.cli.saved_plan import SavedPlan
     from reconciler.model.plan import Plan
+    from reconciler.operations.apply import Applied
+    from reconciler.operations.preview import Preview
     from reconciler.policy import Judgement
     from reconciler.routers.fleet import Connect
-    from reconciler.run import Applied, Preview
 
 _QUESTION = "Apply this plan? Only `yes` is taken: "
 
@@ -72,23 +73,16 @@ def perform(
     reconnect: frozenset[str] = frozenset(),
 ) -> int:
     """Lock, plan, ask, apply, look again; the exit code. `reconnect` names tunnels to take down and up."""
+    from reconciler.apply.locking import locked  # noqa: PLC0415
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.desired import check_keys, shown_by_files  # noqa: PLC0415
-    from reconciler.locking import locked  # noqa: PLC0415
     from reconciler.model.errors import Locked  # noqa: PLC0415
+    from reconciler.operations.apply import apply, within_one_apply  # noqa: PLC0415
+    from reconciler.operations.desired import check_keys, shown_by_files  # noqa: PLC0415
+    from reconciler.operations.preview import check_safe, judge_preview, preview, within_limits, without  # noqa: PLC0415
+    from reconciler.plan.targets import check_reconnect, check_targets, targeting  # noqa: PLC0415
     from reconciler.policy import Override  # noqa: PLC0415
     from reconciler.report import judgement_text, plan_text  # noqa: PLC0415
-    from reconciler.run import (  # noqa: PLC0415
-        apply,
-        check_safe,
-        judge_preview,
-        preview,
-        within_limits,
-        within_one_apply,
-        without,
-    )
-    from reconciler.targets import check_reconnect, check_targets, targeting  # noqa: PLC0415
 
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
@@ -167,8 +161,8 @@ def _approved(
     """
     from reconciler.cli.output import ask  # noqa: PLC0415
     from reconciler.model.errors import PlanStale, TunnelwrightError  # noqa: PLC0415
+    from reconciler.operations.preview import confirmed  # noqa: PLC0415
     from reconciler.report import json_lines, plan_text  # noqa: PLC0415
-    from reconciler.run import confirmed  # noqa: PLC0415
 
     if ask(_QUESTION) != "yes":
         raise TunnelwrightError("the plan was not approved", hint="--auto-approve applies without asking")

@@ -34,9 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print every finding; ends with INCOMPLETE, or UNREACHABLE when a router is silent."""
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.operations.diagnose import diagnose_tunnels  # noqa: PLC0415
     from reconciler.report.finding_text import finding_lines, summary_line  # noqa: PLC0415
     from reconciler.report.json_lines import finding_object  # noqa: PLC0415
-    from reconciler.run import diagnose_tunnels  # noqa: PLC0415
 
     tree, names = arguments.tree, tuple(arguments.tunnels)
     if not tree.is_dir() and "/" not in str(tree) and arguments.rev is None:

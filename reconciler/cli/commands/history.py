@@ -55,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _accept(rev: str, config: Path | None, output: Output) -> ExitCode:
     """Remember that the operator takes a commit for good although it does not follow from what was."""
+    from reconciler.apply.locking import user_name  # noqa: PLC0415
     from reconciler.cli.workspace import HISTORY, mirror_of, service_settings  # noqa: PLC0415
     from reconciler.history.store import History  # noqa: PLC0415
-    from reconciler.locking import user_name  # noqa: PLC0415
     from reconciler.model.record import Acceptance  # noqa: PLC0415
     from reconciler.service.trust import Trust  # noqa: PLC0415
 

@@ -32,13 +32,13 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli.out_file import check_out  # noqa: PLC0415
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.desired import check_keys, shown_by_files  # noqa: PLC0415
+    from reconciler.operations.desired import check_keys, shown_by_files  # noqa: PLC0415
+    from reconciler.operations.preview import judge_preview, preview, within_limits  # noqa: PLC0415
+    from reconciler.plan.targets import check_targets, targeting  # noqa: PLC0415
     from reconciler.policy import Override  # noqa: PLC0415
     from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects  # noqa: PLC0415
     from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
     from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
-    from reconciler.run import judge_preview, preview, within_limits  # noqa: PLC0415
-    from reconciler.targets import check_targets, targeting  # noqa: PLC0415
 
     output = Output(arguments)
     if arguments.out is not None:

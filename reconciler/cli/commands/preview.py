@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reconciler.load import Composed, Loaded
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.fabric import Fabric
-    from reconciler.simulate import Transition
+    from reconciler.operations.revisions import Transition
 
 FORMATS = ("text", "markdown", "json", "sarif", "junit")
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from reconciler.load.revision import default_base, load_revision, place_in_repository  # noqa: PLC0415
     from reconciler.model.diagnostic import Diagnostics, reported  # noqa: PLC0415
-    from reconciler.simulate import between  # noqa: PLC0415
+    from reconciler.operations.revisions import between  # noqa: PLC0415
     from reconciler.validate import validate  # noqa: PLC0415
 
     if (arguments.lab or arguments.secrets or arguments.stand_in_keys) and not arguments.live:
@@ -106,10 +106,10 @@ def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric,
     Raises SecretUnavailable, KeysDiffer, and WeakKey. A router that does not answer is part of the plan.
     """
     from reconciler.cli.workspace import connector, secret_store  # noqa: PLC0415
-    from reconciler.desired import check_keys, shown_by_files  # noqa: PLC0415
-    from reconciler.run import judge_preview, narrowed, preview, within_limits  # noqa: PLC0415
-    from reconciler.simulate import Transition, left_alone  # noqa: PLC0415
-    from reconciler.touched import compared, touched_by, unchanged  # noqa: PLC0415
+    from reconciler.operations.desired import check_keys, shown_by_files  # noqa: PLC0415
+    from reconciler.operations.preview import judge_preview, narrowed, preview, within_limits  # noqa: PLC0415
+    from reconciler.operations.revisions import Transition, left_alone  # noqa: PLC0415
+    from reconciler.plan.commit import compared, touched_by, unchanged  # noqa: PLC0415
 
     store = secret_store(arguments)
     whole = preview(

@@ -21,10 +21,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the status of every router."""
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.operations.preview import preview  # noqa: PLC0415
     from reconciler.report.json_lines import plan_objects, status_objects  # noqa: PLC0415
     from reconciler.report.plan_text import withheld_lines  # noqa: PLC0415
     from reconciler.report.status_text import status_lines  # noqa: PLC0415
-    from reconciler.run import preview  # noqa: PLC0415
 
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)

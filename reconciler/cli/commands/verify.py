@@ -23,11 +23,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Print every check; ends with INCOMPLETE when one fails or something has drifted."""
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.operations.verify import verify  # noqa: PLC0415
     from reconciler.report.check_text import check_lines  # noqa: PLC0415
     from reconciler.report.json_lines import check_object, plan_objects  # noqa: PLC0415
     from reconciler.report.line import Line  # noqa: PLC0415
     from reconciler.report.plan_text import withheld_lines  # noqa: PLC0415
-    from reconciler.run import verify  # noqa: PLC0415
 
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)

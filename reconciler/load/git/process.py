@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from reconciler.child import NOTHING, ChildFailed, ChildStopped, Input, Running, minimal, running
+from reconciler.doors.processes import NOTHING, ChildFailed, ChildStopped, Input, Running, minimal, running
 from reconciler.model.errors import SourceBroken, SourceUnavailable
 
 _ALWAYS: Final = {

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.child import NOTHING, Input, Patience, decoded, never
+from reconciler.doors.processes import NOTHING, Input, Patience, decoded, never
 from reconciler.load.git import transfer
 from reconciler.load.git.process import LACKS, GitEnded, GitFailed, check, started
 from reconciler.model.bounds import GIT_ANSWER, GIT_SECONDS, LISTING_BYTES, MIB

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reconciler.child import Patience, Running, decoded, never
+from reconciler.doors.processes import Patience, Running, decoded, never
 from reconciler.load.git.process import GitFailed, check, started
 from reconciler.model.bounds import FETCH_BYTES, FETCH_SECONDS, FETCH_STALL
 

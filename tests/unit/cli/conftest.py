@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from reconciler import establish, run
+from reconciler.apply import establish
 from reconciler.cli import workspace
 from reconciler.model.errors import ExitCode
+from reconciler.operations import preview as run
 from tests.allowed import ALLOWED
 from tests.unit.cli.stage import Stage
 from tests.unit.service.followed import KEY, followed

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
-from reconciler.observe import observe
+from reconciler.observe.state import observe
 from tests.unit.service.followed import Followed
 
 NOON = datetime(2026, 5, 9, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
 from reconciler.model.router_config import LiveFile
 from reconciler.model.secret import Secret
-from reconciler.routers.memory import MemoryRouter, Network
+from tests.memory import MemoryRouter, Network
 
 ROOT = Path(__file__).parents[3]
 KEY = "PLANTED key of both ends"

@@ -17,12 +17,12 @@ from ruamel.yaml import YAML
 from reconciler.load import Source
 from reconciler.load.reading import read
 from reconciler.model.diagnostic import Diagnostics
+from reconciler.operations.revisions import between
 from reconciler.policy import Judgement
 from reconciler.report import json_lines, markdown, scanning
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.mermaid import graph_lines
 from reconciler.report.plan_text import plan_lines
-from reconciler.simulate import between
 from reconciler.validate import validate
 from schemas.kinds import KINDS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from reconciler.compile import compile_router
+from reconciler.compile.router import compile_router
 from reconciler.diagnosis import End, Evidence
 from reconciler.diagnosis.evidence import Flow, Route
 from reconciler.diff import diff_router
@@ -73,7 +73,7 @@ def end(name: str, fabric: Fabric = FABRIC) -> End:
 def reported(settings: Any) -> Any:
     from reconciler.facets.connections import decode  # noqa: PLC0415
     from reconciler.model.settings import plain  # noqa: PLC0415
-    from reconciler.routers.memory.charon import _reported  # noqa: PLC0415
+    from tests.memory.charon import _reported  # noqa: PLC0415
 
     return decode("tw-x", _reported(plain(settings)))
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.routers.protocol import Ping, Router
-from reconciler.run import diagnose_tunnels
+from reconciler.model.outcome import Ping
+from reconciler.operations.diagnose import diagnose_tunnels
+from reconciler.routers.protocol import Router
 from tests.contract.sites import memory_site
 from tests.odd import OddRouter
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.compile import compile_router
+from reconciler.compile.router import compile_router
 from reconciler.importing.update import Edit, FormattingLost, edited
 from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode

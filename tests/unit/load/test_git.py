@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from git import Actor, Repo
 
-from reconciler.child import Patience, minimal, never, running
+from reconciler.doors.processes import Patience, minimal, never, running
 from reconciler.load import git, load_revision, load_tree
 from reconciler.load.git import GitFailed, Repository, found_above, process
 from reconciler.model import bounds

@@ -10,11 +10,7 @@ import pytest
 
 from reconciler.cli.main import main
 from tests.unit.outputs.nasty import SEEN
-from tests.unit.outputs.parsing import (
-    check_json_lines,
-    check_lines,
-    check_terminal,
-)
+from tests.unit.outputs.parsing import check_json_lines, check_lines, check_terminal
 
 
 class Terminal(io.StringIO):

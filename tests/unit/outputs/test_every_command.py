@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from reconciler import establish
+from reconciler.apply import establish
 from reconciler.cli import workspace
 from reconciler.cli.commands.preview import FORMATS
 from reconciler.cli.main import build_parser

@@ -153,7 +153,7 @@ def test_a_stream_that_does_not_wait_is_waited_for() -> None:
 APPLY = """
 import json, sys
 from pathlib import Path
-import reconciler.establish
+import reconciler.apply.establish
 from reconciler.cli import workspace
 from reconciler.cli.main import entry
 from reconciler.model.errors import CommandRejected
@@ -161,7 +161,7 @@ from reconciler.run import preview
 from tests.unit.service.followed import followed, load_tree, validate
 
 site = followed(Path.cwd())
-reconciler.establish.OVERLAP = 0.0
+reconciler.apply.establish.OVERLAP = 0.0
 workspace.connector = lambda *_: site.connect
 keys = str(site.folder / "secrets")
 settings = {"repository": str(site.repository.working_dir), "state": f"{site.folder}/state", "secrets": keys}

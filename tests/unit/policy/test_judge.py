@@ -12,15 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler import establish
-from reconciler.apply import apply_plan
+from reconciler.apply import establish
+from reconciler.apply.phases import apply_plan
 from reconciler.facets.firewall_listing import decode
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.plan import Disruption
 from reconciler.model.router_config import Pair
 from reconciler.model.safety import SafetyPolicy, Window
+from reconciler.operations.apply import Applied, apply
+from reconciler.operations.preview import Preview, narrowed
 from reconciler.policy import Judgement, Override, judge
-from reconciler.run import Applied, Preview, apply, narrowed
 from tests.contract.sites import Site, memory_site
 from tests.converged import assert_converged
 from tests.fabrics import many_tunnels, number_of

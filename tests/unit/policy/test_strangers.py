@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from reconciler import establish
-from reconciler.desired import shown_by_files
+from reconciler.apply import establish
 from reconciler.facets import files
 from reconciler.facets.files import bears_fingerprint
 from reconciler.model.absence import AbsenceKind
@@ -21,9 +20,11 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import LiveFile
 from reconciler.model.safety import SafetyPolicy
 from reconciler.model.secret import Secret, fingerprint
+from reconciler.operations.apply import apply
+from reconciler.operations.desired import shown_by_files
+from reconciler.operations.preview import Preview, judge_preview, narrowed, preview
 from reconciler.policy import Judgement, Override, withholdings
 from reconciler.routers.protocol import Router
-from reconciler.run import Preview, apply, judge_preview, narrowed, preview
 from reconciler.secrets import SecretStore
 from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.fabrics import many_tunnels, number_of

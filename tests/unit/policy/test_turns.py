@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.model.safety import SafetyPolicy, Window
+from reconciler.operations.preview import Preview, narrowed
 from reconciler.policy import judge
 from reconciler.policy.turns import _SECONDS
-from reconciler.run import Preview, narrowed
 from tests.fabrics import number_of
 from tests.unit.policy.test_judge import reconnecting, site_of
 

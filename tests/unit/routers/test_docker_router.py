@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable
-from reconciler.observe import within_one_look
+from reconciler.observe.state import within_one_look
 from reconciler.routers.docker_router import DockerRouter
 from tests.fabrics import two_routers
 

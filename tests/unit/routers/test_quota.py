@@ -13,16 +13,16 @@ import pytest
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import SshAccess
-from reconciler.observe import observe, within_one_look
+from reconciler.observe.state import observe, within_one_look
 from reconciler.routers import allowance as module
 from reconciler.routers.allowance import Allowance, Limits
-from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.routers.protocol import Router
 from reconciler.routers.quota import Quota, in_force, within
 from reconciler.routers.scripts import MARK
 from reconciler.routers.ssh_router import SshRouter
 from reconciler.routers.unix_vici import UnixVici
 from tests import nonsense, slow
+from tests.memory import MemoryRouter, Network
 from tests.nonsense import Answer, Talk, beside, listening, packet, value
 from tests.slow import Clock, Command, held
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.compile import compile_router
-from reconciler.desired import check_keys, compile_fabric
+from reconciler.compile.router import compile_router
 from reconciler.facets import secrets
 from reconciler.model.errors import KeysDiffer, SecretUnavailable, WeakKey
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
+from reconciler.operations.desired import check_keys, compile_fabric
 from reconciler.secrets import FINGERPRINT_KEY, FOLDER, SecretStore, weakness
 from tests.contract.sites import change_tunnels, memory_site
 from tests.fabrics import two_routers

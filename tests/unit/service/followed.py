@@ -14,10 +14,10 @@ from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.record import RunRecord
 from reconciler.model.router_config import InterfaceAddress
+from reconciler.operations.apply import apply
+from reconciler.operations.preview import preview
 from reconciler.routers.fleet import Connect
-from reconciler.routers.memory import MemoryRouter, Network
 from reconciler.routers.protocol import Router
-from reconciler.run import apply, preview
 from reconciler.secrets import SecretStore
 from reconciler.service.loop import Service
 from reconciler.service.mirror import Mirror
@@ -25,6 +25,7 @@ from reconciler.service.wiring import Wiring
 from reconciler.validate import validate
 from tests.allowed import ALLOWED
 from tests.documents import ENDS, SITE, TUNNEL, WAN, document
+from tests.memory import MemoryRouter, Network
 from tests.odd import OddRouter, Twists
 from tests.repositories import new_repository
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import establish
+from reconciler.apply import establish
 from reconciler.model.errors import CommandRejected
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.model.secret import Secret
-from reconciler.routers.memory import MemoryRouter
 from reconciler.secrets import SecretStore
 from tests.allowed import ALLOWED
 from tests.documents import SITE
+from tests.memory import MemoryRouter
 from tests.odd import fails
 from tests.unit.service.followed import KEY, Followed, followed
 

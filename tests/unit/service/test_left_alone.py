@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.apply.locking import locked
 from reconciler.history.kept import Kept
-from reconciler.locking import locked
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
@@ -80,7 +80,7 @@ def test_what_changes_between_the_look_and_the_lock_is_judged_anew(
             site.routers["paris"].host.table = []
             yield refused
 
-    monkeypatch.setattr("reconciler.service.cycle.locked", changing)
+    monkeypatch.setattr("reconciler.service.reconcile.locked", changing)
     record = site.once()
     assert record.result is Result.INCOMPLETE
     assert "paris: it has changed since it was looked at" in record.message

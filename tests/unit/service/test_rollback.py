@@ -9,9 +9,9 @@ import pytest
 from reconciler.model.errors import SourceUnavailable
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
-from reconciler.routers.memory import MemoryRouter
 from reconciler.service.mirror import Mirror
 from tests.documents import SITE, WAN, document
+from tests.memory import MemoryRouter
 from tests.unit.service.followed import KEYED, followed
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.apply.locking import user_name
 from reconciler.cli.main import main
 from reconciler.history.store import History
-from reconciler.locking import user_name
 from reconciler.model.errors import ExitCode
 from reconciler.model.record import Acceptance, Result, RunRecord
 from reconciler.service import trust

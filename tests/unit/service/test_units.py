@@ -19,8 +19,9 @@ from lab.engine import until
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
 from reconciler.model.unit import foreign, unforeseen
-from reconciler.run import compare
-from reconciler.service import cycle, loop, meanwhile, wanted
+from reconciler.operations.preview import compare
+from reconciler.service import loop, meanwhile, wanted
+from reconciler.service import reconcile as cycle
 from reconciler.service.log import EventLog, heard
 from reconciler.service.metrics import Metrics
 from reconciler.validate import validate

@@ -14,12 +14,7 @@ import pytest
 from reconciler.cli.main import main
 from reconciler.load import load_tree
 from reconciler.load.documents import Document
-from reconciler.model.bounds import (
-    MOST_CHARACTERS,
-    MOST_FINDINGS,
-    MOST_KEPT,
-    MOST_RELATED,
-)
+from reconciler.model.bounds import MOST_CHARACTERS, MOST_FINDINGS, MOST_KEPT, MOST_RELATED
 from reconciler.model.diagnostic import Diagnostics, Location, Severity, reported
 from reconciler.model.errors import ExitCode
 from reconciler.policy import Judgement

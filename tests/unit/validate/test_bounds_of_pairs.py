@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.model.bounds import EXPOSED_WRITTEN, FIELDS_WRITTEN
+from reconciler.operations.revisions import between
 from reconciler.report import json_lines
-from reconciler.simulate import between
 from reconciler.validate import selectors
 from tests.fuzz.limits import bounded
 from tests.unit.validate.written import Data, document, network, peer, tunnel, validated

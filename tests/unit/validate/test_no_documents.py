@@ -11,7 +11,7 @@ import pytest
 from reconciler.cli.main import main
 from reconciler.load import load_revision, load_tree
 from reconciler.model.errors import ExitCode
-from reconciler.simulate import between
+from reconciler.operations.revisions import between
 from reconciler.validate import validate
 from tests.fabrics import many_tunnels
 from tests.unit.load.sources import commit, write

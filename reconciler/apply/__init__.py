@@ -1,0 +1,1 @@
+"""The only writer: a plan, step by step, onto routers."""

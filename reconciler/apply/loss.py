@@ -1,0 +1,133 @@
+"""What an apply costs the tunnels that it changes: a stream of echo requests through each, meanwhile.
+
+The plan says beforehand what each step interrupts; this is how far it was right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from reconciler.model.bounds import STREAM_SECONDS, STREAMS
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import Fabric, Tunnel, probe_addresses
+from reconciler.model.observation import Observation
+from reconciler.model.outcome import Loss
+from reconciler.model.plan import Disruption, Plan
+from reconciler.model.router_config import ChildSa, connection_name
+from reconciler.routers.fleet import PARALLELISM, Connect, Fleet
+from reconciler.routers.protocol import Router
+from schemas.addresses import parse_cidr
+
+INTERVAL = 0.02
+"""Seconds between two requests: what is lost is known to that."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A tunnel that carries packets and is about to be changed, and between which addresses."""
+
+    tunnel: Tunnel
+    source: str
+    destination: str
+    predicted: Disruption
+
+
+@dataclass(slots=True)
+class Measured:
+    """Filled when the measurement ends."""
+
+    losses: tuple[Loss, ...] = ()
+    unmeasured: tuple[str, ...] = ()
+    """Changed tunnels that carried packets and were not measured: nobody is known to answer behind them,
+    nobody answered, or there are too many."""
+
+
+@contextlib.contextmanager
+def measured(
+    plan: Plan, fabric: Fabric, before: Observation, connect: Connect, parallelism: int = PARALLELISM
+) -> Iterator[Measured]:
+    """Measure while the body runs. A router that fails is no error here: its tunnels are not measured."""
+    ways, others = _ways(plan, fabric, before)
+    by_router: dict[str, list[_Way]] = {}
+    for way in ways[:STREAMS]:
+        by_router.setdefault(way.tunnel.router, []).append(way)
+    running: dict[str, list[tuple[_Way, str]]] = {name: [] for name in by_router}
+    result = Measured()
+    with Fleet(connect, parallelism) as fleet:
+        fleet.each(by_router, lambda router: _start(router, by_router[router.name], running[router.name]))
+        try:
+            yield result
+        finally:
+            stopped = fleet.each(
+                [name for name, streams in running.items() if streams],
+                lambda router: list(_stop(router, running[router.name])),
+            )
+    found = [loss for losses in stopped.values() if isinstance(losses, list) for loss in losses]
+    # Where not one reply came, packets may be lost, or nobody answers to them.
+    result.losses = tuple(loss for loss in found if loss.lost < loss.sent)
+    known = {loss.tunnel for loss in result.losses}
+    result.unmeasured = (*(way.tunnel.name for way in ways if way.tunnel.name not in known), *others)
+
+
+def _ways(plan: Plan, fabric: Fabric, before: Observation) -> tuple[list[_Way], list[str]]:
+    """The changed tunnels that carry packets now and are to go on, one end of each pair: those through which
+    echo requests can be sent, and the others."""
+    predicted: dict[str, Disruption] = {}
+    for change in plan.changes:
+        if change.resource.kind == "tunnel" and change.resource.name in fabric.tunnels:
+            name = min(end.name for end in fabric.ends_of(change.resource.name))
+            known = predicted.get(name, Disruption.NONE)
+            predicted[name] = max(known, change.disruption, key=lambda item: item.rank)
+    ways, others = [], []
+    for name, worst in sorted(predicted.items()):
+        tunnel = fabric.tunnels[name]
+        children = _carrying(tunnel, before)
+        if not (tunnel.enabled and children):
+            continue
+        ends = probe_addresses(fabric, tunnel)
+        if ends is not None and _covered(children, *ends):
+            ways.append(_Way(tunnel, *ends, worst))
+        else:
+            others.append(name)
+    return ways, others
+
+
+def _carrying(tunnel: Tunnel, before: Observation) -> Sequence[ChildSa]:
+    """The CHILD_SAs by which a tunnel runs, under whichever name."""
+    state = before.states.get(tunnel.router)
+    if state is None:
+        return ()
+    names = [*map(connection_name, (tunnel.name, *tunnel.previous_names)), tunnel.adopts]
+    return [child for name in names if name for child in state.installed(name)]
+
+
+def _covered(children: Iterable[ChildSa], source: str, destination: str) -> bool:
+    return any(
+        _within(source, child.local_ts) and _within(destination, child.remote_ts) for child in children
+    )
+
+
+def _within(address: str, selectors: Iterable[str]) -> bool:
+    for selector in selectors:
+        # charon writes a selector of a protocol or port in another way: not everything goes through it.
+        with contextlib.suppress(ValueError):
+            if parse_cidr(selector).includes(address):
+                return True
+    return False
+
+
+def _start(router: Router, ways: Sequence[_Way], running: list[tuple[_Way, str]]) -> None:
+    for way in ways:
+        with contextlib.suppress(TunnelwrightError):
+            token = router.host.start_stream(way.source, way.destination, INTERVAL, STREAM_SECONDS)
+            running.append((way, token))
+
+
+def _stop(router: Router, running: Iterable[tuple[_Way, str]]) -> Iterator[Loss]:
+    for way, token in running:
+        with contextlib.suppress(TunnelwrightError):
+            seen = router.host.stop_stream(token)
+            numbers = (seen.sent, seen.lost, seen.longest, seen.silent)
+            yield Loss(way.tunnel.name, router.name, way.predicted, *numbers)

@@ -1,0 +1,319 @@
+"""Plan -> routers: runs the steps phase by phase and keeps an outcome for each. The only writer.
+
+Every router finishes a phase before any router starts the next one, so both ends of a pair are loaded
+before one of them switches. Inside a phase routers work side by side. A group whose step failed gets
+no further steps; what was not attempted is reported as such. Whatever is left half done shows as a
+difference to the next run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import groupby
+
+from reconciler.apply.establish import Ending, establish, terminate
+from reconciler.apply.settle import clear, settle
+from reconciler.model.errors import CommandRejected, TunnelwrightError
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.plan import (
+    AddAddress,
+    ChangeFirewall,
+    Establish,
+    LoadConnection,
+    LoadSecret,
+    Operation,
+    Phase,
+    Plan,
+    RemoveFile,
+    Scope,
+    SetAside,
+    SetSysctls,
+    Step,
+    Terminate,
+    UnloadConnection,
+    UnloadSecret,
+    WriteFile,
+)
+from reconciler.model.settings import plain
+from reconciler.routers.fleet import PARALLELISM, Connect, Fleet, side_by_side
+from reconciler.routers.protocol import Router
+
+Progress = Callable[[Outcome], None]
+_LAST_EXIT = Phase.CONNECTIONS
+"""The last phase before which a run can stop and leave every tunnel as it was."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """What an apply knows while it goes on."""
+
+    fleet: Fleet
+    dead: dict[str, str] = field(default_factory=dict)
+    failed_groups: set[str] = field(default_factory=set)
+    failed_hosts: set[str] = field(default_factory=set)
+    troubled: set[str] = field(default_factory=set)
+    """Routers at which anything was not done; their guards stay."""
+    lost: set[str] = field(default_factory=set)
+    """Routers that could not be reached when their phase began."""
+    ending: dict[str, Ending] = field(default_factory=dict)
+    stopped: bool = False
+
+
+def apply_plan(
+    plan: Plan,
+    connect: Connect,
+    *,
+    patience: float = 10.0,
+    parallelism: int = PARALLELISM,
+    progress: Progress = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> tuple[Outcome, ...]:
+    """Run every step of a plan; one outcome for each step, in the order of the plan.
+
+    `patience` is how many seconds new tunnels are given to come up, all of them together. Nothing is
+    raised for a router that fails: that is an outcome. When `stopping` turns true before charon's
+    configuration is touched, no further step is attempted; after that the plan is carried through, since
+    a tunnel whose ends are half changed might not survive the next rekey.
+    """
+    outcomes: dict[int, Outcome] = {}
+    steps = plan.steps
+    with Fleet(connect, parallelism) as fleet:
+        run = _Run(fleet)
+        for phase, members in groupby(enumerate(steps), key=lambda item: item[1].phase):
+            if phase <= _LAST_EXIT and stopping():
+                run.stopped = True
+            by_router: dict[str, dict[int, Step]] = {}
+            for index, step in members:
+                by_router.setdefault(step.router, {})[index] = step
+            _prepare(run, [step for items in by_router.values() for step in items.values()])
+            ended = side_by_side(
+                "router",
+                by_router,
+                partial(_run_phase, run, by_router, patience),
+                parallelism,
+            )
+            done = [
+                (index, outcome)
+                for router, items in by_router.items()
+                for index, outcome in zip(items, _all_of(items.values(), ended[router]), strict=True)
+            ]
+            for index, outcome in _settled(run, done):
+                outcomes[index] = outcome
+                _remember(run, outcome)
+                progress(outcome)
+        _bring_back(run, steps, outcomes)
+    return tuple(outcomes[index] for index in range(len(steps)))
+
+
+def _all_of(steps: Iterable[Step], ended: list[Outcome] | TunnelwrightError) -> list[Outcome]:
+    """What became of steps that ended together, in one outcome each or in one error."""
+    if isinstance(ended, TunnelwrightError):
+        return [Outcome(step, Status.FAILED, ended.message) for step in steps]
+    return ended
+
+
+def _prepare(run: _Run, steps: Iterable[Step]) -> None:
+    """Before a switch: reach both ends of what is switched, and free it of SAs that carry nothing."""
+    switches = [
+        (step.router, step.operation)
+        for step in steps
+        if isinstance(step.operation, Establish) and not _blocked(run, step)
+    ]
+    ends = {name for name, _ in switches} | {item.far.router for _, item in switches if item.far is not None}
+    reached = run.fleet.each(sorted(ends - run.dead.keys()), lambda router: router.name)
+    # What cannot be reached is compared with nothing; a step there tries again, and tells.
+    run.lost = {name for name, found in reached.items() if isinstance(found, TunnelwrightError)}
+    clear(run.fleet, switches, run.lost | run.dead.keys())
+
+
+def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
+    """The outcomes of a phase, once the tunnels that came up in it are at rest at both of their ends."""
+    switched = {
+        index: (outcome.step.router, outcome.step.operation)
+        for index, outcome in done
+        if outcome.status is Status.DONE and isinstance(outcome.step.operation, Establish)
+    }
+    started = time.monotonic()
+    found = settle(run.fleet, list(switched.values()), run.lost | run.dead.keys())
+    reasons = dict(zip(switched, found, strict=True))
+    for index, outcome in done:
+        reason = reasons.get(index, "")
+        seconds = outcome.seconds + (time.monotonic() - started if index in reasons else 0.0)
+        status = Status.FAILED if reason else outcome.status
+        yield index, replace(outcome, status=status, message=reason or outcome.message, seconds=seconds)
+
+
+def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) -> None:
+    """Where a running tunnel did not move to its new key, let charon prove itself by the key before it again:
+    should the SAs end, new ones come up as before. The new key stays loaded, so a peer that has it already is
+    believed."""
+    stayed = {
+        outcome.step.group: index
+        for index, outcome in outcomes.items()
+        if outcome.status is not Status.DONE
+        and isinstance(outcome.step.operation, Establish)
+        and outcome.step.operation.scope in {Scope.IKE, Scope.CHILD}
+    }
+    problems: dict[str, list[str]] = {group: [] for group in stayed}
+    routers: dict[str, set[str]] = {group: set() for group in stayed}
+    for index, step in enumerate(steps):
+        former = _former(step.operation)
+        if former is not None and step.group in stayed and outcomes[index].status is Status.DONE:
+            error = run.fleet.one(step.router, partial(_execute, operation=former, ending=Ending()))
+            if error is None:
+                routers[step.group].add(step.router)
+            else:
+                problems[step.group].append(f"not at {step.router} ({error.message})")
+    for group, index in stayed.items():
+        if said := [*sorted(routers[group]), *problems[group]]:
+            message = f"{outcomes[index].message}; what ran before is loaded again: {', '.join(said)}"
+            outcomes[index] = replace(outcomes[index], message=message, restored=not problems[group])
+
+
+def _former(operation: Operation) -> Operation | None:
+    """What loads again what an operation has replaced; None where it has replaced nothing that is known."""
+    match operation:
+        case LoadSecret(_, former) if former is not None:
+            return LoadSecret(former)
+        case LoadConnection(name, _, former) if former is not None:
+            return LoadConnection(name, former)
+    return None
+
+
+def _remember(run: _Run, outcome: Outcome) -> None:
+    """A failed step ends its group; a failed step of the router as a whole ends every group there.
+
+    A first SA that does not come up ends nothing, nor does one after a reconnect: the peer may not be ready,
+    and the configuration, which waits for traffic or for the peer, is what is desired. Nor does an SA that is
+    one too many. It is reported all the same.
+    """
+    if outcome.status is Status.DONE:
+        return
+    operation = outcome.step.operation
+    if isinstance(operation, Establish) and operation.scope not in {Scope.CHILD, Scope.IKE}:
+        return
+    run.troubled.add(outcome.step.router)
+    if outcome.step.group:
+        run.failed_groups.add(outcome.step.group)
+    else:
+        run.failed_hosts.add(outcome.step.router)
+
+
+def _run_phase(
+    run: _Run, phase: Mapping[str, Mapping[int, Step]], patience: float, name: str
+) -> list[Outcome]:
+    """The steps of one router in one phase. Runs in a thread of its own; touches only its router's
+    entries of `run`."""
+    steps = list(phase[name].values())
+    blocked = {i: reason for i, step in enumerate(steps) if (reason := _blocked(run, step))}
+    results: dict[int, Outcome] = {
+        i: Outcome(steps[i], Status.NOT_ATTEMPTED, reason) for i, reason in blocked.items()
+    }
+    todo = [i for i in range(len(steps)) if i not in blocked]
+    for kind, members in groupby(todo, key=lambda i: type(steps[i].operation)):
+        batch = list(members)
+        for i, outcome in zip(
+            batch, _perform(run, name, kind, [steps[i] for i in batch], patience), strict=True
+        ):
+            results[i] = outcome
+    return [results[i] for i in range(len(steps))]
+
+
+def _blocked(run: _Run, step: Step) -> str:
+    if run.stopped:
+        return "the run was asked to stop"
+    if step.router in run.dead:
+        return f"{step.router} failed: {run.dead[step.router]}"
+    if step.group in run.failed_groups:
+        return "an earlier step of this tunnel failed"
+    if step.router in run.failed_hosts and step.phase > Phase.HOST:
+        return f"an earlier step of {step.router} failed"
+    if step.phase is Phase.UNGUARD and step.router in run.troubled:
+        return "a step of this router failed, so its guards stay"
+    return ""
+
+
+def _perform(run: _Run, name: str, kind: type, steps: list[Step], patience: float) -> Iterable[Outcome]:
+    """Steps of one kind: in one command where the router can do so, else one by one."""
+    if name in run.dead:
+        return [Outcome(step, Status.NOT_ATTEMPTED, run.dead[name]) for step in steps]
+    if kind in {Establish, WriteFile, RemoveFile}:
+        return _together(run, name, steps, patience)
+    return [_one(run, name, step) for step in steps]
+
+
+def _together(run: _Run, name: str, steps: list[Step], patience: float) -> list[Outcome]:
+    """Steps that share one command, or one wait."""
+    started = time.monotonic()
+    wanted = [step.operation for step in steps if isinstance(step.operation, Establish)]
+    written = {s.operation.path: s.operation.content for s in steps if isinstance(s.operation, WriteFile)}
+    removed = [step.operation.path for step in steps if isinstance(step.operation, RemoveFile)]
+
+    def perform(router: Router) -> list[str]:
+        if wanted:
+            return establish(router.vici, wanted, patience)
+        if written:
+            router.host.write_files(written)
+        if removed:
+            router.host.remove_files(removed)
+        return [""] * len(steps)
+
+    ended = run.fleet.one(name, perform)
+    messages = [_failure(run, name, ended)] * len(steps) if isinstance(ended, TunnelwrightError) else ended
+    seconds = time.monotonic() - started
+    return [
+        Outcome(step, Status.FAILED if message else Status.DONE, message, seconds)
+        for step, message in zip(steps, messages, strict=True)
+    ]
+
+
+def _one(run: _Run, name: str, step: Step) -> Outcome:
+    started = time.monotonic()
+    if name in run.dead:
+        return Outcome(step, Status.NOT_ATTEMPTED, run.dead[name])
+    ending = run.ending.setdefault(name, Ending())
+    error = run.fleet.one(name, partial(_execute, operation=step.operation, ending=ending))
+    message = _failure(run, name, error) if error is not None else ""
+    status = Status.FAILED if error is not None else Status.DONE
+    return Outcome(step, status, message, time.monotonic() - started)
+
+
+def _failure(run: _Run, router: str, error: TunnelwrightError) -> str:
+    """A refused command fails alone; a router that does not answer, or not what can be understood, fails with
+    all that is left."""
+    if not isinstance(error, CommandRejected):
+        run.dead[router] = error.message
+    return error.message
+
+
+def _execute(router: Router, operation: Operation, ending: Ending) -> None:
+    match operation:
+        case SetSysctls(values):
+            router.host.set_sysctls(values)
+        case AddAddress(address):
+            router.host.add_address(address)
+        case ChangeFirewall(document):
+            router.host.change_firewall(document)
+        case LoadSecret(secret, _):
+            message: Mapping[str, object] = {
+                "id": secret.id,
+                "type": "ike",
+                "data": secret.secret.reveal(),
+                "owners": list(secret.owners),
+            }
+            router.vici.request("load-shared", message)
+        case UnloadSecret(secret_id):
+            router.vici.request("unload-shared", {"id": secret_id})
+        case LoadConnection(name, settings, _):
+            router.vici.request("load-conn", {name: plain(settings)})
+        case UnloadConnection(name):
+            router.vici.request("unload-conn", {"name": name})
+        case SetAside(path):
+            router.host.set_aside(path)
+        case Terminate(connection):
+            terminate(router.vici, connection, ending)
+        case _:
+            raise TypeError(f"no way to perform {type(operation).__name__}")

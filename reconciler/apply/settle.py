@@ -1,0 +1,208 @@
+"""After a switch both ends of a tunnel hold the same SAs, one of each kind.
+
+Traffic does not wait for an apply: a packet that finds no SA makes charon negotiate at whichever end it comes
+by, beside what was asked for here. So the ends are compared once nothing is being negotiated any more; what
+one of them does not know, or nobody needs, is closed, and what neither has left is brought up again. Before
+the switch as well: in an IKE_SA that the other end has dropped nothing comes up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from reconciler.apply import establish
+from reconciler.apply.establish import bring_up, retire
+from reconciler.facets.agreement import Doomed, End, alive, at_rest, dead, leftovers, missing, negotiating
+from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS, SETTLE_TURN_SECONDS
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.plan import Establish, Scope
+from reconciler.model.router_config import IkeSa
+from reconciler.observe.state import read_sas
+from reconciler.routers.fleet import Errands, Fleet
+from reconciler.routers.protocol import Router
+
+_All = Mapping[str, tuple[IkeSa, ...]]
+"""Every SA of each router that answered."""
+_Look = Future[tuple[IkeSa, ...] | TunnelwrightError]
+"""One that is under way, or has ended."""
+_Late = Callable[[], bool]
+"""Whether the time for all tunnels is up."""
+
+
+@dataclass(slots=True, eq=False)
+class _Tunnel:
+    """One tunnel on its way to rest. `routers` are those of its ends, that which brought it up first."""
+
+    routers: tuple[str, ...]
+    item: Establish
+    before: tuple[End, ...] = ()
+    """The look before this one, where that showed something that may have to go."""
+    reason: str = ""
+
+    def ends(self, look: _All) -> tuple[End, ...]:
+        """Its ends as they are now; none where the first one is lost."""
+        known = [look.get(name) for name in self.routers]
+        far = self.item.far
+        if not known or known[0] is None:
+            return ()
+        here, there = known[0], known[1] if len(known) > 1 else None
+        if far is None or there is None:
+            return (End(_of(here, self.item.connection), None),)
+        return (End(_of(here, self.item.connection), there), End(_of(there, far.connection), here))
+
+
+def settle(fleet: Fleet, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> list[str]:
+    """Bring tunnels to rest that were just switched, each given with the router that did it; an empty string
+    for each that is up, else the reason. A far end that is `lost`, or does not answer, is left out of the
+    comparison.
+
+    What is negotiated still when the time is up, or left over, is for the next plan.
+    """
+    tunnels = [_Tunnel(_known(name, item, lost), item) for name, item in wanted]
+    _until(tunnels, _settle, fleet, SETTLE_SECONDS)
+    return [tunnel.reason for tunnel in tunnels]
+
+
+def clear(fleet: Fleet, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> None:
+    """Close what one end alone holds of tunnels that are about to be switched, once nothing is negotiated."""
+    tunnels = [_Tunnel(_known(name, item, lost), item) for name, item in wanted]
+    _until([tunnel for tunnel in tunnels if len(tunnel.routers) > 1], _clear, fleet, CLEAR_SECONDS)
+
+
+def _until(
+    tunnels: Sequence[_Tunnel],
+    done: Callable[[_Tunnel, tuple[End, ...], Errands, _Late], bool],
+    fleet: Fleet,
+    seconds: float,
+) -> None:
+    """Look at both ends of all tunnels, again and again, until each is done or the time is up. After that
+    nothing more is closed or brought up, in the middle of a pass over many tunnels too. A router that is slow
+    costs its own tunnels the time: the others go on, and those are judged when it has answered."""
+    pending = list(tunnels)
+    left = set(pending)
+    deadline = time.monotonic() + seconds
+    looks: dict[str, _Look] = {}
+    known: dict[str, tuple[IkeSa, ...]] = {}
+
+    def late() -> bool:
+        return time.monotonic() >= deadline
+
+    with Errands(fleet, SETTLE_TURN_SECONDS) as errands:
+        while pending:
+            ready = [tunnel for tunnel in pending if errands.idle(tunnel.routers)]
+            looks |= errands.begin(sorted(_routers(ready) - looks.keys()), _read)
+            ended = {name for name, look in looks.items() if look.done()}
+            _remember(known, {name: looks[name] for name in ended})
+            judged = [tunnel for tunnel in ready if ended.issuperset(tunnel.routers)]
+            # Each look is of use once.
+            looks = {name: look for name, look in looks.items() if name not in ended & _routers(judged)}
+            left = set(pending) - set(judged)
+            at_end = {tunnel for tunnel in judged if done(tunnel, tunnel.ends(known), errands, late)}
+            pending = [tunnel for tunnel in pending if tunnel not in at_end]
+            if late():
+                break
+            if not ready:
+                errands.pause()
+            elif pending:
+                time.sleep(establish.OVERLAP if any(tunnel.before for tunnel in pending) else establish.POLL)
+    # By now every router has answered, or failed; of those that were too slow, all that is left is to tell.
+    _remember(known, looks)
+    for tunnel in left:
+        done(tunnel, tunnel.ends(known), errands, lambda: True)
+
+
+def _clear(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Late) -> bool:
+    """Do what one more look asks for before a switch; whether nothing dead is left."""
+    if any(map(negotiating, ends)):
+        tunnel.before = ()
+        return False
+    if alive(ends):
+        return True
+    if len(tunnel.before) != len(ends):
+        tunnel.before = ends
+        return False
+    doomed = dead(tunnel.before, ends)
+    tunnel.before = ()
+    closed = [_close(errands, *item, late) for item in zip(tunnel.routers, doomed, strict=False)]
+    return all(closed)
+
+
+def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Late) -> bool:
+    """Do what one more look asks for after a switch; whether the tunnel is at rest now."""
+    if not ends:
+        tunnel.reason = f"{tunnel.routers[0]} does not answer"
+        return True
+    wanted = () if tunnel.item.scope is Scope.SURPLUS else tunnel.item.children
+    lacking = missing(ends[0].running, wanted)
+    tunnel.reason = "no CHILD_SA that both ends hold" if lacking else ""
+    if any(map(negotiating, ends)):
+        tunnel.before = ()
+        return False
+    if at_rest(ends) and not lacking:
+        return True
+    # One look more: the two ends were not read at one moment, and what is used shows in what has changed.
+    if len(tunnel.before) != len(ends):
+        tunnel.before = ends
+        return False
+    doomed = leftovers(tunnel.before, ends)
+    tunnel.before = ()
+    for name, found in zip(tunnel.routers, doomed, strict=False):
+        _close(errands, name, found, late)
+    if lacking and late():
+        tunnel.reason += f" within {SETTLE_SECONDS:g} s"
+    elif lacking and errands.idle(tunnel.routers):
+        first = tunnel.routers[0]
+        begun = errands.begin([first], lambda router: bring_up(router.vici, tunnel.item.connection, lacking))
+        if begun[first].done():
+            said = begun[first].result()
+            tunnel.reason = (said.message if isinstance(said, TunnelwrightError) else said) or tunnel.reason
+    return False
+
+
+def _close(errands: Errands, name: str, doomed: Doomed, late: _Late) -> bool:
+    """Close what has to go at one end, as far as there is time: each may take seconds. False when the router
+    still does something else; what has to go shows in a later look too."""
+
+    def close(router: Router) -> None:
+        for kind, numbers in (("child-id", doomed.children), ("ike-id", doomed.ike_sas)):
+            for number in numbers:
+                if late():
+                    return
+                retire(router.vici, [(kind, number)], force=kind == "ike-id")
+
+    if late() or not (doomed.children or doomed.ike_sas):
+        return True
+    if not errands.idle([name]):
+        return False
+    # A router that is lost here is found to be so by the next look.
+    errands.begin([name], close)
+    return True
+
+
+def _known(name: str, item: Establish, lost: Container[str]) -> tuple[str, ...]:
+    far = item.far
+    return (name, far.router) if far is not None and far.router not in lost else (name,)
+
+
+def _routers(tunnels: Iterable[_Tunnel]) -> set[str]:
+    return {name for tunnel in tunnels for name in tunnel.routers}
+
+
+def _read(router: Router) -> tuple[IkeSa, ...]:
+    return read_sas(router.vici, every=True)
+
+
+def _remember(known: dict[str, tuple[IkeSa, ...]], looks: Mapping[str, _Look]) -> None:
+    """What looks have shown that ended; nothing of a router that failed."""
+    for name, look in looks.items():
+        found = look.result()
+        known.pop(name, None)
+        if not isinstance(found, TunnelwrightError):
+            known[name] = found
+
+
+def _of(sas: Iterable[IkeSa], connection: str) -> tuple[IkeSa, ...]:
+    return tuple(sa for sa in sas if sa.connection == connection)

@@ -1,0 +1,1 @@
+"""Fabric and keys -> what each router holds; what it holds -> what would be observed. Pure."""

@@ -1,0 +1,83 @@
+"""RouterConfig -> the RouterState of a router on which it was applied and nothing has drifted since. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.facets import connections, files, firewall
+from reconciler.model.router_config import ChildSa, Connection, IkeSa, LiveFile, RouterConfig, RouterState
+from reconciler.model.settings import Settings
+
+
+def as_applied(config: RouterConfig) -> RouterState:
+    """What would be observed. Every tunnel is up with what it was to negotiate."""
+    return RouterState(
+        router=config.router,
+        version="",
+        plugins=frozenset(),
+        connections={name: connections.as_reported(c.settings) for name, c in config.connections.items()},
+        secret_ids=frozenset(c.secret.id for c in config.connections.values()),
+        sas=tuple(
+            _running(number, connection)
+            for number, (_, connection) in enumerate(sorted(config.connections.items()), start=1)
+        ),
+        files={name: LiveFile(content, files.MODE) for name, content in config.files.items()},
+        addresses=config.addresses,
+        firewall=firewall.as_applied(config.firewall),
+        sysctls={key: max(allowed) for key, allowed in config.sysctls.items()},
+    )
+
+
+def _running(number: int, connection: Connection) -> IkeSa:
+    settings = connection.settings
+    children = settings["children"]
+    sections = children.items() if isinstance(children, Mapping) else ()
+    return IkeSa(
+        id=str(number),
+        connection=connection.name,
+        version=str(settings["version"]),
+        state="ESTABLISHED",
+        local_address=_first(settings, "local_addrs"),
+        local_id=_id(settings, "local"),
+        remote_address=_first(settings, "remote_addrs"),
+        remote_id=_id(settings, "remote"),
+        initiator=True,
+        algorithms=_first(settings, "proposals"),
+        age=0,
+        children=tuple(
+            _child(index, name, section)
+            for index, (name, section) in enumerate(sections, start=1)
+            if isinstance(section, Mapping)
+        ),
+    )
+
+
+def _child(number: int, name: str, section: Settings) -> ChildSa:
+    local, remote = section["local_ts"], section["remote_ts"]
+    return ChildSa(
+        id=str(number),
+        name=name,
+        state="INSTALLED",
+        spi_in="",
+        spi_out="",
+        protocol="ESP",
+        encapsulated=False,
+        algorithms=_first(section, "esp_proposals"),
+        local_ts=local if isinstance(local, tuple) else (),
+        remote_ts=remote if isinstance(remote, tuple) else (),
+        bytes_in=0,
+        packets_in=0,
+        bytes_out=0,
+        packets_out=0,
+        age=0,
+    )
+
+
+def _id(settings: Settings, end: str) -> str:
+    section = settings[end]
+    return connections.printed_id(str(section["id"])) if isinstance(section, Mapping) else ""
+
+
+def _first(settings: Settings, key: str) -> str:
+    value = settings[key]
+    return value[0] if isinstance(value, tuple) else str(value)

@@ -1,0 +1,78 @@
+"""Fabric -> RouterConfig: what each router should hold, one router at a time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from types import MappingProxyType
+
+from reconciler.facets import addresses, connections, files, firewall, secrets, sysctls
+from reconciler.model.fabric import Fabric, PskRef, Tunnel, group_of
+from reconciler.model.router_config import Connection, RouterConfig, connection_name
+from reconciler.model.secret import Secret
+
+
+def compile_router(
+    fabric: Fabric,
+    router: str,
+    keys: Mapping[PskRef, Secret],
+    fingerprint_key: Secret,
+    unread: Set[str] = frozenset(),
+    *,
+    keyless: Mapping[PskRef, str] = MappingProxyType({}),
+) -> RouterConfig:
+    """What one router should hold, without the files of tunnels of which nobody will read them (`unread`): to
+    render them takes longer than all the rest.
+
+    A disabled tunnel has no connection, yet its traffic stays guarded: it is down, not in the clear.
+    `keyless` are the keys that could not be had, and why; `keys` has others in their place.
+
+    Raises KeyError when `keys` lacks the key of an enabled tunnel of this router.
+    """
+    tunnels = fabric.tunnels_of(router)
+    compiled = {
+        connection_name(tunnel.name): _connection(tunnel, keys[tunnel.psk], fingerprint_key)
+        for tunnel in tunnels
+        if tunnel.enabled
+    }
+    mss = fabric.routers[router].mss
+    guards = {tunnel.name: firewall.guard(tunnel, mss) for tunnel in tunnels}
+    return RouterConfig(
+        router=router,
+        connections=compiled,
+        files={
+            files.file_name(name): files.render(item)
+            for name, item in compiled.items()
+            if item.tunnel not in unread
+        },
+        addresses=addresses.compile_addresses(fabric.vips_of(router)),
+        firewall=firewall.together(guards.values(), mss),
+        guards=guards,
+        sysctls=sysctls.compile_sysctls(fabric.routers[router]),
+        groups={tunnel.name: group_of(tunnel) for tunnel in tunnels},
+        initiators=frozenset(tunnel.name for tunnel in tunnels if _initiates(tunnel)),
+        keyless={t.name: keyless[t.psk] for t in tunnels if t.enabled and t.psk in keyless},
+    )
+
+
+def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connection:
+    secret = secrets.compile_secret(tunnel, psk, fingerprint_key)
+    return Connection(
+        name=connection_name(tunnel.name),
+        tunnel=tunnel.name,
+        settings=connections.compile_settings(tunnel, secrets.digest_of(secret.id)),
+        secret=secret,
+        former=_former(tunnel),
+        reconnect=tunnel.reconnect,
+        protected=tunnel.protected,
+        paired=tunnel.mirror is not None,
+    )
+
+
+def _former(tunnel: Tunnel) -> tuple[str, ...]:
+    renamed = tuple(connection_name(name) for name in tunnel.previous_names)
+    return (*renamed, tunnel.adopts) if tunnel.adopts else renamed
+
+
+def _initiates(tunnel: Tunnel) -> bool:
+    """One end of a managed pair brings the tunnel up, so that no second SA comes from the other."""
+    return tunnel.mirror is None or tunnel.name < tunnel.mirror

@@ -1,0 +1,1 @@
+"""The doors of this process: children, HTTP, files of its own. Each is bounded."""

@@ -1,0 +1,348 @@
+"""Live routers -> evidence for a diagnosis. Listens to charon at both ends while a tunnel that is down is
+initiated, sends echo requests through one that is up, and reads rules and routes. SAs that carry traffic stay
+as they are, unless a rekey is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network
+from itertools import islice
+
+from reconciler.diagnosis import netfilter
+from reconciler.diagnosis.evidence import End, Evidence, Flow, ForeignChild, Route
+from reconciler.diagnosis.words import REKEY_FAILED, telling
+from reconciler.diff import diff_router
+from reconciler.model import bounds
+from reconciler.model.absence import Absence
+from reconciler.model.answer import Fields, from_json, not_understood, sequence
+from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, TunnelwrightError
+from reconciler.model.fabric import Fabric, Tunnel, group_of, probe_addresses
+from reconciler.model.observation import Observation
+from reconciler.model.plan import ResourceChange
+from reconciler.model.router_config import PREFIX, IkeSa, RouterConfig, RouterState, connection_name
+from reconciler.observe.charon_log import Ears
+from reconciler.observe.state import observe, read_sas
+from reconciler.routers.fleet import PARALLELISM, Connect, of_router, side_by_side
+from reconciler.routers.protocol import Router, Vici, entries
+from reconciler.routers.quota import within
+
+_ATTEMPT = str(bounds.ATTEMPT_MILLISECONDS)
+_POLL = 0.05
+_PINGS = 3
+_ROUTES, _ROUTE = "ip route show", "ip route get"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    fabric: Fabric
+    desired: Mapping[str, RouterConfig]
+    seen: Observation
+    connect: Connect
+    rekey: bool
+
+
+def examine(
+    fabric: Fabric,
+    desired: Mapping[str, RouterConfig],
+    connect: Connect,
+    names: Iterable[str],
+    *,
+    rekey: bool = False,
+    parallelism: int = PARALLELISM,
+) -> tuple[Evidence, ...]:
+    """Gather what there is about tunnels; both ends of a managed pair are one piece of evidence.
+
+    A router that cannot be reached, or fails in the middle, is part of it.
+    """
+    groups: dict[str, list[Tunnel]] = {}
+    wanted = {group_of(fabric.tunnels[name]) for name in names}
+    for _, tunnel in sorted(fabric.tunnels.items()):
+        if group_of(tunnel) in wanted:
+            groups.setdefault(group_of(tunnel), []).append(tunnel)
+    routers = Counter(tunnel.router for ends in groups.values() for tunnel in ends)
+    seen = observe(connect, {name: desired[name].sysctls for name in routers}, parallelism)
+
+    def seconds(router: str) -> float:
+        return bounds.ROUTER_LOOK_SECONDS_IN_ALL + bounds.DIAGNOSE_SECONDS * routers[router]
+
+    scene = _Scene(fabric, desired, seen, within(connect, seconds, "one diagnosis"), rekey)
+    examined = side_by_side(
+        "tunnel", groups, lambda group: _examine_tunnel(scene, groups[group]), parallelism
+    )
+    return tuple(
+        _failed(scene, groups[group], found) if isinstance(found, TunnelwrightError) else found
+        for group, found in examined.items()
+    )
+
+
+def _failed(scene: _Scene, tunnels: list[Tunnel], error: TunnelwrightError) -> Evidence:
+    """What is left to say of a tunnel when the work at one of its routers ended; of both where it is not
+    known which."""
+    routers = {tunnel.router for tunnel in tunnels}
+    blamed = {error.router} & routers or routers
+    why = str(Absence.of(error))
+    ends = [
+        End(tunnel, scene.desired[tunnel.router].connections.get(connection_name(tunnel.name)), None, why)
+        if tunnel.router in blamed
+        else _end(scene, tunnel)
+        for tunnel in tunnels
+    ]
+    return _evidence(scene, ends)
+
+
+def _evidence(scene: _Scene, ends: list[End]) -> Evidence:
+    # One that answers initiates; of two the one that does so in an apply.
+    ends.sort(key=lambda e: (e.state is None, e.tunnel.name not in scene.desired[e.tunnel.router].initiators))
+    return Evidence(ends[0], ends[1] if len(ends) > 1 else None)
+
+
+def _examine_tunnel(scene: _Scene, tunnels: list[Tunnel]) -> Evidence:
+    ends = [_end(scene, tunnel) for tunnel in tunnels]
+    evidence = _evidence(scene, ends)
+    with ExitStack() as stack:
+        routers = {
+            end.tunnel.name: stack.enter_context(closing(scene.connect(end.tunnel.router)))
+            for end in ends
+            if end.state is not None
+        }
+        if all(end.connection is not None for end in ends) and evidence.near.tunnel.name in routers:
+            evidence = _try(scene, evidence, routers, stack)
+        near, far = evidence.near, evidence.far
+        return replace(
+            evidence,
+            near=_surroundings(scene, near, routers),
+            far=_surroundings(scene, far, routers) if far is not None else None,
+        )
+
+
+def _end(scene: _Scene, tunnel: Tunnel) -> End:
+    config = scene.desired[tunnel.router]
+    connection = config.connections.get(connection_name(tunnel.name))
+    state = scene.seen.states.get(tunnel.router)
+    if state is None:
+        return End(tunnel, connection, None, str(Absence.of(scene.seen.failures[tunnel.router])))
+    drift = tuple(change for change in diff_router(config, state) if _concerns(change, tunnel))
+    return End(tunnel, connection, state, drift=drift, sas=state.sas_of(connection_name(tunnel.name)))
+
+
+def _concerns(change: ResourceChange, tunnel: Tunnel) -> bool:
+    """True when a change at its router is this tunnel's business."""
+    match change.resource.kind:
+        case "tunnel":
+            return change.resource.name == tunnel.name
+        case "vip":
+            return change.resource.name == tunnel.vip.address
+        case "firewall":
+            pairs = [(tunnel.vip.address, tunnel.peer_address)]
+            pairs += [(a, b) for a in tunnel.local_cidrs for b in tunnel.peer_cidrs]
+            own = {f"[{a.removesuffix('/32')} {b.removesuffix('/32')}]" for a, b in pairs}
+            return any("[" not in c.path or c.path[c.path.find("[") :] in own for c in change.changes)
+        case "sysctl":
+            return True
+    return False
+
+
+def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack: ExitStack) -> Evidence:
+    """Bring it up if it is down, then send through it, then rekey it if that is asked for."""
+    near, far = evidence.near, evidence.far
+    heard = {
+        end.tunnel.name: stack.enter_context(Ears(scene.connect(end.tunnel.router)))
+        for end in evidence.ends
+        if end.tunnel.name in routers
+    }
+
+    def said(end: End) -> tuple[str, ...]:
+        ears = heard.get(end.tunnel.name)
+        if ears is None:
+            return ()
+        return ears.said(connection_name(end.tunnel.name), end.tunnel.vip.address, end.tunnel.peer_address)
+
+    here = routers[near.tunnel.name]
+    failure = _initiate(here, near)
+    near = replace(near, said=said(near), sas=_sas(here, near))
+    if far is not None and far.tunnel.name in routers:
+        far = replace(far, said=said(far), sas=_sas(routers[far.tunnel.name], far))
+    evidence = replace(evidence, near=near, far=far, failure=failure)
+    evidence = replace(evidence, flow=_send(scene, evidence, routers))
+    if scene.rekey and near.children:
+        for ears in heard.values():
+            ears.forget()
+        failure = _rekey(here, near, lambda: said(near))
+        near = replace(near, said_rekeying=said(near), sas=_sas(here, near))
+        if far is not None and far.tunnel.name in routers:
+            far = replace(far, said_rekeying=said(far), sas=_sas(routers[far.tunnel.name], far))
+        evidence = replace(evidence, near=near, far=far, rekey_failure=failure)
+    return evidence
+
+
+def _sas(router: Router, end: End) -> tuple[IkeSa, ...]:
+    """The IKE_SAs of a tunnel end as they are now."""
+    with of_router(router.name):
+        return read_sas(router.vici, connection_name(end.tunnel.name))
+
+
+def _initiate(router: Router, near: End) -> str:
+    """Ask for every child that is missing; why charon did not bring it up, or nothing."""
+    name = connection_name(near.tunnel.name)
+    if near.state is None or name not in near.state.connections:
+        return ""
+    if near.missing:
+        # An attempt that is under way is half over: what it was told is past hearing.
+        for sa in near.sas:
+            if sa.state == "CONNECTING":
+                _command(router, "terminate", {"ike-id": sa.id, "force": "yes", "timeout": "1000"})
+    for child in near.missing:
+        failure = _command(router, "initiate", {"ike": name, "child": child, "timeout": _ATTEMPT})
+        if failure:
+            return failure
+    return ""
+
+
+def _command(router: Router, command: str, message: Mapping[str, str]) -> str:
+    try:
+        for _ in router.vici.stream(command, "control-log", {**message, "loglevel": "-1"}):
+            pass
+    except CommandRejected as error:
+        return error.message
+    return ""
+
+
+def _send(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router]) -> Flow | None:
+    """Echo requests from the near router's own address inside the tunnel to the far one's."""
+    near, far = evidence.near, evidence.far
+    ends = probe_addresses(scene.fabric, near.tunnel)
+    if far is None or far.tunnel.name not in routers or ends is None or not near.children:
+        return None
+    here, there = routers[near.tunnel.name], routers[far.tunnel.name]
+
+    def count() -> Flow:
+        before = _packets(here, near), _packets(there, far)
+        ping = here.host.ping(*ends, _PINGS)
+        after = _packets(here, near), _packets(there, far)
+        (near_in, near_out), (far_in, far_out) = (
+            (now[0] - then[0], now[1] - then[1]) for then, now in zip(before, after, strict=True)
+        )
+        return Flow(ping.sent, ping.received, near_out, far_in, far_out, near_in)
+
+    flow = count()
+    # Once more where some were answered: one may go with an SA that crossed the one that came up just now, or
+    # be late on a router that is busy. What is wrong with a tunnel loses them again.
+    return count() if 0 < flow.received < flow.sent else flow
+
+
+def _packets(router: Router, end: End) -> tuple[int, int]:
+    """Packets in and out of all CHILD_SAs of a tunnel end so far."""
+    children = [child for sa in _sas(router, end) for child in sa.children]
+    return sum(child.packets_in for child in children), sum(child.packets_out for child in children)
+
+
+def _rekey(router: Router, near: End, said: Callable[[], tuple[str, ...]]) -> str:
+    """Replace every CHILD_SA, make before break; why it failed, or nothing."""
+    old = {child.id for child in near.children}
+    for number in sorted(old, key=int):
+        try:
+            router.vici.request("rekey", {"child-id": number})
+        except CommandRejected as error:
+            return error.message
+    deadline = time.monotonic() + bounds.REKEY_SECONDS
+    while time.monotonic() < deadline:
+        if _replaced(_sas(router, near), old):
+            return ""
+        failed = telling(said(), REKEY_FAILED)
+        if failed:
+            return failed[-1]
+        time.sleep(_POLL)
+    return f"no new CHILD_SA within {bounds.REKEY_SECONDS:g} s"
+
+
+def _replaced(sas: Iterable[IkeSa], old: set[str]) -> bool:
+    running = {child.id for sa in sas for child in sa.children if child.state == "INSTALLED"}
+    return len(running) >= len(old) and not running & old
+
+
+def _surroundings(scene: _Scene, end: End, routers: Mapping[str, Router]) -> End:
+    router = routers.get(end.tunnel.name)
+    if router is None or end.state is None:
+        return end
+    with of_router(router.name):
+        return _look_around(scene, end, end.state, router)
+
+
+def _look_around(scene: _Scene, end: End, state: RouterState, router: Router) -> End:
+    found = router.host.inspect()
+    routes = sequence(from_json(found.routes, _ROUTES), _ROUTES)
+    desired = scene.fabric.routers[end.tunnel.router]
+    inside = {a.cidr: a.interface for a in desired.vpc if a.cidr in end.tunnel.local_cidrs}
+    own = {address.cidr.partition("/")[0] for address in state.addresses}
+    questions = [
+        (source, destination, inside[local])
+        for local in inside
+        for source in islice(_hosts(local, own), 1)
+        for remote in end.tunnel.peer_cidrs
+        for destination in _destinations(remote, routes)
+    ]
+    replies = router.host.route(questions) if questions else ()
+    if len(replies) != len(questions):
+        what = f"{len(replies)} answers to {len(questions)} questions"
+        raise AnswerNotUnderstood(what, where=_ROUTE)
+    return replace(
+        end,
+        ruleset=netfilter.read(found.ruleset),
+        inside=inside,
+        routes=tuple(_route(q, reply) for q, reply in zip(questions, replies, strict=True)),
+        foreign=tuple(_foreign(router.vici)),
+    )
+
+
+def _hosts(cidr: str, taken: set[str]) -> Iterator[str]:
+    """Addresses that a host behind the router may have."""
+    return (str(address) for address in IPv4Network(cidr).hosts() if str(address) not in taken)
+
+
+def _destinations(cidr: str, routes: Iterable[object]) -> list[str]:
+    """One address of a peer CIDR, and one of each route that leads into a part of it.
+
+    Raises AnswerNotUnderstood.
+    """
+    network = IPv4Network(cidr)
+    found = [str(next(network.hosts(), network.network_address))]
+    for route in routes:
+        words = Fields(route, _ROUTES).text("dst", "default")
+        if words != "default" and "." in words:
+            try:
+                part = IPv4Network(words.rsplit(maxsplit=1)[-1])
+            except ValueError:
+                raise not_understood(words, "an IPv4 network", _ROUTES, "dst") from None
+            if part.subnet_of(network) and part != network:
+                found.append(str(IPv4Address(int(part.network_address) + (part.num_addresses > 2))))
+    return list(dict.fromkeys(found))[: bounds.ROUTE_QUESTIONS]
+
+
+def _route(question: tuple[str, str, str], reply: str) -> Route:
+    """Where the kernel sends a packet. Its refusal is an answer, which is no JSON.
+
+    Raises AnswerNotUnderstood.
+    """
+    source, destination, _ = question
+    if not reply.lstrip().startswith("["):
+        return Route(source, destination, failure=reply.strip() or "no route")
+    found = sequence(from_json(reply, _ROUTE), _ROUTE)
+    if not found:
+        return Route(source, destination, failure="no route")
+    route = Fields(found[0], _ROUTE)
+    return Route(source, destination, route.text("dev", ""), route.text("type", ""))
+
+
+def _foreign(vici: Vici) -> Iterator[ForeignChild]:
+    """Every child configuration that is not tunnelwright's.
+
+    Raises AnswerNotUnderstood.
+    """
+    for name, body in entries(vici, "list-conns", "list-conn"):
+        if not name.startswith(PREFIX):
+            for child, section in Fields(body, "list-conns", name).section("children").sections():
+                yield ForeignChild(name, child, section.texts("local-ts"), section.texts("remote-ts"))

@@ -1,0 +1,121 @@
+"""Apply a previewed plan, look again, and prove what it left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from reconciler.apply.loss import Measured, measured
+from reconciler.apply.phases import Progress, apply_plan
+from reconciler.model import bounds
+from reconciler.model.observation import Observation
+from reconciler.model.outcome import Check, Outcome, Status
+from reconciler.model.plan import Plan
+from reconciler.operations.preview import Preview, leaving_out, look, planned
+from reconciler.policy import connections_of
+from reconciler.routers.fleet import PARALLELISM, Connect
+from reconciler.routers.quota import within
+from reconciler.verify.checks import check_untouched
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An apply with its proof: the outcome of each step, what is still different, the checks, the cost."""
+
+    outcomes: tuple[Outcome, ...]
+    remaining: Plan
+    checks: tuple[Check, ...]
+    cost: Measured
+    """What it cost the tunnels that were changed."""
+    after: Observation
+    """The routers that were to be changed, as they are now."""
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """What keeps it from being converged, a sentence each: a step that was not done and what its router
+        said of it, what is still different, a check that failed."""
+        return (
+            *(
+                f"{outcome.step.router}: {outcome.step.summary}: {outcome.status}: {outcome.message}"
+                for outcome in self.outcomes
+                if outcome.status is not Status.DONE
+            ),
+            *(
+                f"{change.resource}: {change.reason or 'still differs'}"
+                f" ({', '.join(field.path for field in change.changes) or change.action})"
+                for change in self.remaining.changes
+            ),
+            *(f"{check.name}: {check.evidence}" for check in self.checks if not check.passed),
+        )
+
+    @property
+    def converged(self) -> bool:
+        """True when every step was done, nothing is left to do and every check passed."""
+        return not self.unfinished
+
+
+def within_one_apply(connect: Connect, plan: Plan) -> Connect:
+    """Connections that are to apply a plan: all answers of one router together have a time, which grows with
+    its steps, from its lock to its proof."""
+    steps = Counter(step.router for change in plan.changes for step in change.steps)
+    return within(
+        connect,
+        lambda name: bounds.ROUTER_APPLY_SECONDS_IN_ALL + bounds.ROUTER_STEP_SECONDS * steps[name],
+        "one apply",
+    )
+
+
+def apply(
+    before: Preview,
+    connect: Connect,
+    *,
+    patience: float = 10.0,
+    parallelism: int = PARALLELISM,
+    progress: Progress = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Applied:
+    """Run a preview's plan, look again, and prove: the plan is empty now, unrelated tunnels kept their
+    SPIs. Steps that fail are outcomes, not exceptions."""
+    act = partial(
+        apply_plan,
+        connect=connect,
+        patience=patience,
+        parallelism=parallelism,
+        progress=progress,
+        stopping=stopping,
+    )
+    with measured(before.plan, before.fabric, before.observation, connect, parallelism) as cost:
+        outcomes = act(before.plan)
+        after, remaining = _left(before, connect, parallelism)
+        crossed = remaining.closing({step.group for step in before.plan.steps})
+        if not (crossed.empty or stopping()):
+            # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest.
+            outcomes += act(crossed)
+            after, remaining = _left(before, connect, parallelism)
+    touched = frozenset(
+        name
+        for change in before.plan.changes
+        if change.resource.kind == "tunnel"
+        for end in {change.resource.name, *(end.name for end in before.fabric.ends_of(change.resource.name))}
+        for name in connections_of(before.fabric, end)
+    )
+    touched |= _far_ends(touched, before.observation)
+    return Applied(outcomes, remaining, check_untouched(touched, before.observation, after), cost, after)
+
+
+def _left(before: Preview, connect: Connect, parallelism: int) -> tuple[Observation, Plan]:
+    """What there is after a preview was applied, and what is left to do. Who had no part in it is not asked
+    again, and has left nothing undone."""
+    absent = before.observation.failures
+    there = {name: config for name, config in before.desired.items() if name not in absent}
+    after = leaving_out(look(there, connect, parallelism), absent)
+    return after, planned(before.desired, after, before.selected)
+
+
+def _far_ends(touched: frozenset[str], seen: Observation) -> frozenset[str]:
+    """The connections at the other ends of what runs: Git may no longer know that they belong together."""
+    running = [sa for state in seen.states.values() for sa in state.sas]
+    ways = {(sa.remote_address, sa.local_address) for sa in running if sa.connection in touched}
+    return frozenset(sa.connection for sa in running if (sa.local_address, sa.remote_address) in ways)

@@ -1,0 +1,134 @@
+"""Fabric and keys -> what every router should hold. A key that cannot be had costs its tunnel alone."""
+
+from __future__ import annotations
+
+import secrets as random_source
+from collections.abc import Iterator, Mapping, Set
+
+from reconciler.compile.router import compile_router
+from reconciler.facets import files
+from reconciler.model.errors import KeysDiffer, SecretUnavailable, TunnelwrightError, WeakKey
+from reconciler.model.fabric import Fabric, PskRef, Tunnel, group_of
+from reconciler.model.plan import LoadSecret, Plan, Resource
+from reconciler.model.router_config import RouterConfig, RouterState, connection_name
+from reconciler.model.secret import Secret
+from reconciler.policy import Known
+from reconciler.secrets import STRONG_KEY_HINT, SecretStore, missing, weakness
+
+
+def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig]:
+    """What every router should hold. A tunnel whose key cannot be had is `keyless` there, with the reason: it
+    is compiled with a key that nobody has, and no plan touches either of its ends.
+
+    Raises KeysDiffer before anything is touched, and SecretUnavailable when not one key can be had, or not
+    that of the fingerprints.
+    """
+    wanted = {tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled}
+    answers = store.ask(wanted)
+    keys = {reference: answer for reference, answer in answers.items() if isinstance(answer, Secret)}
+    if wanted and not keys:
+        raise missing(answers)
+    _check_equal(fabric, keys)
+    fingerprint_key = _fingerprint_key(fabric, store) if keys else Secret(b"")
+    keyless = {ref: _why(ref, answer) for ref, answer in answers.items() if not isinstance(answer, Secret)}
+    keys |= {reference: Secret(random_source.token_bytes(32)) for reference in keyless}
+    return {
+        name: compile_router(fabric, name, keys, fingerprint_key, keyless=keyless)
+        for name in sorted(fabric.routers)
+    }
+
+
+def _why(reference: PskRef, error: TunnelwrightError) -> str:
+    hint = f" ({error.hint})" if error.hint else ""
+    return f"its key cannot be had: {reference}: {error.message}{hint}"
+
+
+def keys_of(fabric: Fabric, store: SecretStore) -> dict[PskRef, Secret]:
+    """The key of every enabled tunnel, and the one that makes fingerprints where the fabric names it.
+
+    Raises SecretUnavailable for any that cannot be had, and KeysDiffer.
+    """
+    wanted = {tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled}
+    if wanted and fabric.fingerprint_key is not None:
+        wanted.add(fabric.fingerprint_key)
+    keys = store.keys(wanted)
+    _check_equal(fabric, keys)
+    return keys
+
+
+def _check_equal(fabric: Fabric, keys: Mapping[PskRef, Secret]) -> None:
+    """Both ends of a managed pair must hold one key, whatever each of them calls it."""
+    different = [
+        f"{tunnel.location} ({tunnel.psk}) and {mirror.location} ({mirror.psk})"
+        for name, tunnel in sorted(fabric.tunnels.items())
+        if (mirror := fabric.tunnels.get(tunnel.mirror or "")) is not None
+        and name < mirror.name
+        and tunnel.enabled
+        and mirror.enabled
+        and {tunnel.psk, mirror.psk} <= keys.keys()
+        and keys[tunnel.psk] != keys[mirror.psk]
+    ]
+    if different:
+        raise KeysDiffer(
+            "the two ends of a tunnel have different keys: " + "; ".join(different),
+            hint="let both ends refer to one key, or give both references the same one",
+        )
+
+
+def _fingerprint_key(fabric: Fabric, store: SecretStore) -> Secret:
+    reference = fabric.fingerprint_key
+    return store.fingerprint_key() if reference is None else store.keys([reference])[reference]
+
+
+def check_every_key(fabric: Fabric, desired: Mapping[str, RouterConfig], tunnels: Set[str]) -> None:
+    """Raises SecretUnavailable when the key of one of these tunnels, at either end, could not be had."""
+    groups = {group_of(fabric.tunnels[name]) for name in tunnels}
+    problems = [
+        f"{tunnel.name}: {desired[tunnel.router].keyless[tunnel.name]}"
+        for tunnel in _sorted(fabric)
+        if group_of(tunnel) in groups and tunnel.name in desired[tunnel.router].keyless
+    ]
+    if problems:
+        raise SecretUnavailable("; ".join(problems))
+
+
+def _sorted(fabric: Fabric) -> Iterator[Tunnel]:
+    return (tunnel for _, tunnel in sorted(fabric.tunnels.items()))
+
+
+def check_keys(fabric: Fabric, plan: Plan) -> None:
+    """Raises WeakKey for keys that a plan would load and that could be guessed. Judging one takes
+    milliseconds, so those that are on the routers already are left alone."""
+    loading = {
+        str(fabric.tunnels[change.resource.name].psk): step.operation.secret.secret
+        for change in plan.changes
+        for step in change.steps
+        if isinstance(step.operation, LoadSecret)
+    }
+    weak = [f"{name}: {reason}" for name, key in sorted(loading.items()) if (reason := weakness(key))]
+    if weak:
+        raise WeakKey("keys are weak: " + "; ".join(weak), hint=STRONG_KEY_HINT)
+
+
+def shown_by_files(fabric: Fabric, store: SecretStore, states: Mapping[str, RouterState]) -> Known:
+    """Whether the router's file of a tunnel end shows that Git had it: it bears a fingerprint that nobody but
+    a controller with our key can have made.
+
+    It raises SecretUnavailable when that key cannot be had, as `compile_fabric` does. Where Git has no
+    enabled tunnel, all counts as shown instead: no key is needed to take the last ones away."""
+    found: list[Secret | None] = []
+
+    def known(resource: Resource) -> bool:
+        if not found:
+            try:
+                found.append(_fingerprint_key(fabric, store))
+            except SecretUnavailable:
+                if any(tunnel.enabled for tunnel in fabric.tunnels.values()):
+                    raise
+                # Nothing is planned but what destroys, so there is no tunnel that a router could keep from
+                # its change by what it lists. All of it counts against the limits of the whole plan.
+                found.append(None)
+        file = states[resource.router].files.get(files.file_name(connection_name(resource.name)))
+        return found[0] is None or files.bears_fingerprint(file, resource.name, found[0])
+
+    return known

@@ -1,0 +1,59 @@
+"""Find out what is wrong with tunnels, each with both of its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.diagnosis import Finding, diagnose
+from reconciler.diagnosis.finding import locate
+from reconciler.load import Document
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import Fabric
+from reconciler.observe.evidence import examine
+from reconciler.operations.desired import check_every_key, compile_fabric
+from reconciler.routers.fleet import PARALLELISM, Connect
+from reconciler.secrets import SecretStore
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One tunnel: its managed ends, and what is wrong between them, each with the field to blame."""
+
+    tunnels: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def diagnose_tunnels(
+    fabric: Fabric,
+    documents: Sequence[Document],
+    store: SecretStore,
+    connect: Connect,
+    names: tuple[str, ...] = (),
+    *,
+    rekey: bool = False,
+    parallelism: int = PARALLELISM,
+) -> tuple[Diagnosis, ...]:
+    """Find out what is wrong with tunnels (all, when none is named), each with both of its ends. Brings up
+    what is down; changes nothing that runs, save that `rekey` renews CHILD_SAs.
+
+    Raises SecretUnavailable for a key that one of them needs, and TunnelwrightError for a name that no tunnel
+    has.
+    """
+    unknown = sorted(set(names) - set(fabric.tunnels))
+    if unknown:
+        raise TunnelwrightError(
+            f"no tunnel is called {', '.join(unknown)}",
+            hint=f"there are: {', '.join(sorted(fabric.tunnels))}",
+        )
+    chosen = names or tuple(fabric.tunnels)
+    desired = compile_fabric(fabric, store)
+    check_every_key(fabric, desired, set(chosen))
+    gathered = examine(fabric, desired, connect, chosen, rekey=rekey, parallelism=parallelism)
+    return tuple(
+        Diagnosis(
+            tuple(end.tunnel.name for end in evidence.ends),
+            tuple(locate(item, documents) for item in diagnose(evidence)),
+        )
+        for evidence in gathered
+    )

@@ -1,0 +1,192 @@
+"""Look, plan and judge: what an apply would do, and what of it may be done now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from reconciler.model.absence import Absence
+from reconciler.model.errors import PlanStale, PlanUnsafe, RouterWithheld, TunnelwrightError
+from reconciler.model.fabric import Fabric
+from reconciler.model.observation import Observation
+from reconciler.model.plan import Phase, Plan, ResourceChange
+from reconciler.model.router_config import PREFIX, RouterConfig
+from reconciler.observe.state import observe
+from reconciler.operations.desired import compile_fabric
+from reconciler.plan.fleet import Selector, make_plan
+from reconciler.policy import Judgement, Known, Override, judge, withholdings
+from reconciler.routers.fleet import PARALLELISM, Connect
+from reconciler.secrets import SecretStore
+
+
+def everything(_: object) -> bool:
+    """The selector that leaves nothing out."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A plan with what it was made from."""
+
+    fabric: Fabric
+    desired: dict[str, RouterConfig]
+    observation: Observation
+    plan: Plan
+    selected: Selector = everything
+    reconnect: frozenset[str] = frozenset()
+
+
+def preview(
+    fabric: Fabric,
+    store: SecretStore,
+    connect: Connect,
+    selected: Selector = everything,
+    *,
+    parallelism: int = PARALLELISM,
+    reconnect: frozenset[str] = frozenset(),
+) -> Preview:
+    """Compile, observe and plan. Changes nothing.
+
+    Raises SecretUnavailable, and KeysDiffer. A router that does not answer is part of the plan, not an
+    exception; so is a tunnel whose key cannot be had.
+    """
+    desired = compile_fabric(fabric, store)
+    return compare(fabric, desired, connect, selected, parallelism=parallelism, reconnect=reconnect)
+
+
+def compare(
+    fabric: Fabric,
+    desired: dict[str, RouterConfig],
+    connect: Connect,
+    selected: Selector = everything,
+    *,
+    parallelism: int = PARALLELISM,
+    reconnect: frozenset[str] = frozenset(),
+) -> Preview:
+    """Observe and plan what was compiled before."""
+    observation = look(desired, connect, parallelism)
+    plan = planned(desired, observation, selected, reconnect)
+    return Preview(fabric, desired, observation, plan, selected, reconnect)
+
+
+def narrowed(before: Preview, also: Selector) -> Preview:
+    """A preview from the same look, of what is selected already and by `also`."""
+
+    def selected(change: ResourceChange) -> bool:
+        return before.selected(change) and also(change)
+
+    plan = planned(before.desired, before.observation, selected, before.reconnect)
+    return replace(before, plan=plan, selected=selected)
+
+
+def without(before: Preview, failures: Mapping[str, TunnelwrightError]) -> Preview:
+    """A preview from the same look, in which some routers have no part; tunnels with an end there are
+    withheld."""
+    if not failures:
+        return before
+    observation = leaving_out(before.observation, failures)
+    plan = planned(before.desired, observation, before.selected, before.reconnect)
+    return replace(before, observation=observation, plan=plan)
+
+
+def leaving_out(seen: Observation, failures: Mapping[str, TunnelwrightError]) -> Observation:
+    """The same look, in which some routers have failed."""
+    states = {name: state for name, state in seen.states.items() if name not in failures}
+    return Observation(states, {**seen.failures, **failures})
+
+
+def judge_preview(
+    before: Preview, known: Known, overrides: frozenset[Override] = frozenset()
+) -> tuple[Preview, Judgement]:
+    """What of a preview's plan may be done now; and the preview, without the routers that hold too much of
+    what is not `known` to have been Git's."""
+    states = before.observation.states
+    withheld = withholdings(before.plan, before.fabric, states, known)
+    before = without(
+        before,
+        {
+            item.router: RouterWithheld(item.reason, router=item.router, hint=item.hint)
+            for item in withheld
+            if item.override not in overrides
+        },
+    )
+    states, now = before.observation.states, datetime.now(UTC)
+    found = judge(before.plan, before.fabric, states, now, overrides, known=known)
+    overridden = tuple(item for item in withheld if item.override in overrides)
+    return before, replace(found, overridden=(*found.overridden, *overridden))
+
+
+def within_limits(before: Preview, judgement: Judgement) -> Preview:
+    """What of a judged preview may be done now: all of it, some, or nothing when anything is refused."""
+    whole = not (judgement.refusals or judgement.deferrals)
+    return before if whole else narrowed(before, judgement.allows)
+
+
+def check_safe(judgement: Judgement) -> None:
+    """Raises PlanUnsafe with every reason when a plan is refused."""
+    if judgement.refusals:
+        reasons = "; ".join(found.reason for found in judgement.refusals)
+        raise PlanUnsafe(f"refused as unsafe, nothing was done: {reasons}")
+
+
+def confirmed(
+    before: Preview, connect: Connect, parallelism: int = PARALLELISM
+) -> tuple[Preview, dict[str, TunnelwrightError]]:
+    """Look again at the routers that a plan changes: the same plan, without those that do not answer any more
+    or whose own changes are others now, each with the reason. A tunnel goes with both of its ends.
+
+    What is planned twice and the same was true for as long as nobody else was at the routers.
+    """
+    resources = {change.resource for change in before.plan.changes}
+    again = compare(
+        before.fabric,
+        {name: before.desired[name] for name in sorted(before.plan.routers)},
+        connect,
+        lambda change: change.resource in resources,
+        parallelism=parallelism,
+        reconnect=before.reconnect,
+    )
+    left_out = dict(again.observation.failures)
+    # What is left changes with what is left out, at most once for each router.
+    while moved := _differing(without(before, left_out).plan, again.plan):
+        left_out |= {name: PlanStale("it has changed since it was looked at", router=name) for name in moved}
+        again = without(again, left_out)
+    return again, left_out
+
+
+def _differing(one: Plan, other: Plan) -> set[str]:
+    """The routers to blame for what two plans do differently: those whose own part differs, else all. A
+    tunnel is switched at one end, as both need it: what one end needs may show at the other."""
+    here, there = ({change.resource: change for change in plan.changes} for plan in (one, other))
+    found = {what for what in here.keys() | there.keys() if here.get(what) != there.get(what)}
+    own = {what for what in found if _own(here.get(what)) != _own(there.get(what))}
+    return {what.router for what in own or found}
+
+
+def _own(change: ResourceChange | None) -> ResourceChange | None:
+    if change is None:
+        return None
+    return replace(change, steps=tuple(step for step in change.steps if step.phase is not Phase.SWITCH))
+
+
+def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = PARALLELISM) -> Observation:
+    """Observe every router of a compiled fabric."""
+    adopted = {
+        name: frozenset(
+            old for item in config.connections.values() for old in item.former if not old.startswith(PREFIX)
+        )
+        for name, config in desired.items()
+    }
+    return observe(connect, {name: config.sysctls for name, config in desired.items()}, parallelism, adopted)
+
+
+def planned(
+    desired: dict[str, RouterConfig],
+    seen: Observation,
+    selected: Selector,
+    reconnect: frozenset[str] = frozenset(),
+) -> Plan:
+    """The plan of a compiled fabric after a look; routers that failed have no part in it."""
+    failures = {name: Absence.of(error) for name, error in seen.failures.items()}
+    return make_plan(desired, seen.states, failures, selected, reconnect)

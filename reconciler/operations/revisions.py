@@ -1,0 +1,119 @@
+"""From one revision to another. Pure: the base, as applied, is the live state; the head is desired; so what
+plans everything else plans the difference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.compile.as_applied import as_applied
+from reconciler.compile.router import compile_router
+from reconciler.facets import connections
+from reconciler.model.fabric import Fabric, PskRef
+from reconciler.model.plan import LoadSecret, Plan, ResourceChange, UnloadSecret
+from reconciler.model.router_config import RouterConfig
+from reconciler.model.secret import Secret
+from reconciler.model.settings import Change
+from reconciler.model.stand_in import stand_in
+from reconciler.plan.fleet import make_plan
+from reconciler.policy import Judgement, judge
+
+_FINGERPRINT = re.compile(r"(key ike-\S+)-[0-9a-f]+$")
+"""At the end of a key's id. That of a stand-in would mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """From one revision to another: what is done, what the limits say of it, and what is not known."""
+
+    plan: Plan
+    judgement: Judgement
+    notes: tuple[str, ...]
+    unchanged: str = "No changes. The commit changes nothing on the routers."
+    """What to say of a plan that is empty."""
+
+
+def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
+    """What applying `head` does where `base` is applied and nothing has drifted. Keys are not needed: a key
+    counts as changed when its reference is another."""
+    same = {name for name, tunnel in head.tunnels.items() if base.tunnels.get(name) == tunnel}
+    before, after = _compiled(base, same), _compiled(head, same)
+    before |= {name: RouterConfig(name) for name in after.keys() - before.keys()}
+    live = {name: as_applied(before[name]) for name in after}
+    # What is the same in both is compared no further: there are thousands, and a commit changes a few.
+    plan = make_plan(
+        {name: _without(config, same) for name, config in after.items()},
+        {name: as_applied(_without(before[name], same)) for name in after},
+    )
+    notes = list(left_alone(base, head))
+    kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}
+    if not all(reference.written for reference in kept):
+        notes.append("keys are compared by their references: one that was replaced in its place is not seen")
+    if base.fingerprint_key != head.fingerprint_key:
+        notes.append(
+            "fingerprintKey is another, or was written anew: with another one every key on the routers "
+            "counts as changed, and is replaced without interruption"
+        )
+    shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
+    judgement = judge(plan, head, live, now, simulated=True)
+    return Transition(replace(plan, changes=shown), judgement, tuple(notes))
+
+
+def left_alone(base: Fabric, head: Fabric) -> Iterator[str]:
+    """What happens to routers that a commit takes out of Git."""
+    for name in sorted(set(base.routers) - set(head.routers)):
+        yield f"the router {name} is no longer in Git: what is on it stays, and is not looked at any more"
+
+
+def _without(config: RouterConfig, tunnels: Set[str]) -> RouterConfig:
+    """A router's configuration without the connections of some tunnels. Its firewall stays whole: two
+    tunnels may need one element."""
+    kept = {name: item for name, item in config.connections.items() if item.tunnel not in tunnels}
+    return replace(config, connections=kept)
+
+
+def _compiled(fabric: Fabric, unread: Set[str]) -> dict[str, RouterConfig]:
+    keys = {tunnel.psk: stand_in(tunnel.psk) for tunnel in fabric.tunnels.values()}
+    return {name: compile_router(fabric, name, keys, Secret(b""), unread) for name in sorted(fabric.routers)}
+
+
+def _of_revisions(change: ResourceChange, base: Fabric, head: Fabric) -> ResourceChange:
+    """A change as the two revisions tell it: known from the base, and a key by its reference."""
+    name = change.resource.name
+    former = head.tunnels[name].previous_names if name in head.tunnels else ()
+    key = _key_change(_reference(base, (name, *former)), _reference(head, (name,)))
+    steps = tuple(
+        replace(step, summary=_FINGERPRINT.sub(r"\1", step.summary))
+        if isinstance(step.operation, LoadSecret | UnloadSecret)
+        else step
+        for step in change.steps
+    )
+    return replace(change, changes=tuple(_fields(change, key)), steps=steps)
+
+
+def _fields(change: ResourceChange, key: Change | None) -> Iterator[Change]:
+    for field in change.changes:
+        if field.source == "sa" or field.path in connections.FOLLOWS_THE_KEY:
+            continue
+        if field.path == "psk":
+            # A renamed tunnel's key gets another id, and is the same key.
+            if key is not None:
+                yield key
+        elif field.path != "psk.retired":
+            yield Change(field.path, field.before, field.after, "base")
+
+
+def _key_change(before: PskRef | None, after: PskRef | None) -> Change | None:
+    """A key by its reference. What is encrypted anew under the same one is another key as far as anybody
+    can see without opening it."""
+    if before == after:
+        return None
+    here, there = (None if reference is None else str(reference) for reference in (before, after))
+    return Change("psk", here, f"{there} (written anew)" if here == there else there, "base")
+
+
+def _reference(fabric: Fabric, names: tuple[str, ...]) -> PskRef | None:
+    return next((fabric.tunnels[name].psk for name in names if name in fabric.tunnels), None)

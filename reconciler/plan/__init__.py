@@ -1,0 +1,1 @@
+"""What differs -> which steps, in which order. Pure."""

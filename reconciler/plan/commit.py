@@ -1,0 +1,102 @@
+"""What a commit changes, as it is on the live routers: which part of a plan is the commit's, and where the
+routers are not as its base has them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.facets import connections
+from reconciler.model.fabric import Fabric, group_of
+from reconciler.model.listing import listed
+from reconciler.model.plan import LoadSecret, Plan, Resource, ResourceChange
+from reconciler.model.settings import UNOBSERVABLE, Change
+from reconciler.plan.fleet import Selector
+
+_MOST_FIELDS = 3
+
+
+def touched_by(commit: Plan, base: Fabric, head: Fabric) -> Selector:
+    """The selector of what a commit changes, given the plan between its revisions: a tunnel always means
+    both of its ends."""
+    groups = {name: group_of(tunnel) for name, tunnel in {**base.tunnels, **head.tunnels}.items()}
+    own = {change.resource for change in commit.changes}
+    touched = {groups.get(item.name, item.name) for item in own if item.kind == "tunnel"}
+
+    def selected(change: ResourceChange) -> bool:
+        tunnel = change.resource.kind == "tunnel"
+        name = change.resource.name
+        return change.resource in own or (tunnel and groups.get(name, name) in touched)
+
+    return selected
+
+
+def unchanged(commit: Plan, live: Plan) -> str:
+    """What to say when the part of the live plan that is the commit's is empty."""
+    if any(_unknown(change.resource, live) for change in commit.changes):
+        return "Not planned: what the commit changes is at routers that did not answer."
+    return "No changes. The routers are as the commit wants them already."
+
+
+def compared(commit: Plan, live: Plan, whole: Plan) -> Iterator[str]:
+    """How the routers differ from what the commit was made on: `live` is the part of the plan against them
+    that is the commit's, `whole` is all of it."""
+    yield "planned from what is on the routers now, not from the base"
+    here = {change.resource: change for change in live.changes}
+    there = [change.resource for change in commit.changes if change.resource not in here]
+    unknown = [resource for resource in there if _unknown(resource, live)]
+    if unknown:
+        yield f"the commit changes {listed(map(str, unknown))}, which is not planned: a router did not answer"
+    done = [resource for resource in there if resource not in unknown]
+    if done:
+        yield f"on the routers already, as the commit wants it: {listed(map(str, done))}"
+    planned = {change.resource: change for change in commit.changes}
+    moved = [
+        f"{resource} ({words})"
+        for resource, change in here.items()
+        if (words := _moved(planned.get(resource), change))
+    ]
+    if moved:
+        yield f"not on the routers as the base has it, so this is planned too: {listed(moved)}"
+    others = len(whole.changes) - len(live.changes)
+    if others > 0:
+        differ = "1 other resource differs" if others == 1 else f"{others} other resources differ"
+        yield f"{differ} on the routers, not through this commit (tunnelwright plan shows them)"
+
+
+def _unknown(resource: Resource, live: Plan) -> bool:
+    return resource.router in live.unreachable or (
+        resource.kind == "tunnel" and resource.name in live.withheld
+    )
+
+
+def _moved(planned: ResourceChange | None, found: ResourceChange) -> str:
+    """In what a resource is not as the base has it; empty when the commit alone makes the difference."""
+    if found.resource.kind == "sysctl":
+        # The kernel has values of its own for what the base does not name.
+        return ""
+    if planned is None or planned.action is not found.action:
+        return found.reason
+    expected, seen = _fields(planned), _fields(found)
+    if "psk" not in expected and any(isinstance(step.operation, LoadSecret) for step in planned.steps):
+        # A renamed tunnel's key gets another id, which is no change between revisions.
+        seen.pop("psk", None)
+    paths = [
+        path
+        for path in sorted(expected.keys() | seen.keys())
+        if path not in expected or path not in seen or _other(expected[path], seen[path])
+    ]
+    return listed(paths, _MOST_FIELDS)
+
+
+def _fields(change: ResourceChange) -> dict[str, Change]:
+    """The fields by their paths, without what only follows from others."""
+    return {
+        field.path: field
+        for field in change.changes
+        if field.source != "sa" and field.path not in connections.FOLLOWS_THE_KEY
+    }
+
+
+def _other(expected: Change, seen: Change) -> bool:
+    """Whether the router holds another value than the base. Of keys the base has references alone."""
+    return expected.path != "psk" and seen.before not in {expected.before, UNOBSERVABLE}

@@ -1,0 +1,344 @@
+"""One reconcile run: what the repository wants against what the routers hold, as far as the levels let it,
+proven, and taken back when it does not prove good."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from reconciler.apply.locking import locked
+from reconciler.model.absence import Absence
+from reconciler.model.bounds import RECORD_NAMED
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import Fabric, group_of
+from reconciler.model.listing import listed
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Plan, Resource
+from reconciler.model.record import GOOD, Result, RunRecord
+from reconciler.model.router_config import connection_name
+from reconciler.model.unit import attempt
+from reconciler.operations.apply import apply, within_one_apply
+from reconciler.operations.desired import check_keys, shown_by_files
+from reconciler.operations.preview import (
+    Preview,
+    check_safe,
+    compare,
+    confirmed,
+    judge_preview,
+    narrowed,
+    within_limits,
+    without,
+)
+from reconciler.operations.verify import prove
+from reconciler.policy import Known
+from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
+from reconciler.report import json_lines
+from reconciler.routers.fleet import Connect
+from reconciler.service.account import Account
+from reconciler.service.meanwhile import ask
+from reconciler.service.wanted import Refused, Wanted, by_commit_of, choose, sentence, wanted_of
+from reconciler.service.wiring import Wiring
+
+
+def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
+    """Reconcile the commit `head`, or the last good one when that is refused. What a router, the repository
+    or a key does is never raised, nor what nobody foresaw: the record says it."""
+    # Clocks are set; a run takes what it takes.
+    started, began = datetime.now(UTC), time.monotonic()
+    account = Account()
+    in_force = ""
+
+    def work() -> Result:
+        nonlocal in_force
+        wanted = choose(wiring, head, account)
+        in_force = wanted.commit
+        result = _run(wiring, wanted, account)
+        return Result.INCOMPLETE if in_force != head and result in GOOD else result
+
+    result = attempt("run", head[:12], work)
+    if isinstance(result, TunnelwrightError):
+        account.notes.append(sentence(result))
+        result = Result.FAILED
+    if (seen := account.seen) is not None:
+        attempt("metrics", "what a run saw", lambda: wiring.saw(seen))
+    return RunRecord(
+        started=started,
+        finished=started + timedelta(seconds=time.monotonic() - began),
+        trigger=trigger,
+        head=head,
+        in_force=in_force,
+        result=result,
+        message="; ".join(account.notes),
+        objects=tuple(account.objects),
+    )
+
+
+def _run(wiring: Wiring, wanted: Wanted, account: Account) -> Result:
+    connect = wiring.connector(wanted.fabric)
+    seen = compare(wanted.fabric, wanted.desired, connect, parallelism=wiring.parallelism)
+    wiring.looked(seen.observation)
+    by_commit = by_commit_of(wiring, wanted, seen.plan)
+    found = account.saw(seen, by_commit)
+    seen, allowed, held = _allowed(wiring, wanted, seen, by_commit, account)
+    account.objects += [
+        {
+            "type": "drift",
+            "resource": str(change.resource),
+            "reason": change.reason,
+            "held": change.resource in held,
+        }
+        for change in seen.plan.changes
+        if change.resource in found.drift
+    ]
+    told = attempt("look-up", "traces", lambda: ask(wiring.history, connect, found, wiring.parallelism))
+    account.objects += [] if isinstance(told, TunnelwrightError) else told
+    _tell_missing(wanted.fabric, seen, account)
+    if held:
+        named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
+        account.notes.append(f"{len(held)} left alone: {named}")
+    result = Result.HELD if held else Result.IN_SYNC
+    left_out: dict[str, TunnelwrightError] = {}
+    wished = {change.resource for change in allowed.plan.changes}
+    if allowed.plan.changes:
+        acting = within_one_apply(connect, allowed.plan)
+        with locked(
+            acting, allowed.plan.routers, 0, parallelism=wiring.parallelism, moved=wiring.moved
+        ) as refused:
+            left_out |= refused
+            allowed = without(allowed, refused)
+            _tell_left_out(refused, account)
+            if allowed.plan.changes:
+                # What is planned under the lock is still true when it is applied; and it is what was judged.
+                again, moved = confirmed(allowed, acting, wiring.parallelism)
+                wiring.looked(again.observation)
+                left_out |= moved
+                _tell_left_out(moved, account)
+                if again.plan.changes:
+                    check_keys(again.fabric, again.plan)
+                    result = _apply(wiring, wanted, again, acting, by_commit=by_commit, account=account)
+        seen = without(seen, left_out)
+    if result in GOOD:
+        looked_at = seen.observation.states or not wanted.desired
+        waiting = {resource for resource in wished if resource.router in left_out}
+        if looked_at and not any(by_commit(resource) for resource in (*held, *waiting)):
+            # A commit is good when all of it that could be done was done, and proven. What was left alone for
+            # want of a lock may still prove bad, and needs the commit before it to go back to; what drifts
+            # there is no part of the commit.
+            wiring.history.set_good(wanted.commit)
+            # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
+            kept = attempt("history", "the last good commit", lambda: wiring.mirror.keep(wanted.commit))
+            if kept is not None:
+                account.notes.append(sentence(kept))
+        partly = {resource.router for resource in held}
+        partly |= {
+            wanted.fabric.tunnels[name].router for name in seen.plan.withheld if name in wanted.fabric.tunnels
+        }
+        wiring.history.set_reached(set(seen.observation.states) - partly, wanted.commit)
+        if seen.plan.unreachable or seen.plan.keyless:
+            return Result.INCOMPLETE
+    return result
+
+
+def _allowed(
+    wiring: Wiring, wanted: Wanted, seen: Preview, by_commit: ByCommit, account: Account
+) -> tuple[Preview, Preview, dict[Resource, str]]:
+    """What was seen, without the routers that are left alone; what of it may be done now; and what is held,
+    with the reasons.
+
+    Raises PlanUnsafe.
+    """
+    held = held_back(wanted.fabric, seen.plan, by_commit)
+    allowed = narrowed(seen, lambda change: change.resource not in held)
+    allowed, judgement = judge_preview(allowed, _known(wiring, wanted, seen, by_commit))
+    absent = allowed.observation.failures
+    seen = without(seen, {name: absent[name] for name in absent.keys() - seen.observation.failures.keys()})
+    account.withheld(seen.plan)
+    planned = {change.resource for change in seen.plan.changes}
+    held = {resource: reason for resource, reason in held.items() if resource in planned}
+    account.objects += json_lines.plan_objects(seen.plan)
+    account.objects += [
+        {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
+    ]
+    account.objects += json_lines.judgement_objects(judgement)
+    check_safe(judgement)
+    held |= {resource: deferral.reason for resource, deferral in judgement.deferred.items()}
+    return seen, within_limits(allowed, judgement), held
+
+
+def _known(wiring: Wiring, wanted: Wanted, seen: Preview, by_commit: ByCommit) -> Known:
+    """What shows that Git had a tunnel end: the router's file of it, and the commit that the router was last
+    brought to, where one is known. A router may keep old files."""
+    by_files = shown_by_files(wanted.fabric, wiring.store, seen.observation.states)
+
+    def known(resource: Resource) -> bool:
+        return by_commit(resource) and by_files(resource)
+
+    return known
+
+
+def _tell_left_out(left_out: Mapping[str, TunnelwrightError], account: Account) -> None:
+    """Routers that are as before, because their lock could not be taken or their plan does not hold any more;
+    the others are changed."""
+    absences = {name: Absence.of(error) for name, error in sorted(left_out.items())}
+    account.notes += [absence.sentence(name) for name, absence in absences.items()]
+    account.objects += json_lines.absence_objects(absences)
+
+
+def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
+    """Routers that did not answer; tunnels whose key cannot be had; and tunnels that are configured but down,
+    which is no drift."""
+    for router, absence in sorted(seen.plan.unreachable.items()):
+        account.notes.append(absence.sentence(router))
+    if keyless := sorted(seen.plan.keyless):
+        named = listed((f"{name} ({seen.plan.withheld[name]})" for name in keyless), RECORD_NAMED)
+        said = f"{len(keyless)} left alone for want of a key: {named}"
+        account.notes.append(said)
+        account.objects.append({"type": "trouble", "unit": "keys", "reason": said})
+    changing = {change.resource.name for change in seen.plan.changes}
+    down = [
+        tunnel.name
+        for tunnel in fabric.tunnels.values()
+        if tunnel.enabled
+        and tunnel.name not in changing
+        and tunnel.router in seen.observation.states
+        and not seen.observation.states[tunnel.router].installed(connection_name(tunnel.name))
+    ]
+    account.objects += [
+        {"type": "down", "tunnel": name, "router": fabric.tunnels[name].router} for name in down
+    ]
+    if down:
+        account.notes.append(f"{len(down)} configured but down: {listed(down, RECORD_NAMED)}")
+
+
+def _apply(
+    wiring: Wiring,
+    wanted: Wanted,
+    before: Preview,
+    connect: Connect,
+    *,
+    by_commit: ByCommit,
+    account: Account,
+) -> Result:
+    """Apply, prove, and take back what carried traffic before and does not now."""
+    touched = _tunnels(before.plan)
+    applied = apply(
+        before,
+        connect,
+        patience=wiring.patience,
+        parallelism=wiring.parallelism,
+        progress=wiring.progress,
+        stopping=wiring.stopping,
+    )
+    wiring.looked(applied.after)
+    account.did(before, applied)
+    undone = [outcome for outcome in applied.outcomes if outcome.status is not Status.DONE]
+    if undone and all(outcome.status is Status.NOT_ATTEMPTED for outcome in undone):
+        account.notes.append(f"stopped with {len(undone)} steps left")
+        return Result.STOPPED
+    proofs = prove(before, connect, touched, wiring.parallelism, wiring.moved)
+    account.objects += [json_lines.check_object(check) for checks in proofs.values() for check in checks]
+    failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
+    # What was not attempted follows from what failed.
+    telling = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
+    problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in telling]
+    problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
+    if not problems:
+        proven = f", {len(proofs)} tunnel ends proven" if proofs else ""
+        account.notes.append(f"{len(before.plan.changes)} changed{proven}")
+        return Result.CHANGED
+    account.notes.append(listed(problems, RECORD_NAMED))
+    # Waiting for a peer that has not got the new key yet is no reason to take the commit back.
+    restored = {outcome.step.group for outcome in undone if outcome.restored}
+    stuck = {
+        (outcome.step.router, outcome.step.group) for outcome in undone if outcome.step.group not in restored
+    }
+    hurt = {
+        name
+        for name in touched
+        if (name in failed or not stuck.isdisjoint(_ends(before, name))) and _carried(before, name)
+    }
+    good = wiring.trust.good()
+    if not (hurt and wiring.rollback and good not in {"", wanted.commit}):
+        return Result.INCOMPLETE
+    try:
+        previous = wanted_of(wiring, good, Account())
+    except Refused as refused:
+        account.notes.append(f"{good[:12]} cannot be gone back to: {refused.message}")
+        return Result.INCOMPLETE
+    # What the good commit wants too is not this one's fault, whoever has not been brought to it yet.
+    differs = changed_by_commit(previous.desired, wanted.desired)
+    blamed = [change.resource for change in before.plan.changes if change.resource.name in hurt]
+    if not any(by_commit(resource) and differs(resource) for resource in blamed):
+        return Result.INCOMPLETE
+    return _take_back(wiring, wanted, previous, before.plan, account)
+
+
+def _take_back(wiring: Wiring, wanted: Wanted, previous: Wanted, plan: Plan, account: Account) -> Result:
+    """Bring back what the last good commit says of everything that the plan changed, at both ends. A router
+    that the commit has brought stays as it is: the one before knows nothing of it."""
+    reason = account.notes[-1]
+    wiring.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
+    good, connect = previous.commit, wiring.connector(previous.fabric)
+    changed = {change.resource for change in plan.changes}
+    routers = plan.routers
+    back = compare(
+        previous.fabric,
+        {name: config for name, config in previous.desired.items() if name in routers},
+        connect,
+        lambda change: change.resource in changed,
+        parallelism=wiring.parallelism,
+    )
+    acting = within_one_apply(connect, back.plan)
+    applied = apply(
+        back,
+        acting,
+        patience=wiring.patience,
+        parallelism=wiring.parallelism,
+        progress=wiring.progress,
+    )
+    proofs = prove(back, acting, _tunnels(plan), wiring.parallelism, wiring.moved)
+    checks = [check for found in proofs.values() for check in found]
+    account.objects.append({"type": "rollback", "from": wanted.commit, "to": good, "reason": reason})
+    account.did(back, applied)
+    account.objects += [json_lines.check_object(check) for check in checks]
+    # What could not be looked at was not brought back, and neither was what has its other end there.
+    wrong = [absence.sentence(name) for name, absence in sorted(back.plan.unreachable.items())]
+    wrong += [f"{name}: {reason}" for name, reason in sorted(back.plan.withheld.items())]
+    wrong += [o.message for o in applied.outcomes if o.status is not Status.DONE]
+    wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
+    if wrong:
+        account.notes.append(
+            f"going back to {good[:12]} did not bring all of it back: {listed(wrong, RECORD_NAMED)}"
+        )
+        return Result.INCOMPLETE
+    account.notes.append(f"went back to {good[:12]}, and proved it")
+    return Result.ROLLED_BACK
+
+
+def _tunnels(plan: Plan) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(change.resource.name for change in plan.changes if change.resource.kind == "tunnel")
+    )
+
+
+def _ends(before: Preview, tunnel: str) -> set[tuple[str, str]]:
+    """The routers of a tunnel, each with the group of its steps: what another router calls by that name
+    does not count."""
+    ends = before.fabric.ends_of(tunnel)
+    if not ends:
+        return {(what.router, tunnel) for what in _resources(before.plan) if what.name == tunnel}
+    return {(end.router, group_of(end)) for end in ends}
+
+
+def _resources(plan: Plan) -> Iterator[Resource]:
+    return (change.resource for change in plan.changes if change.resource.kind == "tunnel")
+
+
+def _carried(before: Preview, tunnel: str) -> bool:
+    """True when the tunnel, under whichever name, had CHILD_SAs before."""
+    known = before.fabric.tunnels.get(tunnel)
+    if known is None or known.router not in before.observation.states:
+        return False
+    state = before.observation.states[known.router]
+    return any(state.installed(connection_name(name)) for name in (tunnel, *known.previous_names))

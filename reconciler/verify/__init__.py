@@ -1,0 +1,1 @@
+"""Live routers -> verdicts."""

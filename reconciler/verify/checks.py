@@ -1,0 +1,126 @@
+"""Live routers -> checks: does each tunnel carry traffic, under what was desired? Sends real packets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from reconciler.facets import agreement, sas
+from reconciler.model.absence import Absence
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import Fabric, Tunnel
+from reconciler.model.observation import Observation
+from reconciler.model.outcome import Check, Ping
+from reconciler.model.router_config import ChildSa, RouterConfig, RouterState, connection_name
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What was learnt about a fabric: `before` and `after` lie on either side of the probe; `pings` has
+    the tunnels between managed ends, each with what came back or why it was not probed."""
+
+    fabric: Fabric
+    desired: Mapping[str, RouterConfig]
+    before: Observation
+    after: Observation
+    pings: Mapping[str, Ping | TunnelwrightError]
+
+
+def check_tunnels(probed: Probed) -> Iterator[Check]:
+    """The verdicts over every enabled tunnel. Pure."""
+    tunnels = probed.fabric.tunnels
+    for tunnel in (tunnels[name] for name in sorted(tunnels)):
+        if tunnel.enabled:
+            yield from check_tunnel(probed, tunnel)
+
+
+def check_tunnel(probed: Probed, tunnel: Tunnel) -> Iterator[Check]:
+    """The verdicts over one enabled tunnel. Pure."""
+    state = probed.after.states.get(tunnel.router)
+    if state is None:
+        failure = probed.after.failures.get(tunnel.router)
+        why = Absence.of(failure).sentence(tunnel.router) if failure is not None else "it was not looked at"
+        yield Check(f"{tunnel.name}: up", False, why)
+        return
+    name = connection_name(tunnel.name)
+    connection = probed.desired[tunnel.router].connections[name]
+    children = state.installed(name)
+    missing = sorted(set(connection.children) - {child.name for child in children})
+    spis = _pairs(children)
+    yield Check(
+        f"{tunnel.name}: up",
+        not missing,
+        f"CHILD_SAs {spis} (in/out)" if not missing else f"no CHILD_SA for {', '.join(missing)}",
+    )
+    stale = [change for sa in state.sas_of(name) for change in sas.stale_fields(connection, sa)]
+    negotiated = ", ".join(sorted({child.algorithms for child in children}))
+    yield Check(
+        f"{tunnel.name}: negotiated as desired",
+        bool(children) and not stale,
+        "; ".join(f"{c.path} is {c.before}, not {c.after}" for c in stale) or negotiated or "no SA",
+    )
+    mirror = probed.fabric.tunnels.get(tunnel.mirror or "")
+    if mirror is not None and mirror.router in probed.after.states:
+        yield _check_agreement(tunnel, state, probed.after.states[mirror.router], mirror)
+    if tunnel.name in probed.pings:
+        yield _check_traffic(probed.before, state, tunnel, probed.pings[tunnel.name])
+
+
+def _check_agreement(tunnel: Tunnel, here: RouterState, there: RouterState, mirror: Tunnel) -> Check:
+    """What either end takes for current the other one holds as well, be it as one that another has followed
+    (IKEv1 keeps both until the older one expires)."""
+    ours = here.sas_of(connection_name(tunnel.name))
+    theirs = there.sas_of(connection_name(mirror.name))
+    alone = [child for child in agreement.unknown_to_the_peer(ours, theirs) if child.state == "INSTALLED"]
+    missing = [child for child in agreement.unknown_to_the_peer(theirs, ours) if child.state == "INSTALLED"]
+    evidence = f"{_pairs(agreement.installed(ours))} at both"
+    if alone or missing:
+        turned = ", ".join(f"{child.spi_out}/{child.spi_in}" for child in missing)
+        evidence = f"only here: {_pairs(alone) or 'none'}; only at {mirror.router}: {turned or 'none'}"
+    name = f"{tunnel.name}: both ends hold the same SAs"
+    return Check(name, bool(agreement.installed(ours)) and not alone and not missing, evidence)
+
+
+def _pairs(children: Iterable[ChildSa]) -> str:
+    return ", ".join(f"{child.spi_in}/{child.spi_out}" for child in children)
+
+
+def _check_traffic(
+    before: Observation, state: RouterState, tunnel: Tunnel, ping: Ping | TunnelwrightError
+) -> Check:
+    """Replies came back, and they came through the tunnel's own CHILD_SAs."""
+    if isinstance(ping, TunnelwrightError):
+        return Check(f"{tunnel.name}: traffic", False, f"not probed from {tunnel.router}: {ping.message}")
+    name = connection_name(tunnel.name)
+    earlier = before.states.get(tunnel.router)
+    known = {c.id: c for c in agreement.carrying(earlier.sas_of(name))} if earlier is not None else {}
+    received = sum(
+        child.packets_in - (known[child.id].packets_in if child.id in known else 0)
+        for child in agreement.carrying(state.sas_of(name))
+    )
+    return Check(
+        f"{tunnel.name}: traffic",
+        ping.received == ping.sent and received >= ping.sent,
+        f"{ping.received} of {ping.sent} echo replies, {received} packets decrypted by its CHILD_SAs",
+    )
+
+
+def check_untouched(touched: frozenset[str], before: Observation, after: Observation) -> tuple[Check, ...]:
+    """One check for each router: connections outside `touched` hold the SPIs that they held before."""
+    checks = []
+    for router in sorted(set(before.states) & set(after.states)):
+        names = {sa.connection for sa in before.states[router].sas} - touched
+        changed = [
+            name
+            for name in sorted(names)
+            if not _spis(before.states[router], name) <= _spis(after.states[router], name)
+        ]
+        if names:
+            evidence = f"{len(names) - len(changed)} of {len(names)} unrelated tunnels kept their SPIs"
+            suffix = f"; changed: {', '.join(changed)}" if changed else ""
+            checks.append(Check(f"{router}: unrelated tunnels untouched", not changed, evidence + suffix))
+    return tuple(checks)
+
+
+def _spis(state: RouterState, connection: str) -> set[tuple[str, str]]:
+    return {(child.spi_in, child.spi_out) for child in state.installed(connection)}

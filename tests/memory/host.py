@@ -1,0 +1,190 @@
+"""The host side of a router in memory: addresses, sysctls, files and one nftables table."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from reconciler.facets import files as swanctl_files
+from reconciler.facets.traces import Trace
+from reconciler.model import bounds
+from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
+from reconciler.model.outcome import Ping
+from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
+from reconciler.model.secret import Secret
+from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
+
+
+class MemoryHost:
+    """What lies beside charon. `ping` sends echo requests from one address to
+    another and gives the number of replies."""
+
+    def __init__(
+        self, name: str, addresses: Iterable[InterfaceAddress], ping: Callable[[str, str, int], int]
+    ) -> None:
+        self._name = name
+        self._ping = ping
+        self.up = True
+        self._lock = ("", 0.0)
+        self.addresses = set(addresses)
+        self.sysctls: dict[str, str] = {}
+        self.management: Pair | None = None
+        self.files: dict[str, LiveFile] = {}
+        self.told: list[Trace] = []
+        self.table: list[dict[str, Any]] | None = None
+        """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
+
+    def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
+        """Everything at once; a setting nobody wrote is 0, save rp_filter, which distributions set to 1."""
+        self._check("observe")
+        listing = "" if self.table is None else json.dumps({"nftables": self.table})
+        defaults = {key: "1" if key.endswith("rp_filter") else "0" for key in sysctls}
+        return HostSnapshot(
+            frozenset(self.addresses),
+            listing,
+            {**defaults, **self.sysctls},
+            {name: file for name, file in self.files.items() if swanctl_files.is_ours(name)},
+            self.management,
+        )
+
+    def inspect(self) -> HostInspection:
+        """There is no other table, and no route but to everywhere."""
+        self._check("inspect")
+        return HostInspection(json.dumps({"nftables": self.table or []}), "[]")
+
+    def traces(self, seconds: int) -> tuple[Trace, ...]:
+        """What a test has put there."""
+        self._check("traces")
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        return tuple(trace for trace in self.told if trace.at >= since)
+
+    def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
+        """Every packet leaves by an interface of its own."""
+        self._check("route")
+        return tuple(json.dumps([{"dst": destination, "dev": "wan"}]) for _, destination, _ in questions)
+
+    def set_sysctls(self, values: Mapping[str, str]) -> None:
+        """Write kernel settings."""
+        self._check("set sysctls")
+        self.sysctls.update(values)
+
+    def add_address(self, address: InterfaceAddress) -> None:
+        """Configure an address."""
+        self._check("add address")
+        self.addresses.add(address)
+
+    def write_files(self, files: Mapping[str, Secret]) -> None:
+        """Write swanctl files."""
+        self._check("write files")
+        for name, content in files.items():
+            self.files[name] = LiveFile(content, swanctl_files.MODE)
+
+    def remove_files(self, names: Iterable[str]) -> None:
+        """Remove swanctl files."""
+        self._check("remove files")
+        for name in names:
+            self.files.pop(name, None)
+
+    def read_files(self, pattern: str) -> Mapping[str, Secret]:
+        """Those below /etc/swanctl."""
+        self._check("read files")
+        depth = pattern.count("/")
+        held = {f"{swanctl_files.FOLDER}/{name}": file.content for name, file in self.files.items()}
+        held["/etc/swanctl/swanctl.conf"] = Secret(b"include conf.d/*.conf\n")
+        found = sorted(name for name in fnmatch.filter(held, pattern) if name.count("/") == depth)
+        return {name: held[name] for name in found}
+
+    def set_aside(self, path: str) -> None:
+        """Rename one of those in conf.d."""
+        self._check("set aside")
+        name = path.rpartition("/")[2]
+        if f"{name}.adopted" in self.files:
+            raise CommandRejected(
+                f"{path}.adopted is there already", router=self._name, operation="set aside"
+            )
+        self.files[f"{name}.adopted"] = self.files.pop(name)
+
+    def lock(self, owner: str, seconds: int) -> None:
+        """Take or renew the lock."""
+        self._check("lock")
+        holder, until = self._lock
+        if holder not in {"", owner} and until > time.monotonic():
+            raise Locked(holder, router=self._name)
+        self._lock = (owner, time.monotonic() + min(seconds, bounds.LEASE_SECONDS))
+
+    def unlock(self, owner: str) -> None:
+        """Give the lock back."""
+        if self._lock[0] == owner:
+            self._lock = ("", 0.0)
+
+    def ping(self, source: str, destination: str, count: int) -> Ping:
+        """All replies come back, or none."""
+        self._check("ping")
+        return Ping(count, self._ping(source, destination, count))
+
+    def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:  # noqa: ARG002
+        """No time passes here: a stream is one echo request at its start and one at its end."""
+        self._check("start a stream")
+        return f"{source} {destination} {interval} {self._ping(source, destination, 1)}"
+
+    def stop_stream(self, stream: str) -> Stream:
+        """The second request."""
+        self._check("stop a stream")
+        source, destination, interval, first = stream.split()
+        last, seconds = self._ping(source, destination, 1), float(interval)
+        if last and not int(first):
+            return Stream(1, 0, 0.0, seconds)
+        lost = 2 - int(first) - last
+        return Stream(2, lost, lost * seconds)
+
+    def change_firewall(self, document: str) -> None:
+        """One transaction: all of it or nothing."""
+        self._check("change firewall")
+        table = None if self.table is None else [dict(entry) for entry in self.table]
+        for command in json.loads(document)["nftables"]:
+            verb, entry = next(iter(command.items()))
+            table = self._run(table, verb, entry)
+        self.table = table
+
+    def _run(
+        self, table: list[dict[str, Any]] | None, verb: str, entry: dict[str, Any]
+    ) -> list[dict[str, Any]] | None:
+        kind, body = next(iter(entry.items()))
+        match verb, kind:
+            case "add", "table":
+                return [] if table is None else table
+            case "delete", "table":
+                if table is None:
+                    raise self._rejected("No such file or directory; did you mean table?")
+                return None
+        if table is None:
+            raise self._rejected("Could not process rule: No such file or directory")
+        if verb == "flush":
+            return [entry for entry in table if "rule" not in entry]
+        if kind != "element":
+            return [*table, entry]
+        changed = []
+        for known in table:
+            if "set" in known and known["set"]["name"] == body["name"]:
+                elements = [e for e in known["set"].get("elem", []) if e not in body["elem"]]
+                missing = verb == "delete" and len(elements) + len(body["elem"]) != len(
+                    known["set"].get("elem", [])
+                )
+                if missing:
+                    raise self._rejected("Could not process rule: No such file or directory")
+                elements += body["elem"] if verb == "add" else []
+                changed.append({"set": {**known["set"], "elem": elements}})
+            else:
+                changed.append(known)
+        return changed
+
+    def _check(self, operation: str) -> None:
+        if not self.up:
+            raise RouterUnreachable("the router is down", router=self._name, operation=operation)
+
+    def _rejected(self, message: str) -> CommandRejected:
+        return CommandRejected(message, router=self._name, operation="change firewall")

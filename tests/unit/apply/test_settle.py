@@ -1,0 +1,115 @@
+"""Bringing many tunnels to rest is bounded by one time for all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from reconciler.apply import settle as module
+from reconciler.facets.agreement import Doomed
+from reconciler.model.bounds import SETTLE_SECONDS
+from reconciler.model.errors import CommandRejected
+from reconciler.model.plan import Establish, FarEnd, Scope
+from reconciler.routers.fleet import Errands, Fleet
+from reconciler.routers.protocol import Router
+from tests.contract.sites import memory_site
+from tests.memory import MemoryRouter, Network
+from tests.odd import OddRouter, Twist
+
+TOOK = 3.0
+"""Seconds that each change takes."""
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which passes only where something takes some."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    return now
+
+
+def busy(clock: list[float], asked: Counter[str]) -> Callable[[str], Router]:
+    """A router that needs long for each change, and refuses it."""
+
+    def takes(command: str, *, fails: bool) -> Twist:
+        def twist(true: Callable[[], Any]) -> Any:
+            asked[command] += 1
+            if not fails:
+                return true()
+            clock[0] += TOOK
+            raise CommandRejected("no answer")
+
+        return twist
+
+    twists = {
+        "initiate": takes("initiate", fails=True),
+        "terminate": takes("terminate", fails=True),
+        "list-sas": takes("list-sas", fails=False),
+    }
+    return lambda name: OddRouter(MemoryRouter(name, Network()), twists)
+
+
+def test_tunnels_for_which_there_is_no_time_are_left_with_the_reason(clock: list[float]) -> None:
+    asked = Counter[str]()
+    wanted = [("paris", Establish(f"tw-{number}", ("net",), Scope.FIRST)) for number in range(20)]
+    with Fleet(busy(clock, asked), 1) as fleet:
+        reasons = module.settle(fleet, wanted, ())
+    assert asked["initiate"] == 3, "the third one ends after the time for all of them"
+    assert asked["list-sas"] == 2, "once for each look, whatever the number of tunnels"
+    assert reasons[:3] == ["no answer"] * 3
+    assert set(reasons[3:]) == {f"no CHILD_SA that both ends hold within {SETTLE_SECONDS:g} s"}
+
+
+def test_what_there_is_no_time_to_close_is_left(clock: list[float]) -> None:
+    asked = Counter[str]()
+    numbers = tuple(map(str, range(20)))
+    with Fleet(busy(clock, asked), 1) as fleet, Errands(fleet, 60) as errands:
+        module._close(errands, "paris", Doomed(numbers, numbers), lambda: clock[0] >= SETTLE_SECONDS)
+    assert asked["terminate"] == 3
+
+
+@pytest.mark.parametrize("command", ["list-sas", "initiate"])
+def test_a_router_that_is_slow_ends_nobody_elses_settling(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers once the tunnel of the others has come up, or after all the time that there is."""
+    seconds = 3.0
+    monkeypatch.setattr(module, "SETTLE_SECONDS", seconds)
+    monkeypatch.setattr(module, "SETTLE_TURN_SECONDS", 0.1)
+    site = memory_site(tmp_path)
+    site.apply()
+    list(site.connect("paris").vici.stream("terminate", "control-log", {"ike": "tw-paris-tokyo"}))
+    up = Event()
+
+    def slow(true: Callable[[], Any]) -> Any:
+        assert up.wait(2 * seconds)
+        return true()
+
+    def comes_up(true: Callable[[], Any]) -> Any:
+        told = list(true())
+        up.set()
+        return told
+
+    def connect(name: str) -> Router:
+        if name == "rome":
+            return OddRouter(MemoryRouter(name, Network()), {command: slow})
+        return OddRouter(site.connect(name), {"initiate": comes_up})
+
+    wanted = [
+        ("rome", Establish("tw-rome", ("net",), Scope.FIRST)),
+        ("paris", Establish("tw-paris-tokyo", ("net",), Scope.FIRST, far=FarEnd("tokyo", "tw-tokyo-paris"))),
+    ]
+    with Fleet(connect) as fleet:
+        slow_one, other = module.settle(fleet, wanted, ())
+    assert other == ""
+    assert "CHILD_SA" in slow_one, "it is told what it said in the end"

@@ -1,0 +1,157 @@
+"""The runner over many routers: each fails alone, and every connection is closed."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from lab.engine import until
+from reconciler.model.errors import AnswerNotUnderstood, Locked, RouterUnreachable, Unforeseen
+from reconciler.model.unit import unforeseen
+from reconciler.routers.fleet import Fleet, each, side_by_side
+from reconciler.routers.protocol import Router
+from tests.memory import MemoryRouter, Network
+from tests.odd import OddRouter, fails
+
+
+@dataclass(slots=True)
+class Connections:
+    """Routers in memory, with what is open of them."""
+
+    network: Network = field(default_factory=Network)
+    opened: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    most: int = 0
+
+    def __call__(self, name: str) -> Router:
+        if name == "dead":
+            raise RouterUnreachable("no route", router=name)
+        self.opened.append(name)
+        self.most = max(self.most, len(self.opened) - len(self.closed))
+
+        def close(true: Any) -> None:
+            self.closed.append(name)
+            true()
+            if name == "stubborn":
+                raise OSError("cannot be closed")
+
+        return OddRouter(MemoryRouter(name, self.network), {"close": close})
+
+
+def task(router: Router) -> str:
+    if router.name == "odd":
+        raise AnswerNotUnderstood("5 is not text", where="version")
+    if router.name == "broken":
+        raise KeyError("prefix")
+    return router.name
+
+
+def test_each_router_fails_alone_and_every_connection_is_closed() -> None:
+    connect, before = Connections(), unforeseen().get("router", 0)
+    found = each(connect, ["a", "odd", "dead", "broken", "stubborn", "z"], task)
+    assert list(found) == ["a", "odd", "dead", "broken", "stubborn", "z"]
+    assert (found["a"], found["z"], found["stubborn"]) == ("a", "z", "stubborn")
+    assert isinstance(found["dead"], RouterUnreachable)
+    assert isinstance(found["odd"], AnswerNotUnderstood)
+    assert found["odd"].router == "odd", "who decodes does not know whose answer it is"
+    assert isinstance(found["broken"], Unforeseen)
+    assert sorted(connect.closed) == sorted(connect.opened) == ["a", "broken", "odd", "stubborn", "z"]
+    assert unforeseen()["router"] == before + 2, "the task of one, and the close of another"
+
+
+def test_no_more_are_open_than_are_wanted_at_a_time() -> None:
+    connect = Connections()
+    each(connect, [str(number) for number in range(20)], task, parallelism=3)
+    assert connect.most <= 3
+
+
+def test_a_fleet_keeps_its_connections_until_it_ends() -> None:
+    connect = Connections()
+    with pytest.raises(ZeroDivisionError), Fleet(connect) as fleet:
+        fleet.each(["a", "b", "dead"], task)
+        assert fleet.one("a", lambda router: router.vici.request("version")["version"]) == "6.0.1"
+        assert isinstance(fleet.one("b", lambda _: 1 / 0), Unforeseen)
+        assert connect.closed == []
+        raise ZeroDivisionError
+    assert sorted(connect.opened) == sorted(connect.closed) == ["a", "b"]
+
+
+def test_only_what_ends_the_process_ends_the_others() -> None:
+    def work(name: str) -> str:
+        if name == "b":
+            raise KeyboardInterrupt
+        return name
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side("router", ["a", "b"], work)
+
+
+def test_of_locks_those_that_cannot_be_taken_are_told() -> None:
+    from reconciler.apply.locking import locked  # noqa: PLC0415
+
+    network, held = Network(), []
+    routers = {name: MemoryRouter(name, network) for name in ("a", "b", "c", "d")}
+    routers["b"].host.lock("you@there:2", 60)
+    odd = OddRouter(routers["c"], {"lock": fails(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"))})
+
+    def connect(name: str) -> Router:
+        return odd if name == "c" else routers[name]
+
+    routers["d"].power(on=False)
+    with locked(connect, routers, 0) as refused:
+        for name in ("a", "b"):
+            with pytest.raises(Locked) as told:
+                routers[name].host.lock("me@here:1", 60)
+            held.append(told.value.owner)
+    assert held[0].count("@") == 1
+    assert held[1] == "you@there:2"
+    assert {name: type(error) for name, error in refused.items()} == {
+        "b": Locked,
+        "c": Unforeseen,
+        "d": RouterUnreachable,
+    }
+    routers["a"].host.lock("me@here:1", 60)
+
+
+def test_a_router_that_is_slow_to_renew_its_lock_costs_no_other_one_its_lock() -> None:
+    from reconciler.apply.locking import locked  # noqa: PLC0415
+
+    network, release, asked = Network(), threading.Event(), Counter[str]()
+
+    def connect(name: str) -> Router:
+        def lock(true: Callable[[], Any]) -> Any:
+            asked[name] += 1
+            if name == "slow" and asked[name] > 1:
+                assert release.wait(60)
+            return true()
+
+        return OddRouter(MemoryRouter(name, network), {"lock": lock})
+
+    with locked(connect, ["a", "slow", "z"], 0, lease=2, parallelism=1) as refused:
+        try:
+            assert not refused
+            assert until(lambda: min(asked["a"], asked["z"]) >= 4, 30)
+            assert asked["slow"] == 2, "it is not asked again while it has not answered"
+        finally:
+            release.set()
+
+
+def test_a_router_that_names_one_gone_owner_after_the_other_is_given_up() -> None:
+    from reconciler.apply import locking  # noqa: PLC0415
+
+    asked: list[int] = []
+
+    def lock(_: Callable[[], Any]) -> Any:
+        asked.append(0)
+        assert len(asked) < 10, "for ever"
+        raise Locked(f"you@there:{2**22 + len(asked)}/5.{locking._space()}", router="a")
+
+    odd = OddRouter(MemoryRouter("a", Network()), {"lock": lock})
+    with locking.locked(lambda _: odd, ["a"], 0) as refused:
+        assert isinstance(refused["a"], Locked)
+    assert len(asked) == 2

@@ -1,0 +1,106 @@
+"""The verdicts over a tunnel, from what its ends report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from reconciler.model.outcome import Check, Ping
+from reconciler.model.router_config import ChildSa, RouterState
+from reconciler.observe.probe import probe
+from reconciler.operations.desired import compile_fabric
+from reconciler.operations.preview import look
+from reconciler.routers.protocol import Router
+from reconciler.verify.checks import Probed, check_tunnels
+from tests.contract.sites import Site, memory_site
+
+
+def verdict(
+    site: Site, change: dict[str, dict[str, str]], ping: Ping | None = None, more: int = 0
+) -> dict[str, Check]:
+    """The checks of a converged tunnel, with fields of each router's CHILD_SA replaced; `more` packets have
+    come in since the look before."""
+    site.apply()
+    desired = compile_fabric(site.fabric, site.store())
+    before = look(desired, site.connect)
+    states = {name: with_child(state, change.get(name, {}), more) for name, state in before.states.items()}
+    pings = {"paris-tokyo": ping} if ping is not None else {}
+    found = check_tunnels(Probed(site.fabric, desired, before, replace(before, states=states), pings))
+    return {check.name: check for check in found}
+
+
+def with_child(state: RouterState, fields: dict[str, str], more: int) -> RouterState:
+    sas = tuple(
+        replace(sa, children=tuple(changed(child, fields, more) for child in sa.children)) for sa in state.sas
+    )
+    return replace(state, sas=sas)
+
+
+def changed(child: ChildSa, fields: dict[str, str], more: int) -> ChildSa:
+    return replace(child, packets_in=child.packets_in + more, **fields)  # type: ignore[arg-type]
+
+
+def test_an_sa_that_one_end_calls_rekeyed_is_held_by_both(tmp_path: Path) -> None:
+    """The answering end of IKEv1 calls it so once another one has followed."""
+    checks = verdict(memory_site(tmp_path), {"tokyo": {"state": "REKEYED"}})
+    assert checks["paris-tokyo: both ends hold the same SAs"].passed
+
+
+def test_an_sa_that_one_end_lacks_is_named_as_it_is_elsewhere(tmp_path: Path) -> None:
+    checks = verdict(
+        memory_site(tmp_path),
+        {
+            "paris": {"spi_in": "c0000001", "spi_out": "c0000002"},
+            "tokyo": {"spi_in": "c0000003", "spi_out": "c0000004"},
+        },
+    )
+    check = checks["paris-tokyo: both ends hold the same SAs"]
+    assert not check.passed
+    assert check.evidence == "only here: c0000001/c0000002; only at tokyo: c0000004/c0000003"
+
+
+def test_packets_count_that_came_by_an_sa_that_is_followed_meanwhile(tmp_path: Path) -> None:
+    checks = verdict(memory_site(tmp_path), {"paris": {"state": "REKEYED"}}, Ping(5, 5), more=5)
+    assert checks["paris-tokyo: traffic"].passed
+
+
+class Busy:
+    """A router in memory that answers echo requests as it is told to: one fraction for each ping."""
+
+    def __init__(self, router: Router, fractions: list[float]) -> None:
+        self.name, self.vici, self.host = router.name, router.vici, self
+        self.fractions = fractions
+
+    def ping(self, source: str, destination: str, count: int) -> Ping:
+        assert source and destination
+        return Ping(count, int(count * self.fractions.pop(0)))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.mark.parametrize(
+    ("fractions", "found"),
+    [
+        ([1, 1], Ping(5, 5)),
+        ([0.4, 1], Ping(5, 5)),
+        ([0, 0, 1, 1], Ping(5, 5)),
+        ([1, 0.8, 1], Ping(5, 5)),
+        ([1, 0.8, 0.8], Ping(5, 4)),
+        ([0, 0, 0], Ping(3, 0)),
+    ],
+    ids=["at once", "a trap", "negotiates for long", "one lost", "loses", "dead"],
+)
+def test_a_tunnel_is_judged_when_it_is_awake(tmp_path: Path, fractions: list[float], found: Ping) -> None:
+    site = memory_site(tmp_path)
+    asked = list(fractions)
+    router = Busy(site.connect("paris"), asked)
+    tunnel = site.fabric.tunnels["paris-tokyo"]
+    moved: list[int] = []
+    pings = probe(site.fabric, lambda _: cast("Router", router), [tunnel], lambda: moved.append(0))
+    assert pings == {"paris-tokyo": found}
+    assert len(moved) == len(fractions), "each is progress"
+    assert asked == [], "and not asked more often than that"
