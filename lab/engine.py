@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.model.errors import TunnelwrightError
-from reconciler.routers.engine import PRIVATE_SOCKET, knock, usual_sockets
+from reconciler.routers.engine import PRIVATE_SOCKET, check_socket, usual_sockets
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -132,7 +132,7 @@ def answers(url: str) -> bool:
     from docker.errors import DockerException  # noqa: PLC0415
 
     try:
-        knock(url)
+        check_socket(url)
         with closing(APIClient(base_url=url, timeout=5)) as client:
             return bool(client.ping())
     except (DockerException, OSError):

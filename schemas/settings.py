@@ -258,7 +258,7 @@ class ReconcileSettings(Model):
     )
     rollback: bool = Field(
         default=True,
-        description="Whether a commit that does not prove good is taken back.",
+        description="Whether a commit that does not prove good is rolled back.",
         examples=[False],
     )
     signatures: SignatureSettings = Field(

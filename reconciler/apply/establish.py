@@ -77,13 +77,13 @@ class _Attempt:
         return doomed
 
 
-def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[str]:
+def establish(vici: Vici, wanted: Sequence[Establish], timeout: float) -> list[str]:
     """Bring up every connection of `wanted`; an empty string for each that is up, else the reason.
 
-    First SAs are started all at once and share `patience` seconds. Beside a running SA each is waited for in
+    First SAs are started all at once and share `timeout` seconds. Beside a running SA each is waited for in
     turn, since only then charon tells that the running one is right already. All of them share a time as
     well: when silent peers have used it up, the others are started at once too, and what charon has to say
-    of them is asked for when `patience` is over. An old SA is ended only after every child of its connection
+    of them is asked for when `timeout` is over. An old SA is ended only after every child of its connection
     has a new one; where that fails the old SA carries on.
     """
     coming = [item for item in wanted if item.scope is not Scope.SURPLUS]
@@ -101,12 +101,12 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
         )
         for item, (name, found) in zip(coming, _by_connection(vici, coming).items(), strict=True)
     }
-    seconds = min(max(patience, 1.0), bounds.ESTABLISH_SECONDS)
+    seconds = min(max(timeout, 1.0), bounds.ESTABLISH_SECONDS)
     until = time.monotonic() + seconds
     for attempt in attempts.values():
         if not attempt.refused:
             _start(vici, attempt, attempt.item.children, until, seconds)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     pending = {name: attempt for name, attempt in attempts.items() if not attempt.refused}
     doomed: list[tuple[str, str]] = []
     while pending:
@@ -127,7 +127,7 @@ def establish(vici: Vici, wanted: Sequence[Establish], patience: float) -> list[
         # Beside a running SA another attempt could come up as well as the one that is under way.
         tried = position < bounds.EXPLAINED and not attempt.unheard
         reason = _explain(vici, attempt.item) if tried else ""
-        attempt.refused = reason or f"no CHILD_SA within {patience:g} s"
+        attempt.refused = reason or f"no CHILD_SA within {timeout:g} s"
     _abandon(vici, [attempt for attempt in attempts.values() if attempt.refused and attempt.old_children])
     return [attempts[item.connection].refused if item.connection in attempts else "" for item in wanted]
 

@@ -66,14 +66,14 @@ def apply_plan(
     plan: Plan,
     connect: Connect,
     *,
-    patience: float = 10.0,
+    timeout: float = 10.0,
     parallelism: int = PARALLELISM,
     progress: Progress = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> tuple[Outcome, ...]:
     """Run every step of a plan; one outcome for each step, in the order of the plan.
 
-    `patience` is how many seconds new tunnels are given to come up, all of them together. Nothing is
+    `timeout` is how many seconds new tunnels are given to come up, all of them together. Nothing is
     raised for a router that fails: that is an outcome. When `stopping` turns true before charon's
     configuration is touched, no further step is attempted; after that the plan is carried through, since
     a tunnel whose ends are half changed might not survive the next rekey.
@@ -92,7 +92,7 @@ def apply_plan(
             ended = side_by_side(
                 "router",
                 by_router,
-                partial(_run_phase, run, by_router, patience),
+                partial(_run_phase, run, by_router, timeout),
                 parallelism,
             )
             done = [
@@ -203,7 +203,7 @@ def _remember(run: _Run, outcome: Outcome) -> None:
 
 
 def _run_phase(
-    run: _Run, phase: Mapping[str, Mapping[int, Step]], patience: float, name: str
+    run: _Run, phase: Mapping[str, Mapping[int, Step]], timeout: float, name: str
 ) -> list[Outcome]:
     """The steps of one router in one phase. Runs in a thread of its own; touches only its router's
     entries of `run`."""
@@ -216,7 +216,7 @@ def _run_phase(
     for kind, members in groupby(todo, key=lambda i: type(steps[i].operation)):
         batch = list(members)
         for i, outcome in zip(
-            batch, _perform(run, name, kind, [steps[i] for i in batch], patience), strict=True
+            batch, _perform(run, name, kind, [steps[i] for i in batch], timeout), strict=True
         ):
             results[i] = outcome
     return [results[i] for i in range(len(steps))]
@@ -236,16 +236,16 @@ def _blocked(run: _Run, step: Step) -> str:
     return ""
 
 
-def _perform(run: _Run, name: str, kind: type, steps: list[Step], patience: float) -> Iterable[Outcome]:
+def _perform(run: _Run, name: str, kind: type, steps: list[Step], timeout: float) -> Iterable[Outcome]:
     """Steps of one kind: in one command where the router can do so, else one by one."""
     if name in run.dead:
         return [Outcome(step, Status.NOT_ATTEMPTED, run.dead[name]) for step in steps]
     if kind in {Establish, WriteFile, RemoveFile}:
-        return _together(run, name, steps, patience)
+        return _together(run, name, steps, timeout)
     return [_one(run, name, step) for step in steps]
 
 
-def _together(run: _Run, name: str, steps: list[Step], patience: float) -> list[Outcome]:
+def _together(run: _Run, name: str, steps: list[Step], timeout: float) -> list[Outcome]:
     """Steps that share one command, or one wait."""
     started = time.monotonic()
     wanted = [step.operation for step in steps if isinstance(step.operation, Establish)]
@@ -254,7 +254,7 @@ def _together(run: _Run, name: str, steps: list[Step], patience: float) -> list[
 
     def perform(router: Router) -> list[str]:
         if wanted:
-            return establish(router.vici, wanted, patience)
+            return establish(router.vici, wanted, timeout)
         if written:
             router.host.write_files(written)
         if removed:

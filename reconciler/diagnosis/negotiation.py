@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.diagnosis import words
+from reconciler.diagnosis import log_lines
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
 from reconciler.facets.connections import printed_id, same_value, swanctl_id
@@ -37,7 +37,7 @@ def _renew(near: End) -> str:
 
 def wrong_key(evidence: Evidence) -> Iterator[Finding]:
     """The ends hold different keys under the same identities."""
-    lines = [line for end in evidence.ends for line in words.telling(end.said, words.WRONG_KEY)]
+    lines = [line for end in evidence.ends for line in log_lines.telling(end.said, log_lines.WRONG_KEY)]
     if not lines:
         return
     managed = evidence.far is not None
@@ -55,7 +55,7 @@ def wrong_key(evidence: Evidence) -> Iterator[Finding]:
 def key_not_found(evidence: Evidence) -> Iterator[Finding]:
     """charon has no key for the two identities."""
     for end in evidence.ends:
-        lines = words.telling(end.said, words.NO_KEY)
+        lines = log_lines.telling(end.said, log_lines.NO_KEY)
         if lines:
             message = f"charon at {end.tunnel.router} has no key for these identities"
             yield found(
@@ -66,7 +66,7 @@ def key_not_found(evidence: Evidence) -> Iterator[Finding]:
 def id_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """What one end calls itself is not what the other expects."""
     near = evidence.near
-    other = words.first(words.OTHER_ID, near.said)
+    other = log_lines.first(log_lines.OTHER_ID, near.said)
     if other is not None:
         blamed, path = near, "identity.peer"
         if evidence.far is not None and _live(evidence.far, "local.id") != _wanted(evidence.far, "local.id"):
@@ -75,8 +75,8 @@ def id_mismatch(evidence: Evidence) -> Iterator[Finding]:
         yield found("id-mismatch", blamed.tunnel, path, message, seen=[other[0]], hint=_correct(blamed))
         return
     far = evidence.far
-    refused = words.telling(far.said, words.NO_PEER) if far is not None else ()
-    asked = words.first(words.LOOKING_FOR, far.said) if far is not None else None
+    refused = log_lines.telling(far.said, log_lines.NO_PEER) if far is not None else ()
+    asked = log_lines.first(log_lines.LOOKING_FOR, far.said) if far is not None else None
     if far is None or asked is None or not refused:
         return
     blamed, path = _departing_id(near, far)
@@ -118,7 +118,7 @@ def _setting(settings: Settings | None, path: str) -> Value | None:
 def authentication_refused(evidence: Evidence) -> Iterator[Finding]:
     """A peer that is not managed refuses us and does not say why."""
     near = evidence.near
-    lines = words.telling(near.said, words.REFUSED_AUTH)
+    lines = log_lines.telling(near.said, log_lines.REFUSED_AUTH)
     if evidence.far is not None or not lines:
         return
     ids = (
@@ -134,7 +134,7 @@ def authentication_refused(evidence: Evidence) -> Iterator[Finding]:
 def connection_not_found(evidence: Evidence) -> Iterator[Finding]:
     """The responder has no connection between these addresses for this IKE version."""
     far = evidence.far
-    lines = words.telling(far.said, words.NO_CONNECTION) if far is not None else ()
+    lines = log_lines.telling(far.said, log_lines.NO_CONNECTION) if far is not None else ()
     if far is not None and lines:
         yield found(
             "connection-not-found",
@@ -151,8 +151,8 @@ def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """No IKE proposal of the initiator is acceptable to the responder."""
     near, far = evidence.near, evidence.far
     if far is None:
-        lines = words.telling(near.said, words.REFUSED_IKE)
-        if lines and words.first(words.ESTABLISHED, near.said) is None:
+        lines = log_lines.telling(near.said, log_lines.REFUSED_IKE)
+        if lines and log_lines.first(log_lines.ESTABLISHED, near.said) is None:
             yield found(
                 "ike-proposal-mismatch",
                 near.tunnel,
@@ -163,8 +163,8 @@ def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
                 hint=_ASK_PEER,
             )
         return
-    refused = words.telling(far.said, words.IKE_PROPOSALS)
-    proposals = words.refusal(far.said, "IKE")
+    refused = log_lines.telling(far.said, log_lines.IKE_PROPOSALS)
+    proposals = log_lines.refusal(far.said, "IKE")
     if refused and proposals is not None:
         blamed, kinds = _departing(evidence, proposals, "IKE")
         field = "dhGroup" if kinds[:1] == ("group",) else _SPEC_OF[kinds[0]] if kinds else ""
@@ -186,8 +186,8 @@ def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
         yield from _esp_refused_by_unmanaged(evidence)
         return
     said = (*far.said, *far.said_rekeying)
-    refused = words.telling(said, words.ESP_PROPOSALS)
-    proposals = words.refusal(said, "ESP")
+    refused = log_lines.telling(said, log_lines.ESP_PROPOSALS)
+    proposals = log_lines.refusal(said, "ESP")
     if not refused or proposals is None:
         return
     only_group = proposals.kinds == ("group",)
@@ -199,7 +199,7 @@ def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
             blamed.tunnel,
             "ipsec.pfs",
             f"{_differ('ESP', near, far, blamed, proposals)}: {first_rekey}",
-            seen=[*proposals.lines, *words.telling(told, words.REFUSED_ESP)],
+            seen=[*proposals.lines, *log_lines.telling(told, log_lines.REFUSED_ESP)],
             hint=_correct(blamed) + (_renew(near) if near.children else ""),
         )
         return
@@ -218,14 +218,16 @@ def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
 def _esp_refused_by_unmanaged(evidence: Evidence) -> Iterator[Finding]:
     near = evidence.near
     ours = _desired(near, "ESP")
-    rekeying = words.telling(near.said_rekeying, words.REFUSED_ESP)
+    rekeying = log_lines.telling(near.said_rekeying, log_lines.REFUSED_ESP)
     if rekeying:
         message = (
             f"the peer refuses to rekey a CHILD_SA that it accepted: the PFS groups differ; ours is {ours}"
         )
         yield found("pfs-mismatch", near.tunnel, "ipsec.pfs", message, seen=rekeying, hint=_ASK_PEER)
-    lines = words.telling(near.said, words.REFUSED_ESP)
-    built = words.first(words.ESTABLISHED, near.said) or any(sa.state == "ESTABLISHED" for sa in near.sas)
+    lines = log_lines.telling(near.said, log_lines.REFUSED_ESP)
+    built = log_lines.first(log_lines.ESTABLISHED, near.said) or any(
+        sa.state == "ESTABLISHED" for sa in near.sas
+    )
     if lines and built and not near.children:
         yield found(
             "esp-proposal-mismatch",
@@ -248,11 +250,11 @@ def _desired(end: End, protocol: str) -> str:
     return ""
 
 
-def _departing(evidence: Evidence, refusal: words.Refusal, protocol: str) -> tuple[End, tuple[str, ...]]:
+def _departing(evidence: Evidence, refusal: log_lines.Refusal, protocol: str) -> tuple[End, tuple[str, ...]]:
     """The end whose proposals are not those that Git says, and the kinds that differ."""
     near, far = evidence.near, evidence.far or evidence.near
     for end, offered in ((far, refusal.configured), (near, refusal.received)):
-        kinds = words.departs(offered, words.configured(_desired(end, protocol)))
+        kinds = log_lines.departs(offered, log_lines.configured(_desired(end, protocol)))
         # An initiator leaves the group of the first CHILD_SA out (RFC 7296, section 1.2).
         kinds = tuple(k for k in kinds if k in refusal.kinds)
         if kinds:
@@ -260,7 +262,7 @@ def _departing(evidence: Evidence, refusal: words.Refusal, protocol: str) -> tup
     return near, refusal.kinds
 
 
-def _differ(protocol: str, near: End, far: End, blamed: End, refusal: words.Refusal) -> str:
+def _differ(protocol: str, near: End, far: End, blamed: End, refusal: log_lines.Refusal) -> str:
     return (
         f"the {protocol} proposals have no {' and no '.join(refusal.kinds)} in common: "
         f"{near.tunnel.router} offers {_shown(refusal.received)}, {far.tunnel.router} has "
@@ -268,17 +270,17 @@ def _differ(protocol: str, near: End, far: End, blamed: End, refusal: words.Refu
     )
 
 
-def _shown(offers: tuple[words.Offer, ...]) -> str:
+def _shown(offers: tuple[log_lines.Offer, ...]) -> str:
     return ", ".join(
-        "-".join("|".join(sorted(item[kind])) for kind in words.KINDS if kind in item) for item in offers
+        "-".join("|".join(sorted(item[kind])) for kind in log_lines.KINDS if kind in item) for item in offers
     )
 
 
 def selector_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """The responder has nothing in common with the selectors that it was asked for."""
     near, far = evidence.near, evidence.far
-    refused = words.telling(far.said, words.SELECTORS) if far is not None else ()
-    told = words.telling(near.said, words.REFUSED_TS)
+    refused = log_lines.telling(far.said, log_lines.SELECTORS) if far is not None else ()
+    told = log_lines.telling(near.said, log_lines.REFUSED_TS)
     if not (refused or told):
         return
     blamed, path = _departing_selectors(near, far)

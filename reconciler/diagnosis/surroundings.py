@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from netaddr import AddrFormatError, IPNetwork
 
-from reconciler.diagnosis import words
+from reconciler.diagnosis import log_lines
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
 from reconciler.diagnosis.netfilter import Packet, Verdict, dropped, translated
@@ -111,12 +111,12 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
             end.tunnel,
             "peer.address",
             f"IKE (UDP 500 and 4500) is dropped at {end.tunnel.router} by {verdict.rule}",
-            seen=words.telling(near.said, words.UNANSWERED),
+            seen=log_lines.telling(near.said, log_lines.UNANSWERED),
             hint=_remove(verdict),
         )
     if rules or far is None or far.state is None:
         return
-    arrived = words.arrived(far.said, near.tunnel.vip.address)
+    arrived = log_lines.arrived(far.said, near.tunnel.vip.address)
     where = (
         f"{near.tunnel.router} sends and {far.tunnel.router} hears nothing"
         if not arrived
@@ -127,7 +127,7 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
         near.tunnel,
         "peer.address",
         f"{where}: something between {near.tunnel.vip.address} and {near.tunnel.peer_address} drops UDP 500",
-        seen=words.telling(near.said, words.UNANSWERED),
+        seen=log_lines.telling(near.said, log_lines.UNANSWERED),
         hint="look at firewalls and routes between the two addresses",
     )
 
@@ -141,7 +141,7 @@ def peer_silent(evidence: Evidence) -> Iterator[Finding]:
             tunnel,
             "peer.address",
             f"{tunnel.peer_address} does not answer IKE from {tunnel.vip.address}",
-            seen=words.telling(evidence.near.said, words.UNANSWERED),
+            seen=log_lines.telling(evidence.near.said, log_lines.UNANSWERED),
             hint="is the peer up, is this its address, does anything between drop UDP 500 and 4500",
         )
 
@@ -149,8 +149,8 @@ def peer_silent(evidence: Evidence) -> Iterator[Finding]:
 def _unanswered(evidence: Evidence) -> bool:
     """charon sends again, and nothing has come back in this attempt since."""
     said = (*evidence.near.said, *evidence.near.said_rekeying)
-    last = max((i for i, line in enumerate(said) if words.UNANSWERED.search(line)), default=-1)
-    return last >= 0 and not words.arrived(said[last:], evidence.near.tunnel.peer_address)
+    last = max((i for i, line in enumerate(said) if log_lines.UNANSWERED.search(line)), default=-1)
+    return last >= 0 and not log_lines.arrived(said[last:], evidence.near.tunnel.peer_address)
 
 
 def _stopped(stops: list[tuple[End, str, Packet]]) -> Iterator[tuple[End, Verdict]]:

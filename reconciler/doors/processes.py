@@ -67,7 +67,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Seconds that a child has: between two signs of life, and in all."""
 
     stall: float
@@ -82,7 +82,7 @@ class Running:
     words: bytearray = field(default_factory=bytearray)
     """The end of what it wrote to standard error."""
 
-    def chunks(self, patience: Patience, stopping: Callable[[], bool]) -> Iterator[Chunk]:
+    def chunks(self, timeout: Timeouts, stopping: Callable[[], bool]) -> Iterator[Chunk]:
         """What it writes, as it comes, until it ends.
 
         Raises ChildLate when it exceeds its time, and ChildStopped once `stopping` says so.
@@ -114,10 +114,10 @@ class Running:
                 if stopping():
                     raise ChildStopped("stopped on request")
                 now = time.monotonic()
-                if now > heard + patience.stall:
-                    raise ChildLate(f"nothing came for {patience.stall:g} s")
-                if now > begun + patience.total:
-                    raise ChildLate(f"given up after {patience.total:g} s in all")
+                if now > heard + timeout.stall:
+                    raise ChildLate(f"nothing came for {timeout.stall:g} s")
+                if now > begun + timeout.total:
+                    raise ChildLate(f"given up after {timeout.total:g} s in all")
 
     def code(self) -> int:
         """Its exit status, once `chunks` is at its end; the negative number of the signal that ended it."""
@@ -210,7 +210,7 @@ def finished(
         except OSError as error:
             raise ChildFailed(f"{command[0]} cannot be given its input: {error.strerror}") from error
         child = stack.enter_context(running(command, environment, stdin=source))
-        for is_error, chunk in child.chunks(Patience(math.inf, seconds), never):
+        for is_error, chunk in child.chunks(Timeouts(math.inf, seconds), never):
             wrote[is_error] += chunk
             if len(wrote[is_error]) > most:
                 raise ChildFailed(f"wrote more than {most} bytes")

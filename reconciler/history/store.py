@@ -217,7 +217,7 @@ class History:
 
     @_reads
     def why_bad(self, connection: Connection, digest: str) -> str:
-        """Why the desired state with this digest was taken back; empty when it was not."""
+        """Why the desired state with this digest was rolled back; empty when it was not."""
         found = connection.execute(select(BAD.c.reason).where(BAD.c.digest == digest)).scalar()
         return str(found or "")
 

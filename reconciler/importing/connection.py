@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.facets.swanctl_conf import Section
-from reconciler.importing.settings import AUTHENTICATION, CHILD, DPD_ACTIONS, IKE, Vocabulary
-from reconciler.importing.sources import Source
-from reconciler.importing.words import (
+from reconciler.importing.notation import (
     Algorithms,
     HeldKey,
     NotImportable,
@@ -20,6 +18,8 @@ from reconciler.importing.words import (
     proposal,
     seconds,
 )
+from reconciler.importing.settings import AUTHENTICATION, CHILD, DPD_ACTIONS, IKE, Vocabulary
+from reconciler.importing.sources import Source
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.router_config import PREFIX, IkeSa

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from reconciler.facets.swanctl_conf import Entry, Section, SwanctlSyntaxError, inherit, read
+from reconciler.importing.notation import HeldKey, NotImportable, identity, listed, matching
 from reconciler.importing.sources import from_root, keys_of
-from reconciler.importing.words import HeldKey, NotImportable, identity, listed, matching
 from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.errors import SourceUnavailable

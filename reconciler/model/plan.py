@@ -45,7 +45,7 @@ class Phase(IntEnum):
     ends of a pair are loaded before either switches. A tunnel's file is written in COMMIT, after the
     switch: until then the difference to the file keeps the change visible to the next run. MARK makes
     the old file say that it no longer vouches for what charon holds: a change that failed half-way and
-    is then taken back in Git would else look as if nothing had happened."""
+    is then reverted in Git would else look as if nothing had happened."""
 
     HOST = 1
     GUARD = 2

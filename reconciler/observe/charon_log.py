@@ -24,7 +24,7 @@ class _Line:
     text: str
 
 
-class Ears:
+class CharonLog:
     """Listens to one charon from entering to leaving the context. VICI never gives more than level 1, so
     no key is heard (vici_logger.c). The router is its own from then on, and is closed at the end."""
 

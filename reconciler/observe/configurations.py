@@ -10,9 +10,9 @@ from pathlib import Path
 from reconciler.facets import sas
 from reconciler.facets.swanctl_conf import Entry, SwanctlSyntaxError
 from reconciler.importing import Source, from_reply, from_root
+from reconciler.importing.notation import HeldKey
 from reconciler.importing.separation import MAIN_FILE, Configuration, ReadFiles, collect
 from reconciler.importing.sources import keys_of
-from reconciler.importing.words import HeldKey
 from reconciler.load.bounded import read_bounded
 from reconciler.model.bounds import SWANCTL_BYTES
 from reconciler.model.diagnostic import Diagnostics

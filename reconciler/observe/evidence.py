@@ -14,7 +14,7 @@ from itertools import islice
 
 from reconciler.diagnosis import netfilter
 from reconciler.diagnosis.evidence import End, Evidence, Flow, ForeignChild, Route
-from reconciler.diagnosis.words import REKEY_FAILED, telling
+from reconciler.diagnosis.log_lines import REKEY_FAILED, telling
 from reconciler.diff import diff_router
 from reconciler.model import bounds
 from reconciler.model.absence import Absence
@@ -24,7 +24,7 @@ from reconciler.model.fabric import Fabric, Tunnel, group_of, probe_addresses
 from reconciler.model.observation import Observation
 from reconciler.model.plan import ResourceChange
 from reconciler.model.router_config import PREFIX, IkeSa, RouterConfig, RouterState, connection_name
-from reconciler.observe.charon_log import Ears
+from reconciler.observe.charon_log import CharonLog
 from reconciler.observe.state import observe, read_sas
 from reconciler.routers.fleet import PARALLELISM, Connect, of_router, side_by_side
 from reconciler.routers.protocol import Router, Vici, entries
@@ -150,7 +150,7 @@ def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack
     """Bring it up if it is down, then send through it, then rekey it if that is asked for."""
     near, far = evidence.near, evidence.far
     heard = {
-        end.tunnel.name: stack.enter_context(Ears(scene.connect(end.tunnel.router)))
+        end.tunnel.name: stack.enter_context(CharonLog(scene.connect(end.tunnel.router)))
         for end in evidence.ends
         if end.tunnel.name in routers
     }

@@ -7,8 +7,9 @@ from functools import partial
 
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, probe_addresses
+from reconciler.model.outcome import Ping
 from reconciler.routers.fleet import Connect, Fleet
-from reconciler.routers.protocol import Ping, Router
+from reconciler.routers.protocol import Router
 
 _PROBES = 5
 

@@ -71,7 +71,7 @@ def apply(
     before: Preview,
     connect: Connect,
     *,
-    patience: float = 10.0,
+    timeout: float = 10.0,
     parallelism: int = PARALLELISM,
     progress: Progress = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
@@ -81,7 +81,7 @@ def apply(
     act = partial(
         apply_plan,
         connect=connect,
-        patience=patience,
+        timeout=timeout,
         parallelism=parallelism,
         progress=progress,
         stopping=stopping,

@@ -14,7 +14,7 @@ from reconciler.model.plan import Phase, Plan, ResourceChange
 from reconciler.model.router_config import PREFIX, RouterConfig
 from reconciler.observe.state import observe
 from reconciler.operations.desired import compile_fabric
-from reconciler.plan.fleet import Selector, make_plan
+from reconciler.plan.fleet import ChangeFilter, make_plan
 from reconciler.policy import Judgement, Known, Override, judge, withholdings
 from reconciler.routers.fleet import PARALLELISM, Connect
 from reconciler.secrets import SecretStore
@@ -33,7 +33,7 @@ class Preview:
     desired: dict[str, RouterConfig]
     observation: Observation
     plan: Plan
-    selected: Selector = everything
+    selected: ChangeFilter = everything
     reconnect: frozenset[str] = frozenset()
 
 
@@ -41,7 +41,7 @@ def preview(
     fabric: Fabric,
     store: SecretStore,
     connect: Connect,
-    selected: Selector = everything,
+    selected: ChangeFilter = everything,
     *,
     parallelism: int = PARALLELISM,
     reconnect: frozenset[str] = frozenset(),
@@ -59,7 +59,7 @@ def compare(
     fabric: Fabric,
     desired: dict[str, RouterConfig],
     connect: Connect,
-    selected: Selector = everything,
+    selected: ChangeFilter = everything,
     *,
     parallelism: int = PARALLELISM,
     reconnect: frozenset[str] = frozenset(),
@@ -70,7 +70,7 @@ def compare(
     return Preview(fabric, desired, observation, plan, selected, reconnect)
 
 
-def narrowed(before: Preview, also: Selector) -> Preview:
+def narrowed(before: Preview, also: ChangeFilter) -> Preview:
     """A preview from the same look, of what is selected already and by `also`."""
 
     def selected(change: ResourceChange) -> bool:
@@ -184,7 +184,7 @@ def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 
 def planned(
     desired: dict[str, RouterConfig],
     seen: Observation,
-    selected: Selector,
+    selected: ChangeFilter,
     reconnect: frozenset[str] = frozenset(),
 ) -> Plan:
     """The plan of a compiled fabric after a look; routers that failed have no part in it."""

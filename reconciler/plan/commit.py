@@ -10,12 +10,12 @@ from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import listed
 from reconciler.model.plan import LoadSecret, Plan, Resource, ResourceChange
 from reconciler.model.settings import UNOBSERVABLE, Change
-from reconciler.plan.fleet import Selector
+from reconciler.plan.fleet import ChangeFilter
 
 _MOST_FIELDS = 3
 
 
-def touched_by(commit: Plan, base: Fabric, head: Fabric) -> Selector:
+def touched_by(commit: Plan, base: Fabric, head: Fabric) -> ChangeFilter:
     """The selector of what a commit changes, given the plan between its revisions: a tunnel always means
     both of its ends."""
     groups = {name: group_of(tunnel) for name, tunnel in {**base.tunnels, **head.tunnels}.items()}

@@ -20,14 +20,14 @@ from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resour
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.unit import attempt
 
-Selector = Callable[[ResourceChange], bool]
+ChangeFilter = Callable[[ResourceChange], bool]
 
 
 def make_plan(
     desired: Mapping[str, RouterConfig],
     live: Mapping[str, RouterState],
     unreachable: Mapping[str, Absence] | None = None,
-    selected: Selector = lambda _: True,
+    selected: ChangeFilter = lambda _: True,
     reconnect: frozenset[str] = frozenset(),
 ) -> Plan:
     """What has to be done so that every reachable router becomes as desired.

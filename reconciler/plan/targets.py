@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of
 from reconciler.model.plan import Plan, ResourceChange
-from reconciler.plan.fleet import Selector
+from reconciler.plan.fleet import ChangeFilter
 
 
-def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> Selector:
+def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> ChangeFilter:
     """The selector of `--target` and `--exclude`. A name is a router, a resource (`router/kind/name`) or a
     tunnel, which always means both of its ends. What a router needs as a whole goes with its tunnels."""
     groups = {name: group_of(tunnel) for name, tunnel in fabric.tunnels.items()}

@@ -20,7 +20,7 @@ from reconciler.model.secret import redacted
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.docker_exec import patient
 from reconciler.routers.docker_shell import ContainerShell
-from reconciler.routers.engine import engine_url, knock
+from reconciler.routers.engine import check_socket, engine_url
 from reconciler.routers.links import NONE_KEPT, Links
 from reconciler.routers.quota import in_force
 from reconciler.routers.shell_host import Completed, ShellHost
@@ -166,7 +166,7 @@ def _engine_fails(allowance: Allowance) -> Iterator[None]:
 def _connect(allowance: Allowance) -> DockerClient:
     url = engine_url()
     try:
-        knock(url)
+        check_socket(url)
         # It asks for the version at once.
         client = docker.DockerClient(url, timeout=ceil(min(bounds.ENGINE_SECONDS, allowance.left())))
     except (docker.errors.DockerException, OSError) as error:

@@ -18,7 +18,7 @@ def usual_sockets() -> tuple[Path, ...]:
     return (Path("/var/run/docker.sock"), *rootless)
 
 
-def knock(url: str) -> None:
+def check_socket(url: str) -> None:
     """Raises the OSError that tells why nothing answers at a unix socket: docker-py hides which it was, and
     forgets to close a socket that a dead engine left it with."""
     scheme, _, path = url.partition("://")
@@ -40,7 +40,7 @@ def engine_url() -> str:
 
 def _listens(url: str) -> bool:
     try:
-        knock(url)
+        check_socket(url)
     except PermissionError:
         return True
     except OSError:

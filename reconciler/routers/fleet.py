@@ -59,10 +59,10 @@ class Errands:
     """Tasks at routers of a fleet that are not waited for to their end: a router that is slow holds up nobody
     else, as long as the fleet may ask another one at the same time. The context ends when all tasks have."""
 
-    def __init__(self, fleet: Fleet, patience: float) -> None:
-        """`patience` is how many seconds a task is waited for."""
+    def __init__(self, fleet: Fleet, timeout: float) -> None:
+        """`timeout` is how many seconds a task is waited for."""
         self._fleet = fleet
-        self._patience = patience
+        self._timeout = timeout
         self._pool = ThreadPoolExecutor(max_workers=max(1, fleet.parallelism))
         self._latest: dict[str, Future[object]] = {}
 
@@ -81,16 +81,16 @@ class Errands:
     def begin(
         self, names: Iterable[str], task: Callable[[Router], Result]
     ) -> dict[str, Future[Result | TunnelwrightError]]:
-        """One task at each of some idle routers, which have `patience` in all to end it."""
+        """One task at each of some idle routers, which have `timeout` in all to end it."""
         begun = {name: self._pool.submit(self._fleet.one, name, task) for name in names}
         self._latest.update(begun)  # type: ignore[arg-type]  # a Future gives what it has, and takes nothing
-        wait(begun.values(), self._patience)
+        wait(begun.values(), self._timeout)
         return begun
 
     def pause(self) -> None:
-        """Wait until a task ends, or `patience` is over."""
+        """Wait until a task ends, or `timeout` is over."""
         running = [task for task in self._latest.values() if not task.done()]
-        wait(running, self._patience, return_when=FIRST_COMPLETED)
+        wait(running, self._timeout, return_when=FIRST_COMPLETED)
 
 
 def each(

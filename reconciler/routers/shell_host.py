@@ -21,7 +21,7 @@ from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.archive import BadArchive, pack, unpack
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
 from reconciler.routers.quota import in_force
-from reconciler.routers.words import told
+from reconciler.routers.redaction import told
 
 Value = TypeVar("Value")
 

@@ -22,11 +22,11 @@ from reconciler.model.visible import visible
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.links import NONE_KEPT, Links
 from reconciler.routers.quota import in_force
+from reconciler.routers.redaction import told
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.ssh_connect import CONNECT_TIMEOUT, connect
 from reconciler.routers.ssh_exec import run_over_ssh
 from reconciler.routers.unix_vici import UnixVici
-from reconciler.routers.words import told
 
 Result = TypeVar("Result")
 

@@ -21,9 +21,9 @@ from reconciler.model.errors import CommandRejected, RouterUnreachable, Tunnelwr
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.protocol import Message
 from reconciler.routers.quota import in_force
+from reconciler.routers.redaction import told
 from reconciler.routers.vici_message import Malformed, decode
 from reconciler.routers.vici_wire import Wire
-from reconciler.routers.words import told
 
 
 class UnixVici:

@@ -25,9 +25,9 @@ from reconciler.observe.state import observe
 from reconciler.routers.fleet import Connect
 from reconciler.routers.protocol import Router
 from reconciler.service.clone import FetchStopped
+from reconciler.service.dependencies import Dependencies
 from reconciler.service.reconcile import reconcile
 from reconciler.service.schedule import Absent, retry_after, spread
-from reconciler.service.wiring import Wiring
 
 Tell = Callable[[RunRecord], None]
 _ASKED_AT_ONCE = 8
@@ -42,7 +42,7 @@ class _NotTried(RouterUnreachable):
 class Service:
     """One reconciler. `tell` hears of every run."""
 
-    wiring: Wiring
+    dependencies: Dependencies
     interval: float
     jitter: float
     tell: Tell
@@ -61,9 +61,9 @@ class Service:
 
     def hangs(self) -> str:
         """Why this is no service that works; empty when it does. It hangs when nothing was done for the
-        interval at its longest, the patience for new tunnels, and `bounds.STANDSTILL`."""
+        interval at its longest, the timeout for new tunnels, and `bounds.STANDSTILL`."""
         still = time.monotonic() - self._moved
-        limit = spread(self.interval, self.jitter, 1) + self.wiring.patience + bounds.STANDSTILL
+        limit = spread(self.interval, self.jitter, 1) + self.dependencies.timeout + bounds.STANDSTILL
         return f"nothing was done for {still:.0f} s, limit {limit:.0f} s" if still > limit else ""
 
     def wake(self, trigger: str) -> None:
@@ -81,13 +81,13 @@ class Service:
         note = ""
         started, began = datetime.now(UTC), time.monotonic()
         self.moved()
-        head = attempt("fetch", "repository", lambda: self.wiring.mirror.fetch(self._stopping))
+        head = attempt("fetch", "repository", lambda: self.dependencies.mirror.fetch(self._stopping))
         if isinstance(head, FetchStopped):
             finished = started + timedelta(seconds=time.monotonic() - began)
             return self._told(RunRecord(started, finished, trigger, "", "", Result.STOPPED, head.message))
         if isinstance(head, TunnelwrightError):
             # What was fetched last stays desired: an absent remote is no reason to let routers drift.
-            note, head = head.message, _known_head(self.wiring)
+            note, head = head.message, _known_head(self.dependencies)
         self.moved()
         if not head:
             finished = started + timedelta(seconds=time.monotonic() - began)
@@ -100,7 +100,7 @@ class Service:
             try:
                 record = reconcile(self._wired(), head, trigger)
             finally:
-                self.wiring.rested()
+                self.dependencies.rested()
         if note and head:
             ended = Result.INCOMPLETE if record.result in _SETTLED else record.result
             message = "; ".join(part for part in (note, record.message) if part)
@@ -116,9 +116,9 @@ class Service:
     def _told(self, record: RunRecord) -> RunRecord:
         """Keep and tell a run: it gets its number, and what there is to say of the copy of the repository
         and of the history itself."""
-        history = self.wiring.history
+        history = self.dependencies.history
         history.settle()
-        said = {"repository": self.wiring.mirror.complaints(), "history": history.complaints()}
+        said = {"repository": self.dependencies.mirror.complaints(), "history": history.complaints()}
         objects = [
             {"type": "trouble", "unit": unit, "reason": reason}
             for unit, reasons in said.items()
@@ -190,11 +190,11 @@ class Service:
             if isinstance(error, RouterUnreachable) and not isinstance(error, _NotTried):
                 self.absent.missed(name, error.message, time.monotonic())
 
-    def _wired(self) -> Wiring:
-        """The wiring, with connections that leave out absent routers and notice new ones."""
+    def _wired(self) -> Dependencies:
+        """The dependencies, with connections that leave out absent routers and notice new ones."""
 
         def connector(fabric: Fabric) -> Connect:
-            real = self.wiring.connector(fabric)
+            real = self.dependencies.connector(fabric)
             self._connect = real
             self.absent.keep(fabric.routers)
 
@@ -214,9 +214,9 @@ class Service:
             self.moved()
             told(outcome)
 
-        told: Progress = self.wiring.progress
+        told: Progress = self.dependencies.progress
         return replace(
-            self.wiring,
+            self.dependencies,
             connector=connector,
             stopping=self._stopping,
             looked=self._looked,
@@ -225,6 +225,6 @@ class Service:
         )
 
 
-def _known_head(wiring: Wiring) -> str:
-    head = attempt("fetch", "repository", wiring.mirror.head)
+def _known_head(dependencies: Dependencies) -> str:
+    head = attempt("fetch", "repository", dependencies.mirror.head)
     return "" if isinstance(head, TunnelwrightError) else head

@@ -12,7 +12,7 @@ from reconciler.model.record import RunRecord
 from reconciler.model.secret import Secret
 from reconciler.report.encoding import chat
 from reconciler.service.messenger import Message, hand_over
-from reconciler.service.news import Event, News
+from reconciler.service.notifications import Event, Notification
 
 if TYPE_CHECKING:
     import apprise
@@ -32,12 +32,12 @@ _TYPES = {
 _WORST_FIRST = ("failure", "warning", "info", "success")
 
 
-def title(news: Sequence[News]) -> str:
+def title(news: Sequence[Notification]) -> str:
     """What it is about."""
     return f"tunnelwright: {', '.join(dict.fromkeys(item.event.value for item in news))}"
 
 
-def body(news: Sequence[News], record: RunRecord) -> str:
+def body(news: Sequence[Notification], record: RunRecord) -> str:
     """One line for each thing, then the run."""
     lines = [chat(f"- {item.event.value}: {item.text}") for item in news[:_MOST]]
     if len(news) > _MOST:
@@ -61,7 +61,7 @@ def recipient(url: Secret) -> apprise.Apprise:
     return service
 
 
-def send(url: Callable[[], Secret], news: Sequence[News], record: RunRecord) -> None:
+def send(url: Callable[[], Secret], news: Sequence[Notification], record: RunRecord) -> None:
     """Send one message to an Apprise URL, which may hold a password.
 
     Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.

@@ -25,7 +25,7 @@ from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import ChildSa
 from reconciler.model.unit import unforeseen
 from reconciler.model.visible import visible
-from reconciler.service.seen import Seen
+from reconciler.service.fleet_state import FleetState
 
 _SA = ("router", "tunnel", "child")
 UNITS = (
@@ -168,11 +168,11 @@ class Metrics(Collector):
         self._lock = threading.Lock()
         self._record: RunRecord | None = None
         self._success = history.last(GOOD)
-        self._seen: Seen | None = None
+        self._seen: FleetState | None = None
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
-    def saw(self, seen: Seen) -> None:
+    def saw(self, seen: FleetState) -> None:
         """Take what a run has seen."""
         self._history.count(
             {(HEALED.name, router): n for router, n in Counter(r.router for r in seen.healed).items()}
@@ -249,7 +249,7 @@ def _of_run(record: RunRecord) -> Iterator[Metric]:
     yield _family(COMMIT, [((record.head, record.in_force), 1)])
 
 
-def _of_routers(seen: Seen) -> Iterator[Metric]:
+def _of_routers(seen: FleetState) -> Iterator[Metric]:
     routers = sorted(seen.fabric.routers)
     yield _family(REACHABLE, (((name,), float(name in seen.states)) for name in routers))
     for family, kind in ((NOT_UNDERSTOOD, AbsenceKind.NOT_UNDERSTOOD), (WITHHELD, AbsenceKind.WITHHELD)):

@@ -1,5 +1,5 @@
 """One reconcile run: what the repository wants against what the routers hold, as far as the levels let it,
-proven, and taken back when it does not prove good."""
+proven, and rolled back when it does not prove good."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ from reconciler.policy import Known
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report import json_lines
 from reconciler.routers.fleet import Connect
-from reconciler.service.account import Account
-from reconciler.service.meanwhile import ask
+from reconciler.service.attribution import ask
+from reconciler.service.dependencies import Dependencies
+from reconciler.service.run_report import RunReport
 from reconciler.service.wanted import Refused, Wanted, by_commit_of, choose, sentence, wanted_of
-from reconciler.service.wiring import Wiring
 
 
-def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
+def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
     """Reconcile the commit `head`, or the last good one when that is refused. What a router, the repository
     or a key does is never raised, nor what nobody foresaw: the record says it."""
     # Clocks are set; a run takes what it takes.
     started, began = datetime.now(UTC), time.monotonic()
-    account = Account()
+    account = RunReport()
     in_force = ""
 
     def work() -> Result:
         nonlocal in_force
-        wanted = choose(wiring, head, account)
+        wanted = choose(dependencies, head, account)
         in_force = wanted.commit
-        result = _run(wiring, wanted, account)
+        result = _run(dependencies, wanted, account)
         return Result.INCOMPLETE if in_force != head and result in GOOD else result
 
     result = attempt("run", head[:12], work)
@@ -61,7 +61,7 @@ def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
         account.notes.append(sentence(result))
         result = Result.FAILED
     if (seen := account.seen) is not None:
-        attempt("metrics", "what a run saw", lambda: wiring.saw(seen))
+        attempt("metrics", "what a run saw", lambda: dependencies.saw(seen))
     return RunRecord(
         started=started,
         finished=started + timedelta(seconds=time.monotonic() - began),
@@ -74,13 +74,13 @@ def reconcile(wiring: Wiring, head: str, trigger: str) -> RunRecord:
     )
 
 
-def _run(wiring: Wiring, wanted: Wanted, account: Account) -> Result:
-    connect = wiring.connector(wanted.fabric)
-    seen = compare(wanted.fabric, wanted.desired, connect, parallelism=wiring.parallelism)
-    wiring.looked(seen.observation)
-    by_commit = by_commit_of(wiring, wanted, seen.plan)
+def _run(dependencies: Dependencies, wanted: Wanted, account: RunReport) -> Result:
+    connect = dependencies.connector(wanted.fabric)
+    seen = compare(wanted.fabric, wanted.desired, connect, parallelism=dependencies.parallelism)
+    dependencies.looked(seen.observation)
+    by_commit = by_commit_of(dependencies, wanted, seen.plan)
     found = account.saw(seen, by_commit)
-    seen, allowed, held = _allowed(wiring, wanted, seen, by_commit, account)
+    seen, allowed, held = _allowed(dependencies, wanted, seen, by_commit, account)
     account.objects += [
         {
             "type": "drift",
@@ -91,7 +91,9 @@ def _run(wiring: Wiring, wanted: Wanted, account: Account) -> Result:
         for change in seen.plan.changes
         if change.resource in found.drift
     ]
-    told = attempt("look-up", "traces", lambda: ask(wiring.history, connect, found, wiring.parallelism))
+    told = attempt(
+        "look-up", "traces", lambda: ask(dependencies.history, connect, found, dependencies.parallelism)
+    )
     account.objects += [] if isinstance(told, TunnelwrightError) else told
     _tell_missing(wanted.fabric, seen, account)
     if held:
@@ -103,20 +105,20 @@ def _run(wiring: Wiring, wanted: Wanted, account: Account) -> Result:
     if allowed.plan.changes:
         acting = within_one_apply(connect, allowed.plan)
         with locked(
-            acting, allowed.plan.routers, 0, parallelism=wiring.parallelism, moved=wiring.moved
+            acting, allowed.plan.routers, 0, parallelism=dependencies.parallelism, moved=dependencies.moved
         ) as refused:
             left_out |= refused
             allowed = without(allowed, refused)
             _tell_left_out(refused, account)
             if allowed.plan.changes:
                 # What is planned under the lock is still true when it is applied; and it is what was judged.
-                again, moved = confirmed(allowed, acting, wiring.parallelism)
-                wiring.looked(again.observation)
+                again, moved = confirmed(allowed, acting, dependencies.parallelism)
+                dependencies.looked(again.observation)
                 left_out |= moved
                 _tell_left_out(moved, account)
                 if again.plan.changes:
                     check_keys(again.fabric, again.plan)
-                    result = _apply(wiring, wanted, again, acting, by_commit=by_commit, account=account)
+                    result = _apply(dependencies, wanted, again, acting, by_commit=by_commit, account=account)
         seen = without(seen, left_out)
     if result in GOOD:
         looked_at = seen.observation.states or not wanted.desired
@@ -125,23 +127,23 @@ def _run(wiring: Wiring, wanted: Wanted, account: Account) -> Result:
             # A commit is good when all of it that could be done was done, and proven. What was left alone for
             # want of a lock may still prove bad, and needs the commit before it to go back to; what drifts
             # there is no part of the commit.
-            wiring.history.set_good(wanted.commit)
+            dependencies.history.set_good(wanted.commit)
             # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
-            kept = attempt("history", "the last good commit", lambda: wiring.mirror.keep(wanted.commit))
+            kept = attempt("history", "the last good commit", lambda: dependencies.mirror.keep(wanted.commit))
             if kept is not None:
                 account.notes.append(sentence(kept))
         partly = {resource.router for resource in held}
         partly |= {
             wanted.fabric.tunnels[name].router for name in seen.plan.withheld if name in wanted.fabric.tunnels
         }
-        wiring.history.set_reached(set(seen.observation.states) - partly, wanted.commit)
+        dependencies.history.set_reached(set(seen.observation.states) - partly, wanted.commit)
         if seen.plan.unreachable or seen.plan.keyless:
             return Result.INCOMPLETE
     return result
 
 
 def _allowed(
-    wiring: Wiring, wanted: Wanted, seen: Preview, by_commit: ByCommit, account: Account
+    dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit: ByCommit, account: RunReport
 ) -> tuple[Preview, Preview, dict[Resource, str]]:
     """What was seen, without the routers that are left alone; what of it may be done now; and what is held,
     with the reasons.
@@ -150,7 +152,7 @@ def _allowed(
     """
     held = held_back(wanted.fabric, seen.plan, by_commit)
     allowed = narrowed(seen, lambda change: change.resource not in held)
-    allowed, judgement = judge_preview(allowed, _known(wiring, wanted, seen, by_commit))
+    allowed, judgement = judge_preview(allowed, _known(dependencies, wanted, seen, by_commit))
     absent = allowed.observation.failures
     seen = without(seen, {name: absent[name] for name in absent.keys() - seen.observation.failures.keys()})
     account.withheld(seen.plan)
@@ -166,10 +168,10 @@ def _allowed(
     return seen, within_limits(allowed, judgement), held
 
 
-def _known(wiring: Wiring, wanted: Wanted, seen: Preview, by_commit: ByCommit) -> Known:
+def _known(dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit: ByCommit) -> Known:
     """What shows that Git had a tunnel end: the router's file of it, and the commit that the router was last
     brought to, where one is known. A router may keep old files."""
-    by_files = shown_by_files(wanted.fabric, wiring.store, seen.observation.states)
+    by_files = shown_by_files(wanted.fabric, dependencies.store, seen.observation.states)
 
     def known(resource: Resource) -> bool:
         return by_commit(resource) and by_files(resource)
@@ -177,7 +179,7 @@ def _known(wiring: Wiring, wanted: Wanted, seen: Preview, by_commit: ByCommit) -
     return known
 
 
-def _tell_left_out(left_out: Mapping[str, TunnelwrightError], account: Account) -> None:
+def _tell_left_out(left_out: Mapping[str, TunnelwrightError], account: RunReport) -> None:
     """Routers that are as before, because their lock could not be taken or their plan does not hold any more;
     the others are changed."""
     absences = {name: Absence.of(error) for name, error in sorted(left_out.items())}
@@ -185,7 +187,7 @@ def _tell_left_out(left_out: Mapping[str, TunnelwrightError], account: Account) 
     account.objects += json_lines.absence_objects(absences)
 
 
-def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
+def _tell_missing(fabric: Fabric, seen: Preview, account: RunReport) -> None:
     """Routers that did not answer; tunnels whose key cannot be had; and tunnels that are configured but down,
     which is no drift."""
     for router, absence in sorted(seen.plan.unreachable.items()):
@@ -212,31 +214,31 @@ def _tell_missing(fabric: Fabric, seen: Preview, account: Account) -> None:
 
 
 def _apply(
-    wiring: Wiring,
+    dependencies: Dependencies,
     wanted: Wanted,
     before: Preview,
     connect: Connect,
     *,
     by_commit: ByCommit,
-    account: Account,
+    account: RunReport,
 ) -> Result:
-    """Apply, prove, and take back what carried traffic before and does not now."""
+    """Apply, prove, and roll back what carried traffic before and does not now."""
     touched = _tunnels(before.plan)
     applied = apply(
         before,
         connect,
-        patience=wiring.patience,
-        parallelism=wiring.parallelism,
-        progress=wiring.progress,
-        stopping=wiring.stopping,
+        timeout=dependencies.timeout,
+        parallelism=dependencies.parallelism,
+        progress=dependencies.progress,
+        stopping=dependencies.stopping,
     )
-    wiring.looked(applied.after)
+    dependencies.looked(applied.after)
     account.did(before, applied)
     undone = [outcome for outcome in applied.outcomes if outcome.status is not Status.DONE]
     if undone and all(outcome.status is Status.NOT_ATTEMPTED for outcome in undone):
         account.notes.append(f"stopped with {len(undone)} steps left")
         return Result.STOPPED
-    proofs = prove(before, connect, touched, wiring.parallelism, wiring.moved)
+    proofs = prove(before, connect, touched, dependencies.parallelism, dependencies.moved)
     account.objects += [json_lines.check_object(check) for checks in proofs.values() for check in checks]
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
     # What was not attempted follows from what failed.
@@ -258,11 +260,11 @@ def _apply(
         for name in touched
         if (name in failed or not stuck.isdisjoint(_ends(before, name))) and _carried(before, name)
     }
-    good = wiring.trust.good()
-    if not (hurt and wiring.rollback and good not in {"", wanted.commit}):
+    good = dependencies.trust.good()
+    if not (hurt and dependencies.rollback and good not in {"", wanted.commit}):
         return Result.INCOMPLETE
     try:
-        previous = wanted_of(wiring, good, Account())
+        previous = wanted_of(dependencies, good, RunReport())
     except Refused as refused:
         account.notes.append(f"{good[:12]} cannot be gone back to: {refused.message}")
         return Result.INCOMPLETE
@@ -271,15 +273,17 @@ def _apply(
     blamed = [change.resource for change in before.plan.changes if change.resource.name in hurt]
     if not any(by_commit(resource) and differs(resource) for resource in blamed):
         return Result.INCOMPLETE
-    return _take_back(wiring, wanted, previous, before.plan, account)
+    return _roll_back(dependencies, wanted, previous, before.plan, account)
 
 
-def _take_back(wiring: Wiring, wanted: Wanted, previous: Wanted, plan: Plan, account: Account) -> Result:
+def _roll_back(
+    dependencies: Dependencies, wanted: Wanted, previous: Wanted, plan: Plan, account: RunReport
+) -> Result:
     """Bring back what the last good commit says of everything that the plan changed, at both ends. A router
     that the commit has brought stays as it is: the one before knows nothing of it."""
     reason = account.notes[-1]
-    wiring.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
-    good, connect = previous.commit, wiring.connector(previous.fabric)
+    dependencies.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
+    good, connect = previous.commit, dependencies.connector(previous.fabric)
     changed = {change.resource for change in plan.changes}
     routers = plan.routers
     back = compare(
@@ -287,17 +291,17 @@ def _take_back(wiring: Wiring, wanted: Wanted, previous: Wanted, plan: Plan, acc
         {name: config for name, config in previous.desired.items() if name in routers},
         connect,
         lambda change: change.resource in changed,
-        parallelism=wiring.parallelism,
+        parallelism=dependencies.parallelism,
     )
     acting = within_one_apply(connect, back.plan)
     applied = apply(
         back,
         acting,
-        patience=wiring.patience,
-        parallelism=wiring.parallelism,
-        progress=wiring.progress,
+        timeout=dependencies.timeout,
+        parallelism=dependencies.parallelism,
+        progress=dependencies.progress,
     )
-    proofs = prove(back, acting, _tunnels(plan), wiring.parallelism, wiring.moved)
+    proofs = prove(back, acting, _tunnels(plan), dependencies.parallelism, dependencies.moved)
     checks = [check for found in proofs.values() for check in found]
     account.objects.append({"type": "rollback", "from": wanted.commit, "to": good, "reason": reason})
     account.did(back, applied)

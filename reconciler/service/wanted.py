@@ -15,8 +15,8 @@ from reconciler.model.unit import attempt
 from reconciler.operations.desired import compile_fabric
 from reconciler.policy.levels import ByCommit, changed_by_commit
 from reconciler.report import json_lines
-from reconciler.service.account import Account
-from reconciler.service.wiring import Wiring
+from reconciler.service.dependencies import Dependencies
+from reconciler.service.run_report import RunReport
 from reconciler.validate import validate
 
 
@@ -40,30 +40,30 @@ def sentence(error: TunnelwrightError) -> str:
     return f"{where}{error.message}{f' ({error.hint})' if error.hint else ''}"
 
 
-def choose(wiring: Wiring, head: str, account: Account) -> Wanted:
+def choose(dependencies: Dependencies, head: str, account: RunReport) -> Wanted:
     """The head of the branch; the last good commit when the head is refused, which is told."""
     try:
         try:
-            note = wiring.trust.check_head(head)
+            note = dependencies.trust.check_head(head)
         except TunnelwrightError as error:
             raise Refused(sentence(error)) from error
         account.notes += [note] if note else []
-        return wanted_of(wiring, head, account)
+        return wanted_of(dependencies, head, account)
     except Refused as refused:
-        good = wiring.trust.good()
+        good = dependencies.trust.good()
         if good in {"", head}:
             raise
         account.notes.append(f"{refused.message}; {good[:12]} stays in force")
-        return wanted_of(wiring, good, Account())
+        return wanted_of(dependencies, good, RunReport())
 
 
-def wanted_of(wiring: Wiring, commit: str, account: Account) -> Wanted:
+def wanted_of(dependencies: Dependencies, commit: str, account: RunReport) -> Wanted:
     """What a commit says.
 
-    Raises Refused for one that is not trusted, not valid, of whose keys none is there, that was taken back
+    Raises Refused for one that is not trusted, not valid, of whose keys none is there, that was rolled back
     before, or that leads to an error that nobody foresaw.
     """
-    found = attempt("commit", commit[:12], lambda: _admitted(wiring, commit, account))
+    found = attempt("commit", commit[:12], lambda: _admitted(dependencies, commit, account))
     if isinstance(found, Unforeseen):
         raise Refused(f"{commit[:12]}: {sentence(found)}") from found
     if isinstance(found, TunnelwrightError):
@@ -71,10 +71,10 @@ def wanted_of(wiring: Wiring, commit: str, account: Account) -> Wanted:
     return found
 
 
-def _admitted(wiring: Wiring, commit: str, account: Account) -> Wanted:
+def _admitted(dependencies: Dependencies, commit: str, account: RunReport) -> Wanted:
     try:
-        wiring.trust.check_known(commit)
-        loaded = wiring.mirror.load(commit, wiring.stopping)
+        dependencies.trust.check_known(commit)
+        loaded = dependencies.mirror.load(commit, dependencies.stopping)
     except TunnelwrightError as error:
         raise Refused(sentence(error)) from error
     fabric, found = validate(loaded)
@@ -86,23 +86,23 @@ def _admitted(wiring: Wiring, commit: str, account: Account) -> Wanted:
         first = found.errors[0]
         more = f" and {len(found.errors) - 1} more" if len(found.errors) > 1 else ""
         raise Refused(f"{commit[:12]} is not valid: {first.location}: {first.message}{more}")
-    if reason := wiring.history.why_bad(loaded.digest):
-        raise Refused(f"{commit[:12]} was taken back: {reason}")
+    if reason := dependencies.history.why_bad(loaded.digest):
+        raise Refused(f"{commit[:12]} was rolled back: {reason}")
     try:
-        return Wanted(commit, loaded, fabric, compile_fabric(fabric, wiring.store))
+        return Wanted(commit, loaded, fabric, compile_fabric(fabric, dependencies.store))
     except TunnelwrightError as error:
         raise Refused(f"{commit[:12]}: {sentence(error)}") from error
 
 
-def by_commit_of(wiring: Wiring, wanted: Wanted, plan: Plan) -> ByCommit:
+def by_commit_of(dependencies: Dependencies, wanted: Wanted, plan: Plan) -> ByCommit:
     """What the repository has changed since each router was last as desired."""
-    reached = wiring.history.reached()
+    reached = dependencies.history.reached()
     before: dict[str, RouterConfig] = {}
     for commit in {
         reached[name] for name in {change.resource.router for change in plan.changes} & set(reached)
     }:
         try:
-            then = wanted if commit == wanted.commit else wanted_of(wiring, commit, Account())
+            then = wanted if commit == wanted.commit else wanted_of(dependencies, commit, RunReport())
         except Refused:
             continue
         before |= {name: config for name, config in then.desired.items() if reached.get(name) == commit}

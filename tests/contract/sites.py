@@ -73,9 +73,9 @@ class Site:
         """What would be done now."""
         return preview(fabric or self.fabric, self.store(psk), self.connect)
 
-    def apply(self, fabric: Fabric | None = None, psk: str = PSK, patience: float = 10) -> Applied:
+    def apply(self, fabric: Fabric | None = None, psk: str = PSK, timeout: float = 10) -> Applied:
         """Make the routers as desired."""
-        return apply(self.preview(fabric, psk), self.connect, patience=patience)
+        return apply(self.preview(fabric, psk), self.connect, timeout=timeout)
 
     def verify(self, fabric: Fabric | None = None) -> tuple[Check, ...]:
         """Probe the tunnels."""

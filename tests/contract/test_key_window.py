@@ -89,7 +89,7 @@ def bring_up(router: Router, child: str) -> None:
 def test_the_old_key_is_used_until_the_peer_has_the_new_one(site: Site, version: int) -> None:
     paris, tokyo = alone(site, "paris-tokyo", version), alone(site, "tokyo-paris", version)
     # The first end waits for the second.
-    site.apply(tokyo, psk=OLD, patience=0.1)
+    site.apply(tokyo, psk=OLD, timeout=0.1)
     assert_converged(site.apply(paris, psk=OLD))
     early = site.apply(paris, psk=NEW)
     [message] = failed(early)
@@ -130,7 +130,7 @@ def test_where_one_end_cannot_be_reached_the_other_keeps_its_key(site: Site) -> 
         router = site.connect(name)
         return Deaf(router) if name == "tokyo" else router
 
-    applied = apply(before, connect, patience=1)
+    applied = apply(before, connect, timeout=1)
     assert [o.restored for o in applied.outcomes if isinstance(o.step.operation, Establish)] == [True]
     router = site.connect("paris")
     end(router, "tw-paris-tokyo")

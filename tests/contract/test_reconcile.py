@@ -90,9 +90,9 @@ def test_a_new_key_is_proven_on_a_new_sa_and_the_old_one_is_gone(site: Site) -> 
 def test_a_key_that_differs_at_the_ends_is_not_taken_for_success(site: Site) -> None:
     paris = replace(site.fabric, tunnels={"paris-tokyo": site.fabric.tunnels["paris-tokyo"]})
     tokyo = replace(site.fabric, tunnels={"tokyo-paris": site.fabric.tunnels["tokyo-paris"]})
-    site.apply(tokyo, psk="the key at one end", patience=1)
+    site.apply(tokyo, psk="the key at one end", timeout=1)
     applied = site.apply(
-        replace(paris, routers={"paris": site.fabric.routers["paris"]}), psk="another", patience=2
+        replace(paris, routers={"paris": site.fabric.routers["paris"]}), psk="another", timeout=2
     )
     failed = [o for o in applied.outcomes if o.status is Status.FAILED]
     assert [o.step.summary for o in failed] == ["bring up tw-paris-tokyo"]
@@ -202,7 +202,7 @@ def test_networks_that_overlap_the_old_ones_take_their_place(site: Site, now: st
     assert_converged(site.apply())
 
 
-def test_a_change_that_got_stuck_and_is_taken_back_leaves_nothing_behind(site: Site) -> None:
+def test_a_change_that_got_stuck_and_is_rolled_back_leaves_nothing_behind(site: Site) -> None:
     """Both charons hold the new configuration; the file still says the old one, and so does Git again."""
     site.apply()
     plan = site.preview(change_tunnels(site.fabric, ike__dh_group=15)).plan
@@ -211,8 +211,8 @@ def test_a_change_that_got_stuck_and_is_taken_back_leaves_nothing_behind(site: S
         for change in plan.changes
     )
     apply_plan(replace(plan, changes=loaded), site.connect)
-    taken_back = site.preview().plan
-    assert {str(c.resource) for c in taken_back.changes} == {
+    rolled_back = site.preview().plan
+    assert {str(c.resource) for c in rolled_back.changes} == {
         "paris/tunnel/paris-tokyo",
         "tokyo/tunnel/tokyo-paris",
     }

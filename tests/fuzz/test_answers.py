@@ -245,7 +245,7 @@ def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
         "\n".join(lines).encode()
         verify(site.fabric, site.store(), connect)
         diagnose_tunnels(site.fabric, (), site.store(), connect)
-        apply(seen, connect, patience=0)
+        apply(seen, connect, timeout=0)
         assert unforeseen() == before
 
     runs()

@@ -56,7 +56,7 @@ def test_the_plan_is_the_golden_one(case: str, tmp_path: Path) -> None:
         )
         for name, router in desired.routers.items()
     }
-    apply(preview(live, store, routers.__getitem__), routers.__getitem__, patience=0.1)
+    apply(preview(live, store, routers.__getitem__), routers.__getitem__, timeout=0.1)
     planned = preview(desired, store, routers.__getitem__)
     judgement = judge(planned.plan, desired, planned.observation.states, NOW)
     lines = [*plan_lines(planned.plan), *judgement_lines(judgement)]

@@ -87,7 +87,7 @@ def test_every_algorithm_is_negotiated_as_written(lab2: Lab, tmp_path: Path) -> 
 
     store = SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key for the matrix"})
     before = preview(fabric, store, connect)
-    applied = apply(before, connect, patience=60)
+    applied = apply(before, connect, timeout=60)
     labels = {connection_name(f"paris-{n:03d}"): case.label for n, case in enumerate(cases)}
     failed = {
         labels.get(getattr(o.step.operation, "connection", ""), o.step.summary): o.message

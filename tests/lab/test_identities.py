@@ -67,7 +67,7 @@ def bring_up(lab: Lab, fabric: Fabric, store: SecretStore) -> RouterState:
     def connect(name: str) -> Router:
         return DockerRouter(fabric.routers[name], lab.name)
 
-    applied = apply(preview(fabric, store, connect), connect, patience=20)
+    applied = apply(preview(fabric, store, connect), connect, timeout=20)
     assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
     after = preview(fabric, store, connect)
     assert after.plan.empty

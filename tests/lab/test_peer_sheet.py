@@ -168,7 +168,7 @@ def test_a_foreign_router_with_the_sheet_is_our_peer(
 
     sheet = (with_a_child_for_each_pair if case.split else printed)(tree, secrets, capsys)
     configure_by_hand(lab2, sheet, fabric.tunnels["paris-tokyo"].peer_cidrs)
-    applied = apply(preview(fabric, SecretStore(secrets), connect), connect, patience=20)
+    applied = apply(preview(fabric, SecretStore(secrets), connect), connect, timeout=20)
     assert applied.remaining.empty
     for address in case.far:
         lab2.run(Role.HOST, "tokyo-net", ["ip", "address", "replace", f"{address}/24", "dev", "eth0"])

@@ -1,4 +1,4 @@
-"""The reconciler as a process of its own, over real routers: it follows commits, heals, takes back, ends."""
+"""The reconciler as a process of its own, over real routers: it follows commits, heals, rolls back, ends."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def spis(lab: Lab, router: str, connection: str) -> set[str]:
     return {word for line in listed.splitlines() if line.split()[:1] == ["in"] for word in line.split()[1:2]}
 
 
-def test_a_commit_reaches_the_routers_and_a_bad_one_is_taken_back(lab3: Lab, repository: Repository) -> None:
+def test_a_commit_reaches_the_routers_and_a_bad_one_is_rolled_back(lab3: Lab, repository: Repository) -> None:
     code, first = once(repository)
     assert (code, first["result"]) == (ExitCode.OK, "changed"), first
     up = spis(lab3, "router-a", "tw-a-to-c")
@@ -89,7 +89,7 @@ def test_a_commit_reaches_the_routers_and_a_bad_one_is_taken_back(lab3: Lab, rep
     assert spis(lab3, "router-a", "tw-a-to-b") == other
     code, later = once(repository)
     assert later["in_force"] == first["head"]
-    assert "was taken back" in later["message"]
+    assert "was rolled back" in later["message"]
     for end in ("site-a/a-to-c.yaml", "site-c/c-to-a.yaml"):
         repository.edit(end, "dhGroup: 15", "dhGroup: 16")
     repository.commit("yet another group")

@@ -108,7 +108,7 @@ def test_aggressive_mode_gets_no_sa(lab2: Lab, tmp_path: Path) -> None:
     applied = apply(
         preview(fabric, SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key"}), connect),
         connect,
-        patience=0,
+        timeout=0,
     )
     assert applied.remaining.empty
     heard: dict[int, list[ISAKMP]] = {}

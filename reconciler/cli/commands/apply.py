@@ -119,7 +119,7 @@ def perform(
         applied = apply(
             before,
             within_one_apply(connect, before.plan),
-            patience=arguments.wait,
+            timeout=arguments.wait,
             parallelism=arguments.parallelism,
             progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),
         )

@@ -27,7 +27,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="where signatures are asked for: let the branch go on from this commit, rewritten or not signed",
     )
     instead.add_argument(
-        "--forgive", metavar="COMMIT", help="let a commit that was taken back be tried once more"
+        "--forgive", metavar="COMMIT", help="let a commit that was rolled back be tried once more"
     )
     options.add_output(parser)
     parser.set_defaults(run=run)

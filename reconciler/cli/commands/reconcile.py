@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from reconciler.model.record import RunRecord
     from reconciler.routers.links import Links
     from reconciler.secrets import SecretStore
-    from reconciler.service.announce import Announcer
+    from reconciler.service.dependencies import Dependencies
     from reconciler.service.log import EventLog
     from reconciler.service.loop import Service
     from reconciler.service.metrics import Metrics
+    from reconciler.service.notifier import Notifier
     from reconciler.service.settings import Effective
     from reconciler.service.signatures import Signers
     from reconciler.service.web import WebServer
-    from reconciler.service.wiring import Wiring
     from schemas.settings import ReconcileSettings
 
 
@@ -67,15 +67,17 @@ def _follow(
     import signal  # noqa: PLC0415
 
     from reconciler.model.unit import attempt  # noqa: PLC0415
-    from reconciler.service.announce import Tolerance  # noqa: PLC0415
     from reconciler.service.loop import Service  # noqa: PLC0415
     from reconciler.service.metrics import Metrics  # noqa: PLC0415
+    from reconciler.service.notifier import Tolerance  # noqa: PLC0415
 
-    wiring = _wiring(settings, arguments.lab, arguments.links)
-    metrics = Metrics(wiring.history)
-    announcer = _announcer(settings, wiring)
+    dependencies = _dependencies(settings, arguments.lab, arguments.links)
+    metrics = Metrics(dependencies.history)
+    announcer = _announcer(settings, dependencies)
     tolerance = Tolerance(_warn)
-    wiring = replace(wiring, saw=metrics.saw, progress=wiring.progress if log is None else log.step)
+    dependencies = replace(
+        dependencies, saw=metrics.saw, progress=dependencies.progress if log is None else log.step
+    )
 
     def tell(record: RunRecord) -> None:
         if log is not None:
@@ -88,7 +90,7 @@ def _follow(
             tolerance.of("metrics", "metricsFile", lambda: metrics.write(textfile))
         announcer.tell(record)
 
-    service = Service(wiring, settings.interval, settings.jitter, tell)
+    service = Service(dependencies, settings.interval, settings.jitter, tell)
 
     def end(*_: object) -> None:
         service.stop()
@@ -158,7 +160,7 @@ def _check(effective: Effective, output: Output) -> ExitCode:
     from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
     from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
     from reconciler.report.settings_text import setting_lines, setting_objects  # noqa: PLC0415
-    from reconciler.service.check import Check  # noqa: PLC0415
+    from reconciler.service.preflight import Check  # noqa: PLC0415
     from reconciler.service.trust import check_signature  # noqa: PLC0415
 
     settings = effective.values
@@ -204,12 +206,12 @@ def _signers(settings: ReconcileSettings) -> Signers | None:
     return None if allowed is None and keyring is None else Signers(allowed, revoked, keyring)
 
 
-def _wiring(settings: ReconcileSettings, lab: str | None, links: Links) -> Wiring:
+def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) -> Dependencies:
     from reconciler.cli.workspace import HISTORY, connector, mirror_of  # noqa: PLC0415
     from reconciler.history.kept import Kept  # noqa: PLC0415
-    from reconciler.service.wiring import Wiring  # noqa: PLC0415
+    from reconciler.service.dependencies import Dependencies  # noqa: PLC0415
 
-    return Wiring(
+    return Dependencies(
         mirror=mirror_of(settings, _tell_progress),
         history=Kept(Path(settings.state).expanduser() / HISTORY),
         store=_store(settings),
@@ -217,15 +219,15 @@ def _wiring(settings: ReconcileSettings, lab: str | None, links: Links) -> Wirin
         rested=links.clear,
         signers=_signers(settings),
         parallelism=settings.parallelism,
-        patience=settings.wait,
+        timeout=settings.wait,
         rollback=settings.rollback,
     )
 
 
-def _announcer(settings: ReconcileSettings, wiring: Wiring) -> Announcer:
+def _announcer(settings: ReconcileSettings, dependencies: Dependencies) -> Notifier:
     """Who is told of runs, as the settings say. Secrets are read when they are needed."""
     from reconciler.secrets import read_private  # noqa: PLC0415
-    from reconciler.service.announce import Announcer, CommitStatuses, Listener, Messages  # noqa: PLC0415
+    from reconciler.service.notifier import CommitStatuses, Listener, Messages, Notifier  # noqa: PLC0415
 
     listeners: list[Listener] = []
     if (status := settings.status) is not None:
@@ -237,14 +239,14 @@ def _announcer(settings: ReconcileSettings, wiring: Wiring) -> Announcer:
             CommitStatuses(
                 f"status at {status.forge} {status.project} ({status.context})",
                 lambda: forge(Kind(status.forge), status.url, status.project, read_private(token)),
-                wiring.history,
+                dependencies.history,
                 settings.branch,
                 status.context,
             )
         )
     for notify in settings.notify:
         from reconciler.service.message import send  # noqa: PLC0415
-        from reconciler.service.news import Event  # noqa: PLC0415
+        from reconciler.service.notifications import Event  # noqa: PLC0415
 
         url = Path(notify.url_file).expanduser()
         on = sorted(notify.on)
@@ -252,11 +254,11 @@ def _announcer(settings: ReconcileSettings, wiring: Wiring) -> Announcer:
             Messages(
                 f"messages to {url} ({', '.join(on)})",
                 partial(send, partial(read_private, url)),
-                wiring.history,
+                dependencies.history,
                 frozenset(map(Event, on)),
             )
         )
-    return Announcer(listeners, _warn)
+    return Notifier(listeners, _warn)
 
 
 def _listen(settings: ReconcileSettings, service: Service, metrics: Metrics) -> WebServer | None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.doors.processes import NOTHING, Input, Patience, decoded, never
+from reconciler.doors.processes import NOTHING, Input, Timeouts, decoded, never
 from reconciler.load.git import transfer
 from reconciler.load.git.process import LACKS, GitEnded, GitFailed, check, started
 from reconciler.model.bounds import GIT_ANSWER, GIT_SECONDS, LISTING_BYTES, MIB
@@ -86,7 +86,7 @@ class Repository:
             return False
         words = ("merge-base", "--is-ancestor", "--end-of-options", old, new)
         with started(words, self.git_dir, self.work_tree) as child:
-            for _ in child.chunks(Patience(GIT_SECONDS, GIT_SECONDS), never):
+            for _ in child.chunks(Timeouts(GIT_SECONDS, GIT_SECONDS), never):
                 pass
             # Silence is no answer: 0 says yes and 1 no, and whatever else is an error (git-merge-base(1)).
             if child.code() == 1:
@@ -143,7 +143,7 @@ class Repository:
 
     def _chunks(self, words: Sequence[str], stdin: Input = NOTHING) -> Iterator[bytes]:
         with started(words, self.git_dir, self.work_tree, stdin=stdin) as child:
-            for is_error, chunk in child.chunks(Patience(GIT_SECONDS, GIT_SECONDS), never):
+            for is_error, chunk in child.chunks(Timeouts(GIT_SECONDS, GIT_SECONDS), never):
                 if not is_error:
                     yield chunk
             check(child, words[0])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reconciler.doors.processes import Patience, Running, decoded, never
+from reconciler.doors.processes import Running, Timeouts, decoded, never
 from reconciler.load.git.process import GitFailed, check, started
 from reconciler.model.bounds import FETCH_BYTES, FETCH_SECONDS, FETCH_STALL
 
@@ -51,7 +51,7 @@ def fetch(git_dir: Path, remote: str, refspec: str, options: Sequence[str], watc
 
 def _receive(child: Running, git_dir: Path, before: Mapping[str, int], watch: Watch) -> None:
     looked = told = time.monotonic()
-    for is_error, chunk in child.chunks(Patience(watch.stall, watch.total), watch.stopping):
+    for is_error, chunk in child.chunks(Timeouts(watch.stall, watch.total), watch.stopping):
         now = time.monotonic()
         if now > looked + 1:
             looked = now

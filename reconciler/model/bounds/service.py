@@ -33,7 +33,7 @@ UNTAKEN: Final = 64 * MIB
 """Bytes of metrics that wait for their callers to take them; those of 10,000 tunnels are 7 MiB."""
 
 STANDSTILL: Final = 300.0
-"""Seconds without a sign of progress, beyond the interval and the patience for tunnels, after which
+"""Seconds without a sign of progress, beyond the interval and the timeout for tunnels, after which
 `/healthz` says that the service hangs. No single exchange with a router or a remote may take that long."""
 
 ENDING: Final = 270.0

@@ -28,7 +28,7 @@ EXPLAINED: Final = 3
 ANSWER_MILLISECONDS."""
 
 ESTABLISH_SECONDS: Final = 10.0
-"""How long charon may take, at most, to bring up new SAs beside running ones, whatever the patience: all of
+"""How long charon may take, at most, to bring up new SAs beside running ones, whatever the timeout: all of
 one router together, so that a hundred peers that do not answer cost little more than one."""
 
 ENDING_SECONDS: Final = 10.0

@@ -84,7 +84,7 @@ def test_a_crash_after_any_step_is_mended_by_the_next_run(
     here.apply(altered(here.fabric, first))
     wanted = altered(here.fabric, then)
     plan = here.preview(wanted, psk="rotated meanwhile").plan
-    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, patience=0.2)
+    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, timeout=0.2)
     applied = here.apply(wanted, psk="rotated meanwhile")
     assert_converged(applied)
     for name in ("paris", "tokyo"):
@@ -104,7 +104,7 @@ def test_a_rename_that_is_cut_short_is_finished_by_the_next_run(
     here.apply()
     wanted = rename_tunnels(altered(here.fabric, then), {renamed: "anew"})
     plan = here.preview(wanted).plan
-    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, patience=0.2)
+    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, timeout=0.2)
     applied = here.apply(wanted)
     assert_converged(applied)
     seen = look(compile_fabric(wanted, here.store()), here.connect)
@@ -125,7 +125,7 @@ def test_an_adoption_that_is_cut_short_is_finished_by_the_next_run(
     here = site()
     wanted = altered(by_hand(here), then)
     plan = here.preview(wanted).plan
-    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, patience=0.2)
+    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, timeout=0.2)
     if restarts:
         for name in ("paris", "tokyo"):
             here.restart_charon(name)
@@ -165,7 +165,7 @@ def test_a_file_of_several_goes_with_the_last_that_is_taken_over() -> None:
     both = replace(
         wanted, tunnels={**wanted.tunnels, second.name: second}, vips={**wanted.vips, vip.name: vip}
     )
-    here.apply(both, patience=0.2)
+    here.apply(both, timeout=0.2)
     plan = here.preview(both).plan
     assert [(str(change.resource), [step.summary for step in change.steps]) for change in plan.changes] == [
         (
@@ -173,7 +173,7 @@ def test_a_file_of_several_goes_with_the_last_that_is_taken_over() -> None:
             ["unload key ike-office", "unload key ike-second", f"rename {path} to {path}.adopted"],
         )
     ]
-    assert here.apply(both, patience=0.2).remaining.empty
+    assert here.apply(both, timeout=0.2).remaining.empty
     assert list(host.read_files("/etc/swanctl/conf.d/*.adopted")) == [f"{path}.adopted"]
 
 
@@ -188,7 +188,7 @@ def test_no_step_can_be_left_out() -> None:
         index = plan.steps.index(left_out)
         theirs = bare.preview().plan
         apply_plan(
-            only(theirs, [s for i, s in enumerate(theirs.steps) if i != index]), bare.connect, patience=1
+            only(theirs, [s for i, s in enumerate(theirs.steps) if i != index]), bare.connect, timeout=1
         )
         assert not bare.preview().plan.empty, left_out.summary
 
@@ -234,7 +234,7 @@ def test_a_router_that_dies_in_the_middle_is_reported_step_by_step(dies_at: Phas
 
     if dies_at is Phase.HOST:
         tokyo.power(on=False)
-    outcomes = apply_plan(plan, here.connect, patience=0.2, progress=kill)
+    outcomes = apply_plan(plan, here.connect, timeout=0.2, progress=kill)
     assert len(outcomes) == len(plan.steps)
     after = [o for o in outcomes if o.step.router == "tokyo" and o.step.phase >= dies_at]
     assert {o.status for o in after} <= {Status.FAILED, Status.NOT_ATTEMPTED}
@@ -252,7 +252,7 @@ def test_a_connection_that_cannot_be_made_is_an_outcome() -> None:
             raise RouterUnreachable("nobody home", router=name)
         return here.connect(name)
 
-    outcomes = apply_plan(plan, connect, patience=0.2)
+    outcomes = apply_plan(plan, connect, timeout=0.2)
     assert {o.message for o in outcomes if o.step.router == "tokyo" and o.status is Status.FAILED} == {
         "nobody home"
     }

@@ -81,7 +81,7 @@ def test_what_does_not_go_is_told(site: Site) -> None:
     assert establish(vici, [Establish(OURS, ("net",), Scope.RECONNECT)], 1) == ["not now"]
 
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 
 
 @dataclass
@@ -165,10 +165,10 @@ def items(count: int, scope: Scope = Scope.CHILD) -> list[Establish]:
 @pytest.mark.parametrize("scope", [Scope.CHILD, Scope.RECONNECT])
 def test_many_silent_peers_cost_little_more_than_one(scope: Scope, silent: Callable[[int], Silent]) -> None:
     many = silent(30)
-    reasons = establish(many.vici, items(30, scope), PATIENCE)
+    reasons = establish(many.vici, items(30, scope), TIMEOUT)
     assert all(reasons), "each is told"
     assert many.begun == many.names, "each was tried"
-    assert many.now < 2 * ESTABLISH_SECONDS + PATIENCE + ENDING_SECONDS
+    assert many.now < 2 * ESTABLISH_SECONDS + TIMEOUT + ENDING_SECONDS
 
 
 def test_who_comes_after_a_silent_peer_is_brought_up_all_the_same(silent: Callable[[int], Silent]) -> None:
@@ -176,7 +176,7 @@ def test_who_comes_after_a_silent_peer_is_brought_up_all_the_same(silent: Callab
     found = silent(2)
     changed(found.site, 5)
     before = {number: sas(found, number) for number in range(30)}
-    reasons = establish(found.vici, items(10), PATIENCE)
+    reasons = establish(found.vici, items(10), TIMEOUT)
     assert [bool(reason) for reason in reasons] == [True] * 2 + [False] * 8
     after = {number: sas(found, number) for number in range(30)}
     assert {number for number in before if after[number] != before[number]} == {5}
@@ -216,7 +216,7 @@ def test_a_tunnel_is_not_refused_for_what_others_have_left_of_the_time(
 
     vici = OddRouter(found.site.connect("paris"), {"initiate": initiate, "list-sas": list_sas}).vici
     wanted = [Establish(name, ("net",), Scope.CHILD) for name in (first, second)]
-    assert establish(vici, wanted, PATIENCE) == ["", ""]
+    assert establish(vici, wanted, TIMEOUT) == ["", ""]
     assert [len(sas(found, number)) for number in (0, 1)] == [1, 1]
 
 

@@ -94,12 +94,12 @@ def test_a_run_leaves_a_lone_end_as_it_is(stage: Stage) -> None:
         assert stage.site.routers["paris"].host.table is not None
         assert tunnel_at(stage, "paris") == held
         assert stage.live()["tokyo"] == tokyo
-        assert service.wiring.history.good() == good
-        assert service.wiring.history.reached()["paris"] == good
+        assert service.dependencies.history.good() == good
+        assert service.dependencies.history.reached()["paris"] == good
     stage.site.edit("paris-tunnel.yaml", "  peer:\n", "  peer:\n    managed: false\n")
     mended = service.once()
     assert mended.result is Result.CHANGED, mended.message
-    assert service.wiring.history.good() == mended.head
+    assert service.dependencies.history.good() == mended.head
 
 
 def test_a_weak_key_is_refused_where_it_would_be_loaded(
@@ -110,7 +110,9 @@ def test_a_weak_key_is_refused_where_it_would_be_loaded(
     weak = {"KEY": "hunter2hunter2", **ALLOWED}
     monkeypatch.setenv("KEY", weak["KEY"])
     service = stage.site.service()
-    service.wiring = replace(service.wiring, store=SecretStore(stage.site.folder / "secrets", weak))
+    service.dependencies = replace(
+        service.dependencies, store=SecretStore(stage.site.folder / "secrets", weak)
+    )
     refused = "keys are weak: env:KEY"
     held = stage.live()
     for words in (("plan",), ("apply", "--auto-approve")):

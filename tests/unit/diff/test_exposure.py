@@ -21,7 +21,7 @@ from reconciler.model.record import Result, RunRecord
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.secret import Secret
 from reconciler.operations.preview import everything
-from reconciler.plan.fleet import Selector, make_plan
+from reconciler.plan.fleet import ChangeFilter, make_plan
 from reconciler.plan.targets import targeting
 from reconciler.policy import Judgement
 from reconciler.report.json_lines import plan_objects
@@ -43,7 +43,7 @@ PAIRS = st.lists(
 )
 
 
-def between(before: Fabric, after: Fabric, selected: Selector = everything) -> Plan:
+def between(before: Fabric, after: Fabric, selected: ChangeFilter = everything) -> Plan:
     def compiled(fabric: Fabric, name: str) -> RouterConfig:
         keys = {tunnel.psk: Secret(b"a key") for tunnel in before.tunnels.values()}
         return compile_router(fabric, name, keys, Secret(b"f"))

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.doors.processes import ChildFailed, Patience, decoded, finished, minimal, never, running
+from reconciler.doors.processes import ChildFailed, Timeouts, decoded, finished, minimal, never, running
 
-AGES = Patience(600, 600)
+AGES = Timeouts(600, 600)
 
 
-def wrote(command: str, patience: Patience = AGES) -> bytes:
+def wrote(command: str, timeout: Timeouts = AGES) -> bytes:
     with running(["sh", "-c", command], minimal()) as child:
-        return b"".join(chunk for is_error, chunk in child.chunks(patience, never) if not is_error)
+        return b"".join(chunk for is_error, chunk in child.chunks(timeout, never) if not is_error)
 
 
 def eventually(true: Callable[[], bool]) -> None:
@@ -51,20 +51,20 @@ def test_what_it_leaves_in_the_background_holds_up_nobody_and_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "patience", "words"),
+    ("command", "timeout", "words"),
     [
-        ("echo x; sleep 1000", Patience(0.5, 600), "nothing came for 0.5 s"),
-        ("while echo x; do sleep 0.1; done", Patience(600, 1), "given up after 1 s in all"),
-        ("yes", Patience(600, 1), "given up after 1 s in all"),
-        ("exec >&- 2>&-; sleep 1000", Patience(0.5, 600), "nothing came for 0.5 s"),
-        ("trap '' TERM; while :; do sleep 0.1; done", Patience(0.5, 600), "nothing came for 0.5 s"),
+        ("echo x; sleep 1000", Timeouts(0.5, 600), "nothing came for 0.5 s"),
+        ("while echo x; do sleep 0.1; done", Timeouts(600, 1), "given up after 1 s in all"),
+        ("yes", Timeouts(600, 1), "given up after 1 s in all"),
+        ("exec >&- 2>&-; sleep 1000", Timeouts(0.5, 600), "nothing came for 0.5 s"),
+        ("trap '' TERM; while :; do sleep 0.1; done", Timeouts(0.5, 600), "nothing came for 0.5 s"),
     ],
 )
 def test_it_has_a_bound_between_two_signs_of_life_and_in_all(
-    command: str, patience: Patience, words: str
+    command: str, timeout: Timeouts, words: str
 ) -> None:
     with pytest.raises(ChildFailed, match=words):
-        wrote(command, patience)
+        wrote(command, timeout)
 
 
 def test_its_exit_status_is_its_own() -> None:

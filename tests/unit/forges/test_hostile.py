@@ -19,7 +19,7 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
 from reconciler.model.unit import unforeseen
-from reconciler.service.announce import Announcer, CommitStatuses
+from reconciler.service.notifier import CommitStatuses, Notifier
 from tests.forges import PROJECT, SHA, TOKEN, Answer, forge_server, misbehaving
 
 DIGITS = "9" * 5_000
@@ -61,7 +61,7 @@ def test_one_odd_answer_costs_one_announcement(
     with forge_server(Kind.GITHUB) as server:
         server.faults = [odd, odd]
         github = forge(Kind.GITHUB, server.url, PROJECT, Secret(TOKEN.encode()))
-        announcer = Announcer([CommitStatuses("status", lambda: github, history, "main", "x")], said.append)
+        announcer = Notifier([CommitStatuses("status", lambda: github, history, "main", "x")], said.append)
         announcer.tell(record)
         assert until(lambda: len(server.statuses) == 1, 20), said
         announcer.close(5)

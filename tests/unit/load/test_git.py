@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from git import Actor, Repo
 
-from reconciler.doors.processes import Patience, minimal, never, running
+from reconciler.doors.processes import Timeouts, minimal, never, running
 from reconciler.load import git, load_revision, load_tree
 from reconciler.load.git import GitFailed, Repository, found_above, process
 from reconciler.model import bounds
@@ -143,7 +143,7 @@ def test_a_partial_clone_is_told_of_when_git_ends_before_it_says_so(command: str
     """The process that was to bring the object refuses, and Git is ended by the pipe to it."""
     script = "echo \"fatal: transport 'ext' not allowed\" >&2; kill -PIPE $$"
     with running(["sh", "-c", script], minimal()) as child:
-        list(child.chunks(Patience(60, 60), never))
+        list(child.chunks(Timeouts(60, 60), never))
         with pytest.raises(GitFailed, match="not allowed") as caught:
             process.check(child, command)
     assert caught.value.hint.startswith(hint)

@@ -50,7 +50,7 @@ def test_one_router_that_moved_is_left_out_with_the_tunnels_that_end_there(
     tmp_path: Path, move: Callable[[Site], None]
 ) -> None:
     site = three_routers(tmp_path)
-    assert site.apply(patience=1).converged
+    assert site.apply(timeout=1).converged
     wanted = change_tunnels(site.fabric, esp__lifetime=1800)
     for name in ("paris", "tokyo", "oslo"):
         site.connect(name).host.sysctls.clear()  # type: ignore[attr-defined]
@@ -62,13 +62,13 @@ def test_one_router_that_moved_is_left_out_with_the_tunnels_that_end_there(
     assert again.plan.routers == {"paris", "oslo"}
     assert {change.resource.kind for change in again.plan.changes} == {"sysctl"}
     assert again.plan.withheld.keys() == {"paris-tokyo"}
-    assert apply(again, site.connect, patience=1).converged
+    assert apply(again, site.connect, timeout=1).converged
     assert site.connect("paris").vici.connections == loaded  # type: ignore[attr-defined]
 
 
 def test_one_that_does_not_answer_any_more_is_left_out_the_same_way(tmp_path: Path) -> None:
     site = three_routers(tmp_path)
-    assert site.apply(patience=1).converged
+    assert site.apply(timeout=1).converged
     for name in ("paris", "tokyo", "oslo"):
         site.connect(name).host.sysctls.clear()  # type: ignore[attr-defined]
     before = site.preview(change_tunnels(site.fabric, esp__lifetime=1800))
@@ -94,7 +94,7 @@ def test_what_has_not_moved_is_the_same_plan(tmp_path: Path) -> None:
 def test_when_all_have_moved_nothing_is_left(tmp_path: Path) -> None:
     site = three_routers(tmp_path)
     before = site.preview()
-    assert site.apply(patience=1).converged
+    assert site.apply(timeout=1).converged
     again, moved = confirmed(before, site.connect)
     assert again.plan.empty
     assert set(moved) == {"paris", "tokyo", "oslo"}

@@ -81,7 +81,7 @@ def test_a_step_that_fails_in_a_way_nobody_foresaw_is_an_outcome(
     connect = odd(site, {"set_sysctls": fails(ValueError(PSK)), "start_stream": fails(ValueError("x"))})
     before = preview(wanted, site.store(), connect)
     with caplog.at_level(logging.ERROR, "tunnelwright.unforeseen"):
-        applied = apply(before, connect, patience=0.1)
+        applied = apply(before, connect, timeout=0.1)
     assert len(applied.outcomes) == len(before.plan.steps)
     assert {o.status for o in applied.outcomes if o.step.router == "paris"} <= {
         Status.FAILED,

@@ -91,7 +91,7 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
         return 99.0 if began else 1.0
 
     connect = within_one_apply(slow(site, clock, seconds), before.plan)
-    applied = apply(before, connect, patience=0.1)
+    applied = apply(before, connect, timeout=0.1)
     assert clock.now == APPLY + bounds.ROUTER_STEP_SECONDS * len(steps)
     assert len(applied.outcomes) == len(before.plan.steps)
     found = {name: [o for o in applied.outcomes if o.step.router == name] for name in ("paris", "tokyo")}

@@ -41,7 +41,7 @@ class Live:
         self.apply(base)
 
     def apply(self, fabric: Fabric) -> None:
-        apply(preview(fabric, self.store, self.connect), self.connect, patience=0.1)
+        apply(preview(fabric, self.store, self.connect), self.connect, timeout=0.1)
 
     def connect(self, name: str) -> Router:
         if name == self.dead:

@@ -108,7 +108,7 @@ def test_a_router_that_invents_tunnels_costs_itself_alone(site: Site, twist: Twi
         "30 of the 42 tunnel ends on it would be destroyed, more than 30%, and nothing shows that Git ever "
         "had: ghost000, ghost001"
     )
-    assert apply(narrowed(before, found.allows), connect, patience=1).converged
+    assert apply(narrowed(before, found.allows), connect, timeout=1).converged
     assert judged(site, wanted)[0].plan.routers == {"paris"}
 
 
@@ -119,7 +119,7 @@ def test_the_operator_may_have_it_destroyed(site: Site) -> None:
     assert not found.refusals
     [overridden] = found.overridden
     assert len(overridden.resources) == 30
-    assert apply(before, site.connect, patience=1).converged
+    assert apply(before, site.connect, timeout=1).converged
     assert site.preview().plan.empty
 
 
@@ -154,7 +154,7 @@ def test_a_deletion_of_few_and_what_a_router_invents_do_not_add_up(site: Site) -
     invent(site, 4)
     before, found = judged(site, without(site.fabric, {0, 1}))
     assert (before.plan.unreachable, found.refusals) == ({}, ())
-    assert apply(before, site.connect, patience=1).converged
+    assert apply(before, site.connect, timeout=1).converged
 
 
 def test_what_a_router_invents_joins_no_tunnel_of_others_and_uses_up_no_budget(site: Site) -> None:
@@ -206,7 +206,7 @@ def test_a_tunnel_of_gits_that_is_protected_stays_and_the_others_go(tmp_path: Pa
     before, found = judged(made, wanted, *Override)
     assert not found.refusals
     assert {resource.name for resource in found.deferred} == {"paris-000", "tokyo-000"}
-    assert apply(narrowed(before, found.allows), made.connect, patience=1).converged
+    assert apply(narrowed(before, found.allows), made.connect, timeout=1).converged
     assert "tw-tokyo-001" not in made.connect("tokyo").vici.connections  # type: ignore[attr-defined]  # memory
     assert "tw-tokyo-000" in made.connect("tokyo").vici.connections  # type: ignore[attr-defined]  # memory
 

@@ -33,7 +33,7 @@ def visits_of_each(folder: Path, count: int) -> Fraction:
     deletes a fifth of them."""
     folder.mkdir()
     site, fabric = memory_site(folder), many_tunnels(count)
-    assert site.apply(fabric, patience=0).converged
+    assert site.apply(fabric, timeout=0).converged
     kept = {n: t for n, t in fabric.tunnels.items() if int(n[-3:]) % 5}
     wanted = change_tunnels(replace(fabric, tunnels=kept), reconnect="now")
     before = site.preview(wanted)

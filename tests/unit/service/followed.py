@@ -19,9 +19,9 @@ from reconciler.operations.preview import preview
 from reconciler.routers.fleet import Connect
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
+from reconciler.service.dependencies import Dependencies
 from reconciler.service.loop import Service
 from reconciler.service.mirror import Mirror
-from reconciler.service.wiring import Wiring
 from reconciler.validate import validate
 from tests.allowed import ALLOWED
 from tests.documents import ENDS, SITE, TUNNEL, WAN, document
@@ -97,20 +97,20 @@ class Followed:
             (folder / f"{number}.yaml").write_text(alone(text))
         fabric, found = validate(load_tree(folder))
         assert not found.errors
-        apply(preview(fabric, self.store(), self.connect), self.connect, patience=0.1)
+        apply(preview(fabric, self.store(), self.connect), self.connect, timeout=0.1)
 
     def spis(self) -> list[str]:
         """What the running CHILD_SAs at paris receive by."""
         sas = self.routers["paris"].vici.sas
         return [child["spi-in"] for sa in sas for child in sa.listed()["child-sas"].values()]
 
-    def service(self, **wiring: Any) -> Service:
+    def service(self, **dependencies: Any) -> Service:
         """A reconciler that begins with what is in its folder."""
 
         def connector(_: Fabric) -> Connect:
             return self.connect
 
-        wired = Wiring(
+        wired = Dependencies(
             mirror=Mirror(
                 self.folder / "state" / "repository.git",
                 str(self.repository.working_dir),
@@ -120,14 +120,14 @@ class Followed:
             history=Kept(self.folder / "state" / "history.db"),
             store=self.store(),
             connector=connector,
-            patience=0.1,
-            **wiring,
+            timeout=0.1,
+            **dependencies,
         )
         return Service(wired, 3600, 0, self.told.append)
 
-    def once(self, **wiring: Any) -> RunRecord:
+    def once(self, **dependencies: Any) -> RunRecord:
         """One run of a new reconciler process."""
-        return self.service(**wiring).once()
+        return self.service(**dependencies).once()
 
 
 def followed(folder: Path, *, managed: tuple[str, ...] = ("paris", "tokyo")) -> Followed:

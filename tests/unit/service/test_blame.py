@@ -1,4 +1,4 @@
-"""Which commit is taken back: never for what a router invents, and never without a way back."""
+"""Which commit is rolled back: never for what a router invents, and never without a way back."""
 
 from __future__ import annotations
 
@@ -81,4 +81,4 @@ def test_a_commit_is_not_marked_bad_where_there_is_no_way_back(
     assert f"{good[:12]} cannot be gone back to" in record.message
     site.twists = {}
     record = site.once()
-    assert (record.in_force, site.service().wiring.history.good()) == (head, head), record.message
+    assert (record.in_force, site.service().dependencies.history.good()) == (head, head), record.message

@@ -11,7 +11,7 @@ import pytest
 from reconciler.facets.traces import Trace
 from reconciler.model.record import Result
 from reconciler.report.run_text import run_lines
-from reconciler.service import news
+from reconciler.service import notifications
 from tests.unit.service.followed import KEY, VIP, followed
 
 
@@ -163,8 +163,10 @@ def test_a_router_that_drifted_is_asked_who_was_there(tmp_path: Path) -> None:
     traces = [item for item in record.objects if item["type"] == "trace"]
     assert [(item["router"], item["text"]) for item in traces] == [("paris", "ann logged in from 192.0.2.7")]
     assert "ann logged in" in "".join(line.text for line in run_lines(record))
-    told, _ = news.tell([record], frozenset(), frozenset(news.Event))
-    assert [item.event for item in told if "ann logged in from 192.0.2.7" in item.text] == [news.Event.DRIFT]
+    told, _ = notifications.tell([record], frozenset(), frozenset(notifications.Event))
+    assert [item.event for item in told if "ann logged in from 192.0.2.7" in item.text] == [
+        notifications.Event.DRIFT
+    ]
 
 
 def test_a_run_that_is_asked_to_stop_leaves_no_tunnel_half_changed(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_a_damaged_copy_is_set_aside_and_told(
 ) -> None:
     site = followed(tmp_path)
     service = site.service()
-    metrics = Metrics(service.wiring.history)
+    metrics = Metrics(service.dependencies.history)
     service.tell = metrics.ended
     good = service.once().head
     copy = tmp_path / "state" / "repository.git"

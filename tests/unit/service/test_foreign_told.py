@@ -16,9 +16,9 @@ from reconciler.history.kept import Kept
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
 from reconciler.model.unit import unforeseen
-from reconciler.service.announce import CommitStatuses, Messages
 from reconciler.service.metrics import Metrics
-from reconciler.service.news import Event, News
+from reconciler.service.notifications import Event, Notification
+from reconciler.service.notifier import CommitStatuses, Messages
 from tests.forges import PROJECT, SHA, TOKEN, forge_server
 from tests.unit.service.test_history import RUN
 
@@ -52,7 +52,7 @@ class Heard:
         self.texts: list[str] = []
         self.messages = Messages("chat", self._send, history, frozenset(Event))
 
-    def _send(self, found: Sequence[News], _: RunRecord) -> None:
+    def _send(self, found: Sequence[Notification], _: RunRecord) -> None:
         self.texts += [item.text for item in found]
 
 

@@ -24,7 +24,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import ExitCode
 from reconciler.model.record import Acceptance, Result, RunRecord, bounded
 from reconciler.service.metrics import Metrics
-from reconciler.service.news import Event, tell
+from reconciler.service.notifications import Event, tell
 from tests.unit.service.followed import Followed, followed
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_a_service_goes_on_when_its_history_is_damaged_under_it(
 ) -> None:
     site = followed(tmp_path)
     service = site.service()
-    metrics = Metrics(service.wiring.history)
+    metrics = Metrics(service.dependencies.history)
     good = service.once().head
     DAMAGES[name](history_of(site))
     bad = site.edit("paris-tunnel.yaml", "203.0.113.12", "203.0.113.999")
@@ -105,11 +105,11 @@ def test_a_service_goes_on_when_its_history_is_damaged_under_it(
     assert b"tunnelwright_history_set_aside_total 1.0" in metrics.expose("")[1]
     assert b"tunnelwright_history_written 1.0" in metrics.expose("")[1]
     # The new file has what the next process needs, and the runs that are known.
-    again = site.service().wiring.history
-    assert (again.good(), again.reached()) == (good, service.wiring.history.reached())
+    again = site.service().dependencies.history
+    assert (again.good(), again.reached()) == (good, service.dependencies.history.reached())
     assert [run.id for run in again.runs(10)] == sorted((run.id for run in again.runs(10)), reverse=True)
     assert again.runs(10)[-1].result is Result.CHANGED
-    assert again.counts() == service.wiring.history.counts()
+    assert again.counts() == service.dependencies.history.counts()
 
 
 @pytest.mark.parametrize("name", DAMAGES)
@@ -119,7 +119,7 @@ def test_a_service_begins_with_a_history_that_is_damaged(name: str, tmp_path: Pa
     DAMAGES[name](history_of(site))
     record = site.once()
     assert record.result is Result.IN_SYNC
-    assert site.service().wiring.history.good() == record.head
+    assert site.service().dependencies.history.good() == record.head
     if name != "emptied":  # which is as good as a new one
         assert len(aside(site)) == 1
         assert "set aside" in record.message
@@ -172,7 +172,7 @@ def test_a_locked_history_is_written_later(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(bounds, "HISTORY_SECONDS", 0.05)
     site = followed(tmp_path)
     service = site.service()
-    metrics = Metrics(service.wiring.history)
+    metrics = Metrics(service.dependencies.history)
     service.once()
     other = sqlite3.connect(history_of(site), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -183,7 +183,7 @@ def test_a_locked_history_is_written_later(tmp_path: Path, monkeypatch: pytest.M
     assert b"tunnelwright_history_written 0.0" in metrics.expose("")[1]
     second = service.once()
     assert "database is locked; what is new is kept in memory" in second.message
-    assert service.wiring.history.good() == head
+    assert service.dependencies.history.good() == head
     other.execute("ROLLBACK")
     other.close()
     third = service.once()
@@ -192,7 +192,7 @@ def test_a_locked_history_is_written_later(tmp_path: Path, monkeypatch: pytest.M
     kept = History(history_of(site))
     assert kept.good() == head
     assert [run.id for run in kept.runs(9)] == [4, 3, 2, 1]
-    assert kept.counts() == service.wiring.history.counts()
+    assert kept.counts() == service.dependencies.history.counts()
     news, _ = tell(kept.runs_after(1, 9), frozenset(), frozenset(Event))
     assert [item.event for item in news if "history" in item.text] == [Event.INCOMPLETE, Event.RECOVERED]
 

@@ -18,7 +18,7 @@ from reconciler.model.errors import AnswerNotUnderstood, CommandRejected
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import HostSnapshot
-from reconciler.service import news
+from reconciler.service import notifications
 from reconciler.service.metrics import Metrics
 from tests.documents import document
 from tests.odd import Twists, answers, changed, fails
@@ -143,7 +143,7 @@ def test_a_router_that_cannot_be_worked_with_costs_itself_alone(
     assert site.routers["paris"].host.table is None
     assert site.routers["tokyo"].host.table is not None
     assert site.routers["tokyo"].vici.connections == loaded, "it waits for its other end"
-    said, _ = news.tell([record], frozenset(), frozenset(news.Event))
+    said, _ = notifications.tell([record], frozenset(), frozenset(notifications.Event))
     assert f"router paris is not reconciled: {told['reason']}" in {item.text for item in said}
     puzzling = metrics.registry.get_sample_value("tunnelwright_router_not_understood", {"router": "paris"})
     assert puzzling == (kind == "not-understood")
@@ -170,9 +170,9 @@ def test_a_router_that_invents_tunnels_costs_itself_alone(tmp_path: Path) -> Non
     assert (told["router"], told["kind"]) == ("paris", "withheld")
     assert (paris.table, tokyo.table is None) == (None, False)
     assert junk.keys() <= paris.files.keys()
-    reached = service.wiring.history.reached()
+    reached = service.dependencies.history.reached()
     assert (reached["paris"], reached["tokyo"]) == (good, head)
-    said, _ = news.tell([record], frozenset(), frozenset(news.Event))
+    said, _ = notifications.tell([record], frozenset(), frozenset(notifications.Event))
     assert f"router paris is not reconciled: {told['reason']}" in {item.text for item in said}
     for name, value in (("withheld", 1), ("reachable", 1), ("not_understood", 0)):
         sample = metrics.registry.get_sample_value(f"tunnelwright_router_{name}", {"router": "paris"})
@@ -236,12 +236,12 @@ def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
         assert "tw-tokyo-partner" not in router.vici.connections
     assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "tokyo"}) == 1
     assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "paris"}) == 0
-    told, lasting = news.tell([record], frozenset(), frozenset(news.Event))
-    assert [item.text for item in told if item.event is news.Event.INCOMPLETE] == [said]
+    told, lasting = notifications.tell([record], frozenset(), frozenset(notifications.Event))
+    assert [item.text for item in told if item.event is notifications.Event.INCOMPLETE] == [said]
     site.edit("partner.yaml", "env: NEW_KEY", "env: NEXT")
     mended = site.once()
     assert "tw-tokyo-partner" in site.routers["tokyo"].vici.connections
-    told, _ = news.tell([mended], lasting, frozenset(news.Event))
+    told, _ = notifications.tell([mended], lasting, frozenset(notifications.Event))
     assert "there is no more trouble with the keys" in {item.text for item in told}
 
 

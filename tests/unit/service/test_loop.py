@@ -67,7 +67,7 @@ def test_it_looks_again_after_its_interval(tmp_path: Path) -> None:
         assert told(site, 3)
     assert site.told[-1].trigger == "interval"
     assert site.told[-1].repeats == 1
-    assert service.wiring.history.runs(5)[0].repeats > 1, (
+    assert service.dependencies.history.runs(5)[0].repeats > 1, (
         "runs that find nothing to do are one in the history"
     )
 
@@ -147,7 +147,7 @@ def test_a_router_that_answers_while_a_run_leaves_it_out_is_back(tmp_path: Path)
     assert service.once().result is Result.INCOMPLETE
     assert service.absent.reason("tokyo") == "no route"
     site.unplugged.clear()
-    real = service.wiring.connector
+    real = service.dependencies.connector
     left_out = threading.Event()
 
     def connector(fabric: Fabric) -> Connect:
@@ -173,13 +173,13 @@ def test_a_router_that_answers_while_a_run_leaves_it_out_is_back(tmp_path: Path)
             left_out.set()
         return found
 
-    service.wiring = replace(service.wiring, connector=connector)
+    service.dependencies = replace(service.dependencies, connector=connector)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(service.absent, "reason", told)
         record = service.once()
     assert "tokyo is unreachable: no route" in record.message, "it began without it"
     assert service.absent.reason("tokyo") is None
-    service.wiring = replace(service.wiring, connector=real)
+    service.dependencies = replace(service.dependencies, connector=real)
     assert service.once().result is not Result.INCOMPLETE
 
 

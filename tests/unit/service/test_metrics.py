@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[3]
 def measured(site: Followed) -> tuple[Metrics, Callable[[], RunRecord]]:
     """The metrics of a service, and how to make it run once."""
     service = site.service()
-    metrics = Metrics(service.wiring.history)
-    service.wiring = replace(service.wiring, saw=metrics.saw)
+    metrics = Metrics(service.dependencies.history)
+    service.dependencies = replace(service.dependencies, saw=metrics.saw)
 
     def once() -> RunRecord:
         record = service.once("once")

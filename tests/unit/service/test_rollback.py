@@ -15,7 +15,7 @@ from tests.memory import MemoryRouter
 from tests.unit.service.followed import KEYED, followed
 
 
-def test_a_change_that_does_not_prove_good_is_taken_back(tmp_path: Path) -> None:
+def test_a_change_that_does_not_prove_good_is_rolled_back(tmp_path: Path) -> None:
     """The peer is not ours, and does not take the new proposal."""
     site = followed(tmp_path, managed=("paris",))
     site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
@@ -29,7 +29,7 @@ def test_a_change_that_does_not_prove_good_is_taken_back(tmp_path: Path) -> None
     assert [child.proposal for sa in sas for child in sa.children] == ["aes256-sha256-modp2048"]
     later = site.once()
     assert (later.head, later.in_force) == (bad, good.head)
-    assert "was taken back" in later.message
+    assert "was rolled back" in later.message
     site.apply_foreign(
         WAN,
         document(SITE, "tokyo"),
@@ -58,7 +58,7 @@ def test_a_forgiven_commit_is_tried_again(tmp_path: Path) -> None:
     bad = site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
     site.once()
     service = site.service()
-    service.wiring.history.forgive(bad[:12])
+    service.dependencies.history.forgive(bad[:12])
     assert service.once().result is Result.ROLLED_BACK
 
 
@@ -70,7 +70,7 @@ def test_without_rollback_a_bad_change_stays_for_a_person(tmp_path: Path) -> Non
     assert site.once(rollback=False).result is Result.INCOMPLETE
 
 
-def test_a_new_tunnel_whose_peer_is_not_ready_is_not_taken_back(tmp_path: Path) -> None:
+def test_a_new_tunnel_whose_peer_is_not_ready_is_not_rolled_back(tmp_path: Path) -> None:
     site = followed(tmp_path, managed=("paris",))
     record = site.once()
     assert record.result is Result.INCOMPLETE
@@ -93,9 +93,9 @@ def test_a_commit_of_which_nothing_was_applied_is_not_what_is_gone_back_to(
         site.unplugged["paris"] = "no route"
     service = site.service()
     assert service.once().result is Result.INCOMPLETE
-    history = service.wiring.history
+    history = service.dependencies.history
     assert (history.good(), history.reached()["paris"]) == (good, good)
-    assert service.wiring.mirror.kept() == good
+    assert service.dependencies.mirror.kept() == good
     site.routers["paris"].host.unlock("you@there:2")
     site.unplugged.clear()
     record = site.once()
@@ -115,11 +115,11 @@ def test_a_commit_that_was_applied_at_some_routers_is_not_good_yet(tmp_path: Pat
     record = service.once()
     assert record.result is Result.INCOMPLETE, record.message
     assert (site.routers["paris"].host.table, site.routers["tokyo"].host.table is None) == (None, False)
-    assert service.wiring.history.good() == good
-    assert service.wiring.history.reached()["paris"] == good
+    assert service.dependencies.history.good() == good
+    assert service.dependencies.history.reached()["paris"] == good
     site.routers["paris"].host.unlock("you@there:2")
     service.once()
-    assert service.wiring.history.good() == head
+    assert service.dependencies.history.good() == head
 
 
 def test_a_router_that_only_drifts_keeps_no_commit_from_becoming_good(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_router_that_only_drifts_keeps_no_commit_from_becoming_good(tmp_path: 
     site.routers["paris"].host.lock("you@there:2", 60)
     service = site.service()
     assert service.once().result is Result.INCOMPLETE
-    assert service.wiring.history.good() == head
+    assert service.dependencies.history.good() == head
 
 
 def test_a_key_that_the_peer_does_not_have_yet_waits_for_it(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_key_that_the_peer_does_not_have_yet_waits_for_it(tmp_path: Path) -> N
     head = site.edit("paris-tunnel.yaml", "env: KEY", "env: NEXT")
     for _ in range(2):
         record = site.once()
-        assert (record.result, record.in_force) == (Result.INCOMPLETE, head), "it is not taken back"
+        assert (record.result, record.in_force) == (Result.INCOMPLETE, head), "it is not rolled back"
         assert "what ran before is loaded again: paris" in record.message
         assert site.spis() == before
     site.apply_foreign(

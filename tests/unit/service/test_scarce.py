@@ -21,7 +21,7 @@ from pathlib import Path
 from reconciler.history.store import History
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Result
-from reconciler.service.announce import Tolerance
+from reconciler.service.notifier import Tolerance
 from reconciler.service import listener
 from reconciler.service.log import heard
 from reconciler.service.metrics import Metrics
@@ -50,7 +50,7 @@ def test_a_full_disk_costs_what_is_written_until_there_is_room(tmp_path: Path) -
         with heard(None):
             site = followed(folder)
             service = site.service()
-            metrics = Metrics(service.wiring.history)
+            metrics = Metrics(service.dependencies.history)
             textfile = folder / "tunnelwright.prom"
             warned = []
             tolerance = Tolerance(warned.append)
@@ -70,12 +70,12 @@ def test_a_full_disk_costs_what_is_written_until_there_is_room(tmp_path: Path) -
             assert site.routers["paris"].host.table is not None
             again = service.once()
             assert "kept in memory" in again.message, again.message
-            assert not service.wiring.history.is_written
+            assert not service.dependencies.history.is_written
             assert [text.partition(":")[0] for text in warned] == ["metricsFile"], warned
             assert textfile.read_bytes() == whole, "it is whole or not there"
             limit(resource.RLIMIT_FSIZE, None)
             healed = service.once()
-            assert service.wiring.history.is_written
+            assert service.dependencies.history.is_written
             assert textfile.read_bytes() != whole
             kept = [run.result for run in History(folder / "state" / "history.db").runs(9)]
             assert kept[-2:] == [Result.CHANGED] * 2, kept

@@ -35,7 +35,7 @@ class Slow:
     def __post_init__(self) -> None:
         """One service, over several runs."""
         self.service = self.site.service()
-        self.service.wiring = replace(self.service.wiring, connector=lambda _: self.connect)
+        self.service.dependencies = replace(self.service.dependencies, connector=lambda _: self.connect)
 
     @property
     def connect(self) -> Connect:

@@ -20,8 +20,7 @@ from reconciler.model.record import Result
 from reconciler.model.secret import Secret
 from reconciler.model.unit import foreign, unforeseen
 from reconciler.operations.preview import compare
-from reconciler.service import loop, meanwhile, wanted
-from reconciler.service import reconcile as cycle
+from reconciler.service import attribution, loop, reconcile, wanted
 from reconciler.service.log import EventLog, heard
 from reconciler.service.metrics import Metrics
 from reconciler.validate import validate
@@ -56,7 +55,7 @@ def test_a_commit_that_nobody_foresaw_is_refused_and_the_last_good_one_stays(
     real: Callable[..., Any] = validate
 
     def odd(loaded: Any) -> Any:
-        if loaded.digest == site.service().wiring.mirror.load(head).digest:
+        if loaded.digest == site.service().dependencies.mirror.load(head).digest:
             raise error
         return real(loaded)
 
@@ -84,12 +83,12 @@ def test_a_run_that_nobody_foresaw_is_recorded_as_failed_and_the_next_one_mends(
     site = followed(tmp_path)
     before = count("run")
     with monkeypatch.context() as patched:
-        patched.setattr(cycle, place, odd)
+        patched.setattr(reconcile, place, odd)
         record = site.once()
     assert record.result is Result.FAILED
     assert f"an unforeseen error: {type(error).__name__}" in record.message
     assert count("run") == before + 1
-    [kept] = site.service().wiring.history.runs(9)
+    [kept] = site.service().dependencies.history.runs(9)
     assert kept.result is Result.FAILED
     assert site.once().result in {Result.CHANGED, Result.IN_SYNC}, "no lock is left"
 
@@ -99,7 +98,7 @@ def test_the_loop_goes_on_whatever_a_run_raises(tmp_path: Path, monkeypatch: pyt
     site = followed(tmp_path)
     service = site.service()
     raised: list[int] = []
-    real = service.wiring.history.settle
+    real = service.dependencies.history.settle
 
     def settle() -> None:
         if len(raised) < 3:
@@ -107,7 +106,7 @@ def test_the_loop_goes_on_whatever_a_run_raises(tmp_path: Path, monkeypatch: pyt
             raise MemoryError
         real()
 
-    monkeypatch.setattr(service.wiring.history, "settle", settle)
+    monkeypatch.setattr(service.dependencies.history, "settle", settle)
     with running(service):
         assert until(lambda: len(site.told) == 1, 20)
     assert len(raised) == 3
@@ -124,9 +123,9 @@ def test_a_repository_that_nobody_foresaw_leaves_what_is_known(
     def odd(*_: object) -> str:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd")
 
-    monkeypatch.setattr(service.wiring.mirror, "fetch", odd)
+    monkeypatch.setattr(service.dependencies.mirror, "fetch", odd)
     if name == "head":
-        monkeypatch.setattr(service.wiring.mirror, "head", odd)
+        monkeypatch.setattr(service.dependencies.mirror, "head", odd)
     record = service.once()
     assert "an unforeseen error: UnicodeDecodeError" in record.message
     assert (record.head, record.result) == (
@@ -176,7 +175,7 @@ def test_traces_that_nobody_foresaw_cost_nothing_but_themselves(
     site.routers["paris"].host.table = None
     monkeypatch.setattr(site.routers["paris"].host, "traces", lambda _: 1 / 0)
     assert site.once().result is Result.CHANGED
-    monkeypatch.setattr(cycle, "ask", lambda *_: 1 / 0)
+    monkeypatch.setattr(reconcile, "ask", lambda *_: 1 / 0)
     site.routers["paris"].host.table = None
     assert site.once().result is Result.CHANGED
 
@@ -193,12 +192,12 @@ class Clock(datetime):
 
 @pytest.mark.parametrize("days", [1, -1])
 def test_a_clock_that_jumps_by_a_day(days: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (cycle, loop, meanwhile):
+    for module in (reconcile, loop, attribution):
         monkeypatch.setattr(module, "datetime", Clock)
     monkeypatch.setattr(Clock, "ahead", timedelta())
     site = followed(tmp_path)
     service = site.service()
-    metrics = Metrics(service.wiring.history)
+    metrics = Metrics(service.dependencies.history)
     seconds: list[float] = []
     service.interval = 0.05
 
@@ -215,18 +214,18 @@ def test_a_clock_that_jumps_by_a_day(days: int, tmp_path: Path, monkeypatch: pyt
         Clock.ahead = timedelta() if Clock.ahead else timedelta(days=days)
         return look(*what, **how)
 
-    monkeypatch.setattr(cycle, "compare", jump)
+    monkeypatch.setattr(reconcile, "compare", jump)
     service.tell = tell
     with running(service):
         assert until(lambda: len(site.told) > 4, 30), "it goes on at its interval"
     assert all(record.finished >= record.started for record in site.told), "nothing takes less than nothing"
     assert seconds == sorted(seconds), "what is counted never goes back"
     assert {record.result for record in site.told} == {Result.CHANGED}
-    kept = service.wiring.history.runs(9)
+    kept = service.dependencies.history.runs(9)
     assert [run.id for run in kept] == sorted((run.id for run in kept), reverse=True)
     last = kept[0].finished.timestamp()
     assert value(metrics, "last_success_timestamp_seconds") == pytest.approx(last, abs=1e-3)
-    assert Metrics(site.service().wiring.history)._success == kept[0].finished, "by number, not by time"
+    assert Metrics(site.service().dependencies.history)._success == kept[0].finished, "by number, not by time"
 
 
 def test_what_ends_a_thread_is_an_event_without_keys() -> None:
@@ -270,7 +269,7 @@ def test_a_log_that_is_full_or_closed_ends_nothing() -> None:
 
 
 def test_unforeseen_errors_are_counted_by_kind_and_never_go_back(tmp_path: Path) -> None:
-    metrics = Metrics(followed(tmp_path).service().wiring.history)
+    metrics = Metrics(followed(tmp_path).service().dependencies.history)
     before = value(metrics, "unforeseen_errors_total", kind="commit")
     foreign("commit", "abc", ValueError())
     assert value(metrics, "unforeseen_errors_total", kind="commit") == before + 1

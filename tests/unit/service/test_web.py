@@ -274,7 +274,7 @@ def test_an_error_that_nobody_foresaw_is_the_request_s_alone() -> None:
 
 
 def test_the_health_check_says_when_a_run_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit is the interval at its longest, the patience for tunnels, and a standstill."""
+    """The limit is the interval at its longest, the timeout for tunnels, and a standstill."""
     monkeypatch.setattr(bounds, "STANDSTILL", 0.3)
     site = followed(tmp_path)
     service = site.service()

@@ -12,7 +12,7 @@ from reconciler.model.router_config import ChildSa, RouterConfig, RouterState, c
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FleetState:
     """The routers at the end of a run, and what in them no commit had made different."""
 
     fabric: Fabric

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.diagnosis import words
+from reconciler.diagnosis import log_lines
 from schemas.algorithms import DH_GROUPS, ENCRYPTION, esp_proposal, ike_proposal
 
 RECEIVED = "received proposals: IKE:AES_CBC_256/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/MODP_2048"
@@ -22,27 +22,29 @@ CONFIGURED = "configured proposals: IKE:AES_CBC_128/HMAC_SHA2_256_128/PRF_HMAC_S
     ],
 )
 def test_an_offer_is_read_as_swanctl_words_it(text: str, proposal: str) -> None:
-    assert words.offer(text) == words.configured(proposal)
+    assert log_lines.offer(text) == log_lines.configured(proposal)
 
 
 @pytest.mark.parametrize("encryption", ENCRYPTION)
 @pytest.mark.parametrize("group", DH_GROUPS)
 def test_every_proposal_of_the_service_falls_into_kinds(encryption: str, group: int) -> None:
-    ike = words.configured(ike_proposal(encryption, "sha256", group))
+    ike = log_lines.configured(ike_proposal(encryption, "sha256", group))
     assert set(ike) - {"prf", "integrity"} == {"encryption", "group"}
     assert len({"prf", "integrity"} & set(ike)) == 1
-    assert set(words.configured(esp_proposal(encryption, "sha256", None))) <= {"encryption", "integrity"}
+    assert set(log_lines.configured(esp_proposal(encryption, "sha256", None))) <= {"encryption", "integrity"}
 
 
 def test_the_kinds_in_which_proposals_have_nothing_in_common() -> None:
-    refusal = words.refusal([RECEIVED, CONFIGURED], "IKE")
+    refusal = log_lines.refusal([RECEIVED, CONFIGURED], "IKE")
     assert refusal is not None
     assert refusal.kinds == ("encryption",)
-    several = words.refusal([RECEIVED, CONFIGURED.replace("AES_CBC_128", "AES_CBC_128/AES_CBC_256")], "IKE")
+    several = log_lines.refusal(
+        [RECEIVED, CONFIGURED.replace("AES_CBC_128", "AES_CBC_128/AES_CBC_256")], "IKE"
+    )
     assert several is not None
     assert several.kinds == ()
-    assert words.refusal([RECEIVED], "IKE") is None
-    assert words.refusal([RECEIVED, CONFIGURED], "ESP") is None
+    assert log_lines.refusal([RECEIVED], "IKE") is None
+    assert log_lines.refusal([RECEIVED, CONFIGURED], "ESP") is None
 
 
 def test_the_group_that_the_first_child_leaves_out_is_not_blamed() -> None:
@@ -50,7 +52,7 @@ def test_the_group_that_the_first_child_leaves_out_is_not_blamed() -> None:
         "received proposals: ESP:AES_CBC_256/HMAC_SHA2_256_128/NO_EXT_SEQ",
         "configured proposals: ESP:AES_CBC_128/HMAC_SHA2_256_128/MODP_2048/NO_EXT_SEQ",
     ]
-    refusal = words.refusal(lines, "ESP")
+    refusal = log_lines.refusal(lines, "ESP")
     assert refusal is not None
     assert refusal.kinds == ("encryption",)
 
@@ -60,13 +62,13 @@ def test_no_pfs_against_pfs_is_a_matter_of_the_group() -> None:
         "received proposals: ESP:AES_CBC_256/HMAC_SHA2_256_128/NO_EXT_SEQ",
         "configured proposals: ESP:AES_CBC_256/HMAC_SHA2_256_128/MODP_2048/NO_EXT_SEQ",
     ]
-    refusal = words.refusal(lines, "ESP")
+    refusal = log_lines.refusal(lines, "ESP")
     assert refusal is not None
     assert refusal.kinds == ("group",)
 
 
 def test_an_id_with_brackets_is_read() -> None:
     line = "looking for peer configs matching 203.0.113.20[b [x]]...203.0.113.10[a@[y]]"
-    match = words.LOOKING_FOR.search(line)
+    match = log_lines.LOOKING_FOR.search(line)
     assert match is not None
     assert (match["responder"], match["initiator"]) == ("b [x]", "a@[y]")

@@ -10,10 +10,10 @@ from reconciler.model.bounds import ASKED_ROUTERS, ASKED_SECONDS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.observe.state import within_one_look
 from reconciler.routers.fleet import Connect, each
-from reconciler.service.seen import Seen
+from reconciler.service.fleet_state import FleetState
 
 
-def ask(history: History, connect: Connect, seen: Seen, parallelism: int) -> list[dict[str, Any]]:
+def ask(history: History, connect: Connect, seen: FleetState, parallelism: int) -> list[dict[str, Any]]:
     """What routers tell of the time since the last run, where something differs that did not then, as objects
     of `--json`. A router that does not tell is no reason to do anything else."""
     last = next(iter(history.runs(1)), None)

@@ -10,21 +10,21 @@ from reconciler.operations.apply import Applied
 from reconciler.operations.preview import Preview
 from reconciler.policy.levels import ByCommit
 from reconciler.report import json_lines
-from reconciler.service.seen import Seen
+from reconciler.service.fleet_state import FleetState
 
 
 @dataclass(slots=True)
-class Account:
+class RunReport:
     """Sentences, objects as `--json` writes them, and the routers."""
 
     notes: list[str] = field(default_factory=list)
     objects: list[dict[str, Any]] = field(default_factory=list)
-    seen: Seen | None = None
+    seen: FleetState | None = None
 
-    def saw(self, before: Preview, by_commit: ByCommit) -> Seen:
+    def saw(self, before: Preview, by_commit: ByCommit) -> FleetState:
         """Take the routers as they were found, and what in them no commit had made different."""
         drift = {change.resource for change in before.plan.changes if not by_commit(change.resource)}
-        self.seen = Seen(
+        self.seen = FleetState(
             before.fabric,
             before.desired,
             before.observation.states,

@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.facets.swanctl_conf import inherit, read
 from reconciler.importing import draft, from_root
+from reconciler.importing.notation import NotImportable, identity, key, proposal, seconds
 from reconciler.importing.sources import keys_of
-from reconciler.importing.words import NotImportable, identity, key, proposal, seconds
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.secret import Secret

@@ -11,14 +11,14 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.routers.fleet import Connect
 from reconciler.secrets import SecretStore
+from reconciler.service.fleet_state import FleetState
 from reconciler.service.mirror import Mirror
-from reconciler.service.seen import Seen
 from reconciler.service.signatures import Signers
 from reconciler.service.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
+class Dependencies:
     """What a run needs from outside. Without `signers` every commit counts."""
 
     mirror: Mirror
@@ -27,7 +27,7 @@ class Wiring:
     connector: Callable[[Fabric], Connect]
     signers: Signers | None = None
     parallelism: int = 10
-    patience: float = 10.0
+    timeout: float = 10.0
     rollback: bool = True
     progress: Progress = lambda _: None
     stopping: Callable[[], bool] = lambda: False
@@ -38,7 +38,7 @@ class Wiring:
     """Routers were looked at."""
     rested: Callable[[], None] = lambda: None
     """A run has ended: what it reached routers by is not kept until the next one."""
-    saw: Callable[[Seen], None] = lambda _: None
+    saw: Callable[[FleetState], None] = lambda _: None
 
     @property
     def trust(self) -> Trust:

@@ -16,7 +16,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.unit import attempt
-from reconciler.service import news, schedule
+from reconciler.service import notifications, schedule
 from reconciler.service.metrics import FORGOTTEN
 
 _log = logging.getLogger("tunnelwright.announce")
@@ -67,7 +67,7 @@ class Tolerance:
         attempt("telling", "a failure", lambda: self._say(text))
 
 
-class Announcer:
+class Notifier:
     """Tells the latest run to every listener, each in a thread of its own, so that nobody waits for another.
     What cannot be told is tried again, ever more seldom. `say` gets each failure once, as long as it stays
     the same."""
@@ -81,13 +81,13 @@ class Announcer:
         for ear in self._ears:
             ear.tell(record)
 
-    def close(self, patience: float) -> None:
+    def close(self, timeout: float) -> None:
         """Tell what is left, for at most so many seconds; the rest is told after the next run."""
-        end = time.monotonic() + patience
+        end = time.monotonic() + timeout
         for ear in self._ears:
             ear.close()
         if not all(ear.is_done(end - time.monotonic()) for ear in self._ears):
-            self._tolerance.say(f"not all was told within {patience:g} seconds: the next run tells it")
+            self._tolerance.say(f"not all was told within {timeout:g} seconds: the next run tells it")
 
 
 class _Ear:
@@ -114,8 +114,8 @@ class _Ear:
             self._closing = True
             self._changed.notify()
 
-    def is_done(self, patience: float) -> bool:
-        self._thread.join(max(0.0, patience))
+    def is_done(self, timeout: float) -> bool:
+        self._thread.join(max(0.0, timeout))
         return not self._thread.is_alive()
 
     def _work(self) -> None:
@@ -160,7 +160,7 @@ class CommitStatuses:
         """Set the status. A run that was stopped says nothing of its commit."""
         if not record.head or record.result is Result.STOPPED:
             return
-        refused = news.is_refused(record)
+        refused = notifications.is_refused(record)
         back = any(item["type"] == "rollback" for item in record.objects)
         words = "refused" if refused else record.result.value
         told = {"head": record.head, "result": words}
@@ -178,7 +178,7 @@ class CommitStatuses:
         self.history.set_told(self.name, told)
 
 
-Send = Callable[[Sequence[news.News], RunRecord], None]
+Send = Callable[[Sequence[notifications.Notification], RunRecord], None]
 
 
 @dataclass(slots=True)
@@ -188,21 +188,21 @@ class Messages:
     name: str
     send: Send
     history: History
-    on: frozenset[news.Event]
+    on: frozenset[notifications.Event]
 
     def hear(self, record: RunRecord) -> None:
         """Look at all runs since the last one that was told; for who was never told, or when nobody can read
         any more what was, at the latest alone."""
         kept = self.history.told(self.name)
-        told = news.Told.read(kept, record.id)
+        told = notifications.Told.read(kept, record.id)
         if told is None:
             if kept is not None:
                 _log.warning("what %s has heard cannot be read: it hears of this run on", self.name)
                 self.history.count({(FORGOTTEN.name, ""): 1})
-            told = news.Told(record.id - 1)
+            told = notifications.Told(record.id - 1)
             self.history.set_told(self.name, told.kept())
         runs = self.history.runs_after(told.run, bounds.MESSAGE_RUNS)
-        found: list[news.News] = []
+        found: list[notifications.Notification] = []
         lasting = told.states
         for run in runs:
             # A run that another version has recorded is no reason to be silent about all later ones.
@@ -213,9 +213,9 @@ class Messages:
         if found:
             self.send(found, record)
         if runs:
-            self.history.set_told(self.name, news.Told(runs[-1].id, lasting).kept())
+            self.history.set_told(self.name, notifications.Told(runs[-1].id, lasting).kept())
 
     def _news(
-        self, run: RunRecord, lasting: frozenset[news.State]
-    ) -> tuple[list[news.News], frozenset[news.State]]:
-        return news.tell([run], lasting, self.on)
+        self, run: RunRecord, lasting: frozenset[notifications.State]
+    ) -> tuple[list[notifications.Notification], frozenset[notifications.State]]:
+        return notifications.tell([run], lasting, self.on)

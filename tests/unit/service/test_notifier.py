@@ -22,10 +22,10 @@ from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
 from reconciler.model.unit import unforeseen
 from reconciler.service import schedule
-from reconciler.service.announce import Announcer, CommitStatuses, Messages
 from reconciler.service.message import body, send
 from reconciler.service.messenger import Message, hand_over
-from reconciler.service.news import Event, News
+from reconciler.service.notifications import Event, Notification
+from reconciler.service.notifier import CommitStatuses, Messages, Notifier
 from tests.documents import SITE, WAN, document
 from tests.forges import PROJECT, SHA, TOKEN, Answer, Request, forge_server, listening, misbehaving
 from tests.repositories import new_repository
@@ -75,13 +75,13 @@ class Told:
 
     def once(self, inbox: Inbox | None = None, open_forge: Forge | None = None) -> RunRecord:
         service = self.site.service()
-        history = service.wiring.history
+        history = service.dependencies.history
         listeners: list[Any] = []
         if open_forge is not None:
             listeners.append(CommitStatuses("status", lambda: open_forge, history, "main", "tunnelwright"))
         if inbox is not None:
             listeners.append(Messages("messages", partial(send, lambda: inbox.url), history, self.on))
-        announcer = Announcer(listeners, self.said.append)
+        announcer = Notifier(listeners, self.said.append)
         service.tell = announcer.tell
         record = service.once()
         announcer.close(20)
@@ -134,8 +134,10 @@ def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Told) -> None
         server.faults = [Answer(201, {}, after=60)]
         service = told.site.service()
         slow = forge(Kind.GITHUB, server.url, PROJECT, Secret(TOKEN.encode()))
-        listener = CommitStatuses("status", lambda: slow, service.wiring.history, "main", "tunnelwright")
-        announcer = Announcer([listener], told.said.append)
+        listener = CommitStatuses(
+            "status", lambda: slow, service.dependencies.history, "main", "tunnelwright"
+        )
+        announcer = Notifier([listener], told.said.append)
         service.tell = announcer.tell
         before = time.monotonic()
         assert service.once().result is Result.CHANGED
@@ -153,8 +155,8 @@ def test_what_a_forge_refuses_is_said_once_and_tried_again_by_itself(
     with forge_server(Kind.GITHUB) as server:
         service = told.site.service()
         github = forge(Kind.GITHUB, server.url, "acme/gone", Secret(TOKEN.encode()))
-        history = service.wiring.history
-        announcer = Announcer(
+        history = service.dependencies.history
+        announcer = Notifier(
             [CommitStatuses("status", lambda: github, history, "main", "x")], told.said.append
         )
         announcer.tell(service.once())
@@ -171,8 +173,9 @@ def test_a_newer_run_does_not_hurry_who_has_failed(told: Told, monkeypatch: pyte
     with forge_server(Kind.GITHUB) as server:
         service = told.site.service()
         github = forge(Kind.GITHUB, server.url, "acme/gone", Secret(TOKEN.encode()))
-        announcer = Announcer(
-            [CommitStatuses("status", lambda: github, service.wiring.history, "main", "x")], told.said.append
+        announcer = Notifier(
+            [CommitStatuses("status", lambda: github, service.dependencies.history, "main", "x")],
+            told.said.append,
         )
         announcer.tell(service.once())
         assert until(lambda: len(told.said) == 1, 10)
@@ -277,7 +280,7 @@ def test_the_command_tells_whom_its_settings_name(
 
 def test_a_long_message_counts_what_it_leaves_out(told: Told) -> None:
     record = told.once()
-    lines = body([News(Event.DOWN, f"tunnel {number}") for number in range(25)], record).splitlines()
+    lines = body([Notification(Event.DOWN, f"tunnel {number}") for number in range(25)], record).splitlines()
     assert len(lines) == 22
     assert lines[20] == "- and 5 more"
     assert lines[21].startswith("run 1 of ")
@@ -301,9 +304,9 @@ class Deaf:
 
 def test_a_listener_that_fails_keeps_nobody_else_from_hearing(told: Told, inbox: Inbox) -> None:
     service = told.site.service()
-    messages = Messages("messages", partial(send, lambda: inbox.url), service.wiring.history, told.on)
+    messages = Messages("messages", partial(send, lambda: inbox.url), service.dependencies.history, told.on)
     deaf = Deaf(TunnelwrightError("not listening", hint="speak up"))
-    announcer = Announcer([deaf, messages], told.said.append)
+    announcer = Notifier([deaf, messages], told.said.append)
     announcer.tell(service.once())
     announcer.close(20)
     assert told.said == ["deaf: not listening (speak up)"]
@@ -317,7 +320,7 @@ def test_whatever_a_listener_raises_it_is_asked_again(
     monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)
     before = unforeseen().get("announcement", 0)
     deaf = Deaf(error, times=2)
-    announcer = Announcer([deaf], told.said.append)
+    announcer = Notifier([deaf], told.said.append)
     announcer.tell(told.site.service().once())
     assert until(lambda: len(deaf.heard) == 3, 20)
     announcer.close(5)
@@ -337,8 +340,8 @@ def test_a_listener_that_hangs_keeps_nobody_else_from_hearing(told: Told, inbox:
             released.wait(60)
 
     service = told.site.service()
-    messages = Messages("messages", partial(send, lambda: inbox.url), service.wiring.history, told.on)
-    announcer = Announcer([Lost(), messages], told.said.append)
+    messages = Messages("messages", partial(send, lambda: inbox.url), service.dependencies.history, told.on)
+    announcer = Notifier([Lost(), messages], told.said.append)
     announcer.tell(service.once())
     assert until(lambda: len(inbox.messages) == 1, 20)
     told.site.routers["paris"].host.table = None

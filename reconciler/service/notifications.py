@@ -15,9 +15,9 @@ class Event(StrEnum):
     """What a message may be about."""
 
     ROLLED_BACK = "rolled-back"
-    """A commit was taken back."""
+    """A commit was rolled back."""
     REFUSED = "refused"
-    """A commit is not reconciled: not valid, not signed, against its own limits, or taken back before."""
+    """A commit is not reconciled: not valid, not signed, against its own limits, or rolled back before."""
     FAILED = "failed"
     """There was no plan."""
     INCOMPLETE = "incomplete"
@@ -71,7 +71,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class Notification:
     """One thing to tell, in a sentence."""
 
     event: Event
@@ -89,18 +89,18 @@ def is_refused(record: RunRecord) -> bool:
 
 def tell(
     records: Iterable[RunRecord], before: frozenset[State], on: frozenset[Event]
-) -> tuple[list[News], frozenset[State]]:
+) -> tuple[list[Notification], frozenset[State]]:
     """What is new in some runs, oldest first, when `before` lasted; and what lasts after them. Only events
     of `on` count."""
-    news: list[News] = []
+    news: list[Notification] = []
     lasting = before
     for record in records:
         found = states(record, lasting)
         after = frozenset(state for state in found if state.event in on)
-        news += [News(state.event, found[state]) for state in sorted(after - lasting)]
+        news += [Notification(state.event, found[state]) for state in sorted(after - lasting)]
         news += [item for item in _done(record) if item.event in on]
         if Event.RECOVERED in on:
-            news += [News(Event.RECOVERED, text) for text in _ended(lasting, after)]
+            news += [Notification(Event.RECOVERED, text) for text in _ended(lasting, after)]
         lasting = after
     return news, lasting
 
@@ -115,11 +115,11 @@ def states(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
 def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
     head = record.head[:12]
     for back in _objects(record, "rollback"):
-        text = f"{head} was taken back, {back['to'][:12]} is in force again: {back['reason']}"
+        text = f"{head} was rolled back, {back['to'][:12]} is in force again: {back['reason']}"
         whole = record.result is Result.ROLLED_BACK
         return {State(Event.ROLLED_BACK, record.head): text if whole else f"{head}: {record.message}"}
     if is_refused(record):
-        # Of a commit that was taken back, the next run says that it is refused: the same thing once more.
+        # Of a commit that was rolled back, the next run says that it is refused: the same thing once more.
         known = State(Event.ROLLED_BACK, record.head)
         return {known if known in before else State(Event.REFUSED, record.head): record.message}
     if record.result is Result.FAILED:
@@ -175,7 +175,7 @@ def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, 
     return found
 
 
-def _done(record: RunRecord) -> Iterator[News]:
+def _done(record: RunRecord) -> Iterator[Notification]:
     """What a run has done that is over with it."""
     if record.result is not Result.CHANGED:
         return
@@ -184,14 +184,14 @@ def _done(record: RunRecord) -> Iterator[News]:
         if not item["held"]:
             meanwhile = _meanwhile(record, resource.partition("/")[0])
             text = f"{resource} had drifted and is as desired again: {item['reason']}{meanwhile}"
-            yield News(Event.DRIFT, text)
+            yield Notification(Event.DRIFT, text)
     alone = {item["resource"] for item in [*_objects(record, "held"), *drifted.values()]}
     alone |= {resource for item in _objects(record, "deferred") for resource in item["resources"]}
     for item in _objects(record, "resource_change"):
         resource = f"{item['router']}/{item['kind']}/{item['name']}"
         if resource not in alone:
             what = f"{item['action']} {resource}: {item['reason']} ({item['disruption']})"
-            yield News(Event.CHANGED, f"{record.in_force[:12]}: {what}")
+            yield Notification(Event.CHANGED, f"{record.in_force[:12]}: {what}")
 
 
 def _meanwhile(record: RunRecord, router: str) -> str:

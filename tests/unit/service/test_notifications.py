@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.record import Result, RunRecord
-from reconciler.service.news import Event, State, is_refused, states, tell
+from reconciler.service.notifications import Event, State, is_refused, states, tell
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ALL = frozenset(Event)
@@ -106,7 +106,7 @@ def test_down_is_another_thing_than_drift() -> None:
     assert sorted(events) == ["changed", "down", "drift"]
 
 
-def test_of_a_commit_that_was_taken_back_it_is_told_once() -> None:
+def test_of_a_commit_that_was_rolled_back_it_is_told_once() -> None:
     back, refused = run(Result.ROLLED_BACK, PLAN, BACK), run(Result.INCOMPLETE, PLAN, force=OTHER)
     assert told(back, refused, refused, IN_SYNC) == [["rolled-back"], [], [], ["recovered"]]
     another = run(Result.INCOMPLETE, PLAN, head="c" * 40, force=OTHER)
