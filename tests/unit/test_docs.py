@@ -1,11 +1,15 @@
-"""Links of the documentation lead somewhere: to a file that exists, and to a heading that it has."""
+"""What the documentation names is there: links, files, tests, targets, commands, options, metrics."""
 
 from __future__ import annotations
 
+import argparse
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from reconciler.cli.main import build_parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -57,3 +61,56 @@ def test_every_promise_of_security_names_its_tests() -> None:
     rows = [line for line in promises.splitlines() if line.startswith("| ")][2:]
     assert len(rows) >= 20
     assert [row for row in rows if not re.search(r"`tests/[\w/]+\.py::\w+`", row)] == []
+
+
+def named(page: Path, pattern: str) -> set[str]:
+    """What a page names in code, inline or in a block."""
+    return set(re.findall(pattern, page.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    paths = named(page, r"`((?:reconciler|lab|schemas|deploy|scripts|bench|tests)/[\w./-]+)[`:]")
+    assert sorted(path for path in paths if not (ROOT / path.split("::")[0]).exists()) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_targets_that_a_page_names_are_there(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert named(page, r"(?:`|^\$ )make ([a-z]+)") - targets == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_metrics_that_a_page_names_are_there(page: Path) -> None:
+    source = (ROOT / "reconciler/service/metrics.py").read_text(encoding="utf-8")
+    names = {name.removesuffix("_total") for name in named(page, r"\btunnelwright_([a-z_]+[a-z])\b")}
+    assert sorted(name for name in names if f'"{name}' not in source) == []
+
+
+def _commands(parser: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[str, set[str]]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                whole = f"{path} {name}".strip()
+                inner = dict(_commands(below, whole))
+                own = {option for found in below._actions for option in found.option_strings}
+                # A page may speak of all commands of a group at once.
+                yield whole, own.union(*inner.values())
+                yield from inner.items()
+
+
+def test_commands_and_options_that_a_page_names_are_there() -> None:
+    options = dict(_commands(build_parser()))
+    unknown = []
+    for page in PAGES:
+        for line in named(page, r"(?:^\$ |`)tunnelwright ([a-z][^`\n]*)"):
+            # What stands in quotes is for a router.
+            words = line.partition("'")[0].split()
+            # Longest first: `lab up` before `lab`.
+            known = next((key for key in (" ".join(words[:2]), words[0]) if key in options), None)
+            if known is None:
+                unknown.append(f"{page.name}: {line}")
+                continue
+            used = set(re.findall(r"(?<!\S)\[?(--[a-z][a-z-]*)", " ".join(words)))
+            unknown += [f"{page.name}: {known} {option}" for option in used - options[known]]
+    assert unknown == []
