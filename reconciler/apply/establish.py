@@ -230,7 +230,7 @@ def _take_down(vici: Vici, item: Establish, ending: Ending) -> str:
 
 @dataclass(slots=True)
 class Ending:
-    """How long peers of one router were waited for that did not answer."""
+    """How long peers of one router were waited for that did not answer at once."""
 
     seconds: float = 0.0
 
@@ -242,7 +242,7 @@ class Ending:
             yield _ANSWER_TIMEOUT if self.seconds < bounds.ENDING_SECONDS else _HURRIED_TIMEOUT
         finally:
             waited = time.monotonic() - started
-            self.seconds += waited if waited * 1000 >= bounds.ANSWER_MILLISECONDS else 0.0
+            self.seconds += waited if waited * 1000 > bounds.HURRIED_MILLISECONDS else 0.0
 
 
 def terminate(vici: Vici, connection: str, ending: Ending) -> None:

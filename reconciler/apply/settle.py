@@ -41,6 +41,16 @@ class _Tunnel:
     before: tuple[End, ...] = ()
     """The look before this one, where that showed something that may have to go."""
     reason: str = ""
+    attempt: Future[str | TunnelwrightError] | None = None
+    """To bring up what is missing; it may take longer than it is waited for."""
+
+    @property
+    def told(self) -> str:
+        """Why the latest attempt has failed; empty while none has."""
+        if self.attempt is None or not self.attempt.done():
+            return ""
+        said = self.attempt.result()
+        return said.message if isinstance(said, TunnelwrightError) else said
 
     def ends(self, look: _All) -> tuple[End, ...]:
         """Its ends as they are now; none where the first one is lost."""
@@ -137,7 +147,7 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Lat
         return True
     wanted = () if tunnel.item.scope is Scope.SURPLUS else tunnel.item.children
     lacking = missing(ends[0].running, wanted)
-    tunnel.reason = "no CHILD_SA that both ends hold" if lacking else ""
+    tunnel.reason = (tunnel.told or "no CHILD_SA that both ends hold") if lacking else ""
     if any(map(negotiating, ends)):
         tunnel.before = ()
         return False
@@ -152,13 +162,12 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Lat
     for name, found in zip(tunnel.routers, doomed, strict=False):
         _close(errands, name, found, late)
     if lacking and late():
-        tunnel.reason += f" within {SETTLE_SECONDS:g} s"
+        tunnel.reason += "" if tunnel.told else f" within {SETTLE_SECONDS:g} s"
     elif lacking and errands.idle(tunnel.routers):
         first = tunnel.routers[0]
         begun = errands.begin([first], lambda router: bring_up(router.vici, tunnel.item.connection, lacking))
-        if begun[first].done():
-            said = begun[first].result()
-            tunnel.reason = (said.message if isinstance(said, TunnelwrightError) else said) or tunnel.reason
+        tunnel.attempt = begun[first]
+        tunnel.reason = tunnel.told or tunnel.reason
     return False
 
 

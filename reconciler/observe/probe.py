@@ -12,12 +12,8 @@ from reconciler.routers.fleet import Connect, Fleet
 from reconciler.routers.protocol import Router
 
 _PROBES = 5
-
-
 # A trap loses the packets that arrive while the tunnel negotiates, so a tunnel is woken first.
 _WARM_UP = 3
-
-
 _WAKINGS = 3
 """How often a tunnel is woken: between busy routers a negotiation takes longer than one ping waits."""
 

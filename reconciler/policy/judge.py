@@ -76,15 +76,16 @@ def _protected(
     units: tuple[Unit, ...], states: Mapping[str, RouterState], known: Known, *, simulated: bool
 ) -> Iterator[Finding]:
     """What a revision says refuses a commit. What a router says of its own files costs that tunnel alone."""
-    reason = "it is protected from deletion, as its file on"
+    reason = "it is protected from deletion, as its"
     hint = "first commit and apply `deletionProtection: false`, then remove or disable it"
     for unit in units:
         protected = tuple(what for what in _destroyed(unit, known) if is_protected(states, what))
         if protected and simulated:
-            yield Refusal(protected, f"{reason} the router says", hint)
+            yield Refusal(protected, f"{reason} file on the router says", hint)
         elif protected:
-            routers = listed(sorted({what.router for what in protected}))
-            yield Deferral(unit.resources, f"{reason} {routers} says ({hint})", None)
+            routers = sorted({what.router for what in protected})
+            says = f"file on {routers[0]} says" if len(routers) == 1 else f"files on {listed(routers)} say"
+            yield Deferral(unit.resources, f"{reason} {says} ({hint})", None)
 
 
 def _deletions(

@@ -110,6 +110,6 @@ def _line(argv: Sequence[str], stdin: bytes, mark: str) -> bytes:
 
 
 def _escaped(data: bytes) -> str:
-    """Bytes as `printf %b` reads them (POSIX: `\\0` and up to three octal digits). It is a builtin of every
-    shell: what may be a key is no argument of a process."""
+    """Bytes as `printf %b` reads them (POSIX: `\\0` and up to three octal digits). It is a builtin of
+    dash, bash and BusyBox, the shells of supported containers: what may be a key is no process's argument."""
     return "".join(chr(byte) if byte in _PLAIN else f"\\0{byte:03o}" for byte in data)

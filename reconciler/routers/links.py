@@ -1,4 +1,4 @@
-"""Connections that are kept for whoever asks next: a run logs in to each router once, however often it looks.
+"""Connections that are kept for whoever asks next: a run that looks again does not log in again.
 
 A link is what costs time to make (a login over SSH, a shell in a container). Sessions with charon, quotas and
 bounds are made anew for each use.
@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from reconciler.model import bounds
+from reconciler.model.unit import attempt
 
 
 class Link(Protocol):
@@ -52,7 +53,7 @@ class Links:
         while (link := self._pop(key, kind)) is not None:
             if link.alive():
                 return link
-            link.close()
+            _close(link)
         return None
 
     def give(self, key: Hashable, link: Link) -> None:
@@ -62,7 +63,7 @@ class Links:
             closed = self._idle[: -self._most] if self._most else list(self._idle)
             del self._idle[: len(closed)]
         for _, old in closed:
-            old.close()
+            _close(old)
 
     def clear(self) -> None:
         """Close all that are kept."""
@@ -70,7 +71,7 @@ class Links:
             closed = list(self._idle)
             self._idle.clear()
         for _, old in closed:
-            old.close()
+            _close(old)
 
     def _pop(self, key: Hashable, kind: type[L]) -> L | None:
         with self._changing:
@@ -80,6 +81,11 @@ class Links:
                     del self._idle[index]
                     return link
         return None
+
+
+def _close(link: Link) -> None:
+    """Nobody waits for its end: what fails there is logged, and costs neither the others nor a run."""
+    attempt("link", "close", link.close)
 
 
 NONE_KEPT = Links(0)

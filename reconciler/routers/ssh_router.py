@@ -102,14 +102,15 @@ class SshRouter:
             self._link.close()
 
     def _again(self, link: SshLink, allowance: Allowance) -> tuple[SshLink, socket.socket] | None:
-        """A connection that lay idle, unless it turns out now that it has ended."""
+        """A connection that lay idle; None for one that leads to charon no more: a new one may."""
         self._link = link
         try:
             return link, self._wait(self._forward(allowance), "connect")
         except RouterUnreachable:
             link.close()
-            if link.lost:
-                return None
+            return None
+        except BaseException:
+            link.close()
             raise
 
     def _anew(self, allowance: Allowance) -> tuple[SshLink, socket.socket]:

@@ -173,7 +173,8 @@ class Service:
 
     def _ask_one(self, name: str, connect: Connect) -> None:
         """Look at it as a run would: one short answer does not show that it is fast enough for a run."""
-        found = observe(connect, {name: ()}).failures.get(name)
+        looked = attempt("router", name, lambda: observe(connect, {name: ()}))
+        found = looked if isinstance(looked, TunnelwrightError) else looked.failures.get(name)
         # One that answers, whatever it may be, is a run's to tell of.
         if not isinstance(found, RouterUnreachable | Unforeseen):
             self.absent.answered(name)

@@ -19,7 +19,7 @@ from reconciler.model.unit import attempt
 from reconciler.service import notifications, schedule
 from reconciler.service.metrics import FORGOTTEN
 
-_log = logging.getLogger("tunnelwright.announce")
+_log = logging.getLogger("tunnelwright.notify")
 
 _STATES = {
     Result.IN_SYNC: State.SUCCESS,

@@ -40,7 +40,7 @@ class Ready:
 
 
 @dataclass(slots=True)
-class Check:
+class Preflight:
     """One look at everything. Every problem is in `found`, at the setting that is to blame; none holds a
     secret."""
 

@@ -46,21 +46,21 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
     or a key does is never raised, nor what nobody foresaw: the record says it."""
     # Clocks are set; a run takes what it takes.
     started, began = datetime.now(UTC), time.monotonic()
-    account = RunReport()
+    report = RunReport()
     in_force = ""
 
     def work() -> Result:
         nonlocal in_force
-        wanted = choose(dependencies, head, account)
+        wanted = choose(dependencies, head, report)
         in_force = wanted.commit
-        result = _run(dependencies, wanted, account)
+        result = _run(dependencies, wanted, report)
         return Result.INCOMPLETE if in_force != head and result in GOOD else result
 
     result = attempt("run", head[:12], work)
     if isinstance(result, TunnelwrightError):
-        account.notes.append(sentence(result))
+        report.notes.append(sentence(result))
         result = Result.FAILED
-    if (seen := account.seen) is not None:
+    if (seen := report.seen) is not None:
         attempt("metrics", "what a run saw", lambda: dependencies.saw(seen))
     return RunRecord(
         started=started,
@@ -69,19 +69,19 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
         head=head,
         in_force=in_force,
         result=result,
-        message="; ".join(account.notes),
-        objects=tuple(account.objects),
+        message="; ".join(report.notes),
+        objects=tuple(report.objects),
     )
 
 
-def _run(dependencies: Dependencies, wanted: Wanted, account: RunReport) -> Result:
+def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Result:
     connect = dependencies.connector(wanted.fabric)
     seen = compare(wanted.fabric, wanted.desired, connect, parallelism=dependencies.parallelism)
     dependencies.looked(seen.observation)
     by_commit = by_commit_of(dependencies, wanted, seen.plan)
-    found = account.saw(seen, by_commit)
-    seen, allowed, held = _allowed(dependencies, wanted, seen, by_commit, account)
-    account.objects += [
+    found = report.saw(seen, by_commit)
+    seen, allowed, held = _allowed(dependencies, wanted, seen, by_commit, report)
+    report.objects += [
         {
             "type": "drift",
             "resource": str(change.resource),
@@ -94,11 +94,11 @@ def _run(dependencies: Dependencies, wanted: Wanted, account: RunReport) -> Resu
     told = attempt(
         "look-up", "traces", lambda: ask(dependencies.history, connect, found, dependencies.parallelism)
     )
-    account.objects += [] if isinstance(told, TunnelwrightError) else told
-    _tell_missing(wanted.fabric, seen, account)
+    report.objects += [] if isinstance(told, TunnelwrightError) else told
+    _tell_missing(wanted.fabric, seen, report)
     if held:
         named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
-        account.notes.append(f"{len(held)} left alone: {named}")
+        report.notes.append(f"{len(held)} left alone: {named}")
     result = Result.HELD if held else Result.IN_SYNC
     left_out: dict[str, TunnelwrightError] = {}
     wished = {change.resource for change in allowed.plan.changes}
@@ -109,16 +109,16 @@ def _run(dependencies: Dependencies, wanted: Wanted, account: RunReport) -> Resu
         ) as refused:
             left_out |= refused
             allowed = without(allowed, refused)
-            _tell_left_out(refused, account)
+            _tell_left_out(refused, report)
             if allowed.plan.changes:
                 # What is planned under the lock is still true when it is applied; and it is what was judged.
                 again, moved = confirmed(allowed, acting, dependencies.parallelism)
                 dependencies.looked(again.observation)
                 left_out |= moved
-                _tell_left_out(moved, account)
+                _tell_left_out(moved, report)
                 if again.plan.changes:
                     check_keys(again.fabric, again.plan)
-                    result = _apply(dependencies, wanted, again, acting, by_commit=by_commit, account=account)
+                    result = _apply(dependencies, wanted, again, acting, by_commit=by_commit, report=report)
         seen = without(seen, left_out)
     if result in GOOD:
         looked_at = seen.observation.states or not wanted.desired
@@ -131,7 +131,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, account: RunReport) -> Resu
             # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
             kept = attempt("history", "the last good commit", lambda: dependencies.mirror.keep(wanted.commit))
             if kept is not None:
-                account.notes.append(sentence(kept))
+                report.notes.append(sentence(kept))
         partly = {resource.router for resource in held}
         partly |= {
             wanted.fabric.tunnels[name].router for name in seen.plan.withheld if name in wanted.fabric.tunnels
@@ -143,7 +143,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, account: RunReport) -> Resu
 
 
 def _allowed(
-    dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit: ByCommit, account: RunReport
+    dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit: ByCommit, report: RunReport
 ) -> tuple[Preview, Preview, dict[Resource, str]]:
     """What was seen, without the routers that are left alone; what of it may be done now; and what is held,
     with the reasons.
@@ -155,14 +155,14 @@ def _allowed(
     allowed, judgement = judge_preview(allowed, _known(dependencies, wanted, seen, by_commit))
     absent = allowed.observation.failures
     seen = without(seen, {name: absent[name] for name in absent.keys() - seen.observation.failures.keys()})
-    account.withheld(seen.plan)
+    report.withheld(seen.plan)
     planned = {change.resource for change in seen.plan.changes}
     held = {resource: reason for resource, reason in held.items() if resource in planned}
-    account.objects += json_lines.plan_objects(seen.plan)
-    account.objects += [
+    report.objects += json_lines.plan_objects(seen.plan)
+    report.objects += [
         {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
     ]
-    account.objects += json_lines.judgement_objects(judgement)
+    report.objects += json_lines.judgement_objects(judgement)
     check_safe(judgement)
     held |= {resource: deferral.reason for resource, deferral in judgement.deferred.items()}
     return seen, within_limits(allowed, judgement), held
@@ -179,24 +179,24 @@ def _known(dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit:
     return known
 
 
-def _tell_left_out(left_out: Mapping[str, TunnelwrightError], account: RunReport) -> None:
+def _tell_left_out(left_out: Mapping[str, TunnelwrightError], report: RunReport) -> None:
     """Routers that are as before, because their lock could not be taken or their plan does not hold any more;
     the others are changed."""
     absences = {name: Absence.of(error) for name, error in sorted(left_out.items())}
-    account.notes += [absence.sentence(name) for name, absence in absences.items()]
-    account.objects += json_lines.absence_objects(absences)
+    report.notes += [absence.sentence(name) for name, absence in absences.items()]
+    report.objects += json_lines.absence_objects(absences)
 
 
-def _tell_missing(fabric: Fabric, seen: Preview, account: RunReport) -> None:
+def _tell_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
     """Routers that did not answer; tunnels whose key cannot be had; and tunnels that are configured but down,
     which is no drift."""
     for router, absence in sorted(seen.plan.unreachable.items()):
-        account.notes.append(absence.sentence(router))
+        report.notes.append(absence.sentence(router))
     if keyless := sorted(seen.plan.keyless):
         named = listed((f"{name} ({seen.plan.withheld[name]})" for name in keyless), RECORD_NAMED)
         said = f"{len(keyless)} left alone for want of a key: {named}"
-        account.notes.append(said)
-        account.objects.append({"type": "trouble", "unit": "keys", "reason": said})
+        report.notes.append(said)
+        report.objects.append({"type": "trouble", "unit": "keys", "reason": said})
     changing = {change.resource.name for change in seen.plan.changes}
     down = [
         tunnel.name
@@ -206,11 +206,11 @@ def _tell_missing(fabric: Fabric, seen: Preview, account: RunReport) -> None:
         and tunnel.router in seen.observation.states
         and not seen.observation.states[tunnel.router].installed(connection_name(tunnel.name))
     ]
-    account.objects += [
+    report.objects += [
         {"type": "down", "tunnel": name, "router": fabric.tunnels[name].router} for name in down
     ]
     if down:
-        account.notes.append(f"{len(down)} configured but down: {listed(down, RECORD_NAMED)}")
+        report.notes.append(f"{len(down)} configured but down: {listed(down, RECORD_NAMED)}")
 
 
 def _apply(
@@ -220,7 +220,7 @@ def _apply(
     connect: Connect,
     *,
     by_commit: ByCommit,
-    account: RunReport,
+    report: RunReport,
 ) -> Result:
     """Apply, prove, and roll back what carried traffic before and does not now."""
     touched = _tunnels(before.plan)
@@ -233,13 +233,13 @@ def _apply(
         stopping=dependencies.stopping,
     )
     dependencies.looked(applied.after)
-    account.did(before, applied)
+    report.did(before, applied)
     undone = [outcome for outcome in applied.outcomes if outcome.status is not Status.DONE]
     if undone and all(outcome.status is Status.NOT_ATTEMPTED for outcome in undone):
-        account.notes.append(f"stopped with {len(undone)} steps left")
+        report.notes.append(f"stopped with {len(undone)} steps left")
         return Result.STOPPED
     proofs = prove(before, connect, touched, dependencies.parallelism, dependencies.moved)
-    account.objects += [json_lines.check_object(check) for checks in proofs.values() for check in checks]
+    report.objects += [json_lines.check_object(check) for checks in proofs.values() for check in checks]
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
     # What was not attempted follows from what failed.
     telling = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
@@ -247,9 +247,9 @@ def _apply(
     problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
     if not problems:
         proven = f", {len(proofs)} tunnel ends proven" if proofs else ""
-        account.notes.append(f"{len(before.plan.changes)} changed{proven}")
+        report.notes.append(f"{len(before.plan.changes)} changed{proven}")
         return Result.CHANGED
-    account.notes.append(listed(problems, RECORD_NAMED))
+    report.notes.append(listed(problems, RECORD_NAMED))
     # Waiting for a peer that has not got the new key yet is no reason to take the commit back.
     restored = {outcome.step.group for outcome in undone if outcome.restored}
     stuck = {
@@ -266,22 +266,22 @@ def _apply(
     try:
         previous = wanted_of(dependencies, good, RunReport())
     except Refused as refused:
-        account.notes.append(f"{good[:12]} cannot be gone back to: {refused.message}")
+        report.notes.append(f"{good[:12]} cannot be gone back to: {refused.message}")
         return Result.INCOMPLETE
     # What the good commit wants too is not this one's fault, whoever has not been brought to it yet.
     differs = changed_by_commit(previous.desired, wanted.desired)
     blamed = [change.resource for change in before.plan.changes if change.resource.name in hurt]
     if not any(by_commit(resource) and differs(resource) for resource in blamed):
         return Result.INCOMPLETE
-    return _roll_back(dependencies, wanted, previous, before.plan, account)
+    return _roll_back(dependencies, wanted, previous, before.plan, report)
 
 
 def _roll_back(
-    dependencies: Dependencies, wanted: Wanted, previous: Wanted, plan: Plan, account: RunReport
+    dependencies: Dependencies, wanted: Wanted, previous: Wanted, plan: Plan, report: RunReport
 ) -> Result:
     """Bring back what the last good commit says of everything that the plan changed, at both ends. A router
     that the commit has brought stays as it is: the one before knows nothing of it."""
-    reason = account.notes[-1]
+    reason = report.notes[-1]
     dependencies.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
     good, connect = previous.commit, dependencies.connector(previous.fabric)
     changed = {change.resource for change in plan.changes}
@@ -303,20 +303,20 @@ def _roll_back(
     )
     proofs = prove(back, acting, _tunnels(plan), dependencies.parallelism, dependencies.moved)
     checks = [check for found in proofs.values() for check in found]
-    account.objects.append({"type": "rollback", "from": wanted.commit, "to": good, "reason": reason})
-    account.did(back, applied)
-    account.objects += [json_lines.check_object(check) for check in checks]
+    report.objects.append({"type": "rollback", "from": wanted.commit, "to": good, "reason": reason})
+    report.did(back, applied)
+    report.objects += [json_lines.check_object(check) for check in checks]
     # What could not be looked at was not brought back, and neither was what has its other end there.
     wrong = [absence.sentence(name) for name, absence in sorted(back.plan.unreachable.items())]
     wrong += [f"{name}: {reason}" for name, reason in sorted(back.plan.withheld.items())]
     wrong += [o.message for o in applied.outcomes if o.status is not Status.DONE]
     wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
     if wrong:
-        account.notes.append(
+        report.notes.append(
             f"going back to {good[:12]} did not bring all of it back: {listed(wrong, RECORD_NAMED)}"
         )
         return Result.INCOMPLETE
-    account.notes.append(f"went back to {good[:12]}, and proved it")
+    report.notes.append(f"went back to {good[:12]}, and proved it")
     return Result.ROLLED_BACK
 
 

@@ -15,8 +15,7 @@ from reconciler.service.signatures import CommitNotTrusted, Signers
 
 _ACCEPT = "an operator accepts it with `tunnelwright history --accept {}`"
 _BEFORE = (
-    "it is the last good one, and counted when signatures were not asked for: "
-    "let a signed commit follow it, or "
+    "it is the last good one, from the time before signatures were required: push a signed commit on top, or "
 )
 
 

@@ -40,30 +40,30 @@ def sentence(error: TunnelwrightError) -> str:
     return f"{where}{error.message}{f' ({error.hint})' if error.hint else ''}"
 
 
-def choose(dependencies: Dependencies, head: str, account: RunReport) -> Wanted:
+def choose(dependencies: Dependencies, head: str, report: RunReport) -> Wanted:
     """The head of the branch; the last good commit when the head is refused, which is told."""
     try:
         try:
             note = dependencies.trust.check_head(head)
         except TunnelwrightError as error:
             raise Refused(sentence(error)) from error
-        account.notes += [note] if note else []
-        return wanted_of(dependencies, head, account)
+        report.notes += [note] if note else []
+        return wanted_of(dependencies, head, report)
     except Refused as refused:
         good = dependencies.trust.good()
         if good in {"", head}:
             raise
-        account.notes.append(f"{refused.message}; {good[:12]} stays in force")
+        report.notes.append(f"{refused.message}; {good[:12]} stays in force")
         return wanted_of(dependencies, good, RunReport())
 
 
-def wanted_of(dependencies: Dependencies, commit: str, account: RunReport) -> Wanted:
+def wanted_of(dependencies: Dependencies, commit: str, report: RunReport) -> Wanted:
     """What a commit says.
 
     Raises Refused for one that is not trusted, not valid, of whose keys none is there, that was rolled back
     before, or that leads to an error that nobody foresaw.
     """
-    found = attempt("commit", commit[:12], lambda: _admitted(dependencies, commit, account))
+    found = attempt("commit", commit[:12], lambda: _admitted(dependencies, commit, report))
     if isinstance(found, Unforeseen):
         raise Refused(f"{commit[:12]}: {sentence(found)}") from found
     if isinstance(found, TunnelwrightError):
@@ -71,14 +71,14 @@ def wanted_of(dependencies: Dependencies, commit: str, account: RunReport) -> Wa
     return found
 
 
-def _admitted(dependencies: Dependencies, commit: str, account: RunReport) -> Wanted:
+def _admitted(dependencies: Dependencies, commit: str, report: RunReport) -> Wanted:
     try:
         dependencies.trust.check_known(commit)
         loaded = dependencies.mirror.load(commit, dependencies.stopping)
     except TunnelwrightError as error:
         raise Refused(sentence(error)) from error
     fabric, found = validate(loaded)
-    account.objects += [
+    report.objects += [
         json_lines.diagnostic_object(item)
         for item in reported([*found.errors, *found.warnings], RECORD_DIAGNOSTICS)
     ]

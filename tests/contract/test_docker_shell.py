@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -106,7 +108,31 @@ def test_it_ends_with_who_started_it(contract_lab: Lab) -> None:
     assert until(lambda: contract_lab.exec(Role.ROUTER, "paris", command).exit_code != 0, 10)
 
 
-def test_a_router_keeps_it_for_the_next_look_and_not_after_a_restart(contract_lab: Lab) -> None:
+HOLDS = """
+import sys
+from docker import APIClient
+from reconciler.routers.allowance import Allowance, Limits
+from reconciler.routers.docker_shell import ContainerShell
+
+shell = ContainerShell(APIClient(base_url=sys.argv[1], version="auto"), sys.argv[2])
+allowance = Allowance(Limits(20, 1000), "paris", "echo")
+print(shell.run(["sh", "-c", "echo $PPID"], b"", allowance).stdout.decode(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_it_ends_with_a_process_that_is_killed(contract_lab: Lab) -> None:
+    container = contract_lab.container(Role.ROUTER, "paris")
+    words = [sys.executable, "-c", HOLDS, contract_lab.engine.url, container]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        there = ["test", "-e", f"/proc/{process.stdout.readline().strip()}"]
+        assert contract_lab.exec(Role.ROUTER, "paris", there).exit_code == 0
+        process.kill()
+    assert until(lambda: contract_lab.exec(Role.ROUTER, "paris", there).exit_code != 0, 10)
+
+
+def test_a_router_keeps_it_for_the_next_look_unless_it_has_ended(contract_lab: Lab) -> None:
     desired = two_routers().routers["paris"]
 
     def used(links: Links) -> DockerLink:

@@ -74,6 +74,15 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     assert sorted(path for path in paths if not (ROOT / path.split("::")[0]).exists()) == []
 
 
+def test_modules_that_the_architecture_names_are_there() -> None:
+    there = {
+        path.name for folder in ("reconciler", "lab", "schemas") for path in (ROOT / folder).rglob("*.py")
+    }
+    names = named(ROOT / "docs/architecture.md", r"`([a-z_]+\.py)`")
+    assert len(names) > 20
+    assert names - there == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_targets_that_a_page_names_are_there(page: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

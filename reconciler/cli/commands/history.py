@@ -24,7 +24,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     instead.add_argument(
         "--accept",
         metavar="COMMIT",
-        help="where signatures are asked for: let the branch go on from this commit, rewritten or not signed",
+        help="accept this commit although it is unsigned, or does not descend from the last good one",
     )
     instead.add_argument(
         "--forgive", metavar="COMMIT", help="let a commit that was rolled back be tried once more"

@@ -73,7 +73,7 @@ def _follow(
 
     dependencies = _dependencies(settings, arguments.lab, arguments.links)
     metrics = Metrics(dependencies.history)
-    announcer = _announcer(settings, dependencies)
+    notifier = _notifier(settings, dependencies)
     tolerance = Tolerance(_warn)
     dependencies = replace(
         dependencies, saw=metrics.saw, progress=dependencies.progress if log is None else log.step
@@ -88,7 +88,7 @@ def _follow(
         if settings.metrics_file is not None:
             textfile = Path(settings.metrics_file).expanduser()
             tolerance.of("metrics", "metricsFile", lambda: metrics.write(textfile))
-        announcer.tell(record)
+        notifier.tell(record)
 
     service = Service(dependencies, settings.interval, settings.jitter, tell)
 
@@ -108,7 +108,7 @@ def _follow(
             if web is not None:
                 web.close()
     finally:
-        announcer.close(bounds.ANNOUNCE_SECONDS)
+        notifier.close(bounds.ANNOUNCE_SECONDS)
     return ExitCode.OK
 
 
@@ -160,7 +160,7 @@ def _check(effective: Effective, output: Output) -> ExitCode:
     from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
     from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
     from reconciler.report.settings_text import setting_lines, setting_objects  # noqa: PLC0415
-    from reconciler.service.preflight import Check  # noqa: PLC0415
+    from reconciler.service.preflight import Preflight  # noqa: PLC0415
     from reconciler.service.trust import check_signature  # noqa: PLC0415
 
     settings = effective.values
@@ -171,7 +171,7 @@ def _check(effective: Effective, output: Output) -> ExitCode:
     mirror = mirror_of(settings, _tell_progress)
     history = Path(settings.state).expanduser() / HISTORY
     trust = partial(check_signature, mirror, _signers(settings))
-    check = Check(effective, mirror, _store(settings), trust, history, found)
+    check = Preflight(effective, mirror, _store(settings), trust, history, found)
     ready = check.run()
     shown = reported(found)
     output.lines(diagnostic_lines(shown), sys.stderr)
@@ -224,7 +224,7 @@ def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) ->
     )
 
 
-def _announcer(settings: ReconcileSettings, dependencies: Dependencies) -> Notifier:
+def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifier:
     """Who is told of runs, as the settings say. Secrets are read when they are needed."""
     from reconciler.secrets import read_private  # noqa: PLC0415
     from reconciler.service.notifier import CommitStatuses, Listener, Messages, Notifier  # noqa: PLC0415

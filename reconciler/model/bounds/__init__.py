@@ -144,7 +144,7 @@ from reconciler.model.bounds.service import (
     WEB_THREADS as WEB_THREADS,
     WEB_TURN as WEB_TURN,
 )
-from reconciler.model.bounds.announcing import (
+from reconciler.model.bounds.notifying import (
     ANNOUNCE_SECONDS as ANNOUNCE_SECONDS,
     FORGE_ANSWER as FORGE_ANSWER,
     FORGE_CONNECT_SECONDS as FORGE_CONNECT_SECONDS,

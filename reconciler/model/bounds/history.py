@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.model.bounds.announcing import MESSAGE_RUNS
+from reconciler.model.bounds.notifying import MESSAGE_RUNS
 from reconciler.model.bounds.sizes import KIB, MIB
 
 ACCEPTED_COMMITS: Final = 10_000

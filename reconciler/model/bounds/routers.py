@@ -40,8 +40,8 @@ ROUTER_CONNECT_SECONDS: Final = 30.0
 """To connect: to the engine or sshd, log in, and reach charon's socket, each within a limit of its own."""
 
 KEPT_LINKS: Final = 256
-"""Connections that a run keeps for its next look at their routers: each has a file descriptor here, of which
-processes often have 1,024, and a process there. Beyond that many, routers are logged in to anew."""
+"""Connections that a run keeps for its next look at their routers: each has one or two file descriptors here,
+of which processes often have 1,024, and a process there. Beyond that many, routers are logged in to anew."""
 
 ROUTER_BYTES_PER_SECOND: Final = 16 * KIB
 """An answer has its seconds, and one more for each so many bytes: a slow line (128 kbit/s) is waited for, and

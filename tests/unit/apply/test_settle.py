@@ -112,4 +112,4 @@ def test_a_router_that_is_slow_ends_nobody_elses_settling(
     with Fleet(connect) as fleet:
         slow_one, other = module.settle(fleet, wanted, ())
     assert other == ""
-    assert "CHILD_SA" in slow_one, "it is told what it said in the end"
+    assert "CHILD_SA config 'net' not found" in slow_one, "it is told what it said in the end"

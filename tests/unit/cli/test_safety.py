@@ -22,7 +22,7 @@ def test_protection_outlives_the_document(stage: Stage) -> None:
         code, shown = stage.run(*words)
         assert code == (2 if words[0] == "plan" else ExitCode.DEFERRED), shown
         assert "… paris/tunnel/paris-tokyo, tokyo/tunnel/tokyo-paris: it is protected from deletion" in shown
-        assert "as its file on paris, tokyo says (first commit and apply `deletionProtection: false`" in shown
+        assert "as its files on paris, tokyo say (first commit and apply `deletionProtection: false`" in shown
     assert stage.live() == held
     stage.site.repository.git.revert("HEAD", no_edit=True)
     stage.both("deletionProtection: true", "deletionProtection: false")
@@ -93,7 +93,7 @@ def test_a_reconcile_run_waits_and_refuses_as_well(stage: Stage) -> None:
     stage.site.commit(dict.fromkeys(ENDS))
     record = stage.site.once()
     assert record.result is Result.HELD, "it is protected"
-    assert "protected from deletion, as its file on paris, tokyo says" in record.message
+    assert "protected from deletion, as its files on paris, tokyo say" in record.message
     assert stage.live() == held
     stage.site.commit({"policy.yaml": WINDOW + FEW})
     record = stage.site.once()

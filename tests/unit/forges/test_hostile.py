@@ -61,10 +61,10 @@ def test_one_odd_answer_costs_one_announcement(
     with forge_server(Kind.GITHUB) as server:
         server.faults = [odd, odd]
         github = forge(Kind.GITHUB, server.url, PROJECT, Secret(TOKEN.encode()))
-        announcer = Notifier([CommitStatuses("status", lambda: github, history, "main", "x")], said.append)
-        announcer.tell(record)
+        notifier = Notifier([CommitStatuses("status", lambda: github, history, "main", "x")], said.append)
+        notifier.tell(record)
         assert until(lambda: len(server.statuses) == 1, 20), said
-        announcer.close(5)
+        notifier.close(5)
     assert len(said) == 1, "it is said once"
     assert ("sends on to" in said[0]) is (300 <= odd.status < 400)
     assert TOKEN not in said[0]

@@ -157,7 +157,7 @@ import reconciler.apply.establish
 from reconciler.cli import workspace
 from reconciler.cli.main import entry
 from reconciler.model.errors import CommandRejected
-from reconciler.run import preview
+from reconciler.operations.preview import preview
 from tests.unit.service.followed import followed, load_tree, validate
 
 site = followed(Path.cwd())

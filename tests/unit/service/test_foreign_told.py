@@ -20,7 +20,7 @@ from reconciler.service.metrics import Metrics
 from reconciler.service.notifications import Event, Notification
 from reconciler.service.notifier import CommitStatuses, Messages
 from tests.forges import PROJECT, SHA, TOKEN, forge_server
-from tests.unit.service.test_history import RUN
+from tests.unit.history.test_history import RUN
 
 FAILED = replace(RUN, result=Result.FAILED, message="no plan")
 FOREIGN = [

@@ -81,10 +81,10 @@ class Told:
             listeners.append(CommitStatuses("status", lambda: open_forge, history, "main", "tunnelwright"))
         if inbox is not None:
             listeners.append(Messages("messages", partial(send, lambda: inbox.url), history, self.on))
-        announcer = Notifier(listeners, self.said.append)
-        service.tell = announcer.tell
+        notifier = Notifier(listeners, self.said.append)
+        service.tell = notifier.tell
         record = service.once()
-        announcer.close(20)
+        notifier.close(20)
         return record
 
 
@@ -137,14 +137,14 @@ def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Told) -> None
         listener = CommitStatuses(
             "status", lambda: slow, service.dependencies.history, "main", "tunnelwright"
         )
-        announcer = Notifier([listener], told.said.append)
-        service.tell = announcer.tell
+        notifier = Notifier([listener], told.said.append)
+        service.tell = notifier.tell
         before = time.monotonic()
         assert service.once().result is Result.CHANGED
         assert service.once().result is Result.IN_SYNC
         assert time.monotonic() - before < 5
         assert until(lambda: len(server.requests) == 1, 5)
-        announcer.close(0.2)
+        notifier.close(0.2)
         assert told.said == ["not all was told within 0.2 seconds: the next run tells it"]
 
 
@@ -156,12 +156,12 @@ def test_what_a_forge_refuses_is_said_once_and_tried_again_by_itself(
         service = told.site.service()
         github = forge(Kind.GITHUB, server.url, "acme/gone", Secret(TOKEN.encode()))
         history = service.dependencies.history
-        announcer = Notifier(
+        notifier = Notifier(
             [CommitStatuses("status", lambda: github, history, "main", "x")], told.said.append
         )
-        announcer.tell(service.once())
+        notifier.tell(service.once())
         assert until(lambda: len(server.requests) > 3, 10)
-        announcer.close(5)
+        notifier.close(5)
     [said] = told.said
     assert said.startswith("status: 127.0.0.1:")
     assert "answered 404" in said
@@ -173,16 +173,16 @@ def test_a_newer_run_does_not_hurry_who_has_failed(told: Told, monkeypatch: pyte
     with forge_server(Kind.GITHUB) as server:
         service = told.site.service()
         github = forge(Kind.GITHUB, server.url, "acme/gone", Secret(TOKEN.encode()))
-        announcer = Notifier(
+        notifier = Notifier(
             [CommitStatuses("status", lambda: github, service.dependencies.history, "main", "x")],
             told.said.append,
         )
-        announcer.tell(service.once())
+        notifier.tell(service.once())
         assert until(lambda: len(told.said) == 1, 10)
         for _ in range(3):
-            announcer.tell(service.once())
+            notifier.tell(service.once())
         assert len(server.requests) == 1, "the first pause is not over"
-        announcer.close(5)
+        notifier.close(5)
         assert len(server.requests) == 2, "whoever ends tries what nobody has tried"
 
 
@@ -306,9 +306,9 @@ def test_a_listener_that_fails_keeps_nobody_else_from_hearing(told: Told, inbox:
     service = told.site.service()
     messages = Messages("messages", partial(send, lambda: inbox.url), service.dependencies.history, told.on)
     deaf = Deaf(TunnelwrightError("not listening", hint="speak up"))
-    announcer = Notifier([deaf, messages], told.said.append)
-    announcer.tell(service.once())
-    announcer.close(20)
+    notifier = Notifier([deaf, messages], told.said.append)
+    notifier.tell(service.once())
+    notifier.close(20)
     assert told.said == ["deaf: not listening (speak up)"]
     assert len(inbox.messages) == 1
 
@@ -320,10 +320,10 @@ def test_whatever_a_listener_raises_it_is_asked_again(
     monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)
     before = unforeseen().get("announcement", 0)
     deaf = Deaf(error, times=2)
-    announcer = Notifier([deaf], told.said.append)
-    announcer.tell(told.site.service().once())
+    notifier = Notifier([deaf], told.said.append)
+    notifier.tell(told.site.service().once())
     assert until(lambda: len(deaf.heard) == 3, 20)
-    announcer.close(5)
+    notifier.close(5)
     [said] = told.said
     assert said.startswith(f"deaf: an unforeseen error: {type(error).__name__}")
     assert unforeseen()["announcement"] == before + 2
@@ -341,13 +341,13 @@ def test_a_listener_that_hangs_keeps_nobody_else_from_hearing(told: Told, inbox:
 
     service = told.site.service()
     messages = Messages("messages", partial(send, lambda: inbox.url), service.dependencies.history, told.on)
-    announcer = Notifier([Lost(), messages], told.said.append)
-    announcer.tell(service.once())
+    notifier = Notifier([Lost(), messages], told.said.append)
+    notifier.tell(service.once())
     assert until(lambda: len(inbox.messages) == 1, 20)
     told.site.routers["paris"].host.table = None
-    announcer.tell(service.once())
+    notifier.tell(service.once())
     assert until(lambda: len(inbox.messages) == 2, 20)
-    announcer.close(0.1)
+    notifier.close(0.1)
     assert told.said == ["not all was told within 0.1 seconds: the next run tells it"]
     released.set()
 

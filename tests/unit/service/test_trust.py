@@ -180,7 +180,7 @@ def test_where_the_last_good_commit_is_unsigned_the_message_says_what_to_do(
     record = site.once()
     assert record.result is Result.FAILED, "nothing is known that may be in force"
     assert len(site.site.asked) == asked, "no router is asked"
-    assert "let a signed commit follow it" in record.message
+    assert "push a signed commit on top" in record.message
     assert f"tunnelwright history --accept {good[:12]}" in record.message
     if way == "accept":
         assert accept(site, good[:12]) == ExitCode.OK

@@ -20,7 +20,7 @@ from reconciler.secrets import SecretStore
 from tests.allowed import ALLOWED
 from tests.fabrics import many_tunnels
 from tests.memory import MemoryRouter
-from tests.unit.operations.test_between import CASES, fabric_of, memory_routers
+from tests.unit.operations.test_revisions import CASES, fabric_of, memory_routers
 
 NOW = datetime(2026, 5, 9, 12, tzinfo=UTC)
 FROM_ROUTERS = "planned from what is on the routers now, not from the base"
