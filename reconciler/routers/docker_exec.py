@@ -50,13 +50,9 @@ class Execution:
         self._reader: io.BufferedReader = stream._response.raw._fp.fp
 
     def send(self, data: bytes, allowance: Allowance) -> None:
-        """Write to its standard input."""
-        whole = memoryview(data)
-        for begin in range(0, len(whole), _CHUNK):
-            chunk = whole[begin : begin + _CHUNK]
-            self._connection.settimeout(allowance.left())
-            self._connection.sendall(chunk)
-            allowance.sent(len(chunk))
+        """Write to its standard input, all at once."""
+        self._connection.settimeout(allowance.left())
+        self._connection.sendall(data)
 
     def end_input(self) -> None:
         """It will get no more."""
@@ -135,7 +131,10 @@ def run_in_container(
     try:
         # A command that ends before it has read everything says itself why.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            running.send(stdin, allowed)
+            for begin in range(0, len(stdin), _CHUNK):
+                chunk = stdin[begin : begin + _CHUNK]
+                running.send(chunk, allowed)
+                allowed.sent(len(chunk))
             running.end_input()
         for number, part in running.output(allowed):
             if number != 2 or len(output[2]) < bounds.ROUTER_STDERR_BYTES:

@@ -81,7 +81,8 @@ def test_a_gap_is_measured(site: Site) -> None:
     site.connect("tokyo").host.add_address(far)
     time.sleep(0.3)
     stream = host.stop_stream(token)
-    assert 0.4 < stream.longest < 5
+    # In steps of the interval that was asked for; a busy router sends more seldom.
+    assert 0.2 < stream.longest < 5
     assert stream.lost == pytest.approx(stream.longest / 0.02)
     assert stream.lost < stream.sent
 

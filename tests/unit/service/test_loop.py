@@ -21,6 +21,7 @@ from reconciler.model.record import Result
 from reconciler.model.secret import Secret
 from reconciler.routers.fleet import Connect
 from reconciler.routers.protocol import Router
+from reconciler.service import loop
 from reconciler.service.loop import Service
 from reconciler.service.schedule import Absent, retry_after, spread
 from reconciler.service.web import Application, WebServer
@@ -181,6 +182,24 @@ def test_a_router_that_answers_while_a_run_leaves_it_out_is_back(tmp_path: Path)
     assert service.absent.reason("tokyo") is None
     service.dependencies = replace(service.dependencies, connector=real)
     assert service.once().result is not Result.INCOMPLETE
+
+
+def test_a_router_that_could_not_even_be_asked_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine without threads to spare is an error of the question, which nobody waits for."""
+    site = followed(tmp_path)
+    service = site.service()
+    service.absent.failed("tokyo", "no route", 0.0)
+    [name] = service.absent.ask(1000.0)
+
+    def full(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(loop, "observe", full)
+    service._ask_one(name, site.connect)
+    assert "can't start new thread" in str(service.absent.reason("tokyo"))
+    assert service.absent.next_due() < float("inf")
 
 
 @contextmanager
