@@ -52,7 +52,7 @@ class Bench:
 
     def connect(self, name: str) -> Router:
         """The router in the lab."""
-        return DockerRouter(self.fabric_.routers[name], self.lab.name)
+        return DockerRouter(self.fabric_.routers[name], self.lab.name, self.lab.links)
 
     def plan(self) -> Preview:
         """tunnelwright: everything up to the plan."""

@@ -177,7 +177,7 @@ class Bench:
 
     def connect(self, name: str) -> Router:
         """A router of the lab."""
-        return DockerRouter(self.base.routers[name], self.lab.name)
+        return DockerRouter(self.base.routers[name], self.lab.name, self.lab.links)
 
     def bring(self, fabric: Fabric, key: str) -> str:
         """tunnelwright: plan and apply; what the plan predicted for the tunnel."""

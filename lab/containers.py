@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lab.engine import Engine
+from lab.engine import Engine, refused
 from lab.topology import Node, Role, container_name
-from reconciler.routers.docker_exec import run_in_container
+from reconciler.model import bounds
+from reconciler.routers.allowance import Allowance, Limits
+from reconciler.routers.docker_shell import ContainerShell
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -51,6 +53,10 @@ def state_root() -> Path:
         root = Path(tempfile.gettempdir(), f"tw-{os.getuid()}")
     root.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
     return root
+
+
+_LIMITS = Limits(600.0, 256 * bounds.MIB)
+"""Of a command of the lab's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +154,30 @@ def start(engine: Engine, recipe: Recipe, node: Node) -> int:
         return int(client.inspect_container(made["Id"])["State"]["Pid"])
 
 
-def execute(
-    client: APIClient,
-    container: str,
-    command: Sequence[str],
-    environment: Mapping[str, str] | None = None,
-) -> ExecResult:
-    """Run a command in a container to its end."""
-    done = run_in_container(client, container, command, environment=environment)
-    return ExecResult(done.status, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+class Shell:
+    """A shell in one of a lab's containers, with a connection to the engine of its own: a link."""
+
+    def __init__(self, engine: Engine, container: str) -> None:
+        with refused():
+            self._client = engine.client()
+        self._shell = ContainerShell(self._client, container)
+
+    def alive(self) -> bool:
+        """Whether it is there: it ends with its container."""
+        return self._shell.alive()
+
+    def close(self) -> None:
+        """End it."""
+        self._shell.close()
+        self._client.close()
+
+    def run(self, command: Sequence[str]) -> ExecResult:
+        """Run a command to its end. Raises EngineRefused, RouterUnreachable."""
+        with refused():
+            done = self._shell.run(command, b"", Allowance(_LIMITS, "", command[0]))
+        return ExecResult(
+            done.status, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        )
 
 
 def remove(engine: Engine, lab: str, state: Path) -> bool:

@@ -72,20 +72,31 @@ class Engine:
     @contextmanager
     def connect(self) -> Iterator[APIClient]:
         """A low-level client of its own: one for each thread, as its HTTP session is not shared."""
-        from docker import APIClient  # noqa: PLC0415  100 ms that other commands need not pay
-        from docker.errors import DockerException  # noqa: PLC0415
-        from requests import RequestException  # noqa: PLC0415
+        with refused(), closing(self.client()) as client:
+            yield client
 
-        try:
-            with closing(APIClient(base_url=self.url, version="auto", timeout=REQUEST_TIMEOUT)) as client:
-                yield client
-        except (DockerException, RequestException) as error:
-            raise EngineRefused(f"the container engine refuses: {error}") from error
+    def client(self) -> APIClient:
+        """The same, for whoever closes it."""
+        from docker import APIClient  # noqa: PLC0415  100 ms that other commands need not pay
+
+        return APIClient(base_url=self.url, version="auto", timeout=REQUEST_TIMEOUT)
 
     @property
     def environment(self) -> dict[str, str]:
         """This process's environment, with `DOCKER_HOST` for the `docker` command."""
         return {**os.environ, "DOCKER_HOST": self.url}
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """What a client of an engine raises is an `EngineRefused`."""
+    from docker.errors import DockerException  # noqa: PLC0415
+    from requests import RequestException  # noqa: PLC0415
+
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise EngineRefused(f"the container engine refuses: {error}") from error
 
 
 def find_engine(progress: Progress = quiet) -> Engine:

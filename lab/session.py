@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from lab.containers import (
     Found,
     Places,
     Recipe,
-    execute,
+    Shell,
     find,
     remove,
     start,
@@ -51,6 +52,7 @@ from lab.topology import (
 from lab.wiring import ports_of, replugging_script, wiring_script
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.fabric import Fabric
+from reconciler.routers.links import Links
 
 UNIX_PATH_MAX = 107
 """Bytes of a unix socket's path (unix(7): 108 with the final NUL)."""
@@ -82,6 +84,9 @@ class Lab:
         self.engine = engine
         self.places = Places(state)
         self.data_plane: DataPlane = data_plane
+        self.links = Links()
+        """Shells in its containers, and connections to its routers: kept until it is taken down."""
+        weakref.finalize(self, self.links.clear)
 
     @classmethod
     def up(
@@ -149,6 +154,7 @@ class Lab:
 
     def close(self) -> None:
         """Take the lab down."""
+        self.links.clear()
         Lab.down(self.name, engine=self.engine)
 
     def __enter__(self) -> Self:
@@ -185,8 +191,16 @@ class Lab:
         self, role: Role, name: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
     ) -> ExecResult:
         """Run a command in a container and wait for it. A failure is a result, not an exception."""
-        with self.engine.connect() as client:
-            return execute(client, self.container(role, name), command, environment)
+        container = self.container(role, name)
+        words = ["env", *(f"{key}={value}" for key, value in environment.items())] if environment else []
+        shell = self.links.take(container, Shell) or Shell(self.engine, container)
+        try:
+            done = shell.run([*words, *command])
+        except BaseException:
+            shell.close()
+            raise
+        self.links.give(container, shell)
+        return done
 
     def run(self, role: Role, name: str, command: Sequence[str]) -> str:
         """Standard output of a command that must succeed. Raises `CommandRejected`."""
@@ -214,6 +228,7 @@ class Lab:
     def reboot(self, role: Role, name: str) -> None:
         """Restart one container and plug it in again; what it holds in memory is gone, files stay."""
         node = self.topology.node(role, name)
+        self.links.clear()
         (self.places.run(name) / "ready").unlink(missing_ok=True)
         with self.engine.connect() as client:
             client.restart(self.container(role, name), timeout=5)

@@ -7,7 +7,7 @@ import io
 import socket
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from reconciler.model import bounds
@@ -37,12 +37,11 @@ class Execution:
         api: Any,  # noqa: ANN401 - docker-py's APIClient is not typed
         container: str,
         argv: Sequence[str],
-        environment: Mapping[str, str],
         allowance: Allowance,
     ) -> None:
         self._api = api
         with patient(api, allowance):
-            created = api.exec_create(container, list(argv), stdin=True, environment=dict(environment))
+            created = api.exec_create(container, list(argv), stdin=True)
             stream = api.exec_start(created["Id"], socket=True)
         self._id = created["Id"]
         self._connection: socket.socket = stream._sock
@@ -121,12 +120,11 @@ def run_in_container(
     argv: Sequence[str],
     stdin: bytes = b"",
     *,
-    environment: Mapping[str, str] | None = None,
     allowance: Allowance | None = None,
 ) -> Completed:
     """Run a command to its end. A failure of the command is a result. Raises what an `Execution` raises."""
     allowed = allowance or Allowance(_OWN, "", argv[0])
-    running = Execution(api, container, argv, environment or {}, allowed)
+    running = Execution(api, container, argv, allowed)
     output = {1: bytearray(), 2: bytearray()}
     try:
         # A command that ends before it has read everything says itself why.

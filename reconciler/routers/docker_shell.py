@@ -41,7 +41,7 @@ class ContainerShell:
         if len(stdin) > _LINE_BYTES:
             return run_in_container(self._api, self._container, argv, stdin, allowance=allowance)
         if self._shell is None:
-            self._shell = Execution(self._api, self._container, ["sh"], {}, allowance)
+            self._shell = Execution(self._api, self._container, ["sh"], allowance)
         mark = secrets.token_hex(16)
         answer = _Answer(mark.encode())
         try:

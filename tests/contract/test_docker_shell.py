@@ -15,6 +15,7 @@ from lab.topology import Role
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable
 from reconciler.routers.allowance import Allowance, Limits
+from reconciler.routers.docker_exec import run_in_container
 from reconciler.routers.docker_router import DockerLink, DockerRouter
 from reconciler.routers.docker_shell import ContainerShell
 from reconciler.routers.links import Links
@@ -112,6 +113,7 @@ HOLDS = """
 import sys
 from docker import APIClient
 from reconciler.routers.allowance import Allowance, Limits
+from reconciler.routers.docker_exec import run_in_container
 from reconciler.routers.docker_shell import ContainerShell
 
 shell = ContainerShell(APIClient(base_url=sys.argv[1], version="auto"), sys.argv[2])
@@ -144,6 +146,9 @@ def test_a_router_keeps_it_for_the_next_look_unless_it_has_ended(contract_lab: L
     with Links() as links:
         first = used(links)
         assert used(links) is first
-        contract_lab.run(Role.ROUTER, "paris", ["pkill", "-KILL", "-x", "sh"])
+        with contract_lab.engine.connect() as client:
+            run_in_container(
+                client, contract_lab.container(Role.ROUTER, "paris"), ["pkill", "-KILL", "-x", "sh"]
+            )
         assert until(lambda: not first.alive(), 10)
         assert used(links) is not first

@@ -50,7 +50,7 @@ class Bench:
     loaded: Loaded
 
     def connect(self, name: str) -> Router:
-        return DockerRouter(self.fabric.routers[name], self.lab.name)
+        return DockerRouter(self.fabric.routers[name], self.lab.name, self.lab.links)
 
     def sh(self, router: str, script: str) -> None:
         self.lab.run(Role.ROUTER, router, ["sh", "-c", script])
@@ -92,7 +92,7 @@ class Bench:
     def down(self) -> None:
         """End the tunnel at both ends: an SA that runs hides what it was not negotiated with."""
         for router, name in (("router-a", OURS), ("router-b", THEIRS)):
-            opened = DockerRouter(self.fabric.routers[router], self.lab.name)
+            opened = DockerRouter(self.fabric.routers[router], self.lab.name, self.lab.links)
             try:
                 message = {"ike": name, "force": "yes", "timeout": "1000", "loglevel": "-1"}
                 for _ in opened.vici.stream("terminate", "control-log", message):

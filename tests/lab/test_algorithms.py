@@ -83,7 +83,7 @@ def test_every_algorithm_is_negotiated_as_written(lab2: Lab, tmp_path: Path) -> 
     fabric = fabric_of(cases)
 
     def connect(name: str) -> Router:
-        return DockerRouter(fabric.routers[name], lab2.name)
+        return DockerRouter(fabric.routers[name], lab2.name, lab2.links)
 
     store = SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key for the matrix"})
     before = preview(fabric, store, connect)

@@ -65,7 +65,7 @@ def bring_up(lab: Lab, fabric: Fabric, store: SecretStore) -> RouterState:
     """Apply; everything must come up. What is left of an earlier test goes."""
 
     def connect(name: str) -> Router:
-        return DockerRouter(fabric.routers[name], lab.name)
+        return DockerRouter(fabric.routers[name], lab.name, lab.links)
 
     applied = apply(preview(fabric, store, connect), connect, timeout=20)
     assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
@@ -108,7 +108,7 @@ def test_any_key_reaches_both_ends_byte_for_byte(lab2: Lab, tmp_path: Path, vers
     lab2.wait_ready("tokyo")
 
     def connect(name: str) -> Router:
-        return DockerRouter(fabric.routers[name], lab2.name)
+        return DockerRouter(fabric.routers[name], lab2.name, lab2.links)
 
     router = connect("tokyo")
     try:

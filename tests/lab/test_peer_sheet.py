@@ -164,7 +164,7 @@ def test_a_foreign_router_with_the_sheet_is_our_peer(
     assert set(fabric.routers) == {"paris"}
 
     def connect(router: str) -> Router:
-        return DockerRouter(fabric.routers[router], lab2.name)
+        return DockerRouter(fabric.routers[router], lab2.name, lab2.links)
 
     sheet = (with_a_child_for_each_pair if case.split else printed)(tree, secrets, capsys)
     configure_by_hand(lab2, sheet, fabric.tunnels["paris-tokyo"].peer_cidrs)

@@ -103,7 +103,7 @@ def test_aggressive_mode_gets_no_sa(lab2: Lab, tmp_path: Path) -> None:
     vip = fabric.tunnels["paris-tokyo"].vip.address
 
     def connect(name: str) -> Router:
-        return DockerRouter(fabric.routers[name], lab2.name)
+        return DockerRouter(fabric.routers[name], lab2.name, lab2.links)
 
     applied = apply(
         preview(fabric, SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key"}), connect),
