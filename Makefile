@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SCRIPTS := .ci/run $(wildcard scripts/*.sh lab/image/*.sh tests/lab/kernel/*.sh)
 # How many processes run the tests that need no routers, and how many those with real ones (scripts/suite.sh).
 WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 1))))
-ROUTER_WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
+ROUTER_WORKERS ?= $(shell echo $$(((3 * $$(nproc 2>/dev/null || echo 1) + 1) / 2)))
 TIMES ?= 10
 
 .DEFAULT_GOAL := help
