@@ -17,6 +17,9 @@ from reconciler.validate import selectors
 from tests.fuzz.limits import bounded
 from tests.unit.validate.written import Data, document, network, peer, tunnel, validated
 
+BUSY = 10.0
+"""Seconds of processor time, which takes longer beside other work: enough to tell what is not linear."""
+
 
 def many_pairs(routers: int, tunnels: int, networks: int, version: int = 2) -> list[Data]:
     """So many tunnels on each router, of which each has so many networks at either end."""
@@ -86,7 +89,7 @@ def as_a_command() -> Iterator[None]:
 def test_what_a_fabric_can_hold_is_planned_within_the_limits() -> None:
     """As many pairs as any number of documents may multiply to, from their text to the saved plan."""
     documents = many_pairs(3, 4, 64)
-    with bounded():
+    with bounded(BUSY):
         full, found = validated(documents)
         assert not found.errors
         plan = between(replace(full, tunnels={}), full, datetime.now(UTC)).plan
@@ -113,7 +116,7 @@ def test_what_a_router_can_hold_is_planned_within_the_limits(multiplied: tuple[i
     assert not found.errors
     none = replace(full, tunnels={})
     for before, after in ((none, full), (full, moved), (full, none)):
-        with bounded():
+        with bounded(BUSY):
             plan = between(before, after, datetime.now(UTC)).plan
         assert not plan.empty
         written = list(json_lines.plan_objects(plan))
