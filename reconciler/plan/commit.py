@@ -46,10 +46,15 @@ def compared(commit: Plan, live: Plan, whole: Plan) -> Iterator[str]:
     unknown = [resource for resource in there if _unknown(resource, live)]
     if unknown:
         yield f"the commit changes {listed(map(str, unknown))}, which is not planned: a router did not answer"
-    done = [resource for resource in there if resource not in unknown]
-    if done:
-        yield f"on the routers already, as the commit wants it: {listed(map(str, done))}"
     planned = {change.resource: change for change in commit.changes}
+    done = [str(resource) for resource in there if resource not in unknown]
+    done += [
+        f"{resource} ({words})"
+        for resource, change in here.items()
+        if resource in planned and (words := _there_already(planned[resource], change))
+    ]
+    if done:
+        yield f"on the routers already, as the commit wants it: {listed(done)}"
     moved = [
         f"{resource} ({words})"
         for resource, change in here.items()
@@ -80,12 +85,15 @@ def _moved(planned: ResourceChange | None, found: ResourceChange) -> str:
     if "psk" not in expected and any(isinstance(step.operation, LoadSecret) for step in planned.steps):
         # A renamed tunnel's key gets another id, which is no change between revisions.
         seen.pop("psk", None)
-    paths = [
-        path
-        for path in sorted(expected.keys() | seen.keys())
-        if path not in expected or path not in seen or _other(expected[path], seen[path])
-    ]
+    paths = [path for path in sorted(seen) if path not in expected or _other(expected[path], seen[path])]
     return listed(paths, _MOST_FIELDS)
+
+
+def _there_already(planned: ResourceChange, found: ResourceChange) -> str:
+    """The fields that the commit changes and that the router has so already."""
+    if planned.action is not found.action:
+        return ""
+    return listed(sorted(_fields(planned).keys() - _fields(found).keys() - {"psk"}), _MOST_FIELDS)
 
 
 def _fields(change: ResourceChange) -> dict[str, Change]:

@@ -17,7 +17,7 @@ def judgement_lines(judgement: Judgement) -> Iterator[Line]:
         yield Line("Refused as unsafe, all of it:", "bold red")
     for refusal in judgement.refusals:
         yield Line(f"  ✗ {_names(refusal.resources)}: {refusal.reason}", "bold red")
-        way = f", or --override {refusal.override}" if refusal.override is not None else ""
+        way = f" (or: --override {refusal.override})" if refusal.override is not None else ""
         yield Line(f"    hint: {refusal.hint}{way}")
     if judgement.deferrals:
         yield Line()

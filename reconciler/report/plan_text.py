@@ -26,6 +26,7 @@ MOST_EXPOSED = 100
 MOST_WITHHELD = 50
 """Reasons to withhold tunnels that a text names; JSON names all."""
 NO_CHANGES = "No changes. The live routers match the desired state."
+NO_ROUTERS = "No changes. The desired state describes no router, so none was looked at."
 
 
 def plan_lines(plan: Plan, unchanged: str = "") -> Iterator[Line]:

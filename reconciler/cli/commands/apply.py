@@ -145,7 +145,8 @@ def _left_out(plan: Plan, *, taken: bool) -> ExitCode:
 def _tell_plan(output: Output, before: Preview, judgement: Judgement) -> None:
     from reconciler.report import json_lines, judgement_text, plan_text  # noqa: PLC0415
 
-    output.lines(plan_text.plan_lines(before.plan))
+    unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
+    output.lines(plan_text.plan_lines(before.plan, unchanged))
     output.objects(json_lines.plan_objects(before.plan))
     output.lines(judgement_text.judgement_lines(judgement))
     output.objects(json_lines.judgement_objects(judgement))

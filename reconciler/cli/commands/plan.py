@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.policy import Override  # noqa: PLC0415
     from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects  # noqa: PLC0415
     from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
-    from reconciler.report.plan_text import plan_lines  # noqa: PLC0415
+    from reconciler.report.plan_text import NO_ROUTERS, plan_lines  # noqa: PLC0415
 
     output = Output(arguments)
     if arguments.out is not None:
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_targets(fabric, found.plan, targets)
     known = shown_by_files(fabric, store, found.observation.states)
     judged, judgement = judge_preview(found, known, frozenset(map(Override, arguments.override)))
-    output.lines(plan_lines(judged.plan))
+    output.lines(plan_lines(judged.plan, "" if fabric.routers else NO_ROUTERS))
     output.objects(plan_objects(judged.plan))
     output.lines(judgement_lines(judgement))
     output.objects(judgement_objects(judgement))
