@@ -120,6 +120,21 @@ def test_what_is_applied_already_is_said(live: Live) -> None:
     assert unchanged(commit, mine) == "No changes. The routers are as the commit wants them already."
 
 
+def test_a_field_that_is_there_already_is_told_from_one_that_is_not(live: Live) -> None:
+    both = one_changed(live.base)
+    lifetimes = {
+        name: replace(tunnel, ike=replace(tunnel.ike, lifetime=7200)) if name.endswith("002") else tunnel
+        for name, tunnel in both.tunnels.items()
+    }
+    live.apply(both)
+    _, mine, said = live.plan(replace(both, tunnels=lifetimes))
+    assert {field.path for field in mine.changes[0].changes} >= {"rekey_time"}
+    assert said[1:] == [
+        "on the routers already, as the commit wants it: paris/tunnel/paris-002 "
+        "(children.net.esp_proposals), tokyo/tunnel/tokyo-002 (children.net.esp_proposals)"
+    ]
+
+
 def test_a_router_that_does_not_answer_is_said(live: Live) -> None:
     live.dead = "tokyo"
     commit, mine, said = live.plan(one_changed(live.base))
