@@ -12,6 +12,7 @@ from reconciler.model.quoting import quoted
 from reconciler.validate.catalog import Catalog, Item
 from reconciler.validate.misdirected import misdirected, report_misdirected
 from reconciler.validate.ours import Owner, owners
+from schemas.addresses import is_address
 from schemas.algorithms import esp_proposal, ike_proposal
 from schemas.tunnel import IPsecTunnelSpec
 
@@ -28,6 +29,7 @@ def pair_tunnels(
     peers = {tunnel.peer_address for tunnel in tunnels.values()}
     ours = owners(catalog, vips, peers)
     unresolved = _unresolved_peers(catalog, tunnels)
+    anybodys = _has_unreadable_peer(catalog)
     mirrors = {
         name: by_ends.get((tunnel.peer_address, tunnel.vip.address)) for name, tunnel in tunnels.items()
     }
@@ -38,6 +40,7 @@ def pair_tunnels(
         if mirrors[name] is None
         and not tunnel.unmanaged
         and tunnel.vip.address not in unresolved
+        and not anybodys
         and not catalog.loaded.may_define(tunnel.vip.address)
     ]
     wrong = misdirected(missing)
@@ -61,6 +64,17 @@ def pair_tunnels(
         if name < mirror.name:
             _check_pair(catalog, tunnel, mirror, found)
     return paired
+
+
+def _has_unreadable_peer(catalog: Catalog) -> bool:
+    """Whether a broken tunnel has a peer whose address is none: it may be the other end of any."""
+    for (kind, _), document in catalog.broken.items():
+        spec = document.data.get("spec") if isinstance(document.data, dict) else None
+        peer = spec.get("peer") if isinstance(spec, dict) else None
+        address = peer.get("address") if isinstance(peer, dict) else None
+        if kind == "IPsecTunnel" and address is not None and not is_address(str(address)):
+            return True
+    return False
 
 
 def _unresolved_peers(catalog: Catalog, tunnels: Mapping[str, Tunnel]) -> frozenset[str]:
