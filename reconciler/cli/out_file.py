@@ -23,7 +23,7 @@ def check_out(path: Path) -> None:
     Raises TunnelwrightError.
     """
     try:
-        keys = path.exists() and (path.name.endswith(_KEYS) or _holds_private_key(path))
+        keys = path.exists() and (path.name.lower().endswith(_KEYS) or _holds_private_key(path))
     except OSError as error:
         raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error
     if keys:

@@ -88,6 +88,8 @@ class Execution:
         """Whether it neither ended nor wrote anything that was not read."""
         try:
             self._connection.setblocking(False)
+            if self._reader.peek(1):
+                return False
             self._connection.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return True

@@ -7,6 +7,7 @@ for it: far more work than the commands of a look. A shell that waits there does
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import shlex
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from reconciler.routers.shell_host import Completed
 
 _LINE_BYTES = 65536
 """Of standard input in a line of the shell; more goes to a process of its own."""
+_STATUS = re.compile(rb" ([0-9]{1,3})\n")
 _STATUS_BYTES = 16
 """More than the mark on standard output has after it: a space, a status, the end of the line."""
 _PLAIN = frozenset(b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ,./:;=_-+{}[]"#\n')
@@ -40,6 +42,9 @@ class ContainerShell:
         """Run a command to its end. A failure of the command is a result, and so is the end of the shell."""
         if len(stdin) > _LINE_BYTES:
             return run_in_container(self._api, self._container, argv, stdin, allowance=allowance)
+        if not self.alive():
+            # What something there wrote since would be taken for the beginning of the next answer.
+            self.close()
         if self._shell is None:
             self._shell = Execution(self._api, self._container, ["sh"], allowance)
         mark = secrets.token_hex(16)
@@ -50,7 +55,7 @@ class ContainerShell:
                 self._shell.send(_line(argv, stdin, mark), allowance)
             for number, part in self._shell.output(allowance):
                 if answer.complete(number, part):
-                    return answer.completed()
+                    return answer.completed(allowance)
             # The engine says of a shell that could not be started why.
             status = self._shell.status(allowance) or 1
         except BaseException:
@@ -91,10 +96,13 @@ class _Answer:
             self._marked.add(number)
         return len(self._marked) == len(self._ends)
 
-    def completed(self) -> Completed:
-        """The result of a command that has ended."""
-        output, _, status = bytes(self._kept[1]).rpartition(self._mark)
-        return Completed(int(status), output, bytes(self._kept[2]).partition(self._mark)[0])
+    def completed(self, allowance: Allowance) -> Completed:
+        """The result of a command that has ended. Raises AnswerNotUnderstood, which quotes nothing of it."""
+        output, _, end = bytes(self._kept[1]).rpartition(self._mark)
+        status = _STATUS.fullmatch(end)
+        if status is None:
+            raise allowance.refused("no exit status at its end")
+        return Completed(int(status[1]), output, bytes(self._kept[2]).partition(self._mark)[0])
 
     def broken(self, status: int) -> Completed:
         """The result of one whose shell has ended."""

@@ -86,6 +86,13 @@ def test_what_a_command_given_up_says_is_no_answer_to_the_next(contract_lab: Lab
             assert _run(shell, "echo", f"{number}").stdout == f"{number}\n".encode()
 
 
+def test_what_is_written_between_two_commands_is_no_answer(contract_lab: Lab) -> None:
+    with _shell(contract_lab) as shell:
+        assert _run(shell, "sh", "-c", "(sleep 0.2; echo FORGED) & true").status == 0
+        assert until(lambda: not shell.alive(), 10)
+        assert _run(shell, "echo", "mine").stdout == b"mine\n"
+
+
 def test_a_shell_that_is_killed_is_a_failure_of_one_command(contract_lab: Lab) -> None:
     with _shell(contract_lab) as shell:
         done = _run(shell, "sh", "-c", "echo why >&2; kill -KILL $PPID; sleep 1")
