@@ -130,7 +130,8 @@ class Stream:
             way.start()
 
     def wait_arriving(self, timeout: float = 20.0) -> bool:
-        """Whether packets arrive at both ends within `timeout` seconds: a warm-up for negotiation."""
+        """Whether packets that count arrive at both ends within `timeout` seconds: a warm-up for negotiation,
+        or, after a `reset`, a measurement that has begun."""
         return all(way.wait_arriving(timeout) for way in self._ways)
 
     def reset(self) -> None:
@@ -169,7 +170,10 @@ class _Way:
             )
 
     def wait_arriving(self, timeout: float) -> bool:
-        return self._far.wait_for(lambda packets: bool(self._mine(packets)), timeout)
+        return self._far.wait_for(
+            lambda packets: not {p.payload for p in self._sent()}.isdisjoint(p.payload for p in packets),
+            timeout,
+        )
 
     def reset(self) -> None:
         self._since = self._mine(self._sender.packets())[-1].time
@@ -180,7 +184,7 @@ class _Way:
         if self._failure:
             raise self._failure
         self._sender.stop()
-        sent = [p for p in self._mine(self._sender.packets()) if p.time > self._since]
+        sent = self._sent()
         last = {p.payload for p in sent[-1:]}
         self._far.wait_for(lambda packets: last <= {p.payload for p in packets}, DRAIN)
         self._far.stop()
@@ -192,6 +196,10 @@ class _Way:
             send(self._lab, Role.HOST, self._here, packets, rate=self._rate, stem=self.batch.token.hex())
         except CommandRejected as error:
             self._failure = error
+
+    def _sent(self) -> list[Packet]:
+        """What was sent since the reset."""
+        return [p for p in self._mine(self._sender.packets()) if p.time > self._since]
 
     def _mine(self, packets: list[Packet]) -> list[Packet]:
         return [p for p in packets if p.payload.startswith(self.batch.token)]

@@ -36,6 +36,7 @@ UNITS = (
     "forge",
     "history",
     "keys",
+    "link",
     "look-up",
     "metrics",
     "router",
