@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lab.engine import Engine, refused
 from lab.topology import Node, Role, container_name
-from reconciler.model import bounds
-from reconciler.routers.allowance import Allowance, Limits
+from reconciler.routers.allowance import Allowance
+from reconciler.routers.docker_exec import LAB_LIMITS
 from reconciler.routers.docker_shell import ContainerShell
 
 if TYPE_CHECKING:
@@ -53,10 +53,6 @@ def state_root() -> Path:
         root = Path(tempfile.gettempdir(), f"tw-{os.getuid()}")
     root.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
     return root
-
-
-_LIMITS = Limits(600.0, 256 * bounds.MIB)
-"""Of a command of the lab's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +170,7 @@ class Shell:
     def run(self, command: Sequence[str]) -> ExecResult:
         """Run a command to its end. Raises EngineRefused, RouterUnreachable."""
         with refused():
-            done = self._shell.run(command, b"", Allowance(_LIMITS, "", command[0]))
+            done = self._shell.run(command, b"", Allowance(LAB_LIMITS, "", command[0]))
         return ExecResult(
             done.status, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         )

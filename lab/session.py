@@ -187,15 +187,12 @@ class Lab:
         """A container's name at the engine; the wire needs no name."""
         return container_name(self.name, role, name or self.name)
 
-    def exec(
-        self, role: Role, name: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
-    ) -> ExecResult:
+    def exec(self, role: Role, name: str, command: Sequence[str]) -> ExecResult:
         """Run a command in a container and wait for it. A failure is a result, not an exception."""
         container = self.container(role, name)
-        words = ["env", *(f"{key}={value}" for key, value in environment.items())] if environment else []
         shell = self.links.take(container, Shell) or Shell(self.engine, container)
         try:
-            done = shell.run([*words, *command])
+            done = shell.run(command)
         except BaseException:
             shell.close()
             raise

@@ -43,7 +43,7 @@ ARRIVAL = 5.0
 QUIET = 1.5
 """Seconds to wait for what must not arrive, where nothing that must arrive can mark the end."""
 WARM_UP = 30.0
-TIMEOUT = 3
+WARM_UPS_LOST = 3
 """Warm-up packets that may get lost before one end is told to initiate."""
 MULTICAST = ("224.0.0.251", "239.255.12.34")
 LIMITED_BROADCAST = "255.255.255.255"
@@ -255,7 +255,7 @@ class FlowProof:
             while not self._one_arrives(sent, backwards=backwards):
                 if time.monotonic() > deadline:
                     return False
-                if len(sent) % TIMEOUT == 0:
+                if len(sent) % WARM_UPS_LOST == 0:
                     initiate(self._lab.vici_socket(self._routers[0]), *self._vips)
         return True
 

@@ -18,7 +18,7 @@ _HEADER = struct.Struct(">BxxxL")
 _CHUNK = 65536
 _POLL = 0.05
 _BROKE_OFF = "the engine broke off in the middle of the output"
-_OWN = Limits(600.0, 256 * bounds.MIB)
+LAB_LIMITS = Limits(600.0, 256 * bounds.MIB)
 """For the lab's own commands."""
 
 
@@ -125,7 +125,7 @@ def run_in_container(
     allowance: Allowance | None = None,
 ) -> Completed:
     """Run a command to its end. A failure of the command is a result. Raises what an `Execution` raises."""
-    allowed = allowance or Allowance(_OWN, "", argv[0])
+    allowed = allowance or Allowance(LAB_LIMITS, "", argv[0])
     running = Execution(api, container, argv, allowed)
     output = {1: bytearray(), 2: bytearray()}
     try:

@@ -93,15 +93,6 @@ async def _done(process: asyncssh.SSHServerProcess[bytes]) -> None:
     process.exit(0)
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    (folder / ".ssh").mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    return folder
-
-
 @pytest.mark.usefixtures("home")
 def test_a_router_is_logged_in_to_once(tmp_path: Path) -> None:
     with (

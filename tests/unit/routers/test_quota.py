@@ -190,15 +190,6 @@ async def _archive(process: asyncssh.SSHServerProcess[bytes]) -> None:
 COMMANDS: dict[str, Command] = {"silence": _hang, "a byte now and then": _dribble, "a slow archive": _archive}
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    (folder / ".ssh").mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    return folder
-
-
 @pytest.mark.parametrize("kind", COMMANDS)
 @pytest.mark.usefixtures("short", "home")
 def test_a_slow_host_is_given_up_and_delays_no_other(kind: str, tmp_path: Path) -> None:
