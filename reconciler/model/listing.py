@@ -16,5 +16,5 @@ def listed(names: Iterable[str], most: int = MOST_NAMES) -> str:
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """A count with its noun in the right number: `1 check`, `2 checks`; `plural` where an s does not make it."""
+    """A count with its noun, `1 check` or `2 checks`; give the `plural` if it does not end in s."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
