@@ -50,7 +50,7 @@ def keys_of(root: Section, found: Diagnostics) -> tuple[HeldKey, ...]:
         try:
             held.append(HeldKey(tuple(owners), key(secret.text)))
         except NotImportable as error:
-            found.warning("import-dropped", section.location, f"the key {name!r} is passed over: {error}")
+            found.warning("import-dropped", section.location, f"the key {name!r} is ignored: {error}")
     return tuple(held)
 
 

@@ -65,8 +65,8 @@ def check_ike(item: Item[IPsecTunnelSpec], ike: IkePolicy, found: Diagnostics) -
         item.error(
             found,
             "aead-not-supported",
-            f"IKEv1 cannot negotiate {ike.encryption} for IKE: AEAD ciphers are defined for the encrypted "
-            "payload of IKEv2 alone (RFC 5282)",
+            f"IKEv1 cannot negotiate {ike.encryption} for IKE: AEAD ciphers are only defined for IKEv2 "
+            f"(RFC 5282)",
             "ike",
             "encryption",
             hint="write `version: 2`, or a cipher such as aes-256"

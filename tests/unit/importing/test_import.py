@@ -114,7 +114,7 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
     assert "lifetime: 14400" in document, "charon's own default"
     assert "pfs: dh-group20" in document
     assert "PLANTED" not in document
-    assert findings == ["18: warning: start_action = start is not taken over: tunnelwright sets it by itself"]
+    assert findings == ["18: warning: start_action = start is not taken over: tunnelwright sets it itself"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
         ("version = 2", "", "both IKE versions are allowed, and no IKE_SA runs"),
         ("version = 2", "version = 2\nencap = yes", "encap = yes: forced UDP encapsulation is no field"),
         ("version = 2", "version = 2\nif_id_in = 42", "if_id_in = 42: route-based tunnels are not supported"),
-        ("version = 2", "version = 2\nnonsense = 1", "nonsense is no setting that tunnelwright knows"),
+        ("version = 2", "version = 2\nnonsense = 1", "nonsense is not a setting that tunnelwright knows"),
         ("local_addrs = 203.0.113.10", "", "local_addrs = %any is not one IPv4 address, and no IKE_SA"),
         (
             "local_addrs = 203.0.113.10",
@@ -141,14 +141,14 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
         ("aes256-sha256-modp2048", "camellia256-sha256-modp2048", "'camellia256' of the proposal"),
         ("aes256-sha256-modp2048", "aes256-sha256", "an IKE proposal needs a Diffie-Hellman group"),
         ("aes256-sha256-modp2048", "aes256-aes128-sha256-modp2048", "is not one cipher"),
-        ("local { auth = psk", "local { auth = pubkey", "local authentication is not by a pre-shared key"),
-        ("local { auth = psk", "local { ", "local authentication is not by a pre-shared key"),
+        ("local { auth = psk", "local { auth = pubkey", "local authentication does not use a pre-shared key"),
+        ("local { auth = psk", "local { ", "local authentication does not use a pre-shared key"),
         ("id = site-a.example", "id = %any6", "the ID '%any6' is neither"),
         ("id = site-a.example", 'id = "C=CH, O=x"', "the ID 'C=CH, O=x' is neither"),
         (
             "start_action = start",
             "mode = transport",
-            "mode = transport: the service offers tunnel mode alone",
+            "mode = transport: only tunnel mode is supported",
         ),
         ("start_action = start", "ah_proposals = sha256", "ah_proposals = sha256: AH is not supported"),
         (
@@ -162,11 +162,11 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
         ("esp_proposals = aes256gcm16-ecp384", "", "leaves a choice, and no SA runs"),
         ("version = 2", "aggressive = 1\nversion = 1", "Aggressive Mode is not supported"),
         ("version = 2", "version = 2\nppk_required = TRUE", "post-quantum pre-shared keys"),
-        ("version = 2", "version = 2\nrekey_time = 0", "an IKE_SA has to be replaced within 60"),
+        ("version = 2", "version = 2\nrekey_time = 0", "an IKE_SA must be replaced within 60"),
         ("version = 2", "version = 2\nrekey_time = 30d", "rekey_time has to be from 0 to 604800"),
         ("version = 2", "version = 2\ndpd_delay = 2d", "dpd_delay has to be from 0 to 86400"),
         ("start_action = start", "policies = disabled", "policies = disabled: route-based"),
-        ("start_action = start", "rekey_time = 10", "rekey_time has to be from 30 to 604800 seconds, not 10"),
+        ("start_action = start", "rekey_time = 10", "rekey_time must be 30 to 604800 seconds, not 10"),
         ("start_action = start", "dpd_action = trap|start", "'trap|start' is none of clear, trap"),
         ("start_action = start", "copy_df = no", "copy_df = no: what is copied to the outer header"),
         ("aes256-sha256-modp2048", "aes256gcm16-modp2048", "proposals leaves a choice, and no SA runs"),

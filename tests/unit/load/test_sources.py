@@ -135,8 +135,8 @@ def test_an_empty_folder_has_no_documents(tmp_path: Path) -> None:
     ("bound", "value", "message"),
     [
         ("TREE_ENTRIES", 5, "more than 5 files and folders"),
-        ("TREE_DEPTH", 3, "more than 3 folders inside each other"),
-        ("TREE_BYTES", 10, "more than 0 MiB of documents before this"),
+        ("TREE_DEPTH", 3, "more than 3 nested folders"),
+        ("TREE_BYTES", 10, "more than 0 MiB of documents up to this file"),
     ],
 )
 def test_a_tree_has_bounds(
