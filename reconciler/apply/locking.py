@@ -118,7 +118,7 @@ def _refusal(error: TunnelwrightError) -> TunnelwrightError:
         f"its lock cannot be taken: {error.message}",
         router=error.router,
         operation="lock",
-        hint=error.hint or "it needs flock(1), of util-linux; the lock is /run/tunnelwright.lock",
+        hint=error.hint or "the router needs flock(1) of util-linux; the lock is /run/tunnelwright.lock",
     )
 
 

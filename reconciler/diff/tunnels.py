@@ -312,12 +312,12 @@ def _reason(seen: _Seen) -> str:
         (seen.new, "not on the router"),
         (not seen.loaded, "the connection is not loaded in charon"),
         (bool(seen.config), "the configuration differs"),
-        (bool(seen.stale), "a running SA was set up by another configuration"),
-        (bool(seen.surplus), "more CHILD_SAs run than are needed"),
+        (bool(seen.stale), "a running SA has another configuration"),
+        (bool(seen.surplus), "there are surplus CHILD_SAs"),
         (seen.load_key, "the key differs"),
-        (seen.reconnect, "a reconnect is asked for"),
-        (bool(seen.aside), f"the file of {', '.join(seen.connection.former)} would bring it back"),
+        (seen.reconnect, "a reconnect is requested"),
+        (bool(seen.aside), f"the file of {', '.join(seen.connection.former)} would load it again"),
         (bool(seen.other), "the router's file differs"),
-        (True, "a key is loaded that it uses no more"),
+        (True, "a key that it no longer uses is loaded"),
     )
     return next(reason for holds, reason in reasons if holds)

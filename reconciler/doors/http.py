@@ -127,7 +127,7 @@ class _Bounded(HTTPAdapter):
             raise NotHttp(type(error).__name__) from None
         if not self._deadline.left():
             # What was cut off may look whole: headers and a body without a length end with the connection.
-            raise requests.ConnectionError("the time was over")
+            raise requests.ConnectionError("the time limit was exceeded")
         return answer
 
     def _content(self, answer: requests.Response) -> bytes:

@@ -115,9 +115,9 @@ class Running:
                     raise ChildStopped("stopped on request")
                 now = time.monotonic()
                 if now > heard + timeout.stall:
-                    raise ChildLate(f"nothing came for {timeout.stall:g} s")
+                    raise ChildLate(f"no output for {timeout.stall:g} s")
                 if now > begun + timeout.total:
-                    raise ChildLate(f"given up after {timeout.total:g} s in all")
+                    raise ChildLate(f"given up after {timeout.total:g} s in total")
 
     def code(self) -> int:
         """Its exit status, once `chunks` is at its end; the negative number of the signal that ended it."""

@@ -74,7 +74,7 @@ def _journal(text: str, own: str) -> Iterator[tuple[int, str]]:
         if entry["by"] == "sudo":
             # Of a command its program alone: its arguments may hold a key.
             if match := _SUDO.fullmatch(entry["text"]):
-                yield at, f"{match['user']} ran {match['program']} by sudo"
+                yield at, f"{match['user']} ran {match['program']} with sudo"
         elif login := _LOGIN.match(entry["text"]):
             if own and login["address"] == own:
                 ours.append(at)
@@ -82,4 +82,4 @@ def _journal(text: str, own: str) -> Iterator[tuple[int, str]]:
             key = f" ({login['key']})" if login["key"] else ""
             yield at, f"{login['user']} logged in from {login['address']}{key}"
     if ours:
-        yield max(ours), f"{len(ours)} logins from {own}, where this controller comes from"
+        yield max(ours), f"{len(ours)} logins from {own}, the address of this controller"

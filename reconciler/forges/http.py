@@ -69,4 +69,4 @@ def _reason(error: Exception, deadline: Deadline) -> str:
         return f"gave no answer of HTTP ({error})"
     if isinstance(error, (requests.ConnectionError, OSError)):
         return "cannot be reached"
-    return f"gave no answer of HTTP ({type(error).__name__})"
+    return f"did not send an HTTP answer ({type(error).__name__})"

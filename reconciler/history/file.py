@@ -59,7 +59,7 @@ def made_by_one(path: Path | None) -> Iterator[None]:
     try:
         turn = turn_of(path, bounds.HISTORY_SECONDS)
     except Timeout as error:
-        raise HistoryUnusable(f"cannot use the history {path}: another process is making it") from error
+        raise HistoryUnusable(f"cannot use the history {path}: another process is creating it") from error
     except OSError as error:
         raise HistoryUnusable(f"cannot use the history {path}: {error.strerror}") from error
     with turn:

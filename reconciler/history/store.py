@@ -74,7 +74,7 @@ class History:
         with made_by_one(path) if make else nullcontext():
             if not self._is_made():
                 if not make:
-                    raise HistoryDamaged(f"{path} is no history")
+                    raise HistoryDamaged(f"{path} is not a history")
                 self._make()
 
     @_reads
@@ -141,7 +141,7 @@ class History:
         row = connection.execute(select(RUNS).where(RUNS.c.id == number)).first()
         last = connection.execute(select(func.max(RUNS.c.id))).scalar()
         if row is None:
-            raise TunnelwrightError(f"there is no run {number}", hint=f"the last one is {last or 'none'}")
+            raise TunnelwrightError(f"there is no run {number}", hint=f"the latest is {last or 'none'}")
         return _record(row)
 
     @_reads

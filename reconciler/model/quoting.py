@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-NOT_SHOWN: Final = "what stands here (it is not shown: it may be a key)"
+NOT_SHOWN: Final = "the value (not shown, because it may be a key)"
 _LONGEST: Final = 40
 _SHORT: Final = 6
 """Characters of a text that is too short for a key: such a one is refused as weak."""

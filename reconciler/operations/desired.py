@@ -40,7 +40,7 @@ def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig
 
 def _why(reference: PskRef, error: TunnelwrightError) -> str:
     hint = f" ({error.hint})" if error.hint else ""
-    return f"its key cannot be had: {reference}: {error.message}{hint}"
+    return f"its key cannot be read: {reference}: {error.message}{hint}"
 
 
 def keys_of(fabric: Fabric, store: SecretStore) -> dict[PskRef, Secret]:
@@ -71,7 +71,7 @@ def _check_equal(fabric: Fabric, keys: Mapping[PskRef, Secret]) -> None:
     if different:
         raise KeysDiffer(
             "the two ends of a tunnel have different keys: " + "; ".join(different),
-            hint="let both ends refer to one key, or give both references the same one",
+            hint="let both ends refer to one key, or store the same key under both references",
         )
 
 

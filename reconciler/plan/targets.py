@@ -42,7 +42,7 @@ def check_targets(fabric: Fabric, plan: Plan, targets: tuple[str, ...]) -> None:
     if unknown:
         raise TunnelwrightError(
             f"nothing is called {', '.join(unknown)}",
-            hint="a target is a router, a tunnel, or router/kind/name",
+            hint="a target must be a router, a tunnel, or router/kind/name",
         )
 
 

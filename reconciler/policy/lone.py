@@ -11,7 +11,9 @@ from reconciler.model.plan import Resource
 from reconciler.policy.judgement import Deferral, Finding, Refusal
 from reconciler.policy.units import Unit, connections_of, traffic_on
 
-_HINT = "delete this end too, or bring back the other one; if somebody else manages it, `peer.managed: false`"
+_HINT = (
+    "delete this end too, or bring back the other one; if its peer is unmanaged, set `peer.managed: false`"
+)
 
 
 def refused(unit: Unit, reason: str) -> Finding:
@@ -37,7 +39,7 @@ def lone_ends(
         if lone:
             peer = fabric.tunnels[lone[0]].peer_address
             left = f"{lone[0]} loses its managed other end"
-            yield unit, f"{left}, and its peer {peer} would be somebody else's"
+            yield unit, f"{left}, and its peer {peer} would become unmanaged"
 
 
 def _is_lone(resource: Resource, fabric: Fabric, live: Mapping[str, Live]) -> bool:

@@ -33,7 +33,7 @@ def withholdings(
     found = {item.router: item for item in _protected(strange, states)}
     there = {name: len(tunnels_on(state)) for name, state in states.items() if name not in found}
     counts = {name: len(strange[name]) for name in strange if name in there}
-    share = f"more than {fabric.safety.max_deleted_share}%, and nothing shows that Git ever had"
+    share = f"more than {fabric.safety.max_deleted_share}%, and there is no evidence that Git ever had"
     for name in sorted(counts):
         gone, total = counts[name], there[name]
         if exceeds(fabric.safety, gone, total):
@@ -60,8 +60,8 @@ def _protected(
             yield Withholding(
                 router,
                 protected,
-                f"protected from deletion, and nothing shows that Git ever had: {names}",
-                "remove it by hand, or have it in Git with `deletionProtection: false` first",
+                f"protected from deletion, and there is no evidence that Git ever had: {names}",
+                "remove it by hand, or add it to Git with `deletionProtection: false` first",
             )
 
 
@@ -70,7 +70,7 @@ def _exceeding(router: str, resources: list[Resource], said: str) -> Withholding
         router,
         tuple(resources),
         f"{said}: {listed(item.name for item in resources)}",
-        "find out who made them; --override deletions destroys them",
+        "find out what created them; --override deletions destroys them",
         Override.DELETIONS,
     )
 

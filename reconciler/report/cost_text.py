@@ -17,7 +17,7 @@ def cost_text(
 ) -> str:
     """One tunnel's cost; `longest_ms` is how long the longest row of lost ones was, `silent_ms` for how long
     it had carried nothing before."""
-    row = f", {longest_ms:.0f} ms of them in a row" if lost else ""
+    row = f", {longest_ms:.0f} ms of them in succession" if lost else ""
     before = f", after it had carried nothing for the first {silent_ms:.0f} ms" if silent_ms else ""
     return f"{tunnel}: predicted {predicted}, lost {lost} of {sent}{row}{before}"
 

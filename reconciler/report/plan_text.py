@@ -19,14 +19,14 @@ _DISRUPTION_STYLE = {
     Disruption.INTERRUPTS: "bold red",
     Disruption.DESTROYS: "bold red",
 }
-EXPOSED = "No tunnel guards this traffic any more: it leaves for the public network in the clear"
+EXPOSED = "No tunnel guards this traffic after the plan: it leaves for the public network in the clear"
 """What a plan says of the traffic of tunnels, and of pairs of networks, that it removes."""
 MOST_EXPOSED = 100
 """Pairs of networks that a text names; JSON names up to `bounds.EXPOSED_WRITTEN`."""
 MOST_WITHHELD = 50
 """Reasons to withhold tunnels that a text names; JSON names all."""
 NO_CHANGES = "No changes. The live routers match the desired state."
-NO_ROUTERS = "No changes. The desired state describes no router, so none was looked at."
+NO_ROUTERS = "No changes. The desired state describes no router, so none was observed."
 
 
 def plan_lines(plan: Plan, unchanged: str = "") -> Iterator[Line]:
@@ -188,7 +188,7 @@ def applied_lines(
         )
         yield from (outcome_line(outcome) for outcome in (*failed, *skipped))
         if any(isinstance(outcome.step.operation, Establish) for outcome in failed):
-            yield Line("hint: `tunnelwright diagnose` names the cause")
+            yield Line("hint: run `tunnelwright diagnose` to find the cause")
     elif not remaining.changes:
         added, changed, destroyed = (plan.count(action) for action in Action)
         yield Line(

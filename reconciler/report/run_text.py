@@ -69,7 +69,9 @@ def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
             what = item["type"] if item.get("kind", "unreachable") == "unreachable" else "not planned"
             yield Line(f"  {what}: {name}: {item['reason']}", style)
         case "rollback":
-            yield Line(f"  back from {item['from'][:12]} to {item['to'][:12]}: {item['reason']}", "bold red")
+            yield Line(
+                f"  rolled back from {item['from'][:12]} to {item['to'][:12]}: {item['reason']}", "bold red"
+            )
         case "outcome":
             done = item["status"] == "done"
             said = f" ({item['seconds'] * 1000:.0f} ms)" if done else f": {item['message']}"
@@ -86,7 +88,9 @@ def _lines_beside(item: dict[str, Any]) -> Iterable[Line]:
     """What is neither of the plan nor of its steps."""
     match item["type"]:
         case "trace":
-            yield Line(f"  meanwhile at {item['router']}: {item['at'][:19]}Z {item['text']}", "yellow")
+            yield Line(
+                f"  since the last run at {item['router']}: {item['at'][:19]}Z {item['text']}", "yellow"
+            )
         case "trouble":
             yield Line(f"  trouble with the {item['unit']}: {item['reason']}", "bold red")
         case "left_out":

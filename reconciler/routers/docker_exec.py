@@ -17,7 +17,7 @@ from reconciler.routers.shell_host import Completed
 _HEADER = struct.Struct(">BxxxL")
 _CHUNK = 65536
 _POLL = 0.05
-_BROKE_OFF = "the engine broke off in the middle of the output"
+_BROKE_OFF = "the engine ended the output before its end"
 LAB_LIMITS = Limits(600.0, 256 * bounds.MIB)
 """For the lab's own commands."""
 

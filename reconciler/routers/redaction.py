@@ -36,7 +36,9 @@ def _known(text: str) -> str:
     if not text.strip():
         return ""
     phrases = list(dict.fromkeys(_vocabulary().findall(text)))[:3]
-    withheld = f"{len(text.encode(errors='replace'))} bytes of its words are withheld, as it was given keys"
+    withheld = (
+        f"{len(text.encode(errors='replace'))} bytes of its output are withheld, because it was given keys"
+    )
     return f"{'; '.join(phrases)} ({withheld})" if phrases else withheld
 
 

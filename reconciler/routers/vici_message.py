@@ -47,7 +47,7 @@ class _Reader:
                 section[name] = self._items()
             elif kind == SECTION_START:
                 if len(outer) == bounds.VICI_DEPTH:
-                    raise Malformed(f"more than {bounds.VICI_DEPTH} sections within one another")
+                    raise Malformed(f"more than {bounds.VICI_DEPTH} nested sections")
                 outer.append(section)
                 inner: dict[str, Any] = {}
                 section[self._text(1)] = inner

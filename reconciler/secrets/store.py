@@ -25,7 +25,7 @@ IDENTITY = "identity.txt"
 _WHERE = "--secrets names the folder around it; `keys.folder` of the settings names another one"
 _SHOWN = 50
 """Keys that cannot be had are named, up to so many."""
-_SHARE = "let `fingerprintKey` of FabricDefaults name a key, or put 32 random bytes there"
+_SHARE = "set `fingerprintKey` of FabricDefaults, or put 32 random bytes there"
 
 
 class SecretStore:
@@ -140,7 +140,7 @@ class SecretStore:
             raise
         except FileExistsError:
             if read_private(path) != key:
-                raise SecretUnavailable(f"{path} is there already and holds another key") from None
+                raise SecretUnavailable(f"{path} already exists with another key") from None
         except OSError as error:
             raise SecretUnavailable(f"cannot write {path}: {error.strerror}") from error
 
@@ -159,7 +159,7 @@ class SecretStore:
         if not self._allowed.variable(reference.name):
             raise SecretUnavailable(
                 f"documents may not name this variable: it does not begin with {KEY_PREFIX}",
-                hint=f"rename it, or allow it: `keys.variables` of the settings, {VARIABLES}",
+                hint=f"rename it, or allow it with `keys.variables` of the settings, {VARIABLES}",
             )
         value = self._environment.get(reference.name)
         if not value:
@@ -171,7 +171,7 @@ class SecretStore:
         hint = f"put each key into a file of mode 0600 in {self._keys} ({_WHERE})"
         if not os.path.lexists(path) and os.path.lexists(self._folder / reference.name):
             # Where key files were before they had a folder of their own.
-            hint = f"move {self._folder / reference.name} into {self._keys}, where key files are now"
+            hint = f"move {self._folder / reference.name} to {self._keys}, the folder of key files"
         try:
             self._check_own(path)
             return read_private(path)
@@ -183,7 +183,9 @@ class SecretStore:
         """Raises SecretUnavailable for what lies elsewhere, or is the controller's own."""
         real = path.resolve()
         if not real.is_relative_to(self._keys.resolve()):
-            raise SecretUnavailable(f"{path} leads out of its folder", hint="put the file itself there")
+            raise SecretUnavailable(
+                f"{path} is a link that leads out of its folder", hint="put the file itself there"
+            )
         if real in {item.resolve() for item in (self.identity, self._folder / FINGERPRINT_KEY)}:
             raise SecretUnavailable(f"{path} is the controller's own, not a tunnel's key")
 
@@ -233,6 +235,6 @@ def default_folder() -> Path:
         base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     except RuntimeError as error:
         raise SecretUnavailable(
-            "there is no home to keep keys in", hint="--secrets names a folder"
+            "there is no home directory for keys", hint="--secrets names a folder"
         ) from error
     return base / "tunnelwright" / "secrets"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.model.secret import Secret
 
-STRONG_KEY_HINT = "32 random bytes make a good one: head -c 32 /dev/urandom | base64"
+STRONG_KEY_HINT = "use 32 random bytes: head -c 32 /dev/urandom | base64"
 _STRONG = 14
 """Powers of ten of guesses: a hundred million a second take more than ten days."""
 _JUDGED = 32
@@ -26,5 +26,5 @@ def weakness(key: Secret) -> str:
     guesses = found["guesses_log10"]
     if guesses >= _STRONG:
         return ""
-    reason = found["feedback"]["warning"] or "it is short for what it is made of"
+    reason = found["feedback"]["warning"] or "it is too short for its characters"
     return f"{reason.rstrip('.')} (about 10^{guesses:.0f} guesses; 10^{_STRONG} are needed)"

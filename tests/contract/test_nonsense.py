@@ -106,7 +106,7 @@ ANSWERS: dict[str, tuple[str, str, type[TunnelwrightError], str]] = {
     "endless output": ("ip", "exec yes", AnswerNotUnderstood, "output of `observe`: more than 1 MiB"),
     "endless errors": ("ip", "exec yes >&2", AnswerNotUnderstood, "output of `observe`: more than 1 MiB"),
     "a byte now and then": ("ip", "while printf x; do sleep 0.5; done", RouterUnreachable, "no whole answer"),
-    "silence": ("ip", "exec sleep 60", RouterUnreachable, r"no whole answer to observe within 3 s"),
+    "silence": ("ip", "exec sleep 60", RouterUnreachable, r"no complete answer to observe within 3 s"),
     "no status": ("timeout", "kill -KILL $$", CommandRejected, "exit status|Killed"),
     "no JSON": ("ip", "echo hello", AnswerNotUnderstood, "addresses: it is no JSON"),
     "bytes": ("ip", "head -c 1000 /dev/urandom", AnswerNotUnderstood, "addresses: it is no JSON"),

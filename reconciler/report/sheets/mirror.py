@@ -42,7 +42,10 @@ def remarks(tunnel: Tunnel) -> Iterator[str]:
     if not tunnel.enabled:
         yield "The tunnel is disabled at our end; it stays down until it is enabled there."
     if tunnel.mirror is not None:
-        yield f"The other end is managed by tunnelwright too, as {tunnel.mirror}: nobody has to configure it."
+        (
+            yield f"The other end is managed by tunnelwright too, as {tunnel.mirror}, and needs no manual "
+            "configuration."
+        )
     yield from weaknesses(tunnel)
 
 

@@ -1,4 +1,5 @@
-"""`plan` and `apply` where a router, a key or a lock is missing: what is done, what is said, how they end."""
+"""`plan` and `apply` where a router, a key or a lock is missing: what is done, what is said, how they "
+"end."""
 
 from __future__ import annotations
 
@@ -83,9 +84,9 @@ def test_a_router_that_invents_tunnels_is_told_and_the_others_are_done(stage: St
         router.host.table = None
     stage.site.twists["paris"] = {"snapshot": invented}
     said = (
-        "! paris: not planned, 30 of the 31 tunnel ends on it would be destroyed, more than 30%, and nothing "
-        "shows that Git ever had: junk0, junk1, junk10, junk11, junk12, junk13 and 24 more (find out who "
-        "made them; --override deletions destroys them)\n"
+        "! paris: not planned, 30 of the 31 tunnel ends on it would be destroyed, more than 30%, and "
+        "there is no evidence that Git ever had: junk0, junk1, junk10, junk11, junk12, junk13 and 24 more "
+        "(find out what created them; --override deletions destroys them)\n"
     )
     saved = str(stage.keys / "plan.json")
     for words in ((), ("--out", saved)):
@@ -152,7 +153,8 @@ def test_a_missing_key_costs_its_tunnel_and_the_code_says_so(
     stage.site.commit({"partner.yaml": alone(third.replace("10.1.0.0/24", "10.9.0.0/24"))})
     stage.both("dh-group14", "dh-group15")
     said = (
-        "! tokyo-partner: withheld, its key cannot be had: env:NEW_KEY: the environment variable is not set\n"
+        "! tokyo-partner: withheld, its key cannot be read: env:NEW_KEY: the environment variable is not "
+        "set\n"
     )
     for words in (["plan", "--detailed-exitcode"], ["status"], ["apply", "--auto-approve", "--wait", "1"]):
         code, text = stage.run(*words)

@@ -74,7 +74,7 @@ def test_a_key_that_is_there_is_not_asked_for(folder: Path, capsys: pytest.Captu
     # Under pytest standard input raises when it is read.
     assert main(["secret", "set", "keys/a--b.age", *shared]) == ExitCode.ERROR
     said = capsys.readouterr().err
-    assert "a--b.age is there already: the key in it would be lost" in said
+    assert "a--b.age already exists, and its key would be lost" in said
     assert "secret rotate" in said
     assert (folder / "desired_state/keys/a--b.age").read_bytes() == before
     assert main(["secret", "set", "keys/a--b.age", "--random", "--replace", *shared]) == ExitCode.OK

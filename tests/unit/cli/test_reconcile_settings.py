@@ -142,7 +142,7 @@ def test_a_check_finds_every_problem_at_once(place: Place, capsys: pytest.Captur
         (("/state", "/token"), ExitCode.ERROR, "token is no folder that can be written to [state]"),
         (("repository:", "branch: other\nrepository:"), ExitCode.ERROR, "branch other: "),
         (("repository:", "folder: other\nrepository:"), ExitCode.ERROR, "[folder] (folder-unavailable)"),
-        (("project: a/b", "project: a/b/c"), ExitCode.ERROR, "'a/b/c' is no project of github"),
+        (("project: a/b", "project: a/b/c"), ExitCode.ERROR, "'a/b/c' is not the name of a g projectithub"),
         (("repository:", "repo:"), ExitCode.INVALID, "the field 'repo' is unknown here"),
     ],
 )

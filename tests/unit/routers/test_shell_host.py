@@ -59,7 +59,7 @@ SNAPSHOTS = {
     "nothing": (b"", "output: 1 parts of 5"),
     "no JSON": (snapshot(b"ip: command not found"), "addresses: it is no JSON"),
     "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is no JSON"),
-    "deep JSON": (snapshot(DEEP), "addresses: it is nested too deep"),
+    "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),
     "a number of 5,000 digits": (snapshot(b"[" + b"9" * 5000 + b"]"), "addresses: it is no JSON"),
     "another shape": (snapshot(b'{"ifname": "eth0"}'), "addresses: a section is not a list"),
     "strings": (snapshot(b'["eth0"]'), "addresses: 'eth0' is not a section"),
@@ -184,7 +184,7 @@ def test_errors_of_a_command_that_was_given_keys_are_withheld(echo: bytes) -> No
     stderr = b"tar: " + echo + b": Cannot write: No space left on device\n"
     with pytest.raises(CommandRejected) as caught:
         host(b"", 2, stderr).write_files({"tw-a.conf": Secret(KEY)})
-    withheld = f"{len(stderr)} bytes of its words are withheld, as it was given keys"
+    withheld = f"{len(stderr)} bytes of its output are withheld, because it was given keys"
     assert caught.value.message == f"No space left on device ({withheld})"
 
 

@@ -42,7 +42,7 @@ def reason(store: SecretStore, reference: PskRef) -> str:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("sleep 600", "given up after 1 s in all"),
+        ("sleep 600", "given up after 1 s in total"),
         ("exec cat /dev/zero", "wrote more than 4194304 bytes"),
         ("echo '[1]'", "no mapping"),
         ("printf '{\"a\": 1'", "no mapping"),

@@ -172,7 +172,7 @@ def test_a_transfer_that_stalls_is_given_up_and_the_next_one_succeeds(
 
 def test_a_remote_that_dribbles_is_given_up_in_the_end(tmp_path: Path, slow: SlowRemote) -> None:
     slow.pause(0.5)
-    with pytest.raises(SourceUnavailable, match="given up after 3 s in all"):
+    with pytest.raises(SourceUnavailable, match="given up after 3 s in total"):
         mirror_of(tmp_path, slow.url, watch=Watch(total=3)).fetch()
     eventually(lambda: not slow.alive())
 
