@@ -101,7 +101,9 @@ def run_shell(arguments: argparse.Namespace) -> int:
     try:
         os.execvpe("docker", ["docker", "exec", *terminal, container, *words], engine.environment)  # noqa: S606
     except FileNotFoundError as error:
-        raise EngineUnavailable("the `docker` command is not installed", hint="a shell needs it") from error
+        raise EngineUnavailable(
+            "the `docker` command is not installed", hint="install it: `lab shell` needs it"
+        ) from error
 
 
 def run_down(arguments: argparse.Namespace) -> int:

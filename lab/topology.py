@@ -175,7 +175,7 @@ def free_address(cidr: str, taken: Iterable[str], *, from_end: bool = False) -> 
     for number in numbers:
         if IPv4Address(number) not in occupied:
             return str(IPv4Address(number))
-    raise LabRefused(f"no address is free in {cidr} for a host of the lab")
+    raise LabRefused(f"there is no free address in {cidr} for a host of the lab")
 
 
 def topology_of(fabric: Fabric, releases: Mapping[str, str] | None = None) -> Topology:

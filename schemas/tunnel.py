@@ -241,9 +241,7 @@ class IPsecTunnelSpec(Model):
     )
     enabled: bool = Field(
         default=True,
-        description=(
-            "False takes the tunnel down; the router drops its traffic instead of sending it."
-        ),
+        description=("False takes the tunnel down; the router drops its traffic instead of sending it."),
         examples=[True],
         json_schema_extra=diagnosed("mirror-disabled"),
     )

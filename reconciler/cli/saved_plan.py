@@ -79,7 +79,7 @@ def read(path: Path) -> SavedPlan:
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         # Also what is nested too deep, and numbers of more digits than Python reads.
-        raise TunnelwrightError(f"{path} is not a saved plan", hint="`plan --out` writes one") from error
+        raise TunnelwrightError(f"{path} is not a saved plan", hint="create one with `plan --out`") from error
 
 
 def _text(value: object) -> str:

@@ -39,7 +39,7 @@ def service_settings(path: Path | None, output: Output) -> Effective:
     output.lines(diagnostic_lines(shown), sys.stderr)
     output.objects(diagnostic_object(item) for item in shown)
     if settings is None:
-        raise InvalidSettings("the settings are not valid; nothing was done")
+        raise InvalidSettings("the settings are invalid; nothing was done")
     return settings
 
 

@@ -64,7 +64,7 @@ class Service:
         interval at its longest, the timeout for new tunnels, and `bounds.STANDSTILL`."""
         still = time.monotonic() - self._moved
         limit = spread(self.interval, self.jitter, 1) + self.dependencies.timeout + bounds.STANDSTILL
-        return f"nothing was done for {still:.0f} s, limit {limit:.0f} s" if still > limit else ""
+        return f"no progress for {still:.0f} s, limit {limit:.0f} s" if still > limit else ""
 
     def wake(self, trigger: str) -> None:
         """Look now; from any thread."""

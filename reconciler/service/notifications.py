@@ -160,7 +160,7 @@ def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, 
         if item["held"]:
             state = State(Event.DRIFT, item["resource"], item["resource"].partition("/")[0])
             meanwhile = _meanwhile(record, state.router)
-            found[state] = f"{item['resource']} has drifted and is left alone: {item['reason']}{meanwhile}"
+            found[state] = f"{item['resource']} has drifted and is left as it is: {item['reason']}{meanwhile}"
     looked = bool(_objects(record, "plan_summary"))
     away = {item["router"] for item in _objects(record, "unreachable")}
     # A tunnel that was changed is not among those that are down; only a proof says that it is up.
@@ -183,7 +183,7 @@ def _done(record: RunRecord) -> Iterator[Notification]:
     for resource, item in drifted.items():
         if not item["held"]:
             meanwhile = _meanwhile(record, resource.partition("/")[0])
-            text = f"{resource} had drifted and is as desired again: {item['reason']}{meanwhile}"
+            text = f"{resource} had drifted and was repaired: {item['reason']}{meanwhile}"
             yield Notification(Event.DRIFT, text)
     alone = {item["resource"] for item in [*_objects(record, "held"), *drifted.values()]}
     alone |= {resource for item in _objects(record, "deferred") for resource in item["resources"]}
@@ -197,13 +197,13 @@ def _done(record: RunRecord) -> Iterator[Notification]:
 def _meanwhile(record: RunRecord, router: str) -> str:
     """What the router told of who was there."""
     told = [f"{i['at'][:19]}Z {i['text']}" for i in _objects(record, "trace") if i["router"] == router]
-    return f"; meanwhile there: {'; '.join(told)}" if told else ""
+    return f"; since the last run there: {'; '.join(told)}" if told else ""
 
 
 def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
     ended = before - after
     if any(state.of_the_run for state in ended) and not any(state.of_the_run for state in after):
-        yield "the head of the branch is in force, and runs go through"
+        yield "the head of the branch is in force, and runs succeed"
     for state in sorted(ended):
         match state.event:
             case Event.DOWN:
@@ -211,7 +211,7 @@ def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
             case Event.INCOMPLETE if state.router:
                 yield f"router {state.router} answers again"
             case Event.INCOMPLETE if state.subject:
-                yield f"there is no more trouble with the {state.subject}"
+                yield f"the trouble with the {state.subject} has ended"
             case Event.DRIFT:
                 yield f"{state.subject} no longer differs"
 

@@ -156,4 +156,4 @@ def _check_trusted(path: Path, read: Callable[[Path], object]) -> None:
 
 def _check_writable(folder: Path, *, make: bool) -> None:
     if not may_write(folder) or not (make or folder.is_dir()):
-        raise TunnelwrightError(f"{folder} is no folder that can be written to")
+        raise TunnelwrightError(f"{folder} is not a writable folder")

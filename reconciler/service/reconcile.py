@@ -194,7 +194,7 @@ def _tell_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
         report.notes.append(absence.sentence(router))
     if keyless := sorted(seen.plan.keyless):
         named = listed((f"{name} ({seen.plan.withheld[name]})" for name in keyless), RECORD_NAMED)
-        said = f"{len(keyless)} left alone for want of a key: {named}"
+        said = f"{len(keyless)} left alone because their keys could not be read: {named}"
         report.notes.append(said)
         report.objects.append({"type": "trouble", "unit": "keys", "reason": said})
     changing = {change.resource.name for change in seen.plan.changes}
@@ -266,7 +266,7 @@ def _apply(
     try:
         previous = wanted_of(dependencies, good, RunReport())
     except Refused as refused:
-        report.notes.append(f"{good[:12]} cannot be gone back to: {refused.message}")
+        report.notes.append(f"cannot roll back to {good[:12]}: {refused.message}")
         return Result.INCOMPLETE
     # What the good commit wants too is not this one's fault, whoever has not been brought to it yet.
     differs = changed_by_commit(previous.desired, wanted.desired)
@@ -312,11 +312,9 @@ def _roll_back(
     wrong += [o.message for o in applied.outcomes if o.status is not Status.DONE]
     wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
     if wrong:
-        report.notes.append(
-            f"going back to {good[:12]} did not bring all of it back: {listed(wrong, RECORD_NAMED)}"
-        )
+        report.notes.append(f"the rollback to {good[:12]} is incomplete: {listed(wrong, RECORD_NAMED)}")
         return Result.INCOMPLETE
-    report.notes.append(f"went back to {good[:12]}, and proved it")
+    report.notes.append(f"rolled back to {good[:12]}, and proved it")
     return Result.ROLLED_BACK
 
 

@@ -28,7 +28,7 @@ from reconciler.policy import Judgement, Override
 from reconciler.report import cost_text, json_lines, judgement_text, plan_text
 from reconciler.routers.fleet import Connect
 
-_QUESTION = "Apply this plan? Only `yes` is taken: "
+_QUESTION = "Apply this plan? Type `yes` to approve: "
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,7 +56,7 @@ def _refuse_others(arguments: argparse.Namespace, saved: SavedPlan) -> None:
     if others:
         raise TunnelwrightError(
             f"the saved plan was made with another {' and another '.join(others)}",
-            hint="leave it out, since the plan brings its own along; or make a new plan",
+            hint="leave the option out, because the plan has its own value, or make a new plan",
         )
 
 
@@ -142,7 +142,9 @@ def _approved(
     Raises TunnelwrightError for any other answer than `yes`.
     """
     if ask(_QUESTION) != "yes":
-        raise TunnelwrightError("the plan was not approved", hint="--auto-approve applies without asking")
+        raise TunnelwrightError(
+            "the plan was not approved", hint="type `yes` to approve, or use --auto-approve"
+        )
     again, moved = confirmed(before, connect, parallelism)
     output.lines(plan_text.left_out_lines(again.plan))
     output.objects(json_lines.absence_objects(again.plan.unreachable))

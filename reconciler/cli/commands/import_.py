@@ -131,10 +131,10 @@ def _routers(arguments: argparse.Namespace, fabric: Fabric) -> list[Router]:
     if unknown or not names:
         raise TunnelwrightError(
             f"there is no VpcRouter named {', '.join(unknown)}" if unknown else "there is no VpcRouter",
-            hint="describe the routers and their networks first: an import adds tunnels to them",
+            hint="describe the routers and their networks first, because an import adds only tunnels",
         )
     if arguments.files and len(names) != 1:
-        raise TunnelwrightError("--files are those of one router", hint="name it: --router NAME")
+        raise TunnelwrightError("--files needs exactly one router", hint="name it: --router NAME")
     return [fabric.routers[name] for name in names]
 
 
@@ -177,7 +177,7 @@ def _check_absent(files: Iterable[Path]) -> None:
     """Raises TunnelwrightError rather than overwrite."""
     there = [str(file) for file in files if file.exists()]
     if there:
-        raise TunnelwrightError(f"{', '.join(there)}: there already", hint="--out names another folder")
+        raise TunnelwrightError(f"{', '.join(there)}: there already", hint="choose another folder with --out")
 
 
 def _check_together(
@@ -204,9 +204,9 @@ def _check_together(
     )
     if found.errors:
         raise InvalidDesiredState(
-            "with what was imported the desired state is not valid; nothing was written",
-            hint="what is said of a file of the import is said of its lines as they would have been; "
-            "--connection and --router leave out others",
+            "the desired state would be invalid with the imported documents; nothing was written",
+            hint="line numbers in imported files are those of the files that would have been written; use "
+            "--connection and --router to import less",
         )
 
 

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         [Line(f"Verified: {good} of {len(checks)} checks passed, {len(drifted)} resources drifted.", "bold")]
     )
     if good < len(checks):
-        output.lines([Line("hint: `tunnelwright diagnose` names the cause")])
+        output.lines([Line("hint: run `tunnelwright diagnose` to find the cause")])
     if drift.unreachable:
         return ExitCode.UNREACHABLE
     good_enough = good == len(checks) and not drifted and not drift.keyless

@@ -71,7 +71,7 @@ def test_a_key_file_is_not_overwritten(tree: Path, capsys: pytest.CaptureFixture
     ("words", "code", "said"),
     [
         (("--router", "router-x"), ExitCode.ERROR, "there is no VpcRouter named router-x"),
-        (("--router", "router-b"), ExitCode.ERROR, "--files are those of one router"),
+        (("--router", "router-b"), ExitCode.ERROR, "--files needs exactly one router"),
         (("--connection", "other"), ExitCode.ERROR, "there is no connection other"),
         (("--files", "/nonexistent"), ExitCode.ERROR, "there is no file /nonexistent"),
     ],

@@ -42,7 +42,7 @@ def test_a_file_of_keys_is_never_replaced(
         path.write_text("a key")
     before = path.read_bytes()
     assert main([*COMMANDS[command], "--out", name]) == ExitCode.ERROR
-    assert f"{name} is there already, and is a file of keys" in capsys.readouterr().err
+    assert f"{name} already exists, and is a key file" in capsys.readouterr().err
     assert path.read_bytes() == before
 
 

@@ -181,11 +181,11 @@ def another(value: object) -> str:
     [
         ("LISTEN__PORT", "many", "'many' is not a whole number"),
         ("LISTEN__PORT", "70000", "70000 is out of range"),
-        ("LISTEN__PRT", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
-        ("LISTEN_PORT", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
-        ("INTERVALL", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_INTERVAL'?]"),
-        ("LISTEN", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
-        ("XYZ__QQQ", "1", "this variable is no setting"),
+        ("LISTEN__PRT", "1", "this variable is not a setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
+        ("LISTEN_PORT", "1", "this variable is not a setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
+        ("INTERVALL", "1", "this variable is not a setting [did you mean 'TUNNELWRIGHT_INTERVAL'?]"),
+        ("LISTEN", "1", "this variable is not a setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
+        ("XYZ__QQQ", "1", "this variable is not a setting"),
         ("NOTIFY", "1", "'notify' is a list, and lists have no variable [say it in the file]"),
         ("NOTIFY__0__ON", "1", "'notify' is a list, and lists have no variable [say it in the file]"),
     ],
@@ -207,8 +207,8 @@ def test_what_a_section_lacks_names_its_variable() -> None:
     environment = {"TUNNELWRIGHT_REPOSITORY": "/r", "TUNNELWRIGHT_STATUS__FORGE": "github"}
     assert read_settings(None, environment, found) is None
     assert [(item.path, item.hint) for item in found] == [
-        ("status.project", "the file says it, or the variable TUNNELWRIGHT_STATUS__PROJECT"),
-        ("status.tokenFile", "the file says it, or the variable TUNNELWRIGHT_STATUS__TOKEN_FILE"),
+        ("status.project", "set it in the file, or with the variable TUNNELWRIGHT_STATUS__PROJECT"),
+        ("status.tokenFile", "set it in the file, or with the variable TUNNELWRIGHT_STATUS__TOKEN_FILE"),
     ]
 
 
@@ -220,7 +220,8 @@ def test_a_section_that_is_none_is_left_to_be_refused(tmp_path: Path) -> None:
 
 
 def test_other_variables_of_this_tool_and_of_others_stay() -> None:
-    """A Kubernetes Service called tunnelwright gives each pod variables with our prefix; keys may have it."""
+    """A Kubernetes Service called tunnelwright gives each pod variables with our prefix; keys may have "
+    "it."""
     names = {"TUNNELWRIGHT_PORT", "TUNNELWRIGHT_SERVICE_HOST", "TUNNELWRIGHT_PORT_8080_TCP_ADDR"}
     names |= {"TUNNELWRIGHT_KEY_PARIS", *OTHER_VARIABLES}
     found, problems = read(None, TUNNELWRIGHT_REPOSITORY="/r", **dict.fromkeys(names, "tcp://x"))

@@ -78,7 +78,7 @@ def test_a_first_head_has_to_be_signed(tmp_path: Path) -> None:
     fresh = Signed(tmp_path)
     record = fresh.once()
     assert record.result is Result.FAILED
-    assert "is not signed by anyone who may: it has none" in record.message
+    assert "is not signed with an allowed key: it has none" in record.message
     assert not fresh.site.asked
 
 
@@ -142,7 +142,7 @@ def test_more_new_commits_than_are_looked_at_are_refused(
     head = signed.change()
     record = signed.once()
     assert record.in_force == good
-    assert f"the commit {head[:12]} brings more than 2 new commits" in record.message
+    assert f"the commit {head[:12]} has more than 2 new commits" in record.message
 
 
 def test_a_key_that_expires_later_takes_nothing_back(signed: Signed) -> None:
