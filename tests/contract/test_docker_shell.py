@@ -80,7 +80,7 @@ def test_a_flood_of_errors_is_cut_and_hides_no_end(contract_lab: Lab) -> None:
 
 def test_what_a_command_given_up_says_is_no_answer_to_the_next(contract_lab: Lab) -> None:
     with _shell(contract_lab) as shell:
-        with pytest.raises(RouterUnreachable, match="no whole answer"):
+        with pytest.raises(RouterUnreachable, match="no complete answer"):
             _run(shell, "sh", "-c", "printf early; sleep 2; printf late", seconds=1)
         for number in range(20):
             assert _run(shell, "echo", f"{number}").stdout == f"{number}\n".encode()

@@ -201,7 +201,7 @@ def test_what_a_start_up_file_prints_is_not_taken_for_an_answer(sshd: Sshd) -> N
         router.host.unlock("me@here:1")
         router.close()
         sshd.put("paris", "/root/.bashrc", b"echo closed for today; exit 0\n")
-        with pytest.raises(CommandRejected, match="runs no command of ours: closed for today") as caught:
+        with pytest.raises(CommandRejected, match="does not run our commands: closed for today") as caught:
             other.host.snapshot([])
         other.close()
         assert caught.value.hint

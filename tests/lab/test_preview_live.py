@@ -50,7 +50,7 @@ def test_a_commit_is_planned_from_the_routers_and_drift_is_counted(change: Chang
     assert f"{group}  (known from the router's file)" in text.stdout
     assert "Plan: 0 to add, 2 to change, 0 to destroy.\nDisruption: 1 make-before-break." in text.stdout
     assert "b-to-a" not in text.stdout
-    assert "note: 1 other resource differs on the routers, not through this commit" in text.stdout
+    assert "note: 1 other resource differs on the routers, but not because of this commit" in text.stdout
     markdown = change.preview("--format", "markdown").stdout
     assert "| `~` | tunnel `a-to-c` | `router-a` | none (make before break) |" in markdown
     assert "1 other resource differs on the routers" in markdown

@@ -30,7 +30,7 @@ from tests.unit.service.followed import KEY, KEYED, alone
         (
             {"lock": fails(CommandRejected("sh: 3: flock: not found"))},
             ExitCode.UNREACHABLE,
-            "! paris: not planned, its lock cannot be taken: sh: 3: flock: not found (it needs flock(1)",
+            "! paris: not planned, its lock cannot be taken: sh: 3: flock: not found (the router needs flock(1)",
         ),
         (
             {"lock": fails(Locked("you@there:2/7", router="paris"))},
@@ -215,6 +215,6 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
     monkeypatch.setattr(access, "connector", lambda *_: connect)
     code, text = stage.apply()
     assert code == ExitCode.INCOMPLETE
-    assert "that one apply has for them; the last is the one to" in text
+    assert "s, the limit for one apply; the last one is to" in text
     monkeypatch.setattr(access, "connector", lambda *_: stage.site.connect)
     assert stage.apply()[0] == ExitCode.OK

@@ -62,7 +62,7 @@ def test_a_key_file_is_not_overwritten(tree: Path, capsys: pytest.CaptureFixture
     key.touch(mode=0o600)
     key.write_text("another\n")
     assert run(tree, "--write-keys") == ExitCode.ERROR
-    assert "holds another key" in capsys.readouterr().err
+    assert "already exists with another key" in capsys.readouterr().err
     assert key.read_text() == "another\n"
     assert not (tree / "imported").exists()
 
@@ -162,9 +162,9 @@ def test_a_peer_elsewhere_needs_no_word(tree: Path) -> None:
     ("old", "new", "said"),
     [
         ("version = 2\n", "version = 1\n", "IKEv1 cannot negotiate aes-gcm-256"),
-        ("version = 2\n", "version = 2\nrekey_time = " + "9" * 5_000 + "\n", "is no time"),
+        ("version = 2\n", "version = 2\nrekey_time = " + "9" * 5_000 + "\n", "is not a time"),
         ("version = 2\n", "version = " + "9" * 5_000 + "\n", "both IKE versions are allowed"),
-        ("10.1.0.0/24", "10.1.0.0/" + "9" * 5_000, "is no IPv4 network"),
+        ("10.1.0.0/24", "10.1.0.0/" + "9" * 5_000, "is not an IPv4 network"),
     ],
     ids=["aead", "time", "version", "prefix"],
 )
@@ -187,4 +187,4 @@ def test_what_no_reader_of_the_document_would_see_is_refused(
     assert run(tree, "--out", "-") == ExitCode.INCOMPLETE
     said = capsys.readouterr()
     assert said.out == ""
-    assert "'net\\u202e-net' holds characters that are not visible" in said.err
+    assert "'net\\u202e-net' contains invisible characters" in said.err

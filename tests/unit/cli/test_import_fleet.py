@@ -170,7 +170,7 @@ def test_what_makes_the_tree_invalid_is_said_of_files_as_they_are_opened(
     said = capsys.readouterr().err
     assert f"{place.tree}/imported/router-b.yaml:13:12: error: the peer CIDRs 10.9.0.0/24 are not" in said
     assert f"see also: {place.tree}/imported/router-a.yaml" in said
-    assert "hint: what is said of a file of the import is said of its lines as they would have been" in said
+    assert "hint: line numbers in imported files are those of the files that would have been written" in said
     assert not (place.tree / "imported").exists()
 
 

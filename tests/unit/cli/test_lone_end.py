@@ -15,7 +15,7 @@ from tests.allowed import ALLOWED
 from tests.documents import WAN
 from tests.unit.cli.stage import Stage
 
-SAID = "paris-tokyo loses its managed other end, and its peer 203.0.113.12 would be somebody else's"
+SAID = "paris-tokyo loses its managed other end, and its peer 203.0.113.12 would become unmanaged"
 HINT = "delete this end too, or bring back the other one; if its peer is unmanaged, set `peer.managed: false`"
 
 

@@ -67,7 +67,7 @@ def test_one_odd_answer_costs_one_announcement(
         assert until(lambda: len(server.statuses) == 1, 20), said
         notifier.close(5)
     assert len(said) == 1, "it is said once"
-    assert ("sends on to" in said[0]) is (300 <= odd.status < 400)
+    assert ("redirects to" in said[0]) is (300 <= odd.status < 400)
     assert TOKEN not in said[0]
     assert unforeseen() == before, "each of them is foreseen"
     assert history.told("status") == {"head": SHA, "result": "in sync"}

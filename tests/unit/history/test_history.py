@@ -100,7 +100,7 @@ def test_a_service_goes_on_when_its_history_is_damaged_under_it(
     told = [*record.objects, *later.objects]
     said = [item["reason"] for item in told if item["type"] == "trouble"]
     [moved] = aside(site)
-    assert any(f"set aside as {moved}, and a new one is begun" in reason for reason in said)
+    assert any(f"set aside as {moved}, and a new one was created" in reason for reason in said)
     assert f"set aside as {moved}" in caplog.text
     assert b"tunnelwright_history_set_aside_total 1.0" in metrics.expose("")[1]
     assert b"tunnelwright_history_written 1.0" in metrics.expose("")[1]
@@ -182,7 +182,7 @@ def test_a_locked_history_is_written_later(tmp_path: Path, monkeypatch: pytest.M
     assert first.result is Result.CHANGED, first.message
     assert b"tunnelwright_history_written 0.0" in metrics.expose("")[1]
     second = service.once()
-    assert "database is locked; what is new is kept in memory" in second.message
+    assert "database is locked; new data is kept in memory" in second.message
     assert service.dependencies.history.good() == head
     other.execute("ROLLBACK")
     other.close()

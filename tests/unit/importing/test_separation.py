@@ -81,22 +81,22 @@ def test_our_own_connections_have_keys_of_their_own() -> None:
         (
             {"a": connection("office") + key("any"), "b": connection("other")},
             (),
-            "that of the connection other",
+            "the connection other may use its key",
         ),
         (
             {"a": connection("office") + key("us", "us.example"), "b": connection("other")},
             (),
-            "that of the connection other",
+            "the connection other may use its key",
         ),
         (
             {"a": connection("office") + key("us", "us.example"), "b": connection("other", "%any")},
             (),
-            "that of the connection other",
+            "the connection other may use its key",
         ),
         (
             {"a": connection("office") + key("office", "office.example")},
             ("office", "unwritten"),
-            "that of the connection unwritten, which is in no file",
+            "the connection unwritten, which is not in a file",
         ),
     ],
 )

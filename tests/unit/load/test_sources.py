@@ -171,7 +171,7 @@ def test_a_file_that_changes_while_the_tree_is_read_is_not_taken_for_whole(
     path = tmp_path / "a.yaml"
     entry = listing.Entry(b"a.yaml", listing.Kind.FILE, str(path), 5)
     change(path)
-    with pytest.raises(OSError, match="it changed meanwhile"):
+    with pytest.raises(OSError, match="it changed while it was read"):
         tree._content(entry)
 
 

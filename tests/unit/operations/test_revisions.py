@@ -212,7 +212,7 @@ def test_a_site_that_goes_with_its_router_does_not_leave_the_other_end_alone(tmp
         refused = [item.reason for item in between(base, to, NOW).judgement.refusals]
         return [refused, [item.reason.partition(" (")[0] for item in live.deferrals]]
 
-    said = "from-near loses its managed other end, and its peer 203.0.113.2 would be somebody else's"
+    said = "from-near loses its managed other end, and its peer 203.0.113.2 would become unmanaged"
     assert reasons(head) == [[said], [said]]
     disabled = {name: replace(tunnel, enabled=False) for name, tunnel in head.tunnels.items()}
     assert reasons(replace(head, tunnels=disabled)) == [[], []]

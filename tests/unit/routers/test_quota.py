@@ -207,7 +207,7 @@ def test_a_slow_host_is_given_up_and_delays_no_other(kind: str, tmp_path: Path) 
     assert set(found.states) == {"tokyo"}
     error = found.failures["paris"]
     assert isinstance(error, RouterUnreachable)
-    assert "the 1 s that one look has for them" in error.message
+    assert "1 s, the limit for one observation" in error.message
 
 
 def _proxied(access: SshAccess, home: Path, command: str) -> SshAccess:
@@ -220,7 +220,7 @@ def test_a_login_that_does_not_come_about_is_part_of_the_look(home: Path, tmp_pa
     with slow.sshd(tmp_path, _hang) as access:
         proxied = _proxied(access, home, "/bin/sleep 60")
         error = observe(lambda name: SshRouter(name, proxied), {"paris": ()}).failures["paris"]
-    assert "the 1 s that one look has for them; the last is the one to connect" in error.message
+    assert "1 s, the limit for one observation; the last one is to connect" in error.message
 
 
 @pytest.mark.parametrize("where", ["login", "charon", "command"])

@@ -73,8 +73,8 @@ SNAPSHOTS = {
         snapshot(json.dumps([LINK | {"addr_info": [{"local": "::1", "prefixlen": 1}]}]).encode()),
         "addresses: addr_info: local: '::1' is not an IPv4 address",
     ),
-    "a byte inside that is no UTF-8": (snapshot(b'[{"ifname": "\xff", "addr_info": []}]'), "it is no JSON"),
-    "a number that is none": (snapshot(b'[{"ifname": "a", "addr_info": [], "mtu": NaN}]'), "it is no JSON"),
+    "a byte inside that is no UTF-8": (snapshot(b'[{"ifname": "\xff", "addr_info": []}]'), "it is not JSON"),
+    "a number that is none": (snapshot(b'[{"ifname": "a", "addr_info": [], "mtu": NaN}]'), "it is not JSON"),
     "a prefix that is true": (
         snapshot(b'[{"ifname": "a", "addr_info": [{"local": "192.0.2.1", "prefixlen": true}]}]'),
         "addresses: addr_info: prefixlen: True is not a whole number",
@@ -193,7 +193,7 @@ def test_errors_of_a_command_that_was_given_keys_are_withheld(echo: bytes) -> No
     [
         (b"tunnelwright: 5: mktemp: not found\n", "mktemp: not found"),
         (os.strerror(30).encode(), "Read-only file system"),
-        (KEY, "^28 bytes of its words are withheld"),
+        (KEY, "^28 bytes of its output are withheld"),
         (b"", "exit status 1"),
     ],
 )

@@ -208,10 +208,7 @@ def test_drift_is_information_and_no_alarm(told: Told, inbox: Inbox) -> None:
     told.site.routers["paris"].host.table = None
     assert told.once(inbox).result is Result.CHANGED
     assert inbox.titles()[1:] == [("tunnelwright: drift", "info")]
-    assert (
-        "paris/firewall/inet tunnelwright had drifted and is as desired again"
-        in (inbox.messages[1]["message"])
-    )
+    assert "paris/firewall/inet tunnelwright had drifted and was repaired" in (inbox.messages[1]["message"])
 
 
 def test_what_could_not_be_told_is_told_with_the_next_run(told: Told, inbox: Inbox) -> None:

@@ -62,11 +62,11 @@ def test_who_is_told(tmp_path: Path) -> None:
         ("status: {forge: github, project: ../b, tokenFile: /t}", ":2:34: '../b' is not allowed here"),
         (
             "status: {forge: github, url: 'https://me:hunter2@host', project: a/b, tokenFile: /t}",
-            ":2:30: what stands here is no address; it is not shown, since it may be a secret",
+            ":2:30: this is not an address; it is not shown, because it may be a secret",
         ),
         (
             "listen: {webhookSecretFile: hunter2}",
-            ":2:29: what stands here is no path; it is not shown, since it may be a secret",
+            ":2:29: this is not a path; it is not shown, because it may be a secret",
         ),
         ("notify: [{urlFile: /u, on: [up]}]", ":2:29: 'up' is not allowed here"),
         ("notify: [{urlFile: /u, on: []}]", ":2:28: an empty list is out of range"),
@@ -120,7 +120,7 @@ def test_the_command_line_says_what_is_wrong_with_them(
     assert main(["reconcile", "--once", "--config", str(path)]) == ExitCode.INVALID
     said = capsys.readouterr().err
     assert f"{path}:1:13" in said
-    assert "the settings are not valid" in said
+    assert "the settings are invalid" in said
     assert main(["history", "--config", str(tmp_path / "none.yaml")]) == ExitCode.ERROR
     assert "cannot read" in capsys.readouterr().err
 
@@ -186,8 +186,8 @@ def another(value: object) -> str:
         ("INTERVALL", "1", "this variable is not a setting [did you mean 'TUNNELWRIGHT_INTERVAL'?]"),
         ("LISTEN", "1", "this variable is not a setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
         ("XYZ__QQQ", "1", "this variable is not a setting"),
-        ("NOTIFY", "1", "'notify' is a list, and lists have no variable [say it in the file]"),
-        ("NOTIFY__0__ON", "1", "'notify' is a list, and lists have no variable [say it in the file]"),
+        ("NOTIFY", "1", "'notify' is a list, and lists have no variable [set it in the file]"),
+        ("NOTIFY__0__ON", "1", "'notify' is a list, and lists have no variable [set it in the file]"),
     ],
 )
 def test_a_variable_that_is_wrong_is_named(variable: str, value: str, problem: str) -> None:
