@@ -35,6 +35,7 @@ from reconciler.cli.workspace import load
 from reconciler.load.git.writing import writable
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
+from reconciler.model.listing import counted
 from reconciler.model.outcome import Check
 from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
@@ -71,7 +72,9 @@ class Found:
             if report is not None:
                 checks = [check for flow in report.flows for check in flow.checks]
                 good = sum(check.passed for check in checks)
-                evidence = f"{good} of {len(checks)} packet checks hold for {len(report.flows)} flows"
+                evidence = (
+                    f"{good} of {len(checks)} packet checks hold for {counted(len(report.flows), 'flow')}"
+                )
                 yield Check(title, report.passed, evidence)
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.diff.exposure import exposed
 from reconciler.facets import addresses, firewall, sysctls
+from reconciler.model.listing import counted
 from reconciler.model.plan import (
     Action,
     AddAddress,
@@ -26,7 +27,7 @@ def host_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceC
     """Kernel settings that are wrong and VIPs that are missing."""
     wrong = sysctls.wrong(desired.sysctls, live.sysctls)
     if wrong:
-        summary = f"set {len(wrong)} kernel setting{'s' if len(wrong) != 1 else ''}"
+        summary = f"set {counted(len(wrong), 'kernel setting')}"
         operation = SetSysctls({key: value for key, _, value in wrong})
         changes = tuple(Change(key, before, value, "kernel") for key, before, value in wrong)
         yield ResourceChange(
@@ -99,8 +100,7 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
 
 
 def _elements(pairs: dict[str, frozenset[Pair]]) -> str:
-    count = sum(len(elements) for elements in pairs.values())
-    return f"{count} element{'s' if count != 1 else ''}"
+    return counted(sum(len(elements) for elements in pairs.values()), "element")
 
 
 def _step(desired: RouterConfig, phase: Phase, summary: str, operation: Operation) -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.model.bounds import FIELDS_SHOWN
-from reconciler.model.listing import listed
+from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Establish, Plan, ResourceChange, Step
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
@@ -182,8 +182,8 @@ def applied_lines(
     yield from check_lines(checks)
     if failed or skipped:
         yield Line(
-            f"Apply incomplete: {len(found) - len(failed) - len(skipped)} steps done, {len(failed)} failed, "
-            f"{len(skipped)} not attempted.",
+            f"Apply incomplete: {counted(len(found) - len(failed) - len(skipped), 'step')} done, "
+            f"{len(failed)} failed, {len(skipped)} not attempted.",
             "bold red",
         )
         yield from (outcome_line(outcome) for outcome in (*failed, *skipped))

@@ -17,6 +17,7 @@ from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode, SecretUnavailable, TunnelwrightError
 from reconciler.model.fabric import Fabric
+from reconciler.model.listing import counted
 from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
 from reconciler.service.mirror import Mirror
@@ -37,8 +38,8 @@ class Ready:
 
     def __str__(self) -> str:
         return (
-            f"{self.commit[:12]} of {self.branch}: {self.routers} routers, {self.tunnels} tunnel ends, "
-            f"{self.keys} keys"
+            f"{self.commit[:12]} of {self.branch}: {counted(self.routers, 'router')}, "
+            f"{counted(self.tunnels, 'tunnel end')}, {counted(self.keys, 'key')}"
         )
 
 

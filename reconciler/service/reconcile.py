@@ -12,7 +12,7 @@ from reconciler.model.absence import Absence
 from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, group_of
-from reconciler.model.listing import listed
+from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
@@ -236,7 +236,7 @@ def _apply(
     report.did(before, applied)
     undone = [outcome for outcome in applied.outcomes if outcome.status is not Status.DONE]
     if undone and all(outcome.status is Status.NOT_ATTEMPTED for outcome in undone):
-        report.notes.append(f"stopped with {len(undone)} steps left")
+        report.notes.append(f"stopped with {counted(len(undone), 'step')} left")
         return Result.STOPPED
     proofs = prove(before, connect, touched, dependencies.parallelism, dependencies.moved)
     report.objects += [json_lines.check_object(check) for checks in proofs.values() for check in checks]
@@ -246,7 +246,7 @@ def _apply(
     problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in telling]
     problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
     if not problems:
-        proven = f", {len(proofs)} tunnel ends proven" if proofs else ""
+        proven = f", {counted(len(proofs), 'tunnel end')} proven" if proofs else ""
         report.notes.append(f"{len(before.plan.changes)} changed{proven}")
         return Result.CHANGED
     report.notes.append(listed(problems, RECORD_NAMED))

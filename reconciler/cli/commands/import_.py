@@ -20,6 +20,7 @@ from reconciler.load.composer import compose
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Severity, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric, Router
+from reconciler.model.listing import counted
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json_diagnostics import diagnostic_object
 from reconciler.report.line import Line
@@ -101,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
             Line(f"{item.file}: {item.name} from the connection {item.draft.connection} of {item.router}")
             for item in imported
         )
-        output.lines([Line(f"{len(imported)} tunnel ends imported.", "bold")])
+        output.lines([Line(f"{counted(len(imported), 'tunnel end')} imported.", "bold")])
     return ExitCode.INCOMPLETE if found.errors else ExitCode.OK
 
 

@@ -8,6 +8,7 @@ from reconciler.cli import access
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
+from reconciler.model.listing import counted
 from reconciler.operations.verify import verify
 from reconciler.report.check_text import check_lines
 from reconciler.report.json_lines import check_object, plan_objects
@@ -29,7 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
     output.lines(Line(f"  ✗ drift: {text}", "bold red") for text in drifted)
     good = sum(check.passed for check in checks)
     output.lines(
-        [Line(f"Verified: {good} of {len(checks)} checks passed, {len(drifted)} resources drifted.", "bold")]
+        [
+            Line(
+                f"Verified: {good} of {counted(len(checks), 'check')} passed, {counted(len(drifted), 'resource')} drifted.",
+                "bold",
+            )
+        ]
     )
     if good < len(checks):
         output.lines([Line("hint: run `tunnelwright diagnose` to find the cause")])

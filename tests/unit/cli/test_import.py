@@ -91,7 +91,7 @@ def test_what_cannot_be_imported_is_said_and_the_rest_is(
     assert run(tree) == ExitCode.INCOMPLETE
     captured = capsys.readouterr()
     assert "y.conf:4:1: error: if_id_in = 7: route-based tunnels are not supported" in captured.err
-    assert "1 tunnel ends imported" in captured.out
+    assert "1 tunnel end imported" in captured.out
 
 
 def test_a_section_that_would_stay_is_said(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -155,7 +155,7 @@ def test_a_connection_of_one_router_is_asked_for_among_many(
 ) -> None:
     place.write("router-b", CONF.format(**B, key=KEY).replace("office {", "branch {"))
     assert place.run("--connection", "branch") == ExitCode.OK
-    assert "1 tunnel ends imported" in capsys.readouterr().out
+    assert "1 tunnel end imported" in capsys.readouterr().out
     assert place.run("--connection", "nobodys") == ExitCode.ERROR
     said = capsys.readouterr().err
     assert "hint: there are: router-a: office; router-b: branch; router-c: none" in said
