@@ -48,14 +48,8 @@ def run_up(arguments: argparse.Namespace) -> int:
         ]
     )
     output.lines(Line(f"  {n['role']:<10} {n['name']}  {' '.join(n['addresses'])}") for n in nodes)
-    output.lines(
-        [
-            Line(
-                f"Lab {lab.name} is up: {counted(len(lab.routers), 'router')}, {lab.data_plane} data plane.",
-                "bold",
-            )
-        ]
-    )
+    routers = counted(len(lab.routers), "router")
+    output.lines([Line(f"Lab {lab.name} is up: {routers}, {lab.data_plane} data plane.", "bold")])
     return ExitCode.OK
 
 

@@ -72,9 +72,8 @@ class Found:
             if report is not None:
                 checks = [check for flow in report.flows for check in flow.checks]
                 good = sum(check.passed for check in checks)
-                evidence = (
-                    f"{good} of {len(checks)} packet checks hold for {counted(len(report.flows), 'flow')}"
-                )
+                flows = counted(len(report.flows), "flow")
+                evidence = f"{good} of {len(checks)} packet checks hold for {flows}"
                 yield Check(title, report.passed, evidence)
 
     @property

@@ -129,9 +129,8 @@ class Lab:
                 except BaseException:
                     remove(engine, name, state)
                     raise
-            progress(
-                f"waiting for charon in {counted(len(lab.routers), 'router')} ({lab.data_plane} data plane)"
-            )
+            routers = counted(len(lab.routers), "router")
+            progress(f"waiting for charon in {routers} ({lab.data_plane} data plane)")
             lab.wait_ready()
             return lab
 

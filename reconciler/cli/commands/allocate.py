@@ -30,9 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     output.lines(Line(f"  {change}") for change in changes)
     output.objects([{"type": "allocation", "addresses": assigned, "changes": changes}])
     if not changes:
-        output.lines(
-            [Line(f"{loaded.lock_file} is up to date: {counted(len(assigned), 'address', 'addresses')}.")]
-        )
+        addresses = counted(len(assigned), "address", "addresses")
+        output.lines([Line(f"{loaded.lock_file} is up to date: {addresses}.")])
         return ExitCode.OK
     path = arguments.tree / loaded.lock_file
     if arguments.check:

@@ -29,14 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     drifted = [f"{change.resource}: {change.reason}" for change in drift.changes]
     output.lines(Line(f"  ✗ drift: {text}", "bold red") for text in drifted)
     good = sum(check.passed for check in checks)
-    output.lines(
-        [
-            Line(
-                f"Verified: {good} of {counted(len(checks), 'check')} passed, {counted(len(drifted), 'resource')} drifted.",
-                "bold",
-            )
-        ]
-    )
+    passed = f"{good} of {counted(len(checks), 'check')} passed"
+    output.lines([Line(f"Verified: {passed}, {counted(len(drifted), 'resource')} drifted.", "bold")])
     if good < len(checks):
         output.lines([Line("hint: run `tunnelwright diagnose` to find the cause")])
     if drift.unreachable:

@@ -30,7 +30,7 @@ from tests.unit.service.followed import KEY, KEYED, alone
         (
             {"lock": fails(CommandRejected("sh: 3: flock: not found"))},
             ExitCode.UNREACHABLE,
-            "! paris: not planned, its lock cannot be taken: sh: 3: flock: not found (the router needs flock(1)",
+            "! paris: not planned, its lock cannot be taken: sh: 3: flock: not found (the router needs ",
         ),
         (
             {"lock": fails(Locked("you@there:2/7", router="paris"))},
