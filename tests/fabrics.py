@@ -60,7 +60,7 @@ def two_routers() -> Fabric:
             esp=EspPolicy("sha256", "aes-256", 14, 3600),
             enabled=True,
             location=HERE,
-            mirror=f"{other}-{name}",
+            other_end=f"{other}-{name}",
         )
     public = {"internet": PublicNetwork("internet", INTERNET, HERE)}
     return Fabric(public, networks, routers, vips, tunnels)
@@ -87,7 +87,7 @@ def many_tunnels(count: int) -> Fabric:
                 peer_cidrs=(f"10.{100 + far}.{number}.0/24",),
                 local_id=IkeId(IdType.IP, own),
                 peer_id=IkeId(IdType.IP, peer),
-                mirror=f"{other}-{number:03d}",
+                other_end=f"{other}-{number:03d}",
             )
     return replace(base, vips=vips, tunnels=tunnels)
 

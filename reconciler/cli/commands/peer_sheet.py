@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
     from reconciler.plan.targets import find_tunnel  # noqa: PLC0415
     from reconciler.report.line import joined  # noqa: PLC0415
-    from reconciler.report.sheets.mirror import mirrored, remarks, weaknesses  # noqa: PLC0415
+    from reconciler.report.sheets.mirrored import mirrored, remarks, weaknesses  # noqa: PLC0415
     from reconciler.report.sheets.render import render  # noqa: PLC0415
     from reconciler.report.sheets.table import sheet_object, table_lines  # noqa: PLC0415
 

@@ -106,7 +106,7 @@ def test_each_pair_of_managed_ends_gives_one_flow() -> None:
 def test_no_flow_without_two_enabled_ends(end: str) -> None:
     off = replace(FABRIC, tunnels={**FABRIC.tunnels, end: replace(FABRIC.tunnels[end], enabled=False)})
     assert flows_of(off, TOPOLOGY) == ()
-    alone = replace(FABRIC, tunnels={**FABRIC.tunnels, end: replace(FABRIC.tunnels[end], mirror=None)})
+    alone = replace(FABRIC, tunnels={**FABRIC.tunnels, end: replace(FABRIC.tunnels[end], other_end=None)})
     assert all(flow.left.name != end for flow in flows_of(alone, TOPOLOGY))
 
 
