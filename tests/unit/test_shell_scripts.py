@@ -55,3 +55,15 @@ def test_every_script_is_checked() -> None:
 def test_every_script_is_of_the_posix_shell() -> None:
     files = [path for name in FOLDERS for path in (ROOT / name).rglob("*.sh")]
     assert [path.name for path in files if not path.read_text().startswith("#!/bin/sh\n# ")] == []
+
+
+def test_no_script_is_made_by_formatting() -> None:
+    """What a script needs to know is an argument or a variable: `sh -c` gets no text with values in it."""
+    found: list[int] = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.List | ast.Tuple):
+                shell, *words = node.elts or [None]
+                if isinstance(shell, ast.Constant) and shell.value in {"sh", "bash"}:
+                    found += [word.lineno for word in words if isinstance(word, ast.JoinedStr | ast.BinOp)]
+        assert found == [], path
