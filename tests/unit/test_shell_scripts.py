@@ -59,11 +59,17 @@ def test_every_script_is_of_the_posix_shell() -> None:
 
 def test_no_script_is_made_by_formatting() -> None:
     """What a script needs to know is an argument or a variable: `sh -c` gets no text with values in it."""
-    found: list[int] = []
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.List | ast.Tuple):
-                shell, *words = node.elts or [None]
-                if isinstance(shell, ast.Constant) and shell.value in {"sh", "bash"}:
-                    found += [word.lineno for word in words if isinstance(word, ast.JoinedStr | ast.BinOp)]
-        assert found == [], path
+        lists = [
+            node.elts
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.List | ast.Tuple)
+        ]
+        scripts = [words[2] for words in lists if [_text(word) for word in words[:2]] == ["sh", "-c"]]
+        assert [script.lineno for script in scripts if isinstance(script, ast.JoinedStr | ast.BinOp)] == [], (
+            path
+        )
+
+
+def _text(node: ast.expr) -> object:
+    return node.value if isinstance(node, ast.Constant) else None
