@@ -81,8 +81,8 @@ class Bench:
 
     def edit_on_router(self, old: str, new: str) -> None:
         """The same change in the router's files, as somebody without tunnelwright makes it."""
-        script = f"cd /etc/swanctl/conf.d && ls | head -{CHANGED} | xargs sed -i 's/{old}/{new}/'"
-        self.lab.run(Role.ROUTER, ROUTER, ["sh", "-c", script])
+        script = 'cd /etc/swanctl/conf.d && ls | head -n "$1" | xargs sed -i "s/$2/$3/"'
+        self.lab.run(Role.ROUTER, ROUTER, ["sh", "-c", script, "edit", str(CHANGED), old, new])
 
     def forget(self) -> None:
         """A charon that has nothing loaded; the files stay where they are."""

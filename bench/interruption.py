@@ -88,7 +88,7 @@ def renamed(fabric: Fabric) -> Fabric:
     """The tunnel's other end gets a new name."""
     tunnels = dict(fabric.tunnels)
     tunnels["renamed"] = replace(tunnels.pop(ENDS[1]), name="renamed", previous_names=(ENDS[1],))
-    tunnels[ENDS[0]] = replace(tunnels[ENDS[0]], mirror="renamed")
+    tunnels[ENDS[0]] = replace(tunnels[ENDS[0]], other_end="renamed")
     return replace(fabric, tunnels=tunnels)
 
 

@@ -12,7 +12,7 @@ from reconciler.model.observation import Observation
 from reconciler.routers.fleet import Connect
 from reconciler.secrets import SecretStore
 from reconciler.service.fleet_state import FleetState
-from reconciler.service.mirror import Mirror
+from reconciler.service.repository import FollowedRepository
 from reconciler.service.signatures import Signers
 from reconciler.service.trust import Trust
 
@@ -21,7 +21,7 @@ from reconciler.service.trust import Trust
 class Dependencies:
     """What a run needs from outside. Without `signers` every commit counts."""
 
-    mirror: Mirror
+    repository: FollowedRepository
     history: Kept
     store: SecretStore
     connector: Callable[[Fabric], Connect]
@@ -43,4 +43,4 @@ class Dependencies:
     @property
     def trust(self) -> Trust:
         """Which commits count."""
-        return Trust(self.mirror, self.history, self.signers, self.stopping)
+        return Trust(self.repository, self.history, self.signers, self.stopping)

@@ -81,7 +81,7 @@ class Service:
         note = ""
         started, began = datetime.now(UTC), time.monotonic()
         self.moved()
-        head = attempt("fetch", "repository", lambda: self.dependencies.mirror.fetch(self._stopping))
+        head = attempt("fetch", "repository", lambda: self.dependencies.repository.fetch(self._stopping))
         if isinstance(head, FetchStopped):
             finished = started + timedelta(seconds=time.monotonic() - began)
             return self._told(RunRecord(started, finished, trigger, "", "", Result.STOPPED, head.message))
@@ -118,7 +118,7 @@ class Service:
         and of the history itself."""
         history = self.dependencies.history
         history.settle()
-        said = {"repository": self.dependencies.mirror.complaints(), "history": history.complaints()}
+        said = {"repository": self.dependencies.repository.complaints(), "history": history.complaints()}
         objects = [
             {"type": "trouble", "unit": unit, "reason": reason}
             for unit, reasons in said.items()
@@ -227,5 +227,5 @@ class Service:
 
 
 def _known_head(dependencies: Dependencies) -> str:
-    head = attempt("fetch", "repository", dependencies.mirror.head)
+    head = attempt("fetch", "repository", dependencies.repository.head)
     return "" if isinstance(head, TunnelwrightError) else head

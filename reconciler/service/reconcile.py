@@ -129,7 +129,9 @@ def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Resul
             # there is no part of the commit.
             dependencies.history.set_good(wanted.commit)
             # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
-            kept = attempt("history", "the last good commit", lambda: dependencies.mirror.keep(wanted.commit))
+            kept = attempt(
+                "history", "the last good commit", lambda: dependencies.repository.keep(wanted.commit)
+            )
             if kept is not None:
                 report.notes.append(sentence(kept))
         partly = {resource.router for resource in held}

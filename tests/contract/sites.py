@@ -143,7 +143,7 @@ def rename_tunnels(fabric: Fabric, names: Mapping[str, str]) -> Fabric:
         tunnels[now] = replace(
             tunnel,
             name=now,
-            mirror=names.get(tunnel.mirror or "", tunnel.mirror or ""),
+            other_end=names.get(tunnel.other_end or "", tunnel.other_end or ""),
             previous_names=() if now == name else (name,),
         )
     return replace(fabric, tunnels=tunnels)

@@ -22,7 +22,7 @@ OLD, NEW = "the key of this year, which both ends have", "the key of next year, 
 
 def alone(site: Site, name: str, version: int) -> Fabric:
     """One end, to which the other is a stranger's."""
-    fabric = change_tunnels(site.fabric, ike__version=version, mirror=None)
+    fabric = change_tunnels(site.fabric, ike__version=version, other_end=None)
     tunnel = fabric.tunnels[name]
     return replace(fabric, routers={tunnel.router: fabric.routers[tunnel.router]}, tunnels={name: tunnel})
 

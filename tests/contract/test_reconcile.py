@@ -184,7 +184,7 @@ def test_a_vip_that_moves_takes_its_tunnel_along(site: Site) -> None:
 def test_deleting_one_end_is_no_harm_to_an_unrelated_tunnel(site: Site) -> None:
     """The SAs of the other end go with it, though Git says nothing of that end any more."""
     site.apply()
-    alone = replace(site.fabric.tunnels["paris-tokyo"], mirror=None)
+    alone = replace(site.fabric.tunnels["paris-tokyo"], other_end=None)
     applied = site.apply(replace(site.fabric, tunnels={"paris-tokyo": alone}))
     assert {change.resource.name for change in applied.remaining.changes} == set()
     assert all(check.passed for check in applied.checks), applied.checks

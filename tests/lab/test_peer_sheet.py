@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
-from tests.fabrics import setup_script, two_routers
+from tests.fabrics import by_hand, two_routers
 
 pytestmark = pytest.mark.engine
 
@@ -140,12 +139,9 @@ def with_a_child_for_each_pair(tree: Path, secrets: Path, capsys: pytest.Capture
 def configure_by_hand(lab: Lab, sheet: str, cidrs: tuple[str, ...]) -> None:
     """As tokyo's administrator would: the sheet in a file, and the site's addresses, NAT and forwarding."""
     tunnel = replace(two_routers().tunnels["tokyo-paris"], local_cidrs=cidrs)
-    second = "ip address replace 10.2.9.1/25 dev eth1\n" if len(cidrs) > 1 else ""
-    script = (
-        f"umask 077; printf %s {shlex.quote(sheet)} > /etc/swanctl/conf.d/peer.conf\n"
-        f"{setup_script(tunnel)}{second}swanctl --load-all"
-    )
-    lab.run(Role.ROUTER, "tokyo", ["sh", "-c", script])
+    if len(cidrs) > 1:
+        lab.run(Role.ROUTER, "tokyo", ["ip", "address", "replace", "10.2.9.1/25", "dev", "eth1"])
+    lab.run(Role.ROUTER, "tokyo", by_hand(tunnel, "peer.conf", sheet))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -67,7 +67,7 @@ def towards(peer: str) -> Fabric:
         peer_address=peer,
         peer_id=IkeId(IdType.IP, peer),
         ike=replace(tunnel.ike, version=1),
-        mirror=None,
+        other_end=None,
     )
     return replace(fabric, tunnels={changed.name: changed}, routers={"paris": fabric.routers["paris"]})
 

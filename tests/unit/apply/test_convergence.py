@@ -159,7 +159,7 @@ def test_a_file_of_several_goes_with_the_last_that_is_taken_over() -> None:
         adopts="second",
         peer_address="203.0.113.13",
         peer_cidrs=("10.3.0.0/24",),
-        mirror=None,
+        other_end=None,
         vip=vip,
     )
     both = replace(

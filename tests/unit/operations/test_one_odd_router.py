@@ -117,7 +117,7 @@ def test_a_diagnosis_says_which_router_was_not_understood(site: Site, twists: Tw
 
 def test_a_router_whose_state_cannot_be_compared_is_left_out_of_the_plan(site: Site) -> None:
     """No decoder gives such a state: this is what nobody foresaw."""
-    wanted = change_tunnels(site.fabric, peer_cidrs=("10.77.0.0/24",), mirror=None)
+    wanted = change_tunnels(site.fabric, peer_cidrs=("10.77.0.0/24",), other_end=None)
     desired = compile_fabric(wanted, site.store())
     states = dict(look(desired, site.connect).states)
     table = states["paris"].firewall

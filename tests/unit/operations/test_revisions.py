@@ -224,7 +224,7 @@ def test_a_site_that_goes_with_its_router_does_not_leave_the_other_end_alone(tmp
 
 def test_an_end_that_is_given_another_peer_loses_nothing() -> None:
     base = many_tunnels(2)
-    alone = replace(base.tunnels["paris-001"], mirror=None)
+    alone = replace(base.tunnels["paris-001"], other_end=None)
     tunnels = {name: tunnel for name, tunnel in base.tunnels.items() if name != "tokyo-001"}
     left = replace(base, tunnels={**tunnels, "paris-001": alone})
     moved = replace(base, tunnels={**tunnels, "paris-001": replace(alone, peer_address="198.51.100.77")})

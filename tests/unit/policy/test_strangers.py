@@ -218,7 +218,7 @@ def test_a_router_that_hides_what_it_has_costs_itself_alone(shown: int, tmp_path
     made = memory_site(tmp_path)
     pairs = many_tunnels(40).tunnels
     ends = {n: t for n, t in pairs.items() if (t.router == "paris") == (number_of(n) < 20)}
-    fabric = change_tunnels(replace(many_tunnels(40), tunnels=ends), mirror=None, unmanaged=True)
+    fabric = change_tunnels(replace(many_tunnels(40), tunnels=ends), other_end=None, unmanaged=True)
     made.apply(fabric)
     doomed = {0, 1, 2, 3, 20, 21, 22, 23, 24}
     seen = {f"tw-paris-{number:03d}" for number in range(shown)}

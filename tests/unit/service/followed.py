@@ -21,7 +21,7 @@ from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.loop import Service
-from reconciler.service.mirror import Mirror
+from reconciler.service.repository import FollowedRepository
 from reconciler.validate import validate
 from tests.allowed import ALLOWED
 from tests.documents import ENDS, SITE, TUNNEL, WAN, document
@@ -111,7 +111,7 @@ class Followed:
             return self.connect
 
         wired = Dependencies(
-            mirror=Mirror(
+            repository=FollowedRepository(
                 self.folder / "state" / "repository.git",
                 str(self.repository.working_dir),
                 "main",

@@ -56,7 +56,7 @@ def test_a_commit_that_nobody_foresaw_is_refused_and_the_last_good_one_stays(
     real: Callable[..., Any] = validate
 
     def odd(loaded: Any) -> Any:
-        if loaded.digest == site.service().dependencies.mirror.load(head).digest:
+        if loaded.digest == site.service().dependencies.repository.load(head).digest:
             raise error
         return real(loaded)
 
@@ -124,9 +124,9 @@ def test_a_repository_that_nobody_foresaw_leaves_what_is_known(
     def odd(*_: object) -> str:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd")
 
-    monkeypatch.setattr(service.dependencies.mirror, "fetch", odd)
+    monkeypatch.setattr(service.dependencies.repository, "fetch", odd)
     if name == "head":
-        monkeypatch.setattr(service.dependencies.mirror, "head", odd)
+        monkeypatch.setattr(service.dependencies.repository, "head", odd)
     record = service.once()
     assert "an unforeseen error: UnicodeDecodeError" in record.message
     assert (record.head, record.result) == (
