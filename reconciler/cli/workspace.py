@@ -20,9 +20,9 @@ from reconciler.validate import validate
 
 if TYPE_CHECKING:
     from reconciler.history.store import History
-    from reconciler.routers.fleet import Connect
+    from reconciler.routers.fleet import Fleet
     from reconciler.routers.links import Links
-    from reconciler.routers.protocol import Router
+    from reconciler.routers.protocol import Connect, Router
     from reconciler.secrets import SecretStore
     from reconciler.service.mirror import Mirror
     from reconciler.service.settings import Effective
@@ -143,3 +143,10 @@ def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:
         return DockerRouter(fabric.routers[name], lab, links)
 
     return connect
+
+
+def fleet_of(fabric: Fabric, arguments: argparse.Namespace) -> Fleet:
+    """The routers of a fabric, as `--lab` and `--parallelism` say."""
+    from reconciler.routers.fleet import Fleet  # noqa: PLC0415
+
+    return Fleet(connector(fabric, arguments.lab, arguments.links), arguments.parallelism)

@@ -33,7 +33,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Print every finding; ends with INCOMPLETE, or UNREACHABLE when a router is silent."""
     from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.cli.workspace import fleet_of, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.operations.diagnose import diagnose_tunnels  # noqa: PLC0415
     from reconciler.report.finding_text import finding_lines, summary_line  # noqa: PLC0415
     from reconciler.report.json_lines import finding_object  # noqa: PLC0415
@@ -49,10 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         fabric,
         loaded.documents,
         secret_store(arguments),
-        connector(fabric, arguments.lab, arguments.links),
+        fleet_of(fabric, arguments),
         names,
         rekey=arguments.force_rekey,
-        parallelism=arguments.parallelism,
     )
     for diagnosis in done:
         findings = [item.below(str(tree)) for item in diagnosis.findings]

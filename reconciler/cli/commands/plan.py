@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli import saved_plan  # noqa: PLC0415
     from reconciler.cli.out_file import check_out  # noqa: PLC0415
     from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.cli.workspace import fleet_of, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.operations.desired import check_keys, shown_by_files  # noqa: PLC0415
-    from reconciler.operations.preview import judge_preview, preview, within_limits  # noqa: PLC0415
+    from reconciler.operations.preview import decide, preview  # noqa: PLC0415
     from reconciler.plan.targets import check_targets, targeting  # noqa: PLC0415
     from reconciler.policy import Override  # noqa: PLC0415
     from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects  # noqa: PLC0415
@@ -49,18 +49,18 @@ def run(arguments: argparse.Namespace) -> int:
     found = preview(
         fabric,
         store,
-        connector(fabric, arguments.lab, arguments.links),
+        fleet_of(fabric, arguments),
         targeting(fabric, targets, excluded),
-        parallelism=arguments.parallelism,
     )
     check_targets(fabric, found.plan, targets)
     known = shown_by_files(fabric, store, found.observation.states)
-    judged, judgement = judge_preview(found, known, frozenset(map(Override, arguments.override)))
+    decision = decide(found, known, frozenset(map(Override, arguments.override)))
+    judged, judgement = decision.judged, decision.judgement
     output.lines(plan_lines(judged.plan, "" if fabric.routers else NO_ROUTERS))
     output.objects(plan_objects(judged.plan))
     output.lines(judgement_lines(judgement))
     output.objects(judgement_objects(judgement))
-    check_keys(fabric, within_limits(judged, judgement).plan)
+    check_keys(fabric, decision.allowed.plan)
     if arguments.out is not None:
         # The whole of it: what is withheld is decided anew when it is applied.
         saved = saved_plan.SavedPlan(

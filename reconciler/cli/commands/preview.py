@@ -105,22 +105,21 @@ def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric,
 
     Raises SecretUnavailable, KeysDiffer, and WeakKey. A router that does not answer is part of the plan.
     """
-    from reconciler.cli.workspace import connector, secret_store  # noqa: PLC0415
+    from reconciler.cli.workspace import fleet_of, secret_store  # noqa: PLC0415
     from reconciler.operations.desired import check_keys, shown_by_files  # noqa: PLC0415
-    from reconciler.operations.preview import judge_preview, narrowed, preview, within_limits  # noqa: PLC0415
+    from reconciler.operations.preview import decide, narrowed, preview  # noqa: PLC0415
     from reconciler.operations.revisions import Transition, left_alone  # noqa: PLC0415
     from reconciler.plan.commit import compared, touched_by, unchanged  # noqa: PLC0415
 
     store = secret_store(arguments)
-    whole = preview(
-        head, store, connector(head, arguments.lab, arguments.links), parallelism=arguments.parallelism
-    )
+    whole = preview(head, store, fleet_of(head, arguments))
     mine = narrowed(whole, touched_by(commit.plan, base, head))
-    mine, judgement = judge_preview(mine, shown_by_files(head, store, mine.observation.states))
-    check_keys(head, within_limits(mine, judgement).plan)
-    notes = (*left_alone(base, head), *compared(commit.plan, mine.plan, whole.plan))
-    said = commit.unchanged if commit.plan.empty else unchanged(commit.plan, mine.plan)
-    return Transition(mine.plan, judgement, notes, said)
+    decision = decide(mine, shown_by_files(head, store, mine.observation.states))
+    check_keys(head, decision.allowed.plan)
+    plan = decision.judged.plan
+    notes = (*left_alone(base, head), *compared(commit.plan, plan, whole.plan))
+    said = commit.unchanged if commit.plan.empty else unchanged(commit.plan, plan)
+    return Transition(plan, decision.judgement, notes, said)
 
 
 def _forge(arguments: argparse.Namespace) -> Forge:

@@ -209,16 +209,16 @@ def _signers(settings: ReconcileSettings) -> Signers | None:
 def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) -> Dependencies:
     from reconciler.cli.workspace import HISTORY, connector, mirror_of  # noqa: PLC0415
     from reconciler.history.kept import Kept  # noqa: PLC0415
+    from reconciler.routers.fleet import Fleet  # noqa: PLC0415
     from reconciler.service.dependencies import Dependencies  # noqa: PLC0415
 
     return Dependencies(
         mirror=mirror_of(settings, _tell_progress),
         history=Kept(Path(settings.state).expanduser() / HISTORY),
         store=_store(settings),
-        connector=lambda fabric: connector(fabric, lab, links),
+        fleet_of=lambda fabric: Fleet(connector(fabric, lab, links), settings.parallelism),
         rested=links.clear,
         signers=_signers(settings),
-        parallelism=settings.parallelism,
         timeout=settings.wait,
         rollback=settings.rollback,
     )

@@ -20,7 +20,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Print the status of every router."""
     from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.cli.workspace import fleet_of, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.operations.preview import preview  # noqa: PLC0415
     from reconciler.report.json_lines import plan_objects, status_objects  # noqa: PLC0415
     from reconciler.report.plan_text import withheld_lines  # noqa: PLC0415
@@ -28,12 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
-    found = preview(
-        fabric,
-        secret_store(arguments),
-        connector(fabric, arguments.lab, arguments.links),
-        parallelism=arguments.parallelism,
-    )
+    found = preview(fabric, secret_store(arguments), fleet_of(fabric, arguments))
     output.lines(status_lines(fabric, found.observation, found.plan))
     output.lines(withheld_lines(found.plan))
     output.objects(status_objects(found.observation))

@@ -22,7 +22,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Print every check; ends with INCOMPLETE when one fails or something has drifted."""
     from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
+    from reconciler.cli.workspace import fleet_of, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.operations.verify import verify  # noqa: PLC0415
     from reconciler.report.check_text import check_lines  # noqa: PLC0415
     from reconciler.report.json_lines import check_object, plan_objects  # noqa: PLC0415
@@ -31,8 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
-    connect = connector(fabric, arguments.lab, arguments.links)
-    checks, drift = verify(fabric, secret_store(arguments), connect, arguments.parallelism)
+    checks, drift = verify(fabric, secret_store(arguments), fleet_of(fabric, arguments))
     output.lines(check_lines(checks))
     output.objects(check_object(check) for check in checks)
     output.objects(plan_objects(drift))
