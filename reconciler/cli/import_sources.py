@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.cli import workspace
+from reconciler.cli import access
 from reconciler.importing import Draft, draft
 from reconciler.importing.separation import report_staying
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
@@ -51,7 +51,7 @@ def read_routers(
         own = Diagnostics()
         return [Reading(routers[0], gather_files(arguments.files, local_files, own), own, live=False)]
     findings = {router.name: Diagnostics() for router in routers}
-    fleet = Fleet(workspace.connector(fabric, arguments.lab, arguments.links))
+    fleet = Fleet(access.connector(fabric, arguments.lab, arguments.links))
     answers = within_one_look(fleet).each(findings, lambda live: gather_router(live, findings[live.name]))
     readings = []
     failed: list[TunnelwrightError] = []

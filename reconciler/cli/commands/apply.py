@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from reconciler.cli import options
-from reconciler.model.errors import ExitCode, TunnelwrightError
-
-if TYPE_CHECKING:
-    from reconciler.cli.output import Output
-    from reconciler.cli.saved_plan import SavedPlan
-    from reconciler.model.errors import TunnelwrightError
-    from reconciler.operations.apply import Applied
-    from reconciler.operations.converge import Done, Errors
-    from reconciler.operations.preview import Decision, Preview
+from reconciler.cli import access, saved_plan
+from reconciler.cli.output import Output, ask
+from reconciler.cli.saved_plan import SavedPlan
+from reconciler.cli.workspace import load_fabric
+from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
+from reconciler.operations.apply import Applied
+from reconciler.operations.converge import Conduct, Done, Errors, Request, converge
+from reconciler.operations.desired import shown_by_files
+from reconciler.operations.preview import Decision, Preview, decide, preview, without
+from reconciler.plan.targets import check_reconnect, check_targets, routers_of, targeting
+from reconciler.policy import Override
+from reconciler.report import cost_text, json_lines, judgement_text, plan_text
 
 _QUESTION = "Apply this plan? Only `yes` is taken: "
 
 
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser("apply", help="make the live routers as desired, or apply a saved plan")
-    options.add_tree(parser, ", or a file that `plan --out` has written")
-    options.add_routers(parser)
-    options.add_selection(parser)
-    options.add_output(parser)
-    options.add_applying(parser)
-    options.add_overrides(parser)
-    parser.add_argument("--plan", type=Path, metavar="FILE", help="apply this saved plan; asks nothing")
-    parser.set_defaults(run=run)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Plan or read the saved plan, then `perform` it."""
-    from reconciler.cli import saved_plan  # noqa: PLC0415
-
     # `apply FILE` is what users of such tools type.
     path = arguments.plan or (arguments.tree if arguments.tree.is_file() else None)
     saved = saved_plan.read(path) if path is not None else None
@@ -73,20 +58,10 @@ def perform(
 ) -> int:
     """Carry out what there is to do (`reconciler/operations/converge.py`); the exit code. `reconnect` names
     tunnels to take down and up."""
-    from reconciler.cli.output import Output, ask  # noqa: PLC0415
-    from reconciler.cli.workspace import fleet_of, load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.model.errors import Locked  # noqa: PLC0415
-    from reconciler.operations.converge import Conduct, Request, converge  # noqa: PLC0415
-    from reconciler.operations.desired import shown_by_files  # noqa: PLC0415
-    from reconciler.operations.preview import decide, preview, without  # noqa: PLC0415
-    from reconciler.plan.targets import check_reconnect, check_targets, routers_of, targeting  # noqa: PLC0415
-    from reconciler.policy import Override  # noqa: PLC0415
-    from reconciler.report import plan_text  # noqa: PLC0415
-
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     check_reconnect(fabric, reconnect)
-    fleet, store = fleet_of(fabric, arguments), secret_store(arguments)
+    fleet, store = access.fleet_of(fabric, arguments), access.secret_store(arguments)
     targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
     asks = saved is None and not arguments.auto_approve
 
@@ -129,8 +104,6 @@ def perform(
 
 def _ending(output: Output, done: Done) -> ExitCode:
     """What an apply ends with. What was left out comes first, then what was not done, then what waits."""
-    from reconciler.report import judgement_text  # noqa: PLC0415
-
     if left_out := _left_out(done):
         return left_out
     if done.proven is not None and not done.proven.applied.converged:
@@ -145,8 +118,6 @@ def _ending(output: Output, done: Done) -> ExitCode:
 def _left_out(done: Done) -> ExitCode:
     """The code for routers and tunnels that had no part in an apply; OK where there are none. Routers that
     moved while somebody was asked count where nothing else was left out, and where they do not answer."""
-    from reconciler.model.errors import Locked, PlanStale  # noqa: PLC0415
-
     plan = done.decision.judged.plan
     code = ExitCode.INCOMPLETE if plan.keyless else ExitCode.OK
     if plan.unreachable:
@@ -158,8 +129,6 @@ def _left_out(done: Done) -> ExitCode:
 
 
 def _tell_plan(output: Output, decision: Decision) -> None:
-    from reconciler.report import json_lines, judgement_text, plan_text  # noqa: PLC0415
-
     before, judgement = decision.judged, decision.judgement
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
     output.lines(plan_text.plan_lines(before.plan, unchanged))
@@ -169,15 +138,11 @@ def _tell_plan(output: Output, decision: Decision) -> None:
 
 
 def _tell_left_out(output: Output, again: Preview) -> None:
-    from reconciler.report import json_lines, plan_text  # noqa: PLC0415
-
     output.lines(plan_text.left_out_lines(again.plan))
     output.objects(json_lines.absence_objects(again.plan.unreachable))
 
 
 def _tell_outcome(output: Output, before: Preview, applied: Applied) -> None:
-    from reconciler.report import cost_text, json_lines, plan_text  # noqa: PLC0415
-
     output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
     output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
     output.objects(json_lines.outcome_object(outcome) for outcome in applied.outcomes)
