@@ -64,11 +64,8 @@ class Bench:
         self.sh(router, f"nft -f - <<'RULES'\n{TABLE}\n{rule}\nRULES")
 
     def vici(self, router: str, command: str, message: dict[str, Any]) -> None:
-        with_router = self.connect(router)
-        try:
-            with_router.vici.request(command, message)
-        finally:
-            with_router.close()
+        with self.connect(router) as opened:
+            opened.vici.request(command, message)
 
     def load(
         self, change: Callable[[dict[str, Any]], None], router: str = "router-b", name: str = THEIRS
