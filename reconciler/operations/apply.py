@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -64,16 +64,12 @@ class Applied:
         return not self.unfinished
 
 
-def steps_of(plan: Plan) -> Counter[str]:
-    """How many steps each router has in a plan."""
-    return Counter(step.router for change in plan.changes for step in change.steps)
-
-
-def within_one_apply(fleet: Fleet, steps: Mapping[str, int]) -> Fleet:
-    """The same routers, to apply a plan: all answers of one together have a time, from its lock to its proof.
-    It grows with its `steps`, as they become known."""
+def within_one_apply(fleet: Fleet, plan: Plan) -> Fleet:
+    """The same routers, to apply a plan: all answers of one together have a time, which grows with its steps,
+    from the look that confirms the plan to the proof."""
+    steps = Counter(step.router for change in plan.changes for step in change.steps)
     return fleet.within(
-        lambda name: bounds.ROUTER_APPLY_SECONDS_IN_ALL + bounds.ROUTER_STEP_SECONDS * steps.get(name, 0),
+        lambda name: bounds.ROUTER_APPLY_SECONDS_IN_ALL + bounds.ROUTER_STEP_SECONDS * steps[name],
         "one apply",
     )
 

@@ -23,7 +23,6 @@ nothing to change and nobody to be locked out for it; step 7 then makes up for t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check
 from reconciler.model.plan import Plan
-from reconciler.operations.apply import Applied, apply, steps_of, within_one_apply
+from reconciler.operations.apply import Applied, apply, within_one_apply
 from reconciler.operations.desired import check_keys
 from reconciler.operations.preview import Decision, Preview, check_safe, confirmed
 from reconciler.operations.verify import prove
@@ -113,13 +112,12 @@ def converge(fleet: Fleet, request: Request) -> Iterator[Done]:
     """
     routers = frozenset(request.routers)
     while True:
-        steps = Counter[str]()
-        acting = within_one_apply(fleet, steps)
-        with locked(acting, routers, request.lock_timeout, moved=request.conduct.moved) as refused:
+        with locked(fleet, routers, request.lock_timeout, moved=request.conduct.moved) as refused:
             decision = request.decide(refused)
             changed = decision.allowed.plan.routers
             if changed <= routers:
-                steps.update(steps_of(decision.allowed.plan))
+                # Not for the locks: also a router that has used up its time gets its lock back.
+                acting = within_one_apply(fleet, decision.allowed.plan)
                 yield _carry_out(request, decision, dict(refused), acting)
                 return
         routers |= changed

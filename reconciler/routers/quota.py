@@ -49,13 +49,11 @@ def in_force() -> Quotas:
 
 def within(connect: Connect, seconds: Callable[[str], float], what: str) -> Connect:
     """Connections that keep to one quota for each router, `seconds` of its name; those that `connect` itself
-    keeps to hold as well. What uses one up is unreachable from then on, over each of these connections.
-    `seconds` is asked for each connection: work that turns out to be more gets more."""
+    keeps to hold as well. What uses one up is unreachable from then on, over each of these connections."""
     quotas: dict[str, Quota] = {}
 
     def limited(name: str) -> Router:
         quota = quotas.setdefault(name, Quota(seconds(name), what))
-        quota.seconds = seconds(name)
         before = _in_force.set((*_in_force.get(), quota))
         try:
             return connect(name)

@@ -18,7 +18,7 @@ from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
 from reconciler.model.unit import attempt
-from reconciler.operations.apply import steps_of, within_one_apply
+from reconciler.operations.apply import within_one_apply
 from reconciler.operations.converge import (
     Conduct,
     Errors,
@@ -304,7 +304,7 @@ def _roll_back(
         fleet,
         lambda change: change.resource in changed,
     )
-    acting = within_one_apply(fleet, steps_of(back.plan))
+    acting = within_one_apply(fleet, back.plan)
     # What was begun is brought to its end, whoever asks to stop.
     conduct = replace(_conduct(dependencies), stopping=lambda: False)
     proven = apply_and_prove(back, acting, conduct, tunnels_of(plan))

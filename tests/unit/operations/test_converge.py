@@ -13,10 +13,12 @@ from reconciler.model.errors import Locked, PlanStale, PlanUnsafe, RouterUnreach
 from reconciler.model.safety import SafetyPolicy
 from reconciler.operations.converge import Conduct, Errors, Request, converge
 from reconciler.operations.preview import Decision, Preview, decide, everything, narrowed, preview, without
+from reconciler.routers import allowance
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import change_tunnels, memory_site
 from tests.odd import OddRouter
+from tests.slow import Clock, slowly
 
 BOTH = frozenset({"paris", "tokyo"})
 NOTED = {"lock": "lock", "snapshot": "look", "load-conn": "apply", "ping": "prove", "unlock": "unlock"}
@@ -198,3 +200,22 @@ def test_who_is_asked_to_stop_has_begun_nothing_and_proves_nothing(stage: Stage)
         assert done.proven.applied.stopped
         assert not done.proven.proofs
     assert not [what for what in stage.noted if what.startswith(("apply", "prove"))]
+
+
+def test_a_router_that_has_used_up_its_time_gets_its_lock_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, began = Clock(), list[str]()
+
+    def seconds(asked: str) -> float:
+        began.extend([asked] if asked == "load-conn" else [])
+        return 99.0 if began else 1.0
+
+    monkeypatch.setattr(allowance, "monotonic", clock)
+    fleet = Fleet(slowly(stage.connect, clock, {"paris": seconds}))
+    with converge(fleet, stage.request()) as done:
+        assert done.proven is not None
+        undone = done.proven.applied.undone
+        assert any("that one apply has for them" in outcome.message for outcome in undone)
+    for name in BOTH:
+        stage.site.connect(name).host.lock("you@there:2", 60)

@@ -16,7 +16,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import SetSysctls
 from reconciler.observe.evidence import examine
 from reconciler.observe.state import observe
-from reconciler.operations.apply import apply, steps_of, within_one_apply
+from reconciler.operations.apply import apply, within_one_apply
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.preview import preview
 from reconciler.operations.verify import verify
@@ -91,7 +91,7 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
         began.extend([asked] if asked == operation else [])
         return 99.0 if began else 1.0
 
-    connect = within_one_apply(Fleet(slow(site, clock, seconds)), steps_of(before.plan))
+    connect = within_one_apply(Fleet(slow(site, clock, seconds)), before.plan)
     applied = apply(before, connect, timeout=0.1)
     assert clock.now == APPLY + bounds.ROUTER_STEP_SECONDS * len(steps)
     assert len(applied.outcomes) == len(before.plan.steps)

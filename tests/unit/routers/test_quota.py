@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import SshAccess
 from reconciler.observe.state import observe, within_one_look
-from reconciler.operations.apply import within_one_apply
 from reconciler.routers import allowance as module
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.fleet import Fleet
@@ -123,26 +121,6 @@ def test_a_quota_is_that_of_one_router_over_all_connections() -> None:
     assert all(one is other for one, other in zip(paris, again, strict=True))
     assert not any(one is other for one, other in zip(paris, oslo, strict=True))
     assert without_look == paris[1:]
-
-
-def test_work_that_turns_out_to_be_more_gets_more_of_one_quota(clock: Clock) -> None:
-    """A lock is taken before it is known what is to be done; its connection goes on."""
-    found: list[tuple[Quota, ...]] = []
-
-    def connect(name: str) -> Router:
-        found.append(in_force())
-        return MemoryRouter(name, Network())
-
-    steps = Counter[str]()
-    fleet = within_one_apply(Fleet(connect), steps)
-    fleet.connect("paris")
-    steps["paris"] = 40
-    fleet.connect("paris")
-    [(locking,), (applying,)] = found
-    assert locking is applying
-    assert locking.seconds == bounds.ROUTER_APPLY_SECONDS_IN_ALL + 40 * bounds.ROUTER_STEP_SECONDS
-    ask(clock, 15.0, locking)
-    assert applying.left() == locking.seconds - 15.0
 
 
 # From here on it is real time: of the quota there is little, and of all other limits more than enough.
