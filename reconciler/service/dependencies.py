@@ -9,7 +9,7 @@ from reconciler.apply.phases import Progress
 from reconciler.history.kept import Kept
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
-from reconciler.routers.fleet import Connect
+from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 from reconciler.service.fleet_state import FleetState
 from reconciler.service.repository import FollowedRepository
@@ -24,9 +24,9 @@ class Dependencies:
     repository: FollowedRepository
     history: Kept
     store: SecretStore
-    connector: Callable[[Fabric], Connect]
+    fleet_of: Callable[[Fabric], Fleet]
+    """How the routers of a fabric are reached, and how many at once."""
     signers: Signers | None = None
-    parallelism: int = 10
     timeout: float = 10.0
     rollback: bool = True
     progress: Progress = lambda _: None

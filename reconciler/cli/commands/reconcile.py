@@ -28,6 +28,7 @@ from reconciler.report.json_lines import run_object
 from reconciler.report.line import Line
 from reconciler.report.run_text import run_line, run_lines
 from reconciler.report.settings_text import setting_lines, setting_objects
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
 from reconciler.secrets import Allowed, SecretStore, default_folder, read_private
 from reconciler.service.dependencies import Dependencies
@@ -176,10 +177,9 @@ def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) ->
         repository=followed_repository(settings, _tell_progress),
         history=Kept(Path(settings.state).expanduser() / HISTORY),
         store=_store(settings),
-        connector=lambda fabric: access.connector(fabric, lab, links),
+        fleet_of=lambda fabric: Fleet(access.connector(fabric, lab, links), settings.parallelism),
         rested=links.clear,
         signers=_signers(settings),
-        parallelism=settings.parallelism,
         timeout=settings.wait,
         rollback=settings.rollback,
     )

@@ -85,7 +85,7 @@ def judged(
 
 
 def apply_allowed(site: Site, before: Preview, judgement: Judgement) -> Applied:
-    return apply(narrowed(before, judgement.allows), site.connect, timeout=1)
+    return apply(narrowed(before, judgement.allows), site.fleet, timeout=1)
 
 
 def guarded(site: Site) -> dict[str, frozenset[Pair]]:
@@ -305,7 +305,7 @@ def test_a_change_cut_short_leaves_the_protection_in_mind() -> None:
             plan,
             changes=tuple(replace(c, steps=tuple(s for s in c.steps if id(s) in ids)) for c in plan.changes),
         )
-        apply_plan(part, site.connect, timeout=0.2)
+        apply_plan(part, site.fleet, timeout=0.2)
         assert protected(judged(site, without(site.fabric, {0}))[1]) == {"paris-000", "tokyo-000"}
 
 
