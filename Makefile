@@ -56,9 +56,10 @@ schemas: $(STAMP) ## Generate the JSON Schemas and the reference pages from the 
 
 lock: $(STAMP) ## Resolve the dependencies again and write the lock file
 	@$(BIN)/python -m uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--quiet --upgrade --group dev --output-file requirements.lock pyproject.toml
+		--quiet --upgrade --group dev --all-extras --output-file requirements.lock pyproject.toml
 	@$(BIN)/python -m uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--quiet --constraint requirements.lock --output-file deploy/container/requirements.lock pyproject.toml
+		--quiet --constraint requirements.lock --extra messages --extra vault \
+		--output-file deploy/container/requirements.lock pyproject.toml
 
 image: $(STAMP) ## Build the reconciler's container image, tunnelwright:latest
 	@sh scripts/image.sh $(VENV) build/image

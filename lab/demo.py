@@ -21,6 +21,7 @@ from lab.capture import Watch
 from lab.cli import progress_to
 from lab.engine import find_engine, stop
 from lab.proof import StreamResult, capture_whole, carried_through
+from lab.repository import writable
 from lab.session import Lab
 from lab.topology import Flow, flows_of
 from lab.traffic import Stream
@@ -29,7 +30,6 @@ from reconciler.cli.main import main as tunnelwright
 from reconciler.cli.output import Output, explain
 from reconciler.cli.streams import program
 from reconciler.cli.workspace import load
-from reconciler.load.git import writable
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check

@@ -13,6 +13,7 @@ from reconciler.cli.output import Output
 from reconciler.load import Loaded, load_revision, load_tree
 from reconciler.model.diagnostic import Diagnostic, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.extras import require
 from reconciler.model.fabric import Fabric, SshAccess
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json_lines import diagnostic_object
@@ -130,7 +131,10 @@ def secret_store(arguments: argparse.Namespace) -> SecretStore:
 
 def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:
     """How each router of a fabric is reached: as its document says, or in a lab; what that takes is kept in
-    `links`."""
+    `links`. Raises ExtraMissing for a lab where its packages are not installed; where those of one router
+    are not, connecting to that raises it."""
+    if lab is not None:
+        require("lab")
 
     def connect(name: str) -> Router:
         access = fabric.routers[name].access
@@ -138,6 +142,7 @@ def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:
             from reconciler.routers.ssh_router import SshRouter  # noqa: PLC0415  800 ms that labs need not pay
 
             return SshRouter(name, access, links)
+        require("docker")
         from reconciler.routers.docker_router import DockerRouter  # noqa: PLC0415
 
         return DockerRouter(fabric.routers[name], lab, links)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.extras import require
 from reconciler.model.record import RunRecord
 from reconciler.model.secret import Secret
 from reconciler.report.encoding import chat
@@ -48,8 +49,9 @@ def body(news: Sequence[Notification], record: RunRecord) -> str:
 def recipient(url: Secret) -> apprise.Apprise:
     """Who is behind an Apprise URL, which may hold a password. Asks nobody.
 
-    Raises TunnelwrightError when it is none; its words hold nothing of the URL.
+    Raises ExtraMissing, and TunnelwrightError when it is none; its words hold nothing of the URL.
     """
+    require("messages")
     # Some 300 ms, for it and its plugins, that runs without news need not pay.
     import apprise  # noqa: PLC0415
 

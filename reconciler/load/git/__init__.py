@@ -1,5 +1,5 @@
 """The only door to Git: what reads a repository starts in `process.py`, under our configuration alone. What
-GitPython starts for the repositories that this program writes itself is begun the same way (`writing.py`).
+GitPython starts for the repositories of the lab is begun the same way (`lab/repository.py`).
 
 Nothing that comes with the content may run anything or be asked for anything:
 
@@ -25,7 +25,6 @@ from reconciler.load.git.places import found_above, initialised, opened, refuse_
 from reconciler.load.git.process import GitEnded, GitFailed, GitStopped, environment
 from reconciler.load.git.repository import Repository
 from reconciler.load.git.transfer import Watch
-from reconciler.load.git.writing import writable
 
 __all__ = [
     "GitEnded",
@@ -38,5 +37,4 @@ __all__ = [
     "initialised",
     "opened",
     "refuse_links_below",
-    "writable",
 ]
