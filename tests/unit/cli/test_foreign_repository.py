@@ -15,6 +15,7 @@ import git
 import pytest
 
 from reconciler.model.errors import ExitCode
+from tests.program import program
 from tests.repositories import new_repository
 from tests.slow_remote import SlowRemote
 
@@ -53,10 +54,10 @@ def make_bare(folder: Path, marker: Path) -> None:
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"GITHUB_TOKEN": "PLANTED", "TUNNELWRIGHT_LAB_STATE": str(folder / "lab")}
-    return subprocess.run(
-        [sys.executable, "-m", "reconciler", *words],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = program(words, folder, environment)
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    )
 
 
 COMMANDS = {

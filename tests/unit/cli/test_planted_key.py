@@ -6,8 +6,6 @@ import argparse
 import base64
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 
 from reconciler.cli.main import build_parser
 from tests.forges import Answer, Request, listening
+from tests.program import ENTRY, program
 from tests.repositories import new_repository
 from tests.unit.secrets.sealed import SOPS, sops_encrypt
 
@@ -60,9 +59,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-ENTRY = "from reconciler.cli.main import entry; entry()"
-
-
 def run(folder: Path, words: list[str], script: str = ENTRY, *, foreseen: bool = True) -> bytes:
     """Everything that one command writes to its streams. No engine answers it."""
     environment = {
@@ -74,14 +70,7 @@ def run(folder: Path, words: list[str], script: str = ENTRY, *, foreseen: bool =
         "PLANTED_KEY": PLANTED,
         "PYTHONPATH": str(ROOT),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", script, *words],
-        cwd=folder,
-        env=environment,
-        input=PLANTED.encode(),
-        capture_output=True,
-        check=False,
-    )
+    done = program(words, folder, environment, PLANTED.encode(), script)
     assert (b"Traceback" not in done.stderr) is foreseen, done.stderr.decode()
     return done.stdout + done.stderr
 
