@@ -20,8 +20,8 @@ from reconciler.model.extras import EXTRAS, ExtraMissing, require
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
 from reconciler.secrets import SecretStore
-from reconciler.service.message import recipient
 from reconciler.service.messenger import Message, hand_over
+from reconciler.service.recipient import recipient
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

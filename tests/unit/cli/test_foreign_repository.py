@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import git
@@ -34,13 +35,14 @@ CONFIG = """\
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> git.Repo:
+def repository(tmp_path: Path) -> Iterator[git.Repo]:
     """The project's own desired state."""
     found = new_repository(tmp_path / "checkout")
     shutil.copytree(ROOT / "desired_state", tmp_path / "checkout" / "desired_state")
     found.git.add("--all")
     found.git.commit("--message", "base")
-    return found
+    yield found
+    found.close()
 
 
 def make_bare(folder: Path, marker: Path) -> None:
@@ -54,10 +56,8 @@ def make_bare(folder: Path, marker: Path) -> None:
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"GITHUB_TOKEN": "PLANTED", "TUNNELWRIGHT_LAB_STATE": str(folder / "lab")}
-    done = program(words, folder, environment)
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    )
+    done = program(words, cwd=folder, env=environment)
+    return subprocess.CompletedProcess(words, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 COMMANDS = {

@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.cli.main import build_parser
 from tests.forges import Answer, Request, listening
-from tests.program import ENTRY, program
+from tests.program import program
 from tests.repositories import new_repository
 from tests.unit.secrets.sealed import SOPS, sops_encrypt
 
@@ -59,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, words: list[str], script: str = ENTRY, *, foreseen: bool = True) -> bytes:
+def run(folder: Path, words: list[str], before: str = "", *, foreseen: bool = True) -> bytes:
     """Everything that one command writes to its streams. No engine answers it."""
     environment = {
         **os.environ,
@@ -70,7 +70,7 @@ def run(folder: Path, words: list[str], script: str = ENTRY, *, foreseen: bool =
         "PLANTED_KEY": PLANTED,
         "PYTHONPATH": str(ROOT),
     }
-    done = program(words, folder, environment, PLANTED.encode(), script)
+    done = program(words, cwd=folder, env=environment, given=PLANTED.encode(), before=before)
     assert (b"Traceback" not in done.stderr) is foreseen, done.stderr.decode()
     return done.stdout + done.stderr
 
@@ -251,9 +251,9 @@ def test_what_runs_on_commits_that_nobody_has_reviewed_opens_no_secret(
     (folder / "config" / "tunnelwright").mkdir(parents=True)
     shutil.copytree(folder / "secrets", folder / "config" / "tunnelwright" / "secrets")
     run(folder, ["secret", "init"])
-    said = run(folder, words, WATCHED + ENTRY)
+    said = run(folder, words, WATCHED)
     assert b"OPENED" not in said, said.decode()
-    opened = run(folder, ["plan", TREE, "--lab", "no-such-lab"], WATCHED + ENTRY)
+    opened = run(folder, ["plan", TREE, "--lab", "no-such-lab"], WATCHED)
     assert f"secrets/psk/{KEYS[0]}".encode() in opened, "what does need the keys is seen to open them"
 
 
@@ -342,7 +342,7 @@ preview.look = verify.look = diagnose.examine = broken
 @pytest.mark.parametrize("command", ["plan", "diagnose", "verify", "status", "apply"])
 def test_an_error_that_nobody_foresaw_quotes_no_key(folder: Path, command: str) -> None:
     """Its traceback is written, for whoever has to mend it."""
-    said = run(folder, COMMANDS[command], BROKEN + ENTRY, foreseen=False)
+    said = run(folder, COMMANDS[command], BROKEN, foreseen=False)
     assert b"ValueError" in said
     assert b"(redacted)" in said
     assert leaks(folder, said) == []
