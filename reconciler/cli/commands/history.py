@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.apply.locking import user_name
 from reconciler.cli.output import Output
-from reconciler.cli.service_state import HISTORY, mirror_of, open_history, service_settings
+from reconciler.cli.service_state import HISTORY, followed_repository, open_history, service_settings
 from reconciler.history.store import History
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.record import Acceptance
@@ -39,9 +39,9 @@ def _accept(rev: str, config: Path | None, output: Output) -> ExitCode:
     if settings.signatures.allowed_signers is None and settings.signatures.keyring is None:
         raise TunnelwrightError("signatures are not required, so a rewritten branch is followed anyway")
     history = History(Path(settings.state).expanduser() / HISTORY)
-    mirror = mirror_of(settings, lambda _: None)
-    good = Trust(mirror, history).good()
-    acceptance = Acceptance(mirror.find(rev), datetime.now(UTC), user_name(), good)
+    repository = followed_repository(settings, lambda _: None)
+    good = Trust(repository, history).good()
+    acceptance = Acceptance(repository.find(rev), datetime.now(UTC), user_name(), good)
     history.accept(acceptance)
     output.lines([Line(f"{acceptance}{f' in place of {good[:12]}' if good else ''}")])
     return ExitCode.OK
