@@ -222,7 +222,7 @@ def _check_releases(fabric: Fabric, releases: Mapping[str, str]) -> None:
             raise LabRefused(f"there is no router {router!r}", hint=f"there are: {known}")
         if release not in RELEASES:
             raise LabRefused(
-                f"no lab router is made of {release!r}", hint=f"there are: {', '.join(RELEASES)}"
+                f"there is no lab router image for {release!r}", hint=f"there are: {', '.join(RELEASES)}"
             )
 
 

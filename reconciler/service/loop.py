@@ -169,7 +169,7 @@ class Service:
             asked = partial(pool.submit, self._ask_one, name, self._fleet)
             if isinstance(attempt("thread", name, asked), TunnelwrightError):
                 # No thread can be started now: it is asked when it is due again.
-                self.absent.failed(name, "it could not be asked", now)
+                self.absent.failed(name, "it could not be observed", now)
 
     def _ask_one(self, name: str, fleet: Fleet) -> None:
         """Look at it as a run would: one short answer does not show that it is fast enough for a run."""

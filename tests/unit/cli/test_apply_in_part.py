@@ -129,7 +129,7 @@ def test_what_moved_while_the_question_was_open_costs_its_router_alone(
     monkeypatch.setattr(apply, "ask", meanwhile)
     code, text = stage.run("apply", "--wait", "0.1")
     assert code == (ExitCode.UNREACHABLE if gone else ExitCode.STALE)
-    why = "unreachable: no route" if gone else "it has changed since it was looked at"
+    why = "unreachable: no route" if gone else "its state has changed since it was observed"
     assert f"! tokyo: not planned, {why}" in text
     assert "! paris-tokyo: withheld, its other end is at tokyo, which is" in text
     tables = {name: router.host.table is None for name, router in stage.site.routers.items()}

@@ -83,7 +83,7 @@ def test_what_changes_between_the_look_and_the_lock_is_judged_anew(
     monkeypatch.setattr("reconciler.operations.converge.locked", changing)
     record = site.once()
     assert record.result is Result.INCOMPLETE
-    assert "paris: it has changed since it was looked at" in record.message
+    assert "paris: its state has changed since it was observed" in record.message
     monkeypatch.undo()
     assert site.once().result is Result.CHANGED
 
@@ -262,6 +262,6 @@ def test_a_router_that_is_another_at_each_look_costs_itself_alone(
     tokyo.table = None
     record = site.once()
     assert record.result is Result.INCOMPLETE
-    assert "paris: it has changed since it was looked at" in record.message
+    assert "paris: its state has changed since it was observed" in record.message
     assert [item["kind"] for item in record.objects if item["type"] == "unreachable"] == ["changed"]
     assert tokyo.table is not None
