@@ -1,4 +1,4 @@
-"""`make demo`: the main job from nothing, on real routers, ending with a report of what was proven.
+"""`make demo`: everything from scratch on real routers, ending with a report of what was proven.
 
 Everything happens in a lab of its own and in `.lab/demo/`: a Git repository with a copy of
 `desired_state/`, generated keys, and the captures. Nothing outside of them is changed.

@@ -1,4 +1,4 @@
-"""What a command has of the service: its settings, its history, its copy of the repository."""
+"""The parts of the service that commands use: its settings, its history, its clone of the repository."""
 
 from __future__ import annotations
 

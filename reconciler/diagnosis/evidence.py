@@ -1,4 +1,4 @@
-"""What is known of one tunnel: its ends, as far as they are managed, and what was tried between them."""
+"""The evidence about one tunnel: its managed ends, and the attempts between them."""
 
 from __future__ import annotations
 

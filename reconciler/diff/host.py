@@ -1,4 +1,4 @@
-"""What a router holds as a whole: kernel settings, VIPs, the firewall table."""
+"""Resources that concern a whole router: kernel settings, VIPs, the firewall table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may have changed a router: what it tells of the time since the last look. Nothing is concluded."""
+"""Drift attribution: events that a router reports about the time since the last run. Draws no conclusions."""
 
 from __future__ import annotations
 

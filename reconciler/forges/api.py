@@ -1,5 +1,5 @@
 """Requests to a REST API with a token in a header: bounded in time and size, retried with care, never
-redirected. An answer is whatever a host on the network likes to send."""
+redirected. Answers are untrusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From settings, or from what a CI job has in its environment, to a forge."""
+"""Chooses a forge, from settings or from the environment of a CI job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One HTTP request to a forge, and what can be said of it without telling what was sent."""
+"""One HTTP request to a forge, and an error message for it that does not repeat what was sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The history in a file: runs, counts, good and bad commits, each router's commit, who was told what."""
+"""The content of the history: runs, counts, good and bad commits, each router's commit, sent
+notifications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection -> what a document would say of it, or every reason why none can. Pure."""
+"""One connection -> the fields of a document, or every reason why it cannot be expressed. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a connection says, and the fabric it belongs to -> the text of a document. Pure."""
+"""The fields of a connection, and its fabric -> the text of a document. Pure."""
 
 from __future__ import annotations
 

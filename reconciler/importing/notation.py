@@ -1,4 +1,4 @@
-"""swanctl.conf's words -> the service's: times, identities, proposals, keys. Pure.
+"""swanctl.conf's notation -> that of the documents: times, identities, proposals, keys. Pure.
 
 Sources: strongSwan's vici_config.c (times, lists), identification.c (identities),
 proposal_keywords_static.txt (algorithms), load_creds.c (keys).

@@ -1,4 +1,4 @@
-"""The file of a connection that somebody else has configured: whether it can go without anything else. Pure.
+"""The file of a foreign connection: whether it can be set aside without losing anything else. Pure.
 
 `swanctl --load-all`, which runs whenever charon starts, loads what is in a file. So a connection that was
 taken over has to leave its file, and that is moved out of the way whole or not at all: nothing else that

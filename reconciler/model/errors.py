@@ -1,4 +1,4 @@
-"""What no edit in Git can fix: one small tree of exceptions, each with an exit code of its own."""
+"""Errors that an edit in Git cannot fix: one small tree of exceptions, each with an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message may repeat of what an author wrote: words of a form that generated keys do not have.
+"""The parts of an author's text that a message may repeat: text in forms that generated keys do not have.
 
 A key may be pasted anywhere: one indent too far to the left, and it is the name of a field or the value of
 another one. So nothing is repeated because of where it stands, only because of its form: numbers, addresses,

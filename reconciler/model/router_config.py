@@ -1,4 +1,4 @@
-"""What one router should hold (RouterConfig) and what it holds (RouterState), in the same words."""
+"""The desired state of one router (RouterConfig) and its live state (RouterState), in the same form."""
 
 from __future__ import annotations
 

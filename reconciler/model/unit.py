@@ -1,4 +1,4 @@
-"""The boundary of a unit of work: whatever goes wrong inside it costs that unit alone.
+"""The boundary of a unit of work: a failure inside it affects only that unit.
 
 A unit is what can fail by itself: one router, commit, message, look-up. A foreseen error is its result. An
 unforeseen one is logged with its traceback, keys redacted, counted by the kind of unit, and is its

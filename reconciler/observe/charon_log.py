@@ -1,4 +1,4 @@
-"""What charon says while something is tried: its log at level 1, over a VICI session of its own."""
+"""The charon log during an attempt: level 1, over a separate VICI session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fabric and keys -> what every router should hold. A key that cannot be had costs its tunnel alone."""
+"""Fabric and keys -> the desired state of every router. A key that cannot be read affects only its tunnel."""
 
 from __future__ import annotations
 

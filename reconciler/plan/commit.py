@@ -1,5 +1,5 @@
-"""What a commit changes, as it is on the live routers: which part of a plan is the commit's, and where the
-routers are not as its base has them. Pure."""
+"""The changes of a commit on the live routers: which part of a plan the commit causes, and where the
+routers differ from its base. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a router holds and nothing shows to be Git's: too much of it costs that router alone. Pure.
+"""Strangers: tunnels on a router without evidence that Git ever had them. Too many of them affect only
+that router. Pure.
 
 A commit that deletes too much is refused as a whole, since it may be the wrong one. A router that lists
 tunnels that nobody made must not bring that about: it is left alone, and what it lists counts nowhere else.

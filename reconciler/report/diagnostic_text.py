@@ -1,4 +1,4 @@
-"""Findings in the desired state as text: `file:line:column: error: …`, what is allowed, a hint."""
+"""Diagnostics as text: `file:line:column: error: …`, the allowed values, a hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings of a diagnosis as text: the cause, the field to look at, what was seen, what to do."""
+"""Findings of a diagnosis as text: the cause, the field to check, the evidence, a hint."""
 
 from __future__ import annotations
 

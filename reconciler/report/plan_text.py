@@ -1,4 +1,4 @@
-"""A plan as text, in the words and symbols that Terraform's users know."""
+"""A plan as text, with the terms and symbols of Terraform."""
 
 from __future__ import annotations
 

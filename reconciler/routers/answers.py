@@ -1,5 +1,5 @@
-"""What a router's tools wrote -> values. Pure and total: another shape is a ValueError with words, or
-AnswerNotUnderstood where it is JSON, which `reconciler/model/answer.py` takes apart."""
+"""Output of a router's tools -> values. Pure and total: another format is a ValueError with a message,
+or AnswerNotUnderstood for JSON, which `reconciler/model/answer.py` parses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reconciler asks of a router, whatever lies between: VICI for charon, a few verbs for the host."""
+"""The protocol of a router, on any transport: VICI for charon, a few verbs for the host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A router's own words, as far as they are kept. They are anybody's: bounded, and without any key.
+"""The text of a router's messages that is kept: bounded, and without keys.
 
 Where a command was given keys, a tool that echoes its input could put one, in whatever encoding, into its
 errors. So of such words only phrases of a known vocabulary are kept, and how much was withheld.

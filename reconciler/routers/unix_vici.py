@@ -1,5 +1,5 @@
-"""VICI over a unix socket. What is sent is encoded by strongSwan's own client; what comes is data of
-unknown shape, read within bounds.
+"""VICI over a unix socket. strongSwan's own client encodes requests; answers are data of unknown
+shape, read within bounds.
 
 Never over TCP: VICI has no authentication, and who speaks it is root on the router.
 """

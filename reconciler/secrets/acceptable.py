@@ -1,4 +1,4 @@
-"""Whether what a reference leads to can be a tunnel's key at all."""
+"""Whether the value behind a reference can be the key of a tunnel at all."""
 
 from __future__ import annotations
 

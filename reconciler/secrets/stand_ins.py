@@ -1,4 +1,4 @@
-"""Keys that are nobody's, for a lab: it can be built and changed without one that opens a real tunnel."""
+"""Generated dummy keys for a lab, so that it needs no key of a real tunnel."""
 
 from __future__ import annotations
 

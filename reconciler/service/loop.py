@@ -1,4 +1,4 @@
-"""The service: looks at the repository and the routers again and again, until it is told to stop."""
+"""The service: starts runs until it is stopped."""
 
 from __future__ import annotations
 

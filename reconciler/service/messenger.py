@@ -1,4 +1,4 @@
-"""Hands one message to its service in a process of its own.
+"""Sends one message to its service in a separate process.
 
 Over a hundred kinds of services are spoken by plugins of Apprise, each to a host that answers as it likes:
 without end, a byte now and then, or never. What they do to time and memory, they do to that process.

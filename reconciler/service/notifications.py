@@ -1,4 +1,4 @@
-"""What of the runs is worth a message: what begins, what ends, what was done once. Pure."""
+"""The events of runs that are worth a message: problems that begin or end, and single changes. Pure."""
 
 from __future__ import annotations
 

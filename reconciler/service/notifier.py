@@ -1,4 +1,5 @@
-"""Telling others of runs: beside the runs, which wait for nobody and fail for nobody."""
+"""Notifiers: send notifications about runs outside of the runs, which neither wait for them nor fail
+with them."""
 
 from __future__ import annotations
 

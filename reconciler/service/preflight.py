@@ -1,5 +1,5 @@
-"""Whether a service with these settings could do its work: all that it needs but the routers, which are not
-asked. Nothing is changed; the copy of the repository gets the commit, which stays beside what is followed."""
+"""Preflight: checks whether a service with these settings could work, without contacting routers.
+Changes nothing; the clone of the repository gets the commit, separately from the followed commits."""
 
 from __future__ import annotations
 

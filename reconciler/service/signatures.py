@@ -1,5 +1,5 @@
-"""Who has signed a commit, judged now: an expired or revoked key or certificate does not count, whatever date
-the commit bears."""
+"""The signer of a commit, judged now: an expired or revoked key or certificate does not count,
+whatever the date of the commit."""
 
 from __future__ import annotations
 

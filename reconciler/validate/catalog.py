@@ -1,4 +1,4 @@
-"""Documents -> typed items by kind and name: what can be referred to, and what is there but broken."""
+"""Documents -> typed items by kind and name: items that can be referred to, and broken ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IKE IDs: from the words in the document to a type and a value that both ends read alike."""
+"""IKE IDs: from the text in the document to a type and a value, alike at both ends."""
 
 from __future__ import annotations
 

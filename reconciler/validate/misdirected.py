@@ -1,4 +1,4 @@
-"""Ends of managed pairs whose peer address leads elsewhere: told there, not at the other end. Pure."""
+"""Ends of managed pairs whose peer address leads elsewhere: reported there, not at the other end. Pure."""
 
 from __future__ import annotations
 

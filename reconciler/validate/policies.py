@@ -1,4 +1,4 @@
-"""IKE and IPsec policy of a tunnel: its own words, else the fleet's, else the service's defaults."""
+"""IKE and IPsec policy of a tunnel: its own values, otherwise the fleet's, otherwise the defaults."""
 
 from __future__ import annotations
 

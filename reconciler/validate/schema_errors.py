@@ -1,4 +1,4 @@
-"""pydantic's errors -> diagnostics in the words and at the places of the author."""
+"""pydantic's errors -> diagnostics in the terms and at the places of the document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a router carries: traffic selectors that are unambiguous, and one tunnel for each VIP and peer."""
+"""The traffic selectors of a router: unambiguous, and one tunnel for each VIP and peer."""
 
 from __future__ import annotations
 

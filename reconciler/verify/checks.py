@@ -1,4 +1,4 @@
-"""Live routers -> checks: does each tunnel carry traffic, under what was desired? Sends real packets."""
+"""Live routers -> checks: whether each tunnel carries traffic as desired. Sends real packets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a repository is: by `.git` alone, and never behind a link or inside of what is read."""
+"""Finds repositories: by their `.git` alone, and never behind a link or inside the content that is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A repository on this machine: what is asked of it, each answer with a bound."""
+"""Queries of a local repository, each with a bounded answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One tunnel end in a vendor's words, and what the vendor has no words for. Pure."""
+"""One tunnel end in a vendor's syntax, and what the vendor cannot express. Pure."""
 
 from __future__ import annotations
 
