@@ -89,6 +89,20 @@ def test_the_extras_are_those_of_the_package() -> None:
     assert {name for names in EXTRAS.values() for name in names} <= beyond_the_base()
 
 
+def test_the_lock_has_every_extra_and_that_of_the_image_what_a_controller_may_want() -> None:
+    def locked(path: str) -> set[str]:
+        return set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / path).read_text(), re.MULTILINE))
+
+    extras = {
+        extra: {canonicalize_name(Requirement(text).name) for text in texts}
+        for extra, texts in PROJECT["optional-dependencies"].items()
+    }
+    assert set().union(*extras.values()) <= locked("requirements.lock")
+    image = locked("deploy/container/requirements.lock")
+    assert extras["messages"] | extras["vault"] <= image
+    assert not (extras["docker"] | extras["lab"]) & image
+
+
 def test_a_base_install_serves_the_controller(tmp_path: Path) -> None:
     """Routers by SSH that nobody can reach, keys in files, and the whole reconciler imported."""
     tree = tmp_path / "desired_state"
