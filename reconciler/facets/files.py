@@ -144,8 +144,8 @@ _RECONNECT = re.compile(rb"^# Reconnect: (\S+)$", re.MULTILINE)
 
 
 def marked(file: LiveFile) -> Secret | None:
-    """The file with a comment that takes its word away; None when it has that already. charon still loads
-    it if it restarts meanwhile."""
+    """The file with a comment that marks it as not trusted; None if it has that already. charon still
+    loads it if it restarts before the change is complete."""
     content = file.content.reveal()
     return None if _PENDING in content else Secret(content + _PENDING)
 

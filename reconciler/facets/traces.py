@@ -28,14 +28,15 @@ _SUDO = re.compile(r"\s*(?P<user>\S+) : .*?COMMAND=(?P<program>\S+).*")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Trace:
-    """One thing that a router tells. `at` is by the router's own clock."""
+    """One event that a router reports. `at` is by the router's own clock."""
 
     at: datetime
     text: str
 
 
 def read(said: str, seconds: int) -> tuple[Trace, ...]:
-    """What a router told of the last so many seconds, the latest ten in the order in which they happened.
+    """The events that a router reported for a number of seconds, the latest ten in the order in which they
+    happened.
 
     Its sections, divided by MARK: the time and the controller's own address; swanctl files; ages of charon
     and of the router; lines of the journal. What has another form is passed over.

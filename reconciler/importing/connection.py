@@ -35,7 +35,7 @@ _UNTOLD = "charon does not report its ports, encapsulation, marks, interfaces or
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a document would say. Lifetimes are in seconds; `key` is None when nobody tells it."""
+    """What a document would say. Lifetimes are in seconds; `key` is None if it is unknown."""
 
     connection: str
     location: Location

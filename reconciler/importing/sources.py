@@ -55,7 +55,7 @@ def keys_of(root: Section, found: Diagnostics) -> tuple[HeldKey, ...]:
 
 
 def from_reply(name: str, listed: object) -> Source:
-    """A connection as list-conns tells it.
+    """A connection as reported by list-conns.
 
     Raises AnswerNotUnderstood.
     """

@@ -71,7 +71,7 @@ class AnswerNotUnderstood(TunnelwrightError):
 
 
 class Unforeseen(TunnelwrightError):
-    """An error that nobody foresaw, caught at the unit of work (`reconciler/model/unit.py`)."""
+    """An unforeseen error, caught at the unit of work (`reconciler/model/unit.py`)."""
 
 
 class SecretUnavailable(TunnelwrightError):
@@ -111,7 +111,7 @@ class PlanStale(TunnelwrightError):
 
 
 class Locked(TunnelwrightError):
-    """Somebody else, `owner`, is changing this router."""
+    """Another run, `owner`, is changing this router."""
 
     exit_code = ExitCode.LOCKED
     retryable = True

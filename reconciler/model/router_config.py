@@ -156,7 +156,7 @@ class LiveFile:
 
 @dataclass(frozen=True, slots=True)
 class ForeignFile:
-    """A file of a connection that a tunnel adopts; nothing in it is needed by what nobody adopts."""
+    """A file of a connection that a tunnel adopts; no other connection needs anything in it."""
 
     path: str
     secret_ids: tuple[str, ...]

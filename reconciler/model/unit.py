@@ -37,7 +37,7 @@ def attempt(kind: str, name: str, work: Callable[[], Result]) -> Result | Tunnel
 
 
 def foreign(kind: str, name: str, error: Exception) -> Unforeseen:
-    """Log and count an error that nobody foresaw; the error to go on with."""
+    """Log and count an unforeseen error; returns the error to continue with."""
     with _counting:
         _unforeseen[kind] += 1
     told = redacted("".join(traceback.format_exception(error)))

@@ -49,7 +49,7 @@ class CharonLog:
         self._router.close()
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Discard the log so far."""
         self._lines = _none()
 
     def said(self, connection: str, local: str, peer: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def observe_router(
 ) -> RouterState:
     """Read one router.
 
-    Connections that are neither tunnelwright's nor to be `adopted` are left out: they are nobody's business.
+    Connections that are neither tunnelwright's nor to be `adopted` are ignored.
 
     Raises RouterUnreachable, CommandRejected or AnswerNotUnderstood.
     """

@@ -34,7 +34,7 @@ def judge(
     known: Known = lambda _: True,
     simulated: bool = False,
 ) -> Judgement:
-    """What of a plan may be done at `now`, which has a time zone. `states` are those it was made from.
+    """Which part of a plan may be done at `now`, which has a time zone. `states` are those it was made from.
     `simulated` are states that were compiled from another revision: what waits at one router while the others
     go on is a reason to refuse the commit there, since its author can mend it.
 

@@ -17,7 +17,7 @@ _HINT = (
 
 
 def refused(unit: Unit, reason: str) -> Finding:
-    """A lone end refuses the whole plan: a revision says so, and its author can mend that."""
+    """A lone end refuses the whole plan: a revision shows it, and its author can correct it."""
     return Refusal(unit.resources, reason, _HINT)
 
 

@@ -193,5 +193,5 @@ def sa_object(sa: IkeSa) -> dict[str, Any]:
 
 
 def run_object(record: RunRecord) -> dict[str, Any]:
-    """One run of the reconciler, without what it wrote meanwhile."""
+    """One run of the reconciler, without the lines of its plan and apply."""
     return {"type": "run", **record.summary()}

@@ -17,8 +17,8 @@ from reconciler.routers.quota import Quota, Quotas
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`seconds` for an answer of which nothing comes, `size` in bytes. `own` seconds of these are what the
-    command was told to take itself."""
+    """`seconds` for an answer without data, `size` in bytes. `own` seconds of these are what the
+    command itself may take."""
 
     seconds: float
     size: int

@@ -31,7 +31,7 @@ L = TypeVar("L", bound=Link)
 
 
 class Links:
-    """Links that nobody uses, `most` at a time, by what they lead to. From any thread. As a context it closes
+    """Unused links, `most` at a time, by what they lead to. From any thread. As a context it closes
     them in the end."""
 
     def __init__(self, most: int = bounds.KEPT_LINKS) -> None:

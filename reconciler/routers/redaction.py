@@ -21,7 +21,8 @@ _CHARON = ("missing", "invalid", "unknown", "unsupported", "parsing failed")
 
 
 def told(said: bytes | str, *, keys: bool = False) -> str:
-    """What is kept of a router's words, empty when it said none; `keys` tells that it was given keys."""
+    """The part of a router's message that is kept, empty if there is none; `keys` says that it was given
+    keys."""
     text = said if isinstance(said, str) else said.decode(errors="replace")
     if keys:
         return _known(text)

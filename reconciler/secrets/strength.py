@@ -14,7 +14,7 @@ _JUDGED = 32
 
 
 def weakness(key: Secret) -> str:
-    """Why a key could be guessed; empty for one that could not.
+    """Why a key is easy to guess; empty if it is not.
 
     Whoever talks to a peer in its partner's place can try keys offline against what it answers
     (RFC 7296, section 2.15), so the number of guesses counts, and zxcvbn estimates it.

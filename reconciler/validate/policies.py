@@ -80,7 +80,7 @@ def report_weak(
     severity: Severity,
     found: Diagnostics,
 ) -> None:
-    """Report each weak algorithm that a document chooses. A default that nobody chose is not reported."""
+    """Report each weak algorithm that a document sets. Defaults are not reported."""
     ike, ipsec = item.spec.ike, item.spec.ipsec
     chosen: list[tuple[str, str, object, str | None]] = [
         ("ike", "integrity", ike.integrity, WEAK.get(ike.integrity or "")),

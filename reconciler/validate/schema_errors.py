@@ -69,7 +69,7 @@ _CUSTOM_ALLOWED: Mapping[str, str] = {
 def report_schema_errors(
     error: ValidationError, model: type[BaseModel], document: Document, found: Diagnostics
 ) -> None:
-    """Report the errors of one document, as many as anybody mends at once. `model` is what it was checked
+    """Report the errors of one document, up to a bound. `model` is what it was checked
     against."""
     # A list whose items are bad counts as too short as well, which nobody needs to hear.
     details = [

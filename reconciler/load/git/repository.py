@@ -44,7 +44,7 @@ class Repository:
     def contents(self, blobs: Sequence[str]) -> Iterator[bytes]:
         """The bytes of blobs, in one `git cat-file --batch`: a request for each costs eight times as long.
 
-        Whoever asks has seen to their sizes.
+        The caller has checked their sizes.
         """
         if not blobs:
             return
