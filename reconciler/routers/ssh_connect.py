@@ -178,7 +178,7 @@ def _no_answer(access: SshAccess, error: Exception) -> tuple[str, str]:
     match error:
         case TimeoutError():
             reason, hint = (
-                f"no answer within {CONNECT_TIMEOUT:.0f} s",
+                f"timed out after {CONNECT_TIMEOUT:.0f} s",
                 "check that it is up and reachable from here",
             )
         case socket.gaierror():

@@ -145,7 +145,7 @@ class SshRouter(Closing):
         except (asyncssh.Error, OSError) as error:
             # Where no time is left, that is why.
             allowance.left()
-            reason = visible(str(error)) or f"no answer within {CONNECT_TIMEOUT:.0f} s"
+            reason = visible(str(error)) or f"timed out after {CONNECT_TIMEOUT:.0f} s"
             raise self._unreachable("connect", f"sshd does not forward to {path}: {reason}") from error
         near, ours = socket.socketpair()
         near_reader, near_writer = await asyncio.open_unix_connection(sock=near)

@@ -219,7 +219,7 @@ def test_a_port_where_nobody_listens_is_told_from_one_that_is_silent(monkeypatch
     assert "127.0.0.1 does not answer: connection refused" in refusal(here(1)).message
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = refusal(here(silent.getsockname()[1]))
-    assert "127.0.0.1 does not answer: nothing within 1 s" in error.message
+    assert "127.0.0.1 does not answer: timed out after 1 s" in error.message
 
 
 class Reluctant(asyncssh.SSHServer):
@@ -268,7 +268,7 @@ def test_a_forwarding_that_is_never_answered_is_given_up(
 ) -> None:
     monkeypatch.setattr(ssh_router, "CONNECT_TIMEOUT", 1)
     port, host_key = reluctant
-    assert "nothing within 1 s" in refusal(here(port, host_key=host_key)).message
+    assert "timed out after 1 s" in refusal(here(port, host_key=host_key)).message
 
 
 @pytest.mark.usefixtures("sshd")

@@ -143,7 +143,7 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
         ("aes256-sha256-modp2048", "aes256-aes128-sha256-modp2048", "is not one cipher"),
         ("local { auth = psk", "local { auth = pubkey", "local authentication does not use a pre-shared key"),
         ("local { auth = psk", "local { ", "local authentication does not use a pre-shared key"),
-        ("id = site-a.example", "id = %any6", "the ID '%any6' is neither"),
+        ("id = site-a.example", "id = %any6", "the ID '%any6' is not an address"),
         ("id = site-a.example", 'id = "C=CH, O=x"', "the ID 'C=CH, O=x' is neither"),
         (
             "start_action = start",
