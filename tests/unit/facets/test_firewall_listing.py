@@ -134,7 +134,7 @@ def test_a_network_among_peers_goes_with_the_set() -> None:
         ('{"nftables": [[]]}', "a list is not a section"),
         ('{"nftables": [{"rule": {"expr": []}}]}', "chain: is missing"),
         ("[" * 100_000, "nested too deep"),
-        ('{"nftables": [' + "[" * 50 + "]" * 50 + "]}", "nested more than 40 deep"),
+        ('{"nftables": [' + "[" * 50 + "]" * 50 + "]}", "nested more than 40 levels deep"),
         ('{"nftables": NaN}', "NaN is not a number"),
         (f'{{"nftables": [{{"table": {"9" * 5000}}}]}}', "it is not JSON"),
         (listing(elements("guarded", 5)), "guarded: 5 is not a section"),

@@ -369,7 +369,7 @@ def test_a_run_that_is_not_there_is_one_sentence(number: int) -> None:
     history.add(RUN)
     with pytest.raises(TunnelwrightError, match=f"there is no run {number}") as raised:
         history.run(number)
-    assert raised.value.hint == "the last one is 1"
+    assert raised.value.hint == "the latest is 1"
 
 
 def test_what_cannot_be_written_whole_is_not_written(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
         ("local { auth = psk", "local { auth = pubkey", "local authentication does not use a pre-shared key"),
         ("local { auth = psk", "local { ", "local authentication does not use a pre-shared key"),
         ("id = site-a.example", "id = %any6", "the ID '%any6' is not an address"),
-        ("id = site-a.example", 'id = "C=CH, O=x"', "the ID 'C=CH, O=x' is neither"),
+        ("id = site-a.example", 'id = "C=CH, O=x"', "the ID 'C=CH, O=x' is not an address"),
         (
             "start_action = start",
             "mode = transport",

@@ -129,6 +129,6 @@ def test_a_router_is_asked_for_so_many_patterns_and_no_more() -> None:
         asked.append(pattern)
         return {MAIN_FILE: Secret(main.encode())} if pattern == MAIN_FILE else {}
 
-    with pytest.raises(SwanctlSyntaxError, match="more than 256 patterns"):
+    with pytest.raises(SwanctlSyntaxError, match="more than 256 file patterns"):
         collect(MAIN_FILE, read)
     assert len(asked) == 257
