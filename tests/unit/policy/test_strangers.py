@@ -303,7 +303,7 @@ def test_only_a_controller_can_write_a_fingerprint(site: Site) -> None:
     shows: Callable[[LiveFile | None, str], bool] = partial(bears_fingerprint, fingerprint_key=key)
     own = held["tw-paris-003.conf"]
     assert shows(own, "paris-003")
-    assert shows(replace(own, content=files.marked(own) or own.content), "paris-003")
+    assert shows(replace(own, content=files.WrittenFile(own).marked() or own.content), "paris-003")
     assert not shows(own, "paris-004")
     assert not shows(None, "paris-003")
     assert not bears_fingerprint(own, "paris-003", Secret(b"another"))
