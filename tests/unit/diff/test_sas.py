@@ -9,7 +9,7 @@ import pytest
 from reconciler.diff import sas
 from reconciler.model.plan import Disruption, Establish, Phase, Scope
 from reconciler.model.settings import Change
-from tests.unit.diff.ends import desired, end_of, held, only_sa, tunnel_of, with_sa
+from tests.unit.diff.ends import desired, end_of, held, only_sa, steps, tunnel_of, with_sa
 
 
 def switch(change: object) -> Establish:
@@ -26,6 +26,8 @@ def test_an_ike_sa_of_another_configuration_is_replaced_beside_it() -> None:
     assert change.reason == "a running SA was set up by another configuration"
     assert change.disruption is Disruption.MAKE_BEFORE_BREAK
     assert switch(change).scope is Scope.IKE
+    # charon may hold that configuration as well, whatever the file says.
+    assert (Phase.CONNECTIONS, "load connection tw-paris-tokyo") in steps(change)
 
 
 def test_a_child_sa_of_another_configuration_is_replaced_inside_its_ike_sa() -> None:
@@ -38,7 +40,9 @@ def test_a_child_sa_of_another_configuration_is_replaced_inside_its_ike_sa() -> 
 
 @pytest.mark.parametrize("state", ["CONNECTING", "DELETING", "DESTROYING"])
 def test_what_is_not_up_is_compared_with_nothing(state: str) -> None:
-    end = end_of(desired(), with_sa(held(), state=state, algorithms="aes128-sha1-modp1024"))
+    [child] = only_sa(held()).children
+    twice = (child, replace(child, id="9"))
+    end = end_of(desired(), with_sa(held(), state=state, algorithms="aes128-sha1-modp1024", children=twice))
     assert sas.compare(end) == ()
     assert sas.compare_numbers(end) == ()
 
