@@ -26,9 +26,13 @@ the machine (https://sqlite.org/rescode.html)."""
 class HistoryUnusable(TunnelwrightError):
     """The history cannot be read or written now: it is locked, or the disk is full, or not ours to write."""
 
+    retryable = True
+
 
 class HistoryDamaged(HistoryUnusable):
     """What is in the file is no history, or one of a newer version."""
+
+    retryable = False
 
 
 @contextmanager

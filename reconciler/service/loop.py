@@ -15,7 +15,7 @@ from functools import partial
 
 from reconciler.apply.phases import Progress
 from reconciler.model import bounds
-from reconciler.model.errors import RouterUnreachable, TunnelwrightError, Unforeseen
+from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
@@ -176,7 +176,7 @@ class Service:
         looked = attempt("router", name, lambda: observe(connect, {name: ()}))
         found = looked if isinstance(looked, TunnelwrightError) else looked.failures.get(name)
         # One that answers, whatever it may be, is a run's to tell of.
-        if not isinstance(found, RouterUnreachable | Unforeseen):
+        if found is None or not found.retryable:
             self.absent.answered(name)
             self.wake("recovered")
         else:
