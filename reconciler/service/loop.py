@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import threading
 import time
@@ -137,9 +136,6 @@ class Service:
             while not self._stop.is_set():
                 now = trigger
                 record = attempt("run", now, lambda now=now: self.once(now))  # type: ignore[misc]
-                # A plan keeps nearly all that it makes, so looking for cycles while it is made is wasted;
-                # between runs it is not.
-                gc.collect()
                 settled = isinstance(record, RunRecord) and record.result in _SETTLED
                 self._failures = 0 if settled else self._failures + 1
                 trigger = self._wait(pool)
