@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply import establish
 from reconciler.facets import files
 from reconciler.facets.files import bears_fingerprint
 from reconciler.model.absence import AbsenceKind
@@ -32,14 +31,6 @@ from tests.odd import OddRouter, Twists
 
 JUNK = b"connections {\n    tw-ghost {\n    }\n}\n"
 PROTECTED = b"# nobody\n\n# Deletion protection: on\n" + JUNK
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_overlap() -> Iterator[None]:
-    """In memory nothing is ever on its way."""
-    before, establish.OVERLAP = establish.OVERLAP, 0.0
-    yield
-    establish.OVERLAP = before
 
 
 @pytest.fixture
