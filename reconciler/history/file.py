@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from filelock import Timeout
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -60,13 +59,12 @@ def made_by_one(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    try:
-        turn = turn_of(path, bounds.HISTORY_SECONDS)
-    except Timeout as error:
-        raise HistoryUnusable(f"cannot use the history {path}: another process is making it") from error
-    except OSError as error:
-        raise HistoryUnusable(f"cannot use the history {path}: {error.strerror}") from error
-    with turn:
+    with turn_of(
+        path,
+        bounds.HISTORY_SECONDS,
+        lambda why: HistoryUnusable(f"cannot use the history {path}: {why}"),
+        busy="another process is making it",
+    ):
         yield
 
 
