@@ -90,7 +90,9 @@ def test_steps_are_in_the_order_of_the_phases_over_all_routers() -> None:
 def test_the_end_with_the_wider_need_switches() -> None:
     """A renamed connection is another one at its own end alone."""
     fabric = two_routers()
-    renamed = rename_tunnels(fabric, {"tokyo-paris": "anew"})
+    changed = change_tunnels(fabric, esp__integrity="sha512")
+    assert switch(make_plan(compiled(changed), held(fabric)))[1].scope is Scope.CHILD
+    renamed = rename_tunnels(changed, {"tokyo-paris": "anew"})
     router, operation = switch(make_plan(compiled(renamed), held(fabric)))
     assert (router, operation.connection, operation.scope) == ("tokyo", "tw-anew", Scope.IKE)
     assert operation.far == FarEnd("paris", "tw-paris-tokyo")
