@@ -16,11 +16,12 @@ from reconciler.load import Path as FieldPath
 from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode, SecretUnavailable, TunnelwrightError
-from reconciler.model.fabric import Fabric
+from reconciler.model.extras import ExtraMissing, require
+from reconciler.model.fabric import DockerAccess, Fabric
 from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
-from reconciler.service.mirror import Mirror
 from reconciler.service.recipient import recipient
+from reconciler.service.repository import FollowedRepository
 from reconciler.service.settings import Effective
 from reconciler.validate import validate
 
@@ -48,7 +49,7 @@ class Preflight:
     secret."""
 
     effective: Effective
-    mirror: Mirror
+    repository: FollowedRepository
     store: SecretStore
     trust: Callable[[str], object]
     """Raises for a commit that does not count."""
@@ -107,7 +108,7 @@ class Preflight:
             if os.access(self.history, os.F_OK) and not os.access(self.history, os.R_OK | os.W_OK):
                 raise TunnelwrightError(f"{self.history} cannot be read and written")
             with self._blamed("repository-unavailable", ("repository",)):
-                commit = self.mirror.peek()
+                commit = self.repository.peek()
         if not commit:
             return None
         with self._blamed("commit-not-trusted", ("signatures",)):
@@ -115,6 +116,9 @@ class Preflight:
         fabric = self._fabric(commit)
         if fabric is None:
             return None
+        if any(isinstance(router.access, DockerAccess) for router in fabric.routers.values()):
+            with self._blamed("extra-missing", ("folder",)):
+                require("docker")
         count = 0
         with self._blamed("keys-unavailable", ("secrets",)):
             keys = keys_of(fabric, self.store)
@@ -125,7 +129,7 @@ class Preflight:
 
     def _fabric(self, commit: str) -> Fabric | None:
         with self._blamed("folder-unavailable", ("folder",)):
-            fabric, found = validate(self.mirror.load(commit))
+            fabric, found = validate(self.repository.load(commit))
             self.found.extend(found)
             if not found.errors:
                 return fabric
@@ -138,6 +142,7 @@ class Preflight:
             yield
         except TunnelwrightError as error:
             where = self.effective.where(path)
+            code = "extra-missing" if isinstance(error, ExtraMissing) else code
             self.found.error(code, where, error.message, path=dotted(path), hint=error.hint)
             # What an author can mend in Git (6) goes before all else (1).
             self.exit_code = max(self.exit_code, error.exit_code)

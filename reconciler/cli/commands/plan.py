@@ -10,7 +10,7 @@ from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.operations.desired import check_keys, shown_by_files
-from reconciler.operations.preview import judge_preview, preview, within_limits
+from reconciler.operations.preview import decide, preview
 from reconciler.plan.targets import check_targets, targeting
 from reconciler.policy import Override
 from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects
@@ -29,18 +29,18 @@ def run(arguments: argparse.Namespace) -> int:
     found = preview(
         fabric,
         store,
-        access.connector(fabric, arguments.lab, arguments.links),
+        access.fleet_of(fabric, arguments),
         targeting(fabric, targets, excluded),
-        parallelism=arguments.parallelism,
     )
     check_targets(fabric, found.plan, targets)
     known = shown_by_files(fabric, store, found.observation.states)
-    judged, judgement = judge_preview(found, known, frozenset(map(Override, arguments.override)))
+    decision = decide(found, known, frozenset(map(Override, arguments.override)))
+    judged, judgement = decision.judged, decision.judgement
     output.lines(plan_lines(judged.plan, "" if fabric.routers else NO_ROUTERS))
     output.objects(plan_objects(judged.plan))
     output.lines(judgement_lines(judgement))
     output.objects(judgement_objects(judgement))
-    check_keys(fabric, within_limits(judged, judgement).plan)
+    check_keys(fabric, decision.allowed.plan)
     if arguments.out is not None:
         # The whole of it: what is withheld is decided anew when it is applied.
         saved = saved_plan.SavedPlan(

@@ -14,7 +14,7 @@ from reconciler.apply.phases import apply_plan
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Phase
-from reconciler.routers.fleet import Connect
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import Site, memory_site
 from tests.odd import OddRouter, Twist, fails
@@ -37,7 +37,7 @@ def site(tmp_path: Path) -> Site:
     return memory_site(tmp_path)
 
 
-def recording(site: Site, asked: list[tuple[str, str]]) -> Connect:
+def recording(site: Site, asked: list[tuple[str, str]]) -> Fleet:
     """The same routers, which write down who is asked for what, in the order of the answers."""
     writing = Lock()
 
@@ -50,16 +50,16 @@ def recording(site: Site, asked: list[tuple[str, str]]) -> Connect:
 
         return record
 
-    return lambda name: OddRouter(site.connect(name), {verb: twist(name, verb) for verb in PHASES})
+    return Fleet(lambda name: OddRouter(site.connect(name), {verb: twist(name, verb) for verb in PHASES}))
 
 
-def failing(site: Site, router: str, verb: str, error: Exception) -> Connect:
+def failing(site: Site, router: str, verb: str, error: Exception) -> Fleet:
     """The same routers, one of which fails at one thing."""
 
     def connect(name: str) -> Router:
         return OddRouter(site.connect(name), {verb: fails(error)} if name == router else {})
 
-    return connect
+    return Fleet(connect)
 
 
 def statuses(outcomes: tuple[Outcome, ...], router: str) -> dict[Phase, set[Status]]:
@@ -95,8 +95,8 @@ def test_one_end_brings_the_tunnel_up(site: Site) -> None:
 
 
 def test_a_step_that_is_refused_ends_its_tunnel_at_both_ends(site: Site) -> None:
-    connect = failing(site, "tokyo", "load-conn", CommandRejected("no such proposal", router="tokyo"))
-    outcomes = apply_plan(site.preview().plan, connect, timeout=1)
+    fleet = failing(site, "tokyo", "load-conn", CommandRejected("no such proposal", router="tokyo"))
+    outcomes = apply_plan(site.preview().plan, fleet, timeout=1)
     failed = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
     assert [(o.step.router, o.step.phase, o.message) for o in failed] == [
         ("tokyo", Phase.CONNECTIONS, "no such proposal")
@@ -110,8 +110,8 @@ def test_a_step_that_is_refused_ends_its_tunnel_at_both_ends(site: Site) -> None
 
 
 def test_a_step_of_a_router_as_a_whole_ends_every_tunnel_there(site: Site) -> None:
-    connect = failing(site, "tokyo", "change_firewall", CommandRejected("no nft", router="tokyo"))
-    outcomes = apply_plan(site.preview().plan, connect, timeout=1)
+    fleet = failing(site, "tokyo", "change_firewall", CommandRejected("no nft", router="tokyo"))
+    outcomes = apply_plan(site.preview().plan, fleet, timeout=1)
     ended = statuses(outcomes, "tokyo")
     assert ended[Phase.GUARD] == {Status.FAILED}
     assert ended[Phase.SECRETS] == ended[Phase.CONNECTIONS] == {Status.NOT_ATTEMPTED}
@@ -119,8 +119,8 @@ def test_a_step_of_a_router_as_a_whole_ends_every_tunnel_there(site: Site) -> No
 
 
 def test_a_router_that_is_lost_fails_with_all_that_is_left_there(site: Site) -> None:
-    connect = failing(site, "tokyo", "set_sysctls", RouterUnreachable("it went", router="tokyo"))
-    outcomes = apply_plan(site.preview().plan, connect, timeout=0.2)
+    fleet = failing(site, "tokyo", "set_sysctls", RouterUnreachable("it went", router="tokyo"))
+    outcomes = apply_plan(site.preview().plan, fleet, timeout=0.2)
     here = [outcome for outcome in outcomes if outcome.step.router == "tokyo"]
     assert here[0].status is Status.FAILED
     assert {outcome.status for outcome in here[1:]} == {Status.NOT_ATTEMPTED}
@@ -131,10 +131,10 @@ def test_a_router_that_is_lost_fails_with_all_that_is_left_there(site: Site) -> 
 def test_guards_stay_where_anything_was_not_done(site: Site) -> None:
     site.apply()
     plan = site.preview(replace(site.fabric, tunnels={})).plan
-    connect = failing(site, "paris", "unload-conn", CommandRejected("not now", router="paris"))
+    fleet = failing(site, "paris", "unload-conn", CommandRejected("not now", router="paris"))
     [left] = [
         outcome
-        for outcome in apply_plan(plan, connect, timeout=1)
+        for outcome in apply_plan(plan, fleet, timeout=1)
         if outcome.step.phase is Phase.UNGUARD and outcome.step.router == "paris"
     ]
     assert (left.status, left.message) == (

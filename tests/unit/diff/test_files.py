@@ -104,7 +104,7 @@ def test_the_file_of_an_adopted_connection_goes_with_its_keys() -> None:
 def test_a_file_of_several_goes_with_the_last_that_is_taken_over() -> None:
     fabric = change_tunnels(two_routers(), adopts="office")
     first = fabric.tunnels["paris-tokyo"]
-    second = replace(first, name="second", adopts="annex", mirror=None, peer_address="203.0.113.13")
+    second = replace(first, name="second", adopts="annex", other_end=None, peer_address="203.0.113.13")
     config = compiled(replace(fabric, tunnels={first.name: first, second.name: second}))
     state = as_applied(config)
     theirs = {

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Action, Plan, Resource, ResourceChange
-from reconciler.plan.targets import check_reconnect, check_targets, find_tunnel, targeting
+from reconciler.plan.targets import check_reconnect, check_targets, find_tunnel, routers_of, targeting
 from tests.contract.sites import change_tunnels
 from tests.fabrics import many_tunnels
 
@@ -23,6 +23,7 @@ RESOURCES = [
 ]
 EVERYTHING = set(map(str, RESOURCES))
 ALL_OF_PARIS = {name for name in EVERYTHING if name.startswith("paris/")}
+BOTH = {"paris", "tokyo"}
 TABLES = {"paris/firewall/inet tunnelwright", "tokyo/firewall/inet tunnelwright"}
 
 
@@ -83,3 +84,26 @@ def test_a_disabled_tunnel_cannot_be_reconnected() -> None:
     check_reconnect(FABRIC, ["paris-000", "tokyo-001"])
     with pytest.raises(TunnelwrightError, match="'paris-000' is disabled in Git"):
         check_reconnect(change_tunnels(FABRIC, enabled=False), ["paris-000"])
+
+
+@pytest.mark.parametrize(
+    ("targets", "excluded", "found"),
+    [
+        ((), (), BOTH),
+        (("paris",), (), {"paris"}),
+        (("paris-000",), (), BOTH),
+        (("paris/sysctl/forwarding",), (), {"paris"}),
+        (("paris/tunnel/gone",), (), {"paris"}),
+        (("forwarding",), (), BOTH),
+        (("gone",), (), BOTH),
+        (("paris", "tokyo/sysctl/forwarding"), (), BOTH),
+        ((), ("paris",), {"tokyo"}),
+        (("paris-000",), ("tokyo",), {"paris"}),
+        ((), ("paris-000",), BOTH),
+    ],
+    ids=str,
+)
+def test_a_name_is_looked_for_where_it_may_be(
+    targets: tuple[str, ...], excluded: tuple[str, ...], found: set[str]
+) -> None:
+    assert routers_of(many_tunnels(1), targets, excluded) == found

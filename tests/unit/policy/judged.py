@@ -69,7 +69,7 @@ def judged(
 
 
 def apply_allowed(site: Site, before: Preview, judgement: Judgement) -> Applied:
-    return apply(narrowed(before, judgement.allows), site.connect, timeout=1)
+    return apply(narrowed(before, judgement.allows), site.fleet, timeout=1)
 
 
 def guarded(site: Site) -> dict[str, frozenset[Pair]]:

@@ -82,8 +82,8 @@ def test_a_rename_destroys_nothing_and_the_new_name_is_protected() -> None:
     site = site_of(1, protected=True)
     tunnels = {}
     for tunnel in site.fabric.tunnels.values():
-        name, other = (f"{part}-9" for part in (tunnel.router, (tunnel.mirror or "").partition("-")[0]))
-        tunnels[name] = replace(tunnel, name=name, mirror=other, previous_names=(tunnel.name,))
+        name, other = (f"{part}-9" for part in (tunnel.router, (tunnel.other_end or "").partition("-")[0]))
+        tunnels[name] = replace(tunnel, name=name, other_end=other, previous_names=(tunnel.name,))
     wanted = replace(site.fabric, tunnels=tunnels)
     before, found = judged(site, wanted)
     assert not found.refusals
@@ -101,5 +101,5 @@ def test_a_change_cut_short_leaves_the_protection_in_mind() -> None:
             plan,
             changes=tuple(replace(c, steps=tuple(s for s in c.steps if id(s) in ids)) for c in plan.changes),
         )
-        apply_plan(part, site.connect, timeout=0.2)
+        apply_plan(part, site.fleet, timeout=0.2)
         assert protected(judged(site, without(site.fabric, {0}))[1]) == {"paris-000", "tokyo-000"}

@@ -102,7 +102,7 @@ def test_what_takes_over_from_one_that_waits_waits_with_it() -> None:
     for name, other in (("paris-000", "tokyo"), ("tokyo-000", "paris")):
         old = tunnels.pop(name)
         new = f"{name.partition('-')[0]}-7"
-        tunnels[new] = replace(old, name=new, mirror=f"{other}-7")
+        tunnels[new] = replace(old, name=new, other_end=f"{other}-7")
     wanted = replace(site.fabric, tunnels=tunnels, safety=SafetyPolicy(windows=CLOSED))
     before, found = judged(site, wanted)
     assert waiting(found) == {0, 7}
@@ -112,7 +112,7 @@ def test_what_takes_over_from_one_that_waits_waits_with_it() -> None:
         name: replace(
             tunnel,
             vip=replace(tunnel.vip, address=tunnel.vip.address[:-1] + "9"),
-            mirror=None,
+            other_end=None,
             peer_address="198.51.100.9",
         )
         if name == "paris-7"
