@@ -7,13 +7,13 @@ needed: that is why `--help` starts at once, and why no other module imports ins
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 from collections.abc import Sequence
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from reconciler.cli import arguments as commands
+from reconciler.cli import collector
 from reconciler.cli.output import document, explain, say, show_log
 from reconciler.cli.streams import program
 from reconciler.model.errors import ExitCode, TunnelwrightError
@@ -96,7 +96,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """The console script."""
-    # One command lives for seconds and keeps nearly all that it makes; looking through tens of thousands
-    # of documents for cycles again and again costs more than half of its time.
-    gc.disable()
+    collector.pause()
     program(main)

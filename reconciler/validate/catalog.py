@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, Unpack
 
 from pydantic import ValidationError
 
-from reconciler.load import Document, Loaded, Path, dotted
+from reconciler.load import Document, Loaded, dotted
 from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT
 from reconciler.model.diagnostic import Besides, Diagnostics, Location
 from reconciler.model.listing import listed
@@ -59,31 +59,21 @@ class Item(Generic[Spec]):
         return value is not None
 
     def error(
-        self,
-        found: Diagnostics,
-        code: str,
-        message: str,
-        *path: str | int,
-        **besides: Unpack[Besides],
+        self, found: Diagnostics, code: str, message: str, *where: str | int, **besides: Unpack[Besides]
     ) -> None:
         """Report an error at a field of its spec."""
         if found.full:
             found.count_error()
             return
-        where: Path = ("spec", *path)
-        found.error(code, self.document.locate(where), message, path=dotted(where), **besides)
+        besides["path"] = dotted(("spec", *where))
+        found.error(code, self.at(*where), message, **besides)
 
     def warning(
-        self,
-        found: Diagnostics,
-        code: str,
-        message: str,
-        *path: str | int,
-        **besides: Unpack[Besides],
+        self, found: Diagnostics, code: str, message: str, *where: str | int, **besides: Unpack[Besides]
     ) -> None:
         """Report a warning at a field of its spec."""
-        where: Path = ("spec", *path)
-        found.warning(code, self.document.locate(where), message, path=dotted(where), **besides)
+        besides["path"] = dotted(("spec", *where))
+        found.warning(code, self.at(*where), message, **besides)
 
 
 @dataclass(frozen=True, slots=True)

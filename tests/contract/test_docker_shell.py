@@ -148,7 +148,7 @@ def test_a_router_keeps_it_for_the_next_look_unless_it_has_ended(contract_lab: L
         router = DockerRouter(desired, contract_lab.name, links)
         assert router.host.snapshot(["net/ipv4/ip_forward"]).sysctls
         router.close()
-        return router._link
+        return router._lease.link
 
     with Links() as links:
         first = used(links)

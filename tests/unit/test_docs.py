@@ -83,6 +83,15 @@ def test_modules_that_the_architecture_names_are_there() -> None:
     assert names - there == set()
 
 
+def test_each_facet_of_the_architecture_is_compiled_and_compared_in_modules_of_its_name() -> None:
+    section = prose(ROOT / "docs/architecture.md").partition("\n## Facets\n")[2].partition("\n## ")[0]
+    facets = re.findall(r"^\| `([a-z]+)` \|", section, re.MULTILINE)
+    assert len(facets) >= 7
+    for room in ("facets", "diff"):
+        there = {path.stem for path in (ROOT / "reconciler" / room).glob("*.py")}
+        assert sorted(set(facets) - there) == [], room
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_targets_that_a_page_names_are_there(page: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

@@ -1,49 +1,23 @@
-"""What a router holds as a whole: kernel settings, VIPs, the firewall table."""
+"""The facet `firewall`: the nftables table. One resource of a router."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from reconciler.diff.exposure import exposed
-from reconciler.facets import addresses, firewall, sysctls
+from reconciler.facets import firewall
 from reconciler.model.plan import (
     Action,
-    AddAddress,
     ChangeFirewall,
     Disruption,
     Operation,
     Phase,
     Resource,
     ResourceChange,
-    SetSysctls,
     Step,
 )
 from reconciler.model.router_config import Pair, RouterConfig, RouterState
 from reconciler.model.settings import Change
-
-
-def host_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
-    """Kernel settings that are wrong and VIPs that are missing."""
-    wrong = sysctls.wrong(desired.sysctls, live.sysctls)
-    if wrong:
-        summary = f"set {len(wrong)} kernel setting{'s' if len(wrong) != 1 else ''}"
-        operation = SetSysctls({key: value for key, _, value in wrong})
-        changes = tuple(Change(key, before, value, "kernel") for key, before, value in wrong)
-        yield ResourceChange(
-            Resource(desired.router, "sysctl", "forwarding"),
-            Action.UPDATE,
-            "kernel settings would drop or redirect tunnel traffic",
-            changes,
-            (_step(desired, Phase.HOST, summary, operation),),
-        )
-    for address in addresses.missing(desired.addresses, live.addresses):
-        yield ResourceChange(
-            Resource(desired.router, "vip", address.cidr.partition("/")[0]),
-            Action.CREATE,
-            f"the address is not on {address.interface}",
-            (Change("address", None, f"{address.cidr} dev {address.interface}", "kernel"),),
-            (_step(desired, Phase.HOST, f"add {address.cidr} to {address.interface}", AddAddress(address)),),
-        )
 
 
 def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
