@@ -158,14 +158,15 @@ def _allowed(
     report.withheld(seen.plan)
     planned = {change.resource for change in seen.plan.changes}
     held = {resource: reason for resource, reason in held.items() if resource in planned}
-    report.objects += json_lines.plan_objects(seen.plan)
+    may = within_limits(allowed, judgement)
+    report.objects += json_lines.plan_objects(seen.plan, may.plan)
     report.objects += [
         {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
     ]
     report.objects += json_lines.judgement_objects(judgement)
     check_safe(judgement)
     held |= {resource: deferral.reason for resource, deferral in judgement.deferred.items()}
-    return seen, within_limits(allowed, judgement), held
+    return seen, may, held
 
 
 def _known(dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit: ByCommit) -> Known:

@@ -106,10 +106,11 @@ def perform(
             saved.check(loaded, before.plan)
         known = shown_by_files(fabric, store, before.observation.states)
         before, judgement = judge_preview(before, known, frozenset(map(Override, arguments.override)))
-        _tell_plan(output, before, judgement)
+        allowed = within_limits(before, judgement)
+        _tell_plan(output, before, judgement, allowed.plan)
         check_safe(judgement)
         left_out = _left_out(before.plan, taken=bool(taken))
-        before = within_limits(before, judgement)
+        before = allowed
         check_keys(fabric, before.plan)
         if not before.plan.empty and saved is None and not arguments.auto_approve:
             before, moved = _approved(output, before, connect, arguments.parallelism)
@@ -142,12 +143,12 @@ def _left_out(plan: Plan, *, taken: bool) -> ExitCode:
     return ExitCode.INCOMPLETE if plan.keyless else ExitCode.OK
 
 
-def _tell_plan(output: Output, before: Preview, judgement: Judgement) -> None:
+def _tell_plan(output: Output, before: Preview, judgement: Judgement, now: Plan) -> None:
     from reconciler.report import json_lines, judgement_text, plan_text  # noqa: PLC0415
 
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
-    output.lines(plan_text.plan_lines(before.plan, unchanged))
-    output.objects(json_lines.plan_objects(before.plan))
+    output.lines(plan_text.plan_lines(before.plan, unchanged, now))
+    output.objects(json_lines.plan_objects(before.plan, now))
     output.lines(judgement_text.judgement_lines(judgement))
     output.objects(json_lines.judgement_objects(judgement))
 

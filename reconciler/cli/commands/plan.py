@@ -56,11 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
     check_targets(fabric, found.plan, targets)
     known = shown_by_files(fabric, store, found.observation.states)
     judged, judgement = judge_preview(found, known, frozenset(map(Override, arguments.override)))
-    output.lines(plan_lines(judged.plan, "" if fabric.routers else NO_ROUTERS))
-    output.objects(plan_objects(judged.plan))
+    now = within_limits(judged, judgement).plan
+    output.lines(plan_lines(judged.plan, "" if fabric.routers else NO_ROUTERS, now))
+    output.objects(plan_objects(judged.plan, now))
     output.lines(judgement_lines(judgement))
     output.objects(judgement_objects(judgement))
-    check_keys(fabric, within_limits(judged, judgement).plan)
+    check_keys(fabric, now)
     if arguments.out is not None:
         # The whole of it: what is withheld is decided anew when it is applied.
         saved = saved_plan.SavedPlan(

@@ -117,10 +117,11 @@ def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric,
     )
     mine = narrowed(whole, touched_by(commit.plan, base, head))
     mine, judgement = judge_preview(mine, shown_by_files(head, store, mine.observation.states))
-    check_keys(head, within_limits(mine, judgement).plan)
+    now = within_limits(mine, judgement).plan
+    check_keys(head, now)
     notes = (*left_alone(base, head), *compared(commit.plan, mine.plan, whole.plan))
     said = commit.unchanged if commit.plan.empty else unchanged(commit.plan, mine.plan)
-    return Transition(mine.plan, judgement, notes, said)
+    return Transition(mine.plan, now, judgement, notes, said)
 
 
 def _forge(arguments: argparse.Namespace) -> Forge:
@@ -171,6 +172,7 @@ def _report(
     judgement = step.judgement if step is not None else Judgement()
     notes = step.notes if step is not None else ()
     unchanged = step.unchanged if step is not None else ""
+    now = step.now if step is not None else None
     match form:
         case "sarif":
             return scanning.sarif(found, version("tunnelwright"))
@@ -178,18 +180,21 @@ def _report(
             return scanning.junit(found, files)
         case "markdown":
             plan = step.plan if step is not None else None
-            return markdown.comment(plan, judgement, notes, found, base=base, head=head, unchanged=unchanged)
+            return markdown.comment(
+                plan, judgement, notes, found, base=base, head=head, unchanged=unchanged, now=now
+            )
         case "json":
             objects = [json_lines.version_line(version("tunnelwright"))]
             objects += [json_lines.diagnostic_object(item) for item in found]
             if step is not None:
-                objects += [*json_lines.plan_objects(step.plan), *json_lines.judgement_objects(judgement)]
+                objects += json_lines.plan_objects(step.plan, now)
+                objects += json_lines.judgement_objects(judgement)
             objects += [{"type": "note", "text": note} for note in notes]
             objects.append({"type": "preview", "base": before.revision, "head": after.revision})
             return "".join(f"{line}\n" for line in json_lines.dump(objects))
     lines = list(diagnostic_lines(found))
     if step is not None:
-        lines += [*plan_lines(step.plan, unchanged), *judgement_lines(judgement)]
+        lines += [*plan_lines(step.plan, unchanged, now), *judgement_lines(judgement)]
     return joined((*lines, *(Line(f"note: {note}") for note in notes)))
 
 
