@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from reconciler.cli import options
 from reconciler.model.errors import ExitCode
+from reconciler.model.suggestion import check_known
 from reconciler.model.visible import visible
 
 if TYPE_CHECKING:
@@ -103,10 +104,12 @@ def run_up(arguments: argparse.Namespace) -> int:
 def _releases(given: list[str], routers: Iterable[str]) -> dict[str, str]:
     """Router to release. One that is named goes before what is said for all."""
     chosen: dict[str, str] = {}
+    names = tuple(routers)
+    check_known((router for text in given if (router := text.rpartition("=")[0])), names, "router")
     for text in given:
         router, _, release = text.rpartition("=")
         if not router:
-            chosen = {**dict.fromkeys(routers, release), **chosen}
+            chosen = {**dict.fromkeys(names, release), **chosen}
         else:
             chosen[router] = release
     return chosen

@@ -13,6 +13,7 @@ from reconciler.load.git import GitFailed, Repository, opened, refuse_links_belo
 from reconciler.load.listing import Entry, Kind, chosen
 from reconciler.load.reading import Composed, read
 from reconciler.load.sealed import report_private
+from reconciler.load.tree import load_tree
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import SourceBroken, SourceUnavailable
 
@@ -53,6 +54,18 @@ def default_base(repo: Path, head: str) -> str:
         f"where {head} left the default branch is not known",
         hint="name it: --base REV. A shallow clone lacks it: fetch with all of its history",
     )
+
+
+def has_uncommitted(folder: Path, committed: Loaded, composed: Composed | None = None) -> bool:
+    """Whether `committed`, a revision of `folder`, is checked out there and documents were edited since.
+
+    Git is not asked: its `status` runs filters that a repository's configuration names.
+    Raises SourceUnavailable when there is no repository.
+    """
+    with _repository(folder, str(folder)) as repository:
+        if repository.commit("HEAD") != committed.revision or not folder.is_dir():
+            return False
+    return load_tree(folder, composed=composed).digest != committed.digest
 
 
 def load_revision(

@@ -185,7 +185,7 @@ def finding_object(item: Finding) -> dict[str, Any]:
         "router": item.router,
         "document": {"kind": item.field.kind, "name": item.field.name},
         "path": str(item.field),
-        **_place(item.location),
+        **location_object(item.location),
         "message": item.message,
         "seen": list(item.seen),
         "hint": item.hint,
@@ -198,18 +198,19 @@ def diagnostic_object(item: Diagnostic) -> dict[str, Any]:
         "type": "diagnostic",
         "severity": item.severity.value,
         "code": item.code,
-        **_place(item.location),
+        **location_object(item.location),
         "path": item.path,
         "message": item.message,
         "allowed": item.allowed,
         "hint": item.hint,
-        "related": [_place(place) for place in item.related],
+        "related": [location_object(place) for place in item.related],
         "more_related": item.more_related,
         "stands_for": item.stands_for,
     }
 
 
-def _place(location: Location) -> dict[str, Any]:
+def location_object(location: Location) -> dict[str, Any]:
+    """Where something stands."""
     return {"file": location.file, "line": location.line, "column": location.column}
 
 

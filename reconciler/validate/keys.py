@@ -10,8 +10,8 @@ from reconciler.load import Loaded
 from reconciler.load.documents import Sealed
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import PskRef
+from reconciler.model.suggestion import did_you_mean
 from reconciler.validate.catalog import Catalog, Item
-from reconciler.validate.schema_errors import did_you_mean
 from schemas.base import KEY_IN_CLEAR
 from schemas.keys import KEY_FOLDER, KEY_PREFIX, KeyRef, is_key_path
 

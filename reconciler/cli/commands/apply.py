@@ -79,8 +79,15 @@ def perform(
     from reconciler.model.errors import Locked  # noqa: PLC0415
     from reconciler.operations.apply import apply, within_one_apply  # noqa: PLC0415
     from reconciler.operations.desired import check_keys, shown_by_files  # noqa: PLC0415
-    from reconciler.operations.preview import check_safe, judge_preview, preview, within_limits, without  # noqa: PLC0415
-    from reconciler.plan.targets import check_reconnect, check_targets, targeting  # noqa: PLC0415
+    from reconciler.operations.preview import (  # noqa: PLC0415
+        check_safe,
+        check_selection,
+        judge_preview,
+        preview,
+        within_limits,
+        without,
+    )
+    from reconciler.plan.targets import check_reconnect, targeting  # noqa: PLC0415
     from reconciler.policy import Override  # noqa: PLC0415
     from reconciler.report import judgement_text, plan_text  # noqa: PLC0415
 
@@ -101,9 +108,10 @@ def perform(
             fabric, store, connect, selected, parallelism=arguments.parallelism, reconnect=reconnect
         )
         before = without(before, refused)
-        check_targets(fabric, before.plan, tuple(arguments.target))
         if saved is not None:
             saved.check(loaded, before.plan)
+        else:
+            check_selection(before, arguments.target, arguments.exclude)
         known = shown_by_files(fabric, store, before.observation.states)
         before, judgement = judge_preview(before, known, frozenset(map(Override, arguments.override)))
         allowed = within_limits(before, judgement)

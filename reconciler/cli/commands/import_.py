@@ -14,13 +14,17 @@ from reconciler.model.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from reconciler.cli.import_sources import Reading
+    from reconciler.cli.import_sources import Reading, Skipped
     from reconciler.cli.output import Output
     from reconciler.importing import Draft
     from reconciler.importing.update import Edit
     from reconciler.load import Loaded
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.fabric import Fabric, Router
+
+
+_PRINTED = "standard output"
+"""In the place of a folder for documents that are printed."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,23 +77,25 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
     from reconciler.importing import document_name, render  # noqa: PLC0415
     from reconciler.importing.keys import key_references  # noqa: PLC0415
-    from reconciler.importing.update import differences  # noqa: PLC0415
     from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
-    from reconciler.report.line import Line  # noqa: PLC0415
 
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, None, output)
     routers = _routers(arguments, fabric)
-    folder = arguments.out or arguments.tree / "imported"
+    to_files = str(arguments.out) != "-"
+    folder = (arguments.out or arguments.tree / "imported") if to_files else Path(_PRINTED)
+    places = {name: arguments.tree / tunnel.location.file for name, tunnel in fabric.tunnels.items()}
     found = Diagnostics()
     readings = read_routers(arguments, routers, fabric, found)
     check_connections(arguments.connection, readings)
     edits: dict[str, list[Edit]] = {}
     fresh: dict[str, tuple[Reading, Draft]] = {}
+    left: list[Skipped] = []
     for reading in readings:
-        new, known = drafts(arguments, reading, fabric)
-        edits |= {tunnel.name: list(differences(item, tunnel, reading.router)) for tunnel, item in known}
-        for item in new:
+        drawn = drafts(arguments, reading, fabric)
+        left += drawn.skipped
+        edits |= drawn.edits
+        for item in drawn.fresh:
             fresh[document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})] = reading, item
     keys = key_references({name: item for name, (_, item) in fresh.items()}, fabric)
     unmanaged = _unmanaged([item for _, item in fresh.values()], fabric, loaded)
@@ -111,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
         found.extend(reading.told())
     _show(output, found)
     texts = _by_file(imported)
-    if str(folder) != "-":
+    if to_files:
         _check_absent(texts)
     changed = _edited(arguments.tree, loaded, edits)
     _check_together(output, arguments.tree, texts, changed, loaded)
@@ -122,33 +128,8 @@ def run(arguments: argparse.Namespace) -> int:
                 store.add(keys[end.name].name, end.draft.key)
     for file, text in changed.items():
         _replace(arguments.tree / file, text)
-    _write(texts, to_files=str(folder) != "-")
-    output.objects(
-        {
-            "type": "imported",
-            "router": item.router,
-            "connection": item.draft.connection,
-            "tunnel": item.name,
-            "file": str(item.file),
-        }
-        for item in imported
-    )
-    output.objects(
-        {"type": "updated", "tunnel": name, "path": f"spec.{'.'.join(edit.path)}", "after": edit.after}
-        for name, changes in edits.items()
-        for edit in changes
-    )
-    if str(folder) != "-":
-        output.lines(
-            Line(f"{arguments.tree / fabric.tunnels[name].location.file}: {name}: {edit}")
-            for name, changes in edits.items()
-            for edit in changes
-        )
-        output.lines(
-            Line(f"{item.file}: {item.name} from the connection {item.draft.connection} of {item.router}")
-            for item in imported
-        )
-        output.lines([Line(f"{len(imported)} tunnel ends imported.", "bold")])
+    _write(texts, to_files=to_files)
+    _tell(output, imported, edits, left, places if to_files else None)
     return ExitCode.INCOMPLETE if found.errors else ExitCode.OK
 
 
@@ -161,6 +142,59 @@ class _Imported:
     router: str
     draft: Draft
     text: str
+
+
+def _tell(
+    output: Output,
+    imported: list[_Imported],
+    edits: Mapping[str, list[Edit]],
+    left: list[Skipped],
+    places: Mapping[str, Path] | None,
+) -> None:
+    """What was written, and what was left. `places` gives the file of each tunnel; None when documents are
+    printed, so that nothing else is."""
+    from reconciler.model.bounds import MOST_FINDINGS  # noqa: PLC0415
+    from reconciler.report.json_lines import location_object  # noqa: PLC0415
+    from reconciler.report.line import Line  # noqa: PLC0415
+
+    output.objects(
+        {
+            "type": "imported",
+            "router": item.router,
+            "connection": item.draft.connection,
+            "tunnel": item.name,
+            "file": "-" if places is None else str(item.file),
+        }
+        for item in imported
+    )
+    output.objects(
+        {"type": "updated", "tunnel": name, "path": f"spec.{'.'.join(edit.path)}", "after": edit.after}
+        for name, changes in edits.items()
+        for edit in changes
+    )
+    output.objects(
+        {
+            "type": "skipped",
+            "router": item.router,
+            "connection": item.connection,
+            **location_object(item.location),
+            "reason": item.reason,
+        }
+        for item in left
+    )
+    shown = [Line(str(item)) for item in left[:MOST_FINDINGS]]
+    if len(left) > MOST_FINDINGS:
+        shown.append(Line(f"{len(left) - MOST_FINDINGS} more connections are skipped"))
+    output.lines(shown, sys.stderr if places is None else None)
+    if places is not None:
+        output.lines(
+            Line(f"{places[name]}: {name}: {edit}") for name, changes in edits.items() for edit in changes
+        )
+        output.lines(
+            Line(f"{item.file}: {item.name} from the connection {item.draft.connection} of {item.router}")
+            for item in imported
+        )
+        output.lines([Line(f"{len(imported)} tunnel ends imported.", "bold")])
 
 
 def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> frozenset[str]:
@@ -178,14 +212,15 @@ def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> froze
 
 def _routers(arguments: argparse.Namespace, fabric: Fabric) -> list[Router]:
     from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
+    from reconciler.model.suggestion import check_known  # noqa: PLC0415
 
-    names = arguments.router or sorted(fabric.routers)
-    unknown = sorted(set(names) - set(fabric.routers))
-    if unknown or not names:
+    if not fabric.routers:
         raise TunnelwrightError(
-            f"there is no VpcRouter named {', '.join(unknown)}" if unknown else "there is no VpcRouter",
+            "there is no VpcRouter",
             hint="describe the routers and their networks first: an import adds tunnels to them",
         )
+    check_known(arguments.router, fabric.routers, "router")
+    names = arguments.router or sorted(fabric.routers)
     if arguments.files and len(names) != 1:
         raise TunnelwrightError("--files are those of one router", hint="name it: --router NAME")
     return [fabric.routers[name] for name in names]

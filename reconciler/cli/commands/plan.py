@@ -33,8 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.cli.output import Output  # noqa: PLC0415
     from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
     from reconciler.operations.desired import check_keys, shown_by_files  # noqa: PLC0415
-    from reconciler.operations.preview import judge_preview, preview, within_limits  # noqa: PLC0415
-    from reconciler.plan.targets import check_targets, targeting  # noqa: PLC0415
+    from reconciler.operations.preview import (  # noqa: PLC0415
+        check_selection,
+        judge_preview,
+        preview,
+        within_limits,
+    )
+    from reconciler.plan.targets import targeting  # noqa: PLC0415
     from reconciler.policy import Override  # noqa: PLC0415
     from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects  # noqa: PLC0415
     from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
@@ -53,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         targeting(fabric, targets, excluded),
         parallelism=arguments.parallelism,
     )
-    check_targets(fabric, found.plan, targets)
+    check_selection(found, targets, excluded)
     known = shown_by_files(fabric, store, found.observation.states)
     judged, judgement = judge_preview(found, known, frozenset(map(Override, arguments.override)))
     now = within_limits(judged, judgement).plan

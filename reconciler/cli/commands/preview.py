@@ -53,7 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Load both revisions, plan from one to the other, report."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from reconciler.load.revision import default_base, load_revision, place_in_repository  # noqa: PLC0415
+    from reconciler.cli.output import say  # noqa: PLC0415
+    from reconciler.load.revision import (  # noqa: PLC0415
+        default_base,
+        has_uncommitted,
+        load_revision,
+        place_in_repository,
+    )
     from reconciler.model.diagnostic import Diagnostics, reported  # noqa: PLC0415
     from reconciler.operations.revisions import between  # noqa: PLC0415
     from reconciler.validate import validate  # noqa: PLC0415
@@ -66,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     composed: Composed = {}
     before = load_revision(tree, base, missing_is_empty=True, composed=composed)
     after = load_revision(tree, arguments.head, composed=composed)
+    if has_uncommitted(tree, after, composed):
+        say(f"note: {tree} has uncommitted changes; the preview is of {arguments.head} without them")
     head, findings = validate(after)
     # Forges name files from the root of the repository.
     place = place_in_repository(tree)
