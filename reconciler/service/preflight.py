@@ -17,6 +17,7 @@ from reconciler.model.errors import ExitCode, SecretUnavailable, TunnelwrightErr
 from reconciler.model.fabric import Fabric
 from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
+from reconciler.service.clone import BranchMissing
 from reconciler.service.mirror import Mirror
 from reconciler.service.settings import Effective
 from reconciler.validate import validate
@@ -108,7 +109,10 @@ class Preflight:
             _check_writable(state, make=True)
             if os.access(self.history, os.F_OK) and not os.access(self.history, os.R_OK | os.W_OK):
                 raise TunnelwrightError(f"{self.history} cannot be read and written")
-            with self._blamed("repository-unavailable", ("repository",)):
+            with (
+                self._blamed("repository-unavailable", ("repository",)),
+                self._blamed("branch-missing", ("branch",), BranchMissing),
+            ):
                 commit = self.mirror.peek()
         if not commit:
             return None
@@ -135,10 +139,12 @@ class Preflight:
         return None
 
     @contextmanager
-    def _blamed(self, code: str, path: FieldPath) -> Iterator[None]:
+    def _blamed(
+        self, code: str, path: FieldPath, kind: type[TunnelwrightError] = TunnelwrightError
+    ) -> Iterator[None]:
         try:
             yield
-        except TunnelwrightError as error:
+        except kind as error:
             where = self.effective.where(path)
             self.found.error(code, where, error.message, path=dotted(path), hint=error.hint)
             # What an author can mend in Git (6) goes before all else (1).
