@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.cli.output import Output
+from reconciler.cli.output import Output, say
 from reconciler.load import Loaded, load_revision, load_tree
 from reconciler.model.diagnostic import Diagnostic, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
@@ -125,7 +125,12 @@ def secret_store(arguments: argparse.Namespace) -> SecretStore:
             raise TunnelwrightError("everybody knows the keys of --stand-in-keys", hint="name a --lab")
         return StandIns()
     folder = arguments.secrets or os.environ.get("TUNNELWRIGHT_SECRETS") or default_folder()
-    return SecretStore(Path(folder))
+    return SecretStore(Path(folder), tell=tell)
+
+
+def tell(text: str) -> None:
+    """Say on standard error what was done besides."""
+    say(f"note: {text}")
 
 
 def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:

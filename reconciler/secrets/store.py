@@ -25,6 +25,10 @@ IDENTITY = "identity.txt"
 _WHERE = "--secrets names the folder around it; `keys.folder` of the settings names another one"
 _SHOWN = 50
 """Keys that cannot be had are named, up to so many."""
+_MADE = (
+    "{path} was made: the key of the fingerprints by which keys on routers are compared. Keep a copy, and "
+    "give it to every controller of these routers: under another one all their keys count as changed"
+)
 _SHARE = "let `fingerprintKey` of FabricDefaults name a key, or put 32 random bytes there"
 
 
@@ -38,13 +42,19 @@ class SecretStore:
     """
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str] = os.environ, allowed: Allowed | None = None
+        self,
+        folder: Path,
+        environment: Mapping[str, str] = os.environ,
+        allowed: Allowed | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`allowed` is what the operator allows; without it, what the environment says of that.
+        """`allowed` is what the operator allows; without it, what the environment says of that. `tell` hears
+        of a key of fingerprints that is made.
 
         Raises SecretUnavailable when the environment says nonsense.
         """
         self._folder = folder
+        self._tell = tell
         self._environment = environment
         self._allowed = Allowed.of_environment(environment) if allowed is None else allowed
         self._keys = self._allowed.folder or folder / FOLDER
@@ -152,6 +162,7 @@ class SecretStore:
                 file.write(random_source.token_hex(32).encode())
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, path)
+                self._tell(_MADE.format(path=path))
         finally:
             Path(temporary).unlink()
 

@@ -184,12 +184,13 @@ def _check(effective: Effective, output: Output) -> ExitCode:
 
 
 def _store(settings: ReconcileSettings) -> SecretStore:
+    from reconciler.cli.workspace import tell  # noqa: PLC0415
     from reconciler.secrets import Allowed, SecretStore, default_folder  # noqa: PLC0415
 
     folder = default_folder() if settings.secrets is None else Path(settings.secrets).expanduser()
     keys = settings.keys
     said = Allowed.said(keys.folder, keys.variables, keys.vault_paths, keys.sops_services)
-    return SecretStore(folder, allowed=said)
+    return SecretStore(folder, allowed=said, tell=tell)
 
 
 def _signers(settings: ReconcileSettings) -> Signers | None:

@@ -176,6 +176,16 @@ def test_of_many_branches_some_are_told(place: Place, capsys: pytest.CaptureFixt
     assert not list((place.folder / "state").glob("*new*")), "no new copy was tried"
 
 
+def test_a_run_says_that_it_has_made_a_key_of_fingerprints(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{place.folder}/none.sock")
+    for count in (1, 0):
+        main(["reconcile", "--once", "--config", str(place.config)])
+        said = capsys.readouterr().err
+        assert said.count(f"note: {place.folder}/keys/fingerprint.key was made") == count
+
+
 def test_a_run_says_which_branches_there_are(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     place.config.write_text(f"branch: mian\n{place.config.read_text()}")
     assert main(["reconcile", "--once", "--config", str(place.config)]) == ExitCode.ERROR

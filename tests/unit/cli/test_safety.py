@@ -92,6 +92,18 @@ def _says_later(objects: Sequence[dict[str, Any]]) -> None:
     assert all(item["later"] for item in exposed)
 
 
+def test_a_key_of_fingerprints_that_is_made_is_told_once(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made := stage.keys / "fingerprint.key").unlink()
+    for count in (1, 0):
+        capsys.readouterr()
+        main(["plan", str(stage.site.tree), "--secrets", str(stage.keys)])
+        said = capsys.readouterr().err
+        assert said.count(f"note: {made} was made: the key of the fingerprints") == count
+        assert made.read_text() not in said
+
+
 def test_the_command_reconnects_in_the_window_or_when_told_to(stage: Stage) -> None:
     stage.site.commit({"policy.yaml": WINDOW})
     before = stage.live()["paris"][3]
