@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.fabric import KeySource, PskRef
+from reconciler.model.quoting import is_plain_name
 from reconciler.model.secret import Secret
 from reconciler.model.unit import attempt
 from reconciler.secrets.acceptable import check_key
@@ -75,7 +76,9 @@ class SecretStore:
     def ask(self, references: Iterable[PskRef]) -> dict[PskRef, Secret | TunnelwrightError]:
         """Every referenced key, or why it cannot be had. A source that fails, be it in a way that nobody
         foresaw, costs its own keys alone."""
-        wanted = sorted(set(references), key=lambda reference: (reference.source, str(reference)))
+        wanted = sorted(
+            set(references), key=lambda reference: (reference.source, reference.name, reference.field)
+        )
         found: dict[PskRef, Secret | TunnelwrightError] = {}
         for source, group in groupby(wanted, key=lambda reference: reference.source):
             found |= self._answers(source, tuple(group))
@@ -188,6 +191,10 @@ class SecretStore:
             return read_private(path)
         except SecretUnavailable as error:
             error.hint = error.hint or hint
+            if not is_plain_name(reference.name):
+                # What stands in the place of a file's name may be a key.
+                error.message = error.message.replace(reference.name, "…")
+                error.hint = error.hint.replace(reference.name, "…")
             raise
 
     def _check_own(self, path: Path) -> None:
@@ -201,7 +208,7 @@ class SecretStore:
 
 def missing(answers: Mapping[PskRef, Secret | TunnelwrightError]) -> SecretUnavailable:
     """The error that names what of these cannot be had, up to a number, with each hint once."""
-    errors = {str(ref): answer for ref, answer in answers.items() if isinstance(answer, TunnelwrightError)}
+    errors = {ref: answer for ref, answer in answers.items() if isinstance(answer, TunnelwrightError)}
     problems = [f"{reference}: {error.message}" for reference, error in errors.items()]
     more = len(problems) - _SHOWN
     shown = problems if more <= 0 else [*problems[:_SHOWN], f"and {more} more"]
