@@ -49,7 +49,7 @@ def load_tree(path: Path, subdir: str = "", *, composed: Composed | None = None)
             choice.report("file-unreadable", name, f"cannot be read: {error.strerror}")
     for name, entry in choice.looked_at.items():
         try:
-            report_private(name, _beginning(entry, LOOKED_AT_BYTES), found)
+            report_private((name,), _beginning(entry, LOOKED_AT_BYTES), found)
         except FileNotFoundError:
             # What an editor had there for a moment is no key that anybody keeps here.
             continue
