@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import vici
+from vici.exception import CommandException
+
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 
 VICI_TIMEOUT = 30.0
@@ -32,9 +35,6 @@ class ReportedSa:
 @contextmanager
 def session(path: Path) -> Iterator[Any]:
     """A VICI session on a socket of this machine. Raises `RouterUnreachable`, `CommandRejected`."""
-    import vici  # noqa: PLC0415
-    from vici.exception import CommandException  # noqa: PLC0415
-
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(VICI_TIMEOUT)
         try:
@@ -125,8 +125,6 @@ def _running(vici: Any, local: str, remote: str) -> Iterator[tuple[str, Any]]:  
 
 
 def _command_exception() -> type[Exception]:
-    from vici.exception import CommandException  # noqa: PLC0415
-
     found: type[Exception] = CommandException
     return found
 

@@ -17,8 +17,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from lab.capture import Watch
-from lab.cli import progress_to
+from lab.charon import reported_sas
+from lab.commands import progress_to
 from lab.engine import find_engine, stop
 from lab.proof import StreamResult, capture_whole, carried_through
 from lab.session import Lab
@@ -29,7 +32,7 @@ from reconciler.cli.main import main as tunnelwright
 from reconciler.cli.output import Output, explain
 from reconciler.cli.streams import program
 from reconciler.cli.workspace import load
-from reconciler.load.git import writable
+from reconciler.load.git.writing import writable
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
@@ -179,8 +182,6 @@ class Demo:
         return report
 
     def _change(self) -> Fabric:
-        from ruamel.yaml import YAML  # noqa: PLC0415
-
         editor = YAML()
         editor.preserve_quotes = True
         for name in CHANGED:
@@ -271,8 +272,6 @@ def _one_flow_each(flows: Sequence[Flow]) -> dict[str, Flow]:
 
 
 def _spis(lab: Lab, flow: Flow) -> frozenset[tuple[int, int]]:
-    from lab.charon import reported_sas  # noqa: PLC0415
-
     socket = lab.vici_socket(flow.left.router)
     ends = flow.left.vip.address, flow.right.vip.address
     return frozenset((sa.spi_in, sa.spi_out) for sa in reported_sas(socket, *ends))

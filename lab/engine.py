@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from docker import APIClient
+from docker.errors import DockerException
+from requests import RequestException
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.routers.engine import PRIVATE_SOCKET, check_socket, usual_sockets
-
-if TYPE_CHECKING:
-    from docker import APIClient
 
 Progress = Callable[[str], None]
 """Receives one line of text for each thing that takes a while."""
@@ -77,8 +77,6 @@ class Engine:
 
     def client(self) -> APIClient:
         """The same, for whoever closes it."""
-        from docker import APIClient  # noqa: PLC0415  100 ms that other commands need not pay
-
         return APIClient(base_url=self.url, version="auto", timeout=REQUEST_TIMEOUT)
 
     @property
@@ -90,9 +88,6 @@ class Engine:
 @contextmanager
 def refused() -> Iterator[None]:
     """What a client of an engine raises is an `EngineRefused`."""
-    from docker.errors import DockerException  # noqa: PLC0415
-    from requests import RequestException  # noqa: PLC0415
-
     try:
         yield
     except (DockerException, RequestException) as error:
@@ -139,9 +134,6 @@ def private_url() -> str:
 
 def answers(url: str) -> bool:
     """Whether an engine answers a ping at this address within seconds."""
-    from docker import APIClient  # noqa: PLC0415
-    from docker.errors import DockerException  # noqa: PLC0415
-
     try:
         check_socket(url)
         with closing(APIClient(base_url=url, timeout=5)) as client:

@@ -11,6 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
+from scapy.layers.inet import IP
+from scapy.layers.ipsec import ESP, IPSecIntegrityError, SecurityAssociation
+
 from lab.packets import EspPacket, Packet, from_ip
 from reconciler.model.secret import Secret
 
@@ -136,10 +140,6 @@ class EspOpener:
         return [self.open(packet) for packet in packets]
 
     def _decrypt(self, sa: EspSa, esp: EspPacket) -> bytes | None:
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
-        from scapy.layers.inet import IP  # noqa: PLC0415
-        from scapy.layers.ipsec import ESP, IPSecIntegrityError, SecurityAssociation  # noqa: PLC0415
-
         if sa not in self._ready:
             arguments: dict[str, Any] = {}
             if sa.integrity:

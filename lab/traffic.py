@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from scapy.layers.inet import IP, UDP
+
 from lab.capture import Capture
 from lab.packets import Packet
 from lab.proof import Probe, StreamResult, stream_result
@@ -61,8 +63,6 @@ def make_batch(source: str, destination: str, number: int, *, ttl: int = 64) -> 
     known port would prove what held before. The header is scapy's, equal for all and without a UDP
     checksum (RFC 768 allows 0), so that thousands cost no more than their random bytes.
     """
-    from scapy.layers.inet import IP, UDP  # noqa: PLC0415
-
     token = secrets.token_bytes(TOKEN_BYTES)
     size = TOKEN_BYTES + 4 + RANDOM_BYTES
     template = IP(src=source, dst=destination, ttl=ttl, id=0, flags="DF") / UDP(

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from schemas.base import DIAGNOSTICS, PATTERNS, REFUSED
 from schemas.kinds import KINDS
 from schemas.settings import ReconcileSettings, settings
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
     from pydantic import BaseModel
 
 Node = Mapping[str, Any]
@@ -262,8 +263,6 @@ def _flow(value: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
-
     return Environment(
         loader=PackageLoader("schemas"),
         undefined=StrictUndefined,

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.cli import workspace
+from reconciler.cli import access
 from reconciler.importing import Draft, draft, from_root
 from reconciler.importing.separation import report_staying
 from reconciler.importing.update import Edit, differences
@@ -83,7 +83,7 @@ def read_routers(
         return [Reading(routers[0], gathered, own, live=False)]
     findings = {router.name: Diagnostics() for router in routers}
     answers = each(
-        within_one_look(workspace.connector(fabric, arguments.lab, arguments.links)),
+        within_one_look(access.connector(fabric, arguments.lab, arguments.links)),
         findings,
         lambda live: gather_router(live, findings[live.name]),
     )

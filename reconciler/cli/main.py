@@ -1,6 +1,7 @@
 """`tunnelwright`: parses arguments, runs one command, turns errors into sentences and exit codes.
 
-Whatever a command needs is imported when it runs, so that `--help` and `validate` start at once.
+What is not needed by every command is named as text, `module:function`, and imported here, once it is
+needed: that is why `--help` starts at once, and why no other module imports inside a function.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ import argparse
 import gc
 import sys
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from reconciler.cli import commands
+from reconciler.cli import arguments as commands
 from reconciler.cli.output import document, explain, say, show_log
 from reconciler.cli.streams import program
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.quoting import plain_words
+from reconciler.model.unit import foreign
 from reconciler.routers.links import Links
 
 if TYPE_CHECKING:
@@ -50,8 +52,8 @@ class _Parser(argparse.ArgumentParser):
         self.exit(ExitCode.ERROR)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All commands, those of installed extensions (the lab) included."""
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Our own commands; where `command` is none of them, those of extensions (the lab) as well."""
     parser: argparse.ArgumentParser = _Parser(
         prog="tunnelwright",
         description="IPsec tunnels from Git: plan, apply and prove them on strongSwan routers.",
@@ -59,25 +61,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.register(subparsers)
-    for extension in _extensions():
-        extension.load()(subparsers)
+    if command not in subparsers.choices:
+        resolve_name("reconciler.cli.installed:register")(subparsers)
     return parser
-
-
-def _extensions() -> list[EntryPoint]:
-    from importlib.metadata import entry_points  # noqa: PLC0415
-
-    return sorted(entry_points(group="tunnelwright.commands"), key=lambda entry: entry.name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit code (docs/reference/exit-codes.md)."""
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    parser = build_parser(next((word for word in words if not word.startswith("-")), None))
+    arguments = parser.parse_args(words)
     if arguments.version:
-        from importlib.metadata import version  # noqa: PLC0415
-
-        document(f"tunnelwright {version('tunnelwright')}\n")
+        document(f"tunnelwright {resolve_name('reconciler.cli.installed:version')()}\n")
         return ExitCode.OK
     if arguments.command is None:
         parser.print_help()
@@ -86,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # What a command reaches routers by is kept until it ends.
         with Links() as arguments.links:
-            return int(arguments.run(arguments))
+            return int(resolve_name(arguments.run)(arguments))
     except TunnelwrightError as error:
         explain(error)
         return error.exit_code
@@ -94,8 +89,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("interrupted")
         return 130
     except Exception as error:  # noqa: BLE001 - the command is a unit of work like any other
-        from reconciler.model.unit import foreign  # noqa: PLC0415
-
         explain(foreign("command", arguments.command, error))
         return ExitCode.ERROR
 

@@ -10,10 +10,12 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TextIO
 
 from reconciler.model.secret import redacted
 from reconciler.model.visible import visible
+from reconciler.report.json_format import dump, version_line
 from reconciler.report.line import Line, joined
 
 if TYPE_CHECKING:
@@ -27,11 +29,7 @@ class Output:
         self.json: bool = arguments.json
         self.colour = not (arguments.no_color or os.environ.get("NO_COLOR"))
         if self.json:
-            from importlib.metadata import version  # noqa: PLC0415
-
-            from reconciler.report.json_lines import version_line  # noqa: PLC0415
-
-            self.objects([version_line(version("tunnelwright"))])
+            self.objects([version_line(resolve_name("reconciler.cli.installed:version")())])
 
     def lines(self, lines: Iterable[Line], stream: TextIO | None = None) -> None:
         """Write lines for a person, coloured on a terminal alone."""
@@ -41,7 +39,7 @@ class Output:
         if not (self.colour and target.isatty()):
             target.write(joined(lines))
         else:
-            from rich.console import Console  # noqa: PLC0415
+            from rich.console import Console  # noqa: PLC0415 - 60 ms that only a terminal needs
             from rich.text import Text  # noqa: PLC0415
 
             console = Console(file=target, highlight=False, soft_wrap=True)
@@ -53,8 +51,6 @@ class Output:
         """Write objects for a program."""
         if not self.json:
             return
-        from reconciler.report.json_lines import dump  # noqa: PLC0415
-
         document("".join(f"{text}\n" for text in dump(objects)))
 
 
@@ -68,6 +64,11 @@ def say(text: str) -> None:
     """One line to standard error."""
     sys.stderr.write(f"{visible(text)}\n")
     sys.stderr.flush()
+
+
+def note(text: str) -> None:
+    """What was done, or left, besides what was asked for; to standard error."""
+    say(f"note: {text}")
 
 
 def ask(question: str) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
 from reconciler.facets.connections import SETS
 from reconciler.facets.swanctl_conf import Section, SwanctlSyntaxError, inherit, read
 from reconciler.model.diagnostic import Location
@@ -21,7 +23,7 @@ from reconciler.model.secret import Secret, fingerprint
 from reconciler.model.settings import Settings, Value
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Template
 
 FOLDER = "/etc/swanctl/conf.d"
 MODE = 0o600
@@ -55,8 +57,6 @@ def _template() -> Template:
 def environment(package: str) -> Environment:
     """The templates of a package, which may import `settings.j2` and use the filter `quoted`."""
     # A plan in which no file is rendered does without jinja2.
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
-
     made = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("reconciler.facets")]),
         undefined=StrictUndefined,

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from reconciler.diagnosis import Finding
 from reconciler.model.absence import Absence
 from reconciler.model.bounds import EXPOSED_WRITTEN, FIELDS_WRITTEN
-from reconciler.model.diagnostic import Diagnostic, Location
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Loss, Outcome
 from reconciler.model.plan import Action, Plan, ResourceChange, Step
@@ -20,14 +19,7 @@ from reconciler.model.record import RunRecord
 from reconciler.model.router_config import IkeSa
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
 from reconciler.policy import Deferral, Judgement
-from reconciler.report.encoding import json_text
-
-FORMAT = "1.0"
-
-
-def version_line(tunnelwright: str) -> dict[str, Any]:
-    """What every output begins with."""
-    return {"type": "version", "format": FORMAT, "tunnelwright": tunnelwright}
+from reconciler.report.json_diagnostics import place_object
 
 
 def plan_objects(plan: Plan, now: Plan | None = None) -> Iterator[dict[str, Any]]:
@@ -185,33 +177,11 @@ def finding_object(item: Finding) -> dict[str, Any]:
         "router": item.router,
         "document": {"kind": item.field.kind, "name": item.field.name},
         "path": str(item.field),
-        **location_object(item.location),
+        **place_object(item.location),
         "message": item.message,
         "seen": list(item.seen),
         "hint": item.hint,
     }
-
-
-def diagnostic_object(item: Diagnostic) -> dict[str, Any]:
-    """One finding."""
-    return {
-        "type": "diagnostic",
-        "severity": item.severity.value,
-        "code": item.code,
-        **location_object(item.location),
-        "path": item.path,
-        "message": item.message,
-        "allowed": item.allowed,
-        "hint": item.hint,
-        "related": [location_object(place) for place in item.related],
-        "more_related": item.more_related,
-        "stands_for": item.stands_for,
-    }
-
-
-def location_object(location: Location) -> dict[str, Any]:
-    """Where something stands."""
-    return {"file": location.file, "line": location.line, "column": location.column}
 
 
 def status_objects(seen: Observation) -> Iterator[dict[str, Any]]:
@@ -225,11 +195,6 @@ def status_objects(seen: Observation) -> Iterator[dict[str, Any]]:
 def sa_object(sa: IkeSa) -> dict[str, Any]:
     """One IKE_SA with its CHILD_SAs."""
     return asdict(sa)
-
-
-def dump(objects: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Each object as one line of JSON."""
-    return map(json_text, objects)
 
 
 def run_object(record: RunRecord) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zxcvbn import zxcvbn
+
 from reconciler.model.secret import Secret
 
 STRONG_KEY_HINT = "32 random bytes make a good one: head -c 32 /dev/urandom | base64"
@@ -17,8 +19,6 @@ def weakness(key: Secret) -> str:
     Whoever talks to a peer in its partner's place can try keys offline against what it answers
     (RFC 7296, section 2.15), so the number of guesses counts, and zxcvbn estimates it.
     """
-    from zxcvbn import zxcvbn  # noqa: PLC0415  60 ms that other commands need not pay
-
     text = key.reveal().decode(errors="replace")
     # What is long enough in a part of it is so as a whole; the estimate of more takes longer and longer.
     judged = [zxcvbn(part) for part in {text[:_JUDGED], text[-_JUDGED:]}]

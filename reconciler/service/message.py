@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.model import bounds
-from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import RunRecord
 from reconciler.model.secret import Secret
 from reconciler.report.encoding import chat
@@ -15,7 +13,7 @@ from reconciler.service.messenger import Message, hand_over
 from reconciler.service.notifications import Event, Notification
 
 if TYPE_CHECKING:
-    import apprise
+    pass
 
 _MOST = 20
 """Lines of a message; more of them are counted."""
@@ -43,22 +41,6 @@ def body(news: Sequence[Notification], record: RunRecord) -> str:
     if len(news) > _MOST:
         lines.append(f"- and {len(news) - _MOST} more")
     return "\n".join([*lines, f"run {record.id} of {record.finished:%Y-%m-%d %H:%M:%SZ}: {record.result}"])
-
-
-def recipient(url: Secret) -> apprise.Apprise:
-    """Who is behind an Apprise URL, which may hold a password. Asks nobody.
-
-    Raises TunnelwrightError when it is none; its words hold nothing of the URL.
-    """
-    # Some 300 ms, for it and its plugins, that runs without news need not pay.
-    import apprise  # noqa: PLC0415
-
-    # Its log repeats URLs, and what services answer.
-    logging.getLogger("apprise").disabled = True
-    service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="tunnelwright", storage_mode="memory"))
-    if not service.add(url.reveal().decode(errors="replace")):
-        raise TunnelwrightError("what is in the file is no Apprise URL", hint="such as json://host/path")
-    return service
 
 
 def send(url: Callable[[], Secret], news: Sequence[Notification], record: RunRecord) -> None:

@@ -7,6 +7,7 @@ without end, a byte now and then, or never. What they do to time and memory, the
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from reconciler.doors.processes import ChildFailed, ChildLate, finished, minimal
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.secret import Secret
+from reconciler.service.recipient import recipient
 
 _NOT_TAKEN, _NO_URL = 3, 4
 _ENVIRONMENT = (
@@ -64,13 +66,8 @@ def hand_over(message: Message, seconds: float) -> None:
 
 def main() -> int:
     """Send the message that comes over standard input."""
-    import resource  # noqa: PLC0415
-
     resource.setrlimit(resource.RLIMIT_AS, (bounds.MESSAGE_MEMORY, bounds.MESSAGE_MEMORY))
-    # Some 300 ms, for it and its plugins.
-    import apprise  # noqa: PLC0415
-
-    from reconciler.service.message import recipient  # noqa: PLC0415
+    import apprise  # noqa: PLC0415 - 300 ms, with its plugins, that only this process needs
 
     text = json.load(sys.stdin)
     try:

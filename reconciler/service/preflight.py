@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.forges.choose import forge
+from reconciler.forges.forge import Kind
 from reconciler.load import Path as FieldPath
 from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics
@@ -19,6 +21,7 @@ from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
 from reconciler.service.clone import BranchMissing
 from reconciler.service.mirror import Mirror
+from reconciler.service.recipient import recipient
 from reconciler.service.settings import Effective
 from reconciler.validate import validate
 
@@ -70,15 +73,10 @@ class Preflight:
             with self._blamed("file-unusable", ("listen", "webhookSecretFile")):
                 read_private(Path(listen.webhook_secret_file).expanduser())
         if status is not None:
-            from reconciler.forges.choose import forge  # noqa: PLC0415
-            from reconciler.forges.forge import Kind  # noqa: PLC0415
-
             with self._blamed("file-unusable", ("status", "tokenFile")):
                 token = read_private(Path(status.token_file).expanduser())
                 forge(Kind(status.forge), status.url, status.project, token)
         for number, notify in enumerate(self.effective.values.notify):
-            from reconciler.service.message import recipient  # noqa: PLC0415
-
             with self._blamed("file-unusable", ("notify", number, "urlFile")):
                 recipient(read_private(Path(notify.url_file).expanduser()))
 

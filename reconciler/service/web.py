@@ -16,6 +16,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.secret import Secret
 from reconciler.model.unit import attempt
+from reconciler.service.listener import listen
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -151,8 +152,6 @@ class WebServer:
     """The application behind a socket, in a thread of its own."""
 
     def __init__(self, application: Application, address: str, port: int) -> None:
-        from reconciler.service.listener import listen  # noqa: PLC0415
-
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             listening = socket.create_server((address, port), family=family, backlog=1024)

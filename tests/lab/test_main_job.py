@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, TCP
 
 from lab.capture import Capture
 from lab.engine import Engine, until
@@ -278,8 +279,6 @@ def test_a_charon_that_is_killed_brings_its_tunnels_back(repository: Repository,
 
 
 def test_tcp_is_clamped_to_the_tunnel(repository: Repository, lab3: Lab) -> None:
-    from scapy.layers.inet import IP, TCP  # noqa: PLC0415
-
     repository.run("apply", "--auto-approve")
     repository.run("verify")
     port = 40000 + secrets.randbelow(20000)

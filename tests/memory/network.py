@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from netaddr import IPAddress, IPNetwork
+
 from reconciler.facets.connections import printed_id
 from reconciler.routers.protocol import Message
 
@@ -150,6 +152,4 @@ class Network:
 
 
 def _covers(selectors: list[str], address: str) -> bool:
-    from netaddr import IPAddress, IPNetwork  # noqa: PLC0415 - not needed to plan
-
     return any(IPAddress(address) in IPNetwork(selector) for selector in selectors)

@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from reconciler.cli import options
-from reconciler.model.errors import ExitCode
-
-
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser("allocate", help="assign free addresses to VIPs that name none")
-    options.add_folder(parser)
-    options.add_output(parser)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail when the lock file is out of date"
-    )
-    parser.set_defaults(run=run)
+from reconciler.cli.output import Output
+from reconciler.cli.workspace import show_findings
+from reconciler.load import load_tree
+from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.report.line import Line
+from reconciler.validate.allocate import allocate, render_lock
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the lock file, or check it; ends with INVALID when an address cannot be assigned."""
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import show_findings  # noqa: PLC0415
-    from reconciler.load import load_tree  # noqa: PLC0415
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
-    from reconciler.report.line import Line  # noqa: PLC0415
-    from reconciler.validate.allocate import allocate, render_lock  # noqa: PLC0415
-
     output = Output(arguments)
     loaded = load_tree(arguments.tree)
     assigned, found = allocate(loaded)

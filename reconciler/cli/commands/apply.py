@@ -4,41 +4,36 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from reconciler.cli import options
-from reconciler.model.errors import ExitCode, TunnelwrightError
-
-if TYPE_CHECKING:
-    from reconciler.cli.output import Output
-    from reconciler.cli.saved_plan import SavedPlan
-    from reconciler.model.plan import Plan
-    from reconciler.operations.apply import Applied
-    from reconciler.operations.preview import Preview
-    from reconciler.policy import Judgement
-    from reconciler.routers.fleet import Connect
+from reconciler.apply.locking import locked
+from reconciler.cli import access, saved_plan
+from reconciler.cli.output import Output, ask
+from reconciler.cli.saved_plan import SavedPlan
+from reconciler.cli.workspace import load_fabric
+from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
+from reconciler.model.plan import Plan
+from reconciler.operations.apply import Applied, apply, within_one_apply
+from reconciler.operations.desired import check_keys, shown_by_files
+from reconciler.operations.preview import (
+    Preview,
+    check_safe,
+    check_selection,
+    confirmed,
+    judge_preview,
+    preview,
+    within_limits,
+    without,
+)
+from reconciler.plan.targets import check_reconnect, targeting
+from reconciler.policy import Judgement, Override
+from reconciler.report import cost_text, json_lines, judgement_text, plan_text
+from reconciler.routers.fleet import Connect
 
 _QUESTION = "Apply this plan? Only `yes` is taken: "
 
 
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser("apply", help="make the live routers as desired, or apply a saved plan")
-    options.add_tree(parser, ", or a file that `plan --out` has written")
-    options.add_routers(parser)
-    options.add_selection(parser)
-    options.add_output(parser)
-    options.add_applying(parser)
-    options.add_overrides(parser)
-    parser.add_argument("--plan", type=Path, metavar="FILE", help="apply this saved plan; asks nothing")
-    parser.set_defaults(run=run)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Plan or read the saved plan, then `perform` it."""
-    from reconciler.cli import saved_plan  # noqa: PLC0415
-
     # `apply FILE` is what users of such tools type.
     path = arguments.plan or (arguments.tree if arguments.tree.is_file() else None)
     saved = saved_plan.read(path) if path is not None else None
@@ -73,28 +68,10 @@ def perform(
     reconnect: frozenset[str] = frozenset(),
 ) -> int:
     """Lock, plan, ask, apply, look again; the exit code. `reconnect` names tunnels to take down and up."""
-    from reconciler.apply.locking import locked  # noqa: PLC0415
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.model.errors import Locked  # noqa: PLC0415
-    from reconciler.operations.apply import apply, within_one_apply  # noqa: PLC0415
-    from reconciler.operations.desired import check_keys, shown_by_files  # noqa: PLC0415
-    from reconciler.operations.preview import (  # noqa: PLC0415
-        check_safe,
-        check_selection,
-        judge_preview,
-        preview,
-        within_limits,
-        without,
-    )
-    from reconciler.plan.targets import check_reconnect, targeting  # noqa: PLC0415
-    from reconciler.policy import Override  # noqa: PLC0415
-    from reconciler.report import judgement_text, plan_text  # noqa: PLC0415
-
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     check_reconnect(fabric, reconnect)
-    connect, store = connector(fabric, arguments.lab, arguments.links), secret_store(arguments)
+    connect, store = access.connector(fabric, arguments.lab, arguments.links), access.secret_store(arguments)
     selected = targeting(fabric, tuple(arguments.target), tuple(arguments.exclude))
     # What is planned under the lock is still true when it is applied.
     with locked(
@@ -152,8 +129,6 @@ def _left_out(plan: Plan, *, taken: bool) -> ExitCode:
 
 
 def _tell_plan(output: Output, before: Preview, judgement: Judgement, now: Plan) -> None:
-    from reconciler.report import json_lines, judgement_text, plan_text  # noqa: PLC0415
-
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
     output.lines(plan_text.plan_lines(before.plan, unchanged, now))
     output.objects(json_lines.plan_objects(before.plan, now))
@@ -169,11 +144,6 @@ def _approved(
 
     Raises TunnelwrightError for any other answer than `yes`.
     """
-    from reconciler.cli.output import ask  # noqa: PLC0415
-    from reconciler.model.errors import PlanStale, TunnelwrightError  # noqa: PLC0415
-    from reconciler.operations.preview import confirmed  # noqa: PLC0415
-    from reconciler.report import json_lines, plan_text  # noqa: PLC0415
-
     if ask(_QUESTION) != "yes":
         raise TunnelwrightError("the plan was not approved", hint="--auto-approve applies without asking")
     again, moved = confirmed(before, connect, parallelism)
@@ -186,8 +156,6 @@ def _approved(
 
 
 def _tell_outcome(output: Output, before: Preview, applied: Applied) -> None:
-    from reconciler.report import cost_text, json_lines, plan_text  # noqa: PLC0415
-
     output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
     output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
     output.objects(json_lines.outcome_object(outcome) for outcome in applied.outcomes)

@@ -4,40 +4,19 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from reconciler.cli import options
+from reconciler.cli import access
+from reconciler.cli.output import Output
+from reconciler.cli.workspace import load_fabric
+from reconciler.diagnosis import Finding
 from reconciler.model.errors import ExitCode
-
-if TYPE_CHECKING:
-    from reconciler.diagnosis import Finding
-
-
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "diagnose", help="name the cause when a tunnel does not come up or carries nothing"
-    )
-    options.add_tree(parser)
-    parser.add_argument("tunnels", nargs="*", metavar="tunnel", help="only these tunnels (all)")
-    options.add_routers(parser)
-    options.add_output(parser)
-    parser.add_argument(
-        "--force-rekey",
-        action="store_true",
-        help="rekey the CHILD_SAs that run: shows at once what would fail at the next rekey",
-    )
-    parser.set_defaults(run=run)
+from reconciler.operations.diagnose import diagnose_tunnels
+from reconciler.report.finding_text import finding_lines, summary_line
+from reconciler.report.json_lines import finding_object
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every finding; ends with INCOMPLETE, or UNREACHABLE when a router is silent."""
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.operations.diagnose import diagnose_tunnels  # noqa: PLC0415
-    from reconciler.report.finding_text import finding_lines, summary_line  # noqa: PLC0415
-    from reconciler.report.json_lines import finding_object  # noqa: PLC0415
-
     tree, names = arguments.tree, tuple(arguments.tunnels)
     if not tree.is_dir() and "/" not in str(tree) and arguments.rev is None:
         # The folder was left out: `diagnose a-to-b`.
@@ -48,8 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     done = diagnose_tunnels(
         fabric,
         loaded.documents,
-        secret_store(arguments),
-        connector(fabric, arguments.lab, arguments.links),
+        access.secret_store(arguments),
+        access.connector(fabric, arguments.lab, arguments.links),
         names,
         rekey=arguments.force_rekey,
         parallelism=arguments.parallelism,

@@ -5,41 +5,21 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from reconciler.cli import options
+from reconciler.apply.locking import user_name
+from reconciler.cli.output import Output
+from reconciler.cli.service_state import HISTORY, mirror_of, open_history, service_settings
+from reconciler.history.store import History
 from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.record import Acceptance
+from reconciler.report.json_lines import run_object
 from reconciler.report.line import Line
-
-if TYPE_CHECKING:
-    from reconciler.cli.output import Output
-
-
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser("history", help="the reconciler's latest runs")
-    options.add_settings(parser)
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many (%(default)s)")
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--accept",
-        metavar="COMMIT",
-        help="accept this commit although it is unsigned, or does not descend from the last good one",
-    )
-    instead.add_argument(
-        "--forgive", metavar="COMMIT", help="let a commit that was rolled back be tried once more"
-    )
-    options.add_output(parser)
-    parser.set_defaults(run=run)
+from reconciler.report.run_text import run_line
+from reconciler.service.trust import Trust
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List the runs, newest last, as a log does."""
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import open_history  # noqa: PLC0415
-    from reconciler.report.json_lines import run_object  # noqa: PLC0415
-    from reconciler.report.run_text import run_line  # noqa: PLC0415
-
     output = Output(arguments)
     if arguments.accept is not None:
         return _accept(arguments.accept, arguments.config, output)
@@ -55,12 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _accept(rev: str, config: Path | None, output: Output) -> ExitCode:
     """Remember that the operator takes a commit for good although it does not follow from what was."""
-    from reconciler.apply.locking import user_name  # noqa: PLC0415
-    from reconciler.cli.workspace import HISTORY, mirror_of, service_settings  # noqa: PLC0415
-    from reconciler.history.store import History  # noqa: PLC0415
-    from reconciler.model.record import Acceptance  # noqa: PLC0415
-    from reconciler.service.trust import Trust  # noqa: PLC0415
-
     settings = service_settings(config, output).values
     if settings.signatures.allowed_signers is None and settings.signatures.keyring is None:
         raise TunnelwrightError(

@@ -4,81 +4,37 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from reconciler.cli import options
-from reconciler.model.errors import ExitCode
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from reconciler.cli.import_sources import Reading, Skipped
-    from reconciler.cli.output import Output
-    from reconciler.importing import Draft
-    from reconciler.importing.update import Edit
-    from reconciler.load import Loaded
-    from reconciler.model.diagnostic import Diagnostic
-    from reconciler.model.fabric import Fabric, Router
-
+from reconciler.cli import access
+from reconciler.cli.import_sources import Reading, Skipped, check_connections, drafts, read_routers
+from reconciler.cli.output import Output, document
+from reconciler.cli.workspace import InvalidDesiredState, load_fabric
+from reconciler.importing import Draft, document_name, render
+from reconciler.importing.keys import key_references
+from reconciler.importing.update import Edit, FormattingLost, edited
+from reconciler.load import Loaded
+from reconciler.load.composer import compose
+from reconciler.model.bounds import MOST_FINDINGS
+from reconciler.model.diagnostic import Diagnostic, Diagnostics, Severity, reported
+from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.fabric import Fabric, Router
+from reconciler.model.suggestion import check_known
+from reconciler.report.diagnostic_text import diagnostic_lines
+from reconciler.report.json_diagnostics import diagnostic_object, place_object
+from reconciler.report.line import Line
+from reconciler.validate import validate
+from reconciler.validate.catalog import build_catalog
+from reconciler.validate.ours import owners
 
 _PRINTED = "standard output"
 """In the place of a folder for documents that are printed."""
 
 
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "import", help="make desired state of what somebody else has configured on a router"
-    )
-    options.add_folder(parser)
-    parser.add_argument(
-        "--router",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="only this router of the desired state; repeatable (all of them)",
-    )
-    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
-    options.add_secrets(parser)
-    parser.add_argument(
-        "--connection", action="append", default=[], metavar="NAME", help="only this connection; repeatable"
-    )
-    parser.add_argument(
-        "--files",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="read this swanctl.conf here in place of the live router; repeatable",
-    )
-    parser.add_argument(
-        "--update",
-        action="store_true",
-        help="also change the documents of tunnels that are configured otherwise now; all else in them stays",
-    )
-    parser.add_argument(
-        "--write-keys", action="store_true", help="write the keys into the folder of the key files"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="where to write, a file for each router; `-` for standard output (TREE/imported)",
-    )
-    options.add_output(parser)
-    parser.set_defaults(run=run)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Read, translate, check the result with the tree, write."""
-    from reconciler.cli.import_sources import check_connections, drafts, read_routers  # noqa: PLC0415
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.importing import document_name, render  # noqa: PLC0415
-    from reconciler.importing.keys import key_references  # noqa: PLC0415
-    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
-
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, None, output)
     routers = _routers(arguments, fabric)
@@ -122,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     changed = _edited(arguments.tree, loaded, edits)
     _check_together(output, arguments.tree, texts, changed, loaded)
     if arguments.write_keys:
-        store = secret_store(arguments)
+        store = access.secret_store(arguments)
         for end in imported:
             if end.draft.key is not None and keys[end.name].source == "file":
                 store.add(keys[end.name].name, end.draft.key)
@@ -153,10 +109,6 @@ def _tell(
 ) -> None:
     """What was written, and what was left. `places` gives the file of each tunnel; None when documents are
     printed, so that nothing else is."""
-    from reconciler.model.bounds import MOST_FINDINGS  # noqa: PLC0415
-    from reconciler.report.json_lines import location_object  # noqa: PLC0415
-    from reconciler.report.line import Line  # noqa: PLC0415
-
     output.objects(
         {
             "type": "imported",
@@ -177,7 +129,7 @@ def _tell(
             "type": "skipped",
             "router": item.router,
             "connection": item.connection,
-            **location_object(item.location),
+            **place_object(item.location),
             "reason": item.reason,
         }
         for item in left
@@ -200,10 +152,6 @@ def _tell(
 def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> frozenset[str]:
     """Peers' addresses that look like ours and are not: no tunnel leads back from there, of those that are
     described already or are about to be."""
-    from reconciler.model.diagnostic import Diagnostics  # noqa: PLC0415
-    from reconciler.validate.catalog import build_catalog  # noqa: PLC0415
-    from reconciler.validate.ours import owners  # noqa: PLC0415
-
     ends = {(tunnel.vip.address, tunnel.peer_address) for tunnel in fabric.tunnels.values()}
     ends |= {(item.local_address, item.peer_address) for item in drafts}
     alone = {peer for local, peer in ends if (peer, local) not in ends}
@@ -211,9 +159,6 @@ def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> froze
 
 
 def _routers(arguments: argparse.Namespace, fabric: Fabric) -> list[Router]:
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
-    from reconciler.model.suggestion import check_known  # noqa: PLC0415
-
     if not fabric.routers:
         raise TunnelwrightError(
             "there is no VpcRouter",
@@ -239,14 +184,11 @@ def _edited(tree: Path, loaded: Loaded, edits: Mapping[str, list[Edit]]) -> dict
 
     Raises TunnelwrightError for one whose formatting would not survive.
     """
-    from reconciler.importing.update import FormattingLost, edited  # noqa: PLC0415
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
-
     by_file: dict[str, list[tuple[int, list[Edit]]]] = {}
-    for document in loaded.documents:
-        data = document.data
+    for item in loaded.documents:
+        data = item.data
         if isinstance(data, dict) and data["kind"] == "IPsecTunnel" and edits.get(data["metadata"]["name"]):
-            by_file.setdefault(document.file, []).append((document.index, edits[data["metadata"]["name"]]))
+            by_file.setdefault(item.file, []).append((item.index, edits[data["metadata"]["name"]]))
     texts = {}
     for file, changes in by_file.items():
         try:
@@ -259,10 +201,6 @@ def _edited(tree: Path, loaded: Loaded, edits: Mapping[str, list[Edit]]) -> dict
 
 def _show(output: Output, found: Iterable[Diagnostic]) -> None:
     """Findings whose places are as a reader finds them."""
-    from reconciler.model.diagnostic import reported  # noqa: PLC0415
-    from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
-    from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
-
     shown = reported(found)
     output.lines(diagnostic_lines(shown), sys.stderr)
     output.objects(diagnostic_object(item) for item in shown)
@@ -270,8 +208,6 @@ def _show(output: Output, found: Iterable[Diagnostic]) -> None:
 
 def _check_absent(files: Iterable[Path]) -> None:
     """Raises TunnelwrightError rather than overwrite."""
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
-
     there = [str(file) for file in files if file.exists()]
     if there:
         raise TunnelwrightError(f"{', '.join(there)}: there already", hint="--out names another folder")
@@ -281,11 +217,6 @@ def _check_together(
     output: Output, tree: Path, texts: Mapping[Path, str], changed: Mapping[str, str], loaded: Loaded
 ) -> None:
     """Raises InvalidDesiredState when the tree would not be valid with the new and the changed documents."""
-    from reconciler.cli.workspace import InvalidDesiredState  # noqa: PLC0415
-    from reconciler.load.composer import compose  # noqa: PLC0415
-    from reconciler.model.diagnostic import Diagnostics, Severity  # noqa: PLC0415
-    from reconciler.validate import validate  # noqa: PLC0415
-
     written = {**{str(file): text for file, text in texts.items()}, **changed}
     new = [
         document
@@ -322,9 +253,6 @@ def _placed(item: Diagnostic, new: frozenset[str], tree: Path) -> Diagnostic:
 
 
 def _write(texts: Mapping[Path, str], *, to_files: bool) -> None:
-    from reconciler.cli.output import document  # noqa: PLC0415
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
-
     if not to_files:
         document("---\n".join(texts.values()))
         return
@@ -339,8 +267,6 @@ def _write(texts: Mapping[Path, str], *, to_files: bool) -> None:
 
 def _replace(file: Path, text: str) -> None:
     """The whole file or nothing of it."""
-    from reconciler.model.errors import TunnelwrightError  # noqa: PLC0415
-
     new = file.with_name(f".{file.name}.new")
     try:
         new.write_text(text, encoding="utf-8")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from reconciler.cli import options
+from reconciler.cli import access
+from reconciler.cli.out_file import write_out
+from reconciler.cli.output import Output, document, say
+from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
-from reconciler.report.sheets import FORMATS, TABLE
+from reconciler.plan.targets import find_tunnel
+from reconciler.report.line import joined
+from reconciler.report.sheets import TABLE
+from reconciler.report.sheets.mirror import mirrored, remarks, weaknesses
+from reconciler.report.sheets.render import render
+from reconciler.report.sheets.table import sheet_object, table_lines
 
 _WARNING = (
     "warning: the sheet holds the pre-shared key in the clear; "
@@ -15,36 +22,12 @@ _WARNING = (
 )
 
 
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser("peer-sheet", help="what the other end's administrator needs")
-    parser.add_argument("tunnel", help="the tunnel, as seen from our end")
-    options.add_tree(parser)
-    parser.add_argument(
-        "--format", choices=FORMATS, default=TABLE, help="for people, or for which device (%(default)s)"
-    )
-    parser.add_argument("--with-key", action="store_true", help="put the pre-shared key into it")
-    options.add_secrets(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write it there, readable by you alone")
-    options.add_output(parser)
-    parser.set_defaults(run=run)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Print the sheet, or write it. Asks no router."""
-    from reconciler.cli.out_file import write_out  # noqa: PLC0415
-    from reconciler.cli.output import Output, document, say  # noqa: PLC0415
-    from reconciler.cli.workspace import load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.plan.targets import find_tunnel  # noqa: PLC0415
-    from reconciler.report.line import joined  # noqa: PLC0415
-    from reconciler.report.sheets.mirror import mirrored, remarks, weaknesses  # noqa: PLC0415
-    from reconciler.report.sheets.render import render  # noqa: PLC0415
-    from reconciler.report.sheets.table import sheet_object, table_lines  # noqa: PLC0415
-
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
     tunnel = find_tunnel(fabric, arguments.tunnel)
-    key = secret_store(arguments).keys([tunnel.psk])[tunnel.psk] if arguments.with_key else None
+    key = access.secret_store(arguments).keys([tunnel.psk])[tunnel.psk] if arguments.with_key else None
     end, said = mirrored(tunnel), tuple(remarks(tunnel))
     lines = []
     if arguments.format == TABLE:

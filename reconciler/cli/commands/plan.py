@@ -3,58 +3,33 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from reconciler.cli import options
+from reconciler.cli import access, saved_plan
+from reconciler.cli.out_file import check_out
+from reconciler.cli.output import Output
+from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
-
-
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser("plan", help="show what has to change on the live routers")
-    options.add_tree(parser)
-    options.add_routers(parser)
-    options.add_selection(parser)
-    options.add_overrides(parser)
-    options.add_output(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="save the plan for `apply FILE`")
-    parser.add_argument(
-        "--detailed-exitcode",
-        action="store_true",
-        help="end with 2 when there are changes, 0 when there are none",
-    )
-    parser.set_defaults(run=run)
+from reconciler.operations.desired import check_keys, shown_by_files
+from reconciler.operations.preview import check_selection, judge_preview, preview, within_limits
+from reconciler.plan.targets import targeting
+from reconciler.policy import Override
+from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects
+from reconciler.report.judgement_text import judgement_lines
+from reconciler.report.plan_text import NO_ROUTERS, plan_lines
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan."""
-    from reconciler.cli import saved_plan  # noqa: PLC0415
-    from reconciler.cli.out_file import check_out  # noqa: PLC0415
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.operations.desired import check_keys, shown_by_files  # noqa: PLC0415
-    from reconciler.operations.preview import (  # noqa: PLC0415
-        check_selection,
-        judge_preview,
-        preview,
-        within_limits,
-    )
-    from reconciler.plan.targets import targeting  # noqa: PLC0415
-    from reconciler.policy import Override  # noqa: PLC0415
-    from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects  # noqa: PLC0415
-    from reconciler.report.judgement_text import judgement_lines  # noqa: PLC0415
-    from reconciler.report.plan_text import NO_ROUTERS, plan_lines  # noqa: PLC0415
-
     output = Output(arguments)
     if arguments.out is not None:
         check_out(arguments.out)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
-    store = secret_store(arguments)
+    store = access.secret_store(arguments)
     found = preview(
         fabric,
         store,
-        connector(fabric, arguments.lab, arguments.links),
+        access.connector(fabric, arguments.lab, arguments.links),
         targeting(fabric, targets, excluded),
         parallelism=arguments.parallelism,
     )

@@ -3,55 +3,50 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
+import threading
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from reconciler.cli import options
+from reconciler.cli import access
+from reconciler.cli.output import Output, note, say
+from reconciler.cli.service_state import HISTORY, mirror_of, service_settings
+from reconciler.forges.choose import forge
+from reconciler.forges.forge import Kind
+from reconciler.history.kept import Kept
 from reconciler.model import bounds
+from reconciler.model.diagnostic import Diagnostics, reported
 from reconciler.model.errors import ExitCode
+from reconciler.model.record import GOOD, Result, RunRecord
+from reconciler.model.unit import attempt
+from reconciler.report.diagnostic_text import diagnostic_lines
+from reconciler.report.json_diagnostics import diagnostic_object
+from reconciler.report.json_lines import run_object
 from reconciler.report.line import Line
-
-if TYPE_CHECKING:
-    from reconciler.cli.output import Output
-    from reconciler.model.record import RunRecord
-    from reconciler.routers.links import Links
-    from reconciler.secrets import SecretStore
-    from reconciler.service.dependencies import Dependencies
-    from reconciler.service.log import EventLog
-    from reconciler.service.loop import Service
-    from reconciler.service.metrics import Metrics
-    from reconciler.service.notifier import Notifier
-    from reconciler.service.settings import Effective
-    from reconciler.service.signatures import Signers
-    from reconciler.service.web import WebServer
-    from schemas.settings import ReconcileSettings
-
-
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser("reconcile", help="follow a repository: fetch, plan, apply, prove, record")
-    options.add_settings(parser)
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--once", action="store_true", help="one run, then end; for cron and timers")
-    instead.add_argument(
-        "--check",
-        action="store_true",
-        help="only say what the settings are, and what of that a service could not use",
-    )
-    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
-    options.add_output(parser)
-    parser.set_defaults(run=run)
+from reconciler.report.run_text import run_line, run_lines
+from reconciler.report.settings_text import setting_lines, setting_objects
+from reconciler.routers.links import Links
+from reconciler.secrets import Allowed, SecretStore, default_folder, read_private
+from reconciler.service.dependencies import Dependencies
+from reconciler.service.log import EventLog, heard
+from reconciler.service.loop import Service
+from reconciler.service.message import send
+from reconciler.service.metrics import Metrics
+from reconciler.service.notifications import Event
+from reconciler.service.notifier import CommitStatuses, Listener, Messages, Notifier, Tolerance
+from reconciler.service.preflight import Preflight
+from reconciler.service.settings import Effective
+from reconciler.service.signatures import Signers
+from reconciler.service.trust import check_signature
+from reconciler.service.web import Application, WebServer
+from schemas.settings import ReconcileSettings
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run once, or until a signal comes; or only look at what a run would need."""
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import service_settings  # noqa: PLC0415
-    from reconciler.service.log import EventLog, heard  # noqa: PLC0415
-
     output = Output(arguments)
     effective = service_settings(arguments.config, output)
     if arguments.check:
@@ -64,13 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _follow(
     settings: ReconcileSettings, arguments: argparse.Namespace, output: Output, log: EventLog | None
 ) -> int:
-    import signal  # noqa: PLC0415
-
-    from reconciler.model.unit import attempt  # noqa: PLC0415
-    from reconciler.service.loop import Service  # noqa: PLC0415
-    from reconciler.service.metrics import Metrics  # noqa: PLC0415
-    from reconciler.service.notifier import Tolerance  # noqa: PLC0415
-
     dependencies = _dependencies(settings, arguments.lab, arguments.links)
     metrics = Metrics(dependencies.history)
     notifier = _notifier(settings, dependencies)
@@ -114,8 +102,6 @@ def _follow(
 
 def _end_within(seconds: float) -> None:
     """End this process by force, if it has not ended by then: somebody waits for it."""
-    import os  # noqa: PLC0415
-    import threading  # noqa: PLC0415
 
     def end() -> None:
         _warn(f"what is under way did not end within {seconds:g} seconds, and is left as it is")
@@ -127,42 +113,25 @@ def _end_within(seconds: float) -> None:
 
 
 def _tell(output: Output, record: RunRecord, *, full: bool) -> None:
-    from reconciler.report.json_lines import run_object  # noqa: PLC0415
-    from reconciler.report.run_text import run_line, run_lines  # noqa: PLC0415
-
     output.lines(run_lines(record) if full else [run_line(record)])
     output.objects([*(record.objects if full else ()), run_object(record)])
 
 
 def _exit_code(record: RunRecord) -> ExitCode:
-    from reconciler.model.record import GOOD, Result  # noqa: PLC0415
-
     if record.result in GOOD:
         return ExitCode.OK
     return ExitCode.ERROR if record.result is Result.FAILED else ExitCode.INCOMPLETE
 
 
 def _warn(text: str) -> None:
-    from reconciler.cli.output import say  # noqa: PLC0415
-
     say(f"warning: {text}")
 
 
 def _tell_progress(text: str) -> None:
-    from reconciler.cli.output import say  # noqa: PLC0415
-
     say(f"fetch: {text}")
 
 
 def _check(effective: Effective, output: Output) -> ExitCode:
-    from reconciler.cli.workspace import HISTORY, mirror_of  # noqa: PLC0415
-    from reconciler.model.diagnostic import Diagnostics, reported  # noqa: PLC0415
-    from reconciler.report.diagnostic_text import diagnostic_lines  # noqa: PLC0415
-    from reconciler.report.json_lines import diagnostic_object  # noqa: PLC0415
-    from reconciler.report.settings_text import setting_lines, setting_objects  # noqa: PLC0415
-    from reconciler.service.preflight import Preflight  # noqa: PLC0415
-    from reconciler.service.trust import check_signature  # noqa: PLC0415
-
     settings = effective.values
     said = effective.said()
     output.lines(setting_lines(said))
@@ -184,18 +153,13 @@ def _check(effective: Effective, output: Output) -> ExitCode:
 
 
 def _store(settings: ReconcileSettings) -> SecretStore:
-    from reconciler.cli.workspace import tell  # noqa: PLC0415
-    from reconciler.secrets import Allowed, SecretStore, default_folder  # noqa: PLC0415
-
     folder = default_folder() if settings.secrets is None else Path(settings.secrets).expanduser()
     keys = settings.keys
     said = Allowed.said(keys.folder, keys.variables, keys.vault_paths, keys.sops_services)
-    return SecretStore(folder, allowed=said, tell=tell)
+    return SecretStore(folder, allowed=said, tell=note)
 
 
 def _signers(settings: ReconcileSettings) -> Signers | None:
-    from reconciler.service.signatures import Signers  # noqa: PLC0415
-
     allowed, revoked, keyring = (
         None if path is None else Path(path).expanduser()
         for path in (
@@ -208,15 +172,11 @@ def _signers(settings: ReconcileSettings) -> Signers | None:
 
 
 def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) -> Dependencies:
-    from reconciler.cli.workspace import HISTORY, connector, mirror_of  # noqa: PLC0415
-    from reconciler.history.kept import Kept  # noqa: PLC0415
-    from reconciler.service.dependencies import Dependencies  # noqa: PLC0415
-
     return Dependencies(
         mirror=mirror_of(settings, _tell_progress),
         history=Kept(Path(settings.state).expanduser() / HISTORY),
         store=_store(settings),
-        connector=lambda fabric: connector(fabric, lab, links),
+        connector=lambda fabric: access.connector(fabric, lab, links),
         rested=links.clear,
         signers=_signers(settings),
         parallelism=settings.parallelism,
@@ -227,14 +187,8 @@ def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) ->
 
 def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifier:
     """Who is told of runs, as the settings say. Secrets are read when they are needed."""
-    from reconciler.secrets import read_private  # noqa: PLC0415
-    from reconciler.service.notifier import CommitStatuses, Listener, Messages, Notifier  # noqa: PLC0415
-
     listeners: list[Listener] = []
     if (status := settings.status) is not None:
-        from reconciler.forges.choose import forge  # noqa: PLC0415
-        from reconciler.forges.forge import Kind  # noqa: PLC0415
-
         token = Path(status.token_file).expanduser()
         listeners.append(
             CommitStatuses(
@@ -246,9 +200,6 @@ def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifi
             )
         )
     for notify in settings.notify:
-        from reconciler.service.message import send  # noqa: PLC0415
-        from reconciler.service.notifications import Event  # noqa: PLC0415
-
         url = Path(notify.url_file).expanduser()
         on = sorted(notify.on)
         listeners.append(
@@ -265,8 +216,6 @@ def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifi
 def _listen(settings: ReconcileSettings, service: Service, metrics: Metrics) -> WebServer | None:
     if settings.listen is None:
         return None
-    from reconciler.secrets import read_private  # noqa: PLC0415
-    from reconciler.service.web import Application, WebServer  # noqa: PLC0415
 
     path = settings.listen.webhook_secret_file
     secret = None if path is None else read_private(Path(path).expanduser())

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import argparse
 
-from reconciler.cli import options
+from reconciler.cli import access
+from reconciler.cli.output import Output
+from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
-
-
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser("status", help="every IKE_SA and CHILD_SA, traffic, algorithms, drift")
-    options.add_tree(parser)
-    options.add_routers(parser)
-    options.add_output(parser)
-    parser.set_defaults(run=run)
+from reconciler.operations.preview import preview
+from reconciler.report.json_lines import plan_objects, status_objects
+from reconciler.report.plan_text import withheld_lines
+from reconciler.report.status_text import status_lines
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the status of every router."""
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.operations.preview import preview  # noqa: PLC0415
-    from reconciler.report.json_lines import plan_objects, status_objects  # noqa: PLC0415
-    from reconciler.report.plan_text import withheld_lines  # noqa: PLC0415
-    from reconciler.report.status_text import status_lines  # noqa: PLC0415
-
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
     found = preview(
         fabric,
-        secret_store(arguments),
-        connector(fabric, arguments.lab, arguments.links),
+        access.secret_store(arguments),
+        access.connector(fabric, arguments.lab, arguments.links),
         parallelism=arguments.parallelism,
     )
     output.lines(status_lines(fabric, found.observation, found.plan))

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from reconciler.cli import options
+from reconciler.cli.output import Output
+from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
-
-
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser("validate", help="check the desired state; every problem at once")
-    options.add_tree(parser)
-    options.add_output(parser)
-    parser.set_defaults(run=run)
+from reconciler.report.line import Line
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every finding; ends with INVALID when there are errors."""
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import load_fabric  # noqa: PLC0415
-    from reconciler.report.line import Line  # noqa: PLC0415
-
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     text = (

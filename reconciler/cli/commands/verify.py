@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import argparse
 
-from reconciler.cli import options
+from reconciler.cli import access
+from reconciler.cli.output import Output
+from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
-
-
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "verify", help="probe every tunnel with packets and check both of its ends"
-    )
-    options.add_tree(parser)
-    options.add_routers(parser)
-    options.add_output(parser)
-    parser.set_defaults(run=run)
+from reconciler.operations.verify import verify
+from reconciler.report.check_text import check_lines
+from reconciler.report.json_lines import check_object, plan_objects
+from reconciler.report.line import Line
+from reconciler.report.plan_text import withheld_lines
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every check; ends with INCOMPLETE when one fails or something has drifted."""
-    from reconciler.cli.output import Output  # noqa: PLC0415
-    from reconciler.cli.workspace import connector, load_fabric, secret_store  # noqa: PLC0415
-    from reconciler.operations.verify import verify  # noqa: PLC0415
-    from reconciler.report.check_text import check_lines  # noqa: PLC0415
-    from reconciler.report.json_lines import check_object, plan_objects  # noqa: PLC0415
-    from reconciler.report.line import Line  # noqa: PLC0415
-    from reconciler.report.plan_text import withheld_lines  # noqa: PLC0415
-
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
-    connect = connector(fabric, arguments.lab, arguments.links)
-    checks, drift = verify(fabric, secret_store(arguments), connect, arguments.parallelism)
+    connect = access.connector(fabric, arguments.lab, arguments.links)
+    checks, drift = verify(fabric, access.secret_store(arguments), connect, arguments.parallelism)
     output.lines(check_lines(checks))
     output.objects(check_object(check) for check in checks)
     output.objects(plan_objects(drift))

@@ -25,7 +25,6 @@ from reconciler.load.git.places import found_above, initialised, opened, refuse_
 from reconciler.load.git.process import GitEnded, GitFailed, GitStopped, environment
 from reconciler.load.git.repository import Repository
 from reconciler.load.git.transfer import Watch
-from reconciler.load.git.writing import writable
 
 __all__ = [
     "GitEnded",
@@ -38,5 +37,4 @@ __all__ = [
     "initialised",
     "opened",
     "refuse_links_below",
-    "writable",
 ]

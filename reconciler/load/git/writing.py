@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from git import Git, Repo
 
 from reconciler.load.git.process import OPTIONS, OPTIONS_HERE, environment
-
-if TYPE_CHECKING:
-    from git import Repo
 
 
 def writable(folder: Path) -> Repo:
     """A repository of this program's own, made if need be, in which it commits: GitPython's, with every
     process started as in `process.py`. The branch is `main`."""
-    from git import Git, Repo  # noqa: PLC0415  70 ms that reading need not pay
-
     # GitPython hands its own environment down; `env -i` takes it away again.
     beginning = ["env", "-i", *(f"{name}={value}" for name, value in environment().items()), "git"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.apply import establish
-from reconciler.cli import workspace
+from reconciler.cli import access
 from reconciler.model.errors import ExitCode
 from reconciler.operations import preview as run
 from tests.allowed import ALLOWED
@@ -31,7 +31,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
     monkeypatch.setattr(run, "datetime", Clock)
     monkeypatch.setattr(establish, "OVERLAP", 0.0)
-    monkeypatch.setattr(workspace, "connector", lambda *_: made.site.connect)
+    monkeypatch.setattr(access, "connector", lambda *_: made.site.connect)
     for variable, value in {"KEY": KEY, **ALLOWED}.items():
         monkeypatch.setenv(variable, value)
     assert made.apply()[0] == ExitCode.OK

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.cli import output, workspace
+from reconciler.cli import access, output
 from reconciler.model.errors import CommandRejected, ExitCode, Locked
 from reconciler.model.router_config import LiveFile
 from reconciler.model.secret import Secret
@@ -193,7 +193,7 @@ def test_no_more_routers_are_locked_at_a_time_than_are_wanted(
             met.append(both.wait(1))
         return stage.site.connect(name)
 
-    monkeypatch.setattr(workspace, "connector", lambda *_: connect)
+    monkeypatch.setattr(access, "connector", lambda *_: connect)
     assert stage.apply("--parallelism", "1")[0] == ExitCode.OK
     assert not met
 
@@ -210,9 +210,9 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
     stage.both("dh-group14", "dh-group15")
     monkeypatch.setattr(allowance, "monotonic", clock)
     connect = slowly(stage.site.connect, clock, {"paris": seconds})
-    monkeypatch.setattr(workspace, "connector", lambda *_: connect)
+    monkeypatch.setattr(access, "connector", lambda *_: connect)
     code, text = stage.apply()
     assert code == ExitCode.INCOMPLETE
     assert "that one apply has for them; the last is the one to" in text
-    monkeypatch.setattr(workspace, "connector", lambda *_: stage.site.connect)
+    monkeypatch.setattr(access, "connector", lambda *_: stage.site.connect)
     assert stage.apply()[0] == ExitCode.OK

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import git
 import pytest
 
 from reconciler.model.errors import ExitCode
+from tests.program import program
 from tests.repositories import new_repository
 from tests.slow_remote import SlowRemote
 
@@ -33,13 +35,14 @@ CONFIG = """\
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> git.Repo:
+def repository(tmp_path: Path) -> Iterator[git.Repo]:
     """The project's own desired state."""
     found = new_repository(tmp_path / "checkout")
     shutil.copytree(ROOT / "desired_state", tmp_path / "checkout" / "desired_state")
     found.git.add("--all")
     found.git.commit("--message", "base")
-    return found
+    yield found
+    found.close()
 
 
 def make_bare(folder: Path, marker: Path) -> None:
@@ -53,10 +56,8 @@ def make_bare(folder: Path, marker: Path) -> None:
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"GITHUB_TOKEN": "PLANTED", "TUNNELWRIGHT_LAB_STATE": str(folder / "lab")}
-    return subprocess.run(
-        [sys.executable, "-m", "reconciler", *words],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = program(words, cwd=folder, env=environment)
+    return subprocess.CompletedProcess(words, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 COMMANDS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import workspace
+from reconciler.cli import access
 from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
 from reconciler.model.router_config import LiveFile
@@ -75,7 +75,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place(tmp_path)
-    monkeypatch.setattr(workspace, "connector", lambda *_: made.routers.__getitem__)
+    monkeypatch.setattr(access, "connector", lambda *_: made.routers.__getitem__)
     made.write("router-a", CONF.format(**A, key=KEY))
     made.write("router-b", CONF.format(**B, key=KEY))
     return made

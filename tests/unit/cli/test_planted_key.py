@@ -6,8 +6,6 @@ import argparse
 import base64
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 
 from reconciler.cli.main import build_parser
 from tests.forges import Answer, Request, listening
+from tests.program import program
 from tests.repositories import new_repository
 from tests.unit.secrets.sealed import SOPS, sops_encrypt
 
@@ -60,10 +59,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-ENTRY = "from reconciler.cli.main import entry; entry()"
-
-
-def run(folder: Path, words: list[str], script: str = ENTRY, *, foreseen: bool = True) -> bytes:
+def run(folder: Path, words: list[str], before: str = "", *, foreseen: bool = True) -> bytes:
     """Everything that one command writes to its streams. No engine answers it."""
     environment = {
         **os.environ,
@@ -74,14 +70,7 @@ def run(folder: Path, words: list[str], script: str = ENTRY, *, foreseen: bool =
         "PLANTED_KEY": PLANTED,
         "PYTHONPATH": str(ROOT),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", script, *words],
-        cwd=folder,
-        env=environment,
-        input=PLANTED.encode(),
-        capture_output=True,
-        check=False,
-    )
+    done = program(words, cwd=folder, env=environment, given=PLANTED.encode(), before=before)
     assert (b"Traceback" not in done.stderr) is foreseen, done.stderr.decode()
     return done.stdout + done.stderr
 
@@ -262,9 +251,9 @@ def test_what_runs_on_commits_that_nobody_has_reviewed_opens_no_secret(
     (folder / "config" / "tunnelwright").mkdir(parents=True)
     shutil.copytree(folder / "secrets", folder / "config" / "tunnelwright" / "secrets")
     run(folder, ["secret", "init"])
-    said = run(folder, words, WATCHED + ENTRY)
+    said = run(folder, words, WATCHED)
     assert b"OPENED" not in said, said.decode()
-    opened = run(folder, ["plan", TREE, "--lab", "no-such-lab"], WATCHED + ENTRY)
+    opened = run(folder, ["plan", TREE, "--lab", "no-such-lab"], WATCHED)
     assert f"secrets/psk/{KEYS[0]}".encode() in opened, "what does need the keys is seen to open them"
 
 
@@ -353,7 +342,7 @@ preview.look = verify.look = diagnose.examine = broken
 @pytest.mark.parametrize("command", ["plan", "diagnose", "verify", "status", "apply"])
 def test_an_error_that_nobody_foresaw_quotes_no_key(folder: Path, command: str) -> None:
     """Its traceback is written, for whoever has to mend it."""
-    said = run(folder, COMMANDS[command], BROKEN + ENTRY, foreseen=False)
+    said = run(folder, COMMANDS[command], BROKEN, foreseen=False)
     assert b"ValueError" in said
     assert b"(redacted)" in said
     assert leaks(folder, said) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,13 @@ from reconciler.diagnosis import End, Evidence
 from reconciler.diagnosis.evidence import Flow, Route
 from reconciler.diff import diff_router
 from reconciler.facets import firewall, firewall_listing
+from reconciler.facets.connections import decode
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import ChildSa, IkeSa, InterfaceAddress, LiveFile, RouterState
 from reconciler.model.secret import Secret
+from reconciler.model.settings import plain
 from tests.fabrics import two_routers
+from tests.memory.charon import _reported
 
 FABRIC = two_routers()
 NEAR, FAR = "paris-tokyo", "tokyo-paris"
@@ -71,16 +75,10 @@ def end(name: str, fabric: Fabric = FABRIC) -> End:
 
 
 def reported(settings: Any) -> Any:
-    from reconciler.facets.connections import decode  # noqa: PLC0415
-    from reconciler.model.settings import plain  # noqa: PLC0415
-    from tests.memory.charon import _reported  # noqa: PLC0415
-
     return decode("tw-x", _reported(plain(settings)))
 
 
 def listing_of(desired: Any) -> str:
-    import json  # noqa: PLC0415
-
     commands = json.loads(firewall.rebuild(desired, {}))["nftables"]
     return json.dumps({"nftables": [c["add"] for c in commands if "add" in c and "table" not in c["add"]]})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import tracemalloc
 from datetime import UTC, datetime
@@ -128,8 +129,6 @@ def test_a_body_without_end_is_not_kept(header: bytes, monkeypatch: pytest.Monke
 
 
 def test_a_packed_answer_is_bounded_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gzip  # noqa: PLC0415
-
     monkeypatch.setattr(bounds, "FORGE_ANSWER", 2**20)
     packed = gzip.compress(b" " * 100 * 2**20)
     head = BEGIN + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)

@@ -14,6 +14,7 @@ from git import Actor, Repo
 from reconciler.doors.processes import Timeouts, minimal, never, running
 from reconciler.load import git, load_revision, load_tree
 from reconciler.load.git import GitFailed, Repository, found_above, process
+from reconciler.load.git.writing import writable
 from reconciler.model import bounds
 from reconciler.model.errors import SourceUnavailable
 
@@ -355,7 +356,7 @@ def test_what_this_program_commits_itself_goes_through_the_door(
     (tmp_path / ".gitconfig").write_text(f"[core]\n\tfsmonitor = {program(tmp_path, marker)}\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_TRACE", str(tmp_path / "trace"))
-    with git.writable(tmp_path / "own") as repository:
+    with writable(tmp_path / "own") as repository:
         (tmp_path / "own" / "a.yaml").write_text(DOCUMENT)
         repository.git.add("--all")
         repository.index.commit("one", author=AUTHOR, committer=AUTHOR)

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from reconciler.apply import establish
-from reconciler.cli import workspace
-from reconciler.cli.commands.preview import FORMATS
+from reconciler.cli import access
+from reconciler.cli.arguments.preview import FORMATS
 from reconciler.cli.main import build_parser
 from reconciler.facets import swanctl_conf
 from reconciler.facets.traces import Trace
@@ -156,7 +156,7 @@ class Stage:
 def stage(runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
     made = Stage(runner, followed(tmp_path))
     monkeypatch.setattr(establish, "OVERLAP", 0.0)
-    monkeypatch.setattr(workspace, "connector", lambda *_: made.connect)
+    monkeypatch.setattr(access, "connector", lambda *_: made.connect)
     monkeypatch.setenv("KEY", KEY)
     for name, value in ALLOWED.items():
         monkeypatch.setenv(name, value)

@@ -154,7 +154,7 @@ APPLY = """
 import json, sys
 from pathlib import Path
 import reconciler.apply.establish
-from reconciler.cli import workspace
+from reconciler.cli import access
 from reconciler.cli.main import entry
 from reconciler.model.errors import CommandRejected
 from reconciler.operations.preview import preview
@@ -162,7 +162,7 @@ from tests.unit.service.followed import followed, load_tree, validate
 
 site = followed(Path.cwd())
 reconciler.apply.establish.OVERLAP = 0.0
-workspace.connector = lambda *_: site.connect
+access.connector = lambda *_: site.connect
 keys = str(site.folder / "secrets")
 settings = {"repository": str(site.repository.working_dir), "state": f"{site.folder}/state", "secrets": keys}
 Path("reconcile.yaml").write_text(json.dumps(settings))

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from lab.engine import until
+from reconciler.apply import locking
+from reconciler.apply.locking import locked
 from reconciler.model.errors import AnswerNotUnderstood, Locked, RouterUnreachable, Unforeseen
 from reconciler.model.unit import unforeseen
 from reconciler.routers.fleet import Fleet, each, side_by_side
@@ -92,8 +94,6 @@ def test_only_what_ends_the_process_ends_the_others() -> None:
 
 
 def test_of_locks_those_that_cannot_be_taken_are_told() -> None:
-    from reconciler.apply.locking import locked  # noqa: PLC0415
-
     network, held = Network(), []
     routers = {name: MemoryRouter(name, network) for name in ("a", "b", "c", "d")}
     routers["b"].host.lock("you@there:2", 60)
@@ -119,8 +119,6 @@ def test_of_locks_those_that_cannot_be_taken_are_told() -> None:
 
 
 def test_a_router_that_is_slow_to_renew_its_lock_costs_no_other_one_its_lock() -> None:
-    from reconciler.apply.locking import locked  # noqa: PLC0415
-
     network, release, asked = Network(), threading.Event(), Counter[str]()
 
     def connect(name: str) -> Router:
@@ -142,8 +140,6 @@ def test_a_router_that_is_slow_to_renew_its_lock_costs_no_other_one_its_lock() -
 
 
 def test_a_router_that_names_one_gone_owner_after_the_other_is_given_up() -> None:
-    from reconciler.apply import locking  # noqa: PLC0415
-
     asked: list[int] = []
 
     def lock(_: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from lab.engine import until
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import SshAccess
@@ -225,8 +226,6 @@ def test_a_login_that_does_not_come_about_is_part_of_the_look(home: Path, tmp_pa
 def test_fifty_looks_at_a_router_that_hangs_leave_nothing_behind(
     where: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lab.engine import until  # noqa: PLC0415
-
     answer = (lambda _: None) if where == "charon" else _true
     with slow.sshd(tmp_path, _hang) as access, listening(tmp_path / "charon.vici", answer):
         reached = _proxied(access, home, "/bin/sleep 60") if where == "login" else access

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from reconciler.model.unit import foreign, unforeseen
 from reconciler.operations.preview import compare
 from reconciler.service import attribution, loop, reconcile, wanted
 from reconciler.service.log import EventLog, heard
-from reconciler.service.metrics import Metrics
+from reconciler.service.metrics import UNITS, Metrics
 from reconciler.validate import validate
 from tests.unit.service.followed import Followed, followed
 from tests.unit.service.test_loop import running
@@ -277,10 +278,6 @@ def test_unforeseen_errors_are_counted_by_kind_and_never_go_back(tmp_path: Path)
 
 def test_the_kinds_are_those_of_the_source() -> None:
     """Every kind that the service's modules use begins as 0, so that its first error is an increase."""
-    import re  # noqa: PLC0415
-
-    from reconciler.service.metrics import UNITS  # noqa: PLC0415
-
     root = Path(loop.__file__).parents[1]
     text = "".join(path.read_text() for path in root.rglob("*.py") if path.name != "unit.py")
     used = set(re.findall(r'(?:attempt|foreign|tolerance\.of|_tolerance\.of)\(\s*"([a-z-]+)"', text))

@@ -1,0 +1,49 @@
+"""How a command reaches keys and routers.
+
+Whoever calls these names this module as well (`access.connector`): it is the one place where they are chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from reconciler.cli.output import note
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import Fabric, SshAccess
+from reconciler.routers.fleet import Connect
+from reconciler.routers.links import Links
+from reconciler.routers.protocol import Router
+from reconciler.secrets import SecretStore, default_folder
+from reconciler.secrets.stand_ins import StandIns
+
+
+def secret_store(arguments: argparse.Namespace) -> SecretStore:
+    """The key store that `--secrets` names, or the user's own; for a lab the stand-ins that are asked for.
+
+    Raises TunnelwrightError when those are asked for without a lab.
+    """
+    if "stand_in_keys" in arguments and arguments.stand_in_keys:
+        if arguments.lab is None:
+            raise TunnelwrightError("everybody knows the keys of --stand-in-keys", hint="name a --lab")
+        return StandIns()
+    folder = arguments.secrets or os.environ.get("TUNNELWRIGHT_SECRETS") or default_folder()
+    return SecretStore(Path(folder), tell=note)
+
+
+def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:
+    """How each router of a fabric is reached: as its document says, or in a lab; what that takes is kept in
+    `links`."""
+
+    def connect(name: str) -> Router:
+        access = fabric.routers[name].access
+        if lab is None and isinstance(access, SshAccess):
+            from reconciler.routers.ssh_router import SshRouter  # noqa: PLC0415  800 ms that labs need not pay
+
+            return SshRouter(name, access, links)
+        from reconciler.routers.docker_router import DockerRouter  # noqa: PLC0415
+
+        return DockerRouter(fabric.routers[name], lab, links)
+
+    return connect

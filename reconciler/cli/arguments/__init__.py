@@ -1,0 +1,48 @@
+"""What can be typed: one module for each command. It names the function that does it as text, so that nothing
+is imported but what the command that was typed needs."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.cli.arguments import (
+    allocate,
+    apply,
+    diagnose,
+    graph,
+    history,
+    import_,
+    peer_sheet,
+    plan,
+    preview,
+    reconcile,
+    reconnect,
+    secret,
+    show,
+    status,
+    validate,
+    verify,
+)
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add every command to the parser."""
+    for command in (
+        validate,
+        graph,
+        allocate,
+        preview,
+        plan,
+        apply,
+        reconnect,
+        status,
+        verify,
+        diagnose,
+        peer_sheet,
+        secret,
+        reconcile,
+        history,
+        show,
+        import_,
+    ):
+        command.register(subparsers)

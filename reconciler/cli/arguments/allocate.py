@@ -1,0 +1,18 @@
+"""What `tunnelwright allocate` takes."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.cli.arguments import options
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("allocate", help="assign free addresses to VIPs that name none")
+    options.add_folder(parser)
+    options.add_output(parser)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail when the lock file is out of date"
+    )
+    parser.set_defaults(run="reconciler.cli.commands.allocate:run")

@@ -1,0 +1,21 @@
+"""What `tunnelwright apply` takes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from reconciler.cli.arguments import options
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("apply", help="make the live routers as desired, or apply a saved plan")
+    options.add_tree(parser, ", or a file that `plan --out` has written")
+    options.add_routers(parser)
+    options.add_selection(parser)
+    options.add_output(parser)
+    options.add_applying(parser)
+    options.add_overrides(parser)
+    parser.add_argument("--plan", type=Path, metavar="FILE", help="apply this saved plan; asks nothing")
+    parser.set_defaults(run="reconciler.cli.commands.apply:run")

@@ -1,0 +1,15 @@
+"""What `tunnelwright graph` takes."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.cli.arguments import options
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("graph", help="print the fabric as a Mermaid flowchart")
+    options.add_tree(parser)
+    options.add_output(parser)
+    parser.set_defaults(run="reconciler.cli.commands.graph:run")

@@ -1,0 +1,19 @@
+"""What `tunnelwright reconnect` takes."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.cli.arguments import options
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("reconnect", help="take one tunnel down and up again")
+    parser.add_argument("tunnel", help="the tunnel; of a managed pair, either end")
+    options.add_tree(parser)
+    options.add_routers(parser)
+    options.add_output(parser)
+    options.add_applying(parser)
+    options.add_overrides(parser)
+    parser.set_defaults(run="reconciler.cli.commands.reconnect:run")

@@ -1,0 +1,16 @@
+"""What `tunnelwright show` takes."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.cli.arguments import options
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("show", help="one run of the reconciler: its plan, steps and checks")
+    parser.add_argument("number", type=int, metavar="RUN", help="its number, as `history` shows it")
+    options.add_settings(parser)
+    options.add_output(parser)
+    parser.set_defaults(run="reconciler.cli.commands.show:run")

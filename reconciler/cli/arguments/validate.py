@@ -1,0 +1,15 @@
+"""What `tunnelwright validate` takes."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.cli.arguments import options
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("validate", help="check the desired state; every problem at once")
+    options.add_tree(parser)
+    options.add_output(parser)
+    parser.set_defaults(run="reconciler.cli.commands.validate:run")

@@ -1,0 +1,18 @@
+"""What `tunnelwright verify` takes."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.cli.arguments import options
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "verify", help="probe every tunnel with packets and check both of its ends"
+    )
+    options.add_tree(parser)
+    options.add_routers(parser)
+    options.add_output(parser)
+    parser.set_defaults(run="reconciler.cli.commands.verify:run")

@@ -1,0 +1,58 @@
+"""What a command has of the service: its settings, its history, its copy of the repository."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from reconciler.cli.output import Output
+from reconciler.history.store import History
+from reconciler.load.git import Watch
+from reconciler.model.diagnostic import Diagnostics, reported
+from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.report.diagnostic_text import diagnostic_lines
+from reconciler.report.json_diagnostics import diagnostic_object
+from reconciler.service.mirror import Mirror
+from reconciler.service.settings import Effective, read_settings
+from schemas.settings import ReconcileSettings
+
+HISTORY = "history.db"
+"""The history's file in the folder of the service."""
+
+
+class InvalidSettings(TunnelwrightError):
+    """The reconciler's own settings have errors; they have been printed."""
+
+    exit_code = ExitCode.INVALID
+
+
+def service_settings(path: Path | None, output: Output) -> Effective:
+    """The reconciler's own settings, printing every finding.
+
+    Raises SourceUnavailable, and InvalidSettings when there are errors.
+    """
+    found = Diagnostics()
+    settings = read_settings(path, os.environ, found)
+    shown = reported(found)
+    output.lines(diagnostic_lines(shown), sys.stderr)
+    output.objects(diagnostic_object(item) for item in shown)
+    if settings is None:
+        raise InvalidSettings("the settings are not valid; nothing was done")
+    return settings
+
+
+def open_history(config: Path | None, output: Output) -> History:
+    """The history of the reconciler with these settings.
+
+    Raises SourceUnavailable, InvalidSettings, and TunnelwrightError when it cannot be used.
+    """
+    return History(Path(service_settings(config, output).values.state).expanduser() / HISTORY)
+
+
+def mirror_of(settings: ReconcileSettings, progress: Callable[[str], None]) -> Mirror:
+    """The reconciler's copy of its repository; `progress` hears of transfers that take longer."""
+    folder = Path(settings.state).expanduser() / "repository.git"
+    watch = Watch(progress=progress)
+    return Mirror(folder, settings.repository, settings.branch, settings.folder, watch)
