@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SCRIPTS := .ci/run $(wildcard scripts/*.sh lab/image/*.sh tests/lab/kernel/*.sh)
+SCRIPTS := .ci/run $(shell find bench deploy lab reconciler scripts tests -name '*.sh')
 # How many processes run the tests that need no routers, and how many those with real ones (scripts/suite.sh).
 WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 1))))
 ROUTER_WORKERS ?= $(shell echo $$(((3 * $$(nproc 2>/dev/null || echo 1) + 1) / 2)))

@@ -28,6 +28,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Phase, Plan
 from reconciler.operations.preview import Preview, look, preview
 from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import FOLDER, SecretStore
 from reconciler.validate import validate
@@ -54,20 +55,25 @@ class Bench:
         """The router in the lab."""
         return DockerRouter(self.fabric_.routers[name], self.lab.name, self.lab.links)
 
+    @property
+    def fleet(self) -> Fleet:
+        """All of them."""
+        return Fleet(self.connect)
+
     def plan(self) -> Preview:
         """tunnelwright: everything up to the plan."""
         self.fabric_ = self.fabric()
-        return preview(self.fabric_, self.store, self.connect)
+        return preview(self.fabric_, self.store, self.fleet)
 
     def apply(self) -> int:
         """tunnelwright: plan, apply, observe again; the number of steps."""
         found = self.plan()
         plan = without_switch(found.plan)
-        outcomes = apply_plan(plan, self.connect)
+        outcomes = apply_plan(plan, self.fleet)
         failed = [outcome for outcome in outcomes if outcome.message]
         if failed:
             raise SystemExit(f"{failed[0].step.summary}: {failed[0].message}")
-        look(found.desired, self.connect)
+        look(found.desired, self.fleet)
         return len(outcomes)
 
     def swanctl(self) -> None:
@@ -81,8 +87,8 @@ class Bench:
 
     def edit_on_router(self, old: str, new: str) -> None:
         """The same change in the router's files, as somebody without tunnelwright makes it."""
-        script = f"cd /etc/swanctl/conf.d && ls | head -{CHANGED} | xargs sed -i 's/{old}/{new}/'"
-        self.lab.run(Role.ROUTER, ROUTER, ["sh", "-c", script])
+        script = 'cd /etc/swanctl/conf.d && ls | head -n "$1" | xargs sed -i "s/$2/$3/"'
+        self.lab.run(Role.ROUTER, ROUTER, ["sh", "-c", script, "edit", str(CHANGED), old, new])
 
     def forget(self) -> None:
         """A charon that has nothing loaded; the files stay where they are."""

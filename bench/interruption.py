@@ -40,6 +40,7 @@ from reconciler.operations.apply import apply
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.preview import preview
 from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import FOLDER, SecretStore
 from reconciler.validate import validate
@@ -88,7 +89,7 @@ def renamed(fabric: Fabric) -> Fabric:
     """The tunnel's other end gets a new name."""
     tunnels = dict(fabric.tunnels)
     tunnels["renamed"] = replace(tunnels.pop(ENDS[1]), name="renamed", previous_names=(ENDS[1],))
-    tunnels[ENDS[0]] = replace(tunnels[ENDS[0]], mirror="renamed")
+    tunnels[ENDS[0]] = replace(tunnels[ENDS[0]], other_end="renamed")
     return replace(fabric, tunnels=tunnels)
 
 
@@ -179,13 +180,18 @@ class Bench:
         """A router of the lab."""
         return DockerRouter(self.base.routers[name], self.lab.name, self.lab.links)
 
+    @property
+    def fleet(self) -> Fleet:
+        """All of them."""
+        return Fleet(self.connect)
+
     def bring(self, fabric: Fabric, key: str) -> str:
         """tunnelwright: plan and apply; what the plan predicted for the tunnel."""
-        before = preview(fabric, self.store(key), self.connect)
+        before = preview(fabric, self.store(key), self.fleet)
         predicted = max(
             (c.disruption for c in before.plan.changes), key=lambda d: d.rank, default=Disruption.NONE
         )
-        applied = apply(before, self.connect)
+        applied = apply(before, self.fleet)
         if not applied.converged:
             raise SystemExit("not converged:\n" + "\n".join(applied.unfinished))
         return str(predicted)
@@ -226,7 +232,7 @@ class Bench:
     def _prepare(self, fabric: Fabric) -> None:
         """The state before a change. What a way without a plan has left may still be negotiating."""
         for _ in range(3):
-            if apply(preview(fabric, self.store(KEY), self.connect), self.connect).converged:
+            if apply(preview(fabric, self.store(KEY), self.fleet), self.fleet).converged:
                 return
         self.bring(fabric, KEY)
 

@@ -31,7 +31,7 @@ from lab.verify import esp_between, open_esp
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.router_config import connection_name
-from reconciler.routers.protocol import Host, Message, Router, Vici
+from reconciler.routers.protocol import Closing, Host, Message, Router, Vici
 from reconciler.validate import validate
 
 PICTURE = Path("docs/images/make-before-break-timeline.svg")
@@ -84,7 +84,7 @@ class TimedVici:
 
 
 @dataclass(frozen=True)
-class TimedRouter:
+class TimedRouter(Closing):
     """A router whose commands are noted."""
 
     name: str

@@ -10,6 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -66,14 +67,11 @@ class Capture(_Running):
 
     def start(self) -> Self:
         """Returns when tcpdump listens. Raises `CommandRejected` when it does not."""
-        direction = "-Q in " if self._incoming else ""
-        # Names come from the topology: lower-case letters, digits and hyphens, safe in a shell.
-        script = (
-            f"echo $$ > /spool/{self._pid.name}; exec tcpdump -i {self.interface} {direction}-n -U"
-            f" --immediate-mode -B 16384 -s 0 -Z root -w /spool/{self.pcap.name} 2> /spool/{self._said.name}"
-        )
+        script = resources.files("lab").joinpath("capture.sh").read_text("utf-8")
+        direction = "in" if self._incoming else "inout"
+        words = ["sh", "-c", script, "capture", f"/spool/{self.pcap.stem}", self.interface, direction]
         with self._lab.engine.connect() as client:
-            made = client.exec_create(self._lab.container(self._role, self._name), ["sh", "-c", script])
+            made = client.exec_create(self._lab.container(self._role, self._name), words)
             client.exec_start(made["Id"], detach=True)
         if not until(lambda: "listening on" in _text(self._said), LISTEN_DEADLINE, poll=0.01):
             raise CommandRejected(

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lab.engine import Engine, refused
 from lab.topology import Node, Role, container_name
@@ -32,10 +32,10 @@ STATE_VARIABLE = "TUNNELWRIGHT_LAB_STATE"
 DataPlane = Literal["kernel", "userspace"]
 
 # Succeeds where the kernel has ESP: the state is added in a namespace that ends with the command.
-PROBE_ESP = (
-    "unshare -n ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x100 mode tunnel"
-    " enc 'cbc(aes)' 0x00000000000000000000000000000000"
-    " auth-trunc 'hmac(sha256)' 0x0000000000000000000000000000000000000000000000000000000000000000 128"
+PROBE_ESP: Final = (
+    *("unshare", "-n", "ip", "xfrm", "state", "add", "src", "192.0.2.1", "dst", "192.0.2.2"),
+    *("proto", "esp", "spi", "0x100", "mode", "tunnel", "enc", "cbc(aes)", f"0x{'00' * 16}"),
+    *("auth-trunc", "hmac(sha256)", f"0x{'00' * 32}", "128"),
 )
 
 

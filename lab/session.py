@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +50,7 @@ from lab.topology import (
     container_name,
     topology_of,
 )
-from lab.wiring import ports_of, replugging_script, wiring_script
+from lab.wiring import ports_of, replugging_files, wiring_files, wiring_script
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.suggestion import did_you_mean, known
@@ -234,7 +235,7 @@ class Lab:
         with self.engine.connect() as client:
             client.restart(self.container(role, name), timeout=5)
             pid = int(client.inspect_container(self.container(role, name))["State"]["Pid"])
-        self._run_in_wire(replugging_script(node, pid))
+        self._wire(replugging_files(node, pid))
         if role is Role.ROUTER:
             self.wait_ready(name)
 
@@ -262,18 +263,21 @@ class Lab:
         lab.places.make([node.name for node in lab.routers])
         start(engine, recipe, Node(Role.WIRE, lab.name, ()))
         # The wire first: it also answers which data plane this machine has.
-        if lab.exec(Role.WIRE, lab.name, ["sh", "-c", PROBE_ESP]).exit_code == 0:
+        if lab.exec(Role.WIRE, lab.name, PROBE_ESP).exit_code == 0:
             lab.data_plane = "kernel"
         recipe = replace(recipe, labels={**recipe.labels, PLANE_LABEL: lab.data_plane})
         with ThreadPoolExecutor(PARALLEL) as pool:
             started = pool.map(lambda node: start(engine, recipe, node), topology.nodes)
             pids = dict(zip(topology.nodes, started, strict=True))
-        lab._run_in_wire(wiring_script(topology, pids))
+        lab._wire(wiring_files(topology, pids))
         return lab
 
-    def _run_in_wire(self, script: str) -> None:
-        (self.spool / "wire.sh").write_text(script)
-        done = self.exec(Role.WIRE, self.name, ["sh", "/spool/wire.sh"])
+    def _wire(self, files: Mapping[str, str]) -> None:
+        with tempfile.TemporaryDirectory(prefix="wiring-", dir=self.spool) as folder:
+            for name, content in files.items():
+                Path(folder, name).write_text(content)
+            words = ["sh", "-c", wiring_script(), "wiring", f"/spool/{Path(folder).name}"]
+            done = self.exec(Role.WIRE, self.name, words)
         if done.exit_code != 0:
             raise CommandRejected(f"the lab cannot be wired: {done.stderr.strip()[-500:]}", operation="wire")
 

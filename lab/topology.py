@@ -231,9 +231,9 @@ def flows_of(fabric: Fabric, topology: Topology) -> tuple[Flow, ...]:
     flows = []
     for name in sorted(fabric.tunnels):
         left = fabric.tunnels[name]
-        if left.mirror is None or left.mirror < name or left.mirror not in fabric.tunnels:
+        if left.other_end is None or left.other_end < name or left.other_end not in fabric.tunnels:
             continue
-        right = fabric.tunnels[left.mirror]
+        right = fabric.tunnels[left.other_end]
         if not (left.enabled and right.enabled):
             continue
         for local in left.local_cidrs:

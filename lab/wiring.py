@@ -1,4 +1,4 @@
-"""Plugs the containers of a lab together: one shell script, run once in the wire.
+"""Plugs the containers of a lab together: `wiring.sh`, run once in the wire, reads what to plug.
 
 The wire is privileged and shares the host's process namespace, so it reaches the network namespace of
 every container by process id (`nsenter -t PID -n`). Bridges and veth pairs belong to its namespace and
@@ -7,55 +7,40 @@ vanish with it: the host's own network, its firewall and its bridge filter are n
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping
+from importlib import resources
 
 from lab.topology import Node, Topology
 
-PREPARE = """\
-set -eu
-# br_netfilter would send bridged packets through iptables; in this namespace nothing may interfere.
-for knob in arptables ip6tables iptables; do
-    file=/proc/sys/net/bridge/bridge-nf-call-$knob
-    if [ -w "$file" ]; then echo 0 > "$file"; fi
-done
-"""
+
+def wiring_script() -> str:
+    """The script; its argument is the folder that has the files."""
+    return resources.files("lab").joinpath("wiring.sh").read_text("utf-8")
 
 
-def wiring_script(topology: Topology, pids: Mapping[Node, int]) -> str:
-    """The script that makes all bridges and plugs in every node. `pids` are the engine host's."""
-    lines = [PREPARE]
-    for _kind, _network, bridge in topology.bridges:
-        # No snooping: multicast must reach every port, or its absence at the far end proves nothing.
-        lines.append(f"ip link add {bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0")
-        lines.append(f"echo 1 > /proc/sys/net/ipv6/conf/{bridge}/disable_ipv6 || true")
-        lines.append(f"ip link set {bridge} up")
-    lines += plugging_lines(topology.nodes, pids)
-    return "\n".join(lines) + "\n"
+def wiring_files(topology: Topology, pids: Mapping[Node, int]) -> dict[str, str]:
+    """Files by name that make all bridges and plug in every node. `pids` are the engine host's."""
+    bridges = "".join(f"{bridge}\n" for _kind, _network, bridge in topology.bridges)
+    return {"bridges": bridges, **_plugging(topology.nodes, pids)}
 
 
-def plugging_lines(nodes: Iterable[Node], pids: Mapping[Node, int]) -> list[str]:
-    """Commands that plug nodes into bridges that exist already, as after a container's restart."""
-    lines = []
+def replugging_files(node: Node, pid: int) -> dict[str, str]:
+    """Files that plug one restarted container in again."""
+    return {"bridges": "", **_plugging([node], {node: pid})}
+
+
+def _plugging(nodes: Iterable[Node], pids: Mapping[Node, int]) -> dict[str, str]:
+    """Files that plug nodes into bridges that exist already."""
+    ports, batches = "", {}
     for node in nodes:
-        pid = pids[node]
-        batch = []
+        pid, batch = pids[node], ""
         for port in node.ports:
-            interface = shlex.quote(port.interface)
-            lines.append(f"ip link delete {port.wire_name} 2>/dev/null || true")
-            lines.append(f"ip link add {port.wire_name} type veth peer name {interface} netns {pid}")
-            lines.append(f"ip link set {port.wire_name} master {port.bridge} up")
-            batch += [f"address add {address} dev {interface}" for address in port.addresses]
-            batch.append(f"link set {interface} up")
-        batch += [f"route add {route.destination} via {route.gateway}" for route in node.routes]
-        lines.append(f"nsenter -t {pid} -n ip -batch - <<'BATCH'")
-        lines += [*batch, "BATCH"]
-    return lines
-
-
-def replugging_script(node: Node, pid: int) -> str:
-    """The script that plugs one restarted container in again."""
-    return "\n".join([PREPARE, *plugging_lines([node], {node: pid})]) + "\n"
+            ports += f"{port.wire_name} {port.interface} {port.bridge} {pid}\n"
+            batch += "".join(f"address add {address} dev {port.interface}\n" for address in port.addresses)
+            batch += f"link set {port.interface} up\n"
+        batch += "".join(f"route add {route.destination} via {route.gateway}\n" for route in node.routes)
+        batches[f"{pid}.batch"] = batch
+    return {"ports": ports, **batches}
 
 
 def ports_of(topology: Topology) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from reconciler.model.diagnostic import Location
 from reconciler.model.fabric import (
@@ -59,7 +60,7 @@ def two_routers() -> Fabric:
             esp=EspPolicy("sha256", "aes-256", 14, 3600),
             enabled=True,
             location=HERE,
-            mirror=f"{other}-{name}",
+            other_end=f"{other}-{name}",
         )
     public = {"internet": PublicNetwork("internet", INTERNET, HERE)}
     return Fabric(public, networks, routers, vips, tunnels)
@@ -86,7 +87,7 @@ def many_tunnels(count: int) -> Fabric:
                 peer_cidrs=(f"10.{100 + far}.{number}.0/24",),
                 local_id=IkeId(IdType.IP, own),
                 peer_id=IkeId(IdType.IP, peer),
-                mirror=f"{other}-{number:03d}",
+                other_end=f"{other}-{number:03d}",
             )
     return replace(base, vips=vips, tunnels=tunnels)
 
@@ -139,35 +140,11 @@ secrets {{
 """
 
 
-def setup_script(tunnel: Tunnel) -> str:
-    """What a router needs besides IKE: VIP, forwarding, NAT exemption, and a drop for what would leak."""
-    local, remote = ", ".join(tunnel.local_cidrs), ", ".join(tunnel.peer_cidrs)
-    interface = tunnel.vip.interface
-    return f"""\
-set -e
-ip address replace {tunnel.vip.address}/{tunnel.vip.prefix_length} dev {interface}
-echo 1 > /proc/sys/net/ipv4/ip_forward
-for f in /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/send_redirects; do echo 0 > $f; done
-nft -f - <<'RULES'
-table ip test
-delete table ip test
-table ip test {{
-  chain nat {{
-    type nat hook postrouting priority 90; policy accept;
-    ip saddr {{ {local} }} ip daddr {{ {remote} }} snat to ip saddr
-  }}
-  chain directed {{
-    type filter hook forward priority 0; policy accept;
-    ip daddr {{ {", ".join(c.replace(".0/24", ".255") for c in tunnel.peer_cidrs)} }} drop
-  }}
-  chain forged {{
-    type filter hook forward priority 0; policy accept;
-    iifname "{interface}" meta ipsec missing ip saddr {{ {remote} }} ip daddr {{ {local} }} drop
-  }}
-  chain leak {{
-    type filter hook postrouting priority 80; policy accept;
-    oifname "{interface}" rt ipsec missing ip saddr {{ {local} }} ip daddr {{ {remote} }} drop
-  }}
-}}
-RULES
-"""
+def by_hand(tunnel: Tunnel, file: str, conf: str) -> list[str]:
+    """The command that brings a router to where an apply would, without this program: a file of swanctl, and
+    what it needs besides IKE: VIP, forwarding, NAT exemption, and a drop for what would leak."""
+    directed = ", ".join(cidr.replace(".0/24", ".255") for cidr in tunnel.peer_cidrs)
+    script = Path(__file__).with_name("site.sh").read_text()
+    vip = f"{tunnel.vip.address}/{tunnel.vip.prefix_length}"
+    networks = (", ".join(tunnel.local_cidrs), ", ".join(tunnel.peer_cidrs))
+    return ["sh", "-c", script, "site.sh", file, conf, vip, tunnel.vip.interface, *networks, directed]

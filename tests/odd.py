@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from reconciler.routers.protocol import Message, Router
+from reconciler.routers.protocol import Closing, Message, Router
 
 Twist: TypeAlias = Callable[[Callable[[], Any]], Any]
 """Makes an answer, given how to get the true one."""
@@ -15,7 +15,7 @@ Twists: TypeAlias = Mapping[str, Twist]
 """By VICI command, or by the host's verb."""
 
 
-class OddRouter:
+class OddRouter(Closing):
     """A router with some of its answers twisted; satisfies `reconciler.routers.protocol.Router`."""
 
     def __init__(self, router: Router, twists: Twists) -> None:

@@ -17,8 +17,7 @@ import asyncssh
 from reconciler.model import bounds
 from reconciler.model.fabric import SshAccess
 from reconciler.routers.allowance import Allowance, Limits
-from reconciler.routers.fleet import Connect
-from reconciler.routers.protocol import Router
+from reconciler.routers.protocol import Connect, Router
 from reconciler.routers.quota import Quotas, in_force
 from tests.odd import OddRouter, Twist
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-_SSH = """#!/bin/sh
-test "$1" = -G && exit 1
-for command; do :; done
-echo $$ >> {folder}/pids
-sh -c "$command" | exec {python} {program} {pause} {stops_after}
-"""
+_SSH = Path(__file__).with_suffix(".sh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +26,12 @@ class SlowRemote:
 
     @property
     def command(self) -> str:
-        """The script."""
-        return str(self.folder / "ssh")
+        """What runs in the place of ssh."""
+        return shlex.join(["sh", str(_SSH), str(self.folder), sys.executable, __file__])
 
     def pause(self, seconds: float, stops_after: int = 2**40) -> None:
         """Wait before each 4 KiB; after so many bytes nothing comes any more."""
-        script = self.folder / "ssh"
-        text = _SSH.format(
-            folder=self.folder,
-            python=sys.executable,
-            program=__file__,
-            pause=seconds,
-            stops_after=stops_after,
-        )
-        script.write_text(text)
-        script.chmod(0o755)
+        (self.folder / "pace").write_text(f"{seconds} {stops_after}\n")
 
     def alive(self) -> list[int]:
         """The scripts that still run."""

@@ -13,11 +13,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from reconciler.model.bounds import LOCK_LEASE
 from reconciler.model.errors import Locked, LockUnavailable, RouterUnreachable, TunnelwrightError, Unforeseen
-from reconciler.routers.fleet import PARALLELISM, Connect, Fleet
+from reconciler.routers.fleet import Fleet, Sessions, reach
 from reconciler.routers.protocol import Router
 
 _POLL = 0.5
@@ -68,12 +69,11 @@ def _has_gone(owner: str) -> bool:
 
 @contextlib.contextmanager
 def locked(
-    connect: Connect,
+    fleet: Fleet,
     routers: Iterable[str],
     timeout: float,
     *,
     lease: int = LOCK_LEASE,
-    parallelism: int = PARALLELISM,
     moved: Callable[[], None] = lambda: None,
 ) -> Iterator[Mapping[str, TunnelwrightError]]:
     """Hold the lock of every router where it can be taken; the others, each with the reason: it does not
@@ -87,17 +87,18 @@ def locked(
     owner = owner_name()
     deadline = time.monotonic() + timeout
     done = threading.Event()
-    with Fleet(connect, parallelism) as fleet:
-        reached = fleet.each(sorted(routers), lambda router: router.name)
+    with fleet.kept() as sessions:
+        reached = sessions.each(sorted(routers), reach)
         refused = {name: found for name, found in reached.items() if isinstance(found, TunnelwrightError)}
         held: dict[str, threading.Thread] = {}
         try:
             for name in (name for name in reached if name not in refused):
-                error = fleet.one(name, lambda router: _take(router, owner, lease, deadline))
+                left = max(0.0, deadline - time.monotonic())
+                error = sessions.one(name, partial(take, owner=owner, lease=lease, timeout=left))
                 moved()
                 if error is None:
                     held[name] = threading.Thread(
-                        target=_renew, args=(fleet, name, owner, lease, done), daemon=True
+                        target=_renew, args=(sessions, name, owner, lease, done), daemon=True
                     )
                     held[name].start()
                 else:
@@ -107,7 +108,7 @@ def locked(
             done.set()
             for renewal in held.values():
                 renewal.join()
-            fleet.each(held, lambda router: router.host.unlock(owner))
+            sessions.each(held, partial(give_back, owner=owner))
 
 
 def _refusal(error: TunnelwrightError) -> TunnelwrightError:
@@ -122,7 +123,9 @@ def _refusal(error: TunnelwrightError) -> TunnelwrightError:
     )
 
 
-def _take(router: Router, owner: str, lease: int, deadline: float) -> None:
+def take(router: Router, owner: str, lease: int, timeout: float) -> None:
+    """Take a router's lock; raises Locked when another one holds it still after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
     freed = False
     while True:
         try:
@@ -140,7 +143,17 @@ def _take(router: Router, owner: str, lease: int, deadline: float) -> None:
             return
 
 
-def _renew(fleet: Fleet, name: str, owner: str, lease: int, done: threading.Event) -> None:
+def renew(router: Router, owner: str, lease: int) -> None:
+    """Keep a router's lock for longer; raises Locked when it is another one's by now."""
+    router.host.lock(owner, lease)
+
+
+def give_back(router: Router, owner: str) -> None:
+    """Give a router's lock back, if it is the owner's."""
+    router.host.unlock(owner)
+
+
+def _renew(sessions: Sessions, name: str, owner: str, lease: int, done: threading.Event) -> None:
     while not done.wait(lease / 3):
         # One that cannot be renewed is tried again before it expires.
-        fleet.one(name, lambda router: router.host.lock(owner, lease))
+        sessions.one(name, partial(renew, owner=owner, lease=lease))

@@ -6,8 +6,9 @@ The plan says beforehand what each step interrupts; this is how far it was right
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from reconciler.model.bounds import STREAM_SECONDS, STREAMS
 from reconciler.model.errors import TunnelwrightError
@@ -16,7 +17,7 @@ from reconciler.model.observation import Observation
 from reconciler.model.outcome import Loss
 from reconciler.model.plan import Disruption, Plan
 from reconciler.model.router_config import ChildSa, connection_name
-from reconciler.routers.fleet import PARALLELISM, Connect, Fleet
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from schemas.addresses import parse_cidr
 
@@ -34,6 +35,10 @@ class _Way:
     predicted: Disruption
 
 
+_Stream = tuple[_Way, str]
+"""One that runs, with what to stop it by."""
+
+
 @dataclass(slots=True)
 class Measured:
     """Filled when the measurement ends."""
@@ -45,26 +50,23 @@ class Measured:
 
 
 @contextlib.contextmanager
-def measured(
-    plan: Plan, fabric: Fabric, before: Observation, connect: Connect, parallelism: int = PARALLELISM
-) -> Iterator[Measured]:
+def measured(plan: Plan, fabric: Fabric, before: Observation, fleet: Fleet) -> Iterator[Measured]:
     """Measure while the body runs. A router that fails is no error here: its tunnels are not measured."""
     ways, others = _ways(plan, fabric, before)
     by_router: dict[str, list[_Way]] = {}
     for way in ways[:STREAMS]:
         by_router.setdefault(way.tunnel.router, []).append(way)
-    running: dict[str, list[tuple[_Way, str]]] = {name: [] for name in by_router}
     result = Measured()
-    with Fleet(connect, parallelism) as fleet:
-        fleet.each(by_router, lambda router: _start(router, by_router[router.name], running[router.name]))
+    with fleet.kept() as sessions:
+        started = sessions.each(by_router, partial(_start, ways=by_router))
+        running = {
+            name: streams for name, streams in started.items() if isinstance(streams, tuple) and streams
+        }
         try:
             yield result
         finally:
-            stopped = fleet.each(
-                [name for name, streams in running.items() if streams],
-                lambda router: list(_stop(router, running[router.name])),
-            )
-    found = [loss for losses in stopped.values() if isinstance(losses, list) for loss in losses]
+            stopped = sessions.each(running, partial(_stop, running=running))
+    found = [loss for losses in stopped.values() if isinstance(losses, tuple) for loss in losses]
     # Where not one reply came, packets may be lost, or nobody answers to them.
     result.losses = tuple(loss for loss in found if loss.lost < loss.sent)
     known = {loss.tunnel for loss in result.losses}
@@ -118,16 +120,23 @@ def _within(address: str, selectors: Iterable[str]) -> bool:
     return False
 
 
-def _start(router: Router, ways: Sequence[_Way], running: list[tuple[_Way, str]]) -> None:
-    for way in ways:
+def _start(router: Router, ways: Mapping[str, Sequence[_Way]]) -> tuple[_Stream, ...]:
+    """Begin a stream through each tunnel of this router where it can be done."""
+    streams = []
+    for way in ways[router.name]:
         with contextlib.suppress(TunnelwrightError):
-            token = router.host.start_stream(way.source, way.destination, INTERVAL, STREAM_SECONDS)
-            running.append((way, token))
+            streams.append(
+                (way, router.host.start_stream(way.source, way.destination, INTERVAL, STREAM_SECONDS))
+            )
+    return tuple(streams)
 
 
-def _stop(router: Router, running: Iterable[tuple[_Way, str]]) -> Iterator[Loss]:
-    for way, token in running:
+def _stop(router: Router, running: Mapping[str, Sequence[_Stream]]) -> tuple[Loss, ...]:
+    """End the streams of this router; what each of them has seen."""
+    losses = []
+    for way, token in running[router.name]:
         with contextlib.suppress(TunnelwrightError):
             seen = router.host.stop_stream(token)
             numbers = (seen.sent, seen.lost, seen.longest, seen.silent)
-            yield Loss(way.tunnel.name, router.name, way.predicted, *numbers)
+            losses.append(Loss(way.tunnel.name, router.name, way.predicted, *numbers))
+    return tuple(losses)

@@ -38,7 +38,7 @@ from reconciler.model.plan import (
     WriteFile,
 )
 from reconciler.model.settings import plain
-from reconciler.routers.fleet import PARALLELISM, Connect, Fleet, side_by_side
+from reconciler.routers.fleet import Fleet, Sessions, reach
 from reconciler.routers.protocol import Router
 
 Progress = Callable[[Outcome], None]
@@ -50,7 +50,7 @@ _LAST_EXIT = Phase.CONNECTIONS
 class _Run:
     """What an apply knows while it goes on."""
 
-    fleet: Fleet
+    sessions: Sessions
     dead: dict[str, str] = field(default_factory=dict)
     failed_groups: set[str] = field(default_factory=set)
     failed_hosts: set[str] = field(default_factory=set)
@@ -64,10 +64,9 @@ class _Run:
 
 def apply_plan(
     plan: Plan,
-    connect: Connect,
+    fleet: Fleet,
     *,
     timeout: float = 10.0,
-    parallelism: int = PARALLELISM,
     progress: Progress = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> tuple[Outcome, ...]:
@@ -80,8 +79,8 @@ def apply_plan(
     """
     outcomes: dict[int, Outcome] = {}
     steps = plan.steps
-    with Fleet(connect, parallelism) as fleet:
-        run = _Run(fleet)
+    with fleet.kept() as sessions:
+        run = _Run(sessions)
         for phase, members in groupby(enumerate(steps), key=lambda item: item[1].phase):
             if phase <= _LAST_EXIT and stopping():
                 run.stopped = True
@@ -89,12 +88,7 @@ def apply_plan(
             for index, step in members:
                 by_router.setdefault(step.router, {})[index] = step
             _prepare(run, [step for items in by_router.values() for step in items.values()])
-            ended = side_by_side(
-                "router",
-                by_router,
-                partial(_run_phase, run, by_router, timeout),
-                parallelism,
-            )
+            ended = fleet.side_by_side("router", by_router, partial(_run_phase, run, by_router, timeout))
             done = [
                 (index, outcome)
                 for router, items in by_router.items()
@@ -123,10 +117,10 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
         if isinstance(step.operation, Establish) and not _blocked(run, step)
     ]
     ends = {name for name, _ in switches} | {item.far.router for _, item in switches if item.far is not None}
-    reached = run.fleet.each(sorted(ends - run.dead.keys()), lambda router: router.name)
+    reached = run.sessions.each(sorted(ends - run.dead.keys()), reach)
     # What cannot be reached is compared with nothing; a step there tries again, and tells.
     run.lost = {name for name, found in reached.items() if isinstance(found, TunnelwrightError)}
-    clear(run.fleet, switches, run.lost | run.dead.keys())
+    clear(run.sessions, switches, run.lost | run.dead.keys())
 
 
 def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
@@ -137,7 +131,7 @@ def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, 
         if outcome.status is Status.DONE and isinstance(outcome.step.operation, Establish)
     }
     started = time.monotonic()
-    found = settle(run.fleet, list(switched.values()), run.lost | run.dead.keys())
+    found = settle(run.sessions, list(switched.values()), run.lost | run.dead.keys())
     reasons = dict(zip(switched, found, strict=True))
     for index, outcome in done:
         reason = reasons.get(index, "")
@@ -162,7 +156,7 @@ def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) 
     for index, step in enumerate(steps):
         former = _former(step.operation)
         if former is not None and step.group in stayed and outcomes[index].status is Status.DONE:
-            error = run.fleet.one(step.router, partial(_execute, operation=former, ending=Ending()))
+            error = run.sessions.one(step.router, partial(_execute, operation=former, ending=Ending()))
             if error is None:
                 routers[step.group].add(step.router)
             else:
@@ -261,7 +255,7 @@ def _together(run: _Run, name: str, steps: list[Step], timeout: float) -> list[O
             router.host.remove_files(removed)
         return [""] * len(steps)
 
-    ended = run.fleet.one(name, perform)
+    ended = run.sessions.one(name, perform)
     messages = [_failure(run, name, ended)] * len(steps) if isinstance(ended, TunnelwrightError) else ended
     seconds = time.monotonic() - started
     return [
@@ -275,7 +269,7 @@ def _one(run: _Run, name: str, step: Step) -> Outcome:
     if name in run.dead:
         return Outcome(step, Status.NOT_ATTEMPTED, run.dead[name])
     ending = run.ending.setdefault(name, Ending())
-    error = run.fleet.one(name, partial(_execute, operation=step.operation, ending=ending))
+    error = run.sessions.one(name, partial(_execute, operation=step.operation, ending=ending))
     message = _failure(run, name, error) if error is not None else ""
     status = Status.FAILED if error is not None else Status.DONE
     return Outcome(step, status, message, time.monotonic() - started)

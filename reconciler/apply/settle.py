@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 from reconciler.apply import establish
 from reconciler.apply.establish import bring_up, retire
@@ -21,7 +22,7 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Establish, Scope
 from reconciler.model.router_config import IkeSa
 from reconciler.observe.state import read_sas
-from reconciler.routers.fleet import Errands, Fleet
+from reconciler.routers.fleet import Errands, Sessions
 from reconciler.routers.protocol import Router
 
 _All = Mapping[str, tuple[IkeSa, ...]]
@@ -64,7 +65,7 @@ class _Tunnel:
         return (End(_of(here, self.item.connection), there), End(_of(there, far.connection), here))
 
 
-def settle(fleet: Fleet, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> list[str]:
+def settle(sessions: Sessions, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> list[str]:
     """Bring tunnels to rest that were just switched, each given with the router that did it; an empty string
     for each that is up, else the reason. A far end that is `lost`, or does not answer, is left out of the
     comparison.
@@ -72,20 +73,20 @@ def settle(fleet: Fleet, wanted: Sequence[tuple[str, Establish]], lost: Containe
     What is negotiated still when the time is up, or left over, is for the next plan.
     """
     tunnels = [_Tunnel(_known(name, item, lost), item) for name, item in wanted]
-    _until(tunnels, _settle, fleet, SETTLE_SECONDS)
+    _until(tunnels, _settle, sessions, SETTLE_SECONDS)
     return [tunnel.reason for tunnel in tunnels]
 
 
-def clear(fleet: Fleet, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> None:
+def clear(sessions: Sessions, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> None:
     """Close what one end alone holds of tunnels that are about to be switched, once nothing is negotiated."""
     tunnels = [_Tunnel(_known(name, item, lost), item) for name, item in wanted]
-    _until([tunnel for tunnel in tunnels if len(tunnel.routers) > 1], _clear, fleet, CLEAR_SECONDS)
+    _until([tunnel for tunnel in tunnels if len(tunnel.routers) > 1], _clear, sessions, CLEAR_SECONDS)
 
 
 def _until(
     tunnels: Sequence[_Tunnel],
     done: Callable[[_Tunnel, tuple[End, ...], Errands, _Late], bool],
-    fleet: Fleet,
+    sessions: Sessions,
     seconds: float,
 ) -> None:
     """Look at both ends of all tunnels, again and again, until each is done or the time is up. After that
@@ -100,7 +101,7 @@ def _until(
     def late() -> bool:
         return time.monotonic() >= deadline
 
-    with Errands(fleet, SETTLE_TURN_SECONDS) as errands:
+    with Errands(sessions, SETTLE_TURN_SECONDS) as errands:
         while pending:
             ready = [tunnel for tunnel in pending if errands.idle(tunnel.routers)]
             looks |= errands.begin(sorted(_routers(ready) - looks.keys()), _read)
@@ -165,7 +166,9 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Lat
         tunnel.reason += "" if tunnel.told else f" within {SETTLE_SECONDS:g} s"
     elif lacking and errands.idle(tunnel.routers):
         first = tunnel.routers[0]
-        begun = errands.begin([first], lambda router: bring_up(router.vici, tunnel.item.connection, lacking))
+        begun = errands.begin(
+            [first], partial(_bring_up, connection=tunnel.item.connection, children=tuple(lacking))
+        )
         tunnel.attempt = begun[first]
         tunnel.reason = tunnel.told or tunnel.reason
     return False
@@ -198,6 +201,10 @@ def _known(name: str, item: Establish, lost: Container[str]) -> tuple[str, ...]:
 
 def _routers(tunnels: Iterable[_Tunnel]) -> set[str]:
     return {name for tunnel in tunnels for name in tunnel.routers}
+
+
+def _bring_up(router: Router, connection: str, children: tuple[str, ...]) -> str:
+    return bring_up(router.vici, connection, children)
 
 
 def _read(router: Router) -> tuple[IkeSa, ...]:

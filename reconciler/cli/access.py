@@ -12,9 +12,9 @@ from pathlib import Path
 from reconciler.cli.output import note
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, SshAccess
-from reconciler.routers.fleet import Connect
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
-from reconciler.routers.protocol import Router
+from reconciler.routers.protocol import Connect, Router
 from reconciler.secrets import SecretStore, default_folder
 from reconciler.secrets.stand_ins import StandIns
 
@@ -47,3 +47,8 @@ def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:
         return DockerRouter(fabric.routers[name], lab, links)
 
     return connect
+
+
+def fleet_of(fabric: Fabric, arguments: argparse.Namespace) -> Fleet:
+    """The routers of a fabric, as `--lab` and `--parallelism` say."""
+    return Fleet(connector(fabric, arguments.lab, arguments.links), arguments.parallelism)

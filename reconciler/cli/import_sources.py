@@ -18,7 +18,7 @@ from reconciler.model.router_config import PREFIX, connection_name
 from reconciler.model.suggestion import check_known, known
 from reconciler.observe.configurations import Gathered, gather_files, gather_router, local_files
 from reconciler.observe.state import within_one_look
-from reconciler.routers.fleet import each
+from reconciler.routers.fleet import Fleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,8 @@ def read_routers(
                 own.warning("import-dropped", Location(configuration.main), "the file has no connection")
         return [Reading(routers[0], gathered, own, live=False)]
     findings = {router.name: Diagnostics() for router in routers}
-    answers = each(
-        within_one_look(access.connector(fabric, arguments.lab, arguments.links)),
-        findings,
-        lambda live: gather_router(live, findings[live.name]),
-    )
+    fleet = Fleet(access.connector(fabric, arguments.lab, arguments.links))
+    answers = within_one_look(fleet).each(findings, lambda live: gather_router(live, findings[live.name]))
     readings = []
     failed: list[TunnelwrightError] = []
     for router in routers:

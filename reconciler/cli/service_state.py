@@ -14,7 +14,7 @@ from reconciler.model.diagnostic import Diagnostics, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json_diagnostics import diagnostic_object
-from reconciler.service.mirror import Mirror
+from reconciler.service.repository import FollowedRepository
 from reconciler.service.settings import Effective, read_settings
 from schemas.settings import ReconcileSettings
 
@@ -51,8 +51,8 @@ def open_history(config: Path | None, output: Output) -> History:
     return History(Path(service_settings(config, output).values.state).expanduser() / HISTORY)
 
 
-def mirror_of(settings: ReconcileSettings, progress: Callable[[str], None]) -> Mirror:
+def followed_repository(settings: ReconcileSettings, progress: Callable[[str], None]) -> FollowedRepository:
     """The reconciler's copy of its repository; `progress` hears of transfers that take longer."""
     folder = Path(settings.state).expanduser() / "repository.git"
     watch = Watch(progress=progress)
-    return Mirror(folder, settings.repository, settings.branch, settings.folder, watch)
+    return FollowedRepository(folder, settings.repository, settings.branch, settings.folder, watch)

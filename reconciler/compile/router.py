@@ -64,7 +64,7 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         former=_former(tunnel),
         reconnect=tunnel.reconnect,
         protected=tunnel.protected,
-        paired=tunnel.mirror is not None,
+        paired=tunnel.other_end is not None,
     )
 
 
@@ -75,4 +75,4 @@ def _former(tunnel: Tunnel) -> tuple[str, ...]:
 
 def _initiates(tunnel: Tunnel) -> bool:
     """One end of a managed pair brings the tunnel up, so that no second SA comes from the other."""
-    return tunnel.mirror is None or tunnel.name < tunnel.mirror
+    return tunnel.other_end is None or tunnel.name < tunnel.other_end

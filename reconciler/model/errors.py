@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copyreg
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -37,6 +39,10 @@ class TunnelwrightError(Exception):
         self.router = router
         self.operation = operation
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, whatever its constructor asks for: an error is what a task at a router may come to."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]  # no stub
 
 
 class RouterUnreachable(TunnelwrightError):

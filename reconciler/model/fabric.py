@@ -187,7 +187,7 @@ class Tunnel:
     esp: EspPolicy
     enabled: bool
     location: Location
-    mirror: str | None = None
+    other_end: str | None = None
     """Name of the tunnel that is this one's other end, when that end is managed too."""
     unmanaged: bool = False
     """Whether the document says that somebody else manages the other end."""
@@ -243,7 +243,7 @@ class Fabric:
         named = self.tunnels.get(tunnel)
         if named is None:
             return ()
-        other = self.tunnels.get(named.mirror or "")
+        other = self.tunnels.get(named.other_end or "")
         return (named,) if other is None else (named, other)
 
     def vips_of(self, router: str) -> tuple[Vip, ...]:
@@ -268,4 +268,4 @@ def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:
 
 def group_of(tunnel: Tunnel) -> str:
     """The name that both ends of a managed pair share: the lesser of the two."""
-    return min(tunnel.name, tunnel.mirror or tunnel.name)
+    return min(tunnel.name, tunnel.other_end or tunnel.name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from itertools import islice
@@ -26,9 +26,8 @@ from reconciler.model.plan import ResourceChange
 from reconciler.model.router_config import PREFIX, IkeSa, RouterConfig, RouterState, connection_name
 from reconciler.observe.charon_log import CharonLog
 from reconciler.observe.state import observe, read_sas
-from reconciler.routers.fleet import PARALLELISM, Connect, of_router, side_by_side
+from reconciler.routers.fleet import Fleet, of_router
 from reconciler.routers.protocol import Router, Vici, entries
-from reconciler.routers.quota import within
 
 _ATTEMPT = str(bounds.ATTEMPT_MILLISECONDS)
 _POLL = 0.05
@@ -41,18 +40,17 @@ class _Scene:
     fabric: Fabric
     desired: Mapping[str, RouterConfig]
     seen: Observation
-    connect: Connect
+    fleet: Fleet
     rekey: bool
 
 
 def examine(
     fabric: Fabric,
     desired: Mapping[str, RouterConfig],
-    connect: Connect,
+    fleet: Fleet,
     names: Iterable[str],
     *,
     rekey: bool = False,
-    parallelism: int = PARALLELISM,
 ) -> tuple[Evidence, ...]:
     """Gather what there is about tunnels; both ends of a managed pair are one piece of evidence.
 
@@ -64,15 +62,13 @@ def examine(
         if group_of(tunnel) in wanted:
             groups.setdefault(group_of(tunnel), []).append(tunnel)
     routers = Counter(tunnel.router for ends in groups.values() for tunnel in ends)
-    seen = observe(connect, {name: desired[name].sysctls for name in routers}, parallelism)
+    seen = observe(fleet, {name: desired[name].sysctls for name in routers})
 
     def seconds(router: str) -> float:
         return bounds.ROUTER_LOOK_SECONDS_IN_ALL + bounds.DIAGNOSE_SECONDS * routers[router]
 
-    scene = _Scene(fabric, desired, seen, within(connect, seconds, "one diagnosis"), rekey)
-    examined = side_by_side(
-        "tunnel", groups, lambda group: _examine_tunnel(scene, groups[group]), parallelism
-    )
+    scene = _Scene(fabric, desired, seen, fleet.within(seconds, "one diagnosis"), rekey)
+    examined = fleet.side_by_side("tunnel", groups, lambda group: _examine_tunnel(scene, groups[group]))
     return tuple(
         _failed(scene, groups[group], found) if isinstance(found, TunnelwrightError) else found
         for group, found in examined.items()
@@ -105,7 +101,7 @@ def _examine_tunnel(scene: _Scene, tunnels: list[Tunnel]) -> Evidence:
     evidence = _evidence(scene, ends)
     with ExitStack() as stack:
         routers = {
-            end.tunnel.name: stack.enter_context(closing(scene.connect(end.tunnel.router)))
+            end.tunnel.name: stack.enter_context(scene.fleet.connect(end.tunnel.router))
             for end in ends
             if end.state is not None
         }
@@ -150,7 +146,7 @@ def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack
     """Bring it up if it is down, then send through it, then rekey it if that is asked for."""
     near, far = evidence.near, evidence.far
     heard = {
-        end.tunnel.name: stack.enter_context(CharonLog(scene.connect(end.tunnel.router)))
+        end.tunnel.name: stack.enter_context(CharonLog(scene.fleet.connect(end.tunnel.router)))
         for end in evidence.ends
         if end.tunnel.name in routers
     }

@@ -8,7 +8,7 @@ from functools import partial
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, probe_addresses
 from reconciler.model.outcome import Ping
-from reconciler.routers.fleet import Connect, Fleet
+from reconciler.routers.fleet import Fleet, Sessions
 from reconciler.routers.protocol import Router
 
 _PROBES = 5
@@ -19,7 +19,7 @@ _WAKINGS = 3
 
 
 def probe(
-    fabric: Fabric, connect: Connect, tunnels: Iterable[Tunnel], moved: Callable[[], None] = lambda: None
+    fabric: Fabric, fleet: Fleet, tunnels: Iterable[Tunnel], moved: Callable[[], None] = lambda: None
 ) -> dict[str, Ping | TunnelwrightError]:
     """Ping through each managed tunnel from the router's own address inside it; keys are tunnels. One that
     could not be probed has the reason. `moved` is called after each ping: many tunnels take long.
@@ -33,18 +33,18 @@ def probe(
             by_router.setdefault(tunnel.router, {})[tunnel.name] = ends
     found: dict[str, Ping | TunnelwrightError] = {}
     for name, ways in by_router.items():
-        with Fleet(connect, 1) as fleet:
-            found |= _probe_router(fleet, name, ways, moved)
+        with fleet.kept() as sessions:
+            found |= _probe_router(sessions, name, ways, moved)
     return found
 
 
 def _probe_router(
-    fleet: Fleet, name: str, ways: Mapping[str, tuple[str, str]], moved: Callable[[], None]
+    sessions: Sessions, name: str, ways: Mapping[str, tuple[str, str]], moved: Callable[[], None]
 ) -> dict[str, Ping | TunnelwrightError]:
     found: dict[str, Ping | TunnelwrightError] = {}
     ended: TunnelwrightError | None = None
     for tunnel, ends in ways.items():
-        result = fleet.one(name, partial(_wake_and_ping, ends=ends, moved=moved)) if ended is None else ended
+        result = _wake_and_ping(sessions, name, ends, moved) if ended is None else ended
         found[tunnel] = result
         if isinstance(result, TunnelwrightError) and not isinstance(result, CommandRejected):
             # A router that does not answer is not asked for each of its tunnels.
@@ -52,21 +52,31 @@ def _probe_router(
     return found
 
 
-def _wake_and_ping(router: Router, ends: tuple[str, str], moved: Callable[[], None]) -> Ping:
+def _wake_and_ping(
+    sessions: Sessions, name: str, ends: tuple[str, str], moved: Callable[[], None]
+) -> Ping | TunnelwrightError:
     """Wake the tunnel, then probe it; what did not wake it is the result where nothing does."""
 
-    def ping(count: int) -> Ping:
-        found = router.host.ping(*ends, count)
+    def answered(count: int) -> Ping | TunnelwrightError:
+        found = sessions.one(name, partial(ping, ends=ends, count=count))
         moved()
         return found
 
-    woken = Ping(0, 0)
     for _ in range(_WAKINGS):
-        woken = ping(_WARM_UP)
+        woken = answered(_WARM_UP)
+        if isinstance(woken, TunnelwrightError):
+            return woken
         if woken.received:
             break
     else:
         return woken
-    probed = ping(_PROBES)
+    probed = answered(_PROBES)
+    if isinstance(probed, TunnelwrightError) or probed.received == probed.sent:
+        return probed
     # Once more where one was lost: the packets that woke it may have been answered by an SA that goes again.
-    return probed if probed.received == probed.sent else ping(_PROBES)
+    return answered(_PROBES)
+
+
+def ping(router: Router, ends: tuple[str, str], count: int) -> Ping:
+    """`count` echo requests from the first of two addresses, which is the router's own, to the second."""
+    return router.host.ping(*ends, count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from reconciler.facets import connections, firewall_listing, sas
 from reconciler.facets.swanctl_conf import SwanctlSyntaxError
@@ -13,9 +14,8 @@ from reconciler.model.answer import Fields
 from reconciler.model.errors import AnswerNotUnderstood, SourceUnavailable, TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.router_config import PREFIX, ForeignFile, IkeSa, RouterState
-from reconciler.routers.fleet import PARALLELISM, Connect, each
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router, Vici, entries
-from reconciler.routers.quota import within
 
 
 def observe_router(
@@ -105,25 +105,27 @@ def read_sas(
     return tuple(sorted(found, key=lambda sa: int(sa.id)))
 
 
-def within_one_look(connect: Connect) -> Connect:
-    """Connections that are to look at a router once."""
-    return within(connect, lambda _: bounds.ROUTER_LOOK_SECONDS_IN_ALL, "one look")
+def within_one_look(fleet: Fleet) -> Fleet:
+    """The same routers, to look at each of them once."""
+    return fleet.within(lambda _: bounds.ROUTER_LOOK_SECONDS_IN_ALL, "one look")
+
+
+def _look(
+    router: Router, sysctls: Mapping[str, tuple[str, ...]], adopted: Mapping[str, frozenset[str]]
+) -> RouterState:
+    return observe_router(router, sysctls[router.name], adopted.get(router.name, frozenset()))
 
 
 def observe(
-    connect: Connect,
+    fleet: Fleet,
     sysctls: Mapping[str, Iterable[str]],
-    parallelism: int = PARALLELISM,
     adopted: Mapping[str, frozenset[str]] | None = None,
 ) -> Observation:
     """Read many routers side by side; `sysctls` gives each router's keys, `adopted` its foreign connections.
     One that fails delays no other, and none longer than ROUTER_LOOK_SECONDS_IN_ALL."""
-    foreign = adopted or {}
-
-    def read(router: Router) -> RouterState:
-        return observe_router(router, sysctls[router.name], foreign.get(router.name, frozenset()))
-
-    results = each(within_one_look(connect), sorted(sysctls), read, parallelism)
+    asked = {name: tuple(keys) for name, keys in sysctls.items()}
+    task = partial(_look, sysctls=asked, adopted=dict(adopted or {}))
+    results = within_one_look(fleet).each(sorted(sysctls), task)
     return Observation(
         states={name: result for name, result in results.items() if isinstance(result, RouterState)},
         failures={name: result for name, result in results.items() if isinstance(result, TunnelwrightError)},

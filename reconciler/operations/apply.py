@@ -15,8 +15,7 @@ from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.operations.preview import Preview, leaving_out, look, planned
 from reconciler.policy import connections_of
-from reconciler.routers.fleet import PARALLELISM, Connect
-from reconciler.routers.quota import within
+from reconciler.routers.fleet import Fleet
 from reconciler.verify.checks import check_untouched
 
 
@@ -33,14 +32,23 @@ class Applied:
     """The routers that were to be changed, as they are now."""
 
     @property
+    def undone(self) -> tuple[Outcome, ...]:
+        """The steps that were not done."""
+        return tuple(outcome for outcome in self.outcomes if outcome.status is not Status.DONE)
+
+    @property
+    def stopped(self) -> bool:
+        """True when steps are left and none of them was even attempted: the run was asked to stop."""
+        return bool(self.undone) and all(item.status is Status.NOT_ATTEMPTED for item in self.undone)
+
+    @property
     def unfinished(self) -> tuple[str, ...]:
         """What keeps it from being converged, a sentence each: a step that was not done and what its router
         said of it, what is still different, a check that failed."""
         return (
             *(
                 f"{outcome.step.router}: {outcome.step.summary}: {outcome.status}: {outcome.message}"
-                for outcome in self.outcomes
-                if outcome.status is not Status.DONE
+                for outcome in self.undone
             ),
             *(
                 f"{change.resource}: {change.reason or 'still differs'}"
@@ -56,12 +64,11 @@ class Applied:
         return not self.unfinished
 
 
-def within_one_apply(connect: Connect, plan: Plan) -> Connect:
-    """Connections that are to apply a plan: all answers of one router together have a time, which grows with
-    its steps, from its lock to its proof."""
+def within_one_apply(fleet: Fleet, plan: Plan) -> Fleet:
+    """The same routers, to apply a plan: all answers of one together have a time, which grows with its steps,
+    from the look that confirms the plan to the proof."""
     steps = Counter(step.router for change in plan.changes for step in change.steps)
-    return within(
-        connect,
+    return fleet.within(
         lambda name: bounds.ROUTER_APPLY_SECONDS_IN_ALL + bounds.ROUTER_STEP_SECONDS * steps[name],
         "one apply",
     )
@@ -69,31 +76,23 @@ def within_one_apply(connect: Connect, plan: Plan) -> Connect:
 
 def apply(
     before: Preview,
-    connect: Connect,
+    fleet: Fleet,
     *,
     timeout: float = 10.0,
-    parallelism: int = PARALLELISM,
     progress: Progress = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Applied:
     """Run a preview's plan, look again, and prove: the plan is empty now, unrelated tunnels kept their
     SPIs. Steps that fail are outcomes, not exceptions."""
-    act = partial(
-        apply_plan,
-        connect=connect,
-        timeout=timeout,
-        parallelism=parallelism,
-        progress=progress,
-        stopping=stopping,
-    )
-    with measured(before.plan, before.fabric, before.observation, connect, parallelism) as cost:
+    act = partial(apply_plan, fleet=fleet, timeout=timeout, progress=progress, stopping=stopping)
+    with measured(before.plan, before.fabric, before.observation, fleet) as cost:
         outcomes = act(before.plan)
-        after, remaining = _left(before, connect, parallelism)
+        after, remaining = _left(before, fleet)
         crossed = remaining.closing({step.group for step in before.plan.steps})
         if not (crossed.empty or stopping()):
             # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest.
             outcomes += act(crossed)
-            after, remaining = _left(before, connect, parallelism)
+            after, remaining = _left(before, fleet)
     touched = frozenset(
         name
         for change in before.plan.changes
@@ -105,12 +104,12 @@ def apply(
     return Applied(outcomes, remaining, check_untouched(touched, before.observation, after), cost, after)
 
 
-def _left(before: Preview, connect: Connect, parallelism: int) -> tuple[Observation, Plan]:
+def _left(before: Preview, fleet: Fleet) -> tuple[Observation, Plan]:
     """What there is after a preview was applied, and what is left to do. Who had no part in it is not asked
     again, and has left nothing undone."""
     absent = before.observation.failures
     there = {name: config for name, config in before.desired.items() if name not in absent}
-    after = leaving_out(look(there, connect, parallelism), absent)
+    after = leaving_out(look(there, fleet), absent)
     return after, planned(before.desired, after, before.selected)
 
 

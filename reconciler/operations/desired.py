@@ -59,14 +59,14 @@ def keys_of(fabric: Fabric, store: SecretStore) -> dict[PskRef, Secret]:
 def _check_equal(fabric: Fabric, keys: Mapping[PskRef, Secret]) -> None:
     """Both ends of a managed pair must hold one key, whatever each of them calls it."""
     different = [
-        f"{tunnel.location} ({tunnel.psk}) and {mirror.location} ({mirror.psk})"
+        f"{tunnel.location} ({tunnel.psk}) and {other.location} ({other.psk})"
         for name, tunnel in sorted(fabric.tunnels.items())
-        if (mirror := fabric.tunnels.get(tunnel.mirror or "")) is not None
-        and name < mirror.name
+        if (other := fabric.tunnels.get(tunnel.other_end or "")) is not None
+        and name < other.name
         and tunnel.enabled
-        and mirror.enabled
-        and {tunnel.psk, mirror.psk} <= keys.keys()
-        and keys[tunnel.psk] != keys[mirror.psk]
+        and other.enabled
+        and {tunnel.psk, other.psk} <= keys.keys()
+        and keys[tunnel.psk] != keys[other.psk]
     ]
     if different:
         raise KeysDiffer(

@@ -12,7 +12,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.suggestion import check_known
 from reconciler.observe.evidence import examine
 from reconciler.operations.desired import check_every_key, compile_fabric
-from reconciler.routers.fleet import PARALLELISM, Connect
+from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 
 
@@ -28,11 +28,10 @@ def diagnose_tunnels(
     fabric: Fabric,
     documents: Sequence[Document],
     store: SecretStore,
-    connect: Connect,
+    fleet: Fleet,
     names: tuple[str, ...] = (),
     *,
     rekey: bool = False,
-    parallelism: int = PARALLELISM,
 ) -> tuple[Diagnosis, ...]:
     """Find out what is wrong with tunnels (all, when none is named), each with both of its ends. Brings up
     what is down; changes nothing that runs, save that `rekey` renews CHILD_SAs.
@@ -44,7 +43,7 @@ def diagnose_tunnels(
     chosen = names or tuple(fabric.tunnels)
     desired = compile_fabric(fabric, store)
     check_every_key(fabric, desired, set(chosen))
-    gathered = examine(fabric, desired, connect, chosen, rekey=rekey, parallelism=parallelism)
+    gathered = examine(fabric, desired, fleet, chosen, rekey=rekey)
     return tuple(
         Diagnosis(
             tuple(end.tunnel.name for end in evidence.ends),

@@ -17,7 +17,7 @@ from reconciler.operations.desired import compile_fabric
 from reconciler.plan.fleet import ChangeFilter, make_plan
 from reconciler.plan.targets import check_targets
 from reconciler.policy import Judgement, Known, Override, judge, withholdings
-from reconciler.routers.fleet import PARALLELISM, Connect
+from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 
 
@@ -41,10 +41,9 @@ class Preview:
 def preview(
     fabric: Fabric,
     store: SecretStore,
-    connect: Connect,
+    fleet: Fleet,
     selected: ChangeFilter = everything,
     *,
-    parallelism: int = PARALLELISM,
     reconnect: frozenset[str] = frozenset(),
 ) -> Preview:
     """Compile, observe and plan. Changes nothing.
@@ -53,20 +52,19 @@ def preview(
     exception; so is a tunnel whose key cannot be had.
     """
     desired = compile_fabric(fabric, store)
-    return compare(fabric, desired, connect, selected, parallelism=parallelism, reconnect=reconnect)
+    return compare(fabric, desired, fleet, selected, reconnect=reconnect)
 
 
 def compare(
     fabric: Fabric,
     desired: dict[str, RouterConfig],
-    connect: Connect,
+    fleet: Fleet,
     selected: ChangeFilter = everything,
     *,
-    parallelism: int = PARALLELISM,
     reconnect: frozenset[str] = frozenset(),
 ) -> Preview:
     """Observe and plan what was compiled before."""
-    observation = look(desired, connect, parallelism)
+    observation = look(desired, fleet)
     plan = planned(desired, observation, selected, reconnect)
     return Preview(fabric, desired, observation, plan, selected, reconnect)
 
@@ -108,6 +106,29 @@ def leaving_out(seen: Observation, failures: Mapping[str, TunnelwrightError]) ->
     return Observation(states, {**seen.failures, **failures})
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What may be done now of a preview, and why the rest may not."""
+
+    judged: Preview
+    """The preview without the routers that are withheld."""
+    judgement: Judgement
+    allowed: Preview
+    """All of it, some, or nothing when anything is refused."""
+
+    def without(self, failures: Mapping[str, TunnelwrightError]) -> Decision:
+        """The same decision, in which some routers have no part."""
+        return replace(self, judged=without(self.judged, failures), allowed=without(self.allowed, failures))
+
+
+def decide(before: Preview, known: Known, overrides: frozenset[Override] = frozenset()) -> Decision:
+    """Judge a preview, and narrow it to what may be done now. `known` says what is known to have been Git's,
+    `overrides` which limits are set aside."""
+    judged, judgement = judge_preview(before, known, overrides)
+    whole = not (judgement.refusals or judgement.deferrals)
+    return Decision(judged, judgement, judged if whole else narrowed(judged, judgement.allows))
+
+
 def judge_preview(
     before: Preview, known: Known, overrides: frozenset[Override] = frozenset()
 ) -> tuple[Preview, Judgement]:
@@ -129,12 +150,6 @@ def judge_preview(
     return before, replace(found, overridden=(*found.overridden, *overridden))
 
 
-def within_limits(before: Preview, judgement: Judgement) -> Preview:
-    """What of a judged preview may be done now: all of it, some, or nothing when anything is refused."""
-    whole = not (judgement.refusals or judgement.deferrals)
-    return before if whole else narrowed(before, judgement.allows)
-
-
 def check_safe(judgement: Judgement) -> None:
     """Raises PlanUnsafe with every reason when a plan is refused."""
     if judgement.refusals:
@@ -142,9 +157,7 @@ def check_safe(judgement: Judgement) -> None:
         raise PlanUnsafe(f"refused as unsafe, nothing was done: {reasons}")
 
 
-def confirmed(
-    before: Preview, connect: Connect, parallelism: int = PARALLELISM
-) -> tuple[Preview, dict[str, TunnelwrightError]]:
+def confirmed(before: Preview, fleet: Fleet) -> tuple[Preview, dict[str, TunnelwrightError]]:
     """Look again at the routers that a plan changes: the same plan, without those that do not answer any more
     or whose own changes are others now, each with the reason. A tunnel goes with both of its ends.
 
@@ -154,9 +167,8 @@ def confirmed(
     again = compare(
         before.fabric,
         {name: before.desired[name] for name in sorted(before.plan.routers)},
-        connect,
+        fleet,
         lambda change: change.resource in resources,
-        parallelism=parallelism,
         reconnect=before.reconnect,
     )
     left_out = dict(again.observation.failures)
@@ -182,7 +194,7 @@ def _own(change: ResourceChange | None) -> ResourceChange | None:
     return replace(change, steps=tuple(step for step in change.steps if step.phase is not Phase.SWITCH))
 
 
-def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = PARALLELISM) -> Observation:
+def look(desired: dict[str, RouterConfig], fleet: Fleet) -> Observation:
     """Observe every router of a compiled fabric."""
     adopted = {
         name: frozenset(
@@ -190,7 +202,7 @@ def look(desired: dict[str, RouterConfig], connect: Connect, parallelism: int = 
         )
         for name, config in desired.items()
     }
-    return observe(connect, {name: config.sysctls for name, config in desired.items()}, parallelism, adopted)
+    return observe(fleet, {name: config.sysctls for name, config in desired.items()}, adopted)
 
 
 def planned(

@@ -6,42 +6,34 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reconciler.model import bounds
-from reconciler.model.fabric import Fabric
+from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.outcome import Check
 from reconciler.model.plan import Plan
+from reconciler.model.router_config import RouterConfig
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.preview import Preview, everything, look, planned
-from reconciler.routers.fleet import PARALLELISM, Connect
-from reconciler.routers.quota import within
+from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 from reconciler.verify.checks import Probed, check_tunnel, check_tunnels
 
 
-def verify(
-    fabric: Fabric, store: SecretStore, connect: Connect, parallelism: int = PARALLELISM
-) -> tuple[tuple[Check, ...], Plan]:
+def verify(fabric: Fabric, store: SecretStore, fleet: Fleet) -> tuple[tuple[Check, ...], Plan]:
     """Probe every enabled tunnel with real packets and check it at both ends; with what has drifted.
 
     Raises SecretUnavailable.
     """
     desired = compile_fabric(fabric, store)
-    before = look(desired, connect, parallelism)
-    reachable = [
-        tunnel for tunnel in fabric.tunnels.values() if tunnel.enabled and tunnel.router in before.states
-    ]
-    proving = within(connect, lambda _: bounds.ROUTER_APPLY_SECONDS_IN_ALL, "one proof")
-    pings = probe(fabric, proving, reachable)
-    after = look(desired, connect, parallelism)
-    checks = tuple(check_tunnels(Probed(fabric, desired, before, after, pings)))
-    return checks, planned(desired, after, everything)
+    enabled = [tunnel for tunnel in fabric.tunnels.values() if tunnel.enabled]
+    probing = fleet.within(lambda _: bounds.ROUTER_APPLY_SECONDS_IN_ALL, "one proof")
+    probed = _probed(fabric, desired, enabled, looking=fleet, probing=probing)
+    return tuple(check_tunnels(probed)), planned(desired, probed.after, everything)
 
 
 def prove(
     before: Preview,
-    connect: Connect,
+    fleet: Fleet,
     tunnels: Iterable[str],
-    parallelism: int = PARALLELISM,
     moved: Callable[[], None] = lambda: None,
 ) -> dict[str, tuple[Check, ...]]:
     """Probe some tunnels with real packets, and check each of them at both of its ends. Tunnels that are
@@ -56,8 +48,20 @@ def prove(
     routers = {tunnel.router for tunnel in chosen.values()}
     desired = {name: config for name, config in before.desired.items() if name in routers}
     part = replace(fabric, tunnels=ends)
-    earlier = look(desired, connect, parallelism)
-    ready = (tunnel for tunnel in chosen.values() if tunnel.router in earlier.states)
-    pings = probe(part, connect, ready, moved)
-    probed = Probed(part, desired, earlier, look(desired, connect, parallelism), pings)
+    probed = _probed(part, desired, chosen.values(), looking=fleet, probing=fleet, moved=moved)
     return {name: tuple(check_tunnel(probed, tunnel)) for name, tunnel in chosen.items()}
+
+
+def _probed(
+    fabric: Fabric,
+    desired: dict[str, RouterConfig],
+    tunnels: Iterable[Tunnel],
+    *,
+    looking: Fleet,
+    probing: Fleet,
+    moved: Callable[[], None] = lambda: None,
+) -> Probed:
+    """Look, send packets through the tunnels whose routers answered, and look again."""
+    before = look(desired, looking)
+    pings = probe(fabric, probing, (tunnel for tunnel in tunnels if tunnel.router in before.states), moved)
+    return Probed(fabric, desired, before, look(desired, looking), pings)

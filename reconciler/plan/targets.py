@@ -32,6 +32,17 @@ def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...
     return selected
 
 
+def routers_of(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> frozenset[str]:
+    """The routers at which `targeting` may select something, before any of them was looked at. What a router
+    has besides, or under a name that Git does not know, may be at any of them."""
+    found: set[str] = set()
+    for name in targets:
+        router = name.partition("/")[0]
+        there = {tunnel.router for tunnel in fabric.ends_of(name)} | ({router} & fabric.routers.keys())
+        found |= there or fabric.routers.keys()
+    return frozenset(found if targets else fabric.routers) - frozenset(excluded)
+
+
 def check_targets(fabric: Fabric, plan: Plan, targets: Iterable[str]) -> None:
     """Raises TunnelwrightError for a target that names nothing: it would look like a router in order."""
     names = {*fabric.routers, *fabric.tunnels, *plan.unreachable, *plan.withheld}

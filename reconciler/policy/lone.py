@@ -42,7 +42,7 @@ def lone_ends(
 
 def _is_lone(resource: Resource, fabric: Fabric, live: Mapping[str, Live]) -> bool:
     tunnel = fabric.tunnels.get(resource.name)
-    if tunnel is None or not tunnel.enabled or tunnel.mirror is not None or tunnel.unmanaged:
+    if tunnel is None or not tunnel.enabled or tunnel.other_end is not None or tunnel.unmanaged:
         return False
     there = live[resource.router]
     ends = tunnel.vip.address, tunnel.peer_address

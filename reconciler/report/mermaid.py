@@ -19,12 +19,12 @@ def graph_lines(fabric: Fabric) -> Iterator[str]:
     yield "flowchart LR"
     yield from _networks(fabric)
     yield from _routers(fabric, {tunnel.vip.name for tunnel in tunnels})
-    peers = [tunnel for tunnel in tunnels if tunnel.mirror is None]
+    peers = [tunnel for tunnel in tunnels if tunnel.other_end is None]
     yield from _peers(peers)
     yield from _attachments(fabric)
     for tunnel in tunnels:
         # Of two managed ends the first by name draws the line.
-        if tunnel.mirror is None or tunnel.name < tunnel.mirror:
+        if tunnel.other_end is None or tunnel.name < tunnel.other_end:
             yield _tunnel(fabric, tunnel)
     if peers:
         yield "    classDef unmanaged stroke-dasharray: 2 4"
@@ -75,7 +75,7 @@ def _attachments(fabric: Fabric) -> Iterator[str]:
 def _tunnel(fabric: Fabric, tunnel: Tunnel) -> str:
     """Thick when it is enabled at every managed end, dashed when it is not."""
     ends = fabric.ends_of(tunnel.name)
-    far = _id("peer", tunnel.peer_address) if tunnel.mirror is None else _id("vip", ends[1].vip.name)
+    far = _id("peer", tunnel.peer_address) if tunnel.other_end is None else _id("vip", ends[1].vip.name)
     enabled = all(end.enabled for end in ends)
     words = [end.name for end in ends] + ([] if enabled else ["disabled"])
     line = "===" if enabled else "-.-"

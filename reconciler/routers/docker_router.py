@@ -23,6 +23,7 @@ from reconciler.routers.docker_exec import patient
 from reconciler.routers.docker_shell import ContainerShell
 from reconciler.routers.engine import check_socket, engine_url
 from reconciler.routers.links import NONE_KEPT, Links
+from reconciler.routers.protocol import Closing
 from reconciler.routers.quota import in_force
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.unix_vici import UnixVici
@@ -56,7 +57,7 @@ class DockerLink:
         self._client.close()
 
 
-class DockerRouter:
+class DockerRouter(Closing):
     """One router's container. `lab` names the lab whose container stands for the router, however the
     desired state says that the router is reached. What reaches it is taken from `links` and given back.
 

@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.model import bounds
+from reconciler.routers import scripts
 from reconciler.routers.allowance import Allowance
 from reconciler.routers.docker_exec import Execution, run_in_container
+from reconciler.routers.scripts import Script
 from reconciler.routers.shell_host import Completed
 
 _LINE_BYTES = 65536
@@ -45,14 +47,17 @@ class ContainerShell:
         if not self.alive():
             # What something there wrote since would be taken for the beginning of the next answer.
             self.close()
+        line = b""
         if self._shell is None:
             self._shell = Execution(self._api, self._container, ["sh"], allowance)
+            line = f"{scripts.text(Script.CONTAINER_SHELL)}\n".encode()
         mark = secrets.token_hex(16)
+        line += _line(argv, stdin, mark)
         answer = _Answer(mark.encode())
         try:
             # A shell that was ended meanwhile is one whose output has ended.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._shell.send(_line(argv, stdin, mark), allowance)
+                self._shell.send(line, allowance)
             for number, part in self._shell.output(allowance):
                 if answer.complete(number, part):
                     return answer.completed(allowance)
@@ -110,11 +115,10 @@ class _Answer:
 
 
 def _line(argv: Sequence[str], stdin: bytes, mark: str) -> bytes:
-    """What the shell is told: the command, and to set marks after all that it writes."""
-    source = f"printf %b '{_escaped(stdin)}' | " if stdin else ""
-    sink = "" if stdin else " </dev/null"
-    marks = f"printf '{mark} %s\\n' \"$?\"; echo {mark} >&2"
-    return f"{source}{shlex.join(argv)}{sink}; {marks}\n".encode()
+    """What the shell is told, by the functions of `scripts/container-shell.sh`: the command, and to set marks
+    after all that it writes."""
+    words = ["feed", mark, _escaped(stdin), *argv] if stdin else ["run", mark, *argv]
+    return f"{shlex.join(words)}\n".encode()
 
 
 def _escaped(data: bytes) -> str:

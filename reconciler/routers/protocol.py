@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from reconciler.facets.traces import Trace
 from reconciler.model.answer import Fields
@@ -164,7 +166,7 @@ class Host(Protocol):
 
 
 class Router(Protocol):
-    """One router that can be observed and changed."""
+    """One router that can be observed and changed. As a context it is closed at the end."""
 
     @property
     def name(self) -> str:
@@ -183,4 +185,52 @@ class Router(Protocol):
 
     def close(self) -> None:
         """Release what the connection holds."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Closing(ABC):
+    """The context that each router is: it ends with `close`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what the connection holds."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+Connect: TypeAlias = Callable[[str], Router]
+"""How a router is reached, by its name. Raises RouterUnreachable."""
+
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Task(Protocol[Result_co]):
+    """What is done at one router: the seam at which another engine can carry the work to other machines.
+
+    So a task is a function of a module, with plain values bound to it (`functools.partial`), and its result
+    is a plain value as well: what `model`, `facets` and this module define, text and numbers. Neither holds a
+    key, a connection, a lock, a callback, or what another task changes; where the caller has to hear of
+    something in between, there are several tasks. What survives `pickle` is plain enough. A `Secret` never
+    does, so no key leaves this process unnoticed.
+
+    Not plain, and bound to the process that holds the keys, are the steps of an apply, what `import` reads,
+    and what a look finds, since the router's own files have keys in them.
+
+    Raises TunnelwrightError, which is the result of that router then.
+    """
+
+    def __call__(self, router: Router, /) -> Result_co:
+        """Do it."""
         ...

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
 
-from reconciler.routers.protocol import Router
+from reconciler.routers.protocol import Connect, Router
 
 
 @dataclass(slots=True)
@@ -47,9 +47,7 @@ def in_force() -> Quotas:
     return _in_force.get()
 
 
-def within(
-    connect: Callable[[str], Router], seconds: Callable[[str], float], what: str
-) -> Callable[[str], Router]:
+def within(connect: Connect, seconds: Callable[[str], float], what: str) -> Connect:
     """Connections that keep to one quota for each router, `seconds` of its name; those that `connect` itself
     keeps to hold as well. What uses one up is unreachable from then on, over each of these connections."""
     quotas: dict[str, Quota] = {}

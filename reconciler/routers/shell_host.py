@@ -22,9 +22,12 @@ from reconciler.routers.archive import BadArchive, pack, unpack
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
 from reconciler.routers.quota import in_force
 from reconciler.routers.redaction import told
+from reconciler.routers.scripts import Script
 
 Value = TypeVar("Value")
 
+_C = ("env", "LC_ALL=C")
+"""What a command says is understood in this language."""
 _MARK = f"{scripts.MARK}\n".encode()
 _ECHO_SECONDS = 0.05
 """Between two echo requests of a ping."""
@@ -78,7 +81,7 @@ class ShellHost:
     def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
         """Read everything in one command."""
         keys = list(sysctls)
-        output = self._look("observe", scripts.SNAPSHOT, *keys)
+        output = self._look("observe", self._script(Script.SNAPSHOT, *keys))
         session, links, table, values, archive = self._parts("observe", output, 5)
         return HostSnapshot(
             addresses=self._read("observe", "addresses", lambda: answers.addresses(bytes(links))),
@@ -90,7 +93,7 @@ class ShellHost:
 
     def inspect(self) -> HostInspection:
         """Read every firewall rule and route."""
-        ruleset, routes = self._parts("inspect", self._look("inspect", scripts.INSPECT), 2)
+        ruleset, routes = self._parts("inspect", self._look("inspect", self._script(Script.INSPECT)), 2)
         return HostInspection(
             self._read("inspect", "nftables ruleset", lambda: answers.listing(bytes(ruleset))),
             self._read("inspect", "routes", lambda: answers.listing(bytes(routes))),
@@ -98,21 +101,21 @@ class ShellHost:
 
     def traces(self, seconds: int) -> tuple[traces.Trace, ...]:
         """Ask its files, its processes and its journal."""
-        said = self._ask("traces", scripts.TRACES, str(seconds))
+        said = self._ask("traces", self._script(Script.TRACES, str(seconds)))
         return self._read("traces", "traces", lambda: traces.read(answers.text(said), seconds))
 
     def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
         """Ask the kernel where it would forward packets, all in one command."""
         asked = list(questions)
         words = [word for question in asked for word in question]
-        lines = answers.text(self._ask("route", scripts.ROUTE, *words)).split("\n")[:-1]
+        lines = answers.text(self._ask("route", self._script(Script.ROUTE, *words))).split("\n")[:-1]
         if len(lines) != len(asked):
             raise self._refused("route", "routes", f"{len(lines)} lines for {len(asked)} questions")
         return tuple(lines)
 
     def read_files(self, pattern: str) -> Mapping[str, Secret]:
         """Read every file that a pattern names, in one command."""
-        archive = self._look("read files", scripts.READ, pattern)
+        archive = self._look("read files", self._script(Script.READ, pattern))
         try:
             packed = unpack(memoryview(archive))
         except BadArchive as error:
@@ -122,31 +125,33 @@ class ShellHost:
     def set_sysctls(self, values: Mapping[str, str]) -> None:
         """Write kernel settings, all in one command."""
         settings = (f"{key}={value}" for key, value in values.items())
-        self._change("set sysctls", scripts.SYSCTLS, *settings)
+        self._change("set sysctls", self._script(Script.SYSCTLS, *settings))
 
     def add_address(self, address: InterfaceAddress) -> None:
         """Configure an address."""
-        self._change("add address", 'ip address replace "$1" dev "$2"', address.cidr, address.interface)
+        self._change("add address", [*_C, "ip", "address", "replace", address.cidr, "dev", address.interface])
 
     def change_firewall(self, document: str) -> None:
         """Run one nftables transaction."""
-        self._change("change firewall", "exec nft -j -f -", stdin=document.encode())
+        self._change("change firewall", [*_C, "nft", "-j", "-f", "-"], stdin=document.encode())
 
     def write_files(self, files: Mapping[str, Secret]) -> None:
         """Write swanctl files, all in one command."""
-        self._change("write files", scripts.WRITE, stdin=pack(files), keys=True)
+        self._change("write files", self._script(Script.WRITE), stdin=pack(files), keys=True)
 
     def remove_files(self, names: Iterable[str]) -> None:
         """Remove swanctl files, all in one command."""
-        self._change("remove files", scripts.REMOVE, stdin="".join(f"{name}\n" for name in names).encode())
+        listed = "".join(f"{name}\n" for name in names)
+        self._change("remove files", self._script(Script.REMOVE), stdin=listed.encode())
 
     def set_aside(self, path: str) -> None:
         """Rename a file to `.adopted`."""
-        self._change("set aside", scripts.SET_ASIDE, path)
+        self._change("set aside", self._script(Script.SET_ASIDE, path))
 
     def lock(self, owner: str, seconds: int) -> None:
         """Take or renew the lock."""
-        done = self._script("lock", scripts.LOCK, (owner, str(min(seconds, bounds.LEASE_SECONDS))), _lock())
+        until = str(min(seconds, bounds.LEASE_SECONDS))
+        done = self._execute("lock", self._script(Script.LOCK, owner, until), _lock())
         if done.status == scripts.TAKEN:
             holder, left = self._read("lock", "lock", lambda: answers.lock_holder(done.stdout))
             raise Locked(
@@ -158,7 +163,7 @@ class ShellHost:
 
     def unlock(self, owner: str) -> None:
         """Give the lock back."""
-        self._script("unlock", scripts.LOCK, (owner, "0"), _lock())
+        self._execute("unlock", self._script(Script.LOCK, owner, "0"), _lock())
 
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """Send echo requests; no reply at all is an answer, not an error."""
@@ -174,38 +179,34 @@ class ShellHost:
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:
         """Leave a ping running."""
         arguments = (source, destination, f"{interval:.3f}", f"{seconds:.0f}")
-        said = self._ask("start a stream", scripts.START_STREAM, *arguments)
+        said = self._ask("start a stream", self._script(Script.START_STREAM, *arguments))
         process, file = self._read("start a stream", "stream", lambda: answers.started_stream(said))
         return f"{process} {file} {interval:.3f}"
 
     def stop_stream(self, stream: str) -> Stream:
         """Interrupt the ping, and read what it has seen."""
         process, file, interval = stream.split()
-        said = self._look("stop a stream", scripts.STOP_STREAM, process, file)
+        said = self._look("stop a stream", self._script(Script.STOP_STREAM, process, file))
         found = self._read("stop a stream", "stream", lambda: answers.stream(said, float(interval)))
         if found is None:
             raise CommandRejected("ping did not end", router=self._router, operation="stop a stream")
         return found
 
-    def _look(self, operation: str, script: str, *arguments: str) -> bytes:
-        """What a script that reads much has written."""
-        return self._succeeded(operation, self._script(operation, script, arguments, _look()))
+    def _look(self, operation: str, argv: Sequence[str]) -> bytes:
+        """What a command that reads much has written."""
+        return self._succeeded(operation, self._execute(operation, argv, _look()))
 
-    def _ask(self, operation: str, script: str, *arguments: str) -> bytes:
-        """What a script that answers in words has written."""
-        return self._succeeded(operation, self._script(operation, script, arguments, _words()))
+    def _ask(self, operation: str, argv: Sequence[str]) -> bytes:
+        """What a command that answers in words has written."""
+        return self._succeeded(operation, self._execute(operation, argv, _words()))
 
-    def _change(
-        self, operation: str, script: str, *arguments: str, stdin: bytes = b"", keys: bool = False
-    ) -> None:
-        done = self._script(operation, script, arguments, _change(), stdin)
-        self._succeeded(operation, done, keys=keys)
+    def _change(self, operation: str, argv: Sequence[str], stdin: bytes = b"", *, keys: bool = False) -> None:
+        self._succeeded(operation, self._execute(operation, argv, _change(), stdin), keys=keys)
 
-    def _script(
-        self, operation: str, script: str, arguments: Iterable[str], limits: Limits, stdin: bytes = b""
-    ) -> Completed:
-        words = ["env", f"FOLDER={self._folder}", "LC_ALL=C", "sh", "-c", script, "tunnelwright", *arguments]
-        return self._execute(operation, words, limits, stdin)
+    def _script(self, script: Script, *arguments: str) -> list[str]:
+        """The command that runs a script there."""
+        known = scripts.environment(self._folder)
+        return ["env", *known, "sh", "-c", scripts.text(script), "tunnelwright", *arguments]
 
     def _execute(self, operation: str, argv: Sequence[str], limits: Limits, stdin: bytes = b"") -> Completed:
         # What is given up here ends there too, even when the connection has gone.

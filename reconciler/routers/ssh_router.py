@@ -21,6 +21,7 @@ from reconciler.model.fabric import SshAccess
 from reconciler.model.visible import visible
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.links import NONE_KEPT, Links
+from reconciler.routers.protocol import Closing
 from reconciler.routers.quota import in_force
 from reconciler.routers.redaction import told
 from reconciler.routers.shell_host import Completed, ShellHost
@@ -68,7 +69,7 @@ class SshLink:
         self.lost = f"the connection to {self.host} broke: {reason}"
 
 
-class SshRouter:
+class SshRouter(Closing):
     """One router behind sshd. The connection is taken from `links` and given back.
 
     Raises RouterUnreachable when it does not answer, its host key is not trusted, no key of ours is

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from reconciler.facets.traces import Trace
 from reconciler.history.store import History
 from reconciler.model.bounds import ASKED_ROUTERS, ASKED_SECONDS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.observe.state import within_one_look
-from reconciler.routers.fleet import Connect, each
+from reconciler.routers.fleet import Fleet
+from reconciler.routers.protocol import Router
 from reconciler.service.fleet_state import FleetState
 
 
-def ask(history: History, connect: Connect, seen: FleetState, parallelism: int) -> list[dict[str, Any]]:
+def ask(history: History, fleet: Fleet, seen: FleetState) -> list[dict[str, Any]]:
     """What routers tell of the time since the last run, where something differs that did not then, as objects
     of `--json`. A router that does not tell is no reason to do anything else."""
     last = next(iter(history.runs(1)), None)
@@ -25,11 +28,15 @@ def ask(history: History, connect: Connect, seen: FleetState, parallelism: int) 
     ]
     # A clock that was set back makes it negative.
     seconds = max(1, min(ASKED_SECONDS, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
-
-    told = each(within_one_look(connect), routers, lambda router: router.host.traces(seconds), parallelism)
+    told = within_one_look(fleet).each(routers, partial(traces_of, seconds=seconds))
     return [
         {"type": "trace", "router": name, "at": trace.at.isoformat(), "text": trace.text}
         for name, traces in told.items()
         if not isinstance(traces, TunnelwrightError)
         for trace in traces
     ]
+
+
+def traces_of(router: Router, seconds: int) -> tuple[Trace, ...]:
+    """What a router tells of who was at it in so many seconds."""
+    return router.host.traces(seconds)

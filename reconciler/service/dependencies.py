@@ -9,10 +9,10 @@ from reconciler.apply.phases import Progress
 from reconciler.history.kept import Kept
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
-from reconciler.routers.fleet import Connect
+from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 from reconciler.service.fleet_state import FleetState
-from reconciler.service.mirror import Mirror
+from reconciler.service.repository import FollowedRepository
 from reconciler.service.signatures import Signers
 from reconciler.service.trust import Trust
 
@@ -21,12 +21,12 @@ from reconciler.service.trust import Trust
 class Dependencies:
     """What a run needs from outside. Without `signers` every commit counts."""
 
-    mirror: Mirror
+    repository: FollowedRepository
     history: Kept
     store: SecretStore
-    connector: Callable[[Fabric], Connect]
+    fleet_of: Callable[[Fabric], Fleet]
+    """How the routers of a fabric are reached, and how many at once."""
     signers: Signers | None = None
-    parallelism: int = 10
     timeout: float = 10.0
     rollback: bool = True
     progress: Progress = lambda _: None
@@ -43,4 +43,4 @@ class Dependencies:
     @property
     def trust(self) -> Trust:
         """Which commits count."""
-        return Trust(self.mirror, self.history, self.signers, self.stopping)
+        return Trust(self.repository, self.history, self.signers, self.stopping)

@@ -22,7 +22,7 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.record import GOOD, Result, RunRecord, bounded
 from reconciler.model.unit import attempt
 from reconciler.observe.state import observe
-from reconciler.routers.fleet import Connect
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.service.clone import FetchStopped
 from reconciler.service.dependencies import Dependencies
@@ -51,7 +51,7 @@ class Service:
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _triggers: deque[str] = field(default_factory=lambda: deque(maxlen=1))
-    _connect: Connect | None = None
+    _fleet: Fleet | None = None
     _failures: int = 0
     _head: str = ""
     _moved: float = field(default_factory=time.monotonic)
@@ -82,7 +82,7 @@ class Service:
         note = ""
         started, began = datetime.now(UTC), time.monotonic()
         self.moved()
-        head = attempt("fetch", "repository", lambda: self.dependencies.mirror.fetch(self._stopping))
+        head = attempt("fetch", "repository", lambda: self.dependencies.repository.fetch(self._stopping))
         if isinstance(head, FetchStopped):
             finished = started + timedelta(seconds=time.monotonic() - began)
             return self._told(RunRecord(started, finished, trigger, "", "", Result.STOPPED, head.message))
@@ -119,7 +119,7 @@ class Service:
         and of the history itself."""
         history = self.dependencies.history
         history.settle()
-        said = {"repository": self.dependencies.mirror.complaints(), "history": history.complaints()}
+        said = {"repository": self.dependencies.repository.complaints(), "history": history.complaints()}
         objects = [
             {"type": "trouble", "unit": unit, "reason": reason}
             for unit, reasons in said.items()
@@ -164,17 +164,17 @@ class Service:
         return ""
 
     def _ask(self, pool: ThreadPoolExecutor, now: float) -> None:
-        if self._connect is None:
+        if self._fleet is None:
             return
         for name in self.absent.ask(now):
-            asked = partial(pool.submit, self._ask_one, name, self._connect)
+            asked = partial(pool.submit, self._ask_one, name, self._fleet)
             if isinstance(attempt("thread", name, asked), TunnelwrightError):
                 # No thread can be started now: it is asked when it is due again.
                 self.absent.failed(name, "it could not be asked", now)
 
-    def _ask_one(self, name: str, connect: Connect) -> None:
+    def _ask_one(self, name: str, fleet: Fleet) -> None:
         """Look at it as a run would: one short answer does not show that it is fast enough for a run."""
-        looked = attempt("router", name, lambda: observe(connect, {name: ()}))
+        looked = attempt("router", name, lambda: observe(fleet, {name: ()}))
         found = looked if isinstance(looked, TunnelwrightError) else looked.failures.get(name)
         # One that answers, whatever it may be, is a run's to tell of.
         if not isinstance(found, RouterUnreachable | Unforeseen):
@@ -195,9 +195,9 @@ class Service:
     def _wired(self) -> Dependencies:
         """The dependencies, with connections that leave out absent routers and notice new ones."""
 
-        def connector(fabric: Fabric) -> Connect:
-            real = self.dependencies.connector(fabric)
-            self._connect = real
+        def fleet_of(fabric: Fabric) -> Fleet:
+            real = self.dependencies.fleet_of(fabric)
+            self._fleet = real
             self.absent.keep(fabric.routers)
 
             def connect(name: str) -> Router:
@@ -205,12 +205,12 @@ class Service:
                 if (reason := self.absent.reason(name)) is not None:
                     raise _NotTried(reason, router=name, operation="connect")
                 try:
-                    return real(name)
+                    return real.connect(name)
                 except RouterUnreachable as error:
                     self.absent.failed(name, error.message, time.monotonic())
                     raise
 
-            return connect
+            return replace(real, connect=connect)
 
         def progress(outcome: Outcome) -> None:
             self.moved()
@@ -219,7 +219,7 @@ class Service:
         told: Progress = self.dependencies.progress
         return replace(
             self.dependencies,
-            connector=connector,
+            fleet_of=fleet_of,
             stopping=self._stopping,
             looked=self._looked,
             moved=self.moved,
@@ -228,5 +228,5 @@ class Service:
 
 
 def _known_head(dependencies: Dependencies) -> str:
-    head = attempt("fetch", "repository", dependencies.mirror.head)
+    head = attempt("fetch", "repository", dependencies.repository.head)
     return "" if isinstance(head, TunnelwrightError) else head

@@ -20,8 +20,8 @@ from reconciler.model.fabric import Fabric
 from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
 from reconciler.service.clone import BranchMissing
-from reconciler.service.mirror import Mirror
 from reconciler.service.recipient import recipient
+from reconciler.service.repository import FollowedRepository
 from reconciler.service.settings import Effective
 from reconciler.validate import validate
 
@@ -49,7 +49,7 @@ class Preflight:
     secret."""
 
     effective: Effective
-    mirror: Mirror
+    repository: FollowedRepository
     store: SecretStore
     trust: Callable[[str], object]
     """Raises for a commit that does not count."""
@@ -111,7 +111,7 @@ class Preflight:
                 self._blamed("repository-unavailable", ("repository",)),
                 self._blamed("branch-missing", ("branch",), BranchMissing),
             ):
-                commit = self.mirror.peek()
+                commit = self.repository.peek()
         if not commit:
             return None
         with self._blamed("commit-not-trusted", ("signatures",)):
@@ -129,7 +129,7 @@ class Preflight:
 
     def _fabric(self, commit: str) -> Fabric | None:
         with self._blamed("folder-unavailable", ("folder",)):
-            fabric, found = validate(self.mirror.load(commit))
+            fabric, found = validate(self.repository.load(commit))
             self.found.extend(found)
             if not found.errors:
                 return fabric

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from reconciler.apply.locking import locked
 from reconciler.model.absence import Absence
 from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.errors import TunnelwrightError
@@ -18,23 +18,29 @@ from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
 from reconciler.model.unit import attempt
-from reconciler.operations.apply import apply, within_one_apply
-from reconciler.operations.desired import check_keys, shown_by_files
+from reconciler.operations.apply import within_one_apply
+from reconciler.operations.converge import (
+    Conduct,
+    Errors,
+    Proven,
+    Request,
+    apply_and_prove,
+    converge,
+    tunnels_of,
+)
+from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import (
+    Decision,
     Preview,
     check_safe,
     compare,
-    confirmed,
-    judge_preview,
+    decide,
     narrowed,
-    within_limits,
     without,
 )
-from reconciler.operations.verify import prove
 from reconciler.policy import Known
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report import json_lines
-from reconciler.routers.fleet import Connect
 from reconciler.service.attribution import ask
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.run_report import RunReport
@@ -75,12 +81,12 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
 
 
 def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Result:
-    connect = dependencies.connector(wanted.fabric)
-    seen = compare(wanted.fabric, wanted.desired, connect, parallelism=dependencies.parallelism)
+    fleet = dependencies.fleet_of(wanted.fabric)
+    seen = compare(wanted.fabric, wanted.desired, fleet)
     dependencies.looked(seen.observation)
     by_commit = by_commit_of(dependencies, wanted, seen.plan)
     found = report.saw(seen, by_commit)
-    seen, allowed, held = _allowed(dependencies, wanted, seen, by_commit, report)
+    seen, decision, held = _decided(dependencies, wanted, seen, by_commit, report)
     report.objects += [
         {
             "type": "drift",
@@ -91,9 +97,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Resul
         for change in seen.plan.changes
         if change.resource in found.drift
     ]
-    told = attempt(
-        "look-up", "traces", lambda: ask(dependencies.history, connect, found, dependencies.parallelism)
-    )
+    told = attempt("look-up", "traces", lambda: ask(dependencies.history, fleet, found))
     report.objects += [] if isinstance(told, TunnelwrightError) else told
     _tell_missing(wanted.fabric, seen, report)
     if held:
@@ -101,24 +105,30 @@ def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Resul
         report.notes.append(f"{len(held)} left alone: {named}")
     result = Result.HELD if held else Result.IN_SYNC
     left_out: dict[str, TunnelwrightError] = {}
-    wished = {change.resource for change in allowed.plan.changes}
-    if allowed.plan.changes:
-        acting = within_one_apply(connect, allowed.plan)
-        with locked(
-            acting, allowed.plan.routers, 0, parallelism=dependencies.parallelism, moved=dependencies.moved
-        ) as refused:
-            left_out |= refused
-            allowed = without(allowed, refused)
-            _tell_left_out(refused, report)
-            if allowed.plan.changes:
-                # What is planned under the lock is still true when it is applied; and it is what was judged.
-                again, moved = confirmed(allowed, acting, dependencies.parallelism)
-                dependencies.looked(again.observation)
-                left_out |= moved
-                _tell_left_out(moved, report)
-                if again.plan.changes:
-                    check_keys(again.fabric, again.plan)
-                    result = _apply(dependencies, wanted, again, acting, by_commit=by_commit, report=report)
+    wished = {change.resource for change in decision.allowed.plan.changes}
+
+    def told_without(errors: Errors) -> None:
+        left_out.update(errors)
+        _tell_left_out(errors, report)
+
+    def with_locks(refused: Errors) -> Decision:
+        told_without(refused)
+        return decision.without(refused)
+
+    if wished:
+        request = Request(
+            routers=decision.allowed.plan.routers,
+            decide=with_locks,
+            # It was decided before the locks were taken.
+            approve=lambda _: True,
+            left_out=lambda _, moved: told_without(moved),
+            conduct=_conduct(dependencies),
+        )
+        with converge(fleet, request) as done:
+            if done.proven is not None:
+                result = _concluded(
+                    dependencies, wanted, done.before, done.proven, by_commit=by_commit, report=report
+                )
         seen = without(seen, left_out)
     if result in GOOD:
         looked_at = seen.observation.states or not wanted.desired
@@ -129,7 +139,9 @@ def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Resul
             # there is no part of the commit.
             dependencies.history.set_good(wanted.commit)
             # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
-            kept = attempt("history", "the last good commit", lambda: dependencies.mirror.keep(wanted.commit))
+            kept = attempt(
+                "history", "the last good commit", lambda: dependencies.repository.keep(wanted.commit)
+            )
             if kept is not None:
                 report.notes.append(sentence(kept))
         partly = {resource.router for resource in held}
@@ -142,31 +154,41 @@ def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Resul
     return result
 
 
-def _allowed(
+def _conduct(dependencies: Dependencies) -> Conduct:
+    return Conduct(
+        timeout=dependencies.timeout,
+        probe=True,
+        progress=dependencies.progress,
+        moved=dependencies.moved,
+        looked=dependencies.looked,
+        stopping=dependencies.stopping,
+    )
+
+
+def _decided(
     dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit: ByCommit, report: RunReport
-) -> tuple[Preview, Preview, dict[Resource, str]]:
+) -> tuple[Preview, Decision, dict[Resource, str]]:
     """What was seen, without the routers that are left alone; what of it may be done now; and what is held,
     with the reasons.
 
     Raises PlanUnsafe.
     """
     held = held_back(wanted.fabric, seen.plan, by_commit)
-    allowed = narrowed(seen, lambda change: change.resource not in held)
-    allowed, judgement = judge_preview(allowed, _known(dependencies, wanted, seen, by_commit))
-    absent = allowed.observation.failures
+    wished = narrowed(seen, lambda change: change.resource not in held)
+    decision = decide(wished, _known(dependencies, wanted, seen, by_commit))
+    judgement, absent = decision.judgement, decision.judged.observation.failures
     seen = without(seen, {name: absent[name] for name in absent.keys() - seen.observation.failures.keys()})
     report.withheld(seen.plan)
     planned = {change.resource for change in seen.plan.changes}
     held = {resource: reason for resource, reason in held.items() if resource in planned}
-    may = within_limits(allowed, judgement)
-    report.objects += json_lines.plan_objects(seen.plan, may.plan)
+    report.objects += json_lines.plan_objects(seen.plan, decision.allowed.plan)
     report.objects += [
         {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
     ]
     report.objects += json_lines.judgement_objects(judgement)
     check_safe(judgement)
     held |= {resource: deferral.reason for resource, deferral in judgement.deferred.items()}
-    return seen, may, held
+    return seen, decision, held
 
 
 def _known(dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit: ByCommit) -> Known:
@@ -214,32 +236,23 @@ def _tell_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
         report.notes.append(f"{len(down)} configured but down: {listed(down, RECORD_NAMED)}")
 
 
-def _apply(
+def _concluded(
     dependencies: Dependencies,
     wanted: Wanted,
     before: Preview,
-    connect: Connect,
+    proven: Proven,
     *,
     by_commit: ByCommit,
     report: RunReport,
 ) -> Result:
-    """Apply, prove, and roll back what carried traffic before and does not now."""
-    touched = _tunnels(before.plan)
-    applied = apply(
-        before,
-        connect,
-        timeout=dependencies.timeout,
-        parallelism=dependencies.parallelism,
-        progress=dependencies.progress,
-        stopping=dependencies.stopping,
-    )
-    dependencies.looked(applied.after)
+    """What an apply came to; what carried traffic before and does not now is rolled back."""
+    applied, proofs = proven.applied, proven.proofs
+    touched = tunnels_of(before.plan)
     report.did(before, applied)
-    undone = [outcome for outcome in applied.outcomes if outcome.status is not Status.DONE]
-    if undone and all(outcome.status is Status.NOT_ATTEMPTED for outcome in undone):
+    undone = applied.undone
+    if applied.stopped:
         report.notes.append(f"stopped with {len(undone)} steps left")
         return Result.STOPPED
-    proofs = prove(before, connect, touched, dependencies.parallelism, dependencies.moved)
     report.objects += [json_lines.check_object(check) for checks in proofs.values() for check in checks]
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
     # What was not attempted follows from what failed.
@@ -247,8 +260,8 @@ def _apply(
     problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in telling]
     problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
     if not problems:
-        proven = f", {len(proofs)} tunnel ends proven" if proofs else ""
-        report.notes.append(f"{len(before.plan.changes)} changed{proven}")
+        said = f", {len(proofs)} tunnel ends proven" if proofs else ""
+        report.notes.append(f"{len(before.plan.changes)} changed{said}")
         return Result.CHANGED
     report.notes.append(listed(problems, RECORD_NAMED))
     # Waiting for a peer that has not got the new key yet is no reason to take the commit back.
@@ -284,25 +297,20 @@ def _roll_back(
     that the commit has brought stays as it is: the one before knows nothing of it."""
     reason = report.notes[-1]
     dependencies.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
-    good, connect = previous.commit, dependencies.connector(previous.fabric)
+    good, fleet = previous.commit, dependencies.fleet_of(previous.fabric)
     changed = {change.resource for change in plan.changes}
     routers = plan.routers
     back = compare(
         previous.fabric,
         {name: config for name, config in previous.desired.items() if name in routers},
-        connect,
+        fleet,
         lambda change: change.resource in changed,
-        parallelism=dependencies.parallelism,
     )
-    acting = within_one_apply(connect, back.plan)
-    applied = apply(
-        back,
-        acting,
-        timeout=dependencies.timeout,
-        parallelism=dependencies.parallelism,
-        progress=dependencies.progress,
-    )
-    proofs = prove(back, acting, _tunnels(plan), dependencies.parallelism, dependencies.moved)
+    acting = within_one_apply(fleet, back.plan)
+    # What was begun is brought to its end, whoever asks to stop.
+    conduct = replace(_conduct(dependencies), stopping=lambda: False)
+    proven = apply_and_prove(back, acting, conduct, tunnels_of(plan))
+    applied, proofs = proven.applied, proven.proofs
     checks = [check for found in proofs.values() for check in found]
     report.objects.append({"type": "rollback", "from": wanted.commit, "to": good, "reason": reason})
     report.did(back, applied)
@@ -310,7 +318,7 @@ def _roll_back(
     # What could not be looked at was not brought back, and neither was what has its other end there.
     wrong = [absence.sentence(name) for name, absence in sorted(back.plan.unreachable.items())]
     wrong += [f"{name}: {reason}" for name, reason in sorted(back.plan.withheld.items())]
-    wrong += [o.message for o in applied.outcomes if o.status is not Status.DONE]
+    wrong += [outcome.message for outcome in applied.undone]
     wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
     if wrong:
         report.notes.append(
@@ -319,12 +327,6 @@ def _roll_back(
         return Result.INCOMPLETE
     report.notes.append(f"went back to {good[:12]}, and proved it")
     return Result.ROLLED_BACK
-
-
-def _tunnels(plan: Plan) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(change.resource.name for change in plan.changes if change.resource.kind == "tunnel")
-    )
 
 
 def _ends(before: Preview, tunnel: str) -> set[tuple[str, str]]:

@@ -10,7 +10,7 @@ from reconciler.doors.processes import never
 from reconciler.history.store import History
 from reconciler.model.bounds import SIGNED_COMMITS
 from reconciler.model.record import Acceptance
-from reconciler.service.mirror import Mirror
+from reconciler.service.repository import FollowedRepository
 from reconciler.service.signatures import CommitNotTrusted, Signers
 
 _ACCEPT = "an operator accepts it with `tunnelwright history --accept {}`"
@@ -19,7 +19,7 @@ _BEFORE = (
 )
 
 
-def check_signature(mirror: Mirror, signers: Signers | None, commit: str) -> str:
+def check_signature(repository: FollowedRepository, signers: Signers | None, commit: str) -> str:
     """Who has signed the commit; empty where signatures are not asked for.
 
     Raises CommitNotTrusted, and SourceUnavailable when the commit is not here.
@@ -27,7 +27,7 @@ def check_signature(mirror: Mirror, signers: Signers | None, commit: str) -> str
     if signers is None:
         return ""
     try:
-        return signers.check(mirror.raw(commit), datetime.now(UTC))
+        return signers.check(repository.raw(commit), datetime.now(UTC))
     except CommitNotTrusted as error:
         message = f"the commit {commit[:12]} is not signed by anyone who may: {error.message}"
         raise CommitNotTrusted(message) from error
@@ -42,18 +42,18 @@ class Trust:
     branches included. What counted once goes on to count when its key expires later.
     """
 
-    mirror: Mirror
+    repository: FollowedRepository
     history: History
     signers: Signers | None = None
     stopping: Callable[[], bool] = never
     """Ends a transfer of older history."""
 
     def good(self) -> str:
-        """The last good commit; empty for none. Where the history is lost, the mirror has kept it.
+        """The last good commit; empty for none. Where the history is lost, the clone has kept it.
 
         Raises SourceUnavailable.
         """
-        return self.history.good() or self.mirror.kept()
+        return self.history.good() or self.repository.kept()
 
     def check_head(self, head: str) -> str:
         """What there is to say of the head of the branch: who has accepted it against the rules.
@@ -65,7 +65,7 @@ class Trust:
         good = self.good()
         accepted = self.history.accepted()
         base, note = good, ""
-        if good and not self.mirror.descends(head, good, self.stopping):
+        if good and not self.repository.descends(head, good, self.stopping):
             by_operator = self._by_operator(head, good, accepted)
             base, note = by_operator.commit, f"{by_operator} in place of {good[:12]}"
         if any(one.commit == head for one in accepted):
@@ -89,7 +89,7 @@ class Trust:
     def _signer(self, commit: str) -> str:
         """As `check_signature`, with what there is to do when signatures are asked for anew."""
         try:
-            return check_signature(self.mirror, self.signers, commit)
+            return check_signature(self.repository, self.signers, commit)
         except CommitNotTrusted as error:
             if commit == self.good():
                 error.hint = _BEFORE + _ACCEPT.format(commit[:12])
@@ -101,7 +101,7 @@ class Trust:
         since = next((one.number for one in accepted if one.commit == good), 0)
         for one in accepted:
             current = one.instead_of == good and one.number > since
-            if current and self.mirror.descends(head, one.commit, self.stopping):
+            if current and self.repository.descends(head, one.commit, self.stopping):
                 return one
         raise CommitNotTrusted(
             f"the commit {head[:12]} does not descend from {good[:12]}, the last good one",
@@ -112,7 +112,7 @@ class Trust:
         """What has to be signed: the head alone where nothing counted before, or nothing is new."""
         if not base:
             return [head]
-        new = self.mirror.between(base, head, SIGNED_COMMITS + 1, self.stopping)
+        new = self.repository.between(base, head, SIGNED_COMMITS + 1, self.stopping)
         if len(new) > SIGNED_COMMITS:
             raise CommitNotTrusted(
                 f"the commit {head[:12]} brings more than {SIGNED_COMMITS} new commits",

@@ -74,7 +74,7 @@ def wanted_of(dependencies: Dependencies, commit: str, report: RunReport) -> Wan
 def _admitted(dependencies: Dependencies, commit: str, report: RunReport) -> Wanted:
     try:
         dependencies.trust.check_known(commit)
-        loaded = dependencies.mirror.load(commit, dependencies.stopping)
+        loaded = dependencies.repository.load(commit, dependencies.stopping)
     except TunnelwrightError as error:
         raise Refused(sentence(error)) from error
     fabric, found = validate(loaded)

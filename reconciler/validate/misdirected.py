@@ -11,11 +11,11 @@ from reconciler.validate.catalog import Catalog
 
 
 def misdirected(alone: Iterable[Tunnel]) -> dict[str, Tunnel]:
-    """Tunnel with a wrong peer address -> its other end. Both are among `alone`, the tunnels without a mirror
-    that may have one.
+    """Tunnel with a wrong peer address -> its other end. Both are among `alone`, the tunnels without an other
+    end that may have one.
 
-    The other end has the tunnel's VIP as its peer, and the networks of the two mirror each other, while the
-    tunnel's peer is no address of that end. Where several could be meant, none is.
+    The other end has the tunnel's VIP as its peer, and the local networks of each are the peer networks of
+    the other, while the tunnel's peer is no address of that end. Where several could be meant, none is.
     """
     alone = tuple(alone)
     by_target: dict[tuple[str, str], list[Tunnel]] = {}

@@ -1,4 +1,4 @@
-"""The two ends of a managed pair against each other: what one end says, the other mirrors."""
+"""Compares the two ends of a managed pair: local and remote change places."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from schemas.tunnel import IPsecTunnelSpec
 def pair_tunnels(
     catalog: Catalog, vips: Mapping[str, Vip], tunnels: Mapping[str, Tunnel], found: Diagnostics
 ) -> dict[str, Tunnel]:
-    """The tunnels with `mirror` set where the other end is managed too; each pair is checked once."""
+    """The tunnels with `other_end` set where that is managed too; each pair is checked once."""
     by_ends = {
         (tunnel.vip.address, tunnel.peer_address): tunnel
         for _, tunnel in sorted(tunnels.items(), reverse=True)
@@ -30,14 +30,14 @@ def pair_tunnels(
     ours = owners(catalog, vips, peers)
     unresolved = _unresolved_peers(catalog, tunnels)
     anybodys = _has_unreadable_peer(catalog)
-    mirrors = {
+    others = {
         name: by_ends.get((tunnel.peer_address, tunnel.vip.address)) for name, tunnel in tunnels.items()
     }
     # Ends that miss their other end, unless that may stand in what could not be read.
     missing = [
         tunnel
         for name, tunnel in sorted(tunnels.items())
-        if mirrors[name] is None
+        if others[name] is None
         and not tunnel.unmanaged
         and tunnel.vip.address not in unresolved
         and not anybodys
@@ -54,15 +54,15 @@ def pair_tunnels(
             _report_missing(catalog, tunnel, owner, found)
     paired = dict(tunnels)
     for name in sorted(tunnels):
-        tunnel, mirror = tunnels[name], mirrors[name]
+        tunnel, other = tunnels[name], others[name]
         managed = catalog.tunnels[name].spec.peer.managed
-        if mirror is None:
+        if other is None:
             continue
         if managed is False:
-            _report_managed(catalog, tunnel, mirror, found)
-        paired[name] = replace(tunnel, mirror=mirror.name)
-        if name < mirror.name:
-            _check_pair(catalog, tunnel, mirror, found)
+            _report_managed(catalog, tunnel, other, found)
+        paired[name] = replace(tunnel, other_end=other.name)
+        if name < other.name:
+            _check_pair(catalog, tunnel, other, found)
     return paired
 
 
@@ -109,15 +109,15 @@ def _report_missing(catalog: Catalog, tunnel: Tunnel, owner: Owner | None, found
     )
 
 
-def _report_managed(catalog: Catalog, tunnel: Tunnel, mirror: Tunnel, found: Diagnostics) -> None:
+def _report_managed(catalog: Catalog, tunnel: Tunnel, other: Tunnel, found: Diagnostics) -> None:
     catalog.tunnels[tunnel.name].warning(
         found,
         "mirror-managed",
-        f"the other end is managed here: it is the tunnel {mirror.name!r} of the router {mirror.router!r}",
+        f"the other end is managed here: it is the tunnel {other.name!r} of the router {other.router!r}",
         "peer",
         "managed",
         hint="remove the field: with it, nobody is told when the other end is deleted",
-        related=(mirror.location,),
+        related=(other.location,),
     )
 
 

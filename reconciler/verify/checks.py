@@ -59,24 +59,24 @@ def check_tunnel(probed: Probed, tunnel: Tunnel) -> Iterator[Check]:
         bool(children) and not stale,
         "; ".join(f"{c.path} is {c.before}, not {c.after}" for c in stale) or negotiated or "no SA",
     )
-    mirror = probed.fabric.tunnels.get(tunnel.mirror or "")
-    if mirror is not None and mirror.router in probed.after.states:
-        yield _check_agreement(tunnel, state, probed.after.states[mirror.router], mirror)
+    other = probed.fabric.tunnels.get(tunnel.other_end or "")
+    if other is not None and other.router in probed.after.states:
+        yield _check_agreement(tunnel, state, probed.after.states[other.router], other)
     if tunnel.name in probed.pings:
         yield _check_traffic(probed.before, state, tunnel, probed.pings[tunnel.name])
 
 
-def _check_agreement(tunnel: Tunnel, here: RouterState, there: RouterState, mirror: Tunnel) -> Check:
+def _check_agreement(tunnel: Tunnel, here: RouterState, there: RouterState, other: Tunnel) -> Check:
     """What either end takes for current the other one holds as well, be it as one that another has followed
     (IKEv1 keeps both until the older one expires)."""
     ours = here.sas_of(connection_name(tunnel.name))
-    theirs = there.sas_of(connection_name(mirror.name))
+    theirs = there.sas_of(connection_name(other.name))
     alone = [child for child in agreement.unknown_to_the_peer(ours, theirs) if child.state == "INSTALLED"]
     missing = [child for child in agreement.unknown_to_the_peer(theirs, ours) if child.state == "INSTALLED"]
     evidence = f"{_pairs(agreement.installed(ours))} at both"
     if alone or missing:
         turned = ", ".join(f"{child.spi_out}/{child.spi_in}" for child in missing)
-        evidence = f"only here: {_pairs(alone) or 'none'}; only at {mirror.router}: {turned or 'none'}"
+        evidence = f"only here: {_pairs(alone) or 'none'}; only at {other.router}: {turned or 'none'}"
     name = f"{tunnel.name}: both ends hold the same SAs"
     return Check(name, bool(agreement.installed(ours)) and not alone and not missing, evidence)
 

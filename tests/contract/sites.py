@@ -20,6 +20,7 @@ from reconciler.observe.state import observe_router, read_sas
 from reconciler.operations.apply import Applied, apply
 from reconciler.operations.preview import Preview, preview
 from reconciler.operations.verify import verify
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
 from tests.fabrics import two_routers
@@ -60,6 +61,11 @@ class Site:
         self.opened.append(router)
         return router
 
+    @property
+    def fleet(self) -> Fleet:
+        """Both of them."""
+        return Fleet(self.connect)
+
     def close(self) -> None:
         """Release every router."""
         for router in self.opened:
@@ -71,15 +77,15 @@ class Site:
 
     def preview(self, fabric: Fabric | None = None, psk: str = PSK) -> Preview:
         """What would be done now."""
-        return preview(fabric or self.fabric, self.store(psk), self.connect)
+        return preview(fabric or self.fabric, self.store(psk), self.fleet)
 
     def apply(self, fabric: Fabric | None = None, psk: str = PSK, timeout: float = 10) -> Applied:
         """Make the routers as desired."""
-        return apply(self.preview(fabric, psk), self.connect, timeout=timeout)
+        return apply(self.preview(fabric, psk), self.fleet, timeout=timeout)
 
     def verify(self, fabric: Fabric | None = None) -> tuple[Check, ...]:
         """Probe the tunnels."""
-        return verify(fabric or self.fabric, self.store(), self.connect)[0]
+        return verify(fabric or self.fabric, self.store(), self.fleet)[0]
 
 
 def memory_site(folder: Path) -> Site:
@@ -143,7 +149,7 @@ def rename_tunnels(fabric: Fabric, names: Mapping[str, str]) -> Fabric:
         tunnels[now] = replace(
             tunnel,
             name=now,
-            mirror=names.get(tunnel.mirror or "", tunnel.mirror or ""),
+            other_end=names.get(tunnel.other_end or "", tunnel.other_end or ""),
             previous_names=() if now == name else (name,),
         )
     return replace(fabric, tunnels=tunnels)

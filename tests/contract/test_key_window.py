@@ -13,7 +13,8 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Establish
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import Applied, apply
-from reconciler.routers.protocol import Host, Message, Router, Vici
+from reconciler.routers.fleet import Fleet
+from reconciler.routers.protocol import Closing, Host, Message, Router, Vici
 from tests.contract.sites import Site, change_tunnels
 from tests.converged import assert_converged
 
@@ -22,7 +23,7 @@ OLD, NEW = "the key of this year, which both ends have", "the key of next year, 
 
 def alone(site: Site, name: str, version: int) -> Fabric:
     """One end, to which the other is a stranger's."""
-    fabric = change_tunnels(site.fabric, ike__version=version, mirror=None)
+    fabric = change_tunnels(site.fabric, ike__version=version, other_end=None)
     tunnel = fabric.tunnels[name]
     return replace(fabric, routers={tunnel.router: fabric.routers[tunnel.router]}, tunnels={name: tunnel})
 
@@ -32,7 +33,7 @@ def failed(applied: Applied) -> list[str]:
 
 
 @dataclass
-class Deaf:
+class Deaf(Closing):
     """A router whose charon takes no key."""
 
     router: Router
@@ -130,7 +131,7 @@ def test_where_one_end_cannot_be_reached_the_other_keeps_its_key(site: Site) -> 
         router = site.connect(name)
         return Deaf(router) if name == "tokyo" else router
 
-    applied = apply(before, connect, timeout=1)
+    applied = apply(before, Fleet(connect), timeout=1)
     assert [o.restored for o in applied.outcomes if isinstance(o.step.operation, Establish)] == [True]
     router = site.connect("paris")
     end(router, "tw-paris-tokyo")

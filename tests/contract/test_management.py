@@ -88,5 +88,5 @@ def test_the_tunnel_that_carries_our_own_way_is_not_interrupted(site: Site, sshd
         wanted = change_tunnels(site.fabric, esp__integrity="sha512")
         before = inside.preview(wanted)
         assert not judge_preview(before, everything)[1].deferrals
-        assert_converged(apply(before, inside.connect))
+        assert_converged(apply(before, inside.fleet))
         inside.close()

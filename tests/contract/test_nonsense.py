@@ -21,6 +21,7 @@ from reconciler.model.fabric import DockerAccess
 from reconciler.model.secret import Secret
 from reconciler.observe.state import observe
 from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Host, Router
 from reconciler.routers.ssh_router import SshRouter
 from tests.contract.sshd import Sshd
@@ -195,7 +196,7 @@ def test_one_router_that_answers_nonsense_costs_itself_alone(hostile: Hostile) -
         return hostile.connect() if name == "paris" else DockerRouter(fabric.routers[name], hostile.lab.name)
 
     with hostile.tool("ip", "exec yes"):
-        found = observe(connect, {"paris": (), "tokyo": ()})
+        found = observe(Fleet(connect), {"paris": (), "tokyo": ()})
     assert set(found.states) == {"tokyo"}
     assert isinstance(found.failures["paris"], AnswerNotUnderstood)
 

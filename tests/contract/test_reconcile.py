@@ -184,7 +184,7 @@ def test_a_vip_that_moves_takes_its_tunnel_along(site: Site) -> None:
 def test_deleting_one_end_is_no_harm_to_an_unrelated_tunnel(site: Site) -> None:
     """The SAs of the other end go with it, though Git says nothing of that end any more."""
     site.apply()
-    alone = replace(site.fabric.tunnels["paris-tokyo"], mirror=None)
+    alone = replace(site.fabric.tunnels["paris-tokyo"], other_end=None)
     applied = site.apply(replace(site.fabric, tunnels={"paris-tokyo": alone}))
     assert {change.resource.name for change in applied.remaining.changes} == set()
     assert all(check.passed for check in applied.checks), applied.checks
@@ -210,7 +210,7 @@ def test_a_change_that_got_stuck_and_is_rolled_back_leaves_nothing_behind(site: 
         replace(change, steps=tuple(step for step in change.steps if step.phase <= Phase.CONNECTIONS))
         for change in plan.changes
     )
-    apply_plan(replace(plan, changes=loaded), site.connect)
+    apply_plan(replace(plan, changes=loaded), site.fleet)
     rolled_back = site.preview().plan
     assert {str(c.resource) for c in rolled_back.changes} == {
         "paris/tunnel/paris-tokyo",
@@ -277,9 +277,9 @@ def test_a_reconnect_is_done_once(site: Site) -> None:
 def test_a_reconnect_on_request_needs_no_difference(site: Site) -> None:
     site.apply()
     before = spis(site)
-    asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
+    asked = preview(site.fabric, site.store(), site.fleet, reconnect=frozenset({"tokyo-paris"}))
     assert [str(change.resource) for change in asked.plan.changes] == ["tokyo/tunnel/tokyo-paris"]
-    assert_converged(apply(asked, site.connect))
+    assert_converged(apply(asked, site.fleet))
     assert len(spis(site)) == 1 and not spis(site) & before
 
 
@@ -296,10 +296,10 @@ def test_a_file_that_somebody_replaced_asks_for_no_reconnect(site: Site) -> None
 def test_nothing_is_found_where_nothing_is_wrong(site: Site) -> None:
     assert_converged(site.apply())
     for rekey in (False, site.kind != "memory"):
-        (found,) = diagnose_tunnels(site.fabric, (), site.store(), site.connect, rekey=rekey)
+        (found,) = diagnose_tunnels(site.fabric, (), site.store(), site.fleet, rekey=rekey)
         assert (sorted(found.tunnels), found.findings) == (["paris-tokyo", "tokyo-paris"], ())
     site.delete_address("tokyo", InterfaceAddress("eth0", "203.0.113.12/24"))
-    (found,) = diagnose_tunnels(site.fabric, (), site.store(), site.connect)
+    (found,) = diagnose_tunnels(site.fabric, (), site.store(), site.fleet)
     assert "vip-missing" in {item.code for item in found.findings}
 
 

@@ -77,7 +77,7 @@ def test_what_comes_up_when_a_tunnel_is_at_rest_already_is_closed_too(site: Site
         if outcome.step.phase is Phase.COMMIT and crossing:
             set_up_another(site, crossing.pop())
 
-    applied = apply(before, site.connect, progress=cross)
+    applied = apply(before, site.fleet, progress=cross)
     assert not crossing
     assert_converged(applied)
     assert_at_rest(site)
@@ -88,8 +88,8 @@ def test_traffic_that_wakes_the_tunnel_while_it_is_reconnected_leaves_no_second_
     """The measurement's packets find no SA at the other end, so that one negotiates as well."""
     site.apply()
     for _ in range(5):
-        asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
-        assert_converged(apply(asked, site.connect))
+        asked = preview(site.fabric, site.store(), site.fleet, reconnect=frozenset({"tokyo-paris"}))
+        assert_converged(apply(asked, site.fleet))
         assert_at_rest(site)
 
 
@@ -122,7 +122,7 @@ def test_an_sa_that_the_other_end_has_lost_is_replaced(site: Site) -> None:
     lost = {child.spi_in for child in installed(held(site)[0])}
     site.restart_charon("tokyo")
     item = Establish(ENDS["paris"], ("net",), Scope.FIRST, far=FarEnd("tokyo", ENDS["tokyo"]))
-    with Fleet(site.connect) as fleet:
+    with Fleet(site.connect).kept() as fleet:
         assert settle(fleet, [("paris", item)], ()) == [""]
     assert_at_rest(site)
     assert not lost & {child.spi_in for child in installed(held(site)[0])}
@@ -132,10 +132,10 @@ def test_both_ends_belong_to_the_plan_of_one(tmp_path: Path) -> None:
     """So both are locked, and looked at again under the lock."""
     site = memory_site(tmp_path)
     site.apply()
-    asked = preview(site.fabric, site.store(), site.connect, reconnect=frozenset({"tokyo-paris"}))
+    asked = preview(site.fabric, site.store(), site.fleet, reconnect=frozenset({"tokyo-paris"}))
     assert {step.router for step in asked.plan.steps} == {"tokyo"}
     assert asked.plan.routers == {"paris", "tokyo"}
-    again, moved = confirmed(asked, site.connect)
+    again, moved = confirmed(asked, site.fleet)
     assert (again.plan.changes, moved) == (asked.plan.changes, {})
 
 

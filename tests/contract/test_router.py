@@ -256,15 +256,15 @@ def test_a_lock_of_a_process_that_has_gone_holds_up_nobody(site: Site) -> None:
         assert process.stdout is not None
         owner = process.stdout.readline().strip()
         host.lock(owner, 60)
-        with locked(site.connect, ["paris"], 0) as refused:
+        with locked(site.fleet, ["paris"], 0) as refused:
             assert "is changing" in str(refused["paris"])
         process.communicate("\n")
-    with locked(site.connect, ["paris"], 0) as refused, pytest.raises(Locked):
+    with locked(site.fleet, ["paris"], 0) as refused, pytest.raises(Locked):
         assert refused == {}
         host.lock("you@there:2", 60)
     elsewhere = f"{owner[:-4]}beef"
     host.lock(elsewhere, 60)
-    with locked(site.connect, ["paris"], 0) as refused:
+    with locked(site.fleet, ["paris"], 0) as refused:
         assert isinstance(refused["paris"], Locked)
     host.unlock(elsewhere)
 

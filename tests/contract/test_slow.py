@@ -13,6 +13,7 @@ from reconciler.model.errors import RouterUnreachable
 from reconciler.model.observation import Observation
 from reconciler.observe.state import observe
 from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.test_nonsense import Hostile, hostile
 from tests.fabrics import two_routers
@@ -48,7 +49,7 @@ def _look(site: Hostile) -> Observation:
     def connect(name: str) -> Router:
         return site.connect() if name == "paris" else DockerRouter(fabric.routers[name], site.lab.name)
 
-    return observe(connect, {"paris": (), "tokyo": ()})
+    return observe(Fleet(connect), {"paris": (), "tokyo": ()})
 
 
 TOOLS = {
@@ -78,6 +79,6 @@ def test_fifty_looks_at_a_charon_that_hangs_leave_nothing_behind(
         monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", 0.3)
         for _ in range(50):
             # Over Docker, once its queue of connections is full, it is refused.
-            failed = observe(lambda _: hostile.connect(), {"paris": ()}).failures["paris"]
+            failed = observe(Fleet(lambda _: hostile.connect()), {"paris": ()}).failures["paris"]
             assert isinstance(failed, RouterUnreachable), failed
         assert until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), 20), held()

@@ -78,7 +78,7 @@ def test_a_router_that_is_killed_in_the_middle_is_an_outcome(site: Site, sshd: S
 
 def _apply_until_tokyo_fails(site: Site, harm: Callable[[Outcome], None]) -> None:
     plan = site.preview().plan
-    outcomes = apply_plan(plan, site.connect, timeout=2, progress=harm)
+    outcomes = apply_plan(plan, site.fleet, timeout=2, progress=harm)
     assert len(outcomes) == len(plan.steps)
     failed = [o for o in outcomes if o.status is Status.FAILED]
     assert {o.step.router for o in failed} == {"tokyo"}

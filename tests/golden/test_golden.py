@@ -18,10 +18,11 @@ from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import preview, within_limits
+from reconciler.operations.preview import narrowed, preview
 from reconciler.policy import judge
 from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.plan_text import plan_lines
+from reconciler.routers.fleet import Fleet
 from reconciler.secrets import FINGERPRINT_KEY, SecretStore
 from reconciler.validate import validate
 from tests.allowed import ALLOWED
@@ -56,10 +57,10 @@ def test_the_plan_is_the_golden_one(case: str, tmp_path: Path) -> None:
         )
         for name, router in desired.routers.items()
     }
-    apply(preview(live, store, routers.__getitem__), routers.__getitem__, timeout=0.1)
-    planned = preview(desired, store, routers.__getitem__)
+    apply(preview(live, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
+    planned = preview(desired, store, Fleet(routers.__getitem__))
     judgement = judge(planned.plan, desired, planned.observation.states, NOW)
-    now = within_limits(planned, judgement).plan
+    now = narrowed(planned, judgement.allows).plan
     lines = [*plan_lines(planned.plan, now=now), *judgement_lines(judgement)]
     text = "".join(f"{line.text}\n" for line in lines)
     golden = HERE / case / "plan.txt"

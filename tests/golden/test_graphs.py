@@ -47,7 +47,7 @@ def test_one_disabled_end_is_enough_for_a_dashed_line() -> None:
 def test_many_networks_behind_a_peer_are_counted() -> None:
     fabric = two_routers()
     cidrs = tuple(f"172.16.{number}.0/24" for number in range(7))
-    alone = replace(fabric.tunnels["paris-tokyo"], mirror=None, peer_cidrs=cidrs)
+    alone = replace(fabric.tunnels["paris-tokyo"], other_end=None, peer_cidrs=cidrs)
     text = "\n".join(graph_lines(replace(fabric, tunnels={alone.name: alone})))
     assert "172.16.3.0/24<br>and 3 more" in text
     assert "172.16.4.0/24" not in text
@@ -59,7 +59,7 @@ def test_no_name_can_leave_its_quotes() -> None:
     fabric = two_routers()
     router = replace(fabric.routers["paris"], name=hostile)
     vip = replace(fabric.vips["paris-vip"], name=hostile, router=hostile)
-    tunnel = replace(fabric.tunnels["paris-tokyo"], name=hostile, router=hostile, vip=vip, mirror=None)
+    tunnel = replace(fabric.tunnels["paris-tokyo"], name=hostile, router=hostile, vip=vip, other_end=None)
     changed = replace(fabric, routers={hostile: router}, vips={hostile: vip}, tunnels={hostile: tunnel})
     lines = list(graph_lines(changed))
     assert sum("javascript" in line for line in lines) >= 3

@@ -19,6 +19,7 @@ from reconciler.operations.desired import compile_fabric
 from reconciler.operations.diagnose import Diagnosis, diagnose_tunnels
 from reconciler.operations.preview import preview
 from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
@@ -52,6 +53,10 @@ class Bench:
     def connect(self, name: str) -> Router:
         return DockerRouter(self.fabric.routers[name], self.lab.name, self.lab.links)
 
+    @property
+    def fleet(self) -> Fleet:
+        return Fleet(self.connect)
+
     def sh(self, router: str, script: str) -> None:
         self.lab.run(Role.ROUTER, router, ["sh", "-c", script])
 
@@ -59,11 +64,8 @@ class Bench:
         self.sh(router, f"nft -f - <<'RULES'\n{TABLE}\n{rule}\nRULES")
 
     def vici(self, router: str, command: str, message: dict[str, Any]) -> None:
-        with_router = self.connect(router)
-        try:
-            with_router.vici.request(command, message)
-        finally:
-            with_router.close()
+        with self.connect(router) as opened:
+            opened.vici.request(command, message)
 
     def load(
         self, change: Callable[[dict[str, Any]], None], router: str = "router-b", name: str = THEIRS
@@ -104,13 +106,13 @@ class Bench:
 
     def diagnose(self, *, rekey: bool = False) -> Diagnosis:
         done = diagnose_tunnels(
-            self.fabric, self.loaded.documents, self.store, self.connect, ("a-to-b",), rekey=rekey
+            self.fabric, self.loaded.documents, self.store, self.fleet, ("a-to-b",), rekey=rekey
         )
         (found,) = done
         return found
 
     def apply(self) -> None:
-        assert_converged(apply(preview(self.fabric, self.store, self.connect), self.connect))
+        assert_converged(apply(preview(self.fabric, self.store, self.fleet), self.fleet))
 
     def of_tree(self, tree: Path) -> Bench:
         loaded = load_tree(tree)

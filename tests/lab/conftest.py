@@ -17,7 +17,7 @@ from lab.topology import Role
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.validate import validate
-from tests.fabrics import setup_script, swanctl_conf, two_routers
+from tests.fabrics import by_hand, swanctl_conf, two_routers
 from tests.lab.repository import ROOT
 
 with warnings.catch_warnings():
@@ -66,8 +66,4 @@ def configure(lab: Lab, fabric: Fabric, esp_proposal: str = "aes256-sha256-modp2
     psk = secrets.token_hex(24)
     for tunnel in fabric.tunnels.values():
         conf = swanctl_conf(tunnel, psk, esp_proposal)
-        script = (
-            f"umask 077; cat > /etc/swanctl/conf.d/lab.conf <<'CONF'\n{conf}\nCONF\n"
-            f"{setup_script(tunnel)}\nswanctl --load-all"
-        )
-        lab.run(Role.ROUTER, tunnel.router, ["sh", "-c", script])
+        lab.run(Role.ROUTER, tunnel.router, by_hand(tunnel, "lab.conf", conf))

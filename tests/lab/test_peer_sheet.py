@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,10 +20,11 @@ from reconciler.model.errors import ExitCode
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import preview
 from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
-from tests.fabrics import setup_script, two_routers
+from tests.fabrics import by_hand, two_routers
 
 pytestmark = pytest.mark.engine
 
@@ -140,12 +140,9 @@ def with_a_child_for_each_pair(tree: Path, secrets: Path, capsys: pytest.Capture
 def configure_by_hand(lab: Lab, sheet: str, cidrs: tuple[str, ...]) -> None:
     """As tokyo's administrator would: the sheet in a file, and the site's addresses, NAT and forwarding."""
     tunnel = replace(two_routers().tunnels["tokyo-paris"], local_cidrs=cidrs)
-    second = "ip address replace 10.2.9.1/25 dev eth1\n" if len(cidrs) > 1 else ""
-    script = (
-        f"umask 077; printf %s {shlex.quote(sheet)} > /etc/swanctl/conf.d/peer.conf\n"
-        f"{setup_script(tunnel)}{second}swanctl --load-all"
-    )
-    lab.run(Role.ROUTER, "tokyo", ["sh", "-c", script])
+    if len(cidrs) > 1:
+        lab.run(Role.ROUTER, "tokyo", ["ip", "address", "replace", "10.2.9.1/25", "dev", "eth1"])
+    lab.run(Role.ROUTER, "tokyo", by_hand(tunnel, "peer.conf", sheet))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -168,12 +165,12 @@ def test_a_foreign_router_with_the_sheet_is_our_peer(
 
     sheet = (with_a_child_for_each_pair if case.split else printed)(tree, secrets, capsys)
     configure_by_hand(lab2, sheet, fabric.tunnels["paris-tokyo"].peer_cidrs)
-    applied = apply(preview(fabric, SecretStore(secrets), connect), connect, timeout=20)
+    applied = apply(preview(fabric, SecretStore(secrets), Fleet(connect)), Fleet(connect), timeout=20)
     assert applied.remaining.empty
     for address in case.far:
         lab2.run(Role.HOST, "tokyo-net", ["ip", "address", "replace", f"{address}/24", "dev", "eth0"])
         assert_traffic_passes(lab2, address)
-    state = preview(fabric, SecretStore(secrets), connect).observation.states["paris"]
+    state = preview(fabric, SecretStore(secrets), Fleet(connect)).observation.states["paris"]
     children = [child for sa in state.sas_of("tw-paris-tokyo") for child in sa.children]
     pairs = {(ours, theirs) for child in children for ours in child.local_ts for theirs in child.remote_ts}
     assert pairs == {("10.1.0.0/24", cidr) for cidr in fabric.tunnels["paris-tokyo"].peer_cidrs}

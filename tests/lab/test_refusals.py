@@ -32,6 +32,7 @@ from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import preview
 from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
 from tests.fabrics import two_routers
@@ -67,7 +68,7 @@ def towards(peer: str) -> Fabric:
         peer_address=peer,
         peer_id=IkeId(IdType.IP, peer),
         ike=replace(tunnel.ike, version=1),
-        mirror=None,
+        other_end=None,
     )
     return replace(fabric, tunnels={changed.name: changed}, routers={"paris": fabric.routers["paris"]})
 
@@ -106,8 +107,8 @@ def test_aggressive_mode_gets_no_sa(lab2: Lab, tmp_path: Path) -> None:
         return DockerRouter(fabric.routers[name], lab2.name, lab2.links)
 
     applied = apply(
-        preview(fabric, SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key"}), connect),
-        connect,
+        preview(fabric, SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key"}), Fleet(connect)),
+        Fleet(connect),
         timeout=0,
     )
     assert applied.remaining.empty

@@ -154,10 +154,10 @@ class Charon:
             if not common:
                 return "received NO_PROPOSAL_CHOSEN notify error"
             ours = Child(self._network.number(), name, repr(wanted), common[0], local_ts, remote_ts)
-            mirror = Child(self._network.number(), their_name, repr(theirs), common[0], remote_ts, local_ts)
-            ours.peer, mirror.peer = mirror, ours
+            other = Child(self._network.number(), their_name, repr(theirs), common[0], remote_ts, local_ts)
+            ours.peer, other.peer = other, ours
             ours_sa.children.append(ours)
-            theirs_sa.children.append(mirror)
+            theirs_sa.children.append(other)
             return ""
         return "received TS_UNACCEPTABLE notify error"
 

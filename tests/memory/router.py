@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from reconciler.facets import files as swanctl_files
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.model.settings import Settings, plain
+from reconciler.routers.protocol import Closing
 from tests.memory.charon import Charon
 from tests.memory.host import MemoryHost
 from tests.memory.network import Network
 
 
-class MemoryRouter:
+class MemoryRouter(Closing):
     """A router on a network in memory; satisfies `reconciler.routers.protocol.Router`."""
 
     def __init__(self, name: str, network: Network, addresses: Iterable[InterfaceAddress] = ()) -> None:

@@ -215,7 +215,7 @@ def test_the_account_is_made_without_a_shell(tmp_path: Path) -> None:
 
 
 def test_the_wheel_holds_all_that_the_command_needs(tmp_path: Path) -> None:
-    """Not only modules: templates of sheets, schemas, what the lab's image is built from."""
+    """Not only modules: templates of sheets, schemas, scripts, what the lab's image is built from."""
     build = ["-m", "uv", "build", "--quiet", "--wheel", "--no-build-isolation", "--out-dir", str(tmp_path)]
     subprocess.run([sys.executable, *build, str(ROOT)], check=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -232,6 +232,11 @@ def test_the_wheel_holds_all_that_the_command_needs(tmp_path: Path) -> None:
     )
     assert done.stdout.startswith(str(tmp_path / "lib"))
     assert "/etc/swanctl/conf.d" in done.stdout
-    kept = {path.relative_to(ROOT) for folder in ("lab", "schemas") for path in (ROOT / folder).rglob("*.j*")}
-    kept |= {path.relative_to(ROOT) for path in (ROOT / "lab" / "image").iterdir() if path.is_file()}
+    kept = {
+        path.relative_to(ROOT)
+        for folder in ("lab", "reconciler", "schemas")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"}
+    }
+    assert {path.suffix for path in kept} >= {".j2", ".json", ".sh"}
     assert [path for path in kept if not (tmp_path / "lib" / path).is_file()] == []

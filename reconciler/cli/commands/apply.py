@@ -5,29 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 
-from reconciler.apply.locking import locked
 from reconciler.cli import access, saved_plan
 from reconciler.cli.output import Output, ask
 from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
-from reconciler.model.plan import Plan
-from reconciler.operations.apply import Applied, apply, within_one_apply
-from reconciler.operations.desired import check_keys, shown_by_files
-from reconciler.operations.preview import (
-    Preview,
-    check_safe,
-    check_selection,
-    confirmed,
-    judge_preview,
-    preview,
-    within_limits,
-    without,
-)
-from reconciler.plan.targets import check_reconnect, targeting
-from reconciler.policy import Judgement, Override
+from reconciler.operations.apply import Applied
+from reconciler.operations.converge import Conduct, Done, Errors, Request, converge
+from reconciler.operations.desired import shown_by_files
+from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
+from reconciler.plan.targets import check_reconnect, routers_of, targeting
+from reconciler.policy import Override
 from reconciler.report import cost_text, json_lines, judgement_text, plan_text
-from reconciler.routers.fleet import Connect
 
 _QUESTION = "Apply this plan? Only `yes` is taken: "
 
@@ -67,68 +56,81 @@ def perform(
     saved: SavedPlan | None = None,
     reconnect: frozenset[str] = frozenset(),
 ) -> int:
-    """Lock, plan, ask, apply, look again; the exit code. `reconnect` names tunnels to take down and up."""
+    """Carry out what there is to do (`reconciler/operations/converge.py`); the exit code. `reconnect` names
+    tunnels to take down and up."""
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     check_reconnect(fabric, reconnect)
-    connect, store = access.connector(fabric, arguments.lab, arguments.links), access.secret_store(arguments)
-    selected = targeting(fabric, tuple(arguments.target), tuple(arguments.exclude))
-    # What is planned under the lock is still true when it is applied.
-    with locked(
-        connect, fabric.routers, arguments.lock_timeout, parallelism=arguments.parallelism
-    ) as refused:
+    fleet, store = access.fleet_of(fabric, arguments), access.secret_store(arguments)
+    targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
+    asks = saved is None and not arguments.auto_approve
+
+    def decided(refused: Errors) -> Decision:
         taken = [error for error in refused.values() if isinstance(error, Locked)]
-        if taken and (saved is not None or not arguments.auto_approve):
+        if taken and (asks or saved is not None):
             # A saved plan is not begun beside another run, and whoever is asked may want to wait.
             raise taken[0]
-        before = preview(
-            fabric, store, connect, selected, parallelism=arguments.parallelism, reconnect=reconnect
-        )
-        before = without(before, refused)
+        selected = targeting(fabric, targets, excluded)
+        before = without(preview(fabric, store, fleet, selected, reconnect=reconnect), refused)
         if saved is not None:
             saved.check(loaded, before.plan)
         else:
-            check_selection(before, arguments.target, arguments.exclude)
+            check_selection(before, targets, excluded)
         known = shown_by_files(fabric, store, before.observation.states)
-        before, judgement = judge_preview(before, known, frozenset(map(Override, arguments.override)))
-        allowed = within_limits(before, judgement)
-        _tell_plan(output, before, judgement, allowed.plan)
-        check_safe(judgement)
-        left_out = _left_out(before.plan, taken=bool(taken))
-        before = allowed
-        check_keys(fabric, before.plan)
-        if not before.plan.empty and saved is None and not arguments.auto_approve:
-            before, moved = _approved(output, before, connect, arguments.parallelism)
-            left_out = moved if moved is ExitCode.UNREACHABLE or left_out is ExitCode.OK else left_out
-        if before.plan.empty:
-            return left_out or (ExitCode.DEFERRED if judgement.deferrals else ExitCode.OK)
-        applied = apply(
-            before,
-            within_one_apply(connect, before.plan),
+        return decide(before, known, frozenset(map(Override, arguments.override)))
+
+    def approved(_: Preview) -> bool:
+        if asks and ask(_QUESTION) != "yes":
+            raise TunnelwrightError("the plan was not approved", hint="--auto-approve applies without asking")
+        return asks
+
+    request = Request(
+        routers=routers_of(fabric, targets, excluded),
+        decide=decided,
+        show=lambda decision: _tell_plan(output, decision),
+        approve=approved,
+        left_out=lambda again, _: _tell_left_out(output, again),
+        lock_timeout=arguments.lock_timeout,
+        conduct=Conduct(
             timeout=arguments.wait,
-            parallelism=arguments.parallelism,
             progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),
-        )
-    _tell_outcome(output, before, applied)
-    if left_out:
+        ),
+    )
+    with converge(fleet, request) as done:
+        pass  # What is told of it may take as long as it likes: the locks are given back first.
+    if done.proven is not None:
+        _tell_outcome(output, done.before, done.proven.applied)
+    return _ending(output, done)
+
+
+def _ending(output: Output, done: Done) -> ExitCode:
+    """What an apply ends with. What was left out comes first, then what was not done, then what waits."""
+    if left_out := _left_out(done):
         return left_out
-    if not applied.converged:
+    if done.proven is not None and not done.proven.applied.converged:
         return ExitCode.INCOMPLETE
-    if judgement.deferrals:
-        output.lines([judgement_text.still_waiting(judgement)])
-        return ExitCode.DEFERRED
-    return ExitCode.OK
+    if not done.decision.judgement.deferrals:
+        return ExitCode.OK
+    if done.proven is not None:
+        output.lines([judgement_text.still_waiting(done.decision.judgement)])
+    return ExitCode.DEFERRED
 
 
-def _left_out(plan: Plan, *, taken: bool) -> ExitCode:
-    """What an apply ends with that has done all it could and left something out; OK for nothing. `taken` says
-    whether somebody else holds a lock."""
+def _left_out(done: Done) -> ExitCode:
+    """The code for routers and tunnels that had no part in an apply; OK where there are none. Routers that
+    moved while somebody was asked count where nothing else was left out, and where they do not answer."""
+    plan = done.decision.judged.plan
+    code = ExitCode.INCOMPLETE if plan.keyless else ExitCode.OK
     if plan.unreachable:
-        return ExitCode.LOCKED if taken else ExitCode.UNREACHABLE
-    return ExitCode.INCOMPLETE if plan.keyless else ExitCode.OK
+        taken = any(isinstance(error, Locked) for error in done.refused.values())
+        code = ExitCode.LOCKED if taken else ExitCode.UNREACHABLE
+    if any(not isinstance(error, PlanStale) for error in done.moved.values()):
+        return ExitCode.UNREACHABLE
+    return ExitCode.STALE if done.moved and code is ExitCode.OK else code
 
 
-def _tell_plan(output: Output, before: Preview, judgement: Judgement, now: Plan) -> None:
+def _tell_plan(output: Output, decision: Decision) -> None:
+    before, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
     output.lines(plan_text.plan_lines(before.plan, unchanged, now))
     output.objects(json_lines.plan_objects(before.plan, now))
@@ -136,23 +138,9 @@ def _tell_plan(output: Output, before: Preview, judgement: Judgement, now: Plan)
     output.objects(json_lines.judgement_objects(judgement))
 
 
-def _approved(
-    output: Output, before: Preview, connect: Connect, parallelism: int
-) -> tuple[Preview, ExitCode]:
-    """Ask, and look again: whoever was asked took their time. What is left is what was approved, where that
-    is true still, and what to end with: STALE when a router is not as it was.
-
-    Raises TunnelwrightError for any other answer than `yes`.
-    """
-    if ask(_QUESTION) != "yes":
-        raise TunnelwrightError("the plan was not approved", hint="--auto-approve applies without asking")
-    again, moved = confirmed(before, connect, parallelism)
+def _tell_left_out(output: Output, again: Preview) -> None:
     output.lines(plan_text.left_out_lines(again.plan))
     output.objects(json_lines.absence_objects(again.plan.unreachable))
-    if not moved:
-        return again, ExitCode.OK
-    stale = all(isinstance(error, PlanStale) for error in moved.values())
-    return again, ExitCode.STALE if stale else ExitCode.UNREACHABLE
 
 
 def _tell_outcome(output: Output, before: Preview, applied: Applied) -> None:

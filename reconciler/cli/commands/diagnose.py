@@ -28,10 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
         fabric,
         loaded.documents,
         access.secret_store(arguments),
-        access.connector(fabric, arguments.lab, arguments.links),
+        access.fleet_of(fabric, arguments),
         names,
         rekey=arguments.force_rekey,
-        parallelism=arguments.parallelism,
     )
     for diagnosis in done:
         findings = [item.below(str(tree)) for item in diagnosis.findings]

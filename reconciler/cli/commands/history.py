@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.apply.locking import user_name
 from reconciler.cli.output import Output
-from reconciler.cli.service_state import HISTORY, mirror_of, open_history, service_settings
+from reconciler.cli.service_state import HISTORY, followed_repository, open_history, service_settings
 from reconciler.history.store import History
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.record import Acceptance
@@ -41,9 +41,9 @@ def _accept(rev: str, config: Path | None, output: Output) -> ExitCode:
             "signatures are not asked for, so a branch that was rewritten is followed anyway"
         )
     history = History(Path(settings.state).expanduser() / HISTORY)
-    mirror = mirror_of(settings, lambda _: None)
-    good = Trust(mirror, history).good()
-    acceptance = Acceptance(mirror.find(rev), datetime.now(UTC), user_name(), good)
+    repository = followed_repository(settings, lambda _: None)
+    good = Trust(repository, history).good()
+    acceptance = Acceptance(repository.find(rev), datetime.now(UTC), user_name(), good)
     history.accept(acceptance)
     output.lines([Line(f"{acceptance}{f' in place of {good[:12]}' if good else ''}")])
     return ExitCode.OK

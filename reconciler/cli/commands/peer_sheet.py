@@ -12,7 +12,7 @@ from reconciler.model.errors import ExitCode
 from reconciler.plan.targets import find_tunnel
 from reconciler.report.line import joined
 from reconciler.report.sheets import TABLE
-from reconciler.report.sheets.mirror import mirrored, remarks, weaknesses
+from reconciler.report.sheets.mirrored import mirrored, remarks, weaknesses
 from reconciler.report.sheets.render import render
 from reconciler.report.sheets.table import sheet_object, table_lines
 

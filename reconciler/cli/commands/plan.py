@@ -10,7 +10,7 @@ from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.operations.desired import check_keys, shown_by_files
-from reconciler.operations.preview import check_selection, judge_preview, preview, within_limits
+from reconciler.operations.preview import check_selection, decide, preview
 from reconciler.plan.targets import targeting
 from reconciler.policy import Override
 from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects
@@ -29,14 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     found = preview(
         fabric,
         store,
-        access.connector(fabric, arguments.lab, arguments.links),
+        access.fleet_of(fabric, arguments),
         targeting(fabric, targets, excluded),
-        parallelism=arguments.parallelism,
     )
     check_selection(found, targets, excluded)
     known = shown_by_files(fabric, store, found.observation.states)
-    judged, judgement = judge_preview(found, known, frozenset(map(Override, arguments.override)))
-    now = within_limits(judged, judgement).plan
+    decision = decide(found, known, frozenset(map(Override, arguments.override)))
+    judged, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
     output.lines(plan_lines(judged.plan, "" if fabric.routers else NO_ROUTERS, now))
     output.objects(plan_objects(judged.plan, now))
     output.lines(judgement_lines(judgement))

@@ -19,7 +19,7 @@ from reconciler.model.diagnostic import Diagnostic, Diagnostics, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.operations.desired import check_keys, shown_by_files
-from reconciler.operations.preview import judge_preview, narrowed, preview, within_limits
+from reconciler.operations.preview import decide, narrowed, preview
 from reconciler.operations.revisions import Transition, between, left_alone
 from reconciler.plan.commit import compared, touched_by, unchanged
 from reconciler.policy import Judgement
@@ -83,16 +83,14 @@ def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric,
     Raises SecretUnavailable, KeysDiffer, and WeakKey. A router that does not answer is part of the plan.
     """
     store = access.secret_store(arguments)
-    whole = preview(
-        head, store, access.connector(head, arguments.lab, arguments.links), parallelism=arguments.parallelism
-    )
+    whole = preview(head, store, access.fleet_of(head, arguments))
     mine = narrowed(whole, touched_by(commit.plan, base, head))
-    mine, judgement = judge_preview(mine, shown_by_files(head, store, mine.observation.states))
-    now = within_limits(mine, judgement).plan
-    check_keys(head, now)
-    notes = (*left_alone(base, head), *compared(commit.plan, mine.plan, whole.plan))
-    said = commit.unchanged if commit.plan.empty else unchanged(commit.plan, mine.plan)
-    return Transition(mine.plan, now, judgement, notes, said)
+    decision = decide(mine, shown_by_files(head, store, mine.observation.states))
+    check_keys(head, decision.allowed.plan)
+    plan = decision.judged.plan
+    notes = (*left_alone(base, head), *compared(commit.plan, plan, whole.plan))
+    said = commit.unchanged if commit.plan.empty else unchanged(commit.plan, plan)
+    return Transition(plan, decision.allowed.plan, decision.judgement, notes, said)
 
 
 def _forge(arguments: argparse.Namespace) -> Forge:

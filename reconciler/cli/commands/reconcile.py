@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.cli import access
 from reconciler.cli.output import Output, note, say
-from reconciler.cli.service_state import HISTORY, mirror_of, service_settings
+from reconciler.cli.service_state import HISTORY, followed_repository, service_settings
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Kind
 from reconciler.history.kept import Kept
@@ -28,6 +28,7 @@ from reconciler.report.json_lines import run_object
 from reconciler.report.line import Line
 from reconciler.report.run_text import run_line, run_lines
 from reconciler.report.settings_text import setting_lines, setting_objects
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
 from reconciler.secrets import Allowed, SecretStore, default_folder, read_private
 from reconciler.service.dependencies import Dependencies
@@ -137,10 +138,10 @@ def _check(effective: Effective, output: Output) -> ExitCode:
     output.lines(setting_lines(said))
     output.objects(setting_objects(said))
     found = Diagnostics()
-    mirror = mirror_of(settings, _tell_progress)
+    repository = followed_repository(settings, _tell_progress)
     history = Path(settings.state).expanduser() / HISTORY
-    trust = partial(check_signature, mirror, _signers(settings))
-    check = Preflight(effective, mirror, _store(settings), trust, history, found)
+    trust = partial(check_signature, repository, _signers(settings))
+    check = Preflight(effective, repository, _store(settings), trust, history, found)
     ready = check.run()
     shown = reported(found)
     output.lines(diagnostic_lines(shown), sys.stderr)
@@ -173,13 +174,12 @@ def _signers(settings: ReconcileSettings) -> Signers | None:
 
 def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) -> Dependencies:
     return Dependencies(
-        mirror=mirror_of(settings, _tell_progress),
+        repository=followed_repository(settings, _tell_progress),
         history=Kept(Path(settings.state).expanduser() / HISTORY),
         store=_store(settings),
-        connector=lambda fabric: access.connector(fabric, lab, links),
+        fleet_of=lambda fabric: Fleet(access.connector(fabric, lab, links), settings.parallelism),
         rested=links.clear,
         signers=_signers(settings),
-        parallelism=settings.parallelism,
         timeout=settings.wait,
         rollback=settings.rollback,
     )

@@ -18,12 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the status of every router."""
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
-    found = preview(
-        fabric,
-        access.secret_store(arguments),
-        access.connector(fabric, arguments.lab, arguments.links),
-        parallelism=arguments.parallelism,
-    )
+    found = preview(fabric, access.secret_store(arguments), access.fleet_of(fabric, arguments))
     output.lines(status_lines(fabric, found.observation, found.plan))
     output.lines(withheld_lines(found.plan))
     output.objects(status_objects(found.observation))

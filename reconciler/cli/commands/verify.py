@@ -19,8 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print every check; ends with INCOMPLETE when one fails or something has drifted."""
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
-    connect = access.connector(fabric, arguments.lab, arguments.links)
-    checks, drift = verify(fabric, access.secret_store(arguments), connect, arguments.parallelism)
+    checks, drift = verify(fabric, access.secret_store(arguments), access.fleet_of(fabric, arguments))
     output.lines(check_lines(checks))
     output.objects(check_object(check) for check in checks)
     output.objects(plan_objects(drift))

@@ -1,4 +1,4 @@
-"""What the administrator of the other end needs: a tunnel mirrored, as a table or in a vendor's words."""
+"""What the administrator of the other end needs: the mirrored document, as a table or in a vendor's words."""
 
 TABLE = "table"
 """The format for people."""

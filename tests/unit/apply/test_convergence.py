@@ -22,6 +22,7 @@ from reconciler.operations.desired import compile_fabric
 from reconciler.operations.preview import look
 from reconciler.plan.fleet import make_plan
 from reconciler.report.json_lines import plan_digest
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import FOREIGN, Site, by_hand, change_tunnels, memory_site, rename_tunnels
 from tests.converged import assert_converged
@@ -84,11 +85,11 @@ def test_a_crash_after_any_step_is_mended_by_the_next_run(
     here.apply(altered(here.fabric, first))
     wanted = altered(here.fabric, then)
     plan = here.preview(wanted, psk="rotated meanwhile").plan
-    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, timeout=0.2)
+    apply_plan(only(plan, list(plan.steps[:crash])), here.fleet, timeout=0.2)
     applied = here.apply(wanted, psk="rotated meanwhile")
     assert_converged(applied)
     for name in ("paris", "tokyo"):
-        state = look(compile_fabric(wanted, here.store("rotated meanwhile")), here.connect).states[name]
+        state = look(compile_fabric(wanted, here.store("rotated meanwhile")), here.fleet).states[name]
         enabled = all(tunnel.enabled for tunnel in wanted.tunnels.values())
         assert len(state.connections) == len(state.files) == len(state.secret_ids) == int(enabled)
 
@@ -104,10 +105,10 @@ def test_a_rename_that_is_cut_short_is_finished_by_the_next_run(
     here.apply()
     wanted = rename_tunnels(altered(here.fabric, then), {renamed: "anew"})
     plan = here.preview(wanted).plan
-    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, timeout=0.2)
+    apply_plan(only(plan, list(plan.steps[:crash])), here.fleet, timeout=0.2)
     applied = here.apply(wanted)
     assert_converged(applied)
-    seen = look(compile_fabric(wanted, here.store()), here.connect)
+    seen = look(compile_fabric(wanted, here.store()), here.fleet)
     for name, state in seen.states.items():
         enabled = [f"tw-{t.name}" for t in wanted.tunnels.values() if t.enabled and t.router == name]
         assert sorted(state.connections) == sorted({sa.connection for sa in state.sas}) == enabled
@@ -125,7 +126,7 @@ def test_an_adoption_that_is_cut_short_is_finished_by_the_next_run(
     here = site()
     wanted = altered(by_hand(here), then)
     plan = here.preview(wanted).plan
-    apply_plan(only(plan, list(plan.steps[:crash])), here.connect, timeout=0.2)
+    apply_plan(only(plan, list(plan.steps[:crash])), here.fleet, timeout=0.2)
     if restarts:
         for name in ("paris", "tokyo"):
             here.restart_charon(name)
@@ -134,7 +135,7 @@ def test_an_adoption_that_is_cut_short_is_finished_by_the_next_run(
     if all(tunnel.enabled for tunnel in wanted.tunnels.values()):
         for name in ("paris", "tokyo"):
             here.restart_charon(name)
-        seen = look(compile_fabric(wanted, here.store()), here.connect)
+        seen = look(compile_fabric(wanted, here.store()), here.fleet)
         for name, state in seen.states.items():
             [tunnel] = [t.name for t in wanted.tunnels.values() if t.router == name]
             assert list(state.connections) == [f"tw-{tunnel}"]
@@ -159,7 +160,7 @@ def test_a_file_of_several_goes_with_the_last_that_is_taken_over() -> None:
         adopts="second",
         peer_address="203.0.113.13",
         peer_cidrs=("10.3.0.0/24",),
-        mirror=None,
+        other_end=None,
         vip=vip,
     )
     both = replace(
@@ -187,16 +188,14 @@ def test_no_step_can_be_left_out() -> None:
         # The plan of equal routers is equal, so its steps can be told by their place.
         index = plan.steps.index(left_out)
         theirs = bare.preview().plan
-        apply_plan(
-            only(theirs, [s for i, s in enumerate(theirs.steps) if i != index]), bare.connect, timeout=1
-        )
+        apply_plan(only(theirs, [s for i, s in enumerate(theirs.steps) if i != index]), bare.fleet, timeout=1)
         assert not bare.preview().plan.empty, left_out.summary
 
 
 def test_the_order_of_input_does_not_matter() -> None:
     here = site()
     desired = compile_fabric(here.fabric, here.store())
-    seen = look(desired, here.connect)
+    seen = look(desired, here.fleet)
     turned = dict(reversed(list(desired.items())))
     states = dict(reversed(list(seen.states.items())))
     assert plan_digest(make_plan(desired, seen.states)) == plan_digest(make_plan(turned, states))
@@ -234,7 +233,7 @@ def test_a_router_that_dies_in_the_middle_is_reported_step_by_step(dies_at: Phas
 
     if dies_at is Phase.HOST:
         tokyo.power(on=False)
-    outcomes = apply_plan(plan, here.connect, timeout=0.2, progress=kill)
+    outcomes = apply_plan(plan, here.fleet, timeout=0.2, progress=kill)
     assert len(outcomes) == len(plan.steps)
     after = [o for o in outcomes if o.step.router == "tokyo" and o.step.phase >= dies_at]
     assert {o.status for o in after} <= {Status.FAILED, Status.NOT_ATTEMPTED}
@@ -252,7 +251,7 @@ def test_a_connection_that_cannot_be_made_is_an_outcome() -> None:
             raise RouterUnreachable("nobody home", router=name)
         return here.connect(name)
 
-    outcomes = apply_plan(plan, connect, timeout=0.2)
+    outcomes = apply_plan(plan, Fleet(connect), timeout=0.2)
     assert {o.message for o in outcomes if o.step.router == "tokyo" and o.status is Status.FAILED} == {
         "nobody home"
     }

@@ -62,7 +62,7 @@ def busy(clock: list[float], asked: Counter[str]) -> Callable[[str], Router]:
 def test_tunnels_for_which_there_is_no_time_are_left_with_the_reason(clock: list[float]) -> None:
     asked = Counter[str]()
     wanted = [("paris", Establish(f"tw-{number}", ("net",), Scope.FIRST)) for number in range(20)]
-    with Fleet(busy(clock, asked), 1) as fleet:
+    with Fleet(busy(clock, asked), 1).kept() as fleet:
         reasons = module.settle(fleet, wanted, ())
     assert asked["initiate"] == 3, "the third one ends after the time for all of them"
     assert asked["list-sas"] == 2, "once for each look, whatever the number of tunnels"
@@ -73,7 +73,7 @@ def test_tunnels_for_which_there_is_no_time_are_left_with_the_reason(clock: list
 def test_what_there_is_no_time_to_close_is_left(clock: list[float]) -> None:
     asked = Counter[str]()
     numbers = tuple(map(str, range(20)))
-    with Fleet(busy(clock, asked), 1) as fleet, Errands(fleet, 60) as errands:
+    with Fleet(busy(clock, asked), 1).kept() as fleet, Errands(fleet, 60) as errands:
         module._close(errands, "paris", Doomed(numbers, numbers), lambda: clock[0] >= SETTLE_SECONDS)
     assert asked["terminate"] == 3
 
@@ -109,7 +109,7 @@ def test_a_router_that_is_slow_ends_nobody_elses_settling(
         ("rome", Establish("tw-rome", ("net",), Scope.FIRST)),
         ("paris", Establish("tw-paris-tokyo", ("net",), Scope.FIRST, far=FarEnd("tokyo", "tw-tokyo-paris"))),
     ]
-    with Fleet(connect) as fleet:
+    with Fleet(connect).kept() as fleet:
         slow_one, other = module.settle(fleet, wanted, ())
     assert other == ""
     assert "CHILD_SA config 'net' not found" in slow_one, "it is told what it said in the end"

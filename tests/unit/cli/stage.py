@@ -65,5 +65,5 @@ class Stage:
 
     def live(self) -> dict[str, Any]:
         """What the routers hold and run."""
-        seen = observe(self.site.connect, dict.fromkeys(self.site.routers, ()))
+        seen = observe(self.site.fleet, dict.fromkeys(self.site.routers, ()))
         return {n: (s.files, s.secret_ids, s.firewall, s.sas, s.connections) for n, s in seen.states.items()}

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.cli import access, output
+from reconciler.cli import access
+from reconciler.cli.commands import apply
 from reconciler.model.errors import CommandRejected, ExitCode, Locked
 from reconciler.model.router_config import LiveFile
 from reconciler.model.secret import Secret
@@ -124,7 +125,7 @@ def test_what_moved_while_the_question_was_open_costs_its_router_alone(
             stage.site.routers["tokyo"].host.remove_files(["tw-tokyo-paris.conf"])
         return "yes"
 
-    monkeypatch.setattr(output, "ask", meanwhile)
+    monkeypatch.setattr(apply, "ask", meanwhile)
     code, text = stage.run("apply", "--wait", "0.1")
     assert code == (ExitCode.UNREACHABLE if gone else ExitCode.STALE)
     why = "unreachable: no route" if gone else "it has changed since it was looked at"
@@ -140,7 +141,7 @@ def test_what_has_not_moved_is_applied_as_it_was_approved(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.both("dh-group14", "dh-group15")
-    monkeypatch.setattr(output, "ask", lambda _: "yes")
+    monkeypatch.setattr(apply, "ask", lambda _: "yes")
     assert stage.run("apply", "--wait", "0.1")[0] == ExitCode.OK
 
 
@@ -181,6 +182,20 @@ def test_whoever_is_asked_decides_whether_to_wait_for_a_lock(stage: Stage) -> No
         assert code == ExitCode.LOCKED
         assert "you@there:2 is changing this router" in text
     assert all(router.host.table is None for router in stage.site.routers.values())
+
+
+def test_only_what_a_target_may_be_at_is_locked(stage: Stage) -> None:
+    """Whoever works on another router, or on what is excluded, is not waited for."""
+    for router in stage.site.routers.values():
+        router.host.table = None
+    stage.site.routers["tokyo"].host.lock("you@there:2", 60)
+    assert stage.apply("--target", "paris-tokyo")[0] == ExitCode.LOCKED
+    assert stage.apply("--exclude", "paris")[0] == ExitCode.LOCKED
+    for words in (("--exclude", "tokyo"), ("--target", "paris/firewall/inet tunnelwright")):
+        stage.site.routers["paris"].host.table = None
+        assert stage.apply(*words)[0] == ExitCode.OK
+        assert stage.site.routers["paris"].host.table is not None
+    assert stage.site.routers["tokyo"].host.table is None
 
 
 def test_no_more_routers_are_locked_at_a_time_than_are_wanted(

@@ -39,7 +39,7 @@ def test_it_is_what_a_router_tells_after_an_apply(tmp_path: Path) -> None:
     site = memory_site(tmp_path)
     applied = site.preview()
     site.apply()
-    seen = look(applied.desired, site.connect)
+    seen = look(applied.desired, site.fleet)
     for name, config in applied.desired.items():
         simulated, observed = as_applied(config), seen.states[name]
         assert simulated.connections == observed.connections

@@ -18,7 +18,7 @@ from lab.topology import (
     free_address,
     topology_of,
 )
-from lab.wiring import ports_of, replugging_script, wiring_script
+from lab.wiring import ports_of, replugging_files, wiring_files
 from reconciler.model.fabric import Attachment, Fabric, VpcNetwork
 from tests.fabrics import HERE, two_routers, with_system_vip
 
@@ -106,7 +106,7 @@ def test_each_pair_of_managed_ends_gives_one_flow() -> None:
 def test_no_flow_without_two_enabled_ends(end: str) -> None:
     off = replace(FABRIC, tunnels={**FABRIC.tunnels, end: replace(FABRIC.tunnels[end], enabled=False)})
     assert flows_of(off, TOPOLOGY) == ()
-    alone = replace(FABRIC, tunnels={**FABRIC.tunnels, end: replace(FABRIC.tunnels[end], mirror=None)})
+    alone = replace(FABRIC, tunnels={**FABRIC.tunnels, end: replace(FABRIC.tunnels[end], other_end=None)})
     assert all(flow.left.name != end for flow in flows_of(alone, TOPOLOGY))
 
 
@@ -131,17 +131,19 @@ def test_container_names() -> None:
     assert container_name("pr-17", Role.ROUTER, "paris") == "tw-pr-17-router-paris"
 
 
-def test_the_wiring_script_plugs_every_port_once() -> None:
+def test_the_wiring_plugs_every_port_once() -> None:
     pids = {node: 1000 + index for index, node in enumerate(TOPOLOGY.nodes)}
-    script = wiring_script(TOPOLOGY, pids)
+    files = wiring_files(TOPOLOGY, pids)
     ports = ports_of(TOPOLOGY)
     assert len(ports) == 7
     assert all(len(name) <= 15 for name in (*ports, *(bridge for _, _, bridge in TOPOLOGY.bridges)))
+    plugged = files["ports"].splitlines()
     for node in TOPOLOGY.nodes:
         for port in node.ports:
-            peer = f"{port.wire_name} type veth peer name {port.interface} netns {pids[node]}"
-            assert script.count(peer) == 1
-            assert script.count(f"{port.wire_name} master {port.bridge} up") == 1
-    assert script.count("type bridge") == 3
-    again = replugging_script(TOPOLOGY.nodes[0], 7)
-    assert "type bridge" not in again and "netns 7" in again
+            assert plugged.count(f"{port.wire_name} {port.interface} {port.bridge} {pids[node]}") == 1
+            assert f"link set {port.interface} up" in files[f"{pids[node]}.batch"].splitlines()
+    assert len(plugged) == 7
+    assert len(files["bridges"].splitlines()) == 3
+    again = replugging_files(TOPOLOGY.nodes[0], 7)
+    assert again["bridges"] == "" and again.keys() == {"bridges", "ports", "7.batch"}
+    assert {line.split()[-1] for line in again["ports"].splitlines()} == {"7"}

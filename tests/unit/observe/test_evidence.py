@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.model.outcome import Ping
 from reconciler.operations.diagnose import diagnose_tunnels
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import memory_site
 from tests.odd import OddRouter
@@ -30,6 +31,6 @@ def test_a_reply_that_was_lost_once_is_no_finding(tmp_path: Path, series: list[i
     def connect(name: str) -> Router:
         return OddRouter(site.connect(name), {"ping": lossy})
 
-    (diagnosis,) = diagnose_tunnels(site.fabric, (), site.store(), connect)
+    (diagnosis,) = diagnose_tunnels(site.fabric, (), site.store(), Fleet(connect))
     assert left == []
     assert (diagnosis.findings == ()) is healthy

@@ -12,6 +12,7 @@ from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.errors import RouterUnreachable
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import confirmed
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.fabrics import INTERNET, two_routers
@@ -57,12 +58,12 @@ def test_one_router_that_moved_is_left_out_with_the_tunnels_that_end_there(
     before = site.preview(wanted)
     loaded = dict(site.connect("paris").vici.connections)  # type: ignore[attr-defined]
     move(site)
-    again, moved = confirmed(before, site.connect)
+    again, moved = confirmed(before, site.fleet)
     assert {name: Absence.of(error).kind for name, error in moved.items()} == {"tokyo": AbsenceKind.CHANGED}
     assert again.plan.routers == {"paris", "oslo"}
     assert {change.resource.kind for change in again.plan.changes} == {"sysctl"}
     assert again.plan.withheld.keys() == {"paris-tokyo"}
-    assert apply(again, site.connect, timeout=1).converged
+    assert apply(again, site.fleet, timeout=1).converged
     assert site.connect("paris").vici.connections == loaded  # type: ignore[attr-defined]
 
 
@@ -78,7 +79,7 @@ def test_one_that_does_not_answer_any_more_is_left_out_the_same_way(tmp_path: Pa
             raise RouterUnreachable("no route", router=name)
         return site.connect(name)
 
-    again, moved = confirmed(before, connect)
+    again, moved = confirmed(before, Fleet(connect))
     assert {name: error.message for name, error in moved.items()} == {"paris": "no route"}
     assert again.plan.routers == {"tokyo", "oslo"}
     assert again.plan.withheld.keys() == {"tokyo-paris"}
@@ -87,7 +88,7 @@ def test_one_that_does_not_answer_any_more_is_left_out_the_same_way(tmp_path: Pa
 def test_what_has_not_moved_is_the_same_plan(tmp_path: Path) -> None:
     site = three_routers(tmp_path)
     before = site.preview()
-    again, moved = confirmed(before, site.connect)
+    again, moved = confirmed(before, site.fleet)
     assert (again.plan.changes, moved) == (before.plan.changes, {})
 
 
@@ -95,6 +96,6 @@ def test_when_all_have_moved_nothing_is_left(tmp_path: Path) -> None:
     site = three_routers(tmp_path)
     before = site.preview()
     assert site.apply(timeout=1).converged
-    again, moved = confirmed(before, site.connect)
+    again, moved = confirmed(before, site.fleet)
     assert again.plan.empty
     assert set(moved) == {"paris", "tokyo", "oslo"}

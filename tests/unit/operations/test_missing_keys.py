@@ -52,7 +52,7 @@ def store(site: Site, *, whole: bool) -> SecretStore:
 
 
 def seen(site: Site, fabric: Fabric, *, whole: bool = False) -> Preview:
-    return preview(fabric, store(site, whole=whole), site.connect)
+    return preview(fabric, store(site, whole=whole), site.fleet)
 
 
 def held(site: Site, numbers: set[int]) -> dict[str, object]:
@@ -76,7 +76,7 @@ def held(site: Site, numbers: set[int]) -> dict[str, object]:
 def test_a_missing_key_costs_its_tunnel_at_both_ends_alone(tmp_path: Path, router: str, *, new: bool) -> None:
     site, fabric = memory_site(tmp_path), keyed(many_tunnels(3), {1}, router)
     if not new:
-        assert apply(seen(site, fabric, whole=True), site.connect, timeout=1).converged
+        assert apply(seen(site, fabric, whole=True), site.fleet, timeout=1).converged
     wanted = change_tunnels(fabric, esp__lifetime=1800)
     before = held(site, {1})
     plan = seen(site, wanted).plan
@@ -84,10 +84,10 @@ def test_a_missing_key_costs_its_tunnel_at_both_ends_alone(tmp_path: Path, route
     assert set(plan.withheld) == plan.keyless == {"paris-001", "tokyo-001"}
     reason = f"its key cannot be had: env:{OTHER}: the environment variable is not set"
     assert set(plan.withheld.values()) == {reason}
-    assert apply(seen(site, wanted), site.connect, timeout=1).converged
+    assert apply(seen(site, wanted), site.fleet, timeout=1).converged
     assert held(site, {1}) == before
     assert not seen(site, wanted).plan.changes
-    assert apply(seen(site, wanted, whole=True), site.connect, timeout=1).converged
+    assert apply(seen(site, wanted, whole=True), site.fleet, timeout=1).converged
     assert seen(site, wanted, whole=True).plan.empty
     assert seen(site, wanted, whole=True).plan.withheld == {}
 
@@ -95,7 +95,7 @@ def test_a_missing_key_costs_its_tunnel_at_both_ends_alone(tmp_path: Path, route
 def test_one_that_is_as_desired_but_for_its_key_is_told_all_the_same(tmp_path: Path) -> None:
     """Whether it is, nobody can know."""
     site, fabric = memory_site(tmp_path), keyed(many_tunnels(2), {1})
-    assert apply(seen(site, fabric, whole=True), site.connect, timeout=1).converged
+    assert apply(seen(site, fabric, whole=True), site.fleet, timeout=1).converged
     found = seen(site, fabric)
     assert not found.plan.changes
     assert [line.text for line in plan_lines(found.plan)] == [
@@ -104,7 +104,7 @@ def test_one_that_is_as_desired_but_for_its_key_is_told_all_the_same(tmp_path: P
     ]
     told = [item for item in plan_objects(found.plan) if item["type"] == "withheld"]
     assert [(item["tunnel"], item["cause"]) for item in told] == [("paris-001", "key"), ("tokyo-001", "key")]
-    checks, drift = verify(fabric, store(site, whole=False), site.connect)
+    checks, drift = verify(fabric, store(site, whole=False), site.fleet)
     assert all(check.passed for check in checks)
     assert drift.empty
     assert drift.keyless == {"paris-001", "tokyo-001"}
@@ -112,20 +112,20 @@ def test_one_that_is_as_desired_but_for_its_key_is_told_all_the_same(tmp_path: P
 
 def test_a_rename_without_a_key_leaves_the_old_one_running(tmp_path: Path) -> None:
     site, fabric = memory_site(tmp_path), keyed(many_tunnels(2), {1})
-    assert apply(seen(site, fabric, whole=True), site.connect, timeout=1).converged
+    assert apply(seen(site, fabric, whole=True), site.fleet, timeout=1).converged
     before = held(site, {1})
     renamed = rename_tunnels(fabric, {"paris-001": "paris-009", "tokyo-001": "tokyo-009"})
     assert set(seen(site, renamed).plan.withheld) == {"paris-009", "tokyo-009"}
     assert not seen(site, renamed).plan.changes
-    assert apply(seen(site, change_tunnels(renamed, esp__lifetime=1800)), site.connect, timeout=1).converged
+    assert apply(seen(site, change_tunnels(renamed, esp__lifetime=1800)), site.fleet, timeout=1).converged
     assert held(site, {1}) == before
 
 
 def test_one_without_a_key_can_still_be_deleted_and_disabled(tmp_path: Path) -> None:
     site, fabric = memory_site(tmp_path), keyed(many_tunnels(2), {1})
-    assert apply(seen(site, fabric, whole=True), site.connect, timeout=1).converged
+    assert apply(seen(site, fabric, whole=True), site.fleet, timeout=1).converged
     tunnels = {n: replace(t, enabled=number_of(n) != 1) for n, t in fabric.tunnels.items()}
-    assert apply(seen(site, replace(fabric, tunnels=tunnels)), site.connect, timeout=1).converged
+    assert apply(seen(site, replace(fabric, tunnels=tunnels)), site.fleet, timeout=1).converged
     assert not any(value for entry in held(site, {1}).values() for value in entry)  # type: ignore[attr-defined]
 
 
@@ -160,13 +160,13 @@ def test_two_keys_that_differ_are_refused_though_another_is_missing(tmp_path: Pa
 
 def test_a_diagnosis_asks_for_the_keys_of_what_it_looks_at(tmp_path: Path) -> None:
     site, fabric = memory_site(tmp_path), keyed(many_tunnels(2), {1}, "tokyo")
-    assert apply(seen(site, fabric, whole=True), site.connect, timeout=1).converged
+    assert apply(seen(site, fabric, whole=True), site.fleet, timeout=1).converged
     some = store(site, whole=False)
-    (found,) = diagnose_tunnels(fabric, (), some, site.connect, ("paris-000",))
+    (found,) = diagnose_tunnels(fabric, (), some, site.fleet, ("paris-000",))
     assert set(found.tunnels) == {"paris-000", "tokyo-000"}
     for names in (("paris-001",), ()):
         with pytest.raises(SecretUnavailable, match=f"tokyo-001: its key cannot be had: env:{OTHER}"):
-            diagnose_tunnels(fabric, (), some, site.connect, names)
+            diagnose_tunnels(fabric, (), some, site.fleet, names)
 
 
 NUMBERS = st.sets(st.integers(0, 3))
@@ -180,7 +180,7 @@ def test_whatever_changes_nothing_of_a_tunnel_without_a_key_is_touched(
     site = memory_site(Path(tempfile.mkdtemp()))
     fabric = keyed(many_tunnels(5), missing, router)
     some = {n: t for n, t in fabric.tunnels.items() if number_of(n) in there | {4}}
-    assert apply(seen(site, replace(fabric, tunnels=some), whole=True), site.connect, timeout=1).converged
+    assert apply(seen(site, replace(fabric, tunnels=some), whole=True), site.fleet, timeout=1).converged
     tunnels = {
         n: replace(t, esp=replace(t.esp, lifetime=1800), local_cidrs=(f"10.{150 + number_of(n)}.0.0/24",))
         if number_of(n) in changed and t.router == "paris"
@@ -191,5 +191,5 @@ def test_whatever_changes_nothing_of_a_tunnel_without_a_key_is_touched(
     before = held(site, missing)
     found = seen(site, wanted)
     assert {number_of(name) for name in found.plan.keyless} == missing
-    apply(found, site.connect, timeout=0)
+    apply(found, site.fleet, timeout=0)
     assert held(site, missing) == before

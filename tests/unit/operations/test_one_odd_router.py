@@ -18,8 +18,8 @@ from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.operations.preview import look, preview
 from reconciler.operations.verify import verify
 from reconciler.plan.fleet import make_plan
-from reconciler.routers.fleet import Connect
-from reconciler.routers.protocol import Router
+from reconciler.routers.fleet import Fleet
+from reconciler.routers.protocol import Connect, Router
 from tests.contract.sites import PSK, Site, change_tunnels, memory_site
 from tests.converged import assert_converged
 from tests.odd import OddRouter, Twists, answers, changed, fails
@@ -55,14 +55,16 @@ def odd(site: Site, twists: Twists) -> Connect:
 def test_tunnels_that_could_not_be_probed_fail_their_check_with_the_reason(
     site: Site, error: Exception, reason: str
 ) -> None:
-    checks, _ = verify(site.fabric, site.store(), odd(site, {"ping": fails(error)}))
+    checks, _ = verify(site.fabric, site.store(), Fleet(odd(site, {"ping": fails(error)})))
     traffic = {check.name: (check.passed, check.evidence) for check in checks if "traffic" in check.name}
     assert traffic["paris-tokyo: traffic"] == (False, f"not probed from paris: {reason}")
     assert traffic["tokyo-paris: traffic"][0]
 
 
 def test_a_router_whose_answer_is_not_understood_is_named_by_its_checks(site: Site) -> None:
-    checks, drift = verify(site.fabric, site.store(), odd(site, {"stats": answers({"plugins": "vici"})}))
+    checks, drift = verify(
+        site.fabric, site.store(), Fleet(odd(site, {"stats": answers({"plugins": "vici"})}))
+    )
     evidence = {check.name: check.evidence for check in checks if not check.passed}
     reason = "its answer was not understood: stats: plugins: 'vici' is not a list"
     assert evidence == {"paris-tokyo: up": f"paris: {reason}"}
@@ -79,9 +81,9 @@ def test_a_step_that_fails_in_a_way_nobody_foresaw_is_an_outcome(
         assert hasattr(host, "sysctls")
         host.sysctls["net/ipv4/ip_forward"] = "0"
     connect = odd(site, {"set_sysctls": fails(ValueError(PSK)), "start_stream": fails(ValueError("x"))})
-    before = preview(wanted, site.store(), connect)
+    before = preview(wanted, site.store(), Fleet(connect))
     with caplog.at_level(logging.ERROR, "tunnelwright.unforeseen"):
-        applied = apply(before, connect, timeout=0.1)
+        applied = apply(before, Fleet(connect), timeout=0.1)
     assert len(applied.outcomes) == len(before.plan.steps)
     assert {o.status for o in applied.outcomes if o.step.router == "paris"} <= {
         Status.FAILED,
@@ -108,7 +110,7 @@ def test_a_step_that_fails_in_a_way_nobody_foresaw_is_an_outcome(
     ],
 )
 def test_a_diagnosis_says_which_router_was_not_understood(site: Site, twists: Twists, reason: str) -> None:
-    [diagnosis] = diagnose_tunnels(site.fabric, (), site.store(), odd(site, twists))
+    [diagnosis] = diagnose_tunnels(site.fabric, (), site.store(), Fleet(odd(site, twists)))
     [finding] = [item for item in diagnosis.findings if item.code == "router-unreachable"]
     assert finding.tunnel == "paris-tokyo"
     assert finding.message.startswith("paris could not be examined: its answer was not understood: ")
@@ -117,9 +119,9 @@ def test_a_diagnosis_says_which_router_was_not_understood(site: Site, twists: Tw
 
 def test_a_router_whose_state_cannot_be_compared_is_left_out_of_the_plan(site: Site) -> None:
     """No decoder gives such a state: this is what nobody foresaw."""
-    wanted = change_tunnels(site.fabric, peer_cidrs=("10.77.0.0/24",), mirror=None)
+    wanted = change_tunnels(site.fabric, peer_cidrs=("10.77.0.0/24",), other_end=None)
     desired = compile_fabric(wanted, site.store())
-    states = dict(look(desired, site.connect).states)
+    states = dict(look(desired, site.fleet).states)
     table = states["paris"].firewall
     assert table is not None
     nonsense = replace(table, guarded=frozenset({("somewhere", "elsewhere")}))

@@ -21,7 +21,8 @@ from reconciler.operations.desired import compile_fabric
 from reconciler.operations.preview import preview
 from reconciler.operations.verify import verify
 from reconciler.routers import allowance
-from reconciler.routers.fleet import Connect
+from reconciler.routers.fleet import Fleet
+from reconciler.routers.protocol import Connect
 from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.slow import Clock, slowly
 
@@ -57,7 +58,7 @@ def slow(site: Site, clock: Clock, seconds: Callable[[str], float] | float = SEC
 
 def test_a_look_ends_when_the_time_of_one_router_is_used_up(site: Site, clock: Clock) -> None:
     _drifted(site)
-    found = preview(site.fabric, site.store(), slow(site, clock))
+    found = preview(site.fabric, site.store(), Fleet(slow(site, clock)))
     assert clock.now == LOOK
     assert set(found.observation.states) == {"tokyo"}
     absence = found.plan.unreachable["paris"]
@@ -69,7 +70,7 @@ def test_a_look_ends_when_the_time_of_one_router_is_used_up(site: Site, clock: C
 
 
 def test_a_look_that_is_slow_and_ends_in_time_is_one(site: Site, clock: Clock) -> None:
-    assert preview(site.fabric, site.store(), slow(site, clock, LOOK / 7)).plan.empty
+    assert preview(site.fabric, site.store(), Fleet(slow(site, clock, LOOK / 7))).plan.empty
     assert clock.now > LOOK / 2
 
 
@@ -81,7 +82,7 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
     next run converges."""
     wanted = change_tunnels(site.fabric, esp__encryption="aes-128")
     _drifted(site)
-    before = preview(wanted, site.store(), site.connect)
+    before = preview(wanted, site.store(), site.fleet)
     steps = [step for step in before.plan.steps if step.router == "paris"]
 
     began: list[str] = []
@@ -90,7 +91,7 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
         began.extend([asked] if asked == operation else [])
         return 99.0 if began else 1.0
 
-    connect = within_one_apply(slow(site, clock, seconds), before.plan)
+    connect = within_one_apply(Fleet(slow(site, clock, seconds)), before.plan)
     applied = apply(before, connect, timeout=0.1)
     assert clock.now == APPLY + bounds.ROUTER_STEP_SECONDS * len(steps)
     assert len(applied.outcomes) == len(before.plan.steps)
@@ -112,7 +113,7 @@ def test_a_proof_ends_when_the_time_of_one_router_is_used_up(
     def seconds(asked: str) -> float:
         return 99.0 if asked == "ping" else 1.0
 
-    checks, _ = verify(site.fabric, site.store(), slow(site, clock, seconds))
+    checks, _ = verify(site.fabric, site.store(), Fleet(slow(site, clock, seconds)))
     evidence = {check.name: (check.passed, check.evidence) for check in checks if "traffic" in check.name}
     assert not evidence["paris-tokyo: traffic"][0]
     assert "the 150 s that one proof has for them" in evidence["paris-tokyo: traffic"][1]
@@ -125,7 +126,7 @@ def test_a_diagnosis_ends_when_the_time_of_one_router_is_used_up(site: Site, clo
         return 10.0 if clock.now < LOOK / 2 else 99.0
 
     desired = compile_fabric(site.fabric, site.store())
-    [found] = examine(site.fabric, desired, slow(site, clock, seconds), ["paris-tokyo"])
+    [found] = examine(site.fabric, desired, Fleet(slow(site, clock, seconds)), ["paris-tokyo"])
     assert isinstance(found, Evidence)
     [paris] = [end for end in found.ends if end.tunnel.router == "paris"]
     assert "that one diagnosis has for them" in paris.unreachable
@@ -135,6 +136,6 @@ def test_a_diagnosis_ends_when_the_time_of_one_router_is_used_up(site: Site, clo
 def test_a_look_at_several_slow_routers_takes_as_long_as_one(site: Site, clock: Clock) -> None:
     """Side by side: each has its own time."""
     connect = slowly(site.connect, clock, {"paris": SECONDS, "tokyo": SECONDS})
-    found = observe(connect, {"paris": (), "tokyo": ()})
+    found = observe(Fleet(connect), {"paris": (), "tokyo": ()})
     assert set(found.failures) == {"paris", "tokyo"}
     assert clock.now <= 2 * LOOK

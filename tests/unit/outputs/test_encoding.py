@@ -31,7 +31,7 @@ from reconciler.report.markdown import comment
 from reconciler.report.mermaid import graph_lines
 from reconciler.report.scanning import junit, sarif
 from reconciler.report.sheets import FORMATS
-from reconciler.report.sheets.mirror import mirrored
+from reconciler.report.sheets.mirrored import mirrored
 from reconciler.report.sheets.render import render
 from reconciler.report.sheets.words import Inexpressible
 from reconciler.service.log import EventLog
@@ -198,7 +198,7 @@ def renamed(fabric: Fabric, text: str) -> Fabric:
             tunnel,
             name=f"{name}{text}",
             description=text,
-            mirror=f"{tunnel.mirror}{text}",
+            other_end=f"{tunnel.other_end}{text}",
             vip=replace(tunnel.vip, name=f"{tunnel.vip.name}{text}"),
         )
         for name, tunnel in fabric.tunnels.items()

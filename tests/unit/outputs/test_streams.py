@@ -176,7 +176,7 @@ if sys.argv[1] == "apply":
 try:
     entry()
 finally:
-    left = preview(validate(load_tree(site.tree))[0], site.store(), site.connect).plan
+    left = preview(validate(load_tree(site.tree))[0], site.store(), site.fleet).plan
     locks = [router.host._lock[0] for router in site.routers.values()]
     Path("after.json").write_text(json.dumps({"left": len(left.changes), "locks": locks}))
 """

@@ -15,6 +15,7 @@ from reconciler.operations.apply import apply
 from reconciler.operations.preview import narrowed, preview
 from reconciler.operations.revisions import between
 from reconciler.plan.commit import compared, touched_by, unchanged
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
 from tests.allowed import ALLOWED
@@ -41,7 +42,11 @@ class Live:
         self.apply(base)
 
     def apply(self, fabric: Fabric) -> None:
-        apply(preview(fabric, self.store, self.connect), self.connect, timeout=0.1)
+        apply(preview(fabric, self.store, self.fleet), self.fleet, timeout=0.1)
+
+    @property
+    def fleet(self) -> Fleet:
+        return Fleet(self.connect)
 
     def connect(self, name: str) -> Router:
         if name == self.dead:
@@ -51,7 +56,7 @@ class Live:
     def plan(self, head: Fabric) -> tuple[Plan, Plan, list[str]]:
         """The commit by its revisions, its part of the plan against the routers, and what is said of it."""
         commit = between(self.base, head, NOW).plan
-        whole = preview(head, self.store, self.connect)
+        whole = preview(head, self.store, self.fleet)
         mine = narrowed(whole, touched_by(commit, self.base, head)).plan
         return commit, mine, list(compared(commit, mine, whole.plan))
 

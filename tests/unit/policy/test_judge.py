@@ -85,7 +85,7 @@ def judged(
 
 
 def apply_allowed(site: Site, before: Preview, judgement: Judgement) -> Applied:
-    return apply(narrowed(before, judgement.allows), site.connect, timeout=1)
+    return apply(narrowed(before, judgement.allows), site.fleet, timeout=1)
 
 
 def guarded(site: Site) -> dict[str, frozenset[Pair]]:
@@ -178,7 +178,7 @@ def test_what_takes_over_from_one_that_waits_waits_with_it() -> None:
     for name, other in (("paris-000", "tokyo"), ("tokyo-000", "paris")):
         old = tunnels.pop(name)
         new = f"{name.partition('-')[0]}-7"
-        tunnels[new] = replace(old, name=new, mirror=f"{other}-7")
+        tunnels[new] = replace(old, name=new, other_end=f"{other}-7")
     wanted = replace(site.fabric, tunnels=tunnels, safety=SafetyPolicy(windows=CLOSED))
     before, found = judged(site, wanted)
     assert waiting(found) == {0, 7}
@@ -188,7 +188,7 @@ def test_what_takes_over_from_one_that_waits_waits_with_it() -> None:
         name: replace(
             tunnel,
             vip=replace(tunnel.vip, address=tunnel.vip.address[:-1] + "9"),
-            mirror=None,
+            other_end=None,
             peer_address="198.51.100.9",
         )
         if name == "paris-7"
@@ -286,8 +286,8 @@ def test_a_rename_destroys_nothing_and_the_new_name_is_protected() -> None:
     site = site_of(1, protected=True)
     tunnels = {}
     for tunnel in site.fabric.tunnels.values():
-        name, other = (f"{part}-9" for part in (tunnel.router, (tunnel.mirror or "").partition("-")[0]))
-        tunnels[name] = replace(tunnel, name=name, mirror=other, previous_names=(tunnel.name,))
+        name, other = (f"{part}-9" for part in (tunnel.router, (tunnel.other_end or "").partition("-")[0]))
+        tunnels[name] = replace(tunnel, name=name, other_end=other, previous_names=(tunnel.name,))
     wanted = replace(site.fabric, tunnels=tunnels)
     before, found = judged(site, wanted)
     assert not found.refusals
@@ -305,7 +305,7 @@ def test_a_change_cut_short_leaves_the_protection_in_mind() -> None:
             plan,
             changes=tuple(replace(c, steps=tuple(s for s in c.steps if id(s) in ids)) for c in plan.changes),
         )
-        apply_plan(part, site.connect, timeout=0.2)
+        apply_plan(part, site.fleet, timeout=0.2)
         assert protected(judged(site, without(site.fabric, {0}))[1]) == {"paris-000", "tokyo-000"}
 
 

@@ -24,6 +24,7 @@ from reconciler.operations.apply import apply
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import Preview, judge_preview, narrowed, preview
 from reconciler.policy import Judgement, Override, withholdings
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
 from tests.contract.sites import Site, change_tunnels, memory_site
@@ -98,7 +99,7 @@ def test_a_router_that_invents_tunnels_costs_itself_alone(site: Site, twist: Twi
         router = site.connect(name)
         return OddRouter(router, twist) if name == "paris" else router
 
-    seen = preview(wanted, site.store(), connect)
+    seen = preview(wanted, site.store(), Fleet(connect))
     before, found = judge_preview(seen, shown_by_files(wanted, site.store(), seen.observation.states))
     assert not found.refusals
     assert {change.resource.router for change in before.plan.changes} == {"tokyo"}
@@ -108,7 +109,7 @@ def test_a_router_that_invents_tunnels_costs_itself_alone(site: Site, twist: Twi
         "30 of the 42 tunnel ends on it would be destroyed, more than 30%, and nothing shows that Git ever "
         "had: ghost000, ghost001"
     )
-    assert apply(narrowed(before, found.allows), connect, timeout=1).converged
+    assert apply(narrowed(before, found.allows), Fleet(connect), timeout=1).converged
     assert judged(site, wanted)[0].plan.routers == {"paris"}
 
 
@@ -119,7 +120,7 @@ def test_the_operator_may_have_it_destroyed(site: Site) -> None:
     assert not found.refusals
     [overridden] = found.overridden
     assert len(overridden.resources) == 30
-    assert apply(before, site.connect, timeout=1).converged
+    assert apply(before, site.fleet, timeout=1).converged
     assert site.preview().plan.empty
 
 
@@ -154,7 +155,7 @@ def test_a_deletion_of_few_and_what_a_router_invents_do_not_add_up(site: Site) -
     invent(site, 4)
     before, found = judged(site, without(site.fabric, {0, 1}))
     assert (before.plan.unreachable, found.refusals) == ({}, ())
-    assert apply(before, site.connect, timeout=1).converged
+    assert apply(before, site.fleet, timeout=1).converged
 
 
 def test_what_a_router_invents_joins_no_tunnel_of_others_and_uses_up_no_budget(site: Site) -> None:
@@ -176,7 +177,7 @@ def test_what_a_router_invents_joins_no_tunnel_of_others_and_uses_up_no_budget(s
 
         return OddRouter(router, {"list-sas": lied}) if name == "paris" else router
 
-    seen = preview(wanted, site.store(), connect)
+    seen = preview(wanted, site.store(), Fleet(connect))
     known = shown_by_files(wanted, site.store(), seen.observation.states)
     before, found = judge_preview(seen, known)
     assert not before.plan.unreachable
@@ -206,7 +207,7 @@ def test_a_tunnel_of_gits_that_is_protected_stays_and_the_others_go(tmp_path: Pa
     before, found = judged(made, wanted, *Override)
     assert not found.refusals
     assert {resource.name for resource in found.deferred} == {"paris-000", "tokyo-000"}
-    assert apply(narrowed(before, found.allows), made.connect, timeout=1).converged
+    assert apply(narrowed(before, found.allows), made.fleet, timeout=1).converged
     assert "tw-tokyo-001" not in made.connect("tokyo").vici.connections  # type: ignore[attr-defined]  # memory
     assert "tw-tokyo-000" in made.connect("tokyo").vici.connections  # type: ignore[attr-defined]  # memory
 
@@ -218,7 +219,7 @@ def test_a_router_that_hides_what_it_has_costs_itself_alone(shown: int, tmp_path
     made = memory_site(tmp_path)
     pairs = many_tunnels(40).tunnels
     ends = {n: t for n, t in pairs.items() if (t.router == "paris") == (number_of(n) < 20)}
-    fabric = change_tunnels(replace(many_tunnels(40), tunnels=ends), mirror=None, unmanaged=True)
+    fabric = change_tunnels(replace(many_tunnels(40), tunnels=ends), other_end=None, unmanaged=True)
     made.apply(fabric)
     doomed = {0, 1, 2, 3, 20, 21, 22, 23, 24}
     seen = {f"tw-paris-{number:03d}" for number in range(shown)}
@@ -236,7 +237,7 @@ def test_a_router_that_hides_what_it_has_costs_itself_alone(shown: int, tmp_path
         return OddRouter(made.connect(name), twists if name == "paris" else {})
 
     wanted = without(fabric, doomed)
-    looked = preview(wanted, made.store(), connect)
+    looked = preview(wanted, made.store(), Fleet(connect))
     known = shown_by_files(wanted, made.store(), looked.observation.states)
     before, found = judge_preview(looked, known)
     assert not found.refusals

@@ -25,7 +25,7 @@ def odd() -> Preview:
     site = site_of(11)
     wanted = reconnecting(site.fabric, set(range(11)))
     tunnels = {
-        name: replace(tunnel, mirror=None, unmanaged=True)
+        name: replace(tunnel, other_end=None, unmanaged=True)
         for name, tunnel in wanted.tunnels.items()
         if (tunnel.router == "tokyo") == (number_of(name) == 10)
     }

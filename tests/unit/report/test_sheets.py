@@ -20,7 +20,7 @@ from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings, flatten
 from reconciler.report.sheets import FORMATS, SWANCTL, TABLE
 from reconciler.report.sheets.dialects import DIALECTS
-from reconciler.report.sheets.mirror import mirrored, remarks
+from reconciler.report.sheets.mirrored import mirrored, remarks
 from reconciler.report.sheets.render import render
 from reconciler.report.sheets.table import sheet_object, table_lines
 from reconciler.report.sheets.words import Inexpressible
@@ -58,9 +58,10 @@ def test_swanctl_is_what_a_managed_end_would_load(version: Literal[1, 2]) -> Non
     fabric, _ = validate(load_tree(ROOT / "desired_state"))
     compared = 0
     for tunnel in fabric.tunnels.values():
-        assert tunnel.mirror is not None
+        assert tunnel.other_end is not None
         near, far = (
-            replace(t, ike=replace(t.ike, version=version)) for t in (tunnel, fabric.tunnels[tunnel.mirror])
+            replace(t, ike=replace(t.ike, version=version))
+            for t in (tunnel, fabric.tunnels[tunnel.other_end])
         )
         wanted = dict(flatten(compile_settings(far, "abcdef")))
         for ours_alone in ("over_time", "rand_time"):
@@ -177,7 +178,7 @@ def test_a_long_name_is_cut_and_stays_its_own() -> None:
 def test_what_our_end_is_like_is_remarked() -> None:
     assert any("disabled" in text for text in remarks(replace(TUNNEL, enabled=False)))
     assert any("tokyo-paris" in text for text in remarks(TUNNEL))
-    assert list(remarks(replace(TUNNEL, mirror=None))) == []
+    assert list(remarks(replace(TUNNEL, other_end=None))) == []
 
 
 def test_the_table_shows_a_key_only_as_it_can_be_copied() -> None:

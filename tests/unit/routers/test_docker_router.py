@@ -17,6 +17,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable
 from reconciler.observe.state import within_one_look
 from reconciler.routers.docker_router import DockerRouter
+from reconciler.routers.fleet import Fleet
 from tests.fabrics import two_routers
 
 VERSION = json.dumps({"ApiVersion": "1.44"}).encode()
@@ -126,6 +127,6 @@ def test_what_the_engine_takes_is_part_of_the_look(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", 1.0)
     with engine(VERSION, b"{}", 200, pause=60) as url:
         monkeypatch.setenv("DOCKER_HOST", url)
-        connect = within_one_look(lambda _: DockerRouter(two_routers().routers["paris"]))
+        fleet = within_one_look(Fleet(lambda _: DockerRouter(two_routers().routers["paris"])))
         with pytest.raises(RouterUnreachable, match="the 1 s that one look has for them"):
-            connect("paris")
+            fleet.connect("paris")

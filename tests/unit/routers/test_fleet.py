@@ -15,7 +15,7 @@ from reconciler.apply import locking
 from reconciler.apply.locking import locked
 from reconciler.model.errors import AnswerNotUnderstood, Locked, RouterUnreachable, Unforeseen
 from reconciler.model.unit import unforeseen
-from reconciler.routers.fleet import Fleet, each, side_by_side
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.memory import MemoryRouter, Network
 from tests.odd import OddRouter, fails
@@ -55,7 +55,7 @@ def task(router: Router) -> str:
 
 def test_each_router_fails_alone_and_every_connection_is_closed() -> None:
     connect, before = Connections(), unforeseen().get("router", 0)
-    found = each(connect, ["a", "odd", "dead", "broken", "stubborn", "z"], task)
+    found = Fleet(connect).each(["a", "odd", "dead", "broken", "stubborn", "z"], task)
     assert list(found) == ["a", "odd", "dead", "broken", "stubborn", "z"]
     assert (found["a"], found["z"], found["stubborn"]) == ("a", "z", "stubborn")
     assert isinstance(found["dead"], RouterUnreachable)
@@ -68,13 +68,13 @@ def test_each_router_fails_alone_and_every_connection_is_closed() -> None:
 
 def test_no_more_are_open_than_are_wanted_at_a_time() -> None:
     connect = Connections()
-    each(connect, [str(number) for number in range(20)], task, parallelism=3)
+    Fleet(connect, 3).each([str(number) for number in range(20)], task)
     assert connect.most <= 3
 
 
 def test_a_fleet_keeps_its_connections_until_it_ends() -> None:
     connect = Connections()
-    with pytest.raises(ZeroDivisionError), Fleet(connect) as fleet:
+    with pytest.raises(ZeroDivisionError), Fleet(connect).kept() as fleet:
         fleet.each(["a", "b", "dead"], task)
         assert fleet.one("a", lambda router: router.vici.request("version")["version"]) == "6.0.1"
         assert isinstance(fleet.one("b", lambda _: 1 / 0), Unforeseen)
@@ -90,7 +90,7 @@ def test_only_what_ends_the_process_ends_the_others() -> None:
         return name
 
     with pytest.raises(KeyboardInterrupt):
-        side_by_side("router", ["a", "b"], work)
+        Fleet(Connections()).side_by_side("router", ["a", "b"], work)
 
 
 def test_of_locks_those_that_cannot_be_taken_are_told() -> None:
@@ -103,7 +103,7 @@ def test_of_locks_those_that_cannot_be_taken_are_told() -> None:
         return odd if name == "c" else routers[name]
 
     routers["d"].power(on=False)
-    with locked(connect, routers, 0) as refused:
+    with locked(Fleet(connect), routers, 0) as refused:
         for name in ("a", "b"):
             with pytest.raises(Locked) as told:
                 routers[name].host.lock("me@here:1", 60)
@@ -130,7 +130,7 @@ def test_a_router_that_is_slow_to_renew_its_lock_costs_no_other_one_its_lock() -
 
         return OddRouter(MemoryRouter(name, network), {"lock": lock})
 
-    with locked(connect, ["a", "slow", "z"], 0, lease=2, parallelism=1) as refused:
+    with locked(Fleet(connect, 1), ["a", "slow", "z"], 0, lease=2) as refused:
         try:
             assert not refused
             assert until(lambda: min(asked["a"], asked["z"]) >= 4, 30)
@@ -148,6 +148,6 @@ def test_a_router_that_names_one_gone_owner_after_the_other_is_given_up() -> Non
         raise Locked(f"you@there:{2**22 + len(asked)}/5.{locking._space()}", router="a")
 
     odd = OddRouter(MemoryRouter("a", Network()), {"lock": lock})
-    with locking.locked(lambda _: odd, ["a"], 0) as refused:
+    with locking.locked(Fleet(lambda _: odd), ["a"], 0) as refused:
         assert isinstance(refused["a"], Locked)
     assert len(asked) == 2

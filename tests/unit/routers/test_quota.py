@@ -17,6 +17,7 @@ from reconciler.model.fabric import SshAccess
 from reconciler.observe.state import observe, within_one_look
 from reconciler.routers import allowance as module
 from reconciler.routers.allowance import Allowance, Limits
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.routers.quota import Quota, in_force, within
 from reconciler.routers.scripts import MARK
@@ -163,7 +164,7 @@ def test_a_slow_charon_is_given_up(kind: str) -> None:
         return MemoryRouter(name, Network())
 
     with beside(SLOW[kind]) as (_, near):
-        within_one_look(connect)("paris")
+        within_one_look(Fleet(connect)).connect("paris")
         with closing(made[0]) as vici, pytest.raises(RouterUnreachable, match="the 1 s that one look has"):
             for _ in range(20):
                 list(vici.stream("list-conns", "list-conn"))
@@ -202,7 +203,7 @@ def test_a_slow_host_is_given_up_and_delays_no_other(kind: str, tmp_path: Path) 
         def connect(name: str) -> Router:
             return SshRouter(name, access) if name == "paris" else MemoryRouter(name, Network())
 
-        found = observe(connect, {"paris": (), "tokyo": ()})
+        found = observe(Fleet(connect), {"paris": (), "tokyo": ()})
     assert set(found.states) == {"tokyo"}
     error = found.failures["paris"]
     assert isinstance(error, RouterUnreachable)
@@ -218,7 +219,7 @@ def _proxied(access: SshAccess, home: Path, command: str) -> SshAccess:
 def test_a_login_that_does_not_come_about_is_part_of_the_look(home: Path, tmp_path: Path) -> None:
     with slow.sshd(tmp_path, _hang) as access:
         proxied = _proxied(access, home, "/bin/sleep 60")
-        error = observe(lambda name: SshRouter(name, proxied), {"paris": ()}).failures["paris"]
+        error = observe(Fleet(lambda name: SshRouter(name, proxied)), {"paris": ()}).failures["paris"]
     assert "the 1 s that one look has for them; the last is the one to connect" in error.message
 
 
@@ -231,7 +232,9 @@ def test_fifty_looks_at_a_router_that_hangs_leave_nothing_behind(
         reached = _proxied(access, home, "/bin/sleep 60") if where == "login" else access
 
         def look() -> str:
-            return observe(lambda name: SshRouter(name, reached), {"paris": ()}).failures["paris"].message
+            return (
+                observe(Fleet(lambda name: SshRouter(name, reached)), {"paris": ()}).failures["paris"].message
+            )
 
         # The first one loads modules, and starts the thread of all connections.
         SshRouter("paris", access).close()

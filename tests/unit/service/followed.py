@@ -11,17 +11,16 @@ import git
 from reconciler.history.kept import Kept
 from reconciler.load import load_tree
 from reconciler.model.errors import RouterUnreachable
-from reconciler.model.fabric import Fabric
 from reconciler.model.record import RunRecord
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import preview
-from reconciler.routers.fleet import Connect
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.loop import Service
-from reconciler.service.mirror import Mirror
+from reconciler.service.repository import FollowedRepository
 from reconciler.validate import validate
 from tests.allowed import ALLOWED
 from tests.documents import ENDS, SITE, TUNNEL, WAN, document
@@ -89,6 +88,11 @@ class Followed:
             raise RouterUnreachable(self.unplugged[name], router=name)
         return OddRouter(self.routers[name], self.twists.get(name, {}))
 
+    @property
+    def fleet(self) -> Fleet:
+        """All routers."""
+        return Fleet(self.connect)
+
     def apply_foreign(self, *texts: str) -> None:
         """What somebody else has configured at routers that the repository does not have."""
         folder = self.folder / f"foreign{len(list(self.folder.iterdir()))}"
@@ -97,7 +101,7 @@ class Followed:
             (folder / f"{number}.yaml").write_text(alone(text))
         fabric, found = validate(load_tree(folder))
         assert not found.errors
-        apply(preview(fabric, self.store(), self.connect), self.connect, timeout=0.1)
+        apply(preview(fabric, self.store(), self.fleet), self.fleet, timeout=0.1)
 
     def spis(self) -> list[str]:
         """What the running CHILD_SAs at paris receive by."""
@@ -107,11 +111,8 @@ class Followed:
     def service(self, **dependencies: Any) -> Service:
         """A reconciler that begins with what is in its folder."""
 
-        def connector(_: Fabric) -> Connect:
-            return self.connect
-
         wired = Dependencies(
-            mirror=Mirror(
+            repository=FollowedRepository(
                 self.folder / "state" / "repository.git",
                 str(self.repository.working_dir),
                 "main",
@@ -119,7 +120,7 @@ class Followed:
             ),
             history=Kept(self.folder / "state" / "history.db"),
             store=self.store(),
-            connector=connector,
+            fleet_of=lambda _: self.fleet,
             timeout=0.1,
             **dependencies,
         )

@@ -18,10 +18,10 @@ from lab.engine import until
 from reconciler.model import bounds
 from reconciler.model.errors import SourceUnavailable
 from reconciler.model.record import Result
-from reconciler.service import mirror as mirror_module
+from reconciler.service import repository as repository_module
 from reconciler.service.clone import FetchStopped
 from reconciler.service.metrics import Metrics
-from reconciler.service.mirror import Mirror
+from reconciler.service.repository import FollowedRepository
 from tests.repositories import new_repository
 from tests.unit.service.followed import followed
 from tests.unit.service.test_trust import Signed
@@ -67,10 +67,10 @@ class Site:
 
     @property
     def copy(self) -> Path:
-        return self.folder / "mirror.git"
+        return self.folder / "clone.git"
 
-    def mirror(self) -> Mirror:
-        return Mirror(self.copy, f"file://{self.remote.working_dir}", "main", "")
+    def followed(self) -> FollowedRepository:
+        return FollowedRepository(self.copy, f"file://{self.remote.working_dir}", "main", "")
 
     def commit(self, text: str) -> str:
         (Path(self.remote.working_dir) / "note.txt").write_text(text)
@@ -79,7 +79,7 @@ class Site:
         return str(self.remote.head.commit.hexsha)
 
     def aside(self) -> list[Path]:
-        return sorted(self.folder.glob("mirror.damaged-*.git"))
+        return sorted(self.folder.glob("clone.damaged-*.git"))
 
     def again(self, folder: Path) -> Site:
         """The same once more, to be damaged."""
@@ -94,13 +94,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = Site(folder, new_repository(folder / "remote"))
     site.commit("first")
     site.commit("second")
-    mirror = site.mirror()
-    mirror.keep(mirror.fetch())
-    mirror.peek()
+    followed = site.followed()
+    followed.keep(followed.fetch())
+    followed.peek()
     git.Repo(site.copy).git.pack_refs("--all")
     site.commit("third")
-    mirror.keep(mirror.fetch())
-    mirror.peek()
+    followed.keep(followed.fetch())
+    followed.peek()
     return site
 
 
@@ -111,19 +111,19 @@ def files(site: Site) -> list[Path]:
 def test_the_copy_has_files_of_each_kind(whole: Site) -> None:
     named = {str(path) for path in files(whole)}
     kinds = {"HEAD", "config", "packed-refs", "shallow", "refs/heads/main", "refs/tunnelwright/good"}
-    assert {f"mirror.git/{kind}" for kind in kinds} < named
+    assert {f"clone.git/{kind}" for kind in kinds} < named
     assert {path.suffix for path in files(whole) if "pack" in path.parts} >= {".pack", ".idx"}
 
 
 def run(site: Site, good: str) -> str:
     """What a run asks of the copy, as a process of its own; the head."""
-    mirror = site.mirror()
-    head = mirror.fetch()
-    assert mirror.load(head).source.commit == head
-    assert mirror.descends(head, good)
-    assert mirror.between(good, head, 10)[0] == head
-    assert mirror.raw(head).startswith(b"tree ")
-    mirror.keep(head)
+    followed = site.followed()
+    head = followed.fetch()
+    assert followed.load(head).source.commit == head
+    assert followed.descends(head, good)
+    assert followed.between(good, head, 10)[0] == head
+    assert followed.raw(head).startswith(b"tree ")
+    followed.keep(head)
     return head
 
 
@@ -145,13 +145,13 @@ def test_each_damaged_file_heals_by_the_run_after_the_next(
         assert heads[-1] == new, (name, heads)
         # Who goes back to before the damage is found out all the same, and what was good is still here.
         site.remote.git.reset("--hard", f"{good}~1")
-        mirror = site.mirror()
-        head = mirror.fetch()
+        followed = site.followed()
+        head = followed.fetch()
         assert head != new
-        assert mirror.kept() == new, name
-        assert not mirror.descends(head, mirror.kept()), name
-        assert mirror.load(mirror.kept()).source.commit == new
-        assert not (site.folder / "mirror.new").exists()
+        assert followed.kept() == new, name
+        assert not followed.descends(head, followed.kept()), name
+        assert followed.load(followed.kept()).source.commit == new
+        assert not (site.folder / "clone.new").exists()
 
 
 @pytest.mark.parametrize("name", ["HEAD", "refs/heads/main"])
@@ -217,43 +217,43 @@ def test_a_copy_is_not_to_blame_for_its_remote(whole: Site, tmp_path: Path) -> N
     (site.folder / "remote").rename(site.folder / "away")
     before = {path: (site.folder / path).read_bytes() for path in files(site) if path.suffix != ".lock"}
     with pytest.raises(SourceUnavailable, match=r"fetch of file://.*, branch main: "):
-        site.mirror().fetch()
+        site.followed().fetch()
     assert {path: (site.folder / path).read_bytes() for path in before} == before
     assert not site.aside()
     emptied(site.copy / "HEAD")
     with pytest.raises(SourceUnavailable):
-        site.mirror().fetch()
+        site.followed().fetch()
     assert site.copy.exists(), "nothing is set aside before there is something in its place"
     assert not site.aside()
     (site.folder / "away").rename(site.folder / "remote")
-    assert site.mirror().fetch() == str(site.remote.head.commit.hexsha)
+    assert site.followed().fetch() == str(site.remote.head.commit.hexsha)
     assert len(site.aside()) == 1
 
 
 def test_what_was_good_is_not_forgotten_without_a_word(whole: Site, tmp_path: Path) -> None:
     site = whole.again(tmp_path / "site")
-    emptied(site.folder / "mirror.good")
-    assert site.mirror().kept() == str(site.remote.head.commit.hexsha), "the copy has it too"
+    emptied(site.folder / "clone.good")
+    assert site.followed().kept() == str(site.remote.head.commit.hexsha), "the copy has it too"
     shutil.rmtree(site.copy)
-    with pytest.raises(SourceUnavailable, match=r"mirror\.good does not tell the last good commit") as caught:
-        site.mirror().kept()
+    with pytest.raises(SourceUnavailable, match=r"clone\.good does not tell the last good commit") as caught:
+        site.followed().kept()
     assert "remove it" in caught.value.hint
-    (site.folder / "mirror.good").unlink()
-    assert site.mirror().kept() == ""
+    (site.folder / "clone.good").unlink()
+    assert site.followed().kept() == ""
 
 
 def test_a_fetch_waits_for_its_turn_within_a_bound(
     whole: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = whole.again(tmp_path / "site")
-    mirror = site.mirror()
-    with FileLock(site.folder / "mirror.lock"):
-        monkeypatch.setattr(mirror_module, "FETCH_TURN", 0.2)
+    followed = site.followed()
+    with FileLock(site.folder / "clone.lock"):
+        monkeypatch.setattr(repository_module, "FETCH_TURN", 0.2)
         caught: list[BaseException] = []
 
         def fetch() -> None:
             try:
-                mirror.fetch()
+                followed.fetch()
             except SourceUnavailable as error:
                 caught.append(error)
 
@@ -261,12 +261,12 @@ def test_a_fetch_waits_for_its_turn_within_a_bound(
         waiting.start()
         waiting.join(30)
         assert "another process fetches into" in str(caught.pop())
-        monkeypatch.setattr(mirror_module, "FETCH_TURN", 600)
+        monkeypatch.setattr(repository_module, "FETCH_TURN", 600)
         stopped = threading.Event()
 
         def fetch_until_stopped() -> None:
             with pytest.raises(FetchStopped):
-                mirror.fetch(stopped.is_set)
+                followed.fetch(stopped.is_set)
             caught.append(FetchStopped(""))
 
         waiting = threading.Thread(target=fetch_until_stopped)
@@ -274,13 +274,13 @@ def test_a_fetch_waits_for_its_turn_within_a_bound(
         stopped.set()
         assert until(lambda: bool(caught), 30)
         waiting.join(30)
-    assert mirror.fetch()
+    assert followed.fetch()
 
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from reconciler.service.mirror import Mirror
+from reconciler.service.repository import FollowedRepository
 
 copy, remote, moment = sys.argv[1:]
 
@@ -290,7 +290,7 @@ def killed(self, target, rename=Path.rename):
     os._exit(9)
 
 Path.rename = killed
-Mirror(Path(copy), remote, "main", "").fetch()
+FollowedRepository(Path(copy), remote, "main", "").fetch()
 """
 
 
@@ -304,22 +304,22 @@ def test_a_new_copy_that_was_never_used_goes_at_the_next_start(
     zeros(site.copy / "HEAD")
     command = [sys.executable, "-c", KILLED, str(site.copy), f"file://{site.remote.working_dir}", moment]
     assert subprocess.run(command, check=False, timeout=60).returncode == 9
-    assert (site.folder / "mirror.new" / "HEAD").exists()
+    assert (site.folder / "clone.new" / "HEAD").exists()
     if moment == "before the first":
         # What failed was no damage, and has passed: nothing needs a new copy any more.
         (site.copy / "HEAD").write_bytes(head)
-    mirror = site.mirror()
-    assert mirror.fetch() == str(whole.remote.head.commit.hexsha)
-    assert not (site.folder / "mirror.new").exists()
-    assert mirror.complaints() == []
+    followed = site.followed()
+    assert followed.fetch() == str(whole.remote.head.commit.hexsha)
+    assert not (site.folder / "clone.new").exists()
+    assert followed.complaints() == []
 
 
 def test_a_copy_that_is_not_there_is_not_set_aside(whole: Site, tmp_path: Path) -> None:
     """It is made anew, and nobody is sent to look at what does not exist."""
     site = whole.again(tmp_path / "site")
     shutil.rmtree(site.copy)
-    mirror = site.mirror()
+    followed = site.followed()
     good = str(whole.remote.head.commit.hexsha)
-    assert mirror.load(good).source.commit == good
+    assert followed.load(good).source.commit == good
     assert site.aside() == []
-    assert mirror.complaints() == []
+    assert followed.complaints() == []

@@ -80,7 +80,7 @@ def test_what_changes_between_the_look_and_the_lock_is_judged_anew(
             site.routers["paris"].host.table = []
             yield refused
 
-    monkeypatch.setattr("reconciler.service.reconcile.locked", changing)
+    monkeypatch.setattr("reconciler.operations.converge.locked", changing)
     record = site.once()
     assert record.result is Result.INCOMPLETE
     assert "paris: it has changed since it was looked at" in record.message

@@ -19,7 +19,7 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
-from reconciler.routers.fleet import Connect
+from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.service import loop
 from reconciler.service.loop import Service
@@ -148,23 +148,23 @@ def test_a_router_that_answers_while_a_run_leaves_it_out_is_back(tmp_path: Path)
     assert service.once().result is Result.INCOMPLETE
     assert service.absent.reason("tokyo") == "no route"
     site.unplugged.clear()
-    real = service.dependencies.connector
+    real = service.dependencies.fleet_of
     left_out = threading.Event()
 
-    def connector(fabric: Fabric) -> Connect:
-        connect = real(fabric)
+    def fleet_of(fabric: Fabric) -> Fleet:
+        fleet = real(fabric)
 
         def answering(name: str) -> Router:
             # The run asks routers side by side: this one waits until the other was left out.
             assert name == "paris"
             assert left_out.wait(20)
-            asking = threading.Thread(target=service._ask_one, args=("tokyo", site.connect))
+            asking = threading.Thread(target=service._ask_one, args=("tokyo", site.fleet))
             asking.start()
             asking.join(20)
             assert not asking.is_alive()
-            return connect(name)
+            return fleet.connect(name)
 
-        return answering
+        return replace(fleet, connect=answering)
 
     reason = service.absent.reason
 
@@ -174,13 +174,13 @@ def test_a_router_that_answers_while_a_run_leaves_it_out_is_back(tmp_path: Path)
             left_out.set()
         return found
 
-    service.dependencies = replace(service.dependencies, connector=connector)
+    service.dependencies = replace(service.dependencies, fleet_of=fleet_of)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(service.absent, "reason", told)
         record = service.once()
     assert "tokyo is unreachable: no route" in record.message, "it began without it"
     assert service.absent.reason("tokyo") is None
-    service.dependencies = replace(service.dependencies, connector=real)
+    service.dependencies = replace(service.dependencies, fleet_of=real)
     assert service.once().result is not Result.INCOMPLETE
 
 
@@ -197,7 +197,7 @@ def test_a_router_that_could_not_even_be_asked_is_asked_again(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(loop, "observe", full)
-    service._ask_one(name, site.connect)
+    service._ask_one(name, site.fleet)
     assert "can't start new thread" in str(service.absent.reason("tokyo"))
     assert service.absent.next_due() < float("inf")
 

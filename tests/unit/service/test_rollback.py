@@ -9,7 +9,7 @@ import pytest
 from reconciler.model.errors import SourceUnavailable
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
-from reconciler.service.mirror import Mirror
+from reconciler.service.repository import FollowedRepository
 from tests.documents import SITE, WAN, document
 from tests.memory import MemoryRouter
 from tests.unit.service.followed import KEYED, followed
@@ -95,7 +95,7 @@ def test_a_commit_of_which_nothing_was_applied_is_not_what_is_gone_back_to(
     assert service.once().result is Result.INCOMPLETE
     history = service.dependencies.history
     assert (history.good(), history.reached()["paris"]) == (good, good)
-    assert service.dependencies.mirror.kept() == good
+    assert service.dependencies.repository.kept() == good
     site.routers["paris"].host.unlock("you@there:2")
     site.unplugged.clear()
     record = site.once()
@@ -158,10 +158,10 @@ def test_a_key_that_the_peer_does_not_have_yet_waits_for_it(tmp_path: Path) -> N
 def test_a_good_commit_that_cannot_be_kept_is_good_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: Mirror, __: str) -> None:
+    def full(_: FollowedRepository, __: str) -> None:
         raise SourceUnavailable("no space left")
 
-    monkeypatch.setattr(Mirror, "keep", full)
+    monkeypatch.setattr(FollowedRepository, "keep", full)
     record = followed(tmp_path).once()
     assert record.result is Result.CHANGED
     assert "no space left" in record.message

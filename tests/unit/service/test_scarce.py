@@ -150,7 +150,7 @@ def test_a_web_server_without_file_descriptors_waits_without_turning(tmp_path: P
 
 
 SERVICE = """
-    import reconciler.service.mirror as mirror
+    import reconciler.service.repository as repository
     from reconciler.cli.main import main
     from reconciler.model import bounds
 
@@ -161,7 +161,7 @@ SERVICE = """
         threading.Event().wait()
 
     if sys.argv[2] == "hang":
-        mirror.Mirror.fetch = hang
+        repository.FollowedRepository.fetch = hang
     os.environ |= {"TUNNELWRIGHT_STATE": f"{folder}/state", "TUNNELWRIGHT_REPOSITORY": f"{folder}/none"}
     os.environ["TUNNELWRIGHT_METRICS_FILE"] = f"{folder}/run.prom"
     sys.exit(main(["reconcile"]))

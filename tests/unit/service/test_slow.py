@@ -13,7 +13,8 @@ from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected
 from reconciler.model.record import Result
 from reconciler.routers import allowance
-from reconciler.routers.fleet import Connect
+from reconciler.routers.fleet import Fleet
+from reconciler.routers.protocol import Connect
 from reconciler.service.loop import Service
 from tests.odd import fails
 from tests.slow import Clock, slowly
@@ -35,12 +36,17 @@ class Slow:
     def __post_init__(self) -> None:
         """One service, over several runs."""
         self.service = self.site.service()
-        self.service.dependencies = replace(self.service.dependencies, connector=lambda _: self.connect)
+        self.service.dependencies = replace(self.service.dependencies, fleet_of=lambda _: self.fleet)
 
     @property
     def connect(self) -> Connect:
         """How its routers are reached."""
         return slowly(self.site.connect, self.clock, {"paris": self._asked})
+
+    @property
+    def fleet(self) -> Fleet:
+        """The same, as a run works on them."""
+        return Fleet(self.connect)
 
     def _asked(self, operation: str) -> float:
         return self.seconds(operation)
@@ -61,7 +67,7 @@ class Slow:
 
     def ask(self) -> None:
         """What is asked beside the runs."""
-        self.service._ask_one("paris", self.connect)
+        self.service._ask_one("paris", self.fleet)
 
     @property
     def failures(self) -> int:

@@ -305,7 +305,7 @@ def test_without_its_history_it_still_does_not_go_back(signed: Signed) -> None:
     (signed.folder / "state" / "history.db").unlink()
     signed.rewind(old)
     record = signed.once()
-    assert (record.in_force, record.result) == (good, Result.INCOMPLETE), "the mirror has kept it"
+    assert (record.in_force, record.result) == (good, Result.INCOMPLETE), "the clone has kept it"
     assert "does not descend from" in record.message
 
 

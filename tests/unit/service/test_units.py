@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from lab.engine import until
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
 from reconciler.model.unit import foreign, unforeseen
+from reconciler.operations import converge
 from reconciler.operations.preview import compare
 from reconciler.service import attribution, loop, reconcile, wanted
 from reconciler.service.log import EventLog, heard
@@ -56,7 +58,7 @@ def test_a_commit_that_nobody_foresaw_is_refused_and_the_last_good_one_stays(
     real: Callable[..., Any] = validate
 
     def odd(loaded: Any) -> Any:
-        if loaded.digest == site.service().dependencies.mirror.load(head).digest:
+        if loaded.digest == site.service().dependencies.repository.load(head).digest:
             raise error
         return real(loaded)
 
@@ -73,10 +75,20 @@ def test_a_commit_that_nobody_foresaw_is_refused_and_the_last_good_one_stays(
     assert "Traceback" in caplog.text
 
 
-@pytest.mark.parametrize("place", ["compare", "judge_preview", "apply", "prove", "held_back"])
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [
+        (reconcile, "compare"),
+        (reconcile, "held_back"),
+        (reconcile, "decide"),
+        (converge, "apply"),
+        (converge, "prove"),
+    ],
+    ids=lambda item: item if isinstance(item, str) else "",
+)
 @pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
 def test_a_run_that_nobody_foresaw_is_recorded_as_failed_and_the_next_one_mends(
-    error: Exception, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, module: ModuleType, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def odd(*_: Any, **__: Any) -> Any:
         raise error
@@ -84,7 +96,7 @@ def test_a_run_that_nobody_foresaw_is_recorded_as_failed_and_the_next_one_mends(
     site = followed(tmp_path)
     before = count("run")
     with monkeypatch.context() as patched:
-        patched.setattr(reconcile, place, odd)
+        patched.setattr(module, place, odd)
         record = site.once()
     assert record.result is Result.FAILED
     assert f"an unforeseen error: {type(error).__name__}" in record.message
@@ -124,9 +136,9 @@ def test_a_repository_that_nobody_foresaw_leaves_what_is_known(
     def odd(*_: object) -> str:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd")
 
-    monkeypatch.setattr(service.dependencies.mirror, "fetch", odd)
+    monkeypatch.setattr(service.dependencies.repository, "fetch", odd)
     if name == "head":
-        monkeypatch.setattr(service.dependencies.mirror, "head", odd)
+        monkeypatch.setattr(service.dependencies.repository, "head", odd)
     record = service.once()
     assert "an unforeseen error: UnicodeDecodeError" in record.message
     assert (record.head, record.result) == (

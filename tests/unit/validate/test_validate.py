@@ -31,7 +31,7 @@ def fabric_of(folder: Path) -> Fabric:
 def test_the_committed_desired_state_is_valid() -> None:
     fabric = fabric_of(DESIRED_STATE)
     assert set(fabric.routers) == {"router-a", "router-b", "router-c"}
-    assert {name: tunnel.mirror for name, tunnel in fabric.tunnels.items()} == {
+    assert {name: tunnel.other_end for name, tunnel in fabric.tunnels.items()} == {
         "a-to-b": "b-to-a",
         "b-to-a": "a-to-b",
         "a-to-c": "c-to-a",
@@ -97,7 +97,7 @@ def test_a_tunnel_may_use_the_vip_that_another_created(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text.replace("10.2.0.0/24", "10.7.0.0/24"))
     fabric = fabric_of(tmp_path)
     assert fabric.tunnels["a-to-x"].vip == fabric.tunnels["a-to-b"].vip
-    assert fabric.tunnels["a-to-x"].mirror is None
+    assert fabric.tunnels["a-to-x"].other_end is None
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_hint_names_what_was_meant(tmp_path: Path) -> None:
     assert unknown.hint == "did you mean 'networks'?"
 
 
-def test_mirror_findings_name_both_files(tmp_path: Path) -> None:
+def test_findings_of_a_pair_name_both_files(tmp_path: Path) -> None:
     shutil.copytree(BASE, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "b-to-a.yaml"
     path.write_text(path.read_text() + "  ike: {dhGroup: 14}\n")

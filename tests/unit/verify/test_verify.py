@@ -13,7 +13,8 @@ from reconciler.model.router_config import ChildSa, RouterState
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.preview import look
-from reconciler.routers.protocol import Router
+from reconciler.routers.fleet import Fleet
+from reconciler.routers.protocol import Closing, Router
 from reconciler.verify.checks import Probed, check_tunnels
 from tests.contract.sites import Site, memory_site
 
@@ -25,7 +26,7 @@ def verdict(
     come in since the look before."""
     site.apply()
     desired = compile_fabric(site.fabric, site.store())
-    before = look(desired, site.connect)
+    before = look(desired, site.fleet)
     states = {name: with_child(state, change.get(name, {}), more) for name, state in before.states.items()}
     pings = {"paris-tokyo": ping} if ping is not None else {}
     found = check_tunnels(Probed(site.fabric, desired, before, replace(before, states=states), pings))
@@ -67,7 +68,7 @@ def test_packets_count_that_came_by_an_sa_that_is_followed_meanwhile(tmp_path: P
     assert checks["paris-tokyo: traffic"].passed
 
 
-class Busy:
+class Busy(Closing):
     """A router in memory that answers echo requests as it is told to: one fraction for each ping."""
 
     def __init__(self, router: Router, fractions: list[float]) -> None:
@@ -100,7 +101,7 @@ def test_a_tunnel_is_judged_when_it_is_awake(tmp_path: Path, fractions: list[flo
     router = Busy(site.connect("paris"), asked)
     tunnel = site.fabric.tunnels["paris-tokyo"]
     moved: list[int] = []
-    pings = probe(site.fabric, lambda _: cast("Router", router), [tunnel], lambda: moved.append(0))
+    pings = probe(site.fabric, Fleet(lambda _: cast("Router", router)), [tunnel], lambda: moved.append(0))
     assert pings == {"paris-tokyo": found}
     assert len(moved) == len(fractions), "each is progress"
     assert asked == [], "and not asked more often than that"

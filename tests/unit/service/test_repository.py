@@ -15,7 +15,7 @@ import pytest
 from reconciler.load.git import Watch
 from reconciler.model.errors import SourceUnavailable
 from reconciler.service.clone import FetchStopped
-from reconciler.service.mirror import Mirror
+from reconciler.service.repository import FollowedRepository
 from tests.repositories import new_repository
 from tests.slow_remote import SlowRemote
 
@@ -41,12 +41,14 @@ def slow(tmp_path: Path, repository: git.Repo, monkeypatch: pytest.MonkeyPatch) 
     return remote
 
 
-def mirror_of(tmp_path: Path, remote: str = "", branch: str = "main", watch: Watch | None = None) -> Mirror:
-    return Mirror(tmp_path / "mirror.git", remote or str(tmp_path / "remote"), branch, "", watch)
+def repository_at(
+    tmp_path: Path, remote: str = "", branch: str = "main", watch: Watch | None = None
+) -> FollowedRepository:
+    return FollowedRepository(tmp_path / "clone.git", remote or str(tmp_path / "remote"), branch, "", watch)
 
 
 def count(tmp_path: Path, rev: str = "main") -> int:
-    words = ["git", f"--git-dir={tmp_path}/mirror.git", "rev-list", "--count", rev]
+    words = ["git", f"--git-dir={tmp_path}/clone.git", "rev-list", "--count", rev]
     return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
 
@@ -60,22 +62,22 @@ def eventually(true: Callable[[], bool]) -> None:
 @pytest.mark.usefixtures("repository")
 def test_what_cannot_be_fetched_is_said_without_the_password(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match="branch other"):
-        mirror_of(tmp_path, branch="other").fetch()
+        repository_at(tmp_path, branch="other").fetch()
     with pytest.raises(SourceUnavailable) as caught:
-        mirror_of(tmp_path, "http://me:PLANTED-PASSWORD@127.0.0.1:1/x.git").fetch()
+        repository_at(tmp_path, "http://me:PLANTED-PASSWORD@127.0.0.1:1/x.git").fetch()
     assert "127.0.0.1" in caught.value.message
     assert "PLANTED" not in f"{caught.value.message} {caught.value.__cause__}"
 
 
 def test_a_look_at_the_remote_moves_nothing(tmp_path: Path, repository: git.Repo) -> None:
-    mirror = mirror_of(tmp_path)
+    followed = repository_at(tmp_path)
     first = str(repository.head.commit.hexsha)
-    assert mirror.peek() == first
-    assert mirror.head() == "", "nothing is followed yet"
-    assert mirror.fetch() == first
+    assert followed.peek() == first
+    assert followed.head() == "", "nothing is followed yet"
+    assert followed.fetch() == first
     repository.git.commit("--message", "another", "--allow-empty")
-    assert mirror.peek() == str(repository.head.commit.hexsha) != first
-    assert mirror.head() == first
+    assert followed.peek() == str(repository.head.commit.hexsha) != first
+    assert followed.head() == first
 
 
 @pytest.mark.parametrize("remote", ["ext::sh -c touch% {}", "fd::17", "foo::bar", "--upload-pack=touch {}"])
@@ -85,7 +87,7 @@ def test_no_remote_names_a_command(tmp_path: Path, remote: str, monkeypatch: pyt
     (tmp_path / ".gitconfig").write_text("[protocol]\n\tallow = always\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(SourceUnavailable):
-        mirror_of(tmp_path, remote.format(marker)).fetch()
+        repository_at(tmp_path, remote.format(marker)).fetch()
     assert not marker.exists()
 
 
@@ -95,7 +97,7 @@ def test_the_operators_configuration_counts_for_a_fetch(
     """It is where credentials and rewritten addresses stand."""
     (tmp_path / ".gitconfig").write_text(f'[url "{tmp_path}/remote"]\n\tinsteadOf = https://git.example/x\n')
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert mirror_of(tmp_path, "https://git.example/x").fetch() == str(repository.head.commit.hexsha)
+    assert repository_at(tmp_path, "https://git.example/x").fetch() == str(repository.head.commit.hexsha)
 
 
 @pytest.mark.usefixtures("repository")
@@ -106,9 +108,9 @@ def test_a_fetch_runs_no_hook_of_anybody(tmp_path: Path, monkeypatch: pytest.Mon
     hook.chmod(0o755)
     (tmp_path / ".gitconfig").write_text(f"[core]\n\thooksPath = {hook.parent}\n")
     monkeypatch.setenv("HOME", str(tmp_path))
-    mirror = mirror_of(tmp_path)
-    mirror.keep(mirror.fetch())
-    assert mirror.kept()
+    followed = repository_at(tmp_path)
+    followed.keep(followed.fetch())
+    assert followed.kept()
     assert not marker.exists()
 
 
@@ -118,19 +120,19 @@ def test_the_first_fetch_brings_one_commit_and_history_comes_when_it_is_asked_fo
     first = str(repository.head.commit.hexsha)
     for number in range(150):
         repository.git.commit("--message", str(number), "--allow-empty")
-    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
-    head = mirror.fetch()
+    followed = repository_at(tmp_path, f"file://{tmp_path}/remote")
+    head = followed.fetch()
     assert count(tmp_path) == 1
     repository.git.commit("--message", "later", "--allow-empty")
-    after = mirror.fetch()
+    after = followed.fetch()
     assert count(tmp_path) == 2
-    assert mirror.between(head, after, 10) == [after]
-    assert mirror.descends(after, head)
+    assert followed.between(head, after, 10) == [after]
+    assert followed.descends(after, head)
     assert count(tmp_path) == 2, "nothing older was needed for that"
-    assert mirror.descends(after, first)
+    assert followed.descends(after, first)
     assert count(tmp_path) == 152
-    assert not mirror.descends(first, after)
-    assert not mirror.descends(after, "0" * 40)
+    assert not followed.descends(first, after)
+    assert not followed.descends(after, "0" * 40)
 
 
 def test_what_a_merge_brings_from_before_the_first_fetch_is_not_new(
@@ -138,24 +140,26 @@ def test_what_a_merge_brings_from_before_the_first_fetch_is_not_new(
 ) -> None:
     repository.git.branch("side")
     repository.git.commit("--message", "on main", "--allow-empty")
-    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
-    head = mirror.fetch()
+    followed = repository_at(tmp_path, f"file://{tmp_path}/remote")
+    head = followed.fetch()
     repository.git.checkout("side")
     repository.git.commit("--message", "on the side", "--allow-empty")
     side = str(repository.head.commit.hexsha)
     repository.git.checkout("main")
     repository.git.merge("--no-ff", "--message", "merge", "side")
-    merge = mirror.fetch()
-    assert set(mirror.between(head, merge, 10)) == {merge, side}
+    merge = followed.fetch()
+    assert set(followed.between(head, merge, 10)) == {merge, side}
 
 
 def test_a_transfer_is_limited_by_stall_and_not_by_its_length(tmp_path: Path, slow: SlowRemote) -> None:
     slow.pause(0.15)
     told: list[str] = []
     began = time.monotonic()
-    head = mirror_of(tmp_path, slow.url, watch=Watch(stall=5, progress=told.append, told_every=0.5)).fetch()
+    head = repository_at(
+        tmp_path, slow.url, watch=Watch(stall=5, progress=told.append, told_every=0.5)
+    ).fetch()
     assert time.monotonic() - began > 5, "it took longer than the limit"
-    assert head == mirror_of(tmp_path).peek()
+    assert head == repository_at(tmp_path).peek()
     assert any("Receiving objects" in line for line in told)
 
 
@@ -164,24 +168,24 @@ def test_a_transfer_that_stalls_is_given_up_and_the_next_one_succeeds(
 ) -> None:
     slow.pause(0, stops_after=50_000)
     with pytest.raises(SourceUnavailable, match="nothing came for 1 s"):
-        mirror_of(tmp_path, slow.url, watch=Watch(stall=1)).fetch()
+        repository_at(tmp_path, slow.url, watch=Watch(stall=1)).fetch()
     eventually(lambda: not slow.alive())
     slow.pause(0)
-    assert mirror_of(tmp_path, slow.url).fetch()
+    assert repository_at(tmp_path, slow.url).fetch()
 
 
 def test_a_remote_that_dribbles_is_given_up_in_the_end(tmp_path: Path, slow: SlowRemote) -> None:
     slow.pause(0.5)
     with pytest.raises(SourceUnavailable, match="given up after 3 s in all"):
-        mirror_of(tmp_path, slow.url, watch=Watch(total=3)).fetch()
+        repository_at(tmp_path, slow.url, watch=Watch(total=3)).fetch()
     eventually(lambda: not slow.alive())
 
 
 def test_a_transfer_has_a_bound_in_bytes(tmp_path: Path, slow: SlowRemote) -> None:
     slow.pause(0.15)
     with pytest.raises(SourceUnavailable, match="more than 50000 bytes came in one transfer"):
-        mirror_of(tmp_path, slow.url, watch=Watch(most=50_000)).fetch()
-    assert not list((tmp_path / "mirror.git" / "objects" / "pack").iterdir()), "nothing of it stays"
+        repository_at(tmp_path, slow.url, watch=Watch(most=50_000)).fetch()
+    assert not list((tmp_path / "clone.git" / "objects" / "pack").iterdir()), "nothing of it stays"
 
 
 def test_a_fetch_ends_when_it_is_told_to(tmp_path: Path, slow: SlowRemote) -> None:
@@ -194,20 +198,20 @@ def test_a_fetch_ends_when_it_is_told_to(tmp_path: Path, slow: SlowRemote) -> No
 
     threading.Thread(target=once_it_runs).start()
     with pytest.raises(FetchStopped):
-        mirror_of(tmp_path, slow.url).fetch(stop.is_set)
+        repository_at(tmp_path, slow.url).fetch(stop.is_set)
     eventually(lambda: not slow.alive())
 
 
 @pytest.mark.usefixtures("repository")
 def test_what_a_killed_fetch_has_left_holds_up_nothing(tmp_path: Path) -> None:
-    mirror = mirror_of(tmp_path)
-    mirror.peek()
-    left = [tmp_path / "mirror.git" / name for name in ("shallow.lock", "refs/heads/main.lock", "HEAD.lock")]
-    left.append(tmp_path / "mirror.git" / "objects" / "pack" / "tmp_pack_x")
+    followed = repository_at(tmp_path)
+    followed.peek()
+    left = [tmp_path / "clone.git" / name for name in ("shallow.lock", "refs/heads/main.lock", "HEAD.lock")]
+    left.append(tmp_path / "clone.git" / "objects" / "pack" / "tmp_pack_x")
     for path in left:
         path.write_bytes(b"x")
         os.utime(path, (0, 0))
-    assert mirror.fetch()
+    assert followed.fetch()
     assert not [path for path in left if path.exists()]
 
 
@@ -216,9 +220,9 @@ def test_two_fetches_take_turns(tmp_path: Path, slow: SlowRemote) -> None:
     slow.pause(0.02)
     found: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(mirror_of(tmp_path, slow.url).fetch())) for _ in "ab"
+        threading.Thread(target=lambda: found.append(repository_at(tmp_path, slow.url).fetch())) for _ in "ab"
     ]
-    mirror_of(tmp_path).head()
+    repository_at(tmp_path).head()
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -228,33 +232,33 @@ def test_two_fetches_take_turns(tmp_path: Path, slow: SlowRemote) -> None:
 
 
 def test_a_look_at_the_remote_cuts_nothing_of_what_is_here(tmp_path: Path, repository: git.Repo) -> None:
-    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
-    first = mirror.fetch()
+    followed = repository_at(tmp_path, f"file://{tmp_path}/remote")
+    first = followed.fetch()
     for number in range(3):
         repository.git.commit("--message", str(number), "--allow-empty")
-    mirror.fetch()
+    followed.fetch()
     assert count(tmp_path) == 4, "it has all of it"
     repository.git.commit("--message", "later", "--allow-empty")
-    head = mirror.peek()
+    head = followed.peek()
     assert count(tmp_path) == 4
     assert count(tmp_path, head) == 5
-    assert len(mirror.between(first, head, 10)) == 4
+    assert len(followed.between(first, head, 10)) == 4
 
 
 def cut(tmp_path: Path, at: str) -> None:
     """What another process does that makes the copy shallow."""
-    (tmp_path / "mirror.git" / "shallow").write_text(f"{at}\n")
+    (tmp_path / "clone.git" / "shallow").write_text(f"{at}\n")
 
 
 def test_commits_behind_a_cut_are_not_passed_over(tmp_path: Path, repository: git.Repo) -> None:
     first = str(repository.head.commit.hexsha)
     for number in range(3):
         repository.git.commit("--message", str(number), "--allow-empty")
-    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
-    head = mirror.fetch()
-    assert mirror.descends(head, first)
+    followed = repository_at(tmp_path, f"file://{tmp_path}/remote")
+    head = followed.fetch()
+    assert followed.descends(head, first)
     cut(tmp_path, head)
-    assert len(mirror.between(first, head, 10)) == 3, "the rest was brought"
+    assert len(followed.between(first, head, 10)) == 3, "the rest was brought"
 
 
 def test_a_remote_that_is_cut_between_two_commits_has_not_all_of_what_is_new(
@@ -263,10 +267,10 @@ def test_a_remote_that_is_cut_between_two_commits_has_not_all_of_what_is_new(
     first = str(repository.head.commit.hexsha)
     for number in range(3):
         repository.git.commit("--message", str(number), "--allow-empty")
-    mirror = mirror_of(tmp_path, f"file://{tmp_path}/remote")
-    head = mirror.fetch()
-    assert mirror.descends(head, first)
+    followed = repository_at(tmp_path, f"file://{tmp_path}/remote")
+    head = followed.fetch()
+    assert followed.descends(head, first)
     cut(tmp_path, head)
     (tmp_path / "remote" / ".git" / "shallow").write_text(f"{head}\n")
     with pytest.raises(SourceUnavailable, match="history is cut between"):
-        mirror.between(first, head, 10)
+        followed.between(first, head, 10)

@@ -24,11 +24,11 @@ from reconciler.service.clone import Clone, FetchStopped, Followed, Stopping
 
 Answer = TypeVar("Answer")
 
-_log = logging.getLogger("tunnelwright.mirror")
+_log = logging.getLogger("tunnelwright.repository")
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
-class Mirror:
+class FollowedRepository:
     """The copy in its folder, and beside it what must outlive it: which commit was the last good one, and
     whose turn it is to fetch.
 

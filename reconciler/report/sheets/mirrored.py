@@ -41,8 +41,9 @@ def remarks(tunnel: Tunnel) -> Iterator[str]:
     """What the reader of the sheet should know of our end, one sentence each."""
     if not tunnel.enabled:
         yield "The tunnel is disabled at our end; it stays down until it is enabled there."
-    if tunnel.mirror is not None:
-        yield f"The other end is managed by tunnelwright too, as {tunnel.mirror}: nobody has to configure it."
+    if tunnel.other_end is not None:
+        managed = f"The other end is managed by tunnelwright too, as {tunnel.other_end}"
+        yield f"{managed}: nobody has to configure it."
     yield from weaknesses(tunnel)
 
 

@@ -1,0 +1,163 @@
+"""The one way in which routers are changed: by `apply`, by `reconnect`, and in each run of the service.
+
+The steps, in this order, whoever asks:
+
+ 1. **Lock** the routers that may be changed, side by side, and no others. One whose lock cannot be taken has
+    no part in what follows.
+ 2. **Look** at the routers. What is seen under the lock stays true until it is changed here.
+ 3. **Plan**: what differs from what is desired, as far as it is wanted (targets, levels).
+ 4. **Judge** the plan by the safety policy: withheld, refused, deferred or allowed.
+ 5. **Narrow** it to what may be done now.
+ 6. **Check**: a plan that is refused, or that would load a weak key, ends here, before anything is changed.
+ 7. **Approve**. Whoever is asked takes their time, and whoever has looked before the locks were taken did so
+    too: then the routers are looked at again, and those at which anything differs are left out.
+ 8. **Apply**, phase by phase; look again, and plan what is left.
+ 9. **Prove** with packets, where that is wanted, and only then, still under the locks, let the caller judge
+    what came of it: the place to roll back.
+10. **Unlock.**
+
+Steps 2 to 5 are the caller's `decide`, by `preview` (or `compare`) and `preview.decide`: a command takes them
+under the locks, since it is there to change something. The service takes them before, since mostly there is
+nothing to change and nobody to be locked out for it; step 7 then makes up for the time in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from reconciler.apply.locking import locked
+from reconciler.apply.phases import Progress
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.observation import Observation
+from reconciler.model.outcome import Check
+from reconciler.model.plan import Plan
+from reconciler.operations.apply import Applied, apply, within_one_apply
+from reconciler.operations.desired import check_keys
+from reconciler.operations.preview import Decision, Preview, check_safe, confirmed
+from reconciler.operations.verify import prove
+from reconciler.routers.fleet import Fleet
+
+Errors = Mapping[str, TunnelwrightError]
+"""Routers that are left out, each with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a plan is carried out, and who hears of it meanwhile."""
+
+    timeout: float = 10.0
+    """Seconds that new tunnels have to come up."""
+    probe: bool = False
+    """Whether the tunnels that were changed are proven with packets."""
+    progress: Progress = lambda _: None
+    """Hears of each step that has ended."""
+    moved: Callable[[], None] = lambda: None
+    """Hears that there was progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
+    looked: Callable[[Observation], None] = lambda _: None
+    """Hears of each look at routers."""
+    stopping: Callable[[], bool] = lambda: False
+    """Asked while it goes on: whether to stop as soon as no tunnel is half changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller wants changed, and what it decides by itself."""
+
+    routers: Set[str]
+    """Those that may be changed. Should the plan change others too, it is made anew, with them locked."""
+    decide: Callable[[Errors], Decision]
+    """Steps 2 to 5, given the routers whose locks could not be taken. May raise instead."""
+    show: Callable[[Decision], None] = lambda _: None
+    """Hears of what was decided, before it is refused or done."""
+    approve: Callable[[Preview], bool] = lambda _: False
+    """Step 7: raises to do nothing; whether routers may have changed since they were looked at."""
+    left_out: Callable[[Preview, Errors], None] = lambda *_: None
+    """Hears of routers that had changed by then, or did not answer, and of what is left."""
+    lock_timeout: float = 0.0
+    """Seconds to wait for another run to finish with a router."""
+    conduct: Conduct = field(default_factory=Conduct)
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What an apply came to: of each step, and of each tunnel end that was probed."""
+
+    applied: Applied
+    proofs: Mapping[str, tuple[Check, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a request."""
+
+    decision: Decision
+    refused: Errors
+    """Routers whose locks could not be taken."""
+    moved: Errors
+    """Routers that were left out when they were looked at again."""
+    before: Preview
+    """What was carried out; its plan is empty where nothing was to be done, or nothing was left."""
+    proven: Proven | None
+    """None where nothing was carried out."""
+
+
+@contextmanager
+def converge(fleet: Fleet, request: Request) -> Iterator[Done]:
+    """Steps 1 to 10; the body runs between 9 and 10.
+
+    Raises PlanUnsafe, WeakKey, and what `decide` and `approve` raise; nothing was changed then. What fails at
+    a router is part of what was done.
+    """
+    routers = frozenset(request.routers)
+    while True:
+        with locked(fleet, routers, request.lock_timeout, moved=request.conduct.moved) as refused:
+            decision = request.decide(refused)
+            changed = decision.allowed.plan.routers
+            if changed <= routers:
+                # Not for the locks: also a router that has used up its time gets its lock back.
+                acting = within_one_apply(fleet, decision.allowed.plan)
+                yield _carry_out(request, decision, dict(refused), acting)
+                return
+        routers |= changed
+
+
+def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fleet) -> Done:
+    request.show(decision)
+    check_safe(decision.judgement)
+    before = decision.allowed
+    check_keys(before.fabric, before.plan)
+    moved: Errors = {}
+    if not before.plan.empty and request.approve(before):
+        before, moved = confirmed(before, fleet)
+        request.conduct.looked(before.observation)
+        if moved:
+            request.left_out(before, moved)
+    if before.plan.empty:
+        return Done(decision, refused, moved, before, None)
+    proven = apply_and_prove(before, fleet, request.conduct, tunnels_of(before.plan))
+    return Done(decision, refused, moved, before, proven)
+
+
+def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: Iterable[str]) -> Proven:
+    """Steps 8 and 9, for routers that are locked. A run that was asked to stop, and has begun nothing, has
+    nothing to prove."""
+    applied = apply(
+        before,
+        fleet,
+        timeout=conduct.timeout,
+        progress=conduct.progress,
+        stopping=conduct.stopping,
+    )
+    conduct.looked(applied.after)
+    if not conduct.probe or applied.stopped:
+        return Proven(applied, {})
+    return Proven(applied, prove(before, fleet, tunnels, conduct.moved))
+
+
+def tunnels_of(plan: Plan) -> tuple[str, ...]:
+    """The tunnel ends that a plan changes, each once."""
+    return tuple(
+        dict.fromkeys(change.resource.name for change in plan.changes if change.resource.kind == "tunnel")
+    )
