@@ -11,7 +11,7 @@ ROUTER_WORKERS ?= $(shell echo $$(((3 * $$(nproc 2>/dev/null || echo 1) + 1) / 2
 TIMES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz busy repeat check format schemas lock image wheel bench clean
+.PHONY: help demo test unit fuzz busy repeat check format schemas lock image wheel size bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -56,9 +56,10 @@ schemas: $(STAMP) ## Generate the JSON Schemas and the reference pages from the 
 
 lock: $(STAMP) ## Resolve the dependencies again and write the lock file
 	@$(BIN)/python -m uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--quiet --upgrade --group dev --output-file requirements.lock pyproject.toml
+		--quiet --upgrade --group dev --all-extras --output-file requirements.lock pyproject.toml
 	@$(BIN)/python -m uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--quiet --constraint requirements.lock --output-file deploy/container/requirements.lock pyproject.toml
+		--quiet --constraint requirements.lock --extra messages --extra vault \
+		--output-file deploy/container/requirements.lock pyproject.toml
 
 image: $(STAMP) ## Build the reconciler's container image, tunnelwright:latest
 	@sh scripts/image.sh $(VENV) build/image
@@ -67,6 +68,9 @@ image: $(STAMP) ## Build the reconciler's container image, tunnelwright:latest
 wheel: $(STAMP) ## Build the package that is installed elsewhere, dist/*.whl
 	@$(BIN)/python -m uv build --quiet --wheel --no-build-isolation --out-dir dist
 	@ls dist/*.whl
+
+size: wheel ## Tell how many packages an install brings, and their size, with and without extras
+	@sh scripts/size.sh $(VENV) dist/*.whl build/size
 
 bench: $(STAMP) ## Measure speed and interruption beside `swanctl --load-all`
 	@$(BIN)/python -m bench.charon

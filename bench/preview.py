@@ -16,7 +16,7 @@ from pathlib import Path
 from git import Actor
 
 from bench.fabric import tunnel_file, tunnel_text, write_tree
-from reconciler.load.git.writing import writable
+from lab.repository import writable
 
 
 def write_repository(folder: Path, tunnels: int, changed: int) -> Path:

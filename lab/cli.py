@@ -16,6 +16,7 @@ DEFAULT_NAME = "default"
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `lab` with its own subcommands."""
     lab = subparsers.add_parser("lab", help="real routers in containers: up, verify, shell, down")
+    lab.set_defaults(extra="lab")
     actions = lab.add_subparsers(dest="lab_command", metavar="ACTION", required=True)
 
     up = actions.add_parser("up", help="start the routers and hosts of a desired state, without tunnels")
@@ -46,7 +47,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     shell = actions.add_parser("shell", help="a shell in a router, or in the host of a network")
     shell.add_argument("node", help="name of a router or of a network; 'wire' for the wire between them")
-    shell.add_argument("--command", "-c", metavar="TEXT", help="run this in place of a shell of your own")
+    shell.add_argument(
+        "--command", "-c", dest="text", metavar="TEXT", help="run this in place of a shell of your own"
+    )
     _add_name(shell)
     shell.set_defaults(run="lab.commands:run_shell")
 

@@ -99,7 +99,7 @@ def run_shell(arguments: argparse.Namespace) -> int:
 
     engine = find_engine()
     container = choose_node(find(engine, arguments.name), arguments.name, arguments.node)
-    words = ["sh", "-c", arguments.command] if arguments.command else ["bash"]
+    words = ["sh", "-c", arguments.text] if arguments.text else ["bash"]
     terminal = ["-it"] if sys.stdin.isatty() else ["-i"]
     try:
         os.execvpe("docker", ["docker", "exec", *terminal, container, *words], engine.environment)  # noqa: S606

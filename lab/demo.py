@@ -24,6 +24,7 @@ from lab.charon import reported_sas
 from lab.commands import progress_to
 from lab.engine import find_engine, stop
 from lab.proof import StreamResult, capture_whole, carried_through
+from lab.repository import writable
 from lab.session import Lab
 from lab.topology import Flow, flows_of
 from lab.traffic import Stream
@@ -32,7 +33,6 @@ from reconciler.cli.main import main as tunnelwright
 from reconciler.cli.output import Output, explain
 from reconciler.cli.streams import program
 from reconciler.cli.workspace import load
-from reconciler.load.git.writing import writable
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check

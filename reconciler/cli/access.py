@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reconciler.cli.output import note
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.extras import require
 from reconciler.model.fabric import Fabric, SshAccess
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
@@ -34,7 +35,10 @@ def secret_store(arguments: argparse.Namespace) -> SecretStore:
 
 def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:
     """How each router of a fabric is reached: as its document says, or in a lab; what that takes is kept in
-    `links`."""
+    `links`. Raises ExtraMissing for a lab where its packages are not installed; where those of one router
+    are not, connecting to that raises it."""
+    if lab is not None:
+        require("lab")
 
     def connect(name: str) -> Router:
         access = fabric.routers[name].access
@@ -42,6 +46,7 @@ def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:
             from reconciler.routers.ssh_router import SshRouter  # noqa: PLC0415  800 ms that labs need not pay
 
             return SshRouter(name, access, links)
+        require("docker")
         from reconciler.routers.docker_router import DockerRouter  # noqa: PLC0415
 
         return DockerRouter(fabric.routers[name], lab, links)

@@ -17,6 +17,7 @@ from reconciler.cli import arguments as commands
 from reconciler.cli.output import document, explain, say, show_log
 from reconciler.cli.streams import program
 from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.extras import require
 from reconciler.model.quoting import plain_words
 from reconciler.model.unit import foreign
 from reconciler.routers.links import Links
@@ -79,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.ERROR
     show_log()
     try:
+        if "extra" in arguments:
+            require(arguments.extra)
         # What a command reaches routers by is kept until it ends.
         with Links() as arguments.links:
             return int(resolve_name(arguments.run)(arguments))

@@ -9,10 +9,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from filelock import Timeout
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool, StaticPool
 
 from reconciler.doors.files import turn_of
 from reconciler.model import bounds
@@ -36,13 +32,12 @@ def translated(path: Path | None) -> Iterator[None]:
     """What SQLite and the machine say of the file, as HistoryDamaged or HistoryUnusable."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        cause = getattr(error, "orig", None) or error
-        code = getattr(cause, "sqlite_errorcode", None)
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
         # The driver itself gives no code for text that is not UTF-8.
-        text = code is None and isinstance(cause, sqlite3.OperationalError)
+        text = code is None and isinstance(error, sqlite3.OperationalError)
         kind = HistoryDamaged if text or (code or 0) & 0xFF in _BROKEN else HistoryUnusable
-        raise kind(f"cannot use the history {path}: {cause}") from error
+        raise kind(f"cannot use the history {path}: {error}") from error
     except OSError as error:
         raise HistoryUnusable(f"cannot use the history {path}: {error.strerror}") from error
 
@@ -66,23 +61,26 @@ def made_by_one(path: Path | None) -> Iterator[None]:
         yield
 
 
-def engine(path: Path | None) -> Engine:
-    """SQLite over a file that is there; or in memory."""
+def connection_to(path: Path | None) -> sqlite3.Connection:
+    """A connection to a file that is there; or to what is in memory as long as the connection is.
+
+    Its rows are known by the names of their columns, and it begins no transaction by itself.
+    Raises sqlite3.Error.
+    """
     if path is None:
-        return create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+        return _rows_by_name(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
     address = f"file:{quote(str(path))}?mode=rw"
+    made = sqlite3.connect(address, uri=True, timeout=bounds.HISTORY_SECONDS, isolation_level=None)
+    try:
+        # A reader does not hold up the writer, and a crash loses at most the last run.
+        made.execute("PRAGMA journal_mode = WAL")
+        made.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        made.close()
+        raise
+    return _rows_by_name(made)
 
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, timeout=bounds.HISTORY_SECONDS, check_same_thread=False)
 
-    made = create_engine("sqlite://", poolclass=NullPool, creator=connect)
-    event.listen(made, "connect", _configure)
-    return made
-
-
-def _configure(connection: object, _: object) -> None:
-    """A reader does not hold up the writer, and a crash loses at most the last run."""
-    cursor = connection.cursor()  # type: ignore[attr-defined]  # the driver's own, which has no types
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.close()
+def _rows_by_name(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.row_factory = sqlite3.Row
+    return connection

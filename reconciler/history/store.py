@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
+from sqlite3 import Connection, Row
 from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.engine import Row
-
-from reconciler.history.file import HistoryDamaged, engine, made_by_one, translated
-from reconciler.history.tables import ACCEPTED, BAD, COUNTS, FORMAT, METADATA, PLACES, RUNS, TOLD
+from reconciler.history.file import HistoryDamaged, connection_to, made_by_one, translated
+from reconciler.history.tables import ACCEPTED, BAD, COUNTS, FORMAT, PLACES, RUNS, TABLES, TOLD, Table
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Acceptance, Result, RunRecord
@@ -32,6 +29,7 @@ Contents = dict[str, list[dict[str, Any]]]
 
 _FABRIC = ""
 """In place of a router: the whole."""
+_LATEST = f"{RUNS.select} ORDER BY runs.id DESC LIMIT ?"
 
 
 def _reads(
@@ -69,7 +67,7 @@ class History:
         """Without `make` the file is there already."""
         self._path = path
         self._one_by_one = RLock()
-        self._engine = engine(path)
+        self._in_memory = connection_to(None) if path is None else None
         # Two processes may find that there is none: the second one finds what the first has made.
         with made_by_one(path) if make else nullcontext():
             if not self._is_made():
@@ -81,17 +79,16 @@ class History:
     def contents(self, connection: Connection) -> Contents:
         """All of it, but of the runs only the latest, as far as they are to be kept in memory."""
         found: Contents = {
-            table.name: [_checked(table, row) for row in connection.execute(select(table))]
-            for table in METADATA.sorted_tables
+            table.name: [_checked(table, row) for row in connection.execute(table.select)]
+            for table in TABLES
             if table is not RUNS
         }
         room = bounds.RECORDS_IN_MEMORY
         runs: list[dict[str, Any]] = []
-        latest = select(RUNS).order_by(RUNS.c.id.desc()).limit(bounds.RUNS_IN_MEMORY)
-        for row in connection.execute(latest):
+        for row in connection.execute(_LATEST, [bounds.RUNS_IN_MEMORY]):
             values = _checked(RUNS, row)
             _record(row)
-            room -= len(row.objects)
+            room -= len(values["objects"])
             if room < 0:
                 break
             runs.append(values)
@@ -100,46 +97,43 @@ class History:
     @_writes
     def pour(self, connection: Connection, contents: Contents) -> None:
         """Put rows here, in place of those with the same keys."""
-        for table in METADATA.sorted_tables:
-            if contents.get(table.name):
-                connection.execute(insert(table).prefix_with("OR REPLACE"), contents[table.name])
+        for table in TABLES:
+            connection.executemany(table.put, contents.get(table.name, []))
 
     @_writes
     def replace_with(self, connection: Connection, contents: Contents) -> None:
         """Let the tables that are named hold these rows and no others."""
-        for table in METADATA.sorted_tables:
+        for table in TABLES:
             if table.name in contents:
-                connection.execute(delete(table))
-                if contents[table.name]:
-                    connection.execute(insert(table).prefix_with("OR REPLACE"), contents[table.name])
+                connection.execute(table.clear)
+                connection.executemany(table.put, contents[table.name])
 
     @_writes
     def add(self, connection: Connection, record: RunRecord) -> int:
         """Keep a run; its number. One that found nothing to do counts as a repeat of such a one before."""
-        last = connection.execute(select(RUNS).order_by(RUNS.c.id.desc()).limit(1)).first()
+        last = connection.execute(_LATEST, [1]).fetchone()
         if last is not None and _same(_record(last), record):
             connection.execute(
-                update(RUNS)
-                .where(RUNS.c.id == last.id)
-                .values(finished=record.finished.isoformat(), repeats=last.repeats + 1)
+                "UPDATE runs SET finished = ?, repeats = repeats + 1 WHERE id = ?",
+                [record.finished.isoformat(), last["id"]],
             )
-            return int(last.id)
-        number = connection.execute(insert(RUNS).values(**_values(record))).inserted_primary_key
-        newest = int(number[0]) if number is not None else 0
-        connection.execute(delete(RUNS).where(RUNS.c.id <= newest - bounds.RUNS_KEPT))
+            return int(last["id"])
+        newest = connection.execute(RUNS.put, _values(record)).lastrowid or 0
+        connection.execute("DELETE FROM runs WHERE id <= ?", [newest - bounds.RUNS_KEPT])
         return newest
 
     @_reads
     def runs(self, connection: Connection, limit: int) -> list[RunRecord]:
         """The latest runs, newest first."""
-        found = connection.execute(select(RUNS).order_by(RUNS.c.id.desc()).limit(limit))
-        return [_record(row) for row in found]
+        return [_record(row) for row in connection.execute(_LATEST, [limit])]
 
     @_reads
     def run(self, connection: Connection, number: int) -> RunRecord:
         """One run. Raises TunnelwrightError for a number that none has."""
-        row = connection.execute(select(RUNS).where(RUNS.c.id == number)).first()
-        last = connection.execute(select(func.max(RUNS.c.id))).scalar()
+        last = connection.execute("SELECT max(runs.id) FROM runs").fetchone()[0] or 0
+        # No other number has to fit into SQLite's.
+        known = number if 0 < number <= last else 0
+        row = connection.execute(f"{RUNS.select} WHERE runs.id = ?", [known]).fetchone()
         if row is None:
             raise TunnelwrightError(f"there is no run {number}", hint=f"the last one is {last or 'none'}")
         return _record(row)
@@ -147,51 +141,48 @@ class History:
     @_reads
     def last(self, connection: Connection, results: Iterable[Result]) -> datetime | None:
         """When a run last ended in one of these ways."""
-        ended = RUNS.c.result.in_([result.value for result in results])
         # The latest is the one with the highest number: clocks are set back.
-        wanted = select(RUNS.c.finished).where(ended).order_by(RUNS.c.id.desc()).limit(1)
-        found = connection.execute(wanted).scalar()
-        return None if found is None else datetime.fromisoformat(str(found)).astimezone(UTC)
+        found = connection.execute(
+            "SELECT runs.finished FROM runs WHERE runs.result IN (SELECT value FROM json_each(?)) "
+            "ORDER BY runs.id DESC LIMIT 1",
+            [json.dumps([result.value for result in results])],
+        ).fetchone()
+        return None if found is None else datetime.fromisoformat(str(found[0])).astimezone(UTC)
 
     @_writes
     def count(self, connection: Connection, amounts: Mapping[tuple[str, str], float]) -> None:
         """Add to what is counted, by name and label."""
-        for (name, label), amount in amounts.items():
-            values = upsert(COUNTS).values(name=name, label=label, value=amount)
-            connection.execute(
-                values.on_conflict_do_update(
-                    index_elements=["name", "label"], set_={"value": COUNTS.c.value + amount}
-                )
-            )
+        connection.executemany(
+            "INSERT INTO counts (name, label, value) VALUES (?, ?, ?) "
+            "ON CONFLICT (name, label) DO UPDATE SET value = value + excluded.value",
+            [(name, label, amount) for (name, label), amount in amounts.items()],
+        )
 
     @_reads
     def counts(self, connection: Connection) -> dict[tuple[str, str], float]:
         """What was counted since the file was made."""
-        return {(row.name, row.label): row.value for row in connection.execute(select(COUNTS))}
+        return {(row["name"], row["label"]): row["value"] for row in connection.execute(COUNTS.select)}
 
     @_reads
     def runs_after(self, connection: Connection, number: int, limit: int) -> list[RunRecord]:
         """Runs with higher numbers, oldest first; of more than `limit` the newest."""
-        later = select(RUNS).where(RUNS.c.id > number).order_by(RUNS.c.id.desc()).limit(limit)
-        return [_record(row) for row in connection.execute(later)][::-1]
+        later = f"{RUNS.select} WHERE runs.id > ? ORDER BY runs.id DESC LIMIT ?"
+        return [_record(row) for row in connection.execute(later, [number, limit])][::-1]
 
     @_reads
     def told(self, connection: Connection, listener: str) -> object:
         """What a listener was told last, of whatever shape: who reads it judges that. None for nothing; what
         is no JSON is its text."""
-        found = connection.execute(select(TOLD.c.what).where(TOLD.c.listener == listener)).scalar()
+        row = connection.execute(f"{TOLD.select} WHERE told.listener = ?", [listener]).fetchone()
         try:
-            return None if found is None else json.loads(found)
+            return None if row is None else json.loads(row["what"])
         except (ValueError, TypeError, RecursionError):
-            return str(found)
+            return str(row["what"])
 
     @_writes
     def set_told(self, connection: Connection, listener: str, what: dict[str, Any]) -> None:
         """A listener knows this now."""
-        values = upsert(TOLD).values(listener=listener, what=json.dumps(what))
-        connection.execute(
-            values.on_conflict_do_update(index_elements=["listener"], set_={"what": json.dumps(what)})
-        )
+        connection.execute(TOLD.put, {"listener": listener, "what": json.dumps(what)})
 
     def good(self) -> str:
         """The last commit that was applied and proven; empty for none."""
@@ -204,87 +195,101 @@ class History:
     @_reads
     def reached(self, connection: Connection) -> dict[str, str]:
         """Router -> the commit that it was brought to last."""
-        return {row.router: row.commit for row in connection.execute(select(PLACES))}
+        return {row["router"]: row["commit"] for row in connection.execute(PLACES.select)}
 
     @_writes
     def set_reached(self, connection: Connection, routers: Iterable[str], commit: str) -> None:
         """These routers are as this commit says."""
-        for router in routers:
-            values = upsert(PLACES).values(router=router, commit=commit)
-            connection.execute(
-                values.on_conflict_do_update(index_elements=["router"], set_={"commit": commit})
-            )
+        connection.executemany(PLACES.put, [{"router": router, "commit": commit} for router in routers])
 
     @_reads
     def why_bad(self, connection: Connection, digest: str) -> str:
         """Why the desired state with this digest was rolled back; empty when it was not."""
-        found = connection.execute(select(BAD.c.reason).where(BAD.c.digest == digest)).scalar()
-        return str(found or "")
+        row = connection.execute(f"{BAD.select} WHERE bad.digest = ?", [digest]).fetchone()
+        return "" if row is None else str(row["reason"])
 
     @_writes
     def mark_bad(self, connection: Connection, digest: str, commit: str, reason: str) -> None:
         """The desired state with this digest did not prove good; a commit that changes it has another."""
-        values = upsert(BAD).values(digest=digest, commit=commit, reason=encodable(reason))
-        connection.execute(values.on_conflict_do_nothing())
+        connection.execute(
+            'INSERT INTO bad (digest, "commit", reason) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+            [digest, commit, encodable(reason)],
+        )
 
     @_writes
     def forgive(self, connection: Connection, commit: str) -> None:
-        """Try a bad commit again. Raises TunnelwrightError when it is not marked."""
-        found = connection.execute(delete(BAD).where(BAD.c.commit.startswith(commit, autoescape=True)))
+        """Try a bad commit again, named by the beginning of its hash. Raises TunnelwrightError when it is not
+        marked."""
+        found = connection.execute(
+            'DELETE FROM bad WHERE lower(substr(bad."commit", 1, length(:it))) = lower(:it)', {"it": commit}
+        )
         if not commit or found.rowcount == 0:
             raise TunnelwrightError(f"no commit {commit!r} is marked as bad")
 
     @_reads
     def accepted(self, connection: Connection) -> list[Acceptance]:
         """Commits that counted or that an operator has accepted, the latest first."""
-        rows = connection.execute(select(ACCEPTED).order_by(ACCEPTED.c.number.desc()))
+        rows = connection.execute(f"{ACCEPTED.select} ORDER BY accepted.number DESC")
         return [_acceptance(row) for row in rows]
 
     @_writes
     def accept(self, connection: Connection, acceptance: Acceptance) -> None:
         """Remember who has accepted a commit, as the latest one; what was said of it before is replaced."""
-        newest = connection.execute(select(func.max(ACCEPTED.c.number))).scalar() or 0
+        newest = connection.execute("SELECT max(accepted.number) FROM accepted").fetchone()[0] or 0
         at = acceptance.at.astimezone(UTC).isoformat()
-        values = asdict(acceptance) | {"at": at, "number": newest + 1}
-        row = upsert(ACCEPTED).values(**values)
-        connection.execute(row.on_conflict_do_update(index_elements=["commit"], set_=values))
-        kept = select(ACCEPTED.c.commit).order_by(ACCEPTED.c.number.desc()).limit(bounds.ACCEPTED_COMMITS)
-        connection.execute(delete(ACCEPTED).where(ACCEPTED.c.commit.not_in(kept)))
+        connection.execute(ACCEPTED.put, asdict(acceptance) | {"at": at, "number": newest + 1})
+        connection.execute(
+            'DELETE FROM accepted WHERE accepted."commit" NOT IN '
+            '(SELECT accepted."commit" FROM accepted ORDER BY accepted.number DESC LIMIT ?)',
+            [bounds.ACCEPTED_COMMITS],
+        )
 
     def _is_made(self) -> bool:
         """Whether the file has its tables. Raises HistoryDamaged for one of a newer version."""
         if self._path is not None and not os.path.lexists(self._path):
             return False
-        with self._begin() as connection:
-            found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+        with self._begin("DEFERRED") as connection:
+            found = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if found > FORMAT:
                 raise HistoryDamaged(f"{self._path} was written by a newer version of tunnelwright")
-            return found == FORMAT and set(METADATA.tables) <= set(inspect(connection).get_table_names())
+            there = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master")}
+            return found == FORMAT and there >= {table.name for table in TABLES}
 
     def _make(self) -> None:
         if self._path is not None:
             with translated(self._path):
                 os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        with self._begin() as connection:
-            # All tables or none.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            METADATA.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
+        # All tables or none.
+        with self._begin("IMMEDIATE") as connection:
+            for table in TABLES:
+                connection.execute(table.create)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
 
     def _read(self, work: Work[Answer]) -> Answer:
-        with self._begin() as connection:
+        with self._begin("DEFERRED") as connection:
             return work(connection)
 
     def _write(self, work: Work[Answer]) -> Answer:
-        with self._begin() as connection:
+        # What is read for it stays so: nobody else writes meanwhile.
+        with self._begin("IMMEDIATE") as connection:
             return work(connection)
 
     @contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        # What is in memory has one connection for all threads.
-        with self._one_by_one if self._path is None else nullcontext(), translated(self._path):  # noqa: SIM117
-            with self._engine.begin() as connection:
+    def _begin(self, kind: str) -> Iterator[Connection]:
+        """One transaction, undone by any error."""
+        with translated(self._path), self._connection() as connection, connection:
+            connection.execute(f"BEGIN {kind}")
+            yield connection
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        if self._in_memory is None:
+            with closing(connection_to(self._path)) as connection:
                 yield connection
+        else:
+            # It is one for all threads.
+            with self._one_by_one:
+                yield self._in_memory
 
 
 def _same(last: RunRecord, record: RunRecord) -> bool:
@@ -302,46 +307,45 @@ def _same(last: RunRecord, record: RunRecord) -> bool:
 
 def _values(record: RunRecord) -> dict[str, Any]:
     """The columns of a new row, which gets its number by itself."""
-    columns = record.summary() | {"objects": json.dumps(record.objects), "message": encodable(record.message)}
-    del columns["id"]
-    return columns
+    text = {"objects": json.dumps(record.objects), "message": encodable(record.message)}
+    return record.summary() | text | {"id": None}
 
 
-def _checked(table: Table, row: Row[Any]) -> dict[str, Any]:
+def _checked(table: Table, row: Row) -> dict[str, Any]:
     """A row, of which every value is of its column's type: SQLite keeps others too.
 
     What a listener was told is judged by who reads it. Raises HistoryDamaged.
     """
-    values = dict(row._mapping)
-    for column in table.columns if table is not TOLD else ():
-        if not isinstance(values[column.name], column.type.python_type):
-            raise HistoryDamaged(f"a row of {table.name} in the history cannot be read: {column.name}")
+    values = {name: row[name] for name in table.columns}
+    for name, kind in table.columns.items() if table is not TOLD else ():
+        if not isinstance(values[name], kind):
+            raise HistoryDamaged(f"a row of {table.name} in the history cannot be read: {name}")
     if table is ACCEPTED:
         _acceptance(row)
     return values
 
 
-def _acceptance(row: Row[Any]) -> Acceptance:
+def _acceptance(row: Row) -> Acceptance:
     try:
-        at = datetime.fromisoformat(row.at)
+        at = datetime.fromisoformat(row["at"])
     except (ValueError, TypeError) as error:
         raise HistoryDamaged(f"an acceptance in the history cannot be read: {error}") from error
-    return Acceptance(row.commit, at, row.by, row.instead_of, row.number)
+    return Acceptance(row["commit"], at, row["by"], row["instead_of"], row["number"])
 
 
-def _record(row: Row[tuple[object, ...]]) -> RunRecord:
+def _record(row: Row) -> RunRecord:
     try:
         return RunRecord(
-            id=row.id,
-            started=datetime.fromisoformat(row.started).astimezone(UTC),
-            finished=datetime.fromisoformat(row.finished).astimezone(UTC),
-            trigger=row.trigger,
-            head=row.head,
-            in_force=row.in_force,
-            result=Result(row.result),
-            message=row.message,
-            objects=tuple(json.loads(row.objects)),
-            repeats=row.repeats,
+            id=row["id"],
+            started=datetime.fromisoformat(row["started"]).astimezone(UTC),
+            finished=datetime.fromisoformat(row["finished"]).astimezone(UTC),
+            trigger=row["trigger"],
+            head=row["head"],
+            in_force=row["in_force"],
+            result=Result(row["result"]),
+            message=row["message"],
+            objects=tuple(json.loads(row["objects"])),
+            repeats=row["repeats"],
         )
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise HistoryDamaged(f"run {row.id} of the history cannot be read: {error}") from error
+        raise HistoryDamaged(f"run {row['id']} of the history cannot be read: {error}") from error

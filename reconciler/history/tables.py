@@ -1,40 +1,73 @@
-"""The tables of the history's file."""
+"""The tables of the history's file, and the statements that are the same for each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from sqlalchemy import Column, Float, Integer, MetaData, String, Table
+from dataclasses import dataclass
 
 FORMAT = 1
 """The version of these tables, which the file tells."""
 
-
-def _keys(*names: str) -> Iterator[Column[str]]:
-    """What tells one row from the others, all of it together."""
-    return (Column(name, String, primary_key=True) for name in names)
-
-
-def _texts(*names: str) -> Iterator[Column[str]]:
-    return (Column(name, String, nullable=False) for name in names)
+Kind = type[str] | type[int] | type[float]
+"""What the values of a column are in Python."""
+_TYPES: dict[Kind, str] = {str: "VARCHAR", int: "INTEGER", float: "FLOAT"}
 
 
-METADATA = MetaData()
+@dataclass(frozen=True)
+class Table:
+    """One table: the columns that tell one row from the others, all of them together, and the rest. No
+    value is missing."""
+
+    name: str
+    keys: dict[str, Kind]
+    rest: dict[str, Kind]
+
+    @property
+    def columns(self) -> dict[str, Kind]:
+        """All of them, in their order in the file."""
+        return self.keys | self.rest
+
+    @property
+    def create(self) -> str:
+        """The statement that makes it."""
+        columns = ", ".join(f'"{name}" {_TYPES[kind]} NOT NULL' for name, kind in self.columns.items())
+        return f'CREATE TABLE "{self.name}" ({columns}, PRIMARY KEY ({_listed(self.keys)}))'
+
+    @property
+    def select(self) -> str:
+        """The statement, or its beginning, that asks for whole rows."""
+        # SQLite takes a quoted name that it does not know for a text, unless it stands behind its table's.
+        columns = ", ".join(f'{self.name}."{name}"' for name in self.columns)
+        return f'SELECT {columns} FROM "{self.name}"'  # noqa: S608 - names of this module
+
+    @property
+    def put(self) -> str:
+        """The statement that keeps a row, given by column names, in place of one with the same keys."""
+        values = ", ".join(f":{name}" for name in self.columns)
+        return f'INSERT OR REPLACE INTO "{self.name}" ({_listed(self.columns)}) VALUES ({values})'  # noqa: S608
+
+    @property
+    def clear(self) -> str:
+        """The statement that takes all rows away."""
+        return f'DELETE FROM "{self.name}"'  # noqa: S608 - a name of this module
+
+
+def _listed(columns: dict[str, Kind]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _texts(*names: str) -> dict[str, Kind]:
+    return dict.fromkeys(names, str)
+
+
 RUNS = Table(
     "runs",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    *_texts("started", "finished", "trigger", "head", "in_force", "result", "message", "objects"),
-    Column("repeats", Integer, nullable=False),
+    {"id": int},
+    _texts("started", "finished", "trigger", "head", "in_force", "result", "message", "objects")
+    | {"repeats": int},
 )
-BAD = Table("bad", METADATA, *_keys("digest"), *_texts("commit", "reason"))
-PLACES = Table("places", METADATA, *_keys("router"), *_texts("commit"))
-COUNTS = Table("counts", METADATA, *_keys("name", "label"), Column("value", Float, nullable=False))
-TOLD = Table("told", METADATA, *_keys("listener"), *_texts("what"))
-ACCEPTED = Table(
-    "accepted",
-    METADATA,
-    *_keys("commit"),
-    *_texts("at", "by", "instead_of"),
-    Column("number", Integer, nullable=False),
-)
+BAD = Table("bad", _texts("digest"), _texts("commit", "reason"))
+PLACES = Table("places", _texts("router"), _texts("commit"))
+COUNTS = Table("counts", _texts("name", "label"), {"value": float})
+TOLD = Table("told", _texts("listener"), _texts("what"))
+ACCEPTED = Table("accepted", _texts("commit"), _texts("at", "by", "instead_of") | {"number": int})
+TABLES = (RUNS, BAD, PLACES, COUNTS, TOLD, ACCEPTED)

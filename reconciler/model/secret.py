@@ -24,16 +24,24 @@ class Secret:
     Only `reveal()` gives the bytes; a search for that word finds every place that uses them.
     """
 
-    __slots__ = ("__value", "__weakref__")
+    __slots__ = ("__forms", "__value", "__weakref__")
 
     def __init__(self, value: bytes) -> None:
         self.__value = value
+        self.__forms: list[str] | None = None
         if len(value) >= _SHORTEST:
             _living[id(self)] = self
 
     def reveal(self) -> bytes:
         """The key itself, for the router alone."""
         return self.__value
+
+    def forms(self) -> list[str]:
+        """Every way to write it, the longest first: what `redacted` looks for. Made once, when a text is
+        searched for the first time."""
+        if self.__forms is None:
+            self.__forms = _forms(self.__value)
+        return self.__forms
 
     def __repr__(self) -> str:
         return "Secret(redacted)"
@@ -66,11 +74,11 @@ def redacted(text: str) -> str:
     """A foreign text without any secret that this process holds: as it is, as programs quote it (JSON,
     Python, a URL, HTML, a shell), in hexadecimal, or in base64, wherever in the encoded stream it stood.
 
-    For error paths. Ten thousand secrets take about a second, most of it for their forms.
+    For error paths. Ten thousand secrets take about a second the first time, most of it for their forms.
     """
     there = {text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)}
     for secret in tuple(_living.values()):
-        for form in _forms(secret.reveal()):
+        for form in secret.forms():
             if form[:_SHORTEST] in there:
                 text = text.replace(form, "(redacted)")
     return text

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
+from reconciler.model.extras import require
 from reconciler.model.fabric import KeySource, PskRef
 from reconciler.model.quoting import is_plain_name
 from reconciler.model.secret import Secret
@@ -109,6 +110,7 @@ class SecretStore:
 
                 return SopsFiles(self.identity, self._environment, self._allowed.sops_services)
             case "vault":
+                require("vault")
                 from reconciler.secrets.vault import Vault  # noqa: PLC0415
 
                 return Vault(self._environment, self._allowed.vault_path)

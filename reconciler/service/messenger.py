@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from reconciler.doors.processes import ChildFailed, ChildLate, finished, minimal
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.extras import require
 from reconciler.model.secret import Secret
 from reconciler.service.recipient import recipient
 
@@ -38,8 +39,10 @@ class Message:
 def hand_over(message: Message, seconds: float) -> None:
     """Send a message, within so many seconds.
 
-    Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.
+    Raises ExtraMissing, and TunnelwrightError when it cannot be sent; it and its words hold nothing of the
+    URL.
     """
+    require("messages")
     text = {"url": message.url.reveal().decode(errors="replace"), "title": message.title}
     text |= {"body": message.body, "kind": message.kind}
     try:

@@ -16,7 +16,8 @@ from reconciler.load import Path as FieldPath
 from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode, SecretUnavailable, TunnelwrightError
-from reconciler.model.fabric import Fabric
+from reconciler.model.extras import ExtraMissing, require
+from reconciler.model.fabric import DockerAccess, Fabric
 from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
 from reconciler.service.clone import BranchMissing
@@ -119,6 +120,9 @@ class Preflight:
         fabric = self._fabric(commit)
         if fabric is None:
             return None
+        if any(isinstance(router.access, DockerAccess) for router in fabric.routers.values()):
+            with self._blamed("extra-missing", ("folder",)):
+                require("docker")
         count = 0
         with self._blamed("keys-unavailable", ("secrets",)):
             keys = keys_of(fabric, self.store)
@@ -144,6 +148,7 @@ class Preflight:
             yield
         except kind as error:
             where = self.effective.where(path)
+            code = "extra-missing" if isinstance(error, ExtraMissing) else code
             self.found.error(code, where, error.message, path=dotted(path), hint=error.hint)
             # What an author can mend in Git (6) goes before all else (1).
             self.exit_code = max(self.exit_code, error.exit_code)

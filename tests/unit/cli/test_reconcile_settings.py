@@ -135,6 +135,29 @@ def test_a_check_finds_every_problem_at_once(place: Place, capsys: pytest.Captur
     assert "a-token" not in shown.err
 
 
+def test_a_check_finds_every_extra_that_is_missing(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("apprise", "docker", "hvac"):
+        monkeypatch.setitem(sys.modules, package, None)
+    for path in (place.folder / "remote").rglob("*.yaml"):
+        text = path.read_text()
+        path.write_text(text.replace(f"file: {KEYS[0]}", "vault: {path: secret/tunnelwright/a, field: psk}"))
+    place.commit()
+    assert place.check() == ExitCode.ERROR
+    said = capsys.readouterr().err
+    for problem in (
+        "a Python package is not installed: apprise [notify[0].urlFile] (extra-missing)\n"
+        "    hint: pip install 'tunnelwright[messages]'",
+        "a Python package is not installed: docker [folder] (extra-missing)\n"
+        "    hint: pip install 'tunnelwright[docker]'",
+        "keys are missing: vault:secret/tunnelwright/a#psk: a Python package is not installed: hvac",
+        "    hint: pip install 'tunnelwright[vault]'",
+        "3 errors",
+    ):
+        assert problem in said, said
+
+
 @pytest.mark.parametrize(
     ("edit", "code", "said"),
     [

@@ -21,7 +21,7 @@ from reconciler.history.kept import Kept
 from reconciler.history.store import History
 from reconciler.history.tables import FORMAT
 from reconciler.model import bounds
-from reconciler.model.errors import ExitCode
+from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.record import Acceptance, Result, RunRecord, bounded
 from reconciler.service.metrics import Metrics
 from reconciler.service.notifications import Event, tell
@@ -323,6 +323,71 @@ def test_words_that_are_no_text_are_kept(tmp_path: Path) -> None:
     history.add(bounded(replace(RUN, message="a name \udcff", objects=({"type": "x", "name": "\ud800"},))))
     [run] = history.runs(1)
     assert run.message == "a name \\xff"
+
+
+OLDER = """
+CREATE TABLE accepted ("commit" VARCHAR NOT NULL, at VARCHAR NOT NULL, "by" VARCHAR NOT NULL,
+    instead_of VARCHAR NOT NULL, number INTEGER NOT NULL, PRIMARY KEY ("commit"));
+CREATE TABLE bad (digest VARCHAR NOT NULL, "commit" VARCHAR NOT NULL, reason VARCHAR NOT NULL,
+    PRIMARY KEY (digest));
+CREATE TABLE counts (name VARCHAR NOT NULL, label VARCHAR NOT NULL, value FLOAT NOT NULL,
+    PRIMARY KEY (name, label));
+CREATE TABLE places (router VARCHAR NOT NULL, "commit" VARCHAR NOT NULL, PRIMARY KEY (router));
+CREATE TABLE runs (id INTEGER NOT NULL, started VARCHAR NOT NULL, finished VARCHAR NOT NULL,
+    "trigger" VARCHAR NOT NULL, head VARCHAR NOT NULL, in_force VARCHAR NOT NULL, result VARCHAR NOT NULL,
+    message VARCHAR NOT NULL, objects VARCHAR NOT NULL, repeats INTEGER NOT NULL, PRIMARY KEY (id));
+CREATE TABLE told (listener VARCHAR NOT NULL, what VARCHAR NOT NULL, PRIMARY KEY (listener));
+PRAGMA user_version = 1;
+"""
+"""How the tables of format 1 were made when SQLAlchemy made them."""
+
+
+def shapes(path: Path) -> dict[str, list[object]]:
+    """What SQLite says of each table's columns: order, type, nullability and place in the key."""
+    with closing(sqlite3.connect(path)) as connection:
+        names = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        return {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in names}
+
+
+def test_a_file_that_is_there_already_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLDER)
+    History(tmp_path / "new.db")
+    assert shapes(path) == shapes(tmp_path / "new.db")
+    history = Kept(path)
+    assert history.is_written, history.complaints()
+    assert [history.add(replace(RUN, message=text)) for text in ("first", "second")] == [1, 2]
+    assert [run.message for run in History(path).runs(9)] == ["second", "first"]
+
+
+@pytest.mark.parametrize("number", [-1, 0, 2, 10**30])
+def test_a_run_that_is_not_there_is_one_sentence(number: int) -> None:
+    history = History(None)
+    history.add(RUN)
+    with pytest.raises(TunnelwrightError, match=f"there is no run {number}") as raised:
+        history.run(number)
+    assert raised.value.hint == "the last one is 1"
+
+
+def test_what_cannot_be_written_whole_is_not_written(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    with pytest.raises(UnicodeEncodeError):
+        history.set_reached(["paris", "\ud800"], "a" * 40)
+    assert history.reached() == {}
+
+
+def test_a_bad_commit_is_forgiven_by_the_beginning_of_its_hash(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    for letter in "abc":
+        history.mark_bad(letter, letter * 40, "no echo")
+    for nothing in ("", "%", "_" * 40, "ab"):
+        with pytest.raises(TunnelwrightError, match="is marked as bad"):
+            history.forgive(nothing)
+    history.forgive("BBBB")
+    assert [bool(history.why_bad(letter)) for letter in "abc"] == [True, False, True]
 
 
 def accepted(history: History) -> dict[str, str]:

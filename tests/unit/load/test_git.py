@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from git import Actor, Repo
 
+from lab.repository import writable
 from reconciler.doors.processes import Timeouts, minimal, never, running
 from reconciler.load import git, load_revision, load_tree
 from reconciler.load.git import GitFailed, Repository, found_above, process
-from reconciler.load.git.writing import writable
 from reconciler.model import bounds
 from reconciler.model.errors import SourceUnavailable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 from xml.etree import ElementTree
@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from pyte.screens import Char
 
 from reconciler.report.markdown import MARK
 from reconciler.service.metrics import FAMILIES
@@ -52,9 +53,14 @@ def check_terminal(text: str) -> None:
     modes = set(screen.mode)
     pyte.Stream(screen).feed(text.replace("\n", "\r\n"))
     # The emulator composes and drops combining marks by rules of its own.
-    shown = [_ascii(line) for line in screen.display]
+    shown = [_ascii(_drawn(screen.buffer[number])) for number in range(screen.lines)]
     assert shown == [*map(_ascii, lines), ""]
     assert (screen.title, screen.mode, screen.cursor.attrs.fg) == ("before", modes, "default")
+
+
+def _drawn(row: Mapping[int, Char]) -> str:
+    """A line as far as something was drawn there. (`Screen.display` asks for each place of the width.)"""
+    return "".join(row[column].data if column in row else " " for column in range(max(row, default=-1) + 1))
 
 
 def _ascii(line: str) -> str:

@@ -1,0 +1,34 @@
+"""The extras of the package: what is installed for those who need it, and the error for whoever lacks one."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Final
+
+from reconciler.model.errors import TunnelwrightError
+
+EXTRAS: Final = {
+    "docker": ("docker",),
+    "lab": ("docker", "git", "scapy"),
+    "messages": ("apprise",),
+    "vault": ("hvac",),
+}
+"""Extra -> the packages that are imported for it alone, as pyproject.toml has them under other names."""
+
+
+class ExtraMissing(TunnelwrightError):
+    """What was asked for needs packages that are not installed."""
+
+
+def require(extra: str) -> None:
+    """Raise ExtraMissing unless the packages of an extra are installed. It imports none of them.
+
+    To be called before the import of what needs them, so that nobody meets an ImportError.
+    """
+    lacking = [package for package in EXTRAS[extra] if find_spec(package) is None]
+    if lacking:
+        what = "a Python package is" if len(lacking) == 1 else "Python packages are"
+        raise ExtraMissing(
+            f"{what} not installed: {', '.join(lacking)}",
+            hint=f"pip install 'tunnelwright[{extra}]'",
+        )
