@@ -19,7 +19,7 @@ from lab.verify import Report, verify
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
-from reconciler.model.listing import counted
+from reconciler.model.suggestion import check_known
 from reconciler.model.visible import visible
 from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
@@ -48,18 +48,21 @@ def run_up(arguments: argparse.Namespace) -> int:
         ]
     )
     output.lines(Line(f"  {n['role']:<10} {n['name']}  {' '.join(n['addresses'])}") for n in nodes)
-    routers = counted(len(lab.routers), "router")
-    output.lines([Line(f"Lab {lab.name} is up: {routers}, {lab.data_plane} data plane.", "bold")])
+    output.lines(
+        [Line(f"Lab {lab.name} is up: {len(lab.routers)} routers, {lab.data_plane} data plane.", "bold")]
+    )
     return ExitCode.OK
 
 
 def _releases(given: list[str], routers: Iterable[str]) -> dict[str, str]:
     """Router to release. One that is named goes before what is said for all."""
     chosen: dict[str, str] = {}
+    names = tuple(routers)
+    check_known((router for text in given if (router := text.rpartition("=")[0])), names, "router")
     for text in given:
         router, _, release = text.rpartition("=")
         if not router:
-            chosen = {**dict.fromkeys(routers, release), **chosen}
+            chosen = {**dict.fromkeys(names, release), **chosen}
         else:
             chosen[router] = release
     return chosen
@@ -143,7 +146,7 @@ def _report_lines(report: Report) -> Iterator[Line]:
     checks = [c for f in report.flows for c in f.checks] + list(report.checks)
     good = sum(c.passed for c in checks)
     verdict = "Proven" if report.passed else "NOT proven"
-    count = f"{good} of {len(checks)} checks hold for {counted(len(report.flows), 'flow')}"
+    count = f"{good} of {len(checks)} checks hold for {len(report.flows)} flows"
     yield Line(
         f"{verdict}: {count}, {report.seconds:.1f} s.",
         "bold green" if report.passed else "bold red",

@@ -53,7 +53,7 @@ from lab.topology import (
 from lab.wiring import ports_of, replugging_files, wiring_files, wiring_script
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.fabric import Fabric
-from reconciler.model.listing import counted
+from reconciler.model.suggestion import did_you_mean, known
 from reconciler.routers.links import Links
 
 UNIX_PATH_MAX = 107
@@ -123,15 +123,14 @@ class Lab:
             lab = cls._whole(name, topology, engine, digest)
             if lab is None:
                 remove(engine, name, state)
-                progress(f"starting {counted(len(topology.nodes) + 1, 'container')}")
+                progress(f"starting {len(topology.nodes) + 1} containers")
                 try:
                     labels = {LABEL: name, DIGEST_LABEL: digest, STATE_LABEL: str(state)}
                     lab = cls._build(topology, engine, Recipe(name, images, Places(state), labels))
                 except BaseException:
                     remove(engine, name, state)
                     raise
-            routers = counted(len(lab.routers), "router")
-            progress(f"waiting for charon in {routers} ({lab.data_plane} data plane)")
+            progress(f"waiting for charon in {len(lab.routers)} routers ({lab.data_plane} data plane)")
             lab.wait_ready()
             return lab
 
@@ -143,7 +142,10 @@ class Lab:
         topology = topology_of(fabric, _releases(find(engine, name), fabric))
         lab = cls._whole(name, topology, engine, None)
         if lab is None:
-            raise LabRefused(f"no lab {name} of this fabric is up", hint=f"tunnelwright lab up --name {name}")
+            names = [other.name for other in labs(engine)]
+            others = did_you_mean(name, names) or (f"up are {known(names)}" if names else "no lab is up")
+            hint = f"{others}; tunnelwright lab up --name {name}"
+            raise LabRefused(f"no lab {name} of this fabric is up", hint=hint)
         return lab
 
     @staticmethod

@@ -64,6 +64,23 @@ class _Tunnel:
             return (End(_of(here, self.item.connection), None),)
         return (End(_of(here, self.item.connection), there), End(_of(there, far.connection), here))
 
+    def negotiates(self, ends: tuple[End, ...]) -> bool:
+        """Whether anything is being negotiated: what is held then is not what stays, so looks begin anew."""
+        if not any(map(negotiating, ends)):
+            return False
+        self.before = ()
+        return True
+
+    def earlier(self, ends: tuple[End, ...]) -> tuple[End, ...]:
+        """The look before this one; none until there is one to compare with, for which this one is kept. One
+        look is not enough: the two ends were not read at one moment, and what is used shows in what has
+        changed. What was compared is of no use again."""
+        before, self.before = self.before, ()
+        if len(before) != len(ends):
+            self.before = ends
+            return ()
+        return before
+
 
 def settle(sessions: Sessions, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> list[str]:
     """Bring tunnels to rest that were just switched, each given with the router that did it; an empty string
@@ -127,18 +144,12 @@ def _until(
 
 def _clear(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Late) -> bool:
     """Do what one more look asks for before a switch; whether nothing dead is left."""
-    if any(map(negotiating, ends)):
-        tunnel.before = ()
+    if tunnel.negotiates(ends):
         return False
     if alive(ends):
         return True
-    if len(tunnel.before) != len(ends):
-        tunnel.before = ends
-        return False
-    doomed = dead(tunnel.before, ends)
-    tunnel.before = ()
-    closed = [_close(errands, *item, late) for item in zip(tunnel.routers, doomed, strict=False)]
-    return all(closed)
+    before = tunnel.earlier(ends)
+    return bool(before) and _close_ends(errands, tunnel, dead(before, ends), late)
 
 
 def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Late) -> bool:
@@ -149,19 +160,14 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Lat
     wanted = () if tunnel.item.scope is Scope.SURPLUS else tunnel.item.children
     lacking = missing(ends[0].running, wanted)
     tunnel.reason = (tunnel.told or "no CHILD_SA that both ends hold") if lacking else ""
-    if any(map(negotiating, ends)):
-        tunnel.before = ()
+    if tunnel.negotiates(ends):
         return False
     if at_rest(ends) and not lacking:
         return True
-    # One look more: the two ends were not read at one moment, and what is used shows in what has changed.
-    if len(tunnel.before) != len(ends):
-        tunnel.before = ends
+    before = tunnel.earlier(ends)
+    if not before:
         return False
-    doomed = leftovers(tunnel.before, ends)
-    tunnel.before = ()
-    for name, found in zip(tunnel.routers, doomed, strict=False):
-        _close(errands, name, found, late)
+    _close_ends(errands, tunnel, leftovers(before, ends), late)
     if lacking and late():
         tunnel.reason += "" if tunnel.told else f" within {SETTLE_SECONDS:g} s"
     elif lacking and errands.idle(tunnel.routers):
@@ -172,6 +178,12 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Lat
         tunnel.attempt = begun[first]
         tunnel.reason = tunnel.told or tunnel.reason
     return False
+
+
+def _close_ends(errands: Errands, tunnel: _Tunnel, doomed: Iterable[Doomed], late: _Late) -> bool:
+    """Close what has to go at each end; False when one of its routers still does something else."""
+    closed = [_close(errands, *end, late) for end in zip(tunnel.routers, doomed, strict=False)]
+    return all(closed)
 
 
 def _close(errands: Errands, name: str, doomed: Doomed, late: _Late) -> bool:

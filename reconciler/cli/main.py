@@ -7,17 +7,18 @@ needed: that is why `--help` starts at once, and why no other module imports ins
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 from collections.abc import Sequence
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from reconciler.cli import arguments as commands
+from reconciler.cli import collector
 from reconciler.cli.output import document, explain, say, show_log
 from reconciler.cli.streams import program
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.extras import require
+from reconciler.model.quoting import plain_words
 from reconciler.model.unit import foreign
 from reconciler.routers.links import Links
 
@@ -47,7 +48,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the usage and what is wrong."""
         self.print_usage(sys.stderr)
-        say(f"error: {message}")
+        # A key that was pasted in the wrong place is an argument like any other.
+        say(f"error: {plain_words(message)}")
         self.exit(ExitCode.ERROR)
 
 
@@ -96,7 +98,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """The console script."""
-    # One command lives for seconds and keeps nearly all that it makes; looking through tens of thousands
-    # of documents for cycles again and again costs more than half of its time.
-    gc.disable()
+    collector.pause()
     program(main)

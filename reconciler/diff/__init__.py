@@ -2,13 +2,19 @@
 
 What belongs to one tunnel end (connection, secret, file, running SAs) is one resource, because it
 changes together and in a fixed order; a VIP, the firewall table and the sysctls are one each.
+
+Each facet has its comparer in the module of its name. `tunnel_difference.py` calls those of a tunnel end
+(`connections`, `secrets`, `sas`, `files`), `diff_router` those of the router as a whole (`addresses`,
+`firewall`, `sysctls`).
 """
 
 from __future__ import annotations
 
-from reconciler.diff.host import firewall_changes, host_changes
+from reconciler.diff.addresses import address_changes
+from reconciler.diff.firewall import firewall_changes
 from reconciler.diff.live import Live
 from reconciler.diff.removals import removed_tunnels
+from reconciler.diff.sysctls import sysctl_changes
 from reconciler.diff.tunnels import tunnel_changes
 from reconciler.model.plan import ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState
@@ -21,7 +27,8 @@ def diff_router(
     tunnels that shall be taken down and up."""
     live = Live(state)
     return (
-        *host_changes(desired, state),
+        *sysctl_changes(desired, state),
+        *address_changes(desired, state),
         *firewall_changes(desired, state),
         *tunnel_changes(desired, live, reconnect),
         *removed_tunnels(desired, live),

@@ -28,6 +28,10 @@ class Live:
             or bool(self.keys_of(connection))
         )
 
+    def established(self, connection: str) -> tuple[IkeSa, ...]:
+        """The IKE_SAs of a connection that are up."""
+        return tuple(sa for sa in self.sas.get(connection, ()) if sa.state == "ESTABLISHED")
+
     def keys_of(self, connection: str) -> list[str]:
         """The ids of our keys for one connection of ours; of a foreign one there are none."""
         if not connection.startswith(PREFIX):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 _LOOK = 0.1
 """Seconds between two looks whether it is our turn, or whether to stop."""
@@ -42,14 +42,30 @@ def usual_mode() -> int:
     return 0o666 & ~umask
 
 
+@contextmanager
 def turn_of(
-    path: Path, seconds: float, stopping: Callable[[], bool] = lambda: False
-) -> AbstractContextManager[object]:
-    """Wait for the turn to work at a file or folder; it is ours while the context lasts that is returned. The
-    lock stands beside it, in `.lock`, for its owner alone, as does the folder where it is made.
+    path: Path,
+    seconds: float,
+    refused: Callable[[str], Exception],
+    *,
+    busy: str = "another process uses it",
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[None]:
+    """Work at a file or folder while nobody else does. The lock stands beside it, in `.lock`, for its owner
+    alone, as does the folder where it is made.
 
-    Raises filelock.Timeout when others have it for that many seconds, or when `stopping` says so; OSError.
+    Raises what `refused` makes of the reason: `busy` when others have it for that many seconds, or when
+    `stopping` says so; else the machine's own words.
     """
     lock = FileLock(path.with_suffix(".lock"), seconds, mode=0o600, thread_local=False)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return lock.acquire(poll_interval=_LOOK, cancel_check=stopping)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire(poll_interval=_LOOK, cancel_check=stopping)
+    except Timeout as error:
+        raise refused(busy) from error
+    except OSError as error:
+        raise refused(error.strerror or str(error)) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -10,7 +10,7 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -107,18 +107,6 @@ def _value(key: str, text: str) -> Value:
     return text
 
 
-def says(file: LiveFile | None, wanted: Secret) -> bool:
-    """True when a router's file is the wanted one, byte for byte or but for the order of what has none: that
-    of sections and of traffic selectors, which followed the author's before. Comments count."""
-    if file is None or file.content == wanted:
-        return file is not None
-    written, desired = file.content.reveal(), wanted.reveal()
-    if _comments(written) != _comments(desired):
-        return False
-    parsed = parse(written)
-    return parsed is not None and _unordered(parsed) == _unordered(parse(desired) or {})
-
-
 def _comments(content: bytes) -> list[bytes]:
     return [line for line in content.splitlines() if line.lstrip().startswith(b"#")]
 
@@ -143,31 +131,6 @@ _PAIRED = b"\n# Other end: managed\n"
 _RECONNECT = re.compile(rb"^# Reconnect: (\S+)$", re.MULTILINE)
 
 
-def marked(file: LiveFile) -> Secret | None:
-    """The file with a comment that marks it as not trusted; None if it has that already. charon still
-    loads it if it restarts before the change is complete."""
-    content = file.content.reveal()
-    return None if _PENDING in content else Secret(content + _PENDING)
-
-
-def _trusted(file: LiveFile | None) -> Settings | None:
-    """What a file says, unless it cannot be read or a change was under way."""
-    if file is None or _PENDING in file.content.reveal():
-        return None
-    return parse(file.content.reveal())
-
-
-def reconnect_in(file: LiveFile | None) -> str | None:
-    """The last reconnect that was done, empty for none; None when the file does not tell."""
-    found = _RECONNECT.search(file.content.reveal()) if file is not None else None
-    return found[1].decode(errors="replace").removeprefix("never") if found else None
-
-
-def protected_in(file: LiveFile | None) -> bool:
-    """Whether the tunnel was protected from deletion when its file was written."""
-    return file is not None and _PROTECTED in file.content.reveal()
-
-
 _KEY = re.compile(rb"^[ \t]*(?:ike-\S+-([0-9a-f]{12}) \{|secret = (0s[A-Za-z0-9+/=]+))$", re.MULTILINE)
 
 
@@ -186,16 +149,6 @@ def bears_fingerprint(file: LiveFile | None, tunnel: str, fingerprint_key: Secre
     return False
 
 
-def paired_in(file: LiveFile | None) -> bool:
-    """Whether the other end was managed too when the file was written."""
-    return file is not None and _PAIRED in file.content.reveal()
-
-
-def connection_in(file: LiveFile | None, connection: str) -> Settings | None:
-    """What a router's own file says of a connection; None when it says nothing that can be read."""
-    return _entry(_trusted(file), "connections", connection)
-
-
 @dataclass(frozen=True, slots=True)
 class WrittenSecret:
     """What a file says of a key: whose it is, and whether it is the one that is wanted."""
@@ -204,27 +157,84 @@ class WrittenSecret:
     right: bool
 
 
-def secret_in(file: LiveFile | None, wanted: SharedSecret) -> WrittenSecret | None:
-    """What a router's own file says of a tunnel's key; None when it says nothing that can be read."""
-    section = _entry(_trusted(file), "secrets", wanted.id)
-    if section is None:
+class WrittenFile:
+    """What a router's own file says of a tunnel, decoded once and no further than it is asked: a router has
+    thousands. One that is not there says nothing."""
+
+    def __init__(self, live: LiveFile | None) -> None:
+        self.is_there = live is not None
+        self.mode = None if live is None else live.mode
+        """Its permission bits."""
+        self._file = None if live is None else live.content
+
+    @property
+    def _content(self) -> bytes:
+        return b"" if self._file is None else self._file.reveal()
+
+    @cached_property
+    def _settings(self) -> Settings | None:
+        """All that it says; None when it cannot be read."""
+        return None if self._file is None else parse(self._content)
+
+    @property
+    def _trusted(self) -> Settings | None:
+        """The same, unless a change was under way."""
+        return None if _PENDING in self._content else self._settings
+
+    def equals(self, wanted: Secret) -> bool:
+        """Whether it is the wanted one, byte for byte or but for the order of what has none: that of
+        sections and of traffic selectors, which followed the author's before. Comments count."""
+        if self._file is None or self._file == wanted:
+            return self._file is not None
+        desired = wanted.reveal()
+        if _comments(self._content) != _comments(desired) or self._settings is None:
+            return False
+        return _unordered(self._settings) == _unordered(parse(desired) or {})
+
+    def marked(self) -> Secret | None:
+        """It with a comment that takes its word away; None when it has that already, and when there is no
+        file. charon still loads it if it restarts meanwhile."""
+        if self._file is None or _PENDING in self._content:
+            return None
+        return Secret(self._content + _PENDING)
+
+    @property
+    def reconnect(self) -> str | None:
+        """The last reconnect that was done, empty for none; None when the file does not tell."""
+        found = _RECONNECT.search(self._content)
+        return found[1].decode(errors="replace").removeprefix("never") if found else None
+
+    @property
+    def protected(self) -> bool:
+        """Whether the tunnel was protected from deletion when the file was written."""
+        return _PROTECTED in self._content
+
+    @property
+    def paired(self) -> bool:
+        """Whether the other end was managed too when the file was written."""
+        return _PAIRED in self._content
+
+    def connection(self, name: str) -> Settings | None:
+        """What it says of a connection; None when it says nothing that can be read."""
+        return _entry(self._trusted, "connections", name)
+
+    def secret(self, wanted: SharedSecret) -> WrittenSecret | None:
+        """What it says of a tunnel's key; None when it says nothing that can be read."""
+        section = _entry(self._trusted, "secrets", wanted.id)
+        if section is None:
+            return None
+        return WrittenSecret(_owners(section), section.get("secret") == _encoded(wanted))
+
+    def before(self, connection: str, secret_ids: Iterable[str]) -> tuple[Settings, SharedSecret] | None:
+        """The connection and the first of these keys as it has them, whether or not a change is under way:
+        what ran last. None when it lacks either."""
+        settings = _entry(self._settings, "connections", connection)
+        for secret_id in secret_ids:
+            section = _entry(self._settings, "secrets", secret_id)
+            key = _decoded(str(section.get("secret", ""))) if section is not None else None
+            if settings is not None and section is not None and key is not None:
+                return settings, SharedSecret(secret_id, _owners(section), key)
         return None
-    return WrittenSecret(_owners(section), section.get("secret") == _encoded(wanted))
-
-
-def written_before(
-    file: LiveFile, connection: str, secret_ids: Iterable[str]
-) -> tuple[Settings, SharedSecret] | None:
-    """The connection and the first of these keys as a router's own file has them, whether or not a change is
-    under way: what ran last. None when it lacks either."""
-    parsed = parse(file.content.reveal())
-    settings = _entry(parsed, "connections", connection)
-    for secret_id in secret_ids:
-        section = _entry(parsed, "secrets", secret_id)
-        key = _decoded(str(section.get("secret", ""))) if section is not None else None
-        if settings is not None and section is not None and key is not None:
-            return settings, SharedSecret(secret_id, _owners(section), key)
-    return None
 
 
 def _entry(parsed: Settings | None, kind: str, name: str) -> Settings | None:

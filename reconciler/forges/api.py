@@ -115,12 +115,16 @@ class Api:
         with Deadline(bounds.FORGE_SECONDS) as deadline:
             tried = 1
             while True:
-                answer = self._once(method, address, parameters, body, deadline)
-                if 200 <= answer.status < 300:
-                    return answer
-                pause = _pause(answer, tried, again=again)
-                if pause is None or tried == _TRIES or pause > deadline.left():
-                    raise self._refusal(method, address, answer)
+                try:
+                    answer = self._once(method, address, parameters, body, deadline)
+                    if 200 <= answer.status < 300:
+                        return answer
+                    raise self._refusal(method, address, answer, again=again)
+                except ForgeError as error:
+                    asked = error.retry_after
+                    pause = _FIRST_WAIT * 2 ** (tried - 1) if asked is None else asked
+                    if not error.retryable or tried == _TRIES or pause > deadline.left():
+                        raise
                 time.sleep(pause)
                 tried += 1
 
@@ -145,6 +149,7 @@ class Api:
                     body=body,
                 )
             except NoAnswer as error:
+                # It has had its time: whoever has something to tell asks again later.
                 raise ForgeError(f"{self._host} {error}") from None
 
         answer = attempt("forge", self._host, work)
@@ -152,8 +157,8 @@ class Api:
             raise answer
         return answer
 
-    def _refusal(self, method: str, address: str, answer: Answer) -> ForgeError:
-        code = answer.status
+    def _refusal(self, method: str, address: str, answer: Answer, *, again: bool) -> ForgeError:
+        code, pause = answer.status, _retry_after(answer)
         if code < 400:
             return ForgeError(
                 f"{self._host} redirects to {_place(answer)}, to which the token is not sent",
@@ -165,20 +170,19 @@ class Api:
             f"{self._host} answered {code} to {method} {urlsplit(address).path}{f': {said}' if said else ''}",
             hint=_HINTS.get(code, ""),
             status=code,
+            # GitHub says 403 too when there were too many requests, GitLab 409 while another status of the
+            # commit is written.
+            retryable=code == 429
+            or (code == 403 and pause is not None)
+            or (again and (code >= 500 or code == 409)),
+            retry_after=pause,
         )
 
 
-def _pause(answer: Answer, tried: int, *, again: bool) -> float | None:
-    """Seconds until it may be tried again; None for never. GitHub says 403 too when there were too many
-    requests, GitLab 409 while another status of the commit is written."""
-    code = answer.status
+def _retry_after(answer: Answer) -> float | None:
+    """The seconds that the forge asks for; a date is passed over."""
     said = answer.headers.get("Retry-After", "")
-    asked = float(said) if said.isdecimal() and len(said) < 9 else None
-    if code == 429 or (code == 403 and asked is not None):
-        return asked if asked is not None else _FIRST_WAIT * 2 ** (tried - 1)
-    if again and (code >= 500 or code == 409):
-        return asked if asked is not None else _FIRST_WAIT * 2 ** (tried - 1)
-    return None
+    return float(said) if said.isdecimal() and len(said) < 9 else None
 
 
 def _place(answer: Answer) -> str:

@@ -52,14 +52,25 @@ class Forge(Protocol):
 
 
 class ForgeError(TunnelwrightError):
-    """A forge did not answer, or refused. Never holds the token."""
+    """A forge did not answer, or refused. Never holds the token.
 
-    retryable = True
+    `status` is that of HTTP, 0 when there was no answer. `retryable` says whether the same request may be
+    sent again, `retry_after` in how many seconds, None where the forge does not say.
+    """
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int = 0,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
-        """The HTTP status; 0 when there was no answer."""
+        self.retryable = retryable
+        self.retry_after = retry_after
 
 
 def shortened(text: str, limit: int) -> str:

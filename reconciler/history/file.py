@@ -1,4 +1,4 @@
-"""The history's SQLite file: opening it, creating it in one process at a time, and finding damage."""
+"""The history's file as SQLite has it: opened, made by one process at a time, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
-
-from filelock import Timeout
 
 from reconciler.doors.files import turn_of
 from reconciler.model import bounds
@@ -22,9 +20,13 @@ the machine (https://sqlite.org/rescode.html)."""
 class HistoryUnusable(TunnelwrightError):
     """The history cannot be read or written now: it is locked, or the disk is full, or not ours to write."""
 
+    retryable = True
+
 
 class HistoryDamaged(HistoryUnusable):
     """What is in the file is no history, or one of a newer version."""
+
+    retryable = False
 
 
 @contextmanager
@@ -51,13 +53,12 @@ def made_by_one(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    try:
-        turn = turn_of(path, bounds.HISTORY_SECONDS)
-    except Timeout as error:
-        raise HistoryUnusable(f"cannot use the history {path}: another process is creating it") from error
-    except OSError as error:
-        raise HistoryUnusable(f"cannot use the history {path}: {error.strerror}") from error
-    with turn:
+    with turn_of(
+        path,
+        bounds.HISTORY_SECONDS,
+        lambda why: HistoryUnusable(f"cannot use the history {path}: {why}"),
+        busy="another process is creating it",
+    ):
         yield
 
 

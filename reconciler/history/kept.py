@@ -1,4 +1,4 @@
-"""The history of a running service: damage to its file costs at most older records.
+"""The history as a service has it: what happens to its file costs the service nothing but older records.
 
 All that decisions need, and the latest runs, are in memory too. While the file cannot be used, memory is what
 is read and written; as soon as it can, it gets what is new. What another process has changed in it meanwhile
@@ -20,7 +20,7 @@ from threading import RLock
 from reconciler.history.file import HistoryDamaged, HistoryUnusable, made_by_one
 from reconciler.history.store import Answer, Contents, History, Work
 from reconciler.model import bounds
-from reconciler.model.errors import TunnelwrightError, Unforeseen
+from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import RunRecord
 from reconciler.model.unit import attempt
 
@@ -100,20 +100,20 @@ class Kept(History):
         if disk is None:
             return None
         found = attempt("history", str(self._file), lambda: (work(disk),))
-        if isinstance(found, (HistoryUnusable, Unforeseen)):
-            with self._changing:
-                # Another thread may have met the same, and opened a new one since.
-                if self._disk is disk:
-                    self._disk, self._left = None, self._memory.contents()
-                    if not os.path.lexists(self._file):
-                        self._say(f"the history {self._file} is missing: a new one was created")
-                        self.settle()
-                    elif self._failed(found):
-                        self.settle()
-            return None
-        if isinstance(found, TunnelwrightError):
+        if not isinstance(found, TunnelwrightError):
+            return found
+        if not (found.retryable or isinstance(found, HistoryDamaged)):
             raise found
-        return found
+        with self._changing:
+            # Another thread may have met the same, and opened a new one since.
+            if self._disk is disk:
+                self._disk, self._left = None, self._memory.contents()
+                if not os.path.lexists(self._file):
+                    self._say(f"the history {self._file} is missing: a new one was created")
+                    self.settle()
+                elif self._failed(found):
+                    self.settle()
+        return None
 
     def _open(self) -> bool:
         opened = attempt("history", str(self._file), self._opened)

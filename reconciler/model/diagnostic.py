@@ -63,8 +63,9 @@ class Diagnostic:
 
 
 class Besides(TypedDict, total=False):
-    """What a finding may say besides: fields of Diagnostic."""
+    """What a finding may say besides code, place and message: fields of Diagnostic."""
 
+    path: str
     allowed: str
     hint: str
     related: tuple[Location, ...]
@@ -80,29 +81,13 @@ class Diagnostics:
         self._left_out: dict[Severity, Diagnostic] = {}
         """The first finding of each severity that was not kept."""
 
-    def error(
-        self,
-        code: str,
-        location: Location,
-        message: str,
-        *,
-        path: str = "",
-        **besides: Unpack[Besides],
-    ) -> None:
+    def error(self, code: str, location: Location, message: str, **besides: Unpack[Besides]) -> None:
         """Record a finding that stops the run."""
-        self._add(Diagnostic(Severity.ERROR, code, location, message, path, **besides))
+        self._add(Diagnostic(Severity.ERROR, code, location, message, **besides))
 
-    def warning(
-        self,
-        code: str,
-        location: Location,
-        message: str,
-        *,
-        path: str = "",
-        **besides: Unpack[Besides],
-    ) -> None:
+    def warning(self, code: str, location: Location, message: str, **besides: Unpack[Besides]) -> None:
         """Record a finding that is reported and does not stop the run."""
-        self._add(Diagnostic(Severity.WARNING, code, location, message, path, **besides))
+        self._add(Diagnostic(Severity.WARNING, code, location, message, **besides))
 
     def _add(self, item: Diagnostic) -> None:
         self._count[item.severity] += 1

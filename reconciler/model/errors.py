@@ -1,4 +1,4 @@
-"""Errors that an edit in Git cannot fix: one small tree of exceptions, each with an exit code."""
+"""What no edit in Git can fix: one small tree of exceptions, each with an exit code of its own."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ class TunnelwrightError(Exception):
 
     exit_code = ExitCode.ERROR
     retryable = False
+    """Whether the same may go well soon, although nobody changes anything. Who tries again because of an
+    error asks this: a request to a forge, a router that is left out of runs, the history's file, a kept
+    connection. Runs and notifications are tried again whatever the error was, ever more seldom: a person may
+    mend its cause at any time, and nothing but a try shows that."""
 
     def __init__(self, message: str, *, router: str = "", operation: str = "", hint: str = "") -> None:
         super().__init__(message)
@@ -71,7 +75,10 @@ class AnswerNotUnderstood(TunnelwrightError):
 
 
 class Unforeseen(TunnelwrightError):
-    """An unforeseen error, caught at the unit of work (`reconciler/model/unit.py`)."""
+    """An error that nobody foresaw, caught at the unit of work (`reconciler/model/unit.py`). It need not
+    last."""
+
+    retryable = True
 
 
 class SecretUnavailable(TunnelwrightError):
@@ -111,10 +118,9 @@ class PlanStale(TunnelwrightError):
 
 
 class Locked(TunnelwrightError):
-    """Another run, `owner`, is changing this router."""
+    """Somebody else, `owner`, is changing this router."""
 
     exit_code = ExitCode.LOCKED
-    retryable = True
 
     def __init__(self, owner: str, *, router: str = "", hint: str = "") -> None:
         who = owner.partition("/")[0]

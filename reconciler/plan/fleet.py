@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import partial
 
 from reconciler.diff import diff_router
-from reconciler.diff.host import firewall_changes
-from reconciler.diff.tunnels import switch_step
+from reconciler.diff.firewall import firewall_changes
+from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.errors import TunnelwrightError

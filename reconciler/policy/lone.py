@@ -49,7 +49,7 @@ def _is_lone(resource: Resource, fabric: Fabric, live: Mapping[str, Live]) -> bo
     there = live[resource.router]
     ends = tunnel.vip.address, tunnel.peer_address
     return any(
-        files.paired_in(there.state.files.get(files.file_name(connection)))
+        files.WrittenFile(there.state.files.get(files.file_name(connection))).paired
         and ends in traffic_on(there, (connection,)).ends
         for connection in connections_of(fabric, tunnel.name)
     )

@@ -86,7 +86,7 @@ def destroyed(plan: Plan) -> Iterator[ResourceChange]:
 def is_protected(states: Mapping[str, RouterState], resource: Resource) -> bool:
     """The router's file says whether a tunnel is protected, so that the word outlives the document."""
     file = states[resource.router].files.get(files.file_name(connection_name(resource.name)))
-    return files.protected_in(file)
+    return files.WrittenFile(file).protected
 
 
 def exceeds(policy: SafetyPolicy, gone: int, total: int) -> bool:

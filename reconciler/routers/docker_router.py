@@ -17,11 +17,12 @@ from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import DockerAccess
 from reconciler.model.fabric import Router as DesiredRouter
 from reconciler.model.secret import redacted
+from reconciler.model.suggestion import did_you_mean, known
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.docker_exec import patient
 from reconciler.routers.docker_shell import ContainerShell
 from reconciler.routers.engine import check_socket, engine_url
-from reconciler.routers.links import NONE_KEPT, Links
+from reconciler.routers.links import NONE_KEPT, Lease, Links
 from reconciler.routers.protocol import Closing
 from reconciler.routers.quota import in_force
 from reconciler.routers.shell_host import Completed, ShellHost
@@ -68,28 +69,19 @@ class DockerRouter(Closing):
         access = desired.access
         if lab is not None or not isinstance(access, DockerAccess):
             access = DockerAccess(desired.name, LAB_SOCKET)
-        self._links, self._key = links, (engine_url(), lab, access)
-        self._sound, self._closed = True, False
+        key = (engine_url(), lab, access)
         limits = Limits(bounds.ROUTER_CONNECT_SECONDS, bounds.ROUTER_WORDS_BYTES)
         with Allowance(limits, self.name, "connect", quotas=in_force()) as allowance:
-            self._link = links.take(self._key, DockerLink) or self._open(access, lab, allowance)
-            try:
-                self.vici = UnixVici.at(self.name, str(self._link.socket), allowance)
-            except BaseException:
-                self._link.close()
-                raise
+            link = links.take(key, DockerLink) or self._open(access, lab, allowance)
+            self._lease = Lease(links, key, link)
+            with self._lease.opening():
+                self.vici = UnixVici.at(self.name, str(link.socket), allowance)
         self.host = ShellHost(self.name, self._run, FOLDER)
 
     def close(self) -> None:
-        """Close the VICI socket, and keep the link for its next user."""
-        if self._closed:
-            return
-        self._closed = True
+        """Close the VICI socket, and leave the rest to whoever comes next."""
         self.vici.close()
-        if self._sound:
-            self._links.give(self._key, self._link)
-        else:
-            self._link.close()
+        self._lease.end()
 
     def _open(self, access: DockerAccess, lab: str | None, allowance: Allowance) -> DockerLink:
         client = _connect(allowance)
@@ -111,9 +103,7 @@ class DockerRouter(Closing):
                 wanted = [f"{key}={value}" for key, value in labels.items()]
                 found = client.containers.list(all=True, filters={"label": wanted})
                 if not found:
-                    raise self._unreachable(
-                        f"lab {lab!r} has no router {self.name!r}", "is the lab up? (tunnelwright lab up)"
-                    )
+                    raise self._unreachable(f"lab {lab!r} has no router {self.name!r}", _labs(client, lab))
                 container = found[0]
         except docker.errors.NotFound as error:
             raise self._unreachable(
@@ -138,12 +128,19 @@ class DockerRouter(Closing):
         return RouterUnreachable(message, router=self.name, operation="connect", hint=hint)
 
     def _run(self, argv: Sequence[str], stdin: bytes, allowance: Allowance) -> Completed:
-        try:
-            with _engine_fails(allowance):
-                return self._link.shell.run(argv, stdin, allowance)
-        except TunnelwrightError:
-            self._sound = False
-            raise
+        with self._lease.working(), _engine_fails(allowance):
+            return self._lease.link.shell.run(argv, stdin, allowance)
+
+
+def _labs(client: DockerClient, wanted: str) -> str:
+    """What to do about a lab that lacks a router: start it, or name another one."""
+    listed = client.api.containers(all=True, filters={"label": [LAB_LABEL]})
+    there = {str(container["Labels"][LAB_LABEL]) for container in listed}
+    if not there:
+        return "no lab is up (tunnelwright lab up)"
+    if wanted in there:
+        return "it was started with other documents (tunnelwright lab up)"
+    return f"{did_you_mean(wanted, there) or f'the labs are {known(there)}'} (tunnelwright lab up starts one)"
 
 
 @contextlib.contextmanager

@@ -6,12 +6,14 @@ bounds are made anew for each use.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from reconciler.model import bounds
+from reconciler.model.errors import TunnelwrightError
 from reconciler.model.unit import attempt
 
 
@@ -86,6 +88,47 @@ class Links:
 def _close(link: Link) -> None:
     """Nobody waits for its end: what fails there is logged, and costs neither the others nor a run."""
     attempt("link", "close", link.close)
+
+
+class Lease(Generic[L]):
+    """A link in the hands of one user, from when it was taken or made until `end`."""
+
+    def __init__(self, links: Links, key: Hashable, link: L) -> None:
+        self.link = link
+        self.ended = False
+        self._links = links
+        self._key = key
+        self._sound = True
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """What has to go well before there is a user: when it does not, the link is closed."""
+        try:
+            yield
+        except BaseException:
+            self.ended = True
+            self.link.close()
+            raise
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Something that is done by the link. One that failed, or whose answer was given up, serves nobody
+        again."""
+        try:
+            yield
+        except TunnelwrightError:
+            self._sound = False
+            raise
+
+    def end(self) -> None:
+        """Leave the link to whoever comes next, or close one that is of no use any more; once."""
+        if self.ended:
+            return
+        self.ended = True
+        if self._sound and self.link.alive():
+            self._links.give(self._key, self.link)
+        else:
+            self.link.close()
 
 
 NONE_KEPT = Links(0)

@@ -21,7 +21,7 @@ from reconciler.model.errors import CommandRejected, RouterUnreachable, Tunnelwr
 from reconciler.model.fabric import SshAccess
 from reconciler.model.visible import visible
 from reconciler.routers.allowance import Allowance, Limits
-from reconciler.routers.links import NONE_KEPT, Links
+from reconciler.routers.links import NONE_KEPT, Lease, Links
 from reconciler.routers.protocol import Closing
 from reconciler.routers.quota import in_force
 from reconciler.routers.redaction import told
@@ -80,49 +80,38 @@ class SshRouter(Closing):
     def __init__(self, name: str, access: SshAccess, links: Links = NONE_KEPT) -> None:
         self.name = name
         self._access = access
-        self._links, self._sound, self._closed = links, True, False
         self._pumps: list[asyncio.Task[None]] = []
         self._writers: list[Any] = []
         limits = Limits(bounds.ROUTER_CONNECT_SECONDS, bounds.ROUTER_WORDS_BYTES)
         with Allowance(limits, name, "connect", quotas=in_force()) as allowance:
-            kept = links.take((name, access), SshLink)
-            self._link, forwarded = (kept and self._again(kept, allowance)) or self._anew(allowance)
-            self.vici = UnixVici(name, forwarded, lambda: self._link.lost)
+            forwarded = self._reached(links, allowance)
+            self.vici = UnixVici(name, forwarded, lambda: self._lease.link.lost)
         self.host = ShellHost(self.name, self._run, FOLDER)
 
     def close(self) -> None:
-        """Close the VICI session, and keep the link for its next user."""
-        if self._closed:
+        """Close the VICI session, and leave the connection to whoever comes next."""
+        if self._lease.ended:
             return
-        self._closed = True
         self.vici.close()
         with contextlib.suppress(RouterUnreachable):
             self._wait(asyncio.wait_for(self._end_pumps(), CONNECT_TIMEOUT), "close")
-        if self._sound and self._link.alive():
-            self._links.give((self.name, self._access), self._link)
-        else:
-            self._link.close()
+        self._lease.end()
 
-    def _again(self, link: SshLink, allowance: Allowance) -> tuple[SshLink, socket.socket] | None:
-        """A connection that lay idle; None for one that leads to charon no more: a new one may."""
-        self._link = link
-        try:
-            return link, self._wait(self._forward(allowance), "connect")
-        except RouterUnreachable:
-            link.close()
-            return None
-        except BaseException:
-            link.close()
-            raise
-
-    def _anew(self, allowance: Allowance) -> tuple[SshLink, socket.socket]:
-        self._link = SshLink(self._access)
-        try:
-            self._wait(self._link.open(self.name, self._access, allowance), "connect")
-            return self._link, self._wait(self._forward(allowance), "connect")
-        except BaseException:
-            self._link.close()
-            raise
+    def _reached(self, links: Links, allowance: Allowance) -> socket.socket:
+        """charon's socket, over a connection that lay idle, or a new one where that leads there no more."""
+        key = (self.name, self._access)
+        if (kept := links.take(key, SshLink)) is not None:
+            self._lease = Lease(links, key, kept)
+            try:
+                with self._lease.opening():
+                    return self._wait(self._forward(allowance), "connect")
+            except TunnelwrightError as error:
+                if not error.retryable:
+                    raise
+        self._lease = Lease(links, key, SshLink(self._access))
+        with self._lease.opening():
+            self._wait(self._lease.link.open(self.name, self._access, allowance), "connect")
+            return self._wait(self._forward(allowance), "connect")
 
     async def _end_pumps(self) -> None:
         for pump in self._pumps:
@@ -145,7 +134,7 @@ class SshRouter(Closing):
         except (asyncssh.Error, OSError) as error:
             # Where no time is left, that is why.
             allowance.left()
-            reason = visible(str(error)) or f"timed out after {CONNECT_TIMEOUT:.0f} s"
+            reason = visible(str(error)) or f"no answer within {CONNECT_TIMEOUT:.0f} s"
             raise self._unreachable("connect", f"sshd does not forward to {path}: {reason}") from error
         near, ours = socket.socketpair()
         near_reader, near_writer = await asyncio.open_unix_connection(sock=near)
@@ -181,16 +170,13 @@ class SshRouter(Closing):
         operation = allowance.operation
         # bash reads ~/.bashrc for sshd's commands too, and what that prints is not the command's.
         command = f"echo {_BEGIN}; exec {shlex.join(argv)}"
-        try:
+        with self._lease.working():
             connection = self._connection(operation)
             done = self._wait(run_over_ssh(connection, command, stdin, allowance), operation)
             if done is None:
                 # The end of a connection ends its commands without a status.
                 message = f"the connection to {self._access.host} broke in the middle of a command"
-                raise self._unreachable(operation, self._link.lost or message)
-        except TunnelwrightError:
-            self._sound = False
-            raise
+                raise self._unreachable(operation, self._lease.link.lost or message)
         said, begun, output = done.stdout.partition(f"{_BEGIN}\n".encode())
         if not begun:
             words = visible(told(said or done.stderr, keys=bool(stdin)))
@@ -203,9 +189,10 @@ class SshRouter(Closing):
         return Completed(done.status, output, done.stderr)
 
     def _connection(self, operation: str) -> asyncssh.SSHClientConnection:
-        if self._link.connection is None or self._closed:
+        connection = self._lease.link.connection
+        if connection is None or self._lease.ended:
             raise self._unreachable(operation, "the connection is closed")
-        return self._link.connection
+        return connection
 
     def _wait(self, work: Coroutine[Any, Any, Result], operation: str) -> Result:
         """Run a coroutine in the connections' own thread. Whatever it fails by is an error of this router:
@@ -217,7 +204,7 @@ class SshRouter(Closing):
         except Exception as error:
             reason = visible(str(error))[: bounds.ROUTER_MESSAGE_CHARACTERS] or type(error).__name__
             message = f"the connection to {self._access.host} broke: {reason}"
-            raise self._unreachable(operation, self._link.lost or message) from error
+            raise self._unreachable(operation, self._lease.link.lost or message) from error
 
     def _unreachable(self, operation: str, message: str) -> RouterUnreachable:
         return RouterUnreachable(message, router=self.name, operation=operation, hint=_BROKEN)

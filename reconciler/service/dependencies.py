@@ -37,7 +37,8 @@ class Dependencies:
     looked: Callable[[Observation], None] = lambda _: None
     """Routers were looked at."""
     rested: Callable[[], None] = lambda: None
-    """A run has ended: what it reached routers by is not kept until the next one."""
+    """A run has ended: what it reached routers by, and what it has left in memory, is not kept until the next
+    one."""
     saw: Callable[[FleetState], None] = lambda _: None
 
     @property

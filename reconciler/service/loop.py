@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import threading
 import time
@@ -15,7 +14,7 @@ from functools import partial
 
 from reconciler.apply.phases import Progress
 from reconciler.model import bounds
-from reconciler.model.errors import RouterUnreachable, TunnelwrightError, Unforeseen
+from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
@@ -28,6 +27,7 @@ from reconciler.service.clone import FetchStopped
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.reconcile import reconcile
 from reconciler.service.schedule import Absent, retry_after, spread
+from reconciler.service.wanted import sentence
 
 Tell = Callable[[RunRecord], None]
 _ASKED_AT_ONCE = 8
@@ -87,7 +87,7 @@ class Service:
             return self._told(RunRecord(started, finished, trigger, "", "", Result.STOPPED, head.message))
         if isinstance(head, TunnelwrightError):
             # What was fetched last stays desired: an absent remote is no reason to let routers drift.
-            note, head = head.message, _known_head(self.dependencies)
+            note, head = sentence(head), _known_head(self.dependencies)
         self.moved()
         if not head:
             finished = started + timedelta(seconds=time.monotonic() - began)
@@ -137,9 +137,6 @@ class Service:
             while not self._stop.is_set():
                 now = trigger
                 record = attempt("run", now, lambda now=now: self.once(now))  # type: ignore[misc]
-                # A plan keeps nearly all that it makes, so looking for cycles while it is made is wasted;
-                # between runs it is not.
-                gc.collect()
                 settled = isinstance(record, RunRecord) and record.result in _SETTLED
                 self._failures = 0 if settled else self._failures + 1
                 trigger = self._wait(pool)
@@ -176,7 +173,7 @@ class Service:
         looked = attempt("router", name, lambda: observe(fleet, {name: ()}))
         found = looked if isinstance(looked, TunnelwrightError) else looked.failures.get(name)
         # One that answers, whatever it may be, is a run's to tell of.
-        if not isinstance(found, RouterUnreachable | Unforeseen):
+        if found is None or not found.retryable:
             self.absent.answered(name)
             self.wake("recovered")
         else:

@@ -7,13 +7,11 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
-
-from filelock import Timeout
 
 from reconciler.doors.files import replace_whole, turn_of
 from reconciler.doors.processes import never
@@ -183,19 +181,16 @@ class FollowedRepository:
         self._said.append(said)
         _log.error("%s", said)
 
-    @contextmanager
-    def _turn(self, stopping: Stopping) -> Iterator[None]:
+    def _turn(self, stopping: Stopping) -> AbstractContextManager[None]:
         """Nobody else fetches into the copy, or replaces it, meanwhile."""
-        try:
-            turn = turn_of(self._folder, FETCH_TURN, stopping)
-        except Timeout as error:
+
+        def refused(why: str) -> SourceUnavailable:
             if stopping():
-                raise FetchStopped("stopped on request") from error
-            raise SourceUnavailable(f"another process fetches into {self._folder}") from error
-        except OSError as error:
-            raise SourceUnavailable(f"cannot use {self._folder}: {error}") from error
-        with turn:
-            yield
+                return FetchStopped("stopped on request")
+            return SourceUnavailable(f"cannot use {self._folder}: {why}")
+
+        busy = "another process fetches into it"
+        return turn_of(self._folder, FETCH_TURN, refused, busy=busy, stopping=stopping)
 
 
 def _does(clone: Clone, work: Callable[[Clone], object], stopping: Stopping) -> bool:

@@ -9,12 +9,12 @@ from typing import Any, Generic, TypeVar, Unpack
 
 from pydantic import ValidationError
 
-from reconciler.load import Document, Loaded, Path, dotted
+from reconciler.load import Document, Loaded, dotted
 from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT
 from reconciler.model.diagnostic import Besides, Diagnostics, Location
-from reconciler.model.listing import listed
 from reconciler.model.quoting import quoted
-from reconciler.validate.schema_errors import did_you_mean, report_schema_errors, unknown
+from reconciler.model.suggestion import did_you_mean, known
+from reconciler.validate.schema_errors import report_schema_errors, unknown
 from schemas.base import API_VERSION, Metadata
 from schemas.kinds import ANNOTATIONS, KINDS, OWN_ANNOTATIONS
 from schemas.network import PublicNetworkSpec, VpcNetworkSpec
@@ -25,7 +25,6 @@ from schemas.tunnel import IPsecTunnelSpec
 from schemas.vip import VipSpec
 
 Spec = TypeVar("Spec")
-_MOST_ALLOWED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +58,21 @@ class Item(Generic[Spec]):
         return value is not None
 
     def error(
-        self,
-        found: Diagnostics,
-        code: str,
-        message: str,
-        *path: str | int,
-        **besides: Unpack[Besides],
+        self, found: Diagnostics, code: str, message: str, *where: str | int, **besides: Unpack[Besides]
     ) -> None:
         """Report an error at a field of its spec."""
         if found.full:
             found.count_error()
             return
-        where: Path = ("spec", *path)
-        found.error(code, self.document.locate(where), message, path=dotted(where), **besides)
+        besides["path"] = dotted(("spec", *where))
+        found.error(code, self.at(*where), message, **besides)
 
     def warning(
-        self,
-        found: Diagnostics,
-        code: str,
-        message: str,
-        *path: str | int,
-        **besides: Unpack[Besides],
+        self, found: Diagnostics, code: str, message: str, *where: str | int, **besides: Unpack[Besides]
     ) -> None:
         """Report a warning at a field of its spec."""
-        where: Path = ("spec", *path)
-        found.warning(code, self.document.locate(where), message, path=dotted(where), **besides)
+        besides["path"] = dotted(("spec", *where))
+        found.warning(code, self.at(*where), message, **besides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +112,8 @@ class Catalog:
                 f"there is no {kind} named {name!r}",
                 *path,
                 # Of thousands of findings nobody reads a hint, and each takes a look at every name.
-                allowed="" if found.many else listed(sorted(table), _MOST_ALLOWED),
-                hint="" if found.many else did_you_mean(name, table),
+                allowed="" if found.many else known(table),
+                hint="" if found.many else did_you_mean(name, table) if table else f"no {kind} is described",
             )
         return item
 

@@ -11,7 +11,7 @@ import pytest
 
 from lab.engine import until
 from reconciler.apply.locking import locked
-from reconciler.diff.host import firewall_changes
+from reconciler.diff.firewall import firewall_changes
 from reconciler.facets import firewall, firewall_listing
 from reconciler.model.errors import CommandRejected, Locked
 from reconciler.model.plan import ChangeFirewall, Phase, ResourceChange

@@ -167,13 +167,13 @@ def test_a_file_on_a_router_is_read_or_is_not_known() -> None:
     @given(strategies.twisted_text(text), strategies.twisted_text(including), st.binary(max_size=4))
     def reads(said: str, main: str, more: bytes) -> None:
         content = said.encode(errors="surrogatepass") + more
-        live = LiveFile(Secret(content), 0o600)
+        file = files.WrittenFile(LiveFile(Secret(content), 0o600))
         for found in (
             files.parse(content),
-            files.connection_in(live, connection),
-            files.secret_in(live, wanted),
-            files.reconnect_in(live),
-            files.written_before(live, connection, ["ike-x"]),
+            file.connection(connection),
+            file.secret(wanted),
+            file.reconnect,
+            file.before(connection, ["ike-x"]),
         ):
             assert r"\udc" not in repr(found), "it can be shown"
         read = {MAIN_FILE: main.encode(errors="surrogatepass"), "/etc/swanctl/conf.d/*.conf": content}

@@ -83,27 +83,13 @@ def test_modules_that_the_architecture_names_are_there() -> None:
     assert names - there == set()
 
 
-def test_classes_that_the_glossary_names_are_there() -> None:
-    classes = {
-        name
-        for folder in ("reconciler", "lab", "schemas")
-        for path in (ROOT / folder).rglob("*.py")
-        for name in re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    }
-    names = named(ROOT / "docs/reference/glossary.md", r"`([A-Z]\w+)` \|$")
-    assert len(names) > 10
-    assert names - classes == set()
-
-
-def test_the_glossary_has_a_term_once_and_no_word_that_it_rejects_elsewhere() -> None:
-    text = prose(ROOT / "docs/reference/glossary.md")
-    rows = re.findall(r"^\|([^|]+)\|[^|]+\|([^|]*)\|[^|]*\|$", text, re.MULTILINE)
-    terms = [name for term, _ in rows for name in term.strip().split(", ") if name not in {"term", "---"}]
-    # What stands before parentheses is the right word for something else.
-    rejected = {word.strip() for _, words in rows for word in words.split(",") if "(" not in word} - {""}
-    assert len(terms) > 50
-    assert sorted(term for term in set(terms) if terms.count(term) > 1) == []
-    assert sorted(set(terms) & rejected) == []
+def test_each_facet_of_the_architecture_is_compiled_and_compared_in_modules_of_its_name() -> None:
+    section = prose(ROOT / "docs/architecture.md").partition("\n## Facets\n")[2].partition("\n## ")[0]
+    facets = re.findall(r"^\| `([a-z]+)` \|", section, re.MULTILINE)
+    assert len(facets) >= 7
+    for room in ("facets", "diff"):
+        there = {path.stem for path in (ROOT / "reconciler" / room).glob("*.py")}
+        assert sorted(set(facets) - there) == [], room
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -11,8 +11,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from reconciler.cli import access
-from reconciler.cli.output import Output, say
+from reconciler.cli import access, collector
+from reconciler.cli.output import Output, note, say
 from reconciler.cli.service_state import HISTORY, followed_repository, service_settings
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Kind
@@ -64,8 +64,17 @@ def _follow(
     metrics = Metrics(dependencies.history)
     notifier = _notifier(settings, dependencies)
     tolerance = Tolerance(_warn)
+
+    def rested() -> None:
+        arguments.links.clear()
+        if not arguments.once:
+            collector.sweep()
+
     dependencies = replace(
-        dependencies, saw=metrics.saw, progress=dependencies.progress if log is None else log.step
+        dependencies,
+        saw=metrics.saw,
+        progress=dependencies.progress if log is None else log.step,
+        rested=rested,
     )
 
     def tell(record: RunRecord) -> None:
@@ -157,7 +166,7 @@ def _store(settings: ReconcileSettings) -> SecretStore:
     folder = default_folder() if settings.secrets is None else Path(settings.secrets).expanduser()
     keys = settings.keys
     said = Allowed.said(keys.folder, keys.variables, keys.vault_paths, keys.sops_services)
-    return SecretStore(folder, allowed=said)
+    return SecretStore(folder, allowed=said, tell=note)
 
 
 def _signers(settings: ReconcileSettings) -> Signers | None:
@@ -178,7 +187,6 @@ def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) ->
         history=Kept(Path(settings.state).expanduser() / HISTORY),
         store=_store(settings),
         fleet_of=lambda fabric: Fleet(access.connector(fabric, lab, links), settings.parallelism),
-        rested=links.clear,
         signers=_signers(settings),
         timeout=settings.wait,
         rollback=settings.rollback,

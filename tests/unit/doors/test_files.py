@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from reconciler.doors.files import replace_whole, turn_of
 
@@ -37,18 +37,42 @@ def test_what_cannot_be_written_leaves_the_file_before(
     assert [(item.name, item.read_bytes()) for item in tmp_path.iterdir()] == [("kept", b"before")]
 
 
+class Refused(Exception):
+    """What the tests make of a reason."""
+
+
 def test_a_turn_is_one_s_alone_and_ends_with_its_context(tmp_path: Path) -> None:
     path = tmp_path / "new" / "kept.db"
-    with turn_of(path, 0.1):
+    with turn_of(path, 0.1, Refused):
         lock = path.with_suffix(".lock")
         assert (lock.stat().st_mode & 0o777, lock.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-        with pytest.raises(Timeout):
-            turn_of(path, 0.1)
-        with pytest.raises(Timeout):
-            turn_of(path, 3600, stopping=lambda: True)
-    with FileLock(lock, 0), pytest.raises(Timeout):
-        turn_of(path, 0)
-    with pytest.raises(ValueError, match="of the work"), turn_of(path, 0):
-        raise ValueError("of the work")
-    with turn_of(path, 0):
+        with (
+            pytest.raises(Refused, match=r"^others are at it$"),
+            turn_of(path, 0.1, Refused, busy="others are at it"),
+        ):
+            pass
+        with pytest.raises(Refused), turn_of(path, 3600, Refused, stopping=lambda: True):
+            pass
+    with FileLock(lock, 0), pytest.raises(Refused), turn_of(path, 0, Refused):
         pass
+    with pytest.raises(ValueError, match="of the work"), turn_of(path, 0, Refused):
+        raise ValueError("of the work")
+    with turn_of(path, 0, Refused):
+        pass
+
+
+def test_what_the_machine_refuses_is_told_in_its_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with (
+        pytest.raises(Refused, match=r"^(Not a directory|File exists)$"),
+        turn_of(tmp_path / "file" / "kept.db", 0, Refused),
+    ):
+        pass
+    (tmp_path / "kept.lock").mkdir()
+    with pytest.raises(Refused, match=r"^Is a directory$"), turn_of(tmp_path / "kept.db", 0, Refused):
+        pass
+
+
+def test_an_error_of_the_work_is_no_refusal(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError, match="of the work"), turn_of(tmp_path / "kept.db", 0, Refused):
+        raise TimeoutError("of the work")

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import base64
+import pickle
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.compile.router import compile_router
 from reconciler.facets import files
+from reconciler.facets.files import WrittenFile
 from reconciler.model.router_config import Connection, LiveFile
 from reconciler.model.secret import Secret
-from reconciler.model.settings import flatten
+from reconciler.model.settings import Settings, flatten
 from tests.contract.sites import change_tunnels
 from tests.fabrics import two_routers
 
@@ -44,12 +47,70 @@ def test_any_key_reaches_the_file_byte_for_byte(psk: bytes) -> None:
 
 def test_a_file_says_what_the_connection_is() -> None:
     wanted = connection()
-    live = LiveFile(files.render(wanted), files.MODE)
-    assert files.connection_in(live, wanted.name) == wanted.settings
-    assert files.secret_in(live, wanted.secret) == files.WrittenSecret(wanted.secret.owners, right=True)
+    file = WrittenFile(LiveFile(files.render(wanted), files.MODE))
+    assert file.connection(wanted.name) == wanted.settings
+    assert file.secret(wanted.secret) == files.WrittenSecret(wanted.secret.owners, right=True)
     other = replace(wanted.secret, secret=Secret(b"another"))
-    assert files.secret_in(live, other) == files.WrittenSecret(wanted.secret.owners, right=False)
-    assert files.secret_in(live, replace(wanted.secret, id="ike-tw-other-1")) is None
+    assert file.secret(other) == files.WrittenSecret(wanted.secret.owners, right=False)
+    assert file.secret(replace(wanted.secret, id="ike-tw-other-1")) is None
+    assert file.connection("tw-other") is None
+
+
+def test_a_file_that_is_not_there_says_nothing() -> None:
+    wanted = connection()
+    file = WrittenFile(None)
+    assert (file.is_there, file.mode, file.protected, file.paired) == (False, None, False, False)
+    assert file.reconnect is None
+    assert file.marked() is None
+    assert not file.equals(files.render(wanted))
+    assert file.connection(wanted.name) is None
+    assert file.secret(wanted.secret) is None
+    assert file.before(wanted.name, [wanted.secret.id]) is None
+
+
+def test_while_a_change_is_under_way_a_file_tells_only_what_ran_before() -> None:
+    wanted = connection()
+    marked = WrittenFile(LiveFile(files.render(wanted), files.MODE)).marked()
+    assert marked is not None
+    file = WrittenFile(LiveFile(marked, files.MODE))
+    assert file.marked() is None
+    assert file.connection(wanted.name) is None
+    assert file.secret(wanted.secret) is None
+    assert file.before(wanted.name, ["ike-tw-other", wanted.secret.id]) == (wanted.settings, wanted.secret)
+    assert not file.equals(files.render(wanted))
+
+
+def test_a_file_is_read_once_and_not_before_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    parse = files.parse
+
+    def counted(content: bytes) -> Settings | None:
+        read.append(content)
+        return parse(content)
+
+    monkeypatch.setattr(files, "parse", counted)
+    wanted = connection()
+    content = files.render(wanted)
+    same = WrittenFile(LiveFile(content, files.MODE))
+    assert same.equals(content)
+    assert (same.reconnect, same.protected, same.paired) == ("", False, True)
+    assert read == []
+    other = Secret(content.reveal().replace(b"aes256", b"aes128"))
+    file = WrittenFile(LiveFile(other, files.MODE))
+    assert not file.equals(content)
+    for _ in range(2):
+        assert file.connection(wanted.name) != wanted.settings
+        assert file.secret(wanted.secret) == files.WrittenSecret(wanted.secret.owners, right=True)
+        assert file.before(wanted.name, [wanted.secret.id]) is not None
+    assert read.count(other.reveal()) == 1
+
+
+def test_nothing_shows_what_a_file_holds() -> None:
+    file = WrittenFile(LiveFile(files.render(connection(b"a key that is long")), files.MODE))
+    assert file.connection("tw-paris-tokyo") is not None
+    assert "key" not in repr(file)
+    with pytest.raises(TypeError, match="never serialised"):
+        pickle.dumps(file)
 
 
 @given(st.binary(max_size=200))

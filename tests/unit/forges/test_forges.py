@@ -97,6 +97,7 @@ def test_a_refusal_is_told_with_what_may_be_wrong(
     assert f"answered {code} to POST /" in raised.value.message
     assert said in raised.value.hint
     assert len(server.requests) == 1, "what is refused is not asked again"
+    assert not raised.value.retryable
 
 
 @pytest.mark.parametrize("code", [429, 500, 502])
@@ -138,16 +139,18 @@ def test_a_secondary_rate_limit_of_github_is_one_too(github: ForgeServer) -> Non
 def test_trying_again_has_an_end(github: ForgeServer, fault: Answer, asked: int) -> None:
     github.faults = [fault] * 10
     before = time.monotonic()
-    with pytest.raises(ForgeError, match=f"answered {fault.status}"):
+    with pytest.raises(ForgeError, match=f"answered {fault.status}") as raised:
         opened(github).set_status(status())
+    assert (raised.value.retryable, raised.value.retry_after) == (True, float(fault.headers["Retry-After"]))
     assert len(github.requests) == asked
     assert time.monotonic() - before < 5
 
 
 def test_a_comment_that_may_have_been_made_is_not_made_again(server: ForgeServer) -> None:
     server.fault_of_writes = Answer(502, "<html>bad gateway</html>")
-    with pytest.raises(ForgeError, match="answered 502"):
+    with pytest.raises(ForgeError, match="answered 502") as raised:
         opened(server).put_comment(NUMBER, MARK, MARK)
+    assert not raised.value.retryable
     assert len(server.comments) == 1
 
 

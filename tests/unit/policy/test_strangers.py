@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply import establish
 from reconciler.facets import files
 from reconciler.facets.files import bears_fingerprint
 from reconciler.model.absence import AbsenceKind
@@ -33,14 +32,6 @@ from tests.odd import OddRouter, Twists
 
 JUNK = b"connections {\n    tw-ghost {\n    }\n}\n"
 PROTECTED = b"# nobody\n\n# Deletion protection: on\n" + JUNK
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_overlap() -> Iterator[None]:
-    """In memory nothing is ever on its way."""
-    before, establish.OVERLAP = establish.OVERLAP, 0.0
-    yield
-    establish.OVERLAP = before
 
 
 @pytest.fixture
@@ -305,7 +296,7 @@ def test_only_a_controller_can_write_a_fingerprint(site: Site) -> None:
     shows: Callable[[LiveFile | None, str], bool] = partial(bears_fingerprint, fingerprint_key=key)
     own = held["tw-paris-003.conf"]
     assert shows(own, "paris-003")
-    assert shows(replace(own, content=files.marked(own) or own.content), "paris-003")
+    assert shows(replace(own, content=files.WrittenFile(own).marked() or own.content), "paris-003")
     assert not shows(own, "paris-004")
     assert not shows(None, "paris-003")
     assert not bears_fingerprint(own, "paris-003", Secret(b"another"))

@@ -13,7 +13,7 @@ from reconciler.operations.preview import Preview, narrowed
 from reconciler.policy import judge
 from reconciler.policy.turns import _SECONDS
 from tests.fabrics import number_of
-from tests.unit.policy.test_judge import reconnecting, site_of
+from tests.unit.policy.judged import reconnecting, site_of
 
 NOW = datetime(2026, 5, 9, 2, 0, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from reconciler.model.errors import RouterUnreachable
-from reconciler.routers.links import NONE_KEPT, Links
+from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, RouterUnreachable, TunnelwrightError
+from reconciler.routers.links import NONE_KEPT, Lease, Links
 from reconciler.routers.ssh_router import SshLink, SshRouter
 from tests import slow
 from tests.nonsense import RESPONSE as REPLY
@@ -80,6 +80,50 @@ def test_all_are_closed_in_the_end_whoever_gave_them() -> None:
     assert {link.closed for link in given} == {1}
 
 
+def test_a_lease_gives_its_link_back_once() -> None:
+    links, link = Links(), Known()
+    lease = Lease(links, "paris", link)
+    with lease.working():
+        assert links.take("paris", Known) is None
+    lease.end()
+    lease.end()
+    assert [links.take("paris", Known) for _ in range(2)] == [link, None]
+    assert link.closed == 0
+
+
+@pytest.mark.parametrize(
+    "error", [RouterUnreachable("gone"), CommandRejected("no"), AnswerNotUnderstood("x", where="y")]
+)
+def test_a_link_whose_work_failed_serves_nobody_again(error: TunnelwrightError) -> None:
+    links, link = Links(), Known()
+    lease = Lease(links, "paris", link)
+    with pytest.raises(type(error)), lease.working():
+        raise error
+    with lease.working():
+        pass
+    assert link.closed == 0, "its user has it still"
+    lease.end()
+    assert (link.closed, links.take("paris", Known)) == (1, None)
+
+
+def test_a_link_that_has_ended_is_not_given_back() -> None:
+    links, link = Links(), Known()
+    lease = Lease(links, "paris", link)
+    link.lives = False
+    lease.end()
+    assert (link.closed, links.take("paris", Known)) == (1, None)
+
+
+@pytest.mark.parametrize("error", [RouterUnreachable("no charon"), KeyboardInterrupt()])
+def test_a_link_that_leads_nowhere_is_closed_at_once(error: BaseException) -> None:
+    links, link = Links(), Known()
+    lease = Lease(links, "paris", link)
+    with pytest.raises(type(error)), lease.opening():
+        raise error
+    lease.end()
+    assert (link.closed, links.take("paris", Known)) == (1, None)
+
+
 def _version(talk: Talk) -> None:
     talk.say(packet(REPLY))
 
@@ -105,15 +149,15 @@ def test_a_router_is_logged_in_to_once(tmp_path: Path) -> None:
             router = SshRouter("paris", access, links)
             router.vici.request("version")
             router.host.set_sysctls({})
-            used.append(router._link)
+            used.append(router._lease.link)
             router.close()
             router.close()
         assert len(set(map(id, used))) == 1
         # Each had a session of its own with charon, and each has ended.
         assert len(charon.talks) == 3
         first, second = (SshRouter("paris", access, links) for _ in range(2))
-        assert first._link is used[0]
-        assert second._link is not used[0], "whoever has a connection has it alone"
+        assert first._lease.link is used[0]
+        assert second._lease.link is not used[0], "whoever has a connection has it alone"
         first.close()
         second.close()
 
@@ -126,14 +170,14 @@ def test_a_connection_that_broke_serves_nobody_again(tmp_path: Path) -> None:
         Links() as links,
     ):
         router = SshRouter("paris", access, links)
-        broken = router._link
+        broken = router._lease.link
         with pytest.raises(RouterUnreachable, match="broke"):
             router.host.set_aside("die")
         router.close()
         with pytest.raises(RouterUnreachable, match="the connection is closed"):
             router.host.set_sysctls({})
         again = SshRouter("paris", access, links)
-        assert again._link is not broken
+        assert again._lease.link is not broken
         again.close()
 
 
@@ -146,7 +190,7 @@ def test_one_that_turns_out_to_have_ended_when_it_is_needed_is_replaced(tmp_path
     ):
         router = SshRouter("paris", access, links)
         router.close()
-        connection = router._link.connection
+        connection = router._lease.link.connection
         assert connection is not None
 
         async def lose() -> None:
@@ -156,5 +200,5 @@ def test_one_that_turns_out_to_have_ended_when_it_is_needed_is_replaced(tmp_path
         asyncio.run_coroutine_threadsafe(lose(), connection._loop)
         again = SshRouter("paris", access, links)
         again.vici.request("version")
-        assert again._link is not router._link
+        assert again._lease.link is not router._lease.link
         again.close()

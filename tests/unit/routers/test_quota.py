@@ -166,7 +166,10 @@ def test_a_slow_charon_is_given_up(kind: str) -> None:
 
     with beside(SLOW[kind]) as (_, near):
         within_one_look(Fleet(connect)).connect("paris")
-        with closing(made[0]) as vici, pytest.raises(RouterUnreachable, match="1 s, the limit for one observation"):
+        with (
+            closing(made[0]) as vici,
+            pytest.raises(RouterUnreachable, match="1 s, the limit for one observation"),
+        ):
             for _ in range(20):
                 list(vici.stream("list-conns", "list-conn"))
 

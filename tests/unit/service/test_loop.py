@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 
 from lab.engine import until
-from reconciler.model.errors import TunnelwrightError
+from reconciler.model.errors import (
+    AnswerNotUnderstood,
+    CommandRejected,
+    RouterUnreachable,
+    TunnelwrightError,
+)
 from reconciler.model.fabric import Fabric
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
@@ -200,6 +205,29 @@ def test_a_router_that_could_not_even_be_asked_is_asked_again(
     service._ask_one(name, site.fleet)
     assert "can't start new thread" in str(service.absent.reason("tokyo"))
     assert service.absent.next_due() < float("inf")
+
+
+@pytest.mark.parametrize(
+    ("error", "left_out"),
+    [
+        (RouterUnreachable("no route"), True),
+        (CommandRejected("permission denied"), False),
+        (AnswerNotUnderstood("half an answer", where="list-sas"), False),
+    ],
+)
+def test_whoever_answers_is_asked_by_the_next_run_whatever_it_answers(
+    tmp_path: Path, error: TunnelwrightError, left_out: bool
+) -> None:
+    site = followed(tmp_path)
+    service = site.service()
+    service.absent.failed("tokyo", "no route", 0.0)
+    [name] = service.absent.ask(1000.0)
+
+    def connect(_: str) -> Router:
+        raise error
+
+    service._ask_one(name, Fleet(connect))
+    assert (service.absent.reason("tokyo") is not None) is left_out
 
 
 @contextmanager

@@ -1,50 +1,23 @@
-"""Resources that concern a whole router: kernel settings, VIPs, the firewall table."""
+"""The facet `firewall`: the nftables table. One resource of a router."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from reconciler.diff.exposure import exposed
-from reconciler.facets import addresses, firewall, sysctls
-from reconciler.model.listing import counted
+from reconciler.facets import firewall
 from reconciler.model.plan import (
     Action,
-    AddAddress,
     ChangeFirewall,
     Disruption,
     Operation,
     Phase,
     Resource,
     ResourceChange,
-    SetSysctls,
     Step,
 )
 from reconciler.model.router_config import Pair, RouterConfig, RouterState
 from reconciler.model.settings import Change
-
-
-def host_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
-    """Kernel settings that are wrong and VIPs that are missing."""
-    wrong = sysctls.wrong(desired.sysctls, live.sysctls)
-    if wrong:
-        summary = f"set {counted(len(wrong), 'kernel setting')}"
-        operation = SetSysctls({key: value for key, _, value in wrong})
-        changes = tuple(Change(key, before, value, "kernel") for key, before, value in wrong)
-        yield ResourceChange(
-            Resource(desired.router, "sysctl", "forwarding"),
-            Action.UPDATE,
-            "kernel settings would drop or redirect tunnel traffic",
-            changes,
-            (_step(desired, Phase.HOST, summary, operation),),
-        )
-    for address in addresses.missing(desired.addresses, live.addresses):
-        yield ResourceChange(
-            Resource(desired.router, "vip", address.cidr.partition("/")[0]),
-            Action.CREATE,
-            f"the address is not on {address.interface}",
-            (Change("address", None, f"{address.cidr} dev {address.interface}", "kernel"),),
-            (_step(desired, Phase.HOST, f"add {address.cidr} to {address.interface}", AddAddress(address)),),
-        )
 
 
 def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
@@ -100,7 +73,8 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
 
 
 def _elements(pairs: dict[str, frozenset[Pair]]) -> str:
-    return counted(sum(len(elements) for elements in pairs.values()), "element")
+    count = sum(len(elements) for elements in pairs.values())
+    return f"{count} element{'s' if count != 1 else ''}"
 
 
 def _step(desired: RouterConfig, phase: Phase, summary: str, operation: Operation) -> Step:

@@ -1,0 +1,20 @@
+"""The facet `sas` of one tunnel end: what runs. Part of its resource."""
+
+from __future__ import annotations
+
+from reconciler.diff.tunnel_end import TunnelEnd
+from reconciler.facets import agreement, sas
+from reconciler.model.settings import Change
+
+
+def compare(end: TunnelEnd) -> tuple[Change, ...]:
+    """Where running SAs are not what is desired: they were set up by another configuration."""
+    return tuple(change for sa in end.running for change in sas.stale_fields(end.connection, sa))
+
+
+def compare_numbers(end: TunnelEnd) -> tuple[Change, ...]:
+    """CHILD_SAs beside others of their kind, which nobody needs."""
+    return tuple(
+        Change(f"sa.children.{kind[0].name}.number", str(len(kind)), "1", "sa")
+        for kind in agreement.surplus(end.running)
+    )

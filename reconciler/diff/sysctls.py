@@ -1,0 +1,26 @@
+"""The facet `sysctls`: kernel settings that are wrong. One resource of a router."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.facets import sysctls
+from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceChange, SetSysctls, Step
+from reconciler.model.router_config import RouterConfig, RouterState
+from reconciler.model.settings import Change
+
+
+def sysctl_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
+    """At most one resource, with every kernel setting that would drop or redirect tunnel traffic."""
+    wrong = sysctls.wrong(desired.sysctls, live.sysctls)
+    if not wrong:
+        return
+    summary = f"set {len(wrong)} kernel setting{'s' if len(wrong) != 1 else ''}"
+    operation = SetSysctls({key: value for key, _, value in wrong})
+    yield ResourceChange(
+        Resource(desired.router, "sysctl", "forwarding"),
+        Action.UPDATE,
+        "kernel settings would drop or redirect tunnel traffic",
+        tuple(Change(key, before, value, "kernel") for key, before, value in wrong),
+        (Step(desired.router, Phase.HOST, "", summary, Disruption.NONE, operation),),
+    )

@@ -1,0 +1,150 @@
+"""How one tunnel end differs -> the steps that mend it: those of its facets interleave in one order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from reconciler.diff.files import has_wrong_mode
+from reconciler.diff.removals import retirement
+from reconciler.diff.tunnel_difference import TunnelDifference
+from reconciler.facets import connections, files
+from reconciler.model.plan import (
+    Disruption,
+    Establish,
+    LoadConnection,
+    LoadSecret,
+    Operation,
+    Phase,
+    Scope,
+    SetAside,
+    Step,
+    UnloadConnection,
+    UnloadSecret,
+    WriteFile,
+)
+from reconciler.model.router_config import PREFIX, SharedSecret
+from reconciler.model.settings import Settings
+
+
+def tunnel_steps(found: TunnelDifference) -> Iterator[Step]:
+    """What mends one tunnel end, in the order of the phases."""
+    switch = _switch(found)
+    yield from _loading(found)
+    if switch is not None:
+        yield switch
+    yield from _commit(found)
+    yield from _retiring(found, switched=switch is not None)
+
+
+def _step(found: TunnelDifference, phase: Phase, summary: str, operation: Operation) -> Step:
+    """A step that is nothing to traffic."""
+    return Step(found.end.desired.router, phase, found.end.group, summary, Disruption.NONE, operation)
+
+
+def _loading(found: TunnelDifference) -> Iterator[Step]:
+    """The mark in the file, the key and the connection; traffic stays where it is."""
+    end = found.end
+    wanted = end.connection
+    mark = end.file.marked()
+    if mark is not None and (found.load or found.load_key):
+        summary = f"mark {files.FOLDER}/{end.path} as changing"
+        yield _step(found, Phase.MARK, summary, WriteFile(end.path, mark))
+    former, former_key = _before_the_key(found)
+    if found.load_key:
+        load_key = LoadSecret(wanted.secret, former_key)
+        yield _step(found, Phase.SECRETS, f"load key {wanted.secret.id}", load_key)
+    if found.load:
+        load = LoadConnection(wanted.name, wanted.settings, former)
+        yield _step(found, Phase.CONNECTIONS, f"load connection {wanted.name}", load)
+
+
+def _before_the_key(found: TunnelDifference) -> tuple[Settings | None, SharedSecret | None]:
+    """The connection and the key that a running tunnel had before it gets another key, as its file has them:
+    they are loaded again when the peer does not know the new key yet. Nothing else may change with the key:
+    two ends that each go back to their former algorithms would never meet at the new ones."""
+    end = found.end
+    wanted = end.connection
+    others = [key for key in end.loaded_keys if key != wanted.secret.id]
+    if not (found.load_key and others and end.running) or found.stale:
+        return None, None
+    before = end.file.before(wanted.name, others)
+    if before is None:
+        return None, None
+    changes = connections.compare(wanted.settings, end.loaded, before[0])
+    return before if {change.path for change in changes} <= connections.FOLLOWS_THE_KEY else (None, None)
+
+
+def _switch(found: TunnelDifference) -> Step | None:
+    """The step that moves traffic onto the desired configuration; None where it runs on that already."""
+    end = found.end
+    name, children = end.connection.name, end.connection.children
+    carried = bool(end.running or end.former_running)
+    takes_over = bool(end.former_running) and not end.running
+    # A connection that was only unloaded runs on with SAs of the configuration that the file holds.
+    only_unloaded = end.loaded is None and end.file_is_right and bool(end.running)
+    loads = (end.loaded is None or bool(found.config)) and not only_unloaded
+    if found.stale or loads or takes_over:
+        moves = any(connections.interrupts(change) for change in found.config)
+        disruption = Disruption.INTERRUPTS if moves else Disruption.MAKE_BEFORE_BREAK
+        operation = Establish(name, children, _scope(found), end.former)
+    elif found.reconnect:
+        disruption = Disruption.INTERRUPTS
+        operation = Establish(name, children, Scope.RECONNECT)
+    elif found.surplus:
+        disruption = Disruption.NONE
+        operation = Establish(name, children, Scope.SURPLUS)
+    else:
+        return None
+    return switch_step(end.desired.router, end.group, operation, disruption if carried else Disruption.NONE)
+
+
+def _scope(found: TunnelDifference) -> Scope:
+    """What has to come up: whether the change reaches the IKE_SA or only its CHILD_SAs."""
+    if not found.end.running:
+        return Scope.IKE if found.end.former_running else Scope.FIRST
+    ike = any(connections.affects_ike_sa(change) for change in found.config)
+    ike = ike or any(not change.path.startswith("sa.children.") for change in found.stale)
+    return Scope.IKE if ike else Scope.CHILD
+
+
+def switch_step(router: str, group: str, operation: Establish, disruption: Disruption) -> Step:
+    """The step that moves a tunnel onto its new configuration."""
+    summary = {
+        Scope.SURPLUS: f"close the surplus CHILD_SAs of {operation.connection}",
+        Scope.FIRST: f"bring up {operation.connection}",
+        Scope.CHILD: f"bring up second CHILD_SAs of {operation.connection}, then retire the first",
+        Scope.IKE: f"bring up a second IKE_SA of {operation.connection}, then retire the first",
+        Scope.RECONNECT: f"terminate the SAs of {operation.connection}, then bring it up again",
+    }[operation.scope]
+    return Step(router, Phase.SWITCH, group, summary, disruption, operation)
+
+
+def _commit(found: TunnelDifference) -> Iterator[Step]:
+    """The file, which says from now on what charon holds."""
+    end = found.end
+    if found.load or found.load_key or not end.file_is_right or has_wrong_mode(end):
+        content = WriteFile(end.path, end.wanted_file)
+        yield _step(found, Phase.COMMIT, f"write {files.FOLDER}/{end.path}", content)
+
+
+def _retiring(found: TunnelDifference, *, switched: bool) -> Iterator[Step]:
+    """What the tunnel used before and nothing needs any more: keys, former connections, adopted files."""
+    end = found.end
+    for secret_id in end.loaded_keys:
+        if secret_id != end.connection.secret.id:
+            yield _step(found, Phase.RETIRE, f"unload key {secret_id}", UnloadSecret(secret_id))
+    for old in end.former:
+        # What somebody else configured may set itself up again when the switch ends it (close_action).
+        ending = None if switched and old.startswith(PREFIX) else Disruption.NONE
+        for step in retirement(end.desired.router, end.group, end.live, old, ending):
+            # Of two connections for one peer the answering end takes the older, so that goes beforehand; its
+            # SAs carry on until the new ones are there.
+            early = isinstance(step.operation, UnloadConnection)
+            yield replace(step, phase=Phase.CONNECTIONS) if early else step
+    for file in found.aside:
+        for secret_id in sorted(end.live.state.secret_ids.intersection(file.secret_ids)):
+            yield _step(found, Phase.RETIRE, f"unload key {secret_id}", UnloadSecret(secret_id))
+        # Last: it tells which keys those are.
+        summary = f"rename {file.path} to {file.path}{files.ADOPTED}"
+        yield _step(found, Phase.RETIRE, summary, SetAside(file.path))

@@ -1,0 +1,108 @@
+"""What a router holds as a whole: VIPs, kernel settings, the firewall table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from reconciler.diff import diff_router
+from reconciler.diff.addresses import address_changes
+from reconciler.diff.firewall import firewall_changes
+from reconciler.diff.sysctls import sysctl_changes
+from reconciler.model.plan import Action, AddAddress, ChangeFirewall, Phase, ResourceChange, SetSysctls
+from reconciler.model.router_config import Firewall, InterfaceAddress, LiveFirewall
+from reconciler.model.settings import Change
+from tests.fabrics import many_tunnels
+from tests.unit.diff.ends import compiled, desired, fields, held, steps
+
+VIP = InterfaceAddress("eth0", "203.0.113.11/24")
+
+
+def table() -> LiveFirewall:
+    """paris' table as it is once applied."""
+    found = held().firewall
+    assert found is not None
+    return found
+
+
+def firewall_change(wanted: Firewall, there: LiveFirewall | None) -> ResourceChange:
+    [change] = firewall_changes(replace(desired(), firewall=wanted), replace(held(), firewall=there))
+    return change
+
+
+def commands(change: ResourceChange) -> list[list[str]]:
+    """For each step the commands of its transaction."""
+    found = []
+    for step in change.steps:
+        assert isinstance(step.operation, ChangeFirewall)
+        found.append([next(iter(item)) for item in json.loads(step.operation.document)["nftables"]])
+    return found
+
+
+def test_a_vip_that_is_missing_is_added_and_others_are_left_alone() -> None:
+    other = InterfaceAddress("eth0", "203.0.113.200/24")
+    [change] = address_changes(desired(), replace(held(), addresses=frozenset({other})))
+    assert change.action is Action.CREATE
+    assert change.changes == (Change("address", None, "203.0.113.11/24 dev eth0", "kernel"),)
+    assert [step.operation for step in change.steps] == [AddAddress(VIP)]
+    assert list(address_changes(desired(), replace(held(), addresses=frozenset({other, VIP})))) == []
+
+
+def test_wrong_kernel_settings_are_one_resource_and_right_ones_none() -> None:
+    wrong = {**held().sysctls, "net/ipv4/ip_forward": "0"}
+    [change] = sysctl_changes(desired(), replace(held(), sysctls=wrong))
+    assert fields(change) == {"net/ipv4/ip_forward": ("0", "1")}
+    assert [step.operation for step in change.steps] == [SetSysctls({"net/ipv4/ip_forward": "1"})]
+    assert steps(change) == [(Phase.HOST, "set 1 kernel setting")]
+    [change] = sysctl_changes(desired(), replace(held(), sysctls={}))
+    assert steps(change) == [(Phase.HOST, f"set {len(desired().sysctls)} kernel settings")]
+    assert list(sysctl_changes(desired(), held())) == []
+
+
+def test_a_table_that_is_missing_is_loaded_whole() -> None:
+    change = firewall_change(desired().firewall, None)
+    assert (change.action, change.reason) == (Action.CREATE, "the table is missing")
+    assert [phase for phase, _ in steps(change)] == [Phase.GUARD]
+    assert fields(change)["rules"] == (None, "tunnelwright's")
+
+
+def test_a_table_for_nothing_is_not_made() -> None:
+    found = firewall_changes(replace(desired(), firewall=Firewall()), replace(held(), firewall=None))
+    assert list(found) == []
+
+
+def test_new_elements_are_added_before_and_old_ones_deleted_after_the_tunnels() -> None:
+    wanted = compiled(many_tunnels(1)).firewall
+    change = firewall_change(replace(wanted, mss=desired().firewall.mss), table())
+    assert [phase for phase, _ in steps(change)] == [Phase.GUARD, Phase.UNGUARD]
+    adding, deleting = commands(change)
+    assert set(adding) == {"add"}
+    assert set(deleting) == {"delete"}
+    [first, last] = change.steps
+    assert isinstance(first.operation, ChangeFirewall)
+    assert isinstance(last.operation, ChangeFirewall)
+    assert first.operation.exposes == (), "what was guarded is guarded still while tunnels are changed"
+    assert last.operation.exposes == (("10.1.0.0/24", "10.2.0.0/24"),)
+
+
+def test_what_is_in_the_table_in_another_way_has_it_loaded_anew() -> None:
+    odd = Change("guarded[1.2.3.4]", "with a timeout", None, "kernel")
+    change = firewall_change(desired().firewall, replace(table(), unlike=(odd,)))
+    assert change.changes == (odd,)
+    assert (change.action, change.reason) == (Action.UPDATE, "the table is not as desired")
+    assert steps(change) == [(Phase.GUARD, "load the nftables table inet tunnelwright in one transaction")]
+
+
+def test_all_of_a_bare_router_is_planned_kernel_first_and_tunnels_last() -> None:
+    bare = replace(
+        held(),
+        connections={},
+        files={},
+        sas=(),
+        secret_ids=frozenset(),
+        addresses=frozenset(),
+        firewall=None,
+        sysctls={},
+    )
+    kinds = [change.resource.kind for change in diff_router(desired(), bare)]
+    assert kinds == ["sysctl", "vip", "firewall", "tunnel"]
