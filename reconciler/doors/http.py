@@ -81,7 +81,7 @@ def bounded_session(deadline: Deadline, most: int) -> Iterator[requests.Session]
     """A session of which every answer has at most `most` bytes, unpacked, and which follows no redirect.
 
     Its requests raise requests.RequestException: TooLong, NotHttp, and at once ConnectionError when the
-    deadline has passed; ValueError for an address that is none.
+    deadline has passed; ValueError for an invalid address.
     """
     with _Session() as session:
         for scheme in ("http://", "https://"):

@@ -21,6 +21,7 @@ from reconciler.model.bounds import MOST_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Severity, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric, Router
+from reconciler.model.listing import counted
 from reconciler.model.suggestion import check_known
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json_diagnostics import diagnostic_object, place_object
@@ -146,7 +147,7 @@ def _tell(
             Line(f"{item.file}: {item.name} from the connection {item.draft.connection} of {item.router}")
             for item in imported
         )
-        output.lines([Line(f"{len(imported)} tunnel ends imported.", "bold")])
+        output.lines([Line(f"{counted(len(imported), 'tunnel end')} imported.", "bold")])
 
 
 def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> frozenset[str]:

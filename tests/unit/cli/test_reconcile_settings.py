@@ -127,7 +127,7 @@ def test_a_check_finds_every_problem_at_once(place: Place, capsys: pytest.Captur
         f"{place.folder}/nowhere is no folder that can be written to [metricsFile] (file-unusable)",
         "/signers may be written by everyone (mode 0666): chmod o-w it [signatures.allowedSigners]",
         f"{place.folder}/gnupg: No such file or directory [signatures.keyring] (file-unusable)",
-        "is not signed by anyone who may",
+        "is not signed with an allowed key",
         f"keys are missing: file:{KEYS[0]}: {place.folder}/keys/psk/{KEYS[0]} may be read by others",
         "8 errors",
     ):

@@ -27,7 +27,7 @@ DIGITS = "9" * 5_000
 DEEP = "[" * 200_000
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 ODD = {
-    "a redirect to an address that is none": Answer(308, {}, {"Location": "http://[bad"}),
+    "a redirect to an invalid address": Answer(308, {}, {"Location": "http://[bad"}),
     "a redirect to a port that is none": Answer(308, {}, {"Location": "http://host:99999999/"}),
     "a redirect that is no text": Answer(307, {}, {"Location": "\xff\xfe\x80"}),
     "a redirect without a place": Answer(302, {}),

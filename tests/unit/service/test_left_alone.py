@@ -202,7 +202,7 @@ def test_old_files_that_a_router_brings_back_are_not_what_a_commit_deletes(tmp_p
     tokyo.sysctls.clear()
     record = site.once()
     assert record.result is Result.INCOMPLETE
-    assert "nothing shows that Git ever had: paris-tokyo" in record.message
+    assert "there is no evidence that Git ever had: paris-tokyo" in record.message
     assert set(paris.files) == set(kept)
     assert tokyo.sysctls, "it is mended"
 
@@ -243,7 +243,7 @@ def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
     mended = site.once()
     assert "tw-tokyo-partner" in site.routers["tokyo"].vici.connections
     told, _ = notifications.tell([mended], lasting, frozenset(notifications.Event))
-    assert "the trouble with the k has endedeys" in {item.text for item in told}
+    assert "the trouble with the keys has ended" in {item.text for item in told}
 
 
 def test_a_router_that_is_another_at_each_look_costs_itself_alone(

@@ -355,7 +355,7 @@ def test_a_listener_that_hangs_keeps_nobody_else_from_hearing(told: Told, inbox:
 @pytest.mark.parametrize(
     ("chunk", "said"),
     [
-        (b"", "did not take the message within 3 s"),
+        (b"", "did not accept the message within 3 s"),
         (b"X-Header: and another\r\n", "did not take the message"),
         (b"not HTTP at all\r\n" * 9999, "did not take the message"),
     ],
