@@ -131,8 +131,8 @@ class Lab:
                 except BaseException:
                     remove(engine, name, state)
                     raise
-                routers = counted(len(lab.routers), "router")
-                progress(f"waiting for charon in {routers} ({lab.data_plane} data plane)")
+            routers = counted(len(lab.routers), "router")
+            progress(f"waiting for charon in {routers} ({lab.data_plane} data plane)")
             lab.wait_ready()
             return lab
 

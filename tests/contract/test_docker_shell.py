@@ -99,7 +99,7 @@ def test_a_command_that_is_given_up_ends_with_all_that_it_started(contract_lab: 
     with _shell(contract_lab) as shell:
         other = "sleep 2714 >/dev/null 2>&1 </dev/null & echo $!"
         left = _run(shell, "sh", "-c", other).stdout.decode().strip()
-        with pytest.raises(RouterUnreachable, match="no whole answer"):
+        with pytest.raises(RouterUnreachable, match="no complete answer"):
             _run(shell, "timeout", "300", "sh", "-c", given_up, stdin=stdin, seconds=4)
         assert until(lambda: there() == {"2714"}, 20)
         assert _run(shell, "kill", left).status == 0
