@@ -1,4 +1,4 @@
-"""The history's file as SQLite has it: opened, made by one process at a time, and what is wrong with it."""
+"""The history's SQLite file: opening it, creating it in one process at a time, and finding damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The history as a service has it: what happens to its file costs the service nothing but older records.
+"""The history of a running service: damage to its file costs at most older records.
 
 All that decisions need, and the latest runs, are in memory too. While the file cannot be used, memory is what
 is read and written; as soon as it can, it gets what is new. What another process has changed in it meanwhile

@@ -1,4 +1,4 @@
-"""One connection -> what a document would say of it, or every reason why none can. Pure."""
+"""One connection -> the fields of a document, or every reason why it cannot be expressed. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _UNTOLD = "charon does not report its ports, encapsulation, marks, interfaces or
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a document would say. Lifetimes are in seconds; `key` is None when nobody tells it."""
+    """What a document would say. Lifetimes are in seconds; `key` is None if it is unknown."""
 
     connection: str
     location: Location

@@ -79,7 +79,7 @@ class DockerRouter(Closing):
         self.host = ShellHost(self.name, self._run, FOLDER)
 
     def close(self) -> None:
-        """Close the VICI socket, and leave the rest to whoever comes next."""
+        """Close the VICI socket, and keep the link for its next user."""
         self.vici.close()
         self._lease.end()
 

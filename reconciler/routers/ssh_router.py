@@ -89,7 +89,7 @@ class SshRouter(Closing):
         self.host = ShellHost(self.name, self._run, FOLDER)
 
     def close(self) -> None:
-        """Close the VICI session, and leave the connection to whoever comes next."""
+        """Close the VICI session, and keep the link for its next user."""
         if self._lease.ended:
             return
         self.vici.close()

@@ -75,8 +75,7 @@ class SecretStore:
         return found
 
     def ask(self, references: Iterable[PskRef]) -> dict[PskRef, Secret | TunnelwrightError]:
-        """Every referenced key, or why it cannot be had. A source that fails, be it in a way that nobody
-        foresaw, costs its own keys alone."""
+        """Every referenced key, or why it cannot be read. A source that fails, even with an unforeseen error, affects only its own keys."""
         wanted = sorted(
             set(references), key=lambda reference: (reference.source, reference.name, reference.field)
         )

@@ -1,4 +1,4 @@
-"""`tunnelwright import`: what somebody else has configured on a router becomes desired state."""
+"""`tunnelwright import`: turns connections that were configured by hand on a router into desired state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tunnelwright preview`: what a commit changes, by its revisions alone or on the routers."""
+"""`tunnelwright preview`: shows what a commit changes, from its revisions or compared with the routers."""
 
 from __future__ import annotations
 
