@@ -75,8 +75,8 @@ class SecretStore:
         return found
 
     def ask(self, references: Iterable[PskRef]) -> dict[PskRef, Secret | TunnelwrightError]:
-        """Every referenced key, or why it cannot be read. A source that fails, even with an unforeseen error, affects
-        only its own keys."""
+        """Every referenced key, or why it cannot be read. A source that fails, even with an unforeseen error,
+        affects only its own keys."""
         wanted = sorted(
             set(references), key=lambda reference: (reference.source, reference.name, reference.field)
         )
