@@ -97,7 +97,7 @@ def test_the_file_of_an_adopted_connection_goes_with_its_keys() -> None:
     )
     change = tunnel_of(config, state)
     assert change.changes == (Change("adopted.file", FOREIGN, f"{FOREIGN}.adopted", "file"),)
-    assert change.reason == "the file of office would bring it back"
+    assert change.reason == "the file of office would load it again"
     assert [step.operation for step in change.steps] == [UnloadSecret("ike-office"), SetAside(FOREIGN)]
 
 
