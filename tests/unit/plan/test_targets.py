@@ -101,7 +101,6 @@ def test_a_disabled_tunnel_cannot_be_reconnected() -> None:
         (("paris-000",), ("tokyo",), {"paris"}),
         ((), ("paris-000",), BOTH),
     ],
-    ids=str,
 )
 def test_a_name_is_looked_for_where_it_may_be(
     targets: tuple[str, ...], excluded: tuple[str, ...], found: set[str]
