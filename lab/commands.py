@@ -19,6 +19,7 @@ from lab.verify import Report, verify
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
+from reconciler.model.suggestion import check_known
 from reconciler.model.visible import visible
 from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
@@ -56,10 +57,12 @@ def run_up(arguments: argparse.Namespace) -> int:
 def _releases(given: list[str], routers: Iterable[str]) -> dict[str, str]:
     """Router to release. One that is named goes before what is said for all."""
     chosen: dict[str, str] = {}
+    names = tuple(routers)
+    check_known((router for text in given if (router := text.rpartition("=")[0])), names, "router")
     for text in given:
         router, _, release = text.rpartition("=")
         if not router:
-            chosen = {**dict.fromkeys(routers, release), **chosen}
+            chosen = {**dict.fromkeys(names, release), **chosen}
         else:
             chosen[router] = release
     return chosen

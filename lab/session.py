@@ -53,6 +53,7 @@ from lab.topology import (
 from lab.wiring import ports_of, replugging_files, wiring_files, wiring_script
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.fabric import Fabric
+from reconciler.model.suggestion import did_you_mean, known
 from reconciler.routers.links import Links
 
 UNIX_PATH_MAX = 107
@@ -141,7 +142,10 @@ class Lab:
         topology = topology_of(fabric, _releases(find(engine, name), fabric))
         lab = cls._whole(name, topology, engine, None)
         if lab is None:
-            raise LabRefused(f"no lab {name} of this fabric is up", hint=f"tunnelwright lab up --name {name}")
+            names = [other.name for other in labs(engine)]
+            others = did_you_mean(name, names) or (f"up are {known(names)}" if names else "no lab is up")
+            hint = f"{others}; tunnelwright lab up --name {name}"
+            raise LabRefused(f"no lab {name} of this fabric is up", hint=hint)
         return lab
 
     @staticmethod

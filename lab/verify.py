@@ -37,6 +37,7 @@ from lab.topology import Flow, Role, flows_of
 from lab.traffic import Batch, make_batch, send
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
+from reconciler.model.suggestion import check_known
 
 ARRIVAL = 5.0
 """Seconds that sent packets may take to arrive."""
@@ -108,6 +109,7 @@ def verify(
     """
     began = time.monotonic()
     wanted = set(tunnels)
+    check_known(wanted, fabric.tunnels, "tunnel")
     flows = [
         flow
         for flow in flows_of(fabric, lab.topology)

@@ -19,7 +19,7 @@ SEPARATOR: Final = "__"
 """What stands between a section and its field in the name of a variable."""
 
 OTHER_VARIABLES: Final = frozenset(
-    {"TUNNELWRIGHT_IDENTITY", "TUNNELWRIGHT_LAB_BASE", "TUNNELWRIGHT_LAB_STATE"}
+    {"TUNNELWRIGHT_COMMAND", "TUNNELWRIGHT_IDENTITY", "TUNNELWRIGHT_LAB_BASE", "TUNNELWRIGHT_LAB_STATE"}
 )
 """Variables with the prefix that are no settings, and are read elsewhere."""
 

@@ -9,6 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
+from reconciler.cli.output import note
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.extras import require
 from reconciler.model.fabric import Fabric, SshAccess
@@ -29,7 +30,7 @@ def secret_store(arguments: argparse.Namespace) -> SecretStore:
             raise TunnelwrightError("everybody knows the keys of --stand-in-keys", hint="name a --lab")
         return StandIns()
     folder = arguments.secrets or os.environ.get("TUNNELWRIGHT_SECRETS") or default_folder()
-    return SecretStore(Path(folder))
+    return SecretStore(Path(folder), tell=note)
 
 
 def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.cli import access
-from reconciler.importing import Draft, draft
+from reconciler.importing import Draft, draft, from_root
 from reconciler.importing.separation import report_staying
+from reconciler.importing.update import Edit, differences
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Router, Tunnel
+from reconciler.model.listing import listed
 from reconciler.model.router_config import PREFIX, connection_name
+from reconciler.model.suggestion import check_known, known
 from reconciler.observe.configurations import Gathered, gather_files, gather_router, local_files
 from reconciler.observe.state import within_one_look
 from reconciler.routers.fleet import Fleet
@@ -31,13 +34,37 @@ class Reading:
     def told(self) -> Iterator[Diagnostic]:
         """The findings, with the router before each place on it: many routers have a file of one name."""
         for item in self.found:
-            yield self._on_router(item) if self.live else item
+            yield replace(
+                item, location=self.place(item.location), related=tuple(map(self.place, item.related))
+            )
 
-    def _on_router(self, item: Diagnostic) -> Diagnostic:
-        def place(location: Location) -> Location:
-            return replace(location, file=f"{self.router.name}: {location.file}")
+    def place(self, location: Location) -> Location:
+        """A place in its files as a reader finds it."""
+        return replace(location, file=f"{self.router.name}: {location.file}") if self.live else location
 
-        return replace(item, location=place(item.location), related=tuple(map(place, item.related)))
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A connection that is left as it is, and why."""
+
+    router: str
+    connection: str
+    location: Location
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.connection}: skipped, {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """What becomes of the connections of one router."""
+
+    fresh: list[Draft]
+    """Those that no document describes."""
+    edits: dict[str, list[Edit]]
+    """Tunnel -> what is to be changed in its document."""
+    skipped: list[Skipped]
 
 
 def read_routers(
@@ -49,7 +76,11 @@ def read_routers(
     """
     if arguments.files:
         own = Diagnostics()
-        return [Reading(routers[0], gather_files(arguments.files, local_files, own), own, live=False)]
+        gathered = gather_files(arguments.files, local_files, own)
+        for configuration in gathered.configurations:
+            if not any(from_root(configuration.root)):
+                own.warning("import-dropped", Location(configuration.main), "the file has no connection")
+        return [Reading(routers[0], gathered, own, live=False)]
     findings = {router.name: Diagnostics() for router in routers}
     fleet = Fleet(access.connector(fabric, arguments.lab, arguments.links))
     answers = within_one_look(fleet).each(findings, lambda live: gather_router(live, findings[live.name]))
@@ -71,18 +102,13 @@ def read_routers(
 def check_connections(wanted: Iterable[str], readings: Iterable[Reading]) -> None:
     """Raises TunnelwrightError for a connection that no router has."""
     there = {reading.router.name: [s.name for s in reading.gathered.sources] for reading in readings}
-    unknown = sorted(set(wanted) - {name for names in there.values() for name in names})
-    if unknown:
-        known = (f"{router}: {', '.join(names) or 'none'}" for router, names in there.items())
-        raise TunnelwrightError(
-            f"there is no connection {', '.join(unknown)}", hint=f"there are: {'; '.join(known)}"
-        )
+    by_router = [f"{router}: {known(names) or 'none'}" for router, names in there.items()]
+    names = {name for names in there.values() for name in names}
+    check_known(wanted, names, "connection", f"there are: {listed(by_router, between='; ')}")
 
 
-def drafts(
-    arguments: argparse.Namespace, reading: Reading, fabric: Fabric
-) -> tuple[list[Draft], list[tuple[Tunnel, Draft]]]:
-    """What is wanted and not in the desired state yet; and, to update, what is, with its tunnel."""
+def drafts(arguments: argparse.Namespace, reading: Reading, fabric: Fabric) -> Drafts:
+    """What is wanted and not in the desired state yet; to update, what is, with its tunnel; and the rest."""
     gathered, found = reading.gathered, reading.found
     tunnels: dict[str, Tunnel] = {}
     speaking: set[str] = set()
@@ -92,19 +118,33 @@ def drafts(
         tunnels |= dict.fromkeys(names, tunnel)
         # What it was taken over from may still be in a file, and says nothing of it any more.
         speaking |= {*[name for name in names if name in there][:1]}
-    wanted = [
-        source
-        for source in gathered.sources
-        if (source.name not in tunnels or (arguments.update and source.name in speaking))
-        and (not arguments.connection or source.name in arguments.connection)
-    ]
+    named = [s for s in gathered.sources if not arguments.connection or s.name in arguments.connection]
+    wanted = [s for s in named if s.name not in tunnels or (arguments.update and s.name in speaking)]
     understood = [
         item for source in wanted if (item := draft(source, gathered.keys, gathered.sas, found)) is not None
     ]
     fresh = {item.connection for item in understood if not item.connection.startswith(PREFIX)} - set(tunnels)
     adopted = {*fresh, *(tunnel.adopts for tunnel in tunnels.values())}
     report_staying(gathered.configurations, fresh, adopted, gathered.loaded, found)
-    return (
-        [item for item in understood if item.connection not in tunnels],
-        [(tunnels[item.connection], item) for item in understood if item.connection in tunnels],
-    )
+    edits = {
+        tunnels[item.connection].name: list(differences(item, tunnels[item.connection], reading.router))
+        for item in understood
+        if item.connection in tunnels
+    }
+    skipped = []
+    for source in named:
+        if source.name not in tunnels:
+            continue
+        tunnel = tunnels[source.name]
+        by = f"{tunnel.name} in {arguments.tree / tunnel.location.file}"
+        if source.name not in speaking:
+            reason = f"{by} has taken over from it"
+        elif not arguments.update:
+            reason = f"described already by {by} (--update changes that where they differ)"
+        elif edits.get(tunnel.name) == []:
+            reason = f"{by} says the same"
+        else:
+            continue
+        place = reading.place(source.section.location)
+        skipped.append(Skipped(reading.router.name, source.name, place, reason))
+    return Drafts([item for item in understood if item.connection not in tunnels], edits, skipped)

@@ -18,6 +18,7 @@ from reconciler.cli.output import document, explain, say, show_log
 from reconciler.cli.streams import program
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.extras import require
+from reconciler.model.quoting import plain_words
 from reconciler.model.unit import foreign
 from reconciler.routers.links import Links
 
@@ -47,7 +48,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the usage and what is wrong."""
         self.print_usage(sys.stderr)
-        say(f"error: {message}")
+        # A key that was pasted in the wrong place is an argument like any other.
+        say(f"error: {plain_words(message)}")
         self.exit(ExitCode.ERROR)
 
 

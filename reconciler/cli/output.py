@@ -66,6 +66,11 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+def note(text: str) -> None:
+    """What was done, or left, besides what was asked for; to standard error."""
+    say(f"note: {text}")
+
+
 def ask(question: str) -> str:
     """The line that answers a question; empty when standard input is no terminal."""
     if not sys.stdin.isatty():

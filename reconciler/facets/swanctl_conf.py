@@ -26,6 +26,9 @@ Include = Callable[[str], Iterable[tuple[str, bytes]]]
 """Gives the name and content of each file that a shell pattern names, in order. A pattern that is not
 absolute is already below the folder of the file that includes."""
 
+SECTIONS = frozenset({"connections", "secrets", "pools", "authorities"})
+"""What swanctl loads of a file (swanctl.conf(5))."""
+
 # Possessive: what was taken is never given back, so that no text takes memory for each of its characters.
 _BETWEEN = re.compile(r"(?:[ \t\r\n]++|\#[^\n]*+)*+")
 _NAME = re.compile(r'[^\#{}:.,="\r\n\t ]+')

@@ -22,8 +22,10 @@ from reconciler.importing.settings import AUTHENTICATION, CHILD, DPD_ACTIONS, IK
 from reconciler.importing.sources import Source
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import IdType, IkeId
+from reconciler.model.quoting import NOT_SHOWN, is_plain, quoted
 from reconciler.model.router_config import PREFIX, IkeSa
 from reconciler.model.secret import Secret
+from reconciler.model.suggestion import did_you_mean
 from schemas.addresses import is_address
 from schemas.algorithms import is_aead
 
@@ -82,6 +84,13 @@ class _Reader:
         self.refused = True
         self.found.error("import-refused", self.at(word), message, path=word, hint=hint)
 
+    def refuse_unknown(self, word: str, known: Iterable[str]) -> None:
+        """There can be no document, as nobody knows what a setting means. Its name may be a key."""
+        called, path = (word, word) if is_plain(word) else (NOT_SHOWN, "")
+        message = f"{called} is no setting that tunnelwright knows"
+        self.refused = True
+        self.found.error("import-refused", self.at(word), message, path=path, hint=did_you_mean(word, known))
+
     def drop(self, word: str, message: str) -> None:
         """The document will not say it."""
         self.found.warning("import-dropped", self.at(word), message, path=word)
@@ -97,7 +106,7 @@ class _Reader:
                 if self.told:
                     self.drop(word, f"{word} = {entry.text or ''} is not taken over: {_FIXED}")
             elif word not in known.taken:
-                self.refuse(word, f"{word} is no setting that tunnelwright knows")
+                self.refuse_unknown(word, known.words)
 
     def seconds(self, word: str, default: int, allowed: tuple[int, int]) -> int:
         """A time, in seconds."""
@@ -315,7 +324,8 @@ def _children(reader: _Reader, running: IkeSa | None) -> _Child | None:
         - {name for name in reader.section.sections if name.startswith(("local", "remote"))}
     )
     for name in sorted(extra):
-        reader.refuse("children", f"the section {name!r} is none that tunnelwright knows")
+        hint = did_you_mean(name, ("children", "local", "remote"))
+        reader.refuse("children", f"the section {quoted(name)} is none that tunnelwright knows", hint)
     if not sections:
         reader.refuse("children", "it has no children")
         return None

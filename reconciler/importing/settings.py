@@ -32,6 +32,11 @@ class Vocabulary:
     """Those that tunnelwright chooses by itself."""
     refused: Mapping[str, Refused] = field(default_factory=dict)
 
+    @property
+    def words(self) -> frozenset[str]:
+        """All of them."""
+        return self.taken | self.dropped | self.refused.keys()
+
 
 IKE = Vocabulary(
     frozenset(

@@ -59,12 +59,29 @@ def chosen(entries: Iterable[Entry], subdir: str, found: Diagnostics) -> Choice:
         name = unambiguous(entry.name)
         reason = choice.exceeded(count, name)
         if reason:
-            found.error("tree-too-large", Location(name), reason)
-            choice.whole = False
-            choice.files.clear()
+            choice.refuse(name, reason)
             return choice
         choice.take(name, entry)
     choice.report_repositories()
+    return choice
+
+
+def first_beyond(names: Iterable[bytes], start: int) -> bytes | None:
+    """The first entry that a tree has too many, given the names of all; `start` is the length of what they
+    begin with before the folder of the desired state ends. Nothing else is looked at: a few objects of Git
+    may name a million million files. None also where folders are too deep, which `chosen` reports."""
+    for count, name in enumerate(names):
+        if count == TREE_ENTRIES:
+            return name
+        if name.count(b"/", start) >= TREE_DEPTH:
+            return None
+    return None
+
+
+def nothing(name: bytes, subdir: str, found: Diagnostics) -> Choice:
+    """The choice from a tree that has too many entries, of which `name` is the first."""
+    choice = Choice(len(subdir) + 1 if subdir else 0, found)
+    choice.refuse(unambiguous(name), _too_many())
     return choice
 
 
@@ -91,12 +108,19 @@ class Choice:
     def exceeded(self, count: int, name: str) -> str:
         """Which bound the tree exceeds with this entry; empty for none."""
         if count > TREE_ENTRIES:
-            return f"more than {TREE_ENTRIES} files and folders"
+            return _too_many()
         if name.count("/", self.start) >= TREE_DEPTH:
             return f"more than {TREE_DEPTH} folders inside each other"
         if self.total > TREE_BYTES:
             return f"more than {TREE_BYTES // MIB} MiB of documents before this"
         return ""
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Choose nothing of a tree that exceeds a bound."""
+        self.found.error("tree-too-large", Location(name), reason)
+        self.whole = False
+        self.files.clear()
+        self.looked_at.clear()
 
     def take(self, name: str, entry: Entry) -> None:
         """Choose one entry, or say why it is left out."""
@@ -164,6 +188,10 @@ _LINK = "symbolic links are not followed: what they lead to may not be part of t
 _WRONG_CASE = "files are read when their names end in .yaml, .yml or that of an encrypted key, in lower case"
 _NAME = "the name is not UTF-8; bytes that are not are shown as \\xNN"
 _NO_FILE = {Kind.OTHER: "not a regular file", Kind.ABSENT: "the sparse checkout leaves it out"}
+
+
+def _too_many() -> str:
+    return f"more than {TREE_ENTRIES} files and folders"
 
 
 def _is_text(name: bytes) -> bool:

@@ -46,7 +46,7 @@ def read(
         content = files[name]
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
-        report_private(name, content, found)
+        report_private((name,), content, found)
         if too_much:
             continue
         if is_sealed(name):

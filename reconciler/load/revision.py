@@ -10,9 +10,10 @@ from pathlib import Path
 
 from reconciler.load.documents import Loaded, Source
 from reconciler.load.git import GitFailed, Repository, opened, refuse_links_below
-from reconciler.load.listing import Entry, Kind, chosen
+from reconciler.load.listing import Choice, Entry, Kind, chosen, first_beyond, nothing
 from reconciler.load.reading import Composed, read
 from reconciler.load.sealed import report_private
+from reconciler.load.tree import load_tree
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import SourceBroken, SourceUnavailable
 
@@ -55,6 +56,18 @@ def default_base(repo: Path, head: str) -> str:
     )
 
 
+def has_uncommitted(folder: Path, committed: Loaded, composed: Composed | None = None) -> bool:
+    """Whether `committed`, a revision of `folder`, is checked out there and documents were edited since.
+
+    Git is not asked: its `status` runs filters that a repository's configuration names.
+    Raises SourceUnavailable when there is no repository.
+    """
+    with _repository(folder, str(folder)) as repository:
+        if repository.commit("HEAD") != committed.revision or not folder.is_dir():
+            return False
+    return load_tree(folder, composed=composed).digest != committed.digest
+
+
 def load_revision(
     repo: Path | Repository,
     rev: str,
@@ -83,22 +96,42 @@ def load_revision(
 def _load(
     repository: Repository, source: Source, place: str, composed: Composed | None, missing_is_empty: bool
 ) -> Loaded:
-    commit = str(source.commit)
     found = Diagnostics()
-    folder = place + (f"{source.subdir}/" if source.subdir else "")
-    entries = _entries(repository, commit, place, folder)
-    first = list(islice(entries, 1))
-    if folder and not first and not missing_is_empty:
-        raise SourceUnavailable(f"{folder} is not a folder of {commit[:12]}")
-    choice = chosen(chain(first, entries), source.subdir, found)
+    choice = _chosen(repository, source, place, found)
+    if choice is None and not missing_is_empty:
+        raise SourceUnavailable(f"{_folder(source, place)} is not a folder of {str(source.commit)[:12]}")
+    choice = choice or chosen((), source.subdir, found)
     blobs = list(dict.fromkeys(entry.handle for entry in choice.files.values()))
     contents = dict(zip(blobs, repository.contents(blobs), strict=True))
     files = {name: contents[entry.handle] for name, entry in choice.files.items()}
-    # One at a time: there may be as many as a tree has entries.
-    looked_at = repository.contents([entry.handle for entry in choice.looked_at.values()])
-    for name, content in zip(choice.looked_at, looked_at, strict=True):
-        report_private(name, content, found)
+    # One at a time, since there may be as many as a tree has entries; and equal ones once.
+    looked_at: dict[str, list[str]] = {}
+    for name, entry in choice.looked_at.items():
+        looked_at.setdefault(entry.handle, []).append(name)
+    for names, content in zip(looked_at.values(), repository.contents(list(looked_at)), strict=True):
+        report_private(names, content, found)
     return read(files, source, found, composed, whole_tree=choice.whole)
+
+
+def _folder(source: Source, place: str) -> str:
+    """The folder of the desired state in its repository, with a slash at its end; empty for all of that."""
+    return place + (f"{source.subdir}/" if source.subdir else "")
+
+
+def _chosen(repository: Repository, source: Source, place: str, found: Diagnostics) -> Choice | None:
+    """What is read of the revision; None when there is no such folder in it."""
+    commit, folder = str(source.commit), _folder(source, place)
+    where = ("--", folder) if folder else ()
+    names = repository.listed("ls-tree", "-r", "-t", "-z", "--name-only", "--full-tree", commit, *where)
+    start = len(os.fsencode(folder))
+    beyond = first_beyond((name for name in names if len(name) > start), start)
+    if beyond is not None:
+        return nothing(beyond[len(os.fsencode(place)) :], source.subdir, found)
+    entries = _entries(repository, commit, place, folder)
+    first = list(islice(entries, 1))
+    if folder and not first:
+        return None
+    return chosen(chain(first, entries), source.subdir, found)
 
 
 def _entries(repository: Repository, commit: str, place: str, folder: str) -> Iterator[Entry]:

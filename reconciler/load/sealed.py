@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reconciler.load.composer import compose
 from reconciler.load.documents import Sealed
 from reconciler.model.bounds import SEALED_FILE_BYTES
@@ -21,16 +23,18 @@ def is_sealed(name: str) -> bool:
     return name.endswith((SEALED_BY_AGE, *SEALED_BY_SOPS))
 
 
-def report_private(name: str, content: bytes, found: Diagnostics) -> None:
-    """Refuse a key file, and a private key wherever it is: of an age identity, of SSH, OpenPGP or TLS."""
-    if name.endswith(KEY_FILE):
-        what = f"what ends in `{KEY_FILE}` is a key in the clear, and belongs to the controller alone"
-        found.error("secret-in-clear", Location(name), what, hint=_HINT)
+def report_private(names: Iterable[str], content: bytes, found: Diagnostics) -> None:
+    """Refuse a key file, and a private key wherever it is: of an age identity, of SSH, OpenPGP or TLS.
+    `names` are all that the file has."""
     held = private_key(content)
-    if held is not None:
-        what, place = held
-        line, column = content.count(b"\n", 0, place) + 1, place - content.rfind(b"\n", 0, place)
-        found.error("secret-in-clear", Location(name, line, column), what, hint=_HINT)
+    for name in names:
+        if name.endswith(KEY_FILE):
+            what = f"what ends in `{KEY_FILE}` is a key in the clear, and belongs to the controller alone"
+            found.error("secret-in-clear", Location(name), what, hint=_HINT)
+        if held is not None:
+            what, place = held
+            line, column = content.count(b"\n", 0, place) + 1, place - content.rfind(b"\n", 0, place)
+            found.error("secret-in-clear", Location(name, line, column), what, hint=_HINT)
 
 
 def read_sealed(name: str, content: bytes, found: Diagnostics) -> Sealed:

@@ -10,7 +10,7 @@ from pathlib import Path
 from reconciler.load.documents import Loaded, Source
 from reconciler.load.git import GitFailed, Repository, found_above, refuse_links_below
 from reconciler.load.listing import Entry, Kind, chosen
-from reconciler.load.reading import read
+from reconciler.load.reading import Composed, read
 from reconciler.load.sealed import report_private
 from reconciler.model.bounds import FILE_BYTES, LOOKED_AT_BYTES, TREE_DEPTH
 from reconciler.model.diagnostic import Diagnostics, Location
@@ -21,11 +21,12 @@ _SKIPPED = b"S"
 """The tag of files that a sparse checkout leaves out (git-ls-files(1), `-t`)."""
 
 
-def load_tree(path: Path, subdir: str = "") -> Loaded:
+def load_tree(path: Path, subdir: str = "", *, composed: Composed | None = None) -> Loaded:
     """Read every document and every file of encrypted keys below `path`/`subdir`, but for hidden ones. A
     private key is found in any file.
 
-    File names in the result are relative to `path`. Raises SourceUnavailable when there is no such folder.
+    File names in the result are relative to `path`. `composed` is shared as with `load_revision`.
+    Raises SourceUnavailable when there is no such folder.
     """
     subdir = subdir.strip("/").removeprefix("./")
     root = path / subdir
@@ -48,13 +49,13 @@ def load_tree(path: Path, subdir: str = "") -> Loaded:
             choice.report("file-unreadable", name, f"cannot be read: {error.strerror}")
     for name, entry in choice.looked_at.items():
         try:
-            report_private(name, _beginning(entry, LOOKED_AT_BYTES), found)
+            report_private((name,), _beginning(entry, LOOKED_AT_BYTES), found)
         except FileNotFoundError:
             # What an editor had there for a moment is no key that anybody keeps here.
             continue
         except OSError as error:
             found.error("file-unreadable", Location(name), f"cannot be read: {error.strerror}")
-    return read(files, Source(str(path), subdir), found, whole_tree=choice.whole)
+    return read(files, Source(str(path), subdir), found, composed, whole_tree=choice.whole)
 
 
 def _entries(folder: bytes, prefix: bytes, empty: list[bytes], depth: int = 0) -> Iterator[Entry]:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from reconciler.model.diagnostic import Location
+from reconciler.model.quoting import is_plain_name
 from reconciler.model.safety import SafetyPolicy
 
 
@@ -77,7 +78,9 @@ class PskRef:
     """The encrypted file that `name` is in the repository."""
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.name}{f'#{self.field}' if self.field else ''}"
+        """As messages show it: what stands in the place of a name may be a key."""
+        name, part = (text if is_plain_name(text) else "…" for text in (self.name, self.field))
+        return f"{self.source}:{name}{f'#{part}' if part else ''}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,6 +286,11 @@ class Plan:
             for pair in step.operation.exposes
         )
 
+    def later(self, now: Plan) -> Plan:
+        """The changes of which `now`, the part of it that may be done now, has nothing."""
+        done = {change.resource for change in now.changes}
+        return Plan(tuple(change for change in self.changes if change.resource not in done))
+
     @property
     def routers(self) -> frozenset[str]:
         """Every router that an apply touches: where it has a step, and both ends of what it switches."""

@@ -20,6 +20,8 @@ _WORD = re.compile(r"([A-Z]{0,4}[a-z]{0,20}([A-Z][a-z]{2,20}){0,4}|[A-Z]{1,20})[
 """`aes`, `IPsecTunnel`, `dh-group14` in two of them. Base64 changes its case at every other letter, and has
 digits before letters, as hexadecimal numbers do."""
 _BETWEEN = re.compile(r"[-_./:@]{1,2}")
+_PARTS = re.compile(r"[-_./]+")
+_SAID = re.compile(r"[^\s'\"(),:]+")
 _ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){1,4}(/[0-9]{1,3})?")
 _TIME = re.compile(
     r"([0-9*/,-]{1,8}|[A-Za-z]{3}(-[A-Za-z]{3})?)( ([0-9*/,-]{1,8}|[A-Za-z]{3}(-[A-Za-z]{3})?)){0,5}"
@@ -35,6 +37,17 @@ def is_plain(text: str) -> bool:
     if sum(character.isdigit() for character in text) > _MOST_DIGITS:
         return False
     return all(map(_WORD.fullmatch, _BETWEEN.split(text))) or _TIME.fullmatch(text) is not None
+
+
+def is_plain_name(text: str) -> bool:
+    """True for the name of a file, a variable or a path that may be repeated, however long it is: each part
+    of it may be."""
+    return all(map(is_plain, _PARTS.split(text)))
+
+
+def plain_words(text: str) -> str:
+    """A sentence of a library that repeats what was given: words that may not be repeated become `…`."""
+    return _SAID.sub(lambda word: word[0] if is_plain_name(word[0]) else "…", text)
 
 
 def quoted(value: object) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.facets import sas
-from reconciler.facets.swanctl_conf import Entry, SwanctlSyntaxError
+from reconciler.facets.swanctl_conf import SECTIONS, Entry, Section, SwanctlSyntaxError
 from reconciler.importing import Source, from_reply, from_root
 from reconciler.importing.notation import HeldKey
 from reconciler.importing.separation import MAIN_FILE, Configuration, ReadFiles, collect
@@ -16,8 +16,10 @@ from reconciler.importing.sources import keys_of
 from reconciler.load.bounded import read_bounded
 from reconciler.model.bounds import SWANCTL_BYTES
 from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.quoting import quoted
 from reconciler.model.router_config import IkeSa
 from reconciler.model.secret import Secret
+from reconciler.model.suggestion import did_you_mean
 from reconciler.routers.protocol import Router, entries
 
 
@@ -62,6 +64,7 @@ def gather_files(paths: Iterable[str], read_files: ReadFiles, found: Diagnostics
             )
     for configuration in whole:
         _report_useless(configuration.useless, found)
+        _report_misspelt(configuration.root, found)
     return Gathered(
         tuple(source for configuration in whole for source in from_root(configuration.root)),
         tuple(key for configuration in whole for key in keys_of(configuration.root, found)),
@@ -72,6 +75,18 @@ def gather_files(paths: Iterable[str], read_files: ReadFiles, found: Diagnostics
 def _report_useless(useless: Iterable[Entry], found: Diagnostics) -> None:
     for entry in useless:
         found.warning("import-dropped", entry.location, f"there is no section {entry.text!r} to inherit from")
+
+
+def _report_misspelt(root: Section, found: Diagnostics) -> None:
+    """Sections that charon passes over. Others may be there for sections to inherit from."""
+    for name, section in root.sections.items():
+        hint = "" if name in SECTIONS else did_you_mean(name, SECTIONS - root.sections.keys())
+        if hint:
+            message = f"the section {quoted(name)} is none that swanctl.conf has, and is passed over"
+            found.warning("import-dropped", section.location, message, hint=hint)
+    for name, entry in root.entries.items():
+        message = f"the setting {quoted(name)} stands outside of any section, and is passed over"
+        found.warning("import-dropped", entry.location, message)
 
 
 def local_files(pattern: str) -> dict[str, Secret]:

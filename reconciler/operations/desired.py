@@ -100,12 +100,12 @@ def check_keys(fabric: Fabric, plan: Plan) -> None:
     """Raises WeakKey for keys that a plan would load and that could be guessed. Judging one takes
     milliseconds, so those that are on the routers already are left alone."""
     loading = {
-        str(fabric.tunnels[change.resource.name].psk): step.operation.secret.secret
+        fabric.tunnels[change.resource.name].psk: step.operation.secret.secret
         for change in plan.changes
         for step in change.steps
         if isinstance(step.operation, LoadSecret)
     }
-    weak = [f"{name}: {reason}" for name, key in sorted(loading.items()) if (reason := weakness(key))]
+    weak = sorted(f"{name}: {reason}" for name, key in loading.items() if (reason := weakness(key)))
     if weak:
         raise WeakKey("keys are weak: " + "; ".join(weak), hint=STRONG_KEY_HINT)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from reconciler.diagnosis import Finding, diagnose
 from reconciler.diagnosis.finding import locate
 from reconciler.load import Document
-from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric
+from reconciler.model.suggestion import check_known
 from reconciler.observe.evidence import examine
 from reconciler.operations.desired import check_every_key, compile_fabric
 from reconciler.routers.fleet import Fleet
@@ -39,12 +39,7 @@ def diagnose_tunnels(
     Raises SecretUnavailable for a key that one of them needs, and TunnelwrightError for a name that no tunnel
     has.
     """
-    unknown = sorted(set(names) - set(fabric.tunnels))
-    if unknown:
-        raise TunnelwrightError(
-            f"no tunnel is called {', '.join(unknown)}",
-            hint=f"there are: {', '.join(sorted(fabric.tunnels))}",
-        )
+    check_known(names, fabric.tunnels, "tunnel")
     chosen = names or tuple(fabric.tunnels)
     desired = compile_fabric(fabric, store)
     check_every_key(fabric, desired, set(chosen))

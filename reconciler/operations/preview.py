@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from reconciler.model.router_config import PREFIX, RouterConfig
 from reconciler.observe.state import observe
 from reconciler.operations.desired import compile_fabric
 from reconciler.plan.fleet import ChangeFilter, make_plan
+from reconciler.plan.targets import check_targets
 from reconciler.policy import Judgement, Known, Override, judge, withholdings
 from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
@@ -76,6 +77,17 @@ def narrowed(before: Preview, also: ChangeFilter) -> Preview:
 
     plan = planned(before.desired, before.observation, selected, before.reconnect)
     return replace(before, plan=plan, selected=selected)
+
+
+def check_selection(found: Preview, targets: Iterable[str], excluded: Iterable[str]) -> None:
+    """Raises TunnelwrightError for a name that selects nothing: a misspelt one would look like something in
+    order, or would not be left out."""
+    check_targets(found.fabric, found.plan, targets)
+    others = sorted({*excluded}.difference(found.fabric.routers, found.fabric.tunnels))
+    if others:
+        # What is excluded is no part of the plan, and Git need not have it.
+        whole = planned(found.desired, found.observation, everything, found.reconnect)
+        check_targets(found.fabric, whole, others)
 
 
 def without(before: Preview, failures: Mapping[str, TunnelwrightError]) -> Preview:

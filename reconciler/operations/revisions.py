@@ -30,6 +30,8 @@ class Transition:
     """From one revision to another: what is done, what the limits say of it, and what is not known."""
 
     plan: Plan
+    now: Plan
+    """What of the plan may be done now."""
     judgement: Judgement
     notes: tuple[str, ...]
     unchanged: str = "No changes. The commit changes nothing on the routers."
@@ -44,10 +46,9 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     before |= {name: RouterConfig(name) for name in after.keys() - before.keys()}
     live = {name: as_applied(before[name]) for name in after}
     # What is the same in both is compared no further: there are thousands, and a commit changes a few.
-    plan = make_plan(
-        {name: _without(config, same) for name, config in after.items()},
-        {name: as_applied(_without(before[name], same)) for name in after},
-    )
+    wanted = {name: _without(config, same) for name, config in after.items()}
+    applied = {name: as_applied(_without(before[name], same)) for name in after}
+    plan = make_plan(wanted, applied)
     notes = list(left_alone(base, head))
     kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}
     if not all(reference.written for reference in kept):
@@ -59,7 +60,9 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
         )
     shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
     judgement = judge(plan, head, live, now, simulated=True)
-    return Transition(replace(plan, changes=shown), judgement, tuple(notes))
+    whole = not (judgement.refusals or judgement.deferrals)
+    soon = plan if whole else make_plan(wanted, applied, selected=judgement.allows)
+    return Transition(replace(plan, changes=shown), soon, judgement, tuple(notes))
 
 
 def left_alone(base: Fabric, head: Fabric) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of
 from reconciler.model.plan import Plan, ResourceChange
+from reconciler.model.suggestion import check_known, known
 from reconciler.plan.fleet import ChangeFilter
 
 
@@ -43,26 +43,20 @@ def routers_of(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ..
     return frozenset(found if targets else fabric.routers) - frozenset(excluded)
 
 
-def check_targets(fabric: Fabric, plan: Plan, targets: tuple[str, ...]) -> None:
+def check_targets(fabric: Fabric, plan: Plan, targets: Iterable[str]) -> None:
     """Raises TunnelwrightError for a target that names nothing: it would look like a router in order."""
-    known = {*fabric.routers, *fabric.tunnels, *plan.unreachable, *plan.withheld}
+    names = {*fabric.routers, *fabric.tunnels, *plan.unreachable, *plan.withheld}
     for change in plan.changes:
-        known |= {change.resource.name, str(change.resource)}
+        names |= {change.resource.name, str(change.resource)}
     routers = tuple(f"{name}/" for name in fabric.routers)
-    unknown = [name for name in targets if name not in known and not name.startswith(routers)]
-    if unknown:
-        raise TunnelwrightError(
-            f"nothing is called {', '.join(unknown)}",
-            hint="a target is a router, a tunnel, or router/kind/name",
-        )
+    unknown = [name for name in targets if name not in names and not name.startswith(routers)]
+    ways = f"a router ({known(fabric.routers)}), a tunnel ({known(fabric.tunnels)}), or router/kind/name"
+    check_known(unknown, names, "router, tunnel or resource", f"name {ways}")
 
 
 def find_tunnel(fabric: Fabric, name: str) -> Tunnel:
     """Raises TunnelwrightError for what is no tunnel, with the name that may be meant."""
-    if name not in fabric.tunnels:
-        close = difflib.get_close_matches(name, fabric.tunnels, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"the tunnels are {', '.join(fabric.tunnels)}"
-        raise TunnelwrightError(f"no tunnel is called {name!r}", hint=hint)
+    check_known([name], fabric.tunnels, "tunnel")
     return fabric.tunnels[name]
 
 

@@ -22,9 +22,10 @@ from reconciler.policy import Deferral, Judgement
 from reconciler.report.json_diagnostics import place_object
 
 
-def plan_objects(plan: Plan) -> Iterator[dict[str, Any]]:
+def plan_objects(plan: Plan, now: Plan | None = None) -> Iterator[dict[str, Any]]:
     """One object a resource, then one for what was left out, one for each pair of networks whose traffic is
-    in the clear afterwards, then the summary."""
+    in the clear afterwards, then the summary. `now` is the part of it that may be done now; None for all of
+    it, and then nothing is marked as `later`."""
     for change in plan.changes:
         yield {"type": "resource_change", **resource_object(change, FIELDS_WRITTEN)}
     yield from absence_objects(plan.unreachable)
@@ -32,9 +33,13 @@ def plan_objects(plan: Plan) -> Iterator[dict[str, Any]]:
         cause = "key" if tunnel in plan.keyless else "other-end"
         yield {"type": "withheld", "tunnel": tunnel, "cause": cause, "reason": reason}
     exposed = plan.exposed
-    for router, (source, destination) in exposed[:EXPOSED_WRITTEN]:
-        yield {"type": "exposed", "router": router, "source": source, "destination": destination}
+    soon = set((plan if now is None else now).exposed)
+    for router, pair in exposed[:EXPOSED_WRITTEN]:
+        later = {} if (router, pair) in soon else {"later": True}
+        yield {"type": "exposed", "router": router, "source": pair[0], "destination": pair[1], **later}
     counts = {action.value: plan.count(action) for action in Action}
+    if now is not None and (waiting := plan.later(now).changes):
+        counts["later"] = len(waiting)
     if len(exposed) > EXPOSED_WRITTEN:
         counts["more_exposed"] = len(exposed) - EXPOSED_WRITTEN
     yield {"type": "plan_summary", **counts, "digest": plan_digest(plan)}

@@ -12,10 +12,10 @@ from reconciler.model.visible import visible
 from reconciler.policy import Judgement
 from reconciler.report.encoding import code, prose
 from reconciler.report.plan_text import (
-    EXPOSED,
     MOST_EXPOSED,
     MOST_WITHHELD,
     disruption_summary,
+    exposed_parts,
     more_fields,
     summary,
     value_text,
@@ -45,9 +45,10 @@ def comment(
     base: str,
     head: str,
     unchanged: str,
+    now: Plan | None = None,
 ) -> str:
     """The whole comment, shorter than LIMIT. `plan` is None when a revision is not valid; `unchanged` is what
-    to say of an empty one."""
+    to say of an empty one; `now` is the part of it that may be done now, None for all of it."""
     parts = [MARK, f"### tunnelwright: {code(base)} → {code(head)}", ""]
     found = list(findings)
     if plan is None and not any(item.severity is Severity.ERROR for item in found):
@@ -57,7 +58,8 @@ def comment(
     elif plan.empty:
         parts.append(f"**{prose(unchanged)}**")
     else:
-        parts += [f"**{summary(plan)}** {disruption_summary(plan)}", "", *_table(plan), *_exposed(plan)]
+        parts += [f"**{summary(plan, now)}** {disruption_summary(plan, now)}", "", *_table(plan)]
+        parts += _exposed(plan, now)
     parts += ["", *_left_out(plan)] if plan is not None else []
     parts += ["", *_limits(judgement)] if judgement.refusals or judgement.deferrals else []
     parts += [f"- {prose(note)}" for note in notes]
@@ -127,14 +129,13 @@ def _left_out(plan: Plan) -> Iterator[str]:
         yield f"- ! and {more} more tunnel ends are withheld"
 
 
-def _exposed(plan: Plan) -> Iterator[str]:
-    if not plan.exposed:
-        return
-    yield from ("", f"**{EXPOSED}:**", "")
-    for router, (source, destination) in plan.exposed[:MOST_EXPOSED]:
-        yield f"- ! {code(router)}: from {code(source)} to {code(destination)}"
-    if len(plan.exposed) > MOST_EXPOSED:
-        yield f"- ! and {len(plan.exposed) - MOST_EXPOSED} more"
+def _exposed(plan: Plan, now: Plan | None) -> Iterator[str]:
+    for heading, pairs in exposed_parts(plan, now):
+        yield from ("", f"**{heading}:**", "")
+        for router, (source, destination) in pairs[:MOST_EXPOSED]:
+            yield f"- ! {code(router)}: from {code(source)} to {code(destination)}"
+        if len(pairs) > MOST_EXPOSED:
+            yield f"- ! and {len(pairs) - MOST_EXPOSED} more"
 
 
 def _findings(found: list[Diagnostic]) -> Iterator[str]:

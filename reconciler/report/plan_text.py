@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.listing import listed
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Establish, Plan, ResourceChange, Step
+from reconciler.model.router_config import Pair
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
 from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
@@ -21,6 +22,11 @@ _DISRUPTION_STYLE = {
 }
 EXPOSED = "No tunnel guards this traffic any more: it leaves for the public network in the clear"
 """What a plan says of the traffic of tunnels, and of pairs of networks, that it removes."""
+EXPOSED_LATER = (
+    "If what is not done now is done later, no tunnel guards this traffic any more: it leaves for the public "
+    "network in the clear"
+)
+"""What it says of such traffic that keeps its guard for now."""
 MOST_EXPOSED = 100
 """Pairs of networks that a text names; JSON names up to `bounds.EXPOSED_WRITTEN`."""
 MOST_WITHHELD = 50
@@ -29,9 +35,10 @@ NO_CHANGES = "No changes. The live routers match the desired state."
 NO_ROUTERS = "No changes. The desired state describes no router, so none was looked at."
 
 
-def plan_lines(plan: Plan, unchanged: str = "") -> Iterator[Line]:
+def plan_lines(plan: Plan, unchanged: str = "", now: Plan | None = None) -> Iterator[Line]:
     """The whole plan: every resource with its fields, every step with its disruption, the summary.
-    `unchanged` is what to say of an empty one; by default that the routers match, if all have answered."""
+    `unchanged` is what to say of an empty one; by default that the routers match, if all have answered.
+    `now` is the part of it that may be done now; None for all of it."""
     yield from left_out_lines(plan)
     if plan.empty:
         if unchanged or not (plan.unreachable or plan.keyless):
@@ -43,10 +50,11 @@ def plan_lines(plan: Plan, unchanged: str = "") -> Iterator[Line]:
     yield Line("Steps, in this order:", "bold")
     for number, step in enumerate(plan.steps, start=1):
         yield Line(f"  {number:>3}. {_step_text(step)}", _DISRUPTION_STYLE[step.disruption])
-    yield from _exposed_lines(plan)
+    for heading, pairs in exposed_parts(plan, now):
+        yield from _exposed_lines(heading, pairs)
     yield Line()
-    yield Line(summary(plan), "bold")
-    yield Line(disruption_summary(plan), "bold")
+    yield Line(summary(plan, now), "bold")
+    yield Line(disruption_summary(plan, now), "bold")
 
 
 def left_out_lines(plan: Plan) -> Iterator[Line]:
@@ -73,15 +81,24 @@ def withheld_together(plan: Plan) -> list[tuple[str, list[str]]]:
     return list(found.items())
 
 
-def _exposed_lines(plan: Plan) -> Iterator[Line]:
-    if not plan.exposed:
-        return
+def exposed_parts(plan: Plan, now: Plan | None) -> Iterator[tuple[str, Sequence[tuple[str, Pair]]]]:
+    """The traffic that a plan lets out, under what is to be said of it: what leaves now, what would later."""
+    soon = set((plan if now is None else now).exposed)
+    for heading, pairs in (
+        (EXPOSED, [pair for pair in plan.exposed if pair in soon]),
+        (EXPOSED_LATER, [pair for pair in plan.exposed if pair not in soon]),
+    ):
+        if pairs:
+            yield heading, pairs
+
+
+def _exposed_lines(heading: str, pairs: Sequence[tuple[str, Pair]]) -> Iterator[Line]:
     yield Line()
-    yield Line(f"{EXPOSED}:", "bold red")
-    for router, (source, destination) in plan.exposed[:MOST_EXPOSED]:
+    yield Line(f"{heading}:", "bold red")
+    for router, (source, destination) in pairs[:MOST_EXPOSED]:
         yield Line(f"  ! [{router}] from {source} to {destination}", "bold red")
-    if len(plan.exposed) > MOST_EXPOSED:
-        yield Line(f"  ! and {len(plan.exposed) - MOST_EXPOSED} more", "bold red")
+    if len(pairs) > MOST_EXPOSED:
+        yield Line(f"  ! and {len(pairs) - MOST_EXPOSED} more", "bold red")
 
 
 def _resource_lines(change: ResourceChange) -> Iterator[Line]:
@@ -140,23 +157,37 @@ def _step_text(step: Step) -> str:
     return f"[{step.router}] {step.summary}: {step.disruption}"
 
 
-def summary(plan: Plan) -> str:
-    """Terraform's summary line."""
+def summary(plan: Plan, now: Plan | None = None) -> str:
+    """Terraform's summary line, and how much of it is not done now."""
     return (
         f"Plan: {plan.count(Action.CREATE)} to add, {plan.count(Action.UPDATE)} to change, "
-        f"{plan.count(Action.DELETE)} to destroy."
+        f"{plan.count(Action.DELETE)} to destroy{_not_now(plan, now)}."
     )
 
 
-def disruption_summary(plan: Plan) -> str:
-    """How many steps of each disruption, the harmless ones left out."""
+def _not_now(plan: Plan, now: Plan | None) -> str:
+    later = 0 if now is None else len(plan.later(now).changes)
+    if not later:
+        return ""
+    if later == len(plan.changes):
+        return "; nothing of this is done now, see below"
+    return f"; {later} of these {'is' if later == 1 else 'are'} not done now, see below"
+
+
+def disruption_summary(plan: Plan, now: Plan | None = None) -> str:
+    """How many steps of each disruption, the harmless ones left out; and those of what is done now."""
+    whole, soon = _disruptions(plan), _disruptions(plan if now is None else now)
+    return f"Disruption: {whole}." if whole == soon else f"Disruption: {whole}; of what is done now: {soon}."
+
+
+def _disruptions(plan: Plan) -> str:
     counts = {
         disruption: sum(step.disruption is disruption for step in plan.steps)
         for disruption in Disruption
         if disruption is not Disruption.NONE
     }
     parts = [f"{count} {name}" for name, count in counts.items() if count]
-    return f"Disruption: {', '.join(parts)}." if parts else "Disruption: none."
+    return ", ".join(parts) or "none"
 
 
 def outcome_line(outcome: Outcome) -> Line:

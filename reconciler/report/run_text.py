@@ -100,7 +100,8 @@ def _lines_beside(item: dict[str, Any]) -> Iterable[Line]:
 def _warning(item: dict[str, Any]) -> str:
     if item["type"] == "down":
         return f"configured but down: {item['tunnel']}"
-    return f"in the clear afterwards: at {item['router']} from {item['source']} to {item['destination']}"
+    when = "if it is done later" if item.get("later") else "afterwards"
+    return f"in the clear {when}: at {item['router']} from {item['source']} to {item['destination']}"
 
 
 def _value(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import secrets
 import socket
 import struct
 import time
@@ -11,13 +12,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from reconciler.model import bounds
+from reconciler.routers import scripts
 from reconciler.routers.allowance import Allowance, Limits
+from reconciler.routers.scripts import Script
 from reconciler.routers.shell_host import Completed
 
 _HEADER = struct.Struct(">BxxxL")
 _CHUNK = 65536
 _POLL = 0.05
 _BROKE_OFF = "the engine broke off in the middle of the output"
+_NAME = "TUNNELWRIGHT_COMMAND"
+"""In the environment of all that a command has started."""
+_ENDING = Limits(bounds.ROUTER_ENDING_SECONDS, bounds.ROUTER_WORDS_BYTES)
 LAB_LIMITS = Limits(600.0, 256 * bounds.MIB)
 """For the lab's own commands."""
 
@@ -38,10 +44,13 @@ class Execution:
         container: str,
         argv: Sequence[str],
         allowance: Allowance,
+        name: str = "",
     ) -> None:
+        """`name` is what the command is ended by when it is given up."""
         self._api = api
+        known = {_NAME: name} if name else {}
         with patient(api, allowance):
-            created = api.exec_create(container, list(argv), stdin=True)
+            created = api.exec_create(container, list(argv), stdin=True, environment=known)
             stream = api.exec_start(created["Id"], socket=True)
         self._id = created["Id"]
         self._connection: socket.socket = stream._sock
@@ -126,7 +135,8 @@ def run_in_container(
 ) -> Completed:
     """Run a command to its end. A failure of the command is a result. Raises what an `Execution` raises."""
     allowed = allowance or Allowance(LAB_LIMITS, "", argv[0])
-    running = Execution(api, container, argv, allowed)
+    name = command_name()
+    running = Execution(api, container, argv, allowed, name)
     output = {1: bytearray(), 2: bytearray()}
     try:
         # A command that ends before it has read everything says itself why.
@@ -139,9 +149,27 @@ def run_in_container(
         for number, part in running.output(allowed):
             if number != 2 or len(output[2]) < bounds.ROUTER_STDERR_BYTES:
                 output[number] += part
+    except BaseException:
+        end_command(api, container, name)
+        raise
     finally:
         running.close()
     return Completed(running.status(allowed), bytes(output[1]), bytes(output[2]))
+
+
+def command_name() -> str:
+    """A name that no other command has."""
+    return secrets.token_hex(16)
+
+
+def end_command(api: Any, container: str, name: str) -> None:  # noqa: ANN401 - as above
+    """Have all processes of a command that was given up ended, without waiting for it. Where that fails they
+    end by their own time limit; why the command was given up is what there is to tell."""
+    allowance = Allowance(_ENDING, "", "end")
+    with contextlib.suppress(Exception), patient(api, allowance):
+        words = ["sh", "-c", scripts.text(Script.END), "tunnelwright", name]
+        created = api.exec_create(container, words)
+        api.exec_start(created["Id"], detach=True)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.fabric import DockerAccess
 from reconciler.model.fabric import Router as DesiredRouter
 from reconciler.model.secret import redacted
+from reconciler.model.suggestion import did_you_mean, known
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.docker_exec import patient
 from reconciler.routers.docker_shell import ContainerShell
@@ -102,9 +103,7 @@ class DockerRouter(Closing):
                 wanted = [f"{key}={value}" for key, value in labels.items()]
                 found = client.containers.list(all=True, filters={"label": wanted})
                 if not found:
-                    raise self._unreachable(
-                        f"lab {lab!r} has no router {self.name!r}", "is the lab up? (tunnelwright lab up)"
-                    )
+                    raise self._unreachable(f"lab {lab!r} has no router {self.name!r}", _labs(client, lab))
                 container = found[0]
         except docker.errors.NotFound as error:
             raise self._unreachable(
@@ -131,6 +130,17 @@ class DockerRouter(Closing):
     def _run(self, argv: Sequence[str], stdin: bytes, allowance: Allowance) -> Completed:
         with self._lease.working(), _engine_fails(allowance):
             return self._lease.link.shell.run(argv, stdin, allowance)
+
+
+def _labs(client: DockerClient, wanted: str) -> str:
+    """What to do about a lab that lacks a router: start it, or name another one."""
+    listed = client.api.containers(all=True, filters={"label": [LAB_LABEL]})
+    there = {str(container["Labels"][LAB_LABEL]) for container in listed}
+    if not there:
+        return "no lab is up (tunnelwright lab up)"
+    if wanted in there:
+        return "it was started with other documents (tunnelwright lab up)"
+    return f"{did_you_mean(wanted, there) or f'the labs are {known(there)}'} (tunnelwright lab up starts one)"
 
 
 @contextlib.contextmanager

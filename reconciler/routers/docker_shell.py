@@ -16,7 +16,7 @@ from typing import Any
 from reconciler.model import bounds
 from reconciler.routers import scripts
 from reconciler.routers.allowance import Allowance
-from reconciler.routers.docker_exec import Execution, run_in_container
+from reconciler.routers.docker_exec import Execution, command_name, end_command, run_in_container
 from reconciler.routers.scripts import Script
 from reconciler.routers.shell_host import Completed
 
@@ -51,8 +51,8 @@ class ContainerShell:
         if self._shell is None:
             self._shell = Execution(self._api, self._container, ["sh"], allowance)
             line = f"{scripts.text(Script.CONTAINER_SHELL)}\n".encode()
-        mark = secrets.token_hex(16)
-        line += _line(argv, stdin, mark)
+        mark, name = secrets.token_hex(16), command_name()
+        line += _line(argv, stdin, mark, name)
         answer = _Answer(mark.encode())
         try:
             # A shell that was ended meanwhile is one whose output has ended.
@@ -66,6 +66,7 @@ class ContainerShell:
         except BaseException:
             # What it still writes would be taken for the next command's.
             self.close()
+            end_command(self._api, self._container, name)
             raise
         self.close()
         return answer.broken(status)
@@ -75,7 +76,7 @@ class ContainerShell:
         return self._shell is None or self._shell.silent()
 
     def close(self) -> None:
-        """End the shell; a command that still runs there ends by its own time limit."""
+        """End the shell."""
         if self._shell is not None:
             self._shell.close()
             self._shell = None
@@ -114,10 +115,10 @@ class _Answer:
         return Completed(status, b"", bytes(self._kept[2] or self._kept[1]))
 
 
-def _line(argv: Sequence[str], stdin: bytes, mark: str) -> bytes:
+def _line(argv: Sequence[str], stdin: bytes, mark: str, name: str) -> bytes:
     """What the shell is told, by the functions of `scripts/container-shell.sh`: the command, and to set marks
     after all that it writes."""
-    words = ["feed", mark, _escaped(stdin), *argv] if stdin else ["run", mark, *argv]
+    words = ["feed", mark, name, _escaped(stdin), *argv] if stdin else ["run", mark, name, *argv]
     return f"{shlex.join(words)}\n".encode()
 
 

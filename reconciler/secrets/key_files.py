@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reconciler.doors.files import replace_whole, usual_mode
+from reconciler.load.git import refuse_links_below
 from reconciler.model.bounds import SEALED_FILE_BYTES
 from reconciler.model.errors import SecretUnavailable, WeakKey
+from reconciler.model.quoting import NOT_SHOWN, is_plain_name
 from reconciler.model.secret import Secret
 from reconciler.secrets.acceptable import check_key
 from reconciler.secrets.age import (
@@ -48,6 +50,7 @@ class KeyFiles:
         except FileExistsError:
             public, new = public_keys(self.identity), False
         path = self._tree / RECIPIENTS
+        self._check_inside(path)
         try:
             text = recipients_text(self._tree) if path.exists() else ""
             missing = [key for key in public if key not in text.split()]
@@ -104,6 +107,7 @@ class KeyFiles:
             if any(part.startswith(".") for part in path.relative_to(self._tree).parts):
                 continue
             try:
+                self._check_inside(path)
                 with path.open("rb") as file:
                     opened[path] = decrypt(file.read(SEALED_FILE_BYTES + 1), identities)
             except SecretUnavailable as error:
@@ -117,13 +121,35 @@ class KeyFiles:
         return [str(path.relative_to(self._tree)) for path in opened]
 
     def _path(self, name: str) -> Path:
-        """Where a name leads that a document could refer to. Raises SecretUnavailable for another."""
+        """Where a name leads that a document could refer to.
+
+        Raises SecretUnavailable for another, which may be a key, and SourceUnavailable for one behind a link.
+        """
+        plain, path = is_plain_name(name), self._tree / name
         if re.search(AGE_PATH, name) is None:
             raise SecretUnavailable(
-                f"{name!r} is no path that a document can refer to",
+                f"{name!r} is no path that a document can refer to" if plain else f"{NOT_SHOWN} is no path",
                 hint=f"as in `authentication: {{mode: psk, key: {{age: keys/a--b{SEALED_BY_AGE}}}}}`",
             )
-        return self._tree / name
+        if not plain and not path.is_file():
+            raise SecretUnavailable(
+                f"{NOT_SHOWN} is no name for a file",
+                hint=f"name it after both ends: keys/a--b{SEALED_BY_AGE}",
+            )
+        self._check_inside(path)
+        return path
+
+    def _check_inside(self, path: Path) -> None:
+        """Raises SecretUnavailable or SourceUnavailable where a link leads to a folder on the way: what it
+        leads to may lie outside of the tree."""
+        refuse_links_below(path.parent)
+        for place in path.parents:
+            if place == self._tree:
+                return
+            if place.is_symlink():
+                raise SecretUnavailable(
+                    f"{place} is a symbolic link, which is not followed", hint="name the folder itself"
+                )
 
     def _encrypt(self, path: Path, key: Secret, recipients: Sequence[Recipient]) -> None:
         try:

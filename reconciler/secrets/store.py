@@ -13,6 +13,7 @@ from pathlib import Path
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.extras import require
 from reconciler.model.fabric import KeySource, PskRef
+from reconciler.model.quoting import is_plain_name
 from reconciler.model.secret import Secret
 from reconciler.model.unit import attempt
 from reconciler.secrets.acceptable import check_key
@@ -26,6 +27,10 @@ IDENTITY = "identity.txt"
 _WHERE = "--secrets names the folder around it; `keys.folder` of the settings names another one"
 _SHOWN = 50
 """Keys that cannot be had are named, up to so many."""
+_MADE = (
+    "{path} was made: the key of the fingerprints by which keys on routers are compared. Keep a copy, and "
+    "give it to every controller of these routers: under another one all their keys count as changed"
+)
 _SHARE = "let `fingerprintKey` of FabricDefaults name a key, or put 32 random bytes there"
 
 
@@ -39,13 +44,19 @@ class SecretStore:
     """
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str] = os.environ, allowed: Allowed | None = None
+        self,
+        folder: Path,
+        environment: Mapping[str, str] = os.environ,
+        allowed: Allowed | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`allowed` is what the operator allows; without it, what the environment says of that.
+        """`allowed` is what the operator allows; without it, what the environment says of that. `tell` hears
+        of a key of fingerprints that is made.
 
         Raises SecretUnavailable when the environment says nonsense.
         """
         self._folder = folder
+        self._tell = tell
         self._environment = environment
         self._allowed = Allowed.of_environment(environment) if allowed is None else allowed
         self._keys = self._allowed.folder or folder / FOLDER
@@ -66,7 +77,9 @@ class SecretStore:
     def ask(self, references: Iterable[PskRef]) -> dict[PskRef, Secret | TunnelwrightError]:
         """Every referenced key, or why it cannot be had. A source that fails, be it in a way that nobody
         foresaw, costs its own keys alone."""
-        wanted = sorted(set(references), key=lambda reference: (reference.source, str(reference)))
+        wanted = sorted(
+            set(references), key=lambda reference: (reference.source, reference.name, reference.field)
+        )
         found: dict[PskRef, Secret | TunnelwrightError] = {}
         for source, group in groupby(wanted, key=lambda reference: reference.source):
             found |= self._answers(source, tuple(group))
@@ -154,6 +167,7 @@ class SecretStore:
                 file.write(random_source.token_hex(32).encode())
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, path)
+                self._tell(_MADE.format(path=path))
         finally:
             Path(temporary).unlink()
 
@@ -179,6 +193,10 @@ class SecretStore:
             return read_private(path)
         except SecretUnavailable as error:
             error.hint = error.hint or hint
+            if not is_plain_name(reference.name):
+                # What stands in the place of a file's name may be a key.
+                error.message = error.message.replace(reference.name, "…")
+                error.hint = error.hint.replace(reference.name, "…")
             raise
 
     def _check_own(self, path: Path) -> None:
@@ -192,7 +210,7 @@ class SecretStore:
 
 def missing(answers: Mapping[PskRef, Secret | TunnelwrightError]) -> SecretUnavailable:
     """The error that names what of these cannot be had, up to a number, with each hint once."""
-    errors = {str(ref): answer for ref, answer in answers.items() if isinstance(answer, TunnelwrightError)}
+    errors = {ref: answer for ref, answer in answers.items() if isinstance(answer, TunnelwrightError)}
     problems = [f"{reference}: {error.message}" for reference, error in errors.items()]
     more = len(problems) - _SHOWN
     shown = problems if more <= 0 else [*problems[:_SHOWN], f"and {more} more"]

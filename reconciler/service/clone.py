@@ -16,6 +16,7 @@ from reconciler.load.git import GitFailed, GitStopped, Repository, Watch, initia
 from reconciler.model.bounds import COMMIT_BYTES
 from reconciler.model.credentials import without_credentials
 from reconciler.model.errors import SourceBroken, SourceUnavailable
+from reconciler.model.suggestion import did_you_mean, known
 
 GOOD: Final = "refs/tunnelwright/good"
 """What keeps the last good commit here when the branch is rewritten without it."""
@@ -27,6 +28,10 @@ _HOUR = 3600.0
 Stopping = Callable[[], bool]
 Turn = Callable[[Stopping], AbstractContextManager[object]]
 """Holds up all others who fetch into the same copy."""
+
+
+class BranchMissing(SourceUnavailable):
+    """The remote answers, and has no branch of that name."""
 
 
 class FetchStopped(SourceUnavailable):
@@ -147,8 +152,25 @@ class Clone:
                 initialised(self.folder, self.followed.branch)
             # A depth cuts all that is here, whichever reference has brought it.
             depth = ("--depth=1",) if repository.is_empty() else ()
-            self._transfer(repository, f"refs/heads/{self.followed.branch}", ref, *depth, stopping=stopping)
+            try:
+                branch = f"refs/heads/{self.followed.branch}"
+                self._transfer(repository, branch, ref, *depth, stopping=stopping)
+            except GitFailed:
+                self._check_branch(repository, stopping)
+                raise
             return repository.commit(ref)
+
+    def _check_branch(self, repository: Repository, stopping: Stopping) -> None:
+        """Raises BranchMissing when the remote can be asked for its branches, and does not name this one."""
+        name, remote = self.followed.branch, self.followed.remote
+        try:
+            names = repository.branches_of(remote, replace(self.followed.watch, stopping=stopping))
+        except GitFailed:
+            return
+        if name not in names:
+            there = f"the branches are {known(names)}" if names else "it has no branch at all"
+            message = f"{without_credentials(remote)} has no branch {name}"
+            raise BranchMissing(message, hint=did_you_mean(name, names) or there)
 
     def _complete(self, stopping: Stopping) -> None:
         """Bring what is older than what the first transfer brought."""

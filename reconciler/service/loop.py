@@ -27,6 +27,7 @@ from reconciler.service.clone import FetchStopped
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.reconcile import reconcile
 from reconciler.service.schedule import Absent, retry_after, spread
+from reconciler.service.wanted import sentence
 
 Tell = Callable[[RunRecord], None]
 _ASKED_AT_ONCE = 8
@@ -86,7 +87,7 @@ class Service:
             return self._told(RunRecord(started, finished, trigger, "", "", Result.STOPPED, head.message))
         if isinstance(head, TunnelwrightError):
             # What was fetched last stays desired: an absent remote is no reason to let routers drift.
-            note, head = head.message, _known_head(self.dependencies)
+            note, head = sentence(head), _known_head(self.dependencies)
         self.moved()
         if not head:
             finished = started + timedelta(seconds=time.monotonic() - began)

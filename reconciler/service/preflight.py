@@ -20,6 +20,7 @@ from reconciler.model.extras import ExtraMissing, require
 from reconciler.model.fabric import DockerAccess, Fabric
 from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
+from reconciler.service.clone import BranchMissing
 from reconciler.service.recipient import recipient
 from reconciler.service.repository import FollowedRepository
 from reconciler.service.settings import Effective
@@ -107,7 +108,10 @@ class Preflight:
             _check_writable(state, make=True)
             if os.access(self.history, os.F_OK) and not os.access(self.history, os.R_OK | os.W_OK):
                 raise TunnelwrightError(f"{self.history} cannot be read and written")
-            with self._blamed("repository-unavailable", ("repository",)):
+            with (
+                self._blamed("repository-unavailable", ("repository",)),
+                self._blamed("branch-missing", ("branch",), BranchMissing),
+            ):
                 commit = self.repository.peek()
         if not commit:
             return None
@@ -137,10 +141,12 @@ class Preflight:
         return None
 
     @contextmanager
-    def _blamed(self, code: str, path: FieldPath) -> Iterator[None]:
+    def _blamed(
+        self, code: str, path: FieldPath, kind: type[TunnelwrightError] = TunnelwrightError
+    ) -> Iterator[None]:
         try:
             yield
-        except TunnelwrightError as error:
+        except kind as error:
             where = self.effective.where(path)
             code = "extra-missing" if isinstance(error, ExtraMissing) else code
             self.found.error(code, where, error.message, path=dotted(path), hint=error.hint)

@@ -181,7 +181,7 @@ def _decided(
     report.withheld(seen.plan)
     planned = {change.resource for change in seen.plan.changes}
     held = {resource: reason for resource, reason in held.items() if resource in planned}
-    report.objects += json_lines.plan_objects(seen.plan)
+    report.objects += json_lines.plan_objects(seen.plan, decision.allowed.plan)
     report.objects += [
         {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
     ]

@@ -19,8 +19,9 @@ from reconciler.load.scalars import resolve
 from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT, SETTINGS_BYTES
 from reconciler.model.credentials import without_credentials
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
+from reconciler.model.suggestion import did_you_mean
 from reconciler.secrets import default_folder
-from reconciler.validate.schema_errors import did_you_mean, report_schema_errors
+from reconciler.validate.schema_errors import report_schema_errors
 from schemas.keys import KEY_PREFIX
 from schemas.settings import OTHER_VARIABLES, PREFIX, SEPARATOR, ReconcileSettings, Setting, settings
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from reconciler.load import Document, Loaded, dotted
 from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT
 from reconciler.model.diagnostic import Besides, Diagnostics, Location
-from reconciler.model.listing import listed
 from reconciler.model.quoting import quoted
-from reconciler.validate.schema_errors import did_you_mean, report_schema_errors, unknown
+from reconciler.model.suggestion import did_you_mean, known
+from reconciler.validate.schema_errors import report_schema_errors, unknown
 from schemas.base import API_VERSION, Metadata
 from schemas.kinds import ANNOTATIONS, KINDS, OWN_ANNOTATIONS
 from schemas.network import PublicNetworkSpec, VpcNetworkSpec
@@ -25,7 +25,6 @@ from schemas.tunnel import IPsecTunnelSpec
 from schemas.vip import VipSpec
 
 Spec = TypeVar("Spec")
-_MOST_ALLOWED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +112,8 @@ class Catalog:
                 f"there is no {kind} named {name!r}",
                 *path,
                 # Of thousands of findings nobody reads a hint, and each takes a look at every name.
-                allowed="" if found.many else listed(sorted(table), _MOST_ALLOWED),
-                hint="" if found.many else did_you_mean(name, table),
+                allowed="" if found.many else known(table),
+                hint="" if found.many else did_you_mean(name, table) if table else f"no {kind} is described",
             )
         return item
 

@@ -10,8 +10,9 @@ from reconciler.load import Loaded
 from reconciler.load.documents import Sealed
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import PskRef
+from reconciler.model.quoting import is_plain_name
+from reconciler.model.suggestion import did_you_mean
 from reconciler.validate.catalog import Catalog, Item
-from reconciler.validate.schema_errors import did_you_mean
 from schemas.base import KEY_IN_CLEAR
 from schemas.keys import KEY_FOLDER, KEY_PREFIX, KeyRef, is_key_path
 
@@ -77,13 +78,16 @@ def _sealed(loaded: Loaded, item: Item[Any], name: str, found: Diagnostics, *pat
     sealed = loaded.sealed.get(_placed(loaded, name))
     if sealed is None:
         prefix = _placed(loaded, "")
+        plain = is_plain_name(name)
+        called = repr(name) if plain else "of this name, which is not shown, since it may be a key,"
         known = [other.removeprefix(prefix) for other in sorted(loaded.sealed)]
         item.error(
             found,
             "key-file-missing",
-            f"there is no file {name!r} in the folder of the desired state",
+            f"there is no file {called} in the folder of the desired state",
             *path,
-            hint=did_you_mean(name, known) or "`tunnelwright secret set` writes files of age",
+            hint=did_you_mean(name, known)
+            or ("`tunnelwright secret set` writes files of age" if plain else KEY_IN_CLEAR),
         )
         return Sealed(b"")
     return sealed

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from reconciler.load import Document, Path, dotted
-from reconciler.model.bounds import MOST_CANDIDATES, MOST_MISSPELT, MOST_SCHEMA_FINDINGS
+from reconciler.model.bounds import MOST_MISSPELT, MOST_SCHEMA_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics
 from reconciler.model.quoting import NOT_SHOWN, is_plain, quoted
+from reconciler.model.suggestion import did_you_mean
 from reconciler.validate.spellings import are_groups, spelt_otherwise
 from schemas.base import KEY_IN_CLEAR, PATTERNS
 
@@ -197,15 +196,6 @@ def _meant(value: object, allowed: list[str]) -> str:
         return f"did you mean {meant if meant.isdecimal() else repr(meant)}?"
     # Of numbers the nearest by its digits is another one, not a misspelling.
     return "" if are_groups(allowed) else did_you_mean(str(value), allowed)
-
-
-def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """A hint with the closest allowed word, or nothing: also where looking for one would take long."""
-    words = list(islice(allowed, MOST_CANDIDATES + 1))
-    if len(word) > MOST_MISSPELT or len(words) > MOST_CANDIDATES:
-        return ""
-    close = difflib.get_close_matches(word, words, n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def _shown(value: object) -> str:

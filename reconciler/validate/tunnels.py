@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics, Severity
 from reconciler.model.fabric import PskRef, Router, Tunnel, Vip
+from reconciler.model.suggestion import did_you_mean
 from reconciler.validate.catalog import Catalog, Item, by_name, first
 from reconciler.validate.identities import resolve_ids
 from reconciler.validate.keys import resolve_key
@@ -21,7 +22,6 @@ from reconciler.validate.policies import (
     resolve_esp,
     resolve_ike,
 )
-from reconciler.validate.schema_errors import did_you_mean
 from reconciler.validate.vips import system_vip_name
 from schemas.addresses import Interval, parse_address, parse_cidr
 from schemas.tunnel import ADOPTS, RECONNECT, IPsecTunnelSpec

@@ -9,11 +9,11 @@ from reconciler.load import Loaded, dotted
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Router, Vip
 from reconciler.model.quoting import quoted
+from reconciler.model.suggestion import did_you_mean, known
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.networks import host_problem, ranges_of
 from reconciler.validate.placement import Wish, misplacement, wishes
 from reconciler.validate.routers import system_vip_attachment
-from reconciler.validate.schema_errors import did_you_mean
 from schemas.addresses import prefix_length
 from schemas.network import PublicNetworkSpec
 
@@ -188,7 +188,7 @@ def _range_exists(network: Item[PublicNetworkSpec], wish: Wish, found: Diagnosti
         f"the public network {network.name!r} has no range named {name!r}",
         *wish.prefix,
         "range",
-        allowed=", ".join(names),
+        allowed=known(names),
         hint=did_you_mean(name, names),
         related=(network.location,),
     )

@@ -86,6 +86,26 @@ def test_what_a_command_given_up_says_is_no_answer_to_the_next(contract_lab: Lab
             assert _run(shell, "echo", f"{number}").stdout == f"{number}\n".encode()
 
 
+@pytest.mark.parametrize("stdin", [b"", b"x", b"x" * 70_000], ids=["run", "feed", "alone"])
+def test_a_command_that_is_given_up_ends_with_all_that_it_started(contract_lab: Lab, stdin: bytes) -> None:
+    """Also what is in a session of its own, or ignores being asked; what another command has left goes on."""
+
+    def there() -> set[str]:
+        seen = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"
+        said = contract_lab.exec(Role.ROUTER, "paris", ["sh", "-c", seen]).stdout
+        return {word for word in ("2711", "2712", "2713", "2714") if f"sleep {word} " in said}
+
+    given_up = "cat >/dev/null; setsid sleep 2711 & trap '' TERM; (sleep 2712) & printf early; sleep 2713"
+    with _shell(contract_lab) as shell:
+        other = "sleep 2714 >/dev/null 2>&1 </dev/null & echo $!"
+        left = _run(shell, "sh", "-c", other).stdout.decode().strip()
+        with pytest.raises(RouterUnreachable, match="no whole answer"):
+            _run(shell, "timeout", "300", "sh", "-c", given_up, stdin=stdin, seconds=4)
+        assert until(lambda: there() == {"2714"}, 20)
+        assert _run(shell, "kill", left).status == 0
+        assert until(lambda: not there(), 10)
+
+
 def test_what_is_written_between_two_commands_is_no_answer(contract_lab: Lab) -> None:
     with _shell(contract_lab) as shell:
         assert _run(shell, "sh", "-c", "(sleep 0.2; echo FORGED) & true").status == 0

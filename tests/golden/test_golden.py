@@ -18,7 +18,7 @@ from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import preview
+from reconciler.operations.preview import narrowed, preview
 from reconciler.policy import judge
 from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.plan_text import plan_lines
@@ -60,7 +60,8 @@ def test_the_plan_is_the_golden_one(case: str, tmp_path: Path) -> None:
     apply(preview(live, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
     planned = preview(desired, store, Fleet(routers.__getitem__))
     judgement = judge(planned.plan, desired, planned.observation.states, NOW)
-    lines = [*plan_lines(planned.plan), *judgement_lines(judgement)]
+    now = narrowed(planned, judgement.allows).plan
+    lines = [*plan_lines(planned.plan, now=now), *judgement_lines(judgement)]
     text = "".join(f"{line.text}\n" for line in lines)
     golden = HERE / case / "plan.txt"
     if os.environ.get("UPDATE_GOLDEN"):

@@ -13,8 +13,8 @@ from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightErr
 from reconciler.operations.apply import Applied
 from reconciler.operations.converge import Conduct, Done, Errors, Request, converge
 from reconciler.operations.desired import shown_by_files
-from reconciler.operations.preview import Decision, Preview, decide, preview, without
-from reconciler.plan.targets import check_reconnect, check_targets, routers_of, targeting
+from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
+from reconciler.plan.targets import check_reconnect, routers_of, targeting
 from reconciler.policy import Override
 from reconciler.report import cost_text, json_lines, judgement_text, plan_text
 
@@ -72,9 +72,10 @@ def perform(
             raise taken[0]
         selected = targeting(fabric, targets, excluded)
         before = without(preview(fabric, store, fleet, selected, reconnect=reconnect), refused)
-        check_targets(fabric, before.plan, targets)
         if saved is not None:
             saved.check(loaded, before.plan)
+        else:
+            check_selection(before, targets, excluded)
         known = shown_by_files(fabric, store, before.observation.states)
         return decide(before, known, frozenset(map(Override, arguments.override)))
 
@@ -129,10 +130,10 @@ def _left_out(done: Done) -> ExitCode:
 
 
 def _tell_plan(output: Output, decision: Decision) -> None:
-    before, judgement = decision.judged, decision.judgement
+    before, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
-    output.lines(plan_text.plan_lines(before.plan, unchanged))
-    output.objects(json_lines.plan_objects(before.plan))
+    output.lines(plan_text.plan_lines(before.plan, unchanged, now))
+    output.objects(json_lines.plan_objects(before.plan, now))
     output.lines(judgement_text.judgement_lines(judgement))
     output.objects(json_lines.judgement_objects(judgement))
 

@@ -9,23 +9,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.cli import access
-from reconciler.cli.import_sources import Reading, check_connections, drafts, read_routers
+from reconciler.cli.import_sources import Reading, Skipped, check_connections, drafts, read_routers
 from reconciler.cli.output import Output, document
 from reconciler.cli.workspace import InvalidDesiredState, load_fabric
 from reconciler.importing import Draft, document_name, render
 from reconciler.importing.keys import key_references
-from reconciler.importing.update import Edit, FormattingLost, differences, edited
+from reconciler.importing.update import Edit, FormattingLost, edited
 from reconciler.load import Loaded
 from reconciler.load.composer import compose
+from reconciler.model.bounds import MOST_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Severity, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric, Router
+from reconciler.model.suggestion import check_known
 from reconciler.report.diagnostic_text import diagnostic_lines
-from reconciler.report.json_diagnostics import diagnostic_object
+from reconciler.report.json_diagnostics import diagnostic_object, place_object
 from reconciler.report.line import Line
 from reconciler.validate import validate
 from reconciler.validate.catalog import build_catalog
 from reconciler.validate.ours import owners
+
+_PRINTED = "standard output"
+"""In the place of a folder for documents that are printed."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,16 +38,20 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, None, output)
     routers = _routers(arguments, fabric)
-    folder = arguments.out or arguments.tree / "imported"
+    to_files = str(arguments.out) != "-"
+    folder = (arguments.out or arguments.tree / "imported") if to_files else Path(_PRINTED)
+    places = {name: arguments.tree / tunnel.location.file for name, tunnel in fabric.tunnels.items()}
     found = Diagnostics()
     readings = read_routers(arguments, routers, fabric, found)
     check_connections(arguments.connection, readings)
     edits: dict[str, list[Edit]] = {}
     fresh: dict[str, tuple[Reading, Draft]] = {}
+    left: list[Skipped] = []
     for reading in readings:
-        new, known = drafts(arguments, reading, fabric)
-        edits |= {tunnel.name: list(differences(item, tunnel, reading.router)) for tunnel, item in known}
-        for item in new:
+        drawn = drafts(arguments, reading, fabric)
+        left += drawn.skipped
+        edits |= drawn.edits
+        for item in drawn.fresh:
             fresh[document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})] = reading, item
     keys = key_references({name: item for name, (_, item) in fresh.items()}, fabric)
     unmanaged = _unmanaged([item for _, item in fresh.values()], fabric, loaded)
@@ -64,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         found.extend(reading.told())
     _show(output, found)
     texts = _by_file(imported)
-    if str(folder) != "-":
+    if to_files:
         _check_absent(texts)
     changed = _edited(arguments.tree, loaded, edits)
     _check_together(output, arguments.tree, texts, changed, loaded)
@@ -75,33 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
                 store.add(keys[end.name].name, end.draft.key)
     for file, text in changed.items():
         _replace(arguments.tree / file, text)
-    _write(texts, to_files=str(folder) != "-")
-    output.objects(
-        {
-            "type": "imported",
-            "router": item.router,
-            "connection": item.draft.connection,
-            "tunnel": item.name,
-            "file": str(item.file),
-        }
-        for item in imported
-    )
-    output.objects(
-        {"type": "updated", "tunnel": name, "path": f"spec.{'.'.join(edit.path)}", "after": edit.after}
-        for name, changes in edits.items()
-        for edit in changes
-    )
-    if str(folder) != "-":
-        output.lines(
-            Line(f"{arguments.tree / fabric.tunnels[name].location.file}: {name}: {edit}")
-            for name, changes in edits.items()
-            for edit in changes
-        )
-        output.lines(
-            Line(f"{item.file}: {item.name} from the connection {item.draft.connection} of {item.router}")
-            for item in imported
-        )
-        output.lines([Line(f"{len(imported)} tunnel ends imported.", "bold")])
+    _write(texts, to_files=to_files)
+    _tell(output, imported, edits, left, places if to_files else None)
     return ExitCode.INCOMPLETE if found.errors else ExitCode.OK
 
 
@@ -116,6 +100,55 @@ class _Imported:
     text: str
 
 
+def _tell(
+    output: Output,
+    imported: list[_Imported],
+    edits: Mapping[str, list[Edit]],
+    left: list[Skipped],
+    places: Mapping[str, Path] | None,
+) -> None:
+    """What was written, and what was left. `places` gives the file of each tunnel; None when documents are
+    printed, so that nothing else is."""
+    output.objects(
+        {
+            "type": "imported",
+            "router": item.router,
+            "connection": item.draft.connection,
+            "tunnel": item.name,
+            "file": "-" if places is None else str(item.file),
+        }
+        for item in imported
+    )
+    output.objects(
+        {"type": "updated", "tunnel": name, "path": f"spec.{'.'.join(edit.path)}", "after": edit.after}
+        for name, changes in edits.items()
+        for edit in changes
+    )
+    output.objects(
+        {
+            "type": "skipped",
+            "router": item.router,
+            "connection": item.connection,
+            **place_object(item.location),
+            "reason": item.reason,
+        }
+        for item in left
+    )
+    shown = [Line(str(item)) for item in left[:MOST_FINDINGS]]
+    if len(left) > MOST_FINDINGS:
+        shown.append(Line(f"{len(left) - MOST_FINDINGS} more connections are skipped"))
+    output.lines(shown, sys.stderr if places is None else None)
+    if places is not None:
+        output.lines(
+            Line(f"{places[name]}: {name}: {edit}") for name, changes in edits.items() for edit in changes
+        )
+        output.lines(
+            Line(f"{item.file}: {item.name} from the connection {item.draft.connection} of {item.router}")
+            for item in imported
+        )
+        output.lines([Line(f"{len(imported)} tunnel ends imported.", "bold")])
+
+
 def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> frozenset[str]:
     """Peers' addresses that look like ours and are not: no tunnel leads back from there, of those that are
     described already or are about to be."""
@@ -126,13 +159,13 @@ def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> froze
 
 
 def _routers(arguments: argparse.Namespace, fabric: Fabric) -> list[Router]:
-    names = arguments.router or sorted(fabric.routers)
-    unknown = sorted(set(names) - set(fabric.routers))
-    if unknown or not names:
+    if not fabric.routers:
         raise TunnelwrightError(
-            f"there is no VpcRouter named {', '.join(unknown)}" if unknown else "there is no VpcRouter",
+            "there is no VpcRouter",
             hint="describe the routers and their networks first: an import adds tunnels to them",
         )
+    check_known(arguments.router, fabric.routers, "router")
+    names = arguments.router or sorted(fabric.routers)
     if arguments.files and len(names) != 1:
         raise TunnelwrightError("--files are those of one router", hint="name it: --router NAME")
     return [fabric.routers[name] for name in names]

@@ -10,8 +10,8 @@ from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.operations.desired import check_keys, shown_by_files
-from reconciler.operations.preview import decide, preview
-from reconciler.plan.targets import check_targets, targeting
+from reconciler.operations.preview import check_selection, decide, preview
+from reconciler.plan.targets import targeting
 from reconciler.policy import Override
 from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects
 from reconciler.report.judgement_text import judgement_lines
@@ -32,15 +32,15 @@ def run(arguments: argparse.Namespace) -> int:
         access.fleet_of(fabric, arguments),
         targeting(fabric, targets, excluded),
     )
-    check_targets(fabric, found.plan, targets)
+    check_selection(found, targets, excluded)
     known = shown_by_files(fabric, store, found.observation.states)
     decision = decide(found, known, frozenset(map(Override, arguments.override)))
-    judged, judgement = decision.judged, decision.judgement
-    output.lines(plan_lines(judged.plan, "" if fabric.routers else NO_ROUTERS))
-    output.objects(plan_objects(judged.plan))
+    judged, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
+    output.lines(plan_lines(judged.plan, "" if fabric.routers else NO_ROUTERS, now))
+    output.objects(plan_objects(judged.plan, now))
     output.lines(judgement_lines(judgement))
     output.objects(judgement_objects(judgement))
-    check_keys(fabric, decision.allowed.plan)
+    check_keys(fabric, now)
     if arguments.out is not None:
         # The whole of it: what is withheld is decided anew when it is applied.
         saved = saved_plan.SavedPlan(

@@ -10,11 +10,11 @@ from pathlib import Path
 from reconciler.cli import access
 from reconciler.cli.installed import version
 from reconciler.cli.out_file import write_out
-from reconciler.cli.output import document
+from reconciler.cli.output import document, note
 from reconciler.forges.choose import Surroundings, forge, surroundings
 from reconciler.forges.forge import Forge, Kind
 from reconciler.load import Composed, Loaded
-from reconciler.load.revision import default_base, load_revision, place_in_repository
+from reconciler.load.revision import default_base, has_uncommitted, load_revision, place_in_repository
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     composed: Composed = {}
     before = load_revision(tree, base, missing_is_empty=True, composed=composed)
     after = load_revision(tree, arguments.head, composed=composed)
+    if has_uncommitted(tree, after, composed):
+        note(f"{tree} has uncommitted changes; the preview is of {arguments.head} without them")
     head, findings = validate(after)
     # Forges name files from the root of the repository.
     place = place_in_repository(tree)
@@ -52,12 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
         there, problems = validate(before)
         # Of a base that is not valid nobody knows what is applied: all of the head would look new.
         if problems.errors:
-            note = Diagnostics()
+            broken = Diagnostics()
             first = problems.errors[0].below(place)
-            note.warning(
+            broken.warning(
                 "base-not-valid", first.location, f"{base} is not valid, so what changes is not known"
             )
-            placed += note
+            placed += broken
         else:
             step = between(there, head, datetime.now(UTC))
             if arguments.live:
@@ -88,7 +90,7 @@ def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric,
     plan = decision.judged.plan
     notes = (*left_alone(base, head), *compared(commit.plan, plan, whole.plan))
     said = commit.unchanged if commit.plan.empty else unchanged(commit.plan, plan)
-    return Transition(plan, decision.judgement, notes, said)
+    return Transition(plan, decision.allowed.plan, decision.judgement, notes, said)
 
 
 def _forge(arguments: argparse.Namespace) -> Forge:
@@ -124,6 +126,7 @@ def _report(
     judgement = step.judgement if step is not None else Judgement()
     notes = step.notes if step is not None else ()
     unchanged = step.unchanged if step is not None else ""
+    now = step.now if step is not None else None
     match form:
         case "sarif":
             return scanning.sarif(found, version())
@@ -131,18 +134,21 @@ def _report(
             return scanning.junit(found, files)
         case "markdown":
             plan = step.plan if step is not None else None
-            return markdown.comment(plan, judgement, notes, found, base=base, head=head, unchanged=unchanged)
+            return markdown.comment(
+                plan, judgement, notes, found, base=base, head=head, unchanged=unchanged, now=now
+            )
         case "json":
             objects = [json_format.version_line(version())]
             objects += [json_diagnostics.diagnostic_object(item) for item in found]
             if step is not None:
-                objects += [*json_lines.plan_objects(step.plan), *json_lines.judgement_objects(judgement)]
+                objects += json_lines.plan_objects(step.plan, now)
+                objects += json_lines.judgement_objects(judgement)
             objects += [{"type": "note", "text": note} for note in notes]
             objects.append({"type": "preview", "base": before.revision, "head": after.revision})
             return "".join(f"{line}\n" for line in json_format.dump(objects))
     lines = list(diagnostic_lines(found))
     if step is not None:
-        lines += [*plan_lines(step.plan, unchanged), *judgement_lines(judgement)]
+        lines += [*plan_lines(step.plan, unchanged, now), *judgement_lines(judgement)]
     return joined((*lines, *(Line(f"note: {note}") for note in notes)))
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from reconciler.cli import access, collector
-from reconciler.cli.output import Output, say
+from reconciler.cli.output import Output, note, say
 from reconciler.cli.service_state import HISTORY, followed_repository, service_settings
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Kind
@@ -166,7 +166,7 @@ def _store(settings: ReconcileSettings) -> SecretStore:
     folder = default_folder() if settings.secrets is None else Path(settings.secrets).expanduser()
     keys = settings.keys
     said = Allowed.said(keys.folder, keys.variables, keys.vault_paths, keys.sops_services)
-    return SecretStore(folder, allowed=said)
+    return SecretStore(folder, allowed=said, tell=note)
 
 
 def _signers(settings: ReconcileSettings) -> Signers | None:

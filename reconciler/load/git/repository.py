@@ -138,6 +138,10 @@ class Repository:
         """
         transfer.fetch(self.git_dir, remote, refspec, options, watch)
 
+    def branches_of(self, remote: str, watch: transfer.Watch) -> list[str]:
+        """The names of a remote's branches. Raises also GitStopped."""
+        return transfer.branches(self.git_dir, remote, watch)
+
     def _range(self, options: Sequence[str], of: str, but_not: str) -> list[str]:
         return self.ask("rev-list", *options, "--end-of-options", of, f"^{but_not}").decode().split()
 

@@ -12,8 +12,9 @@ from typing import Final
 
 from reconciler.doors.processes import Running, Timeouts, decoded, never
 from reconciler.load.git.process import GitFailed, check, started
-from reconciler.model.bounds import FETCH_BYTES, FETCH_SECONDS, FETCH_STALL
+from reconciler.model.bounds import FETCH_BYTES, FETCH_SECONDS, FETCH_STALL, GIT_ANSWER
 
+_HEADS: Final = "refs/heads/"
 _PACKS: Final = "objects/pack"
 _UNFINISHED: Final = "tmp_"
 """What the names of files begin with that Git leaves behind when it is ended while it receives them."""
@@ -47,6 +48,20 @@ def fetch(git_dir: Path, remote: str, refspec: str, options: Sequence[str], watc
             if name not in before and name.startswith(_UNFINISHED):
                 (git_dir / _PACKS / name).unlink(missing_ok=True)
         raise
+
+
+def branches(git_dir: Path, remote: str, watch: Watch) -> list[str]:
+    """The names of a remote's branches. Raises GitFailed, and GitStopped."""
+    answer = bytearray()
+    words = ("ls-remote", "--heads", "--end-of-options", remote)
+    with started(words, git_dir, away=True) as child:
+        for is_error, chunk in child.chunks(Timeouts(watch.stall, watch.total), watch.stopping):
+            answer += b"" if is_error else chunk
+            if len(answer) > GIT_ANSWER:
+                raise GitFailed(f"git ls-remote wrote more than {GIT_ANSWER} bytes")
+        check(child, words[0])
+    lines = answer.decode(errors="backslashreplace").splitlines()
+    return [line.partition("\t")[2].removeprefix(_HEADS) for line in lines]
 
 
 def _receive(child: Running, git_dir: Path, before: Mapping[str, int], watch: Watch) -> None:

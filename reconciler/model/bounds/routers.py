@@ -80,6 +80,10 @@ TRACES: Final = 10
 TRACE_CHARACTERS: Final = 100
 """Of one of these lines."""
 
+ROUTER_ENDING_SECONDS: Final = 5.0
+"""For the engine to begin to end the processes of a command that was given up. Where it does not, they end by
+the time limit that each was started with."""
+
 ENGINE_SECONDS: Final = 20
 """For one answer of the container engine, beside the output of commands."""
 

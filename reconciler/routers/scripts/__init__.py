@@ -37,6 +37,7 @@ class Script(StrEnum):
     START_STREAM = "start-stream.sh"
     STOP_STREAM = "stop-stream.sh"
     CONTAINER_SHELL = "container-shell.sh"
+    END = "end.sh"
 
 
 def environment(folder: str) -> list[str]:

@@ -176,3 +176,39 @@ def test_the_help_of_each_command_says_what_it_does() -> None:
         for action in parser._actions:
             inner = isinstance(action, argparse._SubParsersAction)
             assert action.help or inner, f"{name} {action.dest}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["{key}"],
+        ["secret", "{key}"],
+        ["secret", "set", "keys/a.age", "{key}"],
+        ["secret", "set", "keys/a.age", "--{key}"],
+        ["secret", "set", "{key}"],
+        ["plan", "--parallelism", "{key}"],
+        ["plan", "--override", "{key}"],
+    ],
+)
+@pytest.mark.parametrize(
+    "key", ["5f4dcc3b5aa765d61d8327deb882cf99", "9vT+uJ5yq0mW/8eXh1fKz3bL7cRkQwYpN2sD4aGiHlE="]
+)
+def test_a_key_among_the_arguments_is_not_repeated(
+    words: list[str], key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [word.format(key=key) for word in words]
+    tree = ["--tree", str(tmp_path)] if words[:2] == ["secret", "set"] else []
+    try:
+        code = main([*given, *tree])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    assert code == ExitCode.ERROR
+    shown = capsys.readouterr()
+    assert key not in shown.out + shown.err
+    assert "error: " in shown.err
+
+
+def test_a_wrong_argument_is_still_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["plan", "--paralellism", "3", "some/tree", "/srv/other-tree"])
+    assert "unrecognized arguments: --paralellism some/tree /srv/other-tree" in capsys.readouterr().err

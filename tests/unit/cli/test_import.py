@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -56,6 +57,82 @@ def test_documents_can_be_printed(tree: Path, capsys: pytest.CaptureFixture[str]
     assert not (tree / "imported").exists()
 
 
+def test_the_place_of_a_printed_document_is_no_folder(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conf = tree.parent / "conf.d" / "x.conf"
+    conf.write_text(conf.read_text().replace("203.0.113.40", "203.0.113.10"))
+    assert run(tree, "--out", "-") == ExitCode.INVALID
+    said = capsys.readouterr().err
+    assert "\nstandard output/router-a.yaml:12:16: error: the address 203.0.113.10 of the VIP" in said
+    assert "-/" not in said.replace(str(tree), "")
+
+
+def test_what_is_skipped_is_named_with_its_file_and_the_reason(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf, described = tree.parent / "conf.d" / "x.conf", tree / "site-a" / "a-to-b.yaml"
+    ours = HAND_MADE.replace("net-net", "tw-a-to-b").replace("ike-x", "ike-y")
+    (tree.parent / "conf.d" / "y.conf").write_text(ours)
+    skipped = f"y.conf:2:5: tw-a-to-b: skipped, described already by a-to-b in {described}"
+    assert run(tree) == ExitCode.OK
+    assert skipped in capsys.readouterr().out
+    # The file alone, without what is new.
+    assert run(tree, "--connection", "tw-a-to-b", "--out", "-") == ExitCode.OK
+    said = capsys.readouterr()
+    assert (said.out, skipped in said.err) == ("", True)
+    new = tree / "imported" / "router-a.yaml"
+    assert run(tree, "--connection", "net-net", "--update") == ExitCode.OK
+    said = capsys.readouterr()
+    assert f"x.conf:2:5: net-net: skipped, net-net in {new} says the same" in said.out
+    conf.write_text(conf.read_text() + HAND_MADE.replace("net-net", "tw-net-net").replace("ike-x", "ike-z"))
+    assert run(tree, "--connection", "net-net", "--json") == ExitCode.OK
+    [found] = [o for o in map(json.loads, capsys.readouterr().out.splitlines()) if o["type"] == "skipped"]
+    assert found == {
+        "type": "skipped",
+        "router": "router-a",
+        "connection": "net-net",
+        "file": str(conf),
+        "line": 2,
+        "column": 5,
+        "reason": f"net-net in {new} has taken over from it",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HAND_MADE.replace("version =", "verzion ="), "verzion is no setting that tunnelwright knows"),
+        (HAND_MADE.replace("version =", "verzion ="), "hint: did you mean 'version'?"),
+        (HAND_MADE.replace("esp_proposals", "esp_proposal"), "hint: did you mean 'esp_proposals'?"),
+        (HAND_MADE.replace("auth = psk", "auht = psk"), "hint: did you mean 'auth'?"),
+        (HAND_MADE.replace("children", "childern"), "hint: did you mean 'children'?"),
+        (HAND_MADE.replace("connections", "conections"), "x.conf:1:1: warning: the section 'conections'"),
+        (HAND_MADE.replace("connections", "conections"), "hint: did you mean 'connections'?"),
+        (HAND_MADE[HAND_MADE.index("secrets") :], "x.conf: warning: the file has no connection"),
+        ("remote_addrs = 198.51.100.7\n", "1:1: warning: the setting 'remote_addrs' stands outside of any"),
+        (HAND_MADE.replace("version", "Zx81qP0vTt93LmWq"), "what stands here (it is not shown: it may be a"),
+    ],
+)
+def test_what_is_misspelt_in_a_file_leads_to_what_is_meant(
+    tree: Path, text: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = tree.parent / "conf.d" / "x.conf"
+    conf.write_text(text)
+    main(["import", str(tree), "--router", "router-a", "--files", str(conf)])
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Zx81qP0vTt93LmWq" not in shown
+
+
+def test_a_section_to_inherit_from_is_not_taken_for_a_misspelling(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = tree.parent / "conf.d" / "x.conf"
+    text = conf.read_text().replace("net-net {", "net-net : connection {")
+    conf.write_text(text + "connection {\n    rekey_time = 1h\n}\n")
+    assert run(tree) == ExitCode.OK
+    assert "passed over" not in capsys.readouterr().err
+
+
 def test_a_key_file_is_not_overwritten(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tree.parent / "keys" / "psk").mkdir(parents=True)
     key = tree.parent / "keys" / "psk" / "net-net.psk"
@@ -70,9 +147,17 @@ def test_a_key_file_is_not_overwritten(tree: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--router", "router-x"), ExitCode.ERROR, "there is no VpcRouter named router-x"),
+        (
+            ("--router", "router-x"),
+            ExitCode.ERROR,
+            "no router is called router-x\nhint: did you mean 'router-c'?",
+        ),
         (("--router", "router-b"), ExitCode.ERROR, "--files are those of one router"),
-        (("--connection", "other"), ExitCode.ERROR, "there is no connection other"),
+        (
+            ("--connection", "other"),
+            ExitCode.ERROR,
+            "no connection is called other\nhint: there are: router-a: net-net",
+        ),
         (("--files", "/nonexistent"), ExitCode.ERROR, "there is no file /nonexistent"),
     ],
 )

@@ -158,7 +158,10 @@ def test_a_connection_of_one_router_is_asked_for_among_many(
     assert "1 tunnel ends imported" in capsys.readouterr().out
     assert place.run("--connection", "nobodys") == ExitCode.ERROR
     said = capsys.readouterr().err
-    assert "hint: there are: router-a: office; router-b: branch; router-c: none" in said
+    assert (
+        "no connection is called nobodys\nhint: there are: router-a: office; router-b: branch; router-c: none"
+        in said
+    )
 
 
 def test_what_makes_the_tree_invalid_is_said_of_files_as_they_are_opened(

@@ -23,6 +23,7 @@ from reconciler.report import json_diagnostics, json_format, json_lines, markdow
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.mermaid import graph_lines
 from reconciler.report.plan_text import plan_lines
+from reconciler.secrets import SecretStore, missing
 from reconciler.validate import validate
 from schemas.kinds import KINDS
 
@@ -131,6 +132,44 @@ def test_a_key_in_any_place_of_a_document_is_in_no_output(form: str) -> None:
             said = outputs([*rest, changed])
             leaks |= {(document["kind"], place, name) for name, text in said.items() if key in text}
     assert sorted(leaks, key=str) == []
+
+
+REFERENCES = (
+    {"file": "{key}.psk"},
+    {"age": "{key}.age"},
+    {"age": "keys/{key}.age"},
+    {"sops": {"file": "{key}.sops.yaml", "field": "psk"}},
+    {"sops": {"file": "keys/a.sops.yaml", "field": "{key}"}},
+    {"vault": {"path": "secret/tunnelwright/{key}"}},
+    {"vault": {"path": "secret/tunnelwright/a", "field": "{key}"}},
+    {"env": "TUNNELWRIGHT_KEY_{key}"},
+)
+
+
+def written(reference: Any, key: str) -> Any:
+    if isinstance(reference, dict):
+        return {name: written(value, key) for name, value in reference.items()}
+    return reference.format(key=key)
+
+
+@pytest.mark.parametrize("key", [*KEYS.values(), "9vT-uJ5yq0mW_8eXh1fKz3bL7cRkQwYpN2sD4aGiHlE"])
+def test_a_key_in_the_place_of_a_name_with_an_ending_is_in_no_output(key: str, tmp_path: Path) -> None:
+    leaks = []
+    for reference in REFERENCES:
+        used = key.upper() if "env" in reference else key
+        changed = deepcopy(BASE)
+        for document in changed:
+            if document["kind"] == "IPsecTunnel":
+                document["spec"]["authentication"]["key"] = written(reference, used)
+        said = outputs(changed)
+        content = "\n---\n".join(json.dumps(item, default=str) for item in changed).encode()
+        fabric, found = validate(read({"a.yaml": content}, Source("", ""), Diagnostics()))
+        if not found.errors:
+            answers = SecretStore(tmp_path, {}).ask({tunnel.psk for tunnel in fabric.tunnels.values()})
+            error = missing(answers)
+            said["missing"] = f"{error.message} {error.hint}"
+        leaks += [(reference, name) for name, text in said.items() if used in text]
+    assert leaks == []
 
 
 def test_a_key_in_the_lock_file_is_in_no_output() -> None:

@@ -88,7 +88,7 @@ def test_an_unknown_tunnel_is_named_with_the_one_that_may_be_meant(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["peer-sheet", "a-to-bb", TREE]) == ExitCode.ERROR
-    assert capsys.readouterr().err == "error: no tunnel is called 'a-to-bb'\nhint: did you mean 'a-to-b'?\n"
+    assert capsys.readouterr().err == "error: no tunnel is called a-to-bb\nhint: did you mean 'a-to-b'?\n"
 
 
 def test_a_disabled_tunnel_has_a_sheet_that_says_so(

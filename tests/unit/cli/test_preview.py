@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -92,6 +93,55 @@ def test_a_first_commit_creates_all(tmp_path: Path, capsys: pytest.CaptureFixtur
     repository.git.execute(["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-m", "all"])
     assert main(["preview", str(tmp_path / "desired_state"), "--base", "HEAD~1"]) == ExitCode.OK
     assert "0 to destroy" in capsys.readouterr().out
+
+
+def _remove(branch: Branch) -> None:
+    (branch.tree / "site-a/a-to-b.yaml").unlink()
+
+
+def _add(branch: Branch) -> None:
+    (branch.tree / "new.yaml").write_text(WAN)
+
+
+def _stage(branch: Branch) -> None:
+    _add(branch)
+    branch.repository.git.add("--all")
+
+
+def _edit(branch: Branch) -> None:
+    branch.edit("site-a/a-to-b.yaml", "description: ", "description: Really, ")
+
+
+@pytest.mark.parametrize("change", [_remove, _add, _stage, _edit])
+@pytest.mark.parametrize("words", [(), ("--head", "change"), ("--format", "json")])
+def test_what_is_not_committed_is_missed_aloud(
+    changed: Branch,
+    change: Callable[[Branch], None],
+    words: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert changed.preview(*words) == ExitCode.OK
+    clean = capsys.readouterr()
+    assert clean.err == ""
+    (changed.tree / "notes.txt").write_text("no document")
+    change(changed)
+    assert changed.preview(*words) == ExitCode.OK
+    said = capsys.readouterr()
+    head = "change" if "--head" in words else "HEAD"
+    note = f"has uncommitted changes; the preview is of {head} without them"
+    assert said.err == f"note: {changed.tree} {note}\n"
+    assert said.out == clean.out
+
+
+def test_another_revision_than_the_one_that_is_checked_out_misses_nothing(
+    changed: Branch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _edit(changed)
+    assert changed.preview("--base", "HEAD", "--head", "main") == ExitCode.OK
+    assert capsys.readouterr().err == ""
+    shutil.rmtree(changed.tree)
+    assert changed.preview() == ExitCode.OK
+    assert capsys.readouterr().err == "", "there is nothing that was edited"
 
 
 def test_limits_speak_before_the_merge(branch: Branch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -163,7 +163,17 @@ def test_a_check_finds_every_extra_that_is_missing(
     [
         (("/remote", "/elsewhere"), ExitCode.ERROR, "[repository] (repository-unavailable)"),
         (("/state", "/token"), ExitCode.ERROR, "token is no folder that can be written to [state]"),
-        (("repository:", "branch: other\nrepository:"), ExitCode.ERROR, "branch other: "),
+        (
+            ("repository:", "branch: mian\nrepository:"),
+            ExitCode.ERROR,
+            "reconcile.yaml:1:9: error: {remote} has no branch mian [branch] (branch-missing)\n"
+            "    hint: did you mean 'main'?",
+        ),
+        (
+            ("repository:", "branch: other\nrepository:"),
+            ExitCode.ERROR,
+            "has no branch other [branch] (branch-missing)\n    hint: the branches are main\n",
+        ),
         (("repository:", "folder: other\nrepository:"), ExitCode.ERROR, "[folder] (folder-unavailable)"),
         (("project: a/b", "project: a/b/c"), ExitCode.ERROR, "'a/b/c' is no project of github"),
         (("repository:", "repo:"), ExitCode.INVALID, "the field 'repo' is unknown here"),
@@ -174,7 +184,36 @@ def test_what_a_check_ends_with(
 ) -> None:
     place.config.write_text(place.config.read_text().replace(*edit, 1))
     assert place.check() == code
-    assert said in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert said.format(remote=place.folder / "remote") in shown
+    assert shown.count("(repository-unavailable)") == said.count("(repository-unavailable)")
+
+
+def test_of_many_branches_some_are_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.config.write_text(f"branch: zzz\n{place.config.read_text()}")
+    for number in range(30):
+        place.repository.git.branch(f"topic-{number:02}")
+    assert place.check() == ExitCode.ERROR
+    assert "hint: the branches are main, topic-00" in (shown := capsys.readouterr().err)
+    assert "and 19 more" in shown
+    assert not list((place.folder / "state").glob("*new*")), "no new copy was tried"
+
+
+def test_a_run_says_that_it_has_made_a_key_of_fingerprints(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{place.folder}/none.sock")
+    for count in (1, 0):
+        main(["reconcile", "--once", "--config", str(place.config)])
+        said = capsys.readouterr().err
+        assert said.count(f"note: {place.folder}/keys/fingerprint.key was made") == count
+
+
+def test_a_run_says_which_branches_there_are(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.config.write_text(f"branch: mian\n{place.config.read_text()}")
+    assert main(["reconcile", "--once", "--config", str(place.config)]) == ExitCode.ERROR
+    shown = capsys.readouterr()
+    assert "remote has no branch mian (did you mean 'main'?)" in shown.out + shown.err
 
 
 def test_a_commit_that_is_not_valid_is_told_by_its_lines(

@@ -4,9 +4,12 @@ they do and what they end with."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
+from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
 from reconciler.model.record import Result
 from tests.unit.cli.stage import ENDS, FEW, NIGHT, WINDOW, Stage
@@ -49,6 +52,56 @@ def test_what_waits_is_told_and_has_a_code_of_its_own(stage: Stage) -> None:
     code, shown = stage.apply()
     assert (code, "Deferred" in shown) == (ExitCode.OK, False)
     assert stage.run("plan", "--detailed-exitcode")[0] == ExitCode.OK
+
+
+@pytest.mark.parametrize("saying", ["waits", "refused"])
+def test_every_command_says_how_much_is_not_done_now(stage: Stage, saying: str) -> None:
+    """What is in the clear once a deferred deletion is made is not in the clear now."""
+    if saying == "waits":
+        stage.both("spec:\n", "spec:\n  deletionProtection: true\n")
+        assert stage.apply()[0] == ExitCode.OK
+    else:
+        stage.site.commit({"policy.yaml": WINDOW + FEW})
+    stage.site.commit(dict.fromkeys(ENDS))
+    told = []
+    later = "If what is not done now is done later, no tunnel guards this traffic any more"
+    for words in (
+        ("plan",),
+        ("apply", "--auto-approve"),
+        ("preview", "--base", "HEAD~1", "--live"),
+        ("preview", "--base", "HEAD~1", "--live", "--format", "markdown"),
+    ):
+        told.append(stage.run(*words)[1])
+    stage.capsys.readouterr()
+    main(["preview", str(stage.site.tree), "--base", "HEAD~1"])
+    told.append(stage.capsys.readouterr().out)
+    for shown in told:
+        assert "2 to destroy; nothing of this is done now, see below." in shown
+        assert "Disruption: 2 destroys; of what is done now: none." in shown
+        assert (shown.count("in the clear"), shown.count(later)) == (1, 1)
+    for words in (("plan", "--json"), ("preview", "--base", "HEAD~1", "--live", "--format", "json")):
+        objects = [json.loads(line) for line in stage.run(*words)[1].splitlines() if line.startswith("{")]
+        _says_later(objects)
+
+
+def _says_later(objects: Sequence[dict[str, Any]]) -> None:
+    [summary] = [item for item in objects if item["type"] == "plan_summary"]
+    assert summary["later"] == sum(summary[action] for action in ("create", "update", "delete"))
+    exposed = [item for item in objects if item["type"] == "exposed"]
+    assert exposed
+    assert all(item["later"] for item in exposed)
+
+
+def test_a_key_of_fingerprints_that_is_made_is_told_once(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made := stage.keys / "fingerprint.key").unlink()
+    for count in (1, 0):
+        capsys.readouterr()
+        main(["plan", str(stage.site.tree), "--secrets", str(stage.keys)])
+        said = capsys.readouterr().err
+        assert said.count(f"note: {made} was made: the key of the fingerprints") == count
+        assert made.read_text() not in said
 
 
 def test_the_command_reconnects_in_the_window_or_when_told_to(stage: Stage) -> None:
@@ -94,11 +147,13 @@ def test_a_reconcile_run_waits_and_refuses_as_well(stage: Stage) -> None:
     record = stage.site.once()
     assert record.result is Result.HELD, "it is protected"
     assert "protected from deletion, as its files on paris, tokyo say" in record.message
+    _says_later(record.objects)
     assert stage.live() == held
     stage.site.commit({"policy.yaml": WINDOW + FEW})
     record = stage.site.once()
     assert record.result is Result.FAILED
     assert "refused as unsafe, nothing was done" in record.message
+    _says_later(record.objects)
     assert "refused" in {item["type"] for item in record.objects}
     assert stage.live() == held
 

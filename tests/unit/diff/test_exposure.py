@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -130,6 +131,48 @@ def test_every_form_of_a_plan_tells_it() -> None:
         {"type": "exposed", "router": router, "source": source, "destination": destination}
         for router, (source, destination) in BOTH
     ]
+
+
+def test_what_keeps_its_guard_for_now_is_told_apart() -> None:
+    """A tunnel that waits is counted in the plan's summary, and said not to be done now; its traffic stays
+    guarded until it is."""
+    before = many_tunnels(2)
+    after = without(before, *before.tunnels)
+    plan = between(before, after)
+    # All guards of its router stay with it; the other router's go.
+    now = between(before, after, targeting(after, (), ("paris-001",)))
+    kept = {pair for pair in plan.exposed if pair not in now.exposed}
+    assert now.exposed
+    assert kept
+    text = "\n".join(line.text for line in plan_lines(plan, now=now))
+    markdown = comment(plan, Judgement(), (), (), base="a", head="b", unchanged="", now=now)
+    objects = list(plan_objects(plan, now))
+    record = RunRecord(NOW, NOW, "commit", "a" * 40, "a" * 40, Result.HELD, "", tuple(objects))
+    recorded = "\n".join(line.text for line in run_lines(record))
+    for told in (text, markdown):
+        soon, later = told.split("If what is not done now is done later, no tunnel guards", 1)
+        for router, (source, destination) in plan.exposed:
+            named = re.compile(rf"! .?{router}.*from .?{source}.? to .?{destination}")
+            assert bool(named.search(soon)) == ((router, (source, destination)) not in kept)
+            assert bool(named.search(later)) == ((router, (source, destination)) in kept)
+        assert "4 to destroy; 2 of these are not done now, see below." in told
+        assert "Disruption: 4 destroys; of what is done now: 3 destroys." in told
+    exposed_later = [item for item in objects if item["type"] == "exposed" and item.get("later")]
+    assert {(item["router"], (item["source"], item["destination"])) for item in exposed_later} == kept
+    assert objects[-1]["later"] == 2
+    for router, (source, destination) in plan.exposed:
+        when = "if it is done later" if (router, (source, destination)) in kept else "afterwards"
+        assert f"in the clear {when}: at {router} from {source} to {destination}" in recorded
+
+
+def test_what_is_done_whole_says_nothing_of_later() -> None:
+    before = two_routers()
+    plan = between(before, without(before, *before.tunnels))
+    for now in (None, plan):
+        text = "\n".join(line.text for line in plan_lines(plan, now=now))
+        assert "2 to destroy." in text
+        assert "later" not in text
+        assert not any("later" in item for item in plan_objects(plan, now))
 
 
 def test_a_text_names_a_hundred_and_counts_the_rest() -> None:

@@ -25,8 +25,10 @@ RUNNING = {"Id": "a" * 64, "Name": "/paris", "State": {"Status": "running"}, "Co
 
 
 @contextmanager
-def engine(version: bytes, container: bytes, status: int, pause: float = 0.0) -> Iterator[str]:
-    """An engine that gives these two answers; its address."""
+def engine(
+    version: bytes, container: bytes, status: int, pause: float = 0.0, others: bytes | None = None
+) -> Iterator[str]:
+    """An engine that gives these two answers, and `others` where it is asked for all labs; its address."""
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -34,7 +36,8 @@ def engine(version: bytes, container: bytes, status: int, pause: float = 0.0) ->
             known = self.path.endswith("/version")
             if not known:
                 over.wait(pause)
-            body = version if known else container
+            every = others is not None and "role" not in self.path
+            body = version if known else (others or b"") if every else container
             self.send_response(200 if known else status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -90,6 +93,26 @@ def test_an_engine_that_answers_nonsense(
         with pytest.raises(RouterUnreachable) as caught:
             DockerRouter(two_routers().routers["paris"])
     assert (caught.value.router, caught.value.operation) == ("paris", "connect")
+
+
+@pytest.mark.parametrize(
+    ("labs", "hint"),
+    [
+        ([], "no lab is up (tunnelwright lab up)"),
+        (["first", "second"], "did you mean 'first'? (tunnelwright lab up starts one)"),
+        (["pr-1", "pr-2"], "the labs are pr-1, pr-2 (tunnelwright lab up starts one)"),
+        (["frist"], "it was started with other documents (tunnelwright lab up)"),
+    ],
+)
+def test_a_lab_that_lacks_the_router_leads_to_those_that_are_up(
+    labs: list[str], hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = json.dumps([{"Labels": {"tunnelwright.lab": name}} for name in (*labs, *labs)]).encode()
+    with engine(VERSION, b"[]", 200, others=others) as url:
+        monkeypatch.setenv("DOCKER_HOST", url)
+        with pytest.raises(RouterUnreachable, match="lab 'frist' has no router 'paris'") as caught:
+            DockerRouter(two_routers().routers["paris"], "frist")
+    assert caught.value.hint == hint
 
 
 def test_an_engine_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

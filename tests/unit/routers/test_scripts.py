@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import secrets
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,12 +82,48 @@ def test_a_container_shell_marks_the_end_of_every_command(shell: list[str], stdi
     """Its own variables are no command's environment, even where the container has some of their names."""
     told = f"{scripts.text(Script.CONTAINER_SHELL)}\n".encode()
     program = 'cat; printf "%s|" "$@"; printf "[%s]" "${input-}"; echo told >&2; exit 5'
-    told += _line(["sh", "-c", program, "sh", *NASTY], stdin, "MARK1")
-    told += _line(["false"], b"", "MARK2")
+    told += _line(["sh", "-c", program, "sh", *NASTY], stdin, "MARK1", "first")
+    told += _line(["sh", "-c", 'printf "%s|" "$TUNNELWRIGHT_COMMAND"; false'], b"", "MARK2", "second")
     done = subprocess.run(
         shell, input=told, capture_output=True, check=True, env={"PATH": "/usr/bin:/bin", "input": "its own"}
     )
     words = "".join(f"{word}|" for word in NASTY).encode()
     seen = b"" if stdin else b"its own"
-    assert done.stdout == stdin + words + b"[" + seen + b"]MARK1 5\nMARK2 1\n"
+    assert done.stdout == stdin + words + b"[" + seen + b"]MARK1 5\nsecond|MARK2 1\n"
     assert done.stderr == b"told\nMARK1\nMARK2\n"
+
+
+def test_what_a_command_has_started_is_ended_by_its_name(shell: list[str]) -> None:
+    """Whoever ignores being asked, and whatever has a session of its own; nothing of another command."""
+    mine, other = secrets.token_hex(16), secrets.token_hex(16)
+    program = "trap '' TERM; setsid sleep 300 & echo $!; sleep 300 & echo $!; echo; wait"
+
+    def begun(name: str) -> subprocess.Popen[bytes]:
+        environment = {"PATH": "/usr/bin:/bin", "TUNNELWRIGHT_COMMAND": name}
+        words = ["sh", "-c", program]
+        return subprocess.Popen(words, stdout=subprocess.PIPE, env=environment, start_new_session=True)
+
+    with begun(mine) as given_up, begun(other) as kept:
+        try:
+            for process in (given_up, kept):
+                assert process.stdout is not None
+                for _ in range(3):
+                    process.stdout.readline()
+            subprocess.run([*shell, "-c", scripts.text(Script.END), "tunnelwright", mine], check=True)
+            assert given_up.wait(10) != 0
+            assert _named(mine) == []
+            assert len(_named(other)) == 3
+            assert kept.poll() is None
+        finally:
+            for number in (*_named(mine), *_named(other)):
+                os.kill(number, signal.SIGKILL)
+
+
+def _named(name: str) -> list[int]:
+    """The processes with a name in their environment."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if name.encode() in place.read_bytes():
+                found.append(int(place.parent.name))
+    return found

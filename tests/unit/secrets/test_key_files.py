@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from reconciler.model.errors import SecretUnavailable, WeakKey
+from reconciler.model.errors import SecretUnavailable, TunnelwrightError, WeakKey
 from reconciler.model.secret import Secret
 from reconciler.secrets.age import RECIPIENTS, create_identity, decrypt, read_identities
 from reconciler.secrets.key_files import KeyFiles, random_key
+from tests.repositories import new_repository
 
 KEY = Secret(b"correct horse battery staple")
 NAME = "keys/a--b.age"
@@ -102,6 +104,59 @@ def test_set_keeps_a_key_that_is_there_unless_it_is_to_be_replaced(tmp_path: Pat
     other = random_key()
     files.set(NAME, other, replace=True)
     assert key_in(tmp_path, NAME) == other
+
+
+@pytest.mark.parametrize(
+    ("place", "under_git"),
+    # Outside of a repository nothing tells whose the folder is that a link in the place of the tree leads to.
+    [("tree", True), ("keys", True), ("keys", False), ("keys/deep", True), ("keys/deep", False)],
+)
+def test_nothing_is_written_behind_a_link(
+    tmp_path: Path, files: KeyFiles, place: str, *, under_git: bool
+) -> None:
+    files.set(NAME, KEY)
+    files.set("keys/deep/b.age", KEY)
+    if under_git:
+        new_repository(tmp_path)
+    here = tmp_path / "tree" if place == "tree" else tmp_path / "tree" / place
+    here.rename(elsewhere := tmp_path / "elsewhere")
+    here.symlink_to(elsewhere)
+    (tmp_path / "tree" / RECIPIENTS).write_text(f"{create_identity(tmp_path / 'other.txt')}\n")
+    before = {path: path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()}
+    for name in ("keys/deep/new.age", "keys/deep/b.age"):
+        for work in (
+            partial(files.set, name, KEY, replace=True),
+            partial(files.check_new, name),
+            partial(files.rotate, name),
+        ):
+            with pytest.raises(TunnelwrightError, match="symbolic link"):
+                work()
+    if place == "tree":
+        with pytest.raises(TunnelwrightError, match="symbolic link"):
+            files.init()
+    assert {path: path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()} == before
+
+
+KEYS = ("5f4dcc3b5aa765d61d8327deb882cf99", "9vT-uJ5yq0mW_8eXh1fKz3bL7cRkQwYpN2sD4aGiHlE", "Sup3rSecretKey!")
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("form", ["{}", "{}.age", "keys/{}.age", "{}.psk", "../{}.age"])
+def test_a_key_in_the_place_of_a_name_is_not_repeated(files: KeyFiles, form: str, key: str) -> None:
+    name = form.format(key)
+    for work in (partial(files.set, name, KEY), partial(files.check_new, name), partial(files.rotate, name)):
+        with pytest.raises(SecretUnavailable) as caught:
+            work()
+        assert key not in f"{caught.value.message} {caught.value.hint}"
+    assert not list(files.identity.parent.rglob(f"*{key}*"))
+
+
+def test_a_file_that_is_there_is_rotated_whatever_its_name(tmp_path: Path, files: KeyFiles) -> None:
+    files.set(NAME, KEY)
+    named = f"keys/{KEYS[0]}.age"
+    (tmp_path / "tree" / NAME).rename(tmp_path / "tree" / named)
+    files.rotate(named)
+    assert len(key_in(tmp_path, named)) == 44
 
 
 def test_a_link_that_leads_nowhere_is_there_too(tmp_path: Path, files: KeyFiles) -> None:

@@ -63,9 +63,13 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_key_is_made_once_and_private(tmp_path: Path) -> None:
-    store = SecretStore(tmp_path / "new", {})
+    told: list[str] = []
+    store = SecretStore(tmp_path / "new", {}, tell=told.append)
     first = store.fingerprint_key()
     assert store.fingerprint_key() == first
+    [said] = told
+    assert said.startswith(f"{tmp_path / 'new' / FINGERPRINT_KEY} was made: the key of the fingerprints")
+    assert first.reveal().decode() not in said
     path = tmp_path / "new" / FINGERPRINT_KEY
     assert path.stat().st_mode & 0o777 == 0o600
     assert [item.name for item in path.parent.iterdir()] == [FINGERPRINT_KEY]

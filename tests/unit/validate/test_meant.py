@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.report.sheets.dialects import DIALECTS
 from schemas.algorithms import DH_GROUPS, ENCRYPTION, INTEGRITY
-from tests.unit.validate.written import BASE, tunnel, validated
+from tests.unit.validate.written import BASE, document, tunnel, validated
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,24 @@ def test_a_passphrase_in_the_place_of_a_name_is_refused_and_not_repeated(source:
     [item] = found.errors
     assert item.code == "secret-in-clear"
     assert pasted not in str(item)
+
+
+@pytest.mark.parametrize(
+    ("spec", "described", "allowed", "hint"),
+    [
+        ({"vip": {"name": "shard"}}, 0, "", "no Vip is described"),
+        ({"vip": {"name": "share-1"}}, 2, "shared-0, shared-1", "did you mean 'shared-1'?"),
+        ({"vip": {"name": "x"}}, 15, " and 3 more", ""),
+        ({"router": "rr"}, 0, "r", "did you mean 'r'?"),
+        ({"source": {"networks": ["lam"]}}, 0, "lan", "did you mean 'lan'?"),
+    ],
+)
+def test_a_reference_to_nothing_says_what_there_is(
+    spec: dict[str, object], described: int, allowed: str, hint: str
+) -> None:
+    place = {"publicNetwork": "wan", "range": "all"}
+    vips = [document("Vip", f"shared-{n}", {"router": "r", **place}) for n in range(described)]
+    _, found = validated([*BASE, *vips, tunnel("t", **spec)])
+    [item] = [item for item in found.errors if item.code == "dangling-reference"]
+    assert item.hint == hint
+    assert item.allowed == allowed if described < 12 else item.allowed.endswith(allowed)

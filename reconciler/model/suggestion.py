@@ -1,0 +1,40 @@
+"""What to say of a name that nothing has: the one that is meant, else those that there are. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+from itertools import islice
+
+from reconciler.model.bounds import MOST_CANDIDATES, MOST_MISSPELT
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.listing import listed
+
+_MOST_KNOWN = 12
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """A hint with the closest allowed word, or nothing: also where looking for one would take long."""
+    words = list(islice(allowed, MOST_CANDIDATES + 1))
+    if len(word) > MOST_MISSPELT or len(words) > MOST_CANDIDATES:
+        return ""
+    close = difflib.get_close_matches(word, words, n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def known(names: Iterable[str]) -> str:
+    """The names that there are, in order, or some of them and how many more."""
+    return listed(sorted(names), _MOST_KNOWN)
+
+
+def check_known(words: Iterable[str], names: Collection[str], what: str, otherwise: str = "") -> None:
+    """Raises TunnelwrightError for words that are none of these names. The hint is what may be meant, else
+    `otherwise`, by default which names there are. `what` is what has them, in the singular."""
+    unknown = sorted(set(words).difference(names))
+    if not unknown:
+        return
+    near = [hint for word in unknown[:_MOST_KNOWN] if (hint := did_you_mean(word, names))]
+    there = f"the {what}s are {known(names)}" if names else f"there is no {what}"
+    raise TunnelwrightError(
+        f"no {what} is called {listed(unknown)}", hint=" ".join(near) or otherwise or there
+    )
