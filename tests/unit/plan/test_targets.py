@@ -65,7 +65,9 @@ def test_a_name_of_nothing_is_refused_with_what_a_name_may_be() -> None:
     plan = Plan((ResourceChange(RESOURCES[3], Action.DELETE, "", (), ()),), withheld={"waiting": ""})
     for known in ("paris", "tokyo-001", "paris-gone", "waiting", "paris/vip/203.0.113.30"):
         check_targets(FABRIC, plan, (known,))
-    with pytest.raises(TunnelwrightError, match="is called rome, rome/vip/1") as raised:
+    with pytest.raises(
+        TunnelwrightError, match="no router, tunnel or resource is called rome, rome/vip/1"
+    ) as raised:
         check_targets(FABRIC, plan, ("paris", "rome", "rome/vip/1"))
     assert "router/kind/name" in raised.value.hint
 
