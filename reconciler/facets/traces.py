@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler.model.bounds import TRACE_CHARACTERS, TRACES
+from reconciler.model.trace import Trace
 from reconciler.model.visible import visible
 
 MARK = "--tunnelwright--"
@@ -24,14 +24,6 @@ _LOGIN = re.compile(
 )
 # sudoers(5), "EVENT LOGGING": "ann : TTY=pts/0 ; PWD=/root ; USER=root ; COMMAND=/usr/sbin/nft flush ruleset"
 _SUDO = re.compile(r"\s*(?P<user>\S+) : .*?COMMAND=(?P<program>\S+).*")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Trace:
-    """One thing that a router tells. `at` is by the router's own clock."""
-
-    at: datetime
-    text: str
 
 
 def read(said: str, seconds: int) -> tuple[Trace, ...]:
