@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from reconciler.model.secret import redacted
 from reconciler.model.visible import visible
-from reconciler.report.json_format import dump, version_line
+from reconciler.report.json.lines import dump, version_line
 from reconciler.report.line import Line, joined
 
 if TYPE_CHECKING:

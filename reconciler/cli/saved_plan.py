@@ -17,7 +17,7 @@ from reconciler.model.bounds import SAVED_PLAN_BYTES
 from reconciler.model.errors import PlanStale, TunnelwrightError
 from reconciler.model.plan import Plan
 from reconciler.report.encoding import json_text
-from reconciler.report.json_lines import plan_digest, plan_objects
+from reconciler.report.json.plan import plan_digest, plan_objects
 
 FORMAT = "tunnelwright-plan/1"
 

@@ -13,7 +13,7 @@ from reconciler.load.git import Watch
 from reconciler.model.diagnostic import Diagnostics, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.report.diagnostic_text import diagnostic_lines
-from reconciler.report.json_diagnostics import diagnostic_object
+from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.service.repository import FollowedRepository
 from reconciler.service.settings import Effective, read_settings
 from schemas.settings import ReconcileSettings

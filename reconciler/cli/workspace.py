@@ -12,7 +12,7 @@ from reconciler.model.diagnostic import Diagnostic, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.report.diagnostic_text import diagnostic_lines
-from reconciler.report.json_diagnostics import diagnostic_object
+from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.validate import validate
 
 

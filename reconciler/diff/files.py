@@ -44,7 +44,7 @@ def _reconnect(end: TunnelEnd) -> tuple[Change, ...]:
 
 def has_wrong_mode(end: TunnelEnd) -> bool:
     """Whether others than its owner may use the file, or its owner may not."""
-    return end.file.mode not in {None, files.MODE}
+    return end.file.mode != files.MODE and end.file.is_there
 
 
 def adopted(end: TunnelEnd) -> tuple[ForeignFile, ...]:

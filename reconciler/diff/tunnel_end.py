@@ -24,7 +24,7 @@ class TunnelEnd:
         self.running = live.established(connection.name)
         self.path = files.file_name(connection.name)
         self.wanted_file = desired.files[self.path]
-        self.file = self.file_of(connection.name)
+        self.file = WrittenFile(live.state.files.get(self.path))
         self.file_is_right = self.file.equals(self.wanted_file)
         self.loaded_keys = live.secret_ids.get(secrets.owner_of(connection.secret.id), [])
         """The ids of the tunnel's keys that charon has, whichever keys they are."""

@@ -165,7 +165,8 @@ def compare(desired: Settings, live: Settings | None, in_file: Settings | None) 
         return tuple(Change(path, None, value, "vici") for path, value in flatten(desired))
     wanted = dict(flatten(desired))
     reported = dict(flatten(live))
-    written = dict(flatten(in_file)) if in_file is not None else None
+    # Of a file that is right the desired settings themselves are given.
+    written = wanted if in_file is desired else dict(flatten(in_file)) if in_file is not None else None
     changes = []
     for path, value in wanted.items():
         if _is_reported(path):

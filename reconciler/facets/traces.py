@@ -1,13 +1,13 @@
-"""Drift attribution: events that a router reports about the time since the last run. Draws no conclusions."""
+"""Who may have changed a router: what it tells of the time since the last look. Nothing is concluded."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler.model.bounds import TRACE_CHARACTERS, TRACES
+from reconciler.model.trace import Trace
 from reconciler.model.visible import visible
 
 MARK = "--tunnelwright--"
@@ -26,17 +26,8 @@ _LOGIN = re.compile(
 _SUDO = re.compile(r"\s*(?P<user>\S+) : .*?COMMAND=(?P<program>\S+).*")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Trace:
-    """One event that a router reports. `at` is by the router's own clock."""
-
-    at: datetime
-    text: str
-
-
 def read(said: str, seconds: int) -> tuple[Trace, ...]:
-    """The events that a router reported for a number of seconds, the latest ten in the order in which they
-    happened.
+    """What a router told of the last so many seconds, the latest ten in the order in which they happened.
 
     Its sections, divided by MARK: the time and the controller's own address; swanctl files; ages of charon
     and of the router; lines of the journal. What has another form is passed over.
@@ -75,7 +66,7 @@ def _journal(text: str, own: str) -> Iterator[tuple[int, str]]:
         if entry["by"] == "sudo":
             # Of a command its program alone: its arguments may hold a key.
             if match := _SUDO.fullmatch(entry["text"]):
-                yield at, f"{match['user']} ran {match['program']} with sudo"
+                yield at, f"{match['user']} ran {match['program']} by sudo"
         elif login := _LOGIN.match(entry["text"]):
             if own and login["address"] == own:
                 ours.append(at)

@@ -21,6 +21,8 @@ from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Acceptance, Result, RunRecord
 from reconciler.model.visible import encodable
+from reconciler.report.json.events import decode, encode
+from reconciler.report.json.run import run_summary
 
 Answer = TypeVar("Answer")
 Words = ParamSpec("Words")
@@ -88,7 +90,7 @@ class History:
         runs: list[dict[str, Any]] = []
         for row in connection.execute(_LATEST, [bounds.RUNS_IN_MEMORY]):
             values = _checked(RUNS, row)
-            _record(row)
+            _parsed(row)
             room -= len(values["objects"])
             if room < 0:
                 break
@@ -113,13 +115,14 @@ class History:
     def add(self, connection: Connection, record: RunRecord) -> int:
         """Keep a run; its number. One that found nothing to do counts as a repeat of such a one before."""
         last = connection.execute(_LATEST, [1]).fetchone()
-        if last is not None and _same(_record(last), record):
+        values = _values(record)
+        if last is not None and _same(last, values):
             connection.execute(
                 "UPDATE runs SET finished = ?, repeats = repeats + 1 WHERE id = ?",
                 [record.finished.isoformat(), last["id"]],
             )
             return int(last["id"])
-        newest = connection.execute(RUNS.put, _values(record)).lastrowid or 0
+        newest = connection.execute(RUNS.put, values).lastrowid or 0
         connection.execute("DELETE FROM runs WHERE id <= ?", [newest - bounds.RUNS_KEPT])
         return newest
 
@@ -293,23 +296,21 @@ class History:
                 yield self._in_memory
 
 
-def _same(last: RunRecord, record: RunRecord) -> bool:
-    quiet = {Result.IN_SYNC, Result.HELD}
-    alike = replace(
-        record,
-        id=last.id,
-        started=last.started,
-        finished=last.finished,
-        repeats=last.repeats,
-        trigger=last.trigger,
-    )
-    return record.result in quiet and alike == last
+_QUIET = {Result.IN_SYNC.value, Result.HELD.value}
+_TOLD = ("head", "in_force", "result", "message", "objects")
+"""What of a run is not the same in the next one only where something has happened."""
+
+
+def _same(last: Row, values: dict[str, Any]) -> bool:
+    """Whether a run that found nothing to do tells what the last one has told. Raises HistoryDamaged."""
+    _parsed(last)
+    return values["result"] in _QUIET and all(values[name] == last[name] for name in _TOLD)
 
 
 def _values(record: RunRecord) -> dict[str, Any]:
     """The columns of a new row, which gets its number by itself."""
-    text = {"objects": json.dumps(record.objects), "message": encodable(record.message)}
-    return record.summary() | text | {"id": None}
+    objects = json.dumps([encode(event) for event in record.events])
+    return run_summary(record) | {"objects": objects, "message": encodable(record.message), "id": None}
 
 
 def _checked(table: Table, row: Row) -> dict[str, Any]:
@@ -335,8 +336,18 @@ def _acceptance(row: Row) -> Acceptance:
 
 
 def _record(row: Row) -> RunRecord:
+    """The run of a row. Raises HistoryDamaged."""
+    record, objects = _parsed(row)
+    return replace(record, events=tuple(map(decode, objects)))
+
+
+def _parsed(row: Row) -> tuple[RunRecord, list[dict[str, Any]]]:
+    """The run of a row without its events, and the objects that tell them. Raises HistoryDamaged."""
     try:
-        return RunRecord(
+        objects = json.loads(row["objects"])
+        if not all(isinstance(item, dict) and isinstance(item.get("type"), str) for item in objects):
+            raise ValueError("what it tells is no list of objects with a type")  # noqa: TRY301
+        record = RunRecord(
             id=row["id"],
             started=datetime.fromisoformat(row["started"]).astimezone(UTC),
             finished=datetime.fromisoformat(row["finished"]).astimezone(UTC),
@@ -345,8 +356,8 @@ def _record(row: Row) -> RunRecord:
             in_force=row["in_force"],
             result=Result(row["result"]),
             message=row["message"],
-            objects=tuple(json.loads(row["objects"])),
             repeats=row["repeats"],
         )
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise HistoryDamaged(f"run {row['id']} of the history cannot be read: {error}") from error
+    return record, objects

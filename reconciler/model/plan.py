@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from reconciler.model.absence import Absence
 from reconciler.model.router_config import InterfaceAddress, Pair, SharedSecret
@@ -221,6 +221,12 @@ class Resource:
 
     def __str__(self) -> str:
         return f"{self.router}/{self.kind}/{self.name}"
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The resource of which this is the text. Raises ValueError."""
+        router, kind, name = text.split("/", 2)
+        return cls(router, kind, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TypeVar
 
-from reconciler.model import bounds
-from reconciler.model.visible import encodable
+from reconciler.model.events import Event, Foreign
+
+Kind = TypeVar("Kind", bound=Event)
 
 
 class Result(StrEnum):
@@ -48,25 +48,21 @@ class RunRecord:
     """The commit that was reconciled; another than `head` when that was refused."""
     result: Result
     message: str
-    objects: tuple[dict[str, Any], ...] = ()
-    """What `--json` would have written: diagnostics, plan, outcomes, checks."""
+    events: tuple[Event, ...] = ()
+    """What it found and did: diagnostics, plan, outcomes, checks."""
     id: int = 0
     repeats: int = 1
     """How many runs in a row were the same and found nothing to do."""
 
-    def summary(self) -> dict[str, Any]:
-        """All of it but `objects`, as plain data."""
-        return {
-            "id": self.id,
-            "started": self.started.isoformat(),
-            "finished": self.finished.isoformat(),
-            "trigger": self.trigger,
-            "head": self.head,
-            "in_force": self.in_force,
-            "result": self.result.value,
-            "message": self.message,
-            "repeats": self.repeats,
-        }
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        """The events of one class, in their order.
+
+        Raises ValueError where another version has recorded one of them in a form that this one cannot read.
+        """
+        for event in self.events:
+            if isinstance(event, Foreign) and event.meant is kind:
+                raise ValueError(f"run {self.id} holds a {kind.__name__} that another version has recorded")
+        return [event for event in self.events if isinstance(event, kind)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +81,3 @@ class Acceptance:
 
     def __str__(self) -> str:
         return f"{self.commit[:12]} was accepted by {self.by} at {self.at:%Y-%m-%d %H:%M:%SZ}"
-
-
-_BULK = frozenset({"resource_change", "outcome", "check", "diagnostic", "trace"})
-"""Types of objects that a run may have by the hundred thousand; what others hear of is the rest."""
-
-
-def bounded(record: RunRecord) -> RunRecord:
-    """The run with as many of its objects as may be kept, in their order, and how many of them are left out;
-    of many alike the last ones go first."""
-    sizes = [len(json.dumps(item)) for item in record.objects]
-    # What is no text at all, in words of others, could not be written.
-    message = encodable(record.message)
-    if len(message) > bounds.RECORD_MESSAGE:
-        message = f"{message[: bounds.RECORD_MESSAGE]}… ({len(message)} characters)"
-    if sum(sizes) <= bounds.RECORD:
-        return replace(record, message=message)
-    room = bounds.RECORD
-    kept: set[int] = set()
-    order = sorted(range(len(sizes)), key=lambda number: record.objects[number]["type"] in _BULK)
-    for number in order:
-        room -= sizes[number]
-        if room < 0:
-            break
-        kept.add(number)
-    objects = [item for number, item in enumerate(record.objects) if number in kept]
-    left_out = {"type": "left_out", "objects": len(sizes) - len(kept), "limit": bounds.RECORD}
-    return replace(record, message=message, objects=(*objects, left_out))

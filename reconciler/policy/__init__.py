@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from reconciler.model.judgement import Deferral, Judgement, Override, Refusal, Withholding
 from reconciler.policy.judge import judge
-from reconciler.policy.judgement import Deferral, Judgement, Known, Override, Refusal, Withholding
 from reconciler.policy.strangers import withholdings
-from reconciler.policy.units import connections_of
+from reconciler.policy.units import Known, connections_of
 
 __all__ = [
     "Deferral",

@@ -9,15 +9,15 @@ from typing import Final
 
 from reconciler.diff.live import Live
 from reconciler.model.fabric import Fabric
+from reconciler.model.judgement import Deferral, Finding, Judgement, Override, Refusal
 from reconciler.model.listing import listed
 from reconciler.model.plan import Action, Plan, Resource
 from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.model.safety import SafetyPolicy
 from reconciler.policy import lone
-from reconciler.policy.judgement import Deferral, Finding, Judgement, Known, Override, Refusal
 from reconciler.policy.strangers import exceeds, is_large, is_protected, tunnels_on
 from reconciler.policy.turns import in_turn
-from reconciler.policy.units import End, Traffic, Unit, connections_of, traffic_on, units_of
+from reconciler.policy.units import End, Known, Traffic, Unit, connections_of, traffic_on, units_of
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_cidr
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from reconciler.diff.live import Live
 from reconciler.facets import files
 from reconciler.model.fabric import Fabric
+from reconciler.model.judgement import Deferral, Finding, Refusal
 from reconciler.model.plan import Resource
-from reconciler.policy.judgement import Deferral, Finding, Refusal
 from reconciler.policy.units import Unit, connections_of, traffic_on
 
 _HINT = (

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 
 from reconciler.facets import files
 from reconciler.model.fabric import Fabric
+from reconciler.model.judgement import Override, Withholding
 from reconciler.model.listing import listed
 from reconciler.model.plan import Action, Plan, Resource, ResourceChange
 from reconciler.model.router_config import PREFIX, RouterState, connection_name
 from reconciler.model.safety import SafetyPolicy
-from reconciler.policy.judgement import Known, Override, Withholding
+from reconciler.policy.units import Known
 
 
 def withholdings(

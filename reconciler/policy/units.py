@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeAlias
@@ -12,10 +12,11 @@ from reconciler.facets.connections import guarded_pairs, listed
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange
 from reconciler.model.router_config import Pair, connection_name
-from reconciler.policy.judgement import Known
 from reconciler.validate.overlaps import overlapping
 from schemas.addresses import Interval, parse_cidr
 
+Known: TypeAlias = Callable[[Resource], bool]
+"""Whether something shows that Git had a tunnel end that it has no more."""
 _Carried: TypeAlias = list[tuple[Interval, int]]
 """Networks with the ends that carry them."""
 _BySource: TypeAlias = dict[Interval, _Carried]

@@ -12,14 +12,12 @@ from reconciler.report.line import Line
 _GENTLE = frozenset({Disruption.NONE, Disruption.MAKE_BEFORE_BREAK})
 
 
-def cost_text(
-    tunnel: str, predicted: str, *, lost: int, sent: int, longest_ms: float, silent_ms: float
-) -> str:
-    """One tunnel's cost; `longest_ms` is how long the longest row of lost ones was, `silent_ms` for how long
-    it had carried nothing before."""
-    row = f", {longest_ms:.0f} ms of them in succession" if lost else ""
-    before = f", after it had carried nothing for the first {silent_ms:.0f} ms" if silent_ms else ""
-    return f"{tunnel}: predicted {predicted}, lost {lost} of {sent}{row}{before}"
+def cost_text(loss: Loss) -> str:
+    """One tunnel's cost."""
+    row = f", {loss.longest * 1000:.0f} ms of them in succession" if loss.lost else ""
+    silent = f"{loss.silent * 1000:.0f}"
+    before = f", after it had carried nothing for the first {silent} ms" if silent != "0" else ""
+    return f"{loss.tunnel}: predicted {loss.predicted}, lost {loss.lost} of {loss.sent}{row}{before}"
 
 
 def cost_lines(losses: Sequence[Loss], unmeasured: Sequence[str], most: int = 10) -> Iterator[Line]:
@@ -28,15 +26,9 @@ def cost_lines(losses: Sequence[Loss], unmeasured: Sequence[str], most: int = 10
         yield Line("Measured through the changed tunnels, in round trips:")
     worst = sorted(losses, key=lambda loss: (-loss.lost, loss.tunnel))
     for loss in worst[:most]:
-        text = cost_text(
-            loss.tunnel,
-            loss.predicted,
-            lost=loss.lost,
-            sent=loss.sent,
-            longest_ms=loss.longest * 1000,
-            silent_ms=loss.silent * 1000,
+        yield Line(
+            f"  {cost_text(loss)}", "yellow" if loss.predicted in _GENTLE and loss.lost > IN_FLIGHT else ""
         )
-        yield Line(f"  {text}", "yellow" if loss.predicted in _GENTLE and loss.lost > IN_FLIGHT else "")
     if len(worst) > most:
         rest = worst[most:]
         yield Line(f"  {len(rest)} more: lost {sum(loss.lost for loss in rest)} together")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from reconciler.model.judgement import Judgement
 from reconciler.model.listing import MOST_NAMES, listed
 from reconciler.model.plan import Resource
-from reconciler.policy import Judgement
 from reconciler.report.line import Line
 
 

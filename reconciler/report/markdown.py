@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.judgement import Judgement
 from reconciler.model.listing import listed
 from reconciler.model.plan import Disruption, Plan, Resource
 from reconciler.model.visible import visible
-from reconciler.policy import Judgement
 from reconciler.report.encoding import code, prose
 from reconciler.report.plan_text import (
     MOST_EXPOSED,

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import assert_never
 
+from reconciler.model.absence import AbsenceKind
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.events import (
+    Down,
+    Drift,
+    Event,
+    Exposed,
+    Foreign,
+    Held,
+    LeftOut,
+    Overridden,
+    PlannedChange,
+    PlanSummary,
+    Rollback,
+    StepEnded,
+    Traced,
+    Trouble,
+    Unreachable,
+    Withheld,
+)
+from reconciler.model.judgement import Deferral, Refusal
+from reconciler.model.outcome import Check, Loss, Status
 from reconciler.model.record import Result, RunRecord
+from reconciler.model.settings import UNOBSERVABLE, Live
 from reconciler.report.cost_text import cost_text
 from reconciler.report.line import Line
 
@@ -37,80 +60,93 @@ def run_lines(record: RunRecord) -> Iterator[Line]:
     yield run_line(record)
     seconds = (record.finished - record.started).total_seconds()
     yield Line(f"       started {record.started:%Y-%m-%d %H:%M:%SZ}, took {seconds:.1f} s")
-    for item in record.objects:
-        yield from _object_lines(item)
+    for event in record.events:
+        yield from _event_lines(event)
 
 
-def _object_lines(item: dict[str, Any]) -> Iterable[Line]:
-    match item["type"]:
-        case "diagnostic":
-            place = f"{item['file']}:{item['line']}:{item['column']}"
-            style = "bold red" if item["severity"] == "error" else "yellow"
-            yield Line(f"  {place}: {item['severity']}: {item['message']} [{item['code']}]", style)
-        case "resource_change":
-            yield Line(
-                f"  {item['action']} {item['router']}/{item['kind']}/{item['name']}: {item['reason']} "
-                f"({item['disruption']})"
-            )
-            for change in item["changes"]:
-                yield Line(f"      {change['path']}: {_value(change['before'])} -> {_value(change['after'])}")
-            if more := item.get("more_changes", 0):
-                yield Line(f"      … and {more} more fields")
-        case "held":
-            yield Line(f"  left alone: {item['resource']}: {item['reason']}", "yellow")
-        case "refused" | "deferred":
-            yield Line(f"  {item['type']}: {', '.join(item['resources'])}: {item['reason']}", "bold red")
-        case "down" | "exposed":
-            yield Line(f"  {_warning(item)}", "bold red")
-        case "unreachable" | "withheld" | "drift":
-            name = next(item[key] for key in ("router", "tunnel", "resource") if key in item)
-            style = "yellow" if item["type"] == "drift" else "bold red"
-            # A router may have answered, and yet have no part in the plan.
-            what = item["type"] if item.get("kind", "unreachable") == "unreachable" else "not planned"
-            yield Line(f"  {what}: {name}: {item['reason']}", style)
-        case "rollback":
-            yield Line(
-                f"  rolled back from {item['from'][:12]} to {item['to'][:12]}: {item['reason']}", "bold red"
-            )
-        case "outcome":
-            done = item["status"] == "done"
-            said = f" ({item['seconds'] * 1000:.0f} ms)" if done else f": {item['message']}"
-            text = f"  {item['status']}: [{item['router']}] {item['summary']}{said}"
-            yield Line(text, "green" if done else "bold red")
-        case "check":
-            mark, style = ("✓", "green") if item["passed"] else ("✗", "bold red")
-            yield Line(f"  {mark} {item['name']}: {item['evidence']}", style)
+def _event_lines(event: Event) -> Iterator[Line]:
+    """One event. What is overridden has been told to who did it, and a plan's summary tells nothing new."""
+    match event:
+        case Diagnostic():
+            style = "bold red" if event.severity is Severity.ERROR else "yellow"
+            place = f"{event.location.file}:{event.location.line}:{event.location.column}"
+            yield Line(f"  {place}: {event.severity}: {event.message} [{event.code}]", style)
+        case Refusal() | Deferral():
+            what = "refused" if isinstance(event, Refusal) else "deferred"
+            yield Line(f"  {what}: {', '.join(map(str, event.resources))}: {event.reason}", "bold red")
+        case PlannedChange() | Unreachable() | Withheld() | Exposed():
+            yield from _plan_lines(event)
+        case StepEnded() | Check() | Loss():
+            yield _apply_line(event)
+        case Held() | Drift() | Traced() | Down() | Trouble() | Rollback() | LeftOut():
+            yield _run_line(event)
+        case Foreign():
+            if event.meant is not None:
+                text = f"  {event.written['type']}: recorded by another version; `--json` shows it"
+                yield Line(text, "yellow")
+        case PlanSummary() | Overridden():
+            return
         case _:
-            yield from _lines_beside(item)
+            assert_never(event)
 
 
-def _lines_beside(item: dict[str, Any]) -> Iterable[Line]:
-    """What is neither of the plan nor of its steps."""
-    match item["type"]:
-        case "trace":
-            yield Line(
-                f"  since the last run at {item['router']}: {item['at'][:19]}Z {item['text']}", "yellow"
-            )
-        case "trouble":
-            yield Line(f"  trouble with the {item['unit']}: {item['reason']}", "bold red")
-        case "left_out":
-            yield Line(f"  {item['objects']} more are left out, limit {item['limit']} bytes", "yellow")
-        case "loss":
-            numbers = {key: item.get(key, 0) for key in ("lost", "sent", "longest_ms", "silent_ms")}
-            said = cost_text(item["tunnel"], item["predicted"], **numbers)
-            yield Line(f"  round trips of {said}")
+def _plan_lines(event: PlannedChange | Unreachable | Withheld | Exposed) -> Iterator[Line]:
+    match event:
+        case PlannedChange():
+            yield Line(f"  {event.action} {event.resource}: {event.reason} ({event.disruption})")
+            for field in event.changes:
+                yield Line(f"      {field.path}: {_value(field.before)} -> {_value(field.after)}")
+            if event.more_changes:
+                yield Line(f"      … and {event.more_changes} more fields")
+        case Unreachable():
+            # A router may have answered, and yet have no part in the plan.
+            silent = event.absence.kind is AbsenceKind.UNREACHABLE
+            what = "unreachable" if silent else "not planned"
+            yield Line(f"  {what}: {event.router}: {event.absence.reason}", "bold red")
+        case Withheld():
+            yield Line(f"  withheld: {event.tunnel}: {event.reason}", "bold red")
+        case Exposed():
+            when = "if it is done later" if event.later else "afterwards"
+            pair = f"from {event.source} to {event.destination}"
+            yield Line(f"  in the clear {when}: at {event.router} {pair}", "bold red")
 
 
-def _warning(item: dict[str, Any]) -> str:
-    if item["type"] == "down":
-        return f"configured but down: {item['tunnel']}"
-    when = "if it is done later" if item.get("later") else "afterwards"
-    return f"in the clear {when}: at {item['router']} from {item['source']} to {item['destination']}"
+def _apply_line(event: StepEnded | Check | Loss) -> Line:
+    match event:
+        case StepEnded():
+            done = event.status is Status.DONE
+            said = f" ({event.seconds * 1000:.0f} ms)" if done else f": {event.message}"
+            text = f"  {event.status}: [{event.step.router}] {event.step.summary}{said}"
+            return Line(text, "green" if done else "bold red")
+        case Check():
+            mark, style = ("✓", "green") if event.passed else ("✗", "bold red")
+            return Line(f"  {mark} {event.name}: {event.evidence}", style)
+        case Loss():
+            return Line(f"  round trips of {cost_text(event)}")
 
 
-def _value(value: object) -> str:
-    if isinstance(value, dict):
+def _run_line(event: Held | Drift | Traced | Down | Trouble | Rollback | LeftOut) -> Line:
+    match event:
+        case Held() | Drift():
+            what = "left alone" if isinstance(event, Held) else "drift"
+            return Line(f"  {what}: {event.resource}: {event.reason}", "yellow")
+        case Traced():
+            at = f"{event.trace.at:%Y-%m-%dT%H:%M:%SZ}"
+            return Line(f"  since the last run at {event.router}: {at} {event.trace.text}", "yellow")
+        case Down():
+            return Line(f"  configured but down: {event.tunnel}", "bold red")
+        case Trouble():
+            return Line(f"  trouble with the {event.part}: {event.reason}", "bold red")
+        case Rollback():
+            back = f"rolled back from {event.commit[:12]} to {event.to[:12]}"
+            return Line(f"  {back}: {event.reason}", "bold red")
+        case LeftOut():
+            return Line(f"  {event.events} more are left out, limit {event.limit} bytes", "yellow")
+
+
+def _value(value: Live) -> str:
+    if value is UNOBSERVABLE:
         return "(unobservable)"
     if value is None:
         return "(none)"
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

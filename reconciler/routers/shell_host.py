@@ -16,6 +16,7 @@ from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked
 from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.model.secret import Secret
+from reconciler.model.trace import Trace
 from reconciler.routers import answers, scripts
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.archive import BadArchive, pack, unpack
@@ -99,7 +100,7 @@ class ShellHost:
             self._read("inspect", "routes", lambda: answers.listing(bytes(routes))),
         )
 
-    def traces(self, seconds: int) -> tuple[traces.Trace, ...]:
+    def traces(self, seconds: int) -> tuple[Trace, ...]:
         """Ask its files, its processes and its journal."""
         said = self._ask("traces", self._script(Script.TRACES, str(seconds)))
         return self._read("traces", "traces", lambda: traces.read(answers.text(said), seconds))

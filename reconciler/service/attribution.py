@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
-from reconciler.facets.traces import Trace
 from reconciler.history.store import History
 from reconciler.model.bounds import ASKED_ROUTERS, ASKED_SECONDS
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.events import Drift, Traced
+from reconciler.model.trace import Trace
 from reconciler.observe.state import within_one_look
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.service.fleet_state import FleetState
 
 
-def ask(history: History, fleet: Fleet, seen: FleetState) -> list[dict[str, Any]]:
-    """What routers tell of the time since the last run, where something differs that did not then, as objects
-    of `--json`. A router that does not tell is no reason to do anything else."""
+def ask(history: History, fleet: Fleet, seen: FleetState) -> list[Traced]:
+    """What routers tell of the time since the last run, where something differs that did not then. A
+    router that does not tell is no reason to do anything else."""
     last = next(iter(history.runs(1)), None)
     if last is None:
         return []
-    known = {item["resource"] for item in last.objects if item["type"] == "drift"}
-    routers = sorted({resource.router for resource in seen.drift if str(resource) not in known})[
-        :ASKED_ROUTERS
-    ]
+    known = {item.resource for item in last.of(Drift)}
+    routers = sorted({resource.router for resource in seen.drift - known})[:ASKED_ROUTERS]
     # A clock that was set back makes it negative.
     seconds = max(1, min(ASKED_SECONDS, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
     told = within_one_look(fleet).each(routers, partial(traces_of, seconds=seconds))
     return [
-        {"type": "trace", "router": name, "at": trace.at.isoformat(), "text": trace.text}
+        Traced(name, trace)
         for name, traces in told.items()
         if not isinstance(traces, TunnelwrightError)
         for trace in traces

@@ -12,11 +12,28 @@ from typing import Any, TextIO
 
 import structlog
 
-from reconciler.model.outcome import Outcome, Status
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.events import (
+    Down,
+    Drift,
+    Event,
+    Held,
+    LeftOut,
+    PlannedChange,
+    Rollback,
+    Traced,
+    Trouble,
+    Unreachable,
+    Withheld,
+)
+from reconciler.model.judgement import Deferral, Refusal
+from reconciler.model.outcome import Loss, Outcome, Status
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import redacted
 from reconciler.model.unit import foreign
 from reconciler.report.encoding import json_text
+from reconciler.report.json.events import encode
+from reconciler.report.json.run import run_summary
 
 _LEVEL = {
     Result.IN_SYNC: "info",
@@ -28,21 +45,21 @@ _LEVEL = {
     Result.FAILED: "error",
 }
 # What a run found and said beside its steps, which were told when they happened.
-_FINDINGS = {
-    "diagnostic": "warning",
-    "down": "warning",
-    "drift": "info",
-    "trace": "info",
-    "unreachable": "warning",
-    "withheld": "warning",
-    "refused": "error",
-    "deferred": "info",
-    "held": "info",
-    "rollback": "error",
-    "loss": "info",
-    "resource_change": "info",
-    "trouble": "error",
-    "left_out": "warning",
+_FINDINGS: dict[type[Event], str] = {
+    Diagnostic: "warning",
+    Down: "warning",
+    Drift: "info",
+    Traced: "info",
+    Unreachable: "warning",
+    Withheld: "warning",
+    Refusal: "error",
+    Deferral: "info",
+    Held: "info",
+    Rollback: "error",
+    Loss: "info",
+    PlannedChange: "info",
+    Trouble: "error",
+    LeftOut: "warning",
 }
 
 
@@ -76,12 +93,13 @@ class EventLog:
 
     def run(self, record: RunRecord) -> None:
         """One run that has ended: what it found, then the run itself."""
-        for item in record.objects:
-            if item["type"] in _FINDINGS:
-                details = {key: value for key, value in item.items() if key != "type"}
-                self._tell(_FINDINGS[item["type"]], item["type"], run=record.id, details=details)
+        for event in record.events:
+            if (level := _FINDINGS.get(type(event))) is not None:
+                details = encode(event)
+                self._tell(level, details.pop("type"), run=record.id, details=details)
         seconds = (record.finished - record.started).total_seconds()
-        summary = {key: value for key, value in record.summary().items() if key != "id"}
+        summary = run_summary(record)
+        del summary["id"]
         self._tell(_LEVEL[record.result], "run", run=record.id, seconds=round(seconds, 3), **summary)
 
     def warned(self, record: logging.LogRecord, text: str) -> None:

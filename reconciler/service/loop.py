@@ -13,12 +13,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from reconciler.apply.phases import Progress
+from reconciler.history.bounded import bounded
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable, TunnelwrightError
+from reconciler.model.events import Part, Trouble
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
-from reconciler.model.record import GOOD, Result, RunRecord, bounded
+from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.unit import attempt
 from reconciler.observe.state import observe
 from reconciler.routers.fleet import Fleet
@@ -118,14 +120,11 @@ class Service:
         and of the history itself."""
         history = self.dependencies.history
         history.settle()
-        said = {"repository": self.dependencies.repository.complaints(), "history": history.complaints()}
-        objects = [
-            {"type": "trouble", "unit": unit, "reason": reason}
-            for unit, reasons in said.items()
-            for reason in reasons
-        ]
-        message = "; ".join(filter(None, (record.message, *(item["reason"] for item in objects))))
-        record = bounded(replace(record, message=message, objects=(*record.objects, *objects)))
+        repository = self.dependencies.repository
+        said = {Part.REPOSITORY: repository.complaints(), Part.HISTORY: history.complaints()}
+        troubles = [Trouble(part, reason) for part, reasons in said.items() for reason in reasons]
+        message = "; ".join(filter(None, (record.message, *(trouble.reason for trouble in troubles))))
+        record = bounded(replace(record, message=message, events=(*record.events, *troubles)))
         kept = replace(record, id=history.add(record))
         attempt("telling", "what a run came to", lambda: self.tell(kept))
         return kept

@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from reconciler.model import bounds
 from reconciler.model.record import RunRecord
 from reconciler.model.secret import Secret
 from reconciler.report.encoding import chat
 from reconciler.service.messenger import Message, hand_over
-from reconciler.service.notifications import Event, Notification
-
-if TYPE_CHECKING:
-    pass
+from reconciler.service.notifications import Notification, Topic
 
 _MOST = 20
 """Lines of a message; more of them are counted."""
 _TYPES = {
-    Event.ROLLED_BACK: "failure",
-    Event.REFUSED: "failure",
-    Event.FAILED: "failure",
-    Event.DOWN: "failure",
-    Event.INCOMPLETE: "warning",
-    Event.DRIFT: "info",
-    Event.CHANGED: "success",
-    Event.RECOVERED: "success",
+    Topic.ROLLED_BACK: "failure",
+    Topic.REFUSED: "failure",
+    Topic.FAILED: "failure",
+    Topic.DOWN: "failure",
+    Topic.INCOMPLETE: "warning",
+    Topic.DRIFT: "info",
+    Topic.CHANGED: "success",
+    Topic.RECOVERED: "success",
 }
 _WORST_FIRST = ("failure", "warning", "info", "success")
 
 
 def title(news: Sequence[Notification]) -> str:
     """What it is about."""
-    return f"tunnelwright: {', '.join(dict.fromkeys(item.event.value for item in news))}"
+    return f"tunnelwright: {', '.join(dict.fromkeys(item.topic.value for item in news))}"
 
 
 def body(news: Sequence[Notification], record: RunRecord) -> str:
     """One line for each thing, then the run."""
-    lines = [chat(f"- {item.event.value}: {item.text}") for item in news[:_MOST]]
+    lines = [chat(f"- {item.topic.value}: {item.text}") for item in news[:_MOST]]
     if len(news) > _MOST:
         lines.append(f"- and {len(news) - _MOST} more")
     return "\n".join([*lines, f"run {record.id} of {record.finished:%Y-%m-%d %H:%M:%SZ}: {record.result}"])
@@ -48,7 +44,7 @@ def send(url: Callable[[], Secret], news: Sequence[Notification], record: RunRec
 
     Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.
     """
-    types = {_TYPES[item.event] for item in news}
+    types = {_TYPES[item.topic] for item in news}
     hand_over(
         Message(url(), title(news), body(news, record), min(types, key=_WORST_FIRST.index)),
         seconds=bounds.MESSAGE_SECONDS,

@@ -20,6 +20,8 @@ from prometheus_client.registry import Collector
 from reconciler.history.kept import Kept
 from reconciler.model.absence import AbsenceKind
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.events import Part, Trouble
+from reconciler.model.outcome import Loss
 from reconciler.model.plan import Disruption
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import ChildSa
@@ -188,11 +190,11 @@ class Metrics(Collector):
     def ended(self, record: RunRecord) -> None:
         """Count a run."""
         amounts: Counter[tuple[str, str]] = Counter({(RUNS.name, record.result.value): 1})
-        for item in record.objects:
-            if item["type"] == "loss":
-                amounts[PROBES.name, item["predicted"]] += item["sent"]
-                amounts[LOST.name, item["predicted"]] += item["lost"]
-            elif item["type"] == "trouble" and item["unit"] == "repository":
+        for loss in record.of(Loss):
+            amounts[PROBES.name, loss.predicted.value] += loss.sent
+            amounts[LOST.name, loss.predicted.value] += loss.lost
+        for trouble in record.of(Trouble):
+            if trouble.part is Part.REPOSITORY:
                 amounts[COPIES_SET_ASIDE.name, ""] += 1
         seconds = (record.finished - record.started).total_seconds()
         self._history.count({**amounts, (RUN_SECONDS.name, ""): seconds})

@@ -1,4 +1,4 @@
-"""The events of runs that are worth a message: problems that begin or end, and single changes. Pure."""
+"""What of the runs is worth a message: what begins, what ends, what was done once. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,25 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.model.absence import AbsenceKind
+from reconciler.model.events import (
+    Down,
+    Drift,
+    Held,
+    Part,
+    PlannedChange,
+    PlanSummary,
+    Rollback,
+    StepEnded,
+    Traced,
+    Trouble,
+    Unreachable,
+)
+from reconciler.model.judgement import Deferral, Refusal
+from reconciler.model.outcome import Check, Status
 from reconciler.model.record import Result, RunRecord
 
 
-class Event(StrEnum):
+class Topic(StrEnum):
     """What a message may be about."""
 
     ROLLED_BACK = "rolled-back"
@@ -37,14 +52,14 @@ class State:
     """Something that lasts from one run to the next. `subject` is a commit, a router, a tunnel, a resource or
     a part of the service; empty for the run as a whole."""
 
-    event: Event
+    topic: Topic
     subject: str = ""
     router: str = ""
 
     @property
     def of_the_run(self) -> bool:
         """True for what is the run's or its commit's, and no router's or part of the service's."""
-        return not self.router and (self.event is not Event.INCOMPLETE or not self.subject)
+        return not self.router and (self.topic is not Topic.INCOMPLETE or not self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class Told:
 
     def kept(self) -> dict[str, Any]:
         """As it is kept."""
-        states = [[state.event.value, state.subject, state.router] for state in sorted(self.states)]
+        states = [[state.topic.value, state.subject, state.router] for state in sorted(self.states)]
         return {"run": self.run, "states": states}
 
 
@@ -74,7 +89,7 @@ class Told:
 class Notification:
     """One thing to tell, in a sentence."""
 
-    event: Event
+    topic: Topic
     text: str
 
 
@@ -82,25 +97,23 @@ def is_refused(record: RunRecord) -> bool:
     """True when the head of the branch is not what the run went by, or its plan was refused as a whole."""
     if not record.head or record.result is Result.ROLLED_BACK:
         return False
-    return record.in_force != record.head or (
-        record.result is Result.FAILED and bool(_objects(record, "refused"))
-    )
+    return record.in_force != record.head or (record.result is Result.FAILED and bool(record.of(Refusal)))
 
 
 def tell(
-    records: Iterable[RunRecord], before: frozenset[State], on: frozenset[Event]
+    records: Iterable[RunRecord], before: frozenset[State], on: frozenset[Topic]
 ) -> tuple[list[Notification], frozenset[State]]:
-    """What is new in some runs, oldest first, when `before` lasted; and what lasts after them. Only events
+    """What is new in some runs, oldest first, when `before` lasted; and what lasts after them. Only topics
     of `on` count."""
     news: list[Notification] = []
     lasting = before
     for record in records:
         found = states(record, lasting)
-        after = frozenset(state for state in found if state.event in on)
-        news += [Notification(state.event, found[state]) for state in sorted(after - lasting)]
-        news += [item for item in _done(record) if item.event in on]
-        if Event.RECOVERED in on:
-            news += [Notification(Event.RECOVERED, text) for text in _ended(lasting, after)]
+        after = frozenset(state for state in found if state.topic in on)
+        news += [Notification(state.topic, found[state]) for state in sorted(after - lasting)]
+        news += [item for item in _done(record) if item.topic in on]
+        if Topic.RECOVERED in on:
+            news += [Notification(Topic.RECOVERED, text) for text in _ended(lasting, after)]
         lasting = after
     return news, lasting
 
@@ -114,60 +127,58 @@ def states(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
 
 def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
     head = record.head[:12]
-    for back in _objects(record, "rollback"):
-        text = f"{head} was rolled back, {back['to'][:12]} is in force again: {back['reason']}"
+    for back in record.of(Rollback):
+        text = f"{head} was rolled back, {back.to[:12]} is in force again: {back.reason}"
         whole = record.result is Result.ROLLED_BACK
-        return {State(Event.ROLLED_BACK, record.head): text if whole else f"{head}: {record.message}"}
+        return {State(Topic.ROLLED_BACK, record.head): text if whole else f"{head}: {record.message}"}
     if is_refused(record):
         # Of a commit that was rolled back, the next run says that it is refused: the same thing once more.
-        known = State(Event.ROLLED_BACK, record.head)
-        return {known if known in before else State(Event.REFUSED, record.head): record.message}
+        known = State(Topic.ROLLED_BACK, record.head)
+        return {known if known in before else State(Topic.REFUSED, record.head): record.message}
     if record.result is Result.FAILED:
-        return {State(Event.FAILED): record.message}
+        return {State(Topic.FAILED): record.message}
     if record.result is Result.INCOMPLETE and not _told_apart(record):
-        return {State(Event.INCOMPLETE): f"{head}: {record.message}"}
+        return {State(Topic.INCOMPLETE): f"{head}: {record.message}"}
     return {}
 
 
 def _told_apart(record: RunRecord) -> bool:
     """Whether nothing but a router, or keys that cannot be had, made a run incomplete: those are told
     themselves."""
-    done = _objects(record, "outcome")
-    if any(item["status"] == "failed" for item in done) or not all(
-        item["passed"] for item in _objects(record, "check")
-    ):
+    if any(ended.status is Status.FAILED for ended in record.of(StepEnded)):
         return False
-    without_keys = any(item["unit"] == "keys" for item in _objects(record, "trouble"))
-    return without_keys or bool(_objects(record, "unreachable"))
+    if not all(check.passed for check in record.of(Check)):
+        return False
+    without_keys = any(trouble.part is Part.KEYS for trouble in record.of(Trouble))
+    return without_keys or bool(record.of(Unreachable))
 
 
 def _of_the_service(record: RunRecord) -> dict[State, str]:
-    return {State(Event.INCOMPLETE, item["unit"]): item["reason"] for item in _objects(record, "trouble")}
+    return {State(Topic.INCOMPLETE, trouble.part.value): trouble.reason for trouble in record.of(Trouble)}
 
 
 def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
     found: dict[State, str] = {}
-    for item in _objects(record, "unreachable"):
-        state = State(Event.INCOMPLETE, item["router"], item["router"])
-        # Runs of an earlier version tell no kind.
-        silent = item.get("kind", AbsenceKind.UNREACHABLE) == AbsenceKind.UNREACHABLE
+    for absent in record.of(Unreachable):
+        silent = absent.absence.kind is AbsenceKind.UNREACHABLE
         what = "does not answer" if silent else "is not reconciled"
-        found[state] = f"router {item['router']} {what}: {item['reason']}"
-    for item in _objects(record, "down"):
-        state = State(Event.DOWN, item["tunnel"], item["router"])
-        found[state] = f"tunnel {item['tunnel']} at {item['router']} is configured but down"
-    for item in _objects(record, "drift"):
-        if item["held"]:
-            state = State(Event.DRIFT, item["resource"], item["resource"].partition("/")[0])
+        state = State(Topic.INCOMPLETE, absent.router, absent.router)
+        found[state] = f"router {absent.router} {what}: {absent.absence.reason}"
+    for down in record.of(Down):
+        state = State(Topic.DOWN, down.tunnel, down.router)
+        found[state] = f"tunnel {down.tunnel} at {down.router} is configured but down"
+    for drift in record.of(Drift):
+        if drift.held:
+            state = State(Topic.DRIFT, str(drift.resource), drift.resource.router)
             meanwhile = _meanwhile(record, state.router)
-            found[state] = f"{item['resource']} has drifted and is left as it is: {item['reason']}{meanwhile}"
-    looked = bool(_objects(record, "plan_summary"))
-    away = {item["router"] for item in _objects(record, "unreachable")}
+            found[state] = f"{drift.resource} has drifted and is left as it is: {drift.reason}{meanwhile}"
+    looked = bool(record.of(PlanSummary))
+    away = {absent.router for absent in record.of(Unreachable)}
     # A tunnel that was changed is not among those that are down; only a proof says that it is up.
     unproven = (
         set()
         if record.result is Result.CHANGED
-        else {item["name"] for item in _objects(record, "resource_change") if item["kind"] == "tunnel"}
+        else {change.resource.name for change in record.of(PlannedChange) if change.resource.kind == "tunnel"}
     )
     for state in before:
         if state.router and (not looked or state.router in away or state.subject in unproven):
@@ -179,24 +190,27 @@ def _done(record: RunRecord) -> Iterator[Notification]:
     """What a run has done that is over with it."""
     if record.result is not Result.CHANGED:
         return
-    drifted = {item["resource"]: item for item in _objects(record, "drift")}
-    for resource, item in drifted.items():
-        if not item["held"]:
-            meanwhile = _meanwhile(record, resource.partition("/")[0])
-            text = f"{resource} had drifted and was repaired: {item['reason']}{meanwhile}"
-            yield Notification(Event.DRIFT, text)
-    alone = {item["resource"] for item in [*_objects(record, "held"), *drifted.values()]}
-    alone |= {resource for item in _objects(record, "deferred") for resource in item["resources"]}
-    for item in _objects(record, "resource_change"):
-        resource = f"{item['router']}/{item['kind']}/{item['name']}"
-        if resource not in alone:
-            what = f"{item['action']} {resource}: {item['reason']} ({item['disruption']})"
-            yield Notification(Event.CHANGED, f"{record.in_force[:12]}: {what}")
+    drifted = {drift.resource: drift for drift in record.of(Drift)}
+    for resource, drift in drifted.items():
+        if not drift.held:
+            meanwhile = _meanwhile(record, resource.router)
+            text = f"{resource} had drifted and was repaired: {drift.reason}{meanwhile}"
+            yield Notification(Topic.DRIFT, text)
+    alone = {held.resource for held in record.of(Held)} | set(drifted)
+    alone |= {resource for deferral in record.of(Deferral) for resource in deferral.resources}
+    for change in record.of(PlannedChange):
+        if change.resource not in alone:
+            what = f"{change.action} {change.resource}: {change.reason} ({change.disruption})"
+            yield Notification(Topic.CHANGED, f"{record.in_force[:12]}: {what}")
 
 
 def _meanwhile(record: RunRecord, router: str) -> str:
     """What the router told of who was there."""
-    told = [f"{i['at'][:19]}Z {i['text']}" for i in _objects(record, "trace") if i["router"] == router]
+    told = [
+        f"{traced.trace.at:%Y-%m-%dT%H:%M:%SZ} {traced.trace.text}"
+        for traced in record.of(Traced)
+        if traced.router == router
+    ]
     return f"; since the last run there: {'; '.join(told)}" if told else ""
 
 
@@ -205,23 +219,19 @@ def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
     if any(state.of_the_run for state in ended) and not any(state.of_the_run for state in after):
         yield "the head of the branch is in force, and runs succeed"
     for state in sorted(ended):
-        match state.event:
-            case Event.DOWN:
+        match state.topic:
+            case Topic.DOWN:
                 yield f"tunnel {state.subject} at {state.router} is no longer down"
-            case Event.INCOMPLETE if state.router:
+            case Topic.INCOMPLETE if state.router:
                 yield f"router {state.router} answers again"
-            case Event.INCOMPLETE if state.subject:
+            case Topic.INCOMPLETE if state.subject:
                 yield f"the trouble with the {state.subject} has ended"
-            case Event.DRIFT:
+            case Topic.DRIFT:
                 yield f"{state.subject} no longer differs"
 
 
 def _state(what: object) -> State | None:
     match what:
-        case [str(event), str(subject), str(router)] if event in set(Event):
-            return State(Event(event), subject, router)
+        case [str(event), str(subject), str(router)] if event in set(Topic):
+            return State(Topic(event), subject, router)
     return None
-
-
-def _objects(record: RunRecord, kind: str) -> list[dict[str, Any]]:
-    return [item for item in record.objects if item["type"] == kind]

@@ -15,6 +15,7 @@ from reconciler.forges.forge import CommitStatus, Forge, State
 from reconciler.history.store import History
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.events import Rollback
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.unit import attempt
 from reconciler.service import notifications, schedule
@@ -164,7 +165,7 @@ class CommitStatuses:
         if not record.head or record.result is Result.STOPPED:
             return
         refused = notifications.is_refused(record)
-        back = any(item["type"] == "rollback" for item in record.objects)
+        back = bool(record.of(Rollback))
         words = "refused" if refused else record.result.value
         told = {"head": record.head, "result": words}
         if self.history.told(self.name) == told:
@@ -191,7 +192,7 @@ class Messages:
     name: str
     send: Send
     history: History
-    on: frozenset[notifications.Event]
+    on: frozenset[notifications.Topic]
 
     def hear(self, record: RunRecord) -> None:
         """Look at all runs since the last one that was told; for who was never told, or when nobody can read

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from reconciler.model.absence import Absence
 from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.events import Down, Drift, Held, Part, Rollback, Trouble
 from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Status
@@ -38,9 +39,10 @@ from reconciler.operations.preview import (
     narrowed,
     without,
 )
+from reconciler.plan.events import absence_events, judgement_events, plan_events
 from reconciler.policy import Known
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
-from reconciler.report import json_lines
+from reconciler.report.json.plan import plan_digest
 from reconciler.service.attribution import ask
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.run_report import RunReport
@@ -76,7 +78,7 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
         in_force=in_force,
         result=result,
         message="; ".join(report.notes),
-        objects=tuple(report.objects),
+        events=tuple(report.events),
     )
 
 
@@ -87,18 +89,13 @@ def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Resul
     by_commit = by_commit_of(dependencies, wanted, seen.plan)
     found = report.saw(seen, by_commit)
     seen, decision, held = _decided(dependencies, wanted, seen, by_commit, report)
-    report.objects += [
-        {
-            "type": "drift",
-            "resource": str(change.resource),
-            "reason": change.reason,
-            "held": change.resource in held,
-        }
+    report.events += [
+        Drift(change.resource, change.reason, change.resource in held)
         for change in seen.plan.changes
         if change.resource in found.drift
     ]
     told = attempt("look-up", "traces", lambda: ask(dependencies.history, fleet, found))
-    report.objects += [] if isinstance(told, TunnelwrightError) else told
+    report.events += [] if isinstance(told, TunnelwrightError) else told
     _tell_missing(wanted.fabric, seen, report)
     if held:
         named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
@@ -181,11 +178,9 @@ def _decided(
     report.withheld(seen.plan)
     planned = {change.resource for change in seen.plan.changes}
     held = {resource: reason for resource, reason in held.items() if resource in planned}
-    report.objects += json_lines.plan_objects(seen.plan, decision.allowed.plan)
-    report.objects += [
-        {"type": "held", "resource": str(resource), "reason": reason} for resource, reason in held.items()
-    ]
-    report.objects += json_lines.judgement_objects(judgement)
+    report.events += plan_events(seen.plan, plan_digest(seen.plan), decision.allowed.plan)
+    report.events += [Held(resource, reason) for resource, reason in held.items()]
+    report.events += judgement_events(judgement)
     check_safe(judgement)
     held |= {resource: deferral.reason for resource, deferral in judgement.deferred.items()}
     return seen, decision, held
@@ -207,7 +202,7 @@ def _tell_left_out(left_out: Mapping[str, TunnelwrightError], report: RunReport)
     the others are changed."""
     absences = {name: Absence.of(error) for name, error in sorted(left_out.items())}
     report.notes += [absence.sentence(name) for name, absence in absences.items()]
-    report.objects += json_lines.absence_objects(absences)
+    report.events += absence_events(absences)
 
 
 def _tell_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
@@ -219,7 +214,7 @@ def _tell_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
         named = listed((f"{name} ({seen.plan.withheld[name]})" for name in keyless), RECORD_NAMED)
         said = f"{len(keyless)} left alone because their keys could not be read: {named}"
         report.notes.append(said)
-        report.objects.append({"type": "trouble", "unit": "keys", "reason": said})
+        report.events.append(Trouble(Part.KEYS, said))
     changing = {change.resource.name for change in seen.plan.changes}
     down = [
         tunnel.name
@@ -229,9 +224,7 @@ def _tell_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
         and tunnel.router in seen.observation.states
         and not seen.observation.states[tunnel.router].installed(connection_name(tunnel.name))
     ]
-    report.objects += [
-        {"type": "down", "tunnel": name, "router": fabric.tunnels[name].router} for name in down
-    ]
+    report.events += [Down(name, fabric.tunnels[name].router) for name in down]
     if down:
         report.notes.append(f"{len(down)} configured but down: {listed(down, RECORD_NAMED)}")
 
@@ -253,7 +246,7 @@ def _concluded(
     if applied.stopped:
         report.notes.append(f"stopped with {counted(len(undone), 'step')} left")
         return Result.STOPPED
-    report.objects += [json_lines.check_object(check) for checks in proofs.values() for check in checks]
+    report.events += [check for checks in proofs.values() for check in checks]
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
     # What was not attempted follows from what failed.
     telling = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
@@ -312,9 +305,9 @@ def _roll_back(
     proven = apply_and_prove(back, acting, conduct, tunnels_of(plan))
     applied, proofs = proven.applied, proven.proofs
     checks = [check for found in proofs.values() for check in found]
-    report.objects.append({"type": "rollback", "from": wanted.commit, "to": good, "reason": reason})
+    report.events.append(Rollback(wanted.commit, good, reason))
     report.did(back, applied)
-    report.objects += [json_lines.check_object(check) for check in checks]
+    report.events += checks
     # What could not be looked at was not brought back, and neither was what has its other end there.
     wrong = [absence.sentence(name) for name, absence in sorted(back.plan.unreachable.items())]
     wrong += [f"{name}: {reason}" for name, reason in sorted(back.plan.withheld.items())]

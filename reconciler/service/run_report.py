@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
+from reconciler.model.events import Event, StepEnded
 from reconciler.model.plan import Plan
 from reconciler.operations.apply import Applied
 from reconciler.operations.preview import Preview
 from reconciler.policy.levels import ByCommit
-from reconciler.report import json_lines
 from reconciler.service.fleet_state import FleetState
 
 
 @dataclass(slots=True)
 class RunReport:
-    """Sentences, objects as `--json` writes them, and the routers."""
+    """Sentences, events, and the routers."""
 
     notes: list[str] = field(default_factory=list)
-    objects: list[dict[str, Any]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     seen: FleetState | None = None
 
     def saw(self, before: Preview, by_commit: ByCommit) -> FleetState:
@@ -41,9 +40,9 @@ class RunReport:
 
     def did(self, before: Preview, applied: Applied) -> None:
         """Take what an apply came to, and the routers as they are after it."""
-        self.objects += [json_lines.outcome_object(outcome) for outcome in applied.outcomes]
-        self.objects += [json_lines.check_object(check) for check in applied.checks]
-        self.objects += [json_lines.loss_object(loss) for loss in applied.cost.losses]
+        self.events += map(StepEnded.of, applied.outcomes)
+        self.events += applied.checks
+        self.events += applied.cost.losses
         if self.seen is not None:
             left = {change.resource for change in applied.remaining.changes}
             done = {change.resource for change in before.plan.changes} - left

@@ -14,7 +14,6 @@ from reconciler.model.router_config import RouterConfig
 from reconciler.model.unit import attempt
 from reconciler.operations.desired import compile_fabric
 from reconciler.policy.levels import ByCommit, changed_by_commit
-from reconciler.report import json_diagnostics
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.run_report import RunReport
 from reconciler.validate import validate
@@ -78,10 +77,7 @@ def _admitted(dependencies: Dependencies, commit: str, report: RunReport) -> Wan
     except TunnelwrightError as error:
         raise Refused(sentence(error)) from error
     fabric, found = validate(loaded)
-    report.objects += [
-        json_diagnostics.diagnostic_object(item)
-        for item in reported([*found.errors, *found.warnings], RECORD_DIAGNOSTICS)
-    ]
+    report.events += reported([*found.errors, *found.warnings], RECORD_DIAGNOSTICS)
     if found.errors:
         first = found.errors[0]
         more = f" and {len(found.errors) - 1} more" if len(found.errors) > 1 else ""

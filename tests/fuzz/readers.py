@@ -24,8 +24,8 @@ from reconciler.model.diagnostic import Diagnostic, Diagnostics
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.secret import Secret
 from reconciler.report.diagnostic_text import diagnostic_lines
-from reconciler.report.json_diagnostics import diagnostic_object
-from reconciler.report.json_format import dump
+from reconciler.report.json.diagnostics import diagnostic_object
+from reconciler.report.json.lines import dump
 from reconciler.report.scanning import junit, sarif
 from reconciler.routers.archive import BadArchive, pack, unpack
 from reconciler.routers.vici_message import Malformed, decode

@@ -33,7 +33,9 @@ from reconciler.operations.desired import shown_by_files
 from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.operations.preview import judge_preview, preview
 from reconciler.operations.verify import verify
-from reconciler.report import json_format, json_lines, plan_text, status_text
+from reconciler.report import plan_text, status_text
+from reconciler.report.json.lines import dump
+from reconciler.report.json.plan import plan_objects
 from reconciler.routers.fleet import Fleet
 from tests.contract.sites import Site, memory_site
 from tests.converged import assert_converged
@@ -242,7 +244,7 @@ def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
         judge_preview(seen, shown_by_files(site.fabric, site.store(), seen.observation.states))
         lines = [line.text for line in plan_text.plan_lines(seen.plan)]
         lines += [line.text for line in status_text.status_lines(site.fabric, seen.observation, seen.plan)]
-        lines += json_format.dump(json_lines.plan_objects(seen.plan))
+        lines += dump(plan_objects(seen.plan))
         "\n".join(lines).encode()
         verify(site.fabric, site.store(), Fleet(connect))
         diagnose_tunnels(site.fabric, (), site.store(), Fleet(connect))

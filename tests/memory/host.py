@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.facets import files as swanctl_files
-from reconciler.facets.traces import Trace
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
 from reconciler.model.secret import Secret
+from reconciler.model.trace import Trace
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
 
 

@@ -16,7 +16,10 @@ from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
 from reconciler.plan.targets import check_reconnect, routers_of, targeting
 from reconciler.policy import Override
-from reconciler.report import cost_text, json_lines, judgement_text, plan_text
+from reconciler.report import cost_text, judgement_text, plan_text
+from reconciler.report.json.apply import check_object, loss_object, outcome_object
+from reconciler.report.json.judgement import judgement_objects
+from reconciler.report.json.plan import absence_objects, plan_objects
 
 _QUESTION = "Apply this plan? Type `yes` to approve: "
 
@@ -133,20 +136,20 @@ def _tell_plan(output: Output, decision: Decision) -> None:
     before, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
     output.lines(plan_text.plan_lines(before.plan, unchanged, now))
-    output.objects(json_lines.plan_objects(before.plan, now))
+    output.objects(plan_objects(before.plan, now))
     output.lines(judgement_text.judgement_lines(judgement))
-    output.objects(json_lines.judgement_objects(judgement))
+    output.objects(judgement_objects(judgement))
 
 
 def _tell_left_out(output: Output, again: Preview) -> None:
     output.lines(plan_text.left_out_lines(again.plan))
-    output.objects(json_lines.absence_objects(again.plan.unreachable))
+    output.objects(absence_objects(again.plan.unreachable))
 
 
 def _tell_outcome(output: Output, before: Preview, applied: Applied) -> None:
     output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
     output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
-    output.objects(json_lines.outcome_object(outcome) for outcome in applied.outcomes)
-    output.objects(json_lines.check_object(check) for check in applied.checks)
-    output.objects(json_lines.loss_object(loss) for loss in applied.cost.losses)
+    output.objects(outcome_object(outcome) for outcome in applied.outcomes)
+    output.objects(check_object(check) for check in applied.checks)
+    output.objects(loss_object(loss) for loss in applied.cost.losses)
     output.objects([{"type": "apply_summary", "converged": applied.converged}])

@@ -12,7 +12,7 @@ from reconciler.diagnosis import Finding
 from reconciler.model.errors import ExitCode
 from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.report.finding_text import finding_lines, summary_line
-from reconciler.report.json_lines import finding_object
+from reconciler.report.json.findings import finding_object
 
 
 def run(arguments: argparse.Namespace) -> int:

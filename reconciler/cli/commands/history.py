@@ -12,7 +12,7 @@ from reconciler.cli.service_state import HISTORY, followed_repository, open_hist
 from reconciler.history.store import History
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.record import Acceptance
-from reconciler.report.json_lines import run_object
+from reconciler.report.json.run import run_object
 from reconciler.report.line import Line
 from reconciler.report.run_text import run_line
 from reconciler.service.trust import Trust

@@ -24,7 +24,7 @@ from reconciler.model.fabric import Fabric, Router
 from reconciler.model.listing import counted
 from reconciler.model.suggestion import check_known
 from reconciler.report.diagnostic_text import diagnostic_lines
-from reconciler.report.json_diagnostics import diagnostic_object, place_object
+from reconciler.report.json.diagnostics import diagnostic_object, place_object
 from reconciler.report.line import Line
 from reconciler.validate import validate
 from reconciler.validate.catalog import build_catalog

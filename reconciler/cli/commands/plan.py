@@ -13,7 +13,8 @@ from reconciler.operations.desired import check_keys, shown_by_files
 from reconciler.operations.preview import check_selection, decide, preview
 from reconciler.plan.targets import targeting
 from reconciler.policy import Override
-from reconciler.report.json_lines import judgement_objects, plan_digest, plan_objects
+from reconciler.report.json.judgement import judgement_objects
+from reconciler.report.json.plan import plan_digest, plan_objects
 from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.plan_text import NO_ROUTERS, plan_lines
 

@@ -23,8 +23,12 @@ from reconciler.operations.preview import decide, narrowed, preview
 from reconciler.operations.revisions import Transition, between, left_alone
 from reconciler.plan.commit import compared, touched_by, unchanged
 from reconciler.policy import Judgement
-from reconciler.report import json_diagnostics, json_format, json_lines, markdown, scanning
+from reconciler.report import markdown, scanning
 from reconciler.report.diagnostic_text import diagnostic_lines
+from reconciler.report.json.diagnostics import diagnostic_object
+from reconciler.report.json.judgement import judgement_objects
+from reconciler.report.json.lines import dump, version_line
+from reconciler.report.json.plan import plan_objects
 from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.line import Line, joined
 from reconciler.report.markdown import MARK
@@ -134,14 +138,14 @@ def _report(
                 plan, judgement, notes, found, base=base, head=head, unchanged=unchanged, now=now
             )
         case "json":
-            objects = [json_format.version_line(version())]
-            objects += [json_diagnostics.diagnostic_object(item) for item in found]
+            objects = [version_line(version())]
+            objects += [diagnostic_object(item) for item in found]
             if step is not None:
-                objects += json_lines.plan_objects(step.plan, now)
-                objects += json_lines.judgement_objects(judgement)
+                objects += plan_objects(step.plan, now)
+                objects += judgement_objects(judgement)
             objects += [{"type": "note", "text": note} for note in notes]
             objects.append({"type": "preview", "base": before.revision, "head": after.revision})
-            return "".join(f"{line}\n" for line in json_format.dump(objects))
+            return "".join(f"{line}\n" for line in dump(objects))
     lines = list(diagnostic_lines(found))
     if step is not None:
         lines += [*plan_lines(step.plan, unchanged, now), *judgement_lines(judgement)]

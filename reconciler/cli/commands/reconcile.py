@@ -23,8 +23,9 @@ from reconciler.model.errors import ExitCode
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.unit import attempt
 from reconciler.report.diagnostic_text import diagnostic_lines
-from reconciler.report.json_diagnostics import diagnostic_object
-from reconciler.report.json_lines import run_object
+from reconciler.report.json.diagnostics import diagnostic_object
+from reconciler.report.json.events import encode
+from reconciler.report.json.run import run_object
 from reconciler.report.line import Line
 from reconciler.report.run_text import run_line, run_lines
 from reconciler.report.settings_text import setting_lines, setting_objects
@@ -36,7 +37,7 @@ from reconciler.service.log import EventLog, heard
 from reconciler.service.loop import Service
 from reconciler.service.message import send
 from reconciler.service.metrics import Metrics
-from reconciler.service.notifications import Event
+from reconciler.service.notifications import Topic
 from reconciler.service.notifier import CommitStatuses, Listener, Messages, Notifier, Tolerance
 from reconciler.service.preflight import Preflight
 from reconciler.service.settings import Effective
@@ -124,7 +125,7 @@ def _end_within(seconds: float) -> None:
 
 def _tell(output: Output, record: RunRecord, *, full: bool) -> None:
     output.lines(run_lines(record) if full else [run_line(record)])
-    output.objects([*(record.objects if full else ()), run_object(record)])
+    output.objects([*map(encode, record.events if full else ()), run_object(record)])
 
 
 def _exit_code(record: RunRecord) -> ExitCode:
@@ -215,7 +216,7 @@ def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifi
                 f"messages to {url} ({', '.join(on)})",
                 partial(send, partial(read_private, url)),
                 dependencies.history,
-                frozenset(map(Event, on)),
+                frozenset(map(Topic, on)),
             )
         )
     return Notifier(listeners, _warn)

@@ -7,7 +7,8 @@ import argparse
 from reconciler.cli.output import Output
 from reconciler.cli.service_state import open_history
 from reconciler.model.errors import ExitCode
-from reconciler.report.json_lines import run_object
+from reconciler.report.json.events import encode
+from reconciler.report.json.run import run_object
 from reconciler.report.run_text import run_lines
 
 
@@ -16,5 +17,5 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(arguments)
     record = open_history(arguments.config, output).run(arguments.number)
     output.lines(run_lines(record))
-    output.objects([run_object(record), *record.objects])
+    output.objects([run_object(record), *map(encode, record.events)])
     return ExitCode.OK

@@ -9,7 +9,8 @@ from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.operations.preview import preview
-from reconciler.report.json_lines import plan_objects, status_objects
+from reconciler.report.json.plan import plan_objects
+from reconciler.report.json.status import status_objects
 from reconciler.report.plan_text import withheld_lines
 from reconciler.report.status_text import status_lines
 

@@ -11,7 +11,8 @@ from reconciler.model.errors import ExitCode
 from reconciler.model.listing import counted
 from reconciler.operations.verify import verify
 from reconciler.report.check_text import check_lines
-from reconciler.report.json_lines import check_object, plan_objects
+from reconciler.report.json.apply import check_object
+from reconciler.report.json.plan import plan_objects
 from reconciler.report.line import Line
 from reconciler.report.plan_text import withheld_lines
 

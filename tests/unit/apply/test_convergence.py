@@ -21,7 +21,7 @@ from reconciler.model.secret import Secret
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.preview import look
 from reconciler.plan.fleet import make_plan
-from reconciler.report.json_lines import plan_digest
+from reconciler.report.json.plan import plan_digest
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import FOREIGN, Site, by_hand, change_tunnels, memory_site, rename_tunnels

@@ -41,6 +41,20 @@ def test_what_is_not_needed_is_not_imported(words: list[str], light: set[str]) -
     assert not imported & light
 
 
+def test_what_validate_writes_needs_no_later_stage() -> None:
+    script = (
+        "import sys\nfrom reconciler.cli.main import main\nmain(['validate', 'desired_state', '--json'])\n"
+        "print(*sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    imported = set(done.stderr.splitlines())
+    assert "reconciler.report.json.lines" in imported
+    later = ("diff", "plan", "policy", "diagnosis", "apply", "observe", "operations", "history", "service")
+    assert not {name for name in imported if name.startswith(tuple(f"reconciler.{room}" for room in later))}
+
+
 def test_the_projects_own_desired_state_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(ROOT / "desired_state")]) == ExitCode.OK
     assert capsys.readouterr().out.startswith("Valid: 3 routers, 4 tunnel ends")

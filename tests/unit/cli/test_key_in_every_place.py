@@ -19,8 +19,11 @@ from reconciler.load.reading import read
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.operations.revisions import between
 from reconciler.policy import Judgement
-from reconciler.report import json_diagnostics, json_format, json_lines, markdown, scanning
+from reconciler.report import markdown, scanning
 from reconciler.report.diagnostic_text import diagnostic_lines
+from reconciler.report.json.diagnostics import diagnostic_object
+from reconciler.report.json.lines import dump
+from reconciler.report.json.plan import plan_objects
 from reconciler.report.mermaid import graph_lines
 from reconciler.report.plan_text import plan_lines
 from reconciler.secrets import SecretStore, missing
@@ -93,7 +96,7 @@ def outputs(tree: list[dict[str, Any]]) -> dict[str, str]:
     items = list(found)
     written = {
         "text": "\n".join(line.text for line in diagnostic_lines(items)),
-        "json": "\n".join(json_format.dump(map(json_diagnostics.diagnostic_object, items))),
+        "json": "\n".join(dump(map(diagnostic_object, items))),
         "sarif": scanning.sarif(items, "1"),
         "junit": scanning.junit(items, []),
         "markdown": markdown.comment(None, Judgement(), (), items, base="a", head="b", unchanged=""),
@@ -105,7 +108,7 @@ def outputs(tree: list[dict[str, Any]]) -> dict[str, str]:
             written[name] = "\n".join(
                 [
                     *(line.text for line in plan_lines(step.plan)),
-                    *json_format.dump(json_lines.plan_objects(step.plan)),
+                    *dump(plan_objects(step.plan)),
                     *step.notes,
                     markdown.comment(step.plan, step.judgement, (), (), base="a", head="b", unchanged=""),
                 ]
@@ -177,7 +180,7 @@ def test_a_key_in_the_lock_file_is_in_no_output() -> None:
         lock = f"{key!r}: 203.0.113.9\nshared: {key!r}\n{key!r}x: [{key!r}]\n".encode()
         loaded = read({"vips.lock.yaml": lock}, Source("", ""), Diagnostics())
         _, found = validate(loaded)
-        said = "\n".join(json_format.dump(map(json_diagnostics.diagnostic_object, found)))
+        said = "\n".join(dump(map(diagnostic_object, found)))
         assert len(list(found)) > 0
         assert key not in said
 

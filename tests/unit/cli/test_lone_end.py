@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
+from reconciler.model.judgement import Deferral
 from reconciler.model.record import Result
 from reconciler.secrets import SecretStore
 from tests.allowed import ALLOWED
@@ -86,7 +87,7 @@ def test_a_run_leaves_a_lone_end_as_it_is(stage: Stage) -> None:
         record = service.once()
         assert (record.result, record.in_force) == (result, head), record.message
         assert f"1 left alone: paris/tunnel/paris-tokyo ({SAID}" in record.message
-        assert [item["resources"] for item in record.objects if item["type"] == "deferred"] == [
+        assert [[str(resource) for resource in item.resources] for item in record.of(Deferral)] == [
             ["paris/tunnel/paris-tokyo"]
         ]
         assert stage.site.routers["paris"].host.table is not None

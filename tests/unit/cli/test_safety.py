@@ -11,7 +11,9 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
+from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.record import Result
+from reconciler.report.json.events import encode
 from tests.unit.cli.stage import ENDS, FEW, NIGHT, WINDOW, Stage
 
 
@@ -142,19 +144,19 @@ def test_a_reconcile_run_waits_and_refuses_as_well(stage: Stage) -> None:
     record = stage.site.once()
     assert record.result is Result.HELD
     assert "paris/tunnel/paris-tokyo (no maintenance window is open)" in record.message
-    assert "deferred" in {item["type"] for item in record.objects}
+    assert record.of(Deferral)
     stage.site.commit(dict.fromkeys(ENDS))
     record = stage.site.once()
     assert record.result is Result.HELD, "it is protected"
     assert "protected from deletion, as its files on paris, tokyo say" in record.message
-    _says_later(record.objects)
+    _says_later([encode(event) for event in record.events])
     assert stage.live() == held
     stage.site.commit({"policy.yaml": WINDOW + FEW})
     record = stage.site.once()
     assert record.result is Result.FAILED
     assert "refused as unsafe, nothing was done" in record.message
-    _says_later(record.objects)
-    assert "refused" in {item["type"] for item in record.objects}
+    _says_later([encode(event) for event in record.events])
+    assert record.of(Refusal)
     assert stage.live() == held
 
 

@@ -22,10 +22,11 @@ from reconciler.model.record import Result, RunRecord
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.secret import Secret
 from reconciler.operations.preview import everything
+from reconciler.plan.events import plan_events
 from reconciler.plan.fleet import ChangeFilter, make_plan
 from reconciler.plan.targets import targeting
 from reconciler.policy import Judgement
-from reconciler.report.json_lines import plan_objects
+from reconciler.report.json.plan import plan_objects
 from reconciler.report.markdown import comment
 from reconciler.report.plan_text import plan_lines
 from reconciler.report.run_text import run_lines
@@ -120,7 +121,9 @@ def test_every_form_of_a_plan_tells_it() -> None:
     text = "\n".join(line.text for line in plan_lines(plan))
     markdown = comment(plan, Judgement(), (), (), base="a", head="b", unchanged="")
     objects = list(plan_objects(plan))
-    record = RunRecord(NOW, NOW, "commit", "a" * 40, "a" * 40, Result.CHANGED, "", tuple(objects))
+    record = RunRecord(
+        NOW, NOW, "commit", "a" * 40, "a" * 40, Result.CHANGED, "", tuple(plan_events(plan, ""))
+    )
     recorded = "\n".join(line.text for line in run_lines(record))
     assert "  ! [paris] from 10.1.0.0/24 to 10.2.0.0/24" in text
     assert text.index("in the clear") < text.index("Plan: ")
@@ -147,7 +150,8 @@ def test_what_keeps_its_guard_for_now_is_told_apart() -> None:
     text = "\n".join(line.text for line in plan_lines(plan, now=now))
     markdown = comment(plan, Judgement(), (), (), base="a", head="b", unchanged="", now=now)
     objects = list(plan_objects(plan, now))
-    record = RunRecord(NOW, NOW, "commit", "a" * 40, "a" * 40, Result.HELD, "", tuple(objects))
+    events = tuple(plan_events(plan, "", now))
+    record = RunRecord(NOW, NOW, "commit", "a" * 40, "a" * 40, Result.HELD, "", events)
     recorded = "\n".join(line.text for line in run_lines(record))
     for told in (text, markdown):
         soon, later = told.split("If what is not done now is done later, no tunnel guards", 1)

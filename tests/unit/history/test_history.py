@@ -16,15 +16,19 @@ import pytest
 
 from lab.engine import until
 from reconciler.cli.main import main
+from reconciler.history.bounded import bounded
 from reconciler.history.file import HistoryDamaged, HistoryUnusable
 from reconciler.history.kept import Kept
 from reconciler.history.store import History
 from reconciler.history.tables import FORMAT
 from reconciler.model import bounds
 from reconciler.model.errors import ExitCode, TunnelwrightError
-from reconciler.model.record import Acceptance, Result, RunRecord, bounded
+from reconciler.model.events import Foreign, Rollback, Trouble
+from reconciler.model.outcome import Check
+from reconciler.model.record import Acceptance, Result, RunRecord
+from reconciler.report.json.events import encode
 from reconciler.service.metrics import Metrics
-from reconciler.service.notifications import Event, tell
+from reconciler.service.notifications import Topic, tell
 from tests.unit.service.followed import Followed, followed
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -97,8 +101,7 @@ def test_a_service_goes_on_when_its_history_is_damaged_under_it(
     assert (record.head, record.in_force, record.result) == (bad, good, Result.INCOMPLETE), record.message
     assert "is not valid" in record.message
     later = service.once()
-    told = [*record.objects, *later.objects]
-    said = [item["reason"] for item in told if item["type"] == "trouble"]
+    said = [trouble.reason for run in (record, later) for trouble in run.of(Trouble)]
     [moved] = aside(site)
     assert any(f"set aside as {moved}, and a new one was created" in reason for reason in said)
     assert f"set aside as {moved}" in caplog.text
@@ -193,8 +196,8 @@ def test_a_locked_history_is_written_later(tmp_path: Path, monkeypatch: pytest.M
     assert kept.good() == head
     assert [run.id for run in kept.runs(9)] == [4, 3, 2, 1]
     assert kept.counts() == service.dependencies.history.counts()
-    news, _ = tell(kept.runs_after(1, 9), frozenset(), frozenset(Event))
-    assert [item.event for item in news if "history" in item.text] == [Event.INCOMPLETE, Event.RECOVERED]
+    news, _ = tell(kept.runs_after(1, 9), frozenset(), frozenset(Topic))
+    assert [item.topic for item in news if "history" in item.text] == [Topic.INCOMPLETE, Topic.RECOVERED]
 
 
 def test_what_came_before_the_file_could_be_read_is_added_to_it(
@@ -245,8 +248,8 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "history.db").mkdir()
     history = Kept(tmp_path / "history.db")
     for number in range(150):
-        large = ({"type": "outcome", "text": "x" * 1_000},)
-        assert history.add(replace(RUN, message=str(number), objects=large)) == number + 1
+        large = (Check("x", passed=True, evidence="x" * 1_000),)
+        assert history.add(replace(RUN, message=str(number), events=large)) == number + 1
     assert not history.is_written
     assert len(history.runs(1_000)) == 9
     assert [run.message for run in history.runs(2)] == ["149", "148"]
@@ -301,26 +304,26 @@ def test_errors_tell_what_a_file_has_from_what_the_machine_has(tmp_path: Path) -
 
 def test_a_record_is_bounded_and_says_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "RECORD", 10_000)
-    bulk = [{"type": "outcome", "number": number, "text": "x" * 100} for number in range(1_000)]
-    last = {"type": "rollback", "from": "a", "to": "b", "reason": "no echo"}
-    found = bounded(replace(RUN, objects=(*bulk, last), message="m" * 100_000))
-    assert len(json.dumps(found.objects)) < 11_000
-    assert found.objects[-1] == {
+    bulk = [Check(str(number), passed=True, evidence="x" * 100) for number in range(1_000)]
+    last = Rollback("a", "b", "no echo")
+    found = bounded(replace(RUN, events=(*bulk, last), message="m" * 100_000))
+    assert len(json.dumps(list(map(encode, found.events)))) < 11_000
+    assert encode(found.events[-1]) == {
         "type": "left_out",
-        "objects": 1_001 - (len(found.objects) - 1),
+        "objects": 1_001 - (len(found.events) - 1),
         "limit": 10_000,
     }
-    assert last in found.objects, "what others hear of comes before what there is much of"
-    assert [item["number"] for item in found.objects if "number" in item] == list(
-        range(len(found.objects) - 2)
-    )
+    assert last in found.events, "what others hear of comes before what there is much of"
+    assert [int(check.name) for check in found.of(Check)] == list(range(len(found.events) - 2))
     assert len(found.message) < 5_000
     assert bounded(RUN) == RUN
 
 
 def test_words_that_are_no_text_are_kept(tmp_path: Path) -> None:
     history = Kept(tmp_path / "history.db")
-    history.add(bounded(replace(RUN, message="a name \udcff", objects=({"type": "x", "name": "\ud800"},))))
+    history.add(
+        bounded(replace(RUN, message="a name \udcff", events=(Foreign({"type": "x", "name": "\ud800"}),)))
+    )
     [run] = history.runs(1)
     assert run.message == "a name \\xff"
 

@@ -19,7 +19,7 @@ from reconciler.operations.desired import compile_fabric
 from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.operations.preview import Preview, preview
 from reconciler.operations.verify import verify
-from reconciler.report.json_lines import plan_objects
+from reconciler.report.json.plan import plan_objects
 from reconciler.report.plan_text import plan_lines
 from reconciler.secrets import SecretStore
 from tests.contract.sites import PSK, PSK_VARIABLE, Site, change_tunnels, memory_site, rename_tunnels

@@ -22,10 +22,10 @@ from reconciler.cli import access
 from reconciler.cli.arguments.preview import FORMATS
 from reconciler.cli.main import build_parser
 from reconciler.facets import swanctl_conf
-from reconciler.facets.traces import Trace
 from reconciler.model.errors import CommandRejected, ExitCode, RouterUnreachable, SecretUnavailable
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
+from reconciler.model.trace import Trace
 from reconciler.report.sheets import FORMATS as SHEETS
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore

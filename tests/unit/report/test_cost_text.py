@@ -8,7 +8,6 @@ from reconciler.model.outcome import Loss
 from reconciler.model.plan import Disruption
 from reconciler.model.record import Result, RunRecord
 from reconciler.report.cost_text import cost_lines
-from reconciler.report.json_lines import loss_object
 from reconciler.report.run_text import run_lines
 
 
@@ -27,8 +26,6 @@ def test_what_a_tunnel_lost_and_what_it_had_not_carried_before() -> None:
         "Not measured: c",
     ]
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    record = RunRecord(
-        now, now, "once", "", "", Result.CHANGED, "", (loss_object(mended), loss_object(broken))
-    )
+    record = RunRecord(now, now, "once", "", "", Result.CHANGED, "", (mended, broken))
     kept = [line.text for line in run_lines(record)][2:]
     assert kept == [f"  round trips of {mended_text}", f"  round trips of {broken_text}"]

@@ -1,5 +1,4 @@
-"""What one router may take in all: each answer stays below its own limit, and all of them together do "
-"not."""
+"""What one router may take in all: each answer stays below its own limit, and all of them together do not."""
 
 from __future__ import annotations
 
@@ -57,8 +56,8 @@ def test_answers_below_their_own_limit_are_given_up_together(clock: Clock) -> No
         ask(clock, 19.0, quota, operation="list-sas")
     assert clock.now == 50.0
     assert caught.value.message == (
-        "all its answers together take longer than 50 s, the limit for one look; the last one is to "
-        "list-sas (nothing came)"
+        "all its answers together take longer than 50 s, the limit for one look;"
+        " the last one is to list-sas (nothing came)"
     )
     with pytest.raises(RouterUnreachable, match="than 50 s,"):
         ask(clock, 0.0, quota)
@@ -68,7 +67,7 @@ def test_answers_below_their_own_limit_are_given_up_together(clock: Clock) -> No
 
 
 def test_an_answer_over_its_own_limit_says_so(clock: Clock) -> None:
-    with pytest.raises(RouterUnreachable, match="no complete answer to ask within 20 s"):
+    with pytest.raises(RouterUnreachable, match="no whole answer to ask within 20 s"):
         ask(clock, 21.0, Quota(50.0, "one look"))
 
 
@@ -246,4 +245,7 @@ def test_fifty_looks_at_a_router_that_hangs_leave_nothing_behind(
         monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", 0.2)
         for _ in range(50):
             assert "the limit for one observation" in look()
-        assert until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), 20), held()
+        assert until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), 60), (
+            held(),
+            before,
+        )

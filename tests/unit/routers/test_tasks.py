@@ -13,10 +13,10 @@ import pytest
 
 from reconciler.apply.locking import locked
 from reconciler.apply.loss import measured
-from reconciler.facets.traces import Trace
 from reconciler.model.errors import AnswerNotUnderstood, Locked, RouterUnreachable, TunnelwrightError
 from reconciler.model.plan import Plan
 from reconciler.model.secret import Secret
+from reconciler.model.trace import Trace
 from reconciler.observe.probe import probe
 from reconciler.observe.state import observe, within_one_look
 from reconciler.routers.fleet import Fleet, Sessions, reach

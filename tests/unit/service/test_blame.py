@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.apply import establish
 from reconciler.model.errors import CommandRejected
+from reconciler.model.events import Rollback, StepEnded
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.model.secret import Secret
@@ -50,7 +51,7 @@ def test_what_a_router_invents_and_keeps_takes_no_commit_back(tmp_path: Path) ->
     assert record.result is Result.INCOMPLETE, record.message
     assert record.in_force == head
     assert "read-only" in record.message
-    assert not any(item["type"] == "rollback" for item in record.objects)
+    assert not record.of(Rollback)
     assert site.once().in_force == head, "the commit is not marked bad"
 
 
@@ -60,7 +61,7 @@ def test_what_a_router_invents_holds_back_no_tunnel_of_others(tmp_path: Path) ->
     site.commit({"fleet.yaml": f"{fleet}spec: {{reconcile: {{prune: false}}}}\n"})
     site.once()
     both(site, "dh-group14", "dh-group15")
-    done = {item["router"] for item in site.once().objects if item["type"] == "outcome"}
+    done = {item.step.router for item in site.once().of(StepEnded)}
     assert {"paris", "tokyo"} <= done
 
 

@@ -17,6 +17,7 @@ from filelock import FileLock
 from lab.engine import until
 from reconciler.model import bounds
 from reconciler.model.errors import SourceUnavailable
+from reconciler.model.events import Trouble
 from reconciler.model.record import Result
 from reconciler.service import repository as repository_module
 from reconciler.service.clone import FetchStopped
@@ -168,16 +169,16 @@ def test_a_damaged_copy_is_set_aside_and_told(
         zeros(copy / name)
         record = service.once()
         assert (record.in_force, record.result) == (good, Result.IN_SYNC), record.message
-        [said] = [item for item in record.objects if item["type"] == "trouble"]
+        [said] = record.of(Trouble)
         aside = sorted(copy.parent.glob("repository.damaged-*.git"))
         assert len(aside) == min(number + 1, bounds.COPIES_SET_ASIDE)
-        assert said["unit"] == "repository"
-        assert f"was set aside as {aside[-1]}, and the repository was cloned again" in said["reason"]
-        assert said["reason"] in record.message
+        assert said.part == "repository"
+        assert f"was set aside as {aside[-1]}, and the repository was cloned again" in said.reason
+        assert said.reason in record.message
         assert (aside[-1] / name).read_bytes().strip(b"\0") == b"", "it is there to be looked at"
         assert f"tunnelwright_repository_set_aside_total {number + 1}.0".encode() in metrics.expose("")[1]
     assert "was set aside as" in caplog.text
-    assert not [item for item in service.once().objects if item["type"] == "trouble"], "it is told once"
+    assert not service.once().of(Trouble), "it is told once"
 
 
 def test_objects_that_are_gone_heal(tmp_path: Path) -> None:

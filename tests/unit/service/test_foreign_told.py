@@ -16,8 +16,9 @@ from reconciler.history.kept import Kept
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
 from reconciler.model.unit import unforeseen
+from reconciler.report.json.events import decode
 from reconciler.service.metrics import Metrics
-from reconciler.service.notifications import Event, Notification
+from reconciler.service.notifications import Notification, Topic
 from reconciler.service.notifier import CommitStatuses, Messages
 from tests.forges import PROJECT, SHA, TOKEN, forge_server
 from tests.unit.history.test_history import RUN
@@ -50,7 +51,7 @@ class Heard:
 
     def __init__(self, history: Kept) -> None:
         self.texts: list[str] = []
-        self.messages = Messages("chat", self._send, history, frozenset(Event))
+        self.messages = Messages("chat", self._send, history, frozenset(Topic))
 
     def _send(self, found: Sequence[Notification], _: RunRecord) -> None:
         self.texts += [item.text for item in found]
@@ -90,7 +91,7 @@ def test_a_run_of_another_version_silences_nobody(tmp_path: Path) -> None:
     heard = Heard(history)
     heard.messages.hear(replace(RUN, id=history.add(RUN)))
     other = ({"type": "rollback"}, {"type": "unreachable", "name": "paris"})
-    history.add(replace(RUN, head="c" * 40, objects=other))
+    history.add(replace(RUN, head="c" * 40, events=tuple(map(decode, other))))
     failed = replace(FAILED, id=history.add(FAILED))
     before = unforeseen().get("announcement", 0)
     heard.messages.hear(failed)

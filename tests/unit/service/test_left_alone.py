@@ -15,6 +15,7 @@ import pytest
 from reconciler.apply.locking import locked
 from reconciler.history.kept import Kept
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected
+from reconciler.model.events import Trouble, Unreachable
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import HostSnapshot
@@ -137,14 +138,14 @@ def test_a_router_that_cannot_be_worked_with_costs_itself_alone(
     record = site.once(saw=metrics.saw)
     assert record.result is Result.INCOMPLETE
     assert f"paris: {reason}" in record.message
-    (told,) = [item for item in record.objects if item["type"] == "unreachable"]
-    assert (told["router"], told["kind"]) == ("paris", kind)
-    assert reason in told["reason"]
+    (told,) = record.of(Unreachable)
+    assert (told.router, told.absence.kind) == ("paris", kind)
+    assert reason in told.absence.reason
     assert site.routers["paris"].host.table is None
     assert site.routers["tokyo"].host.table is not None
     assert site.routers["tokyo"].vici.connections == loaded, "it waits for its other end"
-    said, _ = notifications.tell([record], frozenset(), frozenset(notifications.Event))
-    assert f"router paris is not reconciled: {told['reason']}" in {item.text for item in said}
+    said, _ = notifications.tell([record], frozenset(), frozenset(notifications.Topic))
+    assert f"router paris is not reconciled: {told.absence.reason}" in {item.text for item in said}
     puzzling = metrics.registry.get_sample_value("tunnelwright_router_not_understood", {"router": "paris"})
     assert puzzling == (kind == "not-understood")
     site.twists.clear()
@@ -166,14 +167,14 @@ def test_a_router_that_invents_tunnels_costs_itself_alone(tmp_path: Path) -> Non
     record = service.once()
     assert record.result is Result.INCOMPLETE
     assert "paris: 30 of the 31 tunnel ends on it would be destroyed" in record.message
-    (told,) = [item for item in record.objects if item["type"] == "unreachable"]
-    assert (told["router"], told["kind"]) == ("paris", "withheld")
+    (told,) = record.of(Unreachable)
+    assert (told.router, told.absence.kind) == ("paris", "withheld")
     assert (paris.table, tokyo.table is None) == (None, False)
     assert junk.keys() <= paris.files.keys()
     reached = service.dependencies.history.reached()
     assert (reached["paris"], reached["tokyo"]) == (good, head)
-    said, _ = notifications.tell([record], frozenset(), frozenset(notifications.Event))
-    assert f"router paris is not reconciled: {told['reason']}" in {item.text for item in said}
+    said, _ = notifications.tell([record], frozenset(), frozenset(notifications.Topic))
+    assert f"router paris is not reconciled: {told.absence.reason}" in {item.text for item in said}
     for name, value in (("withheld", 1), ("reachable", 1), ("not_understood", 0)):
         sample = metrics.registry.get_sample_value(f"tunnelwright_router_{name}", {"router": "paris"})
         assert sample == value, name
@@ -225,24 +226,23 @@ def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
     record = service.once()
     assert (record.result, record.in_force) == (Result.INCOMPLETE, head), record.message
     said = (
-        "1 left alone because their keys could not be read: tokyo-partner (its key cannot be read: "
-        "env:NEW_KEY: "
+        "1 left alone for want of a key: tokyo-partner (its key cannot be had: env:NEW_KEY: "
         "the environment variable is not set)"
     )
     assert said in record.message
-    assert [item["reason"] for item in record.objects if item["type"] == "trouble"] == [said]
+    assert [item.reason for item in record.of(Trouble)] == [said]
     assert site.routers["tokyo"].host.snapshot([]).firewall
     for name, router in site.routers.items():
         assert router.vici.connections != loaded[name]
         assert "tw-tokyo-partner" not in router.vici.connections
     assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "tokyo"}) == 1
     assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "paris"}) == 0
-    told, lasting = notifications.tell([record], frozenset(), frozenset(notifications.Event))
-    assert [item.text for item in told if item.event is notifications.Event.INCOMPLETE] == [said]
+    told, lasting = notifications.tell([record], frozenset(), frozenset(notifications.Topic))
+    assert [item.text for item in told if item.topic is notifications.Topic.INCOMPLETE] == [said]
     site.edit("partner.yaml", "env: NEW_KEY", "env: NEXT")
     mended = site.once()
     assert "tw-tokyo-partner" in site.routers["tokyo"].vici.connections
-    told, _ = notifications.tell([mended], lasting, frozenset(notifications.Event))
+    told, _ = notifications.tell([mended], lasting, frozenset(notifications.Topic))
     assert "the trouble with the keys has ended" in {item.text for item in told}
 
 
@@ -263,5 +263,5 @@ def test_a_router_that_is_another_at_each_look_costs_itself_alone(
     record = site.once()
     assert record.result is Result.INCOMPLETE
     assert "paris: its state has changed since it was observed" in record.message
-    assert [item["kind"] for item in record.objects if item["type"] == "unreachable"] == ["changed"]
+    assert [item.absence.kind for item in record.of(Unreachable)] == ["changed"]
     assert tokyo.table is not None

@@ -2,54 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
+from reconciler.model.absence import Absence, AbsenceKind
+from reconciler.model.events import (
+    Down,
+    Drift,
+    Event,
+    PlannedChange,
+    PlannedStep,
+    PlanSummary,
+    Rollback,
+    StepEnded,
+    Unreachable,
+)
+from reconciler.model.judgement import Deferral, Refusal
+from reconciler.model.outcome import Check, Status
+from reconciler.model.plan import Action, Disruption, Phase, Resource
 from reconciler.model.record import Result, RunRecord
-from reconciler.service.notifications import Event, State, is_refused, states, tell
+from reconciler.service.notifications import State, Topic, is_refused, states, tell
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-ALL = frozenset(Event)
+ALL = frozenset(Topic)
 HEAD, OTHER = "a" * 40, "b" * 40
-PLAN = {"type": "plan_summary"}
-DOWN = {"type": "down", "tunnel": "a-to-b", "router": "ra"}
-AWAY = {"type": "unreachable", "router": "ra", "reason": "no route"}
-CHANGE = {
-    "type": "resource_change",
-    "router": "ra",
-    "kind": "tunnel",
-    "name": "a-to-b",
-    "action": "update",
-    "reason": "proposals differ",
-    "disruption": "make-before-break",
-}
-BACK = {"type": "rollback", "from": HEAD, "to": OTHER, "reason": "no echo"}
+END = Resource("ra", "tunnel", "a-to-b")
+PLAN = PlanSummary(0, 0, 0, "")
+DOWN = Down("a-to-b", "ra")
+AWAY = Unreachable("ra", Absence(AbsenceKind.UNREACHABLE, "no route"))
+CHANGE = PlannedChange(END, Action.UPDATE, "proposals differ", Disruption.MAKE_BEFORE_BREAK)
+BACK = Rollback(HEAD, OTHER, "no echo")
 
 
-def drift(*, held: bool) -> dict[str, Any]:
-    return {"type": "drift", "resource": "ra/tunnel/a-to-b", "reason": "it is missing", "held": held}
+def drift(*, held: bool) -> Drift:
+    return Drift(END, "it is missing", held)
 
 
 def run(
-    result: Result, *objects: dict[str, Any], head: str = HEAD, force: str | None = None, message: str = "why"
+    result: Result, *events: Event, head: str = HEAD, force: str | None = None, message: str = "why"
 ) -> RunRecord:
-    return RunRecord(NOW, NOW, "once", head, head if force is None else force, result, message, objects)
+    return RunRecord(NOW, NOW, "once", head, head if force is None else force, result, message, events)
 
 
 IN_SYNC = run(Result.IN_SYNC, PLAN)
 
 
-def told(*records: RunRecord, on: frozenset[Event] = ALL) -> list[list[str]]:
+def told(*records: RunRecord, on: frozenset[Topic] = ALL) -> list[list[str]]:
     """The events of each run, as they are told one after the other."""
     found: list[list[str]] = []
     lasting: frozenset[State] = frozenset()
     for record in records:
         news, lasting = tell([record], lasting, on)
-        found.append([item.event.value for item in news])
+        found.append([item.topic.value for item in news])
     together, after = tell(records, frozenset(), on)
-    assert [item.event.value for item in together] == [event for events in found for event in events]
+    assert [item.topic.value for item in together] == [event for events in found for event in events]
     assert after == lasting
     return found
 
@@ -63,7 +71,7 @@ def told(*records: RunRecord, on: frozenset[Event] = ALL) -> list[list[str]]:
         (run(Result.FAILED), "failed"),
         (run(Result.FAILED, head="", force=""), "failed"),
         (run(Result.FAILED, force=""), "refused"),
-        (run(Result.FAILED, PLAN, {"type": "refused"}), "refused"),
+        (run(Result.FAILED, PLAN, Refusal((), "", "")), "refused"),
         (run(Result.INCOMPLETE, PLAN, force=OTHER), "refused"),
         (run(Result.ROLLED_BACK, PLAN, BACK), "rolled-back"),
         (run(Result.INCOMPLETE, PLAN, BACK), "rolled-back"),
@@ -93,13 +101,15 @@ def test_what_is_done_is_told_once_and_needs_no_end() -> None:
 
 
 def test_drift_and_what_waits_are_no_change_of_the_commit() -> None:
-    waits = {"type": "deferred", "resources": ["ra/tunnel/a-to-b"]}
+    waits = Deferral((END,), "", None)
     assert told(run(Result.CHANGED, PLAN, CHANGE, waits)) == [[]]
     assert told(run(Result.CHANGED, PLAN, CHANGE, drift(held=True))) == [["drift"]]
 
 
 def test_down_is_another_thing_than_drift() -> None:
-    both = run(Result.CHANGED, PLAN, DOWN, {**CHANGE, "name": "a-to-c"}, drift(held=False))
+    both = run(
+        Result.CHANGED, PLAN, DOWN, replace(CHANGE, resource=replace(END, name="a-to-c")), drift(held=False)
+    )
     [events] = told(both)
     assert sorted(events) == ["changed", "down", "drift"]
 
@@ -145,7 +155,7 @@ def test_a_tunnel_that_was_proven_is_up() -> None:
 
 
 def test_each_router_and_each_tunnel_for_itself() -> None:
-    second = {**DOWN, "tunnel": "c-to-d", "router": "rc"}
+    second = Down("c-to-d", "rc")
     found = told(
         run(Result.IN_SYNC, PLAN, DOWN),
         run(Result.IN_SYNC, PLAN, DOWN, second),
@@ -156,8 +166,8 @@ def test_each_router_and_each_tunnel_for_itself() -> None:
 
 def test_only_what_is_asked_for() -> None:
     down = run(Result.FAILED, PLAN, DOWN)
-    assert told(down, IN_SYNC, on=frozenset({Event.DOWN})) == [["down"], []]
-    assert told(down, IN_SYNC, on=frozenset({Event.RECOVERED})) == [[], []], "nobody was told of its begin"
+    assert told(down, IN_SYNC, on=frozenset({Topic.DOWN})) == [["down"], []]
+    assert told(down, IN_SYNC, on=frozenset({Topic.RECOVERED})) == [[], []], "nobody was told of its begin"
 
 
 def test_a_refused_head() -> None:
@@ -169,9 +179,10 @@ def test_a_refused_head() -> None:
 
 def test_what_failed_is_told_beside_a_router_that_is_away() -> None:
     """An absent router, or a missing key, hides no step and no proof that failed."""
-    step = {"type": "outcome", "status": "failed", "router": "tokyo", "message": "it refused"}
-    proof = {"type": "check", "name": "traffic", "passed": False, "evidence": "0 of 3"}
-    alone = State(Event.INCOMPLETE)
+    switch = PlannedStep("tokyo", Phase.SWITCH, "a-to-b", "bring up", Disruption.NONE)
+    step = StepEnded(switch, Status.FAILED, "it refused")
+    proof = Check("traffic", passed=False, evidence="0 of 3")
+    alone = State(Topic.INCOMPLETE)
     assert alone not in states(run(Result.INCOMPLETE, PLAN, AWAY), frozenset())
     for failed in (step, proof):
         assert alone in states(run(Result.INCOMPLETE, PLAN, AWAY, failed), frozenset())

@@ -24,7 +24,7 @@ from reconciler.model.unit import unforeseen
 from reconciler.service import schedule
 from reconciler.service.message import body, send
 from reconciler.service.messenger import Message, hand_over
-from reconciler.service.notifications import Event, Notification
+from reconciler.service.notifications import Notification, Topic
 from reconciler.service.notifier import CommitStatuses, Messages, Notifier
 from tests.documents import SITE, WAN, document
 from tests.forges import PROJECT, SHA, TOKEN, Answer, Request, forge_server, listening, misbehaving
@@ -71,7 +71,7 @@ class Told:
     def __init__(self, site: Followed) -> None:
         self.site = site
         self.said: list[str] = []
-        self.on = frozenset(Event)
+        self.on = frozenset(Topic)
 
     def once(self, inbox: Inbox | None = None, open_forge: Forge | None = None) -> RunRecord:
         service = self.site.service()
@@ -190,7 +190,7 @@ def test_a_newer_run_does_not_hurry_who_has_failed(told: Told, monkeypatch: pyte
 
 def test_a_message_when_a_tunnel_goes_down_and_when_it_is_back(tmp_path: Path, inbox: Inbox) -> None:
     told = Told(followed(tmp_path, managed=("paris",)))
-    told.on = frozenset({Event.DOWN, Event.RECOVERED})
+    told.on = frozenset({Topic.DOWN, Topic.RECOVERED})
     for _ in range(4):
         told.once(inbox)
     assert inbox.titles() == [("tunnelwright: down", "failure")]
@@ -280,7 +280,7 @@ def test_the_command_tells_whom_its_settings_name(
 
 def test_a_long_message_counts_what_it_leaves_out(told: Told) -> None:
     record = told.once()
-    lines = body([Notification(Event.DOWN, f"tunnel {number}") for number in range(25)], record).splitlines()
+    lines = body([Notification(Topic.DOWN, f"tunnel {number}") for number in range(25)], record).splitlines()
     assert len(lines) == 22
     assert lines[20] == "- and 5 more"
     assert lines[21].startswith("run 1 of ")

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.facets.traces import Trace
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.events import PlannedChange, StepEnded, Traced
+from reconciler.model.outcome import Check
 from reconciler.model.record import Result
+from reconciler.model.trace import Trace
+from reconciler.report.json.events import encode
 from reconciler.report.run_text import run_lines
 from reconciler.service import notifications
 from tests.unit.service.followed import KEY, VIP, followed
@@ -19,7 +23,7 @@ def test_a_commit_is_applied_proven_and_then_in_sync(tmp_path: Path) -> None:
     site = followed(tmp_path)
     first = site.once()
     assert (first.result, first.in_force) == (Result.CHANGED, first.head), first.message
-    assert {item["type"] for item in first.objects} >= {"resource_change", "outcome", "check"}
+    assert {type(event) for event in first.events} >= {PlannedChange, StepEnded, Check}
     again = site.once()
     assert (again.result, again.message) == (Result.IN_SYNC, "")
     changed = site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
@@ -115,9 +119,9 @@ def test_a_commit_of_ten_thousand_broken_lines_is_told_in_few(tmp_path: Path) ->
     record = site.once()
     assert (record.in_force, record.result) == (good, Result.INCOMPLETE)
     assert "and 4999 more" in record.message
-    told = [item for item in record.objects if item["type"] == "diagnostic" and item["severity"] == "error"]
+    told = [item for item in record.of(Diagnostic) if item.severity is Severity.ERROR]
     assert len(told) == 101
-    assert sum(item["stands_for"] for item in told) == 5_000
+    assert sum(item.stands_for for item in told) == 5_000
 
 
 def test_the_last_known_commit_stays_desired_without_the_remote(tmp_path: Path) -> None:
@@ -160,12 +164,12 @@ def test_a_router_that_drifted_is_asked_who_was_there(tmp_path: Path) -> None:
     paris.told = [Trace(datetime.now(UTC), "ann logged in from 192.0.2.7")]
     paris.sysctls.clear()
     record = site.once()
-    traces = [item for item in record.objects if item["type"] == "trace"]
-    assert [(item["router"], item["text"]) for item in traces] == [("paris", "ann logged in from 192.0.2.7")]
+    traces = [(item.router, item.trace.text) for item in record.of(Traced)]
+    assert traces == [("paris", "ann logged in from 192.0.2.7")]
     assert "ann logged in" in "".join(line.text for line in run_lines(record))
-    told, _ = notifications.tell([record], frozenset(), frozenset(notifications.Event))
-    assert [item.event for item in told if "ann logged in from 192.0.2.7" in item.text] == [
-        notifications.Event.DRIFT
+    told, _ = notifications.tell([record], frozenset(), frozenset(notifications.Topic))
+    assert [item.topic for item in told if "ann logged in from 192.0.2.7" in item.text] == [
+        notifications.Topic.DRIFT
     ]
 
 
@@ -192,4 +196,5 @@ def test_no_key_gets_into_the_history(tmp_path: Path) -> None:
     kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
     assert b"resource_change" in kept
     assert KEY.encode() not in kept
-    assert KEY not in json.dumps([record.objects for record in site.told])
+    assert KEY not in json.dumps([encode(event) for record in site.told for event in record.events])
+    assert KEY not in repr(site.told)

@@ -13,7 +13,7 @@ from reconciler.forges.forge import Kind
 from reconciler.model.bounds import SETTINGS_BYTES
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode, SourceUnavailable
-from reconciler.service.notifications import Event
+from reconciler.service.notifications import Topic
 from reconciler.service.settings import read_settings
 from schemas.generate import ROOT, SETTINGS_EXAMPLE
 from schemas.settings import OTHER_VARIABLES, EventName, ReconcileSettings, StatusSettings, settings
@@ -49,8 +49,8 @@ def test_who_is_told(tmp_path: Path) -> None:
     assert settings is not None
     assert settings.status is not None
     assert (settings.status.forge, settings.status.context) == (Kind.GITLAB, "tunnelwright")
-    assert [len(item.on) for item in settings.notify] == [len(Event) - 1, 2]
-    assert Event.CHANGED not in settings.notify[0].on
+    assert [len(item.on) for item in settings.notify] == [len(Topic) - 1, 2]
+    assert Topic.CHANGED not in settings.notify[0].on
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_the_variables_that_the_sources_use_are_settings_or_listed() -> None:
 
 
 def test_names_in_the_schema_are_those_of_the_service() -> None:
-    assert [*get_args(EventName)] == [*Event]
+    assert [*get_args(EventName)] == [*Topic]
     assert [*get_args(StatusSettings.model_fields["forge"].annotation)] == [*Kind]
 
 

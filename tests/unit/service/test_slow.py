@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected
+from reconciler.model.events import StepEnded
 from reconciler.model.record import Result
 from reconciler.routers import allowance
 from reconciler.routers.fleet import Fleet
@@ -87,7 +88,7 @@ def test_a_router_that_is_too_slow_holds_up_one_run_and_is_asked_beside_the_next
     first = slow.service.once()
     assert first.result is Result.INCOMPLETE
     assert "paris is unreachable: all its answers together take longer than the 120 s" in first.message
-    done = {item["router"] for item in first.objects if item["type"] == "outcome"}
+    done = {item.step.router for item in first.of(StepEnded)}
     assert done == {"tokyo"}, "the other one is worked on"
     assert slow.clock.now == LOOK
     asked = slow.site.asked.count("paris")
@@ -125,9 +126,9 @@ def test_one_that_is_too_slow_in_an_apply_is_left_out_of_the_next_run_and_conver
     slow.slow_from("load-conn")
     record = slow.service.once()
     assert record.result is Result.INCOMPLETE
-    told = [item for item in record.objects if item["type"] == "outcome" and item["router"] == "paris"]
-    assert {item["status"] for item in told} == {"done", "failed", "not attempted"}
-    assert any("s, the limit for one apply" in item["message"] for item in told)
+    told = [item for item in record.of(StepEnded) if item.step.router == "paris"]
+    assert {item.status for item in told} == {"done", "failed", "not attempted"}
+    assert any("s, the limit for one apply" in item.message for item in told)
     assert slow.failures == 1
     before = slow.clock.now
     assert before <= LOOK + bounds.ROUTER_APPLY_SECONDS_IN_ALL + bounds.ROUTER_STEP_SECONDS * len(told)
@@ -148,7 +149,7 @@ def test_going_back_tells_of_a_router_that_could_not_be_brought_back(slow: Slow)
     slow.slow_from("initiate")
     record = slow.service.once()
     assert record.result is Result.INCOMPLETE, record.message
-    back = f"the rollback to {good.head[:12]} is incomplete: paris is unreachable"
+    back = f"going back to {good.head[:12]} did not bring all of it back: paris is unreachable"
     assert back in record.message
     slow.takes(QUICK)
     slow.ask()

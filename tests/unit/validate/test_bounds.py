@@ -20,7 +20,7 @@ from reconciler.model.errors import ExitCode
 from reconciler.policy import Judgement
 from reconciler.report import markdown, scanning
 from reconciler.report.diagnostic_text import diagnostic_lines
-from reconciler.report.json_diagnostics import diagnostic_object
+from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.validate import validate
 from schemas.base import MOST_LABELS
 from tests.fuzz.limits import bounded

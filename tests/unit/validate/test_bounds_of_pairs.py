@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.model.bounds import EXPOSED_WRITTEN, FIELDS_WRITTEN
 from reconciler.operations.revisions import between
-from reconciler.report import json_lines
+from reconciler.report.json.plan import plan_objects
 from reconciler.validate import selectors
 from tests.fuzz.limits import bounded
 from tests.unit.validate.written import Data, document, network, peer, tunnel, validated
@@ -93,7 +93,7 @@ def test_what_a_fabric_can_hold_is_planned_within_the_limits() -> None:
         full, found = validated(documents)
         assert not found.errors
         plan = between(replace(full, tunnels={}), full, datetime.now(UTC)).plan
-        assert list(json_lines.plan_objects(plan))
+        assert list(plan_objects(plan))
     assert sum(len(change.changes) for change in plan.changes if change.resource.kind == "firewall") > 90_000
 
 
@@ -119,7 +119,7 @@ def test_what_a_router_can_hold_is_planned_within_the_limits(multiplied: tuple[i
         with bounded(BUSY):
             plan = between(before, after, datetime.now(UTC)).plan
         assert not plan.empty
-        written = list(json_lines.plan_objects(plan))
+        written = list(plan_objects(plan))
         tables = [item for item in written if item.get("kind") == "firewall"]
         assert all(len(item["changes"]) == FIELDS_WRITTEN for item in tables if "more_changes" in item)
         for item in tables:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
 from reconciler.model.plan import Resource, ResourceChange
-
-Known: TypeAlias = Callable[[Resource], bool]
-"""Whether something shows that Git had a tunnel end that it has no more."""
 
 
 class Override(StrEnum):

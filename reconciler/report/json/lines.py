@@ -1,5 +1,5 @@
-"""The form of all machine output: one JSON object a line, the first of `type` `version`. Keys are only ever
-added within a major version."""
+"""Machine output: one JSON object a line, the first of `type` `version`. Keys are only ever added within
+a major version. Key material appears as fingerprints, as everywhere in a plan."""
 
 from __future__ import annotations
 

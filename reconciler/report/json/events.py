@@ -1,0 +1,30 @@
+"""Events as JSON objects, and back, as the log, `--json` and the history have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.model.events import Event, Foreign
+from reconciler.report.json import apply, diagnostics, judgement, plan, run
+from reconciler.report.json.form import Forms, Item
+
+FORMS = Forms(*diagnostics.FORMS, *plan.FORMS, *judgement.FORMS, *apply.FORMS, *run.FORMS)
+"""Those of every event but `Foreign`, which has none of ours."""
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """An event as the object that tells it."""
+    return dict(event.written) if isinstance(event, Foreign) else FORMS.encode(event)
+
+
+def decode(item: Mapping[str, Any]) -> Event:
+    """The event that an object tells. What another version has written in its own way is `Foreign`."""
+    form = FORMS.named(item.get("type"))
+    if form is None:
+        return Foreign(item)
+    try:
+        event: Event = form.read(Item(item))
+    except (ValueError, KeyError):
+        return Foreign(item, form.of)
+    return event

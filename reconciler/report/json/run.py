@@ -1,0 +1,99 @@
+"""One run of the reconciler as JSON, and what it tells beside its plan and its apply."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from reconciler.model.events import Down, Drift, Held, LeftOut, Part, Rollback, Traced, Trouble
+from reconciler.model.plan import Resource
+from reconciler.model.record import RunRecord
+from reconciler.model.trace import Trace
+from reconciler.report.json.form import Form, Forms, Item
+
+
+def run_object(record: RunRecord) -> dict[str, Any]:
+    """One run of the reconciler, without its events."""
+    return {"type": "run", **run_summary(record)}
+
+
+def run_summary(record: RunRecord) -> dict[str, Any]:
+    """All of a run but its events."""
+    return {
+        "id": record.id,
+        "started": record.started.isoformat(),
+        "finished": record.finished.isoformat(),
+        "trigger": record.trigger,
+        "head": record.head,
+        "in_force": record.in_force,
+        "result": record.result.value,
+        "message": record.message,
+        "repeats": record.repeats,
+    }
+
+
+def _held(item: Held) -> dict[str, Any]:
+    return {"resource": str(item.resource), "reason": item.reason}
+
+
+def _read_held(item: Item) -> Held:
+    return Held(Resource.read(item.text("resource")), item.text("reason"))
+
+
+def _drift(item: Drift) -> dict[str, Any]:
+    return {"resource": str(item.resource), "reason": item.reason, "held": item.held}
+
+
+def _read_drift(item: Item) -> Drift:
+    return Drift(Resource.read(item.text("resource")), item.text("reason"), item.flag("held"))
+
+
+def _traced(item: Traced) -> dict[str, Any]:
+    return {"router": item.router, "at": item.trace.at.isoformat(), "text": item.trace.text}
+
+
+def _read_traced(item: Item) -> Traced:
+    return Traced(item.text("router"), Trace(datetime.fromisoformat(item.text("at")), item.text("text")))
+
+
+def _down(item: Down) -> dict[str, Any]:
+    return {"tunnel": item.tunnel, "router": item.router}
+
+
+def _read_down(item: Item) -> Down:
+    return Down(item.text("tunnel"), item.text("router"))
+
+
+def _trouble(item: Trouble) -> dict[str, Any]:
+    return {"unit": item.part.value, "reason": item.reason}
+
+
+def _read_trouble(item: Item) -> Trouble:
+    return Trouble(Part(item.text("unit")), item.text("reason"))
+
+
+def _rollback(item: Rollback) -> dict[str, Any]:
+    return {"from": item.commit, "to": item.to, "reason": item.reason}
+
+
+def _read_rollback(item: Item) -> Rollback:
+    return Rollback(item.text("from"), item.text("to"), item.text("reason"))
+
+
+def _left_out(item: LeftOut) -> dict[str, Any]:
+    return {"objects": item.events, "limit": item.limit}
+
+
+def _read_left_out(item: Item) -> LeftOut:
+    return LeftOut(item.number("objects"), item.number("limit"))
+
+
+FORMS = Forms(
+    Form("held", Held, _held, _read_held),
+    Form("drift", Drift, _drift, _read_drift),
+    Form("trace", Traced, _traced, _read_traced),
+    Form("down", Down, _down, _read_down),
+    Form("trouble", Trouble, _trouble, _read_trouble),
+    Form("rollback", Rollback, _rollback, _read_rollback),
+    Form("left_out", LeftOut, _left_out, _read_left_out),
+)

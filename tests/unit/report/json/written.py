@@ -1,0 +1,241 @@
+"""One event of each class beside the object that tells it, as every version has written it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.model.absence import Absence, AbsenceKind
+from reconciler.model.diagnostic import Diagnostic, Location, Severity
+from reconciler.model.events import (
+    Down,
+    Drift,
+    Event,
+    Exposed,
+    Held,
+    LeftOut,
+    Overridden,
+    Part,
+    PlannedChange,
+    PlannedStep,
+    PlanSummary,
+    Rollback,
+    StepEnded,
+    Traced,
+    Trouble,
+    Unreachable,
+    Withheld,
+    WithheldFor,
+)
+from reconciler.model.judgement import Deferral, Override, Refusal
+from reconciler.model.outcome import Check, Loss, Status
+from reconciler.model.plan import Action, Disruption, Phase, Resource
+from reconciler.model.settings import UNOBSERVABLE, Change
+from reconciler.model.trace import Trace
+
+END = Resource("paris", "tunnel", "paris-tokyo")
+SWITCH = PlannedStep("paris", Phase.SWITCH, "paris-tokyo", "bring up", Disruption.MAKE_BEFORE_BREAK)
+SWITCHED = {
+    "router": "paris",
+    "phase": "switch",
+    "group": "paris-tokyo",
+    "summary": "bring up",
+    "disruption": "make-before-break",
+}
+
+WRITTEN: list[tuple[Event, dict[str, Any]]] = [
+    (
+        Diagnostic(
+            Severity.WARNING,
+            "code",
+            Location("a.yaml", 1, 2),
+            "message",
+            "spec.a",
+            "allowed",
+            "hint",
+            (Location("b.yaml", 3, 4),),
+            5,
+            6,
+        ),
+        {
+            "type": "diagnostic",
+            "severity": "warning",
+            "code": "code",
+            "file": "a.yaml",
+            "line": 1,
+            "column": 2,
+            "path": "spec.a",
+            "message": "message",
+            "allowed": "allowed",
+            "hint": "hint",
+            "related": [{"file": "b.yaml", "line": 3, "column": 4}],
+            "more_related": 5,
+            "stands_for": 6,
+        },
+    ),
+    (
+        PlannedChange(
+            END,
+            Action.UPDATE,
+            "reason",
+            Disruption.INTERRUPTS,
+            (
+                Change("a", "1", ("2", "3"), "vici"),
+                Change("b", UNOBSERVABLE, "4", "file"),
+                Change("c", None, (), "sa"),
+            ),
+            (SWITCH,),
+            7,
+        ),
+        {
+            "type": "resource_change",
+            "router": "paris",
+            "kind": "tunnel",
+            "name": "paris-tokyo",
+            "action": "update",
+            "reason": "reason",
+            "disruption": "interrupts",
+            "changes": [
+                {"path": "a", "before": "1", "after": ["2", "3"], "known_from": "vici"},
+                {"path": "b", "before": {"unobservable": True}, "after": "4", "known_from": "file"},
+                {"path": "c", "before": None, "after": [], "known_from": "sa"},
+            ],
+            "more_changes": 7,
+            "steps": [SWITCHED],
+        },
+    ),
+    (
+        PlannedChange(END, Action.DELETE, "reason", Disruption.DESTROYS),
+        {
+            "type": "resource_change",
+            "router": "paris",
+            "kind": "tunnel",
+            "name": "paris-tokyo",
+            "action": "delete",
+            "reason": "reason",
+            "disruption": "destroys",
+            "changes": [],
+            "steps": [],
+        },
+    ),
+    (
+        Unreachable("paris", Absence(AbsenceKind.NOT_LOCKED, "reason")),
+        {"type": "unreachable", "router": "paris", "kind": "not-locked", "reason": "reason"},
+    ),
+    (
+        Withheld("paris-tokyo", WithheldFor.KEY, "reason"),
+        {"type": "withheld", "tunnel": "paris-tokyo", "cause": "key", "reason": "reason"},
+    ),
+    (
+        Withheld("paris-tokyo", WithheldFor.OTHER_END, "reason"),
+        {"type": "withheld", "tunnel": "paris-tokyo", "cause": "other-end", "reason": "reason"},
+    ),
+    (
+        Exposed("paris", "10.1.0.0/24", "10.2.0.0/24"),
+        {"type": "exposed", "router": "paris", "source": "10.1.0.0/24", "destination": "10.2.0.0/24"},
+    ),
+    (
+        PlanSummary(1, 2, 3, "digest"),
+        {"type": "plan_summary", "create": 1, "update": 2, "delete": 3, "digest": "digest"},
+    ),
+    (
+        Exposed("paris", "10.1.0.0/24", "10.2.0.0/24", later=True),
+        {
+            "type": "exposed",
+            "router": "paris",
+            "source": "10.1.0.0/24",
+            "destination": "10.2.0.0/24",
+            "later": True,
+        },
+    ),
+    (
+        PlanSummary(1, 2, 3, "digest", 4, 5),
+        {
+            "type": "plan_summary",
+            "create": 1,
+            "update": 2,
+            "delete": 3,
+            "later": 5,
+            "more_exposed": 4,
+            "digest": "digest",
+        },
+    ),
+    (
+        Refusal((END,), "reason", "hint", Override.DELETIONS),
+        {
+            "type": "refused",
+            "resources": ["paris/tunnel/paris-tokyo"],
+            "reason": "reason",
+            "override": "deletions",
+            "hint": "hint",
+        },
+    ),
+    (
+        Deferral((END,), "reason", None, datetime(2026, 5, 10, 2, tzinfo=UTC)),
+        {
+            "type": "deferred",
+            "resources": ["paris/tunnel/paris-tokyo"],
+            "reason": "reason",
+            "override": None,
+            "until": "2026-05-10T02:00:00+00:00",
+        },
+    ),
+    (
+        Overridden(Deferral((), "reason", Override.WINDOWS)),
+        {"type": "overridden", "resources": [], "reason": "reason", "override": "windows", "until": None},
+    ),
+    (
+        Overridden(Refusal((END,), "reason", "hint", Override.BUDGET)),
+        {
+            "type": "overridden",
+            "resources": ["paris/tunnel/paris-tokyo"],
+            "reason": "reason",
+            "override": "budget",
+            "hint": "hint",
+        },
+    ),
+    (Held(END, "reason"), {"type": "held", "resource": "paris/tunnel/paris-tokyo", "reason": "reason"}),
+    (
+        Drift(END, "reason", held=True),
+        {"type": "drift", "resource": "paris/tunnel/paris-tokyo", "reason": "reason", "held": True},
+    ),
+    (
+        Traced("paris", Trace(datetime(2026, 5, 10, 2, 3, 4, 567, tzinfo=UTC), "text")),
+        {"type": "trace", "router": "paris", "at": "2026-05-10T02:03:04.000567+00:00", "text": "text"},
+    ),
+    (Down("paris-tokyo", "paris"), {"type": "down", "tunnel": "paris-tokyo", "router": "paris"}),
+    (Trouble(Part.KEYS, "reason"), {"type": "trouble", "unit": "keys", "reason": "reason"}),
+    (
+        StepEnded(SWITCH, Status.NOT_ATTEMPTED, "message", 1.25),
+        {
+            "type": "outcome",
+            **SWITCHED,
+            "status": "not attempted",
+            "message": "message",
+            "seconds": 1.25,
+        },
+    ),
+    (
+        Check("name", passed=False, evidence="evidence"),
+        {"type": "check", "name": "name", "passed": False, "evidence": "evidence"},
+    ),
+    (
+        Loss("paris-tokyo", "paris", Disruption.NONE, 40, 2, 0.08, 0.24),
+        {
+            "type": "loss",
+            "tunnel": "paris-tokyo",
+            "router": "paris",
+            "predicted": "none",
+            "sent": 40,
+            "lost": 2,
+            "longest_ms": 80,
+            "silent_ms": 240,
+        },
+    ),
+    (
+        Rollback("a" * 40, "b" * 40, "reason"),
+        {"type": "rollback", "from": "a" * 40, "to": "b" * 40, "reason": "reason"},
+    ),
+    (LeftOut(8, 9), {"type": "left_out", "objects": 8, "limit": 9}),
+]
+"""Where one class has two rows, it is written in two forms."""

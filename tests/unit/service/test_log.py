@@ -1,0 +1,72 @@
+"""A run as structured events: what it found is told in the words of `--json`, each with its level."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import StringIO
+from typing import get_args
+
+from reconciler.model.events import Event, Foreign
+from reconciler.model.record import Result, RunRecord
+from reconciler.report.json.events import FORMS
+from reconciler.service.log import EventLog
+from tests.unit.report.json.written import WRITTEN
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+RUN = RunRecord(NOW, NOW, "once", "a" * 40, "a" * 40, Result.IN_SYNC, "why", id=7)
+LEVELS = {
+    "diagnostic": "warning",
+    "down": "warning",
+    "drift": "info",
+    "trace": "info",
+    "unreachable": "warning",
+    "withheld": "warning",
+    "refused": "error",
+    "deferred": "info",
+    "held": "info",
+    "rollback": "error",
+    "loss": "info",
+    "resource_change": "info",
+    "trouble": "error",
+    "left_out": "warning",
+}
+SILENT = {"outcome", "check", "exposed", "plan_summary", "overridden"}
+"""Steps were told when they ended, with what they came to; the others say nothing that those above do not."""
+
+
+def test_what_a_run_found_is_told_as_json_tells_it() -> None:
+    stream = StringIO()
+    EventLog(stream).run(replace(RUN, events=tuple(event for event, _ in WRITTEN)))
+    *found, run = map(json.loads, stream.getvalue().splitlines())
+    told = [
+        {"type": item["event"], "level": item["level"], "run": item["run"], **item["details"]}
+        for item in found
+    ]
+    assert told == [
+        {**written, "level": LEVELS[written["type"]], "run": 7}
+        for _, written in WRITTEN
+        if written["type"] not in SILENT
+    ]
+    del run["time"]
+    assert run == {
+        "event": "run",
+        "level": "info",
+        "run": 7,
+        "seconds": 0.0,
+        "started": "2026-11-26T00:00:00+00:00",
+        "finished": "2026-11-26T00:00:00+00:00",
+        "trigger": "once",
+        "head": "a" * 40,
+        "in_force": "a" * 40,
+        "result": "in sync",
+        "message": "why",
+        "repeats": 1,
+    }
+
+
+def test_of_each_class_it_is_known_whether_it_is_told() -> None:
+    names = {form.name for form in FORMS}
+    assert LEVELS.keys() | SILENT == names
+    assert len(names) == len(set(get_args(Event)) - {Foreign})
