@@ -67,7 +67,7 @@ def test_answers_below_their_own_limit_are_given_up_together(clock: Clock) -> No
 
 
 def test_an_answer_over_its_own_limit_says_so(clock: Clock) -> None:
-    with pytest.raises(RouterUnreachable, match="no whole answer to ask within 20 s"):
+    with pytest.raises(RouterUnreachable, match="no complete answer to ask within 20 s"):
         ask(clock, 21.0, Quota(50.0, "one look"))
 
 
