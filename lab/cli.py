@@ -27,7 +27,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="[ROUTER=]RELEASE",
-        help="Debian release, and so strongSwan, of a router or of all: trixie (6.0.1) or bookworm (5.9.8)",
+        help="Debian release, and so strongSwan version, of a router or of all routers: trixie (6.0.1) or "
+        "bookworm (5.9.8)",
     )
     up.set_defaults(run="lab.commands:run_up")
 
@@ -41,25 +42,29 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verify.add_argument(
         "--no-interruption",
         action="store_true",
-        help="leave out the negative control, which takes each tunnel down for a moment",
+        help="leave out the negative control, which takes each tunnel down briefly",
     )
     verify.set_defaults(run="lab.commands:run_verify")
 
-    shell = actions.add_parser("shell", help="a shell in a router, or in the host of a network")
-    shell.add_argument("node", help="name of a router or of a network; 'wire' for the wire between them")
+    shell = actions.add_parser("shell", help="open a shell in a router, or in the host of a network")
+    shell.add_argument("node", help="name of a router or of a network; 'wire' for the bridges between them")
     shell.add_argument(
-        "--command", "-c", dest="text", metavar="TEXT", help="run this in place of a shell of your own"
+        "--command",
+        "-c",
+        dest="text",
+        metavar="TEXT",
+        help="run this command instead of an interactive shell",
     )
     _add_name(shell)
     shell.set_defaults(run="lab.commands:run_shell")
 
-    down = actions.add_parser("down", help="remove the lab, also one that was cut short")
+    down = actions.add_parser("down", help="remove the lab, even if it is incomplete")
     _add_common(down)
     down.set_defaults(run="lab.commands:run_down")
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", default=DEFAULT_NAME, help="which lab (%(default)s)")
+    parser.add_argument("--name", default=DEFAULT_NAME, help="name of the lab (default: %(default)s)")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from lab.verify import Report, verify
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
+from reconciler.model.listing import counted
 from reconciler.model.suggestion import check_known
 from reconciler.model.visible import visible
 from reconciler.report.check_text import check_lines
@@ -48,9 +49,8 @@ def run_up(arguments: argparse.Namespace) -> int:
         ]
     )
     output.lines(Line(f"  {n['role']:<10} {n['name']}  {' '.join(n['addresses'])}") for n in nodes)
-    output.lines(
-        [Line(f"Lab {lab.name} is up: {len(lab.routers)} routers, {lab.data_plane} data plane.", "bold")]
-    )
+    routers = counted(len(lab.routers), "router")
+    output.lines([Line(f"Lab {lab.name} is up: {routers}, {lab.data_plane} data plane.", "bold")])
     return ExitCode.OK
 
 
@@ -104,7 +104,9 @@ def run_shell(arguments: argparse.Namespace) -> int:
     try:
         os.execvpe("docker", ["docker", "exec", *terminal, container, *words], engine.environment)  # noqa: S606
     except FileNotFoundError as error:
-        raise EngineUnavailable("the `docker` command is not installed", hint="a shell needs it") from error
+        raise EngineUnavailable(
+            "the `docker` command is not installed", hint="install it: `lab shell` needs it"
+        ) from error
 
 
 def run_down(arguments: argparse.Namespace) -> int:
@@ -144,7 +146,7 @@ def _report_lines(report: Report) -> Iterator[Line]:
     checks = [c for f in report.flows for c in f.checks] + list(report.checks)
     good = sum(c.passed for c in checks)
     verdict = "Proven" if report.passed else "NOT proven"
-    count = f"{good} of {len(checks)} checks hold for {len(report.flows)} flows"
+    count = f"{good} of {len(checks)} checks hold for {counted(len(report.flows), 'flow')}"
     yield Line(
         f"{verdict}: {count}, {report.seconds:.1f} s.",
         "bold green" if report.passed else "bold red",

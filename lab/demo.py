@@ -1,4 +1,4 @@
-"""`make demo`: the main job from nothing, on real routers, ending with a report of what was proven.
+"""`make demo`: everything from scratch on real routers, ending with a report of what was proven.
 
 Everything happens in a lab of its own and in `.lab/demo/`: a Git repository with a copy of
 `desired_state/`, generated keys, and the captures. Nothing outside of them is changed.
@@ -35,6 +35,7 @@ from reconciler.cli.streams import program
 from reconciler.cli.workspace import load
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
+from reconciler.model.listing import counted
 from reconciler.model.outcome import Check
 from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
@@ -71,7 +72,8 @@ class Found:
             if report is not None:
                 checks = [check for flow in report.flows for check in flow.checks]
                 good = sum(check.passed for check in checks)
-                evidence = f"{good} of {len(checks)} packet checks hold for {len(report.flows)} flows"
+                flows = counted(len(report.flows), "flow")
+                evidence = f"{good} of {len(checks)} packet checks hold for {flows}"
                 yield Check(title, report.passed, evidence)
 
     @property

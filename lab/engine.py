@@ -122,7 +122,7 @@ def find_engine(progress: Progress = quiet) -> Engine:
             _refuse_forbidden(path)
         raise EngineUnavailable(
             "no container engine answers",
-            hint="start Docker, or run as root on Debian to have a private engine started",
+            hint="start Docker, or run as root on Debian to start a private engine",
         )
     return start_private(progress)
 

@@ -120,6 +120,6 @@ def _build(engine: Engine, reference: str, base: str) -> None:
                 last = "".join(said[-12:]).strip()
                 raise ImageBroken(
                     f"the lab's image cannot be built: {str(event['error']).strip()}\n{last}",
-                    hint=f"is the base image {base} there, and its package mirror reachable?",
+                    hint=f"check that the base image {base} exists, and that its package mirror is reachable",
                 )
             said.append(str(event.get("stream", "")))

@@ -53,6 +53,7 @@ from lab.topology import (
 from lab.wiring import ports_of, replugging_files, wiring_files, wiring_script
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.fabric import Fabric
+from reconciler.model.listing import counted
 from reconciler.model.suggestion import did_you_mean, known
 from reconciler.routers.links import Links
 
@@ -123,14 +124,15 @@ class Lab:
             lab = cls._whole(name, topology, engine, digest)
             if lab is None:
                 remove(engine, name, state)
-                progress(f"starting {len(topology.nodes) + 1} containers")
+                progress(f"starting {counted(len(topology.nodes) + 1, 'container')}")
                 try:
                     labels = {LABEL: name, DIGEST_LABEL: digest, STATE_LABEL: str(state)}
                     lab = cls._build(topology, engine, Recipe(name, images, Places(state), labels))
                 except BaseException:
                     remove(engine, name, state)
                     raise
-            progress(f"waiting for charon in {len(lab.routers)} routers ({lab.data_plane} data plane)")
+            routers = counted(len(lab.routers), "router")
+            progress(f"waiting for charon in {routers} ({lab.data_plane} data plane)")
             lab.wait_ready()
             return lab
 

@@ -175,7 +175,7 @@ def free_address(cidr: str, taken: Iterable[str], *, from_end: bool = False) -> 
     for number in numbers:
         if IPv4Address(number) not in occupied:
             return str(IPv4Address(number))
-    raise LabRefused(f"no address is free in {cidr} for a host of the lab")
+    raise LabRefused(f"there is no free address in {cidr} for a host of the lab")
 
 
 def topology_of(fabric: Fabric, releases: Mapping[str, str] | None = None) -> Topology:
@@ -222,7 +222,7 @@ def _check_releases(fabric: Fabric, releases: Mapping[str, str]) -> None:
             raise LabRefused(f"there is no router {router!r}", hint=f"there are: {known}")
         if release not in RELEASES:
             raise LabRefused(
-                f"no lab router is made of {release!r}", hint=f"there are: {', '.join(RELEASES)}"
+                f"there is no lab router image for {release!r}", hint=f"there are: {', '.join(RELEASES)}"
             )
 
 

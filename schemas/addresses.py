@@ -1,4 +1,4 @@
-"""IPv4 addresses and CIDRs as text and as integers: strict in what is read, canonical in what is written."""
+"""IPv4 addresses and CIDRs as text and as integers: strict parsing, canonical output."""
 
 from __future__ import annotations
 

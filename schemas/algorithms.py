@@ -1,4 +1,4 @@
-"""The service's words for algorithms -> strongSwan's proposal keywords, and which of them are weak.
+"""The names of algorithms in documents -> strongSwan's proposal keywords, and weak algorithms.
 
 Sources: docs.strongswan.org, "Algorithm Proposals"; IANA's IKEv2 Transform Type 4 registry for group
 numbers; RFC 8247 (IKEv2) and RFC 8221 (ESP) for what is weak.

@@ -56,18 +56,18 @@ PATTERNS: Final[Mapping[str, str]] = {
     ),
     "^[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$": ("a mount and a path: `secret/tunnelwright/a--b`"),
     r"^([A-Za-z_][A-Za-z0-9_]*\*?(, ?[A-Za-z_][A-Za-z0-9_]*\*?)*)?$": (
-        "names of variables with commas between them; the end of a name may be `*`"
+        "names of variables, separated by commas; a name may end with `*`"
     ),
     r"^([A-Za-z0-9_-][A-Za-z0-9_./-]*\*?(, ?[A-Za-z0-9_-][A-Za-z0-9_./-]*\*?)*)?$": (
-        "paths with their mounts, with commas between them; the end of a path may be `*`"
+        "paths with their mounts, separated by commas; a path may end with `*`"
     ),
-    r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$": "words of SOPS's metadata with commas between them",
+    r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$": "names from SOPS's metadata, separated by commas",
     LABEL_KEY: (
-        "letters, digits, `.`, `_`, `-`, at most 63 of them and a letter or digit at the ends; before it the "
-        "name of a domain and `/`, or nothing"
+        "letters, digits, `.`, `_`, `-`, at most 63 of them, with a letter or digit at both ends; optionally "
+        "after a domain name and `/`"
     ),
     LABEL_VALUE: (
-        "letters, digits, `.`, `_`, `-`, at most 63 of them and a letter or digit at the ends, or nothing"
+        "letters, digits, `.`, `_`, `-`, at most 63 of them, with a letter or digit at both ends, or nothing"
     ),
     SOCKET_PATH: "an absolute path without `.`, `..` and empty parts, in printable ASCII",
     "^(/|~/)": "an absolute path, or one that begins with ~/",
@@ -75,10 +75,10 @@ PATTERNS: Final[Mapping[str, str]] = {
     "^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$": "names joined by `/`: owner/name",
     "^[A-Za-z0-9._/-]+$": "the name of a branch: letters, digits, `.`, `_`, `-`, `/`",
     "^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$": "a host name, an address, or an alias",
-    "^[A-Za-z_][A-Za-z0-9_.-]{0,31}$": "the name of an account",
+    "^[A-Za-z_][A-Za-z0-9_.-]{0,31}$": "an account name",
     "^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?$": "a public key: ssh-ed25519 AAAA…",
 }
-"""What a pattern means, in the words of messages and of the reference."""
+"""The description of each pattern, for messages and the reference."""
 
 DIAGNOSTICS: Final = "x-diagnostics"
 """Keyword of the JSON Schemas: what `diagnosed` says."""
@@ -95,7 +95,7 @@ class Model(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Refusal:
-    """Refuses some values by name with a reason, before the list of allowed ones is looked at."""
+    """Refuses some values by name with a reason, before the value is compared with the allowed ones."""
 
     reasons: Mapping[str, str]
 
@@ -135,9 +135,9 @@ def require_one(model: BaseModel, *fields: str) -> None:
             "exactly_one",
             "{problem}",
             {
-                "problem": "none of the choices is given"
+                "problem": "none of the alternatives is set"
                 if not given
-                else f"{' and '.join(to_camel(name) for name in given)} exclude each other",
+                else f"{' and '.join(to_camel(name) for name in given)} are mutually exclusive",
                 "expected": f"exactly one of {choices}",
             },
         )
@@ -151,7 +151,7 @@ def one_of_schema(*fields: str) -> dict[str, JsonValue]:
 def _no_boolean(value: object) -> object:
     # True equals 1 in Python, so a Literal of numbers would take it.
     if isinstance(value, bool):
-        raise PydanticCustomError("int_type", "a number is expected, not true or false")
+        raise PydanticCustomError("int_type", "expected a number, not true or false")
     return value
 
 
@@ -200,18 +200,19 @@ Cidr = Annotated[
 """An IPv4 network in CIDR form, without host bits."""
 
 KEY_IN_CLEAR: Final = (
-    "if it is a key: remove it, put a new one at both ends, since the history of the repository keeps this "
-    "one, and refer to the new one, as `{age: keys/a--b.age}` does (`tunnelwright secret set` writes it)"
+    "if it is a key, remove it and use a new key at both ends, because the history of the repository keeps "
+    "this one; refer to the new key, for example with `{age: keys/a--b.age}` (`tunnelwright secret set` "
+    "writes that file)"
 )
-"""What to do about a key that somebody has pasted into a document."""
+"""What to do about a key that was pasted into a document."""
 
 _IN_ONE_PIECE = re.compile(r"[A-Za-z0-9+/=]{16,}")
 _CHANGES = re.compile(r"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
 
 
 def looks_random(text: str) -> bool:
-    """True for hexadecimal digits and base64, as keys are written: letters and digits in one piece, in turns.
-    Names that people and clouds make have a `-` or `.` in them, or a number at their end."""
+    """True for hexadecimal digits and base64, as keys are written: mixed letters and digits without a break.
+    Names that people and clouds choose have a `-` or `.` in them, or a number at their end."""
     return _IN_ONE_PIECE.fullmatch(text) is not None and len(_CHANGES.findall(text)) > 3
 
 
@@ -219,7 +220,7 @@ def _no_key(value: object) -> object:
     if isinstance(value, str) and looks_random(value):
         raise PydanticCustomError(
             "secret_in_clear",
-            "what stands here looks like a key; it is not shown",
+            "this looks like a key; it is not shown",
             {"expected": "a name with a `-` in it, or with its digits at the end", "hint": KEY_IN_CLEAR},
         )
     return value

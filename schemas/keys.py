@@ -15,13 +15,13 @@ AGE_PATH = r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.age$
 SEALED_BY_SOPS = (".sops.yaml", ".sops.yml")
 
 KEY_FILE: Final = ".psk"
-"""What the names of key files end in."""
+"""The suffix of key files."""
 
 KEY_PREFIX: Final = "TUNNELWRIGHT_KEY_"
-"""What the names of variables begin with that hold keys."""
+"""The prefix of environment variables that hold keys."""
 
 KEY_FOLDER: Final = "tunnelwright"
-"""Where the paths of keys in Vault begin, in whichever mount."""
+"""The first part of the paths of keys in Vault, after the mount."""
 
 _SOURCES = ("file", "env", "age", "sops", "vault")
 _LIKE_A_KEY = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=]{16,}")
@@ -35,10 +35,10 @@ def is_key_path(path: str) -> bool:
 
 
 def _in_clear(what: str, expected: str) -> PydanticCustomError:
-    """What refuses a key in the place of its name, in words that do not repeat it."""
+    """The error for a key in place of its name; its message does not repeat the key."""
     return PydanticCustomError(
         "secret_in_clear",
-        "what stands here is not the name of {what}, and may be a key; it is not shown",
+        "this is not the name of {what}; it is not shown, because it may be a key",
         {"what": what, "expected": expected, "hint": KEY_IN_CLEAR},
     )
 
@@ -50,7 +50,7 @@ def _name(value: object) -> object:
 
 
 def _file(value: object) -> object:
-    """Names of key files have an ending, so that a key in their place is never taken for one."""
+    """Names of key files have a suffix, so that a key is never taken for a name."""
     if isinstance(value, str) and not value.endswith(KEY_FILE):
         raise _in_clear("a key file", f"a name that ends in `{KEY_FILE}`")
     return value
@@ -72,7 +72,7 @@ class SopsRef(Model):
     file: Annotated[
         str, Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.sops\.ya?ml$")
     ] = Field(
-        description="The file, from the folder of the desired state on.",
+        description="The file, relative to the folder of the desired state.",
         examples=["keys/site-a.sops.yaml"],
         json_schema_extra=diagnosed("key-file-missing", "secret-in-clear"),
     )
@@ -88,19 +88,19 @@ class VaultRef(Model):
 
     path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$")] = Field(
         description=(
-            "The engine's mount and the path in it, without the `data/` of its HTTP address. In the mount it "
-            f"begins with `{KEY_FOLDER}/`, unless the controller's settings allow another."
+            "The engine's mount and the path in it, without the `data/` of its HTTP API. In the mount it "
+            f"begins with `{KEY_FOLDER}/`, unless the controller's settings allow other paths."
         ),
         examples=["secret/tunnelwright/site-a--site-b"],
         json_schema_extra=diagnosed("key-path-foreign"),
     )
     field: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"), _NAME] = Field(
-        default="psk", description="Which of the path's values is the key.", examples=["psk"]
+        default="psk", description="The name of the value that is the key.", examples=["psk"]
     )
 
 
 class KeyRef(Model):
-    """Where the key is found: exactly one of these. In the clear it is never in the repository."""
+    """The source of the key: exactly one of these. The repository never has a key in the clear."""
 
     model_config = ConfigDict(json_schema_extra=one_of_schema(*_SOURCES))
 
@@ -113,7 +113,7 @@ class KeyRef(Model):
         | None
     ) = Field(
         default=None,
-        description="Name of a file in `psk`, in the controller's folder of keys; it ends in `.psk`.",
+        description="Name of a file in `psk` of the controller's folder of keys; it ends in `.psk`.",
         examples=["site-a--site-b.psk"],
     )
     env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,127}$"), BeforeValidator(_variable)] | None = (
@@ -121,7 +121,7 @@ class KeyRef(Model):
             default=None,
             description=(
                 f"Name of an environment variable of the controller. It begins with `{KEY_PREFIX}`, unless "
-                "the controller's settings allow another."
+                "the controller's settings allow other names."
             ),
             examples=["TUNNELWRIGHT_KEY_A_B"],
             json_schema_extra=diagnosed("key-variable-foreign"),
@@ -130,15 +130,15 @@ class KeyRef(Model):
     age: Annotated[str, Field(pattern=AGE_PATH)] | None = Field(
         default=None,
         description=(
-            "A file that age encrypts, from the folder of the desired state on; `tunnelwright secret set` "
-            "writes it."
+            "A file that is encrypted with age, relative to the folder of the desired state; "
+            "`tunnelwright secret set` writes it."
         ),
         examples=["keys/site-a--site-b.age"],
         json_schema_extra=diagnosed("key-file-missing", "secret-in-clear"),
     )
     sops: SopsRef | None = Field(
         default=None,
-        description="A value of a file that SOPS encrypts; the controller needs the `sops` program.",
+        description="A value of a file that is encrypted with SOPS; the controller needs the `sops` program.",
         examples=[{"file": "keys/site-a.sops.yaml", "field": "site-a--site-b"}],
     )
     vault: VaultRef | None = Field(

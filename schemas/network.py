@@ -42,7 +42,7 @@ class PublicNetworkSpec(Model):
     normal_ranges: Annotated[tuple[AddressRange, ...], SEQUENCE] = Field(
         default=(),
         max_length=MOST_LISTED,
-        description="Ranges from which VIPs are taken when no range is named.",
+        description="Ranges from which VIPs are taken by default.",
         examples=[[{"name": "normal", "first": "203.0.113.10", "last": "203.0.113.99"}]],
         json_schema_extra=diagnosed("range-outside-network", "range-overlap"),
     )
@@ -50,8 +50,8 @@ class PublicNetworkSpec(Model):
         default=(),
         max_length=MOST_LISTED,
         description=(
-            "Ranges from which VIPs are taken only when the pool is named. "
-            "Its first and last address are never VIPs."
+            "Ranges from which VIPs are taken only if a VIP names the pool. "
+            "The first and last address of a pool are never VIPs."
         ),
         examples=[[{"name": "pool", "first": "203.0.113.128", "last": "203.0.113.159"}]],
         json_schema_extra=diagnosed("range-outside-network", "range-overlap"),

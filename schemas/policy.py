@@ -48,11 +48,11 @@ Pfs = Literal[
     "dh-group31",
     "dh-group32",
 ]
-_FLEET = "unless FabricDefaults says otherwise"
+_FLEET = "unless FabricDefaults sets another value"
 
 
 class DpdSpec(Model):
-    """Dead peer detection: what happens when the peer no longer answers."""
+    """Dead peer detection: what charon does if the peer no longer answers."""
 
     enabled: bool | None = Field(
         default=None, description=f"Whether the peer is checked. Default: true, {_FLEET}.", examples=[True]
@@ -67,9 +67,9 @@ class DpdSpec(Model):
     action: Literal["restart", "clear", "trap"] | None = Field(
         default=None,
         description=(
-            "What happens to the tunnel of a dead peer: `restart` brings it up again at once; `trap` and "
-            "`clear` close it, and the next packet for it brings it up, since every tunnel waits for its "
-            "traffic (`start_action = trap`). What is to stay down is disabled: `enabled: false`. "
+            "What charon does with the tunnel of a dead peer: `restart` brings it up again at once; `trap` "
+            "and `clear` close it, and the next packet brings it up, because every tunnel has a trap policy "
+            "(`start_action = trap`). To keep a tunnel down, set `enabled: false`. "
             f"Default: restart, {_FLEET}."
         ),
         examples=["restart"],
@@ -85,18 +85,18 @@ class IkePolicySpec(Model):
     mode: (
         Annotated[
             Literal["main"],
-            refuse({"aggressive": "Aggressive mode is not supported: it gives away a hash of the key"}),
+            refuse({"aggressive": "Aggressive mode is not supported: it reveals a hash of the key"}),
         ]
         | None
     ) = Field(
         default=None,
-        description="IKEv1 negotiation mode. Only Main mode is supported; IKEv2 has no other.",
+        description="IKEv1 negotiation mode. Only Main mode is supported; IKEv2 has no modes.",
         examples=["main"],
     )
     integrity: Integrity | None = Field(
         default=None,
         description=(
-            "Authentication (integrity and PRF) algorithm; with an AEAD cipher the PRF alone. "
+            "Authentication (integrity and PRF) algorithm; with an AEAD cipher only the PRF. "
             f"Default: sha256, {_FLEET}."
         ),
         examples=["sha256"],
@@ -141,7 +141,7 @@ class IpsecPolicySpec(Model):
     protocol: (
         Annotated[
             Literal["esp"],
-            refuse({"ah": "AH is not supported: it does not encrypt, and no NAT lets it through"}),
+            refuse({"ah": "AH is not supported: it does not encrypt, and does not pass NAT"}),
         ]
         | None
     ) = Field(default=None, description="Security protocol. Only ESP is supported.", examples=["esp"])
@@ -176,7 +176,7 @@ class IpsecPolicySpec(Model):
 
 
 class FabricDefaultsSpec(Model):
-    """Defaults for every tunnel that does not say otherwise."""
+    """Defaults for every tunnel that does not set a value itself."""
 
     ike: IkePolicySpec = Field(
         default_factory=IkePolicySpec, description="IKE policy of the fleet.", examples=[{"dhGroup": 14}]
@@ -189,29 +189,29 @@ class FabricDefaultsSpec(Model):
     weak_algorithms: Literal["warn", "error"] = Field(
         default="warn",
         description=(
-            "Whether choosing a weak algorithm (md5, sha1, 3des, groups 2, 5 and 22 to 24) is a warning "
+            "Whether setting a weak algorithm (md5, sha1, 3des, groups 2, 5 and 22 to 24) is a warning "
             "or an error."
         ),
         examples=["error"],
     )
     reconcile: ReconcileSpec = Field(
         default_factory=ReconcileSpec,
-        description="How far reconcile runs go by themselves.",
+        description="What reconcile runs may do by themselves.",
         examples=[{"prune": False}],
     )
     fingerprint_key: KeyRef | None = Field(
         default=None,
         description=(
-            "The key under which fingerprints of keys are made, by which a router's key is compared with the "
-            "desired one. Controllers of the same routers must share it. Default: one that the controller "
-            "makes for itself."
+            "The key for the fingerprints by which a router's key is compared with the desired one. "
+            "Controllers of the same routers must share it. Default: one that the controller "
+            "creates for itself."
         ),
         examples=[{"age": "keys/fingerprints.age"}],
     )
 
 
 class FabricDefaults(Document):
-    """The fleet's own policy. At most one document of this kind."""
+    """The fleet's defaults. At most one document of this kind."""
 
     kind: Literal["FabricDefaults"] = Field(description="The kind of document.", examples=["FabricDefaults"])
     spec: FabricDefaultsSpec = Field(description="The defaults.")

@@ -1,4 +1,4 @@
-"""How far reconcile runs may go by themselves. `plan` and `apply`, which a person runs, do not ask."""
+"""What reconcile runs may do by themselves. `plan` and `apply`, which a person runs, ignore it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class TunnelReconcileSpec(Model):
     mode: Mode | None = Field(
         default=None,
         description=(
-            "`apply` makes the live state as desired, `observe` only reports the difference, `suspend` does "
-            "not look at it. Default: of a tunnel that of its router, of a router that of FabricDefaults; "
-            "apply."
+            "`apply` changes the live state to the desired state, `observe` only reports differences, "
+            "`suspend` ignores them. Default: for a tunnel the value of its router, for a router the value "
+            "of FabricDefaults; apply."
         ),
         examples=["observe"],
     )
     self_heal: bool | None = Field(
         default=None,
-        description=("Whether a difference that no commit made is mended too. Default: as for `mode`; true."),
+        description=("Whether drift is repaired too. Default: as for `mode`; true."),
         examples=[False],
     )
 
@@ -36,8 +36,8 @@ class ReconcileSpec(TunnelReconcileSpec):
     prune: bool | None = Field(
         default=None,
         description=(
-            "Whether a tunnel that Git no longer has is removed from its router. Default: of a router that "
-            "of FabricDefaults; true."
+            "Whether a tunnel that Git no longer has is removed from its router. Default: for a router the "
+            "value of FabricDefaults; true."
         ),
         examples=[False],
     )

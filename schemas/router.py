@@ -1,4 +1,4 @@
-"""The VPC vRouter: the networks it joins, and how it is reached."""
+"""The VPC vRouter: the networks it joins, and the access to it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _host_key(text: str) -> str:
         load_ssh_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm):
         raise PydanticCustomError(
-            "invalid_host_key", "this is not a whole public key", {"hint": "copy the line of the .pub file"}
+            "invalid_host_key", "not a complete public key", {"hint": "copy the line of the .pub file"}
         ) from None
     return text
 
@@ -87,11 +87,11 @@ HostKey = Annotated[
 
 
 class SshAccessSpec(Model):
-    """A router behind sshd. What is not given is taken from the controller's own `~/.ssh/config`."""
+    """A router behind sshd. Fields that are not set come from the controller's `~/.ssh/config`."""
 
     host: Annotated[str, NO_KEY] = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$",
-        description="Its name or address, or an alias of the controller's `~/.ssh/config`.",
+        description="The router's name or address, or an alias of the controller's `~/.ssh/config`.",
         examples=["router-a.example.net"],
     )
     port: int | None = Field(default=None, ge=1, le=65535, description="Default: 22.", examples=[22])
@@ -99,7 +99,7 @@ class SshAccessSpec(Model):
         default=None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$",
         description=(
-            "The account on the router: root, or one that may do what root does. Default: the controller's."
+            "The account on the router: root, or one with the same privileges. Default: the controller's."
         ),
         examples=["root"],
     )
@@ -117,7 +117,7 @@ class SshAccessSpec(Model):
         default=None,
         description=(
             "The router's public host key, as in its `/etc/ssh/ssh_host_*_key.pub`. Default: those of the "
-            "controller's `~/.ssh/known_hosts`. A key that is not known is refused."
+            "controller's `~/.ssh/known_hosts`. An unknown key is refused."
         ),
         examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"],
     )
@@ -131,7 +131,7 @@ class SshAccessSpec(Model):
 
 
 class AccessSpec(Model):
-    """How the router is reached: exactly one of two."""
+    """The access to the router: exactly one of two."""
 
     model_config = ConfigDict(json_schema_extra=one_of_schema("docker", "ssh"))
 
@@ -192,12 +192,12 @@ class VpcRouterSpec(Model):
     )
     access: AccessSpec = Field(
         default_factory=lambda: AccessSpec(docker=DockerAccessSpec()),
-        description="How the router is reached. Default: the container that has the router's name.",
+        description="The access to the router. Default: the container with the router's name.",
         examples=[{"docker": {"container": "router-a"}}],
     )
     reconcile: ReconcileSpec = Field(
         default_factory=ReconcileSpec,
-        description="How far reconcile runs go by themselves at this router and with its tunnels.",
+        description="What reconcile runs may do at this router and with its tunnels.",
         examples=[{"mode": "observe"}],
     )
 

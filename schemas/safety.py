@@ -1,4 +1,4 @@
-"""What an apply may do at once, and when: limits that hold whoever applies."""
+"""Limits for every apply: what it may do at once, and when."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from schemas.base import MOST_LISTED, SEQUENCE, Document, Model, diagnosed
 
 def _schedule(text: str) -> str:
     if len(text.split()) != 5:
-        raise PydanticCustomError("invalid_schedule", "{text} has not five fields", {"text": repr(text)})
+        raise PydanticCustomError(
+            "invalid_schedule", "{text} does not have five fields", {"text": repr(text)}
+        )
     try:
-        # Whether it ever comes is only known when it is looked for.
+        # CronSim finds out only during the search whether a schedule ever matches.
         next(CronSim(text, datetime(2026, 1, 1, tzinfo=UTC)))
     except (CronSimError, StopIteration) as error:
-        reason = str(error).lower() or "no such time ever comes"
+        reason = str(error).lower() or "it never matches any time"
         raise PydanticCustomError(
             "invalid_schedule", "{text}: {reason}", {"text": repr(text), "reason": reason}
         ) from None
@@ -32,7 +34,7 @@ def _timezone(text: str) -> str:
         ZoneInfo(text)
     except (ValueError, OSError, LookupError):
         raise PydanticCustomError(
-            "invalid_timezone", "{text} is no time zone", {"text": repr(text)}
+            "invalid_timezone", "{text} is not a time zone", {"text": repr(text)}
         ) from None
     return text
 
@@ -56,8 +58,9 @@ class DeletionsSpec(Model):
         ge=0,
         le=100,
         description=(
-            "Percent of the tunnel ends on a router, and of those on all routers, that one plan may destroy; "
-            "a plan that destroys more is refused, or waits on that router where it is too much there alone."
+            "Percentage of the tunnel ends on a router, and of those on all routers, that one plan may "
+            "destroy. A plan that destroys more is refused; if only one router is the cause, the deletions "
+            "there are deferred."
         ),
         examples=[20],
     )
@@ -65,7 +68,7 @@ class DeletionsSpec(Model):
         default=10,
         ge=1,
         le=1_000_000,
-        description="The share counts where there are at least so many tunnel ends.",
+        description="The number of tunnel ends from which the share applies.",
         examples=[5],
     )
 
@@ -77,7 +80,7 @@ class BudgetSpec(Model):
         default=None,
         ge=1,
         le=1_000_000,
-        description="At most so many tunnels are interrupted at once; the others wait. Default: no limit.",
+        description="The number of tunnels that one apply may interrupt. Default: no limit.",
         examples=[2],
     )
 
@@ -86,32 +89,32 @@ class WindowSpec(Model):
     """A time in which tunnels may, or may not, be interrupted."""
 
     kind: Literal["allow", "deny"] = Field(
-        description="What the window does. A window that denies wins over one that allows.",
+        description="The effect of the window. `deny` has priority over `allow`.",
         examples=["allow"],
     )
     schedule: Schedule = Field(
         description=(
-            "When it begins: minute, hour, day of the month, month, day of the week, as in crontab(5). A "
-            "time that the clocks skip comes when they have; one that comes twice is taken once, the first "
-            "time."
+            "When the window begins: minute, hour, day of the month, month, day of the week, as in "
+            "crontab(5). If daylight saving time skips a time, the window begins right after the skip; if a "
+            "time occurs twice, the first one counts."
         ),
         examples=["0 2 * * SAT"],
     )
     duration: int = Field(
         ge=60,
         le=2_678_400,
-        description="Seconds that it lasts, from one minute to 31 days.",
+        description="Duration in seconds, from one minute to 31 days.",
         examples=[14_400],
     )
     timezone: Timezone = Field(
         default="UTC",
-        description="The time zone of the schedule, by its name in the IANA database.",
+        description="The time zone of the schedule: its name in the IANA database.",
         examples=["Europe/Paris"],
     )
 
 
 class SafetyPolicySpec(Model):
-    """The limits. Each has an `--override` of its own."""
+    """The limits. Each has its own `--override`."""
 
     deletions: DeletionsSpec = Field(
         default_factory=DeletionsSpec,
@@ -127,8 +130,8 @@ class SafetyPolicySpec(Model):
         default=(),
         max_length=MOST_LISTED,
         description=(
-            "When tunnels may be interrupted or destroyed; steps that lose no packet never wait. With no "
-            "window of kind `allow`: whenever no window denies it."
+            "When tunnels may be interrupted or destroyed; steps without loss are never deferred. Without a "
+            "window of kind `allow`, every time that no window denies is open."
         ),
         examples=[
             [{"kind": "allow", "schedule": "0 2 * * SAT", "duration": 14_400, "timezone": "Europe/Paris"}]

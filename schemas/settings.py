@@ -32,13 +32,13 @@ FilePath = Annotated[str, Field(pattern=_PATH)]
 
 
 def _not_shown(pattern: str, what: str) -> BeforeValidator:
-    """Refuses what does not match, in words that do not repeat it, as pydantic's own would."""
+    """Refuses values that do not match, without repeating them, as pydantic's own message would."""
 
     def check(value: object) -> object:
         if not (isinstance(value, str) and re.search(pattern, value)):
             raise PydanticCustomError(
                 "not_shown",
-                "what stands here is no {what}; it is not shown, since it may be a secret",
+                "this is not {what}; it is not shown, because it may be a secret",
                 {"what": what, "expected": PATTERNS[pattern]},
             )
         return value
@@ -50,17 +50,17 @@ KEY_VARIABLES: Final = r"^([A-Za-z_][A-Za-z0-9_]*\*?(, ?[A-Za-z_][A-Za-z0-9_]*\*
 KEY_PATHS: Final = r"^([A-Za-z0-9_-][A-Za-z0-9_./-]*\*?(, ?[A-Za-z0-9_-][A-Za-z0-9_./-]*\*?)*)?$"
 SOPS_SERVICES: Final = r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$"
 
-SecretPath = Annotated[str, _not_shown(_PATH, "path"), WithJsonSchema({"type": "string", "pattern": _PATH})]
-"""The path of a file that holds a secret: somebody may write the secret there in place of the path."""
+SecretPath = Annotated[str, _not_shown(_PATH, "a path"), WithJsonSchema({"type": "string", "pattern": _PATH})]
+"""The path of a file that holds a secret; a user may have written the secret itself by mistake."""
 
-ApiUrl = Annotated[str, _not_shown(URL, "address"), WithJsonSchema({"type": "string", "pattern": URL})]
-"""The address of an API: somebody may write a password into it."""
+ApiUrl = Annotated[str, _not_shown(URL, "an address"), WithJsonSchema({"type": "string", "pattern": URL})]
+"""The address of an API; a user may have written a password into it."""
 
 EventName = Literal["rolled-back", "refused", "failed", "incomplete", "down", "drift", "changed", "recovered"]
 
 
 class KeySettings(Model):
-    """What documents may name of the controller's surroundings, besides `psk`, `TUNNELWRIGHT_KEY_…` and
+    """Sources of keys that documents may name in addition to `psk`, `TUNNELWRIGHT_KEY_…` and
     `tunnelwright/` in Vault."""
 
     folder: FilePath | None = Field(
@@ -77,7 +77,7 @@ class KeySettings(Model):
         max_length=4096,
         description=(
             "Variables that documents may name with `{env: …}` although they do not begin with "
-            "`TUNNELWRIGHT_KEY_`: names, or beginnings that end with `*`, with commas between them."
+            "`TUNNELWRIGHT_KEY_`: names, or prefixes that end with `*`, separated by commas."
         ),
         examples=["PSK_A_B, SITE_*"],
     )
@@ -87,8 +87,8 @@ class KeySettings(Model):
         max_length=4096,
         description=(
             "Paths in Vault that documents may name with `{vault: …}` although they do not begin with "
-            "`tunnelwright/` in their mount: with the mount, whole, or beginnings that end with `*`, with "
-            "commas between them."
+            "`tunnelwright/` in their mount: complete paths with their mount, or prefixes that end with "
+            "`*`, separated by commas."
         ),
         examples=["secret/tunnels/*, kv/a--b"],
     )
@@ -97,16 +97,16 @@ class KeySettings(Model):
         pattern=SOPS_SERVICES,
         max_length=256,
         description=(
-            "What SOPS files may name to be opened with besides age, by the words of SOPS's metadata, with "
-            "commas between them: `kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `pgp`, `key_groups`. sops then "
-            "asks what the *file* names, with the credentials of the controller."
+            "Services besides age that may decrypt SOPS files, as named in SOPS's metadata and separated by "
+            "commas: `kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `pgp`, `key_groups`. sops then connects to "
+            "the service that the *file* names, with the credentials of the controller."
         ),
         examples=["pgp, hc_vault"],
     )
 
 
 class SignatureSettings(Model):
-    """Whose commits count. With neither, every commit does."""
+    """Whose commits are accepted. With neither field, every commit is."""
 
     allowed_signers: FilePath | None = Field(
         default=None,
@@ -116,7 +116,7 @@ class SignatureSettings(Model):
     revoked_signers: FilePath | None = Field(
         default=None,
         description=(
-            "SSH keys and certificates that may sign no more: their public keys, one a line, or a list as "
+            "Revoked SSH keys and certificates: their public keys, one in a line, or a list as "
             'ssh-keygen(1), "KEY REVOCATION LISTS", describes it.'
         ),
         examples=["/etc/tunnelwright/revoked"],
@@ -129,19 +129,22 @@ class SignatureSettings(Model):
 
 
 class ListenSettings(Model):
-    """Where the service answers: `/healthz`, `/metrics`, and `/webhook` when there is a secret for it."""
+    """Where the service listens: `/healthz`, `/metrics`, and `/webhook` if there is a secret for it."""
 
     address: str = Field(
         default="127.0.0.1",
-        description="The address to listen at.",
+        description="The address to listen on.",
         examples=["0.0.0.0"],  # noqa: S104
     )
     port: int = Field(
-        default=8080, ge=0, le=65535, description="The port; 0 takes a free one.", examples=[9000]
+        default=8080, ge=0, le=65535, description="The port; 0 chooses a free one.", examples=[9000]
     )
     webhook_secret_file: SecretPath | None = Field(
         default=None,
-        description="A file with what signs webhooks, for its owner alone. Without it there are none.",
+        description=(
+            "A file with the secret that signs webhooks, readable only by its owner. Without it there is no "
+            "`/webhook`."
+        ),
         examples=["/etc/tunnelwright/webhook.secret"],
     )
 
@@ -150,24 +153,24 @@ class StatusSettings(Model):
     """Where commits get a status."""
 
     forge: Literal["github", "gitlab", "gitea"] = Field(
-        description="Whose API it is; Forgejo's is Gitea's.", examples=["github"]
+        description="The kind of forge; use `gitea` for Forgejo.", examples=["github"]
     )
     url: ApiUrl = Field(
         default="",
         description=(
-            "The API's address: a server of one's own has `https://HOST/api/v3` (GitHub), "
-            "`https://HOST/api/v4` (GitLab), `https://HOST/api/v1` (Gitea, which has to be named). "
+            "The address of the API. For a self-hosted server it is `https://HOST/api/v3` (GitHub), "
+            "`https://HOST/api/v4` (GitLab), or `https://HOST/api/v1` (Gitea, where it is required). "
             "Default: the public one."
         ),
         examples=["https://git.example.net/api/v4"],
     )
     project: str = Field(
         pattern=PROJECT,
-        description="`owner/name`; for GitLab the whole path, or the project's number in quotes.",
+        description="`owner/name`; for GitLab the complete path, or the project's number in quotes.",
         examples=["acme/tunnels"],
     )
     token_file: SecretPath = Field(
-        description="A file with the token, for its owner alone; read anew each time.",
+        description="A file with the token, readable only by its owner; read again for each request.",
         examples=["/etc/tunnelwright/github.token"],
     )
     context: str = Field(
@@ -182,33 +185,33 @@ class StatusSettings(Model):
     def _has_address(self) -> StatusSettings:
         if self.forge == "gitea" and not self.url:
             raise PydanticCustomError(
-                "missing", "{problem}", {"problem": "a Gitea has no public address: `url` is missing"}
+                "missing", "{problem}", {"problem": "Gitea has no public server: `url` is missing"}
             )
         return self
 
 
 class NotifySettings(Model):
-    """Who gets messages, and of what."""
+    """A receiver of messages, and the events that it gets."""
 
     url_file: SecretPath = Field(
-        description="A file with one Apprise URL, for its owner alone.",
+        description="A file with one Apprise URL, readable only by its owner.",
         examples=["/etc/tunnelwright/pager.url"],
     )
     on: Annotated[tuple[EventName, ...], SEQUENCE] = Field(
         default=tuple(name for name in get_args(EventName) if name != "changed"),
         min_length=1,
         max_length=100,
-        description="What a message is about. Default: all but `changed`.",
+        description="The events that cause a message. Default: all but `changed`.",
         examples=[["down", "rolled-back"]],
     )
 
 
 class ReconcileSettings(Model):
-    """Settings of `tunnelwright reconcile`: one YAML file, of which variables may replace single values."""
+    """Settings of `tunnelwright reconcile`: one YAML file; environment variables override single values."""
 
     repository: str = Field(
         min_length=1,
-        description="What `git fetch` takes: an address, or a path.",
+        description="The address or path for `git fetch`.",
         examples=["https://git.example.net/network/tunnels.git"],
     )
     branch: str = Field(
@@ -224,73 +227,73 @@ class ReconcileSettings(Model):
     )
     state: FilePath = Field(
         default="~/.local/state/tunnelwright",
-        description="The service's own folder: the copy of the repository, and the history.",
+        description="The service's own folder, for the clone of the repository and the history.",
         examples=["/var/lib/tunnelwright"],
     )
     secrets: FilePath | None = Field(
         default=None,
         description=(
-            "The controller's folder: its identity, the key of its fingerprints, and in `psk` the key files, "
-            "one key a file, each for its owner alone. "
-            "Default: ~/.config/tunnelwright/secrets, or below `$XDG_CONFIG_HOME` where that is set."
+            "The controller's folder: its identity, `fingerprint.key`, and in `psk` the key files, "
+            "one key in each, readable only by their owner. "
+            "Default: ~/.config/tunnelwright/secrets, or below `$XDG_CONFIG_HOME` if that is set."
         ),
         examples=["/etc/tunnelwright/keys"],
     )
     keys: KeySettings = Field(
         default_factory=KeySettings,
         description=(
-            "What documents may name as keys, besides `psk`, `TUNNELWRIGHT_KEY_…` and, in Vault, "
-            "`tunnelwright/`."
+            "Sources of keys that documents may name in addition to `psk`, `TUNNELWRIGHT_KEY_…` and, in "
+            "Vault, `tunnelwright/`."
         ),
         examples=[{"variables": "PSK_A_B, SITE_*"}],
     )
     interval: float = Field(
-        default=60, ge=1, le=86_400, description="Seconds between two looks.", examples=[30]
+        default=60, ge=1, le=86_400, description="Seconds between two runs.", examples=[30]
     )
     jitter: float = Field(
-        default=0.1, ge=0, le=1, description="Share of the interval that is left to chance.", examples=[0.2]
+        default=0.1, ge=0, le=1, description="The random share of the interval.", examples=[0.2]
     )
     parallelism: int = Field(
-        default=10, ge=1, le=1000, description="Routers worked on at once.", examples=[50]
+        default=10, ge=1, le=1000, description="Routers to work on at the same time.", examples=[50]
     )
     wait: float = Field(
-        default=10, ge=0, le=600, description="Seconds that new tunnels have to come up.", examples=[30]
+        default=10, ge=0, le=600, description="Seconds to wait for new tunnels to come up.", examples=[30]
     )
     rollback: bool = Field(
         default=True,
-        description="Whether a commit that does not prove good is rolled back.",
+        description="Whether a commit that breaks a tunnel is rolled back.",
         examples=[False],
     )
     signatures: SignatureSettings = Field(
         default_factory=SignatureSettings,
         description=(
-            "Whose commits count: the head of the branch has to descend from the last good commit, and every "
-            "commit that is new since has to be signed by one of these keys. With neither `allowedSigners` "
-            "nor `keyring`, every commit counts."
+            "Whose commits are accepted: the head of the branch must descend from the last good commit, and "
+            "every commit since then must be signed with one of these keys. With neither `allowedSigners` "
+            "nor `keyring`, every commit is accepted."
         ),
         examples=[{"allowedSigners": "/etc/tunnelwright/signers"}],
     )
     metrics_file: FilePath | None = Field(
         default=None,
-        description="Where metrics are written after each run, for the textfile collector of node_exporter.",
+        description="A file for the metrics after each run, for the textfile collector of node_exporter.",
         examples=["/var/lib/node_exporter/tunnelwright.prom"],
     )
     log_format: Literal["text", "json"] = Field(
         default="text",
-        description="How runs are told: a line for people, or events as JSON objects.",
+        description="The format of the log: a line for people, or events as JSON objects.",
         examples=["json"],
     )
     listen: ListenSettings | None = Field(
         default=None,
         description=(
-            "Where the service answers: `/healthz`, `/metrics`, and `/webhook` where there is a secret. "
+            "Where the service listens: `/healthz`, `/metrics`, and `/webhook` if there is a secret. "
             "Without it the service does not listen."
         ),
         examples=[{"port": 9000}],
     )
     status: StatusSettings | None = Field(
         default=None,
-        description="Where commits get a status. Without it they get none.",
+        description="The forge on which commits get a status. Without it they get none.",
         examples=[
             {"forge": "github", "project": "acme/tunnels", "tokenFile": "/etc/tunnelwright/github.token"}
         ],
@@ -298,7 +301,7 @@ class ReconcileSettings(Model):
     notify: Annotated[tuple[NotifySettings, ...], SEQUENCE] = Field(
         default=(),
         max_length=100,
-        description="Messages to people; without it there are none.",
+        description="Receivers of messages. Without it there are none.",
         examples=[[{"urlFile": "/etc/tunnelwright/pager.url"}]],
     )
 

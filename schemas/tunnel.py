@@ -28,7 +28,7 @@ from schemas.reconcile import TunnelReconcileSpec
 from schemas.vip import VipPlacement
 
 RECONNECT = "tunnelwright/reconnect"
-"""The annotation that asks for a reconnect."""
+"""The annotation that requests a reconnect."""
 ADOPTS = "tunnelwright/adopts"
 """The annotation that names a connection which the tunnel takes over."""
 
@@ -36,7 +36,7 @@ ADOPTS = "tunnelwright/adopts"
 def _printable(text: str) -> str:
     if not text.isprintable() or text != text.strip():
         raise PydanticCustomError(
-            "invalid_id", "an ID has no control characters, and no spaces at its ends", {}
+            "invalid_id", "an ID may not contain control characters, or begin or end with spaces", {}
         )
     return text
 
@@ -46,7 +46,7 @@ Identity = Annotated[
     Field(min_length=1, max_length=255, json_schema_extra=diagnosed("invalid-id")),
     AfterValidator(_printable),
 ]
-"""An IKE ID: no control characters, and no spaces at its ends."""
+"""An IKE ID: without control characters, and without spaces at its ends."""
 
 
 class TunnelVip(Model):
@@ -92,9 +92,9 @@ class PeerSpec(Model):
     managed: bool | None = Field(
         default=None,
         description=(
-            "Whether the other end is a tunnel of this desired state: `true` requires that tunnel, and "
-            "`false` says that somebody else manages it. Default: true where the address belongs to a VIP or "
-            "a router, is in `vips.lock.yaml`, or is in a range from which VIPs are taken; else false."
+            "Whether the peer is managed here: `true` requires its tunnel in this desired state, `false` "
+            "declares the peer unmanaged. Default: true if the address belongs to a VIP or a router, is in "
+            "`vips.lock.yaml`, or is in a range from which VIPs are taken; otherwise false."
         ),
         examples=[False],
         json_schema_extra=diagnosed("mirror-managed"),
@@ -103,8 +103,8 @@ class PeerSpec(Model):
         min_length=1,
         max_length=MOST_SELECTORS,
         description=(
-            "The networks behind the peer. They overlap neither one another, nor the management network, "
-            "nor any network attached to the router."
+            "The networks behind the peer. They must not overlap each other, the management network, "
+            "or any network attached to the router."
         ),
         examples=[["10.2.0.0/24"]],
         json_schema_extra=diagnosed(
@@ -153,7 +153,7 @@ class IdentitySpec(Model):
 
     type: Literal["ip", "name"] = Field(
         default="ip",
-        description="`ip`: IDs are addresses, by default the ends' own. `name`: both are given.",
+        description="`ip`: IDs are addresses, by default those of the ends. `name`: both must be given.",
         examples=["name"],
     )
     local: Identity | None = Field(
@@ -182,7 +182,7 @@ class IdentitySpec(Model):
             raise PydanticCustomError(
                 "missing",
                 "{problem}",
-                {"problem": f"`type: name` needs both IDs, and {' and '.join(missing)} is not given"},
+                {"problem": f"`type: name` needs both IDs: {' and '.join(missing)} missing"},
             )
         return self
 
@@ -207,7 +207,7 @@ class IPsecTunnelSpec(Model):
     )
     source: SourceSpec | None = Field(
         default=None,
-        description="This end's networks. Default: the router's VPC network, when it has exactly one.",
+        description="This end's networks. Default: the router's VPC network, if it has exactly one.",
         examples=[{"networks": ["a-app"]}],
         json_schema_extra=diagnosed("source-not-chosen"),
     )
@@ -241,42 +241,42 @@ class IPsecTunnelSpec(Model):
     )
     enabled: bool = Field(
         default=True,
-        description=("False takes the tunnel down and keeps it; its traffic is dropped, never in the clear."),
+        description=("False takes the tunnel down; the router drops its traffic instead of sending it."),
         examples=[True],
         json_schema_extra=diagnosed("mirror-disabled"),
     )
     deletion_protection: bool = Field(
         default=False,
         description=(
-            "True keeps the tunnel on its router, whatever a plan would do, also once the document is gone: "
-            "the router keeps it in mind. To remove or disable the tunnel, first apply it with false."
+            "True keeps the tunnel on its router even if its document is removed, because the router's file "
+            "records the protection. To remove or disable the tunnel, first apply it with false."
         ),
         examples=[True],
     )
     redundancy_group: Name | None = Field(
         default=None,
         description=(
-            "Tunnels that stand in for one another name the same group: one of them is interrupted only "
-            "while another one of them is up, and never two at once."
+            "Tunnels that replace each other in a failure name the same group: one of them is interrupted "
+            "only while another one of them is up, and never two at once."
         ),
         examples=["site-b-uplinks"],
     )
     reconcile: TunnelReconcileSpec = Field(
         default_factory=TunnelReconcileSpec,
-        description="How far reconcile runs go by themselves with this tunnel.",
+        description="What reconcile runs may do with this tunnel.",
         examples=[{"mode": "suspend"}],
     )
 
 
 class TunnelMetadata(Metadata):
-    """What identifies a tunnel, and what is asked for once."""
+    """Names of a tunnel, and requests for one-time actions."""
 
     annotations: Annotations = Field(
         default_factory=dict,
         description=(
-            "Free notes. `tunnelwright/reconnect` asks for the tunnel to be taken down and up once: each new "
-            "value, such as a date, does so again. `tunnelwright/adopts` names a connection that somebody "
-            "else has configured on the router: the tunnel takes over what runs by it, without interruption."
+            "Free notes. `tunnelwright/reconnect` requests one reconnect of the tunnel for each new value, "
+            "such as a date. `tunnelwright/adopts` names a connection that was configured on the router by "
+            "other means: the tunnel takes over its SAs without interruption."
         ),
         examples=[{RECONNECT: "2026-03-01"}, {ADOPTS: "net-net"}],
         json_schema_extra=diagnosed("invalid-annotation", "unknown-annotation"),
@@ -285,8 +285,8 @@ class TunnelMetadata(Metadata):
         default=(),
         max_length=MOST_SELECTORS,
         description=(
-            "Names that the tunnel had before. What runs under one of them is replaced without interruption; "
-            "once that is done everywhere, the list may go."
+            "Names that the tunnel had before. A connection with one of them is replaced without "
+            "interruption; after that the list may be removed."
         ),
         examples=[["berlin-lisbon"]],
         json_schema_extra=diagnosed("previous-name-in-use"),

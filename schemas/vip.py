@@ -21,7 +21,7 @@ class VipPlacement(Model):
         default=None,
         description=(
             "A normal range or an address pool of that network. "
-            "When none is named, the address comes from a normal range."
+            "Without it the address comes from a normal range."
         ),
         examples=["pool"],
         json_schema_extra=diagnosed("dangling-reference"),
@@ -29,8 +29,8 @@ class VipPlacement(Model):
     address: Address | None = Field(
         default=None,
         description=(
-            "The address. Left blank, `tunnelwright allocate` assigns a free one and records it in "
-            "`vips.lock.yaml`, where it stays."
+            "The address. Without it, `tunnelwright allocate` assigns a free one and records it "
+            "permanently in `vips.lock.yaml`."
         ),
         examples=["203.0.113.10"],
         json_schema_extra=diagnosed(
@@ -50,8 +50,8 @@ class VipSpec(VipPlacement):
     managed: bool = Field(
         default=True,
         description=(
-            "False for an address that something else configures on the router: it is used, but never "
-            "added. It needs an address, which may be outside the ranges."
+            "False for an address that is configured on the router by other means: tunnels use it, but "
+            "tunnelwright never adds it. It needs an address, which may be outside the ranges."
         ),
         examples=[True],
     )

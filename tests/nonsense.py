@@ -123,12 +123,12 @@ NONSENSE = {
         CommandRejected,
         "without a reason",
     ),
-    "nothing": Nonsense(lambda _: None, RouterUnreachable, "no whole answer"),
+    "nothing": Nonsense(lambda _: None, RouterUnreachable, "no complete answer"),
     "the half of a packet": Nonsense(
         said(struct.pack("!I", 4000) + bytes(1000)), RouterUnreachable, "100[49] bytes came"
     ),
     "a byte now and then": Nonsense(
-        lambda talk: talk.drip(packet(RESPONSE, bytes(4000)), 0.02), RouterUnreachable, "no whole answer"
+        lambda talk: talk.drip(packet(RESPONSE, bytes(4000)), 0.02), RouterUnreachable, "no complete answer"
     ),
     "the end": Nonsense(
         lambda talk: talk.connection.shutdown(socket.SHUT_RDWR), RouterUnreachable, "closed the session"
@@ -145,7 +145,9 @@ STREAMED = {
         "elements in all",
     ),
     "an event without a name": Nonsense(said(packet(EVENT)), AnswerNotUnderstood, "name is cut off"),
-    "events now and then": Nonsense(lambda talk: talk.drip(CONN, 0.02), RouterUnreachable, "no whole answer"),
+    "events now and then": Nonsense(
+        lambda talk: talk.drip(CONN, 0.02), RouterUnreachable, "no complete answer"
+    ),
 }
 
 

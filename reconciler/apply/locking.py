@@ -31,7 +31,7 @@ def user_name() -> str:
 
 
 def owner_name() -> str:
-    """Who this process is, for whoever finds its lock: `user@host:pid/start.namespace.boot`."""
+    """The identity of this process, for readers of its lock: `user@host:pid/start.namespace.boot`."""
     return f"{user_name()}:{os.getpid()}/{_start(os.getpid())}.{_space()}".replace(" ", "_")
 
 
@@ -77,7 +77,7 @@ def locked(
     moved: Callable[[], None] = lambda: None,
 ) -> Iterator[Mapping[str, TunnelwrightError]]:
     """Hold the lock of every router where it can be taken; the others, each with the reason: it does not
-    answer, it has no way to lock, or somebody else holds it still after `timeout` seconds (Locked). Those
+    answer, it has no way to lock, or another run holds it still after `timeout` seconds (Locked). Those
     must not be changed. `moved` is called after each lock that was asked for.
 
     Routers are reached side by side, and locks taken in order of name, so that two runs cannot wait for each
@@ -119,7 +119,7 @@ def _refusal(error: TunnelwrightError) -> TunnelwrightError:
         f"its lock cannot be taken: {error.message}",
         router=error.router,
         operation="lock",
-        hint=error.hint or "it needs flock(1), of util-linux; the lock is /run/tunnelwright.lock",
+        hint=error.hint or "the router needs flock(1) of util-linux; the lock is /run/tunnelwright.lock",
     )
 
 

@@ -1,4 +1,4 @@
-"""What an apply costs the tunnels that it changes: a stream of echo requests through each, meanwhile.
+"""Measures the loss of changed tunnels during an apply: a stream of echo requests through each.
 
 The plan says beforehand what each step interrupts; this is how far it was right.
 """

@@ -163,7 +163,10 @@ def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) 
                 problems[step.group].append(f"not at {step.router} ({error.message})")
     for group, index in stayed.items():
         if said := [*sorted(routers[group]), *problems[group]]:
-            message = f"{outcomes[index].message}; what ran before is loaded again: {', '.join(said)}"
+            message = (
+                f"{outcomes[index].message}; the previous configuration and key are loaded again: "
+                f"{', '.join(said)}"
+            )
             outcomes[index] = replace(outcomes[index], message=message, restored=not problems[group])
 
 
@@ -226,7 +229,7 @@ def _blocked(run: _Run, step: Step) -> str:
     if step.router in run.failed_hosts and step.phase > Phase.HOST:
         return f"an earlier step of {step.router} failed"
     if step.phase is Phase.UNGUARD and step.router in run.troubled:
-        return "a step of this router failed, so its guards stay"
+        return "an earlier step of this router failed, so its guards stay"
     return ""
 
 

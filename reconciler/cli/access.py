@@ -27,7 +27,9 @@ def secret_store(arguments: argparse.Namespace) -> SecretStore:
     """
     if "stand_in_keys" in arguments and arguments.stand_in_keys:
         if arguments.lab is None:
-            raise TunnelwrightError("everybody knows the keys of --stand-in-keys", hint="name a --lab")
+            raise TunnelwrightError(
+                "the keys of --stand-in-keys are not secret, so they are for labs only", hint="name a --lab"
+            )
         return StandIns()
     folder = arguments.secrets or os.environ.get("TUNNELWRIGHT_SECRETS") or default_folder()
     return SecretStore(Path(folder), tell=note)

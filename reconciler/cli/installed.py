@@ -1,5 +1,4 @@
-"""What is installed: this version, and the commands of other packages (entry points
-`tunnelwright.commands`)."""
+"""The installed version, and the commands of other packages (entry points `tunnelwright.commands`)."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def check_out(path: Path) -> None:
         raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error
     if keys:
         raise TunnelwrightError(
-            f"{path} is there already, and is a file of keys", hint="--out names another file"
+            f"{path} already exists, and is a key file", hint="choose another file with --out"
         )
 
 

@@ -1,4 +1,4 @@
-"""A plan in a file: what was seen and where it came from, bound by digests. It holds no key material.
+"""A plan in a file: the observed state and its sources, bound by digests. It contains no key material.
 
 Applying makes the plan anew and compares: the same digest means the same commit, the same live state
 and the same steps. That also makes a saved plan good for one use, since an apply changes the live state.
@@ -79,7 +79,7 @@ def read(path: Path) -> SavedPlan:
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         # Also what is nested too deep, and numbers of more digits than Python reads.
-        raise TunnelwrightError(f"{path} is not a saved plan", hint="`plan --out` writes one") from error
+        raise TunnelwrightError(f"{path} is not a saved plan", hint="create one with `plan --out`") from error
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What a command has of the service: its settings, its history, its copy of the repository."""
+"""The parts of the service that commands use: its settings, its history, its clone of the repository."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def service_settings(path: Path | None, output: Output) -> Effective:
     output.lines(diagnostic_lines(shown), sys.stderr)
     output.objects(diagnostic_object(item) for item in shown)
     if settings is None:
-        raise InvalidSettings("the settings are not valid; nothing was done")
+        raise InvalidSettings("the settings are invalid; nothing was done")
     return settings
 
 

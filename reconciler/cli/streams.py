@@ -1,6 +1,5 @@
-"""The standard streams of the process: one that is closed, full, or read by nobody costs what is written to
-it and nothing else. What a command does goes on to its end; only then is said that its output was lost.
-"""
+"""The standard streams of the process. If one is closed, full or not read, its output is lost, but the
+command continues to its end; only then it reports the loss."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def load_fabric(tree: Path, rev: str | None, output: Output) -> tuple[Fabric, Lo
     fabric, found = validate(loaded)
     show_findings(found, tree, output)
     if found.errors:
-        raise InvalidDesiredState("the desired state is not valid; nothing was done")
+        raise InvalidDesiredState("the desired state is invalid; nothing was done")
     return fabric, loaded
 
 

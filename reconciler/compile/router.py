@@ -20,7 +20,7 @@ def compile_router(
     *,
     keyless: Mapping[PskRef, str] = MappingProxyType({}),
 ) -> RouterConfig:
-    """What one router should hold, without the files of tunnels of which nobody will read them (`unread`): to
+    """The desired state of one router, without the files of `unread` tunnels, which are not needed: to
     render them takes longer than all the rest.
 
     A disabled tunnel has no connection, yet its traffic stays guarded: it is down, not in the clear.

@@ -1,4 +1,4 @@
-"""What is known of one tunnel: its ends, as far as they are managed, and what was tried between them."""
+"""The evidence about one tunnel: its managed ends, and the attempts between them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class End:
 @dataclass(frozen=True, slots=True)
 class Flow:
     """Echo requests from the near to the far router through the tunnel, and by how many packets the
-    CHILD_SAs' counters grew meanwhile at either end."""
+    CHILD_SAs' counters grew during that time at either end."""
 
     sent: int
     received: int

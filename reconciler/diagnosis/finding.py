@@ -1,4 +1,4 @@
-"""What a diagnosis says: a cause, the field of the desired state that is to blame, and what was seen."""
+"""A finding of a diagnosis: a cause, the field of the desired state to blame, and the evidence."""
 
 from __future__ import annotations
 

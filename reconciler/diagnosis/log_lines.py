@@ -1,4 +1,4 @@
-"""charon's own words (strongSwan 5.9 and 6.0, log level 1), IKEv2 and IKEv1: what is looked for in them."""
+"""Patterns of charon's log lines (strongSwan 5.9 and 6.0, log level 1) for IKEv2 and IKEv1."""
 
 from __future__ import annotations
 

@@ -22,17 +22,17 @@ def _correct(*ends: End) -> str:
     """How routers get back to what Git says. Where a plan sees the difference an apply mends it; proposals
     and keys that were loaded by hand are not reported by charon, and its files are still right."""
     if any(change.resource.kind == "tunnel" for end in ends for change in end.drift):
-        return "a router holds something else than Git says: `tunnelwright apply`"
+        return "a router differs from Git: run `tunnelwright apply`"
     routers = " and ".join(end.tunnel.router for end in ends)
     return (
-        "charon was given something by hand that it does not report, so the plan is empty: "
-        f"`swanctl --load-all` at {routers} loads the router's files again"
+        f"a setting that charon does not report was loaded by hand, so the plan is empty: run `swanctl "
+        f"--load-all` at {routers} to load the router's files again"
     )
 
 
 def _renew(near: End) -> str:
     """An SA keeps the configuration that it was made with, through rekeying too."""
-    return f"; then `tunnelwright reconnect {near.tunnel.name}`: a running SA keeps its own"
+    return f", then `tunnelwright reconnect {near.tunnel.name}`, because a running SA keeps its configuration"
 
 
 def wrong_key(evidence: Evidence) -> Iterator[Finding]:
@@ -71,7 +71,7 @@ def id_mismatch(evidence: Evidence) -> Iterator[Finding]:
         blamed, path = near, "identity.peer"
         if evidence.far is not None and _live(evidence.far, "local.id") != _wanted(evidence.far, "local.id"):
             blamed, path = evidence.far, "identity.local"
-        message = f"the peer calls itself something else than {near.tunnel.peer_id.value!r}"
+        message = f"the peer's ID is not {near.tunnel.peer_id.value!r}"
         yield found("id-mismatch", blamed.tunnel, path, message, seen=[other[0]], hint=_correct(blamed))
         return
     far = evidence.far
@@ -83,9 +83,9 @@ def id_mismatch(evidence: Evidence) -> Iterator[Finding]:
     said, called = asked["initiator"], asked["responder"]
     expects = _live(far, "remote.id") or printed_id(swanctl_id(far.tunnel.peer_id))
     own = _live(far, "local.id") or printed_id(swanctl_id(far.tunnel.local_id))
-    message = f"{near.tunnel.router} calls itself {said!r}, {far.tunnel.router} expects {expects!r}"
+    message = f"{near.tunnel.router} has the ID {said!r}, {far.tunnel.router} expects {expects!r}"
     if said == expects and called is not None:
-        message = f"{near.tunnel.router} asks for {called!r}, {far.tunnel.router} calls itself {own!r}"
+        message = f"{near.tunnel.router} expects the ID {called!r}, {far.tunnel.router} has {own!r}"
     yield found("id-mismatch", blamed.tunnel, path, message, seen=[asked[0], *refused], hint=_correct(blamed))
 
 
@@ -122,9 +122,9 @@ def authentication_refused(evidence: Evidence) -> Iterator[Finding]:
     if evidence.far is not None or not lines:
         return
     ids = (
-        "the peer knows no connection for our ID"
+        "the peer has no connection for our ID"
         if near.tunnel.ike.version == 1
-        else ("either the keys differ, or the peer expects other IDs; IKEv2 does not tell which")
+        else ("either the keys differ, or the peer expects other IDs; IKEv2 does not show which")
     )
     path = "identity.local" if near.tunnel.ike.version == 1 else "authentication.key"
     mine = f"ours is {near.tunnel.local_id.value!r}, the peer's should be {near.tunnel.peer_id.value!r}"
@@ -157,8 +157,8 @@ def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
                 "ike-proposal-mismatch",
                 near.tunnel,
                 "ike",
-                f"the peer accepts no IKE proposal of ours, or knows no connection for our address; "
-                f"ours is {_desired(near, 'IKE')}",
+                f"the peer accepts none of our IKE proposals, or has no connection for our address; ours "
+                f"is {_desired(near, 'IKE')}",
                 seen=lines,
                 hint=_ASK_PEER,
             )
@@ -233,7 +233,7 @@ def _esp_refused_by_unmanaged(evidence: Evidence) -> Iterator[Finding]:
             "esp-proposal-mismatch",
             near.tunnel,
             "ipsec",
-            f"the peer accepts no ESP proposal of ours; ours is {ours}",
+            f"the peer accepts none of our ESP proposals; ours is {ours}",
             seen=lines,
             hint=_ASK_PEER,
         )
@@ -328,8 +328,8 @@ def selector_narrowed(evidence: Evidence) -> Iterator[Finding]:
                     "selector-narrowed",
                     blamed.tunnel,
                     path,
-                    f"{', '.join(lacking)} is wanted at {near.tunnel.router}, the peer agreed to "
-                    f"{', '.join(live)} alone: the rest is dropped",
+                    f"{', '.join(lacking)} is wanted at {near.tunnel.router}, the peer agreed only to "
+                    f"{', '.join(live)}: other traffic is dropped",
                     seen=[
                         f"CHILD_SA {child.name}: {' '.join(child.local_ts)} === {' '.join(child.remote_ts)}"
                     ],

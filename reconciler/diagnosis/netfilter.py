@@ -1,4 +1,4 @@
-"""What a router's other nftables rules do to one packet, as far as the rules alone can tell.
+"""Evaluates a router's other nftables rules for one packet, as far as the rules alone decide it.
 
 A small evaluator over `nft -j list ruleset` (libnftables-json(5)). What it cannot decide (connection
 tracking, marks, limits, iptables' own matches) is unknown, and only what is certain is reported: a rule

@@ -14,7 +14,7 @@ from reconciler.diagnosis.netfilter import Packet, Verdict, dropped, translated
 from reconciler.model.diagnostic import Severity
 from reconciler.model.plan import ResourceChange
 
-_APPLY = "`tunnelwright apply` first, then diagnose again"
+_APPLY = "run `tunnelwright apply` first, then diagnose again"
 _UDP, _ICMP, _ESP = 17, 1, 50
 _IPSEC_INTERFACE = "ipsec0"
 
@@ -64,7 +64,7 @@ def vip_missing(evidence: Evidence) -> Iterator[Finding]:
         vip = end.tunnel.vip
         there = {(a.interface, a.cidr.partition("/")[0]) for a in end.state.addresses}
         if (vip.interface, vip.address) not in there:
-            hint = _APPLY if vip.managed else f"who configures {vip.address} at {end.tunnel.router}?"
+            hint = _APPLY if vip.managed else f"find out what configures {vip.address} at {end.tunnel.router}"
             message = f"the VIP {vip.address} is not on {vip.interface} of {end.tunnel.router}"
             yield found("vip-missing", end.tunnel, "vip", message, hint=hint)
 
@@ -78,10 +78,10 @@ def cleartext_leak(evidence: Evidence) -> Iterator[Finding]:
                     "cleartext-leak",
                     end.tunnel,
                     "router",
-                    f"the tunnel is down and {end.tunnel.router} does not keep its traffic from leaving in "
-                    f"the clear: {change.reason}",
+                    f"the tunnel is down, and its traffic may leave {end.tunnel.router} in the clear: "
+                    f"{change.reason}",
                     seen=_guards(change),
-                    hint="`tunnelwright apply` loads the table, whatever keeps the tunnel down",
+                    hint="run `tunnelwright apply`, which loads the table even if the tunnel stays down",
                 )
 
 
@@ -118,9 +118,9 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
         return
     arrived = log_lines.arrived(far.said, near.tunnel.vip.address)
     where = (
-        f"{near.tunnel.router} sends and {far.tunnel.router} hears nothing"
+        f"{near.tunnel.router} sends, but {far.tunnel.router} receives nothing"
         if not arrived
-        else f"{far.tunnel.router} hears {near.tunnel.router} and its answers are lost"
+        else f"{far.tunnel.router} receives requests of {near.tunnel.router}, but its answers are lost"
     )
     yield found(
         "ike-blocked",
@@ -128,7 +128,7 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
         "peer.address",
         f"{where}: something between {near.tunnel.vip.address} and {near.tunnel.peer_address} drops UDP 500",
         seen=log_lines.telling(near.said, log_lines.UNANSWERED),
-        hint="look at firewalls and routes between the two addresses",
+        hint="check firewalls and routes between the two addresses",
     )
 
 
@@ -142,7 +142,8 @@ def peer_silent(evidence: Evidence) -> Iterator[Finding]:
             "peer.address",
             f"{tunnel.peer_address} does not answer IKE from {tunnel.vip.address}",
             seen=log_lines.telling(evidence.near.said, log_lines.UNANSWERED),
-            hint="is the peer up, is this its address, does anything between drop UDP 500 and 4500",
+            hint="check that the peer is up, that this is its address, and that no firewall on the path "
+            "drops UDP 500 and 4500",
         )
 
 
@@ -163,7 +164,7 @@ def _stopped(stops: list[tuple[End, str, Packet]]) -> Iterator[tuple[End, Verdic
 
 
 def _remove(verdict: Verdict) -> str:
-    return f"change {verdict.rule} (`nft -a list ruleset`): tunnelwright touches no table but its own"
+    return f"change {verdict.rule} (`nft -a list ruleset`): tunnelwright changes only its own table"
 
 
 def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
@@ -199,9 +200,9 @@ def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
                 "esp-blocked",
                 receiver.tunnel,
                 "peer.address",
-                f"ESP from {sender.tunnel.router} to {receiver.tunnel.router} is lost on the way",
+                f"ESP from {sender.tunnel.router} to {receiver.tunnel.router} is lost on the path",
                 seen=counted,
-                hint="does anything between drop IP protocol 50",
+                hint="check whether a firewall on the path drops IP protocol 50",
             )
 
 
@@ -284,7 +285,7 @@ def overlapping_policy(evidence: Evidence) -> Iterator[Finding]:
                     end.tunnel,
                     "peer.cidrs",
                     f"the connection {foreign.connection!r} at {end.tunnel.router}, which is not "
-                    f"tunnelwright's, claims {', '.join(same)} too",
+                    f"tunnelwright's, also has the selectors {', '.join(same)}",
                     seen=[
                         f"{foreign.connection}/{foreign.child}: {' '.join(foreign.local_ts)} === "
                         f"{' '.join(foreign.remote_ts)}"
@@ -309,7 +310,8 @@ def one_sided(evidence: Evidence) -> Iterator[Finding]:
                 "ike.dpd",
                 f"{holder.tunnel.router} holds CHILD_SAs that {other.tunnel.router} does not have",
                 seen=[f"{spi_in}/{spi_out}" for spi_in, spi_out in sorted(spis)],
-                hint="dead peer detection ends it; traffic from the end without it sets it up anew",
+                hint="wait for dead peer detection, or send traffic from the end without them, which "
+                "negotiates new ones",
             )
 
 
@@ -324,9 +326,9 @@ def not_encrypted(evidence: Evidence) -> Iterator[Finding]:
                 "not-encrypted",
                 end.tunnel,
                 "source",
-                f"{end.tunnel.router} puts no packet into the tunnel: 0 of {wanted} were encrypted",
+                f"{end.tunnel.router} sends no packet into the tunnel: 0 of {wanted} were encrypted",
                 seen=_uncounted(evidence),
-                hint="look at routes, NAT, firewall rules and other IPsec policies of this router",
+                hint="check routes, NAT, firewall rules and other IPsec policies of this router",
             )
 
 
@@ -340,7 +342,7 @@ def no_reply(evidence: Evidence) -> Iterator[Finding]:
             "peer.cidrs",
             f"{flow.received} of {flow.sent} echo requests through the tunnel were answered",
             seen=_uncounted(evidence),
-            hint="packets pass the tunnel: look at what drops ICMP behind it",
+            hint="packets pass the tunnel: find out what drops ICMP behind it",
         )
 
 

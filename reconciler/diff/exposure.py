@@ -1,4 +1,4 @@
-"""What a change of the guards lets out: traffic that went into a tunnel or nowhere before."""
+"""Traffic that a change of the guards exposes: before, it went into a tunnel or was dropped."""
 
 from __future__ import annotations
 

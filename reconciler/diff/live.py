@@ -1,4 +1,4 @@
-"""A router's state with what is looked up for every tunnel."""
+"""A router's state with lookup tables for its tunnels."""
 
 from __future__ import annotations
 

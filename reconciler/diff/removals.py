@@ -1,4 +1,4 @@
-"""What carries our prefix on a router and is desired no more."""
+"""Connections, keys and files on a router that have our prefix but are no longer desired."""
 
 from __future__ import annotations
 

@@ -35,13 +35,13 @@ def _reason(found: TunnelDifference) -> str:
         (found.new, "not on the router"),
         (end.loaded is None, "the connection is not loaded in charon"),
         (bool(found.config), "the configuration differs"),
-        (bool(found.stale), "a running SA was set up by another configuration"),
-        (bool(found.surplus), "more CHILD_SAs run than are needed"),
+        (bool(found.stale), "a running SA has another configuration"),
+        (bool(found.surplus), "there are surplus CHILD_SAs"),
         (found.load_key, "the key differs"),
-        (found.reconnect, "a reconnect is asked for"),
-        (bool(found.aside), f"the file of {', '.join(end.connection.former)} would bring it back"),
+        (found.reconnect, "a reconnect is requested"),
+        (bool(found.aside), f"the file of {', '.join(end.connection.former)} would load it again"),
         (bool(found.names or found.file), "the router's file differs"),
-        (True, "a key is loaded that it uses no more"),
+        (True, "a key that it no longer uses is loaded"),
     )
     return next(reason for holds, reason in reasons if holds)
 

@@ -1,1 +1,1 @@
-"""The doors of this process: children, HTTP, files of its own. Each is bounded."""
+"""The doors of this process: child processes, HTTP, its own files. Each is bounded."""

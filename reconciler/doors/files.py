@@ -15,7 +15,7 @@ _LOOK = 0.1
 
 
 def replace_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """A file that is there whole or not at all, for nobody but its owner until it is. Who has the one before
+    """Write a file completely or not at all; until then only its owner can read it. Who has the one before
     it open reads that one.
 
     Raises OSError.

@@ -81,7 +81,7 @@ def bounded_session(deadline: Deadline, most: int) -> Iterator[requests.Session]
     """A session of which every answer has at most `most` bytes, unpacked, and which follows no redirect.
 
     Its requests raise requests.RequestException: TooLong, NotHttp, and at once ConnectionError when the
-    deadline has passed; ValueError for an address that is none.
+    deadline has passed; ValueError for an invalid address.
     """
     with _Session() as session:
         for scheme in ("http://", "https://"):
@@ -127,7 +127,7 @@ class _Bounded(HTTPAdapter):
             raise NotHttp(type(error).__name__) from None
         if not self._deadline.left():
             # What was cut off may look whole: headers and a body without a length end with the connection.
-            raise requests.ConnectionError("the time was over")
+            raise requests.ConnectionError("the time limit was exceeded")
         return answer
 
     def _content(self, answer: requests.Response) -> bytes:

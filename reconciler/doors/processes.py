@@ -115,9 +115,9 @@ class Running:
                     raise ChildStopped("stopped on request")
                 now = time.monotonic()
                 if now > heard + timeout.stall:
-                    raise ChildLate(f"nothing came for {timeout.stall:g} s")
+                    raise ChildLate(f"no output for {timeout.stall:g} s")
                 if now > begun + timeout.total:
-                    raise ChildLate(f"given up after {timeout.total:g} s in all")
+                    raise ChildLate(f"given up after {timeout.total:g} s in total")
 
     def code(self) -> int:
         """Its exit status, once `chunks` is at its end; the negative number of the signal that ended it."""
@@ -127,7 +127,8 @@ class Running:
         return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
 
     def said(self) -> str:
-        """Of standard error the last line that tells of a failure, or the last one (`decoded`), at most
+        """The last line of standard error that reports a failure, otherwise the last line (`decoded`), at
+        most
         CHILD_WORDS characters of it; empty for none."""
         lines = [decoded(line.strip()) for line in re.split(rb"[\r\n]+", bytes(self.words))]
         telling = [line for line in lines if line.startswith(("fatal: ", "error: "))]
@@ -161,7 +162,7 @@ def decoded(foreign: bytes) -> str:
 
 
 def never() -> bool:
-    """For what nobody stops."""
+    """For work that cannot be stopped."""
     return False
 
 

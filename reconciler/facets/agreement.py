@@ -1,4 +1,4 @@
-"""The SAs of one tunnel at both of its ends -> what only one end holds, and what is too many. Pure.
+"""The SAs of one tunnel at both of its ends -> SAs that only one end holds, and surplus SAs. Pure.
 
 Two negotiations that cross, one at each end or two at one, leave SAs that nobody needs. An end that hears of
 an INITIAL_CONTACT drops an IKE_SA without a word to its peer (RFC 7296, section 2.4), and the answering end

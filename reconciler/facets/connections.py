@@ -1,4 +1,4 @@
-"""IKE connections with their children: Tunnel -> swanctl settings, and list-conns -> the same words."""
+"""IKE connections with their children: Tunnel -> swanctl settings, and list-conns -> the same form."""
 
 from __future__ import annotations
 

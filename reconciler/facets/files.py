@@ -193,7 +193,7 @@ class WrittenFile:
 
     def marked(self) -> Secret | None:
         """It with a comment that takes its word away; None when it has that already, and when there is no
-        file. charon still loads it if it restarts meanwhile."""
+        file. charon still loads it if it restarts before the change is complete."""
         if self._file is None or _PENDING in self._content:
             return None
         return Secret(self._content + _PENDING)

@@ -1,4 +1,4 @@
-"""Security associations: list-sas -> IkeSa, and whether a running SA is still what is desired."""
+"""Security associations: list-sas -> IkeSa, and whether a running SA matches the desired state."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class _Reading:
         self.bytes += size
         if self.files > SWANCTL_FILES or self.bytes > SWANCTL_BYTES:
             most = f"{SWANCTL_FILES:,} files and {SWANCTL_BYTES:,} bytes"
-            raise SwanctlSyntaxError(Location(file), f"more than {most} with all that is included")
+            raise SwanctlSyntaxError(Location(file), f"more than {most} including all included files")
 
     def sets(self, location: Location) -> None:
         """Raises SwanctlSyntaxError for more than a configuration may have."""
@@ -149,7 +149,7 @@ class _File:
             self._opened[-1].entries[name] = Entry(self._value(), here)
             return
         if len(self._opened) > SWANCTL_SECTIONS:
-            raise SwanctlSyntaxError(here, f"sections are more than {SWANCTL_SECTIONS} deep in one another")
+            raise SwanctlSyntaxError(here, f"sections are nested more than {SWANCTL_SECTIONS} levels deep")
         section = self._opened[-1].sections.setdefault(name, Section(here))
         if sign == ":":
             section.references += self._references()
@@ -191,7 +191,7 @@ class _File:
             raise self._error("a file to include is expected")
         self._place = pattern.end()
         if self._depth == SWANCTL_INCLUDES:
-            raise SwanctlSyntaxError(here, f"files include one another more than {SWANCTL_INCLUDES} deep")
+            raise SwanctlSyntaxError(here, f"includes are nested more than {SWANCTL_INCLUDES} levels deep")
         plain = pattern["plain"]
         # Outside of quotes a backslash stays, save before the characters that would end the pattern.
         text = _unescaped(pattern["quoted"]) if plain is None else re.sub(r'\\(["\#} ])', r"\1", plain)
@@ -234,7 +234,7 @@ def inherit(root: Section) -> tuple[Section, tuple[Entry, ...]]:
             message = f"more than {SWANCTL_SETTINGS:,} settings once everything is inherited"
             raise SwanctlSyntaxError(section.location, message)
         if depth > SWANCTL_DEPTH:
-            message = f"sections are, and inherit, more than {SWANCTL_DEPTH} deep in one another"
+            message = f"nesting and inheritance of sections are more than {SWANCTL_DEPTH} levels deep"
             raise SwanctlSyntaxError(section.location, message)
         result = Section(section.location, dict(section.entries))
         result.sections = {name: whole(child, trail, depth + 1) for name, child in section.sections.items()}

@@ -74,4 +74,4 @@ def _journal(text: str, own: str) -> Iterator[tuple[int, str]]:
             key = f" ({login['key']})" if login["key"] else ""
             yield at, f"{login['user']} logged in from {login['address']}{key}"
     if ours:
-        yield max(ours), f"{len(ours)} logins from {own}, where this controller comes from"
+        yield max(ours), f"{len(ours)} logins from {own}, the address of this controller"

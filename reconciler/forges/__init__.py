@@ -1,1 +1,1 @@
-"""Forges: what GitHub, GitLab and Gitea (or Forgejo) are told over their REST APIs."""
+"""Forges: commit statuses and comments over the REST APIs of GitHub, GitLab and Gitea (or Forgejo)."""

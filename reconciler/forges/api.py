@@ -1,5 +1,5 @@
 """Requests to a REST API with a token in a header: bounded in time and size, retried with care, never
-redirected. An answer is whatever a host on the network likes to send."""
+redirected. Answers are untrusted."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _PER_PAGE = 100
 """What GitHub and GitLab give at most."""
 _HINTS = {
     401: "the token is wrong or has expired",
-    403: "the token may not do that: see which permissions it has",
-    404: "the project, commit or request is not there, or the token may not see it",
+    403: "the token lacks a permission for that",
+    404: "the project, commit or request does not exist, or the token may not read it",
 }
 
 
@@ -161,8 +161,8 @@ class Api:
         code, pause = answer.status, _retry_after(answer)
         if code < 400:
             return ForgeError(
-                f"{self._host} sends on to {_place(answer)}, where the token is not taken",
-                hint="write the address of the API, and the project, as they are now",
+                f"{self._host} redirects to {_place(answer)}, to which the token is not sent",
+                hint="use the current address of the API and the project",
                 status=code,
             )
         said = shortened(redacted(_message(answer)), bounds.FORGE_WORDS)
@@ -190,7 +190,7 @@ def _place(answer: Answer) -> str:
     try:
         place = urlsplit(answer.headers.get("Location", "")).netloc
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"
     return place if re.fullmatch(_HOST, place) else "another path"
 
 
@@ -209,7 +209,7 @@ def _shaped(shape: type[Shape], answer: Answer, host: str) -> Shape:
         return TypeAdapter(shape).validate_json(answer.content)
     except ValidationError:
         raise ForgeError(
-            f"{host} answered something that is not what its API gives",
-            hint="is the address that of the API?",
+            f"{host} sent an answer that is not from its API",
+            hint="check that the address is that of the API",
             status=answer.status,
         ) from None

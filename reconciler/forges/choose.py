@@ -1,4 +1,4 @@
-"""From settings, or from what a CI job has in its environment, to a forge."""
+"""Chooses a forge, from settings or from the environment of a CI job."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ def forge(kind: Kind, url: str, project: str, token: Secret) -> Forge:
     """
     if url and not re.match(URL, url):
         raise TunnelwrightError(
-            "the address of the forge's API is not one", hint="such as https://host/api/v1"
+            "the address of the forge's API is invalid", hint="such as https://host/api/v1"
         )
     if not re.match(PROJECT, project) or (kind is not Kind.GITLAB and project.count("/") != 1):
-        raise TunnelwrightError(f"{project!r} is no project of {kind.value}", hint="such as owner/name")
+        raise TunnelwrightError(
+            f"{project!r} is not the name of a {kind.value} project", hint="such as owner/name"
+        )
     match kind:
         case Kind.GITHUB:
             return github.GitHub(url or github.PUBLIC, project, token)
@@ -32,7 +34,9 @@ def forge(kind: Kind, url: str, project: str, token: Secret) -> Forge:
             return gitlab.GitLab(url or gitlab.PUBLIC, project, token)
         case Kind.GITEA if url:
             return Gitea(url, project, token)
-    raise TunnelwrightError("there is no public Gitea", hint="name the API's address: https://host/api/v1")
+    raise TunnelwrightError(
+        "there is no public Gitea", hint="give the address of the API: https://host/api/v1"
+    )
 
 
 @dataclass(frozen=True, slots=True)

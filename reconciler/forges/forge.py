@@ -1,4 +1,4 @@
-"""What a forge is asked for."""
+"""The protocol of a forge."""
 
 from __future__ import annotations
 

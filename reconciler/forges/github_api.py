@@ -10,7 +10,7 @@ from reconciler.forges.forge import CommitStatus, shortened
 
 
 class User(BaseModel):
-    """Whoever a token or a comment belongs to."""
+    """The owner of a token or a comment."""
 
     login: str
 

@@ -1,4 +1,4 @@
-"""One HTTP request to a forge, and what can be said of it without telling what was sent."""
+"""One HTTP request to a forge, and an error message for it that does not repeat what was sent."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _reason(error: Exception, deadline: Deadline) -> str:
         return "did not answer in time"
     # Before the others: every error of requests is one of OSError.
     if isinstance(error, NotHttp):
-        return f"gave no answer of HTTP ({error})"
+        return f"did not send an HTTP answer ({error})"
     if isinstance(error, (requests.ConnectionError, OSError)):
         return "cannot be reached"
-    return f"gave no answer of HTTP ({type(error).__name__})"
+    return f"did not send an HTTP answer ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""The history's file as SQLite has it: opened, made by one process at a time, and what is wrong with it."""
+"""The history's SQLite file: opening it, creating it in one process at a time, and finding damage."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def made_by_one(path: Path | None) -> Iterator[None]:
         path,
         bounds.HISTORY_SECONDS,
         lambda why: HistoryUnusable(f"cannot use the history {path}: {why}"),
-        busy="another process is making it",
+        busy="another process is creating it",
     ):
         yield
 

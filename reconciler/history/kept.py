@@ -1,4 +1,4 @@
-"""The history as a service has it: what happens to its file costs the service nothing but older records.
+"""The history of a running service: damage to its file costs at most older records.
 
 All that decisions need, and the latest runs, are in memory too. While the file cannot be used, memory is what
 is read and written; as soon as it can, it gets what is new. What another process has changed in it meanwhile
@@ -58,7 +58,7 @@ class Kept(History):
     def complaints(self) -> list[str]:
         """What there is to say of the file: what was done since it was asked last, and what lasts."""
         said, self._said = self._said, []
-        lasting = f"{self._trouble}; what is new is kept in memory until that ends"
+        lasting = f"{self._trouble}; new data is kept in memory until then"
         return [*said, lasting] if self._trouble else said
 
     def settle(self) -> None:
@@ -109,7 +109,7 @@ class Kept(History):
             if self._disk is disk:
                 self._disk, self._left = None, self._memory.contents()
                 if not os.path.lexists(self._file):
-                    self._say(f"the history {self._file} is gone: a new one is begun")
+                    self._say(f"the history {self._file} is missing: a new one was created")
                     self.settle()
                 elif self._failed(found):
                     self.settle()
@@ -147,12 +147,12 @@ class Kept(History):
             moved = attempt("history", str(self._file), self._put_aside)
             if not isinstance(moved, TunnelwrightError):
                 if moved is not None:
-                    self._say(f"{error.message}: it was set aside as {moved}, and a new one is begun")
+                    self._say(f"{error.message}: it was set aside as {moved}, and a new one was created")
                 return True
             error = moved
         if error.message != self._trouble:
             self._trouble = error.message
-            _log.error("%s; what is new is kept in memory until that ends", error.message)
+            _log.error("%s; new data is kept in memory until then", error.message)
         return False
 
     def _say(self, text: str) -> None:
@@ -209,7 +209,8 @@ def _since(left: Contents, mine: Contents) -> Contents:
 
 
 def _following(older: Contents, newer: Contents) -> Contents:
-    """What was kept in memory before the file could be read for the first time, after what is in the file."""
+    """What was kept in memory before the file could be read for the first time, after what is in the "
+    "file."""
     last = max((run["id"] for run in older["runs"]), default=0)
     totals: Counter[tuple[str, str]] = Counter()
     for row in [*older["counts"], *newer["counts"]]:

@@ -1,4 +1,5 @@
-"""The history in a file: runs, counts, good and bad commits, each router's commit, who was told what."""
+"""The content of the history: runs, counts, good and bad commits, each router's commit, sent
+notifications."""
 
 from __future__ import annotations
 
@@ -74,7 +75,7 @@ class History:
         with made_by_one(path) if make else nullcontext():
             if not self._is_made():
                 if not make:
-                    raise HistoryDamaged(f"{path} is no history")
+                    raise HistoryDamaged(f"{path} is not a history")
                 self._make()
 
     @_reads
@@ -138,7 +139,7 @@ class History:
         known = number if 0 < number <= last else 0
         row = connection.execute(f"{RUNS.select} WHERE runs.id = ?", [known]).fetchone()
         if row is None:
-            raise TunnelwrightError(f"there is no run {number}", hint=f"the last one is {last or 'none'}")
+            raise TunnelwrightError(f"there is no run {number}", hint=f"the latest is {last or 'none'}")
         return _record(row)
 
     @_reads

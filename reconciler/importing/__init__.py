@@ -1,4 +1,4 @@
-"""What somebody else has configured -> documents that say the same, or why they cannot. Pure."""
+"""Foreign connections -> documents with the same meaning, or the reasons why not. Pure."""
 
 from reconciler.importing.connection import Draft, draft
 from reconciler.importing.documents import document_name, render

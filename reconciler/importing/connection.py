@@ -1,4 +1,4 @@
-"""One connection -> what a document would say of it, or every reason why none can. Pure."""
+"""One connection -> the fields of a document, or every reason why it cannot be expressed. Pure."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from reconciler.model.suggestion import did_you_mean
 from schemas.addresses import is_address
 from schemas.algorithms import is_aead
 
-_FIXED = "tunnelwright sets it by itself"
+_FIXED = "tunnelwright sets it itself"
 _IKE_LIFETIME, _ESP_LIFETIME, _DPD_DELAY = (60, 604_800), (30, 604_800), (0, 86_400)
 """What the service allows, in seconds."""
-_UNTOLD = "charon tells neither ports nor encapsulation, marks, interfaces or scripts of it: none are assumed"
+_UNTOLD = "charon does not report its ports, encapsulation, marks, interfaces or scripts: none are assumed"
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a document would say. Lifetimes are in seconds; `key` is None when nobody tells it."""
+    """What a document would say. Lifetimes are in seconds; `key` is None if it is unknown."""
 
     connection: str
     location: Location
@@ -87,7 +87,7 @@ class _Reader:
     def refuse_unknown(self, word: str, known: Iterable[str]) -> None:
         """There can be no document, as nobody knows what a setting means. Its name may be a key."""
         called, path = (word, word) if is_plain(word) else (NOT_SHOWN, "")
-        message = f"{called} is no setting that tunnelwright knows"
+        message = f"{called} is not a setting that tunnelwright knows"
         self.refused = True
         self.found.error("import-refused", self.at(word), message, path=path, hint=did_you_mean(word, known))
 
@@ -116,7 +116,7 @@ class _Reader:
             self.refuse(word, str(error))
             return default
         if not allowed[0] <= found <= allowed[1]:
-            self.refuse(word, f"{word} has to be from {allowed[0]} to {allowed[1]} seconds, not {found}")
+            self.refuse(word, f"{word} must be {allowed[0]} to {allowed[1]} seconds, not {found}")
         return found
 
 
@@ -137,7 +137,7 @@ def draft(source: Source, keys: Iterable[HeldKey], sas: Iterable[IkeSa], found: 
     ike = _ike_proposal(reader, running)
     if ike is not None and version == 1 and is_aead(ike.encryption):
         reader.refuse(
-            "proposals", f"IKEv1 cannot negotiate {ike.encryption} for IKE (RFC 5282 is for IKEv2 alone)"
+            "proposals", f"IKEv1 cannot negotiate {ike.encryption} for IKE (RFC 5282 is only for IKEv2)"
         )
     local_id = _identity(reader, "local", local_address)
     peer_id = _identity(reader, "remote", running.remote_id if running is not None else None)
@@ -151,9 +151,7 @@ def draft(source: Source, keys: Iterable[HeldKey], sas: Iterable[IkeSa], found: 
         # phase1.c, lookup_shared_key: by the addresses, when the identities find none.
         candidates = matching(keys, IkeId(IdType.IP, local_address), IkeId(IdType.IP, peer_address))
     if len(candidates) > 1:
-        reader.refuse(
-            "local", "several keys fit both identities equally well, so which is meant is not known"
-        )
+        reader.refuse("local", "several keys match both identities equally well")
         return None
     if not candidates:
         reader.drop("local", "its key is not known: put it into the file that the document names")
@@ -183,7 +181,7 @@ def _local_address(reader: _Reader, running: IkeSa | None) -> str:
         return found[0]
     written = f"local_addrs = {', '.join(found)} is not one IPv4 address"
     if running is None:
-        reader.refuse("local_addrs", f"{written}, and no IKE_SA runs that would tell which is used")
+        reader.refuse("local_addrs", f"{written}, and no IKE_SA is up that shows which one is used")
         return ""
     reader.drop("local_addrs", f"{written}; the running IKE_SA's is taken: {running.local_address}")
     return running.local_address
@@ -209,11 +207,13 @@ def _version(reader: _Reader, running: IkeSa | None) -> int:
     if running is None:
         reader.refuse(
             "version",
-            "both IKE versions are allowed, and no IKE_SA runs that would tell which is used",
+            "both IKE versions are allowed, and no IKE_SA is up that shows which one is used",
             hint="set `version` to 1 or 2, or bring the tunnel up",
         )
         return 2
-    reader.drop("version", f"both IKE versions are allowed; IKEv{running.version} runs, and is taken")
+    reader.drop(
+        "version", f"both IKE versions are allowed; IKEv{running.version} of the running IKE_SA is taken"
+    )
     return int(running.version)
 
 
@@ -228,16 +228,16 @@ def _proposal(reader: _Reader, word: str, negotiated: str, *, prf: bool) -> Algo
             if found.integrity or not prf:
                 return found
     except NotImportable as error:
-        why = f"is not taken as it is ({error})"
+        why = f"cannot be taken over ({error})"
     if not negotiated:
-        reader.refuse(word, f"{word} {why}, and no SA runs that would tell what was chosen")
+        reader.refuse(word, f"{word} {why}, and no SA is up that shows what was negotiated")
         return None
     try:
         found = proposal(negotiated)
     except NotImportable as error:
-        reader.refuse(word, f"what was negotiated cannot be kept: {error}")
+        reader.refuse(word, f"the negotiated value cannot be taken over: {error}")
         return None
-    reader.drop(word, f"{word} {why}; what was negotiated is taken: {negotiated}")
+    reader.drop(word, f"{word} {why}; the negotiated value is taken: {negotiated}")
     return found
 
 
@@ -259,7 +259,7 @@ def _esp_proposal(reader: _Reader, name: str, negotiated: str) -> Algorithms | N
         return replace(found, group=next(iter(possible)))
     reader.refuse(
         "esp_proposals",
-        "whether it has perfect forward secrecy is not known: the first CHILD_SA does not show it",
+        "it is unknown whether it uses perfect forward secrecy: the first CHILD_SA does not show it",
         hint=f"`swanctl --rekey --child {name}` on the router, then import again",
     )
     return None
@@ -275,13 +275,15 @@ def _identity(reader: _Reader, end: str, otherwise: str | None) -> IkeId | None:
     section = _Reader(reader.section.sections[rounds[0]], reader.found, reader.written, reader.told)
     section.check_words(AUTHENTICATION)
     if section.text("auth", "pubkey").lower() != "psk":
-        section.refuse("auth", f"{end} authentication is not by a pre-shared key")
+        section.refuse("auth", f"{end} authentication does not use a pre-shared key")
     text = section.text("id", "%any")
     if text in {"", "%any"}:
         if otherwise is None:
-            section.refuse("id", "any ID of the peer is accepted, and no IKE_SA runs that would tell which")
+            section.refuse("id", "any ID of the peer is accepted, and no IKE_SA is up that shows its ID")
         elif end == "remote":
-            section.drop("id", f"any ID of the peer is accepted; the running IKE_SA's is taken: {otherwise}")
+            section.drop(
+                "id", f"any ID of the peer is accepted; that of the running IKE_SA is taken: {otherwise}"
+            )
         text = otherwise or ""
     try:
         return identity(text) if text else None
@@ -297,10 +299,10 @@ def _ike_lifetime(reader: _Reader) -> int:
     reauth = reader.seconds("reauth_time", 0, (0, _IKE_LIFETIME[1]))
     rekey = reader.seconds("rekey_time", 0 if reauth else 14_400, (0, _IKE_LIFETIME[1]))
     if reauth:
-        reader.drop("reauth_time", "reauthentication interrupts; the IKE_SA is rekeyed in its place")
+        reader.drop("reauth_time", "reauthentication interrupts; the IKE_SA is rekeyed instead")
     word, found = ("rekey_time", rekey) if rekey or not reauth else ("reauth_time", reauth)
     if found < _IKE_LIFETIME[0]:
-        reader.refuse(word, f"an IKE_SA has to be replaced within {_IKE_LIFETIME[0]} to {_IKE_LIFETIME[1]} s")
+        reader.refuse(word, f"an IKE_SA must be replaced within {_IKE_LIFETIME[0]} to {_IKE_LIFETIME[1]} s")
     return found
 
 
@@ -337,9 +339,7 @@ def _children(reader: _Reader, running: IkeSa | None) -> _Child | None:
     locals_, peers = tuple(dict.fromkeys(p[0] for p in pairs)), tuple(dict.fromkeys(p[1] for p in pairs))
     policies = {(child.esp, child.lifetime, child.dpd_action) for child in whole}
     if len(policies) > 1 or set(pairs) != {(one, other) for one in locals_ for other in peers}:
-        reader.refuse(
-            "children", "its children are not one tunnel: their policies, or what they carry, differ"
-        )
+        reader.refuse("children", "its children are not one tunnel: their policies or networks differ")
         return None
     first = whole[0]
     return _Child(locals_, peers, first.esp, first.lifetime, first.dpd_action)
@@ -356,7 +356,7 @@ def _child(name: str, section: Section, parent: _Reader, running: IkeSa | None) 
     lifetime = _esp_lifetime(reader)
     action = DPD_ACTIONS.get(reader.text("dpd_action", "none").lower())
     if action is None:
-        reader.refuse("dpd_action", f"{reader.text('dpd_action')!r} is none of clear, trap and restart")
+        reader.refuse("dpd_action", f"{reader.text('dpd_action')!r} is not clear, trap or restart")
     parent.refused |= reader.refused
     if reader.refused or esp is None or action is None:
         return None
@@ -378,7 +378,7 @@ def _cidrs(reader: _Reader, word: str) -> tuple[str, ...]:
     for text in listed(reader.text(word, "dynamic")):
         address, slash, length = text.partition("/")
         if not is_address(address) or (slash and not re.fullmatch("[0-9]{1,2}", length)):
-            reader.refuse(word, f"{word}: {text[:80]} is no IPv4 network")
+            reader.refuse(word, f"{word}: {text[:80]} is not an IPv4 network")
         else:
             found.append(text if slash else f"{text}/32")
     return tuple(found)

@@ -1,4 +1,4 @@
-"""What a connection says, and the fabric it belongs to -> the text of a document. Pure."""
+"""The fields of a connection, and its fabric -> the text of a document. Pure."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def render(
         found.error(
             "import-refused",
             item.location,
-            f"{cidr} is no VPC network that the router {router.name!r} is attached to",
+            f"{cidr} is not a VPC network that the router {router.name!r} is attached to",
             hint="describe it as a VpcNetwork, and attach the router to it in its document",
         )
     if vip is None:
         found.error(
             "import-refused",
             item.location,
-            f"{item.local_address} is in no public network that the router {router.name!r} is attached to",
+            f"{item.local_address} is not in a public network that the router {router.name!r} is attached to",
             hint="describe it as a PublicNetwork, and attach the router to it in its document",
         )
     said = (item.connection, item.local_id.value, item.peer_id.value)
@@ -66,8 +66,8 @@ def render(
         found.error(
             "import-refused",
             item.location,
-            f"{words!r} holds characters that are not visible, or a command to CI runners",
-            hint="give the connection, and its IDs, names that a reader of the document can see",
+            f"{words!r} contains invisible characters, or a command to CI runners",
+            hint="rename the connection and its IDs with visible characters",
         )
     if missing or vip is None or hidden:
         return None

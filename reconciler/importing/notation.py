@@ -1,4 +1,4 @@
-"""swanctl.conf's words -> the service's: times, identities, proposals, keys. Pure.
+"""swanctl.conf's notation -> that of the documents: times, identities, proposals, keys. Pure.
 
 Sources: strongSwan's vici_config.c (times, lists), identification.c (identities),
 proposal_keywords_static.txt (algorithms), load_creds.c (keys).
@@ -48,7 +48,7 @@ def seconds(text: str) -> int:
     """`4h` -> 14400. Raises NotImportable."""
     found = re.fullmatch(r"(0|[1-9][0-9]{0,8}) *([smhd]?)", text.strip().lower())
     if found is None:
-        raise NotImportable(f"{text[:40]!r} is no time")
+        raise NotImportable(f"{text[:40]!r} is not a time")
     return int(found[1]) * _UNITS[found[2]]
 
 
@@ -65,7 +65,7 @@ def identity(text: str) -> IkeId:
             try:
                 rest = bytes.fromhex(rest[1:]).decode()
             except ValueError:
-                raise NotImportable(f"the ID {text!r} is no text") from None
+                raise NotImportable(f"the ID {text!r} is not text") from None
         return IkeId(_ID_TYPES[kind.lower()], rest)
     if text.startswith("@") and not text.startswith(("@#", "@@")):
         return IkeId(IdType.FQDN, text[1:])
@@ -74,7 +74,7 @@ def identity(text: str) -> IkeId:
     if is_address(text):
         return IkeId(IdType.IP, text)
     if not text or "%" in text or "*" in text or "=" in text or colon or text.startswith("@#"):
-        raise NotImportable(f"the ID {text!r} is neither an address nor a name nor an e-mail form")
+        raise NotImportable(f"the ID {text!r} is not an address, a name or an e-mail form")
     return IkeId(IdType.EMAIL if "@" in text else IdType.FQDN, text)
 
 
@@ -101,7 +101,7 @@ def proposal(text: str) -> Algorithms:
         elif word in _GROUPS:
             groups.append(_GROUPS[word])
         elif word != "noesn":
-            raise NotImportable(f"{word!r} of the proposal {text!r} is not offered")
+            raise NotImportable(f"{word!r} of the proposal {text!r} is not supported")
     aead = bool(ciphers) and is_aead(ciphers[0])
     found = [*hashes, *(prf for prf in prfs if prf not in hashes)]
     if len(ciphers) != 1 or len(found) > 1 or len(groups) > 1 or not (found or aead) or (aead and hashes):
@@ -131,7 +131,9 @@ def key(text: str) -> Secret:
         if text[:2].lower() == "0s":
             return Secret(base64.b64decode(text[2:], validate=True))
     except (ValueError, binascii.Error):
-        raise NotImportable("the key is neither hexadecimal nor base64, as its beginning says") from None
+        raise NotImportable(
+            "the key is not the hexadecimal digits or base64 that its prefix announces"
+        ) from None
     return Secret(text.encode(errors="surrogateescape"))
 
 

@@ -1,4 +1,4 @@
-"""The file of a connection that somebody else has configured: whether it can go without anything else. Pure.
+"""The file of a foreign connection: whether it can be set aside without losing anything else. Pure.
 
 `swanctl --load-all`, which runs whenever charon starts, loads what is in a file. So a connection that was
 taken over has to leave its file, and that is moved out of the way whole or not at all: nothing else that
@@ -62,7 +62,7 @@ def collect(main: str, read_files: ReadFiles) -> Configuration:
     def include(pattern: str) -> Iterable[tuple[str, bytes]]:
         if pattern not in included:
             if len(included) == bounds.SWANCTL_PATTERNS:
-                most = f"more than {bounds.SWANCTL_PATTERNS} patterns of files are included"
+                most = f"it includes more than {bounds.SWANCTL_PATTERNS} file patterns"
                 raise SwanctlSyntaxError(Location(main), most)
             included[pattern] = read_files(pattern)
         return [(name, file.reveal()) for name, file in included[pattern].items()]
@@ -134,11 +134,11 @@ def _check_keys_of_others(whole: Section, rest: Section, loaded: Collection[str]
     sources = _connections(whole)
     unknown = sorted(name for name in loaded if name not in sources and not name.startswith(PREFIX))
     if unknown:
-        raise Inseparable(f"its key may be that of the connection {unknown[0]}, which is in no file")
+        raise Inseparable(f"the connection {unknown[0]}, which is not in a file, may use its key")
     before, after = keys_of(whole, Diagnostics()), keys_of(rest, Diagnostics())
     for name, section in _connections(rest).items():
         if not name.startswith(PREFIX) and not _same_key(section, before, after):
-            raise Inseparable(f"its key may be that of the connection {name}, too")
+            raise Inseparable(f"the connection {name} may use its key, too")
 
 
 def report_staying(
@@ -195,5 +195,5 @@ def _ids(section: Section, end: str) -> Iterator[IkeId]:
         text for text in listed(section.entries.get(f"{end}_addrs", _NONE).text or "") if is_address(text)
     ]
     if not (written or addresses):
-        raise NotImportable("it may be anybody's")
+        raise NotImportable("its owner is unknown")
     yield from map(identity, (*written, *addresses))

@@ -50,12 +50,12 @@ def keys_of(root: Section, found: Diagnostics) -> tuple[HeldKey, ...]:
         try:
             held.append(HeldKey(tuple(owners), key(secret.text)))
         except NotImportable as error:
-            found.warning("import-dropped", section.location, f"the key {name!r} is passed over: {error}")
+            found.warning("import-dropped", section.location, f"the key {name!r} is ignored: {error}")
     return tuple(held)
 
 
 def from_reply(name: str, listed: object) -> Source:
-    """A connection as list-conns tells it.
+    """A connection as reported by list-conns.
 
     Raises AnswerNotUnderstood.
     """

@@ -97,7 +97,7 @@ def _understood(text: str) -> tuple[YAML, list[Any]]:
         documents = list(yaml.load_all(text))
         if _dumped(yaml, documents) == text:
             return yaml, documents
-    raise FormattingLost("its formatting would not survive: change it by hand")
+    raise FormattingLost("its formatting would be lost: change it by hand")
 
 
 def _dumped(yaml: YAML, documents: list[Any]) -> str:

@@ -20,7 +20,7 @@ def read_bounded(path: Path, most: int) -> bytes:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SourceUnavailable(f"cannot read {path}: {reason}") from error
     if len(content) > most:
-        raise SourceUnavailable(f"{path} has more than {most:,} bytes, which is the most that is read of it")
+        raise SourceUnavailable(f"{path} has more than {most:,} bytes, the maximum size")
     return content
 
 

@@ -57,10 +57,11 @@ def compose(content: bytes, file: str, found: Diagnostics) -> tuple[list[Documen
         found.error(
             "conflict-markers",
             Location(file, content.count(b"\n", 0, conflict.start()) + 1, 1),
-            "a merge left its conflict markers in the file",
-            hint="decide which of the lines between the markers stay, and remove the markers. Of "
-            "`vips.lock.yaml` keep every line, those of the branch that is applied first: `tunnelwright "
-            "allocate` gives what is taken twice to the first, and another address to the rest",
+            "the file has conflict markers of a merge",
+            hint="keep the right lines between the markers, and remove the markers. Of "
+            "`vips.lock.yaml` keep every line, first those of the branch that is applied already: "
+            "`tunnelwright allocate` leaves a duplicate address with its first VIP, and assigns new ones "
+            "to the others",
         )
         return [], False
     try:
@@ -188,7 +189,7 @@ class _Composer:
             self._report(
                 "yaml-key",
                 event,
-                "a key is text, and this is not",
+                "a key must be text",
                 hint="quote it" if type(event) is ScalarEvent else "",
             )
         return None
@@ -215,7 +216,7 @@ class _Composer:
             "yaml-unsupported",
             event,
             f"{what} is not supported in the desired state",
-            hint="write the value out",
+            hint="write the value itself",
         )
 
     def _report(
@@ -228,7 +229,7 @@ class _Composer:
             self._found.error(
                 "too-many-findings",
                 self._at(event),
-                f"{MOST_YAML_FINDINGS} findings in this file so far; the rest of it was not read",
+                f"{MOST_YAML_FINDINGS} findings in this file; the rest of it was not read",
             )
             raise _Unreadable
 
@@ -242,7 +243,7 @@ class _Composer:
         if "\t" in line:
             hint = "indent with spaces: YAML does not allow tabs there"
         elif any(sign in line for sign in "{[") and any(sign in line for sign in "?:"):
-            hint = "inside { } and [ ], quote text that holds `?` or `:`"
+            hint = "inside { } and [ ], quote text that contains `?` or `:`"
         self._found.error("yaml-syntax", location, f"not YAML:{context} {error.problem}", hint=hint)
 
     def _control_character(self) -> Location:

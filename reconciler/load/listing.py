@@ -110,9 +110,9 @@ class Choice:
         if count > TREE_ENTRIES:
             return _too_many()
         if name.count("/", self.start) >= TREE_DEPTH:
-            return f"more than {TREE_DEPTH} folders inside each other"
+            return f"more than {TREE_DEPTH} nested folders"
         if self.total > TREE_BYTES:
-            return f"more than {TREE_BYTES // MIB} MiB of documents before this"
+            return f"more than {TREE_BYTES // MIB} MiB of documents up to this file"
         return ""
 
     def refuse(self, name: str, reason: str) -> None:
@@ -150,7 +150,7 @@ class Choice:
         """Refuse folders that look like repositories."""
         for folder in sorted(place for place, names in self.marks.items() if names == _REPOSITORY):
             called = f"the folder {folder.rstrip('/')}" if folder else "the folder of the desired state"
-            message = f"{called} holds HEAD, objects and refs: {_LOOKS_BARE}"
+            message = f"{called} has HEAD, objects and refs: {_LOOKS_BARE}"
             self.report("embedded-repository", f"{folder}HEAD", message, _TAKE_OUT)
 
     def _take_document(self, name: str, leaf: str, entry: Entry) -> None:
@@ -170,7 +170,7 @@ class Choice:
         leaf = name.rpartition("/")[2]
         if top not in self.hidden and entry.kind is Kind.FILE and is_read(leaf.casefold()):
             self.hidden.add(top)
-            what = f"nothing in the hidden folder {top} is read" if is_folder else "hidden files are not read"
+            what = f"the hidden folder {top} is not read" if is_folder else "hidden files are not read"
             self.found.warning("file-hidden", Location(name), what, hint=_UNHIDE)
 
     def report(self, code: str, name: str, message: str, hint: str = "") -> None:
@@ -180,14 +180,14 @@ class Choice:
 
 
 _OF_ANOTHER = "the folder belongs to another Git repository"
-_LOOKS_BARE = "Git would take it for a repository, and would run what its configuration names"
-_SUBMODULE = "a submodule: its documents are in another repository, so they are no part of this revision"
-_TAKE_OUT = "take it out of the tree; to share documents, copy them"
-_UNHIDE = "if it is part of the desired state, rename it: without the dot"
-_LINK = "symbolic links are not followed: what they lead to may not be part of the revision"
-_WRONG_CASE = "files are read when their names end in .yaml, .yml or that of an encrypted key, in lower case"
-_NAME = "the name is not UTF-8; bytes that are not are shown as \\xNN"
-_NO_FILE = {Kind.OTHER: "not a regular file", Kind.ABSENT: "the sparse checkout leaves it out"}
+_LOOKS_BARE = "Git would treat it as a repository, and run commands from its configuration"
+_SUBMODULE = "a submodule: its documents are in another repository, so they are not part of this revision"
+_TAKE_OUT = "remove it from the tree; to share documents, copy them"
+_UNHIDE = "if it is part of the desired state, rename it without the dot"
+_LINK = "symbolic links are not followed, because their targets may not be part of the revision"
+_WRONG_CASE = "only files with the suffix .yaml, .yml or that of an encrypted key, in lower case, are read"
+_NAME = "the name is not UTF-8; invalid bytes are shown as \\xNN"
+_NO_FILE = {Kind.OTHER: "not a regular file", Kind.ABSENT: "the sparse checkout excludes it"}
 
 
 def _too_many() -> str:

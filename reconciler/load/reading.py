@@ -70,7 +70,7 @@ def read(
         elif of_file or not whole:
             documents += of_file
         else:
-            found.warning("file-empty", Location(name), "the file holds no document")
+            found.warning("file-empty", Location(name), "the file has no document")
     if too_much:
         name, what = too_much
         message = f"{what} in all files up to this one; none of them is read"
@@ -108,7 +108,7 @@ def _read_lock(documents: list[Document], found: Diagnostics) -> dict[str, LockE
             found.error(
                 "lock-malformed",
                 document.locate(),
-                "the lock file is one mapping of VIP name to address",
+                "the lock file must be one mapping of VIP name to address",
                 hint=hint,
             )
             continue

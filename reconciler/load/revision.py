@@ -51,8 +51,8 @@ def default_base(repo: Path, head: str) -> str:
             with suppress(GitFailed):
                 return repository.ask("merge-base", "--end-of-options", branch, head).decode().strip()
     raise SourceUnavailable(
-        f"where {head} left the default branch is not known",
-        hint="name it: --base REV. A shallow clone lacks it: fetch with all of its history",
+        f"the commit at which {head} left the default branch is unknown",
+        hint="name it with --base REV, or fetch the complete history if this is a shallow clone",
     )
 
 

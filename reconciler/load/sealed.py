@@ -15,7 +15,7 @@ _AGE_BEGINNINGS = (b"-----BEGIN AGE ENCRYPTED FILE-----", b"age-encryption.org/v
 """Armored and not: the age format, sections "ASCII armor" and "Header"."""
 _SOPS_VALUE = "ENC["
 _SOPS_METADATA = "sops"
-_HINT = "whoever can read the repository knows it: replace it on both ends, and take it out of the history"
+_HINT = "every reader of the repository knows it: replace it at both ends, and remove it from the history"
 
 
 def is_sealed(name: str) -> bool:
@@ -29,7 +29,7 @@ def report_private(names: Iterable[str], content: bytes, found: Diagnostics) -> 
     held = private_key(content)
     for name in names:
         if name.endswith(KEY_FILE):
-            what = f"what ends in `{KEY_FILE}` is a key in the clear, and belongs to the controller alone"
+            what = f"a `{KEY_FILE}` file is a key in the clear, and belongs only on the controller"
             found.error("secret-in-clear", Location(name), what, hint=_HINT)
         if held is not None:
             what, place = held
@@ -43,7 +43,7 @@ def read_sealed(name: str, content: bytes, found: Diagnostics) -> Sealed:
         found.error(
             "file-too-large",
             Location(name),
-            f"{len(content)} bytes; a file of encrypted keys has at most {SEALED_FILE_BYTES}",
+            f"{len(content)} bytes; a file with encrypted keys may have at most {SEALED_FILE_BYTES}",
         )
         return Sealed(content)
     if name.endswith(SEALED_BY_AGE):
@@ -67,7 +67,7 @@ def read_sealed(name: str, content: bytes, found: Diagnostics) -> Sealed:
         found.error(
             "secret-in-clear",
             Location(name),
-            "the file is not encrypted: it has no metadata of SOPS",
+            "the file is not encrypted: it has no SOPS metadata",
             hint=f"`sops encrypt --in-place` encrypts it; if it holds a key, {_HINT}",
         )
         return Sealed(content)

@@ -106,7 +106,7 @@ def _content(entry: Entry) -> bytes:
     """A file as it was listed. Raises OSError, also for one that is another now."""
     content = _beginning(entry, entry.size + 1)
     if len(content) != entry.size:
-        raise OSError(0, "it changed meanwhile")
+        raise OSError(0, "it changed while it was read")
     return content
 
 

@@ -1,1 +1,1 @@
-"""The words of the domain: frozen values without I/O, shared by every stage of the pipeline."""
+"""The types of the domain: frozen values without I/O, shared by all rooms."""

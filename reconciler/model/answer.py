@@ -108,7 +108,7 @@ def from_json(said: str | bytes, *where: str) -> object:
         written = said if isinstance(said, str) else said.decode()
         value: object = json.loads(written, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        what = "it is nested too deep" if isinstance(error, RecursionError) else f"it is no JSON: {error}"
+        what = "it is nested too deeply" if isinstance(error, RecursionError) else f"it is not JSON: {error}"
         raise AnswerNotUnderstood(what[:_SHOWN], where=_place(*where)) from None
     level: list[object] = [value]
     for _ in range(ANSWER_DEPTH):
@@ -120,11 +120,11 @@ def from_json(said: str | bytes, *where: str) -> object:
         ]
         if not level:
             return value
-    raise AnswerNotUnderstood(f"it is nested more than {ANSWER_DEPTH} deep", where=_place(*where))
+    raise AnswerNotUnderstood(f"it is nested more than {ANSWER_DEPTH} levels deep", where=_place(*where))
 
 
 def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def not_understood(value: object, wanted: str, *where: str) -> AnswerNotUnderstood:

@@ -1,4 +1,4 @@
-"""What is somebody's secret by its looks: private keys and tokens. None of them is the key of a tunnel."""
+"""Recognizes secrets by their form: private keys and tokens. None of them can be the key of a tunnel."""
 
 from __future__ import annotations
 

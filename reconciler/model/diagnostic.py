@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypedDict, Unpack
 
 from reconciler.model.bounds import MOST_CHARACTERS, MOST_FINDINGS, MOST_KEPT, MOST_RELATED, MOST_SUGGESTIONS
+from reconciler.model.listing import counted
 
 
 class Severity(StrEnum):
@@ -161,8 +162,8 @@ def reported(found: Iterable[Diagnostic], most: int = MOST_FINDINGS) -> list[Dia
 
 
 def _counting(first: Diagnostic, count: int) -> Diagnostic:
-    message = f"{count} more {first.severity}{'s' if count != 1 else ''} from here on"
-    hint = "mend what is reported first"
+    message = f"{counted(count, f'more {first.severity}')} from here on"
+    hint = "correct the reported findings first"
     return Diagnostic(first.severity, "more-findings", first.location, message, hint=hint, stands_for=count)
 
 

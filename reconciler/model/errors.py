@@ -1,4 +1,4 @@
-"""What no edit in Git can fix: one small tree of exceptions, each with an exit code of its own."""
+"""Errors that an edit in Git cannot fix: one small tree of exceptions, each with an exit code."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class AnswerNotUnderstood(TunnelwrightError):
 
 
 class Unforeseen(TunnelwrightError):
-    """An error that nobody foresaw, caught at the unit of work (`reconciler/model/unit.py`). It need not
+    """An unforeseen error, caught at the unit of work (`reconciler/model/unit.py`). It need not
     last."""
 
     retryable = True
@@ -118,7 +118,7 @@ class PlanStale(TunnelwrightError):
 
 
 class Locked(TunnelwrightError):
-    """Somebody else, `owner`, is changing this router."""
+    """Another run, `owner`, is changing this router."""
 
     exit_code = ExitCode.LOCKED
 

@@ -1,4 +1,4 @@
-"""The extras of the package: what is installed for those who need it, and the error for whoever lacks one."""
+"""The extras of the package: optional dependencies, and the error for a missing one."""
 
 from __future__ import annotations
 

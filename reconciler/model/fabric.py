@@ -253,7 +253,7 @@ class Fabric:
 
 def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:
     """The two routers' own addresses at either side of a managed pair, or None when there are none:
-    behind a peer that is not managed nobody is known to answer."""
+    no host behind an unmanaged peer is known to answer."""
     managed = fabric.ends_of(tunnel.name)
     if len(managed) == 1:
         return None

@@ -1,4 +1,4 @@
-"""What was seen of a whole fabric at one time."""
+"""The observation of a whole fabric at one time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a step, and what a verification found."""
+"""The outcome of a step, and the checks of a verification."""
 
 from __future__ import annotations
 

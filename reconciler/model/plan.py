@@ -177,7 +177,7 @@ class RemoveFile:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Rename a file that somebody else wrote, so that charon no longer loads it."""
+    """Rename a foreign file, so that charon no longer loads it."""
 
     path: str
 
@@ -231,7 +231,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
-    """One resource that differs from the desired state, and the steps that mend it."""
+    """One resource that differs from the desired state, and the steps that change it."""
 
     resource: Resource
     action: Action

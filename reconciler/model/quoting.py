@@ -1,4 +1,4 @@
-"""What a message may repeat of what an author wrote: words of a form that generated keys do not have.
+"""The parts of an author's text that a message may repeat: text in forms that generated keys do not have.
 
 A key may be pasted anywhere: one indent too far to the left, and it is the name of a field or the value of
 another one. So nothing is repeated because of where it stands, only because of its form: numbers, addresses,
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-NOT_SHOWN: Final = "what stands here (it is not shown: it may be a key)"
+NOT_SHOWN: Final = "the value (not shown, because it may be a key)"
 _LONGEST: Final = 40
 _SHORT: Final = 6
 """Characters of a text that is too short for a key: such a one is refused as weak."""

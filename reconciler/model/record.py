@@ -1,4 +1,4 @@
-"""What one run came to, for whoever asks later."""
+"""The record of one run."""
 
 from __future__ import annotations
 

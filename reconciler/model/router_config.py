@@ -1,4 +1,4 @@
-"""What one router should hold (RouterConfig) and what it holds (RouterState), in the same words."""
+"""The desired state of one router (RouterConfig) and its live state (RouterState), in the same form."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class LiveFile:
 
 @dataclass(frozen=True, slots=True)
 class ForeignFile:
-    """A file of a connection that a tunnel adopts; nothing in it is needed by what nobody adopts."""
+    """A file of a connection that a tunnel adopts; no other connection needs anything in it."""
 
     path: str
     secret_ids: tuple[str, ...]

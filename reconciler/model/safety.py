@@ -1,4 +1,4 @@
-"""The limits that hold whoever applies: how much at once, and when."""
+"""The limits for every apply: how much at once, and when."""
 
 from __future__ import annotations
 

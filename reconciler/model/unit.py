@@ -1,4 +1,4 @@
-"""The boundary of a unit of work: whatever goes wrong inside it costs that unit alone.
+"""The boundary of a unit of work: a failure inside it affects only that unit.
 
 A unit is what can fail by itself: one router, commit, message, look-up. A foreseen error is its result. An
 unforeseen one is logged with its traceback, keys redacted, counted by the kind of unit, and is its
@@ -37,7 +37,7 @@ def attempt(kind: str, name: str, work: Callable[[], Result]) -> Result | Tunnel
 
 
 def foreign(kind: str, name: str, error: Exception) -> Unforeseen:
-    """Log and count an error that nobody foresaw; the error to go on with."""
+    """Log and count an unforeseen error; returns the error to continue with."""
     with _counting:
         _unforeseen[kind] += 1
     told = redacted("".join(traceback.format_exception(error)))

@@ -1,4 +1,4 @@
-"""What charon says while something is tried: its log at level 1, over a VICI session of its own."""
+"""The charon log during an attempt: level 1, over a separate VICI session."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CharonLog:
         self._router.close()
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Discard the log so far."""
         self._lines = _none()
 
     def said(self, connection: str, local: str, peer: str) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""A router that somebody else has configured -> its connections, as files or charon tell them. Reads only."""
+"""A router that somebody else has configured -> its connections, as files or charon tell them. Reads "
+"only."""
 
 from __future__ import annotations
 
@@ -59,9 +60,7 @@ def gather_files(paths: Iterable[str], read_files: ReadFiles, found: Diagnostics
         try:
             whole.append(collect(path, read_files))
         except SwanctlSyntaxError as error:
-            found.error(
-                "import-refused", error.location, error.message, hint="charon does not load it either"
-            )
+            found.error("import-refused", error.location, error.message, hint="charon does not load it")
     for configuration in whole:
         _report_useless(configuration.useless, found)
         _report_misspelt(configuration.root, found)

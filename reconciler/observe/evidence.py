@@ -1,6 +1,6 @@
-"""Live routers -> evidence for a diagnosis. Listens to charon at both ends while a tunnel that is down is
-initiated, sends echo requests through one that is up, and reads rules and routes. SAs that carry traffic stay
-as they are, unless a rekey is asked for."""
+"""Live routers -> evidence for a diagnosis. Reads the charon logs of both ends while a tunnel that is
+down is initiated, sends echo requests through a tunnel that is up, and reads rules and routes. SAs
+that carry traffic stay as they are, unless a rekey is requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live tunnels -> what came back of the packets that were sent through them."""
+"""Live tunnels -> the results of echo requests through them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def observe_router(
 ) -> RouterState:
     """Read one router.
 
-    Connections that are neither tunnelwright's nor to be `adopted` are left out: they are nobody's business.
+    Connections that are neither tunnelwright's nor to be `adopted` are ignored.
 
     Raises RouterUnreachable, CommandRejected or AnswerNotUnderstood.
     """
@@ -64,7 +64,7 @@ def _check_pairs(state: RouterState) -> None:
     count = sum(len(ours) * len(theirs) for ours, theirs in lists)
     if count > bounds.ROUTER_LISTED_PAIRS:
         raise AnswerNotUnderstood(
-            f"{count:,} pairs of networks or addresses; at most {bounds.ROUTER_LISTED_PAIRS:,} are looked at",
+            f"{count:,} pairs of networks or addresses; at most {bounds.ROUTER_LISTED_PAIRS:,} are supported",
             where="list-conns and list-sas",
             router=state.router,
         )
@@ -107,7 +107,7 @@ def read_sas(
 
 def within_one_look(fleet: Fleet) -> Fleet:
     """The same routers, to look at each of them once."""
-    return fleet.within(lambda _: bounds.ROUTER_LOOK_SECONDS_IN_ALL, "one look")
+    return fleet.within(lambda _: bounds.ROUTER_LOOK_SECONDS_IN_ALL, "one observation")
 
 
 def _look(

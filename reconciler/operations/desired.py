@@ -1,4 +1,4 @@
-"""Fabric and keys -> what every router should hold. A key that cannot be had costs its tunnel alone."""
+"""Fabric and keys -> the desired state of every router. A key that cannot be read affects only its tunnel."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from reconciler.secrets import STRONG_KEY_HINT, SecretStore, missing, weakness
 
 
 def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig]:
-    """What every router should hold. A tunnel whose key cannot be had is `keyless` there, with the reason: it
-    is compiled with a key that nobody has, and no plan touches either of its ends.
+    """The desired state of every router. A tunnel whose key cannot be read is `keyless` there, with the
+    reason: it
+    is compiled with a random key, and no plan touches either of its ends.
 
     Raises KeysDiffer before anything is touched, and SecretUnavailable when not one key can be had, or not
     that of the fingerprints.
@@ -40,7 +41,7 @@ def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig
 
 def _why(reference: PskRef, error: TunnelwrightError) -> str:
     hint = f" ({error.hint})" if error.hint else ""
-    return f"its key cannot be had: {reference}: {error.message}{hint}"
+    return f"its key cannot be read: {reference}: {error.message}{hint}"
 
 
 def keys_of(fabric: Fabric, store: SecretStore) -> dict[PskRef, Secret]:
@@ -71,7 +72,7 @@ def _check_equal(fabric: Fabric, keys: Mapping[PskRef, Secret]) -> None:
     if different:
         raise KeysDiffer(
             "the two ends of a tunnel have different keys: " + "; ".join(different),
-            hint="let both ends refer to one key, or give both references the same one",
+            hint="let both ends refer to one key, or store the same key under both references",
         )
 
 
@@ -111,8 +112,8 @@ def check_keys(fabric: Fabric, plan: Plan) -> None:
 
 
 def shown_by_files(fabric: Fabric, store: SecretStore, states: Mapping[str, RouterState]) -> Known:
-    """Whether the router's file of a tunnel end shows that Git had it: it bears a fingerprint that nobody but
-    a controller with our key can have made.
+    """Whether the router's file of a tunnel end shows that Git had it: it has a fingerprint that only a
+    controller with our key can compute.
 
     It raises SecretUnavailable when that key cannot be had, as `compile_fabric` does. Where Git has no
     enabled tunnel, all counts as shown instead: no key is needed to take the last ones away."""

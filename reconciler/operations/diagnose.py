@@ -1,4 +1,4 @@
-"""Find out what is wrong with tunnels, each with both of its ends."""
+"""Diagnoses tunnels, each with both of its ends."""
 
 from __future__ import annotations
 

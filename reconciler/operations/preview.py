@@ -174,7 +174,9 @@ def confirmed(before: Preview, fleet: Fleet) -> tuple[Preview, dict[str, Tunnelw
     left_out = dict(again.observation.failures)
     # What is left changes with what is left out, at most once for each router.
     while moved := _differing(without(before, left_out).plan, again.plan):
-        left_out |= {name: PlanStale("it has changed since it was looked at", router=name) for name in moved}
+        left_out |= {
+            name: PlanStale("its state has changed since it was observed", router=name) for name in moved
+        }
         again = without(again, left_out)
     return again, left_out
 

@@ -52,11 +52,14 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     notes = list(left_alone(base, head))
     kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}
     if not all(reference.written for reference in kept):
-        notes.append("keys are compared by their references: one that was replaced in its place is not seen")
+        notes.append(
+            "keys are compared by their references: a key that was replaced under the same "
+            "reference is not detected"
+        )
     if base.fingerprint_key != head.fingerprint_key:
         notes.append(
-            "fingerprintKey is another, or was written anew: with another one every key on the routers "
-            "counts as changed, and is replaced without interruption"
+            "fingerprintKey has changed, or was written again: if it is another key, every key on the "
+            "routers counts as changed, and is replaced without interruption"
         )
     shown = tuple(_of_revisions(change, base, head) for change in plan.changes)
     judgement = judge(plan, head, live, now, simulated=True)
@@ -68,7 +71,7 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
 def left_alone(base: Fabric, head: Fabric) -> Iterator[str]:
     """What happens to routers that a commit takes out of Git."""
     for name in sorted(set(base.routers) - set(head.routers)):
-        yield f"the router {name} is no longer in Git: what is on it stays, and is not looked at any more"
+        yield f"the router {name} is no longer in Git: its tunnels stay, and it is no longer observed"
 
 
 def _without(config: RouterConfig, tunnels: Set[str]) -> RouterConfig:
@@ -115,7 +118,7 @@ def _key_change(before: PskRef | None, after: PskRef | None) -> Change | None:
     if before == after:
         return None
     here, there = (None if reference is None else str(reference) for reference in (before, after))
-    return Change("psk", here, f"{there} (written anew)" if here == there else there, "base")
+    return Change("psk", here, f"{there} (written again)" if here == there else there, "base")
 
 
 def _reference(fabric: Fabric, names: tuple[str, ...]) -> PskRef | None:

@@ -1,5 +1,5 @@
-"""What a commit changes, as it is on the live routers: which part of a plan is the commit's, and where the
-routers are not as its base has them. Pure."""
+"""The changes of a commit on the live routers: which part of a plan the commit causes, and where the
+routers differ from its base. Pure."""
 
 from __future__ import annotations
 
@@ -33,19 +33,22 @@ def touched_by(commit: Plan, base: Fabric, head: Fabric) -> ChangeFilter:
 def unchanged(commit: Plan, live: Plan) -> str:
     """What to say when the part of the live plan that is the commit's is empty."""
     if any(_unknown(change.resource, live) for change in commit.changes):
-        return "Not planned: what the commit changes is at routers that did not answer."
-    return "No changes. The routers are as the commit wants them already."
+        return "Not planned: the commit changes only routers that did not answer."
+    return "No changes. The routers already match the commit."
 
 
 def compared(commit: Plan, live: Plan, whole: Plan) -> Iterator[str]:
     """How the routers differ from what the commit was made on: `live` is the part of the plan against them
     that is the commit's, `whole` is all of it."""
-    yield "planned from what is on the routers now, not from the base"
+    yield "planned from the live state of the routers, not from the base"
     here = {change.resource: change for change in live.changes}
     there = [change.resource for change in commit.changes if change.resource not in here]
     unknown = [resource for resource in there if _unknown(resource, live)]
     if unknown:
-        yield f"the commit changes {listed(map(str, unknown))}, which is not planned: a router did not answer"
+        (
+            yield f"the commit changes {listed(map(str, unknown))}, which is not planned: a router did not "
+            "answer"
+        )
     planned = {change.resource: change for change in commit.changes}
     done = [str(resource) for resource in there if resource not in unknown]
     done += [
@@ -54,18 +57,18 @@ def compared(commit: Plan, live: Plan, whole: Plan) -> Iterator[str]:
         if resource in planned and (words := _there_already(planned[resource], change))
     ]
     if done:
-        yield f"on the routers already, as the commit wants it: {listed(done)}"
+        yield f"already on the routers as the commit wants it: {listed(done)}"
     moved = [
         f"{resource} ({words})"
         for resource, change in here.items()
         if (words := _moved(planned.get(resource), change))
     ]
     if moved:
-        yield f"not on the routers as the base has it, so this is planned too: {listed(moved)}"
+        yield f"different on the routers and in the base, so this is planned too: {listed(moved)}"
     others = len(whole.changes) - len(live.changes)
     if others > 0:
         differ = "1 other resource differs" if others == 1 else f"{others} other resources differ"
-        yield f"{differ} on the routers, not through this commit (tunnelwright plan shows them)"
+        yield f"{differ} on the routers, but not because of this commit (tunnelwright plan shows them)"
 
 
 def _unknown(resource: Resource, live: Plan) -> bool:

@@ -1,4 +1,4 @@
-"""What a person names: routers, tunnels and resources, by `--target`, `--exclude` and as arguments."""
+"""Selection by name: routers, tunnels and resources from `--target`, `--exclude` and arguments."""
 
 from __future__ import annotations
 

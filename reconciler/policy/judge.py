@@ -21,7 +21,7 @@ from reconciler.policy.units import End, Known, Traffic, Unit, connections_of, t
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_cidr
 
-_RIGHT: Final = "is this the right revision and folder?"
+_RIGHT: Final = "check that this is the right revision and folder"
 
 
 def judge(
@@ -34,7 +34,7 @@ def judge(
     known: Known = lambda _: True,
     simulated: bool = False,
 ) -> Judgement:
-    """What of a plan may be done at `now`, which has a time zone. `states` are those it was made from.
+    """Which part of a plan may be done at `now`, which has a time zone. `states` are those it was made from.
     `simulated` are states that were compiled from another revision: what waits at one router while the others
     go on is a reason to refuse the commit there, since its author can mend it.
 
@@ -162,7 +162,7 @@ def _management(units: tuple[Unit, ...], fabric: Fabric, live: Mapping[str, Live
             ends = {(end.change.resource.router, end.change.resource.name) for end in unit.ends}
             ends |= {(fabric.tunnels[n].router, n) for n in _both_ends(unit, fabric) if n in fabric.tunnels}
             problems += [
-                (router, "what is interrupted carries")
+                (router, "the interrupted tunnel carries")
                 for router, name in sorted(ends)
                 if router in live
                 and _rides(traffic_on(live[router], connections_of(fabric, name)), live[router].state)
@@ -221,7 +221,7 @@ def _waiting(
         groups = _groups(unit, fabric)
         reason = _without_stand_in(sorted(groups), _both_ends(unit, fabric), spent, members, up)
         if not reason and policy.max_interrupted is not None and len(going) >= policy.max_interrupted:
-            reason = f"{len(going)} are interrupted already, as many as may be at once"
+            reason = f"the budget allows {len(going)} interrupted tunnels at once"
         if reason:
             yield Deferral(unit.resources, reason, Override.BUDGET)
         if not reason or Override.BUDGET in overrides:

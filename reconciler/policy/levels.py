@@ -1,4 +1,5 @@
-"""What a reconcile run leaves alone, and why: the levels that Git sets for fleet, router and tunnel. Pure."""
+"""What a reconcile run leaves alone, and why: the levels that Git sets for fleet, router and tunnel. "
+"Pure."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ def _reason(level: Level, change: ResourceChange, changed: bool) -> str:
     if change.action is Action.DELETE and change.resource.kind == "tunnel" and not level.prune:
         return "not pruned"
     if not changed and not level.self_heal:
-        return "drifted, and not healed by itself"
+        return "drifted, and self-heal is off"
     return ""
 
 

@@ -11,11 +11,13 @@ from reconciler.model.judgement import Deferral, Finding, Refusal
 from reconciler.model.plan import Resource
 from reconciler.policy.units import Unit, connections_of, traffic_on
 
-_HINT = "delete this end too, or bring back the other one; if somebody else manages it, `peer.managed: false`"
+_HINT = (
+    "delete this end too, or bring back the other one; if its peer is unmanaged, set `peer.managed: false`"
+)
 
 
 def refused(unit: Unit, reason: str) -> Finding:
-    """A lone end refuses the whole plan: a revision says so, and its author can mend that."""
+    """A lone end refuses the whole plan: a revision shows it, and its author can correct it."""
     return Refusal(unit.resources, reason, _HINT)
 
 
@@ -37,7 +39,7 @@ def lone_ends(
         if lone:
             peer = fabric.tunnels[lone[0]].peer_address
             left = f"{lone[0]} loses its managed other end"
-            yield unit, f"{left}, and its peer {peer} would be somebody else's"
+            yield unit, f"{left}, and its peer {peer} would become unmanaged"
 
 
 def _is_lone(resource: Resource, fabric: Fabric, live: Mapping[str, Live]) -> bool:

@@ -1,4 +1,5 @@
-"""What a router holds and nothing shows to be Git's: too much of it costs that router alone. Pure.
+"""Strangers: tunnels on a router without evidence that Git ever had them. Too many of them affect only
+that router. Pure.
 
 A commit that deletes too much is refused as a whole, since it may be the wrong one. A router that lists
 tunnels that nobody made must not bring that about: it is left alone, and what it lists counts nowhere else.
@@ -34,7 +35,7 @@ def withholdings(
     found = {item.router: item for item in _protected(strange, states)}
     there = {name: len(tunnels_on(state)) for name, state in states.items() if name not in found}
     counts = {name: len(strange[name]) for name in strange if name in there}
-    share = f"more than {fabric.safety.max_deleted_share}%, and nothing shows that Git ever had"
+    share = f"more than {fabric.safety.max_deleted_share}%, and there is no evidence that Git ever had"
     for name in sorted(counts):
         gone, total = counts[name], there[name]
         if exceeds(fabric.safety, gone, total):
@@ -61,8 +62,8 @@ def _protected(
             yield Withholding(
                 router,
                 protected,
-                f"protected from deletion, and nothing shows that Git ever had: {names}",
-                "remove it by hand, or have it in Git with `deletionProtection: false` first",
+                f"protected from deletion, and there is no evidence that Git ever had: {names}",
+                "remove it by hand, or add it to Git with `deletionProtection: false` first",
             )
 
 
@@ -71,7 +72,7 @@ def _exceeding(router: str, resources: list[Resource], said: str) -> Withholding
         router,
         tuple(resources),
         f"{said}: {listed(item.name for item in resources)}",
-        "find out who made them; --override deletions destroys them",
+        "find out what created them; --override deletions destroys them",
         Override.DELETIONS,
     )
 

@@ -1,4 +1,4 @@
-"""In which order tunnels may use up what is limited: routers take turns. Pure."""
+"""The order in which tunnels may use up a budget: routers take turns. Pure."""
 
 from __future__ import annotations
 

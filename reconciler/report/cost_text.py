@@ -14,7 +14,7 @@ _GENTLE = frozenset({Disruption.NONE, Disruption.MAKE_BEFORE_BREAK})
 
 def cost_text(loss: Loss) -> str:
     """One tunnel's cost."""
-    row = f", {loss.longest * 1000:.0f} ms of them in a row" if loss.lost else ""
+    row = f", {loss.longest * 1000:.0f} ms of them in succession" if loss.lost else ""
     silent = f"{loss.silent * 1000:.0f}"
     before = f", after it had carried nothing for the first {silent} ms" if silent != "0" else ""
     return f"{loss.tunnel}: predicted {loss.predicted}, lost {loss.lost} of {loss.sent}{row}{before}"

@@ -1,10 +1,11 @@
-"""Findings in the desired state as text: `file:line:column: error: …`, what is allowed, a hint."""
+"""Diagnostics as text: `file:line:column: error: …`, the allowed values, a hint."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.listing import counted
 from reconciler.report.line import Line
 
 
@@ -25,7 +26,5 @@ def diagnostic_lines(found: Iterable[Diagnostic]) -> Iterator[Line]:
         if item.more_related:
             yield Line(f"    see also: {item.more_related} more")
     if any(count.values()):
-        parts = [
-            f"{number} {severity}{'s' if number != 1 else ''}" for severity, number in count.items() if number
-        ]
+        parts = [counted(number, severity) for severity, number in count.items() if number]
         yield Line(", ".join(parts), "bold")

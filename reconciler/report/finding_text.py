@@ -1,10 +1,11 @@
-"""Findings of a diagnosis as text: the cause, the field to look at, what was seen, what to do."""
+"""Findings of a diagnosis as text: the cause, the field to check, the evidence, a hint."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from reconciler.diagnosis import Finding
+from reconciler.model.listing import counted
 from reconciler.report.line import Line
 
 
@@ -25,6 +26,5 @@ def finding_lines(tunnels: Iterable[str], findings: Iterable[Finding]) -> Iterat
 
 def summary_line(tunnels: int, failures: int) -> Line:
     """How many tunnels were looked at, and how many findings are failures."""
-    many = "" if tunnels == 1 else "s"
-    found = "nothing is wrong" if not failures else f"{failures} finding{'s' if failures != 1 else ''}"
-    return Line(f"Diagnosed {tunnels} tunnel{many}: {found}.", "bold")
+    found = "nothing is wrong" if not failures else counted(failures, "finding")
+    return Line(f"Diagnosed {counted(tunnels, 'tunnel')}: {found}.", "bold")

@@ -14,14 +14,14 @@ def judgement_lines(judgement: Judgement) -> Iterator[Line]:
     """What is refused, what waits and for how long, and what was overridden; nothing when all is allowed."""
     if judgement.refusals:
         yield Line()
-        yield Line("Refused as unsafe, all of it:", "bold red")
+        yield Line("Refused as unsafe, nothing is done:", "bold red")
     for refusal in judgement.refusals:
         yield Line(f"  ✗ {_names(refusal.resources)}: {refusal.reason}", "bold red")
         way = f" (or: --override {refusal.override})" if refusal.override is not None else ""
         yield Line(f"    hint: {refusal.hint}{way}")
     if judgement.deferrals:
         yield Line()
-        yield Line("Deferred; the rest goes on without:", "bold yellow")
+        yield Line("Deferred; the rest is done:", "bold yellow")
     for deferral in judgement.deferrals:
         until = "" if deferral.until is None else f", until {deferral.until:%Y-%m-%d %H:%MZ}"
         way = f" (--override {deferral.override})" if deferral.override is not None else ""
@@ -36,7 +36,7 @@ def judgement_lines(judgement: Judgement) -> Iterator[Line]:
 
 def still_waiting(judgement: Judgement) -> Line:
     """That an apply which did all it might has left something."""
-    return Line(f"Deferred still: {_names(judgement.deferred, len(judgement.deferred))}", "yellow")
+    return Line(f"Still deferred: {_names(judgement.deferred, len(judgement.deferred))}", "yellow")
 
 
 def _names(resources: Iterable[Resource], most: int = MOST_NAMES) -> str:

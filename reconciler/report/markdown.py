@@ -1,4 +1,5 @@
-"""A plan as a comment on a pull request: the summary, a table of what it does to traffic, the rest folded."""
+"""A plan as a comment on a pull request: the summary, a table of what it does to traffic, the rest "
+"folded."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def comment(
     parts = [MARK, f"### tunnelwright: {code(base)} → {code(head)}", ""]
     found = list(findings)
     if plan is None and not any(item.severity is Severity.ERROR for item in found):
-        parts.append("**What changes is not known.**")
+        parts.append("**The changes are unknown.**")
     elif plan is None:
         parts.append(f"**Not valid**: {sum(item.stands_for for item in found)} findings.")
     elif plan.empty:
@@ -89,7 +90,7 @@ def _cut(body: str, folded: list[str]) -> str:
             shown.append("```")
         if shown.count("<details>") > shown.count("</details>"):
             shown += ["", "</details>"]
-        shown += ["", f"*{left} lines were cut: a comment holds {LIMIT:,} characters.*"]
+        shown += ["", f"*{left} lines were cut: a comment may have {LIMIT:,} characters.*"]
     return "\n".join(shown) + "\n"
 
 

@@ -1,11 +1,11 @@
-"""A plan as text, in the words and symbols that Terraform's users know."""
+"""A plan as text, with the terms and symbols of Terraform."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.model.bounds import FIELDS_SHOWN
-from reconciler.model.listing import listed
+from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Establish, Plan, ResourceChange, Step
 from reconciler.model.router_config import Pair
@@ -20,7 +20,7 @@ _DISRUPTION_STYLE = {
     Disruption.INTERRUPTS: "bold red",
     Disruption.DESTROYS: "bold red",
 }
-EXPOSED = "No tunnel guards this traffic any more: it leaves for the public network in the clear"
+EXPOSED = "No tunnel guards this traffic after the plan: it leaves for the public network in the clear"
 """What a plan says of the traffic of tunnels, and of pairs of networks, that it removes."""
 EXPOSED_LATER = (
     "If what is not done now is done later, no tunnel guards this traffic any more: it leaves for the public "
@@ -32,7 +32,7 @@ MOST_EXPOSED = 100
 MOST_WITHHELD = 50
 """Reasons to withhold tunnels that a text names; JSON names all."""
 NO_CHANGES = "No changes. The live routers match the desired state."
-NO_ROUTERS = "No changes. The desired state describes no router, so none was looked at."
+NO_ROUTERS = "No changes. The desired state describes no router, so none was observed."
 
 
 def plan_lines(plan: Plan, unchanged: str = "", now: Plan | None = None) -> Iterator[Line]:
@@ -213,13 +213,13 @@ def applied_lines(
     yield from check_lines(checks)
     if failed or skipped:
         yield Line(
-            f"Apply incomplete: {len(found) - len(failed) - len(skipped)} steps done, {len(failed)} failed, "
-            f"{len(skipped)} not attempted.",
+            f"Apply incomplete: {counted(len(found) - len(failed) - len(skipped), 'step')} done, "
+            f"{len(failed)} failed, {len(skipped)} not attempted.",
             "bold red",
         )
         yield from (outcome_line(outcome) for outcome in (*failed, *skipped))
         if any(isinstance(outcome.step.operation, Establish) for outcome in failed):
-            yield Line("hint: `tunnelwright diagnose` names the cause")
+            yield Line("hint: run `tunnelwright diagnose` to find the cause")
     elif not remaining.changes:
         added, changed, destroyed = (plan.count(action) for action in Action)
         yield Line(

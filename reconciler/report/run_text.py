@@ -132,13 +132,13 @@ def _run_line(event: Held | Drift | Traced | Down | Trouble | Rollback | LeftOut
             return Line(f"  {what}: {event.resource}: {event.reason}", "yellow")
         case Traced():
             at = f"{event.trace.at:%Y-%m-%dT%H:%M:%SZ}"
-            return Line(f"  meanwhile at {event.router}: {at} {event.trace.text}", "yellow")
+            return Line(f"  since the last run at {event.router}: {at} {event.trace.text}", "yellow")
         case Down():
             return Line(f"  configured but down: {event.tunnel}", "bold red")
         case Trouble():
             return Line(f"  trouble with the {event.part}: {event.reason}", "bold red")
         case Rollback():
-            back = f"back from {event.commit[:12]} to {event.to[:12]}"
+            back = f"rolled back from {event.commit[:12]} to {event.to[:12]}"
             return Line(f"  {back}: {event.reason}", "bold red")
         case LeftOut():
             return Line(f"  {event.events} more are left out, limit {event.limit} bytes", "yellow")

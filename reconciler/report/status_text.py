@@ -1,4 +1,4 @@
-"""What runs now, as text: every IKE_SA and CHILD_SA of every tunnel, and what has drifted."""
+"""The status as text: every IKE_SA and CHILD_SA of every tunnel, and drift."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from reconciler.routers.quota import Quota, Quotas
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`seconds` for an answer of which nothing comes, `size` in bytes. `own` seconds of these are what the
-    command was told to take itself."""
+    """`seconds` for an answer without data, `size` in bytes. `own` seconds of these are what the
+    command itself may take."""
 
     seconds: float
     size: int
@@ -84,17 +84,17 @@ class Allowance:
         came = f"{self._came} bytes came" if self._came else "nothing came"
         first = min(self._quotas, key=lambda quota: self._of(quota, waited), default=None)
         if first is None or self._of(first, waited) > self._seconds() - waited:
-            late = f"no whole answer to {self.operation} within {self._seconds():.3g} s ({came})"
+            late = f"no complete answer to {self.operation} within {self._seconds():.3g} s ({came})"
         else:
             late = (
-                f"all its answers together take longer than the {first.seconds:.4g} s that {first.what} has"
-                f" for them; the last is the one to {self.operation} ({came})"
+                f"all its answers together take longer than {first.seconds:.4g} s, the limit for "
+                f"{first.what}; the last one is to {self.operation} ({came})"
             )
         return RouterUnreachable(
             late,
             router=self.router,
             operation=self.operation,
-            hint="it is given up as one that does not answer; the other routers go on",
+            hint="the router counts as unreachable; the work on the others continues",
         )
 
     def refused(self, what: str) -> AnswerNotUnderstood:

@@ -1,5 +1,5 @@
-"""What a router's tools wrote -> values. Pure and total: another shape is a ValueError with words, or
-AnswerNotUnderstood where it is JSON, which `reconciler/model/answer.py` takes apart."""
+"""Output of a router's tools -> values. Pure and total: another format is a ValueError with a message,
+or AnswerNotUnderstood for JSON, which `reconciler/model/answer.py` parses."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def settings(said: bytes, asked: Collection[str]) -> dict[str, str]:
     for line in text(said).split("\n")[:-1]:
         key, colon, value = line.partition(":")
         if not colon or key not in asked or key in found or len(value) > bounds.ROUTER_SETTING_CHARACTERS:
-            raise ValueError("a line that is no setting that was asked for")
+            raise ValueError("a line that is not a requested setting")
         found[key] = value
     return found
 
@@ -86,7 +86,7 @@ def files(said: memoryview) -> dict[str, LiveFile]:
     for path, file in packed.items():
         match = _OUR_FILE.fullmatch(path)
         if match is None or not path.isprintable():
-            raise ValueError(f"{path[:100]!r} is no name of a file that was asked for")
+            raise ValueError(f"{path[:100]!r} is not a requested file name")
         found[match[1]] = LiveFile(file.content, file.mode)
     return found
 

@@ -55,18 +55,18 @@ def unpack(archive: memoryview) -> dict[str, Packed]:
         body = at + _BLOCK
         at = body + -(-member.size // _BLOCK) * _BLOCK
         if member.size < 0 or at > len(archive):
-            raise BadArchive("it is cut off")
+            raise BadArchive("it is truncated")
         content = bytes(archive[body : body + member.size])
         if member.type == tarfile.GNUTYPE_LONGNAME and member.size <= _LONG_NAME:
             long_name = _name(content.rstrip(b"\0"))
             continue
         name, long_name = long_name or member.name, ""
         if member.type not in {tarfile.REGTYPE, tarfile.AREGTYPE}:
-            raise BadArchive(f"{name[:100]!r} is no regular file (type {member.type!r})")
+            raise BadArchive(f"{name[:100]!r} is not a regular file (type {member.type!r})")
         if member.size > bounds.ROUTER_FILE_BYTES:
             raise BadArchive(f"{name[:100]!r} has more than {bounds.ROUTER_FILE_BYTES // bounds.KIB} KiB")
         if name in found:
-            raise BadArchive(f"{name[:100]!r} is there twice")
+            raise BadArchive(f"{name[:100]!r} occurs twice")
         if len(found) == bounds.ROUTER_FILES:
             raise BadArchive(f"more than {bounds.ROUTER_FILES} files")
         found[name] = Packed(Secret(content), member.mode & 0o7777)

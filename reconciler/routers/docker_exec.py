@@ -20,7 +20,7 @@ from reconciler.routers.shell_host import Completed
 _HEADER = struct.Struct(">BxxxL")
 _CHUNK = 65536
 _POLL = 0.05
-_BROKE_OFF = "the engine broke off in the middle of the output"
+_BROKE_OFF = "the engine ended the output before its end"
 _NAME = "TUNNELWRIGHT_COMMAND"
 """In the environment of all that a command has started."""
 _ENDING = Limits(bounds.ROUTER_ENDING_SECONDS, bounds.ROUTER_WORDS_BYTES)

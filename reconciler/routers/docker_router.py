@@ -79,7 +79,7 @@ class DockerRouter(Closing):
         self.host = ShellHost(self.name, self._run, FOLDER)
 
     def close(self) -> None:
-        """Close the VICI socket, and leave the rest to whoever comes next."""
+        """Close the VICI socket, and keep the link for its next user."""
         self.vici.close()
         self._lease.end()
 
@@ -108,7 +108,7 @@ class DockerRouter(Closing):
         except docker.errors.NotFound as error:
             raise self._unreachable(
                 f"there is no container {access.container!r}",
-                "spec.access.docker.container names it; for a lab give --lab NAME",
+                "check spec.access.docker.container; for a lab, give --lab NAME",
             ) from error
         if container.status != "running":
             raise self._unreachable(f"container {container.name} is {container.status}", "start it")
@@ -120,7 +120,7 @@ class DockerRouter(Closing):
             if inside.is_relative_to(mount["Destination"]):
                 return Path(mount["Source"]) / inside.relative_to(mount["Destination"])
         raise self._unreachable(
-            f"{inside} is on no bind mount of container {container.name}",
+            f"{inside} is not on a bind mount of container {container.name}",
             "mount the folder of charon's VICI socket into the container",
         )
 
@@ -176,7 +176,9 @@ def _connect(allowance: Allowance) -> DockerClient:
             else f"no container engine answers at {url}",
             router=allowance.router,
             operation=allowance.operation,
-            hint="be root or in the group `docker`" if denied else "start one, or set DOCKER_HOST",
+            hint="run as root, or as a member of the group `docker`"
+            if denied
+            else "start one, or set DOCKER_HOST",
         ) from error
     client.api.timeout = bounds.ENGINE_SECONDS
     return client

@@ -1,4 +1,4 @@
-"""Connections that are kept for whoever asks next: a run that looks again does not log in again.
+"""Links: connections that are kept for the next observation of a run, so that it does not log in again.
 
 A link is what costs time to make (a login over SSH, a shell in a container). Sessions with charon, quotas and
 bounds are made anew for each use.
@@ -33,7 +33,7 @@ L = TypeVar("L", bound=Link)
 
 
 class Links:
-    """Links that nobody uses, `most` at a time, by what they lead to. From any thread. As a context it closes
+    """Unused links, `most` at a time, by what they lead to. From any thread. As a context it closes
     them in the end."""
 
     def __init__(self, most: int = bounds.KEPT_LINKS) -> None:

@@ -1,4 +1,4 @@
-"""What the reconciler asks of a router, whatever lies between: VICI for charon, a few verbs for the host."""
+"""The protocol of a router, on any transport: VICI for charon, a few verbs for the host."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Vici(Protocol):
     def events(self, event: str, pause: float) -> Iterator[Message | None]:
         """Subscribe to an event and yield each one; None whenever there was none for `pause` seconds.
 
-        The session serves nothing else meanwhile; closing the iterator ends the subscription.
+        The session serves nothing else during that time; closing the iterator ends the subscription.
         """
         ...
 
@@ -105,7 +105,7 @@ class Host(Protocol):
         ...
 
     def traces(self, seconds: int) -> tuple[Trace, ...]:
-        """What the router tells of who was at it in so many seconds; nothing where it tells nothing."""
+        """The events of drift attribution for a number of seconds; none if the router has none."""
         ...
 
     def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:

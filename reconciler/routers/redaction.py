@@ -1,4 +1,4 @@
-"""A router's own words, as far as they are kept. They are anybody's: bounded, and without any key.
+"""The text of a router's messages that is kept: bounded, and without keys.
 
 Where a command was given keys, a tool that echoes its input could put one, in whatever encoding, into its
 errors. So of such words only phrases of a known vocabulary are kept, and how much was withheld.
@@ -21,7 +21,8 @@ _CHARON = ("missing", "invalid", "unknown", "unsupported", "parsing failed")
 
 
 def told(said: bytes | str, *, keys: bool = False) -> str:
-    """What is kept of a router's words, empty when it said none; `keys` tells that it was given keys."""
+    """The part of a router's message that is kept, empty if there is none; `keys` says that it was given
+    keys."""
     text = said if isinstance(said, str) else said.decode(errors="replace")
     if keys:
         return _known(text)
@@ -36,7 +37,9 @@ def _known(text: str) -> str:
     if not text.strip():
         return ""
     phrases = list(dict.fromkeys(_vocabulary().findall(text)))[:3]
-    withheld = f"{len(text.encode(errors='replace'))} bytes of its words are withheld, as it was given keys"
+    withheld = (
+        f"{len(text.encode(errors='replace'))} bytes of its output are withheld, because it was given keys"
+    )
     return f"{'; '.join(phrases)} ({withheld})" if phrases else withheld
 
 

@@ -111,7 +111,7 @@ class ShellHost:
         words = [word for question in asked for word in question]
         lines = answers.text(self._ask("route", self._script(Script.ROUTE, *words))).split("\n")[:-1]
         if len(lines) != len(asked):
-            raise self._refused("route", "routes", f"{len(lines)} lines for {len(asked)} questions")
+            raise self._refused("route", "routes", f"{len(lines)} lines for {len(asked)} queries")
         return tuple(lines)
 
     def read_files(self, pattern: str) -> Mapping[str, Secret]:
@@ -158,7 +158,7 @@ class ShellHost:
             raise Locked(
                 holder,
                 router=self._router,
-                hint=f"--lock-timeout waits for it; the lock expires by itself in {left} s unless renewed",
+                hint=f"use --lock-timeout to wait for it; the lock expires in {left} s unless it is renewed",
             )
         self._succeeded("lock", done)
 

@@ -27,8 +27,8 @@ Lost: TypeAlias = Callable[[str], None]
 """Is told why a connection that was there has ended."""
 
 _NOT_ACCEPTED = (
-    "spec.access.ssh.identityFile names one, and spec.access.ssh.user whose authorized_keys must hold it;"
-    " without it the agent's and ~/.ssh/id_* are tried"
+    "check spec.access.ssh.identityFile, and authorized_keys of spec.access.ssh.user; without "
+    "identityFile the keys of the agent and ~/.ssh/id_* are tried"
 )
 _DEFAULT_KNOWN_HOSTS = "~/.ssh/known_hosts"
 _OVERRULED: dict[str, Any] = {
@@ -163,8 +163,8 @@ def _distrust(access: SshAccess, client: _Client, trust: _Trust, reason: str) ->
         return (
             f"the host key of {access.host} has changed: it is {client.offered},"
             f" trusted is {client.expected}",
-            f"was the router set up anew? If not, somebody may be in between: {compare}"
-            f" before you replace it in {trust.where}",
+            f"if the router was not reinstalled, this may be an attack: {compare} before you replace it "
+            f"in {trust.where}",
         )
     if client.offered:
         return (
@@ -177,14 +177,20 @@ def _distrust(access: SshAccess, client: _Client, trust: _Trust, reason: str) ->
 def _no_answer(access: SshAccess, error: Exception) -> tuple[str, str]:
     match error:
         case TimeoutError():
-            reason, hint = f"nothing within {CONNECT_TIMEOUT:.0f} s", "is it up, and reachable from here?"
+            reason, hint = (
+                f"timed out after {CONNECT_TIMEOUT:.0f} s",
+                "check that it is up and reachable from here",
+            )
         case socket.gaierror():
             reason = error.strerror or str(error)
-            hint = "spec.access.ssh.host is a name, an address, or an alias of ~/.ssh/config"
+            hint = "spec.access.ssh.host must be a name, an address, or an alias of ~/.ssh/config"
         case ConnectionRefusedError():
-            reason, hint = "connection refused", "is sshd running there, at the port of spec.access.ssh.port?"
+            reason, hint = (
+                "connection refused",
+                "check that sshd runs there, on the port of spec.access.ssh.port",
+            )
         case _:
-            reason, hint = visible(str(error)), "does `ssh` get there?"
+            reason, hint = visible(str(error)), "check whether `ssh` reaches it"
     return f"{access.host} does not answer: {reason}", hint
 
 
@@ -194,7 +200,7 @@ def _unusable(router: str, error: Exception) -> RouterUnreachable:
         f"the SSH keys or configuration of this machine cannot be used: {error}",
         router=router,
         operation="connect",
-        hint="no passphrase is asked for: put the key into ssh-agent, and leave out identityFile"
+        hint="there is no passphrase prompt: add the key to ssh-agent, and leave out identityFile"
         if secret
-        else "spec.access.ssh.identityFile, ~/.ssh/config and the known hosts are read",
+        else "check spec.access.ssh.identityFile, ~/.ssh/config and the known hosts",
     )

@@ -1,4 +1,5 @@
-"""A router reached by SSH: VICI over a forwarded unix socket, the rest by commands, all on one connection."""
+"""A router reached by SSH: VICI over a forwarded unix socket, the rest by commands, all on one "
+"connection."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ from reconciler.routers.unix_vici import UnixVici
 Result = TypeVar("Result")
 
 _BEGIN = "--tunnelwright-begins--"
-_BROKEN = "is the router up? What was not done there is done by the next apply"
+_BROKEN = "check that the router is up; the next apply completes the work there"
 _CHUNK = 65536
 _STARTING = threading.Lock()
 
@@ -88,7 +89,7 @@ class SshRouter(Closing):
         self.host = ShellHost(self.name, self._run, FOLDER)
 
     def close(self) -> None:
-        """Close the VICI session, and leave the connection to whoever comes next."""
+        """Close the VICI session, and keep the link for its next user."""
         if self._lease.ended:
             return
         self.vici.close()
@@ -133,7 +134,7 @@ class SshRouter(Closing):
         except (asyncssh.Error, OSError) as error:
             # Where no time is left, that is why.
             allowance.left()
-            reason = visible(str(error)) or f"nothing within {CONNECT_TIMEOUT:.0f} s"
+            reason = visible(str(error)) or f"no answer within {CONNECT_TIMEOUT:.0f} s"
             raise self._unreachable("connect", f"sshd does not forward to {path}: {reason}") from error
         near, ours = socket.socketpair()
         near_reader, near_writer = await asyncio.open_unix_connection(sock=near)
@@ -154,12 +155,12 @@ class SshRouter(Closing):
         path = self._access.vici_socket
         there = await run_over_ssh(connection, shlex.join(["test", "-S", path]), b"", allowance)
         if there is not None and there.status == 1:
-            message = f"{self._access.host} has no VICI socket {path}, or none that this user may see"
-            hint = "is charon running there? spec.access.ssh.viciSocket names its socket"
+            message = f"{self._access.host} has no VICI socket {path} that this user can access"
+            hint = "check that charon runs there, and that spec.access.ssh.viciSocket names its socket"
         else:
             message = f"sshd does not forward to charon's VICI socket {path}: {visible(str(error))}"
             hint = (
-                "is charon running, and may this user open the socket? sshd_config needs"
+                "check that charon runs and that this user may open the socket; sshd_config needs"
                 " `AllowStreamLocalForwarding local` and `AllowTcpForwarding local`,"
                 " authorized_keys `port-forwarding` after a `restrict`"
             )
@@ -180,7 +181,7 @@ class SshRouter(Closing):
         if not begun:
             words = visible(told(said or done.stderr, keys=bool(stdin)))
             raise CommandRejected(
-                f"the account's shell runs no command of ours{f': {words}' if words else ''}",
+                f"the account's shell does not run our commands{f': {words}' if words else ''}",
                 router=self.name,
                 operation=operation,
                 hint="the account needs a POSIX shell, no forced command, and no start-up file that exits",

@@ -1,5 +1,5 @@
-"""VICI over a unix socket. What is sent is encoded by strongSwan's own client; what comes is data of
-unknown shape, read within bounds.
+"""VICI over a unix socket. strongSwan's own client encodes requests; answers are data of unknown
+shape, read within bounds.
 
 Never over TCP: VICI has no authentication, and who speaks it is root on the router.
 """
@@ -53,7 +53,7 @@ class UnixVici:
                 f"charon's VICI socket {path} does not answer: {error.strerror or error}",
                 router=router,
                 operation="connect",
-                hint=_HINTS.get(type(error), "is charon running on the router?"),
+                hint=_HINTS.get(type(error), "check that charon runs on the router"),
             ) from error
         return cls(router, connection)
 
@@ -198,8 +198,9 @@ class UnixVici:
 
 
 _HINTS: dict[type[OSError], str] = {
-    PermissionError: "VICI is root-equivalent: run as a user who may open the socket",
-    FileNotFoundError: "is the router up, and is the socket's folder shared with this machine?",
+    PermissionError: "run as a user who may open the socket (VICI access is equivalent to root)",
+    FileNotFoundError: "check that the router is up, and that the socket's folder is shared with this "
+    "machine",
 }
 
 

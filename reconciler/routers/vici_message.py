@@ -1,4 +1,4 @@
-"""The bytes of a VICI message -> a mapping. Total: whatever comes is a message within bounds, or refused.
+"""The bytes of a VICI message -> a mapping. Total: any input is a message within bounds, or refused.
 
 The format is that of libcharon/plugins/vici/README.md. strongSwan's Python client decodes without a bound
 on depth or number, passes over element types that do not exist, and raises what its parts raise.
@@ -47,7 +47,7 @@ class _Reader:
                 section[name] = self._items()
             elif kind == SECTION_START:
                 if len(outer) == bounds.VICI_DEPTH:
-                    raise Malformed(f"more than {bounds.VICI_DEPTH} sections within one another")
+                    raise Malformed(f"more than {bounds.VICI_DEPTH} nested sections")
                 outer.append(section)
                 inner: dict[str, Any] = {}
                 section[self._text(1)] = inner

@@ -47,7 +47,7 @@ class Wire:
         return bool(self._came) or self._read(allowance, pause)
 
     def close(self) -> None:
-        """Close the socket; whoever waits there in another thread learns of it."""
+        """Close the socket; this also ends a wait in another thread."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

@@ -1,4 +1,4 @@
-"""Whether what a reference leads to can be a tunnel's key at all."""
+"""Whether the value behind a reference can be the key of a tunnel at all."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def check_key(key: Secret) -> None:
         raise SecretUnavailable(f"it has {len(value)} bytes; a key has at most {KEY_BYTES}")
     if what := credential(value):
         raise SecretUnavailable(
-            f"it holds {what}, which would be put on a router",
-            hint="a tunnel's key is a secret of its own: 32 random bytes are a good one",
+            f"it contains {what}, which must not reach a router",
+            hint="use a separate secret as the key of a tunnel, for example 32 random bytes",
         )
     if any(end in value for end in _LINE_ENDS):
         raise SecretUnavailable(
-            "it has more than one line", hint="a key is one line, and a file holds one key: nothing after it"
+            "it has more than one line", hint="a key is one line, and a key file has only one key"
         )

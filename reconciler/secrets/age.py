@@ -57,12 +57,12 @@ def decrypt(sealed: bytes, identities: Sequence[Identity]) -> Secret:
         content = bytes(pyrage.decrypt(sealed, identities))
     except pyrage.DecryptError as error:
         raise SecretUnavailable(
-            f"the file cannot be opened: {error}",
-            hint=f"is this identity's public key in {RECIPIENTS}? Once it is: `tunnelwright secret rekey`",
+            f"the file cannot be decrypted: {error}",
+            hint=f"add this identity's public key to {RECIPIENTS}, then run `tunnelwright secret rekey`",
         ) from None
     key = content.removesuffix(b"\n").removesuffix(b"\r")
     if not key:
-        raise SecretUnavailable("the file holds an empty key")
+        raise SecretUnavailable("the key in the file is empty")
     return Secret(key)
 
 
@@ -83,7 +83,7 @@ def read_identities(path: Path) -> list[Identity]:
         content = read_private(path).reveal()
     except SecretUnavailable as error:
         error.hint = (
-            "`tunnelwright secret init` makes an identity; TUNNELWRIGHT_IDENTITY names one that is elsewhere"
+            "create an identity with `tunnelwright secret init`, or name one with TUNNELWRIGHT_IDENTITY"
         )
         raise
     try:
@@ -93,9 +93,11 @@ def read_identities(path: Path) -> list[Identity]:
         found = [pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
     except (pyrage.IdentityError, UnicodeDecodeError):
         # Neither the reason nor the cause is shown: they may quote what they could not read.
-        raise SecretUnavailable(f"{path} is no age identity, and no SSH key without a passphrase") from None
+        raise SecretUnavailable(
+            f"{path} is neither an age identity nor an SSH key without a passphrase"
+        ) from None
     if not found:
-        raise SecretUnavailable(f"{path} holds no identity")
+        raise SecretUnavailable(f"{path} has no identity")
     return list(found)
 
 
@@ -138,7 +140,7 @@ def recipients_text(tree: Path) -> str:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise SecretUnavailable(
             f"{path}: {reason}",
-            hint="it lists public keys, one a line; `tunnelwright secret init` begins it",
+            hint="it must list public keys, one in a line; `tunnelwright secret init` creates it",
         ) from error
     if len(content) > PRIVATE_FILE_BYTES:
         raise SecretUnavailable(f"{path} has more than {PRIVATE_FILE_BYTES} bytes")
@@ -148,7 +150,7 @@ def recipients_text(tree: Path) -> str:
         line = content[:place].count(b"\n") + 1
         raise SecretUnavailable(
             f"{path}:{line}: {what}; recipients are public keys",
-            hint="take it out, and replace it: whoever could read it opens every key that is encrypted to it",
+            hint="remove it and replace it: its readers can decrypt every key that is encrypted for it",
         )
     return text
 
@@ -172,9 +174,11 @@ def read_recipients(tree: Path) -> list[Recipient]:
         try:
             found.append(parse(word))
         except pyrage.RecipientError:
-            problems.append(f"{path}:{number}: is no public key")
+            problems.append(f"{path}:{number}: not a public key")
     if problems:
         raise SecretUnavailable("; ".join(problems), hint="allowed: age1…, ssh-ed25519 …, ssh-rsa …")
     if not found:
-        raise SecretUnavailable(f"{path} names no recipient", hint="`tunnelwright secret init` adds you")
+        raise SecretUnavailable(
+            f"{path} has no recipients", hint="run `tunnelwright secret init` to add yourself"
+        )
     return found

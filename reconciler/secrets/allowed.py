@@ -56,7 +56,7 @@ class Allowed:
         """
         for name, form in ((VARIABLES, KEY_VARIABLES), (PATHS, KEY_PATHS), (SERVICES, SOPS_SERVICES)):
             if not re.fullmatch(form, environment.get(name, "")):
-                raise SecretUnavailable(f"{name} is not a list of names with commas between them")
+                raise SecretUnavailable(f"{name} is not a list of names separated by commas")
         return cls.said(
             environment.get(_FOLDER), *(environment.get(name, "") for name in (VARIABLES, PATHS, SERVICES))
         )

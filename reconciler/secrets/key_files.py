@@ -66,9 +66,9 @@ class KeyFiles:
         path = self._path(name)
         if os.path.lexists(path):
             raise SecretUnavailable(
-                f"{path} is there already: the key in it would be lost",
-                hint="`tunnelwright secret rotate` puts a new random key in its place, "
-                "`tunnelwright secret set --replace` another one",
+                f"{path} already exists, and its key would be lost",
+                hint="replace it with a new random key with `tunnelwright secret rotate`, or with another "
+                "key with `tunnelwright secret set --replace`",
             )
 
     def set(self, name: str, key: Secret, *, replace: bool = False) -> int:
@@ -91,7 +91,7 @@ class KeyFiles:
         path = self._path(name)
         recipients = read_recipients(self._tree)
         if not path.is_file():
-            raise SecretUnavailable(f"{path} is not there", hint="`tunnelwright secret set` makes it")
+            raise SecretUnavailable(f"{path} does not exist", hint="create it with `tunnelwright secret set`")
         self._encrypt(path, random_key(), recipients)
 
     def rekey(self) -> list[str]:
@@ -128,7 +128,7 @@ class KeyFiles:
         plain, path = is_plain_name(name), self._tree / name
         if re.search(AGE_PATH, name) is None:
             raise SecretUnavailable(
-                f"{name!r} is no path that a document can refer to" if plain else f"{NOT_SHOWN} is no path",
+                f"documents cannot refer to the path {name!r}" if plain else f"{NOT_SHOWN} is no path",
                 hint=f"as in `authentication: {{mode: psk, key: {{age: keys/a--b{SEALED_BY_AGE}}}}}`",
             )
         if not plain and not path.is_file():

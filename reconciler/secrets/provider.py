@@ -45,5 +45,5 @@ def _value(fields: Mapping[str, object], name: str) -> Secret | SecretUnavailabl
     value = fields.get(name)
     if isinstance(value, str) and value:
         return Secret(value.encode())
-    reason = "is not there" if value is None else "is not a text with something in it"
+    reason = "is not there" if value is None else "is not a non-empty text"
     return SecretUnavailable(f"the field {name} {reason}")

@@ -61,14 +61,17 @@ class SopsFiles:
     def _opened(self, reference: PskRef, deadline: float) -> Mapping[str, object]:
         if self._program is None:
             raise SecretUnavailable(
-                "the program sops is not installed", hint="install SOPS, or use `age:` which needs no program"
+                "the program sops is not installed",
+                hint="install SOPS, or use `age:`, which does not need a program",
             )
         if len(reference.sealed) > SEALED_FILE_BYTES:
             raise SecretUnavailable(f"the file has more than {SEALED_FILE_BYTES} bytes")
         self._check_services(reference.sealed)
         seconds = min(SOPS_SECONDS, deadline - time.monotonic())
         if seconds <= 0:
-            raise SecretUnavailable(f"the SOPS files took more than {SOPS_SECONDS_IN_ALL:.0f} s in all")
+            raise SecretUnavailable(
+                f"decrypting the SOPS files took more than {SOPS_SECONDS_IN_ALL:.0f} s in total"
+            )
         done = self._decrypted(self._program, reference.sealed, seconds)
         if done.status:
             said = decoded(b" ".join(done.errors.split()))
@@ -78,7 +81,7 @@ class SopsFiles:
         except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
-            raise SecretUnavailable("the file is no mapping")
+            raise SecretUnavailable("the file is not a mapping")
         return values
 
     def _decrypted(self, program: str, sealed: bytes, seconds: float) -> Done:
@@ -95,12 +98,13 @@ class SopsFiles:
         data = documents[0].data if whole and len(documents) == 1 else None
         metadata = data.get(_METADATA) if isinstance(data, dict) else None
         if not isinstance(metadata, dict):
-            raise SecretUnavailable("the file is not encrypted: it has no metadata of SOPS")
+            raise SecretUnavailable("the file is not encrypted: it has no SOPS metadata")
         foreign = sorted(set(_asked(metadata)) - self._allowed)
         if foreign:
             raise SecretUnavailable(
-                f"to be opened the file asks for {', '.join(map(repr, foreign))[:200]}",
-                hint=f"let age open it, or allow these: `keys.sopsServices` of the settings, {SERVICES}",
+                f"to decrypt the file, sops would use {', '.join(map(repr, foreign))[:200]}",
+                hint=f"encrypt it with age, or allow these services with `keys.sopsServices` of the "
+                f"settings, {SERVICES}",
             )
 
 

@@ -1,4 +1,4 @@
-"""Keys that are nobody's, for a lab: it can be built and changed without one that opens a real tunnel."""
+"""Generated dummy keys for a lab, so that it needs no key of a real tunnel."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from reconciler.secrets.store import FINGERPRINT_KEY, SecretStore
 
 
 class StandIns(SecretStore):
-    """A key for every reference, made of the reference alone: the same in each run, another when a key is
-    encrypted anew, and known to everybody."""
+    """A key for every reference, derived from the reference: the same in each run, another one if a key is
+    encrypted again, and not secret."""
 
     def __init__(self) -> None:
         super().__init__(Path(), {})

@@ -31,7 +31,7 @@ _MADE = (
     "{path} was made: the key of the fingerprints by which keys on routers are compared. Keep a copy, and "
     "give it to every controller of these routers: under another one all their keys count as changed"
 )
-_SHARE = "let `fingerprintKey` of FabricDefaults name a key, or put 32 random bytes there"
+_SHARE = "set `fingerprintKey` of FabricDefaults, or put 32 random bytes there"
 
 
 class SecretStore:
@@ -75,8 +75,8 @@ class SecretStore:
         return found
 
     def ask(self, references: Iterable[PskRef]) -> dict[PskRef, Secret | TunnelwrightError]:
-        """Every referenced key, or why it cannot be had. A source that fails, be it in a way that nobody
-        foresaw, costs its own keys alone."""
+        """Every referenced key, or why it cannot be read. A source that fails, even with an unforeseen error,
+        affects only its own keys."""
         wanted = sorted(
             set(references), key=lambda reference: (reference.source, reference.name, reference.field)
         )
@@ -155,7 +155,7 @@ class SecretStore:
             raise
         except FileExistsError:
             if read_private(path) != key:
-                raise SecretUnavailable(f"{path} is there already and holds another key") from None
+                raise SecretUnavailable(f"{path} already exists with another key") from None
         except OSError as error:
             raise SecretUnavailable(f"cannot write {path}: {error.strerror}") from error
 
@@ -175,7 +175,7 @@ class SecretStore:
         if not self._allowed.variable(reference.name):
             raise SecretUnavailable(
                 f"documents may not name this variable: it does not begin with {KEY_PREFIX}",
-                hint=f"rename it, or allow it: `keys.variables` of the settings, {VARIABLES}",
+                hint=f"rename it, or allow it with `keys.variables` of the settings, {VARIABLES}",
             )
         value = self._environment.get(reference.name)
         if not value:
@@ -187,7 +187,7 @@ class SecretStore:
         hint = f"put each key into a file of mode 0600 in {self._keys} ({_WHERE})"
         if not os.path.lexists(path) and os.path.lexists(self._folder / reference.name):
             # Where key files were before they had a folder of their own.
-            hint = f"move {self._folder / reference.name} into {self._keys}, where key files are now"
+            hint = f"move {self._folder / reference.name} to {self._keys}, the folder of key files"
         try:
             self._check_own(path)
             return read_private(path)
@@ -203,7 +203,9 @@ class SecretStore:
         """Raises SecretUnavailable for what lies elsewhere, or is the controller's own."""
         real = path.resolve()
         if not real.is_relative_to(self._keys.resolve()):
-            raise SecretUnavailable(f"{path} leads out of its folder", hint="put the file itself there")
+            raise SecretUnavailable(
+                f"{path} is a link that leads out of its folder", hint="put the file itself there"
+            )
         if real in {item.resolve() for item in (self.identity, self._folder / FINGERPRINT_KEY)}:
             raise SecretUnavailable(f"{path} is the controller's own, not a tunnel's key")
 
@@ -253,6 +255,6 @@ def default_folder() -> Path:
         base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     except RuntimeError as error:
         raise SecretUnavailable(
-            "there is no home to keep keys in", hint="--secrets names a folder"
+            "there is no home directory for keys", hint="--secrets names a folder"
         ) from error
     return base / "tunnelwright" / "secrets"

@@ -6,7 +6,7 @@ from zxcvbn import zxcvbn
 
 from reconciler.model.secret import Secret
 
-STRONG_KEY_HINT = "32 random bytes make a good one: head -c 32 /dev/urandom | base64"
+STRONG_KEY_HINT = "use 32 random bytes: head -c 32 /dev/urandom | base64"
 _STRONG = 14
 """Powers of ten of guesses: a hundred million a second take more than ten days."""
 _JUDGED = 32
@@ -14,7 +14,7 @@ _JUDGED = 32
 
 
 def weakness(key: Secret) -> str:
-    """Why a key could be guessed; empty for one that could not.
+    """Why a key is easy to guess; empty if it is not.
 
     Whoever talks to a peer in its partner's place can try keys offline against what it answers
     (RFC 7296, section 2.15), so the number of guesses counts, and zxcvbn estimates it.
@@ -26,5 +26,5 @@ def weakness(key: Secret) -> str:
     guesses = found["guesses_log10"]
     if guesses >= _STRONG:
         return ""
-    reason = found["feedback"]["warning"] or "it is short for what it is made of"
+    reason = found["feedback"]["warning"] or "it is too short for its characters"
     return f"{reason.rstrip('.')} (about 10^{guesses:.0f} guesses; 10^{_STRONG} are needed)"

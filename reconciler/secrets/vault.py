@@ -18,7 +18,10 @@ from reconciler.secrets.private import read_private
 from reconciler.secrets.provider import Answers, read_containers
 from schemas.keys import KEY_FOLDER
 
-_HINT = "VAULT_ADDR says where Vault is; VAULT_TOKEN_FILE (as Vault Agent writes it) or VAULT_TOKEN who asks"
+_HINT = (
+    "set VAULT_ADDR to Vault's address, and VAULT_TOKEN_FILE (as Vault Agent writes it) or "
+    "VAULT_TOKEN to its token"
+)
 
 
 class Vault:
@@ -75,7 +78,7 @@ class Vault:
 def _foreign() -> SecretUnavailable:
     return SecretUnavailable(
         f"documents may not name this path: it does not begin with {KEY_FOLDER}/ in its mount",
-        hint=f"move the key there, or allow the path: `keys.vaultPaths` of the settings, {PATHS}",
+        hint=f"move the key there, or allow the path with `keys.vaultPaths` of the settings, {PATHS}",
     )
 
 
@@ -91,7 +94,7 @@ def _fields(client: hvac.Client, name: str) -> Mapping[str, object]:
         )
         values = answer["data"]["data"]
     except exceptions.InvalidPath:
-        raise SecretUnavailable("Vault has nothing there") from None
+        raise SecretUnavailable("Vault has no value there") from None
     except exceptions.Forbidden:
         raise SecretUnavailable("Vault does not let this token read it") from None
     except exceptions.VaultError as error:
@@ -103,7 +106,7 @@ def _fields(client: hvac.Client, name: str) -> Mapping[str, object]:
         # Its text may hold the address with what a user has put into it; its name says enough.
         raise SecretUnavailable(f"Vault does not answer: {type(error).__name__}") from None
     except (LookupError, TypeError, ValueError, RecursionError):
-        raise SecretUnavailable("what answers is no version 2 key-value engine of Vault") from None
+        raise SecretUnavailable("the answer is not from a version 2 key-value engine of Vault") from None
     if not isinstance(values, Mapping):
-        raise SecretUnavailable("what answers is no version 2 key-value engine of Vault")
+        raise SecretUnavailable("the answer is not from a version 2 key-value engine of Vault")
     return values

@@ -1,4 +1,4 @@
-"""Who was at a router that drifted: asked of the router itself."""
+"""Drift attribution: asks routers with drift about logins, changed files and restarts."""
 
 from __future__ import annotations
 

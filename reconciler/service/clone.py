@@ -136,7 +136,7 @@ class Clone:
             if not is_whole:
                 raise SourceUnavailable(
                     f"history is cut between {old[:12]} and {new[:12]}",
-                    hint="the repository that is followed has to have all of it",
+                    hint="the followed repository must have its complete history",
                 )
             return found
 

@@ -1,4 +1,4 @@
-"""waitress behind a socket, so that callers who send slowly, nothing, or without end, keep nobody else out.
+"""waitress behind a socket, so that callers who send slowly, nothing, or without end do not block others.
 
 waitress receives and sends in one thread without waiting, and answers in others. What is added: a place for
 every newcomer, at the cost of the oldest connections that have not sent a whole request, or do not take their

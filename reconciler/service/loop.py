@@ -1,4 +1,4 @@
-"""The service: looks at the repository and the routers again and again, until it is told to stop."""
+"""The service: starts runs until it is stopped."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Service:
         interval at its longest, the timeout for new tunnels, and `bounds.STANDSTILL`."""
         still = time.monotonic() - self._moved
         limit = spread(self.interval, self.jitter, 1) + self.dependencies.timeout + bounds.STANDSTILL
-        return f"nothing was done for {still:.0f} s, limit {limit:.0f} s" if still > limit else ""
+        return f"no progress for {still:.0f} s, limit {limit:.0f} s" if still > limit else ""
 
     def wake(self, trigger: str) -> None:
         """Look now; from any thread."""
@@ -165,7 +165,7 @@ class Service:
             asked = partial(pool.submit, self._ask_one, name, self._fleet)
             if isinstance(attempt("thread", name, asked), TunnelwrightError):
                 # No thread can be started now: it is asked when it is due again.
-                self.absent.failed(name, "it could not be asked", now)
+                self.absent.failed(name, "it could not be observed", now)
 
     def _ask_one(self, name: str, fleet: Fleet) -> None:
         """Look at it as a run would: one short answer does not show that it is fast enough for a run."""

@@ -1,4 +1,4 @@
-"""Hands one message to its service in a process of its own.
+"""Sends one message to its service in a separate process.
 
 Over a hundred kinds of services are spoken by plugins of Apprise, each to a host that answers as it likes:
 without end, a byte now and then, or never. What they do to time and memory, they do to that process.
@@ -55,13 +55,13 @@ def hand_over(message: Message, seconds: float) -> None:
             most=bounds.MESSAGE_WORDS,
         )
     except ChildLate:
-        raise TunnelwrightError(f"the service did not take the message within {seconds:g} s") from None
+        raise TunnelwrightError(f"the service did not accept the message within {seconds:g} s") from None
     except ChildFailed as error:
         raise TunnelwrightError(f"the message was not sent: {error.message}") from None
     if done.status == 0:
         return
     if done.status == _NO_URL:
-        raise TunnelwrightError("what is in the file is no Apprise URL", hint="such as json://host/path")
+        raise TunnelwrightError("the file does not contain an Apprise URL", hint="such as json://host/path")
     if done.status == _NOT_TAKEN:
         raise TunnelwrightError("the service did not take the message")
     raise TunnelwrightError(f"the message was not sent: its process ended with {done.status}")

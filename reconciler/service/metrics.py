@@ -65,33 +65,41 @@ class Family:
         return f"tunnelwright_{self.name}" + ("_total" if self.kind == "counter" else "")
 
 
-RUNS = Family("runs", "counter", ("result",), "Runs, by how they ended.")
+RUNS = Family("runs", "counter", ("result",), "Runs, by result.")
 RUN_SECONDS = Family("run_seconds", "counter", (), "Seconds spent in runs.")
 LAST_RUN = Family("last_run_timestamp_seconds", "gauge", (), "When the last run ended.")
 LAST_DURATION = Family("last_run_duration_seconds", "gauge", (), "How long the last run took.")
-LAST_RESULT = Family("last_run_result", "gauge", ("result",), "1 for how the last run ended, 0 for all else.")
+LAST_RESULT = Family(
+    "last_run_result", "gauge", ("result",), "1 for the result of the last run, 0 for the others."
+)
 LAST_SUCCESS = Family(
-    "last_success_timestamp_seconds", "gauge", (), "When a run last ended in sync, changed or held."
+    "last_success_timestamp_seconds", "gauge", (), "When a run last ended as in sync, changed or held."
 )
 REFUSED = Family(
-    "commit_refused", "gauge", (), "1 when another commit than the head of the branch is in force."
+    "commit_refused", "gauge", (), "1 if a commit other than the head of the branch is in force."
 )
-COMMIT = Family("commit_info", "gauge", ("head", "in_force"), "1, with the commits of the last run.")
+COMMIT = Family(
+    "commit_info", "gauge", ("head", "in_force"), "Always 1; the labels are the commits of the last run."
+)
 REACHABLE = Family("router_reachable", "gauge", ("router",), "Whether the last run could read the router.")
 NOT_UNDERSTOOD = Family(
     "router_not_understood",
     "gauge",
     ("router",),
-    "1 when the router answered the last run and its answer was not understood.",
+    "1 if the router answered in the last run, but its answer was not understood.",
 )
 WITHHELD = Family(
     "router_withheld",
     "gauge",
     ("router",),
-    "1 when the last run left the router alone for what it holds that nothing shows to be Git's.",
+    "1 if the last run withheld the router because of strangers: tunnels without evidence that Git ever "
+    "had them.",
 )
 KEYLESS = Family(
-    "tunnels_without_key", "gauge", ("router",), "Tunnel ends that the last run left alone for want of a key."
+    "tunnels_without_key",
+    "gauge",
+    ("router",),
+    "Tunnel ends that the last run left alone because their keys could not be read.",
 )
 CHILD_UP = Family(
     "child_sa_up",
@@ -99,41 +107,37 @@ CHILD_UP = Family(
     _SA,
     "Whether a child of an enabled tunnel has a CHILD_SA; 0 is configured but down.",
 )
-RECEIVED = Family("child_sa_received_bytes", "counter", _SA, "Bytes decrypted by the CHILD_SAs of now.")
-SENT = Family("child_sa_sent_bytes", "counter", _SA, "Bytes encrypted by the CHILD_SAs of now.")
-DRIFT = Family(
-    "drift_resources", "gauge", ("router",), "What differs though no commit made it, and was not mended."
-)
-HEALED = Family(
-    "drift_healed", "counter", ("router",), "What differed though no commit made it, and was mended."
-)
+RECEIVED = Family("child_sa_received_bytes", "counter", _SA, "Bytes decrypted by the running CHILD_SAs.")
+SENT = Family("child_sa_sent_bytes", "counter", _SA, "Bytes encrypted by the running CHILD_SAs.")
+DRIFT = Family("drift_resources", "gauge", ("router",), "Drifted resources that were not repaired.")
+HEALED = Family("drift_healed", "counter", ("router",), "Drifted resources that were repaired.")
 PROBES = Family(
-    "change_probes", "counter", ("predicted",), "Round trips sent through changed tunnels meanwhile."
+    "change_probes", "counter", ("predicted",), "Round trips sent through changed tunnels during applies."
 )
 LOST = Family(
     "change_probes_lost",
     "counter",
     ("predicted",),
-    "Those lost, by the disruption that the plan had predicted.",
+    "Lost round trips, by the disruption that the plan had predicted.",
 )
 UNFORESEEN = Family(
     "unforeseen_errors",
     "counter",
     ("kind",),
-    "Unforeseen errors, by the kind of unit that they ended.",
+    "Unforeseen errors, by the kind of work that they ended.",
 )
 HISTORY_WRITTEN = Family(
-    "history_written", "gauge", (), "Whether the history's file has all that it should; 0 while it cannot."
+    "history_written", "gauge", (), "Whether the history's file is complete; 0 while it cannot be written."
 )
-SET_ASIDE = Family("history_set_aside", "counter", (), "Damaged files of the history that were set aside.")
+SET_ASIDE = Family("history_set_aside", "counter", (), "Damaged history files that were set aside.")
 COPIES_SET_ASIDE = Family(
-    "repository_set_aside", "counter", (), "Damaged copies of the repository that were set aside."
+    "repository_set_aside", "counter", (), "Damaged clones of the repository that were set aside."
 )
 FORGOTTEN = Family(
     "told_forgotten",
     "counter",
     (),
-    "What a receiver had been told, where it could not be read: it hears of the latest run on.",
+    "Unreadable records of what a receiver was sent: it gets notifications from the latest run on.",
 )
 FAMILIES = (
     RUNS,

@@ -171,7 +171,7 @@ def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, 
         if drift.held:
             state = State(Topic.DRIFT, str(drift.resource), drift.resource.router)
             meanwhile = _meanwhile(record, state.router)
-            found[state] = f"{drift.resource} has drifted and is left alone: {drift.reason}{meanwhile}"
+            found[state] = f"{drift.resource} has drifted and is left as it is: {drift.reason}{meanwhile}"
     looked = bool(record.of(PlanSummary))
     away = {absent.router for absent in record.of(Unreachable)}
     # A tunnel that was changed is not among those that are down; only a proof says that it is up.
@@ -194,7 +194,7 @@ def _done(record: RunRecord) -> Iterator[Notification]:
     for resource, drift in drifted.items():
         if not drift.held:
             meanwhile = _meanwhile(record, resource.router)
-            text = f"{resource} had drifted and is as desired again: {drift.reason}{meanwhile}"
+            text = f"{resource} had drifted and was repaired: {drift.reason}{meanwhile}"
             yield Notification(Topic.DRIFT, text)
     alone = {held.resource for held in record.of(Held)} | set(drifted)
     alone |= {resource for deferral in record.of(Deferral) for resource in deferral.resources}
@@ -211,13 +211,13 @@ def _meanwhile(record: RunRecord, router: str) -> str:
         for traced in record.of(Traced)
         if traced.router == router
     ]
-    return f"; meanwhile there: {'; '.join(told)}" if told else ""
+    return f"; since the last run there: {'; '.join(told)}" if told else ""
 
 
 def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
     ended = before - after
     if any(state.of_the_run for state in ended) and not any(state.of_the_run for state in after):
-        yield "the head of the branch is in force, and runs go through"
+        yield "the head of the branch is in force, and runs succeed"
     for state in sorted(ended):
         match state.topic:
             case Topic.DOWN:
@@ -225,7 +225,7 @@ def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
             case Topic.INCOMPLETE if state.router:
                 yield f"router {state.router} answers again"
             case Topic.INCOMPLETE if state.subject:
-                yield f"there is no more trouble with the {state.subject}"
+                yield f"the trouble with the {state.subject} has ended"
             case Topic.DRIFT:
                 yield f"{state.subject} no longer differs"
 

@@ -1,4 +1,5 @@
-"""Telling others of runs: beside the runs, which wait for nobody and fail for nobody."""
+"""Notifiers: send notifications about runs outside of the runs, which neither wait for them nor fail
+with them."""
 
 from __future__ import annotations
 
@@ -88,7 +89,9 @@ class Notifier:
         for ear in self._ears:
             ear.close()
         if not all(ear.is_done(end - time.monotonic()) for ear in self._ears):
-            self._tolerance.say(f"not all was told within {timeout:g} seconds: the next run tells it")
+            self._tolerance.say(
+                f"not all notifications were sent within {timeout:g} seconds; the next run sends the rest"
+            )
 
 
 class _Ear:
@@ -198,7 +201,10 @@ class Messages:
         told = notifications.Told.read(kept, record.id)
         if told is None:
             if kept is not None:
-                _log.warning("what %s has heard cannot be read: it hears of this run on", self.name)
+                _log.warning(
+                    "the record of what %s was sent cannot be read: it gets notifications from this run on",
+                    self.name,
+                )
                 self.history.count({(FORGOTTEN.name, ""): 1})
             told = notifications.Told(record.id - 1)
             self.history.set_told(self.name, told.kept())

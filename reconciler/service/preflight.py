@@ -1,5 +1,5 @@
-"""Whether a service with these settings could do its work: all that it needs but the routers, which are not
-asked. Nothing is changed; the copy of the repository gets the commit, which stays beside what is followed."""
+"""Preflight: checks whether a service with these settings could work, without contacting routers.
+Changes nothing; the clone of the repository gets the commit, separately from the followed commits."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode, SecretUnavailable, TunnelwrightError
 from reconciler.model.extras import ExtraMissing, require
 from reconciler.model.fabric import DockerAccess, Fabric
+from reconciler.model.listing import counted
 from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
 from reconciler.service.clone import BranchMissing
@@ -39,8 +40,8 @@ class Ready:
 
     def __str__(self) -> str:
         return (
-            f"{self.commit[:12]} of {self.branch}: {self.routers} routers, {self.tunnels} tunnel ends, "
-            f"{self.keys} keys"
+            f"{self.commit[:12]} of {self.branch}: {counted(self.routers, 'router')}, "
+            f"{counted(self.tunnels, 'tunnel end')}, {counted(self.keys, 'key')}"
         )
 
 
@@ -167,4 +168,4 @@ def _check_trusted(path: Path, read: Callable[[Path], object]) -> None:
 
 def _check_writable(folder: Path, *, make: bool) -> None:
     if not may_write(folder) or not (make or folder.is_dir()):
-        raise TunnelwrightError(f"{folder} is no folder that can be written to")
+        raise TunnelwrightError(f"{folder} is not a writable folder")

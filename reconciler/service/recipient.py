@@ -25,5 +25,5 @@ def recipient(url: Secret) -> apprise.Apprise:
     logging.getLogger("apprise").disabled = True
     service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="tunnelwright", storage_mode="memory"))
     if not service.add(url.reveal().decode(errors="replace")):
-        raise TunnelwrightError("what is in the file is no Apprise URL", hint="such as json://host/path")
+        raise TunnelwrightError("the file does not contain an Apprise URL", hint="such as json://host/path")
     return service

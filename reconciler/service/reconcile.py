@@ -13,7 +13,7 @@ from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Down, Drift, Held, Part, Rollback, Trouble
 from reconciler.model.fabric import Fabric, group_of
-from reconciler.model.listing import listed
+from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
@@ -212,7 +212,7 @@ def _tell_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
         report.notes.append(absence.sentence(router))
     if keyless := sorted(seen.plan.keyless):
         named = listed((f"{name} ({seen.plan.withheld[name]})" for name in keyless), RECORD_NAMED)
-        said = f"{len(keyless)} left alone for want of a key: {named}"
+        said = f"{len(keyless)} left alone because their keys could not be read: {named}"
         report.notes.append(said)
         report.events.append(Trouble(Part.KEYS, said))
     changing = {change.resource.name for change in seen.plan.changes}
@@ -244,7 +244,7 @@ def _concluded(
     report.did(before, applied)
     undone = applied.undone
     if applied.stopped:
-        report.notes.append(f"stopped with {len(undone)} steps left")
+        report.notes.append(f"stopped with {counted(len(undone), 'step')} left")
         return Result.STOPPED
     report.events += [check for checks in proofs.values() for check in checks]
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
@@ -253,7 +253,7 @@ def _concluded(
     problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in telling]
     problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
     if not problems:
-        said = f", {len(proofs)} tunnel ends proven" if proofs else ""
+        said = f", {counted(len(proofs), 'tunnel end')} proven" if proofs else ""
         report.notes.append(f"{len(before.plan.changes)} changed{said}")
         return Result.CHANGED
     report.notes.append(listed(problems, RECORD_NAMED))
@@ -273,7 +273,7 @@ def _concluded(
     try:
         previous = wanted_of(dependencies, good, RunReport())
     except Refused as refused:
-        report.notes.append(f"{good[:12]} cannot be gone back to: {refused.message}")
+        report.notes.append(f"cannot roll back to {good[:12]}: {refused.message}")
         return Result.INCOMPLETE
     # What the good commit wants too is not this one's fault, whoever has not been brought to it yet.
     differs = changed_by_commit(previous.desired, wanted.desired)
@@ -314,11 +314,9 @@ def _roll_back(
     wrong += [outcome.message for outcome in applied.undone]
     wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
     if wrong:
-        report.notes.append(
-            f"going back to {good[:12]} did not bring all of it back: {listed(wrong, RECORD_NAMED)}"
-        )
+        report.notes.append(f"the rollback to {good[:12]} is incomplete: {listed(wrong, RECORD_NAMED)}")
         return Result.INCOMPLETE
-    report.notes.append(f"went back to {good[:12]}, and proved it")
+    report.notes.append(f"rolled back to {good[:12]}, and proved it")
     return Result.ROLLED_BACK
 
 

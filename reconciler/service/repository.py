@@ -1,4 +1,5 @@
-"""The repository as the reconciler has it: a copy that heals, and the last good commit, which outlives it."""
+"""The repository as the reconciler has it: a copy that heals, and the last good commit, which outlives "
+"it."""
 
 from __future__ import annotations
 
@@ -83,8 +84,8 @@ class FollowedRepository:
         found = self._remembered() or self._clone.kept()
         if not found and self._good.exists():
             raise SourceUnavailable(
-                f"{self._good} does not tell the last good commit any more",
-                hint="remove it to begin anew with the head of the branch",
+                f"{self._good} no longer contains the last good commit",
+                hint="remove it to start again with the head of the branch",
             )
         return found
 
@@ -169,11 +170,14 @@ class FollowedRepository:
         except OSError as failed:
             raise SourceUnavailable(f"cannot set {self._folder} aside: {failed.strerror}") from error
         if not there:
-            _log.warning("%s: a new copy of the repository was made", error.message)
+            _log.warning("%s: the repository was cloned again", error.message)
             return
         for old in sorted(self._folder.parent.glob(f"{stem}.damaged-*{suffix}"))[:-COPIES_SET_ASIDE]:
             _remove(old)
-        said = f"{error.message}: the copy of the repository was set aside as {aside}, and a new one was made"
+        said = (
+            f"{error.message}: the clone of the repository was set aside as {aside}, and the "
+            "repository was cloned again"
+        )
         self._said.append(said)
         _log.error("%s", said)
 

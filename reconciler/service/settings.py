@@ -108,7 +108,7 @@ def _placed(item: Diagnostic, variables: Mapping[FieldPath, str]) -> Diagnostic:
             return replace(item, location=_location(variable))
     if item.code == "missing-field":
         named = [setting.variable for setting in _VARIABLES.values() if dotted(setting.path) == item.path]
-        return replace(item, hint=f"the file says it, or the variable {named[0]}") if named else item
+        return replace(item, hint=f"set it in the file, or with the variable {named[0]}") if named else item
     return item
 
 
@@ -123,12 +123,12 @@ def _check_names(environment: Mapping[str, str], found: Diagnostics) -> None:
         section = name.partition(SEPARATOR)[0].lower()
         if section in _LISTS:
             message, allowed = f"{section!r} is a list, and lists have no variable", ""
-            hint = "say it in the file"
+            hint = "set it in the file"
         else:
             hint = did_you_mean(name, _NAMES)
             if not (hint or SEPARATOR in name or section in _SECTIONS):
                 continue
-            message = "this variable is no setting"
+            message = "this variable is not a setting"
             inside = [v for v in _VARIABLES if v.startswith(f"{PREFIX}{section.upper()}{SEPARATOR}")]
             allowed = ", ".join(inside or _VARIABLES)
             hint = hint.replace("'", f"'{PREFIX}", 1)
@@ -171,7 +171,7 @@ def _read(path: Path | None, found: Diagnostics) -> Document | None:
     if not whole:
         return None
     if len(documents) != 1 or not isinstance(documents[0].data, dict):
-        found.error("not-a-document", Location(str(path), 1, 1), "the settings are one mapping")
+        found.error("not-a-document", Location(str(path), 1, 1), "the settings must be one mapping")
         return None
     if documents[0].values > MOST_VALUES_OF_DOCUMENT:
         message = f"{documents[0].values:,} keys and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read"

@@ -1,5 +1,5 @@
-"""Who has signed a commit, judged now: an expired or revoked key or certificate does not count, whatever date
-the commit bears."""
+"""The signer of a commit, judged now: an expired or revoked key or certificate does not count,
+whatever the date of the commit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WHY = {
     "EXPKEYSIG": "the key has expired",
     "REVKEYSIG": "the key was revoked",
     "BADSIG": "the signature does not match",
-    "ERRSIG": "no key of the keyring made it",
+    "ERRSIG": "it is not from a key of the keyring",
 }
 
 
@@ -58,7 +58,7 @@ class Signers:
                 raise CommitNotTrusted("it is signed by an OpenPGP key, and none is allowed")
             return _check_openpgp(payload, signature, self.keyring)
         raise CommitNotTrusted(
-            "its signature is of a kind that is not supported" if signature else "it has none"
+            "its signature is of a kind that is not supported" if signature else "it has no signature"
         )
 
     def _check_ssh(self, payload: bytes, signature: bytes, now: datetime, allowed: Path) -> str:

@@ -14,9 +14,7 @@ from reconciler.service.repository import FollowedRepository
 from reconciler.service.signatures import CommitNotTrusted, Signers
 
 _ACCEPT = "an operator accepts it with `tunnelwright history --accept {}`"
-_BEFORE = (
-    "it is the last good one, from the time before signatures were required: push a signed commit on top, or "
-)
+_BEFORE = "it is the last good commit, from before signatures were required: push a signed commit on top, or "
 
 
 def check_signature(repository: FollowedRepository, signers: Signers | None, commit: str) -> str:
@@ -29,7 +27,7 @@ def check_signature(repository: FollowedRepository, signers: Signers | None, com
     try:
         return signers.check(repository.raw(commit), datetime.now(UTC))
     except CommitNotTrusted as error:
-        message = f"the commit {commit[:12]} is not signed by anyone who may: {error.message}"
+        message = f"the commit {commit[:12]} is not signed with an allowed key: {error.message}"
         raise CommitNotTrusted(message) from error
 
 
@@ -115,7 +113,7 @@ class Trust:
         new = self.repository.between(base, head, SIGNED_COMMITS + 1, self.stopping)
         if len(new) > SIGNED_COMMITS:
             raise CommitNotTrusted(
-                f"the commit {head[:12]} brings more than {SIGNED_COMMITS} new commits",
+                f"the commit {head[:12]} has more than {SIGNED_COMMITS} new commits",
                 hint=_ACCEPT.format(head[:12]),
             )
         return new or [head]

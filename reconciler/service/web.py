@@ -76,7 +76,7 @@ class Application:
             return self._metrics(self._expose, environ.get("HTTP_ACCEPT", ""))
         if path == "/webhook" and self._secret is not None:
             return self._woken(environ, self._secret) if method == "POST" else _said(405, "POST it")
-        return _said(404, "there is nothing here")
+        return _said(404, "not found")
 
     def _woken(self, environ: WSGIEnvironment, secret: Secret) -> _Answer:
         if not is_signed(environ, environ["wsgi.input"].read(), secret):
@@ -91,15 +91,13 @@ class Application:
     def _metrics(self, expose: Expose, accept: str) -> _Answer:
         # A large fleet's take a second; whoever asks for them again and again gets no other thread.
         if not self._scrapes.acquire(blocking=False):
-            return _said(503, "others are being answered")
+            return _said(503, "too many scrapes at the same time")
         try:
             kind, body = expose(accept)
         finally:
             self._scrapes.release()
         large = self._untaken.add(body)
-        return (
-            _said(503, "others do not take theirs") if large is None else _Answer("200 OK", body, kind, large)
-        )
+        return _said(503, "too much unsent data") if large is None else _Answer("200 OK", body, kind, large)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,7 @@ class WebServer:
         try:
             listening = socket.create_server((address, port), family=family, backlog=1024)
         except OSError as error:
-            raise TunnelwrightError(f"cannot listen at {address}:{port}: {error.strerror}") from error
+            raise TunnelwrightError(f"cannot listen on {address}:{port}: {error.strerror}") from error
         self.port = int(listening.getsockname()[1])
         self._serving = listen(application, listening)
 

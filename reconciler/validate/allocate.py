@@ -103,7 +103,7 @@ def _report_exhausted(wish: Wish, network: Item[PublicNetworkSpec], found: Diagn
         "range-exhausted",
         f"{where} of the public network {network.name!r} has no free address",
         *wish.prefix,
-        hint="name another range, or widen this one",
+        hint="name another range, or extend this one",
         related=(network.location,),
     )
 

@@ -1,4 +1,4 @@
-"""Documents -> typed items by kind and name: what can be referred to, and what is there but broken."""
+"""Documents -> typed items by kind and name: items that can be referred to, and broken ones."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _check_single(table: Mapping[str, Item[Any]], found: Diagnostics) -> None:
     """There is at most one document of its kind."""
     items = sorted(table.values(), key=lambda item: item.location)
     for extra in items[1:]:
-        message = f"there is at most one {extra.kind}"
+        message = f"only one document of kind {extra.kind} is allowed"
         found.error("second-defaults", extra.location, message, related=(items[0].location,))
 
 
@@ -180,7 +180,7 @@ def _check_annotations(kind: str, metadata: Metadata, document: Document, found:
                 found.error(
                     "invalid-annotation",
                     document.locate(where),
-                    f"{quoted(value)} is no value for {key!r}",
+                    f"{quoted(value)} is not a valid value for {key!r}",
                     path=dotted(where),
                     allowed=words,
                 )
@@ -202,7 +202,7 @@ def _kind(document: Document, found: Diagnostics) -> str | None:
         found.error(
             "not-a-document",
             document.locate(),
-            "a document is a mapping with apiVersion, kind, metadata and spec",
+            "a document must be a mapping with apiVersion, kind, metadata and spec",
         )
         return None
     for field_name, allowed in (("apiVersion", [API_VERSION]), ("kind", list(KINDS))):

@@ -53,8 +53,9 @@ def _report_nothing(loaded: Loaded, found: Diagnostics) -> None:
     found.warning(
         "no-documents",
         Location(loaded.source.subdir or "."),
-        "there is no document here, so no router is described and none is looked at",
-        hint="is it the folder of the desired state? Files are read that end in .yaml or .yml",
+        "there is no document in the folder, so no router is described or observed",
+        hint="check that this is the folder of the desired state; only files that end in .yaml or .yml "
+        "are read",
     )
 
 

@@ -1,4 +1,4 @@
-"""IKE IDs: from the words in the document to a type and a value that both ends read alike."""
+"""IKE IDs: from the text in the document to a type and a value, alike at both ends."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def resolve_ids(item: Item[IPsecTunnelSpec], vip_address: str, found: Diagnostic
             ids.append(IkeId(IdType.IP, text or default))
             continue
         if text == "@":
-            item.error(found, "invalid-id", "nothing follows the @", "identity", field)
+            item.error(found, "invalid-id", "there is no name after the @", "identity", field)
         ids.append(name_id(text or default))
         if not can_own(ids[-1]):
             item.error(
                 found,
                 "invalid-id",
-                "the ID is too long for one that begins with # or is not ASCII: strongSwan takes it in "
-                "hexadecimal digits, 255 characters with its type",
+                "the ID is too long for an ID that begins with # or is not ASCII: strongSwan reads it as "
+                "hexadecimal digits, at most 255 characters with its type",
                 "identity",
                 field,
                 hint="use ASCII, or an ID of at most 123 bytes as UTF-8",

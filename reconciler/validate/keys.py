@@ -38,7 +38,7 @@ def resolve_key(
                 *path,
                 "vault",
                 "path",
-                hint="move the key; the settings of a controller may allow the path (`keys.vaultPaths`)",
+                hint="move the key, or allow the path in the controller's settings (`keys.vaultPaths`)",
             )
         return PskRef("vault", key.vault.path, key.vault.field)
     if key.env is not None and not key.env.startswith(KEY_PREFIX):
@@ -48,7 +48,7 @@ def resolve_key(
             f"the variable's name does not begin with {KEY_PREFIX}: a controller does not read it",
             *path,
             "env",
-            hint="rename it; the settings of a controller may allow it (`keys.variables`)",
+            hint="rename it, or allow it in the controller's settings (`keys.variables`)",
         )
     return PskRef("file", key.file) if key.file is not None else PskRef("env", key.env or "")
 
@@ -61,7 +61,7 @@ def check_sealed(catalog: Catalog, used: Collection[PskRef | None], found: Diagn
     named = {_placed(catalog.loaded, reference.name) for reference in used if reference is not None}
     for name in sorted(set(catalog.loaded.sealed) - named):
         found.warning(
-            "key-file-unused", Location(name), "no document refers to this file of keys", hint="delete it"
+            "key-file-unused", Location(name), "no document refers to this key file", hint="delete it"
         )
 
 
@@ -87,7 +87,7 @@ def _sealed(loaded: Loaded, item: Item[Any], name: str, found: Diagnostics, *pat
             f"there is no file {called} in the folder of the desired state",
             *path,
             hint=did_you_mean(name, known)
-            or ("`tunnelwright secret set` writes files of age" if plain else KEY_IN_CLEAR),
+            or ("`tunnelwright secret set` writes age files" if plain else KEY_IN_CLEAR),
         )
         return Sealed(b"")
     return sealed
@@ -99,7 +99,7 @@ def _check_field(item: Item[Any], sealed: Sealed, field: str, found: Diagnostics
             item.error(
                 found,
                 "key-field-missing",
-                "the file has no value of this name",
+                "the file has no value with this name",
                 *path,
                 hint=did_you_mean(field, sealed.fields) or KEY_IN_CLEAR,
             )
@@ -109,5 +109,6 @@ def _check_field(item: Item[Any], sealed: Sealed, field: str, found: Diagnostics
             "secret-in-clear",
             f"the value {field!r} of the file is not encrypted",
             *path,
-            hint="SOPS left it out (see its `encrypted_regex`); replace the key, since it is in the history",
+            hint="SOPS did not encrypt it (see `encrypted_regex`); replace the key, because the "
+            "repository's history has it",
         )

@@ -1,4 +1,4 @@
-"""How far reconcile runs go by themselves: what a document says, else what encloses it says."""
+"""Levels of reconcile runs: the value of a document, otherwise that of the enclosing one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ends of managed pairs whose peer address leads elsewhere: told there, not at the other end. Pure."""
+"""Ends of managed pairs whose peer address leads elsewhere: reported there, not at the other end. Pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def report_misdirected(
             found,
             "mirror-mismatch",
             f"the peer address {tunnel.peer_address} is not the VIP of the other end {other.name!r}: "
-            f"{other.vip.address}; the peer of that end is this one",
+            f"{other.vip.address}; that end has this one as its peer",
             "peer",
             "address",
             hint=f"write {other.vip.address}; or `peer.managed: false`, if this tunnel does not lead to "

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import PublicNetwork, VpcNetwork
+from reconciler.model.listing import counted
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.overlaps import overlaps_before
 from schemas.addresses import Interval, format_address, parse_address, parse_cidr, prefix_length
@@ -150,7 +151,7 @@ def _check_ranges(item: Item[PublicNetworkSpec], found: Diagnostics) -> None:
 
 def and_more(count: int, what: str) -> str:
     """` and 3 more ranges`, nothing for none."""
-    return f" and {count} more {what}{'s' if count != 1 else ''}" if count else ""
+    return f" and {counted(count, f'more {what}')}" if count else ""
 
 
 def public_networks(catalog: Catalog) -> dict[str, PublicNetwork]:

@@ -50,7 +50,7 @@ def owners(catalog: Catalog, vips: Mapping[str, Vip], addresses: Iterable[str]) 
     for overlap in overlaps_with(single, [interval_of(part) for *_, part in ranges]):
         item, field, index, part = ranges[overlap.others[0]]
         words = (
-            f"is in the range {part.name!r} of the public network {item.name!r}, which VIPs are taken from"
+            f"is in the range {part.name!r} of the public network {item.name!r}, from which VIPs are taken"
         )
         found[rest[overlap.index]] = Owner(words, item.at(field, index))
     return {address: found[address] for address in wanted if address in found}

@@ -91,7 +91,7 @@ def _unresolved_peers(catalog: Catalog, tunnels: Mapping[str, Tunnel]) -> frozen
 
 def _report_missing(catalog: Catalog, tunnel: Tunnel, owner: Owner | None, found: Diagnostics) -> None:
     """The peer is ours, or said to be, and no tunnel there leads back."""
-    whose = owner.words if owner is not None else "is said to be managed here"
+    whose = owner.words if owner is not None else "is declared as managed"
     back = f"has {tunnel.vip.address} as its peer"
     if owner is not None and owner.router:
         where, add = "where no tunnel", f"a tunnel on {owner.router!r} with that VIP"
@@ -103,8 +103,8 @@ def _report_missing(catalog: Catalog, tunnel: Tunnel, owner: Owner | None, found
         f"the peer {tunnel.peer_address} {whose}, {where} {back}",
         "peer",
         "address",
-        hint=f"add the other end: {add} and `peer.address: {tunnel.vip.address}`; or delete this end too, if "
-        "the tunnel is to go; or write `peer.managed: false`, if somebody else manages the other end",
+        hint=f"add the other end: {add} and `peer.address: {tunnel.vip.address}`; or delete this end too, "
+        f"if you want to remove the tunnel; or write `peer.managed: false`, if the peer is unmanaged",
         related=(owner.location,) if owner is not None else (),
     )
 
@@ -116,7 +116,7 @@ def _report_managed(catalog: Catalog, tunnel: Tunnel, other: Tunnel, found: Diag
         f"the other end is managed here: it is the tunnel {other.name!r} of the router {other.router!r}",
         "peer",
         "managed",
-        hint="remove the field: with it, nobody is told when the other end is deleted",
+        hint="remove the field: with it, a deletion of the other end is not reported",
         related=(other.location,),
     )
 

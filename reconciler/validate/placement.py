@@ -84,4 +84,4 @@ def misplacement(address: str, network: Item[PublicNetworkSpec], range_name: str
     hint = f"name it: `range: {containing[0][1].name}`" if containing else ""
     if range_name is not None:
         return f"is not in the range {range_name!r}", hint
-    return f"is in no normal range of {network.name!r}, and no range is named", hint
+    return f"is not in a normal range of {network.name!r}, and no range is named", hint

@@ -1,4 +1,4 @@
-"""IKE and IPsec policy of a tunnel: its own words, else the fleet's, else the service's defaults."""
+"""IKE and IPsec policy of a tunnel: its own values, otherwise the fleet's, otherwise the defaults."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def check_ike(item: Item[IPsecTunnelSpec], ike: IkePolicy, found: Diagnostics) -
         item.error(
             found,
             "aead-not-supported",
-            f"IKEv1 cannot negotiate {ike.encryption} for IKE: AEAD ciphers are defined for the encrypted "
-            "payload of IKEv2 alone (RFC 5282)",
+            f"IKEv1 cannot negotiate {ike.encryption} for IKE: AEAD ciphers are only defined for IKEv2 "
+            f"(RFC 5282)",
             "ike",
             "encryption",
             hint="write `version: 2`, or a cipher such as aes-256"
@@ -80,7 +80,7 @@ def report_weak(
     severity: Severity,
     found: Diagnostics,
 ) -> None:
-    """Report each weak algorithm that a document chooses. A default that nobody chose is not reported."""
+    """Report each weak algorithm that a document sets. Defaults are not reported."""
     ike, ipsec = item.spec.ike, item.spec.ipsec
     chosen: list[tuple[str, str, object, str | None]] = [
         ("ike", "integrity", ike.integrity, WEAK.get(ike.integrity or "")),

@@ -1,4 +1,4 @@
-"""pydantic's errors -> diagnostics in the words and at the places of the author."""
+"""pydantic's errors -> diagnostics in the terms and at the places of the document."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _CUSTOM_ALLOWED: Mapping[str, str] = {
 def report_schema_errors(
     error: ValidationError, model: type[BaseModel], document: Document, found: Diagnostics
 ) -> None:
-    """Report the errors of one document, as many as anybody mends at once. `model` is what it was checked
+    """Report the errors of one document, up to a bound. `model` is what it was checked
     against."""
     # A list whose items are bad counts as too short as well, which nobody needs to hear.
     details = [
@@ -98,12 +98,10 @@ def _without_key(detail: ErrorDetails, model: type[BaseModel], document: Documen
     for item in reported:
         hint = f"{item.hint} Else, {KEY_IN_CLEAR}" if item.hint else KEY_IN_CLEAR
         if detail["type"] == "extra_forbidden":
-            message = (
-                "there is no such field here; neither its name nor its value is shown: they may be a key"
-            )
+            message = "unknown field; neither its name nor its value is shown, because they may be a key"
             yield replace(item, message=message, path=dotted(tuple(detail["loc"][:-1])), hint=hint)
         elif pasted:
-            message = "a key in the clear stands here in place of a reference; it is not shown"
+            message = "a key in the clear is in place of a reference; it is not shown"
             yield replace(item, code="secret-in-clear", message=message, hint=hint)
         else:
             yield replace(item, hint=hint)
@@ -182,7 +180,7 @@ def _repeating(message: str, context: Mapping[str, Any], value: object) -> str:
     """The sentence of a type of ours, which repeats the value where its context has it as `text`."""
     if "text" not in context or is_plain(str(value)):
         return message
-    return f"{NOT_SHOWN} is not as it has to be"
+    return f"{NOT_SHOWN} is not valid"
 
 
 def _meant(value: object, allowed: list[str]) -> str:
@@ -206,7 +204,7 @@ def unknown(what: str, word: str) -> str:
     """The sentence about a name that means nothing here."""
     if is_plain(word):
         return f"the {what} {word!r} is unknown here"
-    return f"this {what} is unknown here; its name is not shown: it may be a key"
+    return f"this {what} is unknown here; its name is not shown, because it may be a key"
 
 
 def _fields_at(model: type[BaseModel], path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a router carries: traffic selectors that are unambiguous, and one tunnel for each VIP and peer."""
+"""The traffic selectors of a router: unambiguous, and one tunnel for each VIP and peer."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
             )
         elif (of_router := total[tunnel.router] + pairs) > MOST_PAIRS_OF_ROUTER:
             problem = (
-                f"with this tunnel, and those whose names come before it, the router {tunnel.router!r} has "
+                f"with this tunnel, and those whose names sort before it, the router {tunnel.router!r} has "
                 f"{of_router:,} pairs{_OF_NETWORKS}; at most {MOST_PAIRS_OF_ROUTER:,} are supported"
             )
         elif (of_all := total.total() + pairs) > most_in_all:
             problem = (
-                f"with this tunnel, and those whose names come before it, there are {of_all:,} pairs"
+                f"with this tunnel, and those whose names sort before it, there are {of_all:,} pairs"
                 f"{_OF_NETWORKS}; at most {most_in_all:,} are supported"
             )
         if problem:
@@ -108,7 +108,7 @@ def _check_unicast(item: Item[IPsecTunnelSpec], found: Diagnostics) -> None:
             item.error(
                 found,
                 "peer-cidr-not-unicast",
-                f"{cidr} {problem}; a tunnel carries unicast traffic between networks only",
+                f"{cidr} {problem}; a tunnel carries only unicast traffic between networks",
                 "peer",
                 "cidrs",
                 index,

@@ -103,13 +103,13 @@ def _check_previous_names(catalog: Catalog, found: Diagnostics) -> None:
             if other is None:
                 continue
             where = ("metadata", "previousNames", index)
-            whose = "is its own" if other is item else f"is that of the tunnel {other.name!r}"
+            whose = "is its present name" if other is item else f"is the name of the tunnel {other.name!r}"
             found.error(
                 "previous-name-in-use",
                 item.document.locate(where),
                 f"the previous name {name!r} {whose}",
                 path=dotted(where),
-                hint="a name that is used again can no longer tell what runs under it",
+                hint="a previous name must be unique, because it identifies the connection on the router",
                 related=() if other is item else (other.location,),
             )
 
@@ -186,7 +186,7 @@ def _source_cidrs(
         item.error(
             found,
             "source-not-chosen",
-            f"the router {router.name!r} has {len(attached)} VPC networks, so the source is not obvious",
+            f"the router {router.name!r} has {len(attached)} VPC networks, so the source is ambiguous",
             "source",
             allowed=", ".join(attached),
             hint="name the networks: `source: {networks: [...]}`" if attached else "attach a VPC network",

@@ -242,7 +242,7 @@ def _check_lock(written: list[Wish], catalog: Catalog, found: Diagnostics) -> No
             found.warning(
                 "lock-stale",
                 entry.location,
-                f"no VIP named {quoted(name)} has its address assigned",
+                f"there is no VIP {quoted(name)} without an address of its own",
                 path=dotted((name,)),
                 hint=ALLOCATE_HINT,
             )

@@ -1,4 +1,4 @@
-"""Live routers -> checks: does each tunnel carry traffic, under what was desired? Sends real packets."""
+"""Live routers -> checks: whether each tunnel carries traffic as desired. Sends real packets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check_tunnel(probed: Probed, tunnel: Tunnel) -> Iterator[Check]:
     state = probed.after.states.get(tunnel.router)
     if state is None:
         failure = probed.after.failures.get(tunnel.router)
-        why = Absence.of(failure).sentence(tunnel.router) if failure is not None else "it was not looked at"
+        why = Absence.of(failure).sentence(tunnel.router) if failure is not None else "it was not observed"
         yield Check(f"{tunnel.name}: up", False, why)
         return
     name = connection_name(tunnel.name)

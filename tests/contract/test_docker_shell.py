@@ -80,7 +80,7 @@ def test_a_flood_of_errors_is_cut_and_hides_no_end(contract_lab: Lab) -> None:
 
 def test_what_a_command_given_up_says_is_no_answer_to_the_next(contract_lab: Lab) -> None:
     with _shell(contract_lab) as shell:
-        with pytest.raises(RouterUnreachable, match="no whole answer"):
+        with pytest.raises(RouterUnreachable, match="no complete answer"):
             _run(shell, "sh", "-c", "printf early; sleep 2; printf late", seconds=1)
         for number in range(20):
             assert _run(shell, "echo", f"{number}").stdout == f"{number}\n".encode()
@@ -99,7 +99,7 @@ def test_a_command_that_is_given_up_ends_with_all_that_it_started(contract_lab: 
     with _shell(contract_lab) as shell:
         other = "sleep 2714 >/dev/null 2>&1 </dev/null & echo $!"
         left = _run(shell, "sh", "-c", other).stdout.decode().strip()
-        with pytest.raises(RouterUnreachable, match="no whole answer"):
+        with pytest.raises(RouterUnreachable, match="no complete answer"):
             _run(shell, "timeout", "300", "sh", "-c", given_up, stdin=stdin, seconds=4)
         assert until(lambda: there() == {"2714"}, 20)
         assert _run(shell, "kill", left).status == 0

@@ -94,7 +94,7 @@ def test_the_old_key_is_used_until_the_peer_has_the_new_one(site: Site, version:
     assert_converged(site.apply(paris, psk=OLD))
     early = site.apply(paris, psk=NEW)
     [message] = failed(early)
-    assert "what ran before is loaded again: paris" in message
+    assert "the previous configuration and key are loaded again: paris" in message
     assert [o.restored for o in early.outcomes if o.status is Status.FAILED] == [True]
     assert not early.remaining.empty, "the next run tries again"
 

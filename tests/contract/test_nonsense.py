@@ -106,14 +106,19 @@ exec /usr/bin/tar --create --sparse --file=- tw-sparse.conf
 ANSWERS: dict[str, tuple[str, str, type[TunnelwrightError], str]] = {
     "endless output": ("ip", "exec yes", AnswerNotUnderstood, "output of `observe`: more than 1 MiB"),
     "endless errors": ("ip", "exec yes >&2", AnswerNotUnderstood, "output of `observe`: more than 1 MiB"),
-    "a byte now and then": ("ip", "while printf x; do sleep 0.5; done", RouterUnreachable, "no whole answer"),
-    "silence": ("ip", "exec sleep 60", RouterUnreachable, r"no whole answer to observe within 3 s"),
+    "a byte now and then": (
+        "ip",
+        "while printf x; do sleep 0.5; done",
+        RouterUnreachable,
+        "no complete answer",
+    ),
+    "silence": ("ip", "exec sleep 60", RouterUnreachable, r"no complete answer to observe within 3 s"),
     "no status": ("timeout", "kill -KILL $$", CommandRejected, "exit status|Killed"),
     "no JSON": ("ip", "echo hello", AnswerNotUnderstood, "addresses: it is no JSON"),
     "bytes": ("ip", "head -c 1000 /dev/urandom", AnswerNotUnderstood, "addresses: it is no JSON"),
     "no marks": ("env", "echo hello", AnswerNotUnderstood, "output: 1 parts of 5"),
     "no tool": ("tar", "exit 127", CommandRejected, "exit status 127"),
-    "a sparse archive": ("tar", SPARSE, AnswerNotUnderstood, "files: 'tw-sparse.conf' is no regular file"),
+    "a sparse archive": ("tar", SPARSE, AnswerNotUnderstood, "files: 'tw-sparse.conf' is not a regular file"),
     "a compressed archive": (
         "tar",
         "head -c 50000000 /dev/zero | gzip",

@@ -261,7 +261,7 @@ def test_a_reconnect_is_done_once(site: Site) -> None:
     before = spis(site)
     asked = change_tunnels(site.fabric, reconnect="2026-03-01")
     plan = site.preview(asked).plan
-    assert {change.reason for change in plan.changes} == {"a reconnect is asked for"}
+    assert {change.reason for change in plan.changes} == {"a reconnect is requested"}
     assert [s.summary for s in plan.steps if s.disruption is Disruption.INTERRUPTS] == [
         "terminate the SAs of tw-paris-tokyo, then bring it up again"
     ]

@@ -56,7 +56,7 @@ def test_an_sa_that_nobody_needs_is_a_difference_and_is_closed(site: Site, versi
     set_up_another(site, fabric)
     assert len(installed(held(site)[0])) == 2
     plan = site.preview(fabric).plan
-    assert {change.reason for change in plan.changes} == {"more CHILD_SAs run than are needed"}
+    assert {change.reason for change in plan.changes} == {"there are surplus CHILD_SAs"}
     assert [step.summary for step in plan.steps] == ["close the surplus CHILD_SAs of tw-paris-tokyo"]
     assert {step.disruption for step in plan.steps} == {Disruption.NONE}
     assert all(check.passed for check in site.verify(fabric)), "both ends hold all of them"

@@ -65,7 +65,7 @@ def test_a_slow_router_uses_up_its_own_time(hostile: Hostile, kind: str) -> None
     assert set(found.states) == {"tokyo"}
     error = found.failures["paris"]
     assert isinstance(error, RouterUnreachable)
-    assert f"longer than the {SECONDS:g} s that one look has for them" in error.message
+    assert f"longer than {SECONDS:g} s, the limit for one observation" in error.message
     assert set(_look(hostile).states) == {"paris", "tokyo"}
 
 

@@ -201,7 +201,7 @@ def test_what_a_start_up_file_prints_is_not_taken_for_an_answer(sshd: Sshd) -> N
         router.host.unlock("me@here:1")
         router.close()
         sshd.put("paris", "/root/.bashrc", b"echo closed for today; exit 0\n")
-        with pytest.raises(CommandRejected, match="runs no command of ours: closed for today") as caught:
+        with pytest.raises(CommandRejected, match="does not run our commands: closed for today") as caught:
             other.host.snapshot([])
         other.close()
         assert caught.value.hint
@@ -219,7 +219,7 @@ def test_a_port_where_nobody_listens_is_told_from_one_that_is_silent(monkeypatch
     assert "127.0.0.1 does not answer: connection refused" in refusal(here(1)).message
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = refusal(here(silent.getsockname()[1]))
-    assert "127.0.0.1 does not answer: nothing within 1 s" in error.message
+    assert "127.0.0.1 does not answer: timed out after 1 s" in error.message
 
 
 class Reluctant(asyncssh.SSHServer):
@@ -268,7 +268,7 @@ def test_a_forwarding_that_is_never_answered_is_given_up(
 ) -> None:
     monkeypatch.setattr(ssh_router, "CONNECT_TIMEOUT", 1)
     port, host_key = reluctant
-    assert "nothing within 1 s" in refusal(here(port, host_key=host_key)).message
+    assert "timed out after 1 s" in refusal(here(port, host_key=host_key)).message
 
 
 @pytest.mark.usefixtures("sshd")

@@ -145,7 +145,7 @@ def test_a_connection_made_by_hand_is_taken_over_without_losing_a_packet(
         lab.run(Role.ROUTER, router, ["sh", "-c", f"nft -f - <<'RULES'{exempt}RULES"])
     lab.run(Role.ROUTER, "router-a", ["swanctl", "--initiate", "--child", "office"])
     said = read(tree, "--write-keys")
-    assert "proposals leaves a choice; what was negotiated is taken: aes256-sha256-modp2048" in said
+    assert "proposals leaves a choice; the negotiated value is taken: aes256-sha256-modp2048" in said
     tree.commit("imported")
     planned = tree.run("plan").stdout
     assert "takes over the connection office" in planned

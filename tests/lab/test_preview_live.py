@@ -50,7 +50,7 @@ def test_a_commit_is_planned_from_the_routers_and_drift_is_counted(change: Chang
     assert f"{group}  (known from the router's file)" in text.stdout
     assert "Plan: 0 to add, 2 to change, 0 to destroy.\nDisruption: 1 make-before-break." in text.stdout
     assert "b-to-a" not in text.stdout
-    assert "note: 1 other resource differs on the routers, not through this commit" in text.stdout
+    assert "note: 1 other resource differs on the routers, but not because of this commit" in text.stdout
     markdown = change.preview("--format", "markdown").stdout
     assert "| `~` | tunnel `a-to-c` | `router-a` | none (make before break) |" in markdown
     assert "1 other resource differs on the routers" in markdown
@@ -60,7 +60,7 @@ def test_a_commit_is_planned_from_the_routers_and_drift_is_counted(change: Chang
     assert change.run("apply", "--auto-approve").returncode == ExitCode.OK
     again = change.preview()
     assert again.returncode == ExitCode.OK
-    assert again.stdout.startswith("No changes. The routers are as the commit wants them already.\n")
+    assert again.stdout.startswith("No changes. The routers already match the commit.\n")
     assert not any("PLANTED" in said for said in change.said)
 
 
@@ -70,7 +70,8 @@ def test_what_has_drifted_in_the_tunnel_itself_is_named(change: Change, lab3: La
     lab3.run(Role.ROUTER, "router-c", ["swanctl", "--load-conns"])
     said = change.preview().stdout
     assert (
-        "note: not on the routers as the base has it, so this is planned too: router-c/tunnel/c-to-a" in said
+        "note: different on the routers and in the base, so this is planned too: router-c/tunnel/c-to-a"
+        in said
     )
     assert change.run("apply", "--auto-approve").returncode == ExitCode.OK
 
@@ -95,6 +96,6 @@ def test_a_router_that_does_not_answer_is_said_and_holds_up_nothing(
     assert "! router-b: not planned, unreachable: container" in beside.stdout
     assert "Plan: 0 to add, 2 to change, 0 to destroy." in beside.stdout
     assert itself.returncode == ExitCode.OK, itself.stderr
-    assert "**Not planned: what the commit changes is at routers that did not answer.**" in itself.stdout
+    assert "**Not planned: the commit changes only routers that did not answer.**" in itself.stdout
     assert "- ! `router-c`: not planned, unreachable" in itself.stdout
     assert "- ! `a-to-c`: withheld" in itself.stdout

@@ -9,10 +9,10 @@ from reconciler.cli.arguments import options
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("allocate", help="assign free addresses to VIPs that name none")
+    parser = subparsers.add_parser("allocate", help="assign free addresses to VIPs without an address")
     options.add_folder(parser)
     options.add_output(parser)
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail when the lock file is out of date"
+        "--check", action="store_true", help="write nothing; end with 2 if the lock file is out of date"
     )
     parser.set_defaults(run="reconciler.cli.commands.allocate:run")

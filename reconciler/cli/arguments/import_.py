@@ -11,7 +11,7 @@ from reconciler.cli.arguments import options
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
-        "import", help="make desired state of what somebody else has configured on a router"
+        "import", help="turn connections that were configured by hand into desired state"
     )
     options.add_folder(parser)
     parser.add_argument(
@@ -19,9 +19,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="NAME",
-        help="only this router of the desired state; repeatable (all of them)",
+        help="only this router of the desired state; repeatable (default: all)",
     )
-    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
+    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab instead of the real ones")
     options.add_secrets(parser)
     parser.add_argument(
         "--connection", action="append", default=[], metavar="NAME", help="only this connection; repeatable"
@@ -31,21 +31,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="FILE",
-        help="read this swanctl.conf here in place of the live router; repeatable",
+        help="read this local swanctl.conf instead of the live router; repeatable",
     )
     parser.add_argument(
         "--update",
         action="store_true",
-        help="also change the documents of tunnels that are configured otherwise now; all else in them stays",
+        help="also update documents whose connection has changed; comments and formatting stay",
     )
-    parser.add_argument(
-        "--write-keys", action="store_true", help="write the keys into the folder of the key files"
-    )
+    parser.add_argument("--write-keys", action="store_true", help="write the keys to the folder of key files")
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="where to write, a file for each router; `-` for standard output (TREE/imported)",
+        help="folder to write to, one file for each router; `-` for standard output (default: TREE/imported)",
     )
     options.add_output(parser)
     parser.set_defaults(run="reconciler.cli.commands.import_:run")

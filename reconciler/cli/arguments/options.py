@@ -13,14 +13,14 @@ def add_folder(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
         nargs="?",
         type=Path,
         default=Path("desired_state"),
-        help=f"folder of the desired state (%(default)s){otherwise}",
+        help=f"folder of the desired state (default: %(default)s){otherwise}",
     )
 
 
 def add_tree(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
     """Where the desired state is: a folder, in the working tree or in a revision of its repository."""
     add_folder(parser, otherwise)
-    parser.add_argument("--rev", help="read that Git revision of the folder, without checking it out")
+    parser.add_argument("--rev", help="read this Git revision of the folder, without checking it out")
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -29,13 +29,15 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings of the reconciler; TUNNELWRIGHT_… variables replace single ones",
+        help="settings of the reconciler; TUNNELWRIGHT_… variables override single values",
     )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """How results are written."""
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object in each line, for programs"
+    )
     parser.add_argument("--no-color", action="store_true", help="no colour (NO_COLOR does the same)")
 
 
@@ -45,24 +47,22 @@ def add_secrets(parser: argparse.ArgumentParser) -> None:
         "--secrets",
         type=Path,
         metavar="DIR",
-        help="the controller's folder: its identity, and the key files in its folder `psk` "
-        "(TUNNELWRIGHT_SECRETS, else ~/.config/tunnelwright/secrets)",
+        help="the controller's folder, with its identity and the key files in `psk` (default: "
+        "TUNNELWRIGHT_SECRETS or ~/.config/tunnelwright/secrets)",
     )
 
 
 def add_routers(parser: argparse.ArgumentParser) -> None:
     """How routers and keys are reached."""
-    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
+    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab instead of the real ones")
     add_secrets(parser)
-    parser.add_argument(
-        "--stand-in-keys", action="store_true", help="in a lab: keys that are made up, so that none is needed"
-    )
+    parser.add_argument("--stand-in-keys", action="store_true", help="use generated dummy keys (lab only)")
     parser.add_argument(
         "--parallelism",
         type=_positive,
         default=10,
         metavar="N",
-        help="routers worked on at once (%(default)s)",
+        help="number of routers to work on at the same time (default: %(default)s)",
     )
 
 
@@ -80,7 +80,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="not this router, tunnel or resource; repeatable",
+        help="everything except this router, tunnel or resource; repeatable",
     )
 
 
@@ -91,26 +91,26 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         choices=("deletions", "windows", "budget", "management"),
-        help="set this limit of the safety policy aside, for this run; repeatable",
+        help="set this limit aside for this run; repeatable",
     )
 
 
 def add_applying(parser: argparse.ArgumentParser) -> None:
     """How an apply goes about it."""
-    parser.add_argument("--auto-approve", action="store_true", help="do not ask")
+    parser.add_argument("--auto-approve", action="store_true", help="do not ask for approval")
     parser.add_argument(
         "--wait",
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="how long new tunnels may take to come up (%(default)s)",
+        help="how long to wait for new tunnels to come up (default: %(default)s)",
     )
     parser.add_argument(
         "--lock-timeout",
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="how long to wait for another run to finish with a router (%(default)s)",
+        help="how long to wait for another run to release a router (default: %(default)s)",
     )
 
 

@@ -11,14 +11,21 @@ from reconciler.report.sheets import FORMATS, TABLE
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("peer-sheet", help="what the other end's administrator needs")
-    parser.add_argument("tunnel", help="the tunnel, as seen from our end")
+    parser = subparsers.add_parser(
+        "peer-sheet", help="print the configuration for the administrator of an unmanaged peer"
+    )
+    parser.add_argument("tunnel", help="name of our end of the tunnel")
     options.add_tree(parser)
     parser.add_argument(
-        "--format", choices=FORMATS, default=TABLE, help="for people, or for which device (%(default)s)"
+        "--format",
+        choices=FORMATS,
+        default=TABLE,
+        help="a table for people, or the syntax of a device (default: %(default)s)",
     )
-    parser.add_argument("--with-key", action="store_true", help="put the pre-shared key into it")
+    parser.add_argument("--with-key", action="store_true", help="include the pre-shared key")
     options.add_secrets(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write it there, readable by you alone")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the sheet to FILE, readable only by you"
+    )
     options.add_output(parser)
     parser.set_defaults(run="reconciler.cli.commands.peer_sheet:run")

@@ -20,6 +20,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--detailed-exitcode",
         action="store_true",
-        help="end with 2 when there are changes, 0 when there are none",
+        help="end with 2 if there are changes, 0 if there are none",
     )
     parser.set_defaults(run="reconciler.cli.commands.plan:run")

@@ -12,12 +12,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser("reconcile", help="follow a repository: fetch, plan, apply, prove, record")
     options.add_settings(parser)
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--once", action="store_true", help="one run, then end; for cron and timers")
+    instead.add_argument("--once", action="store_true", help="make one run, then exit; for cron and timers")
     instead.add_argument(
         "--check",
         action="store_true",
-        help="only say what the settings are, and what of that a service could not use",
+        help="only print the settings, and every problem that would affect the service",
     )
-    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab in place of the real ones")
+    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab instead of the real ones")
     options.add_output(parser)
     parser.set_defaults(run="reconciler.cli.commands.reconcile:run")

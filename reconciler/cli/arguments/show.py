@@ -9,8 +9,8 @@ from reconciler.cli.arguments import options
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("show", help="one run of the reconciler: its plan, steps and checks")
-    parser.add_argument("number", type=int, metavar="RUN", help="its number, as `history` shows it")
+    parser = subparsers.add_parser("show", help="print one run of the reconciler: its plan, steps and checks")
+    parser.add_argument("number", type=int, metavar="RUN", help="number of the run, as printed by `history`")
     options.add_settings(parser)
     options.add_output(parser)
     parser.set_defaults(run="reconciler.cli.commands.show:run")

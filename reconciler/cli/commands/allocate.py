@@ -8,6 +8,7 @@ from reconciler.cli.output import Output
 from reconciler.cli.workspace import show_findings
 from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.listing import counted
 from reconciler.report.line import Line
 from reconciler.validate.allocate import allocate, render_lock
 
@@ -29,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     output.lines(Line(f"  {change}") for change in changes)
     output.objects([{"type": "allocation", "addresses": assigned, "changes": changes}])
     if not changes:
-        output.lines([Line(f"{loaded.lock_file} is up to date: {len(assigned)} addresses.")])
+        addresses = counted(len(assigned), "address", "addresses")
+        output.lines([Line(f"{loaded.lock_file} is up to date: {addresses}.")])
         return ExitCode.OK
     path = arguments.tree / loaded.lock_file
     if arguments.check:

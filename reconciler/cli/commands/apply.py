@@ -21,7 +21,7 @@ from reconciler.report.json.apply import check_object, loss_object, outcome_obje
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.plan import absence_objects, plan_objects
 
-_QUESTION = "Apply this plan? Only `yes` is taken: "
+_QUESTION = "Apply this plan? Type `yes` to approve: "
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,7 +49,7 @@ def _refuse_others(arguments: argparse.Namespace, saved: SavedPlan) -> None:
     if others:
         raise TunnelwrightError(
             f"the saved plan was made with another {' and another '.join(others)}",
-            hint="leave it out, since the plan brings its own along; or make a new plan",
+            hint="leave the option out, because the plan has its own value, or make a new plan",
         )
 
 
@@ -84,7 +84,7 @@ def perform(
 
     def approved(_: Preview) -> bool:
         if asks and ask(_QUESTION) != "yes":
-            raise TunnelwrightError("the plan was not approved", hint="--auto-approve applies without asking")
+            raise TunnelwrightError("the plan was not approved", hint="type `yes`, or use --auto-approve")
         return asks
 
     request = Request(

@@ -37,9 +37,7 @@ def _accept(rev: str, config: Path | None, output: Output) -> ExitCode:
     """Remember that the operator takes a commit for good although it does not follow from what was."""
     settings = service_settings(config, output).values
     if settings.signatures.allowed_signers is None and settings.signatures.keyring is None:
-        raise TunnelwrightError(
-            "signatures are not asked for, so a branch that was rewritten is followed anyway"
-        )
+        raise TunnelwrightError("signatures are not required, so a rewritten branch is followed anyway")
     history = History(Path(settings.state).expanduser() / HISTORY)
     repository = followed_repository(settings, lambda _: None)
     good = Trust(repository, history).good()

@@ -1,4 +1,4 @@
-"""`tunnelwright import`: what somebody else has configured on a router becomes desired state."""
+"""`tunnelwright import`: turns connections that were configured by hand on a router into desired state."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from reconciler.model.bounds import MOST_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Severity, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric, Router
+from reconciler.model.listing import counted
 from reconciler.model.suggestion import check_known
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object, place_object
@@ -146,7 +147,7 @@ def _tell(
             Line(f"{item.file}: {item.name} from the connection {item.draft.connection} of {item.router}")
             for item in imported
         )
-        output.lines([Line(f"{len(imported)} tunnel ends imported.", "bold")])
+        output.lines([Line(f"{counted(len(imported), 'tunnel end')} imported.", "bold")])
 
 
 def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> frozenset[str]:
@@ -162,12 +163,12 @@ def _routers(arguments: argparse.Namespace, fabric: Fabric) -> list[Router]:
     if not fabric.routers:
         raise TunnelwrightError(
             "there is no VpcRouter",
-            hint="describe the routers and their networks first: an import adds tunnels to them",
+            hint="describe the routers and their networks first, because an import adds only tunnels",
         )
     check_known(arguments.router, fabric.routers, "router")
     names = arguments.router or sorted(fabric.routers)
     if arguments.files and len(names) != 1:
-        raise TunnelwrightError("--files are those of one router", hint="name it: --router NAME")
+        raise TunnelwrightError("--files needs exactly one router", hint="name it: --router NAME")
     return [fabric.routers[name] for name in names]
 
 
@@ -210,7 +211,7 @@ def _check_absent(files: Iterable[Path]) -> None:
     """Raises TunnelwrightError rather than overwrite."""
     there = [str(file) for file in files if file.exists()]
     if there:
-        raise TunnelwrightError(f"{', '.join(there)}: there already", hint="--out names another folder")
+        raise TunnelwrightError(f"{', '.join(there)}: there already", hint="choose another folder with --out")
 
 
 def _check_together(
@@ -237,9 +238,9 @@ def _check_together(
     )
     if found.errors:
         raise InvalidDesiredState(
-            "with what was imported the desired state is not valid; nothing was written",
-            hint="what is said of a file of the import is said of its lines as they would have been; "
-            "--connection and --router leave out others",
+            "the desired state would be invalid with the imported documents; nothing was written",
+            hint="line numbers in imported files are those of the files that would have been written; use "
+            "--connection and --router to import less",
         )
 
 

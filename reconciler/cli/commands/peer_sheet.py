@@ -16,10 +16,7 @@ from reconciler.report.sheets.mirrored import mirrored, remarks, weaknesses
 from reconciler.report.sheets.render import render
 from reconciler.report.sheets.table import sheet_object, table_lines
 
-_WARNING = (
-    "warning: the sheet holds the pre-shared key in the clear; "
-    "hand it over in a way that only its reader can see"
-)
+_WARNING = "warning: the sheet holds the pre-shared key in the clear; hand it over on a confidential channel"
 
 
 def run(arguments: argparse.Namespace) -> int:

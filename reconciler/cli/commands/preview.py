@@ -1,4 +1,4 @@
-"""`tunnelwright preview`: what a commit changes, by its revisions alone or on the routers."""
+"""`tunnelwright preview`: shows what a commit changes, from its revisions or compared with the routers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from reconciler.validate import validate
 def run(arguments: argparse.Namespace) -> int:
     """Load both revisions, plan from one to the other, report."""
     if (arguments.lab or arguments.secrets or arguments.stand_in_keys) and not arguments.live:
-        raise TunnelwrightError("--lab and keys are for asking the routers", hint="add --live")
+        raise TunnelwrightError("--lab, --secrets and --stand-in-keys need --live", hint="add --live")
     forge = _forge(arguments) if arguments.comment is not None else None
     tree: Path = arguments.tree
     base = arguments.base or default_base(tree, arguments.head)
@@ -60,9 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         if problems.errors:
             broken = Diagnostics()
             first = problems.errors[0].below(place)
-            broken.warning(
-                "base-not-valid", first.location, f"{base} is not valid, so what changes is not known"
-            )
+            broken.warning("base-not-valid", first.location, f"{base} is invalid, so the changes are unknown")
             placed += broken
         else:
             step = between(there, head, datetime.now(UTC))
@@ -106,9 +104,7 @@ def _forge(arguments: argparse.Namespace) -> Forge:
         there = Surroundings()
     token = read_private(arguments.token_file) if arguments.token_file else there.token
     if kind is None:
-        raise TunnelwrightError(
-            "this is no CI job that is known", hint="name --forge, --project, --token-file"
-        )
+        raise TunnelwrightError("this is not a known CI job", hint="name --forge, --project, --token-file")
     if token is None:
         names = "GITLAB_TOKEN" if kind is Kind.GITLAB else "GITHUB_TOKEN"
         raise TunnelwrightError(

@@ -115,7 +115,7 @@ def _end_within(seconds: float) -> None:
     """End this process by force, if it has not ended by then: somebody waits for it."""
 
     def end() -> None:
-        _warn(f"what is under way did not end within {seconds:g} seconds, and is left as it is")
+        _warn(f"the current run did not end within {seconds:g} seconds, and was aborted")
         os._exit(ExitCode.INCOMPLETE)
 
     timer = threading.Timer(seconds, end)

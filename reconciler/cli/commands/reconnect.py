@@ -1,4 +1,4 @@
-"""`tunnelwright reconnect`: take one tunnel down and up again. Its traffic is interrupted meanwhile."""
+"""`tunnelwright reconnect`: takes one tunnel down and up again, which interrupts its traffic."""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ from reconciler.secrets.key_files import KeyFiles, random_key
 def run(arguments: argparse.Namespace) -> int:
     """Change files of the working tree; a commit is the user's."""
     if not arguments.tree.is_dir():
-        raise SecretUnavailable(f"{arguments.tree} is not a folder", hint="--tree names the desired state")
+        raise SecretUnavailable(
+            f"{arguments.tree} is not a folder", hint="name the folder of the desired state with --tree"
+        )
     files = KeyFiles(arguments.tree, access.secret_store(arguments).identity)
     _ACTIONS[arguments.action](files, arguments, Output(arguments))
     return ExitCode.OK
@@ -27,12 +29,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _init(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
     public, new = files.init()
-    what = "a new identity, for you alone; without it no key can be opened" if new else "the identity"
+    what = (
+        "a new identity, readable only by you; without it no key can be decrypted" if new else "the identity"
+    )
     _say(output, f"{files.identity}: {what}")
     for key in public:
         _say(output, f"{arguments.tree / RECIPIENTS}: {key}")
     if not public:
-        _say(output, f"it is an SSH key: put its public half into {arguments.tree / RECIPIENTS} yourself")
+        _say(
+            output,
+            f"the identity is an SSH key: add its public key to {arguments.tree / RECIPIENTS} yourself",
+        )
     output.objects([{"type": "secret", "action": "init", "recipients": public, "created": new}])
 
 
@@ -55,7 +62,7 @@ def _rotate(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> N
 
 def _rekey(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
     for name in files.rekey():
-        _say(output, f"{arguments.tree / name}: encrypted anew")
+        _say(output, f"{arguments.tree / name}: encrypted again")
         output.objects([{"type": "secret", "action": "rekey", "file": name}])
 
 
@@ -65,13 +72,13 @@ def _given() -> Secret:
     if sys.stdin.isatty():
         content = getpass("Key (not shown): ").encode()
         if content != getpass("Once more: ").encode():
-            raise SecretUnavailable("the two are not the same; nothing was written")
+            raise SecretUnavailable("the two inputs differ; nothing was written")
     else:
         # One byte more than a key can have, with its line end: that it is too long is seen then.
         given = sys.stdin.buffer.read(KEY_BYTES + len(b"\r\n") + 1)
         content = given.removesuffix(b"\n").removesuffix(b"\r")
     if not content:
-        raise SecretUnavailable("the key is empty", hint="give it on standard input, or say --random")
+        raise SecretUnavailable("the key is empty", hint="give the key on standard input, or use --random")
     return Secret(content)
 
 

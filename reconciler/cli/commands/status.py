@@ -1,4 +1,4 @@
-"""`tunnelwright status`: what runs now, and what has drifted. Sends nothing through the tunnels."""
+"""`tunnelwright status`: prints running SAs and drift. Sends nothing through the tunnels."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import argparse
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
+from reconciler.model.listing import counted
 from reconciler.report.line import Line
 
 
@@ -15,8 +16,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     text = (
-        f"Valid: {len(fabric.routers)} routers, {len(fabric.tunnels)} tunnel ends, {len(fabric.vips)} VIPs "
-        f"in {len(loaded.documents)} documents."
+        f"Valid: {counted(len(fabric.routers), 'router')}, {counted(len(fabric.tunnels), 'tunnel end')}, "
+        f"{counted(len(fabric.vips), 'VIP')} in {counted(len(loaded.documents), 'document')}."
     )
     output.lines([Line(text, "bold green")])
     output.objects(

@@ -8,6 +8,7 @@ from reconciler.cli import access
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
+from reconciler.model.listing import counted
 from reconciler.operations.verify import verify
 from reconciler.report.check_text import check_lines
 from reconciler.report.json.apply import check_object
@@ -28,11 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     drifted = [f"{change.resource}: {change.reason}" for change in drift.changes]
     output.lines(Line(f"  ✗ drift: {text}", "bold red") for text in drifted)
     good = sum(check.passed for check in checks)
-    output.lines(
-        [Line(f"Verified: {good} of {len(checks)} checks passed, {len(drifted)} resources drifted.", "bold")]
-    )
+    passed = f"{good} of {counted(len(checks), 'check')} passed"
+    output.lines([Line(f"Verified: {passed}, {counted(len(drifted), 'resource')} drifted.", "bold")])
     if good < len(checks):
-        output.lines([Line("hint: `tunnelwright diagnose` names the cause")])
+        output.lines([Line("hint: run `tunnelwright diagnose` to find the cause")])
     if drift.unreachable:
         return ExitCode.UNREACHABLE
     good_enough = good == len(checks) and not drifted and not drift.keyless

@@ -1,4 +1,4 @@
-"""Where a repository is: by `.git` alone, and never behind a link or inside of what is read."""
+"""Finds repositories: by their `.git` alone, and never behind a link or inside the content that is read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def found_above(folder: Path) -> Repository | None:
                 return Repository(_git_dir(entry), place)
     except (OSError, RuntimeError, ValueError) as error:
         # What cannot be read, links in a circle, a zero byte in a name.
-        raise GitFailed(f"no repository can be found above {folder}: {error}") from error
+        raise GitFailed(f"the search for a repository above {folder} failed: {error}") from error
     return None
 
 
@@ -71,10 +71,10 @@ def _git_dir(entry: Path) -> Path:
         with target.open("rb") as file:
             line = file.read(GIT_FILE)
         if not line.startswith(b"gitdir: "):
-            raise GitFailed(f"{entry} is no Git repository and names none")
+            raise GitFailed(f"{entry} is neither a Git repository nor a link to one")
         target = (place / os.fsdecode(line.removeprefix(b"gitdir: ").rstrip(b"\r\n"))).resolve()
     if target != place / ".git" and target.is_relative_to(place):
-        raise GitFailed(f"{entry} leads into the folder that it stands in")
+        raise GitFailed(f"{entry} points into its own folder")
     if not (target / "HEAD").exists():
-        raise GitFailed(f"{entry} is no Git repository")
+        raise GitFailed(f"{entry} is not a Git repository")
     return target

@@ -1,4 +1,4 @@
-"""A repository on this machine: what is asked of it, each answer with a bound."""
+"""Queries of a local repository, each with a bounded answer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Repository:
     def contents(self, blobs: Sequence[str]) -> Iterator[bytes]:
         """The bytes of blobs, in one `git cat-file --batch`: a request for each costs eight times as long.
 
-        Whoever asks has seen to their sizes.
+        The caller has checked their sizes.
         """
         if not blobs:
             return
@@ -99,10 +99,11 @@ class Repository:
         return bool(self._range(("--merges", "--max-count=1"), new, old))
 
     def between(self, old: str, new: str, most: int) -> list[str]:
-        """Ids of the commits that `new` has and `old` has not, `most` of them; `new`, an id, is the first."""
+        """Ids of the commits that `new` has and `old` has not, `most` of them; `new`, an id, is the "
+        "first."""
         found = self._range((f"--max-count={most}",), new, old)
         if found[:1] != [new] and not self.is_ancestor(new, old):
-            raise GitEnded(f"git rev-list does not tell of {new[:12]}, which {old[:12]} has not")
+            raise GitEnded(f"git rev-list does not list {new[:12]}, which is not an ancestor of {old[:12]}")
         return found
 
     def is_empty(self) -> bool:

@@ -71,7 +71,7 @@ def _receive(child: Running, git_dir: Path, before: Mapping[str, int], watch: Wa
         if now > looked + 1:
             looked = now
             if sum(size for name, size in _packs(git_dir).items() if name not in before) > watch.most:
-                raise GitFailed(f"more than {watch.most} bytes came in one transfer")
+                raise GitFailed(f"more than {watch.most} bytes were received in one transfer")
         if is_error and now > told + watch.told_every:
             told = now
             watch.progress(_last(chunk))

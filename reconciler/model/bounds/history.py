@@ -1,4 +1,4 @@
-"""What is remembered of runs."""
+"""Bounds of the records of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is reported: findings, plans and lines, however many there are."""
+"""Bounds of reports: findings, plans and lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Git: a tree, what is read of it, transfers, and the signatures of commits."""
+"""Bounds of Git: trees and their content, transfers, and signatures of commits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routers: what they answer, how long they take for it, and what is started on them."""
+"""Bounds of routers: their answers, the time for them, and processes that are started on them."""
 
 from __future__ import annotations
 

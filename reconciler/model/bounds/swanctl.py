@@ -1,4 +1,4 @@
-"""A swanctl.conf that somebody else has written, with all that it includes."""
+"""Bounds of a foreign swanctl.conf with all files that it includes."""
 
 from __future__ import annotations
 

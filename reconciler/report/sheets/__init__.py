@@ -1,4 +1,5 @@
-"""What the administrator of the other end needs: the mirrored document, as a table or in a vendor's words."""
+"""Peer sheets: the mirrored document for the administrator of an unmanaged peer, as a table or in a
+vendor's syntax."""
 
 TABLE = "table"
 """The format for people."""

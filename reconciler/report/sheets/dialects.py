@@ -1,4 +1,4 @@
-"""What each vendor's configuration can say: its words for algorithms, its groups, its ranges.
+"""The vendors' dialects: names of algorithms, groups, ranges.
 
 Sources: VyOS documentation 1.4 and 1.5, "Site-to-Site", and the definitions of its `vpn ipsec` commands
 (vpn_ipsec.xml.in); Cisco, "FlexVPN and Internet Key Exchange Version 2 Configuration Guide, Cisco IOS XE",

@@ -43,7 +43,7 @@ def remarks(tunnel: Tunnel) -> Iterator[str]:
         yield "The tunnel is disabled at our end; it stays down until it is enabled there."
     if tunnel.other_end is not None:
         managed = f"The other end is managed by tunnelwright too, as {tunnel.other_end}"
-        yield f"{managed}: nobody has to configure it."
+        yield f"{managed}, and needs no manual configuration."
     yield from weaknesses(tunnel)
 
 

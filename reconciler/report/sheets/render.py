@@ -46,7 +46,7 @@ def render(end: Tunnel, form: str, remarks: Iterable[str] = (), key: Secret | No
         return Secret(text.encode())
     dialect = DIALECTS[form]
     spoken = words(end, dialect, key)
-    tried = f"{dialect.title}; written from its documentation, not tried on a device"
+    tried = f"{dialect.title}; written from its documentation, not tested on a device"
     text = _template(f"{form}.j2").render(
         end=end,
         head=_head(dialect.comment, tried, end, (*remarks, *spoken.notes)),
@@ -64,7 +64,7 @@ def _head(comment: str, title: str, end: Tunnel, remarks: Iterable[str]) -> str:
     lines = (
         f"The end {end.vip.address} of the tunnel {end.name}; the other end is {end.peer_address}.",
         f"For {title}.",
-        "What stands in <...> is yours to fill in.",
+        "Replace the text in <...>.",
         f"Let UDP 500, UDP 4500 and ESP (IP protocol 50) in from {end.peer_address}.",
         "Forward between these networks, without source NAT:",
         *(f"  {local} here, {remote} there" for local, remote in guarded_pairs(end)),

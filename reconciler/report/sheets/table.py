@@ -107,7 +107,7 @@ def _readable(key: bytes) -> str:
     """The key itself where it can be copied from a line; a line end or a space at its edge could not."""
     text = key.decode(errors="replace")
     plain = visible(text) == text == text.strip() and "\ufffd" not in text
-    return text if plain else "(not to be written in one line: take the base64)"
+    return text if plain else "(cannot be written in one line: use the base64)"
 
 
 def _children(end: Tunnel) -> str:

@@ -1,4 +1,4 @@
-"""One tunnel end in a vendor's words, and what the vendor has no words for. Pure."""
+"""One tunnel end in a vendor's syntax, and what the vendor cannot express. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.algorithms import is_aead
 # how they escape quotes, backslashes and `$` differs from release to release.
 _ID = re.compile(r"[A-Za-z0-9._@+:/=,-]+")
 _ID_CHARACTERS = "letters, digits and . _ @ + : / = , -"
-_TABLE = "change the tunnel, or hand over `--format table`"
+_TABLE = "change the tunnel, or use `--format table`"
 
 
 class Inexpressible(TunnelwrightError):
@@ -51,8 +51,8 @@ def words(end: Tunnel, dialect: Dialect, key: Secret | None) -> Words:
     lacking = [*_lacking(end, dialect)]
     if said is None:
         lacking.append(
-            "the key has bytes, or a length, that cannot be typed there; it does take "
-            "printable ASCII without spaces, quotes and ?"
+            "the key has bytes, or a length, that cannot be entered there; only printable ASCII is "
+            "accepted without spaces, quotes and ?"
         )
     lifetimes = [
         ("IKE lifetime", ike.lifetime, dialect.ike_lifetime),
@@ -85,7 +85,7 @@ def words(end: Tunnel, dialect: Dialect, key: Secret | None) -> Words:
         notes=(
             *(
                 f"{what}: {low} to {high} s are possible here, so {_within(value, (low, high))} s stand "
-                f"for the {value} s of our end. They need not be equal."
+                f"for the {value} s of our end. The two ends need not agree."
                 for what, value, (low, high) in (*lifetimes, *dpd)
                 if not low <= value <= high
             ),
@@ -99,7 +99,7 @@ def check_showable(end: Tunnel) -> None:
     name that is not one word."""
     hidden = [f"the name {end.name!r} is not one word"] if _ID.fullmatch(end.name) is None else []
     hidden += [
-        f"the ID {identity.value!r} holds characters that are not visible, or a command to CI runners"
+        f"the ID {identity.value!r} contains invisible characters, or a command to CI runners"
         for identity in (end.local_id, end.peer_id)
         if visible(identity.value) != identity.value
     ]
@@ -128,11 +128,10 @@ def _lacking(end: Tunnel, dialect: Dialect) -> Iterator[str]:
         yield f"no DH group {esp.pfs_group} for PFS"
     for identity in (end.local_id, end.peer_id):
         if not _typable(identity):
-            yield f"the ID {identity.value!r} cannot be typed there safely; {_ID_CHARACTERS} can"
+            yield f"the ID {identity.value!r} cannot be entered there safely; {_ID_CHARACTERS} can"
     if ike.version == 1 and end.local_id.type is IdType.FQDN and not dialect.chosen_ikev1_name:
         yield (
-            "with IKEv1 it names itself by its own host name alone: "
-            "its ID must be an address or an e-mail form"
+            "with IKEv1 it only uses its own host name as a name: its ID must be an address or an e-mail form"
         )
 
 
@@ -151,8 +150,8 @@ def _typable(identity: IkeId) -> bool:
 def _pair_notes(end: Tunnel, dialect: Dialect) -> Iterator[str]:
     if end.ike.version == 2 and not dialect.lists and len(guarded_pairs(end)) > 1:
         yield (
-            "Each pair of networks has a CHILD_SA of its own here. Our end offers all of them together and "
-            "takes the one that it is answered with; the next pair follows with its first packet."
+            "Each pair of networks has a separate CHILD_SA here. Our end offers all pairs together and "
+            "accepts the one in the answer; the next pair follows with its first packet."
         )
 
 

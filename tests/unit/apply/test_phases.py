@@ -139,7 +139,7 @@ def test_guards_stay_where_anything_was_not_done(site: Site) -> None:
     ]
     assert (left.status, left.message) == (
         Status.NOT_ATTEMPTED,
-        "a step of this router failed, so its guards stay",
+        "an earlier step of this router failed, so its guards stay",
     )
 
 

@@ -1,4 +1,5 @@
-"""`plan` and `apply` where a router, a key or a lock is missing: what is done, what is said, how they end."""
+"""`plan` and `apply` where a router, a key or a lock is missing: what is done, what is said, how they "
+"end."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ from tests.unit.service.followed import KEY, KEYED, alone
         (
             {"lock": fails(CommandRejected("sh: 3: flock: not found"))},
             ExitCode.UNREACHABLE,
-            "! paris: not planned, its lock cannot be taken: sh: 3: flock: not found (it needs flock(1)",
+            "! paris: not planned, its lock cannot be taken: sh: 3: flock: not found (the router needs ",
         ),
         (
             {"lock": fails(Locked("you@there:2/7", router="paris"))},
@@ -84,9 +85,9 @@ def test_a_router_that_invents_tunnels_is_told_and_the_others_are_done(stage: St
         router.host.table = None
     stage.site.twists["paris"] = {"snapshot": invented}
     said = (
-        "! paris: not planned, 30 of the 31 tunnel ends on it would be destroyed, more than 30%, and nothing "
-        "shows that Git ever had: junk0, junk1, junk10, junk11, junk12, junk13 and 24 more (find out who "
-        "made them; --override deletions destroys them)\n"
+        "! paris: not planned, 30 of the 31 tunnel ends on it would be destroyed, more than 30%, and "
+        "there is no evidence that Git ever had: junk0, junk1, junk10, junk11, junk12, junk13 and 24 more "
+        "(find out what created them; --override deletions destroys them)\n"
     )
     saved = str(stage.keys / "plan.json")
     for words in ((), ("--out", saved)):
@@ -128,7 +129,7 @@ def test_what_moved_while_the_question_was_open_costs_its_router_alone(
     monkeypatch.setattr(apply, "ask", meanwhile)
     code, text = stage.run("apply", "--wait", "0.1")
     assert code == (ExitCode.UNREACHABLE if gone else ExitCode.STALE)
-    why = "unreachable: no route" if gone else "it has changed since it was looked at"
+    why = "unreachable: no route" if gone else "its state has changed since it was observed"
     assert f"! tokyo: not planned, {why}" in text
     assert "! paris-tokyo: withheld, its other end is at tokyo, which is" in text
     tables = {name: router.host.table is None for name, router in stage.site.routers.items()}
@@ -153,7 +154,8 @@ def test_a_missing_key_costs_its_tunnel_and_the_code_says_so(
     stage.site.commit({"partner.yaml": alone(third.replace("10.1.0.0/24", "10.9.0.0/24"))})
     stage.both("dh-group14", "dh-group15")
     said = (
-        "! tokyo-partner: withheld, its key cannot be had: env:NEW_KEY: the environment variable is not set\n"
+        "! tokyo-partner: withheld, its key cannot be read: env:NEW_KEY: the environment variable is not "
+        "set\n"
     )
     for words in (["plan", "--detailed-exitcode"], ["status"], ["apply", "--auto-approve", "--wait", "1"]):
         code, text = stage.run(*words)
@@ -228,6 +230,6 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
     monkeypatch.setattr(access, "connector", lambda *_: connect)
     code, text = stage.apply()
     assert code == ExitCode.INCOMPLETE
-    assert "that one apply has for them; the last is the one to" in text
+    assert "s, the limit for one apply; the last one is to" in text
     monkeypatch.setattr(access, "connector", lambda *_: stage.site.connect)
     assert stage.apply()[0] == ExitCode.OK

@@ -88,7 +88,7 @@ def test_no_command_runs_what_a_pull_request_brings(
     assert not marker.exists()
     assert done.returncode == ExitCode.INVALID, done.stderr
     assert "desired_state/HEAD" in done.stdout + done.stderr
-    assert "holds HEAD, objects and refs" in done.stdout + done.stderr
+    assert "has HEAD, objects and refs" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -107,7 +107,7 @@ def test_it_may_look_like_one_at_any_level(tmp_path: Path, repository: git.Repo,
         done = run(checkout, *words)
         inside = place.startswith(tree)
         assert done.returncode == (ExitCode.INVALID if inside else ExitCode.OK), done.stderr
-        assert ("holds HEAD, objects and refs" in done.stdout + done.stderr) == inside
+        assert ("has HEAD, objects and refs" in done.stdout + done.stderr) == inside
     assert not marker.exists()
 
 

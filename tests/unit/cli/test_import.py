@@ -100,7 +100,7 @@ def test_what_is_skipped_is_named_with_its_file_and_the_reason(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (HAND_MADE.replace("version =", "verzion ="), "verzion is no setting that tunnelwright knows"),
+        (HAND_MADE.replace("version =", "verzion ="), "verzion is not a setting that tunnelwright knows"),
         (HAND_MADE.replace("version =", "verzion ="), "hint: did you mean 'version'?"),
         (HAND_MADE.replace("esp_proposals", "esp_proposal"), "hint: did you mean 'esp_proposals'?"),
         (HAND_MADE.replace("auth = psk", "auht = psk"), "hint: did you mean 'auth'?"),
@@ -109,7 +109,7 @@ def test_what_is_skipped_is_named_with_its_file_and_the_reason(
         (HAND_MADE.replace("connections", "conections"), "hint: did you mean 'connections'?"),
         (HAND_MADE[HAND_MADE.index("secrets") :], "x.conf: warning: the file has no connection"),
         ("remote_addrs = 198.51.100.7\n", "1:1: warning: the setting 'remote_addrs' stands outside of any"),
-        (HAND_MADE.replace("version", "Zx81qP0vTt93LmWq"), "what stands here (it is not shown: it may be a"),
+        (HAND_MADE.replace("version", "Zx81qP0vTt93LmWq"), "the value (not shown, because it may be a"),
     ],
 )
 def test_what_is_misspelt_in_a_file_leads_to_what_is_meant(
@@ -139,7 +139,7 @@ def test_a_key_file_is_not_overwritten(tree: Path, capsys: pytest.CaptureFixture
     key.touch(mode=0o600)
     key.write_text("another\n")
     assert run(tree, "--write-keys") == ExitCode.ERROR
-    assert "holds another key" in capsys.readouterr().err
+    assert "already exists with another key" in capsys.readouterr().err
     assert key.read_text() == "another\n"
     assert not (tree / "imported").exists()
 
@@ -152,7 +152,7 @@ def test_a_key_file_is_not_overwritten(tree: Path, capsys: pytest.CaptureFixture
             ExitCode.ERROR,
             "no router is called router-x\nhint: did you mean 'router-c'?",
         ),
-        (("--router", "router-b"), ExitCode.ERROR, "--files are those of one router"),
+        (("--router", "router-b"), ExitCode.ERROR, "--files needs exactly one router"),
         (
             ("--connection", "other"),
             ExitCode.ERROR,
@@ -176,7 +176,7 @@ def test_what_cannot_be_imported_is_said_and_the_rest_is(
     assert run(tree) == ExitCode.INCOMPLETE
     captured = capsys.readouterr()
     assert "y.conf:4:1: error: if_id_in = 7: route-based tunnels are not supported" in captured.err
-    assert "1 tunnel ends imported" in captured.out
+    assert "1 tunnel end imported" in captured.out
 
 
 def test_a_section_that_would_stay_is_said(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -247,9 +247,9 @@ def test_a_peer_elsewhere_needs_no_word(tree: Path) -> None:
     ("old", "new", "said"),
     [
         ("version = 2\n", "version = 1\n", "IKEv1 cannot negotiate aes-gcm-256"),
-        ("version = 2\n", "version = 2\nrekey_time = " + "9" * 5_000 + "\n", "is no time"),
+        ("version = 2\n", "version = 2\nrekey_time = " + "9" * 5_000 + "\n", "is not a time"),
         ("version = 2\n", "version = " + "9" * 5_000 + "\n", "both IKE versions are allowed"),
-        ("10.1.0.0/24", "10.1.0.0/" + "9" * 5_000, "is no IPv4 network"),
+        ("10.1.0.0/24", "10.1.0.0/" + "9" * 5_000, "is not an IPv4 network"),
     ],
     ids=["aead", "time", "version", "prefix"],
 )
@@ -272,4 +272,4 @@ def test_what_no_reader_of_the_document_would_see_is_refused(
     assert run(tree, "--out", "-") == ExitCode.INCOMPLETE
     said = capsys.readouterr()
     assert said.out == ""
-    assert "'net\\u202e-net' holds characters that are not visible" in said.err
+    assert "'net\\u202e-net' contains invisible characters" in said.err

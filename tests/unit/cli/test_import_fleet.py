@@ -155,7 +155,7 @@ def test_a_connection_of_one_router_is_asked_for_among_many(
 ) -> None:
     place.write("router-b", CONF.format(**B, key=KEY).replace("office {", "branch {"))
     assert place.run("--connection", "branch") == ExitCode.OK
-    assert "1 tunnel ends imported" in capsys.readouterr().out
+    assert "1 tunnel end imported" in capsys.readouterr().out
     assert place.run("--connection", "nobodys") == ExitCode.ERROR
     said = capsys.readouterr().err
     assert (
@@ -173,7 +173,7 @@ def test_what_makes_the_tree_invalid_is_said_of_files_as_they_are_opened(
     said = capsys.readouterr().err
     assert f"{place.tree}/imported/router-b.yaml:13:12: error: the peer CIDRs 10.9.0.0/24 are not" in said
     assert f"see also: {place.tree}/imported/router-a.yaml" in said
-    assert "hint: what is said of a file of the import is said of its lines as they would have been" in said
+    assert "hint: line numbers in imported files are those of the files that would have been written" in said
     assert not (place.tree / "imported").exists()
 
 

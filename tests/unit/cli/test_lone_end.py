@@ -16,8 +16,8 @@ from tests.allowed import ALLOWED
 from tests.documents import WAN
 from tests.unit.cli.stage import Stage
 
-SAID = "paris-tokyo loses its managed other end, and its peer 203.0.113.12 would be somebody else's"
-HINT = "delete this end too, or bring back the other one; if somebody else manages it, `peer.managed: false`"
+SAID = "paris-tokyo loses its managed other end, and its peer 203.0.113.12 would become unmanaged"
+HINT = "delete this end too, or bring back the other one; if its peer is unmanaged, set `peer.managed: false`"
 
 
 def without_tokyo(stage: Stage) -> str:
@@ -41,9 +41,7 @@ def test_apply_leaves_a_lone_end_as_it_is(stage: Stage) -> None:
     for words in ((), ("--override", "deletions", "--override", "windows", "--override", "budget")):
         code, shown = stage.apply(*words)
         assert code == ExitCode.DEFERRED
-        assert (
-            f"Deferred; the rest goes on without:\n  … paris/tunnel/paris-tokyo: {SAID} ({HINT})\n" in shown
-        )
+        assert f"Deferred; the rest is done:\n  … paris/tunnel/paris-tokyo: {SAID} ({HINT})\n" in shown
         assert stage.site.routers["paris"].host.table is not None
         assert tunnel_at(stage, "paris") == held
         assert stage.live()["tokyo"] == tokyo, "who is not in Git is not looked at"

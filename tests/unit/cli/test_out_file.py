@@ -42,7 +42,7 @@ def test_a_file_of_keys_is_never_replaced(
         path.write_text("a key")
     before = path.read_bytes()
     assert main([*COMMANDS[command], "--out", name]) == ExitCode.ERROR
-    assert f"{name} is there already, and is a file of keys" in capsys.readouterr().err
+    assert f"{name} already exists, and is a key file" in capsys.readouterr().err
     assert path.read_bytes() == before
 
 
@@ -74,7 +74,7 @@ def test_a_key_that_is_there_is_not_asked_for(folder: Path, capsys: pytest.Captu
     # Under pytest standard input raises when it is read.
     assert main(["secret", "set", "keys/a--b.age", *shared]) == ExitCode.ERROR
     said = capsys.readouterr().err
-    assert "a--b.age is there already: the key in it would be lost" in said
+    assert "a--b.age already exists, and its key would be lost" in said
     assert "secret rotate" in said
     assert (folder / "desired_state/keys/a--b.age").read_bytes() == before
     assert main(["secret", "set", "keys/a--b.age", "--random", "--replace", *shared]) == ExitCode.OK

@@ -298,8 +298,11 @@ def test_a_key_that_was_pasted_into_a_document_is_in_no_output(folder: Path) -> 
         ):
             outputs[str(path)] = path.read_bytes()
     assert [name for name, said in outputs.items() if any(mark in said for mark in MARKS_OF_PASTED)] == []
-    assert outputs[f"validate {TREE}"].count(b"if it is a key: remove it, put a new one at both ends") > 10
-    assert b"a key in the clear stands here" in outputs[f"preview {TREE} --base HEAD~1 --format markdown"]
+    assert outputs[f"validate {TREE}"].count(b"if it is a key, remove it and use a new key at both ends") > 10
+    assert (
+        b"a key in the clear is in place of a reference"
+        in outputs[f"preview {TREE} --base HEAD~1 --format markdown"]
+    )
 
 
 def test_a_service_that_holds_keys_writes_none(folder: Path) -> None:

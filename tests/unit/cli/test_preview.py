@@ -268,9 +268,9 @@ def test_a_base_that_is_not_valid_is_said(branch: Branch, capsys: pytest.Capture
     branch.edit("site-a/a-to-c.yaml", "10.3.0.1/24", "10.3.0.0/24")
     branch.commit()
     assert branch.preview() == ExitCode.OK
-    assert "is not valid, so what changes is not known" in capsys.readouterr().out
+    assert "is invalid, so the changes are unknown" in capsys.readouterr().out
     assert branch.preview("--format", "markdown") == ExitCode.OK
-    assert "**What changes is not known.**" in capsys.readouterr().out
+    assert "**The changes are unknown.**" in capsys.readouterr().out
 
 
 def test_what_is_not_there_is_said(branch: Branch, capsys: pytest.CaptureFixture[str]) -> None:

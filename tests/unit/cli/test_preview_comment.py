@@ -87,10 +87,10 @@ def test_the_token_of_one_forge_is_not_sent_to_another(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "this is no CI job that is known"),
+        ([], "this is not a known CI job"),
         (["--forge", "github", "--project", PROJECT], "there is no token to comment with"),
         (["--forge", "gitea", "--project", PROJECT, "--token-file", "TOKEN"], "no public Gitea"),
-        (["--forge", "github", "--token-file", "TOKEN"], "'' is no project of github"),
+        (["--forge", "github", "--token-file", "TOKEN"], "'' is not the name of a g projectithub"),
         (["--forge", "github", "--project", PROJECT, "--token-file", "/none"], "/none: No such file"),
     ],
 )

@@ -123,11 +123,11 @@ def test_a_check_finds_every_problem_at_once(place: Place, capsys: pytest.Captur
     for problem in (
         f":4:29: error: {place.folder}/hook is empty [listen.webhookSecretFile] (file-unusable)",
         "/token may be read by others (mode 0644): chmod 600 it [status.tokenFile] (file-unusable)",
-        "what is in the file is no Apprise URL [notify[0].urlFile] (file-unusable)",
-        f"{place.folder}/nowhere is no folder that can be written to [metricsFile] (file-unusable)",
+        "the file does not contain an Apprise URL [notify[0].urlFile] (file-unusable)",
+        f"{place.folder}/nowhere is not a writable folder [metricsFile] (file-unusable)",
         "/signers may be written by everyone (mode 0666): chmod o-w it [signatures.allowedSigners]",
         f"{place.folder}/gnupg: No such file or directory [signatures.keyring] (file-unusable)",
-        "is not signed by anyone who may",
+        "is not signed with an allowed key",
         f"keys are missing: file:{KEYS[0]}: {place.folder}/keys/psk/{KEYS[0]} may be read by others",
         "8 errors",
     ):
@@ -162,7 +162,7 @@ def test_a_check_finds_every_extra_that_is_missing(
     ("edit", "code", "said"),
     [
         (("/remote", "/elsewhere"), ExitCode.ERROR, "[repository] (repository-unavailable)"),
-        (("/state", "/token"), ExitCode.ERROR, "token is no folder that can be written to [state]"),
+        (("/state", "/token"), ExitCode.ERROR, "token is not a writable folder [state]"),
         (
             ("repository:", "branch: mian\nrepository:"),
             ExitCode.ERROR,
@@ -175,7 +175,7 @@ def test_a_check_finds_every_extra_that_is_missing(
             "has no branch other [branch] (branch-missing)\n    hint: the branches are main\n",
         ),
         (("repository:", "folder: other\nrepository:"), ExitCode.ERROR, "[folder] (folder-unavailable)"),
-        (("project: a/b", "project: a/b/c"), ExitCode.ERROR, "'a/b/c' is no project of github"),
+        (("project: a/b", "project: a/b/c"), ExitCode.ERROR, "'a/b/c' is not the name of a github project"),
         (("repository:", "repo:"), ExitCode.INVALID, "the field 'repo' is unknown here"),
     ],
 )

@@ -47,7 +47,7 @@ def test_what_waits_is_told_and_has_a_code_of_its_own(stage: Stage) -> None:
         "  … paris/tunnel/paris-tokyo, tokyo/tunnel/tokyo-paris: no maintenance window is open, "
         "until 2026-05-10 02:00Z (--override windows)"
     )
-    assert f"Deferred; the rest goes on without:\n{waits}\n" in shown
+    assert f"Deferred; the rest is done:\n{waits}\n" in shown
     assert stage.apply()[0] == ExitCode.DEFERRED
     assert stage.live() == held
     stage.clock = NIGHT

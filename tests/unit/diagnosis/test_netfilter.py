@@ -165,7 +165,7 @@ def test_an_expression_of_another_form_is_undecided(expression: Any) -> None:
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        ("", "it is no JSON"),
+        ("", "it is not JSON"),
         ('{"nftables": {}}', "nftables: a section is not a list"),
         ('{"nftables": [{"chain": {"family": "ip", "table": "t"}}]}', "name: is missing"),
         ('{"nftables": [{"chain": {"family": "ip", "table": "t", "name": "c", "prio": "x"}}]}', "a priority"),

@@ -62,7 +62,7 @@ def test_protection_is_written_into_the_file_and_touches_nothing_else() -> None:
 def test_a_reconnect_is_done_once_for_each_word_in_git() -> None:
     change = tunnel_of(desired(reconnect="monday"), held(reconnect="sunday"))
     assert change.changes == (Change("reconnect", "sunday", "monday", "file"),)
-    assert change.reason == "a reconnect is asked for"
+    assert change.reason == "a reconnect is requested"
     [switch] = [step for step in change.steps if step.phase is Phase.SWITCH]
     assert switch.disruption is Disruption.INTERRUPTS
     assert isinstance(switch.operation, Establish)
@@ -97,7 +97,7 @@ def test_the_file_of_an_adopted_connection_goes_with_its_keys() -> None:
     )
     change = tunnel_of(config, state)
     assert change.changes == (Change("adopted.file", FOREIGN, f"{FOREIGN}.adopted", "file"),)
-    assert change.reason == "the file of office would bring it back"
+    assert change.reason == "the file of office would load it again"
     assert [step.operation for step in change.steps] == [UnloadSecret("ike-office"), SetAside(FOREIGN)]
 
 

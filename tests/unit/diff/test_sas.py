@@ -23,7 +23,7 @@ def test_an_ike_sa_of_another_configuration_is_replaced_beside_it() -> None:
     assert change.changes == (
         Change("sa.algorithms", "aes128-sha1-modp1024", "aes256-sha256-modp2048", "sa"),
     )
-    assert change.reason == "a running SA was set up by another configuration"
+    assert change.reason == "a running SA has another configuration"
     assert change.disruption is Disruption.MAKE_BEFORE_BREAK
     assert switch(change).scope is Scope.IKE
     # charon may hold that configuration as well, whatever the file says.

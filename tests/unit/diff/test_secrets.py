@@ -37,7 +37,7 @@ def test_a_key_beside_the_right_one_is_retired() -> None:
     state = replace(held(), secret_ids=held().secret_ids | held(OTHER).secret_ids)
     change = tunnel_of(desired(), state)
     assert change.changes == (Change("psk.retired", digest(OTHER), None, "vici"),)
-    assert change.reason == "a key is loaded that it uses no more"
+    assert change.reason == "a key that it no longer uses is loaded"
     assert steps(change) == [(Phase.RETIRE, f"unload key ike-tw-paris-tokyo-{digest(OTHER)}")]
 
 

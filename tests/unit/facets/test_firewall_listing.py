@@ -129,14 +129,14 @@ def test_a_network_among_peers_goes_with_the_set() -> None:
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        ("nonsense", "it is no JSON"),
+        ("nonsense", "it is not JSON"),
         ('{"nftables": 5}', "nftables: 5 is not a list"),
         ('{"nftables": [[]]}', "a list is not a section"),
         ('{"nftables": [{"rule": {"expr": []}}]}', "chain: is missing"),
         ("[" * 100_000, "nested too deep"),
-        ('{"nftables": [' + "[" * 50 + "]" * 50 + "]}", "nested more than 40 deep"),
-        ('{"nftables": NaN}', "NaN is no number"),
-        (f'{{"nftables": [{{"table": {"9" * 5000}}}]}}', "it is no JSON"),
+        ('{"nftables": [' + "[" * 50 + "]" * 50 + "]}", "nested more than 40 levels deep"),
+        ('{"nftables": NaN}', "NaN is not a number"),
+        (f'{{"nftables": [{{"table": {"9" * 5000}}}]}}', "it is not JSON"),
         (listing(elements("guarded", 5)), "guarded: 5 is not a section"),
         (listing(elements("guarded", {"concat": ["10.1.0.1"]})), "is not an element of 2 parts"),
         (listing(elements("guarded", {"concat": ["10.1.0.1", "::1"]})), "'::1' is not an IPv4 address"),

@@ -82,7 +82,7 @@ def test_files_are_included_where_the_statement_stands() -> None:
 
 
 def test_files_that_include_one_another_come_to_an_end() -> None:
-    with pytest.raises(SwanctlSyntaxError, match="include one another") as raised:
+    with pytest.raises(SwanctlSyntaxError, match="includes are nested") as raised:
         parsed("include swanctl.conf", {"/etc/swanctl/swanctl.conf": "include swanctl.conf"})
     assert raised.value.location.line == 1
 
@@ -175,8 +175,8 @@ def nested(number: int) -> str:
             + "".join(f"s{number} : b {{\n}}\n" for number in range(2_000)),
             "more than 500,000 settings",
         ),
-        (chain(5_000), "more than 64 deep"),
-        ("".join(map(nested, range(40))), "more than 64 deep"),
+        (chain(5_000), "more than 64 levels deep"),
+        ("".join(map(nested, range(40))), "more than 64 levels deep"),
     ],
     ids=["doubling", "wide", "chain", "nested"],
 )
@@ -187,7 +187,7 @@ def test_what_is_inherited_has_bounds(text: str, said: str) -> None:
 
 def test_what_is_read_has_bounds() -> None:
     """A file that includes itself ten times, sixteen deep, would be read ten quadrillion times."""
-    with pytest.raises(SwanctlSyntaxError, match="more than 16 deep"):
+    with pytest.raises(SwanctlSyntaxError, match="more than 16 levels deep"):
         parsed("include a.conf\n" * 10, {"/etc/swanctl/a.conf": "include a.conf\n" * 10})
     others = {f"/etc/swanctl/f{number}.conf": "" for number in range(200)}
     with pytest.raises(SwanctlSyntaxError, match="more than 20,000 files and 33,554,432 bytes"):

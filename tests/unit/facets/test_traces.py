@@ -24,8 +24,8 @@ def test_what_happened_is_told_in_its_order() -> None:
     found = read(told(), 60)
     assert [(NOW - round(trace.at.timestamp()), trace.text) for trace in found] == [
         (30, "ann logged in from 192.0.2.7 (SHA256:Zm9v)"),
-        (28, "2 logins from 192.0.2.9, where this controller comes from"),
-        (25, "ann ran /usr/bin/tee by sudo"),
+        (28, "2 logins from 192.0.2.9, the address of this controller"),
+        (25, "ann ran /usr/bin/tee with sudo"),
         (20, "tw-a-to-b.conf was written as ann"),
         (12, "charon-systemd was started"),
     ]

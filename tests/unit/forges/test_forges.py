@@ -86,7 +86,7 @@ def test_only_an_own_comment_is_updated(server: ForgeServer) -> None:
 
 @pytest.mark.parametrize(
     ("token", "project", "code", "said"),
-    [("wrong", PROJECT, 401, "expired"), (TOKEN, "acme/other", 404, "may not see it")],
+    [("wrong", PROJECT, 401, "expired"), (TOKEN, "acme/other", 404, "may not read it")],
 )
 def test_a_refusal_is_told_with_what_may_be_wrong(
     server: ForgeServer, token: str, project: str, code: int, said: str
@@ -157,7 +157,7 @@ def test_a_comment_that_may_have_been_made_is_not_made_again(server: ForgeServer
 def test_a_redirect_is_not_followed(server: ForgeServer) -> None:
     with forge_server(server.kind) as other:
         server.faults = [Answer(307, {}, {"Location": f"{other.url}/taken"})]
-        with pytest.raises(ForgeError, match=r"sends on to 127\.0\.0\.1:"):
+        with pytest.raises(ForgeError, match=r"redirects to 127\.0\.0\.1:"):
             opened(server).set_status(status())
         assert not other.requests
 
@@ -195,7 +195,7 @@ def test_nobody_there() -> None:
 @pytest.mark.parametrize("body", ["<html>sign in</html>", {"data": None}, [1], '{"data": '])
 def test_an_answer_that_is_none_of_the_api(server: ForgeServer, body: object) -> None:
     server.faults = [Answer(200, body)]
-    with pytest.raises(ForgeError, match="not what its API gives"):
+    with pytest.raises(ForgeError, match="not from its API"):
         opened(server).put_comment(NUMBER, MARK, MARK)
 
 

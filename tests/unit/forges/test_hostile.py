@@ -27,7 +27,7 @@ DIGITS = "9" * 5_000
 DEEP = "[" * 200_000
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 ODD = {
-    "a redirect to an address that is none": Answer(308, {}, {"Location": "http://[bad"}),
+    "a redirect to an invalid address": Answer(308, {}, {"Location": "http://[bad"}),
     "a redirect to a port that is none": Answer(308, {}, {"Location": "http://host:99999999/"}),
     "a redirect that is no text": Answer(307, {}, {"Location": "\xff\xfe\x80"}),
     "a redirect without a place": Answer(302, {}),
@@ -67,7 +67,7 @@ def test_one_odd_answer_costs_one_announcement(
         assert until(lambda: len(server.statuses) == 1, 20), said
         notifier.close(5)
     assert len(said) == 1, "it is said once"
-    assert ("sends on to" in said[0]) is (300 <= odd.status < 400)
+    assert ("redirects to" in said[0]) is (300 <= odd.status < 400)
     assert TOKEN not in said[0]
     assert unforeseen() == before, "each of them is foreseen"
     assert history.told("status") == {"head": SHA, "result": "in sync"}

@@ -103,7 +103,7 @@ def test_a_service_goes_on_when_its_history_is_damaged_under_it(
     later = service.once()
     said = [trouble.reason for run in (record, later) for trouble in run.of(Trouble)]
     [moved] = aside(site)
-    assert any(f"set aside as {moved}, and a new one is begun" in reason for reason in said)
+    assert any(f"set aside as {moved}, and a new one was created" in reason for reason in said)
     assert f"set aside as {moved}" in caplog.text
     assert b"tunnelwright_history_set_aside_total 1.0" in metrics.expose("")[1]
     assert b"tunnelwright_history_written 1.0" in metrics.expose("")[1]
@@ -185,7 +185,7 @@ def test_a_locked_history_is_written_later(tmp_path: Path, monkeypatch: pytest.M
     assert first.result is Result.CHANGED, first.message
     assert b"tunnelwright_history_written 0.0" in metrics.expose("")[1]
     second = service.once()
-    assert "database is locked; what is new is kept in memory" in second.message
+    assert "database is locked; new data is kept in memory" in second.message
     assert service.dependencies.history.good() == head
     other.execute("ROLLBACK")
     other.close()
@@ -372,7 +372,7 @@ def test_a_run_that_is_not_there_is_one_sentence(number: int) -> None:
     history.add(RUN)
     with pytest.raises(TunnelwrightError, match=f"there is no run {number}") as raised:
         history.run(number)
-    assert raised.value.hint == "the last one is 1"
+    assert raised.value.hint == "the latest is 1"
 
 
 def test_what_cannot_be_written_whole_is_not_written(tmp_path: Path) -> None:

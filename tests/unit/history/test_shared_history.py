@@ -76,8 +76,8 @@ def test_who_waits_too_long_goes_on_without(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(bounds, "HISTORY_SECONDS", 0.05)
     path = tmp_path / "history.db"
     with made_by_one(path), CONTEXT.Pool(1) as pool:
-        assert "another process is making it" in pool.apply(_complaints, (path,))
-        with pytest.raises(HistoryUnusable, match="another process is making it"):
+        assert "another process is creating it" in pool.apply(_complaints, (path,))
+        with pytest.raises(HistoryUnusable, match="another process is creating it"):
             pool.apply(History, (path,))
     assert Kept(path).is_written
 

@@ -114,41 +114,41 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
     assert "lifetime: 14400" in document, "charon's own default"
     assert "pfs: dh-group20" in document
     assert "PLANTED" not in document
-    assert findings == ["18: warning: start_action = start is not taken over: tunnelwright sets it by itself"]
+    assert findings == ["18: warning: start_action = start is not taken over: tunnelwright sets it itself"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "finding"),
     [
         ("version = 2", "aggressive = yes\nversion = 1", "Aggressive Mode is not supported"),
-        ("version = 2", "", "both IKE versions are allowed, and no IKE_SA runs"),
-        ("version = 2", "version = 2\nencap = yes", "encap = yes: forced UDP encapsulation is no field"),
+        ("version = 2", "", "both IKE versions are allowed, and no IKE_SA is up"),
+        ("version = 2", "version = 2\nencap = yes", "encap = yes: forced UDP encapsulation is not supported"),
         ("version = 2", "version = 2\nif_id_in = 42", "if_id_in = 42: route-based tunnels are not supported"),
-        ("version = 2", "version = 2\nnonsense = 1", "nonsense is no setting that tunnelwright knows"),
+        ("version = 2", "version = 2\nnonsense = 1", "nonsense is not a setting that tunnelwright knows"),
         ("local_addrs = 203.0.113.10", "", "local_addrs = %any is not one IPv4 address, and no IKE_SA"),
         (
             "local_addrs = 203.0.113.10",
             "local_addrs = 1.2.3.4, 1.2.3.5",
             "local_addrs = 1.2.3.4, 1.2.3.5 is not one IPv4 address, and",
         ),
-        ("local_addrs = 203.0.113.10", "local_addrs = 192.0.2.1", "192.0.2.1 is in no public network"),
+        ("local_addrs = 203.0.113.10", "local_addrs = 192.0.2.1", "192.0.2.1 is not in a public network"),
         (
             "198.51.100.7",
             "198.51.100.7, 198.51.100.8",
             "remote_addrs = 198.51.100.7, 198.51.100.8 is not one",
         ),
-        ("aes256-sha256-modp2048", "aes256-sha256-modp2048, default", "leaves a choice, and no SA runs"),
+        ("aes256-sha256-modp2048", "aes256-sha256-modp2048, default", "leaves a choice, and no SA is up"),
         ("aes256-sha256-modp2048", "camellia256-sha256-modp2048", "'camellia256' of the proposal"),
         ("aes256-sha256-modp2048", "aes256-sha256", "an IKE proposal needs a Diffie-Hellman group"),
         ("aes256-sha256-modp2048", "aes256-aes128-sha256-modp2048", "is not one cipher"),
-        ("local { auth = psk", "local { auth = pubkey", "local authentication is not by a pre-shared key"),
-        ("local { auth = psk", "local { ", "local authentication is not by a pre-shared key"),
-        ("id = site-a.example", "id = %any6", "the ID '%any6' is neither"),
-        ("id = site-a.example", 'id = "C=CH, O=x"', "the ID 'C=CH, O=x' is neither"),
+        ("local { auth = psk", "local { auth = pubkey", "local authentication does not use a pre-shared key"),
+        ("local { auth = psk", "local { ", "local authentication does not use a pre-shared key"),
+        ("id = site-a.example", "id = %any6", "the ID '%any6' is not an address"),
+        ("id = site-a.example", 'id = "C=CH, O=x"', "the ID 'C=CH, O=x' is not an address"),
         (
             "start_action = start",
             "mode = transport",
-            "mode = transport: the service offers tunnel mode alone",
+            "mode = transport: only tunnel mode is supported",
         ),
         ("start_action = start", "ah_proposals = sha256", "ah_proposals = sha256: AH is not supported"),
         (
@@ -156,21 +156,25 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
             "updown = /bin/x",
             "updown = /bin/x: scripts are not part of the desired state",
         ),
-        ("local_ts = 10.1.0.0/24", "local_ts = dynamic", "local_ts: dynamic is no IPv4 network"),
-        ("local_ts = 10.1.0.0/24", "local_ts = 10.9.0.0/24", "10.9.0.0/24 is no VPC network that the router"),
-        ("local_ts = 10.1.0.0/24", "local_ts = 10.1.0.0/24[tcp/80]", "is no IPv4 network"),
-        ("esp_proposals = aes256gcm16-ecp384", "", "leaves a choice, and no SA runs"),
+        ("local_ts = 10.1.0.0/24", "local_ts = dynamic", "local_ts: dynamic is not an IPv4 network"),
+        (
+            "local_ts = 10.1.0.0/24",
+            "local_ts = 10.9.0.0/24",
+            "10.9.0.0/24 is not a VPC network that the router",
+        ),
+        ("local_ts = 10.1.0.0/24", "local_ts = 10.1.0.0/24[tcp/80]", "is not an IPv4 network"),
+        ("esp_proposals = aes256gcm16-ecp384", "", "leaves a choice, and no SA is up"),
         ("version = 2", "aggressive = 1\nversion = 1", "Aggressive Mode is not supported"),
         ("version = 2", "version = 2\nppk_required = TRUE", "post-quantum pre-shared keys"),
-        ("version = 2", "version = 2\nrekey_time = 0", "an IKE_SA has to be replaced within 60"),
-        ("version = 2", "version = 2\nrekey_time = 30d", "rekey_time has to be from 0 to 604800"),
-        ("version = 2", "version = 2\ndpd_delay = 2d", "dpd_delay has to be from 0 to 86400"),
+        ("version = 2", "version = 2\nrekey_time = 0", "an IKE_SA must be replaced within 60"),
+        ("version = 2", "version = 2\nrekey_time = 30d", "rekey_time must be 0 to 604800"),
+        ("version = 2", "version = 2\ndpd_delay = 2d", "dpd_delay must be 0 to 86400"),
         ("start_action = start", "policies = disabled", "policies = disabled: route-based"),
-        ("start_action = start", "rekey_time = 10", "rekey_time has to be from 30 to 604800 seconds, not 10"),
-        ("start_action = start", "dpd_action = trap|start", "'trap|start' is none of clear, trap"),
-        ("start_action = start", "copy_df = no", "copy_df = no: what is copied to the outer header"),
-        ("aes256-sha256-modp2048", "aes256gcm16-modp2048", "proposals leaves a choice, and no SA runs"),
-        ("id = vpn@site-x.example", "", "any ID of the peer is accepted, and no IKE_SA runs"),
+        ("start_action = start", "rekey_time = 10", "rekey_time must be 30 to 604800 seconds, not 10"),
+        ("start_action = start", "dpd_action = trap|start", "'trap|start' is not clear, trap"),
+        ("start_action = start", "copy_df = no", "copy_df = no: copying to the outer header"),
+        ("aes256-sha256-modp2048", "aes256gcm16-modp2048", "proposals leaves a choice, and no SA is up"),
+        ("id = vpn@site-x.example", "", "any ID of the peer is accepted, and no IKE_SA is up"),
         ("198.51.100.7", "vpn.site-x.example", "remote_addrs = vpn.site-x.example is not one IPv4 address"),
     ],
 )
@@ -191,7 +195,7 @@ def test_where_there_is_a_choice_what_was_negotiated_counts(fabric: Fabric) -> N
     assert document is not None
     assert "dhGroup: 20" in document
     assert "version: 2" in document
-    assert any("what was negotiated is taken: aes256-sha384-ecp384" in item for item in findings)
+    assert any("the negotiated value is taken: aes256-sha384-ecp384" in item for item in findings)
 
 
 def test_what_holds_anyway_is_no_finding(fabric: Fabric) -> None:
@@ -222,7 +226,7 @@ def test_addresses_and_ids_that_are_left_open_are_those_of_the_running_sa(fabric
     assert "peer: peer.example" in document
     for word in ("local_addrs = %any", "remote_addrs = vpn.site-x.example"):
         assert any(f"{word} is not one IPv4 address; the running IKE_SA's is taken" in f for f in findings)
-    assert any("any ID of the peer is accepted; the running IKE_SA's is taken" in f for f in findings)
+    assert any("any ID of the peer is accepted; that of the running IKE_SA is taken" in f for f in findings)
     for several in ("%any", "198.51.100.0/24", "198.51.100.7-198.51.100.9", "a.example, b.example"):
         document, _ = imported(HAND_MADE.replace("198.51.100.7", several), fabric, sa())
         assert document is None, "the peer that is there now is not the only one"
@@ -253,7 +257,7 @@ def test_the_first_child_does_not_show_its_forward_secrecy(
         assert f"pfs: {pfs}\n" in document
     else:
         assert document is None
-        assert any("whether it has perfect forward secrecy is not known" in item for item in findings)
+        assert any("it is unknown whether it uses perfect forward secrecy" in item for item in findings)
 
 
 def reply(**more: object) -> dict[str, object]:
@@ -282,11 +286,11 @@ def reply(**more: object) -> dict[str, object]:
 def test_what_charon_alone_tells_is_not_enough_for_forward_secrecy() -> None:
     found = Diagnostics()
     assert draft(from_reply("net-net", reply()), (), [sa()], found) is None
-    assert any("perfect forward secrecy is not known" in d.message for d in found)
+    assert any("it is unknown whether it uses perfect forward secrecy" in d.message for d in found)
     found = Diagnostics()
     rekeyed = sa(esp="aes256-sha256-modp2048")
     assert draft(from_reply("net-net", reply()), (), [rekeyed], found) is not None
-    assert any("charon tells neither ports nor encapsulation" in d.message for d in found)
+    assert any("charon does not report its ports, encapsulation" in d.message for d in found)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +299,7 @@ def test_what_charon_alone_tells_is_not_enough_for_forward_secrecy() -> None:
         ({"ppk_id": "a"}, "ppk_id = a: post-quantum pre-shared keys"),
         ({"local-2": {"class": "EAP"}}, "there are 2 rounds of local authentication"),
         ({"child": {"interface": "ipsec0"}}, "interface = ipsec0: route-based"),
-        ({"child": {"rekey_time": "0"}}, "rekey_time has to be from 30"),
+        ({"child": {"rekey_time": "0"}}, "rekey_time must be 30"),
     ],
 )
 def test_what_charon_tells_besides_is_not_passed_over(more: dict[str, object], finding: str) -> None:

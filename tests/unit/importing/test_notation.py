@@ -47,7 +47,7 @@ def test_the_key_is_the_one_that_charon_would_take() -> None:
     assert key_of(alien)[0] is None
     ambiguous = key_of(peer + peer.replace("ike-2", "ike-8").replace("= peer", "= another"))
     assert ambiguous[0] is None
-    assert any("several keys fit" in message for message in ambiguous[1])
+    assert any("several keys match" in message for message in ambiguous[1])
 
 
 @pytest.mark.parametrize(

@@ -81,22 +81,22 @@ def test_our_own_connections_have_keys_of_their_own() -> None:
         (
             {"a": connection("office") + key("any"), "b": connection("other")},
             (),
-            "that of the connection other",
+            "the connection other may use its key",
         ),
         (
             {"a": connection("office") + key("us", "us.example"), "b": connection("other")},
             (),
-            "that of the connection other",
+            "the connection other may use its key",
         ),
         (
             {"a": connection("office") + key("us", "us.example"), "b": connection("other", "%any")},
             (),
-            "that of the connection other",
+            "the connection other may use its key",
         ),
         (
             {"a": connection("office") + key("office", "office.example")},
             ("office", "unwritten"),
-            "that of the connection unwritten, which is in no file",
+            "the connection unwritten, which is not in a file",
         ),
     ],
 )
@@ -129,6 +129,6 @@ def test_a_router_is_asked_for_so_many_patterns_and_no_more() -> None:
         asked.append(pattern)
         return {MAIN_FILE: Secret(main.encode())} if pattern == MAIN_FILE else {}
 
-    with pytest.raises(SwanctlSyntaxError, match="more than 256 patterns"):
+    with pytest.raises(SwanctlSyntaxError, match="more than 256 file patterns"):
         collect(MAIN_FILE, read)
     assert len(asked) == 257

@@ -116,7 +116,7 @@ def test_free_addresses() -> None:
     assert free_address("10.0.0.0/29", ["10.0.0.6"]) == "10.0.0.1"
     assert free_address("10.0.0.0/24", ["10.0.0.254"], from_end=True) == "10.0.0.253"
     assert ip_interface(f"{free_address('10.0.0.0/8', [])}/8").ip in ip_interface("10.0.0.0/8").network
-    with pytest.raises(LabRefused, match="no address is free"):
+    with pytest.raises(LabRefused, match="there is no free address"):
         free_address("10.0.0.0/30", ["10.0.0.1", "10.0.0.2"])
 
 

@@ -248,12 +248,12 @@ def zero(root: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (circle, "no repository can be found"),
-        (zero, "no repository can be found"),
-        (link_to_tree, "leads into the folder that it stands in"),
-        (file_to_tree, "leads into the folder that it stands in"),
-        (garbage, "is no Git repository and names none"),
-        (nothing, "is no Git repository"),
+        (circle, "the search for a repository above"),
+        (zero, "the search for a repository above"),
+        (link_to_tree, "points into its own folder"),
+        (file_to_tree, "points into its own folder"),
+        (garbage, "is neither a Git repository nor a link to one"),
+        (nothing, "is not a Git repository"),
     ],
 )
 def test_a_git_entry_that_is_none_is_refused(
@@ -279,7 +279,7 @@ def test_replacements_and_grafts_are_not_looked_at(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("ending", "words"),
-    [("exit 0", "does not tell of"), ("exit 5", "ended with 5"), ("kill $$", "ended with -15")],
+    [("exit 0", "does not list"), ("exit 5", "ended with 5"), ("kill $$", "ended with -15")],
 )
 def test_silence_of_git_is_no_yes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, words: str

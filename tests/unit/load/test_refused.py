@@ -109,7 +109,7 @@ def test_what_looks_like_a_repository_is_refused_by_both(tmp_path: Path, place: 
     for loaded in both(tmp_path):
         assert codes(loaded) == [("embedded-repository", f"{place}HEAD")]
         named = f"the folder {place.rstrip('/')}" if place else "the folder of the desired state"
-        assert loaded.diagnostics[0].message.startswith(f"{named} holds HEAD, objects and refs")
+        assert loaded.diagnostics[0].message.startswith(f"{named} has HEAD, objects and refs")
 
 
 def test_a_repository_inside_the_tree_is_refused(tmp_path: Path) -> None:

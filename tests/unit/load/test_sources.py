@@ -135,8 +135,8 @@ def test_an_empty_folder_has_no_documents(tmp_path: Path) -> None:
     ("bound", "value", "message"),
     [
         ("TREE_ENTRIES", 5, "more than 5 files and folders"),
-        ("TREE_DEPTH", 3, "more than 3 folders inside each other"),
-        ("TREE_BYTES", 10, "more than 0 MiB of documents before this"),
+        ("TREE_DEPTH", 3, "more than 3 nested folders"),
+        ("TREE_BYTES", 10, "more than 0 MiB of documents up to this file"),
     ],
 )
 def test_a_tree_has_bounds(
@@ -171,7 +171,7 @@ def test_a_file_that_changes_while_the_tree_is_read_is_not_taken_for_whole(
     path = tmp_path / "a.yaml"
     entry = listing.Entry(b"a.yaml", listing.Kind.FILE, str(path), 5)
     change(path)
-    with pytest.raises(OSError, match="it changed meanwhile"):
+    with pytest.raises(OSError, match="it changed while it was read"):
         tree._content(entry)
 
 

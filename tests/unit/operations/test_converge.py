@@ -216,6 +216,6 @@ def test_a_router_that_has_used_up_its_time_gets_its_lock_back(
     with converge(fleet, stage.request()) as done:
         assert done.proven is not None
         undone = done.proven.applied.undone
-        assert any("that one apply has for them" in outcome.message for outcome in undone)
+        assert any("s, the limit for one apply" in outcome.message for outcome in undone)
     for name in BOTH:
         stage.site.connect(name).host.lock("you@there:2", 60)

@@ -82,7 +82,7 @@ def test_a_missing_key_costs_its_tunnel_at_both_ends_alone(tmp_path: Path, route
     plan = seen(site, wanted).plan
     assert {number_of(c.resource.name) for c in plan.changes if c.resource.kind == "tunnel"} == {0, 2}
     assert set(plan.withheld) == plan.keyless == {"paris-001", "tokyo-001"}
-    reason = f"its key cannot be had: env:{OTHER}: the environment variable is not set"
+    reason = f"its key cannot be read: env:{OTHER}: the environment variable is not set"
     assert set(plan.withheld.values()) == {reason}
     assert apply(seen(site, wanted), site.fleet, timeout=1).converged
     assert held(site, {1}) == before
@@ -99,7 +99,7 @@ def test_one_that_is_as_desired_but_for_its_key_is_told_all_the_same(tmp_path: P
     found = seen(site, fabric)
     assert not found.plan.changes
     assert [line.text for line in plan_lines(found.plan)] == [
-        f"! paris-001, tokyo-001: withheld, its key cannot be had: env:{OTHER}: "
+        f"! paris-001, tokyo-001: withheld, its key cannot be read: env:{OTHER}: "
         "the environment variable is not set"
     ]
     told = [item for item in plan_objects(found.plan) if item["type"] == "withheld"]
@@ -165,7 +165,7 @@ def test_a_diagnosis_asks_for_the_keys_of_what_it_looks_at(tmp_path: Path) -> No
     (found,) = diagnose_tunnels(fabric, (), some, site.fleet, ("paris-000",))
     assert set(found.tunnels) == {"paris-000", "tokyo-000"}
     for names in (("paris-001",), ()):
-        with pytest.raises(SecretUnavailable, match=f"tokyo-001: its key cannot be had: env:{OTHER}"):
+        with pytest.raises(SecretUnavailable, match=f"tokyo-001: its key cannot be read: env:{OTHER}"):
             diagnose_tunnels(fabric, (), some, site.fleet, names)
 
 

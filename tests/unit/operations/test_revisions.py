@@ -143,7 +143,7 @@ def test_a_key_that_is_encrypted_anew_is_a_changed_key_of_its_tunnels_alone(fiel
     name = f"{source}:keys/a--b.age{'#a--b' if field else ''}"
     assert {
         change.resource.name: list(map(str, map(told_field, change.changes))) for change in step.plan.changes
-    } == {end: [f"psk: {name} -> {name} (written anew)"] for end in ("paris-001", "tokyo-001")}
+    } == {end: [f"psk: {name} -> {name} (written again)"] for end in ("paris-001", "tokyo-001")}
     shown = "\n".join(line.text for line in plan_lines(step.plan))
     assert "0123456789abcdef" not in shown
     assert "sealed bytes" not in shown
@@ -213,7 +213,7 @@ def test_a_site_that_goes_with_its_router_does_not_leave_the_other_end_alone(tmp
         refused = [item.reason for item in between(base, to, NOW).judgement.refusals]
         return [refused, [item.reason.partition(" (")[0] for item in live.deferrals]]
 
-    said = "from-near loses its managed other end, and its peer 203.0.113.2 would be somebody else's"
+    said = "from-near loses its managed other end, and its peer 203.0.113.2 would become unmanaged"
     assert reasons(head) == [[said], [said]]
     disabled = {name: replace(tunnel, enabled=False) for name, tunnel in head.tunnels.items()}
     assert reasons(replace(head, tunnels=disabled)) == [[], []]

@@ -63,9 +63,7 @@ def test_a_look_ends_when_the_time_of_one_router_is_used_up(site: Site, clock: C
     assert set(found.observation.states) == {"tokyo"}
     absence = found.plan.unreachable["paris"]
     assert absence.kind is AbsenceKind.UNREACHABLE
-    assert "longer than the 120 s that one look has for them; the last is the one to list-conns" in str(
-        absence
-    )
+    assert "longer than 120 s, the limit for one observation; the last one is to list-conns" in str(absence)
     assert [str(change.resource) for change in found.plan.changes] == ["tokyo/sysctl/forwarding"]
 
 
@@ -97,7 +95,7 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
     assert len(applied.outcomes) == len(before.plan.steps)
     found = {name: [o for o in applied.outcomes if o.step.router == name] for name in ("paris", "tokyo")}
     undone = [outcome for outcome in found["paris"] if outcome.status is not Status.DONE]
-    assert any("that one apply has for them" in outcome.message for outcome in undone)
+    assert any("s, the limit for one apply" in outcome.message for outcome in undone)
     assert all(outcome.message for outcome in undone)
     assert {o.status for o in found["tokyo"] if isinstance(o.step.operation, SetSysctls)} == {Status.DONE}
     assert isinstance(applied.after.failures["paris"], RouterUnreachable)
@@ -116,7 +114,7 @@ def test_a_proof_ends_when_the_time_of_one_router_is_used_up(
     checks, _ = verify(site.fabric, site.store(), Fleet(slow(site, clock, seconds)))
     evidence = {check.name: (check.passed, check.evidence) for check in checks if "traffic" in check.name}
     assert not evidence["paris-tokyo: traffic"][0]
-    assert "the 150 s that one proof has for them" in evidence["paris-tokyo: traffic"][1]
+    assert "150 s, the limit for one proof" in evidence["paris-tokyo: traffic"][1]
     assert evidence["tokyo-paris: traffic"][0]
     assert 150.0 <= clock.now <= 150.0 + 2 * LOOK
 
@@ -129,7 +127,7 @@ def test_a_diagnosis_ends_when_the_time_of_one_router_is_used_up(site: Site, clo
     [found] = examine(site.fabric, desired, Fleet(slow(site, clock, seconds)), ["paris-tokyo"])
     assert isinstance(found, Evidence)
     [paris] = [end for end in found.ends if end.tunnel.router == "paris"]
-    assert "that one diagnosis has for them" in paris.unreachable
+    assert "s, the limit for one diagnosis" in paris.unreachable
     assert clock.now <= 2 * LOOK + bounds.DIAGNOSE_SECONDS
 
 

@@ -376,5 +376,5 @@ def test_a_web_server_repeats_nothing() -> None:
     said: list[Any] = []
     environ: dict[str, Any] = {"REQUEST_METHOD": ALL, "PATH_INFO": f"/{ALL}", "HTTP_ACCEPT": ALL}
     body = Application(lambda: None, None)(environ, lambda *head: said.append(head))  # type: ignore[arg-type]
-    assert (said[0][0], list(body)) == ("404 Not Found", [b"there is nothing here\n"])
+    assert (said[0][0], list(body)) == ("404 Not Found", [b"not found\n"])
     assert os.linesep not in str(said[0][1])

@@ -280,4 +280,4 @@ def test_who_has_no_home_is_told_so() -> None:
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "there is no home to keep keys in\n"
+    assert done.stdout == "there is no home directory for keys\n"

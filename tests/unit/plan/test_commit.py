@@ -24,7 +24,7 @@ from tests.memory import MemoryRouter
 from tests.unit.operations.test_revisions import CASES, fabric_of, memory_routers
 
 NOW = datetime(2026, 5, 9, 12, tzinfo=UTC)
-FROM_ROUTERS = "planned from what is on the routers now, not from the base"
+FROM_ROUTERS = "planned from the live state of the routers, not from the base"
 
 
 class Live:
@@ -92,7 +92,8 @@ def test_what_has_drifted_besides_is_a_count(live: Live) -> None:
     assert [change.resource.name for change in mine.changes] == ["paris-002", "tokyo-002"]
     assert said == [
         FROM_ROUTERS,
-        "2 other resources differ on the routers, not through this commit (tunnelwright plan shows them)",
+        "2 other resources differ on the routers, but not because of this commit (tunnelwright plan shows "
+        "them)",
     ]
 
 
@@ -102,7 +103,7 @@ def test_what_a_commit_changes_and_had_drifted_is_planned_from_the_router_and_na
     field = next(f for f in mine.changes[0].changes if f.path == "children.net.esp_proposals")
     assert field.before == ("aes256-sha256-modp3072",)
     assert said[1] == (
-        "not on the routers as the base has it, so this is planned too: paris/tunnel/paris-002 "
+        "different on the routers and in the base, so this is planned too: paris/tunnel/paris-002 "
         "(children.net.esp_proposals), tokyo/tunnel/tokyo-002 (children.net.esp_proposals)"
     )
 
@@ -120,9 +121,9 @@ def test_what_is_applied_already_is_said(live: Live) -> None:
     commit, mine, said = live.plan(head)
     assert mine.empty
     assert said[1:] == [
-        "on the routers already, as the commit wants it: paris/tunnel/paris-002, tokyo/tunnel/tokyo-002"
+        "already on the routers as the commit wants it: paris/tunnel/paris-002, tokyo/tunnel/tokyo-002"
     ]
-    assert unchanged(commit, mine) == "No changes. The routers are as the commit wants them already."
+    assert unchanged(commit, mine) == "No changes. The routers already match the commit."
 
 
 def test_a_field_that_is_there_already_is_told_from_one_that_is_not(live: Live) -> None:
@@ -135,7 +136,7 @@ def test_a_field_that_is_there_already_is_told_from_one_that_is_not(live: Live) 
     _, mine, said = live.plan(replace(both, tunnels=lifetimes))
     assert {field.path for field in mine.changes[0].changes} >= {"rekey_time"}
     assert said[1:] == [
-        "on the routers already, as the commit wants it: paris/tunnel/paris-002 "
+        "already on the routers as the commit wants it: paris/tunnel/paris-002 "
         "(children.net.esp_proposals), tokyo/tunnel/tokyo-002 (children.net.esp_proposals)"
     ]
 

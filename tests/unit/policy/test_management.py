@@ -25,7 +25,7 @@ from tests.unit.policy.judged import (
 @pytest.mark.parametrize(
     ("way", "words"),
     [
-        (("10.101.0.1", "10.102.0.7"), "what is interrupted carries the connection to paris itself"),
+        (("10.101.0.1", "10.102.0.7"), "the interrupted tunnel carries the connection to paris itself"),
         (("10.101.0.1", "10.102.1.7"), ""),
         (("203.0.113.1", "10.102.0.7"), ""),
     ],
@@ -65,7 +65,7 @@ def test_whichever_end_interrupts_cuts_our_way_to_either(asked: str, there: str)
     wanted = each(site.fabric, lambda t: replace(t, reconnect="now" if t.router == asked else ""))
     before, found = judged(site, wanted)
     assert {change.resource.router for change in before.plan.changes} == {asked}
-    assert f"what is interrupted carries the connection to {there} itself" in found.deferrals[0].reason
+    assert f"the interrupted tunnel carries the connection to {there} itself" in found.deferrals[0].reason
     assert len(found.deferrals) == 1
 
 

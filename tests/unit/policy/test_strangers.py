@@ -97,8 +97,8 @@ def test_a_router_that_invents_tunnels_costs_itself_alone(site: Site, twist: Twi
     absence = before.plan.unreachable["paris"]
     assert absence.kind is AbsenceKind.WITHHELD
     assert absence.reason.startswith(
-        "30 of the 42 tunnel ends on it would be destroyed, more than 30%, and nothing shows that Git ever "
-        "had: ghost000, ghost001"
+        "30 of the 42 tunnel ends on it would be destroyed, more than 30%, and there is no evidence that "
+        "Git ever had: ghost000, ghost001"
     )
     assert apply(narrowed(before, found.allows), Fleet(connect), timeout=1).converged
     assert judged(site, wanted)[0].plan.routers == {"paris"}
@@ -277,7 +277,8 @@ def test_a_key_of_fingerprints_that_cannot_be_had_is_told(site: Site) -> None:
 
 
 def test_no_key_of_fingerprints_is_needed_to_take_the_last_tunnels_away(site: Site) -> None:
-    """All counts as Git's then: too many are refused as a whole, and the operator may have them destroyed."""
+    """All counts as Git's then: too many are refused as a whole, and the operator may have them "
+    "destroyed."""
     invent(site, 30)
     seen = site.preview(replace(site.fabric, tunnels={}))
     known = shown_by_files(seen.fabric, without_fingerprint_key(site), seen.observation.states)

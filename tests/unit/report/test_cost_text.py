@@ -17,7 +17,7 @@ def test_what_a_tunnel_lost_and_what_it_had_not_carried_before() -> None:
     mended_text = (
         "a: predicted make-before-break, lost 0 of 44, after it had carried nothing for the first 240 ms"
     )
-    broken_text = "b: predicted interrupts, lost 12 of 50, 200 ms of them in a row"
+    broken_text = "b: predicted interrupts, lost 12 of 50, 200 ms of them in succession"
     said = [line.text for line in cost_lines([mended, broken], ["c"])]
     assert said == [
         "Measured through the changed tunnels, in round trips:",

@@ -149,7 +149,7 @@ def change(**policy: object) -> Tunnel:
         (
             "ios",
             replace(change(ike_version=1), local_id=IkeId(IdType.FQDN, "far")),
-            "names itself by its own host name alone",
+            "only uses its own host name as a name",
         ),
     ],
 )
@@ -187,7 +187,7 @@ def test_the_table_shows_a_key_only_as_it_can_be_copied() -> None:
 
     assert "  plain key" in shown(b"plain key")
     for key in (b"space at the end ", b"line\nend", b"\xff\xfe"):
-        assert "take the base64" in shown(key)
+        assert "use the base64" in shown(key)
         assert base64.b64encode(key).decode() in shown(key)
 
 

@@ -128,5 +128,5 @@ def test_what_the_engine_takes_is_part_of_the_look(monkeypatch: pytest.MonkeyPat
     with engine(VERSION, b"{}", 200, pause=60) as url:
         monkeypatch.setenv("DOCKER_HOST", url)
         fleet = within_one_look(Fleet(lambda _: DockerRouter(two_routers().routers["paris"])))
-        with pytest.raises(RouterUnreachable, match="the 1 s that one look has for them"):
+        with pytest.raises(RouterUnreachable, match="1 s, the limit for one observation"):
             fleet.connect("paris")

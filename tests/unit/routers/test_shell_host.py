@@ -59,7 +59,7 @@ SNAPSHOTS = {
     "nothing": (b"", "output: 1 parts of 5"),
     "no JSON": (snapshot(b"ip: command not found"), "addresses: it is no JSON"),
     "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is no JSON"),
-    "deep JSON": (snapshot(DEEP), "addresses: it is nested too deep"),
+    "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),
     "a number of 5,000 digits": (snapshot(b"[" + b"9" * 5000 + b"]"), "addresses: it is no JSON"),
     "another shape": (snapshot(b'{"ifname": "eth0"}'), "addresses: a section is not a list"),
     "strings": (snapshot(b'["eth0"]'), "addresses: 'eth0' is not a section"),
@@ -73,8 +73,8 @@ SNAPSHOTS = {
         snapshot(json.dumps([LINK | {"addr_info": [{"local": "::1", "prefixlen": 1}]}]).encode()),
         "addresses: addr_info: local: '::1' is not an IPv4 address",
     ),
-    "a byte inside that is no UTF-8": (snapshot(b'[{"ifname": "\xff", "addr_info": []}]'), "it is no JSON"),
-    "a number that is none": (snapshot(b'[{"ifname": "a", "addr_info": [], "mtu": NaN}]'), "it is no JSON"),
+    "a byte inside that is no UTF-8": (snapshot(b'[{"ifname": "\xff", "addr_info": []}]'), "it is not JSON"),
+    "a number that is none": (snapshot(b'[{"ifname": "a", "addr_info": [], "mtu": NaN}]'), "it is not JSON"),
     "a prefix that is true": (
         snapshot(b'[{"ifname": "a", "addr_info": [{"local": "192.0.2.1", "prefixlen": true}]}]'),
         "addresses: addr_info: prefixlen: True is not a whole number",
@@ -184,7 +184,7 @@ def test_errors_of_a_command_that_was_given_keys_are_withheld(echo: bytes) -> No
     stderr = b"tar: " + echo + b": Cannot write: No space left on device\n"
     with pytest.raises(CommandRejected) as caught:
         host(b"", 2, stderr).write_files({"tw-a.conf": Secret(KEY)})
-    withheld = f"{len(stderr)} bytes of its words are withheld, as it was given keys"
+    withheld = f"{len(stderr)} bytes of its output are withheld, because it was given keys"
     assert caught.value.message == f"No space left on device ({withheld})"
 
 
@@ -193,7 +193,7 @@ def test_errors_of_a_command_that_was_given_keys_are_withheld(echo: bytes) -> No
     [
         (b"tunnelwright: 5: mktemp: not found\n", "mktemp: not found"),
         (os.strerror(30).encode(), "Read-only file system"),
-        (KEY, "^28 bytes of its words are withheld"),
+        (KEY, "^28 bytes of its output are withheld"),
         (b"", "exit status 1"),
     ],
 )

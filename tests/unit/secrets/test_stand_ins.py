@@ -34,4 +34,7 @@ def test_each_reference_has_a_key_of_its_own_and_the_same_in_each_run() -> None:
 @pytest.mark.parametrize("command", ["plan", "apply", "status", "verify", "diagnose"])
 def test_they_are_refused_where_routers_are_real(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, str(ROOT / "desired_state"), "--stand-in-keys"]) == ExitCode.ERROR
-    assert "everybody knows the keys of --stand-in-keys\nhint: name a --lab" in capsys.readouterr().err
+    assert (
+        "the keys of --stand-in-keys are not secret, so they are for labs only\nhint: name a --lab"
+        in capsys.readouterr().err
+    )

@@ -120,7 +120,7 @@ def test_two_ends_with_different_keys_are_refused_before_anything_is_touched(tmp
         (b"abcdefghijklmnopqrstuvwxyz", "Sequences"),
         (b"hunter2hunter2", "Repeats"),
         (b"P@ssw0rd2023!!", "guesses"),
-        (b"x7Kq!9", "it is short for what it is made of"),
+        (b"x7Kq!9", "it is too short for its characters"),
         (b"\xff\xfe\xfd", "guesses"),
     ],
 )

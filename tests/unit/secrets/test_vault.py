@@ -123,16 +123,16 @@ def test_the_token_may_come_from_a_file_for_its_owner_alone(tmp_path: Path, vaul
 @pytest.mark.parametrize(
     ("answer", "because"),
     [
-        ((404, {"errors": []}), "nothing there"),
+        ((404, {"errors": []}), "no value there"),
         ((403, {"errors": ["PLANTED"]}), "does not let this token"),
         ((500, {"errors": ["PLANTED"]}), "Vault refuses"),
         ((503, {"errors": ["Vault is sealed"]}), "Vault refuses"),
         ((200, {"data": {"data": {}}}), "psk is not there"),
-        ((200, {"data": {"data": {"psk": 17}}}), "not a text"),
-        ((200, {"data": {"psk": "PLANTED"}}), "no version 2"),
-        ((200, {"data": {"data": None}}), "no version 2"),
-        ((200, ["PLANTED"]), "no version 2"),
-        ((307, "http://192.0.2.1/v1/elsewhere"), "no version 2"),
+        ((200, {"data": {"data": {"psk": 17}}}), "not a non-empty text"),
+        ((200, {"data": {"psk": "PLANTED"}}), "not from a version 2"),
+        ((200, {"data": {"data": None}}), "not from a version 2"),
+        ((200, ["PLANTED"]), "not from a version 2"),
+        ((307, "http://192.0.2.1/v1/elsewhere"), "not from a version 2"),
     ],
 )
 def test_what_vault_says_is_a_reason(

@@ -79,7 +79,7 @@ def test_a_commit_is_not_marked_bad_where_there_is_no_way_back(
     site.twists = {"paris": {"initiate": refuses}, "tokyo": {"initiate": refuses}}
     record = site.once()
     assert (record.result, record.in_force) == (Result.INCOMPLETE, head)
-    assert f"{good[:12]} cannot be gone back to" in record.message
+    assert f"cannot roll back to {good[:12]}" in record.message
     site.twists = {}
     record = site.once()
     assert (record.in_force, site.service().dependencies.history.good()) == (head, head), record.message

@@ -173,7 +173,7 @@ def test_a_damaged_copy_is_set_aside_and_told(
         aside = sorted(copy.parent.glob("repository.damaged-*.git"))
         assert len(aside) == min(number + 1, bounds.COPIES_SET_ASIDE)
         assert said.part == "repository"
-        assert f"was set aside as {aside[-1]}, and a new one was made" in said.reason
+        assert f"was set aside as {aside[-1]}, and the repository was cloned again" in said.reason
         assert said.reason in record.message
         assert (aside[-1] / name).read_bytes().strip(b"\0") == b"", "it is there to be looked at"
         assert f"tunnelwright_repository_set_aside_total {number + 1}.0".encode() in metrics.expose("")[1]
@@ -236,7 +236,9 @@ def test_what_was_good_is_not_forgotten_without_a_word(whole: Site, tmp_path: Pa
     emptied(site.folder / "clone.good")
     assert site.followed().kept() == str(site.remote.head.commit.hexsha), "the copy has it too"
     shutil.rmtree(site.copy)
-    with pytest.raises(SourceUnavailable, match=r"clone\.good does not tell the last good commit") as caught:
+    with pytest.raises(
+        SourceUnavailable, match=r"clone\.good no longer contains the last good commit"
+    ) as caught:
         site.followed().kept()
     assert "remove it" in caught.value.hint
     (site.folder / "clone.good").unlink()

@@ -84,7 +84,7 @@ def test_what_changes_between_the_look_and_the_lock_is_judged_anew(
     monkeypatch.setattr("reconciler.operations.converge.locked", changing)
     record = site.once()
     assert record.result is Result.INCOMPLETE
-    assert "paris: it has changed since it was looked at" in record.message
+    assert "paris: its state has changed since it was observed" in record.message
     monkeypatch.undo()
     assert site.once().result is Result.CHANGED
 
@@ -203,7 +203,7 @@ def test_old_files_that_a_router_brings_back_are_not_what_a_commit_deletes(tmp_p
     tokyo.sysctls.clear()
     record = site.once()
     assert record.result is Result.INCOMPLETE
-    assert "nothing shows that Git ever had: paris-tokyo" in record.message
+    assert "there is no evidence that Git ever had: paris-tokyo" in record.message
     assert set(paris.files) == set(kept)
     assert tokyo.sysctls, "it is mended"
 
@@ -243,7 +243,7 @@ def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
     mended = site.once()
     assert "tw-tokyo-partner" in site.routers["tokyo"].vici.connections
     told, _ = notifications.tell([mended], lasting, frozenset(notifications.Topic))
-    assert "there is no more trouble with the keys" in {item.text for item in told}
+    assert "the trouble with the keys has ended" in {item.text for item in told}
 
 
 def test_a_router_that_is_another_at_each_look_costs_itself_alone(
@@ -262,6 +262,6 @@ def test_a_router_that_is_another_at_each_look_costs_itself_alone(
     tokyo.table = None
     record = site.once()
     assert record.result is Result.INCOMPLETE
-    assert "paris: it has changed since it was looked at" in record.message
+    assert "paris: its state has changed since it was observed" in record.message
     assert [item.absence.kind for item in record.of(Unreachable)] == ["changed"]
     assert tokyo.table is not None

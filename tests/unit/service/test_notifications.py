@@ -94,9 +94,7 @@ def test_what_is_done_is_told_once_and_needs_no_end() -> None:
     assert told(changed, IN_SYNC) == [["changed"], []]
     healed = run(Result.CHANGED, PLAN, CHANGE, drift(held=False))
     news, lasting = tell([healed], frozenset(), ALL)
-    assert [item.text for item in news] == [
-        "ra/tunnel/a-to-b had drifted and is as desired again: it is missing"
-    ]
+    assert [item.text for item in news] == ["ra/tunnel/a-to-b had drifted and was repaired: it is missing"]
     assert not lasting
     [first] = tell([changed], frozenset(), ALL)[0]
     assert first.text == f"{HEAD[:12]}: update ra/tunnel/a-to-b: proposals differ (make-before-break)"

@@ -145,7 +145,9 @@ def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Told) -> None
         assert time.monotonic() - before < 5
         assert until(lambda: len(server.requests) == 1, 5)
         notifier.close(0.2)
-        assert told.said == ["not all was told within 0.2 seconds: the next run tells it"]
+        assert told.said == [
+            "not all notifications were sent within 0.2 seconds; the next run sends the rest"
+        ]
 
 
 def test_what_a_forge_refuses_is_said_once_and_tried_again_by_itself(
@@ -206,10 +208,7 @@ def test_drift_is_information_and_no_alarm(told: Told, inbox: Inbox) -> None:
     told.site.routers["paris"].host.table = None
     assert told.once(inbox).result is Result.CHANGED
     assert inbox.titles()[1:] == [("tunnelwright: drift", "info")]
-    assert (
-        "paris/firewall/inet tunnelwright had drifted and is as desired again"
-        in (inbox.messages[1]["message"])
-    )
+    assert "paris/firewall/inet tunnelwright had drifted and was repaired" in (inbox.messages[1]["message"])
 
 
 def test_what_could_not_be_told_is_told_with_the_next_run(told: Told, inbox: Inbox) -> None:
@@ -235,7 +234,7 @@ def test_what_is_no_address_is_not_repeated(
     told: Told, url: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     told.once(Inbox(Secret(url.encode("utf-8", "surrogateescape"))))
-    assert told.said == ["messages: what is in the file is no Apprise URL (such as json://host/path)"]
+    assert told.said == ["messages: the file does not contain an Apprise URL (such as json://host/path)"]
     captured = capfd.readouterr()
     assert PASSWORD not in captured.out + captured.err + caplog.text
 
@@ -264,7 +263,8 @@ def test_the_command_tells_whom_its_settings_name(
         with listening(any_commit, threading.Event()) as host:
             (tmp_path / "reconcile.yaml").write_text(
                 f"repository: {tmp_path}/remote\nstate: {tmp_path}/state\nsecrets: {tmp_path}\nstatus:\n"
-                f"  {{forge: gitea, url: '{host}/api/v1', project: {PROJECT}, tokenFile: {tmp_path}/token}}\n"
+                f"  {{forge: gitea, url: '{host}/api/v1', project: "
+                f"{PROJECT}, tokenFile: {tmp_path}/token}}\n"
                 f"notify: [{{urlFile: {tmp_path}/chat, on: [incomplete]}}]\n"
             )
             words = ["reconcile", "--once", "--lab", "none", "--config", str(tmp_path / "reconcile.yaml")]
@@ -348,14 +348,14 @@ def test_a_listener_that_hangs_keeps_nobody_else_from_hearing(told: Told, inbox:
     notifier.tell(service.once())
     assert until(lambda: len(inbox.messages) == 2, 20)
     notifier.close(0.1)
-    assert told.said == ["not all was told within 0.1 seconds: the next run tells it"]
+    assert told.said == ["not all notifications were sent within 0.1 seconds; the next run sends the rest"]
     released.set()
 
 
 @pytest.mark.parametrize(
     ("chunk", "said"),
     [
-        (b"", "did not take the message within 3 s"),
+        (b"", "did not accept the message within 3 s"),
         (b"X-Header: and another\r\n", "did not take the message"),
         (b"not HTTP at all\r\n" * 9999, "did not take the message"),
     ],

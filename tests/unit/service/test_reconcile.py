@@ -51,7 +51,7 @@ def test_without_self_heal_drift_is_reported_and_commits_go_on(tmp_path: Path) -
     site.routers["paris"].host.table = None
     held = site.once()
     assert held.result is Result.HELD
-    assert "paris/firewall/inet tunnelwright (drifted, and not healed by itself)" in held.message
+    assert "paris/firewall/inet tunnelwright (drifted, and self-heal is off)" in held.message
     assert site.routers["paris"].host.table is None
     site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
     site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")

@@ -24,7 +24,7 @@ def test_a_change_that_does_not_prove_good_is_rolled_back(tmp_path: Path) -> Non
     bad = site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
     record = site.once()
     assert record.result is Result.ROLLED_BACK, record.message
-    assert f"went back to {good.head[:12]}" in record.message
+    assert f"rolled back to {good.head[:12]}" in record.message
     sas = site.routers["paris"].vici.sas
     assert [child.proposal for sa in sas for child in sa.children] == ["aes256-sha256-modp2048"]
     later = site.once()
@@ -100,7 +100,7 @@ def test_a_commit_of_which_nothing_was_applied_is_not_what_is_gone_back_to(
     site.unplugged.clear()
     record = site.once()
     assert (record.head, record.result) == (bad, Result.ROLLED_BACK), record.message
-    assert f"went back to {good[:12]}" in record.message
+    assert f"rolled back to {good[:12]}" in record.message
 
 
 def test_a_commit_that_was_applied_at_some_routers_is_not_good_yet(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_key_that_the_peer_does_not_have_yet_waits_for_it(tmp_path: Path) -> N
     for _ in range(2):
         record = site.once()
         assert (record.result, record.in_force) == (Result.INCOMPLETE, head), "it is not rolled back"
-        assert "what ran before is loaded again: paris" in record.message
+        assert "the previous configuration and key are loaded again: paris" in record.message
         assert site.spis() == before
     site.apply_foreign(
         WAN, document(SITE, "tokyo"), document(KEYED, "tokyo").replace("env: KEY", "env: NEXT")

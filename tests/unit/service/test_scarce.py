@@ -82,7 +82,7 @@ def test_a_full_disk_costs_what_is_written_until_there_is_room(tmp_path: Path) -
         """,
         tmp_path,
     )
-    assert "is kept in memory until that ends" in said
+    assert "is kept in memory until then" in said
     assert "is written again" in said
     assert "Traceback" not in said
 

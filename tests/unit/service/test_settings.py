@@ -62,11 +62,11 @@ def test_who_is_told(tmp_path: Path) -> None:
         ("status: {forge: github, project: ../b, tokenFile: /t}", ":2:34: '../b' is not allowed here"),
         (
             "status: {forge: github, url: 'https://me:hunter2@host', project: a/b, tokenFile: /t}",
-            ":2:30: what stands here is no address; it is not shown, since it may be a secret",
+            ":2:30: this is not an address; it is not shown, because it may be a secret",
         ),
         (
             "listen: {webhookSecretFile: hunter2}",
-            ":2:29: what stands here is no path; it is not shown, since it may be a secret",
+            ":2:29: this is not a path; it is not shown, because it may be a secret",
         ),
         ("notify: [{urlFile: /u, on: [up]}]", ":2:29: 'up' is not allowed here"),
         ("notify: [{urlFile: /u, on: []}]", ":2:28: an empty list is out of range"),
@@ -120,7 +120,7 @@ def test_the_command_line_says_what_is_wrong_with_them(
     assert main(["reconcile", "--once", "--config", str(path)]) == ExitCode.INVALID
     said = capsys.readouterr().err
     assert f"{path}:1:13" in said
-    assert "the settings are not valid" in said
+    assert "the settings are invalid" in said
     assert main(["history", "--config", str(tmp_path / "none.yaml")]) == ExitCode.ERROR
     assert "cannot read" in capsys.readouterr().err
 
@@ -181,13 +181,13 @@ def another(value: object) -> str:
     [
         ("LISTEN__PORT", "many", "'many' is not a whole number"),
         ("LISTEN__PORT", "70000", "70000 is out of range"),
-        ("LISTEN__PRT", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
-        ("LISTEN_PORT", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
-        ("INTERVALL", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_INTERVAL'?]"),
-        ("LISTEN", "1", "this variable is no setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
-        ("XYZ__QQQ", "1", "this variable is no setting"),
-        ("NOTIFY", "1", "'notify' is a list, and lists have no variable [say it in the file]"),
-        ("NOTIFY__0__ON", "1", "'notify' is a list, and lists have no variable [say it in the file]"),
+        ("LISTEN__PRT", "1", "this variable is not a setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
+        ("LISTEN_PORT", "1", "this variable is not a setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
+        ("INTERVALL", "1", "this variable is not a setting [did you mean 'TUNNELWRIGHT_INTERVAL'?]"),
+        ("LISTEN", "1", "this variable is not a setting [did you mean 'TUNNELWRIGHT_LISTEN__PORT'?]"),
+        ("XYZ__QQQ", "1", "this variable is not a setting"),
+        ("NOTIFY", "1", "'notify' is a list, and lists have no variable [set it in the file]"),
+        ("NOTIFY__0__ON", "1", "'notify' is a list, and lists have no variable [set it in the file]"),
     ],
 )
 def test_a_variable_that_is_wrong_is_named(variable: str, value: str, problem: str) -> None:
@@ -207,8 +207,8 @@ def test_what_a_section_lacks_names_its_variable() -> None:
     environment = {"TUNNELWRIGHT_REPOSITORY": "/r", "TUNNELWRIGHT_STATUS__FORGE": "github"}
     assert read_settings(None, environment, found) is None
     assert [(item.path, item.hint) for item in found] == [
-        ("status.project", "the file says it, or the variable TUNNELWRIGHT_STATUS__PROJECT"),
-        ("status.tokenFile", "the file says it, or the variable TUNNELWRIGHT_STATUS__TOKEN_FILE"),
+        ("status.project", "set it in the file, or with the variable TUNNELWRIGHT_STATUS__PROJECT"),
+        ("status.tokenFile", "set it in the file, or with the variable TUNNELWRIGHT_STATUS__TOKEN_FILE"),
     ]
 
 
@@ -220,7 +220,8 @@ def test_a_section_that_is_none_is_left_to_be_refused(tmp_path: Path) -> None:
 
 
 def test_other_variables_of_this_tool_and_of_others_stay() -> None:
-    """A Kubernetes Service called tunnelwright gives each pod variables with our prefix; keys may have it."""
+    """A Kubernetes Service called tunnelwright gives each pod variables with our prefix; keys may have "
+    "it."""
     names = {"TUNNELWRIGHT_PORT", "TUNNELWRIGHT_SERVICE_HOST", "TUNNELWRIGHT_PORT_8080_TCP_ADDR"}
     names |= {"TUNNELWRIGHT_KEY_PARIS", *OTHER_VARIABLES}
     found, problems = read(None, TUNNELWRIGHT_REPOSITORY="/r", **dict.fromkeys(names, "tcp://x"))

@@ -128,7 +128,7 @@ def test_one_that_is_too_slow_in_an_apply_is_left_out_of_the_next_run_and_conver
     assert record.result is Result.INCOMPLETE
     told = [item for item in record.of(StepEnded) if item.step.router == "paris"]
     assert {item.status for item in told} == {"done", "failed", "not attempted"}
-    assert any("that one apply has for them" in item.message for item in told)
+    assert any("s, the limit for one apply" in item.message for item in told)
     assert slow.failures == 1
     before = slow.clock.now
     assert before <= LOOK + bounds.ROUTER_APPLY_SECONDS_IN_ALL + bounds.ROUTER_STEP_SECONDS * len(told)

@@ -78,7 +78,7 @@ def test_a_first_head_has_to_be_signed(tmp_path: Path) -> None:
     fresh = Signed(tmp_path)
     record = fresh.once()
     assert record.result is Result.FAILED
-    assert "is not signed by anyone who may: it has none" in record.message
+    assert "is not signed with an allowed key: it has no signature" in record.message
     assert not fresh.site.asked
 
 
@@ -110,7 +110,7 @@ def test_every_commit_between_is_signed(signed: Signed) -> None:
     signed.change()
     record = signed.once()
     assert record.in_force == good
-    assert f"{unsigned[:12]} is not signed by anyone who may" in record.message
+    assert f"{unsigned[:12]} is not signed with an allowed key" in record.message
 
 
 @pytest.mark.parametrize("by", ["", "theirs"])
@@ -142,7 +142,7 @@ def test_more_new_commits_than_are_looked_at_are_refused(
     head = signed.change()
     record = signed.once()
     assert record.in_force == good
-    assert f"the commit {head[:12]} brings more than 2 new commits" in record.message
+    assert f"the commit {head[:12]} has more than 2 new commits" in record.message
 
 
 def test_a_key_that_expires_later_takes_nothing_back(signed: Signed) -> None:
@@ -186,13 +186,13 @@ def test_where_the_last_good_commit_is_unsigned_the_message_says_what_to_do(
         assert accept(site, good[:12]) == ExitCode.OK
         record = site.once()
         assert (record.in_force, record.result) == (good, Result.INCOMPLETE if newer else Result.IN_SYNC)
-        assert newer == (f"{unsigned[:12]} is not signed by anyone who may" in record.message)
+        assert newer == (f"{unsigned[:12]} is not signed with an allowed key" in record.message)
     head = site.change()
     record = site.once()
     if newer:
         # The unsigned one lies between.
         assert record.in_force != head
-        assert f"{unsigned[:12]} is not signed by anyone who may" in record.message
+        assert f"{unsigned[:12]} is not signed with an allowed key" in record.message
     else:
         assert (record.in_force, record.result) == (head, Result.CHANGED)
 
@@ -281,7 +281,7 @@ def test_an_acceptance_ends_with_the_next_good_commit_whatever_made_that_one_goo
     assert signed.once().in_force == old
     signed.lifetime -= 100
     unsigned = signed.change(by="")
-    assert signed.site.once().in_force == unsigned, "signatures are not asked for meanwhile"
+    assert signed.site.once().in_force == unsigned, "signatures are not required meanwhile"
     signed.rewind(old)
     record = signed.once()
     assert record.result is Result.FAILED
@@ -295,7 +295,7 @@ def test_what_is_not_here_or_not_needed_cannot_be_accepted(
     config = signed.folder / "reconcile.yaml"
     config.write_text(f"repository: /x\nstate: {signed.folder}/state\n")
     assert main(["history", "--config", str(config), "--accept", "HEAD"]) == ExitCode.ERROR
-    assert "signatures are not asked for" in capsys.readouterr().err
+    assert "signatures are not required" in capsys.readouterr().err
 
 
 def test_without_its_history_it_still_does_not_go_back(signed: Signed) -> None:

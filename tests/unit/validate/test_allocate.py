@@ -174,7 +174,7 @@ def test_conflict_markers_send_nobody_in_a_circle(tmp_path: Path) -> None:
     for found in (validate(load_tree(tmp_path))[1], allocate(load_tree(tmp_path))[1]):
         [said] = found
         assert (said.code, said.location.line) == ("conflict-markers", 1)
-        assert said.hint.startswith("decide which of the lines between the markers stay, and remove")
+        assert said.hint.startswith("keep the right lines between the markers, and remove")
     # What the hint says: keep all lines, those of the branch that is applied first, and allocate.
     (tmp_path / LOCK_NAME).write_text(ours + theirs)
     addresses, _ = assign(tmp_path, vip("a"), vip("z"))

@@ -43,7 +43,7 @@ def test_it_is_told_where_nothing_else_hides_documents(
 def test_a_command_says_so(tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "tree").mkdir()
     assert main([command, str(tmp_path / "tree")]) == ExitCode.OK
-    assert "there is no document here, so no router is described" in capsys.readouterr().err
+    assert "there is no document in the folder, so no router is described" in capsys.readouterr().err
 
 
 def test_validate_says_how_many_it_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,4 +62,4 @@ def test_it_deletes_nothing(tmp_path: Path) -> None:
     fabric, _ = validate(load_tree(tmp_path))
     step = between(many_tunnels(20), fabric, datetime(2026, 5, 9, tzinfo=UTC))
     assert step.plan.empty
-    assert len([note for note in step.notes if "what is on it stays" in note]) == 2
+    assert len([note for note in step.notes if "its tunnels stay" in note]) == 2
