@@ -66,7 +66,7 @@ def _journal(text: str, own: str) -> Iterator[tuple[int, str]]:
         if entry["by"] == "sudo":
             # Of a command its program alone: its arguments may hold a key.
             if match := _SUDO.fullmatch(entry["text"]):
-                yield at, f"{match['user']} ran {match['program']} by sudo"
+                yield at, f"{match['user']} ran {match['program']} with sudo"
         elif login := _LOGIN.match(entry["text"]):
             if own and login["address"] == own:
                 ours.append(at)

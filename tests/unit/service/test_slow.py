@@ -149,7 +149,7 @@ def test_going_back_tells_of_a_router_that_could_not_be_brought_back(slow: Slow)
     slow.slow_from("initiate")
     record = slow.service.once()
     assert record.result is Result.INCOMPLETE, record.message
-    back = f"going back to {good.head[:12]} did not bring all of it back: paris is unreachable"
+    back = f"the rollback to {good.head[:12]} is incomplete: paris is unreachable"
     assert back in record.message
     slow.takes(QUICK)
     slow.ask()
