@@ -13,7 +13,7 @@ from rich.text import Text
 
 from lab.capture import Watch
 from lab.containers import find
-from lab.engine import Engine, EngineUnavailable, Progress, find_engine, stop
+from lab.engine import Engine, EngineUnavailable, Progress, find_engine, retire
 from lab.session import Lab, choose_node, labs
 from lab.verify import Report, verify
 from reconciler.cli.output import Output
@@ -110,14 +110,12 @@ def run_shell(arguments: argparse.Namespace) -> int:
 
 
 def run_down(arguments: argparse.Namespace) -> int:
-    """Remove the lab; the private engine goes with the last one."""
-
+    """Remove the lab; the private engine stops with the last container."""
     output = Output(arguments)
     engine: Engine = find_engine(_progress(arguments))
     removed = Lab.down(arguments.name, engine=engine)
     left = [lab.name for lab in labs(engine)]
-    if engine.private and not left:
-        stop()
+    retire(engine)
     output.objects([{"type": "lab_down", "name": arguments.name, "removed": removed, "left": left}])
     text = f"Lab {arguments.name} is gone." if removed else f"There is no lab {arguments.name}."
     output.lines([Line(text + (f" Others: {', '.join(left)}." if left else ""), "bold")])

@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 from lab.capture import Watch
 from lab.charon import reported_sas
 from lab.commands import progress_to
-from lab.engine import find_engine, stop
+from lab.engine import find_engine, retire
 from lab.proof import StreamResult, capture_whole, carried_through
 from lab.repository import writable
 from lab.session import Lab
@@ -115,9 +115,8 @@ class Demo:
         finally:
             if not self._keep:
                 Lab.down(NAME, engine=engine)
-                if engine.private:
-                    self._progress("stopping the private container engine")
-                    stop()
+                if retire(engine):
+                    self._progress("stopped the private container engine")
         if self._keep:
             self._say(
                 f"The lab is up: tunnelwright status {self._tree} --lab {NAME} --secrets {WORK}/secrets"

@@ -186,6 +186,20 @@ def stop() -> bool:
         return True
 
 
+def retire(engine: Engine) -> bool:
+    """Stop an engine that this project started, unless it has containers: another lab, the demo or a run
+    of the tests may be using it. Returns whether it was stopped.
+
+    Raises `EngineRefused`, and `EngineUnavailable` when its process does not end.
+    """
+    if not engine.private:
+        return False
+    with engine.connect() as client:
+        if client.containers(all=True, quiet=True):
+            return False
+    return stop()
+
+
 def install_missing(packages: dict[str, str], progress: Progress = quiet) -> bool:
     """Install Debian packages for commands that are missing (command → package); True if any was.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab import engine as lab_engine
-from lab.engine import EngineUnavailable, answers, find_engine, start_private, stop
+from lab.engine import Engine, EngineUnavailable, answers, find_engine, retire, start_private, stop
 
 pytestmark = pytest.mark.engine
 
@@ -44,6 +44,25 @@ def test_the_private_engine_starts_once_and_stops(private_places: Path) -> None:
     assert stop()
     assert not answers(first.url)
     assert not stop()
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("dockerd"),
+    reason="a private engine needs root and dockerd",
+)
+@pytest.mark.usefixtures("private_places")
+def test_an_engine_that_others_use_goes_on() -> None:
+    """The last lab of one user is gone; a container of another run is there, whatever it is called."""
+    engine = start_private()
+    with engine.connect() as client:
+        client.import_image_from_data(bytes(10240), repository="nothing")
+        client.create_container("nothing", command="none", name="somebody-elses")
+        assert not retire(engine)
+        assert answers(engine.url)
+        client.remove_container("somebody-elses")
+    assert retire(engine)
+    assert not answers(engine.url)
+    assert not retire(Engine("unix:///var/run/docker.sock")), "not ours"
 
 
 def test_an_engine_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
