@@ -52,7 +52,7 @@ class KeyFiles:
         path = self._tree / RECIPIENTS
         self._check_inside(path)
         try:
-            text = recipients_text(self._tree) if path.exists() else ""
+            text = recipients_text(self._tree) if os.path.lexists(path) else ""
             missing = [key for key in public if key not in text.split()]
             if missing:
                 ends = "" if not text or text.endswith("\n") else "\n"

@@ -166,3 +166,14 @@ def test_a_link_that_leads_nowhere_is_there_too(tmp_path: Path, files: KeyFiles)
     with pytest.raises(SecretUnavailable, match="there already"):
         files.set(NAME, KEY)
     assert (tmp_path / "tree" / NAME).is_symlink()
+
+
+def test_recipients_behind_a_link_are_not_read(tmp_path: Path, files: KeyFiles) -> None:
+    """What the link leads to may be a key, which would be committed with the recipients."""
+    (recipients := tmp_path / "tree" / RECIPIENTS).unlink()
+    (key := tmp_path / "a--b.psk").write_text("a key that nobody else may read\n")
+    recipients.symlink_to(key)
+    for work in (files.init, partial(files.set, NAME, KEY), files.rekey):
+        with pytest.raises(SecretUnavailable, match="symbolic link"):
+            work()
+    assert recipients.is_symlink()
