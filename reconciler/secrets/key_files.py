@@ -126,7 +126,7 @@ class KeyFiles:
         Raises SecretUnavailable for another, which may be a key, and SourceUnavailable for one behind a link.
         """
         plain, path = is_plain_name(name), self._tree / name
-        if re.search(AGE_PATH, name) is None:
+        if re.fullmatch(AGE_PATH, name) is None:
             raise SecretUnavailable(
                 f"{name!r} is no path that a document can refer to" if plain else f"{NOT_SHOWN} is no path",
                 hint=f"as in `authentication: {{mode: psk, key: {{age: keys/a--b{SEALED_BY_AGE}}}}}`",

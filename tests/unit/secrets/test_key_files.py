@@ -48,7 +48,9 @@ def test_a_key_is_encrypted_to_every_recipient(tmp_path: Path, files: KeyFiles) 
     assert [path.name for path in (tmp_path / "tree" / "keys").iterdir()] == ["a--b.age"]
 
 
-@pytest.mark.parametrize("name", ["../a.age", "/srv/a.age", "a.psk", "a/../b.age", ".hidden.age", "a b.age"])
+@pytest.mark.parametrize(
+    "name", ["../a.age", "/srv/a.age", "a.psk", "a/../b.age", ".hidden.age", "a b.age", "a.age\n"]
+)
 def test_a_name_is_one_that_a_document_can_refer_to(files: KeyFiles, name: str) -> None:
     with pytest.raises(SecretUnavailable, match="no path that a document"):
         files.set(name, KEY)
