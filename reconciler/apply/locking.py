@@ -18,6 +18,7 @@ from pathlib import Path
 
 from reconciler.model.bounds import LOCK_LEASE
 from reconciler.model.errors import Locked, LockUnavailable, RouterUnreachable, TunnelwrightError, Unforeseen
+from reconciler.model.unit import attempt
 from reconciler.routers.fleet import Fleet, Sessions, reach
 from reconciler.routers.protocol import Router
 
@@ -80,6 +81,9 @@ def locked(
     answer, it has no way to lock, or another run holds it still after `timeout` seconds (Locked). Those
     must not be changed. `moved` is called after each lock that was asked for.
 
+    One whose lock nobody could renew, for want of a thread, is left out as well. Every lock that was taken is
+    given back in the end.
+
     Routers are reached side by side, and locks taken in order of name, so that two runs cannot wait for each
     other. Each lock is renewed in a thread of its own: a router that is slow to answer costs no other one its
     lock.
@@ -90,25 +94,29 @@ def locked(
     with fleet.kept() as sessions:
         reached = sessions.each(sorted(routers), reach)
         refused = {name: found for name, found in reached.items() if isinstance(found, TunnelwrightError)}
-        held: dict[str, threading.Thread] = {}
+        taken: list[str] = []
+        renewals: list[threading.Thread] = []
         try:
             for name in (name for name in reached if name not in refused):
                 left = max(0.0, deadline - time.monotonic())
                 error = sessions.one(name, partial(take, owner=owner, lease=lease, timeout=left))
-                moved()
                 if error is None:
-                    held[name] = threading.Thread(
+                    taken.append(name)
+                    renewal = threading.Thread(
                         target=_renew, args=(sessions, name, owner, lease, done), daemon=True
                     )
-                    held[name].start()
-                else:
+                    error = attempt("thread", f"lock of {name}", renewal.start)
+                    if error is None:
+                        renewals.append(renewal)
+                if error is not None:
                     refused[name] = _refusal(error)
+                moved()
             yield refused
         finally:
             done.set()
-            for renewal in held.values():
+            for renewal in renewals:
                 renewal.join()
-            sessions.each(held, partial(give_back, owner=owner))
+            sessions.each(taken, partial(give_back, owner=owner))
 
 
 def _refusal(error: TunnelwrightError) -> TunnelwrightError:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from importlib.metadata import entry_points
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 from importlib.metadata import version as installed_version
+
+from reconciler.model.unit import attempt
 
 
 def version() -> str:
@@ -13,6 +16,11 @@ def version() -> str:
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands of extensions, the lab's among them."""
+    """Add the commands of extensions, the lab's among them. One that cannot be loaded costs its own alone,
+    and is logged."""
     for extension in sorted(entry_points(group="tunnelwright.commands"), key=lambda entry: entry.name):
-        extension.load()(subparsers)
+        attempt("command", extension.name, partial(_add, extension, subparsers))
+
+
+def _add(extension: EntryPoint, subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    extension.load()(subparsers)

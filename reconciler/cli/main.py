@@ -70,6 +70,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit code (docs/reference/exit-codes.md)."""
     words = sys.argv[1:] if argv is None else argv
+    show_log()
     parser = build_parser(next((word for word in words if not word.startswith("-")), None))
     arguments = parser.parse_args(words)
     if arguments.version:
@@ -78,7 +79,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help()
         return ExitCode.ERROR
-    show_log()
     try:
         if "extra" in arguments:
             require(arguments.extra)

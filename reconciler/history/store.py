@@ -129,7 +129,9 @@ class History:
     @_reads
     def runs(self, connection: Connection, limit: int) -> list[RunRecord]:
         """The latest runs, newest first."""
-        return [_record(row) for row in connection.execute(_LATEST, [limit])]
+        # No more are kept, and no other number has to fit into SQLite's.
+        most = min(limit, bounds.RUNS_KEPT)
+        return [_record(row) for row in connection.execute(_LATEST, [most])]
 
     @_reads
     def run(self, connection: Connection, number: int) -> RunRecord:
@@ -151,7 +153,10 @@ class History:
             "ORDER BY runs.id DESC LIMIT 1",
             [json.dumps([result.value for result in results])],
         ).fetchone()
-        return None if found is None else datetime.fromisoformat(str(found[0])).astimezone(UTC)
+        try:
+            return None if found is None else datetime.fromisoformat(found[0]).astimezone(UTC)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise HistoryDamaged(f"the end of a run in the history cannot be read: {error}") from error
 
     @_writes
     def count(self, connection: Connection, amounts: Mapping[tuple[str, str], float]) -> None:
@@ -225,7 +230,8 @@ class History:
         """Try a bad commit again, named by the beginning of its hash. Raises TunnelwrightError when it is not
         marked."""
         found = connection.execute(
-            'DELETE FROM bad WHERE lower(substr(bad."commit", 1, length(:it))) = lower(:it)', {"it": commit}
+            'DELETE FROM bad WHERE lower(substr(bad."commit", 1, length(:it))) = lower(:it)',
+            {"it": encodable(commit)},
         )
         if not commit or found.rowcount == 0:
             raise TunnelwrightError(f"no commit {commit!r} is marked as bad")
@@ -337,6 +343,7 @@ def _acceptance(row: Row) -> Acceptance:
 
 def _record(row: Row) -> RunRecord:
     """The run of a row. Raises HistoryDamaged."""
+    _checked(RUNS, row)
     record, objects = _parsed(row)
     return replace(record, events=tuple(map(decode, objects)))
 

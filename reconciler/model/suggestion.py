@@ -9,6 +9,7 @@ from itertools import islice
 from reconciler.model.bounds import MOST_CANDIDATES, MOST_MISSPELT
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.listing import listed
+from reconciler.model.quoting import NOT_SHOWN, is_plain_name
 
 _MOST_KNOWN = 12
 
@@ -35,6 +36,6 @@ def check_known(words: Iterable[str], names: Collection[str], what: str, otherwi
         return
     near = [hint for word in unknown[:_MOST_KNOWN] if (hint := did_you_mean(word, names))]
     there = f"the {what}s are {known(names)}" if names else f"there is no {what}"
-    raise TunnelwrightError(
-        f"no {what} is called {listed(unknown)}", hint=" ".join(near) or otherwise or there
-    )
+    # What was given may be a key that was pasted in the wrong place.
+    called = listed(word if is_plain_name(word) else NOT_SHOWN for word in unknown)
+    raise TunnelwrightError(f"no {what} is called {called}", hint=" ".join(near) or otherwise or there)

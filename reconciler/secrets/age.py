@@ -129,9 +129,14 @@ def public_keys(path: Path) -> list[str]:
 def recipients_text(tree: Path) -> str:
     """The file of recipients as it is.
 
-    Raises SecretUnavailable, also when it holds a private key: an identity has no place there.
+    Raises SecretUnavailable, also when it holds a private key: an identity has no place there; and for a
+    link: what it leads to may be a key, and would be written into the tree with what is added to it.
     """
     path = tree / RECIPIENTS
+    if path.is_symlink():
+        raise SecretUnavailable(
+            f"{path} is a symbolic link, which is not followed", hint="put the file itself there"
+        )
     try:
         with path.open("rb") as file:
             content = file.read(PRIVATE_FILE_BYTES + 1)

@@ -52,7 +52,7 @@ class KeyFiles:
         path = self._tree / RECIPIENTS
         self._check_inside(path)
         try:
-            text = recipients_text(self._tree) if path.exists() else ""
+            text = recipients_text(self._tree) if os.path.lexists(path) else ""
             missing = [key for key in public if key not in text.split()]
             if missing:
                 ends = "" if not text or text.endswith("\n") else "\n"
@@ -126,7 +126,7 @@ class KeyFiles:
         Raises SecretUnavailable for another, which may be a key, and SourceUnavailable for one behind a link.
         """
         plain, path = is_plain_name(name), self._tree / name
-        if re.search(AGE_PATH, name) is None:
+        if re.fullmatch(AGE_PATH, name) is None:
             raise SecretUnavailable(
                 f"documents cannot refer to the path {name!r}" if plain else f"{NOT_SHOWN} is no path",
                 hint=f"as in `authentication: {{mode: psk, key: {{age: keys/a--b{SEALED_BY_AGE}}}}}`",

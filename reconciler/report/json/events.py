@@ -25,6 +25,7 @@ def decode(item: Mapping[str, Any]) -> Event:
         return Foreign(item)
     try:
         event: Event = form.read(Item(item))
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
+        # JSON's numbers have no end, and those of a float do.
         return Foreign(item, form.of)
     return event

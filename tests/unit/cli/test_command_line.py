@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,20 @@ def test_a_wrong_argument_is_still_repeated(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         main(["plan", "--paralellism", "3", "some/tree", "/srv/other-tree"])
     assert "unrecognized arguments: --paralellism some/tree /srv/other-tree" in capsys.readouterr().err
+
+
+def test_an_extension_that_is_broken_costs_its_own_commands_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: EntryPoint) -> None:
+        raise ImportError("it was made for another version")
+
+    monkeypatch.setattr(EntryPoint, "load", broken)
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == ExitCode.OK
+    assert "validate" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["lab"])
+    assert ended.value.code == ExitCode.ERROR
+    assert "invalid choice: 'lab'" in capsys.readouterr().err

@@ -114,3 +114,23 @@ def test_a_quiet_run_repeats_one_that_the_version_before_has_recorded(tmp_path: 
     assert history.add(replace(run, id=0, events=run.events[1:])) == 2
     rolled_back = replace(run, id=0, events=(Rollback("a", "b", "c"),))
     assert history.add(rolled_back) == 3
+
+
+NUMBER = "1" + "0" * 400
+"""JSON has it, and no float."""
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"type": "outcome", "router": "r", "phase": "host", "group": "", "summary": "s", '
+        f'"disruption": "none", "status": "done", "message": "", "seconds": {NUMBER}}}',
+        '{"type": "loss", "tunnel": "t", "router": "r", "predicted": "none", "sent": 1, "lost": 0, '
+        f'"longest_ms": {NUMBER}}}',
+    ],
+)
+def test_a_number_that_is_too_large_is_of_another_version(written: str, tmp_path: Path) -> None:
+    history = history_with(tmp_path / "history.db", json.loads(written))
+    [run] = history.runs_after(0, 9)
+    assert [encode(event) for event in run.events] == [json.loads(written)]
+    assert history.is_written

@@ -386,11 +386,39 @@ def test_a_bad_commit_is_forgiven_by_the_beginning_of_its_hash(tmp_path: Path) -
     history = History(tmp_path / "history.db")
     for letter in "abc":
         history.mark_bad(letter, letter * 40, "no echo")
-    for nothing in ("", "%", "_" * 40, "ab"):
+    for nothing in ("", "%", "_" * 40, "ab", "\udcff"):
         with pytest.raises(TunnelwrightError, match="is marked as bad"):
             history.forgive(nothing)
     history.forgive("BBBB")
     assert [bool(history.why_bad(letter)) for letter in "abc"] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["finished = 'never'", "finished = '0001-01-01T00:00+14:00'", "trigger = x'ff'", "repeats = 'x'"],
+)
+def test_an_older_row_that_cannot_be_read_is_damage(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the latest runs are read when the file is opened."""
+    monkeypatch.setattr(bounds, "RUNS_IN_MEMORY", 1)
+    path = tmp_path / "history.db"
+    for result in (Result.CHANGED, Result.FAILED):
+        History(path).add(replace(RUN, result=result))
+    changed(f"UPDATE runs SET {change} WHERE id = 1")(path)  # noqa: S608 - the words above
+    with pytest.raises(HistoryDamaged):
+        History(path).runs(9)
+    if change.startswith("finished"):
+        history = Kept(path)
+        assert history.last([Result.CHANGED]) is None
+        assert history.set_aside == 1
+        assert history.is_written
+
+
+def test_as_many_runs_may_be_asked_for_as_anybody_likes() -> None:
+    history = History(None)
+    history.add(RUN)
+    assert len(history.runs(10**30)) == 1
 
 
 def accepted(history: History) -> dict[str, str]:

@@ -38,3 +38,14 @@ def test_of_many_names_some_are_told() -> None:
     assert "and 29994 more" in caught.value.message
     assert "and 29988 more" in caught.value.hint
     assert len(caught.value.message + caught.value.hint) < 300
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["5f4dcc3b5aa765d61d8327deb882cf99", "9vT-uJ5yq0mW_8eXh1fKz3bL7cRkQwYpN2sD4aGiHlE", "Sup3rSecretKey!"],
+)
+def test_a_key_in_the_place_of_a_name_is_not_repeated(key: str) -> None:
+    with pytest.raises(TunnelwrightError, match=r"not shown.*, paris-tokio$") as caught:
+        check_known([key, "paris-tokio"], NAMES, "tunnel")
+    assert key not in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.hint == "did you mean 'paris-tokyo'?"

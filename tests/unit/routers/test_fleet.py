@@ -151,3 +151,21 @@ def test_a_router_that_names_one_gone_owner_after_the_other_is_given_up() -> Non
     with locking.locked(Fleet(lambda _: odd), ["a"], 0) as refused:
         assert isinstance(refused["a"], Locked)
     assert len(asked) == 2
+
+
+def test_a_lock_that_nobody_can_renew_is_given_back_with_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, start = Network(), threading.Thread.start
+    routers = {name: MemoryRouter(name, network) for name in ("a", "b", "c")}
+
+    def scarce(thread: threading.Thread) -> None:
+        if "b" in getattr(thread, "_args", ()):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    with locked(Fleet(routers.__getitem__), routers, 0) as refused:
+        assert {name: type(error) for name, error in refused.items()} == {"b": Unforeseen}
+        with pytest.raises(Locked):
+            routers["a"].host.lock("me@here:1", 60)
+    for router in routers.values():
+        router.host.lock("me@here:1", 60)

@@ -48,7 +48,9 @@ def test_a_key_is_encrypted_to_every_recipient(tmp_path: Path, files: KeyFiles) 
     assert [path.name for path in (tmp_path / "tree" / "keys").iterdir()] == ["a--b.age"]
 
 
-@pytest.mark.parametrize("name", ["../a.age", "/srv/a.age", "a.psk", "a/../b.age", ".hidden.age", "a b.age"])
+@pytest.mark.parametrize(
+    "name", ["../a.age", "/srv/a.age", "a.psk", "a/../b.age", ".hidden.age", "a b.age", "a.age\n"]
+)
 def test_a_name_is_one_that_a_document_can_refer_to(files: KeyFiles, name: str) -> None:
     with pytest.raises(SecretUnavailable, match="documents cannot refer to the path"):
         files.set(name, KEY)
@@ -166,3 +168,14 @@ def test_a_link_that_leads_nowhere_is_there_too(tmp_path: Path, files: KeyFiles)
     with pytest.raises(SecretUnavailable, match="already exists"):
         files.set(NAME, KEY)
     assert (tmp_path / "tree" / NAME).is_symlink()
+
+
+def test_recipients_behind_a_link_are_not_read(tmp_path: Path, files: KeyFiles) -> None:
+    """What the link leads to may be a key, which would be committed with the recipients."""
+    (recipients := tmp_path / "tree" / RECIPIENTS).unlink()
+    (key := tmp_path / "a--b.psk").write_text("a key that nobody else may read\n")
+    recipients.symlink_to(key)
+    for work in (files.init, partial(files.set, NAME, KEY), files.rekey):
+        with pytest.raises(SecretUnavailable, match="symbolic link"):
+            work()
+    assert recipients.is_symlink()
