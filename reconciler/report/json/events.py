@@ -25,6 +25,6 @@ def decode(item: Mapping[str, Any]) -> Event:
         return Foreign(item)
     try:
         event: Event = form.read(Item(item))
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         return Foreign(item, form.of)
     return event
