@@ -226,8 +226,8 @@ def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
     record = service.once()
     assert (record.result, record.in_force) == (Result.INCOMPLETE, head), record.message
     said = (
-        "1 left alone for want of a key: tokyo-partner (its key cannot be had: env:NEW_KEY: "
-        "the environment variable is not set)"
+        "1 left alone because their keys could not be read: tokyo-partner (its key cannot be read: "
+        "env:NEW_KEY: the environment variable is not set)"
     )
     assert said in record.message
     assert [item.reason for item in record.of(Trouble)] == [said]
