@@ -209,8 +209,8 @@ def _since(left: Contents, mine: Contents) -> Contents:
 
 
 def _following(older: Contents, newer: Contents) -> Contents:
-    """What was kept in memory before the file could be read for the first time, after what is in the "
-    "file."""
+    """What was kept in memory before the file could be read for the first time, after what is in the
+    file."""
     last = max((run["id"] for run in older["runs"]), default=0)
     totals: Counter[tuple[str, str]] = Counter()
     for row in [*older["counts"], *newer["counts"]]:

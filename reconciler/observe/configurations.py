@@ -1,5 +1,5 @@
-"""A router that somebody else has configured -> its connections, as files or charon tell them. Reads "
-"only."""
+"""A router that somebody else has configured -> its connections, as files or charon tell them. Reads
+only."""
 
 from __future__ import annotations
 

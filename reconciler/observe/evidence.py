@@ -145,17 +145,17 @@ def _concerns(change: ResourceChange, tunnel: Tunnel) -> bool:
 def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack: ExitStack) -> Evidence:
     """Bring it up if it is down, then send through it, then rekey it if that is asked for."""
     near, far = evidence.near, evidence.far
-    heard = {
+    logs = {
         end.tunnel.name: stack.enter_context(CharonLog(scene.fleet.connect(end.tunnel.router)))
         for end in evidence.ends
         if end.tunnel.name in routers
     }
 
     def said(end: End) -> tuple[str, ...]:
-        ears = heard.get(end.tunnel.name)
-        if ears is None:
+        log = logs.get(end.tunnel.name)
+        if log is None:
             return ()
-        return ears.said(connection_name(end.tunnel.name), end.tunnel.vip.address, end.tunnel.peer_address)
+        return log.said(connection_name(end.tunnel.name), end.tunnel.vip.address, end.tunnel.peer_address)
 
     here = routers[near.tunnel.name]
     failure = _initiate(here, near)
@@ -165,8 +165,8 @@ def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack
     evidence = replace(evidence, near=near, far=far, failure=failure)
     evidence = replace(evidence, flow=_send(scene, evidence, routers))
     if scene.rekey and near.children:
-        for ears in heard.values():
-            ears.forget()
+        for log in logs.values():
+            log.forget()
         failure = _rekey(here, near, lambda: said(near))
         near = replace(near, said_rekeying=said(near), sas=_sas(here, near))
         if far is not None and far.tunnel.name in routers:

@@ -57,6 +57,8 @@ class Conduct:
     """Hears that there was progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
     looked: Callable[[Observation], None] = lambda _: None
     """Hears of each look at routers."""
+    applied: Callable[[Preview, Applied], None] = lambda *_: None
+    """Hears what an apply came to, before the proof, which may end in an error."""
     stopping: Callable[[], bool] = lambda: False
     """Asked while it goes on: whether to stop as soon as no tunnel is half changed."""
 
@@ -151,6 +153,7 @@ def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: It
         stopping=conduct.stopping,
     )
     conduct.looked(applied.after)
+    conduct.applied(before, applied)
     if not conduct.probe or applied.stopped:
         return Proven(applied, {})
     return Proven(applied, prove(before, fleet, tunnels, conduct.moved))

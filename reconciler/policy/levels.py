@@ -1,5 +1,5 @@
-"""What a reconcile run leaves alone, and why: the levels that Git sets for fleet, router and tunnel. "
-"Pure."""
+"""What a reconcile run leaves alone, and why: the levels that Git sets for fleet, router and tunnel.
+Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A plan as a comment on a pull request: the summary, a table of what it does to traffic, the rest "
-"folded."""
+"""A plan as a comment on a pull request: the summary, a table of what it does to traffic, the rest
+folded."""
 
 from __future__ import annotations
 

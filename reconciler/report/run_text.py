@@ -28,9 +28,9 @@ from reconciler.model.events import (
 from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Loss, Status
 from reconciler.model.record import Result, RunRecord
-from reconciler.model.settings import UNOBSERVABLE, Live
 from reconciler.report.cost_text import cost_text
 from reconciler.report.line import Line
+from reconciler.report.plan_text import value_text
 
 _STYLE = {
     Result.IN_SYNC: "green",
@@ -95,7 +95,7 @@ def _plan_lines(event: PlannedChange | Unreachable | Withheld | Exposed) -> Iter
         case PlannedChange():
             yield Line(f"  {event.action} {event.resource}: {event.reason} ({event.disruption})")
             for field in event.changes:
-                yield Line(f"      {field.path}: {_value(field.before)} -> {_value(field.after)}")
+                yield Line(f"      {field.path}: {value_text(field.before)} -> {value_text(field.after)}")
             if event.more_changes:
                 yield Line(f"      … and {event.more_changes} more fields")
         case Unreachable():
@@ -142,11 +142,3 @@ def _run_line(event: Held | Drift | Traced | Down | Trouble | Rollback | LeftOut
             return Line(f"  {back}: {event.reason}", "bold red")
         case LeftOut():
             return Line(f"  {event.events} more are left out, limit {event.limit} bytes", "yellow")
-
-
-def _value(value: Live) -> str:
-    if value is UNOBSERVABLE:
-        return "(unobservable)"
-    if value is None:
-        return "(none)"
-    return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -1,5 +1,5 @@
-"""A router reached by SSH: VICI over a forwarded unix socket, the rest by commands, all on one "
-"connection."""
+"""A router reached by SSH: VICI over a forwarded unix socket, the rest by commands, all on one
+connection."""
 
 from __future__ import annotations
 

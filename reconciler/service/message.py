@@ -26,26 +26,26 @@ _TYPES = {
 _WORST_FIRST = ("failure", "warning", "info", "success")
 
 
-def title(news: Sequence[Notification]) -> str:
+def title(notifications: Sequence[Notification]) -> str:
     """What it is about."""
-    return f"tunnelwright: {', '.join(dict.fromkeys(item.topic.value for item in news))}"
+    return f"tunnelwright: {', '.join(dict.fromkeys(item.topic.value for item in notifications))}"
 
 
-def body(news: Sequence[Notification], record: RunRecord) -> str:
+def body(notifications: Sequence[Notification], record: RunRecord) -> str:
     """One line for each thing, then the run."""
-    lines = [chat(f"- {item.topic.value}: {item.text}") for item in news[:_MOST]]
-    if len(news) > _MOST:
-        lines.append(f"- and {len(news) - _MOST} more")
+    lines = [chat(f"- {item.topic.value}: {item.text}") for item in notifications[:_MOST]]
+    if len(notifications) > _MOST:
+        lines.append(f"- and {len(notifications) - _MOST} more")
     return "\n".join([*lines, f"run {record.id} of {record.finished:%Y-%m-%d %H:%M:%SZ}: {record.result}"])
 
 
-def send(url: Callable[[], Secret], news: Sequence[Notification], record: RunRecord) -> None:
+def send(url: Callable[[], Secret], notifications: Sequence[Notification], record: RunRecord) -> None:
     """Send one message to an Apprise URL, which may hold a password.
 
     Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.
     """
-    types = {_TYPES[item.topic] for item in news}
+    types = {_TYPES[item.topic] for item in notifications}
     hand_over(
-        Message(url(), title(news), body(news, record), min(types, key=_WORST_FIRST.index)),
+        Message(url(), title(notifications), body(notifications, record), min(types, key=_WORST_FIRST.index)),
         seconds=bounds.MESSAGE_SECONDS,
     )

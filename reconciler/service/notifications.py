@@ -100,22 +100,22 @@ def is_refused(record: RunRecord) -> bool:
     return record.in_force != record.head or (record.result is Result.FAILED and bool(record.of(Refusal)))
 
 
-def tell(
+def new_in(
     records: Iterable[RunRecord], before: frozenset[State], on: frozenset[Topic]
 ) -> tuple[list[Notification], frozenset[State]]:
     """What is new in some runs, oldest first, when `before` lasted; and what lasts after them. Only topics
     of `on` count."""
-    news: list[Notification] = []
+    new: list[Notification] = []
     lasting = before
     for record in records:
         found = states(record, lasting)
         after = frozenset(state for state in found if state.topic in on)
-        news += [Notification(state.topic, found[state]) for state in sorted(after - lasting)]
-        news += [item for item in _done(record) if item.topic in on]
+        new += [Notification(state.topic, found[state]) for state in sorted(after - lasting)]
+        new += [item for item in _done(record) if item.topic in on]
         if Topic.RECOVERED in on:
-            news += [Notification(Topic.RECOVERED, text) for text in _ended(lasting, after)]
+            new += [Notification(Topic.RECOVERED, text) for text in _ended(lasting, after)]
         lasting = after
-    return news, lasting
+    return new, lasting
 
 
 def states(record: RunRecord, before: frozenset[State]) -> dict[State, str]:

@@ -33,13 +33,13 @@ _STATES = {
 }
 
 
-class Listener(Protocol):
+class Receiver(Protocol):
     """Somebody who is told. Remembers in the history what was told, so that nothing is told twice, and what
     could not be told is told later."""
 
     name: str
 
-    def hear(self, record: RunRecord) -> None:
+    def receive(self, record: RunRecord) -> None:
         """Hear of a run, the latest. Raises TunnelwrightError when it could not be told."""
         ...
 
@@ -74,41 +74,41 @@ class Notifier:
     What cannot be told is tried again, ever more seldom. `say` gets each failure once, as long as it stays
     the same."""
 
-    def __init__(self, listeners: Sequence[Listener], say: Callable[[str], None]) -> None:
+    def __init__(self, receivers: Sequence[Receiver], say: Callable[[str], None]) -> None:
         self._tolerance = Tolerance(say)
-        self._ears = [_Ear(listener, self._tolerance) for listener in listeners]
+        self._deliveries = [_Delivery(receiver, self._tolerance) for receiver in receivers]
 
-    def tell(self, record: RunRecord) -> None:
+    def notify(self, record: RunRecord) -> None:
         """Let it be told; returns at once."""
-        for ear in self._ears:
-            ear.tell(record)
+        for delivery in self._deliveries:
+            delivery.notify(record)
 
     def close(self, timeout: float) -> None:
         """Tell what is left, for at most so many seconds; the rest is told after the next run."""
         end = time.monotonic() + timeout
-        for ear in self._ears:
-            ear.close()
-        if not all(ear.is_done(end - time.monotonic()) for ear in self._ears):
+        for delivery in self._deliveries:
+            delivery.close()
+        if not all(delivery.is_done(end - time.monotonic()) for delivery in self._deliveries):
             self._tolerance.say(
                 f"not all notifications were sent within {timeout:g} seconds; the next run sends the rest"
             )
 
 
-class _Ear:
+class _Delivery:
     """One listener's thread, and the latest run that it has not heard of."""
 
-    def __init__(self, listener: Listener, tolerance: Tolerance) -> None:
-        self._listener = listener
+    def __init__(self, receiver: Receiver, tolerance: Tolerance) -> None:
+        self._receiver = receiver
         self._tolerance = tolerance
         self._latest: RunRecord | None = None
         self._is_new = False
         """Whether nobody has tried to tell the latest one."""
         self._closing = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name=listener.name, daemon=True)
+        self._thread = threading.Thread(target=self._work, name=receiver.name, daemon=True)
         self._thread.start()
 
-    def tell(self, record: RunRecord) -> None:
+    def notify(self, record: RunRecord) -> None:
         with self._changed:
             self._latest, self._is_new = record, True
             self._changed.notify()
@@ -125,14 +125,14 @@ class _Ear:
     def _work(self) -> None:
         failures = 0
         while (record := self._next(failures)) is not None:
-            heard = self._hear(record)
+            heard = self._receive(record)
             failures = 0 if heard else failures + 1
             with self._changed:
                 if heard and self._latest is record:
                     self._latest = None
 
-    def _hear(self, record: RunRecord) -> bool:
-        return self._tolerance.of("announcement", self._listener.name, lambda: self._listener.hear(record))
+    def _receive(self, record: RunRecord) -> bool:
+        return self._tolerance.of("announcement", self._receiver.name, lambda: self._receiver.receive(record))
 
     def _next(self, failures: int) -> RunRecord | None:
         """The run to tell now; None at the end. After failures it waits, even for a newer run."""
@@ -160,7 +160,7 @@ class CommitStatuses:
     branch: str
     context: str
 
-    def hear(self, record: RunRecord) -> None:
+    def receive(self, record: RunRecord) -> None:
         """Set the status. A run that was stopped says nothing of its commit."""
         if not record.head or record.result is Result.STOPPED:
             return
@@ -194,7 +194,7 @@ class Messages:
     history: History
     on: frozenset[notifications.Topic]
 
-    def hear(self, record: RunRecord) -> None:
+    def receive(self, record: RunRecord) -> None:
         """Look at all runs since the last one that was told; for who was never told, or when nobody can read
         any more what was, at the latest alone."""
         kept = self.history.told(self.name)
@@ -213,7 +213,7 @@ class Messages:
         lasting = told.states
         for run in runs:
             # A run that another version has recorded is no reason to be silent about all later ones.
-            heard = attempt("announcement", f"{self.name}, run {run.id}", partial(self._news, run, lasting))
+            heard = attempt("announcement", f"{self.name}, run {run.id}", partial(self._new, run, lasting))
             if not isinstance(heard, TunnelwrightError):
                 found += heard[0]
                 lasting = heard[1]
@@ -222,7 +222,7 @@ class Messages:
         if runs:
             self.history.set_told(self.name, notifications.Told(runs[-1].id, lasting).kept())
 
-    def _news(
+    def _new(
         self, run: RunRecord, lasting: frozenset[notifications.State]
     ) -> tuple[list[notifications.Notification], frozenset[notifications.State]]:
-        return notifications.tell([run], lasting, self.on)
+        return notifications.new_in([run], lasting, self.on)

@@ -119,7 +119,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Resul
             # It was decided before the locks were taken.
             approve=lambda _: True,
             left_out=lambda _, moved: told_without(moved),
-            conduct=_conduct(dependencies),
+            conduct=replace(_conduct(dependencies), applied=report.did),
         )
         with converge(fleet, request) as done:
             if done.proven is not None:
@@ -241,7 +241,6 @@ def _concluded(
     """What an apply came to; what carried traffic before and does not now is rolled back."""
     applied, proofs = proven.applied, proven.proofs
     touched = tunnels_of(before.plan)
-    report.did(before, applied)
     undone = applied.undone
     if applied.stopped:
         report.notes.append(f"stopped with {counted(len(undone), 'step')} left")

@@ -1,5 +1,5 @@
-"""The repository as the reconciler has it: a copy that heals, and the last good commit, which outlives "
-"it."""
+"""The repository as the reconciler has it: a copy that heals, and the last good commit, which outlives
+it."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,27 @@ def test_metrics_that_a_page_names_are_there(page: Path) -> None:
     source = (ROOT / "reconciler/service/metrics.py").read_text(encoding="utf-8")
     names = {name.removesuffix("_total") for name in named(page, r"\btunnelwright_([a-z_]+[a-z])\b")}
     assert sorted(name for name in names if f'"{name}' not in source) == []
+
+
+def _fields(schema: object) -> Iterator[str]:
+    """The names of all fields and of all values that one may choose."""
+    if isinstance(schema, dict):
+        properties, values = schema.get("properties"), schema.get("enum")
+        yield from properties if isinstance(properties, dict) else ()
+        yield from map(str, values) if isinstance(values, list) else ()
+    if isinstance(schema, dict | list):
+        for inner in schema.values() if isinstance(schema, dict) else schema:
+            yield from _fields(inner)
+
+
+def test_fields_and_settings_that_a_page_names_are_there() -> None:
+    schemas = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "schemas").rglob("*.json")]
+    fields = set(_fields(schemas))
+    assert len(fields) > 100
+    # Names of several words, alone or behind a path: no other words of a page look so.
+    pattern = r"`(?:[a-z]\w*\.)*([a-z]+[A-Z]\w*)(?=[`:.\[])"
+    unknown = {page.name: named(page, pattern) - fields for page in PAGES if page.name != "CHANGELOG.md"}
+    assert {page: words for page, words in unknown.items() if words} == {}
 
 
 def _commands(parser: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[str, set[str]]]:

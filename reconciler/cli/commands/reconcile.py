@@ -38,7 +38,7 @@ from reconciler.service.loop import Service
 from reconciler.service.message import send
 from reconciler.service.metrics import Metrics
 from reconciler.service.notifications import Topic
-from reconciler.service.notifier import CommitStatuses, Listener, Messages, Notifier, Tolerance
+from reconciler.service.notifier import CommitStatuses, Messages, Notifier, Receiver, Tolerance
 from reconciler.service.preflight import Preflight
 from reconciler.service.settings import Effective
 from reconciler.service.signatures import Signers
@@ -87,7 +87,7 @@ def _follow(
         if settings.metrics_file is not None:
             textfile = Path(settings.metrics_file).expanduser()
             tolerance.of("metrics", "metricsFile", lambda: metrics.write(textfile))
-        notifier.tell(record)
+        notifier.notify(record)
 
     service = Service(dependencies, settings.interval, settings.jitter, tell)
 
@@ -107,7 +107,7 @@ def _follow(
             if web is not None:
                 web.close()
     finally:
-        notifier.close(bounds.ANNOUNCE_SECONDS)
+        notifier.close(bounds.NOTIFY_SECONDS)
     return ExitCode.OK
 
 
@@ -196,10 +196,10 @@ def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) ->
 
 def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifier:
     """Who is told of runs, as the settings say. Secrets are read when they are needed."""
-    listeners: list[Listener] = []
+    receivers: list[Receiver] = []
     if (status := settings.status) is not None:
         token = Path(status.token_file).expanduser()
-        listeners.append(
+        receivers.append(
             CommitStatuses(
                 f"status at {status.forge} {status.project} ({status.context})",
                 lambda: forge(Kind(status.forge), status.url, status.project, read_private(token)),
@@ -211,7 +211,7 @@ def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifi
     for notify in settings.notify:
         url = Path(notify.url_file).expanduser()
         on = sorted(notify.on)
-        listeners.append(
+        receivers.append(
             Messages(
                 f"messages to {url} ({', '.join(on)})",
                 partial(send, partial(read_private, url)),
@@ -219,7 +219,7 @@ def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifi
                 frozenset(map(Topic, on)),
             )
         )
-    return Notifier(listeners, _warn)
+    return Notifier(receivers, _warn)
 
 
 def _listen(settings: ReconcileSettings, service: Service, metrics: Metrics) -> WebServer | None:

@@ -99,8 +99,8 @@ class Repository:
         return bool(self._range(("--merges", "--max-count=1"), new, old))
 
     def between(self, old: str, new: str, most: int) -> list[str]:
-        """Ids of the commits that `new` has and `old` has not, `most` of them; `new`, an id, is the "
-        "first."""
+        """Ids of the commits that `new` has and `old` has not, `most` of them; `new`, an id, is the
+        first."""
         found = self._range((f"--max-count={most}",), new, old)
         if found[:1] != [new] and not self.is_ancestor(new, old):
             raise GitEnded(f"git rev-list does not list {new[:12]}, which is not an ancestor of {old[:12]}")

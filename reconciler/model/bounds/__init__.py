@@ -146,7 +146,7 @@ from reconciler.model.bounds.service import (
     WEB_TURN as WEB_TURN,
 )
 from reconciler.model.bounds.notifying import (
-    ANNOUNCE_SECONDS as ANNOUNCE_SECONDS,
+    NOTIFY_SECONDS as NOTIFY_SECONDS,
     FORGE_ANSWER as FORGE_ANSWER,
     FORGE_CONNECT_SECONDS as FORGE_CONNECT_SECONDS,
     FORGE_LIST as FORGE_LIST,

@@ -30,7 +30,7 @@ FORGE_LIST_SECONDS: Final = 120.0
 FORGE_WORDS: Final = 300
 """Characters of a refusal that are repeated."""
 
-ANNOUNCE_SECONDS: Final = 30.0
+NOTIFY_SECONDS: Final = 30.0
 """What forges and message services have when a command that has announced something ends."""
 
 MESSAGE_SECONDS: Final = 60.0

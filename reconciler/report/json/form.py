@@ -71,8 +71,8 @@ def texts(value: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Form(Generic[Kind]):
-    """The form of one class of events. `read` raises ValueError or KeyError for what has another form; keys
-    that came later than others have a default there."""
+    """The form of one class of events. `read` raises ValueError, KeyError or OverflowError for what has
+    another form; keys that came later than others have a default there."""
 
     name: str
     """The `type` of its objects."""

@@ -1,5 +1,5 @@
-"""`plan` and `apply` where a router, a key or a lock is missing: what is done, what is said, how they "
-"end."""
+"""`plan` and `apply` where a router, a key or a lock is missing: what is done, what is said, how they
+end."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_one_odd_answer_costs_one_announcement(
         server.faults = [odd, odd]
         github = forge(Kind.GITHUB, server.url, PROJECT, Secret(TOKEN.encode()))
         notifier = Notifier([CommitStatuses("status", lambda: github, history, "main", "x")], said.append)
-        notifier.tell(record)
+        notifier.notify(record)
         assert until(lambda: len(server.statuses) == 1, 20), said
         notifier.close(5)
     assert len(said) == 1, "it is said once"

@@ -18,7 +18,7 @@ from reconciler.model.events import Drift, Foreign, Rollback, Unreachable
 from reconciler.model.record import Result
 from reconciler.report.json.events import encode
 from reconciler.report.run_text import run_lines
-from reconciler.service.notifications import Topic, tell
+from reconciler.service.notifications import Topic, new_in
 from tests.unit.history.test_history import RUN
 from tests.unit.report.json.test_events import FORMER
 from tests.unit.service.followed import followed
@@ -46,7 +46,7 @@ def test_a_run_of_the_version_before_is_read_shown_and_told(tmp_path: Path) -> N
     text = "\n".join(line.text for line in run_lines(run))
     for words in ("drift: berlin/tunnel/paris-tokyo", "trouble with the repository", "(unobservable)"):
         assert words in text
-    told, lasting = tell([run], frozenset(), frozenset(Topic))
+    told, lasting = new_in([run], frozenset(), frozenset(Topic))
     assert {Topic.ROLLED_BACK, Topic.DOWN, Topic.INCOMPLETE, Topic.DRIFT} <= {item.topic for item in told}
     assert lasting
 

@@ -28,7 +28,7 @@ from reconciler.model.outcome import Check
 from reconciler.model.record import Acceptance, Result, RunRecord
 from reconciler.report.json.events import encode
 from reconciler.service.metrics import Metrics
-from reconciler.service.notifications import Topic, tell
+from reconciler.service.notifications import Topic, new_in
 from tests.unit.service.followed import Followed, followed
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -196,7 +196,7 @@ def test_a_locked_history_is_written_later(tmp_path: Path, monkeypatch: pytest.M
     assert kept.good() == head
     assert [run.id for run in kept.runs(9)] == [4, 3, 2, 1]
     assert kept.counts() == service.dependencies.history.counts()
-    news, _ = tell(kept.runs_after(1, 9), frozenset(), frozenset(Topic))
+    news, _ = new_in(kept.runs_after(1, 9), frozenset(), frozenset(Topic))
     assert [item.topic for item in news if "history" in item.text] == [Topic.INCOMPLETE, Topic.RECOVERED]
 
 

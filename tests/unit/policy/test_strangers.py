@@ -277,8 +277,8 @@ def test_a_key_of_fingerprints_that_cannot_be_had_is_told(site: Site) -> None:
 
 
 def test_no_key_of_fingerprints_is_needed_to_take_the_last_tunnels_away(site: Site) -> None:
-    """All counts as Git's then: too many are refused as a whole, and the operator may have them "
-    "destroyed."""
+    """All counts as Git's then: too many are refused as a whole, and the operator may have them
+    destroyed."""
     invent(site, 30)
     seen = site.preview(replace(site.fabric, tunnels={}))
     known = shown_by_files(seen.fabric, without_fingerprint_key(site), seen.observation.states)

@@ -72,16 +72,16 @@ def test_who_has_heard_nobody_knows_what_hears_of_the_next_run(what: str | bytes
     heard = Heard(history)
     failed = replace(FAILED, id=history.add(FAILED))
     before = unforeseen()
-    heard.messages.hear(failed)
-    heard.messages.hear(failed)
+    heard.messages.receive(failed)
+    heard.messages.receive(failed)
     assert heard.texts == ["no plan"], "once"
     assert b"tunnelwright_told_forgotten_total 1.0" in Metrics(history).expose("")[1]
     put(tmp_path / "history.db", what)
     with forge_server(Kind.GITHUB) as server:
         github = forge(Kind.GITHUB, server.url, PROJECT, Secret(TOKEN.encode()))
         statuses = CommitStatuses("chat", lambda: github, history, "main", "tunnelwright")
-        statuses.hear(replace(failed, head=SHA, in_force=SHA))
-        statuses.hear(replace(failed, head=SHA, in_force=SHA))
+        statuses.receive(replace(failed, head=SHA, in_force=SHA))
+        statuses.receive(replace(failed, head=SHA, in_force=SHA))
         assert len(server.statuses) == 1
     assert (history.set_aside, unforeseen()) == (0, before)
 
@@ -89,13 +89,13 @@ def test_who_has_heard_nobody_knows_what_hears_of_the_next_run(what: str | bytes
 def test_a_run_of_another_version_silences_nobody(tmp_path: Path) -> None:
     history = Kept(tmp_path / "history.db")
     heard = Heard(history)
-    heard.messages.hear(replace(RUN, id=history.add(RUN)))
+    heard.messages.receive(replace(RUN, id=history.add(RUN)))
     other = ({"type": "rollback"}, {"type": "unreachable", "name": "paris"})
     history.add(replace(RUN, head="c" * 40, events=tuple(map(decode, other))))
     failed = replace(FAILED, id=history.add(FAILED))
     before = unforeseen().get("announcement", 0)
-    heard.messages.hear(failed)
+    heard.messages.receive(failed)
     assert heard.texts == ["no plan"]
     assert unforeseen()["announcement"] == before + 1
-    heard.messages.hear(failed)
+    heard.messages.receive(failed)
     assert heard.texts == ["no plan"]

@@ -144,7 +144,7 @@ def test_a_router_that_cannot_be_worked_with_costs_itself_alone(
     assert site.routers["paris"].host.table is None
     assert site.routers["tokyo"].host.table is not None
     assert site.routers["tokyo"].vici.connections == loaded, "it waits for its other end"
-    said, _ = notifications.tell([record], frozenset(), frozenset(notifications.Topic))
+    said, _ = notifications.new_in([record], frozenset(), frozenset(notifications.Topic))
     assert f"router paris is not reconciled: {told.absence.reason}" in {item.text for item in said}
     puzzling = metrics.registry.get_sample_value("tunnelwright_router_not_understood", {"router": "paris"})
     assert puzzling == (kind == "not-understood")
@@ -173,7 +173,7 @@ def test_a_router_that_invents_tunnels_costs_itself_alone(tmp_path: Path) -> Non
     assert junk.keys() <= paris.files.keys()
     reached = service.dependencies.history.reached()
     assert (reached["paris"], reached["tokyo"]) == (good, head)
-    said, _ = notifications.tell([record], frozenset(), frozenset(notifications.Topic))
+    said, _ = notifications.new_in([record], frozenset(), frozenset(notifications.Topic))
     assert f"router paris is not reconciled: {told.absence.reason}" in {item.text for item in said}
     for name, value in (("withheld", 1), ("reachable", 1), ("not_understood", 0)):
         sample = metrics.registry.get_sample_value(f"tunnelwright_router_{name}", {"router": "paris"})
@@ -226,8 +226,8 @@ def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
     record = service.once()
     assert (record.result, record.in_force) == (Result.INCOMPLETE, head), record.message
     said = (
-        "1 left alone for want of a key: tokyo-partner (its key cannot be had: env:NEW_KEY: "
-        "the environment variable is not set)"
+        "1 left alone because their keys could not be read: tokyo-partner (its key cannot be read: "
+        "env:NEW_KEY: the environment variable is not set)"
     )
     assert said in record.message
     assert [item.reason for item in record.of(Trouble)] == [said]
@@ -237,12 +237,12 @@ def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
         assert "tw-tokyo-partner" not in router.vici.connections
     assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "tokyo"}) == 1
     assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "paris"}) == 0
-    told, lasting = notifications.tell([record], frozenset(), frozenset(notifications.Topic))
+    told, lasting = notifications.new_in([record], frozenset(), frozenset(notifications.Topic))
     assert [item.text for item in told if item.topic is notifications.Topic.INCOMPLETE] == [said]
     site.edit("partner.yaml", "env: NEW_KEY", "env: NEXT")
     mended = site.once()
     assert "tw-tokyo-partner" in site.routers["tokyo"].vici.connections
-    told, _ = notifications.tell([mended], lasting, frozenset(notifications.Topic))
+    told, _ = notifications.new_in([mended], lasting, frozenset(notifications.Topic))
     assert "the trouble with the keys has ended" in {item.text for item in told}
 
 

@@ -23,7 +23,7 @@ from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Status
 from reconciler.model.plan import Action, Disruption, Phase, Resource
 from reconciler.model.record import Result, RunRecord
-from reconciler.service.notifications import State, Topic, is_refused, states, tell
+from reconciler.service.notifications import State, Topic, is_refused, new_in, states
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ALL = frozenset(Topic)
@@ -54,9 +54,9 @@ def told(*records: RunRecord, on: frozenset[Topic] = ALL) -> list[list[str]]:
     found: list[list[str]] = []
     lasting: frozenset[State] = frozenset()
     for record in records:
-        news, lasting = tell([record], lasting, on)
+        news, lasting = new_in([record], lasting, on)
         found.append([item.topic.value for item in news])
-    together, after = tell(records, frozenset(), on)
+    together, after = new_in(records, frozenset(), on)
     assert [item.topic.value for item in together] == [event for events in found for event in events]
     assert after == lasting
     return found
@@ -93,10 +93,10 @@ def test_what_is_done_is_told_once_and_needs_no_end() -> None:
     changed = run(Result.CHANGED, PLAN, CHANGE)
     assert told(changed, IN_SYNC) == [["changed"], []]
     healed = run(Result.CHANGED, PLAN, CHANGE, drift(held=False))
-    news, lasting = tell([healed], frozenset(), ALL)
+    news, lasting = new_in([healed], frozenset(), ALL)
     assert [item.text for item in news] == ["ra/tunnel/a-to-b had drifted and was repaired: it is missing"]
     assert not lasting
-    [first] = tell([changed], frozenset(), ALL)[0]
+    [first] = new_in([changed], frozenset(), ALL)[0]
     assert first.text == f"{HEAD[:12]}: update ra/tunnel/a-to-b: proposals differ (make-before-break)"
 
 

@@ -167,7 +167,7 @@ def test_a_router_that_drifted_is_asked_who_was_there(tmp_path: Path) -> None:
     traces = [(item.router, item.trace.text) for item in record.of(Traced)]
     assert traces == [("paris", "ann logged in from 192.0.2.7")]
     assert "ann logged in" in "".join(line.text for line in run_lines(record))
-    told, _ = notifications.tell([record], frozenset(), frozenset(notifications.Topic))
+    told, _ = notifications.new_in([record], frozenset(), frozenset(notifications.Topic))
     assert [item.topic for item in told if "ann logged in from 192.0.2.7" in item.text] == [
         notifications.Topic.DRIFT
     ]

@@ -220,8 +220,8 @@ def test_a_section_that_is_none_is_left_to_be_refused(tmp_path: Path) -> None:
 
 
 def test_other_variables_of_this_tool_and_of_others_stay() -> None:
-    """A Kubernetes Service called tunnelwright gives each pod variables with our prefix; keys may have "
-    "it."""
+    """A Kubernetes Service called tunnelwright gives each pod variables with our prefix; keys may have
+    it."""
     names = {"TUNNELWRIGHT_PORT", "TUNNELWRIGHT_SERVICE_HOST", "TUNNELWRIGHT_PORT_8080_TCP_ADDR"}
     names |= {"TUNNELWRIGHT_KEY_PARIS", *OTHER_VARIABLES}
     found, problems = read(None, TUNNELWRIGHT_REPOSITORY="/r", **dict.fromkeys(names, "tcp://x"))

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 from lab.engine import until
+from reconciler.model.events import StepEnded
+from reconciler.model.outcome import Status
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
 from reconciler.model.unit import foreign, unforeseen
@@ -104,6 +106,20 @@ def test_a_run_that_nobody_foresaw_is_recorded_as_failed_and_the_next_one_mends(
     [kept] = site.service().dependencies.history.runs(9)
     assert kept.result is Result.FAILED
     assert site.once().result in {Result.CHANGED, Result.IN_SYNC}, "no lock is left"
+
+
+def test_what_was_applied_is_recorded_though_the_proof_ends_in_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*_: Any, **__: Any) -> Any:
+        raise ValueError("odd")
+
+    site = followed(tmp_path)
+    monkeypatch.setattr(converge, "prove", odd)
+    record = site.once()
+    assert record.result is Result.FAILED
+    [kept] = site.service().dependencies.history.runs(1)
+    assert {ended.status for ended in kept.of(StepEnded)} == {Status.DONE}
 
 
 def test_the_loop_goes_on_whatever_a_run_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

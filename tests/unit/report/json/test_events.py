@@ -120,6 +120,15 @@ def test_whatever_stands_there_nothing_is_raised(written: dict[str, Any], data: 
     assert json.dumps(encode(event))
 
 
+@pytest.mark.parametrize(
+    ("name", "key"), [("loss", "longest_ms"), ("loss", "silent_ms"), ("outcome", "seconds")]
+)
+def test_a_number_that_no_float_can_hold_is_kept_as_it_is(name: str, key: str) -> None:
+    written = {**next(written for written in OBJECTS if written["type"] == name), key: 10**400}
+    assert isinstance(decode(written), Foreign)
+    assert encode(decode(written)) == written
+
+
 def test_text_that_cannot_be_encoded_is_text() -> None:
     written = {"type": "trouble", "unit": "keys", "reason": "a name \udcff"}
     assert not isinstance(decode(written), Foreign)
