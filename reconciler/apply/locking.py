@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
 from pathlib import Path
 
@@ -76,10 +76,12 @@ def locked(
     *,
     lease: int = LOCK_LEASE,
     moved: Callable[[], None] = lambda: None,
+    lost: MutableMapping[str, TunnelwrightError] | None = None,
 ) -> Iterator[Mapping[str, TunnelwrightError]]:
     """Hold the lock of every router where it can be taken; the others, each with the reason: it does not
     answer, it has no way to lock, or another run holds it still after `timeout` seconds (Locked). Those
-    must not be changed. `moved` is called after each lock that was asked for.
+    must not be changed. `moved` is called after each lock that was asked for. When another run has taken a
+    lock since, because this process stood still for longer than the lease, `lost` gets the router.
 
     One whose lock nobody could renew, for want of a thread, is left out as well. Every lock that was taken is
     given back in the end.
@@ -91,6 +93,7 @@ def locked(
     owner = owner_name()
     deadline = time.monotonic() + timeout
     done = threading.Event()
+    noted = {} if lost is None else lost
     with fleet.kept() as sessions:
         reached = sessions.each(sorted(routers), reach)
         refused = {name: found for name, found in reached.items() if isinstance(found, TunnelwrightError)}
@@ -103,7 +106,9 @@ def locked(
                 if error is None:
                     taken.append(name)
                     renewal = threading.Thread(
-                        target=_renew, args=(sessions, name, owner, lease, done), daemon=True
+                        target=partial(_renew, lost=noted),
+                        args=(sessions, name, owner, lease, done),
+                        daemon=True,
                     )
                     error = attempt("thread", f"lock of {name}", renewal.start)
                     if error is None:
@@ -161,7 +166,18 @@ def give_back(router: Router, owner: str) -> None:
     router.host.unlock(owner)
 
 
-def _renew(sessions: Sessions, name: str, owner: str, lease: int, done: threading.Event) -> None:
+def _renew(
+    sessions: Sessions,
+    name: str,
+    owner: str,
+    lease: int,
+    done: threading.Event,
+    *,
+    lost: MutableMapping[str, TunnelwrightError],
+) -> None:
     while not done.wait(lease / 3):
         # One that cannot be renewed is tried again before it expires.
-        sessions.one(name, partial(renew, owner=owner, lease=lease))
+        error = sessions.one(name, partial(renew, owner=owner, lease=lease))
+        if isinstance(error, Locked):
+            lost[name] = error
+            return

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
+from types import MappingProxyType
+from typing import Final
 
 from reconciler.apply.establish import Ending, establish, terminate
 from reconciler.apply.settle import clear, settle
@@ -40,6 +42,9 @@ from reconciler.model.plan import (
 from reconciler.model.settings import plain
 from reconciler.routers.fleet import Fleet, Sessions, reach
 from reconciler.routers.protocol import Router
+
+NONE_LOST: Final[Mapping[str, TunnelwrightError]] = MappingProxyType({})
+"""No lock was lost."""
 
 Progress = Callable[[Outcome], None]
 _LAST_EXIT = Phase.CONNECTIONS
@@ -69,13 +74,15 @@ def apply_plan(
     timeout: float = 10.0,
     progress: Progress = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
+    lost: Mapping[str, TunnelwrightError] = NONE_LOST,
 ) -> tuple[Outcome, ...]:
     """Run every step of a plan; one outcome for each step, in the order of the plan.
 
     `timeout` is how many seconds new tunnels are given to come up, all of them together. Nothing is
     raised for a router that fails: that is an outcome. When `stopping` turns true before charon's
     configuration is touched, no further step is attempted; after that the plan is carried through, since
-    a tunnel whose ends are half changed might not survive the next rekey.
+    a tunnel whose ends are half changed might not survive the next rekey. Before each phase `lost`
+    says whose lock another run has taken by now: that run may change those routers, and this one no more.
     """
     outcomes: dict[int, Outcome] = {}
     steps = plan.steps
@@ -84,6 +91,8 @@ def apply_plan(
         for phase, members in groupby(enumerate(steps), key=lambda item: item[1].phase):
             if phase <= _LAST_EXIT and stopping():
                 run.stopped = True
+            for name, error in lost.items():
+                run.dead.setdefault(name, f"its lock was lost: {error.message}")
             by_router: dict[str, dict[int, Step]] = {}
             for index, step in members:
                 by_router.setdefault(step.router, {})[index] = step

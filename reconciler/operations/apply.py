@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from reconciler.apply.loss import Measured, measured
-from reconciler.apply.phases import Progress, apply_plan
+from reconciler.apply.phases import NONE_LOST, Progress, apply_plan
 from reconciler.model import bounds
+from reconciler.model.errors import TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Plan
@@ -81,10 +82,11 @@ def apply(
     timeout: float = 10.0,
     progress: Progress = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
+    lost: Mapping[str, TunnelwrightError] = NONE_LOST,
 ) -> Applied:
     """Run a preview's plan, look again, and prove: the plan is empty now, unrelated tunnels kept their
     SPIs. Steps that fail are outcomes, not exceptions."""
-    act = partial(apply_plan, fleet=fleet, timeout=timeout, progress=progress, stopping=stopping)
+    act = partial(apply_plan, fleet=fleet, timeout=timeout, progress=progress, stopping=stopping, lost=lost)
     with measured(before.plan, before.fabric, before.observation, fleet) as cost:
         outcomes = act(before.plan)
         after, remaining = _left(before, fleet)

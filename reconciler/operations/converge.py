@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler.apply.locking import locked
 from reconciler.apply.phases import Progress
@@ -61,6 +61,8 @@ class Conduct:
     """Hears what an apply came to, before the proof, which may end in an error."""
     stopping: Callable[[], bool] = lambda: False
     """Asked while it goes on: whether to stop as soon as no tunnel is half changed."""
+    lost: Errors = field(default_factory=dict)
+    """Routers whose lock another run has taken; filled in while the plan is carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +116,15 @@ def converge(fleet: Fleet, request: Request) -> Iterator[Done]:
     """
     routers = frozenset(request.routers)
     while True:
-        with locked(fleet, routers, request.lock_timeout, moved=request.conduct.moved) as refused:
+        lost: dict[str, TunnelwrightError] = {}
+        conduct = replace(request.conduct, lost=lost)
+        with locked(fleet, routers, request.lock_timeout, moved=conduct.moved, lost=lost) as refused:
             decision = request.decide(refused)
             changed = decision.allowed.plan.routers
             if changed <= routers:
                 # Not for the locks: also a router that has used up its time gets its lock back.
                 acting = within_one_apply(fleet, decision.allowed.plan)
-                yield _carry_out(request, decision, dict(refused), acting)
+                yield _carry_out(replace(request, conduct=conduct), decision, dict(refused), acting)
                 return
         routers |= changed
 
@@ -151,6 +155,7 @@ def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: It
         timeout=conduct.timeout,
         progress=conduct.progress,
         stopping=conduct.stopping,
+        lost=conduct.lost,
     )
     conduct.looked(applied.after)
     conduct.applied(before, applied)

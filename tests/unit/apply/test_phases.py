@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reconciler.apply.phases import apply_plan
-from reconciler.model.errors import CommandRejected, RouterUnreachable
+from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable, TunnelwrightError
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Phase
 from reconciler.routers.fleet import Fleet
@@ -126,6 +126,26 @@ def test_a_router_that_is_lost_fails_with_all_that_is_left_there(site: Site) -> 
     assert {outcome.status for outcome in here[1:]} == {Status.NOT_ATTEMPTED}
     assert all("it went" in outcome.message for outcome in here)
     assert statuses(outcomes, "paris")[Phase.GUARD] == {Status.DONE}
+
+
+def test_a_router_whose_lock_another_run_has_taken_is_changed_no_more(site: Site) -> None:
+    asked: list[tuple[str, str]] = []
+    lost: dict[str, TunnelwrightError] = {}
+
+    def lose(outcome: Outcome) -> None:
+        if outcome.step.phase is Phase.SECRETS:
+            lost["tokyo"] = Locked("locked by you@there", router="tokyo")
+
+    outcomes = apply_plan(site.preview().plan, recording(site, asked), timeout=0.2, progress=lose, lost=lost)
+    assert {PHASES[verb] for name, verb in asked if name == "tokyo"} == {
+        Phase.HOST,
+        Phase.GUARD,
+        Phase.SECRETS,
+    }
+    left = [o for o in outcomes if o.step.router == "tokyo" and o.step.phase > Phase.SECRETS]
+    assert {o.status for o in left} == {Status.NOT_ATTEMPTED}
+    assert all("its lock was lost: locked by you@there" in o.message for o in left)
+    assert Status.DONE not in statuses(outcomes, "paris")[Phase.COMMIT], "one end alone is not carried on"
 
 
 def test_guards_stay_where_anything_was_not_done(site: Site) -> None:

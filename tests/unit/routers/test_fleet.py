@@ -13,7 +13,13 @@ import pytest
 from lab.engine import until
 from reconciler.apply import locking
 from reconciler.apply.locking import locked
-from reconciler.model.errors import AnswerNotUnderstood, Locked, RouterUnreachable, Unforeseen
+from reconciler.model.errors import (
+    AnswerNotUnderstood,
+    Locked,
+    RouterUnreachable,
+    TunnelwrightError,
+    Unforeseen,
+)
 from reconciler.model.unit import unforeseen
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -137,6 +143,26 @@ def test_a_router_that_is_slow_to_renew_its_lock_costs_no_other_one_its_lock() -
             assert asked["slow"] == 2, "it is not asked again while it has not answered"
         finally:
             release.set()
+
+
+def test_a_lock_that_another_run_has_taken_is_noticed() -> None:
+    network, asked = Network(), Counter[str]()
+    lost: dict[str, TunnelwrightError] = {}
+
+    def connect(name: str) -> Router:
+        def lock(true: Callable[[], Any]) -> Any:
+            asked[name] += 1
+            if name == "a" and asked[name] > 1:
+                raise Locked("other@there:1", router="a")
+            return true()
+
+        return OddRouter(MemoryRouter(name, network), {"lock": lock})
+
+    with locked(Fleet(connect), ["a", "b"], 0, lease=1, lost=lost) as refused:
+        assert not refused
+        assert until(lambda: "a" in lost and asked["b"] > 2, 30)
+        assert isinstance(lost["a"], Locked)
+        assert "b" not in lost
 
 
 def test_a_router_that_names_one_gone_owner_after_the_other_is_given_up() -> None:
