@@ -64,7 +64,7 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
         steps.append(_step(desired, Phase.UNGUARD, summary, operation))
     if steps:
         yield ResourceChange(
-            Resource(desired.router, "firewall", "inet tunnelwright"),
+            Resource.firewall(desired.router),
             Action.CREATE if table is None else Action.UPDATE,
             "the table is missing" if table is None else "the table is not as desired",
             tuple(changes),

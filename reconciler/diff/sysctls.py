@@ -18,7 +18,7 @@ def sysctl_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resourc
     summary = f"set {len(wrong)} kernel setting{'s' if len(wrong) != 1 else ''}"
     operation = SetSysctls({key: value for key, _, value in wrong})
     yield ResourceChange(
-        Resource(desired.router, "sysctl", "forwarding"),
+        Resource.sysctls(desired.router),
         Action.UPDATE,
         "kernel settings would drop or redirect tunnel traffic",
         tuple(Change(key, before, value, "kernel") for key, before, value in wrong),

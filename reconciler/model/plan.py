@@ -223,6 +223,16 @@ class Resource:
         return f"{self.router}/{self.kind}/{self.name}"
 
     @classmethod
+    def firewall(cls, router: str) -> Self:
+        """The nftables table of a router."""
+        return cls(router, "firewall", "inet tunnelwright")
+
+    @classmethod
+    def sysctls(cls, router: str) -> Self:
+        """The kernel settings of a router."""
+        return cls(router, "sysctl", "forwarding")
+
+    @classmethod
     def read(cls, text: str) -> Self:
         """The resource of which this is the text. Raises ValueError."""
         router, kind, name = text.split("/", 2)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of
-from reconciler.model.plan import Plan, ResourceChange
+from reconciler.model.plan import Plan, Resource, ResourceChange
 from reconciler.model.suggestion import check_known, known
 from reconciler.plan.fleet import ChangeFilter
 
@@ -44,14 +44,27 @@ def routers_of(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ..
 
 
 def check_targets(fabric: Fabric, plan: Plan, targets: Iterable[str]) -> None:
-    """Raises TunnelwrightError for a target that names nothing: it would look like a router in order."""
+    """Raises TunnelwrightError for a target that names nothing: it would look like a router in order. What a
+    router may have that did not answer is not known, so that any resource of it will do."""
     names = {*fabric.routers, *fabric.tunnels, *plan.unreachable, *plan.withheld}
     for change in plan.changes:
         names |= {change.resource.name, str(change.resource)}
-    routers = tuple(f"{name}/" for name in fabric.routers)
-    unknown = [name for name in targets if name not in names and not name.startswith(routers)]
+    names |= {str(resource) for resource in _resources(fabric)}
+    silent = tuple(f"{name}/" for name in plan.unreachable)
+    unknown = [name for name in targets if name not in names and not name.startswith(silent)]
     ways = f"a router ({known(fabric.routers)}), a tunnel ({known(fabric.tunnels)}), or router/kind/name"
     check_known(unknown, names, "router, tunnel or resource", f"name {ways}")
+
+
+def _resources(fabric: Fabric) -> Iterator[Resource]:
+    """What Git has, and what each router has as a whole, whether it changes or not."""
+    for name, tunnel in fabric.tunnels.items():
+        yield Resource(tunnel.router, "tunnel", name)
+    for vip in fabric.vips.values():
+        yield Resource(vip.router, "vip", vip.address)
+    for router in fabric.routers:
+        yield Resource.firewall(router)
+        yield Resource.sysctls(router)
 
 
 def find_tunnel(fabric: Fabric, name: str) -> Tunnel:

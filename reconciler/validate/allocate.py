@@ -12,7 +12,7 @@ from reconciler.model.diagnostic import Diagnostics
 from reconciler.validate.catalog import Catalog, Item, build_catalog
 from reconciler.validate.networks import reserved_in
 from reconciler.validate.placement import Wish, misplacement, usable, wishes
-from reconciler.validate.vips import addresses_of_routers, precedence
+from reconciler.validate.vips import addresses_of_routers, precedence, range_exists
 from schemas.network import PublicNetworkSpec
 
 _HEADER = """\
@@ -45,7 +45,7 @@ def allocate(loaded: Loaded) -> tuple[dict[str, str], Diagnostics]:
     assigned = dict(kept)
     free: dict[tuple[str, str | None], Iterator[IPAddress]] = {}
     for wish, network in sorted(automatic, key=lambda pair: pair[0].name):
-        if wish.name in assigned:
+        if wish.name in assigned or not range_exists(network, wish, found):
             continue
         source = (network.name, wish.placement.range)
         if source not in free:

@@ -123,10 +123,13 @@ def _resolve(
         router_item = catalog.routers.get(wish.router)
     else:
         router_item = catalog.find(catalog.routers, "VpcRouter", wish.router, wish.item, found, "router")
+    # A range that is not there is the cause, and an address that is not allocated a mere consequence.
+    if network is not None and not range_exists(network, wish, found):
+        return None
     located = _address(catalog.loaded, wish, found)
     if network is None:
         return None
-    if located is not None and _range_exists(network, wish, found):
+    if located is not None:
         _check_place(wish, network, located, taken, found)
     if located is None or router_item is None or wish.router not in routers:
         return None
@@ -177,7 +180,8 @@ def _address(loaded: Loaded, wish: Wish, found: Diagnostics) -> tuple[str, Locat
     return None
 
 
-def _range_exists(network: Item[PublicNetworkSpec], wish: Wish, found: Diagnostics) -> bool:
+def range_exists(network: Item[PublicNetworkSpec], wish: Wish, found: Diagnostics) -> bool:
+    """Whether its network has the range that a VIP names; else that is a finding."""
     names = [part.name for _, _, part in ranges_of(network.spec)]
     name = wish.placement.range
     if name is None or name in names:

@@ -90,7 +90,7 @@ def test_the_token_of_one_forge_is_not_sent_to_another(
         ([], "this is not a known CI job"),
         (["--forge", "github", "--project", PROJECT], "there is no token to comment with"),
         (["--forge", "gitea", "--project", PROJECT, "--token-file", "TOKEN"], "no public Gitea"),
-        (["--forge", "github", "--token-file", "TOKEN"], "'' is not the name of a g projectithub"),
+        (["--forge", "github", "--token-file", "TOKEN"], "'' is not the name of a github project"),
         (["--forge", "github", "--project", PROJECT, "--token-file", "/none"], "/none: No such file"),
     ],
 )

@@ -17,6 +17,8 @@ COMMANDS = (("plan",), ("apply", "--auto-approve", "--wait", "0.1"))
     [
         ("paris-tokio", "did you mean 'paris-tokyo'?"),
         ("pariss", "did you mean 'paris'?"),
+        ("paris/tunnel/paris-tokio", "did you mean 'paris/tunnel/paris-tokyo'?"),
+        ("paris/tunel/paris-tokyo", "did you mean 'paris/tunnel/paris-tokyo'?"),
         ("zzz", "name a router (paris, tokyo), a tunnel (paris-tokyo, tokyo-paris), or router/kind/name"),
     ],
 )

@@ -90,7 +90,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
         "more than 1024 KiB",
     ),
     "compressed": (lambda: lzma.compress(made((member(), b""))), "no header"),
-    "cut off": (lambda: made((member(size=2000), bytes(2000)))[:1024], "cut off"),
+    "truncated": (lambda: made((member(size=2000), bytes(2000)))[:1024], "truncated"),
     "without an end": (lambda: made((member(), b""))[:512], "no header"),
     "empty": (lambda: b"", "no header"),
     "an error message": (lambda: b"tar: not found\n" * 100, "no header"),
@@ -109,7 +109,7 @@ def test_a_size_that_goes_backwards_is_refused() -> None:
     header[124:136] = (2**96 - 1024).to_bytes(12, "big")
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header[:512])
-    with pytest.raises(BadArchive, match="cut off"):
+    with pytest.raises(BadArchive, match="truncated"):
         unpack(memoryview(bytes(header)))
 
 

@@ -57,10 +57,10 @@ def test_an_answer_in_order_is_read() -> None:
 SNAPSHOTS = {
     "no marks": (b"hello\n", "output: 1 parts of 5"),
     "nothing": (b"", "output: 1 parts of 5"),
-    "no JSON": (snapshot(b"ip: command not found"), "addresses: it is no JSON"),
-    "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is no JSON"),
+    "no JSON": (snapshot(b"ip: command not found"), "addresses: it is not JSON"),
+    "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is not JSON"),
     "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),
-    "a number of 5,000 digits": (snapshot(b"[" + b"9" * 5000 + b"]"), "addresses: it is no JSON"),
+    "a number of 5,000 digits": (snapshot(b"[" + b"9" * 5000 + b"]"), "addresses: it is not JSON"),
     "another shape": (snapshot(b'{"ifname": "eth0"}'), "addresses: a section is not a list"),
     "strings": (snapshot(b'["eth0"]'), "addresses: 'eth0' is not a section"),
     "no addresses": (snapshot(b'[{"ifname": "eth0"}]'), "addresses: addr_info: is missing"),

@@ -56,7 +56,10 @@ def test_who_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("status: {forge: gitea, project: a/b, tokenFile: /t}", ":2:9: a Gitea has no public address"),
+        (
+            "status: {forge: gitea, project: a/b, tokenFile: /t}",
+            ":2:9: Gitea has no public server: `url` is missing",
+        ),
         ("status: {forge: github, project: a/b}", ":2:9: the field 'tokenFile' is missing"),
         ("status: {forge: bitbucket, project: a/b, tokenFile: /t}", ":2:17: 'bitbucket' is not allowed here"),
         ("status: {forge: github, project: ../b, tokenFile: /t}", ":2:34: '../b' is not allowed here"),

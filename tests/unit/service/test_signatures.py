@@ -33,7 +33,7 @@ def test_a_key_that_may(tmp_path: Path, repository: git.Repo) -> None:
     ours, theirs = ssh_key(tmp_path, "ours"), ssh_key(tmp_path, "theirs")
     signers = Signers(allowed(tmp_path, ('namespaces="git"', ours)))
     commit(repository, "unsigned")
-    with pytest.raises(CommitNotTrusted, match="it has none"):
+    with pytest.raises(CommitNotTrusted, match="it has no signature"):
         signers.check(raw(repository), NOW)
     commit(repository, "signed", key=ours)
     assert signers.check(raw(repository), NOW).startswith("tester@localhost (SHA256:")

@@ -87,7 +87,7 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slow:
 def test_a_router_that_is_too_slow_holds_up_one_run_and_is_asked_beside_the_next(slow: Slow) -> None:
     first = slow.service.once()
     assert first.result is Result.INCOMPLETE
-    assert "paris is unreachable: all its answers together take longer than the 120 s" in first.message
+    assert "paris is unreachable: all its answers together take longer than 120 s" in first.message
     done = {item.step.router for item in first.of(StepEnded)}
     assert done == {"tokyo"}, "the other one is worked on"
     assert slow.clock.now == LOOK
@@ -95,7 +95,7 @@ def test_a_router_that_is_too_slow_holds_up_one_run_and_is_asked_beside_the_next
 
     second = slow.service.once()
     assert second.result is Result.INCOMPLETE
-    assert "paris is unreachable: all its answers together take longer than the 120 s" in second.message
+    assert "paris is unreachable: all its answers together take longer than 120 s" in second.message
     assert (slow.clock.now, slow.site.asked.count("paris")) == (LOOK, asked), "it is not asked any more"
 
     slow.ask()

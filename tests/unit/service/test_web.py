@@ -294,7 +294,7 @@ def test_the_health_check_says_when_a_run_hangs(tmp_path: Path, monkeypatch: pyt
         hanging.set()
         assert until(lambda: ask(port)[0] == 503, 20)
         code, text = ask(port)
-        assert (code, text[:20]) == (503, b"nothing was done for")
+        assert (code, text[:20]) == (503, b"no progress for 1 s,")
         hanging.clear()
         released.set()
         assert until(lambda: ask(port)[0] == 200, 20), "it works again"

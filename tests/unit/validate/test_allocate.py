@@ -113,6 +113,14 @@ def test_an_exhausted_range_is_reported(tmp_path: Path) -> None:
     assert [item.code for item in found.errors] == ["range-exhausted"]
 
 
+def test_a_range_that_is_not_there_is_no_exhausted_one(tmp_path: Path) -> None:
+    addresses, found = assign(tmp_path, vip("a", range_name="poool"), vip("b"))
+    assert addresses == {"b": "203.0.113.2"}
+    assert [(item.code, item.hint) for item in found.errors] == [
+        ("dangling-reference", "did you mean 'pool'?")
+    ]
+
+
 def test_names_that_look_like_numbers_survive_the_file(tmp_path: Path) -> None:
     addresses, _ = assign(tmp_path, vip("123"), vip("null"), vip("0x1f"))
     loaded = load_tree(tmp_path)

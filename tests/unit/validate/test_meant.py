@@ -112,7 +112,7 @@ def test_a_passphrase_in_the_place_of_a_name_is_refused_and_not_repeated(source:
 def test_a_reference_to_nothing_says_what_there_is(
     spec: dict[str, object], described: int, allowed: str, hint: str
 ) -> None:
-    place = {"publicNetwork": "wan", "range": "all"}
+    place = {"publicNetwork": "wan"}
     vips = [document("Vip", f"shared-{n}", {"router": "r", **place}) for n in range(described)]
     _, found = validated([*BASE, *vips, tunnel("t", **spec)])
     [item] = [item for item in found.errors if item.code == "dangling-reference"]
