@@ -105,7 +105,7 @@ NONSENSE = {
     "5,000 sections": Nonsense(
         said(packet(RESPONSE, (SECTION + name(b"a")) * 5000 + END * 5000)),
         AnswerNotUnderstood,
-        "more than 16 sections",
+        "more than 16 nested sections",
     ),
     "too many elements": Nonsense(
         said(packet(RESPONSE, LIST + name(b"a") + (ITEM + b"\0\0") * 70_000 + LIST_END)),
