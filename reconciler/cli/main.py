@@ -1,7 +1,8 @@
 """`tunnelwright`: parses arguments, runs one command, turns errors into sentences and exit codes.
 
 What is not needed by every command is named as text, `module:function`, and imported here, once it is
-needed: that is why `--help` starts at once, and why no other module imports inside a function.
+needed: that is why `--help` starts at once, and why other modules import inside a function only where there
+is an alternative, or where a library is slow and seldom needed.
 """
 
 from __future__ import annotations

@@ -56,7 +56,6 @@ def _template() -> Template:
 
 def environment(package: str) -> Environment:
     """The templates of a package, which may import `settings.j2` and use the filter `quoted`."""
-    # A plan in which no file is rendered does without jinja2.
     made = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("reconciler.facets")]),
         undefined=StrictUndefined,

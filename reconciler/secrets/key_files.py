@@ -115,7 +115,10 @@ class KeyFiles:
             except OSError as error:
                 problems.append(f"{path}: {error.strerror}")
         if problems:
-            raise SecretUnavailable("; ".join(problems), hint="nothing was written")
+            raise SecretUnavailable(
+                "; ".join(problems),
+                hint="nothing was written: run `secret rekey` with an identity that can decrypt these files",
+            )
         for path, key in opened.items():
             self._encrypt(path, key, recipients)
         return [str(path.relative_to(self._tree)) for path in opened]

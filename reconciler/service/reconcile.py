@@ -212,7 +212,7 @@ def _tell_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
         report.notes.append(absence.sentence(router))
     if keyless := sorted(seen.plan.keyless):
         named = listed((f"{name} ({seen.plan.withheld[name]})" for name in keyless), RECORD_NAMED)
-        said = f"{len(keyless)} left alone because their keys could not be read: {named}"
+        said = f"{counted(len(keyless), 'tunnel')} left alone, for want of a readable key: {named}"
         report.notes.append(said)
         report.events.append(Trouble(Part.KEYS, said))
     changing = {change.resource.name for change in seen.plan.changes}

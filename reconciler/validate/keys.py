@@ -61,7 +61,10 @@ def check_sealed(catalog: Catalog, used: Collection[PskRef | None], found: Diagn
     named = {_placed(catalog.loaded, reference.name) for reference in used if reference is not None}
     for name in sorted(set(catalog.loaded.sealed) - named):
         found.warning(
-            "key-file-unused", Location(name), "no document refers to this key file", hint="delete it"
+            "key-file-unused",
+            Location(name),
+            "no document refers to this key file",
+            hint="name it in a document, or delete it",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 
@@ -100,18 +101,26 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--auto-approve", action="store_true", help="do not ask for approval")
     parser.add_argument(
         "--wait",
-        type=float,
+        type=_seconds,
         default=10.0,
         metavar="SECONDS",
         help="how long to wait for new tunnels to come up (default: %(default)s)",
     )
     parser.add_argument(
         "--lock-timeout",
-        type=float,
+        type=_seconds,
         default=0.0,
         metavar="SECONDS",
         help="how long to wait for another run to release a router (default: %(default)s)",
     )
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    # No comparison with NaN ever ends a wait.
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -43,8 +44,12 @@ class Item:
         return self._of(int, name, default)
 
     def decimal(self, name: str) -> float:
-        """A number, with a fraction or without."""
-        return float(self.number(name) if isinstance(self.value(name), int) else self._of(float, name, None))
+        """A finite number, with a fraction or without: JSON has no other (RFC 8259, section 6), though Python
+        reads some."""
+        found = float(self.number(name) if isinstance(self.value(name), int) else self._of(float, name, None))
+        if not math.isfinite(found):
+            raise ValueError(f"{name} is not a finite number")
+        return found
 
     def flag(self, name: str, *, default: bool | None = None) -> bool:
         """True or false."""

@@ -223,6 +223,17 @@ def test_a_key_among_the_arguments_is_not_repeated(
     assert "error: " in shown.err
 
 
+@pytest.mark.parametrize("option", ["--wait", "--lock-timeout"])
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_a_time_that_never_ends_is_refused(
+    option: str, seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["apply", f"{option}={seconds}"])
+    assert ended.value.code == ExitCode.ERROR
+    assert option in capsys.readouterr().err
+
+
 def test_a_wrong_argument_is_still_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["plan", "--paralellism", "3", "some/tree", "/srv/other-tree"])

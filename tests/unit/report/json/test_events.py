@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, get_args
 
@@ -127,6 +128,13 @@ def test_a_number_that_no_float_can_hold_is_kept_as_it_is(name: str, key: str) -
     written = {**next(written for written in OBJECTS if written["type"] == name), key: 10**400}
     assert isinstance(decode(written), Foreign)
     assert encode(decode(written)) == written
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_what_json_calls_no_number_is_none(number: float) -> None:
+    """Python reads NaN, and would write it where no other program reads it."""
+    written = {**next(written for written in OBJECTS if written["type"] == "outcome"), "seconds": number}
+    assert isinstance(decode(written), Foreign)
 
 
 def test_text_that_cannot_be_encoded_is_text() -> None:
