@@ -15,17 +15,17 @@ from reconciler.plan.fleet import ChangeFilter
 _MOST_FIELDS = 3
 
 
-def touched_by(commit: Plan, base: Fabric, head: Fabric) -> ChangeFilter:
+def changes_of_commit(commit: Plan, base: Fabric, head: Fabric) -> ChangeFilter:
     """The selector of what a commit changes, given the plan between its revisions: a tunnel always means
     both of its ends."""
     groups = {name: group_of(tunnel) for name, tunnel in {**base.tunnels, **head.tunnels}.items()}
     own = {change.resource for change in commit.changes}
-    touched = {groups.get(item.name, item.name) for item in own if item.kind == "tunnel"}
+    changed = {groups.get(item.name, item.name) for item in own if item.kind == "tunnel"}
 
     def selected(change: ResourceChange) -> bool:
         tunnel = change.resource.kind == "tunnel"
         name = change.resource.name
-        return change.resource in own or (tunnel and groups.get(name, name) in touched)
+        return change.resource in own or (tunnel and groups.get(name, name) in changed)
 
     return selected
 

@@ -240,7 +240,7 @@ def _concluded(
 ) -> Result:
     """What an apply came to; what carried traffic before and does not now is rolled back."""
     applied, proofs = proven.applied, proven.proofs
-    touched = tunnels_of(before.plan)
+    changed = tunnels_of(before.plan)
     undone = applied.undone
     if applied.stopped:
         report.notes.append(f"stopped with {counted(len(undone), 'step')} left")
@@ -263,7 +263,7 @@ def _concluded(
     }
     hurt = {
         name
-        for name in touched
+        for name in changed
         if (name in failed or not stuck.isdisjoint(_ends(before, name))) and _carried(before, name)
     }
     good = dependencies.trust.good()

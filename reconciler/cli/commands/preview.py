@@ -21,7 +21,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.operations.desired import check_keys, shown_by_files
 from reconciler.operations.preview import decide, narrowed, preview
 from reconciler.operations.revisions import Transition, between, left_alone
-from reconciler.plan.commit import compared, touched_by, unchanged
+from reconciler.plan.commit import changes_of_commit, compared, unchanged
 from reconciler.policy import Judgement
 from reconciler.report import markdown, scanning
 from reconciler.report.diagnostic_text import diagnostic_lines
@@ -86,7 +86,7 @@ def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric,
     """
     store = access.secret_store(arguments)
     whole = preview(head, store, access.fleet_of(head, arguments))
-    mine = narrowed(whole, touched_by(commit.plan, base, head))
+    mine = narrowed(whole, changes_of_commit(commit.plan, base, head))
     decision = decide(mine, shown_by_files(head, store, mine.observation.states))
     check_keys(head, decision.allowed.plan)
     plan = decision.judged.plan

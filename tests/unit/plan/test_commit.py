@@ -14,7 +14,7 @@ from reconciler.model.plan import Plan
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import narrowed, preview
 from reconciler.operations.revisions import between
-from reconciler.plan.commit import compared, touched_by, unchanged
+from reconciler.plan.commit import changes_of_commit, compared, unchanged
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
@@ -57,7 +57,7 @@ class Live:
         """The commit by its revisions, its part of the plan against the routers, and what is said of it."""
         commit = between(self.base, head, NOW).plan
         whole = preview(head, self.store, self.fleet)
-        mine = narrowed(whole, touched_by(commit, self.base, head)).plan
+        mine = narrowed(whole, changes_of_commit(commit, self.base, head)).plan
         return commit, mine, list(compared(commit, mine, whole.plan))
 
 
