@@ -90,6 +90,8 @@ class Proven:
 
     applied: Applied
     proofs: Mapping[str, tuple[Check, ...]]
+    lost: frozenset[str] = frozenset()
+    """Routers whose lock another run has taken: whatever came of them, they may not be changed any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,9 @@ def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: It
     conduct.looked(applied.after)
     conduct.applied(before, applied)
     if not conduct.probe or applied.stopped:
-        return Proven(applied, {})
-    return Proven(applied, prove(before, fleet, tunnels, conduct.moved))
+        return Proven(applied, {}, frozenset(conduct.lost))
+    proofs = prove(before, fleet, tunnels, conduct.moved)
+    return Proven(applied, proofs, frozenset(conduct.lost))
 
 
 def tunnels_of(plan: Plan) -> tuple[str, ...]:

@@ -242,7 +242,7 @@ def _concluded(
     applied, proofs = proven.applied, proven.proofs
     changed = tunnels_of(before.plan)
     undone = applied.undone
-    if applied.stopped:
+    if applied.stopped and not proven.lost:
         report.notes.append(f"stopped with {counted(len(undone), 'step')} left")
         return Result.STOPPED
     report.events += [check for checks in proofs.values() for check in checks]
@@ -267,7 +267,8 @@ def _concluded(
         if (name in failed or not stuck.isdisjoint(_ends(before, name))) and _carried(before, name)
     }
     good = dependencies.trust.good()
-    if not (hurt and dependencies.rollback and good not in {"", wanted.commit}):
+    # A rollback would change what another run has locked by now; that run, or the next one, converges it.
+    if proven.lost or not (hurt and dependencies.rollback and good not in {"", wanted.commit}):
         return Result.INCOMPLETE
     try:
         previous = wanted_of(dependencies, good, RunReport())

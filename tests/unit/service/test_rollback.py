@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reconciler.model.errors import SourceUnavailable
+from reconciler.apply.locking import locked
+from reconciler.model.errors import Locked, SourceUnavailable, TunnelwrightError
 from reconciler.model.record import Result
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.service.repository import FollowedRepository
@@ -38,6 +42,30 @@ def test_a_change_that_does_not_prove_good_is_rolled_back(tmp_path: Path) -> Non
     assert site.once().in_force == good.head, "it is bad until it changes"
     site.edit("paris-tunnel.yaml", "{encryption: aes-128}", "{encryption: aes-128, lifetime: 1800}")
     assert site.once().result is Result.CHANGED
+
+
+def test_a_router_that_another_run_has_locked_meanwhile_is_not_rolled_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Going back is a change as well."""
+    site = followed(tmp_path, managed=("paris",))
+    site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
+    site.once()
+
+    @contextmanager
+    def losing(
+        *arguments: Any, lost: dict[str, TunnelwrightError], **options: Any
+    ) -> Iterator[Mapping[str, TunnelwrightError]]:
+        with locked(*arguments, lost=lost, **options) as refused:
+            lost["paris"] = Locked("you@there", router="paris")
+            yield refused
+
+    monkeypatch.setattr("reconciler.operations.converge.locked", losing)
+    site.edit("paris-tunnel.yaml", "{pfs: dh-group14}", "{encryption: aes-128}")
+    record = site.once()
+    assert record.result is Result.INCOMPLETE, record.message
+    assert "its lock was lost: you@there" in record.message
+    assert "rolled back" not in record.message
 
 
 def test_a_router_that_a_bad_commit_has_brought_is_no_obstacle_to_going_back(tmp_path: Path) -> None:
