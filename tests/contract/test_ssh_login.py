@@ -268,7 +268,7 @@ def test_a_forwarding_that_is_never_answered_is_given_up(
 ) -> None:
     monkeypatch.setattr(ssh_router, "CONNECT_TIMEOUT", 1)
     port, host_key = reluctant
-    assert "timed out after 1 s" in refusal(here(port, host_key=host_key)).message
+    assert "no answer within 1 s" in refusal(here(port, host_key=host_key)).message
 
 
 @pytest.mark.usefixtures("sshd")
