@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 from reconciler.cli import access
 from reconciler.cli.installed import version
@@ -13,15 +12,9 @@ from reconciler.cli.out_file import write_out
 from reconciler.cli.output import document, note
 from reconciler.forges.choose import Surroundings, forge, surroundings
 from reconciler.forges.forge import Forge, Kind
-from reconciler.load import Composed, Loaded
-from reconciler.load.revision import default_base, has_uncommitted, load_revision, place_in_repository
-from reconciler.model.diagnostic import Diagnostic, Diagnostics, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
-from reconciler.operations.desired import check_keys, shown_by_files
-from reconciler.operations.preview import decide, narrowed, preview
-from reconciler.operations.revisions import Transition, between, left_alone
-from reconciler.plan.commit import changes_of_commit, compared, unchanged
+from reconciler.operations.commit import Commit, preview_commit
 from reconciler.policy import Judgement
 from reconciler.report import markdown, scanning
 from reconciler.report.diagnostic_text import diagnostic_lines
@@ -33,66 +26,39 @@ from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.line import Line, joined
 from reconciler.report.markdown import MARK
 from reconciler.report.plan_text import plan_lines
-from reconciler.secrets import read_private
-from reconciler.validate import validate
+from reconciler.routers.fleet import Fleet
+from reconciler.secrets import SecretStore, read_private
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load both revisions, plan from one to the other, report."""
+    """Plan from one revision to the other, report, and keep the comment."""
     if (arguments.lab or arguments.secrets or arguments.stand_in_keys) and not arguments.live:
         raise TunnelwrightError("--lab, --secrets and --stand-in-keys need --live", hint="add --live")
     forge = _forge(arguments) if arguments.comment is not None else None
-    tree: Path = arguments.tree
-    base = arguments.base or default_base(tree, arguments.head)
-    composed: Composed = {}
-    before = load_revision(tree, base, missing_is_empty=True, composed=composed)
-    after = load_revision(tree, arguments.head, composed=composed)
-    if has_uncommitted(tree, after, composed):
-        note(f"{tree} has uncommitted changes; the preview is of {arguments.head} without them")
-    head, findings = validate(after)
-    # Forges name files from the root of the repository.
-    place = place_in_repository(tree)
-    placed = [item.below(place) for item in reported(findings)]
-    step: Transition | None = None
-    if not findings.errors:
-        there, problems = validate(before)
-        # Of a base that is not valid nobody knows what is applied: all of the head would look new.
-        if problems.errors:
-            broken = Diagnostics()
-            first = problems.errors[0].below(place)
-            broken.warning("base-not-valid", first.location, f"{base} is invalid, so the changes are unknown")
-            placed += broken
-        else:
-            step = between(there, head, datetime.now(UTC))
-            if arguments.live:
-                step = _on_routers(arguments, step, there, head)
-    files = [f"{place}/{document.file}" if place else document.file for document in after.documents]
-    _write(arguments, _report(arguments.format, step, placed, files=files, before=before, after=after))
+
+    def live(head: Fabric) -> tuple[SecretStore, Fleet]:
+        return access.secret_store(arguments), access.fleet_of(head, arguments)
+
+    commit = preview_commit(
+        arguments.tree,
+        arguments.base,
+        arguments.head,
+        datetime.now(UTC),
+        live=live if arguments.live else None,
+        uncommitted=lambda: note(
+            f"{arguments.tree} has uncommitted changes; the preview is of {arguments.head} without them"
+        ),
+    )
+    _write(arguments, _report(arguments.format, commit))
     if forge is not None:
-        text = _report("markdown", step, placed, files=files, before=before, after=after)
-        forge.put_comment(arguments.comment, MARK, text)
-    if findings.errors:
+        forge.put_comment(arguments.comment, MARK, _report("markdown", commit))
+    if not commit.valid:
         return ExitCode.INVALID
+    step = commit.step
     if step is not None and step.judgement.refusals:
         return ExitCode.UNSAFE
     changes = step is not None and not step.plan.empty
     return ExitCode.CHANGES if arguments.detailed_exitcode and changes else ExitCode.OK
-
-
-def _on_routers(arguments: argparse.Namespace, commit: Transition, base: Fabric, head: Fabric) -> Transition:
-    """The same commit, planned from what is on the routers.
-
-    Raises SecretUnavailable, KeysDiffer, and WeakKey. A router that does not answer is part of the plan.
-    """
-    store = access.secret_store(arguments)
-    whole = preview(head, store, access.fleet_of(head, arguments))
-    mine = narrowed(whole, changes_of_commit(commit.plan, base, head))
-    decision = decide(mine, shown_by_files(head, store, mine.observation.states))
-    check_keys(head, decision.allowed.plan)
-    plan = decision.judged.plan
-    notes = (*left_alone(base, head), *compared(commit.plan, plan, whole.plan))
-    said = commit.unchanged if commit.plan.empty else unchanged(commit.plan, plan)
-    return Transition(plan, decision.allowed.plan, decision.judgement, notes, said)
 
 
 def _forge(arguments: argparse.Namespace) -> Forge:
@@ -113,15 +79,8 @@ def _forge(arguments: argparse.Namespace) -> Forge:
     return forge(kind, arguments.forge_url or there.url, arguments.project or there.project, token)
 
 
-def _report(
-    form: str,
-    step: Transition | None,
-    found: list[Diagnostic],
-    *,
-    files: list[str],
-    before: Loaded,
-    after: Loaded,
-) -> str:
+def _report(form: str, commit: Commit) -> str:
+    before, after, found, step = commit.before, commit.after, commit.found, commit.step
     base, head = (before.revision or "")[:12], (after.revision or "")[:12]
     judgement = step.judgement if step is not None else Judgement()
     notes = step.notes if step is not None else ()
@@ -131,7 +90,7 @@ def _report(
         case "sarif":
             return scanning.sarif(found, version())
         case "junit":
-            return scanning.junit(found, files)
+            return scanning.junit(found, commit.files)
         case "markdown":
             plan = step.plan if step is not None else None
             return markdown.comment(
