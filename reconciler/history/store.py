@@ -179,8 +179,8 @@ class History:
         return [_record(row) for row in connection.execute(later, [number, limit])][::-1]
 
     @_reads
-    def told(self, connection: Connection, listener: str) -> object:
-        """What a listener was told last, of whatever shape: who reads it judges that. None for nothing; what
+    def sent(self, connection: Connection, listener: str) -> object:
+        """What a receiver was sent last, of whatever shape: who reads it judges that. None for nothing; what
         is no JSON is its text."""
         row = connection.execute(f"{TOLD.select} WHERE told.listener = ?", [listener]).fetchone()
         try:
@@ -189,8 +189,8 @@ class History:
             return str(row["what"])
 
     @_writes
-    def set_told(self, connection: Connection, listener: str, what: dict[str, Any]) -> None:
-        """A listener knows this now."""
+    def set_sent(self, connection: Connection, listener: str, what: dict[str, Any]) -> None:
+        """A receiver was sent this."""
         connection.execute(TOLD.put, {"listener": listener, "what": json.dumps(what)})
 
     def good(self) -> str:
@@ -322,7 +322,7 @@ def _values(record: RunRecord) -> dict[str, Any]:
 def _checked(table: Table, row: Row) -> dict[str, Any]:
     """A row, of which every value is of its column's type: SQLite keeps others too.
 
-    What a listener was told is judged by who reads it. Raises HistoryDamaged.
+    What a receiver was sent is judged by who reads it. Raises HistoryDamaged.
     """
     values = {name: row[name] for name in table.columns}
     for name, kind in table.columns.items() if table is not TOLD else ():

@@ -77,7 +77,7 @@ class WithheldFor(StrEnum):
     """Why a tunnel is left out."""
 
     KEY = "key"
-    """The key of one of its ends cannot be had."""
+    """The key of one of its ends cannot be read."""
     OTHER_END = "other-end"
     """Its other end cannot be changed together with it."""
 

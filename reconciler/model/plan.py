@@ -270,7 +270,7 @@ class Plan:
     withheld: Mapping[str, str] = field(default_factory=dict)
     """Tunnels left out because their other end cannot be changed together with them, or for want of a key."""
     keyless: frozenset[str] = frozenset()
-    """Those left out because the key of one of their ends cannot be had, whether or not they differ."""
+    """Those left out because the key of one of their ends cannot be read, whether or not they differ."""
 
     @property
     def steps(self) -> tuple[Step, ...]:

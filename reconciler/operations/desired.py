@@ -47,7 +47,7 @@ def _why(reference: PskRef, error: TunnelwrightError) -> str:
 def keys_of(fabric: Fabric, store: SecretStore) -> dict[PskRef, Secret]:
     """The key of every enabled tunnel, and the one that makes fingerprints where the fabric names it.
 
-    Raises SecretUnavailable for any that cannot be had, and KeysDiffer.
+    Raises SecretUnavailable for any that cannot be read, and KeysDiffer.
     """
     wanted = {tunnel.psk for tunnel in fabric.tunnels.values() if tunnel.enabled}
     if wanted and fabric.fingerprint_key is not None:
@@ -115,7 +115,7 @@ def shown_by_files(fabric: Fabric, store: SecretStore, states: Mapping[str, Rout
     """Whether the router's file of a tunnel end shows that Git had it: it has a fingerprint that only a
     controller with our key can compute.
 
-    It raises SecretUnavailable when that key cannot be had, as `compile_fabric` does. Where Git has no
+    It raises SecretUnavailable when that key cannot be read, as `compile_fabric` does. Where Git has no
     enabled tunnel, all counts as shown instead: no key is needed to take the last ones away."""
     found: list[Secret | None] = []
 

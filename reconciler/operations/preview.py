@@ -49,7 +49,7 @@ def preview(
     """Compile, observe and plan. Changes nothing.
 
     Raises SecretUnavailable, and KeysDiffer. A router that does not answer is part of the plan, not an
-    exception; so is a tunnel whose key cannot be had.
+    exception; so is a tunnel whose key cannot be read.
     """
     desired = compile_fabric(fabric, store)
     return compare(fabric, desired, fleet, selected, reconnect=reconnect)

@@ -26,7 +26,7 @@ FINGERPRINT_KEY = "fingerprint.key"
 IDENTITY = "identity.txt"
 _WHERE = "--secrets names the folder around it; `keys.folder` of the settings names another one"
 _SHOWN = 50
-"""Keys that cannot be had are named, up to so many."""
+"""Keys that cannot be read are named, up to so many."""
 _MADE = (
     "{path} was made: the key of the fingerprints by which keys on routers are compared. Keep a copy, and "
     "give it to every controller of these routers: under another one all their keys count as changed"
@@ -66,7 +66,7 @@ class SecretStore:
     def keys(self, references: Iterable[PskRef]) -> dict[PskRef, Secret]:
         """Every referenced key.
 
-        Raises SecretUnavailable naming all that cannot be had.
+        Raises SecretUnavailable naming all that cannot be read.
         """
         answers = self.ask(references)
         found = {reference: answer for reference, answer in answers.items() if isinstance(answer, Secret)}
@@ -211,7 +211,7 @@ class SecretStore:
 
 
 def missing(answers: Mapping[PskRef, Secret | TunnelwrightError]) -> SecretUnavailable:
-    """The error that names what of these cannot be had, up to a number, with each hint once."""
+    """The error that names what of these cannot be read, up to a number, with each hint once."""
     errors = {ref: answer for ref, answer in answers.items() if isinstance(answer, TunnelwrightError)}
     problems = [f"{reference}: {error.message}" for reference, error in errors.items()]
     more = len(problems) - _SHOWN

@@ -31,7 +31,7 @@ from reconciler.service.reconcile import reconcile
 from reconciler.service.schedule import Absent, retry_after, spread
 from reconciler.service.wanted import sentence
 
-Tell = Callable[[RunRecord], None]
+Notify = Callable[[RunRecord], None]
 _ASKED_AT_ONCE = 8
 _SETTLED = GOOD | {Result.ROLLED_BACK}
 
@@ -42,12 +42,12 @@ class _NotTried(RouterUnreachable):
 
 @dataclass(slots=True)
 class Service:
-    """One reconciler. `tell` hears of every run."""
+    """One reconciler. `notify` gets every run."""
 
     dependencies: Dependencies
     interval: float
     jitter: float
-    tell: Tell
+    notify: Notify
     absent: Absent = field(default_factory=Absent)
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -79,7 +79,7 @@ class Service:
         self._wake.set()
 
     def once(self, trigger: str = "once") -> RunRecord:
-        """Fetch, reconcile, record, tell. What fails, in whichever way, is in the record."""
+        """Fetch, reconcile, record, notify. What fails, in whichever way, is in the record."""
         note = ""
         started, began = datetime.now(UTC), time.monotonic()
         self.moved()
@@ -126,7 +126,7 @@ class Service:
         message = "; ".join(filter(None, (record.message, *(trouble.reason for trouble in troubles))))
         record = bounded(replace(record, message=message, events=(*record.events, *troubles)))
         kept = replace(record, id=history.add(record))
-        attempt("telling", "what a run came to", lambda: self.tell(kept))
+        attempt("telling", "what a run came to", lambda: self.notify(kept))
         return kept
 
     def run(self) -> None:

@@ -63,14 +63,14 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Sent:
     """What somebody knows: the runs up to one, and what lasted after it."""
 
     run: int
     states: frozenset[State] = frozenset()
 
     @classmethod
-    def read(cls, what: object, latest: int) -> Told | None:
+    def read(cls, what: object, latest: int) -> Sent | None:
         """From what was kept of it; None for what another version or somebody else has kept, such as a run
         that is later than the latest one."""
         match what:
@@ -143,7 +143,7 @@ def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]
 
 
 def _told_apart(record: RunRecord) -> bool:
-    """Whether nothing but a router, or keys that cannot be had, made a run incomplete: those are told
+    """Whether nothing but a router, or keys that cannot be read, made a run incomplete: those are told
     themselves."""
     if any(ended.status is Status.FAILED for ended in record.of(StepEnded)):
         return False

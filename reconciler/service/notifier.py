@@ -34,13 +34,13 @@ _STATES = {
 
 
 class Receiver(Protocol):
-    """Somebody who is told. Remembers in the history what was told, so that nothing is told twice, and what
-    could not be told is told later."""
+    """A receiver of notifications. The history keeps what it was sent, so that nothing is sent twice, and
+    what could not be sent is sent later."""
 
     name: str
 
     def receive(self, record: RunRecord) -> None:
-        """Hear of a run, the latest. Raises TunnelwrightError when it could not be told."""
+        """Receive the latest run. Raises TunnelwrightError when the notification could not be sent."""
         ...
 
 
@@ -65,26 +65,26 @@ class Tolerance:
         return False
 
     def say(self, text: str) -> None:
-        """Say it, if there is anybody to hear."""
+        """Write it, if anybody reads it."""
         attempt("telling", "a failure", lambda: self._say(text))
 
 
 class Notifier:
-    """Tells the latest run to every listener, each in a thread of its own, so that nobody waits for another.
-    What cannot be told is tried again, ever more seldom. `say` gets each failure once, as long as it stays
-    the same."""
+    """Sends the latest run to every receiver, each in a thread of its own, so that none waits for another.
+    What cannot be sent is tried again, at growing intervals. `say` gets each failure once, as long as it
+    stays the same."""
 
     def __init__(self, receivers: Sequence[Receiver], say: Callable[[str], None]) -> None:
         self._tolerance = Tolerance(say)
         self._deliveries = [_Delivery(receiver, self._tolerance) for receiver in receivers]
 
     def notify(self, record: RunRecord) -> None:
-        """Let it be told; returns at once."""
+        """Have it sent; returns at once."""
         for delivery in self._deliveries:
             delivery.notify(record)
 
     def close(self, timeout: float) -> None:
-        """Tell what is left, for at most so many seconds; the rest is told after the next run."""
+        """Send what is left, for at most so many seconds; the rest is sent after the next run."""
         end = time.monotonic() + timeout
         for delivery in self._deliveries:
             delivery.close()
@@ -95,14 +95,14 @@ class Notifier:
 
 
 class _Delivery:
-    """One listener's thread, and the latest run that it has not heard of."""
+    """One receiver's thread, and the latest run that it was not sent."""
 
     def __init__(self, receiver: Receiver, tolerance: Tolerance) -> None:
         self._receiver = receiver
         self._tolerance = tolerance
         self._latest: RunRecord | None = None
         self._is_new = False
-        """Whether nobody has tried to tell the latest one."""
+        """Whether the latest one was not tried yet."""
         self._closing = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name=receiver.name, daemon=True)
@@ -135,7 +135,7 @@ class _Delivery:
         return self._tolerance.of("announcement", self._receiver.name, lambda: self._receiver.receive(record))
 
     def _next(self, failures: int) -> RunRecord | None:
-        """The run to tell now; None at the end. After failures it waits, even for a newer run."""
+        """The run to send now; None at the end. After failures it waits, even for a newer run."""
         due = time.monotonic() + (schedule.retry_after(failures) if failures else 0.0)
         with self._changed:
             while not self._closing:
@@ -168,7 +168,7 @@ class CommitStatuses:
         back = bool(record.of(Rollback))
         words = "refused" if refused else record.result.value
         told = {"head": record.head, "result": words}
-        if self.history.told(self.name) == told:
+        if self.history.sent(self.name) == told:
             return
         self.forge().set_status(
             CommitStatus(
@@ -179,7 +179,7 @@ class CommitStatuses:
                 f"{words}: {record.message}" if record.message else words,
             )
         )
-        self.history.set_told(self.name, told)
+        self.history.set_sent(self.name, told)
 
 
 Send = Callable[[Sequence[notifications.Notification], RunRecord], None]
@@ -197,8 +197,8 @@ class Messages:
     def receive(self, record: RunRecord) -> None:
         """Look at all runs since the last one that was told; for who was never told, or when nobody can read
         any more what was, at the latest alone."""
-        kept = self.history.told(self.name)
-        told = notifications.Told.read(kept, record.id)
+        kept = self.history.sent(self.name)
+        told = notifications.Sent.read(kept, record.id)
         if told is None:
             if kept is not None:
                 _log.warning(
@@ -206,8 +206,8 @@ class Messages:
                     self.name,
                 )
                 self.history.count({(FORGOTTEN.name, ""): 1})
-            told = notifications.Told(record.id - 1)
-            self.history.set_told(self.name, told.kept())
+            told = notifications.Sent(record.id - 1)
+            self.history.set_sent(self.name, told.kept())
         runs = self.history.runs_after(told.run, bounds.MESSAGE_RUNS)
         found: list[notifications.Notification] = []
         lasting = told.states
@@ -220,7 +220,7 @@ class Messages:
         if found:
             self.send(found, record)
         if runs:
-            self.history.set_told(self.name, notifications.Told(runs[-1].id, lasting).kept())
+            self.history.set_sent(self.name, notifications.Sent(runs[-1].id, lasting).kept())
 
     def _new(
         self, run: RunRecord, lasting: frozenset[notifications.State]

@@ -206,7 +206,7 @@ def _tell_left_out(left_out: Mapping[str, TunnelwrightError], report: RunReport)
 
 
 def _tell_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
-    """Routers that did not answer; tunnels whose key cannot be had; and tunnels that are configured but down,
+    """Routers that did not answer; tunnels whose key cannot be read; tunnels that are configured but down,
     which is no drift."""
     for router, absence in sorted(seen.plan.unreachable.items()):
         report.notes.append(absence.sentence(router))

@@ -56,7 +56,7 @@ class Trust:
     def check_head(self, head: str) -> str:
         """What there is to say of the head of the branch: who has accepted it against the rules.
 
-        Raises CommitNotTrusted, and SourceUnavailable when its history cannot be had.
+        Raises CommitNotTrusted, and SourceUnavailable when its history cannot be read.
         """
         if self.signers is None:
             return ""

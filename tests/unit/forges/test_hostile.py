@@ -70,7 +70,7 @@ def test_one_odd_answer_costs_one_announcement(
     assert ("redirects to" in said[0]) is (300 <= odd.status < 400)
     assert TOKEN not in said[0]
     assert unforeseen() == before, "each of them is foreseen"
-    assert history.told("status") == {"head": SHA, "result": "in sync"}
+    assert history.sent("status") == {"head": SHA, "result": "in sync"}
 
 
 BEGIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

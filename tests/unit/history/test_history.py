@@ -209,7 +209,7 @@ def test_what_came_before_the_file_could_be_read_is_added_to_it(
     before.add(RUN)
     before.count({("runs", "changed"): 5})
     before.mark_bad("digest", "b" * 40, "no echo")
-    before.set_told("chat", {"run": 1})
+    before.set_sent("chat", {"run": 1})
     before.set_good("b" * 40)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -218,7 +218,7 @@ def test_what_came_before_the_file_could_be_read_is_added_to_it(
     assert not history.is_written
     assert history.add(replace(RUN, message="meanwhile")) == 1
     history.count({("runs", "changed"): 1})
-    history.set_told("chat", {"run": 0})
+    history.set_sent("chat", {"run": 0})
     history.set_good("c" * 40)
     other.execute("ROLLBACK")
     other.close()
@@ -227,7 +227,7 @@ def test_what_came_before_the_file_could_be_read_is_added_to_it(
         assert [(run.id, run.message) for run in found.runs(9)] == [(2, "meanwhile"), (1, "why")]
         assert found.counts() == {("runs", "changed"): 6}
         assert found.why_bad("digest") == "no echo"
-        assert found.told("chat") == {"run": 1}, "its numbers are those of the file"
+        assert found.sent("chat") == {"run": 1}, "its numbers are those of the file"
         assert found.good() == "c" * 40
 
 
@@ -264,8 +264,8 @@ def test_threads_may_use_it_while_its_file_comes_and_goes(tmp_path: Path) -> Non
     def work(name: str) -> None:
         try:
             while not stop.is_set():
-                history.set_told(name, {"run": 1})
-                assert history.told(name) == {"run": 1}
+                history.set_sent(name, {"run": 1})
+                assert history.sent(name) == {"run": 1}
                 history.count({("runs", name): 1})
                 history.counts()
         except BaseException as error:

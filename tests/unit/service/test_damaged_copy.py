@@ -162,7 +162,7 @@ def test_a_damaged_copy_is_set_aside_and_told(
     site = followed(tmp_path)
     service = site.service()
     metrics = Metrics(service.dependencies.history)
-    service.tell = metrics.ended
+    service.notify = metrics.ended
     good = service.once().head
     copy = tmp_path / "state" / "repository.git"
     for number in range(bounds.COPIES_SET_ASIDE + 2):

@@ -209,7 +209,7 @@ def test_old_files_that_a_router_brings_back_are_not_what_a_commit_deletes(tmp_p
 
 
 def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
-    """Told in words, as an object, in a message and a metric; when it is there the tunnel follows."""
+    """Sent in words, as an object, in a message and a metric; when it is there the tunnel follows."""
     site = followed(tmp_path)
     site.once()
     third = (

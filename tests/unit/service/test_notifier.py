@@ -65,7 +65,7 @@ def inbox() -> Iterator[Inbox]:
         yield found
 
 
-class Told:
+class Sent:
     """A reconciler in a process of its own for each run, and whoever listens to it."""
 
     def __init__(self, site: Followed) -> None:
@@ -82,18 +82,18 @@ class Told:
         if inbox is not None:
             listeners.append(Messages("messages", partial(send, lambda: inbox.url), history, self.on))
         notifier = Notifier(listeners, self.said.append)
-        service.tell = notifier.notify
+        service.notify = notifier.notify
         record = service.once()
         notifier.close(20)
         return record
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Told:
-    return Told(followed(tmp_path))
+def told(tmp_path: Path) -> Sent:
+    return Sent(followed(tmp_path))
 
 
-def test_the_head_gets_a_status_for_each_way_that_a_run_ends(told: Told) -> None:
+def test_the_head_gets_a_status_for_each_way_that_a_run_ends(told: Sent) -> None:
     with forge_server(Kind.GITHUB) as server:
         any_commit = partial(_any_commit, server.answer)
         with listening(any_commit, threading.Event()) as host:
@@ -129,7 +129,7 @@ def _any_commit(answer: Any, request: Request) -> Answer:
     return found
 
 
-def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Told) -> None:
+def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Sent) -> None:
     with forge_server(Kind.GITHUB) as server:
         server.faults = [Answer(201, {}, after=60)]
         service = told.site.service()
@@ -138,7 +138,7 @@ def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Told) -> None
             "status", lambda: slow, service.dependencies.history, "main", "tunnelwright"
         )
         notifier = Notifier([listener], told.said.append)
-        service.tell = notifier.notify
+        service.notify = notifier.notify
         before = time.monotonic()
         assert service.once().result is Result.CHANGED
         assert service.once().result is Result.IN_SYNC
@@ -151,7 +151,7 @@ def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Told) -> None
 
 
 def test_what_a_forge_refuses_is_said_once_and_tried_again_by_itself(
-    told: Told, monkeypatch: pytest.MonkeyPatch
+    told: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)
     with forge_server(Kind.GITHUB) as server:
@@ -167,10 +167,10 @@ def test_what_a_forge_refuses_is_said_once_and_tried_again_by_itself(
     [said] = told.said
     assert said.startswith("status: 127.0.0.1:")
     assert "answered 404" in said
-    assert history.told("status") is None
+    assert history.sent("status") is None
 
 
-def test_a_newer_run_does_not_hurry_who_has_failed(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_run_does_not_hurry_who_has_failed(told: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "FIRST_RETRY", 600.0)
     with forge_server(Kind.GITHUB) as server:
         service = told.site.service()
@@ -189,7 +189,7 @@ def test_a_newer_run_does_not_hurry_who_has_failed(told: Told, monkeypatch: pyte
 
 
 def test_a_message_when_a_tunnel_goes_down_and_when_it_is_back(tmp_path: Path, inbox: Inbox) -> None:
-    told = Told(followed(tmp_path, managed=("paris",)))
+    told = Sent(followed(tmp_path, managed=("paris",)))
     told.on = frozenset({Topic.DOWN, Topic.RECOVERED})
     for _ in range(4):
         told.once(inbox)
@@ -202,7 +202,7 @@ def test_a_message_when_a_tunnel_goes_down_and_when_it_is_back(tmp_path: Path, i
     assert "tunnel paris-tokyo at paris is no longer down" in inbox.messages[1]["message"]
 
 
-def test_drift_is_information_and_no_alarm(told: Told, inbox: Inbox) -> None:
+def test_drift_is_information_and_no_alarm(told: Sent, inbox: Inbox) -> None:
     told.once(inbox)
     assert inbox.titles() == [("tunnelwright: changed", "success")]
     told.site.routers["paris"].host.table = None
@@ -211,7 +211,7 @@ def test_drift_is_information_and_no_alarm(told: Told, inbox: Inbox) -> None:
     assert "paris/firewall/inet tunnelwright had drifted and was repaired" in (inbox.messages[1]["message"])
 
 
-def test_what_could_not_be_told_is_told_with_the_next_run(told: Told, inbox: Inbox) -> None:
+def test_what_could_not_be_told_is_told_with_the_next_run(told: Sent, inbox: Inbox) -> None:
     inbox.faults = [Answer(500, {}), Answer(403, {})]
     assert told.once(inbox).result is Result.CHANGED
     told.site.routers["paris"].host.table = None
@@ -223,7 +223,7 @@ def test_what_could_not_be_told_is_told_with_the_next_run(told: Told, inbox: Inb
     assert inbox.titles() == [("tunnelwright: changed, drift", "info")]
 
 
-def test_nobody_takes_messages(told: Told) -> None:
+def test_nobody_takes_messages(told: Sent) -> None:
     inbox = Inbox(Secret(f"json://127.0.0.1:1/{PASSWORD}".encode()))
     assert told.once(inbox).result is Result.CHANGED
     assert told.said == ["messages: the service did not take the message"]
@@ -231,7 +231,7 @@ def test_nobody_takes_messages(told: Told) -> None:
 
 @pytest.mark.parametrize("url", [f"no://{PASSWORD}", PASSWORD, f"json://:{PASSWORD}@", "\x00\xff"])
 def test_what_is_no_address_is_not_repeated(
-    told: Told, url: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    told: Sent, url: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     told.once(Inbox(Secret(url.encode("utf-8", "surrogateescape"))))
     assert told.said == ["messages: the file does not contain an Apprise URL (such as json://host/path)"]
@@ -279,7 +279,7 @@ def test_the_command_tells_whom_its_settings_name(
     assert [line for line in said if not line.startswith("note: ")] == []
 
 
-def test_a_long_message_counts_what_it_leaves_out(told: Told) -> None:
+def test_a_long_message_counts_what_it_leaves_out(told: Sent) -> None:
     record = told.once()
     lines = body([Notification(Topic.DOWN, f"tunnel {number}") for number in range(25)], record).splitlines()
     assert len(lines) == 22
@@ -303,7 +303,7 @@ class Deaf:
         self.heard.append(record)
 
 
-def test_a_listener_that_fails_keeps_nobody_else_from_hearing(told: Told, inbox: Inbox) -> None:
+def test_a_listener_that_fails_keeps_nobody_else_from_hearing(told: Sent, inbox: Inbox) -> None:
     service = told.site.service()
     messages = Messages("messages", partial(send, lambda: inbox.url), service.dependencies.history, told.on)
     deaf = Deaf(TunnelwrightError("not listening", hint="speak up"))
@@ -316,7 +316,7 @@ def test_a_listener_that_fails_keeps_nobody_else_from_hearing(told: Told, inbox:
 
 @pytest.mark.parametrize("error", [ValueError("odd"), RecursionError(), MemoryError(), OSError(24, "files")])
 def test_whatever_a_listener_raises_it_is_asked_again(
-    told: Told, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    told: Sent, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)
     before = unforeseen().get("announcement", 0)
@@ -331,7 +331,7 @@ def test_whatever_a_listener_raises_it_is_asked_again(
     assert "Traceback" in caplog.text
 
 
-def test_a_listener_that_hangs_keeps_nobody_else_from_hearing(told: Told, inbox: Inbox) -> None:
+def test_a_listener_that_hangs_keeps_nobody_else_from_hearing(told: Sent, inbox: Inbox) -> None:
     released = threading.Event()
 
     class Lost:

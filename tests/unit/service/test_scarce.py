@@ -59,7 +59,7 @@ def test_a_full_disk_costs_what_is_written_until_there_is_room(tmp_path: Path) -
                 metrics.ended(record)
                 tolerance.of("metrics", "metricsFile", lambda: metrics.write(textfile))
 
-            service.tell = tell
+            service.notify = tell
             assert service.once().result is Result.CHANGED
             whole = textfile.read_bytes()
             # Files cannot grow beyond this, as on a disk that is full.
@@ -93,7 +93,7 @@ def test_no_file_descriptors_cost_a_run_and_no_service(tmp_path: Path) -> None:
         with heard(None):
             site = followed(folder)
             service = site.service()
-            service.tell = lambda record: site.told.append(record)
+            service.notify = lambda record: site.told.append(record)
             assert service.once().result is Result.CHANGED
             used = max(map(int, os.listdir("/proc/self/fd")))
             limit(resource.RLIMIT_NOFILE, used)

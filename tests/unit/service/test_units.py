@@ -170,7 +170,7 @@ def test_who_hears_of_a_run_cannot_end_the_service(tmp_path: Path) -> None:
         site.told.append(record)
         raise BrokenPipeError
 
-    service.tell = tell
+    service.notify = tell
     service.interval = 0.05
     with running(service):
         assert until(lambda: len(site.told) > 2, 20)
@@ -244,7 +244,7 @@ def test_a_clock_that_jumps_by_a_day(days: int, tmp_path: Path, monkeypatch: pyt
         return look(*what, **how)
 
     monkeypatch.setattr(reconcile, "compare", jump)
-    service.tell = tell
+    service.notify = tell
     with running(service):
         assert until(lambda: len(site.told) > 4, 30), "it goes on at its interval"
     assert all(record.finished >= record.started for record in site.told), "nothing takes less than nothing"

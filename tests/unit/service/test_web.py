@@ -286,7 +286,7 @@ def test_the_health_check_says_when_a_run_hangs(tmp_path: Path, monkeypatch: pyt
         if hanging.is_set():
             released.wait(60)
 
-    service.tell = tell
+    service.notify = tell
     with serving(Application(lambda: None, None, hangs=service.hangs)) as port:
         thread = threading.Thread(target=service.run)
         thread.start()
