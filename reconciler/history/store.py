@@ -328,6 +328,9 @@ def _checked(table: Table, row: Row) -> dict[str, Any]:
     for name, kind in table.columns.items() if table is not TOLD else ():
         if not isinstance(values[name], kind):
             raise HistoryDamaged(f"a row of {table.name} in the history cannot be read: {name}")
+    if table is RUNS and not 0 < values["id"] < bounds.RUN_NUMBERS:
+        # After the largest number SQLite takes any that is free, and the order of runs is lost.
+        raise HistoryDamaged("a row of runs in the history cannot be read: id")
     if table is ACCEPTED:
         _acceptance(row)
     return values

@@ -83,7 +83,8 @@ def _sealed(loaded: Loaded, item: Item[Any], name: str, found: Diagnostics, *pat
         prefix = _placed(loaded, "")
         plain = is_plain_name(name)
         called = repr(name) if plain else "of this name, which is not shown, since it may be a key,"
-        known = [other.removeprefix(prefix) for other in sorted(loaded.sealed)]
+        # A file may be called like a key too, and a hint would show it.
+        known = [other for file in sorted(loaded.sealed) if is_plain_name(other := file.removeprefix(prefix))]
         item.error(
             found,
             "key-file-missing",

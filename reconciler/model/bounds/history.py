@@ -22,6 +22,10 @@ RECORD_NAMED: Final = 5
 RECORD_DIAGNOSTICS: Final = 100
 """Findings of a commit that its record keeps; more are counted. A commit may be broken in every line."""
 
+RUN_NUMBERS: Final = 2**53
+"""Numbers of runs: a service that runs every second takes 285 million years for them, and JSON's readers take
+larger ones for others (RFC 8259, section 6)."""
+
 RUNS_KEPT: Final = 10_000
 """Runs that the history's file keeps; older ones go. One that finds nothing to do counts as a repeat of the
 one before, so these are months of changes."""

@@ -395,7 +395,13 @@ def test_a_bad_commit_is_forgiven_by_the_beginning_of_its_hash(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "change",
-    ["finished = 'never'", "finished = '0001-01-01T00:00+14:00'", "trigger = x'ff'", "repeats = 'x'"],
+    [
+        "finished = 'never'",
+        "finished = '0001-01-01T00:00+14:00'",
+        "trigger = x'ff'",
+        "repeats = 'x'",
+        f"id = {2**63 - 1}",
+    ],
 )
 def test_an_older_row_that_cannot_be_read_is_damage(
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
