@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
+import pyrage
 import pytest
 
+from reconciler.load import load_tree
 from reconciler.report.sheets.dialects import DIALECTS
+from reconciler.validate import validate
 from schemas.algorithms import DH_GROUPS, ENCRYPTION, INTEGRITY
 from tests.unit.validate.written import BASE, document, tunnel, validated
+
+ERRORS = Path(__file__).parents[2] / "errors"
 
 
 @pytest.mark.parametrize(
@@ -118,3 +125,19 @@ def test_a_reference_to_nothing_says_what_there_is(
     [item] = [item for item in found.errors if item.code == "dangling-reference"]
     assert item.hint == hint
     assert item.allowed == allowed if described < 12 else item.allowed.endswith(allowed)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("a--d", True), ("5f4dcc3b5aa765d61d8327deb882cf99", False)])
+def test_a_file_whose_name_may_be_a_key_is_in_no_hint(name: str, shown: bool, tmp_path: Path) -> None:
+    shutil.copytree(ERRORS / "base", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(ERRORS / "key-file-missing", tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "a-to-b.yaml"
+    path.write_text(path.read_text().replace("keys/a--c.age", f"keys/{name}x.age"))
+    (tmp_path / "keys").mkdir(exist_ok=True)
+    (tmp_path / "keys" / f"{name}.age").write_bytes(
+        pyrage.encrypt(b"k", [pyrage.x25519.Identity.generate().to_public()])
+    )
+    _, found = validate(load_tree(tmp_path))
+    [missing] = [item for item in found.errors if item.code == "key-file-missing"]
+    assert (name in missing.hint) is shown
+    assert (name in missing.message) is shown
