@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reconciler.facets import connections, files, firewall
 from reconciler.model.router_config import ChildSa, Connection, IkeSa, LiveFile, RouterConfig, RouterState
-from reconciler.model.settings import Settings
+from reconciler.model.settings import Settings, first
 
 
 def as_applied(config: RouterConfig) -> RouterState:
@@ -37,12 +37,12 @@ def _running(number: int, connection: Connection) -> IkeSa:
         connection=connection.name,
         version=str(settings["version"]),
         state="ESTABLISHED",
-        local_address=_first(settings, "local_addrs"),
+        local_address=first(settings, "local_addrs"),
         local_id=_id(settings, "local"),
-        remote_address=_first(settings, "remote_addrs"),
+        remote_address=first(settings, "remote_addrs"),
         remote_id=_id(settings, "remote"),
         initiator=True,
-        algorithms=_first(settings, "proposals"),
+        algorithms=first(settings, "proposals"),
         age=0,
         children=tuple(
             _child(index, name, section)
@@ -62,7 +62,7 @@ def _child(number: int, name: str, section: Settings) -> ChildSa:
         spi_out="",
         protocol="ESP",
         encapsulated=False,
-        algorithms=_first(section, "esp_proposals"),
+        algorithms=first(section, "esp_proposals"),
         local_ts=local if isinstance(local, tuple) else (),
         remote_ts=remote if isinstance(remote, tuple) else (),
         bytes_in=0,
@@ -76,8 +76,3 @@ def _child(number: int, name: str, section: Settings) -> ChildSa:
 def _id(settings: Settings, end: str) -> str:
     section = settings[end]
     return connections.printed_id(str(section["id"])) if isinstance(section, Mapping) else ""
-
-
-def _first(settings: Settings, key: str) -> str:
-    value = settings[key]
-    return value[0] if isinstance(value, tuple) else str(value)

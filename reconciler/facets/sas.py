@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from reconciler.facets.connections import printed_id
 from reconciler.model.answer import Fields
 from reconciler.model.router_config import ChildSa, Connection, IkeSa
-from reconciler.model.settings import Change, Settings, Value
+from reconciler.model.settings import Change, Settings, Value, first
 
 
 def decode(name: str, listed: object) -> IkeSa:
@@ -144,13 +144,13 @@ def stale_fields(connection: Connection, sa: IkeSa) -> tuple[Change, ...]:
             found.append(Change(path, live, desired, "sa"))
 
     expect("sa.version", sa.version, _text(wanted, "version"))
-    expect("sa.local_address", sa.local_address, _first(wanted, "local_addrs"))
-    expect("sa.remote_address", sa.remote_address, _first(wanted, "remote_addrs"))
+    expect("sa.local_address", sa.local_address, first(wanted, "local_addrs"))
+    expect("sa.remote_address", sa.remote_address, first(wanted, "remote_addrs"))
     for end, live_id in (("local", sa.local_id), ("remote", sa.remote_id)):
         section = wanted[end]
         if isinstance(section, Mapping):
             expect(f"sa.{end}_id", live_id, printed_id(_text(section, "id")))
-    expect("sa.algorithms", sa.algorithms, _first(wanted, "proposals"))
+    expect("sa.algorithms", sa.algorithms, first(wanted, "proposals"))
     for child in sa.children:
         configured = children.get(child.name)
         if child.state != "INSTALLED":
@@ -165,7 +165,7 @@ def stale_fields(connection: Connection, sa: IkeSa) -> tuple[Change, ...]:
 def _stale_child(child: ChildSa, section: Settings) -> list[Change]:
     path = f"sa.children.{child.name}"
     found = []
-    proposal = _first(section, "esp_proposals")
+    proposal = first(section, "esp_proposals")
     # The first CHILD_SA of an IKE_SA has no exchange of its own, so no group shows until it rekeys.
     without_group = proposal if proposal.count("-") == 0 else proposal.rpartition("-")[0]
     if child.algorithms not in {proposal, without_group}:
@@ -176,11 +176,6 @@ def _stale_child(child: ChildSa, section: Settings) -> list[Change]:
         if isinstance(desired, tuple) and not set(live) <= set(desired):
             found.append(Change(f"{path}.{side}", live, desired, "sa"))
     return found
-
-
-def _first(settings: Settings, key: str) -> str:
-    value = settings[key]
-    return value[0] if isinstance(value, tuple) else str(value)
 
 
 def _text(settings: Settings, key: str) -> str:

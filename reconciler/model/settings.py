@@ -44,6 +44,12 @@ class Change:
     source: str
 
 
+def first(settings: Settings, key: str) -> str:
+    """The first value of a list, or the only one."""
+    value = settings[key]
+    return value[0] if isinstance(value, tuple) else str(value)
+
+
 def flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Value]]:
     """Yield every value with its dotted path, in the mapping's order."""
     for key, value in settings.items():

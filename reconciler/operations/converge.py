@@ -161,9 +161,8 @@ def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: It
     )
     conduct.looked(applied.after)
     conduct.applied(before, applied)
-    if not conduct.probe or applied.stopped:
-        return Proven(applied, {}, frozenset(conduct.lost))
-    proofs = prove(before, fleet, tunnels, conduct.moved)
+    proving = conduct.probe and not applied.stopped
+    proofs = prove(before, fleet, tunnels, conduct.moved) if proving else {}
     return Proven(applied, proofs, frozenset(conduct.lost))
 
 

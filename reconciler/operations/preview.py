@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -79,7 +79,7 @@ def narrowed(before: Preview, also: ChangeFilter) -> Preview:
     return replace(before, plan=plan, selected=selected)
 
 
-def check_selection(found: Preview, targets: Iterable[str], excluded: Iterable[str]) -> None:
+def check_selection(found: Preview, targets: Collection[str], excluded: Collection[str]) -> None:
     """Raises TunnelwrightError for a name that selects nothing: a misspelt one would look like something in
     order, or would not be left out."""
     check_targets(found.fabric, found.plan, targets)

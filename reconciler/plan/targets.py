@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of
@@ -43,9 +43,11 @@ def routers_of(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ..
     return frozenset(found if targets else fabric.routers) - frozenset(excluded)
 
 
-def check_targets(fabric: Fabric, plan: Plan, targets: Iterable[str]) -> None:
+def check_targets(fabric: Fabric, plan: Plan, targets: Collection[str]) -> None:
     """Raises TunnelwrightError for a target that names nothing: it would look like a router in order. What a
     router may have that did not answer is not known, so that any resource of it will do."""
+    if not targets:
+        return
     names = {*fabric.routers, *fabric.tunnels, *plan.unreachable, *plan.withheld}
     for change in plan.changes:
         names |= {change.resource.name, str(change.resource)}

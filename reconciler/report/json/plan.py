@@ -24,8 +24,9 @@ from reconciler.report.json.form import Form, Forms, Item, texts
 
 
 def plan_objects(plan: Plan, now: Plan | None = None) -> Iterator[dict[str, Any]]:
-    """The events of a plan as objects; `now` is the part of it that may be done now, None for all of it."""
-    return map(FORMS.encode, plan_events(plan, plan_digest(plan), now))
+    """The events of a plan as objects; `now` is the part of it that may be done now, None for all of it. The
+    digest, which takes long for a large plan, is made once the first object is asked for: text needs none."""
+    yield from map(FORMS.encode, plan_events(plan, plan_digest(plan), now))
 
 
 def absence_objects(absences: Mapping[str, Absence]) -> Iterator[dict[str, Any]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 
 from reconciler.model import bounds
 from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.plan import Action, Disruption, Phase, Plan, Resource, ResourceChange, Step, Terminate
 from reconciler.model.settings import UNOBSERVABLE, Change
+from reconciler.report.json import plan as plan_json
 from reconciler.report.json.plan import plan_digest, plan_objects
 from tests.unit.report.json.written import END
 
@@ -69,3 +72,18 @@ def test_a_plan_is_written_in_order_and_what_is_left_out_is_counted() -> None:
     assert (len(written[1]["changes"]), written[1]["more_changes"]) == (bounds.FIELDS_WRITTEN, 500)
     assert "more_changes" not in written[0]
     assert written[-1] == {"type": "plan_summary", "create": 1, "update": 1, "delete": 0, "digest": DIGEST}
+
+
+def test_a_plan_that_is_shown_as_text_alone_gets_no_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands hand over objects whether or not they are written, and a digest visits every field."""
+    visits: list[Plan] = []
+
+    def digest(plan: Plan) -> str:
+        visits.append(plan)
+        return "digest"
+
+    monkeypatch.setattr(plan_json, "plan_digest", digest)
+    objects = plan_objects(PLAN)
+    assert visits == []
+    assert len(list(islice(objects, 1))) == 1
+    assert visits == [PLAN]
