@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.apply.establish import Ending, establish, terminate
+from reconciler.apply.host_addresses import change_addresses
 from reconciler.apply.settle import clear, settle
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.outcome import Outcome, Status
@@ -29,12 +30,15 @@ from reconciler.model.plan import (
     Operation,
     Phase,
     Plan,
+    RecordAddress,
+    RemoveAddress,
     RemoveFile,
     Scope,
     SetAside,
     SetSysctls,
     Step,
     Terminate,
+    TidyRecord,
     UnloadConnection,
     UnloadSecret,
     WriteFile,
@@ -299,8 +303,8 @@ def _execute(router: Router, operation: Operation, ending: Ending) -> None:
     match operation:
         case SetSysctls(values):
             router.host.set_sysctls(values)
-        case AddAddress(address):
-            router.host.add_address(address)
+        case AddAddress() | RemoveAddress() | RecordAddress() | TidyRecord():
+            change_addresses(router.host, operation)
         case ChangeFirewall(document):
             router.host.change_firewall(document)
         case LoadSecret(secret, _):
