@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from reconciler.model import bounds
-from reconciler.model.fabric import Vip
-from reconciler.model.router_config import AddressRecord, InterfaceAddress
+from reconciler.model.fabric import VIP_DOCUMENT, Fabric, Vip, tunnel_document
+from reconciler.model.router_config import AddressRecord, Claims, InterfaceAddress, RouterConfig
 from schemas.addresses import is_address
 
 RECORD: Final = "/etc/tunnelwright/addresses"
@@ -32,6 +32,21 @@ def compile_addresses(vips: tuple[Vip, ...]) -> dict[InterfaceAddress, str]:
         for vip in vips
         if vip.managed
     }
+
+
+def compile_claims(fabric: Fabric) -> Claims:
+    """Which router and interface each address belongs to, and which tunnels there are."""
+    places: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for vip in fabric.vips.values():
+        places.setdefault((vip.public_network, vip.address), set()).add((vip.router, vip.interface))
+    for router in fabric.routers.values():
+        for part in router.public:
+            places.setdefault((part.network, part.address), set()).add((router.name, part.interface))
+    names = (name for tunnel in fabric.tunnels.values() for name in (tunnel.name, *tunnel.previous_names))
+    return Claims(
+        {what: frozenset(where) for what, where in places.items()},
+        frozenset(map(tunnel_document, names)),
+    )
 
 
 def decode_record(text: str) -> AddressRecord:
@@ -59,12 +74,37 @@ def record_text(owners: Mapping[InterfaceAddress, str]) -> str:
     return "".join(sorted(lines))
 
 
+def claimed(config: RouterConfig, address: InterfaceAddress) -> frozenset[tuple[str, str]]:
+    """The (router, interface) to which Git gives an address of one of the router's interfaces."""
+    host, network = host_of(address), config.networks.get(address.interface)
+    if network is not None:
+        return config.claims.places.get((network, host), frozenset())
+    # Of an interface that is in no public network of Git it is not known which one it is in.
+    found = (where for (_, other), where in config.claims.places.items() if other == host)
+    return frozenset().union(*found)
+
+
+def has_document_of_its_own(owner: str) -> bool:
+    """Whether it is the document of a VIP alone, which other services may use as well."""
+    return owner.startswith(VIP_DOCUMENT)
+
+
+def left_over(config: RouterConfig, owner: str) -> bool:
+    """Whether a VIP stays although no document asks for it: the tunnel that created it was deleted."""
+    return not has_document_of_its_own(owner) and owner not in config.claims.documents
+
+
 def by_place(found: Iterable[InterfaceAddress]) -> dict[tuple[str, str], InterfaceAddress]:
     """Addresses by interface and address. One counts as there whatever its prefix length is, as long as it is
     on the right interface."""
     return {place(address): address for address in found}
 
 
+def host_of(address: InterfaceAddress) -> str:
+    """The address without its prefix length."""
+    return address.cidr.partition("/")[0]
+
+
 def place(address: InterfaceAddress) -> tuple[str, str]:
     """Its interface, and the address without its prefix length."""
-    return address.interface, address.cidr.partition("/")[0]
+    return address.interface, host_of(address)

@@ -83,6 +83,17 @@ class AddressRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Claims:
+    """What the fabric as a whole wants of addresses; the same for each of its routers."""
+
+    places: Mapping[tuple[str, str], frozenset[tuple[str, str]]] = field(default_factory=dict)
+    """(public network, address) -> the (router, interface) that it belongs to."""
+    documents: frozenset[str] = frozenset()
+    """The tunnels that there are, by their previous names as well (`IPsecTunnel/a-to-b`): a VIP that one of
+    them created belongs to it still, and is not left over from a tunnel that was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
 class RouterConfig:
     """Everything that one router should hold."""
 
@@ -92,6 +103,11 @@ class RouterConfig:
     """Path below /etc/swanctl/conf.d to content; the content holds keys."""
     addresses: Mapping[InterfaceAddress, str] = field(default_factory=dict)
     """VIP -> the document that asks for it (`Vip/web`)."""
+    claims: Claims = field(default_factory=Claims)
+    networks: Mapping[str, str] = field(default_factory=dict)
+    """Interface -> the public network that it is in."""
+    released: frozenset[str] = frozenset()
+    """Addresses that a command asks to remove, as far as they are unused."""
     firewall: Firewall = field(default_factory=Firewall)
     guards: Mapping[str, Firewall] = field(default_factory=dict)
     """Tunnel to what it alone needs of the firewall."""
@@ -226,6 +242,12 @@ class RouterState:
         return tuple(
             child for sa in self.sas_of(connection) for child in sa.children if child.state == "INSTALLED"
         )
+
+
+def local_addresses(settings: Settings) -> frozenset[str]:
+    """The addresses from which a connection negotiates."""
+    found = settings.get("local_addrs")
+    return frozenset(found) if isinstance(found, tuple) else frozenset()
 
 
 def connection_name(tunnel: str) -> str:

@@ -11,14 +11,16 @@ from dataclasses import replace
 from functools import partial
 
 from reconciler.diff import diff_router
+from reconciler.diff.addresses import unused_addresses
 from reconciler.diff.firewall import firewall_changes
 from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets.firewall import beside
-from reconciler.model.absence import Absence, AbsenceKind
+from reconciler.model.absence import Absence
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.unit import attempt
+from reconciler.plan.moves import Left, arrange
 
 ChangeFilter = Callable[[ResourceChange], bool]
 
@@ -46,7 +48,7 @@ def make_plan(
         else:
             differing[router] = compared
     blocked = {
-        group: f"its other end is at {router}, which {_what_ails(dead[router])}"
+        group: f"its other end is at {router}, which {dead[router].ails}"
         for router in sorted(dead)
         for group in desired[router].groups.values()
     }
@@ -56,21 +58,27 @@ def make_plan(
         for tunnel, reason in config.keyless.items()
     }
     blocked |= keyless
-    changes: list[ResourceChange] = []
     withheld: dict[str, str] = {}
     waiting: set[str] = set()
+    kept: dict[str, list[ResourceChange]] = {router: [] for router in differing}
+    groups: dict[str, set[str]] = {router: set() for router in differing}
     for router, found in differing.items():
-        kept = []
         for change in found:
             if not selected(change):
                 continue
             if change.group in blocked:
                 withheld[change.resource.name] = blocked[change.group]
+                groups[router].add(change.group)
                 waiting |= {change.resource.name} if change.group in keyless else set()
             else:
-                kept.append(change)
-        left_out = {change.resource for change in found} - {change.resource for change in kept}
-        changes += _guarding(kept, left_out, desired[router], live[router]) if left_out else kept
+                kept[router].append(change)
+    moves = arrange(Left(kept, groups, dead), desired, {router: live[router] for router in differing})
+    withheld |= moves.withheld
+    changes: list[ResourceChange] = []
+    for router, found in differing.items():
+        now = moves.kept[router]
+        left_out = {change.resource for change in found} - {change.resource for change in now}
+        changes += _guarding(now, left_out, desired[router], live[router]) if left_out else now
     for router in dead:
         # What is wrong with a key is told whether or not its router answers.
         for tunnel, reason in desired[router].keyless.items():
@@ -78,11 +86,14 @@ def make_plan(
             if selected(change):
                 withheld[tunnel] = reason
                 waiting.add(tunnel)
-    return Plan(tuple(_one_initiator(changes, desired)), dead, withheld, frozenset(waiting))
-
-
-def _what_ails(absence: Absence) -> str:
-    return "is unreachable" if absence.kind is AbsenceKind.UNREACHABLE else "is not planned"
+    return Plan(
+        tuple(_one_initiator(changes, desired)),
+        dead,
+        withheld,
+        frozenset(waiting),
+        moves.duplicates,
+        tuple(item for router in differing for item in unused_addresses(desired[router], live[router])),
+    )
 
 
 def _guarding(

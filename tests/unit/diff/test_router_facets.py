@@ -54,7 +54,9 @@ def test_a_vip_that_is_missing_is_added_and_others_are_left_alone() -> None:
     [change] = address_changes(desired(), replace(held(), addresses=frozenset({other})))
     assert change.action is Action.CREATE
     assert change.changes == (Change("address", None, "203.0.113.11/24 dev eth0", "kernel"),)
-    assert [step.operation for step in change.steps] == [AddAddress(VIP, "Vip/paris-vip")]
+    assert [step.operation for step in change.steps] == [
+        AddAddress(VIP, "Vip/paris-vip", needed_by=("paris-tokyo",))
+    ]
     assert list(address_changes(desired(), replace(held(), addresses=frozenset({other, VIP})))) == []
 
 
