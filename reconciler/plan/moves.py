@@ -73,7 +73,7 @@ class _Moves:
         self._live = live
         self._dead = left.dead
         self._waiting = {router: set(groups) for router, groups in left.waiting.items()}
-        self._held = _held(desired, live)
+        self._held = held_addresses(desired, live)
         self._leaving: set[_Spot] = set()
         self._coming: set[_Spot] = set()
 
@@ -221,7 +221,7 @@ class _Moves:
         return replace(change, steps=(after,))
 
 
-def _held(
+def held_addresses(
     desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState]
 ) -> dict[tuple[str, str], dict[Place, HeldAddress]]:
     """(public network, address) -> the places that have it."""

@@ -16,6 +16,7 @@ from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.events import (
     Down,
     Drift,
+    DuplicateAddress,
     Event,
     Held,
     LeftOut,
@@ -24,6 +25,7 @@ from reconciler.model.events import (
     Traced,
     Trouble,
     Unreachable,
+    UnusedVip,
     Withheld,
 )
 from reconciler.model.judgement import Deferral, Refusal
@@ -52,6 +54,8 @@ _FINDINGS: dict[type[Event], str] = {
     Traced: "info",
     Unreachable: "warning",
     Withheld: "warning",
+    DuplicateAddress: "warning",
+    UnusedVip: "info",
     Refusal: "error",
     Deferral: "info",
     Held: "info",
