@@ -12,7 +12,7 @@ from reconciler.importing.separation import report_staying
 from reconciler.importing.update import Edit, differences
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.fabric import Fabric, Router, Tunnel
+from reconciler.model.fabric import DesiredRouter, Fabric, Tunnel
 from reconciler.model.listing import listed
 from reconciler.model.router_config import PREFIX, connection_name
 from reconciler.model.suggestion import check_known, known
@@ -25,7 +25,7 @@ from reconciler.routers.fleet import Fleet
 class Reading:
     """What one router holds, and what there is to say of it."""
 
-    router: Router
+    router: DesiredRouter
     gathered: Gathered
     found: Diagnostics = field(default_factory=Diagnostics)
     live: bool = True
@@ -68,7 +68,7 @@ class Drafts:
 
 
 def read_routers(
-    arguments: argparse.Namespace, routers: Sequence[Router], fabric: Fabric, found: Diagnostics
+    arguments: argparse.Namespace, routers: Sequence[DesiredRouter], fabric: Fabric, found: Diagnostics
 ) -> list[Reading]:
     """Side by side. One that cannot be read is a finding, and costs itself alone.
 

@@ -205,7 +205,7 @@ class Tunnel:
 
 
 @dataclass(frozen=True, slots=True)
-class Router:
+class DesiredRouter:
     """A vRouter that we manage."""
 
     name: str
@@ -225,7 +225,7 @@ class Fabric:
 
     public_networks: Mapping[str, PublicNetwork] = field(default_factory=dict)
     vpc_networks: Mapping[str, VpcNetwork] = field(default_factory=dict)
-    routers: Mapping[str, Router] = field(default_factory=dict)
+    routers: Mapping[str, DesiredRouter] = field(default_factory=dict)
     vips: Mapping[str, Vip] = field(default_factory=dict)
     tunnels: Mapping[str, Tunnel] = field(default_factory=dict)
     safety: SafetyPolicy = field(default_factory=SafetyPolicy)

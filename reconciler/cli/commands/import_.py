@@ -20,7 +20,7 @@ from reconciler.load.composer import compose
 from reconciler.model.bounds import MOST_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Severity, reported
 from reconciler.model.errors import ExitCode, TunnelwrightError
-from reconciler.model.fabric import Fabric, Router
+from reconciler.model.fabric import DesiredRouter, Fabric
 from reconciler.model.listing import counted
 from reconciler.model.suggestion import check_known
 from reconciler.report.diagnostic_text import diagnostic_lines
@@ -159,7 +159,7 @@ def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> froze
     return frozenset(owners(build_catalog(loaded, Diagnostics()), fabric.vips, alone))
 
 
-def _routers(arguments: argparse.Namespace, fabric: Fabric) -> list[Router]:
+def _routers(arguments: argparse.Namespace, fabric: Fabric) -> list[DesiredRouter]:
     if not fabric.routers:
         raise TunnelwrightError(
             "there is no VpcRouter",
