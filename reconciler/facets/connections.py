@@ -255,7 +255,7 @@ Lists = tuple[tuple[str, ...], tuple[str, ...]]
 """What one side lists, and the other: addresses, or networks."""
 
 
-def listed(settings: Settings) -> tuple[Lists, tuple[Lists, ...]]:
+def listed_ends(settings: Settings) -> tuple[Lists, tuple[Lists, ...]]:
     """What a connection that a router has lists, whatever else is in it: the addresses of both sides, and for
     each child the networks of both."""
     children = settings.get("children")

@@ -122,7 +122,7 @@ def _chosen(repository: Repository, source: Source, place: str, found: Diagnosti
     """What is read of the revision; None when there is no such folder in it."""
     commit, folder = str(source.commit), _folder(source, place)
     where = ("--", folder) if folder else ()
-    names = repository.listed("ls-tree", "-r", "-t", "-z", "--name-only", "--full-tree", commit, *where)
+    names = repository.items("ls-tree", "-r", "-t", "-z", "--name-only", "--full-tree", commit, *where)
     start = len(os.fsencode(folder))
     beyond = first_beyond((name for name in names if len(name) > start), start)
     if beyond is not None:
@@ -138,7 +138,7 @@ def _entries(repository: Repository, commit: str, place: str, folder: str) -> It
     """Everything below `folder`, by names that begin after `place`."""
     where = ("--", folder) if folder else ()
     start = len(os.fsencode(place))
-    for item in repository.listed("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit, *where):
+    for item in repository.items("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit, *where):
         attributes, name = item.split(b"\t", 1)
         mode, _, blob, size = attributes.split()
         if len(name) <= len(os.fsencode(folder)):

@@ -95,7 +95,7 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Converged:
     """What became of a request."""
 
     decision: Decision
@@ -110,7 +110,7 @@ class Done:
 
 
 @contextmanager
-def converge(fleet: Fleet, request: Request) -> Iterator[Done]:
+def converge(fleet: Fleet, request: Request) -> Iterator[Converged]:
     """Steps 1 to 10; the body runs between 9 and 10.
 
     Raises PlanUnsafe, WeakKey, and what `decide` and `approve` raise; nothing was changed then. What fails at
@@ -131,7 +131,7 @@ def converge(fleet: Fleet, request: Request) -> Iterator[Done]:
         routers |= changed
 
 
-def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fleet) -> Done:
+def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fleet) -> Converged:
     request.show(decision)
     check_safe(decision.judgement)
     before = decision.allowed
@@ -143,9 +143,9 @@ def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fle
         if moved:
             request.left_out(before, moved)
     if before.plan.empty:
-        return Done(decision, refused, moved, before, None)
+        return Converged(decision, refused, moved, before, None)
     proven = apply_and_prove(before, fleet, request.conduct, tunnels_of(before.plan))
-    return Done(decision, refused, moved, before, proven)
+    return Converged(decision, refused, moved, before, proven)
 
 
 def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: Iterable[str]) -> Proven:

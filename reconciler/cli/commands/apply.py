@@ -11,7 +11,7 @@ from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
 from reconciler.operations.apply import Applied
-from reconciler.operations.converge import Conduct, Done, Errors, Request, converge
+from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
 from reconciler.plan.targets import check_reconnect, routers_of, targeting
@@ -106,7 +106,7 @@ def perform(
     return _ending(output, done)
 
 
-def _ending(output: Output, done: Done) -> ExitCode:
+def _ending(output: Output, done: Converged) -> ExitCode:
     """What an apply ends with. What was left out comes first, then what was not done, then what waits."""
     if left_out := _left_out(done):
         return left_out
@@ -119,7 +119,7 @@ def _ending(output: Output, done: Done) -> ExitCode:
     return ExitCode.DEFERRED
 
 
-def _left_out(done: Done) -> ExitCode:
+def _left_out(done: Converged) -> ExitCode:
     """The code for routers and tunnels that had no part in an apply; OK where there are none. Routers that
     moved while somebody was asked count where nothing else was left out, and where they do not answer."""
     plan = done.decision.judged.plan

@@ -31,7 +31,7 @@ class Repository:
                 raise GitFailed(f"git {words[0]} wrote more than {most} bytes")
         return bytes(answer)
 
-    def listed(self, *words: str) -> Iterator[bytes]:
+    def items(self, *words: str) -> Iterator[bytes]:
         """What a command with `-z` writes, item by item, as it comes."""
         rest, total = b"", 0
         for chunk in self._chunks(words):

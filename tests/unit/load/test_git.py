@@ -189,10 +189,10 @@ def test_git_sees_nothing_of_the_callers_environment(tmp_path: Path, monkeypatch
     assert load_revision(root / "tree", "HEAD").documents
     assert not marker.exists()
     assert not (tmp_path / "trace").exists()
-    seen = {*git.environment(), *git.environment(away=True)}
+    seen = {*git.git_environment(), *git.git_environment(away=True)}
     assert not seen & {"GIT_DIR", "GIT_CONFIG_COUNT", "GIT_EXTERNAL_DIFF", "GITHUB_TOKEN"}
-    assert not {"HOME", "SSH_AUTH_SOCK"} & set(git.environment())
-    assert {"HOME", "SSH_AUTH_SOCK"} <= set(git.environment(away=True))
+    assert not {"HOME", "SSH_AUTH_SOCK"} & set(git.git_environment())
+    assert {"HOME", "SSH_AUTH_SOCK"} <= set(git.git_environment(away=True))
 
 
 def test_a_repository_is_found_by_its_git_folder_alone(tmp_path: Path) -> None:
