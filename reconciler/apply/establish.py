@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from reconciler.model import bounds
-from reconciler.model.answer import Fields
+from reconciler.model.decoding import Fields
 from reconciler.model.errors import CommandRejected
 from reconciler.model.plan import Establish, Scope
 from reconciler.model.router_config import ChildSa, IkeSa

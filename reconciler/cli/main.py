@@ -19,8 +19,8 @@ from reconciler.cli.output import document, explain, say, show_log
 from reconciler.cli.streams import program
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.extras import require
+from reconciler.model.isolation import foreign
 from reconciler.model.quoting import plain_words
-from reconciler.model.unit import foreign
 from reconciler.routers.links import Links
 
 if TYPE_CHECKING:

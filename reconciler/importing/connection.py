@@ -18,8 +18,8 @@ from reconciler.importing.notation import (
     seconds,
     split_list,
 )
-from reconciler.importing.settings import AUTHENTICATION, CHILD, DPD_ACTIONS, IKE, Vocabulary
 from reconciler.importing.sources import Source
+from reconciler.importing.vocabulary import AUTHENTICATION, CHILD, DPD_ACTIONS, IKE, Vocabulary
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.quoting import NOT_SHOWN, is_plain, quoted

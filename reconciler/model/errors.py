@@ -75,7 +75,7 @@ class AnswerNotUnderstood(TunnelwrightError):
 
 
 class Unforeseen(TunnelwrightError):
-    """An unforeseen error, caught at the unit of work (`reconciler/model/unit.py`). It need not
+    """An unforeseen error, caught at the unit of work (`reconciler/model/isolation.py`). It need not
     last."""
 
     retryable = True

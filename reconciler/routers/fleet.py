@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.unit import attempt
+from reconciler.model.isolation import attempt
 from reconciler.routers import quota
 from reconciler.routers.protocol import Connect, Router, Task
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.extras import require
 from reconciler.model.fabric import KeySource, PskRef
+from reconciler.model.isolation import attempt
 from reconciler.model.quoting import is_plain_name
 from reconciler.model.secret import Secret
-from reconciler.model.unit import attempt
 from reconciler.secrets.acceptable import check_key
 from reconciler.secrets.allowed import FOLDER, VARIABLES, Allowed
 from reconciler.secrets.private import create_private, may_write, read_private

@@ -26,11 +26,11 @@ from reconciler.model.events import (
     Unreachable,
     Withheld,
 )
+from reconciler.model.isolation import foreign
 from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Loss, Outcome, Status
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import redacted
-from reconciler.model.unit import foreign
 from reconciler.report.encoding import json_text
 from reconciler.report.json.events import encode
 from reconciler.report.json.run import run_summary

@@ -18,10 +18,10 @@ from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.events import Part, Trouble
 from reconciler.model.fabric import Fabric
+from reconciler.model.isolation import attempt
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
 from reconciler.model.record import GOOD, Result, RunRecord
-from reconciler.model.unit import attempt
 from reconciler.observe.state import observe
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router

@@ -21,11 +21,11 @@ from reconciler.history.kept import Kept
 from reconciler.model.absence import AbsenceKind
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Part, Trouble
+from reconciler.model.isolation import unforeseen
 from reconciler.model.outcome import Loss
 from reconciler.model.plan import Disruption
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import ChildSa
-from reconciler.model.unit import unforeseen
 from reconciler.model.visible import visible
 from reconciler.service.fleet_state import FleetState
 

@@ -16,8 +16,8 @@ from reconciler.history.store import History
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Rollback
+from reconciler.model.isolation import attempt
 from reconciler.model.record import Result, RunRecord
-from reconciler.model.unit import attempt
 from reconciler.service import notifications, schedule
 from reconciler.service.metrics import FORGOTTEN
 

@@ -13,12 +13,12 @@ from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Down, Drift, Held, Part, Rollback, Trouble
 from reconciler.model.fabric import Fabric, group_of
+from reconciler.model.isolation import attempt
 from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
-from reconciler.model.unit import attempt
 from reconciler.operations.apply import within_one_apply
 from reconciler.operations.converge import (
     Conduct,

@@ -28,7 +28,7 @@ from reconciler.report.json.diagnostics import diagnostic_object, place_object
 from reconciler.report.line import Line
 from reconciler.validate import validate
 from reconciler.validate.catalog import build_catalog
-from reconciler.validate.ours import owners
+from reconciler.validate.owners import owners
 
 _PRINTED = "standard output"
 """In the place of a folder for documents that are printed."""

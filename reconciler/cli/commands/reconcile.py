@@ -20,8 +20,8 @@ from reconciler.history.kept import Kept
 from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostics, reported
 from reconciler.model.errors import ExitCode
+from reconciler.model.isolation import attempt
 from reconciler.model.record import GOOD, Result, RunRecord
-from reconciler.model.unit import attempt
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.report.json.events import encode

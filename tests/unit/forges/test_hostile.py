@@ -17,9 +17,9 @@ from reconciler.forges.forge import CommitStatus, ForgeError, Kind, State
 from reconciler.history.kept import Kept
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.isolation import unforeseen
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
-from reconciler.model.unit import unforeseen
 from reconciler.service.notifier import CommitStatuses, Notifier
 from tests.forges import PROJECT, SHA, TOKEN, Answer, forge_server, misbehaving
 

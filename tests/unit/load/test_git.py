@@ -126,13 +126,13 @@ def test_what_a_partial_clone_lacks_is_not_fetched(
     marker = tmp_path / "marker"
     root = repository_in(tmp_path / "clone")
     make_partial(root, url.format(f"touch {marker}"), f"sh -c 'touch {marker}; false' #")
-    whole = process.environment
+    whole = process.git_environment
     hidden = {"GIT_ALLOW_PROTOCOL", "GIT_NO_LAZY_FETCH"} - {protection} if protection != "all" else set()
 
     def without(*, away: bool = False) -> dict[str, str]:
         return {name: value for name, value in whole(away=away).items() if name not in hidden}
 
-    monkeypatch.setattr(process, "environment", without)
+    monkeypatch.setattr(process, "git_environment", without)
     with pytest.raises(SourceUnavailable, match=r"cannot read HEAD of .*clone") as caught:
         load_revision(root / "tree", "HEAD")
     assert caught.value.hint == "a partial clone lacks objects: clone without --filter"

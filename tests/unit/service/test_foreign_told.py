@@ -13,9 +13,9 @@ import pytest
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Kind
 from reconciler.history.kept import Kept
+from reconciler.model.isolation import unforeseen
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
-from reconciler.model.unit import unforeseen
 from reconciler.report.json.events import decode
 from reconciler.service.metrics import Metrics
 from reconciler.service.notifications import Notification, Topic

@@ -18,9 +18,9 @@ from reconciler.cli.main import main
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Forge, Kind
 from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.isolation import unforeseen
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
-from reconciler.model.unit import unforeseen
 from reconciler.service import schedule
 from reconciler.service.message import body, send
 from reconciler.service.messenger import Message, hand_over
