@@ -126,7 +126,7 @@ class Service:
         message = "; ".join(filter(None, (record.message, *(trouble.reason for trouble in troubles))))
         record = bounded(replace(record, message=message, events=(*record.events, *troubles)))
         kept = replace(record, id=history.add(record))
-        attempt("telling", "what a run came to", lambda: self.notify(kept))
+        attempt("report", "what a run came to", lambda: self.notify(kept))
         return kept
 
     def run(self) -> None:

@@ -31,7 +31,6 @@ from reconciler.service.fleet_state import FleetState
 
 _SA = ("router", "tunnel", "child")
 UNITS = (
-    "announcement",
     "command",
     "commit",
     "fetch",
@@ -41,9 +40,10 @@ UNITS = (
     "link",
     "look-up",
     "metrics",
+    "notification",
+    "report",
     "router",
     "run",
-    "telling",
     "thread",
     "web",
 )

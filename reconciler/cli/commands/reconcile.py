@@ -80,9 +80,9 @@ def _follow(
 
     def tell(record: RunRecord) -> None:
         if log is not None:
-            attempt("telling", "the log", lambda: log.run(record))
+            attempt("report", "the log", lambda: log.run(record))
         else:
-            attempt("telling", "a run", lambda: _tell(output, record, full=arguments.once))
+            attempt("report", "a run", lambda: _tell(output, record, full=arguments.once))
         attempt("metrics", "a run", lambda: metrics.ended(record))
         if settings.metrics_file is not None:
             textfile = Path(settings.metrics_file).expanduser()
