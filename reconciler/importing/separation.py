@@ -89,7 +89,11 @@ def separate(
         return None
     path = sources[connection].location.file
     if path == found.main:
-        raise Inseparable(f"{path} includes everything else")
+        raise Inseparable(
+            f"it is in {path}, the main file, which is never set aside"
+            if path == MAIN_FILE
+            else f"{path} is a local file, so the router's file is unknown"
+        )
     going = {
         name for name in {connection, *adopted} if name in sources and sources[name].location.file == path
     }
