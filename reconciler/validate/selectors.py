@@ -212,5 +212,6 @@ def _check_unique_peers(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: 
                 f"the tunnel {other!r} already joins the VIP {tunnel.vip.name!r} and this peer",
                 "peer",
                 "address",
+                hint=f"add its networks to {other!r}, or give it a VIP of its own",
                 related=(catalog.tunnels[other].at("peer", "address"),),
             )
