@@ -6,10 +6,13 @@ import argparse
 import sys
 
 from reconciler.cli import access, saved_plan
+from reconciler.cli.next_command import diagnose_hint
 from reconciler.cli.output import Output, ask
 from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Establish
 from reconciler.operations.apply import Applied
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.desired import shown_by_files
@@ -102,7 +105,11 @@ def perform(
     with converge(fleet, request) as done:
         pass  # What is told of it may take as long as it likes: the locks are given back first.
     if done.proven is not None:
-        _tell_outcome(output, done.before, done.proven.applied)
+        applied = done.proven.applied
+        _tell_outcome(output, done.before, applied)
+        failed = [outcome.step for outcome in applied.outcomes if outcome.status is Status.FAILED]
+        down = [step.group for step in failed if isinstance(step.operation, Establish)]
+        output.lines([diagnose_hint(arguments, down)] if down else [])
     return _ending(output, done)
 
 
