@@ -87,13 +87,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Links() as arguments.links:
             return int(resolve_name(arguments.run)(arguments))
     except TunnelwrightError as error:
-        explain(error)
+        explain(error, words)
         return error.exit_code
     except KeyboardInterrupt:
         say("interrupted")
         return 130
     except Exception as error:  # noqa: BLE001 - the command is a unit of work like any other
-        explain(foreign("command", arguments.command, error))
+        explain(foreign("command", arguments.command, error), words)
         return ExitCode.ERROR
 
 
