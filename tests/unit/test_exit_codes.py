@@ -19,7 +19,7 @@ FROM_CALLS = {
     "load_fabric": ExitCode.INVALID,
     "service_settings": ExitCode.INVALID,
     "open_history": ExitCode.INVALID,
-    "read_routers": ExitCode.UNREACHABLE,
+    "import_connections": ExitCode.UNREACHABLE,
     "converge": ExitCode.UNSAFE,
 }
 """Functions whose errors have an exit code of their own."""
