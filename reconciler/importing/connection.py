@@ -85,7 +85,7 @@ class _Reader:
         self.found.error("import-refused", self.at(word), message, path=word, hint=hint)
 
     def refuse_unknown(self, word: str, known: Iterable[str]) -> None:
-        """There can be no document, as nobody knows what a setting means. Its name may be a key."""
+        """There can be no document, because a setting is unknown. Its name may be a key."""
         called, path = (word, word) if is_plain(word) else (NOT_SHOWN, "")
         message = f"{called} is not a setting that tunnelwright knows"
         self.refused = True

@@ -190,11 +190,11 @@ class Tunnel:
     other_end: str | None = None
     """Name of the tunnel that is this one's other end, when that end is managed too."""
     unmanaged: bool = False
-    """Whether the document says that somebody else manages the other end."""
+    """Whether the document says that the other end is managed elsewhere."""
     previous_names: tuple[str, ...] = ()
     """What runs on the router under one of these names is this tunnel."""
     adopts: str = ""
-    """A connection that somebody else has configured on the router: what runs by it is this tunnel."""
+    """A foreign connection on the router: what runs by it is this tunnel."""
     reconnect: str = ""
     """A new value asks for the tunnel to be taken down and up once."""
     protected: bool = False

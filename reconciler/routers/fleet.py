@@ -17,7 +17,7 @@ from reconciler.routers.protocol import Connect, Router, Task
 Result = TypeVar("Result")
 
 PARALLELISM = 10
-"""Routers at a time where nobody says how many."""
+"""Routers at a time, unless a caller says how many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from reconciler.secrets.provider import Answers, read_containers
 
 _METADATA = "sops"
 _OWN = "age"
-"""What opens a file without asking anybody: the identity."""
+"""What opens a file without a service: the identity."""
 _SERVICES: Mapping[str, tuple[str, ...]] = {
     "kms": ("AWS_",),
     "gcp_kms": ("GOOGLE_", "CLOUDSDK_", "GCLOUD_"),

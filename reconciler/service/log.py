@@ -83,7 +83,7 @@ class EventLog:
 
     def step(self, outcome: Outcome) -> None:
         """One step of an apply that has ended."""
-        self._tell(
+        self._write(
             "info" if outcome.status is Status.DONE else "error",
             "step",
             router=outcome.step.router,
@@ -100,20 +100,20 @@ class EventLog:
         for event in record.events:
             if level := _level(event):
                 details = encode(event)
-                self._tell(level, details.pop("type"), run=record.id, details=details)
+                self._write(level, details.pop("type"), run=record.id, details=details)
         seconds = (record.finished - record.started).total_seconds()
         summary = run_summary(record)
         del summary["id"]
-        self._tell(
+        self._write(
             _LEVEL.get(record.result, "warning"), "run", run=record.id, seconds=round(seconds, 3), **summary
         )
 
     def warned(self, record: logging.LogRecord, text: str) -> None:
         """What the service, or a library, has to say beside its runs."""
         level = "warning" if record.levelno < logging.ERROR else "error"
-        self._tell(level, "log", logger=record.name, message=text)
+        self._write(level, "log", logger=record.name, message=text)
 
-    def _tell(self, level: str, event: str, **values: Any) -> None:  # noqa: ANN401 - JSON takes anything
+    def _write(self, level: str, event: str, **values: Any) -> None:  # noqa: ANN401 - JSON takes anything
         getattr(self._logger, level)(event, **values)
 
 

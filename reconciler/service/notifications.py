@@ -64,7 +64,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What somebody knows: the runs up to one, and what lasted after it."""
+    """What a receiver was sent: the runs up to one, and what lasted after it."""
 
     run: int
     states: frozenset[State] = frozenset()

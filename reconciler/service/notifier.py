@@ -65,7 +65,7 @@ class Tolerance:
         return False
 
     def say(self, text: str) -> None:
-        """Write it, if anybody reads it."""
+        """Write it to standard error."""
         attempt("report", "a failure", lambda: self._say(text))
 
 

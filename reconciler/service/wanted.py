@@ -60,7 +60,7 @@ def wanted_of(dependencies: Dependencies, commit: str, report: RunReport) -> Wan
     """What a commit says.
 
     Raises Refused for one that is not trusted, not valid, of whose keys none is there, that was rolled back
-    before, or that leads to an error that nobody foresaw.
+    before, or that leads to an unforeseen error.
     """
     found = attempt("commit", commit[:12], lambda: _admitted(dependencies, commit, report))
     if isinstance(found, Unforeseen):

@@ -94,7 +94,7 @@ def _keys(catalog: Catalog, found: Diagnostics) -> dict[str, PskRef]:
 
 
 def _check_previous_names(catalog: Catalog, found: Diagnostics) -> None:
-    """A previous name is nobody's name now, and the previous name of one tunnel alone."""
+    """A previous name is not in use now, and is the previous name of one tunnel alone."""
     claimed: dict[str, Item[IPsecTunnelSpec]] = {}
     for item in by_name(catalog.tunnels):
         for index, name in enumerate(previous_names(item)):

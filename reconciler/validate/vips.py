@@ -208,7 +208,7 @@ def _check_place(
     taken: dict[tuple[str, str], Owner],
     found: Diagnostics,
 ) -> None:
-    """The address is where the service allows it, and nobody else's."""
+    """The address is where the service allows it, and is not taken."""
     address, location = placed
     locked = wish.placement.address is None
     path = wish.name if locked else dotted(("spec", *wish.prefix, "address"))
@@ -240,7 +240,7 @@ def _check_place(
 
 
 def _check_lock(written: list[Wish], catalog: Catalog, found: Diagnostics) -> None:
-    """Entries that no VIP uses are harmless, and mislead whoever reads them."""
+    """Entries that no VIP uses are harmless, but mislead readers."""
     automatic = {wish.name for wish in written if wish.placement.address is None and wish.managed}
     broken = {name for _, name in catalog.broken}
     for name, entry in catalog.loaded.lock.items():

@@ -93,9 +93,9 @@ def perform(
     request = Request(
         routers=routers_of(fabric, targets, excluded),
         decide=decided,
-        show=lambda decision: _tell_plan(output, decision),
+        show=lambda decision: _report_plan(output, decision),
         approve=approved,
-        left_out=lambda again, _: _tell_left_out(output, again),
+        left_out=lambda again, _: _report_left_out(output, again),
         lock_timeout=arguments.lock_timeout,
         conduct=Conduct(
             timeout=arguments.wait,
@@ -106,7 +106,7 @@ def perform(
         pass  # What is told of it may take as long as it likes: the locks are given back first.
     if done.proven is not None:
         applied = done.proven.applied
-        _tell_outcome(output, done.before, applied)
+        _report_outcome(output, done.before, applied)
         failed = [outcome.step for outcome in applied.outcomes if outcome.status is Status.FAILED]
         down = [step.group for step in failed if isinstance(step.operation, Establish)]
         output.lines([diagnose_hint(arguments, down)] if down else [])
@@ -139,7 +139,7 @@ def _left_out(done: Converged) -> ExitCode:
     return ExitCode.STALE if done.moved and code is ExitCode.OK else code
 
 
-def _tell_plan(output: Output, decision: Decision) -> None:
+def _report_plan(output: Output, decision: Decision) -> None:
     before, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
     output.lines(plan_text.plan_lines(before.plan, unchanged, now))
@@ -148,12 +148,12 @@ def _tell_plan(output: Output, decision: Decision) -> None:
     output.objects(judgement_objects(judgement))
 
 
-def _tell_left_out(output: Output, again: Preview) -> None:
+def _report_left_out(output: Output, again: Preview) -> None:
     output.lines(plan_text.left_out_lines(again.plan))
     output.objects(absence_objects(again.plan.unreachable))
 
 
-def _tell_outcome(output: Output, before: Preview, applied: Applied) -> None:
+def _report_outcome(output: Output, before: Preview, applied: Applied) -> None:
     output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
     output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
     output.objects(outcome_object(outcome) for outcome in applied.outcomes)

@@ -73,11 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
         _replace(arguments.tree / file, text)
     _write(texts, to_files=to_files)
     places = {name: arguments.tree / tunnel.location.file for name, tunnel in fabric.tunnels.items()}
-    _tell(output, done, places if to_files else None)
+    _report(output, done, places if to_files else None)
     return ExitCode.INCOMPLETE if done.found.errors else ExitCode.OK
 
 
-def _tell(output: Output, done: Imported, places: Mapping[str, Path] | None) -> None:
+def _report(output: Output, done: Imported, places: Mapping[str, Path] | None) -> None:
     """What was written, and what was left. `places` gives the file of each tunnel; None when documents are
     printed, so that nothing else is."""
     output.objects(

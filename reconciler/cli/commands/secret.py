@@ -67,7 +67,7 @@ def _init(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> Non
 
 def _set(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
     if not arguments.replace:
-        # Before anybody types a key.
+        # Before a key is typed.
         files.check_new(arguments.name)
     key = random_key() if arguments.random else _given()
     count = files.set(arguments.name, key, replace=arguments.replace)

@@ -49,7 +49,7 @@ _OPERATORS: Final = (
 )
 """Variables that a fetch may see: where the operator's configuration, keys, certificates and proxies are."""
 _SSH: Final = "ssh -oBatchMode=yes"
-"""Nobody is there to be asked for a password."""
+"""No terminal asks for a password."""
 OPTIONS: Final = tuple(
     word
     for setting in (

@@ -119,7 +119,7 @@ def test_json_gives_back_all_that_has_an_encoding(value: object) -> None:
 
 def test_events_are_json_with_any_text(capsys: pytest.CaptureFixture[str]) -> None:
     log = EventLog(sys.stdout)
-    log._tell("info", "step", message=ALL, details={ALL: [ALL]})
+    log._write("info", "step", message=ALL, details={ALL: [ALL]})
     [line] = capsys.readouterr().out.splitlines()
     check_lines(line)
     assert json.loads(line)["message"] == encodable(ALL)
