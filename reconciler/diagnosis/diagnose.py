@@ -51,6 +51,8 @@ EXPLAINED_BY: Final = {
     "peer-silent": frozenset(
         {"vip-missing", "duplicate-address", "wrong-key", "ike-blocked", "router-unreachable"}
     ),
+    # Dead peer detection, or a new negotiation, would end them; neither gets through.
+    "one-sided-sa": frozenset({"ike-blocked"}),
     "esp-blocked": _ASTRAY,
     "not-encrypted": _ASTRAY | {"drift"},
     "rekey-failed": frozenset({"pfs-mismatch", "esp-proposal-mismatch", "peer-silent"}),
