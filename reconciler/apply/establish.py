@@ -60,8 +60,9 @@ class _Attempt:
         return tuple(child for child in self.item.children if child not in up)
 
     def outdated(self, found: Sequence[IkeSa]) -> list[tuple[str, str]]:
-        """What has to go, as VICI's terminate names it: an IKE_SA without a child that is right as a
-        whole, else its old children.
+        """What has to go, as VICI's terminate names it: old children, and after its own each IKE_SA without a
+        child that is right. The answering end deletes a CHILD_SA before it answers, but those of an IKE_SA
+        only after it has, and a packet that it sends in between finds no SA.
 
         charon puts a new CHILD_SA into the IKE_SA that runs when its configuration is equal to the one
         that is loaded now, and makes a new IKE_SA when it is not.
@@ -70,9 +71,9 @@ class _Attempt:
         for sa in found:
             right = {child.id for child in sa.children if child.name in self.right_already}
             right |= {child.id for child in self.new_children(sa)}
-            if right:
+            if right or sa.id in self.old_ike:
                 doomed += [("child-id", child.id) for child in sa.children if child.id not in right]
-            elif sa.id in self.old_ike:
+            if not right and sa.id in self.old_ike:
                 doomed.append(("ike-id", sa.id))
         return doomed
 

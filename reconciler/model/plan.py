@@ -255,6 +255,12 @@ class ResourceChange:
         return next((step.group for step in self.steps if step.group), "")
 
     @property
+    def follows(self) -> bool:
+        """Whether it does nothing but let the other end of its tunnel switch without loss: no field of Git's
+        differs here."""
+        return all(field.path.endswith(".priority") for field in self.changes) and bool(self.changes)
+
+    @property
     def disruption(self) -> Disruption:
         """The worst disruption among its steps."""
         return max((step.disruption for step in self.steps), key=lambda d: d.rank, default=Disruption.NONE)

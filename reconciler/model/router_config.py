@@ -204,6 +204,12 @@ class RouterState:
         """`userspace` where kernel-libipsec carries ESP, else `kernel` (XFRM)."""
         return "userspace" if "kernel-libipsec" in self.plugins else "kernel"
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether its data plane goes by the priority of a CHILD_SA's policies: the kernel's, where that is
+        known to carry ESP."""
+        return self.data_plane == "kernel" and "kernel-netlink" in self.plugins
+
     def sas_of(self, connection: str) -> tuple[IkeSa, ...]:
         """The IKE_SAs of one connection, oldest first."""
         return tuple(sa for sa in self.sas if sa.connection == connection)

@@ -19,6 +19,7 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.unit import attempt
+from reconciler.plan.holding import with_priorities
 
 ChangeFilter = Callable[[ResourceChange], bool]
 
@@ -78,7 +79,9 @@ def make_plan(
             if selected(change):
                 withheld[tunnel] = reason
                 waiting.add(tunnel)
-    return Plan(tuple(_one_initiator(changes, desired)), dead, withheld, frozenset(waiting))
+    chosen = _switches(changes, desired)
+    changes = with_priorities(changes, chosen.values(), desired, live, selected=selected, reconnect=reconnect)
+    return Plan(tuple(_one_initiator(changes, chosen)), dead, withheld, frozenset(waiting))
 
 
 def _what_ails(absence: Absence) -> str:
@@ -102,20 +105,20 @@ def _guarding(
             yield replace(change, steps=steps)
 
 
-def _one_initiator(
-    changes: Iterable[ResourceChange], desired: Mapping[str, RouterConfig]
-) -> Iterator[ResourceChange]:
-    """Leave one end of each group to bring the tunnel up: both would make two SAs of one tunnel. It
-    does what the end with the wider need needs."""
-    found = list(changes)
+def _switches(changes: Iterable[ResourceChange], desired: Mapping[str, RouterConfig]) -> Mapping[str, Step]:
+    """One switch for each group whose ends need one. It does what the end with the wider need needs."""
     by_group: dict[str, list[Step]] = {}
-    for change in found:
+    for change in changes:
         for step in change.steps:
             if step.phase is Phase.SWITCH:
                 by_group.setdefault(step.group, []).append(step)
     ends = _ends(desired, by_group)
-    chosen = {group: _join(steps, desired, ends[group]) for group, steps in by_group.items()}
-    for change in found:
+    return {group: _join(steps, desired, ends[group]) for group, steps in by_group.items()}
+
+
+def _one_initiator(changes: Iterable[ResourceChange], chosen: Mapping[str, Step]) -> Iterator[ResourceChange]:
+    """Leave one end of each group to bring the tunnel up: both would make two SAs of one tunnel."""
+    for change in changes:
         steps = (
             chosen[step.group] if step.phase is Phase.SWITCH else step
             for step in change.steps

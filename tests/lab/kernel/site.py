@@ -1,0 +1,97 @@
+"""The routers of the virtual machine as a site of the contract, and what its kernel counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reconciler.model.fabric import Fabric, SshAccess
+from reconciler.model.router_config import InterfaceAddress
+from reconciler.routers.links import Links
+from reconciler.routers.ssh_router import SshRouter
+from tests.contract.sites import Site
+from tests.fabrics import two_routers
+from tests.lab.kernel.machine import Machine
+
+ROUTERS = ("paris", "tokyo")
+
+
+def kernel_site(there: Machine, links: Links, folder: Path) -> Site:
+    """Two bare routers with the kernel's data plane, reached by SSH."""
+
+    def restart_charon(name: str) -> None:
+        there.run("pkill -x charon-systemd; rm -f /run/charon/ready", name)
+        there.run("until test -e /run/charon/ready; do sleep 0.1; done", name)
+
+    def delete_address(name: str, address: InterfaceAddress) -> None:
+        there.run(f"ip address delete {address.cidr} dev {address.interface}", name)
+
+    return Site(
+        "kernel",
+        by_ssh(two_routers(), there),
+        lambda fabric, name: SshRouter(name, _access(fabric, name), links),
+        restart_charon,
+        delete_address,
+        folder,
+    )
+
+
+def by_ssh(fabric: Fabric, there: Machine) -> Fabric:
+    """A fabric whose routers are those of the machine."""
+    found = {
+        name: replace(
+            router,
+            access=SshAccess(
+                "127.0.0.1", there.ports[name], "root", str(there.identity), there.host_key, "/run/charon/charon.vici"
+            ),
+        )
+        for name, router in fabric.routers.items()
+    }
+    return replace(fabric, routers=found)
+
+
+def _access(fabric: Fabric, name: str) -> SshAccess:
+    access = fabric.routers[name].access
+    assert isinstance(access, SshAccess)
+    return access
+
+
+def counted(there: Machine) -> dict[str, Counter[str]]:
+    """What the kernel of each router has counted of packets that it did not accept or could not send."""
+    found = {}
+    for name in ROUTERS:
+        lines = there.run("cat /proc/net/xfrm_stat", name).splitlines()
+        found[name] = Counter({key: int(number) for key, number in map(str.split, lines)})
+    return found
+
+
+@dataclass(slots=True)
+class Pings:
+    """Round trips of a steady stream, filled when it ends."""
+
+    sent: int = 0
+    received: int = 0
+
+    @property
+    def lost(self) -> int:
+        """Round trips of which a packet was lost."""
+        return self.sent - self.received
+
+
+@contextmanager
+def pinging(there: Machine, rate: int) -> Iterator[Pings]:
+    """Send so many echo requests a second from one host to the other; as many replies come back."""
+    found = Pings()
+    command = f"ip netns exec host-paris ping -n -q -i {1 / rate} 10.2.0.10"
+    there.run(f"({command} > /run/flood 2>&1 & echo $! > /run/flood.pid)")
+    there.run("until ip netns exec host-paris ping -n -c 1 -W 1 -q 10.2.0.10; do :; done")
+    try:
+        yield found
+    finally:
+        there.run("kill -INT $(cat /run/flood.pid)")
+        said = there.run("until grep -q 'packet loss' /run/flood; do sleep 0.05; done; cat /run/flood")
+        words = said.split("---\n")[-1].split()
+        found.sent, found.received = int(words[0]), int(words[3])

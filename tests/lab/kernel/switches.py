@@ -1,0 +1,183 @@
+"""`python -m tests.lab.kernel.switches` (`make switches`): what changes cost on the kernel's data plane.
+
+For each field and both versions of IKE the field is changed there and back, again and again, by `apply` on the
+routers of the virtual machine, while a stream of echo requests goes through the tunnel. The kernel of each
+router counts the packets that arrive by an SA that is not installed yet (XfrmAcquireError) or not any more
+(XfrmInNoStates), and all else that it refuses: the loss by that count is exact, whatever the load of the
+machine does to the stream.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lab.engine import find_engine
+from lab.image import ensure_image
+from reconciler.model.fabric import Fabric, IdType, IkeId
+from reconciler.routers.links import Links
+from tests.contract.sites import PSK, Site, change_tunnels, rename_tunnels
+from tests.lab.kernel.machine import Machine, machine
+from tests.lab.kernel.site import counted, kernel_site, pinging
+
+Change = Callable[[Fabric], Fabric]
+
+
+def fields(**values: object) -> Change:
+    """Other values for fields of both ends."""
+    return lambda fabric: change_tunnels(fabric, **values)
+
+
+def identities(fabric: Fabric) -> Fabric:
+    """Names in place of addresses."""
+    tunnels = {
+        name: replace(
+            tunnel,
+            local_id=IkeId(IdType.FQDN, f"{tunnel.router}.example"),
+            peer_id=IkeId(IdType.FQDN, f"{fabric.tunnels[tunnel.other_end or ''].router}.example"),
+        )
+        for name, tunnel in fabric.tunnels.items()
+    }
+    return replace(fabric, tunnels=tunnels)
+
+
+def one_network_more(fabric: Fabric) -> Fabric:
+    """Another network behind tokyo."""
+    more = "10.22.0.0/24"
+    tunnels = {
+        name: replace(
+            tunnel,
+            local_cidrs=(*tunnel.local_cidrs, *([more] if tunnel.router == "tokyo" else [])),
+            peer_cidrs=(*tunnel.peer_cidrs, *([more] if tunnel.router == "paris" else [])),
+        )
+        for name, tunnel in fabric.tunnels.items()
+    }
+    return replace(fabric, tunnels=tunnels)
+
+
+def same(fabric: Fabric) -> Fabric:
+    """The fabric itself."""
+    return fabric
+
+
+def name_at(router: str) -> Change:
+    """Another name for one end, which knows the one before."""
+
+    def renamed(fabric: Fabric) -> Fabric:
+        end = next(tunnel.name for tunnel in fabric.tunnels.values() if tunnel.router == router)
+        return rename_tunnels(fabric, {end: "renamed" if end != "renamed" else f"{router}-again"})
+
+    return renamed
+
+
+@dataclass(frozen=True)
+class Case:
+    """A field that is changed there and back."""
+
+    label: str
+    there: Change
+    back: Change = same
+    key: str = ""
+    """Another key, for a change of the key."""
+
+
+CASES = (
+    Case("ESP encryption", fields(esp__encryption="aes-128")),
+    Case("ESP integrity", fields(esp__integrity="sha512")),
+    Case("PFS group", fields(esp__pfs_group=19)),
+    Case("no PFS", fields(esp__pfs_group=None)),
+    Case("ESP lifetime", fields(esp__lifetime=1800)),
+    Case("IKE encryption", fields(ike__encryption="aes-128")),
+    Case("IKE integrity", fields(ike__integrity="sha512")),
+    Case("IKE DH group", fields(ike__dh_group=19)),
+    Case("IKE lifetime", fields(ike__lifetime=7200)),
+    Case("DPD delay", fields(ike__dpd_delay=45)),
+    Case("DPD action", fields(ike__dpd_action="trap")),
+    Case("pre-shared key", same, key="another key for both ends 7Qx"),
+    Case("identities", identities),
+    Case("one CIDR more, one less", one_network_more),
+)
+
+
+@dataclass(slots=True)
+class Cost:
+    """What the switches of one field cost."""
+
+    label: str
+    version: int
+    switches: int = 0
+    sent: int = 0
+    lost: int = 0
+    dropped: Counter[str] = None  # type: ignore[assignment]
+
+    def row(self) -> str:
+        """Its line of the table."""
+        others = sum(self.dropped.values()) - self.dropped["XfrmAcquireError"]
+        return (
+            f"| {self.label} | {self.version} | {self.switches} | {self.lost} of {self.sent} "
+            f"| {self.dropped['XfrmAcquireError']} | {others} |"
+        )
+
+
+HEADER = (
+    "| field | IKE | switches | round trips lost | `XfrmAcquireError` | other errors |\n"
+    "|---|---|---|---|---|---|"
+)
+
+
+def measure(there: Machine, site: Site, case: Case, version: int, times: int, rate: int) -> Cost:
+    """Change a field so many times, and count."""
+    base = change_tunnels(site.fabric, ike__version=version)
+    variants = ((case.there(base), case.key or PSK), (case.back(base), PSK))
+    ready = site.apply(*variants[1], timeout=60)
+    assert ready.converged, ready.unfinished
+    cost = Cost(case.label, version, dropped=Counter())
+    with pinging(there, rate) as pings:
+        for number in range(times):
+            before = counted(there)
+            applied = site.apply(*variants[number % 2], timeout=60)
+            assert applied.converged, applied.unfinished
+            after = counted(there)
+            cost.switches += 1
+            for router, counts in after.items():
+                cost.dropped += counts - before[router]
+    cost.sent, cost.lost = pings.sent, pings.lost
+    return cost
+
+
+def main() -> int:
+    """Measure every field, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=100, help="switches of each field (default: 100)")
+    parser.add_argument("--rate", type=int, default=1000, help="packets a second each way (default: 1000)")
+    parser.add_argument("--only", default="", help="fields whose names contain this")
+    arguments = parser.parse_args()
+    engine = find_engine()
+    with tempfile.TemporaryDirectory() as folder:
+        with machine(engine, ensure_image(engine), Path(folder) / "machine") as there:
+            return run(there, Path(folder), arguments.times, arguments.rate, arguments.only)
+
+
+def run(there: Machine, folder: Path, times: int, rate: int, only: str = "") -> int:
+    """Measure on a machine that runs; 1 if any packet was lost."""
+    dropped = 0
+    sys.stdout.write(f"{HEADER}\n")
+    with Links() as links:
+        site = kernel_site(there, links, folder)
+        for version in (2, 1):
+            for case in CASES:
+                if only in case.label:
+                    cost = measure(there, site, case, version, times, rate)
+                    dropped += cost.dropped.total()
+                    sys.stdout.write(f"{cost.row()}\n")
+                    sys.stdout.flush()
+    return int(dropped > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
