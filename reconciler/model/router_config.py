@@ -198,6 +198,9 @@ class RouterState:
     """Connection that a tunnel adopts -> the file that would bring it back."""
     management: Pair | None = None
     """The router's and the controller's address on the way by which it was read; None where none is known."""
+    dropped: int | None = None
+    """How many packets the kernel has dropped since its start because their SA was not installed yet; None
+    where it does not carry ESP, or does not count."""
 
     @property
     def data_plane(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from reconciler.facets import connections, firewall_listing, sas
@@ -51,6 +52,8 @@ def observe_router(
         foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
         management=snapshot.management,
     )
+    if state.holds_back:
+        state = replace(state, dropped=snapshot.dropped)
     _check_pairs(state)
     return state
 

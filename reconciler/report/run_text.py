@@ -26,9 +26,9 @@ from reconciler.model.events import (
     Withheld,
 )
 from reconciler.model.judgement import Deferral, Refusal
-from reconciler.model.outcome import Check, Loss, Status
+from reconciler.model.outcome import Check, Dropped, Loss, Status
 from reconciler.model.record import Result, RunRecord
-from reconciler.report.cost_text import cost_text
+from reconciler.report.cost_text import cost_text, dropped_text
 from reconciler.report.line import Line
 from reconciler.report.plan_text import value_text
 
@@ -76,7 +76,7 @@ def _event_lines(event: Event) -> Iterator[Line]:
             yield Line(f"  {what}: {', '.join(map(str, event.resources))}: {event.reason}", "bold red")
         case PlannedChange() | Unreachable() | Withheld() | Exposed():
             yield from _plan_lines(event)
-        case StepEnded() | Check() | Loss():
+        case StepEnded() | Check() | Loss() | Dropped():
             yield _apply_line(event)
         case Held() | Drift() | Traced() | Down() | Trouble() | Rollback() | LeftOut():
             yield _run_line(event)
@@ -111,7 +111,7 @@ def _plan_lines(event: PlannedChange | Unreachable | Withheld | Exposed) -> Iter
             yield Line(f"  in the clear {when}: at {event.router} {pair}", "bold red")
 
 
-def _apply_line(event: StepEnded | Check | Loss) -> Line:
+def _apply_line(event: StepEnded | Check | Loss | Dropped) -> Line:
     match event:
         case StepEnded():
             done = event.status is Status.DONE
@@ -123,6 +123,8 @@ def _apply_line(event: StepEnded | Check | Loss) -> Line:
             return Line(f"  {mark} {event.name}: {event.evidence}", style)
         case Loss():
             return Line(f"  round trips of {cost_text(event)}")
+        case Dropped():
+            return Line(f"  {dropped_text(event)}", "yellow" if event.packets else "")
 
 
 def _run_line(event: Held | Drift | Traced | Down | Trouble | Rollback | LeftOut) -> Line:

@@ -65,6 +65,9 @@ class HostSnapshot:
     """Our swanctl files by name below /etc/swanctl/conf.d."""
     management: Pair | None = None
     """The router's and the controller's address of the session that asked; None where it has none."""
+    dropped: int | None = None
+    """XfrmAcquireError, the packets that came by an SA that was reserved and not installed yet; None where
+    the kernel does not count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,13 +83,14 @@ class ShellHost:
         """Read everything in one command."""
         keys = list(sysctls)
         output = self._look("observe", self._script(Script.SNAPSHOT, *keys))
-        session, links, table, values, archive = self._parts("observe", output, 5)
+        session, links, table, values, dropped, archive = self._parts("observe", output, 6)
         return HostSnapshot(
             addresses=self._read("observe", "addresses", lambda: answers.addresses(bytes(links))),
             firewall=self._read("observe", "nftables listing", lambda: answers.listing(bytes(table))),
             sysctls=self._read("observe", "kernel settings", lambda: answers.settings(bytes(values), keys)),
             files=self._read("observe", "files", lambda: answers.files(archive)),
             management=answers.management(bytes(session)),
+            dropped=self._read("observe", "packet counter", lambda: answers.dropped(bytes(dropped))),
         )
 
     def inspect(self) -> HostInspection:

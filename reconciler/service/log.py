@@ -27,7 +27,7 @@ from reconciler.model.events import (
     Withheld,
 )
 from reconciler.model.judgement import Deferral, Refusal
-from reconciler.model.outcome import Loss, Outcome, Status
+from reconciler.model.outcome import Dropped, Loss, Outcome, Status
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import redacted
 from reconciler.model.unit import foreign
@@ -57,6 +57,7 @@ _FINDINGS: dict[type[Event], str] = {
     Held: "info",
     Rollback: "error",
     Loss: "info",
+    Dropped: "info",
     PlannedChange: "info",
     Trouble: "error",
     LeftOut: "warning",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lab.engine import until
 from reconciler.model.fabric import Fabric, SshAccess
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.routers.links import Links
@@ -16,6 +17,7 @@ from tests.contract.sites import Site
 from tests.fabrics import two_routers
 from tests.lab.kernel.machine import Machine
 
+REACH_DEADLINE = 300.0
 ROUTERS = ("paris", "tokyo")
 
 
@@ -39,13 +41,24 @@ def kernel_site(there: Machine, links: Links, folder: Path) -> Site:
     )
 
 
+def reach(site: Site) -> None:
+    """Log in at both routers, whose links are kept then: an emulated processor takes seconds for a login, on
+    a busy machine longer than one may take."""
+    assert until(lambda: not site.preview().plan.unreachable, REACH_DEADLINE)
+
+
 def by_ssh(fabric: Fabric, there: Machine) -> Fabric:
     """A fabric whose routers are those of the machine."""
     found = {
         name: replace(
             router,
             access=SshAccess(
-                "127.0.0.1", there.ports[name], "root", str(there.identity), there.host_key, "/run/charon/charon.vici"
+                "127.0.0.1",
+                there.ports[name],
+                "root",
+                str(there.identity),
+                there.host_key,
+                "/run/charon/charon.vici",
             ),
         )
         for name, router in fabric.routers.items()

@@ -1,8 +1,8 @@
 """`python -m tests.lab.kernel.switches` (`make switches`): what changes cost on the kernel's data plane.
 
-For each field and both versions of IKE the field is changed there and back, again and again, by `apply` on the
-routers of the virtual machine, while a stream of echo requests goes through the tunnel. The kernel of each
-router counts the packets that arrive by an SA that is not installed yet (XfrmAcquireError) or not any more
+For each field and both versions of IKE the field is changed there and back, again and again, by `apply` on
+the routers of the virtual machine, while a stream of echo requests goes through the tunnel. Each router's
+kernel counts the packets that arrive by an SA that is not installed yet (XfrmAcquireError) or not any more
 (XfrmInNoStates), and all else that it refuses: the loss by that count is exact, whatever the load of the
 machine does to the stream.
 """
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lab.engine import find_engine
@@ -22,8 +22,9 @@ from lab.image import ensure_image
 from reconciler.model.fabric import Fabric, IdType, IkeId
 from reconciler.routers.links import Links
 from tests.contract.sites import PSK, Site, change_tunnels, rename_tunnels
+from tests.converged import assert_converged
 from tests.lab.kernel.machine import Machine, machine
-from tests.lab.kernel.site import counted, kernel_site, pinging
+from tests.lab.kernel.site import counted, kernel_site, pinging, reach
 
 Change = Callable[[Fabric], Fabric]
 
@@ -113,7 +114,7 @@ class Cost:
     switches: int = 0
     sent: int = 0
     lost: int = 0
-    dropped: Counter[str] = None  # type: ignore[assignment]
+    dropped: Counter[str] = field(default_factory=Counter)
 
     def row(self) -> str:
         """Its line of the table."""
@@ -130,18 +131,25 @@ HEADER = (
 )
 
 
-def measure(there: Machine, site: Site, case: Case, version: int, times: int, rate: int) -> Cost:
-    """Change a field so many times, and count."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How often each field is changed, and how many packets a second go each way."""
+
+    times: int
+    rate: int
+
+
+def measure(there: Machine, site: Site, case: Case, version: int, how: Run) -> Cost:
+    """Change a field, and count."""
     base = change_tunnels(site.fabric, ike__version=version)
     variants = ((case.there(base), case.key or PSK), (case.back(base), PSK))
-    ready = site.apply(*variants[1], timeout=60)
-    assert ready.converged, ready.unfinished
-    cost = Cost(case.label, version, dropped=Counter())
-    with pinging(there, rate) as pings:
-        for number in range(times):
+    assert_converged(site.apply(*variants[1], timeout=60))
+    cost = Cost(case.label, version)
+    with pinging(there, how.rate) as pings:
+        for number in range(how.times):
             before = counted(there)
             applied = site.apply(*variants[number % 2], timeout=60)
-            assert applied.converged, applied.unfinished
+            assert_converged(applied)
             after = counted(there)
             cost.switches += 1
             for router, counts in after.items():
@@ -158,21 +166,24 @@ def main() -> int:
     parser.add_argument("--only", default="", help="fields whose names contain this")
     arguments = parser.parse_args()
     engine = find_engine()
-    with tempfile.TemporaryDirectory() as folder:
-        with machine(engine, ensure_image(engine), Path(folder) / "machine") as there:
-            return run(there, Path(folder), arguments.times, arguments.rate, arguments.only)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "machine").mkdir()
+        with machine(engine, ensure_image(engine), folder / "machine") as there:
+            return run(there, folder, Run(arguments.times, arguments.rate), arguments.only)
 
 
-def run(there: Machine, folder: Path, times: int, rate: int, only: str = "") -> int:
+def run(there: Machine, folder: Path, how: Run, only: str = "") -> int:
     """Measure on a machine that runs; 1 if any packet was lost."""
     dropped = 0
     sys.stdout.write(f"{HEADER}\n")
     with Links() as links:
         site = kernel_site(there, links, folder)
+        reach(site)
         for version in (2, 1):
             for case in CASES:
                 if only in case.label:
-                    cost = measure(there, site, case, version, times, rate)
+                    cost = measure(there, site, case, version, how)
                     dropped += cost.dropped.total()
                     sys.stdout.write(f"{cost.row()}\n")
                     sys.stdout.flush()
