@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,8 @@ class Site:
         return verify(fabric or self.fabric, self.store(), self.fleet)[0]
 
 
-def memory_site(folder: Path) -> Site:
-    """Two routers in memory, bare."""
+def memory_site(folder: Path, kernel: Collection[str] = ()) -> Site:
+    """Two routers in memory, bare; those of `kernel` have the kernel's data plane."""
     fabric, network = two_routers(), Network()
     routers = {
         name: MemoryRouter(
@@ -102,6 +102,8 @@ def memory_site(folder: Path) -> Site:
         )
         for name in fabric.routers
     }
+    for name in kernel:
+        routers[name].vici.more_plugins = []
     return Site(
         "memory",
         fabric,
