@@ -258,7 +258,7 @@ class ResourceChange:
     def follows(self) -> bool:
         """Whether it does nothing but let the other end of its tunnel switch without loss: no field of Git's
         differs here."""
-        return all(field.path.endswith(".priority") for field in self.changes) and bool(self.changes)
+        return bool(self.changes) and all(field.path.endswith(".priority") for field in self.changes)
 
     @property
     def disruption(self) -> Disruption:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.engine import until
 from reconciler.model.fabric import Fabric, SshAccess
-from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.router_config import InterfaceAddress, Pair
 from reconciler.routers.links import Links
 from reconciler.routers.ssh_router import SshRouter
 from tests.contract.sites import Site
@@ -19,6 +19,7 @@ from tests.lab.kernel.machine import Machine
 
 REACH_DEADLINE = 300.0
 ROUTERS = ("paris", "tokyo")
+HOSTS: Pair = ("10.1.0.10", "10.2.0.10")
 
 
 def kernel_site(there: Machine, links: Links, folder: Path) -> Site:
@@ -95,16 +96,23 @@ class Pings:
 
 
 @contextmanager
-def pinging(there: Machine, rate: int) -> Iterator[Pings]:
-    """Send so many echo requests a second from one host to the other; as many replies come back."""
+def pinging(there: Machine, rate: int, flows: Sequence[Pair] = (HOSTS,)) -> Iterator[Pings]:
+    """Send so many echo requests a second from paris' host to that of tokyo, between each pair of addresses;
+    as many replies come back."""
     found = Pings()
-    command = f"ip netns exec host-paris ping -n -q -i {1 / rate} 10.2.0.10"
-    there.run(f"({command} > /run/flood 2>&1 & echo $! > /run/flood.pid)")
-    there.run("until ip netns exec host-paris ping -n -c 1 -W 1 -q 10.2.0.10; do :; done")
+    ping = "ip netns exec host-paris ping -n -q"
+    for number, (source, destination) in enumerate(flows):
+        stream = f"-i {1 / rate} -I {source} {destination} > /run/flood{number}"
+        there.run(f"({ping} {stream} 2>&1 & echo $! > /run/flood{number}.pid)")
+        there.run(f"until {ping} -c 1 -W 1 -I {source} {destination}; do :; done")
     try:
         yield found
     finally:
-        there.run("kill -INT $(cat /run/flood.pid)")
-        said = there.run("until grep -q 'packet loss' /run/flood; do sleep 0.05; done; cat /run/flood")
-        words = said.split("---\n")[-1].split()
-        found.sent, found.received = int(words[0]), int(words[3])
+        there.run("kill -INT $(cat /run/flood*.pid)")
+        for number in range(len(flows)):
+            file = f"/run/flood{number}"
+            said = there.run(f"until grep -q 'packet loss' {file}; do sleep 0.05; done; cat {file}")
+            words = said.split("---\n")[-1].split()
+            found.sent += int(words[0])
+            found.received += int(words[3])
+        there.run("rm /run/flood*")
