@@ -151,6 +151,9 @@ class Establish:
     """Former connections of the tunnel: their SAs go as well."""
     far: FarEnd | None = None
     """The other end, where that is managed: in the end both hold the same SAs, and one of each kind."""
+    far_ends: str = ""
+    """The version of IKE of the old SAs that the other end terminates when the version changes; empty where
+    this end terminates all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.unit import attempt
-from reconciler.plan.holding import with_priorities
+from reconciler.plan.holding import with_ends, with_priorities
 
 ChangeFilter = Callable[[ResourceChange], bool]
 
@@ -79,7 +79,7 @@ def make_plan(
             if selected(change):
                 withheld[tunnel] = reason
                 waiting.add(tunnel)
-    chosen = _switches(changes, desired)
+    chosen = {group: with_ends(step, desired, live) for group, step in _switches(changes, desired).items()}
     changes = with_priorities(changes, chosen.values(), desired, live, selected=selected, reconnect=reconnect)
     return Plan(tuple(_one_initiator(changes, chosen)), dead, withheld, frozenset(waiting))
 

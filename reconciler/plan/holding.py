@@ -2,20 +2,24 @@
 no packet is lost. Pure.
 
 That is the end that would send on the new SA before its peer can receive on it: with IKEv2 the end that
-answers, with IKEv1 the end that initiates (`facets/priority.py`). It is never both: the end that sends the
-DELETE of an IKEv2 SA must not hold back, since its peer drops the SA at once. So a change of the version,
-by which the new SAs would be held back by one rule and the old ones ended by the other, holds nothing back;
-nor does an end whose data plane knows no priorities, or an unmanaged peer that answers.
+answers, with IKEv1 the end that initiates (`facets/priority.py`). It is never both. An end whose data plane
+knows no priorities does not hold back, nor does an unmanaged peer that answers.
+
+Until a DELETE arrives its receiver may send on the old SA. The end that sends the DELETE of an IKEv2 SA
+receives on it until its peer has answered, so it must not be the one that holds back; that of an IKEv1 SA
+removes it at once, so it must be. With one version both are right where the initiating end terminates. A
+change of the version needs the other end for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from reconciler.diff.live import Live
 from reconciler.diff.tunnels import holding_back
 from reconciler.model.plan import Action, Establish, FarEnd, ResourceChange, Scope, Step
-from reconciler.model.router_config import RouterConfig, RouterState
+from reconciler.model.router_config import IkeSa, RouterConfig, RouterState
 
 
 def with_priorities(
@@ -42,6 +46,19 @@ def with_priorities(
     return found
 
 
+def with_ends(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState]) -> Step:
+    """A switch that knows which end terminates the old SAs."""
+    operation = step.operation
+    if not isinstance(operation, Establish) or operation.far is None:
+        return step
+    former = {sa.version for sa in _running(step.router, operation, live)} - {
+        _version(step, operation, desired)
+    }
+    changed = replace(operation, far_ends=min(former, default=""))
+    holder = holding_end(replace(step, operation=changed), desired, live)
+    return replace(step, operation=changed) if holder is not None else step
+
+
 def holding_end(
     step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState]
 ) -> FarEnd | None:
@@ -49,12 +66,21 @@ def holding_end(
     operation = step.operation
     if not isinstance(operation, Establish) or operation.scope not in {Scope.CHILD, Scope.IKE}:
         return None
-    version = str(desired[step.router].connections[operation.connection].settings["version"])
-    names = {operation.connection, *operation.replaces}
-    if any(sa.connection in names and sa.version != version for sa in live[step.router].sas):
+    version = _version(step, operation, desired)
+    if any(sa.version not in {version, operation.far_ends} for sa in _running(step.router, operation, live)):
         return None
     end = operation.far if version == "2" else FarEnd(step.router, operation.connection)
     return end if end is not None and end.router in live and live[end.router].holds_back else None
+
+
+def _version(step: Step, operation: Establish, desired: Mapping[str, RouterConfig]) -> str:
+    """The version of IKE of the new SAs."""
+    return str(desired[step.router].connections[operation.connection].settings["version"])
+
+
+def _running(router: str, operation: Establish, live: Mapping[str, RouterState]) -> Iterator[IkeSa]:
+    names = {operation.connection, *operation.replaces}
+    return (sa for sa in live[router].sas if sa.connection in names)
 
 
 def _put(changes: list[ResourceChange], change: ResourceChange) -> None:

@@ -15,6 +15,7 @@ from reconciler.model.plan import Phase, Plan
 from reconciler.operations.preview import narrowed
 from tests.contract.sites import Site, change_tunnels, memory_site, rename_tunnels
 from tests.converged import assert_converged
+from tests.memory import Charon
 
 OWN = 375_423
 """charon's own number for the networks of paris and tokyo."""
@@ -101,12 +102,29 @@ def test_an_end_that_is_not_selected_does_not_hold_back(tmp_path: Path) -> None:
     assert {change.resource.router for change in plan.changes} == {"paris"}
 
 
-def test_a_change_of_the_version_holds_nothing_back(tmp_path: Path) -> None:
-    site = memory_site(tmp_path, BOTH)
+@pytest.mark.parametrize("kernel", [BOTH, ()])
+def test_the_other_end_terminates_what_a_change_of_the_version_leaves(
+    tmp_path: Path, kernel: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """paris brings the new SAs up. It would terminate the old ones while it holds back itself (IKEv2 to
+    IKEv1), or end those at once by which tokyo sends (IKEv1 to IKEv2)."""
+    asked: list[tuple[str, str]] = []
+    true = Charon._terminate
+
+    def recording(charon: Charon, body: Any) -> None:
+        asked.extend((charon.name, key) for key in ("child-id", "ike-id") if key in body)
+        true(charon, body)
+
+    monkeypatch.setattr(Charon, "_terminate", recording)
+    site = memory_site(tmp_path, kernel)
     changed(site)
-    for version in (1, 2):
-        changed(site, ike__version=version)
-        assert numbers(site) == {"paris": [None], "tokyo": [None]}
+    for version, holder in ((1, "paris"), (2, "tokyo")):
+        asked.clear()
+        assert switching(changed(site, ike__version=version)) == ["paris"]
+        expected: dict[str, list[int | None]] = {name: [None] for name in BOTH}
+        assert numbers(site) == ({**expected, holder: [OWN + 1]} if kernel else expected)
+        ending = "tokyo" if kernel else "paris"
+        assert asked == [(ending, "child-id"), (ending, "ike-id")]
 
 
 def test_a_renamed_end_goes_on_counting(tmp_path: Path) -> None:
