@@ -204,8 +204,8 @@ def test_a_switch_loses_no_packet(site: Site, there: Machine, change: str) -> No
         wanted = change_tunnels(
             wanted, **({"esp__encryption": "aes-128"} if "ESP" in change else {"ike__dh_group": 15})
         )
-    was, before = spis(there, "paris"), counted(there)
     with pinging(there, 50, FLOWS) as pings:
+        was, before = spis(there, "paris"), counted(there)
         applied = site.apply(wanted, key, timeout=60)
     assert_converged(applied)
     assert refused(there, before) == {}
@@ -219,8 +219,8 @@ def test_tunnels_are_renamed_disabled_deleted_and_added(site: Site, there: Machi
     """One of two tunnels; the other one keeps its SAs, and its packets."""
     old = site.fabric
     named = rename_tunnels(old, {"paris-000": "first", "tokyo-000": "second"})
-    before = counted(there)
     with pinging(there, 50) as pings:
+        before = counted(there)
         assert_converged(site.apply(named, timeout=60))
         assert [ping(there, *flow) for flow in SECOND] == [10, 10]
         ends = {name: replace(end, enabled="-" in name) for name, end in named.tunnels.items()}

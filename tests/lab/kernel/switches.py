@@ -13,7 +13,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -66,14 +66,19 @@ def same(fabric: Fabric) -> Fabric:
     return fabric
 
 
-def name_at(router: str) -> Change:
-    """Another name for one end, which knows the one before."""
+def other_version(fabric: Fabric) -> Fabric:
+    """IKEv1 for IKEv2, and the reverse."""
+    return change_tunnels(fabric, ike__version=3 - next(iter(fabric.tunnels.values())).ike.version)
 
-    def renamed(fabric: Fabric) -> Fabric:
-        end = next(tunnel.name for tunnel in fabric.tunnels.values() if tunnel.router == router)
-        return rename_tunnels(fabric, {end: "renamed" if end != "renamed" else f"{router}-again"})
 
-    return renamed
+def renamed(fabric: Fabric) -> Fabric:
+    """Other names for both ends, which know the ones before."""
+    return rename_tunnels(fabric, {"paris-tokyo": "p-to-t", "tokyo-paris": "t-to-p"})
+
+
+def named_back(fabric: Fabric) -> Fabric:
+    """The names that they had before."""
+    return rename_tunnels(renamed(fabric), {"p-to-t": "paris-tokyo", "t-to-p": "tokyo-paris"})
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,8 @@ CASES = (
     Case("pre-shared key", same, key="another key for both ends 7Qx"),
     Case("identities", identities),
     Case("one CIDR more, one less", one_network_more),
+    Case("name", renamed, named_back),
+    Case("IKE version", other_version),
 )
 
 
@@ -163,7 +170,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=100, help="switches of each field (default: 100)")
     parser.add_argument("--rate", type=int, default=1000, help="packets a second each way (default: 1000)")
-    parser.add_argument("--only", default="", help="fields whose names contain this")
+    parser.add_argument("--only", action="append", default=[], help="a field of the table; may be repeated")
     arguments = parser.parse_args()
     engine = find_engine()
     with tempfile.TemporaryDirectory() as name:
@@ -173,7 +180,7 @@ def main() -> int:
             return run(there, folder, Run(arguments.times, arguments.rate), arguments.only)
 
 
-def run(there: Machine, folder: Path, how: Run, only: str = "") -> int:
+def run(there: Machine, folder: Path, how: Run, only: Collection[str] = ()) -> int:
     """Measure on a machine that runs; 1 if any packet was lost."""
     dropped = 0
     sys.stdout.write(f"{HEADER}\n")
@@ -182,7 +189,7 @@ def run(there: Machine, folder: Path, how: Run, only: str = "") -> int:
         reach(site)
         for version in (2, 1):
             for case in CASES:
-                if only in case.label:
+                if not only or case.label in only:
                     cost = measure(there, site, case, version, how)
                     dropped += cost.dropped.total()
                     sys.stdout.write(f"{cost.row()}\n")
