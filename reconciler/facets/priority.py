@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import product
 from typing import Final
 
 from reconciler.model.router_config import Pair
@@ -60,22 +59,23 @@ def kept(settings: Settings, written: Settings | None) -> Settings:
 def raised(settings: Settings, written: Iterable[Settings], moved: Callable[[str], bool]) -> Settings:
     """A desired connection whose `moved` children come behind the running ones of the same networks.
     `written` is what the router's files say of all that runs. A child that has no number left starts over:
-    that switch may cost packets."""
-    running = [
-        (*_networks(section), _number(section))
-        for connection in written
-        for _, section in _children(connection)
-    ]
+    that switch may cost packets.
 
-    def behind(pair: Pair) -> int:
-        numbers = [found for ours, theirs, found in running if pair[0] in ours and pair[1] in theirs]
-        return 1 + max(automatic(pair) if found is None else found for found in numbers or [None])
+    A child whose networks change comes behind nothing. charon gives a reqid to each set of networks, and an
+    inbound policy names one: while the old one stands, all that comes by the new SA is refused
+    (XfrmInTmplMismatch).
+    """
+    running = [section for connection in written for _, section in _children(connection)]
 
     def number(name: str, section: Settings) -> int | None:
-        if not moved(name):
+        sets = tuple(map(frozenset, _networks(section)))
+        same = [item for item in running if tuple(map(frozenset, _networks(item))) == sets]
+        if not same or not moved(name):
             return _number(section)
-        found = max(map(behind, product(*_networks(section))))
-        return found if found in _allowed(section) else None
+        allowed = _allowed(section)
+        numbers = [_number(item) for item in same]
+        behind = 1 + max(allowed.start - 1 if found is None else found for found in numbers)
+        return behind if behind in allowed else None
 
     return _with(settings, number)
 
