@@ -12,6 +12,7 @@ from functools import partial
 
 from reconciler.diff import diff_router
 from reconciler.diff.firewall import firewall_changes
+from reconciler.diff.live import Live
 from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence, AbsenceKind
@@ -79,8 +80,12 @@ def make_plan(
             if selected(change):
                 withheld[tunnel] = reason
                 waiting.add(tunnel)
-    chosen = {group: with_ends(step, desired, live) for group, step in _switches(changes, desired).items()}
-    changes = with_priorities(changes, chosen.values(), desired, live, selected=selected, reconnect=reconnect)
+    switches = _switches(changes, desired)
+    known = {name: Live(live[name]) for name in sorted(differing)} if switches else {}
+    chosen = {group: with_ends(step, desired, known) for group, step in switches.items()}
+    changes = with_priorities(
+        changes, chosen.values(), desired, known, selected=selected, reconnect=reconnect
+    )
     return Plan(tuple(_one_initiator(changes, chosen)), dead, withheld, frozenset(waiting))
 
 

@@ -15,38 +15,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from heapq import merge
 
 from reconciler.diff.live import Live
 from reconciler.diff.tunnels import holding_back
-from reconciler.model.plan import Action, Establish, FarEnd, ResourceChange, Scope, Step
-from reconciler.model.router_config import IkeSa, RouterConfig, RouterState
+from reconciler.model.plan import Action, Establish, FarEnd, Resource, ResourceChange, Scope, Step
+from reconciler.model.router_config import IkeSa, RouterConfig
 
 
 def with_priorities(
     changes: Iterable[ResourceChange],
     switches: Iterable[Step],
     desired: Mapping[str, RouterConfig],
-    live: Mapping[str, RouterState],
+    live: Mapping[str, Live],
     *,
     selected: Callable[[ResourceChange], bool],
     reconnect: frozenset[str],
 ) -> list[ResourceChange]:
     """The changes, with those that let ends hold back while these `switches` are made. An end that is not
     `selected` does not hold back."""
-    found = list(changes)
     ends = [end for step in switches if (end := holding_end(step, desired, live)) is not None]
-    states: dict[str, Live] = {}
-    for end in sorted(ends, key=lambda end: (end.router, end.connection)):
-        config, state = desired[end.router], live[end.router]
-        connection = config.connections[end.connection]
-        compared = states.setdefault(end.router, Live(state))
-        change = holding_back(config, compared, connection, asked=connection.tunnel in reconnect)
+    holding: dict[Resource, ResourceChange] = {}
+    for router, name in sorted((end.router, end.connection) for end in ends):
+        connection = desired[router].connections[name]
+        asked = connection.tunnel in reconnect
+        change = holding_back(desired[router], live[router], connection, asked=asked)
         if change is not None and selected(change):
-            _put(found, change)
-    return found
+            holding[change.resource] = change
+    found = [
+        change if change.action is Action.DELETE else holding.pop(change.resource, change)
+        for change in changes
+    ]
+    return list(merge(found, holding.values(), key=_place))
 
 
-def with_ends(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState]) -> Step:
+def with_ends(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, Live]) -> Step:
     """A switch that knows which end terminates the old SAs."""
     operation = step.operation
     if not isinstance(operation, Establish) or operation.far is None:
@@ -59,9 +62,7 @@ def with_ends(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str
     return replace(step, operation=changed) if holder is not None else step
 
 
-def holding_end(
-    step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState]
-) -> FarEnd | None:
+def holding_end(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, Live]) -> FarEnd | None:
     """The end that holds back in a switch; None where none can."""
     operation = step.operation
     if not isinstance(operation, Establish) or operation.scope not in {Scope.CHILD, Scope.IKE}:
@@ -70,7 +71,7 @@ def holding_end(
     if any(sa.version not in {version, operation.far_ends} for sa in _running(step.router, operation, live)):
         return None
     end = operation.far if version == "2" else FarEnd(step.router, operation.connection)
-    return end if end is not None and end.router in live and live[end.router].holds_back else None
+    return end if end is not None and end.router in live and live[end.router].state.holds_back else None
 
 
 def _version(step: Step, operation: Establish, desired: Mapping[str, RouterConfig]) -> str:
@@ -78,22 +79,14 @@ def _version(step: Step, operation: Establish, desired: Mapping[str, RouterConfi
     return str(desired[step.router].connections[operation.connection].settings["version"])
 
 
-def _running(router: str, operation: Establish, live: Mapping[str, RouterState]) -> Iterator[IkeSa]:
-    names = {operation.connection, *operation.replaces}
-    return (sa for sa in live[router].sas if sa.connection in names)
+def _running(router: str, operation: Establish, live: Mapping[str, Live]) -> Iterator[IkeSa]:
+    names = (operation.connection, *operation.replaces)
+    return (sa for name in names for sa in live[router].sas.get(name, ()))
 
 
-def _put(changes: list[ResourceChange], change: ResourceChange) -> None:
-    """Replace the change of the same resource, or put it where its place among the others is."""
-    for index, other in enumerate(changes):
-        if other.resource == change.resource and other.action is not Action.DELETE:
-            changes[index] = change
-            return
-    before = [index for index, other in enumerate(changes, start=1) if _place(other) < _place(change)]
-    changes.insert(before[-1] if before else 0, change)
-
-
-def _place(change: ResourceChange) -> tuple[str, bool, bool, str]:
-    """Routers in order of name; tunnels after what concerns the whole router, and before what is removed."""
-    tunnel = change.resource.kind == "tunnel"
-    return (change.resource.router, tunnel, change.action is Action.DELETE, change.resource.name)
+def _place(change: ResourceChange) -> tuple[str, int, str]:
+    """Routers in order of name; of one what concerns all of it, then tunnels, then what is removed."""
+    kind = change.resource.kind
+    if kind != "tunnel":
+        return change.resource.router, 3 if kind == "key" else 0, ""
+    return change.resource.router, 2 if change.action is Action.DELETE else 1, change.resource.name
