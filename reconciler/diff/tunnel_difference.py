@@ -44,14 +44,6 @@ class TunnelDifference:
         config = any(connection_facet.affects_ike_sa(change) for change in self.config)
         return config or any(not change.path.startswith("sa.children.") for change in self.stale)
 
-    def moves(self, child: str) -> bool:
-        """Whether a switch replaces the SAs of a child. With IKEv2 its one child moves with any change, also
-        with one of the other end."""
-        if self.end.connection.settings["version"] == "2" or self.affects_ike_sa or self.names:
-            return True
-        paths = (f"children.{child}.", f"sa.children.{child}.")
-        return any(change.path.startswith(paths) for change in (*self.config, *self.stale))
-
     @property
     def load(self) -> bool:
         """Whether the connection has to be loaded. An SA of another configuration may mean that charon

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from reconciler.diff.live import Live
@@ -51,12 +50,12 @@ class TunnelEnd:
         self._want(priority.without(before.settings))
         return self.connection is not before
 
-    def hold_back(self, moved: Callable[[str], bool]) -> None:
-        """Want a priority for the `moved` children by which the new CHILD_SAs come behind those that run."""
+    def hold_back(self) -> None:
+        """Want priorities by which new CHILD_SAs come behind those that run."""
         names = (self.connection.name, *self.former)
         written = [self.file_of(name).loaded_last(name) for name in names]
         found = [settings for settings in written if settings is not None]
-        self._want(priority.raised(self.connection.settings, found, moved))
+        self._want(priority.raised(self.connection.settings, found))
 
     def _want(self, settings: Settings) -> None:
         if settings is not self.connection.settings:

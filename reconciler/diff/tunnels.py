@@ -31,8 +31,7 @@ def holding_back(
     end = TunnelEnd(desired, live, connection, asked=asked)
     if not end.carried:
         return None
-    found = compare(end)
-    end.hold_back(found.moves)
+    end.hold_back()
     found = compare(end)
     return _change(found) if found.changes else None
 

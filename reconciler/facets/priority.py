@@ -56,10 +56,10 @@ def kept(settings: Settings, written: Settings | None) -> Settings:
     return _with(settings, number)
 
 
-def raised(settings: Settings, written: Iterable[Settings], moved: Callable[[str], bool]) -> Settings:
-    """A desired connection whose `moved` children come behind the running ones of the same networks.
-    `written` is what the router's files say of all that runs. A child that has no number left starts over:
-    that switch may cost packets.
+def raised(settings: Settings, written: Iterable[Settings]) -> Settings:
+    """A desired connection whose children come behind the running ones of the same networks: all of them,
+    since with IKEv1 charon sets up anew also a child that has not changed. `written` is what the router's
+    files say of all that runs. A child that has no number left starts over: that switch may cost packets.
 
     A child whose networks change comes behind nothing. charon gives a reqid to each set of networks, and an
     inbound policy names one: while the old one stands, all that comes by the new SA is refused
@@ -67,10 +67,10 @@ def raised(settings: Settings, written: Iterable[Settings], moved: Callable[[str
     """
     running = [section for connection in written for _, section in _children(connection)]
 
-    def number(name: str, section: Settings) -> int | None:
+    def number(_: str, section: Settings) -> int | None:
         sets = tuple(map(frozenset, _networks(section)))
         same = [item for item in running if tuple(map(frozenset, _networks(item))) == sets]
-        if not same or not moved(name):
+        if not same:
             return _number(section)
         allowed = _allowed(section)
         numbers = [_number(item) for item in same]

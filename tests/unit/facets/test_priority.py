@@ -23,10 +23,6 @@ def connection(**children: Any) -> Settings:
     return {"version": "2", "children": children}
 
 
-def everything(_: str) -> bool:
-    return True
-
-
 def numbers(settings: Settings) -> dict[str, str | None]:
     children: Any = settings["children"]
     return {name: section.get("priority") for name, section in children.items()}
@@ -49,7 +45,7 @@ def test_charons_own_number_is_that_of_its_networks() -> None:
     ],
 )
 def test_a_new_child_comes_behind_the_running_one(running: object, then: int | None) -> None:
-    raised = priority.raised(connection(net=child()), [connection(net=child(running))], everything)
+    raised = priority.raised(connection(net=child()), [connection(net=child(running))])
     assert numbers(raised) == {"net": None if then is None else str(then)}
 
 
@@ -58,7 +54,7 @@ def test_a_child_of_other_networks_comes_behind_nothing(now: tuple[str, ...]) ->
     """Its reqid is another one: what came by it would be refused while the old policy stands."""
     for running in (None, OWN + 3):
         wanted = priority.kept(connection(net=child(remote=now)), connection(net=child(running)))
-        found = priority.raised(wanted, [connection(net=child(running))], everything)
+        found = priority.raised(wanted, [connection(net=child(running))])
         assert found is wanted
 
 
@@ -67,21 +63,15 @@ def test_the_running_child_is_that_of_the_same_networks_whatever_its_name() -> N
         connection(**{"net-a": child(OWN + 7), "net-b": child(OWN + 90, remote=("10.3.0.0/24",))}),
         connection(old=child(OWN + 3)),
     ]
-    assert numbers(priority.raised(connection(net=child()), written, everything)) == {"net": str(OWN + 8)}
+    assert numbers(priority.raised(connection(net=child()), written)) == {"net": str(OWN + 8)}
 
 
 def test_a_child_of_several_networks_comes_behind_the_widest() -> None:
     both = child(remote=(THERE, "10.4.0.0/16"))
     wide = priority.automatic((HERE, "10.4.0.0/16"))
-    raised = priority.raised(connection(net=both), [connection(net=both)], everything)
+    raised = priority.raised(connection(net=both), [connection(net=both)])
     assert numbers(raised) == {"net": str(wide + 1)}
     assert numbers(priority.kept(raised, raised)) == {"net": str(wide + 1)}
-
-
-def test_a_child_that_does_not_move_keeps_its_number() -> None:
-    before = connection(one=child(OWN + 1), two=child(OWN + 2, remote=("10.3.0.0/24",)))
-    raised = priority.raised(before, [before], lambda name: name == "two")
-    assert numbers(raised) == {"one": str(OWN + 1), "two": str(OWN + 3)}
 
 
 @pytest.mark.parametrize(
@@ -106,4 +96,4 @@ def test_the_number_of_the_file_is_kept_if_a_switch_can_have_led_to_it(
 def test_a_file_that_somebody_edited_has_no_number(written: Any) -> None:
     wanted = connection(net=child())
     assert priority.kept(wanted, written) is wanted
-    assert priority.raised(wanted, [written or {}], everything) is wanted
+    assert priority.raised(wanted, [written or {}]) is wanted
