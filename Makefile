@@ -9,9 +9,10 @@ SCRIPTS := .ci/run $(shell find bench deploy lab reconciler scripts tests -name 
 WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 1))))
 ROUTER_WORKERS ?= $(shell echo $$(((3 * $$(nproc 2>/dev/null || echo 1) + 1) / 2)))
 TIMES ?= 10
+switches: TIMES = 100
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz busy repeat check format schemas lock image wheel size bench clean
+.PHONY: help demo test unit fuzz busy repeat switches check format schemas lock image wheel size bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +38,9 @@ busy: $(STAMP) ## Run the tests with real routers while other work keeps every c
 
 repeat: $(STAMP) ## Run the whole suite TIMES times (10), until one fails; logs in build/repeat
 	@sh scripts/repeat.sh $(TIMES) build/repeat $(MAKE) --no-print-directory test
+
+switches: $(STAMP) ## Change each field TIMES times (100) on the kernel data plane, and count what is lost
+	@$(BIN)/python -m tests.lab.kernel.switches --times $(TIMES) --rate 1000
 
 check: $(STAMP) ## Lint, types, import rules, scripts, workflows, generated files
 	@$(BIN)/ruff check .

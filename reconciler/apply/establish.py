@@ -17,7 +17,7 @@ from reconciler.model.errors import CommandRejected
 from reconciler.model.plan import Establish, Scope
 from reconciler.model.router_config import ChildSa, IkeSa
 from reconciler.observe.state import read_sas
-from reconciler.routers.protocol import Vici
+from reconciler.routers.protocol import Router, Vici
 
 OVERLAP = 0.25
 """Seconds for which old and new SAs both stay. The other end of an IKEv1 exchange installs the new SA after
@@ -62,19 +62,22 @@ class _Attempt:
         return tuple(child for child in self.item.children if child not in up)
 
     def outdated(self, found: Sequence[IkeSa]) -> list[tuple[str, str]]:
-        """What has to go, as VICI's terminate names it: an IKE_SA without a child that is right as a
-        whole, else its old children.
+        """What has to go, as VICI's terminate names it: old children, and after its own each IKE_SA without a
+        child that is right. The answering end deletes a CHILD_SA before it answers, but those of an IKE_SA
+        only after it has, and a packet that it sends in between finds no SA.
 
         charon puts a new CHILD_SA into the IKE_SA that runs when its configuration is equal to the one
         that is loaded now, and makes a new IKE_SA when it is not.
         """
         doomed = []
         for sa in found:
+            if sa.version == self.item.far_ends:
+                continue
             right = {child.id for child in sa.children if child.name in self.right_already}
             right |= {child.id for child in self.new_children(sa)}
-            if right:
+            if right or sa.id in self.old_ike:
                 doomed += [("child-id", child.id) for child in sa.children if child.id not in right]
-            elif sa.id in self.old_ike:
+            if not right and sa.id in self.old_ike:
                 doomed.append(("ike-id", sa.id))
         return doomed
 
@@ -286,6 +289,21 @@ def _abandon(vici: Vici, attempts: Sequence[_Attempt]) -> None:
     if attempts:
         found = _by_connection(vici, [attempt.item for attempt in attempts])
         retire(vici, [("ike-id", sa.id) for sas in found.values() for sa in sas if sa.state == "CONNECTING"])
+
+
+def spis_of(router: Router, item: Establish) -> frozenset[str]:
+    """The IKE_SAs of a connection, and of those that it replaces, that the other end shall terminate."""
+    names = {item.connection, *item.replaces}
+    found = read_sas(router.vici, adopted=frozenset(names))
+    return frozenset(sa.spis for sa in found if sa.connection in names and sa.version == item.far_ends)
+
+
+def retire_known(router: Router, spis: frozenset[str]) -> None:
+    """Terminate IKE_SAs that the peer knows by these SPIs, their children first."""
+    time.sleep(OVERLAP)
+    old = [sa for sa in read_sas(router.vici, every=True) if sa.spis in spis]
+    children = [("child-id", child.id) for sa in old for child in sa.children]
+    retire(router.vici, [*children, *(("ike-id", sa.id) for sa in old)])
 
 
 def retire(vici: Vici, doomed: Sequence[tuple[str, str]], *, force: bool = False) -> None:

@@ -14,8 +14,8 @@ from reconciler.model.bounds import STREAM_SECONDS, STREAMS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, probe_addresses
 from reconciler.model.observation import Observation
-from reconciler.model.outcome import Loss
-from reconciler.model.plan import Disruption, Plan
+from reconciler.model.outcome import Dropped, Loss
+from reconciler.model.plan import Disruption, Establish, Plan
 from reconciler.model.router_config import ChildSa, connection_name
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -71,6 +71,20 @@ def measured(plan: Plan, fabric: Fabric, before: Observation, fleet: Fleet) -> I
     result.losses = tuple(loss for loss in found if loss.lost < loss.sent)
     known = {loss.tunnel for loss in result.losses}
     result.unmeasured = (*(way.tunnel.name for way in ways if way.tunnel.name not in known), *others)
+
+
+def dropped(plan: Plan, before: Observation, after: Observation) -> tuple[Dropped, ...]:
+    """What the kernels of the routers that take part in a switch have counted from one look to the other. A
+    counter that went back is that of a router that has started again."""
+    switches = [(step.router, step.operation) for step in plan.steps if isinstance(step.operation, Establish)]
+    names = {router for router, _ in switches}
+    names |= {item.far.router for _, item in switches if item.far is not None}
+    found = []
+    for name in sorted(names & before.states.keys() & after.states.keys()):
+        first, last = before.states[name].dropped, after.states[name].dropped
+        if first is not None and last is not None and last >= first:
+            found.append(Dropped(name, last - first))
+    return tuple(found)
 
 
 def _ways(plan: Plan, fabric: Fabric, before: Observation) -> tuple[list[_Way], list[str]]:

@@ -16,7 +16,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.apply.establish import Ending, establish, terminate
+from reconciler.apply.establish import Ending, establish, retire_known, spis_of, terminate
 from reconciler.apply.host_addresses import change_addresses
 from reconciler.apply.settle import clear, settle
 from reconciler.facets.addresses import host_of
@@ -158,6 +158,7 @@ def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, 
             continue
         if isinstance(operation, Establish):
             unsettled[index] = run.switched[group] = (outcome.step.router, operation)
+            _end_at_far(run, outcome.step.router, operation)
         elif isinstance(operation, Terminate) and group in run.switched:
             unsettled[index] = run.switched[group]
     started = time.monotonic()
@@ -168,6 +169,15 @@ def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, 
         seconds = outcome.seconds + (time.monotonic() - started if index in reasons else 0.0)
         status = Status.FAILED if reason else outcome.status
         yield index, replace(outcome, status=status, message=reason or outcome.message, seconds=seconds)
+
+
+def _end_at_far(run: _Run, router: str, item: Establish) -> None:
+    """Terminate from the other end the old SAs that it shall. Where it does not answer they stay, as a
+    difference to the next plan."""
+    if item.far_ends and item.far is not None:
+        spis = run.sessions.one(router, partial(spis_of, item=item))
+        if not isinstance(spis, TunnelwrightError):
+            run.sessions.one(item.far.router, partial(retire_known, spis=spis))
 
 
 def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) -> None:

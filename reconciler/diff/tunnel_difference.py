@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.diff import connections, files, sas, secrets
 from reconciler.diff.tunnel_end import TunnelEnd
+from reconciler.facets import connections as connection_facet
 from reconciler.model.router_config import ForeignFile
 from reconciler.model.settings import Change
 
@@ -36,6 +37,12 @@ class TunnelDifference:
         """True when nothing of the tunnel is on the router."""
         end = self.end
         return end.loaded is None and not (end.file.is_there or end.former or self.aside)
+
+    @property
+    def affects_ike_sa(self) -> bool:
+        """Whether a running IKE_SA would go on with an old value."""
+        config = any(connection_facet.affects_ike_sa(change) for change in self.config)
+        return config or any(not change.path.startswith("sa.children.") for change in self.stale)
 
     @property
     def load(self) -> bool:

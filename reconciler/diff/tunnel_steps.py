@@ -8,7 +8,7 @@ from dataclasses import replace
 from reconciler.diff.files import has_wrong_mode
 from reconciler.diff.removals import retirement
 from reconciler.diff.tunnel_difference import TunnelDifference
-from reconciler.facets import connections, files
+from reconciler.facets import connections, files, priority
 from reconciler.model.plan import (
     Disruption,
     Establish,
@@ -72,14 +72,14 @@ def _before_the_key(found: TunnelDifference) -> tuple[Settings | None, SharedSec
     if before is None:
         return None, None
     changes = connections.compare(wanted.settings, end.loaded, before[0])
-    return before if {change.path for change in changes} <= connections.FOLLOWS_THE_KEY else (None, None)
+    fields = {change.path for change in changes if not priority.is_priority(change.path)}
+    return before if fields <= connections.FOLLOWS_THE_KEY else (None, None)
 
 
 def _switch(found: TunnelDifference) -> Step | None:
     """The step that moves traffic onto the desired configuration; None where it runs on that already."""
     end = found.end
     name, children = end.connection.name, end.connection.children
-    carried = bool(end.running or end.former_running)
     takes_over = bool(end.former_running) and not end.running
     # A connection that was only unloaded runs on with SAs of the configuration that the file holds.
     only_unloaded = end.loaded is None and end.file_is_right and bool(end.running)
@@ -97,16 +97,16 @@ def _switch(found: TunnelDifference) -> Step | None:
         operation = Establish(name, children, Scope.SURPLUS)
     else:
         return None
-    return switch_step(end.desired.router, end.group, operation, disruption if carried else Disruption.NONE)
+    return switch_step(
+        end.desired.router, end.group, operation, disruption if end.carried else Disruption.NONE
+    )
 
 
 def _scope(found: TunnelDifference) -> Scope:
     """What has to come up: whether the change reaches the IKE_SA or only its CHILD_SAs."""
     if not found.end.running:
         return Scope.IKE if found.end.former_running else Scope.FIRST
-    ike = any(connections.affects_ike_sa(change) for change in found.config)
-    ike = ike or any(not change.path.startswith("sa.children.") for change in found.stale)
-    return Scope.IKE if ike else Scope.CHILD
+    return Scope.IKE if found.affects_ike_sa else Scope.CHILD
 
 
 def switch_step(router: str, group: str, operation: Establish, disruption: Disruption) -> Step:

@@ -9,7 +9,7 @@ from reconciler.diff.tunnel_difference import TunnelDifference, compare
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.diff.tunnel_steps import tunnel_steps
 from reconciler.model.plan import Action, Resource, ResourceChange
-from reconciler.model.router_config import PREFIX, RouterConfig
+from reconciler.model.router_config import PREFIX, Connection, RouterConfig
 
 
 def tunnel_changes(desired: RouterConfig, live: Live, reconnect: frozenset[str]) -> Iterator[ResourceChange]:
@@ -17,14 +17,33 @@ def tunnel_changes(desired: RouterConfig, live: Live, reconnect: frozenset[str])
     for _, connection in sorted(desired.connections.items()):
         end = TunnelEnd(desired, live, connection, asked=connection.tunnel in reconnect)
         found = compare(end)
+        if found.load and not end.carried and end.start_over():
+            found = compare(end)
         if found.changes:
-            yield ResourceChange(
-                Resource(desired.router, "tunnel", connection.tunnel),
-                Action.CREATE if found.new else Action.UPDATE,
-                _reason(found),
-                found.changes,
-                tuple(tunnel_steps(found)),
-            )
+            yield _change(found)
+
+
+def holding_back(
+    desired: RouterConfig, live: Live, connection: Connection, *, asked: bool
+) -> ResourceChange | None:
+    """What a tunnel end needs to go on with its old SAs until its peer ends them, although a switch brings up
+    new ones (`facets/priority.py`); None where it has no old ones. `asked` is as for a reconnect."""
+    end = TunnelEnd(desired, live, connection, asked=asked)
+    if not end.carried:
+        return None
+    end.hold_back()
+    found = compare(end)
+    return _change(found) if found.changes else None
+
+
+def _change(found: TunnelDifference) -> ResourceChange:
+    return ResourceChange(
+        Resource(found.end.desired.router, "tunnel", found.end.connection.tunnel),
+        Action.CREATE if found.new else Action.UPDATE,
+        _reason(found),
+        found.changes,
+        tuple(tunnel_steps(found)),
+    )
 
 
 def _reason(found: TunnelDifference) -> str:

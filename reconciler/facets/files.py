@@ -217,6 +217,11 @@ class WrittenFile:
         """What it says of a connection; None when it says nothing that can be read."""
         return _entry(self._trusted, "connections", name)
 
+    def loaded_last(self, name: str) -> Settings | None:
+        """What it says of a connection, whether or not a change is under way; None when it says nothing that
+        can be read."""
+        return _entry(self._settings, "connections", name)
+
     def secret(self, wanted: SharedSecret) -> WrittenSecret | None:
         """What it says of a tunnel's key; None when it says nothing that can be read."""
         section = _entry(self._trusted, "secrets", wanted.id)

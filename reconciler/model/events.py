@@ -1,6 +1,7 @@
 """What a run has to tell, one class for each thing. Plain values, without key material and operations.
 
-Values of other modules that are told as they are (`Diagnostic`, `Refusal`, `Deferral`, `Check`, `Loss`) are
+Values of other modules that are told as they are (`Diagnostic`, `Refusal`, `Deferral`, `Check`, `Loss`,
+`Dropped`) are
 events themselves. How each event is written, and read back, is in `reconciler/report/json`.
 """
 
@@ -14,7 +15,7 @@ from typing import Any, Self, TypeAlias
 from reconciler.model.absence import Absence
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.judgement import Deferral, Refusal, Withholding
-from reconciler.model.outcome import Check, Loss, Outcome, Status
+from reconciler.model.outcome import Check, Dropped, Loss, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceChange, Step
 from reconciler.model.settings import Change
 from reconciler.model.trace import Trace
@@ -259,6 +260,7 @@ Event: TypeAlias = (
     | StepEnded
     | Check
     | Loss
+    | Dropped
     | Rollback
     | LeftOut
     | Foreign

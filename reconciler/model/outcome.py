@@ -60,6 +60,15 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """How many packets a router's kernel has dropped during an apply because they came by an SA that was not
+    installed yet: the exact loss of the switches that were made there, and of all else at that time."""
+
+    router: str
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One claim that was put to the test, with the evidence for a person."""
 

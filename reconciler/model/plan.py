@@ -180,6 +180,9 @@ class Establish:
     """Former connections of the tunnel: their SAs go as well."""
     far: FarEnd | None = None
     """The other end, where that is managed: in the end both hold the same SAs, and one of each kind."""
+    far_ends: str = ""
+    """The version of IKE of the old SAs that the other end terminates when the version changes; empty where
+    this end terminates all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +293,12 @@ class ResourceChange:
     def group(self) -> str:
         """The name that it shares with the other end of its tunnel; empty for the router as a whole."""
         return next((step.group for step in self.steps if step.group), "")
+
+    @property
+    def follows(self) -> bool:
+        """Whether it does nothing but let the other end of its tunnel switch without loss: no field of Git's
+        differs here."""
+        return bool(self.changes) and all(field.path.endswith(".priority") for field in self.changes)
 
     @property
     def disruption(self) -> Disruption:

@@ -227,11 +227,20 @@ class RouterState:
     """Which of its addresses tunnelwright added."""
     management: Pair | None = None
     """The router's and the controller's address on the way by which it was read; None where none is known."""
+    dropped: int | None = None
+    """How many packets the kernel has dropped since its start because their SA was not installed yet; None
+    where it does not carry ESP, or does not count."""
 
     @property
     def data_plane(self) -> str:
         """`userspace` where kernel-libipsec carries ESP, else `kernel` (XFRM)."""
         return "userspace" if "kernel-libipsec" in self.plugins else "kernel"
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether its data plane goes by the priority of a CHILD_SA's policies: the kernel's, where that is
+        known to carry ESP."""
+        return self.data_plane == "kernel" and "kernel-netlink" in self.plugins
 
     def sas_of(self, connection: str) -> tuple[IkeSa, ...]:
         """The IKE_SAs of one connection, oldest first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from reconciler.facets import addresses, connections, firewall_listing, sas
@@ -52,6 +53,8 @@ def observe_router(
         record=addresses.decode_record(snapshot.record),
         management=snapshot.management,
     )
+    if state.holds_back:
+        state = replace(state, dropped=snapshot.dropped)
     _check_pairs(state)
     return state
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from reconciler.apply.loss import Measured, measured
+from reconciler.apply.loss import Measured, dropped, measured
 from reconciler.apply.phases import NONE_LOST, Progress, apply_plan
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.observation import Observation
-from reconciler.model.outcome import Check, Outcome, Status
+from reconciler.model.outcome import Check, Dropped, Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.operations.preview import Preview, leaving_out, look, planned
 from reconciler.policy import connections_of
@@ -31,6 +31,8 @@ class Applied:
     """What it cost the tunnels that were changed."""
     after: Observation
     """The routers that were to be changed, as they are now."""
+    dropped: tuple[Dropped, ...] = ()
+    """What their kernels have counted of it."""
 
     @property
     def undone(self) -> tuple[Outcome, ...]:
@@ -103,7 +105,14 @@ def apply(
         for name in connections_of(before.fabric, end)
     )
     touched |= _far_ends(touched, before.observation)
-    return Applied(outcomes, remaining, check_untouched(touched, before.observation, after), cost, after)
+    return Applied(
+        outcomes,
+        remaining,
+        check_untouched(touched, before.observation, after),
+        cost,
+        after,
+        dropped(before.plan, before.observation, after),
+    )
 
 
 def _left(before: Preview, fleet: Fleet) -> tuple[Observation, Plan]:

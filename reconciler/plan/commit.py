@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.facets import connections
+from reconciler.facets import connections, priority
 from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import listed
 from reconciler.model.plan import LoadSecret, Plan, Resource, ResourceChange
@@ -79,8 +79,8 @@ def _unknown(resource: Resource, live: Plan) -> bool:
 
 def _moved(planned: ResourceChange | None, found: ResourceChange) -> str:
     """In what a resource is not as the base has it; empty when the commit alone makes the difference."""
-    if found.resource.kind == "sysctl":
-        # The kernel has values of its own for what the base does not name.
+    if found.resource.kind == "sysctl" or (planned is None and found.follows):
+        # The kernel has values of its own for what the base does not name; priorities are none of Git's.
         return ""
     if planned is None or planned.action is not found.action:
         return found.reason
@@ -104,7 +104,9 @@ def _fields(change: ResourceChange) -> dict[str, Change]:
     return {
         field.path: field
         for field in change.changes
-        if field.source != "sa" and field.path not in connections.FOLLOWS_THE_KEY
+        if field.source != "sa"
+        and field.path not in connections.FOLLOWS_THE_KEY
+        and not priority.is_priority(field.path)
     }
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from reconciler.diff import diff_router
 from reconciler.diff.addresses import unused_addresses
 from reconciler.diff.firewall import firewall_changes
+from reconciler.diff.live import Live
 from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence
@@ -20,6 +21,7 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
 from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
+from reconciler.plan.holding import with_ends, with_priorities
 from reconciler.plan.moves import Left, arrange
 
 ChangeFilter = Callable[[ResourceChange], bool]
@@ -86,8 +88,14 @@ def make_plan(
             if selected(change):
                 withheld[tunnel] = reason
                 waiting.add(tunnel)
+    switches = _switches(changes, desired)
+    known = {name: Live(live[name]) for name in sorted(differing)} if switches else {}
+    chosen = {group: with_ends(step, desired, known) for group, step in switches.items()}
+    changes = with_priorities(
+        changes, chosen.values(), desired, known, selected=selected, reconnect=reconnect
+    )
     return Plan(
-        tuple(_one_initiator(changes, desired)),
+        tuple(_one_initiator(changes, chosen)),
         dead,
         withheld,
         frozenset(waiting),
@@ -113,20 +121,20 @@ def _guarding(
             yield replace(change, steps=steps)
 
 
-def _one_initiator(
-    changes: Iterable[ResourceChange], desired: Mapping[str, RouterConfig]
-) -> Iterator[ResourceChange]:
-    """Leave one end of each group to bring the tunnel up: both would make two SAs of one tunnel. It
-    does what the end with the wider need needs."""
-    found = list(changes)
+def _switches(changes: Iterable[ResourceChange], desired: Mapping[str, RouterConfig]) -> Mapping[str, Step]:
+    """One switch for each group whose ends need one. It does what the end with the wider need needs."""
     by_group: dict[str, list[Step]] = {}
-    for change in found:
+    for change in changes:
         for step in change.steps:
             if step.phase is Phase.SWITCH:
                 by_group.setdefault(step.group, []).append(step)
     ends = _ends(desired, by_group)
-    chosen = {group: _join(steps, desired, ends[group]) for group, steps in by_group.items()}
-    for change in found:
+    return {group: _join(steps, desired, ends[group]) for group, steps in by_group.items()}
+
+
+def _one_initiator(changes: Iterable[ResourceChange], chosen: Mapping[str, Step]) -> Iterator[ResourceChange]:
+    """Leave one end of each group to bring the tunnel up: both would make two SAs of one tunnel."""
+    for change in changes:
         steps = (
             chosen[step.group] if step.phase is Phase.SWITCH else step
             for step in change.steps

@@ -28,9 +28,9 @@ from reconciler.model.events import (
     Withheld,
 )
 from reconciler.model.judgement import Deferral, Refusal
-from reconciler.model.outcome import Check, Loss, Status
+from reconciler.model.outcome import Check, Dropped, Loss, Status
 from reconciler.model.record import ForeignResult, Result, RunRecord
-from reconciler.report.cost_text import cost_text
+from reconciler.report.cost_text import cost_text, dropped_text
 from reconciler.report.line import Line
 from reconciler.report.plan_text import value_text
 
@@ -80,7 +80,7 @@ def _event_lines(event: Event) -> Iterator[Line]:
             yield from _plan_lines(event)
         case DuplicateAddress() | UnusedVip():
             yield _address_line(event)
-        case StepEnded() | Check() | Loss():
+        case StepEnded() | Check() | Loss() | Dropped():
             yield _apply_line(event)
         case Held() | Drift() | Traced() | Down() | Trouble() | Rollback() | LeftOut():
             yield _run_line(event)
@@ -123,7 +123,7 @@ def _address_line(event: DuplicateAddress | UnusedVip) -> Line:
     return Line(f"  duplicate address: {event.address} is on {', '.join(event.routers)}{wanted}", "bold red")
 
 
-def _apply_line(event: StepEnded | Check | Loss) -> Line:
+def _apply_line(event: StepEnded | Check | Loss | Dropped) -> Line:
     match event:
         case StepEnded():
             done = event.status is Status.DONE
@@ -135,6 +135,8 @@ def _apply_line(event: StepEnded | Check | Loss) -> Line:
             return Line(f"  {mark} {event.name}: {event.evidence}", style)
         case Loss():
             return Line(f"  round trips of {cost_text(event)}")
+        case Dropped():
+            return Line(f"  {dropped_text(event)}", "yellow" if event.packets else "")
 
 
 def _run_line(event: Held | Drift | Traced | Down | Trouble | Rollback | LeftOut) -> Line:

@@ -15,6 +15,7 @@ from reconciler.routers.archive import BadArchive, unpack
 from reconciler.routers.protocol import Stream
 from schemas.addresses import is_address
 
+_COUNT = re.compile(r"[0-9]{1,20}")
 _NAME = re.compile(r"\S{1,15}")
 """Of an interface (linux/if.h, IFNAMSIZ)."""
 _ADDRESSES = "addresses"
@@ -74,6 +75,16 @@ def settings(said: bytes, asked: Collection[str]) -> dict[str, str]:
             raise ValueError("a line that is not a requested setting")
         found[key] = value
     return found
+
+
+def dropped(said: bytes) -> int | None:
+    """A line of /proc/net/xfrm_stat, or none where the kernel does not count. Raises ValueError."""
+    words = text(said).split()
+    if not words:
+        return None
+    if len(words) != 2 or _COUNT.fullmatch(words[1]) is None:
+        raise ValueError("not a counter and its number")
+    return int(words[1])
 
 
 def files(said: memoryview) -> dict[str, LiveFile]:

@@ -67,6 +67,9 @@ class HostSnapshot:
     """The record of VIPs that tunnelwright added; empty when there is none."""
     management: Pair | None = None
     """The router's and the controller's address of the session that asked; None where it has none."""
+    dropped: int | None = None
+    """XfrmAcquireError, the packets that came by an SA that was reserved and not installed yet; None where
+    the kernel does not count."""
 
 
 @dataclass(frozen=True, slots=True)

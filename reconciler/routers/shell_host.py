@@ -83,7 +83,7 @@ class ShellHost:
         """Read everything in one command."""
         keys = list(sysctls)
         output = self._look("observe", self._script(Script.SNAPSHOT, *keys))
-        session, links, record, table, values, archive = self._parts("observe", output, 6)
+        session, links, record, table, values, dropped, archive = self._parts("observe", output, 7)
         return HostSnapshot(
             addresses=self._read("observe", "addresses", lambda: answers.addresses(bytes(links))),
             firewall=self._read("observe", "nftables listing", lambda: answers.listing(bytes(table))),
@@ -91,6 +91,7 @@ class ShellHost:
             files=self._read("observe", "files", lambda: answers.files(archive)),
             record=answers.text(bytes(record)),
             management=answers.management(bytes(session)),
+            dropped=self._read("observe", "packet counter", lambda: answers.dropped(bytes(dropped))),
         )
 
     def inspect(self) -> HostInspection:

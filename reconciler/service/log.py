@@ -35,7 +35,7 @@ from reconciler.model.events import (
 )
 from reconciler.model.isolation import foreign
 from reconciler.model.judgement import Deferral, Refusal
-from reconciler.model.outcome import Check, Loss, Outcome, Status
+from reconciler.model.outcome import Check, Dropped, Loss, Outcome, Status
 from reconciler.model.record import ForeignResult, Result, RunRecord
 from reconciler.model.secret import redacted
 from reconciler.report.encoding import json_text
@@ -61,7 +61,7 @@ def _level(event: Event) -> str:
             return "error"
         case Diagnostic() | Down() | LeftOut() | Unreachable() | Withheld() | DuplicateAddress():
             return "warning"
-        case Deferral() | Drift() | Held() | Loss() | PlannedChange() | Traced() | UnusedVip():
+        case Deferral() | Drift() | Dropped() | Held() | Loss() | PlannedChange() | Traced() | UnusedVip():
             return "info"
         case Check() | Exposed() | Foreign() | Overridden() | PlanSummary() | StepEnded():
             return ""

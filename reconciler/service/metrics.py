@@ -22,7 +22,7 @@ from reconciler.model.absence import AbsenceKind
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Part, Trouble
 from reconciler.model.isolation import unforeseen
-from reconciler.model.outcome import Loss
+from reconciler.model.outcome import Dropped, Loss
 from reconciler.model.plan import Disruption
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import ChildSa
@@ -120,6 +120,12 @@ LOST = Family(
     ("predicted",),
     "Lost round trips, by the disruption that the plan had predicted.",
 )
+DROPPED = Family(
+    "change_packets_dropped",
+    "counter",
+    ("router",),
+    "Packets that the kernel dropped during applies because their SA was not installed yet.",
+)
 UNFORESEEN = Family(
     "unforeseen_errors",
     "counter",
@@ -159,6 +165,7 @@ FAMILIES = (
     HEALED,
     PROBES,
     LOST,
+    DROPPED,
     UNFORESEEN,
     HISTORY_WRITTEN,
     SET_ASIDE,
@@ -193,6 +200,8 @@ class Metrics(Collector):
         for loss in record.of(Loss):
             amounts[PROBES.name, loss.predicted.value] += loss.sent
             amounts[LOST.name, loss.predicted.value] += loss.lost
+        for dropped in record.of(Dropped):
+            amounts[DROPPED.name, dropped.router] += dropped.packets
         for trouble in record.of(Trouble):
             if trouble.part is Part.REPOSITORY:
                 amounts[COPIES_SET_ASIDE.name, ""] += 1
@@ -229,6 +238,7 @@ class Metrics(Collector):
             HEALED: seen.fabric.routers if seen is not None else (),
             PROBES: Disruption,
             LOST: Disruption,
+            DROPPED: seen.fabric.routers if seen is not None else (),
             COPIES_SET_ASIDE: ("",),
             FORGOTTEN: ("",),
         }

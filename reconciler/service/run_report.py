@@ -22,7 +22,11 @@ class RunReport:
 
     def saw(self, before: Preview, by_commit: ByCommit) -> FleetState:
         """Take the routers as they were found, and what in them no commit had made different."""
-        drift = {change.resource for change in before.plan.changes if not by_commit(change.resource)}
+        drift = {
+            change.resource
+            for change in before.plan.changes
+            if not (change.follows or by_commit(change.resource))
+        }
         self.seen = FleetState(
             before.fabric,
             before.desired,
@@ -43,6 +47,7 @@ class RunReport:
         self.events += map(StepEnded.of, applied.outcomes)
         self.events += applied.checks
         self.events += applied.cost.losses
+        self.events += applied.dropped
         if self.seen is not None:
             left = {change.resource for change in applied.remaining.changes}
             done = {change.resource for change in before.plan.changes} - left

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,9 @@ class Site:
         return verify(fabric or self.fabric, self.store(), self.fleet)[0]
 
 
-def memory_site(folder: Path, fabric: Fabric | None = None) -> Site:
-    """The routers of a fabric in memory, bare; without one, two of them."""
+def memory_site(folder: Path, kernel: Collection[str] = (), fabric: Fabric | None = None) -> Site:
+    """The routers of a fabric in memory, bare; without one, two of them. Those of `kernel` have the kernel's
+    data plane."""
     fabric, network = fabric or two_routers(), Network()
     routers = {
         name: MemoryRouter(
@@ -102,6 +103,8 @@ def memory_site(folder: Path, fabric: Fabric | None = None) -> Site:
         )
         for name in fabric.routers
     }
+    for name in kernel:
+        routers[name].vici.more_plugins = []
     return Site(
         "memory",
         fabric,

@@ -34,6 +34,8 @@ class Charon:
     def __init__(self, name: str, network: Network) -> None:
         self.name = name
         self.up = True
+        self.more_plugins = ["kernel-libipsec"]
+        """What carries ESP: in userspace, as in the lab; where it is empty, the kernel."""
         self.connections: dict[str, dict[str, Any]] = {}
         self.shared: dict[str, dict[str, Any]] = {}
         self.sas: list[Sa] = []
@@ -47,7 +49,7 @@ class Charon:
             case "version":
                 return {"daemon": "charon-memory", "version": "6.0.1"}
             case "stats":
-                return {"plugins": ["vici", "kernel-netlink"]}
+                return {"plugins": ["vici", "kernel-netlink", *self.more_plugins]}
             case "get-shared":
                 return {"keys": list(self.shared)}
             case "load-shared":

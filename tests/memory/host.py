@@ -66,9 +66,9 @@ class MemoryHost:
         return tuple(trace for trace in self.told if trace.at >= since)
 
     def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
-        """Every packet leaves by an interface of its own."""
+        """Every packet leaves by the interface of the userspace data plane."""
         self._check("route")
-        return tuple(json.dumps([{"dst": destination, "dev": "wan"}]) for _, destination, _ in questions)
+        return tuple(json.dumps([{"dst": destination, "dev": "ipsec0"}]) for _, destination, _ in questions)
 
     def set_sysctls(self, values: Mapping[str, str]) -> None:
         """Write kernel settings."""

@@ -82,6 +82,8 @@ class Sa:
 
     def listed(self) -> Message:
         """As list-sas words it."""
+        ends = [self, self.peer] if self.initiator else [self.peer, self]
+        numbers = [end.number if end is not None else 0 for end in ends]
         encryption, integrity, group = self.settings["proposals"][0].split("-")
         cipher, size = _ENCRYPTION.get(encryption, ("AES_CBC", "256"))
         return {
@@ -99,6 +101,8 @@ class Sa:
             "prf-alg": _INTEGRITY[integrity][1],
             "dh-group": group.upper().replace("MODP", "MODP_").replace("ECP", "ECP_"),
             "established": "1",
+            "initiator-spi": f"{numbers[0]:016x}",
+            "responder-spi": f"{numbers[1]:016x}",
             "child-sas": {f"{child.name}-{child.number}": child.listed() for child in self.children},
         }
 

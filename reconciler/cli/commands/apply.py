@@ -20,7 +20,7 @@ from reconciler.operations.preview import Decision, Preview, check_selection, de
 from reconciler.plan.targets import check_reconnect, check_released, releasing, routers_of, targeting
 from reconciler.policy import Override
 from reconciler.report import cost_text, judgement_text, plan_text
-from reconciler.report.json.apply import check_object, loss_object, outcome_object
+from reconciler.report.json.apply import check_object, dropped_object, loss_object, outcome_object
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.plan import absence_objects, plan_objects
 
@@ -158,9 +158,10 @@ def _report_left_out(output: Output, again: Preview) -> None:
 
 
 def _report_outcome(output: Output, before: Preview, applied: Applied) -> None:
-    output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
+    output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured, applied.dropped))
     output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
     output.objects(outcome_object(outcome) for outcome in applied.outcomes)
     output.objects(check_object(check) for check in applied.checks)
     output.objects(loss_object(loss) for loss in applied.cost.losses)
+    output.objects(dropped_object(dropped) for dropped in applied.dropped)
     output.objects([{"type": "apply_summary", "converged": applied.converged}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model.events import StepEnded
-from reconciler.model.outcome import Check, Loss, Outcome, Status
+from reconciler.model.outcome import Check, Dropped, Loss, Outcome, Status
 from reconciler.model.plan import Disruption
 from reconciler.report.json.form import Form, Forms, Item
 from reconciler.report.json.plan import read_step, step_object
@@ -24,6 +24,11 @@ def check_object(check: Check) -> dict[str, Any]:
 def loss_object(loss: Loss) -> dict[str, Any]:
     """What an apply cost one tunnel."""
     return FORMS.encode(loss)
+
+
+def dropped_object(dropped: Dropped) -> dict[str, Any]:
+    """What the kernel of one router has counted."""
+    return FORMS.encode(dropped)
 
 
 def _outcome(item: StepEnded) -> dict[str, Any]:
@@ -72,8 +77,17 @@ def _read_loss(item: Item) -> Loss:
     )
 
 
+def _dropped(item: Dropped) -> dict[str, Any]:
+    return {"router": item.router, "packets": item.packets}
+
+
+def _read_dropped(item: Item) -> Dropped:
+    return Dropped(item.text("router"), item.number("packets"))
+
+
 FORMS = Forms(
     Form("outcome", StepEnded, _outcome, _read_outcome),
     Form("check", Check, _check, _read_check),
     Form("loss", Loss, _loss, _read_loss),
+    Form("dropped", Dropped, _dropped, _read_dropped),
 )

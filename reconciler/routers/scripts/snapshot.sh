@@ -1,7 +1,8 @@
 #!/bin/sh
 # Writes all that a look reads, each part after a mark: whom the management connection joins, addresses, the
-# record of those that we added, our nftables table, the kernel settings named by the arguments, and an archive
-# of our swanctl files. FOLDER has the files, RECORD is the record, MARK divides the parts.
+# record of those that we added, our nftables table, the kernel settings named by the arguments, how many
+# packets the kernel has dropped because their SA was not installed yet, and an archive of our swanctl files.
+# FOLDER has the files, RECORD is the record, MARK divides the parts.
 set -eu
 echo "${SSH_CONNECTION:-}"
 echo "$MARK"
@@ -23,6 +24,9 @@ echo "$MARK"
 # grep, since the kernel gives a setting to one read(2) and a shell reads byte by byte; no key has a colon.
 cd /proc/sys
 [ $# -eq 0 ] || grep -sH '' "$@" || :
+echo "$MARK"
+# Absent in a kernel that does not count.
+grep -s '^XfrmAcquireError' /proc/net/xfrm_stat || :
 echo "$MARK"
 [ -d "$FOLDER" ] || mkdir -p "$FOLDER"
 cd "$FOLDER"

@@ -19,8 +19,8 @@ import asyncssh
 from lab.engine import Engine, install_missing, until
 
 HERE = Path(__file__).parent
-BOOT_DEADLINE = 120.0
-COMMAND_TIMEOUT = 60.0
+BOOT_DEADLINE = 400.0
+COMMAND_TIMEOUT = 120.0
 PACKAGES = {"qemu-system-x86_64": "qemu-system-x86", "cpio": "cpio", "depmod": "kmod"}
 MODULES = ("kernel/net", "kernel/crypto", "kernel/lib", "kernel/arch", "kernel/drivers/net",
            "kernel/drivers/virtio", "kernel/drivers/char/hw_random")  # fmt: skip
@@ -52,7 +52,7 @@ class Machine:
             known = asyncssh.import_known_hosts(f"[127.0.0.1]:{self.ports[where]} {self.host_key}\n")
             self.connections[where] = await asyncssh.connect(
                 "127.0.0.1", self.ports[where], username="root", client_keys=[str(self.identity)],
-                known_hosts=known, config=None, connect_timeout=10, login_timeout=20,
+                known_hosts=known, config=None, connect_timeout=60, login_timeout=60,
             )  # fmt: skip
         done = await self.connections[where].run(script, timeout=COMMAND_TIMEOUT)
         assert done.exit_status == 0, f"{script}: {done.stdout!s} {done.stderr!s}"

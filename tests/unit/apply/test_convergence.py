@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,9 +33,12 @@ CHANGES: list[dict[str, object]] = [
     {"ike__dh_group": 15},
     {"ike__integrity": "sha1", "ike__lifetime": 4000},
     {"ike__dpd_action": "trap"},
+    {"ike__version": 1},
     {"enabled": False},
 ]
 VARIANTS = st.lists(st.sampled_from(CHANGES), max_size=3)
+PLANES = st.sampled_from([[], ["paris"], ["tokyo"], ["paris", "tokyo"]])
+"""Which routers have the kernel's data plane."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -52,8 +55,8 @@ def altered(fabric: Fabric, changes: list[dict[str, object]]) -> Fabric:
     return fabric
 
 
-def site() -> Site:
-    return memory_site(Path(tempfile.mkdtemp()))
+def site(kernel: Collection[str] = ()) -> Site:
+    return memory_site(Path(tempfile.mkdtemp()), kernel)
 
 
 def only(plan: Plan, kept: list[Step]) -> Plan:
@@ -64,11 +67,11 @@ def only(plan: Plan, kept: list[Step]) -> Plan:
 
 
 @settings(max_examples=30, deadline=None)
-@given(VARIANTS, VARIANTS)
+@given(VARIANTS, VARIANTS, PLANES)
 def test_after_an_apply_there_is_nothing_to_plan(
-    first: list[dict[str, object]], then: list[dict[str, object]]
+    first: list[dict[str, object]], then: list[dict[str, object]], kernel: list[str]
 ) -> None:
-    here = site()
+    here = site(kernel)
     here.apply(altered(here.fabric, first))
     wanted = altered(here.fabric, then)
     applied = here.apply(wanted)
@@ -77,11 +80,11 @@ def test_after_an_apply_there_is_nothing_to_plan(
 
 
 @settings(max_examples=40, deadline=None)
-@given(VARIANTS, VARIANTS, st.integers(0, 60))
+@given(VARIANTS, VARIANTS, st.integers(0, 60), PLANES)
 def test_a_crash_after_any_step_is_mended_by_the_next_run(
-    first: list[dict[str, object]], then: list[dict[str, object]], crash: int
+    first: list[dict[str, object]], then: list[dict[str, object]], crash: int, kernel: list[str]
 ) -> None:
-    here = site()
+    here = site(kernel)
     here.apply(altered(here.fabric, first))
     wanted = altered(here.fabric, then)
     plan = here.preview(wanted, psk="rotated meanwhile").plan

@@ -18,8 +18,9 @@ from reconciler.model.errors import CommandRejected
 from reconciler.model.plan import Establish, Scope
 from reconciler.observe.state import read_sas
 from reconciler.routers.protocol import Router, Vici
-from tests.contract.sites import Site, memory_site
+from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.fabrics import many_tunnels
+from tests.memory import Charon
 from tests.odd import OddRouter
 
 OURS, THEIRS = "tw-paris-tokyo", "tw-tokyo-paris"
@@ -79,6 +80,25 @@ def test_what_does_not_go_is_told(site: Site) -> None:
         terminate(vici, OURS, Ending())
     assert len(asked) == 3
     assert establish(vici, [Establish(OURS, ("net",), Scope.RECONNECT)], 1) == ["not now"]
+
+
+def test_old_children_end_before_their_ike_sa(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answering end deletes the children of an IKE_SA only after its answer, and a packet between the two
+    finds no SA; a CHILD_SA it deletes before."""
+    site.apply()
+    vici: Any = site.connect("paris").vici
+    list(vici.stream("initiate", "control-log", {"ike": OURS, "child": "net"}))
+    [old] = read_sas(vici, OURS)
+    asked: list[tuple[str, str]] = []
+    true = Charon._terminate
+
+    def recording(charon: Charon, body: Any) -> None:
+        asked.extend((key, body[key]) for key in ("child-id", "ike-id") if key in body)
+        true(charon, body)
+
+    monkeypatch.setattr(Charon, "_terminate", recording)
+    site.apply(change_tunnels(site.fabric, ike__dh_group=15))
+    assert asked == [("child-id", old.children[0].id), ("ike-id", old.id)]
 
 
 TIMEOUT = 10.0

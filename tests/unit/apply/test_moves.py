@@ -41,7 +41,7 @@ def no_overlap() -> Iterator[None]:
 
 
 def site(hosts: Sequence[str] = HOSTS) -> Site:
-    return memory_site(Path(tempfile.mkdtemp()), ring(hosts))
+    return memory_site(Path(tempfile.mkdtemp()), fabric=ring(hosts))
 
 
 def vips_of(here: Site, router: str) -> set[str]:

@@ -70,6 +70,21 @@ def test_on_routers_that_hold_the_base_the_whole_plan_is_the_commits(case: str, 
     assert said == [FROM_ROUTERS]
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_a_priority_is_neither_the_commits_nor_a_difference_from_its_base(case: str, tmp_path: Path) -> None:
+    """The kernel's data plane: an end of which the commit changes nothing may hold back for the other one."""
+    base, head = (fabric_of(case, name, tmp_path) for name in ("live", "desired"))
+    live = Live(base, tmp_path, head)
+    for router in live.routers.values():
+        router.vici.more_plugins = []
+    commit, mine, said = live.plan(head)
+    others = {change.resource: change for change in mine.changes}
+    for change in commit.changes:
+        others.pop(change.resource)
+    assert all(change.follows for change in others.values())
+    assert said == [FROM_ROUTERS]
+
+
 def one_changed(fabric: Fabric, group: int = 19) -> Fabric:
     """Both ends of the last tunnel with another PFS group."""
     last = max(fabric.tunnels)[-4:]

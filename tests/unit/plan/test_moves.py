@@ -18,7 +18,7 @@ OUT = InterfaceAddress("eth0", "203.0.113.11/24")
 
 
 def site() -> Site:
-    here = memory_site(Path(tempfile.mkdtemp()), ring(HOSTS))
+    here = memory_site(Path(tempfile.mkdtemp()), fabric=ring(HOSTS))
     here.apply()
     return here
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from reconciler.model.outcome import Loss
+from reconciler.model.outcome import Dropped, Loss
 from reconciler.model.plan import Disruption
 from reconciler.model.record import Result, RunRecord
 from reconciler.report.cost_text import cost_lines
@@ -25,7 +25,20 @@ def test_what_a_tunnel_lost_and_what_it_had_not_carried_before() -> None:
         f"  {mended_text}",
         "Not measured: c",
     ]
+    silent, counted = Dropped("paris", 0), Dropped("tokyo", 1)
+    assert [line.text for line in cost_lines([], [], [silent])] == [
+        "Counted by the kernel of paris:",
+        "  no packet was dropped because its SA was not installed yet",
+    ]
+    assert [line.text for line in cost_lines([], [], [silent, counted])] == [
+        "Counted by the kernel of paris, tokyo:",
+        "  the kernel of tokyo dropped 1 packet whose SA was not installed yet",
+    ]
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    record = RunRecord(now, now, "once", "", "", Result.CHANGED, "", (mended, broken))
+    record = RunRecord(now, now, "once", "", "", Result.CHANGED, "", (mended, broken, counted))
     kept = [line.text for line in run_lines(record)][2:]
-    assert kept == [f"  round trips of {mended_text}", f"  round trips of {broken_text}"]
+    assert kept == [
+        f"  round trips of {mended_text}",
+        f"  round trips of {broken_text}",
+        "  the kernel of tokyo dropped 1 packet whose SA was not installed yet",
+    ]

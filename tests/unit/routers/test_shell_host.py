@@ -37,13 +37,16 @@ def host(stdout: bytes = b"", status: int = 0, stderr: bytes = b"") -> ShellHost
 
 def snapshot(
     links: bytes = json.dumps([{}, LINK]).encode(),
+    *,
     record: bytes = b"",
     table: bytes = b"",
     settings: bytes = b"net/ipv4/ip_forward:1\n",
+    dropped: bytes = b"XfrmAcquireError        \t7\n",
     archive: bytes = pack({"tw-a.conf": Secret(b"a {}")}),
 ) -> bytes:
     mark = f"{MARK}\n".encode()
-    return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", links, record, table, settings, archive])
+    parts = (links, record, table, settings, dropped, archive)
+    return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", *parts])
 
 
 def test_an_answer_in_order_is_read() -> None:
@@ -53,11 +56,13 @@ def test_an_answer_in_order_is_read() -> None:
     assert found.sysctls == {"net/ipv4/ip_forward": "1"}
     assert found.files["tw-a.conf"].content == Secret(b"a {}")
     assert found.management == ("192.0.2.1", "192.0.2.9")
+    assert found.dropped == 7
+    assert host(snapshot(dropped=b"")).snapshot(KEYS).dropped is None
 
 
 SNAPSHOTS = {
-    "no marks": (b"hello\n", "output: 1 parts of 6"),
-    "nothing": (b"", "output: 1 parts of 6"),
+    "no marks": (b"hello\n", "output: 1 parts of 7"),
+    "nothing": (b"", "output: 1 parts of 7"),
     "no JSON": (snapshot(b"ip: command not found"), "addresses: it is not JSON"),
     "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is not JSON"),
     "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),
@@ -93,6 +98,8 @@ SNAPSHOTS = {
     "a setting without a value": (snapshot(settings=b"net/ipv4/ip_forward\n"), "kernel settings: a line"),
     "another setting": (snapshot(settings=b"net/ipv4/other 1\n"), "kernel settings: a line"),
     "a long setting": (snapshot(settings=b"net/ipv4/ip_forward:" + b"1" * 200 + b"\n"), "kernel settings"),
+    "a counter without a number": (snapshot(dropped=b"XfrmAcquireError\n"), "packet counter: not a counter"),
+    "a counter that is none": (snapshot(dropped=b"XfrmAcquireError -1\n"), "packet counter: not a counter"),
     "no archive": (snapshot(archive=b"tar: broken"), "files: no header"),
 }
 

@@ -30,6 +30,7 @@ LEVELS = {
     "held": "info",
     "rollback": "error",
     "loss": "info",
+    "dropped": "info",
     "resource_change": "info",
     "trouble": "error",
     "left_out": "warning",

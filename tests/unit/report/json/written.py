@@ -30,7 +30,7 @@ from reconciler.model.events import (
     WithheldFor,
 )
 from reconciler.model.judgement import Deferral, Override, Refusal
-from reconciler.model.outcome import Check, Loss, Status
+from reconciler.model.outcome import Check, Dropped, Loss, Status
 from reconciler.model.plan import Action, Disruption, Phase, Resource
 from reconciler.model.settings import UNOBSERVABLE, Change
 from reconciler.model.trace import Trace
@@ -255,6 +255,7 @@ WRITTEN: list[tuple[Event, dict[str, Any]]] = [
             "silent_ms": 240,
         },
     ),
+    (Dropped("paris", 3), {"type": "dropped", "router": "paris", "packets": 3}),
     (
         Rollback("a" * 40, "b" * 40, "reason"),
         {"type": "rollback", "from": "a" * 40, "to": "b" * 40, "reason": "reason"},

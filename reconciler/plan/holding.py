@@ -1,0 +1,92 @@
+"""Which end of a tunnel holds back in a switch: it goes on with its old SAs until its peer ends them, so that
+no packet is lost. Pure.
+
+That is the end that would send on the new SA before its peer can receive on it: with IKEv2 the end that
+answers, with IKEv1 the end that initiates (`facets/priority.py`). It is never both. An end whose data plane
+knows no priorities does not hold back, nor does an unmanaged peer that answers.
+
+Until a DELETE arrives its receiver may send on the old SA. The end that sends the DELETE of an IKEv2 SA
+receives on it until its peer has answered, so it must not be the one that holds back; that of an IKEv1 SA
+removes it at once, so it must be. With one version both are right where the initiating end terminates. A
+change of the version needs the other end for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from heapq import merge
+
+from reconciler.diff.live import Live
+from reconciler.diff.tunnels import holding_back
+from reconciler.model.plan import Action, Establish, FarEnd, Resource, ResourceChange, Scope, Step
+from reconciler.model.router_config import IkeSa, RouterConfig
+
+
+def with_priorities(
+    changes: Iterable[ResourceChange],
+    switches: Iterable[Step],
+    desired: Mapping[str, RouterConfig],
+    live: Mapping[str, Live],
+    *,
+    selected: Callable[[ResourceChange], bool],
+    reconnect: frozenset[str],
+) -> list[ResourceChange]:
+    """The changes, with those that let ends hold back while these `switches` are made. An end that is not
+    `selected` does not hold back."""
+    ends = [end for step in switches if (end := holding_end(step, desired, live)) is not None]
+    holding: dict[Resource, ResourceChange] = {}
+    for router, name in sorted((end.router, end.connection) for end in ends):
+        connection = desired[router].connections[name]
+        asked = connection.tunnel in reconnect
+        change = holding_back(desired[router], live[router], connection, asked=asked)
+        if change is not None and selected(change):
+            holding[change.resource] = change
+    found = [
+        change if change.action is Action.DELETE else holding.pop(change.resource, change)
+        for change in changes
+    ]
+    return list(merge(found, holding.values(), key=_place))
+
+
+def with_ends(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, Live]) -> Step:
+    """A switch that knows which end terminates the old SAs."""
+    operation = step.operation
+    if not isinstance(operation, Establish) or operation.far is None:
+        return step
+    former = {sa.version for sa in _running(step.router, operation, live)} - {
+        _version(step, operation, desired)
+    }
+    changed = replace(operation, far_ends=min(former, default=""))
+    holder = holding_end(replace(step, operation=changed), desired, live)
+    return replace(step, operation=changed) if holder is not None else step
+
+
+def holding_end(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, Live]) -> FarEnd | None:
+    """The end that holds back in a switch; None where none can."""
+    operation = step.operation
+    if not isinstance(operation, Establish) or operation.scope not in {Scope.CHILD, Scope.IKE}:
+        return None
+    version = _version(step, operation, desired)
+    if any(sa.version not in {version, operation.far_ends} for sa in _running(step.router, operation, live)):
+        return None
+    end = operation.far if version == "2" else FarEnd(step.router, operation.connection)
+    return end if end is not None and end.router in live and live[end.router].state.holds_back else None
+
+
+def _version(step: Step, operation: Establish, desired: Mapping[str, RouterConfig]) -> str:
+    """The version of IKE of the new SAs."""
+    return str(desired[step.router].connections[operation.connection].settings["version"])
+
+
+def _running(router: str, operation: Establish, live: Mapping[str, Live]) -> Iterator[IkeSa]:
+    names = (operation.connection, *operation.replaces)
+    return (sa for name in names for sa in live[router].sas.get(name, ()))
+
+
+def _place(change: ResourceChange) -> tuple[str, int, str]:
+    """Routers in order of name; of one what concerns all of it, then tunnels, then what is removed."""
+    kind = change.resource.kind
+    if kind != "tunnel":
+        return change.resource.router, 3 if kind == "key" else 0, ""
+    return change.resource.router, 2 if change.action is Action.DELETE else 1, change.resource.name
