@@ -150,7 +150,7 @@ def rename_tunnels(fabric: Fabric, names: Mapping[str, str]) -> Fabric:
             tunnel,
             name=now,
             other_end=names.get(tunnel.other_end or "", tunnel.other_end or ""),
-            previous_names=() if now == name else (name,),
+            previous_names=tunnel.previous_names if now == name else (name,),
         )
     return replace(fabric, tunnels=tunnels)
 

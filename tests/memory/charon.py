@@ -17,6 +17,8 @@ from tests.memory.network import Child, Network, Sa
 
 _NEGOTIATED = (
     "version",
+    "local_addrs",
+    "remote_addrs",
     "proposals",
     "unique",
     "over_time",

@@ -1,0 +1,70 @@
+"""One apply is enough for every pair of fields that one commit can change, and one for its revert."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from reconciler.apply import establish
+from tests.contract.pairs import EDITS, PAIRS, Commit, before, edited, reverted
+from tests.contract.sites import PSK, REAL, Site, memory_site
+from tests.contract.test_rest import assert_at_rest
+from tests.converged import assert_converged
+
+VERSIONS = pytest.mark.parametrize("version", [2, 1])
+
+
+@pytest.fixture
+def no_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory nothing is ever on its way."""
+    monkeypatch.setattr(establish, "OVERLAP", 0.0)
+
+
+def assert_reached(site: Site, commit: Commit) -> None:
+    """One apply brings the routers to a commit, and both ends hold one SA of each kind then."""
+    key = commit.key or PSK
+    assert_converged(site.apply(commit.fabric, key))
+    ends = sorted(commit.fabric.tunnels.values(), key=lambda tunnel: tunnel.router)
+    first, _ = ends
+    children = len(first.local_cidrs) * len(first.peer_cidrs) if first.ike.version == 1 else 1
+    names = {tunnel.router: f"tw-{tunnel.name}" for tunnel in ends}
+    assert_at_rest(site, children if first.enabled else 0, names)
+
+
+def try_pairs(site: Site, version: int, pairs: Iterable[tuple[str, str]]) -> None:
+    """From the same state to each pair and back; all that fail are told."""
+    start = before(site.fabric, version)
+    assert_reached(site, start)
+    failed = {}
+    for pair in pairs:
+        for direction, commit in (("there", edited(start, pair)), ("back", reverted(start, pair))):
+            try:
+                assert_reached(site, commit)
+            except AssertionError as error:
+                failed[(*pair, direction)] = str(error)
+                site.apply(commit.fabric, commit.key or PSK)
+    assert not failed, "\n".join(f"{' + '.join(case)}: {said}" for case, said in failed.items())
+
+
+@VERSIONS
+@pytest.mark.parametrize("first", EDITS)
+@pytest.mark.usefixtures("no_overlap")
+def test_every_pair_in_memory(tmp_path: Path, version: int, first: str) -> None:
+    try_pairs(memory_site(tmp_path), version, [pair for pair in PAIRS if pair[0] == first])
+
+
+SAMPLE = tuple(pair for index, pair in enumerate(PAIRS) if index % 20 == 7)
+"""Pairs of which each run tries some on real charons; `make pairs` tries all."""
+
+
+@REAL
+@VERSIONS
+@pytest.mark.parametrize("first", EDITS)
+def test_pairs_on_charons(site: Site, version: int, first: str) -> None:
+    chosen = PAIRS if os.environ.get("PAIRS") == "all" else SAMPLE
+    pairs = [pair for pair in chosen if pair[0] == first]
+    if pairs:
+        try_pairs(site, version, pairs)
