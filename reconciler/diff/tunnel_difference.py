@@ -20,6 +20,8 @@ class TunnelDifference:
     config: tuple[Change, ...]
     """How the loaded connection differs; without one, how the former does."""
     stale: tuple[Change, ...]
+    narrowed: tuple[Change, ...]
+    """What the peer has agreed to, where that is less than is desired."""
     surplus: tuple[Change, ...]
     key: tuple[Change, ...]
     file: tuple[Change, ...]
@@ -29,7 +31,7 @@ class TunnelDifference:
     @property
     def changes(self) -> tuple[Change, ...]:
         """All fields that differ."""
-        return (*self.names, *self.file, *self.config, *self.stale, *self.surplus, *self.key)
+        return (*self.names, *self.file, *self.config, *self.stale, *self.narrowed, *self.surplus, *self.key)
 
     @property
     def new(self) -> bool:
@@ -60,9 +62,11 @@ def compare(end: TunnelEnd) -> TunnelDifference:
     names = connections.compare_names(end)
     config = connections.compare(end)
     stale = sas.compare(end)
+    # What runs by another configuration is replaced as a whole.
+    narrowed = () if stale or config else sas.compare_selectors(end)
     surplus = sas.compare_numbers(end)
     key = secrets.compare(end)
     aside = files.adopted(end)
     explained = bool(names or config or stale or surplus or key)
     file = files.compare(end, aside, explained=explained)
-    return TunnelDifference(end, names, config, stale, surplus, key, file, aside)
+    return TunnelDifference(end, names, config, stale, narrowed, surplus, key, file, aside)

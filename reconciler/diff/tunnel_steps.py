@@ -91,6 +91,9 @@ def _switch(found: TunnelDifference) -> Step | None:
     elif found.reconnect:
         disruption = Disruption.INTERRUPTS
         operation = Establish(name, children, Scope.RECONNECT)
+    elif found.narrowed:
+        disruption = Disruption.MAKE_BEFORE_BREAK
+        operation = Establish(name, children, Scope.WIDEN, asks=end.connection.settings)
     elif found.surplus:
         disruption = Disruption.NONE
         operation = Establish(name, children, Scope.SURPLUS)
@@ -112,6 +115,7 @@ def switch_step(router: str, group: str, operation: Establish, disruption: Disru
     """The step that moves a tunnel onto its new configuration."""
     summary = {
         Scope.SURPLUS: f"close the surplus CHILD_SAs of {operation.connection}",
+        Scope.WIDEN: f"ask the peer of {operation.connection} for what it has not agreed to",
         Scope.FIRST: f"bring up {operation.connection}",
         Scope.CHILD: f"bring up second CHILD_SAs of {operation.connection}, then retire the first",
         Scope.IKE: f"bring up a second IKE_SA of {operation.connection}, then retire the first",
