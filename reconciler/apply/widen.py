@@ -91,7 +91,7 @@ class _Asker:
             return
 
     def _ask_for(self, child: str, block: Block) -> None:
-        """Bring up a CHILD_SA for a block; it goes again where the peer has narrowed it to what ran before."""
+        """Bring up a CHILD_SA for a block; it goes again where the peer narrowed it to what ran before."""
         new = self._negotiate(child, block)
         running = self._running()
         if new and not_agreed(self.settings, running) == not_agreed(self.settings, _less(running, new)):
