@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.diff import connections, files, sas, secrets
+from reconciler.diff.lost import carried, lost
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.model.router_config import ForeignFile
 from reconciler.model.settings import Change
@@ -19,6 +20,8 @@ class TunnelDifference:
     names: tuple[Change, ...]
     config: tuple[Change, ...]
     """How the loaded connection differs; without one, how the former does."""
+    lost: tuple[Change, ...]
+    """The traffic that the tunnel carries no more, and where it goes."""
     stale: tuple[Change, ...]
     narrowed: tuple[Change, ...]
     """What the peer has agreed to, where that is less than is desired."""
@@ -31,7 +34,16 @@ class TunnelDifference:
     @property
     def changes(self) -> tuple[Change, ...]:
         """All fields that differ."""
-        return (*self.names, *self.file, *self.config, *self.stale, *self.narrowed, *self.surplus, *self.key)
+        return (
+            *self.names,
+            *self.file,
+            *self.config,
+            *self.lost,
+            *self.stale,
+            *self.narrowed,
+            *self.surplus,
+            *self.key,
+        )
 
     @property
     def new(self) -> bool:
@@ -61,6 +73,7 @@ def compare(end: TunnelEnd) -> TunnelDifference:
     where nothing else is."""
     names = connections.compare_names(end)
     config = connections.compare(end)
+    gone = _lost(end) if config or names else ()
     stale = sas.compare(end)
     # What runs by another configuration is replaced as a whole.
     narrowed = () if stale or config else sas.compare_selectors(end)
@@ -69,4 +82,10 @@ def compare(end: TunnelEnd) -> TunnelDifference:
     aside = files.adopted(end)
     explained = bool(names or config or stale or surplus or key)
     file = files.compare(end, aside, explained=explained)
-    return TunnelDifference(end, names, config, stale, narrowed, surplus, key, file, aside)
+    return TunnelDifference(end, names, config, gone, stale, narrowed, surplus, key, file, aside)
+
+
+def _lost(end: TunnelEnd) -> tuple[Change, ...]:
+    """What was carried, under whichever name, and is no part of the desired connection."""
+    before = carried(end.live, (end.connection.name, *end.former))
+    return tuple(lost(end.connection.tunnel, before, end.connection.settings, end.guards))

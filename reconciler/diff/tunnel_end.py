@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.diff.live import Live
+from reconciler.diff.lost import Guards
 from reconciler.facets import files, secrets
 from reconciler.facets.files import WrittenFile
 from reconciler.model.router_config import Connection, RouterConfig
@@ -12,8 +13,18 @@ class TunnelEnd:
     """One desired tunnel end and what the router has of it, looked up once and compared with nothing but its
     file: what that says counts for other facets as well."""
 
-    def __init__(self, desired: RouterConfig, live: Live, connection: Connection, *, asked: bool) -> None:
+    def __init__(
+        self,
+        desired: RouterConfig,
+        live: Live,
+        connection: Connection,
+        *,
+        asked: bool,
+        guards: Guards | None = None,
+    ) -> None:
         self.desired = desired
+        self.guards = guards or Guards(desired)
+        """Those of the router, which all of its tunnels share."""
         self.live = live
         self.connection = connection
         self.reconnect_asked = asked

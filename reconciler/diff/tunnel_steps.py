@@ -9,6 +9,7 @@ from reconciler.diff.files import has_wrong_mode
 from reconciler.diff.removals import retirement
 from reconciler.diff.tunnel_difference import TunnelDifference
 from reconciler.facets import connections, files
+from reconciler.model.listing import counted
 from reconciler.model.plan import (
     Disruption,
     Establish,
@@ -56,7 +57,12 @@ def _loading(found: TunnelDifference) -> Iterator[Step]:
         yield _step(found, Phase.SECRETS, f"load key {wanted.secret.id}", load_key)
     if found.load:
         load = LoadConnection(wanted.name, wanted.settings, former)
-        yield _step(found, Phase.CONNECTIONS, f"load connection {wanted.name}", load)
+        step = _step(found, Phase.CONNECTIONS, f"load connection {wanted.name}", load)
+        if found.lost and (end.running or end.former_running):
+            pairs = counted(len(found.lost), "pair")
+            summary = f"{step.summary}, without {pairs} of networks"
+            step = replace(step, summary=summary, disruption=Disruption.DESTROYS)
+        yield step
 
 
 def _before_the_key(found: TunnelDifference) -> tuple[Settings | None, SharedSecret | None]:

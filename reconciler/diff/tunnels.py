@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diff.live import Live
+from reconciler.diff.lost import Guards
 from reconciler.diff.tunnel_difference import TunnelDifference, compare
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.diff.tunnel_steps import tunnel_steps
@@ -14,8 +15,10 @@ from reconciler.model.router_config import PREFIX, RouterConfig
 
 def tunnel_changes(desired: RouterConfig, live: Live, reconnect: frozenset[str]) -> Iterator[ResourceChange]:
     """Every desired tunnel that differs; `reconnect` names those that shall be taken down and up."""
+    guards = Guards(desired)
     for _, connection in sorted(desired.connections.items()):
-        end = TunnelEnd(desired, live, connection, asked=connection.tunnel in reconnect)
+        asked = connection.tunnel in reconnect
+        end = TunnelEnd(desired, live, connection, asked=asked, guards=guards)
         found = compare(end)
         if found.changes:
             yield ResourceChange(

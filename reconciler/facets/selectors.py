@@ -31,12 +31,13 @@ def lacking(wanted: Block, carried: Sequence[Block]) -> tuple[Block, ...]:
     it is carried. A block that is restricted to a protocol or to ports carries nothing as a whole."""
     if any(set(block[0]) == set(wanted[0]) and set(block[1]) == set(wanted[1]) for block in carried):
         return ()
-    local, remote = (merged(interval for interval, _ in _read(side)) for side in wanted)
+    local, remote = (_apart(interval for interval, _ in _read(side)) for side in wanted)
     there = [(_whole(block[0]), _whole(block[1])) for block in carried[:NARROWED_SAS]]
     edges = {interval.first for side, _ in there for interval in side}
     edges |= {interval.last + 1 for side, _ in there for interval in side}
-    missing: dict[tuple[Interval, ...], list[Interval]] = {}
-    for part in (piece for interval in local for piece in _cut(interval, edges)):
+    # By what is lacking there: the networks that it is lacking of, each as far as that is so.
+    missing: dict[tuple[Interval, ...], dict[Interval, list[Interval]]] = {}
+    for network, part in ((interval, piece) for interval in local for piece in _cut(interval, edges)):
         covered = merged(
             interval
             for ours, theirs in there
@@ -44,8 +45,20 @@ def lacking(wanted: Block, carried: Sequence[Block]) -> tuple[Block, ...]:
             for interval in theirs
         )
         if rest := tuple(left for interval in remote for left in without(interval, covered)):
-            missing.setdefault(rest, []).append(part)
-    return tuple((_names(merged(ours)), _names(theirs)) for theirs, ours in missing.items())
+            missing.setdefault(rest, {}).setdefault(network, []).append(part)
+    return tuple(
+        (tuple(name for parts in ours.values() for name in _names(merged(parts))), _names(theirs))
+        for theirs, ours in missing.items()
+    )
+
+
+def _apart(intervals: Iterable[Interval]) -> list[Interval]:
+    """In order, each as it is, without those that lie in another."""
+    found: list[Interval] = []
+    for interval in sorted(intervals, key=lambda interval: (interval.first, -interval.last)):
+        if not (found and found[-1].contains(interval)):
+            found.append(interval)
+    return found
 
 
 def _cut(interval: Interval, edges: Iterable[int]) -> list[Interval]:

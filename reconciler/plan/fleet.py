@@ -19,6 +19,8 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.unit import attempt
+from reconciler.plan.halves import abandoned, split
+from reconciler.plan.one_sided import one_sided
 
 ChangeFilter = Callable[[ResourceChange], bool]
 
@@ -45,6 +47,9 @@ def make_plan(
             dead[router] = Absence.of(compared)
         else:
             differing[router] = compared
+    differ = {change.resource for found in differing.values() for change in found}
+    for change in one_sided(desired, {name: live[name] for name in differing}, differ):
+        differing[change.resource.router] += (change,)
     blocked = {
         group: f"its other end is at {router}, which {_what_ails(dead[router])}"
         for router in sorted(dead)
@@ -57,12 +62,14 @@ def make_plan(
     }
     blocked |= keyless
     changes: list[ResourceChange] = []
+    unselected: dict[str, list[ResourceChange]] = {}
     withheld: dict[str, str] = {}
     waiting: set[str] = set()
     for router, found in differing.items():
         kept = []
         for change in found:
             if not selected(change):
+                unselected.setdefault(change.group, []).append(change)
                 continue
             if change.group in blocked:
                 withheld[change.resource.name] = blocked[change.group]
@@ -78,7 +85,8 @@ def make_plan(
             if selected(change):
                 withheld[tunnel] = reason
                 waiting.add(tunnel)
-    return Plan(tuple(_one_initiator(changes, desired)), dead, withheld, frozenset(waiting))
+    halves = abandoned(split(_one_initiator(changes, desired), unselected), desired, live)
+    return Plan(tuple(halves), dead, withheld, frozenset(waiting))
 
 
 def _what_ails(absence: Absence) -> str:

@@ -18,6 +18,7 @@ from reconciler.model.settings import plain
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import confirmed, preview
+from reconciler.plan import one_sided
 from reconciler.routers.fleet import Fleet
 from tests.contract.sites import FOREIGN, REAL, Site, by_hand, change_tunnels, memory_site, rename_tunnels
 from tests.converged import assert_converged
@@ -173,3 +174,23 @@ def test_children_that_the_other_end_took_along_are_closed_there(site: Site) -> 
     applied = site.apply(changed)
     assert_converged(applied)
     assert_at_rest(site, 6)
+
+
+@REAL
+def test_what_one_end_alone_holds_is_a_difference_and_is_closed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two negotiations leave it that cross: verify fails, and no document differs."""
+    monkeypatch.setattr(one_sided, "ONE_SIDED_SECONDS", 0)
+    site.apply()
+    lost = {child.spi_in for child in installed(held(site)[0])}
+    site.restart_charon("tokyo")
+    plan = site.preview().plan
+    assert [change.reason for change in plan.changes] == [
+        "tokyo, its other end, does not hold all of its CHILD_SAs"
+    ]
+    assert_converged(site.apply())
+    assert not lost & {child.spi_in for child in installed(held(site)[0])}
+    site.verify()  # its packets wake the tunnel
+    assert [check for check in site.verify() if not check.passed] == []
+    assert_at_rest(site)
