@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lab.engine import until
 from reconciler.apply.settle import settle
 from reconciler.facets.agreement import carrying, installed, unknown_to_the_peer
 from reconciler.model.fabric import Fabric
@@ -30,6 +31,11 @@ def held(site: Site, names: dict[str, str] = ENDS) -> tuple[tuple[IkeSa, ...], t
     """The SAs at both ends."""
     here, there = (read_sas(site.connect(router).vici, name) for router, name in names.items())
     return here, there
+
+
+def under_way(sas: tuple[IkeSa, ...]) -> bool:
+    """Whether anything is negotiated."""
+    return any(sa.state != "ESTABLISHED" or sa.busy for sa in sas)
 
 
 def assert_at_rest(site: Site, children: int = 1, names: dict[str, str] = ENDS) -> None:
@@ -194,3 +200,38 @@ def test_what_one_end_alone_holds_is_a_difference_and_is_closed(
     site.verify()  # its packets wake the tunnel
     assert [check for check in site.verify() if not check.passed] == []
     assert_at_rest(site)
+
+
+@REAL
+@pytest.mark.parametrize("version", [2, 1])
+def test_both_ends_initiate_from_nothing_and_one_apply_is_enough(
+    site: Site, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes of it is a matter of microseconds: nothing is left, or the plan says what."""
+    monkeypatch.setattr(one_sided, "ONE_SIDED_SECONDS", 0)
+    fabric = change_tunnels(site.fabric, ike__version=version)
+    site.apply(fabric)
+    for _ in range(3):
+        ends = [(site.connect(router).vici, name) for router, name in ENDS.items()]
+        for vici, name in ends:
+            for sa in read_sas(vici, name):
+                list(
+                    vici.stream(
+                        "terminate", "control-log", {"ike-id": sa.id, "force": "yes", "timeout": "2000"}
+                    )
+                )
+        [child] = site.preview(fabric).desired["paris"].connections[ENDS["paris"]].children
+        [other] = site.preview(fabric).desired["tokyo"].connections[ENDS["tokyo"]].children
+        for (vici, name), wanted in zip(ends, (child, other), strict=True):
+            list(vici.stream("initiate", "control-log", {"ike": name, "child": wanted, "timeout": "-1"}))
+        assert until(lambda: not any(map(under_way, held(site))) and all(map(installed, held(site))), 20)
+        plan = site.preview(fabric).plan
+        here, there = held(site)
+        alone = unknown_to_the_peer(here, there) or unknown_to_the_peer(there, here)
+        assert not (alone and plan.empty), (here, there)
+        print(
+            "alone", len(alone), [len(installed(s)) for s in (here, there)], [c.reason for c in plan.changes]
+        )
+        assert_converged(site.apply(fabric))
+        assert_at_rest(site)
+        assert [check for check in site.verify(fabric) if not check.passed] == []
