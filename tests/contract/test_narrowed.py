@@ -13,7 +13,7 @@ from reconciler.model.plan import Disruption
 from reconciler.model.router_config import ChildSa
 from reconciler.model.settings import plain
 from reconciler.observe.state import read_sas
-from tests.contract.sites import CONNECTION, Site
+from tests.contract.sites import CONNECTION, MEMORY_AND_CHARONS, Site
 from tests.contract.test_rest import ENDS
 from tests.converged import assert_converged
 
@@ -65,6 +65,7 @@ def numbers(site: Site) -> set[str]:
     return {child.id for child in children(site)}
 
 
+@MEMORY_AND_CHARONS
 def test_a_network_that_the_peer_lacks_is_asked_for_in_each_run_until_it_agrees(site: Site) -> None:
     site.apply()
     wanted = of_paris(site.fabric, local_cidrs=(HERE, MORE))
@@ -96,6 +97,7 @@ def test_a_network_that_the_peer_lacks_is_asked_for_in_each_run_until_it_agrees(
     assert site.preview(wanted).plan.empty
 
 
+@MEMORY_AND_CHARONS
 def test_a_network_that_is_taken_out_goes_at_once_whatever_the_peer_has(site: Site) -> None:
     site.apply()
     configure_tokyo(site, remote_ts=(HERE, MORE))
@@ -116,6 +118,7 @@ def renegotiate(site: Site) -> None:
     list(vici.stream("initiate", "control-log", {"ike": CONNECTION, "child": "net", "timeout": "5000"}))
 
 
+@MEMORY_AND_CHARONS
 def test_a_part_of_a_network_is_less_and_no_other_configuration(site: Site) -> None:
     site.apply()
     part, rest = "10.1.0.0/25", "10.1.0.128/25"
@@ -130,6 +133,7 @@ def test_a_part_of_a_network_is_less_and_no_other_configuration(site: Site) -> N
     assert agreed(site) == both(((HERE,), (THERE,)))
 
 
+@MEMORY_AND_CHARONS
 def test_both_ends_of_a_managed_pair_are_put_together_at_once(site: Site) -> None:
     """A packet that negotiated when one end had its new configuration and the other had not."""
     site.apply()

@@ -23,7 +23,16 @@ from reconciler.operations.preview import confirmed, preview
 from reconciler.plan import one_sided
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Message
-from tests.contract.sites import FOREIGN, REAL, Site, by_hand, change_tunnels, memory_site, rename_tunnels
+from tests.contract.sites import (
+    CHARONS,
+    FOREIGN,
+    REAL,
+    Site,
+    by_hand,
+    change_tunnels,
+    memory_site,
+    rename_tunnels,
+)
 from tests.converged import assert_converged
 from tests.memory.charon import Charon
 
@@ -207,7 +216,7 @@ def test_children_that_the_other_end_took_along_are_closed_there(site: Site) -> 
     assert_at_rest(site, 6)
 
 
-@REAL
+@CHARONS
 def test_what_one_end_alone_holds_is_a_difference_and_is_closed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,7 +236,7 @@ def test_what_one_end_alone_holds_is_a_difference_and_is_closed(
     assert_at_rest(site)
 
 
-@REAL
+@CHARONS
 @pytest.mark.parametrize("version", [2, 1])
 def test_both_ends_initiate_from_nothing_and_one_apply_is_enough(
     site: Site, version: int, monkeypatch: pytest.MonkeyPatch
@@ -254,9 +263,6 @@ def test_both_ends_initiate_from_nothing_and_one_apply_is_enough(
         here, there = held(site)
         alone = unknown_to_the_peer(here, there) or unknown_to_the_peer(there, here)
         assert not (alone and plan.empty), (here, there)
-        print(
-            "alone", len(alone), [len(installed(s)) for s in (here, there)], [c.reason for c in plan.changes]
-        )
         assert_converged(site.apply(fabric))
         assert_at_rest(site)
         assert [check for check in site.verify(fabric) if not check.passed] == []
