@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import product
@@ -14,8 +15,12 @@ from reconciler.model.router_config import Pair, RouterConfig
 from reconciler.model.settings import Change, Settings
 from schemas.addresses import Interval, merged, parse_cidr, without
 
-CLEAR: Final = "in the clear"
+UNGUARDED: Final = "in the clear or masqueraded"
 """It leaves for the public network, as the router's routes and its own NAT have it."""
+CLEAR: Final = "in the clear"
+"""The same, where no NAT rule of the router matches it."""
+MASQUERADED: Final = "masqueraded"
+"""The same, where one does."""
 DROPPED: Final = "dropped"
 """The guard of the tunnel stays."""
 ELSEWHERE: Final = "another tunnel"
@@ -33,7 +38,7 @@ class Guards:
         own = self._desired.guards.get(tunnel)
         if own is not None and _covers(_by_source(own.guarded), pair):
             return DROPPED
-        return ELSEWHERE if _covers(self._all, pair) else CLEAR
+        return ELSEWHERE if _covers(self._all, pair) else UNGUARDED
 
     @cached_property
     def _all(self) -> dict[Interval, list[Interval]]:
@@ -50,6 +55,15 @@ def lost(tunnel: str, before: Iterable[Block], after: Settings | None, guards: G
         source, destination = pair
         way = guards.way_of(tunnel, pair)
         yield Change(f"traffic[{source} {destination}]", "this tunnel", way, "vici")
+
+
+_FIELD: Final = re.compile(r"traffic\[(\S+) (\S+)\]")
+
+
+def pair_of(change: Change) -> Pair | None:
+    """The pair of networks that a field is about; None for any other field."""
+    found = _FIELD.fullmatch(change.path)
+    return (found[1], found[2]) if found else None
 
 
 def carried(live: Live, connections: Iterable[str]) -> Iterator[Block]:

@@ -191,4 +191,5 @@ from reconciler.model.bounds.reports import (
     MOST_SUGGESTIONS as MOST_SUGGESTIONS,
     MOST_UNREAD as MOST_UNREAD,
     MOST_YAML_FINDINGS as MOST_YAML_FINDINGS,
+    OUTLETS as OUTLETS,
 )

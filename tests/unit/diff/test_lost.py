@@ -29,13 +29,13 @@ def guarding(own: set[tuple[str, str]], others: set[tuple[str, str]]) -> Guards:
 @pytest.mark.parametrize(
     ("own", "others", "way"),
     [
-        (set(), set(), "in the clear"),
+        (set(), set(), "in the clear or masqueraded"),
         ({(HERE, THERE)}, set(), "dropped"),
         (set(), {(HERE, THERE)}, "another tunnel"),
         (set(), {("10.0.0.0/8", "10.2.0.0/25"), (HERE, "10.2.0.128/25")}, "another tunnel"),
         # A part of it that nothing guards is in the clear.
-        (set(), {(HERE, "10.2.0.0/25")}, "in the clear"),
-        (set(), {("10.1.0.0/25", THERE)}, "in the clear"),
+        (set(), {(HERE, "10.2.0.0/25")}, "in the clear or masqueraded"),
+        (set(), {("10.1.0.0/25", THERE)}, "in the clear or masqueraded"),
     ],
 )
 def test_where_traffic_goes_that_lost_its_tunnel(
@@ -62,7 +62,7 @@ def traffic(before: Fabric, after: Fabric) -> dict[str, object]:
 def test_a_network_that_shrinks_loses_the_rest() -> None:
     before = with_peers(two_routers(), THERE, "10.3.0.0/24")
     assert traffic(before, with_peers(two_routers(), "10.2.0.0/25", "10.3.0.0/24")) == {
-        f"traffic[{HERE} 10.2.0.128/25]": "in the clear"
+        f"traffic[{HERE} 10.2.0.128/25]": "in the clear or masqueraded"
     }
     assert traffic(before, with_peers(two_routers(), "10.0.0.0/8")) == {}
 
@@ -70,7 +70,9 @@ def test_a_network_that_shrinks_loses_the_rest() -> None:
 def test_a_disabled_tunnel_keeps_its_guard_and_a_removed_one_does_not() -> None:
     fabric = two_routers()
     assert traffic(fabric, change_tunnels(fabric, enabled=False)) == {f"traffic[{HERE} {THERE}]": "dropped"}
-    assert traffic(fabric, replace(fabric, tunnels={})) == {f"traffic[{HERE} {THERE}]": "in the clear"}
+    assert traffic(fabric, replace(fabric, tunnels={})) == {
+        f"traffic[{HERE} {THERE}]": "in the clear or masqueraded"
+    }
 
 
 def test_a_tunnel_that_is_down_carries_nothing_that_could_be_destroyed() -> None:
