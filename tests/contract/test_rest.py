@@ -256,7 +256,7 @@ def test_both_ends_initiate_from_nothing_and_one_apply_is_enough(
     ends = [(site.connect(router).vici, name) for router, name in ENDS.items()]
     desired = site.preview(fabric).desired
     children = [desired[router].connections[name].children[0] for router, name in ENDS.items()]
-    for _ in range(3):
+    for _ in range(2):
         for vici, name in ends:
             for sa in read_sas(vici, name):
                 close = {"ike-id": sa.id, "force": "yes", "timeout": "2000"}

@@ -41,6 +41,8 @@ class Charon:
         self.connections: dict[str, dict[str, Any]] = {}
         self.shared: dict[str, dict[str, Any]] = {}
         self.sas: list[Sa] = []
+        self.narrows: Callable[[list[str]], list[str]] = lambda selectors: selectors
+        """What it agrees to, when it answers, of selectors that it has."""
         self._network = network
 
     def request(self, command: str, message: Message | None = None) -> Message:
@@ -147,13 +149,15 @@ class Charon:
             # The configurations of both SAs stay their own; only the children are those of the new ones.
             ours_sa.settings = {**ours_sa.settings, "children": settings["children"]}
             ours_sa.peer.settings = {**ours_sa.peer.settings, "children": theirs["children"]}
-        return self._child_sas(ours_sa, ours_sa.peer, child)
+        return self._child_sas(ours_sa, ours_sa.peer, child, peer.narrows)
 
-    def _child_sas(self, ours_sa: Sa, theirs_sa: Sa, name: str) -> str:
+    def _child_sas(
+        self, ours_sa: Sa, theirs_sa: Sa, name: str, narrowed: Callable[[list[str]], list[str]]
+    ) -> str:
         wanted = ours_sa.settings["children"][name]
         for their_name, theirs in theirs_sa.settings["children"].items():
-            local_ts = _common(wanted["local_ts"], theirs["remote_ts"])
-            remote_ts = _common(wanted["remote_ts"], theirs["local_ts"])
+            local_ts = narrowed(_common(wanted["local_ts"], theirs["remote_ts"]))
+            remote_ts = narrowed(_common(wanted["remote_ts"], theirs["local_ts"]))
             if not local_ts or not remote_ts:
                 continue
             common = [p for p in wanted["esp_proposals"] if p in theirs["esp_proposals"]]
