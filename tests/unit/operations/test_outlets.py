@@ -31,6 +31,7 @@ FROM_THERE = match(
     {"payload": {"protocol": "ip", "field": "saddr"}}, {"prefix": {"addr": "10.1.0.0", "len": 16}}
 )
 MARKED = match({"meta": {"key": "mark"}}, 7)
+NOT_INSIDE = {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": {"set": ["eth1", "eth2"]}}}
 MASQUERADE = {"masquerade": None}
 SNAT = {"snat": {"addr": "203.0.113.1"}}
 
@@ -63,6 +64,7 @@ def told(site: Site) -> object:
         ([], "in the clear"),
         ([BY_WAN, MASQUERADE], "masqueraded"),
         ([FROM_THERE, SNAT], "masqueraded"),
+        ([FROM_THERE, NOT_INSIDE, MASQUERADE], "masqueraded"),
         ([BY_OTHER, MASQUERADE], "in the clear"),
         ([MARKED, MASQUERADE], "in the clear or masqueraded"),
         ([{"accept": None}], "in the clear"),
