@@ -115,7 +115,7 @@ def test_a_disabled_tunnel_is_down_but_not_in_the_clear(site: Site) -> None:
 
 @MEMORY_AND_CHARONS
 def test_a_plan_says_where_traffic_goes_that_loses_its_tunnel(site: Site) -> None:
-    """The lab's routers masquerade what leaves by their public interface; those in memory have no such rule."""
+    """The routers of the lab masquerade what leaves for the public network; those in memory do not."""
     site.apply()
     outlet = "masqueraded" if site.real else "in the clear"
     for wanted, way in (
