@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.apply import establish
+from reconciler.apply.establish import retire
 from reconciler.apply.widen import ASKING, widen
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.plan import Action
@@ -47,8 +48,8 @@ def test_a_peer_that_takes_one_network_at_a_time_has_a_child_sa_for_each(site: S
     assert site.preview(wanted).plan.empty
     assert len(read_sas(site.connect("paris").vici, CONNECTION)) == 1
     # Should one of them go, it alone is asked for.
-    [sa] = site.connect("paris").vici.sas
-    site.connect("paris").vici._terminate({"child-id": str(sa.children[-1].number)})
+    [sa] = read_sas(site.connect("paris").vici, CONNECTION)
+    retire(site.connect("paris").vici, [("child-id", sa.children[-1].id)])
     assert_converged(site.apply(wanted))
     assert agreed(site) == both(((HERE,), (THERE,)), ((MORE,), (THERE,)))
 
