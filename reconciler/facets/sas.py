@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from reconciler.facets.agreement import carrying
 from reconciler.facets.connections import printed_id
 from reconciler.facets.selectors import Block, beyond, lacking
-from reconciler.model.answer import Fields
+from reconciler.model.decoding import Fields
 from reconciler.model.router_config import ChildSa, Connection, IkeSa
 from reconciler.model.settings import Change, Settings, Value, first
 
