@@ -9,7 +9,7 @@ from itertools import product
 from typing import Final
 
 from reconciler.diff.live import Live
-from reconciler.facets.connections import listed
+from reconciler.facets.connections import listed_ends
 from reconciler.facets.selectors import Block, lacking
 from reconciler.model.router_config import Pair, RouterConfig
 from reconciler.model.settings import Change, Settings
@@ -47,7 +47,7 @@ class Guards:
 
 def lost(tunnel: str, before: Iterable[Block], after: Settings | None, guards: Guards) -> Iterator[Change]:
     """One field for each pair of networks that was carried `before` and is not `after`."""
-    kept = [] if after is None else list(listed(after)[1])
+    kept = [] if after is None else list(listed_ends(after)[1])
     pairs = {
         pair for block in dict.fromkeys(before) for rest in lacking(block, kept) for pair in product(*rest)
     }
@@ -71,7 +71,7 @@ def carried(live: Live, connections: Iterable[str]) -> Iterator[Block]:
     for name in connections:
         loaded = live.state.connections.get(name)
         if loaded is not None:
-            yield from listed(loaded)[1]
+            yield from listed_ends(loaded)[1]
         else:
             yield from (
                 (child.local_ts, child.remote_ts)

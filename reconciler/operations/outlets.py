@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reconciler.diagnosis.netfilter import Entry, Packet, translates_source
 from reconciler.diff.lost import CLEAR, MASQUERADED, UNGUARDED, pair_of
-from reconciler.facets.connections import listed
+from reconciler.facets.connections import listed_ends
 from reconciler.model.bounds import OUTLETS
 from reconciler.model.plan import Plan, ResourceChange
 from reconciler.model.router_config import RouterState, connection_name
@@ -72,6 +72,6 @@ def _inside(cidr: str) -> int:
 def _outside(change: ResourceChange, state: RouterState) -> str | None:
     """The interface of the public network by which the tunnel's packets left; None where it is not known."""
     loaded = state.connections.get(connection_name(change.resource.name), {})
-    addresses = set(listed(loaded)[0][0])
+    addresses = set(listed_ends(loaded)[0][0])
     found = {item.interface for item in state.addresses if item.cidr.partition("/")[0] in addresses}
     return found.pop() if len(found) == 1 else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.facets import files
-from reconciler.facets.connections import listed
+from reconciler.facets.connections import listed_ends
 from reconciler.model.plan import Action, Disruption, LoadConnection, LoadSecret, Phase, ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState, connection_name
 
@@ -53,9 +53,9 @@ def abandoned(
         return
     known = {item.cidr.partition("/")[0] for config in desired.values() for item in config.addresses}
     for config in desired.values():
-        known |= {own for item in config.connections.values() for own in listed(item.settings)[0][0]}
+        known |= {own for item in config.connections.values() for own in listed_ends(item.settings)[0][0]}
     for state in live.values():
-        known |= {own for settings in state.connections.values() for own in listed(settings)[0][0]}
+        known |= {own for settings in state.connections.values() for own in listed_ends(settings)[0][0]}
         known |= {item.cidr.partition("/")[0] for item in state.addresses}
     for change in found:
         peers = _managed_peers(change, live) if _removes_a_tunnel(change) else set()
@@ -73,7 +73,7 @@ def _managed_peers(change: ResourceChange, live: Mapping[str, RouterState]) -> s
     name = connection_name(change.resource.name)
     if not files.WrittenFile(state.files.get(files.file_name(name))).paired:
         return set()
-    return set(listed(state.connections.get(name, {}))[0][1])
+    return set(listed_ends(state.connections.get(name, {}))[0][1])
 
 
 def _left_behind(reason: str, addresses: Sequence[str]) -> str:
