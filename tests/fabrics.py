@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,52 @@ def many_tunnels(count: int) -> Fabric:
                 other_end=f"{other}-{number:03d}",
             )
     return replace(base, vips=vips, tunnels=tunnels)
+
+
+RING = ("ada", "bob", "cyd")
+
+
+def ring(addresses: Sequence[str]) -> Fabric:
+    """Three routers, each with a VIP towards the next one (`ada-out`) and one towards the router before it
+    (`ada-in`), and a tunnel between each two. The VIPs have these addresses, in the order of RING, out before
+    in."""
+    base = two_routers()
+    hosts = {
+        f"{name}-{way}": addresses[2 * number + (way == "in")]
+        for number, name in enumerate(RING)
+        for way in ("out", "in")
+    }
+    routers, networks, vips, tunnels = {}, {}, {}, {}
+    for number, name in enumerate(RING, start=1):
+        cidr = f"10.{number}.0.0/24"
+        networks[name] = VpcNetwork(name, cidr, HERE)
+        routers[name] = replace(
+            base.routers["paris"],
+            name=name,
+            access=DockerAccess(name, "/run/charon/charon.vici"),
+            public=(Attachment("internet", INTERNET, "eth0", f"203.0.113.{number}"),),
+            vpc=(Attachment(name, cidr, "eth1", f"10.{number}.0.1"),),
+        )
+    for number, name in enumerate(RING):
+        after = (number + 1) % 3
+        ends = ((f"{name}-out", name, number), (f"{RING[after]}-in", RING[after], after))
+        for (vip, router, here), (far, _, there) in (ends, ends[::-1]):
+            vips[vip] = Vip(
+                vip, hosts[vip], 24, "internet", router, "eth0", managed=True, location=HERE, created=True
+            )
+            tunnels[vip] = replace(
+                base.tunnels["paris-tokyo"],
+                name=vip,
+                router=router,
+                vip=vips[vip],
+                peer_address=hosts[far],
+                local_cidrs=(f"10.{here + 1}.0.0/24",),
+                peer_cidrs=(f"10.{there + 1}.0.0/24",),
+                local_id=IkeId(IdType.IP, hosts[vip]),
+                peer_id=IkeId(IdType.IP, hosts[far]),
+                other_end=far,
+            )
+    return Fabric(base.public_networks, networks, routers, vips, tunnels)
 
 
 def number_of(tunnel: str) -> int:

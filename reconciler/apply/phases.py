@@ -17,8 +17,10 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.apply.establish import Ending, establish, terminate
+from reconciler.apply.host_addresses import change_addresses
 from reconciler.apply.settle import clear, settle
 from reconciler.apply.widen import widen
+from reconciler.facets.addresses import host_of
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import (
@@ -30,12 +32,15 @@ from reconciler.model.plan import (
     Operation,
     Phase,
     Plan,
+    RecordAddress,
+    RemoveAddress,
     RemoveFile,
     Scope,
     SetAside,
     SetSysctls,
     Step,
     Terminate,
+    TidyRecord,
     UnloadConnection,
     UnloadSecret,
     WriteFile,
@@ -65,6 +70,10 @@ class _Run:
     lost: set[str] = field(default_factory=set)
     """Routers that could not be reached when their phase began."""
     ending: dict[str, Ending] = field(default_factory=dict)
+    stayed: set[tuple[str, str]] = field(default_factory=set)
+    """(router, address) of what was to be taken off a router and may be there still."""
+    moving: bool = False
+    """Whether tunnels have lost their address by now, which they get back only at the end of the plan."""
     switched: dict[str, tuple[str, Establish]] = field(default_factory=dict)
     """What came up in each group, with the router that brought it up."""
     stopped: bool = False
@@ -92,8 +101,9 @@ def apply_plan(
     with fleet.kept() as sessions:
         run = _Run(sessions)
         for phase, members in groupby(enumerate(steps), key=lambda item: item[1].phase):
-            if phase <= _LAST_EXIT and stopping():
+            if phase <= _LAST_EXIT and not run.moving and stopping():
                 run.stopped = True
+            run.moving |= phase is Phase.WITHDRAW
             for name, error in lost.items():
                 run.dead.setdefault(name, f"its lock was lost: {error.message}")
             by_router: dict[str, dict[int, Step]] = {}
@@ -214,7 +224,13 @@ def _remember(run: _Run, outcome: Outcome) -> None:
     if isinstance(operation, Establish) and operation.scope not in {Scope.CHILD, Scope.IKE}:
         return
     run.troubled.add(outcome.step.router)
-    if outcome.step.group:
+    if isinstance(operation, Establish) and operation.far is not None:
+        run.troubled.add(operation.far.router)
+    if isinstance(operation, RemoveAddress):
+        run.stayed.add((outcome.step.router, host_of(operation.address)))
+    if isinstance(operation, AddAddress):
+        run.failed_groups.update(operation.needed_by)
+    elif outcome.step.group:
         run.failed_groups.add(outcome.step.group)
     else:
         run.failed_hosts.add(outcome.step.router)
@@ -226,7 +242,9 @@ def _run_phase(
     """The steps of one router in one phase. Runs in a thread of its own; touches only its router's
     entries of `run`."""
     steps = list(phase[name].values())
-    blocked = {i: reason for i, step in enumerate(steps) if (reason := _blocked(run, step))}
+    blocked = {
+        i: reason for i, step in enumerate(steps) if (reason := _blocked(run, step) or _elsewhere(run, step))
+    }
     results: dict[int, Outcome] = {
         i: Outcome(steps[i], Status.NOT_ATTEMPTED, reason) for i, reason in blocked.items()
     }
@@ -252,6 +270,15 @@ def _blocked(run: _Run, step: Step) -> str:
     if step.phase is Phase.UNGUARD and step.router in run.troubled:
         return "an earlier step of this router failed, so its guards stay"
     return ""
+
+
+def _elsewhere(run: _Run, step: Step) -> str:
+    """Why an address may not be added yet; empty when it may."""
+    if not isinstance(step.operation, AddAddress):
+        return ""
+    host = host_of(step.operation.address)
+    staying = [name for name in step.operation.after if (name, host) in run.stayed]
+    return f"{host} is still on {staying[0]}" if staying else ""
 
 
 def _perform(run: _Run, name: str, kind: type, steps: list[Step], timeout: float) -> Iterable[Outcome]:
@@ -314,8 +341,8 @@ def _execute(router: Router, operation: Operation, ending: Ending) -> None:
     match operation:
         case SetSysctls(values):
             router.host.set_sysctls(values)
-        case AddAddress(address):
-            router.host.add_address(address)
+        case AddAddress() | RemoveAddress() | RecordAddress() | TidyRecord():
+            change_addresses(router.host, operation)
         case ChangeFirewall(document):
             router.host.change_firewall(document)
         case LoadSecret(secret, _):

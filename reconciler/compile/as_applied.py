@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.facets import connections, files, firewall
-from reconciler.model.router_config import ChildSa, Connection, IkeSa, LiveFile, RouterConfig, RouterState
+from reconciler.model.router_config import (
+    AddressRecord,
+    ChildSa,
+    Connection,
+    IkeSa,
+    LiveFile,
+    RouterConfig,
+    RouterState,
+)
 from reconciler.model.settings import Settings, first
 
 
@@ -22,9 +30,10 @@ def as_applied(config: RouterConfig) -> RouterState:
             for number, (_, connection) in enumerate(sorted(config.connections.items()), start=1)
         ),
         files={name: LiveFile(content, files.MODE) for name, content in config.files.items()},
-        addresses=config.addresses,
+        addresses=frozenset(config.addresses),
         firewall=firewall.as_applied(config.firewall),
         sysctls={key: max(allowed) for key, allowed in config.sysctls.items()},
+        record=AddressRecord(config.addresses),
     )
 
 

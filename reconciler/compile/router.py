@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from reconciler.facets import addresses, connections, files, firewall, secrets, sysctls
 from reconciler.model.fabric import Fabric, PskRef, Tunnel, group_of
-from reconciler.model.router_config import Connection, RouterConfig, connection_name
+from reconciler.model.router_config import Claims, Connection, RouterConfig, connection_name
 from reconciler.model.secret import Secret
 
 
@@ -19,12 +19,14 @@ def compile_router(
     unread: Set[str] = frozenset(),
     *,
     keyless: Mapping[PskRef, str] = MappingProxyType({}),
+    claims: Claims | None = None,
 ) -> RouterConfig:
     """The desired state of one router, without the files of `unread` tunnels, which are not needed: to
     render them takes longer than all the rest.
 
     A disabled tunnel has no connection, yet its traffic stays guarded: it is down, not in the clear.
-    `keyless` are the keys that could not be had, and why; `keys` has others in their place.
+    `keyless` are the keys that could not be had, and why; `keys` has others in their place. To compile many
+    routers, make the `claims` of the fabric once.
 
     Raises KeyError when `keys` lacks the key of an enabled tunnel of this router.
     """
@@ -45,6 +47,8 @@ def compile_router(
             if item.tunnel not in unread
         },
         addresses=addresses.compile_addresses(fabric.vips_of(router)),
+        claims=addresses.compile_claims(fabric) if claims is None else claims,
+        networks={part.interface: part.network for part in fabric.routers[router].public},
         firewall=firewall.together(guards.values(), mss),
         guards=guards,
         sysctls=sysctls.compile_sysctls(fabric.routers[router]),

@@ -16,6 +16,7 @@ RULES: Final[tuple[Rule, ...]] = (
     surroundings.disabled_in_git,
     surroundings.cleartext_leak,
     surroundings.vip_missing,
+    surroundings.duplicate_address,
     surroundings.drift,
     surroundings.overlapping_policy,
     negotiation.wrong_key,
@@ -46,8 +47,10 @@ EXPLAINED_BY: Final = {
     "connection-not-found": frozenset({"drift"}),
     "key-not-found": frozenset({"drift"}),
     # With IKEv1 a wrong key makes messages that cannot be read, and those are not answered.
-    "ike-blocked": frozenset({"vip-missing", "wrong-key"}),
-    "peer-silent": frozenset({"vip-missing", "wrong-key", "ike-blocked", "router-unreachable"}),
+    "ike-blocked": frozenset({"vip-missing", "duplicate-address", "wrong-key"}),
+    "peer-silent": frozenset(
+        {"vip-missing", "duplicate-address", "wrong-key", "ike-blocked", "router-unreachable"}
+    ),
     # Dead peer detection, or a new negotiation, would end them; neither gets through.
     "one-sided-sa": frozenset({"ike-blocked"}),
     "esp-blocked": _ASTRAY,

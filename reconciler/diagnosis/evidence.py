@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.model.fabric import Tunnel
-from reconciler.model.plan import ResourceChange
+from reconciler.model.plan import HeldAddress, ResourceChange
 from reconciler.model.router_config import ChildSa, Connection, IkeSa, RouterState
 
 
@@ -48,6 +48,8 @@ class End:
     """What a plan would change at this router for this tunnel, or for the router as a whole."""
     sas: tuple[IkeSa, ...] = ()
     """Its SAs after everything was tried."""
+    holders: tuple[HeldAddress, ...] = ()
+    """Where in the fleet its local address is."""
     foreign: tuple[ForeignChild, ...] = ()
     ruleset: tuple[Mapping[str, Any], ...] = ()
     """The entries of `nft -j list ruleset`."""

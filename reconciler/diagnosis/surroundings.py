@@ -69,6 +69,22 @@ def vip_missing(evidence: Evidence) -> Iterator[Finding]:
             yield found("vip-missing", end.tunnel, "vip", message, hint=hint)
 
 
+def duplicate_address(evidence: Evidence) -> Iterator[Finding]:
+    """Another managed router has the tunnel's local address as well: packets go to either of the two."""
+    for end in evidence.ends:
+        others = [held for held in end.holders if held.router != end.tunnel.router]
+        for held in others:
+            ours = f"tunnelwright added it there for {held.owner}"
+            yield found(
+                "duplicate-address",
+                end.tunnel,
+                "vip",
+                f"the VIP {held.host} is on {held.address.interface} of {held.router} too",
+                seen=[ours if held.owner else "tunnelwright did not add it there"],
+                hint=_APPLY if held.owner else f"remove it from {held.router}",
+            )
+
+
 def cleartext_leak(evidence: Evidence) -> Iterator[Finding]:
     """The guard is not as desired while the tunnel is down: its traffic may leave in the clear."""
     for end in evidence.ends:

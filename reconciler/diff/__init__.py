@@ -10,12 +10,13 @@ Each facet has its comparer in the module of its name. `tunnel_difference.py` ca
 
 from __future__ import annotations
 
-from reconciler.diff.addresses import address_changes
+from reconciler.diff.addresses import address_changes, address_removals
 from reconciler.diff.firewall import firewall_changes
 from reconciler.diff.live import Live
 from reconciler.diff.removals import removed_tunnels
 from reconciler.diff.sysctls import sysctl_changes
 from reconciler.diff.tunnels import tunnel_changes
+from reconciler.diff.withdrawals import leaving, withdrawn
 from reconciler.model.plan import ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState
 
@@ -26,10 +27,12 @@ def diff_router(
     """Every resource of one router that differs; nothing when the router is as desired. `reconnect` names
     tunnels that shall be taken down and up."""
     live = Live(state)
+    removals = tuple(address_removals(desired, state))
+    tunnels = (*tunnel_changes(desired, live, reconnect), *removed_tunnels(desired, live))
     return (
         *sysctl_changes(desired, state),
         *address_changes(desired, state),
         *firewall_changes(desired, state),
-        *tunnel_changes(desired, live, reconnect),
-        *removed_tunnels(desired, live),
+        *leaving(desired, live, tunnels, withdrawn(removals)),
+        *removals,
     )

@@ -91,7 +91,8 @@ def _switch(found: TunnelDifference) -> Step | None:
     only_unloaded = end.loaded is None and end.file_is_right and bool(end.running)
     loads = (end.loaded is None or bool(found.config)) and not only_unloaded
     if found.stale or loads or takes_over:
-        moves = any(connections.interrupts(change) for change in found.config)
+        # An unmanaged peer changes at another time, so it knows one pair of addresses alone.
+        moves = not end.connection.paired and any(map(connections.moves, found.config))
         disruption = Disruption.INTERRUPTS if moves else Disruption.MAKE_BEFORE_BREAK
         operation = Establish(name, children, _scope(found), end.former)
     elif found.reconnect:

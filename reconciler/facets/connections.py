@@ -246,8 +246,8 @@ def affects_ike_sa(change: Change) -> bool:
     return not change.path.startswith("children.")
 
 
-def interrupts(change: Change) -> bool:
-    """True when the change cannot be made beside the running SA: the tunnel's endpoints move."""
+def moves(change: Change) -> bool:
+    """True when the tunnel's endpoints move."""
     return change.path in {"local_addrs", "remote_addrs"}
 
 

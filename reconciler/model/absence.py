@@ -60,6 +60,11 @@ class Absence:
     def __str__(self) -> str:
         return f"unreachable: {self.reason}" if self.kind is AbsenceKind.UNREACHABLE else self.reason
 
+    @property
+    def ails(self) -> str:
+        """The same in few words, after the router's name."""
+        return "is unreachable" if self.kind is AbsenceKind.UNREACHABLE else "is not planned"
+
     def sentence(self, router: str) -> str:
         """The same, as a sentence about the router."""
         return f"{router} is {self}" if self.kind is AbsenceKind.UNREACHABLE else f"{router}: {self}"

@@ -92,6 +92,29 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class DuplicateAddress:
+    """An address that routers have on one public network, and that others shall get or have as well."""
+
+    address: str
+    network: str
+    routers: tuple[str, ...]
+    foreign: tuple[str, ...]
+    """Those of them to which tunnelwright did not add it."""
+    wanted: tuple[str, ...]
+    """Routers that shall get it and cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedVip:
+    """A VIP that stays on its router after the tunnel that had created it was deleted."""
+
+    router: str
+    address: str
+    interface: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exposed:
     """Traffic between two CIDRs that leaves its router in the clear once the plan is applied."""
 
@@ -221,6 +244,8 @@ Event: TypeAlias = (
     | PlannedChange
     | Unreachable
     | Withheld
+    | DuplicateAddress
+    | UnusedVip
     | Exposed
     | PlanSummary
     | Refusal

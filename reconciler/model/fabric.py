@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import field as dataclass_field
 from enum import StrEnum
-from typing import Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from reconciler.model.diagnostic import Location
 from reconciler.model.quoting import is_plain_name
@@ -135,6 +135,15 @@ class SshAccess:
     """Path of the socket on the router."""
 
 
+VIP_DOCUMENT: Final = "Vip/"
+"""What the word for a document of a VIP begins with."""
+
+
+def tunnel_document(name: str) -> str:
+    """The word for a tunnel's document, as the record of VIPs has it."""
+    return f"IPsecTunnel/{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Vip:
     """A virtual IP. `managed` is False for an address that the router has anyway (its system VIP,
@@ -148,6 +157,13 @@ class Vip:
     interface: str
     managed: bool
     location: Location
+    created: bool = False
+    """Whether a tunnel creates it, whose document is then the VIP's."""
+
+    @property
+    def document(self) -> str:
+        """The document that asks for it, as one word."""
+        return tunnel_document(self.name) if self.created else f"{VIP_DOCUMENT}{self.name}"
 
 
 class Mode(StrEnum):

@@ -42,20 +42,22 @@ class Disruption(StrEnum):
 
 class Phase(IntEnum):
     """The order of an apply. Every router finishes a phase before any starts the next one, so both
-    ends of a pair are loaded before either switches. A tunnel's file is written in COMMIT, after the
+    ends of a pair are loaded before either switches. WITHDRAW takes addresses off the routers that lose them
+    before HOST adds them to those that get them. A tunnel's file is written in COMMIT, after the
     switch: until then the difference to the file keeps the change visible to the next run. MARK makes
     the old file say that it no longer vouches for what charon holds: a change that failed half-way and
     is then reverted in Git would else look as if nothing had happened."""
 
-    HOST = 1
-    GUARD = 2
-    MARK = 3
-    SECRETS = 4
-    CONNECTIONS = 5
-    SWITCH = 6
-    COMMIT = 7
-    RETIRE = 8
-    UNGUARD = 9
+    WITHDRAW = 1
+    HOST = 2
+    GUARD = 3
+    MARK = 4
+    SECRETS = 5
+    CONNECTIONS = 6
+    SWITCH = 7
+    COMMIT = 8
+    RETIRE = 9
+    UNGUARD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,36 @@ class SetSysctls:
 
 @dataclass(frozen=True, slots=True)
 class AddAddress:
-    """Configure a VIP on its interface."""
+    """Record a VIP and the document that asks for it, then configure it on its interface."""
 
     address: InterfaceAddress
+    owner: str
+    after: tuple[str, ...] = ()
+    """Routers, or this one, that hold it until the same plan takes it off them."""
+    needed_by: tuple[str, ...] = ()
+    """Groups of tunnels that cannot come up without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAddress:
+    """Take a VIP off its interface, then out of the record."""
+
+    address: InterfaceAddress
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAddress:
+    """Record another document for a VIP that tunnelwright added; with none, record it no longer."""
+
+    address: InterfaceAddress
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class TidyRecord:
+    """Write the record of VIPs anew, without the lines that are not understood."""
+
+    owners: Mapping[InterfaceAddress, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +217,9 @@ class SetAside:
 Operation: TypeAlias = (
     SetSysctls
     | AddAddress
+    | RemoveAddress
+    | RecordAddress
+    | TidyRecord
     | ChangeFirewall
     | LoadSecret
     | UnloadSecret
@@ -236,6 +268,11 @@ class Resource:
         return cls(router, "firewall", "inet tunnelwright")
 
     @classmethod
+    def vip_record(cls, router: str) -> Self:
+        """The router's record of the VIPs that tunnelwright added."""
+        return cls(router, "vip-record", "addresses")
+
+    @classmethod
     def sysctls(cls, router: str) -> Self:
         """The kernel settings of a router."""
         return cls(router, "sysctl", "forwarding")
@@ -274,6 +311,32 @@ class ResourceChange:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldAddress:
+    """An address on an interface of a router."""
+
+    router: str
+    address: InterfaceAddress
+    owner: str = ""
+    """The document for which tunnelwright added it; empty where somebody else did."""
+
+    @property
+    def host(self) -> str:
+        """The address without its prefix length."""
+        return self.address.cidr.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """An address that two routers have on one public network, or that one has and another one shall get."""
+
+    address: str
+    network: str
+    holders: tuple[HeldAddress, ...]
+    wanted: tuple[str, ...] = ()
+    """Routers that shall get it and do not, as long as others hold it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that one apply would do, routers and resources in order of name."""
 
@@ -284,6 +347,10 @@ class Plan:
     """Tunnels left out because their other end cannot be changed together with them, or for want of a key."""
     keyless: frozenset[str] = frozenset()
     """Those left out because the key of one of their ends cannot be read, whether or not they differ."""
+    duplicates: tuple[Duplicate, ...] = ()
+    """Addresses for which two routers answer, or would, and that the plan does not part."""
+    unused: tuple[HeldAddress, ...] = ()
+    """VIPs of tunnels that were deleted: they stay until their address is wanted elsewhere or released."""
 
     @property
     def steps(self) -> tuple[Step, ...]:

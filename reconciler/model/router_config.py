@@ -73,6 +73,27 @@ class InterfaceAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressRecord:
+    """The router's own record of the VIPs that tunnelwright added to it."""
+
+    owners: Mapping[InterfaceAddress, str] = field(default_factory=dict)
+    """VIP -> the document that asked for it (`Vip/web`)."""
+    sound: bool = True
+    """False where the record has lines of another form, which nothing is known of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the fabric as a whole wants of addresses; the same for each of its routers."""
+
+    places: Mapping[tuple[str, str], frozenset[tuple[str, str]]] = field(default_factory=dict)
+    """(public network, address) -> the (router, interface) that it belongs to."""
+    documents: frozenset[str] = frozenset()
+    """The tunnels that there are, by their previous names as well (`IPsecTunnel/a-to-b`): a VIP that one of
+    them created belongs to it still, and is not left over from a tunnel that was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
 class RouterConfig:
     """Everything that one router should hold."""
 
@@ -80,7 +101,13 @@ class RouterConfig:
     connections: Mapping[str, Connection] = field(default_factory=dict)
     files: Mapping[str, Secret] = field(default_factory=dict)
     """Path below /etc/swanctl/conf.d to content; the content holds keys."""
-    addresses: frozenset[InterfaceAddress] = frozenset()
+    addresses: Mapping[InterfaceAddress, str] = field(default_factory=dict)
+    """VIP -> the document that asks for it (`Vip/web`)."""
+    claims: Claims = field(default_factory=Claims)
+    networks: Mapping[str, str] = field(default_factory=dict)
+    """Interface -> the public network that it is in."""
+    released: frozenset[str] = frozenset()
+    """Addresses that a command asks to remove, as far as they are unused."""
     firewall: Firewall = field(default_factory=Firewall)
     guards: Mapping[str, Firewall] = field(default_factory=dict)
     """Tunnel to what it alone needs of the firewall."""
@@ -196,6 +223,8 @@ class RouterState:
     sysctls: Mapping[str, str]
     foreign_files: Mapping[str, ForeignFile] = field(default_factory=dict)
     """Connection that a tunnel adopts -> the file that would bring it back."""
+    record: AddressRecord = field(default_factory=AddressRecord)
+    """Which of its addresses tunnelwright added."""
     management: Pair | None = None
     """The router's and the controller's address on the way by which it was read; None where none is known."""
 
@@ -213,6 +242,12 @@ class RouterState:
         return tuple(
             child for sa in self.sas_of(connection) for child in sa.children if child.state == "INSTALLED"
         )
+
+
+def local_addresses(settings: Settings) -> frozenset[str]:
+    """The addresses from which a connection negotiates."""
+    found = settings.get("local_addrs")
+    return frozenset(found) if isinstance(found, tuple) else frozenset()
 
 
 def connection_name(tunnel: str) -> str:

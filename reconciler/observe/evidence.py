@@ -22,10 +22,11 @@ from reconciler.model.decoding import Fields, from_json, not_understood, sequenc
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of, probe_addresses
 from reconciler.model.observation import Observation
-from reconciler.model.plan import ResourceChange
+from reconciler.model.plan import HeldAddress, ResourceChange
 from reconciler.model.router_config import PREFIX, IkeSa, RouterConfig, RouterState, connection_name
 from reconciler.observe.charon_log import CharonLog
 from reconciler.observe.state import observe, read_sas
+from reconciler.plan.moves import Place, held_addresses
 from reconciler.routers.fleet import Fleet, of_router
 from reconciler.routers.protocol import Router, Vici, entries
 
@@ -40,6 +41,7 @@ class _Scene:
     fabric: Fabric
     desired: Mapping[str, RouterConfig]
     seen: Observation
+    held: Mapping[tuple[str, str], Mapping[Place, HeldAddress]]
     fleet: Fleet
     rekey: bool
 
@@ -62,12 +64,21 @@ def examine(
         if group_of(tunnel) in wanted:
             groups.setdefault(group_of(tunnel), []).append(tunnel)
     routers = Counter(tunnel.router for ends in groups.values() for tunnel in ends)
-    seen = observe(fleet, {name: desired[name].sysctls for name in routers})
+    asked = {name: desired[name].sysctls for name in routers}
+    # Whoever is in the same public network may have the address of a tunnel as well.
+    networks = {tunnel.vip.public_network for ends in groups.values() for tunnel in ends}
+    asked |= {
+        name: config.sysctls
+        for name, config in desired.items()
+        if name not in asked and not networks.isdisjoint(config.networks.values())
+    }
+    seen = observe(fleet, asked)
 
     def seconds(router: str) -> float:
         return bounds.ROUTER_LOOK_SECONDS_IN_ALL + bounds.DIAGNOSE_SECONDS * routers[router]
 
-    scene = _Scene(fabric, desired, seen, fleet.within(seconds, "one diagnosis"), rekey)
+    held = held_addresses(desired, seen.states)
+    scene = _Scene(fabric, desired, seen, held, fleet.within(seconds, "one diagnosis"), rekey)
     examined = fleet.side_by_side("tunnel", groups, lambda group: _examine_tunnel(scene, groups[group]))
     return tuple(
         _failed(scene, groups[group], found) if isinstance(found, TunnelwrightError) else found
@@ -122,7 +133,9 @@ def _end(scene: _Scene, tunnel: Tunnel) -> End:
     if state is None:
         return End(tunnel, connection, None, str(Absence.of(scene.seen.failures[tunnel.router])))
     drift = tuple(change for change in diff_router(config, state) if _concerns(change, tunnel))
-    return End(tunnel, connection, state, drift=drift, sas=state.sas_of(connection_name(tunnel.name)))
+    holders = tuple(scene.held.get((tunnel.vip.public_network, tunnel.vip.address), {}).values())
+    sas = state.sas_of(connection_name(tunnel.name))
+    return End(tunnel, connection, state, drift=drift, sas=sas, holders=holders)
 
 
 def _concerns(change: ResourceChange, tunnel: Tunnel) -> bool:

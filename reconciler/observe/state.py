@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from reconciler.diagnosis import netfilter
-from reconciler.facets import connections, firewall_listing, sas
+from reconciler.facets import addresses, connections, firewall_listing, sas
 from reconciler.facets.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
 from reconciler.model import bounds
@@ -50,6 +50,7 @@ def observe_router(
         firewall=firewall_listing.decode(snapshot.firewall),
         sysctls=snapshot.sysctls,
         foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
+        record=addresses.decode_record(snapshot.record),
         management=snapshot.management,
     )
     _check_pairs(state)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Set
 
 from reconciler.compile.router import compile_router
 from reconciler.facets import files
+from reconciler.facets.addresses import compile_claims
 from reconciler.model.errors import KeysDiffer, SecretUnavailable, TunnelwrightError, WeakKey
 from reconciler.model.fabric import Fabric, PskRef, Tunnel, group_of
 from reconciler.model.plan import LoadSecret, Plan, Resource
@@ -33,8 +34,9 @@ def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig
     fingerprint_key = _fingerprint_key(fabric, store) if keys else Secret(b"")
     keyless = {ref: _why(ref, answer) for ref, answer in answers.items() if not isinstance(answer, Secret)}
     keys |= {reference: Secret(random_source.token_bytes(32)) for reference in keyless}
+    claims = compile_claims(fabric)
     return {
-        name: compile_router(fabric, name, keys, fingerprint_key, keyless=keyless)
+        name: compile_router(fabric, name, keys, fingerprint_key, keyless=keyless, claims=claims)
         for name in sorted(fabric.routers)
     }
 

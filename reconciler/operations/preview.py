@@ -46,13 +46,16 @@ def preview(
     selected: ChangeFilter = everything,
     *,
     reconnect: frozenset[str] = frozenset(),
+    released: str = "",
 ) -> Preview:
-    """Compile, observe and plan. Changes nothing.
+    """Compile, observe and plan. Changes nothing. `released` is the address of an unused VIP that shall go.
 
     Raises SecretUnavailable, and KeysDiffer. A router that does not answer is part of the plan, not an
     exception; so is a tunnel whose key cannot be read.
     """
     desired = compile_fabric(fabric, store)
+    if released:
+        desired = {name: replace(item, released=frozenset({released})) for name, item in desired.items()}
     return compare(fabric, desired, fleet, selected, reconnect=reconnect)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from reconciler.compile.as_applied import as_applied
 from reconciler.compile.router import compile_router
 from reconciler.facets import connections
+from reconciler.facets.addresses import compile_claims
 from reconciler.model.fabric import Fabric, PskRef
 from reconciler.model.plan import LoadSecret, Plan, ResourceChange, UnloadSecret
 from reconciler.model.router_config import RouterConfig
@@ -86,7 +87,11 @@ def _without(config: RouterConfig, tunnels: Set[str]) -> RouterConfig:
 
 def _compiled(fabric: Fabric, unread: Set[str]) -> dict[str, RouterConfig]:
     keys = {tunnel.psk: stand_in(tunnel.psk) for tunnel in fabric.tunnels.values()}
-    return {name: compile_router(fabric, name, keys, Secret(b""), unread) for name in sorted(fabric.routers)}
+    claims = compile_claims(fabric)
+    return {
+        name: compile_router(fabric, name, keys, Secret(b""), unread, claims=claims)
+        for name in sorted(fabric.routers)
+    }
 
 
 def _of_revisions(change: ResourceChange, base: Fabric, head: Fabric) -> ResourceChange:

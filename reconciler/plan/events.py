@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from reconciler.model.absence import Absence
 from reconciler.model.bounds import EXPOSED_WRITTEN, FIELDS_WRITTEN
 from reconciler.model.events import (
+    DuplicateAddress,
     Event,
     Exposed,
     Overridden,
     PlannedChange,
     PlanSummary,
     Unreachable,
+    UnusedVip,
     Withheld,
     WithheldFor,
 )
@@ -30,6 +32,7 @@ def plan_events(plan: Plan, digest: str, now: Plan | None = None) -> Iterator[Ev
     for tunnel, reason in sorted(plan.withheld.items()):
         cause = WithheldFor.KEY if tunnel in plan.keyless else WithheldFor.OTHER_END
         yield Withheld(tunnel, cause, reason)
+    yield from address_events(plan)
     exposed = plan.exposed
     soon = set((plan if now is None else now).exposed)
     for router, (source, destination) in exposed[:EXPOSED_WRITTEN]:
@@ -42,6 +45,20 @@ def plan_events(plan: Plan, digest: str, now: Plan | None = None) -> Iterator[Ev
         more_exposed=max(len(exposed) - EXPOSED_WRITTEN, 0),
         later=0 if now is None else len(plan.later(now).changes),
     )
+
+
+def address_events(plan: Plan) -> Iterator[DuplicateAddress | UnusedVip]:
+    """One event for each address that routers share, and one for each VIP that a deleted tunnel has left."""
+    for item in plan.duplicates:
+        yield DuplicateAddress(
+            item.address,
+            item.network,
+            tuple(dict.fromkeys(held.router for held in item.holders)),
+            tuple(dict.fromkeys(held.router for held in item.holders if not held.owner)),
+            item.wanted,
+        )
+    for held in plan.unused:
+        yield UnusedVip(held.router, held.address.cidr, held.address.interface, held.owner)
 
 
 def absence_events(absences: Mapping[str, Absence]) -> Iterator[Unreachable]:

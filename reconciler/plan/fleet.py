@@ -11,15 +11,17 @@ from dataclasses import replace
 from functools import partial
 
 from reconciler.diff import diff_router
+from reconciler.diff.addresses import unused_addresses
 from reconciler.diff.firewall import firewall_changes
 from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets.firewall import beside
-from reconciler.model.absence import Absence, AbsenceKind
+from reconciler.model.absence import Absence
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
 from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.plan.halves import abandoned, split
+from reconciler.plan.moves import Left, arrange
 from reconciler.plan.one_sided import one_sided
 
 ChangeFilter = Callable[[ResourceChange], bool]
@@ -47,11 +49,9 @@ def make_plan(
             dead[router] = Absence.of(compared)
         else:
             differing[router] = compared
-    differ = {change.resource for found in differing.values() for change in found}
-    for change in one_sided(desired, {name: live[name] for name in differing}, differ):
-        differing[change.resource.router] += (change,)
+    differing = _with_one_sided(differing, desired, live)
     blocked = {
-        group: f"its other end is at {router}, which {_what_ails(dead[router])}"
+        group: f"its other end is at {router}, which {dead[router].ails}"
         for router in sorted(dead)
         for group in desired[router].groups.values()
     }
@@ -61,23 +61,29 @@ def make_plan(
         for tunnel, reason in config.keyless.items()
     }
     blocked |= keyless
-    changes: list[ResourceChange] = []
     unselected: dict[str, list[ResourceChange]] = {}
     withheld: dict[str, str] = {}
     waiting: set[str] = set()
+    kept: dict[str, list[ResourceChange]] = {router: [] for router in differing}
+    groups: dict[str, set[str]] = {router: set() for router in differing}
     for router, found in differing.items():
-        kept = []
         for change in found:
             if not selected(change):
                 unselected.setdefault(change.group, []).append(change)
                 continue
             if change.group in blocked:
                 withheld[change.resource.name] = blocked[change.group]
+                groups[router].add(change.group)
                 waiting |= {change.resource.name} if change.group in keyless else set()
             else:
-                kept.append(change)
-        left_out = {change.resource for change in found} - {change.resource for change in kept}
-        changes += _guarding(kept, left_out, desired[router], live[router]) if left_out else kept
+                kept[router].append(change)
+    moves = arrange(Left(kept, groups, dead), desired, {router: live[router] for router in differing})
+    withheld |= moves.withheld
+    changes: list[ResourceChange] = []
+    for router, found in differing.items():
+        now = moves.kept[router]
+        left_out = {change.resource for change in found} - {change.resource for change in now}
+        changes += _guarding(now, left_out, desired[router], live[router]) if left_out else now
     for router in dead:
         # What is wrong with a key is told whether or not its router answers.
         for tunnel, reason in desired[router].keyless.items():
@@ -86,11 +92,27 @@ def make_plan(
                 withheld[tunnel] = reason
                 waiting.add(tunnel)
     halves = abandoned(split(_one_initiator(changes, desired), unselected), desired, live)
-    return Plan(tuple(halves), dead, withheld, frozenset(waiting))
+    return Plan(
+        tuple(halves),
+        dead,
+        withheld,
+        frozenset(waiting),
+        moves.duplicates,
+        tuple(item for router in differing for item in unused_addresses(desired[router], live[router])),
+    )
 
 
-def _what_ails(absence: Absence) -> str:
-    return "is unreachable" if absence.kind is AbsenceKind.UNREACHABLE else "is not planned"
+def _with_one_sided(
+    differing: Mapping[str, tuple[ResourceChange, ...]],
+    desired: Mapping[str, RouterConfig],
+    live: Mapping[str, RouterState],
+) -> dict[str, tuple[ResourceChange, ...]]:
+    """What differs at each router, with the CHILD_SAs that its tunnels' other ends do not hold."""
+    resources = {change.resource for found in differing.values() for change in found}
+    found = dict(differing)
+    for change in one_sided(desired, {name: live[name] for name in differing}, resources):
+        found[change.resource.router] += (change,)
+    return found
 
 
 def _guarding(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from reconciler.facets.addresses import host_of
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of
-from reconciler.model.plan import Plan, Resource, ResourceChange
+from reconciler.model.plan import Action, Plan, Resource, ResourceChange
+from reconciler.model.router_config import RouterConfig
 from reconciler.model.suggestion import check_known, known
 from reconciler.plan.fleet import ChangeFilter
 
@@ -73,6 +75,38 @@ def find_tunnel(fabric: Fabric, name: str) -> Tunnel:
     """Raises TunnelwrightError for what is no tunnel, with the name that may be meant."""
     check_known([name], fabric.tunnels, "tunnel")
     return fabric.tunnels[name]
+
+
+def releasing(address: str) -> ChangeFilter:
+    """The selector of the removal of one unused VIP, and of nothing else."""
+
+    def selected(change: ResourceChange) -> bool:
+        gone = change.resource.kind == "vip" and change.action is Action.DELETE
+        return gone and change.resource.name == address
+
+    return selected
+
+
+def check_released(plan: Plan, desired: Mapping[str, RouterConfig], address: str) -> None:
+    """Raises TunnelwrightError where a plan to remove an unused VIP removes nothing, and says why."""
+    if plan.changes:
+        return
+    owners = {
+        owner
+        for config in desired.values()
+        for held, owner in config.addresses.items()
+        if host_of(held) == address
+    }
+    if owners:
+        raise TunnelwrightError(
+            f"the VIP {address} is in use: {', '.join(sorted(owners))} asks for it",
+            hint="remove it from Git; apply then removes a VIP with a document of its own",
+        )
+    away = f", and {', '.join(sorted(plan.unreachable))} did not answer" if plan.unreachable else ""
+    raise TunnelwrightError(
+        f"no router has an unused VIP {address} that tunnelwright added{away}",
+        hint=f"unused are: {known({item.host for item in plan.unused})}",
+    )
 
 
 def check_reconnect(fabric: Fabric, tunnels: Iterable[str]) -> None:

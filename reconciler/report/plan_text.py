@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Check, Outcome, Status
-from reconciler.model.plan import Action, Disruption, Plan, ResourceChange, Step
+from reconciler.model.plan import Action, Disruption, Duplicate, HeldAddress, Plan, ResourceChange, Step
 from reconciler.model.router_config import Pair
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
 from reconciler.report.check_text import check_lines
@@ -32,6 +32,8 @@ EXPOSED_LATER = (
 """What it says of such traffic that keeps its guard for now."""
 MOST_EXPOSED = 100
 """Pairs of networks that a text names; JSON names up to `bounds.EXPOSED_WRITTEN`."""
+MOST_ADDRESSES = 20
+"""Duplicate addresses, and unused VIPs, that a text names."""
 MOST_WITHHELD = 50
 """Reasons to withhold tunnels that a text names; JSON names all."""
 NO_CHANGES = "No changes. The live routers match the desired state."
@@ -44,7 +46,7 @@ def plan_lines(plan: Plan, unchanged: str = "", now: Plan | None = None) -> Iter
     `now` is the part of it that may be done now; None for all of it."""
     yield from left_out_lines(plan)
     if plan.empty:
-        if unchanged or not (plan.unreachable or plan.keyless):
+        if unchanged or not (plan.unreachable or plan.keyless or plan.duplicates):
             yield Line(unchanged or NO_CHANGES, "bold green")
         return
     for change in plan.changes:
@@ -65,6 +67,36 @@ def left_out_lines(plan: Plan) -> Iterator[Line]:
     for router, absence in sorted(plan.unreachable.items()):
         yield Line(f"! {router}: not planned, {absence}", "bold red")
     yield from withheld_lines(plan)
+    yield from address_lines(plan)
+
+
+def address_lines(plan: Plan) -> Iterator[Line]:
+    """Addresses that two routers have, and VIPs that deleted tunnels have left."""
+    for duplicate in plan.duplicates[:MOST_ADDRESSES]:
+        yield Line(f"! {duplicate_text(duplicate)}", "bold red")
+    if (more := len(plan.duplicates) - MOST_ADDRESSES) > 0:
+        yield Line(f"! and {more} more duplicate addresses", "bold red")
+    for item in plan.unused[:MOST_ADDRESSES]:
+        yield Line(f"  unused VIP: {unused_text(item)}", "yellow")
+    if (more := len(plan.unused) - MOST_ADDRESSES) > 0:
+        yield Line(f"  and {more} more unused VIPs", "yellow")
+
+
+def duplicate_text(item: Duplicate) -> str:
+    """A duplicate address as a sentence: where it is, who added it, where it should be."""
+    places = [f"{held.address.interface} of {held.router} ({_added_by(held)})" for held in item.holders]
+    wanted = f", and belongs to {listed(item.wanted)}" if item.wanted else ""
+    return f"{item.address} is on {listed(places)}{wanted}: remove it where it does not belong"
+
+
+def unused_text(item: HeldAddress) -> str:
+    """An unused VIP, where it is, and how it goes."""
+    left = f"{item.address.cidr} on {item.address.interface} of {item.router}, left by {item.owner}"
+    return f"{left} (`tunnelwright vip release {item.host}` removes it)"
+
+
+def _added_by(held: HeldAddress) -> str:
+    return f"added for {held.owner}" if held.owner else "not added by tunnelwright"
 
 
 def withheld_lines(plan: Plan) -> Iterator[Line]:

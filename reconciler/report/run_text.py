@@ -10,6 +10,7 @@ from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.events import (
     Down,
     Drift,
+    DuplicateAddress,
     Event,
     Exposed,
     Foreign,
@@ -23,6 +24,7 @@ from reconciler.model.events import (
     Traced,
     Trouble,
     Unreachable,
+    UnusedVip,
     Withheld,
 )
 from reconciler.model.judgement import Deferral, Refusal
@@ -76,6 +78,8 @@ def _event_lines(event: Event) -> Iterator[Line]:
             yield Line(f"  {what}: {', '.join(map(str, event.resources))}: {event.reason}", "bold red")
         case PlannedChange() | Unreachable() | Withheld() | Exposed():
             yield from _plan_lines(event)
+        case DuplicateAddress() | UnusedVip():
+            yield _address_line(event)
         case StepEnded() | Check() | Loss():
             yield _apply_line(event)
         case Held() | Drift() | Traced() | Down() | Trouble() | Rollback() | LeftOut():
@@ -109,6 +113,14 @@ def _plan_lines(event: PlannedChange | Unreachable | Withheld | Exposed) -> Iter
             when = "if it is done later" if event.later else "afterwards"
             pair = f"from {event.source} to {event.destination}"
             yield Line(f"  in the clear {when}: at {event.router} {pair}", "bold red")
+
+
+def _address_line(event: DuplicateAddress | UnusedVip) -> Line:
+    if isinstance(event, UnusedVip):
+        place = f"{event.address} on {event.interface} of {event.router}"
+        return Line(f"  unused VIP: {place}, left by {event.document}", "yellow")
+    wanted = f", and belongs to {', '.join(event.wanted)}" if event.wanted else ""
+    return Line(f"  duplicate address: {event.address} is on {', '.join(event.routers)}{wanted}", "bold red")
 
 
 def _apply_line(event: StepEnded | Check | Loss) -> Line:

@@ -32,6 +32,12 @@ def status_lines(fabric: Fabric, seen: Observation, plan: Plan) -> Iterator[Line
             route = f"{tunnel.vip.address} <-> {tunnel.peer_address}"
             yield Line(f"  {tunnel.name}: {word}  {route}{suffix}", style)
             yield from _sa_lines(state.sas_of(connection_name(tunnel.name)))
+        used = {tunnel.vip.name for tunnel in fabric.tunnels_of(router)}
+        for vip in fabric.vips_of(router):
+            if vip.managed and vip.name not in used:
+                yield Line(
+                    f"  VIP {vip.address} on {vip.interface}: no tunnel uses it ({vip.document})", "dim"
+                )
         others = [c for c in plan.changes if c.resource.router == router and c.resource.kind != "tunnel"]
         for change in others:
             yield Line(f"  drift: {change.resource.kind} {change.resource.name}: {change.reason}", "yellow")

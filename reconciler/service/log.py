@@ -16,6 +16,7 @@ from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.events import (
     Down,
     Drift,
+    DuplicateAddress,
     Event,
     Exposed,
     Foreign,
@@ -29,6 +30,7 @@ from reconciler.model.events import (
     Traced,
     Trouble,
     Unreachable,
+    UnusedVip,
     Withheld,
 )
 from reconciler.model.isolation import foreign
@@ -57,9 +59,9 @@ def _level(event: Event) -> str:
     match event:
         case Refusal() | Rollback() | Trouble():
             return "error"
-        case Diagnostic() | Down() | LeftOut() | Unreachable() | Withheld():
+        case Diagnostic() | Down() | LeftOut() | Unreachable() | Withheld() | DuplicateAddress():
             return "warning"
-        case Deferral() | Drift() | Held() | Loss() | PlannedChange() | Traced():
+        case Deferral() | Drift() | Held() | Loss() | PlannedChange() | Traced() | UnusedVip():
             return "info"
         case Check() | Exposed() | Foreign() | Overridden() | PlanSummary() | StepEnded():
             return ""

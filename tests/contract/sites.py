@@ -1,4 +1,4 @@
-"""Two routers to reconcile: in memory, or real charons in a lab. The contract holds for both."""
+"""Routers to reconcile: in memory, or real charons in a lab. The contract holds for both."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ class Site:
         return verify(fabric or self.fabric, self.store(), self.fleet)[0]
 
 
-def memory_site(folder: Path) -> Site:
-    """Two routers in memory, bare."""
-    fabric, network = two_routers(), Network()
+def memory_site(folder: Path, fabric: Fabric | None = None) -> Site:
+    """The routers of a fabric in memory, bare; without one, two of them."""
+    fabric, network = fabric or two_routers(), Network()
     routers = {
         name: MemoryRouter(
             name,

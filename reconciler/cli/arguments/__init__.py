@@ -22,6 +22,7 @@ from reconciler.cli.arguments import (
     status,
     validate,
     verify,
+    vip,
 )
 
 
@@ -38,6 +39,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         status,
         verify,
         diagnose,
+        vip,
         peer_sheet,
         secret,
         reconcile,

@@ -17,7 +17,7 @@ from reconciler.operations.apply import Applied
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
-from reconciler.plan.targets import check_reconnect, routers_of, targeting
+from reconciler.plan.targets import check_reconnect, check_released, releasing, routers_of, targeting
 from reconciler.policy import Override
 from reconciler.report import cost_text, judgement_text, plan_text
 from reconciler.report.json.apply import check_object, loss_object, outcome_object
@@ -61,9 +61,10 @@ def perform(
     *,
     saved: SavedPlan | None = None,
     reconnect: frozenset[str] = frozenset(),
+    released: str = "",
 ) -> int:
     """Carry out what there is to do (`reconciler/operations/converge.py`); the exit code. `reconnect` names
-    tunnels to take down and up."""
+    tunnels to take down and up; `released` is an unused VIP, whose removal is then all that is done."""
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     check_reconnect(fabric, reconnect)
@@ -76,10 +77,13 @@ def perform(
         if taken and (asks or saved is not None):
             # A saved plan is not begun beside another run, and whoever is asked may want to wait.
             raise taken[0]
-        selected = targeting(fabric, targets, excluded)
-        before = without(preview(fabric, store, fleet, selected, reconnect=reconnect), refused)
+        selected = releasing(released) if released else targeting(fabric, targets, excluded)
+        found = preview(fabric, store, fleet, selected, reconnect=reconnect, released=released)
+        before = without(found, refused)
         if saved is not None:
             saved.check(loaded, before.plan)
+        elif released:
+            check_released(before.plan, before.desired, released)
         else:
             check_selection(before, targets, excluded)
         known = shown_by_files(fabric, store, before.observation.states)

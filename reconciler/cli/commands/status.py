@@ -11,7 +11,7 @@ from reconciler.model.errors import ExitCode
 from reconciler.operations.preview import preview
 from reconciler.report.json.plan import plan_objects
 from reconciler.report.json.status import status_objects
-from reconciler.report.plan_text import withheld_lines
+from reconciler.report.plan_text import address_lines, withheld_lines
 from reconciler.report.status_text import status_lines
 
 
@@ -22,6 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = preview(fabric, access.secret_store(arguments), access.fleet_of(fabric, arguments))
     output.lines(status_lines(fabric, found.observation, found.plan))
     output.lines(withheld_lines(found.plan))
+    output.lines(address_lines(found.plan))
     output.objects(status_objects(found.observation))
     output.objects(plan_objects(found.plan))
     if found.observation.failures:

@@ -9,11 +9,13 @@ from typing import Any
 
 from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.events import (
+    DuplicateAddress,
     Exposed,
     PlannedChange,
     PlannedStep,
     PlanSummary,
     Unreachable,
+    UnusedVip,
     Withheld,
     WithheldFor,
 )
@@ -144,6 +146,39 @@ def _read_withheld(item: Item) -> Withheld:
     return Withheld(item.text("tunnel"), cause, item.text("reason"))
 
 
+def _duplicate(item: DuplicateAddress) -> dict[str, Any]:
+    return {
+        "address": item.address,
+        "network": item.network,
+        "routers": list(item.routers),
+        "foreign": list(item.foreign),
+        "wanted": list(item.wanted),
+    }
+
+
+def _read_duplicate(item: Item) -> DuplicateAddress:
+    return DuplicateAddress(
+        item.text("address"),
+        item.text("network"),
+        item.texts("routers"),
+        item.texts("foreign"),
+        item.texts("wanted"),
+    )
+
+
+def _unused(item: UnusedVip) -> dict[str, Any]:
+    return {
+        "router": item.router,
+        "address": item.address,
+        "interface": item.interface,
+        "document": item.document,
+    }
+
+
+def _read_unused(item: Item) -> UnusedVip:
+    return UnusedVip(item.text("router"), item.text("address"), item.text("interface"), item.text("document"))
+
+
 def _exposed(item: Exposed) -> dict[str, Any]:
     later = {"later": True} if item.later else {}
     return {"router": item.router, "source": item.source, "destination": item.destination, **later}
@@ -180,6 +215,8 @@ FORMS = Forms(
     Form("resource_change", PlannedChange, _change, _read_change),
     Form("unreachable", Unreachable, _unreachable, _read_unreachable),
     Form("withheld", Withheld, _withheld, _read_withheld),
+    Form("duplicate_address", DuplicateAddress, _duplicate, _read_duplicate),
+    Form("unused_vip", UnusedVip, _unused, _read_unused),
     Form("exposed", Exposed, _exposed, _read_exposed),
     Form("plan_summary", PlanSummary, _summary, _read_summary),
 )

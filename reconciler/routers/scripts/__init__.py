@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from reconciler.facets import traces
+from reconciler.facets import addresses, traces
 from reconciler.model import bounds
 
 MARK = traces.MARK
@@ -33,6 +33,10 @@ class Script(StrEnum):
     REMOVE = "remove.sh"
     SET_ASIDE = "set-aside.sh"
     SYSCTLS = "sysctls.sh"
+    ADD_ADDRESS = "add-address.sh"
+    REMOVE_ADDRESS = "remove-address.sh"
+    RECORD_ADDRESS = "record-address.sh"
+    WRITE_RECORD = "write-record.sh"
     LOCK = "lock.sh"
     START_STREAM = "start-stream.sh"
     STOP_STREAM = "stop-stream.sh"
@@ -48,6 +52,8 @@ def variables(folder: str) -> list[str]:
         f"TAKEN={TAKEN}",
         f"LEASE_SECONDS={bounds.LEASE_SECONDS}",
         f"LOCK_FILE_BYTES={bounds.LOCK_FILE_BYTES}",
+        f"RECORD={addresses.RECORD}",
+        f"RECORD_BYTES={bounds.ROUTER_RECORD_BYTES}",
         "LC_ALL=C",
     ]
 

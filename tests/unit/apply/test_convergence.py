@@ -209,7 +209,8 @@ def test_a_dead_router_withholds_its_pairs_and_nothing_else() -> None:
     plan = here.preview().plan
     assert set(plan.unreachable) == {"tokyo"}
     assert set(plan.withheld) == {"paris-tokyo"}
-    assert {change.resource.kind for change in plan.changes} == {"sysctl", "vip", "firewall"}
+    # A VIP waits with the tunnels that need it: the router that is away may have it.
+    assert {change.resource.kind for change in plan.changes} == {"sysctl", "firewall"}
     here.apply()
     tokyo.power(on=True)
     assert_converged(here.apply())

@@ -42,6 +42,7 @@ COMMANDS: dict[str, list[str]] = {
     "status": ["status", TREE, *NEEDS_KEYS],
     "validate": ["validate", TREE],
     "verify": ["verify", TREE, *NEEDS_KEYS],
+    "vip": ["vip", "release", "203.0.113.10", TREE, "--auto-approve", *NEEDS_KEYS],
 }
 
 

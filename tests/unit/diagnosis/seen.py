@@ -13,6 +13,7 @@ from reconciler.diff import diff_router
 from reconciler.facets import firewall, firewall_listing
 from reconciler.facets.connections import decode
 from reconciler.model.fabric import Fabric
+from reconciler.model.plan import HeldAddress
 from reconciler.model.router_config import ChildSa, IkeSa, InterfaceAddress, LiveFile, RouterState
 from reconciler.model.secret import Secret
 from reconciler.model.settings import plain
@@ -110,6 +111,13 @@ def seen(
 
 def changed(side: str, value: Any) -> dict[str, Any]:
     return {side: value}
+
+
+TWICE = tuple(
+    HeldAddress(router, InterfaceAddress("eth0", f"{FABRIC.tunnels[FAR].vip.address}/24"), owner)
+    for router, owner in (("paris", ""), ("tokyo", "Vip/tokyo-vip"))
+)
+"""The local address of the far end, which both routers have."""
 
 
 def alone(evidence: Evidence) -> Evidence:

@@ -22,6 +22,7 @@ from tests.unit.diagnosis.seen import (
     PORT,
     PROTOCOL,
     SILENCE,
+    TWICE,
     UP,
     alone,
     changed,
@@ -197,6 +198,11 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         set(),
     ),
     ("VIP missing", seen(near=SILENCE, far_end=drifted(FAR, addresses=frozenset())), {("vip-missing", FAR)}),
+    (
+        "VIP on another router as well",
+        seen(near=SILENCE, far_end={"holders": TWICE}),
+        {("duplicate-address", FAR)},
+    ),
     (
         "router down",
         seen(near=SILENCE, far_end={"state": None, "unreachable": "it is off"}),

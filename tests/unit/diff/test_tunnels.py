@@ -70,9 +70,10 @@ def test_a_file_that_is_marked_already_is_not_marked_again() -> None:
     [
         ({"esp__integrity": "sha512"}, Scope.CHILD, Disruption.MAKE_BEFORE_BREAK),
         ({"ike__lifetime": 4000}, Scope.IKE, Disruption.MAKE_BEFORE_BREAK),
-        ({"peer_address": "203.0.113.77"}, Scope.IKE, Disruption.INTERRUPTS),
+        ({"peer_address": "203.0.113.77"}, Scope.IKE, Disruption.MAKE_BEFORE_BREAK),
+        ({"peer_address": "203.0.113.77", "other_end": None}, Scope.IKE, Disruption.INTERRUPTS),
     ],
-    ids=["child", "ike", "endpoint"],
+    ids=["child", "ike", "endpoint", "endpoint of an unmanaged peer"],
 )
 def test_the_switch_reaches_as_far_as_the_change(
     changed: dict[str, Any], scope: Scope, disruption: Disruption
@@ -127,7 +128,7 @@ def test_an_adopted_one_is_ended_here_since_it_may_set_itself_up_again() -> None
 def test_tunnels_are_compared_each_by_itself_in_the_order_of_their_names() -> None:
     config, state = compiled(many_tunnels(3)), held()
     everything = compiled(many_tunnels(3))
-    found = diff_router(config, replace(state, addresses=everything.addresses, files={}, sas=()))
+    found = diff_router(config, replace(state, addresses=frozenset(everything.addresses), files={}, sas=()))
     assert [c.resource.name for c in found if c.action is Action.CREATE and c.resource.kind == "tunnel"] == [
         "paris-000",
         "paris-001",

@@ -68,6 +68,7 @@ BROKEN: dict[str, list[str]] = {
     "status": ["status", "tree"],
     "validate": ["validate", "tree"],
     "verify": ["verify", "tree"],
+    "vip release": ["vip", "release", "203.0.113.10", "tree"],
 }
 # What is given by hand, or answered by somebody else.
 ROUTED = {

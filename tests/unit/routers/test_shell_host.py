@@ -37,12 +37,13 @@ def host(stdout: bytes = b"", status: int = 0, stderr: bytes = b"") -> ShellHost
 
 def snapshot(
     links: bytes = json.dumps([{}, LINK]).encode(),
+    record: bytes = b"",
     table: bytes = b"",
     settings: bytes = b"net/ipv4/ip_forward:1\n",
     archive: bytes = pack({"tw-a.conf": Secret(b"a {}")}),
 ) -> bytes:
     mark = f"{MARK}\n".encode()
-    return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", links, table, settings, archive])
+    return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", links, record, table, settings, archive])
 
 
 def test_an_answer_in_order_is_read() -> None:
@@ -55,8 +56,8 @@ def test_an_answer_in_order_is_read() -> None:
 
 
 SNAPSHOTS = {
-    "no marks": (b"hello\n", "output: 1 parts of 5"),
-    "nothing": (b"", "output: 1 parts of 5"),
+    "no marks": (b"hello\n", "output: 1 parts of 6"),
+    "nothing": (b"", "output: 1 parts of 6"),
     "no JSON": (snapshot(b"ip: command not found"), "addresses: it is not JSON"),
     "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is not JSON"),
     "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),

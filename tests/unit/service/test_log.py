@@ -23,6 +23,8 @@ LEVELS = {
     "trace": "info",
     "unreachable": "warning",
     "withheld": "warning",
+    "duplicate_address": "warning",
+    "unused_vip": "info",
     "refused": "error",
     "deferred": "info",
     "held": "info",

@@ -10,6 +10,7 @@ from reconciler.model.diagnostic import Diagnostic, Location, Severity
 from reconciler.model.events import (
     Down,
     Drift,
+    DuplicateAddress,
     Event,
     Exposed,
     Held,
@@ -24,6 +25,7 @@ from reconciler.model.events import (
     Traced,
     Trouble,
     Unreachable,
+    UnusedVip,
     Withheld,
     WithheldFor,
 )
@@ -129,6 +131,27 @@ WRITTEN: list[tuple[Event, dict[str, Any]]] = [
     (
         Withheld("paris-tokyo", WithheldFor.OTHER_END, "reason"),
         {"type": "withheld", "tunnel": "paris-tokyo", "cause": "other-end", "reason": "reason"},
+    ),
+    (
+        DuplicateAddress("203.0.113.13", "internet", ("paris", "tokyo"), ("tokyo",), ()),
+        {
+            "type": "duplicate_address",
+            "address": "203.0.113.13",
+            "network": "internet",
+            "routers": ["paris", "tokyo"],
+            "foreign": ["tokyo"],
+            "wanted": [],
+        },
+    ),
+    (
+        UnusedVip("paris", "203.0.113.13/24", "eth0", "IPsecTunnel/web"),
+        {
+            "type": "unused_vip",
+            "router": "paris",
+            "address": "203.0.113.13/24",
+            "interface": "eth0",
+            "document": "IPsecTunnel/web",
+        },
     ),
     (
         Exposed("paris", "10.1.0.0/24", "10.2.0.0/24"),

@@ -1,0 +1,95 @@
+"""Tunnels whose address another place gets: they leave it before it is taken away.
+
+SAs by an address that is gone can neither be ended nor replaced in an orderly way: the peer would not hear of
+it. So the connection is unloaded and its SAs are terminated first, in the same phase, and the tunnel comes up
+anew in its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from reconciler.diff.live import Live
+from reconciler.diff.tunnel_steps import switch_step
+from reconciler.facets.addresses import host_of
+from reconciler.model.plan import (
+    Action,
+    Disruption,
+    Establish,
+    Operation,
+    Phase,
+    RemoveAddress,
+    ResourceChange,
+    Scope,
+    Step,
+    Terminate,
+    UnloadConnection,
+)
+from reconciler.model.router_config import RouterConfig, RouterState, connection_name, local_addresses
+
+
+def withdrawn(removals: Iterable[ResourceChange]) -> frozenset[str]:
+    """The addresses that removals take away for the sake of another place."""
+    return frozenset(
+        host_of(step.operation.address)
+        for change in removals
+        for step in change.steps
+        if step.phase is Phase.WITHDRAW and isinstance(step.operation, RemoveAddress)
+    )
+
+
+def connections_by(state: RouterState, hosts: frozenset[str]) -> frozenset[str]:
+    """The connections that are loaded with one of these local addresses, or run by it."""
+    loaded = {name for name, settings in state.connections.items() if hosts & local_addresses(settings)}
+    running = {sa.connection for sa in state.sas if sa.local_address in hosts and not sa.ending}
+    return frozenset(loaded | running)
+
+
+def connections_of(desired: RouterConfig, change: ResourceChange) -> frozenset[str]:
+    """The connections that the change of a tunnel end replaces or removes: its own and former ones."""
+    name = connection_name(change.resource.name)
+    wanted = desired.connections.get(name)
+    return frozenset({name, *(wanted.former if wanted is not None else ())})
+
+
+def leaving(
+    desired: RouterConfig, live: Live, tunnels: Iterable[ResourceChange], hosts: frozenset[str]
+) -> Iterator[ResourceChange]:
+    """The changes of tunnels, in which those by one of these addresses leave it before it goes."""
+    using = connections_by(live.state, hosts) if hosts else frozenset()
+    for change in tunnels:
+        names = using & connections_of(desired, change) if change.resource.kind == "tunnel" else frozenset()
+        yield _leaving(change, live, sorted(names), hosts) if names else change
+
+
+def _leaving(change: ResourceChange, live: Live, names: list[str], hosts: frozenset[str]) -> ResourceChange:
+    if change.action is Action.DELETE:
+        return replace(change, steps=tuple(replace(step, phase=Phase.WITHDRAW) for step in change.steps))
+    router, group = change.resource.router, change.group
+    steps = []
+    for name in names:
+        loaded = live.state.connections.get(name)
+        if loaded is not None and hosts & local_addresses(loaded):
+            steps.append(_step(router, group, f"unload connection {name}", UnloadConnection(name)))
+        if any(sa.local_address in hosts and not sa.ending for sa in live.sas.get(name, ())):
+            steps.append(_step(router, group, f"terminate the SAs of {name}", Terminate(name)))
+    gone = [step.operation for step in steps]
+    kept = (_anew(step) for step in change.steps if step.operation not in gone)
+    return replace(change, steps=(*steps, *kept))
+
+
+def _anew(step: Step) -> Step:
+    """The same step; where it would replace running SAs, it finds none."""
+    operation = step.operation
+    if not isinstance(operation, Establish) or operation.scope in {Scope.FIRST, Scope.SURPLUS}:
+        return step
+    return switch_step(
+        step.router, step.group, replace(operation, scope=Scope.RECONNECT), Disruption.INTERRUPTS
+    )
+
+
+def _step(router: str, group: str, summary: str, operation: Operation) -> Step:
+    ends = isinstance(operation, Terminate)
+    disruption = Disruption.INTERRUPTS if ends else Disruption.NONE
+    return Step(router, Phase.WITHDRAW, group, summary, disruption, operation)
