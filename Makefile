@@ -12,7 +12,7 @@ TIMES ?= 10
 switches: TIMES = 100
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz busy repeat switches check format schemas lock image wheel size bench clean
+.PHONY: help demo test unit fuzz pairs busy repeat switches check format schemas lock image wheel size bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ unit: $(STAMP) ## Run the tests that need no container engine
 
 fuzz: $(STAMP) ## Feed every reader of foreign input what nobody would write; FUZZ_EXAMPLES=100000 for longer
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(BIN)/pytest -n auto tests/fuzz
+
+pairs: $(STAMP) ## Try every pair of fields that one commit can change on real charons, and every revert
+	@PAIRS=all $(BIN)/pytest tests/contract/test_pairs.py -k charons $(ARGS)
 
 busy: $(STAMP) ## Run the tests with real routers while other work keeps every core busy
 	@sh scripts/busy.sh $(BIN)/pytest -m engine $(ARGS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, summarize_address_range
 from typing import NamedTuple
 
 _BITS = 32
@@ -39,6 +40,27 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
         else:
             found.append(interval)
     return found
+
+
+def without(interval: Interval, others: Sequence[Interval]) -> Iterator[Interval]:
+    """What is left of an interval, of others that are sorted and apart (`merged`)."""
+    start = interval.first
+    index = max(bisect_right(others, (start, start)) - 1, 0)
+    while index < len(others) and others[index].first <= interval.last:
+        other = others[index]
+        if other.last >= start:
+            if other.first > start:
+                yield Interval(start, other.first - 1)
+            start = other.last + 1
+        index += 1
+    if start <= interval.last:
+        yield Interval(start, interval.last)
+
+
+@lru_cache(maxsize=65_536)
+def networks(interval: Interval) -> tuple[str, ...]:
+    """An interval as the fewest CIDRs, in order."""
+    return tuple(map(str, summarize_address_range(IPv4Address(interval.first), IPv4Address(interval.last))))
 
 
 class HostBitsError(ValueError):

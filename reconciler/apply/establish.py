@@ -91,7 +91,7 @@ def establish(vici: Vici, wanted: Sequence[Establish], timeout: float) -> list[s
     of them is asked for when `timeout` is over. An old SA is ended only after every child of its connection
     has a new one; where that fails the old SA carries on.
     """
-    coming = [item for item in wanted if item.scope is not Scope.SURPLUS]
+    coming = [item for item in wanted if item.scope not in {Scope.SURPLUS, Scope.WIDEN}]
     ending = Ending()
     stuck = {
         item.connection: _take_down(vici, item, ending) for item in coming if item.scope is Scope.RECONNECT
@@ -178,13 +178,13 @@ def _start(vici: Vici, attempt: _Attempt, children: Sequence[str], until: float,
         left = until - time.monotonic() if attempt.old_children else 0.0
         timeout = f"{left * 1000:.0f}" if left > POLL else _AT_ONCE
         attempt.unheard = bool(attempt.old_children) and timeout == _AT_ONCE
-        failure, words = _initiate(vici, attempt.item.connection, child, timeout)
+        failure, words = initiate(vici, attempt.item.connection, child, timeout)
         if any("existing duplicate" in line for line in words) and attempt.runs:
             attempt.right_already.add(child)
         elif failure and left < seconds - POLL and _under_way(_found(vici, attempt)):
             attempt.unheard = True
         elif failure:
-            attempt.refused = _telling(words, failure)
+            attempt.refused = telling(words, failure)
             return
 
 
@@ -192,22 +192,22 @@ def bring_up(vici: Vici, connection: str, children: Sequence[str]) -> str:
     """Bring up children of which nothing runs, one after the other; why the first does not come up, empty
     where all do. Traffic may have done so meanwhile."""
     for child in children:
-        failure, words = _initiate(vici, connection, child, _ANSWER_TIMEOUT)
+        failure, words = initiate(vici, connection, child, _ANSWER_TIMEOUT)
         if failure and not any("existing duplicate" in line for line in words):
-            return _telling(words, failure)
+            return telling(words, failure)
     return ""
 
 
 def _explain(vici: Vici, item: Establish, waited: float) -> str:
     """Try once more, listening to charon's own words, to learn why it does not come up. `waited` are the
     seconds that it had before: that charon has not waited as long for this attempt explains nothing."""
-    failure, words = _initiate(vici, item.connection, item.children[0], _ANSWER_TIMEOUT)
+    failure, words = initiate(vici, item.connection, item.children[0], _ANSWER_TIMEOUT)
     if _GIVEN_UP in failure:
         failure = f"no CHILD_SA within {waited:g} s"
-    return _telling(words, failure) if failure else ""
+    return telling(words, failure) if failure else ""
 
 
-def _initiate(vici: Vici, connection: str, child: str, timeout: str) -> tuple[str, list[str]]:
+def initiate(vici: Vici, connection: str, child: str, timeout: str) -> tuple[str, list[str]]:
     """Why charon refused, empty when it did not, and what it said meanwhile."""
     words: list[str] = []
     message = {"ike": connection, "child": child, "timeout": timeout, "loglevel": "1"}
@@ -219,7 +219,8 @@ def _initiate(vici: Vici, connection: str, child: str, timeout: str) -> tuple[st
     return "", words
 
 
-def _telling(words: list[str], failure: str) -> str:
+def telling(words: list[str], failure: str) -> str:
+    """What charon said that names a cause, with its refusal."""
     found = [
         line
         for line in words

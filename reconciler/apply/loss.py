@@ -15,7 +15,7 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, probe_addresses
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Dropped, Loss
-from reconciler.model.plan import Disruption, Establish, Plan
+from reconciler.model.plan import Disruption, Establish, Phase, Plan
 from reconciler.model.router_config import ChildSa, connection_name
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -95,7 +95,9 @@ def _ways(plan: Plan, fabric: Fabric, before: Observation) -> tuple[list[_Way], 
         if change.resource.kind == "tunnel" and change.resource.name in fabric.tunnels:
             name = min(end.name for end in fabric.ends_of(change.resource.name))
             known = predicted.get(name, Disruption.NONE)
-            predicted[name] = max(known, change.disruption, key=lambda item: item.rank)
+            # What is taken out of a tunnel is not measured: it has gone for good.
+            switches = [step.disruption for step in change.steps if step.phase is Phase.SWITCH]
+            predicted[name] = max(known, *switches, key=lambda item: item.rank) if switches else known
     ways, others = [], []
     for name, worst in sorted(predicted.items()):
         tunnel = fabric.tunnels[name]

@@ -19,6 +19,7 @@ from typing import Final
 from reconciler.apply.establish import Ending, establish, retire_known, spis_of, terminate
 from reconciler.apply.host_addresses import change_addresses
 from reconciler.apply.settle import clear, settle
+from reconciler.apply.widen import widen
 from reconciler.facets.addresses import host_of
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.outcome import Outcome, Status
@@ -308,7 +309,10 @@ def _together(run: _Run, name: str, steps: list[Step], timeout: float) -> list[O
 
     def perform(router: Router) -> list[str]:
         if wanted:
-            return establish(router.vici, wanted, timeout)
+            return [
+                widen(router.vici, item.connection, item.asks, timeout) if item.asks is not None else reason
+                for item, reason in zip(wanted, establish(router.vici, wanted, timeout), strict=True)
+            ]
         if written:
             router.host.write_files(written)
         if removed:

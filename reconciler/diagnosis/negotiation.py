@@ -335,7 +335,8 @@ def selector_narrowed(evidence: Evidence) -> Iterator[Finding]:
                     seen=[
                         f"CHILD_SA {child.name}: {' '.join(child.local_ts)} === {' '.join(child.remote_ts)}"
                     ],
-                    hint=(_correct(blamed) if evidence.far is not None else _ASK_PEER) + _renew(near),
+                    hint=(_correct(blamed) if evidence.far is not None else _ASK_PEER)
+                    + "; the next apply asks the peer again",
                 )
 
 

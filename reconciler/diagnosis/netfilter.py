@@ -7,7 +7,7 @@ behind an undecided verdict is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
@@ -61,6 +61,20 @@ def translated(ruleset: Iterable[Entry], hook: str, packet: Packet) -> Verdict |
     return _evaluate(ruleset, "nat", hook, packet, _TRANSLATES)
 
 
+def translates_source(ruleset: Iterable[Entry], packet: Packet) -> bool | None:
+    """Whether a foreign rule gives a forwarded packet another source once nothing of ours exempts it; None
+    where the rules alone do not decide it."""
+    entries = list(ruleset)
+    walk = _Walk(entries, packet)
+    for chain in _chains(entries, "nat", "postrouting"):
+        verdict = walk.base(chain)
+        if verdict is not None and verdict.action in {"masquerade", "snat"}:
+            return True
+        if verdict is not None and verdict.action == "unknown":
+            return None
+    return False
+
+
 def read(said: str) -> tuple[Entry, ...]:
     """The entries of `nft -j list ruleset`: chains, rules and sets say where they are. Their expressions are
     not looked into; what the evaluator does not know of them is undecided.
@@ -90,12 +104,9 @@ def _evaluate(
     ruleset: Iterable[Entry], kind: str, hook: str, packet: Packet, wanted: Iterable[str]
 ) -> Verdict | None:
     entries = list(ruleset)
-    chains = [c for c in _bodies(entries, "chain") if (c.get("type"), c.get("hook")) == (kind, hook)]
     walk = _Walk(entries, packet)
-    for chain in sorted(chains, key=lambda c: int(c.get("prio", 0))):
-        ours = (chain["family"], chain["table"]) == (FAMILY, TABLE)
-        late = kind == "nat" and hook == "postrouting" and int(chain.get("prio", 0)) >= _EXEMPTION
-        if ours or late or chain["family"] not in {"ip", "inet"}:
+    for chain in _chains(entries, kind, hook):
+        if kind == "nat" and hook == "postrouting" and int(chain.get("prio", 0)) >= _EXEMPTION:
             continue
         verdict = walk.base(chain)
         if verdict is not None and verdict.action in wanted:
@@ -103,6 +114,15 @@ def _evaluate(
         if verdict is not None and verdict.action in _TRANSLATES | {"unknown"} and kind == "nat":
             return None
     return None
+
+
+def _chains(entries: Iterable[Entry], kind: str, hook: str) -> Iterator[Entry]:
+    """The foreign base chains of a hook for IPv4, in the order in which they are asked."""
+    chains = [c for c in _bodies(entries, "chain") if (c.get("type"), c.get("hook")) == (kind, hook)]
+    for chain in sorted(chains, key=lambda c: int(c.get("prio", 0))):
+        ours = (chain["family"], chain["table"]) == (FAMILY, TABLE)
+        if not ours and chain["family"] in {"ip", "inet"}:
+            yield chain
 
 
 def _bodies(entries: Iterable[Entry], kind: str) -> list[Entry]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, summarize_address_range
 
 from reconciler.model.router_config import Pair
-from schemas.addresses import Interval, merged, parse_cidr
+from schemas.addresses import Interval, merged, networks, parse_cidr, without
 
 
 def exposed(removed: Collection[Pair], remaining: Collection[Pair]) -> tuple[Pair, ...]:
@@ -27,28 +25,13 @@ def exposed(removed: Collection[Pair], remaining: Collection[Pair]) -> tuple[Pai
         # Sources are few: what covers one of them is looked for once.
         covered = merged(part for other, parts in kept.items() if other.contains(source) for part in parts)
         found |= {(source, rest) for part in destinations for rest in _uncovered(part, covered)}
-    return tuple((_networks(source)[0], _networks(rest)[0]) for source, rest in sorted(found))
+    return tuple((networks(source)[0], networks(rest)[0]) for source, rest in sorted(found))
 
 
 def _uncovered(destination: Interval, covered: list[Interval]) -> Iterator[Interval]:
     """The parts of a destination to which no guard covers the whole source."""
-    for part in _without(destination, covered):
-        yield from map(parse_cidr, _networks(part))
-
-
-def _without(part: Interval, destinations: list[Interval]) -> Iterator[Interval]:
-    """What is left of an interval, of others that are sorted and apart."""
-    start = part.first
-    index = max(bisect_right(destinations, (start, start)) - 1, 0)
-    while index < len(destinations) and destinations[index].first <= part.last:
-        other = destinations[index]
-        if other.last >= start:
-            if other.first > start:
-                yield Interval(start, other.first - 1)
-            start = other.last + 1
-        index += 1
-    if start <= part.last:
-        yield Interval(start, part.last)
+    for part in without(destination, covered):
+        yield from map(parse_cidr, networks(part))
 
 
 def _intervals(pair: Pair) -> tuple[Interval, Interval] | None:
@@ -62,8 +45,3 @@ def _interval(part: str) -> Interval | None:
         return parse_cidr(part if "/" in part else f"{part}/32")
     except ValueError:
         return None
-
-
-@lru_cache(maxsize=65_536)
-def _networks(interval: Interval) -> tuple[str, ...]:
-    return tuple(map(str, summarize_address_range(IPv4Address(interval.first), IPv4Address(interval.last))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diff.live import Live
+from reconciler.diff.lost import Guards, carried, lost
 from reconciler.facets import files, secrets
 from reconciler.model.plan import (
     Action,
@@ -25,6 +26,7 @@ from reconciler.model.settings import Change
 
 def removed_tunnels(desired: RouterConfig, live: Live) -> Iterator[ResourceChange]:
     """What carries our prefix and is desired no more."""
+    guards = Guards(desired)
     names = {name for name in live.state.connections if name.startswith(PREFIX)}
     names |= {sa.connection for sa in live.state.sas if not sa.ending}
     names |= {name.removesuffix(".conf") for name in live.state.files if files.is_ours(name)}
@@ -38,7 +40,7 @@ def removed_tunnels(desired: RouterConfig, live: Live) -> Iterator[ResourceChang
     for name in sorted(names):
         tunnel = name.removeprefix(PREFIX)
         orphans.pop(secrets.owner_tag(tunnel), None)
-        yield _removal(desired, live, name, desired.groups.get(tunnel, tunnel))
+        yield _removal(desired, live, name, desired.groups.get(tunnel, tunnel), guards)
     for secret_id in sorted(secret_id for ids in orphans.values() for secret_id in ids):
         yield ResourceChange(
             Resource(desired.router, "key", secret_id),
@@ -58,13 +60,13 @@ def removed_tunnels(desired: RouterConfig, live: Live) -> Iterator[ResourceChang
         )
 
 
-def _removal(desired: RouterConfig, live: Live, name: str, group: str) -> ResourceChange:
+def _removal(desired: RouterConfig, live: Live, name: str, group: str, guards: Guards) -> ResourceChange:
     tunnel = name.removeprefix(PREFIX)
     return ResourceChange(
         Resource(desired.router, "tunnel", tunnel),
         Action.DELETE,
         "disabled in Git" if tunnel in desired.groups else "not in Git",
-        (Change("connection", name, None, "vici"),),
+        (Change("connection", name, None, "vici"), *lost(tunnel, carried(live, (name,)), None, guards)),
         tuple(retirement(desired.router, group, live, name, Disruption.DESTROYS)),
     )
 

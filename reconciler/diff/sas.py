@@ -12,6 +12,11 @@ def compare(end: TunnelEnd) -> tuple[Change, ...]:
     return tuple(change for sa in end.running for change in sas.stale_fields(end.connection, sa))
 
 
+def compare_selectors(end: TunnelEnd) -> tuple[Change, ...]:
+    """What the peer has agreed to, where that is less than is desired."""
+    return sas.narrowed(end.connection.settings, end.running)
+
+
 def compare_numbers(end: TunnelEnd) -> tuple[Change, ...]:
     """CHILD_SAs beside others of their kind, which nobody needs."""
     return tuple(

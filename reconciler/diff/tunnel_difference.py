@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.diff import connections, files, sas, secrets
+from reconciler.diff.lost import carried, lost
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.facets import connections as connection_facet
 from reconciler.model.router_config import ForeignFile
@@ -20,7 +21,11 @@ class TunnelDifference:
     names: tuple[Change, ...]
     config: tuple[Change, ...]
     """How the loaded connection differs; without one, how the former does."""
+    lost: tuple[Change, ...]
+    """The traffic that the tunnel carries no more, and where it goes."""
     stale: tuple[Change, ...]
+    narrowed: tuple[Change, ...]
+    """What the peer has agreed to, where that is less than is desired."""
     surplus: tuple[Change, ...]
     key: tuple[Change, ...]
     file: tuple[Change, ...]
@@ -30,7 +35,16 @@ class TunnelDifference:
     @property
     def changes(self) -> tuple[Change, ...]:
         """All fields that differ."""
-        return (*self.names, *self.file, *self.config, *self.stale, *self.surplus, *self.key)
+        return (
+            *self.names,
+            *self.file,
+            *self.config,
+            *self.lost,
+            *self.stale,
+            *self.narrowed,
+            *self.surplus,
+            *self.key,
+        )
 
     @property
     def new(self) -> bool:
@@ -66,10 +80,19 @@ def compare(end: TunnelEnd) -> TunnelDifference:
     where nothing else is."""
     names = connections.compare_names(end)
     config = connections.compare(end)
+    gone = _lost(end) if config or names else ()
     stale = sas.compare(end)
+    # What runs by another configuration is replaced as a whole.
+    narrowed = () if stale or config else sas.compare_selectors(end)
     surplus = sas.compare_numbers(end)
     key = secrets.compare(end)
     aside = files.adopted(end)
     explained = bool(names or config or stale or surplus or key)
     file = files.compare(end, aside, explained=explained)
-    return TunnelDifference(end, names, config, stale, surplus, key, file, aside)
+    return TunnelDifference(end, names, config, gone, stale, narrowed, surplus, key, file, aside)
+
+
+def _lost(end: TunnelEnd) -> tuple[Change, ...]:
+    """What was carried, under whichever name, and is no part of the desired connection."""
+    before = carried(end.live, (end.connection.name, *end.former))
+    return tuple(lost(end.connection.tunnel, before, end.connection.settings, end.guards))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.diff.live import Live
+from reconciler.diff.lost import Guards
 from reconciler.facets import files, priority, secrets
 from reconciler.facets.files import WrittenFile
 from reconciler.model.router_config import Connection, RouterConfig
@@ -16,8 +17,18 @@ class TunnelEnd:
     file: what that says counts for other facets as well. Priorities of children are none of Git's: the
     desired ones are those of the file."""
 
-    def __init__(self, desired: RouterConfig, live: Live, connection: Connection, *, asked: bool) -> None:
+    def __init__(
+        self,
+        desired: RouterConfig,
+        live: Live,
+        connection: Connection,
+        *,
+        asked: bool,
+        guards: Guards | None = None,
+    ) -> None:
         self.desired = desired
+        self.guards = guards or Guards(desired)
+        """Those of the router, which all of its tunnels share."""
         self.live = live
         self.connection = connection
         self.reconnect_asked = asked

@@ -9,6 +9,7 @@ from reconciler.diff.files import has_wrong_mode
 from reconciler.diff.removals import retirement
 from reconciler.diff.tunnel_difference import TunnelDifference
 from reconciler.facets import connections, files, priority
+from reconciler.model.listing import counted
 from reconciler.model.plan import (
     Disruption,
     Establish,
@@ -56,7 +57,12 @@ def _loading(found: TunnelDifference) -> Iterator[Step]:
         yield _step(found, Phase.SECRETS, f"load key {wanted.secret.id}", load_key)
     if found.load:
         load = LoadConnection(wanted.name, wanted.settings, former)
-        yield _step(found, Phase.CONNECTIONS, f"load connection {wanted.name}", load)
+        step = _step(found, Phase.CONNECTIONS, f"load connection {wanted.name}", load)
+        if found.lost and (end.running or end.former_running):
+            pairs = counted(len(found.lost), "pair")
+            summary = f"{step.summary}, without {pairs} of networks"
+            step = replace(step, summary=summary, disruption=Disruption.DESTROYS)
+        yield step
 
 
 def _before_the_key(found: TunnelDifference) -> tuple[Settings | None, SharedSecret | None]:
@@ -92,6 +98,9 @@ def _switch(found: TunnelDifference) -> Step | None:
     elif found.reconnect:
         disruption = Disruption.INTERRUPTS
         operation = Establish(name, children, Scope.RECONNECT)
+    elif found.narrowed:
+        disruption = Disruption.MAKE_BEFORE_BREAK
+        operation = Establish(name, children, Scope.WIDEN, asks=end.connection.settings)
     elif found.surplus:
         disruption = Disruption.NONE
         operation = Establish(name, children, Scope.SURPLUS)
@@ -113,6 +122,7 @@ def switch_step(router: str, group: str, operation: Establish, disruption: Disru
     """The step that moves a tunnel onto its new configuration."""
     summary = {
         Scope.SURPLUS: f"close the surplus CHILD_SAs of {operation.connection}",
+        Scope.WIDEN: f"ask the peer of {operation.connection} for what it has not agreed to",
         Scope.FIRST: f"bring up {operation.connection}",
         Scope.CHILD: f"bring up second CHILD_SAs of {operation.connection}, then retire the first",
         Scope.IKE: f"bring up a second IKE_SA of {operation.connection}, then retire the first",

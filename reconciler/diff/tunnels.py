@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diff.live import Live
+from reconciler.diff.lost import Guards
 from reconciler.diff.tunnel_difference import TunnelDifference, compare
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.diff.tunnel_steps import tunnel_steps
@@ -14,8 +15,10 @@ from reconciler.model.router_config import PREFIX, Connection, RouterConfig
 
 def tunnel_changes(desired: RouterConfig, live: Live, reconnect: frozenset[str]) -> Iterator[ResourceChange]:
     """Every desired tunnel that differs; `reconnect` names those that shall be taken down and up."""
+    guards = Guards(desired)
     for _, connection in sorted(desired.connections.items()):
-        end = TunnelEnd(desired, live, connection, asked=connection.tunnel in reconnect)
+        asked = connection.tunnel in reconnect
+        end = TunnelEnd(desired, live, connection, asked=asked, guards=guards)
         found = compare(end)
         if found.load and not end.carried and end.start_over():
             found = compare(end)
@@ -55,6 +58,7 @@ def _reason(found: TunnelDifference) -> str:
         (end.loaded is None, "the connection is not loaded in charon"),
         (bool(found.config), "the configuration differs"),
         (bool(found.stale), "a running SA has another configuration"),
+        (bool(found.narrowed), "the peer has agreed to less than is desired"),
         (bool(found.surplus), "there are surplus CHILD_SAs"),
         (found.load_key, "the key differs"),
         (found.reconnect, "a reconnect is requested"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from reconciler.facets.agreement import carrying
 from reconciler.facets.connections import printed_id
+from reconciler.facets.selectors import Block, beyond, lacking
 from reconciler.model.decoding import Fields
 from reconciler.model.router_config import ChildSa, Connection, IkeSa
 from reconciler.model.settings import Change, Settings, Value, first
@@ -172,10 +174,83 @@ def _stale_child(child: ChildSa, section: Settings) -> list[Change]:
         found.append(Change(f"{path}.algorithms", child.algorithms, proposal, "sa"))
     for side, live in (("local_ts", child.local_ts), ("remote_ts", child.remote_ts)):
         desired = section[side]
-        # A peer may narrow (RFC 7296, section 2.9), so only what is carried beyond the desired is stale.
-        if isinstance(desired, tuple) and not set(live) <= set(desired):
+        # A peer may narrow (RFC 7296, section 2.9): `narrowed` tells what it has not agreed to.
+        if isinstance(desired, tuple) and set(live) != set(desired) and beyond(live, desired):
             found.append(Change(f"{path}.{side}", live, desired, "sa"))
     return found
+
+
+def not_agreed(settings: Settings, running: Iterable[IkeSa]) -> Mapping[str, tuple[Block, ...]]:
+    """The children of a connection that run, but whose CHILD_SAs together carry less than is configured: what
+    is lacking of each. The peer has narrowed the selectors."""
+    children = settings["children"]
+    sections = children if isinstance(children, Mapping) else {}
+    found = {}
+    for name, carried in _carried(running).items():
+        section = sections.get(name)
+        if isinstance(section, Mapping) and (rest := lacking(_block(section), carried)):
+            found[name] = rest
+    return found
+
+
+def narrowed(settings: Settings, running: Iterable[IkeSa]) -> tuple[Change, ...]:
+    """What the peer has agreed to, beside what is configured, where that is more."""
+    running = tuple(running)
+    children = settings["children"]
+    carried = _carried(running)
+    found = []
+    for name in not_agreed(settings, running):
+        section = children[name] if isinstance(children, Mapping) else {}
+        wanted = _block(section) if isinstance(section, Mapping) else ((), ())
+        agreed = tuple(tuple(dict.fromkeys(ts for block in carried[name] for ts in block[i])) for i in (0, 1))
+        sides = [
+            Change(f"sa.children.{name}.{side}", live, desired, "sa")
+            for side, live, desired in zip(("local_ts", "remote_ts"), agreed, wanted, strict=True)
+            if set(live) != set(desired)
+        ]
+        # Each side may be complete, although not every pair is.
+        pairs = Change(f"sa.children.{name}.pairs", printed(carried[name]), printed([wanted]), "sa")
+        found += sides or [pairs]
+    return tuple(found)
+
+
+def printed(blocks: Iterable[Block]) -> tuple[str, ...]:
+    """Blocks as charon's log has them: `10.1.0.0/24 === 10.2.0.0/24`."""
+    return tuple(f"{' '.join(local)} === {' '.join(remote)}" for local, remote in blocks)
+
+
+def asking(settings: Settings, child: str, block: Block) -> Settings:
+    """A connection that differs from the desired one in nothing but what its only child is for, so that
+    charon negotiates that child in the IKE_SA that runs (ike_sa_manager.c, checkout_by_config). It starts
+    nothing by itself, and for that difference alone charon takes it for no duplicate of a child that runs.
+    """
+    children = settings["children"]
+    section = children[child] if isinstance(children, Mapping) else {}
+    if not isinstance(section, Mapping):
+        raise TypeError(f"the child {child} of a connection is no section")
+    local, remote = block
+    asked: Settings = {**section, "local_ts": local, "remote_ts": remote, "start_action": "none"}
+    return {**settings, "children": {child: asked}}
+
+
+def whole(settings: Settings, child: str) -> Block:
+    """All that a child of a connection is for."""
+    children = settings["children"]
+    section = children[child] if isinstance(children, Mapping) else {}
+    return _block(section) if isinstance(section, Mapping) else ((), ())
+
+
+def _carried(running: Iterable[IkeSa]) -> Mapping[str, list[Block]]:
+    """What the CHILD_SAs of each child carry."""
+    found: dict[str, list[Block]] = {}
+    for child in carrying(sa for sa in running if sa.state == "ESTABLISHED"):
+        found.setdefault(child.name, []).append((child.local_ts, child.remote_ts))
+    return found
+
+
+def _block(section: Settings) -> Block:
+    local, remote = section["local_ts"], section["remote_ts"]
+    return (local, remote) if isinstance(local, tuple) and isinstance(remote, tuple) else ((), ())
 
 
 def _text(settings: Settings, key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.router_config import RouterState
@@ -15,3 +16,5 @@ class Observation:
 
     states: Mapping[str, RouterState] = field(default_factory=dict)
     failures: Mapping[str, TunnelwrightError] = field(default_factory=dict)
+    rulesets: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    """The nftables ruleset of each router whose NAT decides where traffic goes that a plan lets out."""

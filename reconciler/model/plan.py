@@ -144,11 +144,12 @@ class UnloadConnection:
 
 
 class Scope(StrEnum):
-    """What has to come up: nothing where there are more CHILD_SAs than are needed, the first SAs of a tunnel,
-    new CHILD_SAs inside its IKE_SA, a new IKE_SA beside the old one, or all of it anew after the old has
-    gone. In rising order of reach."""
+    """What has to come up: nothing where there are more CHILD_SAs than are needed, what the peer has not
+    agreed to, the first SAs of a tunnel, new CHILD_SAs inside its IKE_SA, a new IKE_SA beside the old one,
+    or all of it anew after the old has gone. In rising order of reach."""
 
     SURPLUS = "surplus"
+    WIDEN = "widen"
     FIRST = "first"
     CHILD = "child"
     IKE = "ike"
@@ -183,6 +184,8 @@ class Establish:
     far_ends: str = ""
     """The version of IKE of the old SAs that the other end terminates when the version changes; empty where
     this end terminates all."""
+    asks: Settings | None = None
+    """The desired connection, where the peer is to be asked for what it has not agreed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +248,11 @@ class Step:
     disruption: Disruption
     operation: Operation
 
+    @property
+    def waits_for_peer(self) -> bool:
+        """True when nothing but the peer's agreement is lacking: asking again changes nothing by itself."""
+        return isinstance(self.operation, Establish) and self.operation.scope is Scope.WIDEN
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -301,6 +309,11 @@ class ResourceChange:
         return bool(self.changes) and all(field.path.endswith(".priority") for field in self.changes)
 
     @property
+    def waits_for_peer(self) -> bool:
+        """True when all of it is up to the peer, which has narrowed the selectors."""
+        return bool(self.steps) and all(step.waits_for_peer for step in self.steps)
+
+    @property
     def disruption(self) -> Disruption:
         """The worst disruption among its steps."""
         return max((step.disruption for step in self.steps), key=lambda d: d.rank, default=Disruption.NONE)
@@ -354,14 +367,15 @@ class Plan:
         found = [step for change in self.changes for step in change.steps]
         return tuple(sorted(found, key=lambda step: (step.phase, step.router)))
 
-    def closing(self, groups: Collection[str]) -> Plan:
-        """The part of it that closes surplus SAs of some groups, and does nothing else with them."""
+    def tidying(self, groups: Collection[str]) -> Plan:
+        """The part of it that closes surplus SAs of some groups, or asks for what was not agreed to, and does
+        nothing else with them."""
         found = tuple(
             change
             for change in self.changes
             if change.group in groups
             and all(
-                isinstance(step.operation, Establish) and step.operation.scope is Scope.SURPLUS
+                isinstance(step.operation, Establish) and step.operation.scope.rank <= Scope.WIDEN.rank
                 for step in change.steps
             )
         )

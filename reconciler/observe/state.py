@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+from reconciler.diagnosis import netfilter
 from reconciler.facets import addresses, connections, firewall_listing, sas
 from reconciler.facets.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
@@ -134,3 +135,13 @@ def observe(
         states={name: result for name, result in results.items() if isinstance(result, RouterState)},
         failures={name: result for name, result in results.items() if isinstance(result, TunnelwrightError)},
     )
+
+
+def rulesets(fleet: Fleet, routers: Iterable[str]) -> Mapping[str, tuple[netfilter.Entry, ...]]:
+    """The whole nftables ruleset of each of these routers that tells it: nothing depends on it but words."""
+    read = within_one_look(fleet).each(sorted(routers), _ruleset)
+    return {name: found for name, found in read.items() if not isinstance(found, TunnelwrightError)}
+
+
+def _ruleset(router: Router) -> tuple[netfilter.Entry, ...]:
+    return netfilter.read(router.host.inspect().ruleset)

@@ -92,9 +92,11 @@ def apply(
     with measured(before.plan, before.fabric, before.observation, fleet) as cost:
         outcomes = act(before.plan)
         after, remaining = _left(before, fleet)
-        crossed = remaining.closing({step.group for step in before.plan.steps})
+        asked = {step.group for step in before.plan.steps if step.waits_for_peer}
+        crossed = remaining.tidying({step.group for step in before.plan.steps} - asked)
         if not (crossed.empty or stopping()):
-            # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest.
+            # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest, or
+            # was agreed to while only one end had its new configuration.
             outcomes += act(crossed)
             after, remaining = _left(before, fleet)
     touched = frozenset(

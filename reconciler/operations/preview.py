@@ -12,8 +12,9 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Phase, Plan, ResourceChange
 from reconciler.model.router_config import PREFIX, RouterConfig
-from reconciler.observe.state import observe
+from reconciler.observe.state import observe, rulesets
 from reconciler.operations.desired import compile_fabric
+from reconciler.operations.outlets import unguarded_at, with_outlets
 from reconciler.plan.fleet import ChangeFilter, make_plan
 from reconciler.plan.targets import check_targets
 from reconciler.policy import Judgement, Known, Override, judge, withholdings
@@ -69,6 +70,9 @@ def compare(
     """Observe and plan what was compiled before."""
     observation = look(desired, fleet)
     plan = planned(desired, observation, selected, reconnect)
+    if asked := unguarded_at(plan):
+        observation = replace(observation, rulesets=rulesets(fleet, asked))
+        plan = with_outlets(plan, observation.rulesets, observation.states)
     return Preview(fabric, desired, observation, plan, selected, reconnect)
 
 
@@ -106,7 +110,7 @@ def without(before: Preview, failures: Mapping[str, TunnelwrightError]) -> Previ
 def leaving_out(seen: Observation, failures: Mapping[str, TunnelwrightError]) -> Observation:
     """The same look, in which some routers have failed."""
     states = {name: state for name, state in seen.states.items() if name not in failures}
-    return Observation(states, {**seen.failures, **failures})
+    return replace(seen, states=states, failures={**seen.failures, **failures})
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,4 +222,5 @@ def planned(
 ) -> Plan:
     """The plan of a compiled fabric after a look; routers that failed have no part in it."""
     failures = {name: Absence.of(error) for name, error in seen.failures.items()}
-    return make_plan(desired, seen.states, failures, selected, reconnect)
+    plan = make_plan(desired, seen.states, failures, selected, reconnect)
+    return with_outlets(plan, seen.rulesets, seen.states)

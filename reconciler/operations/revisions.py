@@ -72,7 +72,10 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
 def left_alone(base: Fabric, head: Fabric) -> Iterator[str]:
     """What happens to routers that a commit takes out of Git."""
     for name in sorted(set(base.routers) - set(head.routers)):
-        yield f"the router {name} is no longer in Git: its tunnels stay, and it is no longer observed"
+        yield (
+            f"the router {name} is no longer in Git: everything on it stays as it is (its tunnels with their "
+            "keys and files, its VIPs, its nftables table), and it is no longer observed"
+        )
 
 
 def _without(config: RouterConfig, tunnels: Set[str]) -> RouterConfig:

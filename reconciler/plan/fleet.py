@@ -21,8 +21,10 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
 from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
+from reconciler.plan.halves import abandoned, split
 from reconciler.plan.holding import with_ends, with_priorities
 from reconciler.plan.moves import Left, arrange
+from reconciler.plan.one_sided import one_sided
 
 ChangeFilter = Callable[[ResourceChange], bool]
 
@@ -49,6 +51,7 @@ def make_plan(
             dead[router] = Absence.of(compared)
         else:
             differing[router] = compared
+    differing = _with_one_sided(differing, desired, live)
     blocked = {
         group: f"its other end is at {router}, which {dead[router].ails}"
         for router in sorted(dead)
@@ -60,6 +63,7 @@ def make_plan(
         for tunnel, reason in config.keyless.items()
     }
     blocked |= keyless
+    unselected: dict[str, list[ResourceChange]] = {}
     withheld: dict[str, str] = {}
     waiting: set[str] = set()
     kept: dict[str, list[ResourceChange]] = {router: [] for router in differing}
@@ -67,6 +71,7 @@ def make_plan(
     for router, found in differing.items():
         for change in found:
             if not selected(change):
+                unselected.setdefault(change.group, []).append(change)
                 continue
             if change.group in blocked:
                 withheld[change.resource.name] = blocked[change.group]
@@ -94,14 +99,28 @@ def make_plan(
     changes = with_priorities(
         changes, chosen.values(), desired, known, selected=selected, reconnect=reconnect
     )
+    halves = abandoned(split(_one_initiator(changes, chosen), unselected), desired, live)
     return Plan(
-        tuple(_one_initiator(changes, chosen)),
+        tuple(halves),
         dead,
         withheld,
         frozenset(waiting),
         moves.duplicates,
         tuple(item for router in differing for item in unused_addresses(desired[router], live[router])),
     )
+
+
+def _with_one_sided(
+    differing: Mapping[str, tuple[ResourceChange, ...]],
+    desired: Mapping[str, RouterConfig],
+    live: Mapping[str, RouterState],
+) -> dict[str, tuple[ResourceChange, ...]]:
+    """What differs at each router, with the CHILD_SAs that its tunnels' other ends do not hold."""
+    resources = {change.resource for found in differing.values() for change in found}
+    found = dict(differing)
+    for change in one_sided(desired, {name: live[name] for name in differing}, resources):
+        found[change.resource.router] += (change,)
+    return found
 
 
 def _guarding(

@@ -158,7 +158,7 @@ def _management(units: tuple[Unit, ...], fabric: Fabric, live: Mapping[str, Live
     the middle. Which end brings about an interruption does not matter, nor whether the other end changes."""
     for unit in units:
         problems = [(end.change.resource.router, _moves(end, live)) for end in unit.ends]
-        if unit.interrupts:
+        if unit.goes_down:
             ends = {(end.change.resource.router, end.change.resource.name) for end in unit.ends}
             ends |= {(fabric.tunnels[n].router, n) for n in _both_ends(unit, fabric) if n in fabric.tunnels}
             problems += [

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from reconciler.diff.live import Live
 from reconciler.facets.connections import guarded_pairs, listed_ends
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange
+from reconciler.model.plan import Action, Disruption, Phase, Plan, Resource, ResourceChange
 from reconciler.model.router_config import Pair, connection_name
 from reconciler.validate.overlaps import overlapping
 from schemas.addresses import Interval, parse_cidr
@@ -64,6 +64,17 @@ class Unit:
             end.change.resource.router
             for end in self.ends
             if end.change.disruption.rank >= Disruption.INTERRUPTS.rank
+        )
+
+    @property
+    def goes_down(self) -> bool:
+        """True when a change at any end costs all traffic of the tunnel, be it for a moment: not only that of
+        the networks that are taken out of it."""
+        return any(
+            step.disruption.rank >= Disruption.INTERRUPTS.rank
+            for end in self.ends
+            for step in end.change.steps
+            if step.phase is not Phase.CONNECTIONS
         )
 
     @property

@@ -20,11 +20,14 @@ _DISRUPTION_STYLE = {
     Disruption.INTERRUPTS: "bold red",
     Disruption.DESTROYS: "bold red",
 }
-EXPOSED = "No tunnel guards this traffic after the plan: it leaves for the public network in the clear"
+EXPOSED = (
+    "No tunnel guards this traffic after the plan: it leaves for the public network in the clear, or "
+    "masqueraded if a NAT rule of the router matches it"
+)
 """What a plan says of the traffic of tunnels, and of pairs of networks, that it removes."""
 EXPOSED_LATER = (
     "If what is not done now is done later, no tunnel guards this traffic any more: it leaves for the public "
-    "network in the clear"
+    "network in the clear, or masqueraded if a NAT rule of the router matches it"
 )
 """What it says of such traffic that keeps its guard for now."""
 MOST_EXPOSED = 100

@@ -241,8 +241,11 @@ def _concluded(
     """What an apply came to; what carried traffic before and does not now is rolled back."""
     applied, proofs = proven.applied, proven.proofs
     changed = tunnels_of(before.plan)
-    undone = applied.undone
+    # A peer that does not agree to all that is desired takes nothing away: what it refuses waits for it.
+    waiting = [outcome for outcome in applied.undone if outcome.step.waits_for_peer]
+    undone = [outcome for outcome in applied.undone if not outcome.step.waits_for_peer]
     if applied.stopped and not proven.lost:
+        undone += waiting
         report.notes.append(f"stopped with {counted(len(undone), 'step')} left")
         return Result.STOPPED
     report.events += [check for checks in proofs.values() for check in checks]
@@ -251,10 +254,11 @@ def _concluded(
     telling = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
     problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in telling]
     problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
+    report.notes += [f"{outcome.step.router}: {outcome.message}" for outcome in waiting[:RECORD_NAMED]]
     if not problems:
         said = f", {counted(len(proofs), 'tunnel end')} proven" if proofs else ""
-        report.notes.append(f"{len(before.plan.changes)} changed{said}")
-        return Result.CHANGED
+        report.notes += [] if waiting else [f"{len(before.plan.changes)} changed{said}"]
+        return Result.HELD if waiting else Result.CHANGED
     report.notes.append(listed(problems, RECORD_NAMED))
     # Waiting for a peer that has not got the new key yet is no reason to take the commit back.
     restored = {outcome.step.group for outcome in undone if outcome.restored}

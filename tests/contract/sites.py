@@ -38,6 +38,14 @@ REAL = pytest.mark.parametrize(
 """For what needs time that passes and files that somebody owns."""
 
 
+CHARONS = pytest.mark.parametrize("site", [pytest.param("real", marks=pytest.mark.engine)], indirect=True)
+"""For what is a matter of charon alone, however it is reached."""
+MEMORY_AND_CHARONS = pytest.mark.parametrize(
+    "site", ["memory", pytest.param("real", marks=pytest.mark.engine)], indirect=True
+)
+"""For what the routers in memory have to do as charon does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A fabric of two routers with the means to reach them and to do them harm."""
@@ -153,7 +161,7 @@ def rename_tunnels(fabric: Fabric, names: Mapping[str, str]) -> Fabric:
             tunnel,
             name=now,
             other_end=names.get(tunnel.other_end or "", tunnel.other_end or ""),
-            previous_names=() if now == name else (name,),
+            previous_names=tunnel.previous_names if now == name else (name,),
         )
     return replace(fabric, tunnels=tunnels)
 

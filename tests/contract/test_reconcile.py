@@ -22,6 +22,7 @@ from tests.contract.sites import (
     CONNECTION,
     FILE,
     FOREIGN,
+    MEMORY_AND_CHARONS,
     Site,
     backwards,
     by_hand,
@@ -110,6 +111,20 @@ def test_a_disabled_tunnel_is_down_but_not_in_the_clear(site: Site) -> None:
     assert FILE not in seen.files
     assert seen.firewall is not None
     assert ("10.1.0.0/24", "10.2.0.0/24") in seen.firewall.guarded
+
+
+@MEMORY_AND_CHARONS
+def test_a_plan_says_where_traffic_goes_that_loses_its_tunnel(site: Site) -> None:
+    """The routers of the lab masquerade what leaves for the public network; those in memory do not."""
+    site.apply()
+    outlet = "masqueraded" if site.real else "in the clear"
+    for wanted, way in (
+        (replace(site.fabric, tunnels={}), outlet),
+        (change_tunnels(site.fabric, enabled=False), "dropped"),
+    ):
+        gone = [change for change in site.preview(wanted).plan.changes if change.action is Action.DELETE]
+        told = {field.path: field.after for change in gone for field in change.changes if field.after}
+        assert told == {"traffic[10.1.0.0/24 10.2.0.0/24]": way, "traffic[10.2.0.0/24 10.1.0.0/24]": way}
 
 
 def test_a_restarted_charon_has_its_configuration_back(site: Site) -> None:

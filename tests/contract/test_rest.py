@@ -9,19 +9,30 @@ from typing import Any
 
 import pytest
 
+from lab.engine import until
 from reconciler.apply.settle import settle
 from reconciler.facets.agreement import carrying, installed, unknown_to_the_peer
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Disruption, Establish, FarEnd, Phase, Scope
-from reconciler.model.router_config import IkeSa
+from reconciler.model.router_config import ChildSa, IkeSa
 from reconciler.model.settings import plain
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import confirmed, preview
+from reconciler.plan import one_sided
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Message
-from tests.contract.sites import FOREIGN, REAL, Site, by_hand, change_tunnels, memory_site, rename_tunnels
+from tests.contract.sites import (
+    CHARONS,
+    FOREIGN,
+    REAL,
+    Site,
+    by_hand,
+    change_tunnels,
+    memory_site,
+    rename_tunnels,
+)
 from tests.converged import assert_converged
 from tests.memory.charon import Charon
 
@@ -32,6 +43,11 @@ def held(site: Site, names: dict[str, str] = ENDS) -> tuple[tuple[IkeSa, ...], t
     """The SAs at both ends."""
     here, there = (read_sas(site.connect(router).vici, name) for router, name in names.items())
     return here, there
+
+
+def under_way(sas: tuple[IkeSa, ...]) -> bool:
+    """Whether anything is negotiated."""
+    return any(sa.state != "ESTABLISHED" or sa.busy for sa in sas)
 
 
 def assert_at_rest(site: Site, children: int = 1, names: dict[str, str] = ENDS) -> None:
@@ -198,3 +214,58 @@ def test_children_that_the_other_end_took_along_are_closed_there(site: Site) -> 
     applied = site.apply(changed)
     assert_converged(applied)
     assert_at_rest(site, 6)
+
+
+@CHARONS
+def test_what_one_end_alone_holds_is_a_difference_and_is_closed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two negotiations leave it that cross: verify fails, and no document differs."""
+    monkeypatch.setattr(one_sided, "ONE_SIDED_SECONDS", 0)
+    site.apply()
+    lost = {child.spi_in for child in installed(held(site)[0])}
+    site.restart_charon("tokyo")
+    plan = site.preview().plan
+    assert [change.reason for change in plan.changes] == [
+        "tokyo, its other end, does not hold all of its CHILD_SAs"
+    ]
+    assert_converged(site.apply())
+    assert not lost & {child.spi_in for child in installed(held(site)[0])}
+    site.verify()  # its packets wake the tunnel
+    assert [check for check in site.verify() if not check.passed] == []
+    assert_at_rest(site)
+
+
+def alone(site: Site) -> list[ChildSa]:
+    """What one end holds for current and the other one does not hold. IKEv1 keeps what another has followed
+    until it expires."""
+    here, there = held(site)
+    found = (*unknown_to_the_peer(here, there), *unknown_to_the_peer(there, here))
+    return [child for child in found if child.state == "INSTALLED"]
+
+
+@CHARONS
+@pytest.mark.parametrize("version", [2, 1])
+def test_both_ends_initiate_from_nothing_and_one_apply_is_enough(
+    site: Site, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes of it is a matter of microseconds: nothing is left over, or the plan says what."""
+    monkeypatch.setattr(one_sided, "ONE_SIDED_SECONDS", 0)
+    fabric = change_tunnels(site.fabric, ike__version=version)
+    site.apply(fabric)
+    ends = [(site.connect(router).vici, name) for router, name in ENDS.items()]
+    desired = site.preview(fabric).desired
+    children = [desired[router].connections[name].children[0] for router, name in ENDS.items()]
+    for _ in range(2):
+        for vici, name in ends:
+            for sa in read_sas(vici, name):
+                close = {"ike-id": sa.id, "force": "yes", "timeout": "2000"}
+                list(vici.stream("terminate", "control-log", close))
+        for (vici, name), child in zip(ends, children, strict=True):
+            list(vici.stream("initiate", "control-log", {"ike": name, "child": child, "timeout": "-1"}))
+        assert until(lambda: not any(map(under_way, held(site))) and all(map(installed, held(site))), 20)
+        assert not (alone(site) and site.preview(fabric).plan.empty), held(site)
+        assert_converged(site.apply(fabric))
+        assert [len(installed(end)) for end in held(site)] == [1, 1], held(site)
+        assert not alone(site)
+        assert [check for check in site.verify(fabric) if not check.passed] == []

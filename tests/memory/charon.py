@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from netaddr import IPNetwork
+
 from reconciler.facets.connections import printed_id
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.routers.protocol import Message
@@ -17,6 +19,8 @@ from tests.memory.network import Child, Network, Sa
 
 _NEGOTIATED = (
     "version",
+    "local_addrs",
+    "remote_addrs",
     "proposals",
     "unique",
     "over_time",
@@ -39,6 +43,8 @@ class Charon:
         self.connections: dict[str, dict[str, Any]] = {}
         self.shared: dict[str, dict[str, Any]] = {}
         self.sas: list[Sa] = []
+        self.narrows: Callable[[list[str]], list[str]] = lambda selectors: selectors
+        """What it agrees to, when it answers, of selectors that it has."""
         self._network = network
 
     def request(self, command: str, message: Message | None = None) -> Message:
@@ -107,17 +113,19 @@ class Charon:
         settings = self.connections.get(name)
         if settings is None or child not in settings["children"]:
             raise self._rejected("initiate", f"CHILD_SA config '{child}' not found")
-        failure = self._duplicate(name, settings, child) or self._negotiate(name, settings, child)
+        failure = self._duplicate(settings, child) or self._negotiate(name, settings, child)
         if failure and not asynchronous:
             yield {"msg": failure}
             raise self._rejected("initiate", f"establishing CHILD_SA '{child}' failed")
+        newest = max((c.number for sa in self.sas for c in sa.children if c.name == child), default=0)
+        yield {"msg": f"CHILD_SA {child}{{{newest}}} established with SPIs and TS"}
 
-    def _duplicate(self, name: str, settings: dict[str, Any], child: str) -> str:
+    def _duplicate(self, settings: dict[str, Any], child: str) -> str:
         """charon refuses a CHILD_SA beside one of the same configuration in the same IKE_SA."""
         fingerprint, section = _fingerprint(settings), repr(settings["children"][child])
         for sa in self.sas:
             same = [c for c in sa.children if c.name == child and c.fingerprint == section]
-            if sa.connection == name and sa.fingerprint == fingerprint and same:
+            if sa.fingerprint == fingerprint and same:
                 return f"not establishing CHILD_SA {child} due to existing duplicate {{{same[0].number}}}"
         return ""
 
@@ -134,7 +142,7 @@ class Charon:
         peer_name, theirs = found
         if not _mirrored(settings, theirs) or not _proven(settings, self._keys(settings), peer._keys(theirs)):
             return "received AUTHENTICATION_FAILED notify error"
-        ours_sa = self._running(name, settings)
+        ours_sa = self._running(settings)
         if ours_sa is None or ours_sa.peer is None:
             ours_sa = self._ike_sa(name, settings, initiator=True)
             ours_sa.peer = peer._ike_sa(peer_name, theirs, initiator=False)
@@ -143,13 +151,15 @@ class Charon:
             # The configurations of both SAs stay their own; only the children are those of the new ones.
             ours_sa.settings = {**ours_sa.settings, "children": settings["children"]}
             ours_sa.peer.settings = {**ours_sa.peer.settings, "children": theirs["children"]}
-        return self._child_sas(ours_sa, ours_sa.peer, child)
+        return self._child_sas(ours_sa, ours_sa.peer, child, peer.narrows)
 
-    def _child_sas(self, ours_sa: Sa, theirs_sa: Sa, name: str) -> str:
+    def _child_sas(
+        self, ours_sa: Sa, theirs_sa: Sa, name: str, narrowed: Callable[[list[str]], list[str]]
+    ) -> str:
         wanted = ours_sa.settings["children"][name]
         for their_name, theirs in theirs_sa.settings["children"].items():
-            local_ts = [ts for ts in wanted["local_ts"] if ts in theirs["remote_ts"]]
-            remote_ts = [ts for ts in wanted["remote_ts"] if ts in theirs["local_ts"]]
+            local_ts = narrowed(_common(wanted["local_ts"], theirs["remote_ts"]))
+            remote_ts = narrowed(_common(wanted["remote_ts"], theirs["local_ts"]))
             if not local_ts or not remote_ts:
                 continue
             common = [p for p in wanted["esp_proposals"] if p in theirs["esp_proposals"]]
@@ -170,10 +180,11 @@ class Charon:
                 return name, settings
         return None
 
-    def _running(self, name: str, settings: dict[str, Any]) -> Sa | None:
-        """The IKE_SA of an equal configuration (checkout_by_config): the initiating end's choice alone."""
+    def _running(self, settings: dict[str, Any]) -> Sa | None:
+        """The IKE_SA of an equal configuration, whatever it is called (checkout_by_config): the initiating
+        end's choice alone."""
         fingerprint = _fingerprint(settings)
-        return next((sa for sa in self.sas if (sa.connection, sa.fingerprint) == (name, fingerprint)), None)
+        return next((sa for sa in self.sas if sa.fingerprint == fingerprint), None)
 
     def _ike_sa(self, name: str, settings: dict[str, Any], *, initiator: bool) -> Sa:
         sa = Sa(self._network.number(), name, settings, _fingerprint(settings), initiator)
@@ -214,6 +225,17 @@ class Charon:
 
 def _fingerprint(settings: Mapping[str, Any]) -> str:
     return repr([settings.get(key) for key in _NEGOTIATED])
+
+
+def _common(ours: list[str], theirs: list[str]) -> list[str]:
+    """What both lists of networks cover (RFC 7296, section 2.9)."""
+    smaller = [
+        one if IPNetwork(one) in IPNetwork(other) else other
+        for one in ours
+        for other in theirs
+        if IPNetwork(one) in IPNetwork(other) or IPNetwork(other) in IPNetwork(one)
+    ]
+    return list(dict.fromkeys(smaller))
 
 
 def _compatible(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:

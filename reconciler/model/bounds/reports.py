@@ -52,3 +52,7 @@ that, any name may be in it."""
 
 LONGEST_LINE: Final = 256 * KIB
 """Characters of a line for people. The longest of our own is a pre-shared key of 65,535 bytes in base64."""
+
+OUTLETS: Final = 100
+"""Pairs of networks of one tunnel end of which a plan tells what the router's NAT does to their traffic once
+the tunnel carries it no more: each is a walk through the rules."""

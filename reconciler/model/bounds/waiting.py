@@ -36,6 +36,18 @@ ESTABLISH_SECONDS: Final = 10.0
 """How long charon may take, at most, to bring up new SAs beside running ones, whatever the timeout: all of
 one router together, so that a hundred peers that do not answer cost little more than one."""
 
+ASKED_AGAIN: Final = 16
+"""How many times one apply asks the peer of a tunnel for selectors that it has not agreed to: once for each
+block of them, and one more for each child as a whole."""
+
+ONE_SIDED_SECONDS: Final = 10
+"""How old a CHILD_SA is that is missed at the other end of its tunnel: longer than two routers are read one
+after the other, and than a DELETE is on its way."""
+
+NARROWED_SAS: Final = 256
+"""CHILD_SAs of one child whose selectors are compared with what it is for: a peer that takes one pair of
+networks at a time needs one for each pair."""
+
 ENDING_SECONDS: Final = 10.0
 """How long an apply waits for peers of one router to answer that their SAs end, all of them together. charon
 ends an SA whose peer is silent all the same."""

@@ -11,6 +11,7 @@ from reconciler.policy import Override
 from tests.converged import assert_converged
 from tests.fabrics import number_of
 from tests.unit.policy.judged import (
+    CLOSED,
     apply_allowed,
     each,
     judged,
@@ -86,3 +87,26 @@ def test_a_tunnel_that_would_take_our_own_way_in_or_leave_it_out() -> None:
     )
     _, found = judged(site, half)
     assert "would no longer carry the connection to paris" in found.deferrals[0].reason
+
+
+def test_a_network_that_is_taken_out_beside_our_own_way_does_not_cut_it() -> None:
+    """What is destroyed for the traffic of one network goes on for that of the others."""
+    site = site_of(1)
+    more = {"paris": ("10.111.0.0/24",), "tokyo": ()}
+    far = {"paris": "tokyo", "tokyo": "paris"}
+    wide = each(
+        site.fabric,
+        lambda t: replace(
+            t,
+            local_cidrs=(*t.local_cidrs, *more[t.router]),
+            peer_cidrs=(*t.peer_cidrs, *more[far[t.router]]),
+        ),
+    )
+    assert_converged(site.apply(wide))
+    site.connect("paris").host.management = ("10.101.0.1", "10.102.0.7")  # type: ignore[attr-defined]
+    before, found = judged(site, site.fabric)
+    assert "destroys" in {change.disruption for change in before.plan.changes}
+    assert not found.deferrals
+    # It waits for a window as what is destroyed as a whole does.
+    closed = replace(site.fabric, safety=SafetyPolicy(windows=CLOSED))
+    assert waiting(judged(site, closed)[1]) == {0}

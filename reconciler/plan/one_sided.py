@@ -1,0 +1,79 @@
+"""CHILD_SAs that one end of a managed pair holds and the other one does not. Pure.
+
+Two negotiations that cross may leave one: an end that hears of an INITIAL_CONTACT drops what it had without a
+word to its peer (RFC 7296, section 2.4). Its peer sends into nothing by it until DPD or a rekey finds out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+
+from reconciler.diff.tunnel_steps import switch_step
+from reconciler.facets.agreement import installed
+from reconciler.model.bounds import ONE_SIDED_SECONDS
+from reconciler.model.plan import Action, Disruption, Establish, Resource, ResourceChange, Scope
+from reconciler.model.router_config import ChildSa, Connection, IkeSa, RouterConfig, RouterState
+from reconciler.model.settings import Change
+
+
+def one_sided(
+    desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState], differing: Set[Resource]
+) -> Iterator[ResourceChange]:
+    """One change for each tunnel end with such a CHILD_SA, of those that do not differ in anything else: what
+    is switched comes to rest at both ends anyway. One that is younger than ONE_SIDED_SECONDS is left out: the
+    two routers were not read at one moment."""
+    held = {router: _spis(state) for router, state in live.items()}
+    running = {router: _by_connection(state) for router, state in live.items()}
+    for router, connection, far in _ends(desired):
+        resource = Resource(router, "tunnel", connection.tunnel)
+        if resource in differing or not {router, far} <= live.keys():
+            continue
+        mine = running[router].get(connection.name, ())
+        alone = [
+            child
+            for child in installed(mine)
+            if child.age >= ONE_SIDED_SECONDS and (child.spi_out, child.spi_in) not in held[far]
+        ]
+        if alone:
+            yield _change(resource, connection, desired[router].groups[connection.tunnel], far, alone)
+
+
+def _change(
+    resource: Resource, connection: Connection, group: str, far: str, alone: list[ChildSa]
+) -> ResourceChange:
+    changes = tuple(
+        Change(f"sa.children.{child.name}.{child.spi_in}", f"not held by {far}", None, "sa")
+        for child in alone
+    )
+    operation = Establish(connection.name, connection.children, Scope.SURPLUS)
+    step = switch_step(resource.router, group, operation, Disruption.NONE)
+    return ResourceChange(
+        resource, Action.UPDATE, f"{far}, its other end, does not hold all of its CHILD_SAs", changes, (step,)
+    )
+
+
+def _ends(desired: Mapping[str, RouterConfig]) -> Iterator[tuple[str, Connection, str]]:
+    """Each end of each managed pair, with the router of its other end."""
+    groups: dict[str, list[tuple[str, Connection]]] = {}
+    for router, config in sorted(desired.items()):
+        for connection in config.connections.values():
+            groups.setdefault(config.groups[connection.tunnel], []).append((router, connection))
+    for ends in groups.values():
+        if len(ends) == 2:
+            (here, mine), (there, theirs) = ends
+            yield here, mine, there
+            yield there, theirs, here
+
+
+def _spis(state: RouterState) -> Set[tuple[str, str]]:
+    """Every CHILD_SA of a router, whatever it is called: what it receives by, and what it sends by."""
+    return {(child.spi_in, child.spi_out) for sa in state.sas for child in sa.children}
+
+
+def _by_connection(state: RouterState) -> Mapping[str, list[IkeSa]]:
+    """The IKE_SAs that are up and at which nothing is negotiated."""
+    found: dict[str, list[IkeSa]] = {}
+    for sa in state.sas:
+        if sa.state == "ESTABLISHED" and not sa.busy:
+            found.setdefault(sa.connection, []).append(sa)
+    return found
