@@ -30,6 +30,7 @@ from reconciler.model.plan import (
     Phase,
     Plan,
     RemoveFile,
+    RemoveOwned,
     Scope,
     SetAside,
     SetSysctls,
@@ -38,6 +39,7 @@ from reconciler.model.plan import (
     UnloadConnection,
     UnloadSecret,
     WriteFile,
+    WriteOwned,
 )
 from reconciler.model.settings import plain
 from reconciler.routers.fleet import Fleet, Sessions, reach
@@ -317,6 +319,10 @@ def _execute(router: Router, operation: Operation, ending: Ending) -> None:
             router.vici.request("load-conn", {name: plain(settings)})
         case UnloadConnection(name):
             router.vici.request("unload-conn", {"name": name})
+        case WriteOwned(files):
+            router.host.write_owned(files)
+        case RemoveOwned(paths):
+            router.host.remove_owned(paths)
         case SetAside(path):
             router.host.set_aside(path)
         case Terminate(connection):
