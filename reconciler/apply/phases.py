@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.apply.establish import Ending, establish, terminate
+from reconciler.apply.host_addresses import change_addresses
 from reconciler.apply.settle import clear, settle
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.outcome import Outcome, Status
@@ -29,6 +30,8 @@ from reconciler.model.plan import (
     Operation,
     Phase,
     Plan,
+    RecordAddress,
+    RemoveAddress,
     RemoveFile,
     RemoveOwned,
     Scope,
@@ -36,6 +39,7 @@ from reconciler.model.plan import (
     SetSysctls,
     Step,
     Terminate,
+    TidyRecord,
     UnloadConnection,
     UnloadSecret,
     WriteFile,
@@ -301,8 +305,8 @@ def _execute(router: Router, operation: Operation, ending: Ending) -> None:
     match operation:
         case SetSysctls(values):
             router.host.set_sysctls(values)
-        case AddAddress(address):
-            router.host.add_address(address)
+        case AddAddress() | RemoveAddress() | RecordAddress() | TidyRecord():
+            change_addresses(router.host, operation)
         case ChangeFirewall(document):
             router.host.change_firewall(document)
         case LoadSecret(secret, _):
