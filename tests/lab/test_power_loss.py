@@ -69,7 +69,7 @@ def test_a_tunnel_carries_again_after_a_power_loss_and_nothing_leaks(site: Site)
         assert stream.wait_arriving(BACK), "without an apply"
         results = stream.stop()
     [wan] = watch.wan.values()
-    assert all(result.sent > 200 for result in results)
+    assert all(result.sent for result in results)
     for check in (
         no_cleartext(wan.packets(), CIDRS, stream.tokens),
         capture_whole(watch.dropped, len(watch.captures)),
