@@ -106,10 +106,11 @@ def _check_traffic(
 
 
 def check_untouched(touched: frozenset[str], before: Observation, after: Observation) -> tuple[Check, ...]:
-    """One check for each router: connections outside `touched` hold the SPIs that they held before."""
+    """One check for each router: connections outside `touched` that had CHILD_SAs still hold their SPIs."""
     checks = []
     for router in sorted(set(before.states) & set(after.states)):
-        names = {sa.connection for sa in before.states[router].sas} - touched
+        running = {sa.connection for sa in before.states[router].sas} - touched
+        names = {name for name in running if _spis(before.states[router], name)}
         changed = [
             name
             for name in sorted(names)

@@ -6,12 +6,15 @@ import argparse
 import sys
 
 from reconciler.cli import access, saved_plan
+from reconciler.cli.next_command import diagnose_hint
 from reconciler.cli.output import Output, ask
 from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Establish
 from reconciler.operations.apply import Applied
-from reconciler.operations.converge import Conduct, Done, Errors, Request, converge
+from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
 from reconciler.plan.targets import check_reconnect, routers_of, targeting
@@ -90,9 +93,9 @@ def perform(
     request = Request(
         routers=routers_of(fabric, targets, excluded),
         decide=decided,
-        show=lambda decision: _tell_plan(output, decision),
+        show=lambda decision: _report_plan(output, decision),
         approve=approved,
-        left_out=lambda again, _: _tell_left_out(output, again),
+        left_out=lambda again, _: _report_left_out(output, again),
         lock_timeout=arguments.lock_timeout,
         conduct=Conduct(
             timeout=arguments.wait,
@@ -102,11 +105,15 @@ def perform(
     with converge(fleet, request) as done:
         pass  # What is told of it may take as long as it likes: the locks are given back first.
     if done.proven is not None:
-        _tell_outcome(output, done.before, done.proven.applied)
+        applied = done.proven.applied
+        _report_outcome(output, done.before, applied)
+        failed = [outcome.step for outcome in applied.outcomes if outcome.status is Status.FAILED]
+        down = [step.group for step in failed if isinstance(step.operation, Establish)]
+        output.lines([diagnose_hint(arguments, down)] if down else [])
     return _ending(output, done)
 
 
-def _ending(output: Output, done: Done) -> ExitCode:
+def _ending(output: Output, done: Converged) -> ExitCode:
     """What an apply ends with. What was left out comes first, then what was not done, then what waits."""
     if left_out := _left_out(done):
         return left_out
@@ -119,7 +126,7 @@ def _ending(output: Output, done: Done) -> ExitCode:
     return ExitCode.DEFERRED
 
 
-def _left_out(done: Done) -> ExitCode:
+def _left_out(done: Converged) -> ExitCode:
     """The code for routers and tunnels that had no part in an apply; OK where there are none. Routers that
     moved while somebody was asked count where nothing else was left out, and where they do not answer."""
     plan = done.decision.judged.plan
@@ -132,7 +139,7 @@ def _left_out(done: Done) -> ExitCode:
     return ExitCode.STALE if done.moved and code is ExitCode.OK else code
 
 
-def _tell_plan(output: Output, decision: Decision) -> None:
+def _report_plan(output: Output, decision: Decision) -> None:
     before, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
     output.lines(plan_text.plan_lines(before.plan, unchanged, now))
@@ -141,12 +148,12 @@ def _tell_plan(output: Output, decision: Decision) -> None:
     output.objects(judgement_objects(judgement))
 
 
-def _tell_left_out(output: Output, again: Preview) -> None:
+def _report_left_out(output: Output, again: Preview) -> None:
     output.lines(plan_text.left_out_lines(again.plan))
     output.objects(absence_objects(again.plan.unreachable))
 
 
-def _tell_outcome(output: Output, before: Preview, applied: Applied) -> None:
+def _report_outcome(output: Output, before: Preview, applied: Applied) -> None:
     output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
     output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
     output.objects(outcome_object(outcome) for outcome in applied.outcomes)
