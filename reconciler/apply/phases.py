@@ -35,6 +35,7 @@ from reconciler.model.plan import (
     RecordAddress,
     RemoveAddress,
     RemoveFile,
+    RemoveOwned,
     Scope,
     SetAside,
     SetSysctls,
@@ -44,6 +45,7 @@ from reconciler.model.plan import (
     UnloadConnection,
     UnloadSecret,
     WriteFile,
+    WriteOwned,
 )
 from reconciler.model.settings import plain
 from reconciler.routers.fleet import Fleet, Sessions, reach
@@ -369,6 +371,10 @@ def _execute(router: Router, operation: Operation, ending: Ending) -> None:
             router.vici.request("load-conn", {name: plain(settings)})
         case UnloadConnection(name):
             router.vici.request("unload-conn", {"name": name})
+        case WriteOwned(files):
+            router.host.write_owned(files)
+        case RemoveOwned(paths):
+            router.host.remove_owned(paths)
         case SetAside(path):
             router.host.set_aside(path)
         case Terminate(connection):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.facets import connections, files, firewall
+from reconciler.facets import boot, connections, files, firewall
 from reconciler.model.router_config import (
     AddressRecord,
     ChildSa,
     Connection,
     IkeSa,
     LiveFile,
+    Platform,
     RouterConfig,
     RouterState,
 )
@@ -18,7 +19,8 @@ from reconciler.model.settings import Settings, first
 
 
 def as_applied(config: RouterConfig) -> RouterState:
-    """What would be observed. Every tunnel is up with what it was to negotiate."""
+    """What would be observed. Every tunnel is up with what it was to negotiate. What starts the router is not
+    known, so it has the boot files that every router has."""
     return RouterState(
         router=config.router,
         version="",
@@ -33,6 +35,7 @@ def as_applied(config: RouterConfig) -> RouterState:
         addresses=frozenset(config.addresses),
         firewall=firewall.as_applied(config.firewall),
         sysctls={key: max(allowed) for key, allowed in config.sysctls.items()},
+        owned=boot.as_applied(boot.boot_files(config, Platform(), config.addresses)),
         record=AddressRecord(config.addresses),
     )
 

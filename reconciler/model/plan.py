@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import Self, TypeAlias
 
 from reconciler.model.absence import Absence
-from reconciler.model.router_config import InterfaceAddress, Pair, SharedSecret
+from reconciler.model.router_config import InterfaceAddress, OwnedFile, Pair, SharedSecret
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Settings
 
@@ -211,6 +211,21 @@ class RemoveFile:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteOwned:
+    """Write files that are ours as a whole, by their paths and in this order: each to a temporary name,
+    flushed to the disk, then renamed. A file for nftables replaces another only if `nft --check` takes it."""
+
+    files: Mapping[str, OwnedFile]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveOwned:
+    """Remove such files, in this order, and the folders that are empty then."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SetAside:
     """Rename a foreign file, so that charon no longer loads it."""
 
@@ -232,6 +247,8 @@ Operation: TypeAlias = (
     | Terminate
     | WriteFile
     | RemoveFile
+    | WriteOwned
+    | RemoveOwned
     | SetAside
 )
 
@@ -256,7 +273,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What a person counts: a tunnel end, a VIP, the firewall table, the sysctls of a router."""
+    """What a person counts: a tunnel end, a VIP, or the firewall table, the sysctls or the boot files of a
+    router."""
 
     router: str
     kind: str
@@ -279,6 +297,11 @@ class Resource:
     def sysctls(cls, router: str) -> Self:
         """The kernel settings of a router."""
         return cls(router, "sysctl", "forwarding")
+
+    @classmethod
+    def boot(cls, router: str) -> Self:
+        """The files from which a router loads at its boot what its kernel has forgotten."""
+        return cls(router, "boot", "files")
 
     @classmethod
     def read(cls, text: str) -> Self:

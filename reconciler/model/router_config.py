@@ -94,6 +94,39 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnedFile:
+    """A file without keys that is tunnelwright's as a whole, as it should be. It belongs to root."""
+
+    content: str
+    mode: int
+    """Its permission bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOwnedFile:
+    """Such a file as it is: the SHA-256 of its content in hexadecimal, its permission bits, and its owner and
+    group as `uid:gid`."""
+
+    digest: str
+    mode: int
+    owner: str = "0:0"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What starts a router, as far as it can be told from the router itself."""
+
+    systemd: bool = False
+    """Whether systemd is its first process (sd_booted(3))."""
+    ruleset: str = ""
+    """The file that its nftables.service loads; empty where it has no such service."""
+    ifupdown: bool = False
+    """Whether ifupdown brings interfaces up."""
+    networkd: Mapping[str, str] = field(default_factory=dict)
+    """Interface that systemd-networkd manages to the name of its .network file."""
+
+
+@dataclass(frozen=True, slots=True)
 class RouterConfig:
     """Everything that one router should hold."""
 
@@ -230,6 +263,9 @@ class RouterState:
     dropped: int | None = None
     """How many packets the kernel has dropped since its start because their SA was not installed yet; None
     where it does not carry ESP, or does not count."""
+    owned: Mapping[str, LiveOwnedFile] = field(default_factory=dict)
+    """Path to each file of ours that has no keys."""
+    platform: Platform = field(default_factory=Platform)
 
     @property
     def data_plane(self) -> str:

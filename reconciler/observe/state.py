@@ -53,6 +53,8 @@ def observe_router(
         foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
         record=addresses.decode_record(snapshot.record),
         management=snapshot.management,
+        owned=snapshot.owned,
+        platform=snapshot.platform,
     )
     if state.holds_back:
         state = replace(state, dropped=snapshot.dropped)

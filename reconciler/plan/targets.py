@@ -69,6 +69,7 @@ def _resources(fabric: Fabric) -> Iterator[Resource]:
     for router in fabric.routers:
         yield Resource.firewall(router)
         yield Resource.sysctls(router)
+        yield Resource.boot(router)
 
 
 def find_tunnel(fabric: Fabric, name: str) -> Tunnel:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from reconciler.model.decoding import Fields
 from reconciler.model.outcome import Ping
-from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
+from reconciler.model.router_config import (
+    InterfaceAddress,
+    LiveFile,
+    LiveOwnedFile,
+    OwnedFile,
+    Pair,
+    Platform,
+)
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 
@@ -70,6 +77,9 @@ class HostSnapshot:
     dropped: int | None = None
     """XfrmAcquireError, the packets that came by an SA that was reserved and not installed yet; None where
     the kernel does not count."""
+    owned: Mapping[str, LiveOwnedFile] = field(default_factory=dict)
+    """Our files without keys, by path."""
+    platform: Platform = field(default_factory=Platform)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +163,17 @@ class Host(Protocol):
 
     def remove_files(self, names: Iterable[str]) -> None:
         """Remove swanctl files; one that is not there is no error."""
+        ...
+
+    def write_owned(self, files: Mapping[str, OwnedFile]) -> None:
+        """Write files without keys by their paths, one after the other. Each is on the disk before it takes
+        its place, and a file for nftables (`.nft`) only if `nft --check` takes it. systemd reads its units
+        again."""
+        ...
+
+    def remove_owned(self, paths: Iterable[str]) -> None:
+        """Remove such files, and their folders where those are empty then; one that is not there is no
+        error."""
         ...
 
     def set_aside(self, path: str) -> None:

@@ -14,7 +14,7 @@ from reconciler.facets import traces
 from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked
 from reconciler.model.outcome import Ping
-from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.router_config import InterfaceAddress, OwnedFile
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 from reconciler.routers import answers, scripts
@@ -83,7 +83,8 @@ class ShellHost:
         """Read everything in one command."""
         keys = list(sysctls)
         output = self._look("observe", self._script(Script.SNAPSHOT, *keys))
-        session, links, record, table, values, dropped, archive = self._parts("observe", output, 7)
+        parts = self._parts("observe", output, 9)
+        session, links, record, table, values, dropped, owned, platform, archive = parts
         return HostSnapshot(
             addresses=self._read("observe", "addresses", lambda: answers.addresses(bytes(links))),
             firewall=self._read("observe", "nftables listing", lambda: answers.listing(bytes(table))),
@@ -92,6 +93,8 @@ class ShellHost:
             record=answers.text(bytes(record)),
             management=answers.management(bytes(session)),
             dropped=self._read("observe", "packet counter", lambda: answers.dropped(bytes(dropped))),
+            owned=self._read("observe", "boot files", lambda: answers.owned(bytes(owned))),
+            platform=self._read("observe", "platform", lambda: answers.platform(bytes(platform))),
         )
 
     def inspect(self) -> HostInspection:
@@ -161,6 +164,16 @@ class ShellHost:
         """Remove swanctl files, all in one command."""
         listed = "".join(f"{name}\n" for name in names)
         self._change("remove files", self._script(Script.REMOVE), stdin=listed.encode())
+
+    def write_owned(self, files: Mapping[str, OwnedFile]) -> None:
+        """Write files without keys, all in one command."""
+        contents = {path.lstrip("/"): Secret(file.content.encode()) for path, file in files.items()}
+        packed = pack(contents, {path.lstrip("/"): file.mode for path, file in files.items()})
+        self._change("write boot files", self._script(Script.WRITE_OWNED, *files), stdin=packed)
+
+    def remove_owned(self, paths: Iterable[str]) -> None:
+        """Remove files without keys, all in one command."""
+        self._change("remove boot files", self._script(Script.REMOVE_OWNED, *paths))
 
     def set_aside(self, path: str) -> None:
         """Rename a file to `.adopted`."""

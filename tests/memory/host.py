@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from reconciler.facets import boot
 from reconciler.facets import files as swanctl_files
 from reconciler.facets.addresses import by_place, decode_record, place, record_text
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.outcome import Ping
-from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
+from reconciler.model.router_config import InterfaceAddress, LiveFile, OwnedFile, Pair, Platform
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
@@ -35,6 +36,8 @@ class MemoryHost:
         self.sysctls: dict[str, str] = {}
         self.management: Pair | None = None
         self.files: dict[str, LiveFile] = {}
+        self.owned: dict[str, OwnedFile] = {}
+        self.platform = Platform()
         self.record: dict[InterfaceAddress, str] = {}
         self.told: list[Trace] = []
         self.table: list[dict[str, Any]] | None = None
@@ -52,6 +55,8 @@ class MemoryHost:
             {name: file for name, file in self.files.items() if swanctl_files.is_ours(name)},
             record_text(self.record),
             self.management,
+            owned=boot.as_applied(self.owned),
+            platform=self.platform,
         )
 
     def inspect(self) -> HostInspection:
@@ -111,6 +116,17 @@ class MemoryHost:
         self._check("remove files")
         for name in names:
             self.files.pop(name, None)
+
+    def write_owned(self, files: Mapping[str, OwnedFile]) -> None:
+        """Write files without keys."""
+        self._check("write boot files")
+        self.owned.update(files)
+
+    def remove_owned(self, paths: Iterable[str]) -> None:
+        """Remove files without keys."""
+        self._check("remove boot files")
+        for path in paths:
+            self.owned.pop(path, None)
 
     def read_files(self, pattern: str) -> Mapping[str, Secret]:
         """Those below /etc/swanctl."""

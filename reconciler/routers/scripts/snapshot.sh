@@ -1,8 +1,9 @@
 #!/bin/sh
 # Writes all that a look reads, each part after a mark: whom the management connection joins, addresses, the
 # record of those that we added, our nftables table, the kernel settings named by the arguments, how many
-# packets the kernel has dropped because their SA was not installed yet, and an archive of our swanctl files.
-# FOLDER has the files, RECORD is the record, MARK divides the parts.
+# packets the kernel has dropped because their SA was not installed yet, our files without keys, what starts the
+# router, and an archive of our swanctl files. FOLDER has those files, RECORD is the record, OWNED are patterns of
+# the files without keys, MARK divides the parts.
 set -eu
 echo "${SSH_CONNECTION:-}"
 echo "$MARK"
@@ -27,6 +28,38 @@ cd /proc/sys
 echo "$MARK"
 # Absent in a kernel that does not count.
 grep -s '^XfrmAcquireError' /proc/net/xfrm_stat || :
+echo "$MARK"
+set --
+for file in $OWNED; do
+    # A link, and a name that nothing of ours has, are not ours.
+    case $file in *[!A-Za-z0-9/._:@-]*) continue ;; esac
+    if [ -f "$file" ] && [ ! -L "$file" ]; then set -- "$@" "$file"; fi
+done
+if [ $# -gt 0 ]; then
+    stat -c '%a %u:%g %n' "$@"
+    sha256sum "$@"
+fi
+echo "$MARK"
+if [ -d /run/systemd/system ]; then
+    echo systemd
+    for unit in /etc/systemd/system/nftables.service /usr/lib/systemd/system/nftables.service \
+        /lib/systemd/system/nftables.service; do
+        if [ -f "$unit" ]; then
+            sed -n 's|^ExecStart=.*/nft -f \(/[^ ]*\)$|ruleset \1|p' "$unit"
+            break
+        fi
+    done
+fi
+[ ! -d /etc/network/if-up.d ] || ! [ -x /sbin/ifup ] || echo ifupdown
+if [ -d /run/systemd/netif/links ]; then
+    for link in /sys/class/net/*; do
+        # What networkctl shows too (sd-network.c, sd_network_link_get_network_file).
+        [ -f "$link/ifindex" ] || continue
+        read -r index < "$link/ifindex"
+        network=$(sed -n 's|^NETWORK_FILE=.*/||p' "/run/systemd/netif/links/$index" 2>/dev/null) || continue
+        [ -z "$network" ] || printf 'networkd %s %s\n' "${link##*/}" "$network"
+    done
+fi
 echo "$MARK"
 [ -d "$FOLDER" ] || mkdir -p "$FOLDER"
 cd "$FOLDER"
