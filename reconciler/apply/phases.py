@@ -18,6 +18,7 @@ from typing import Final
 
 from reconciler.apply.establish import Ending, establish, terminate
 from reconciler.apply.settle import clear, settle
+from reconciler.facets import charon
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import (
@@ -30,6 +31,7 @@ from reconciler.model.plan import (
     Phase,
     Plan,
     RemoveFile,
+    RemoveOwned,
     Scope,
     SetAside,
     SetSysctls,
@@ -38,6 +40,7 @@ from reconciler.model.plan import (
     UnloadConnection,
     UnloadSecret,
     WriteFile,
+    WriteOwned,
 )
 from reconciler.model.settings import plain
 from reconciler.routers.fleet import Fleet, Sessions, reach
@@ -317,9 +320,21 @@ def _execute(router: Router, operation: Operation, ending: Ending) -> None:
             router.vici.request("load-conn", {name: plain(settings)})
         case UnloadConnection(name):
             router.vici.request("unload-conn", {"name": name})
+        case WriteOwned(files):
+            router.host.write_owned(files)
+            _reload(router, files)
+        case RemoveOwned(paths):
+            router.host.remove_owned(paths)
+            _reload(router, paths)
         case SetAside(path):
             router.host.set_aside(path)
         case Terminate(connection):
             terminate(router.vici, connection, ending)
         case _:
             raise TypeError(f"no way to perform {type(operation).__name__}")
+
+
+def _reload(router: Router, paths: Iterable[str]) -> None:
+    """Let charon read its settings again if their file was touched."""
+    if charon.SETTINGS in paths:
+        router.vici.request("reload-settings")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.facets import connections, files, firewall
+from reconciler.facets import charon, connections, files, firewall
 from reconciler.model.router_config import ChildSa, Connection, IkeSa, LiveFile, RouterConfig, RouterState
 from reconciler.model.settings import Settings, first
 
@@ -25,6 +25,7 @@ def as_applied(config: RouterConfig) -> RouterState:
         addresses=config.addresses,
         firewall=firewall.as_applied(config.firewall),
         sysctls={key: max(allowed) for key, allowed in config.sysctls.items()},
+        owned=charon.as_applied(charon.files(config)),
     )
 
 

@@ -65,6 +65,7 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         reconnect=tunnel.reconnect,
         protected=tunnel.protected,
         paired=tunnel.other_end is not None,
+        begins=_initiates(tunnel),
     )
 
 

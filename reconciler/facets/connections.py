@@ -67,8 +67,12 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
         "over_time": f"{ike.lifetime // 10 + number % _SPREAD}s",
         "rand_time": f"{ike.lifetime // 10 - number // _SPREAD % (ike.lifetime // 20 + 1)}s",
         "dpd_delay": f"{ike.dpd_delay if ike.dpd_enabled else 0}s",
-        # A second IKE_SA must be able to live beside the first while a change is made.
-        "unique": "no",
+        # Two ends that set up an IKE_SA at the same time keep one: charon ends the older of two with an equal
+        # configuration ten seconds later (ike_sa_manager.c, enforce_replace), and none of another
+        # configuration, so a change can still be made beside the running IKE_SA.
+        "unique": "replace",
+        # Try for ever: a peer that is back is not kept waiting for a packet.
+        "keyingtries": "0",
         # VIPs do not move, and MOBIKE would put ESP into UDP as soon as addresses look translated.
         "mobike": "no",
         "fragmentation": "yes",

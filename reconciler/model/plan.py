@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import Self, TypeAlias
 
 from reconciler.model.absence import Absence
-from reconciler.model.router_config import InterfaceAddress, Pair, SharedSecret
+from reconciler.model.router_config import InterfaceAddress, OwnedFile, Pair, SharedSecret
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Settings
 
@@ -176,6 +176,21 @@ class RemoveFile:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteOwned:
+    """Write files that are ours as a whole, by their paths and in this order: each to a temporary name,
+    flushed to the disk, then renamed. charon reads its settings again if they are among them."""
+
+    files: Mapping[str, OwnedFile]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveOwned:
+    """Remove such files, in this order, and the folders that are empty then."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SetAside:
     """Rename a foreign file, so that charon no longer loads it."""
 
@@ -194,6 +209,8 @@ Operation: TypeAlias = (
     | Terminate
     | WriteFile
     | RemoveFile
+    | WriteOwned
+    | RemoveOwned
     | SetAside
 )
 
@@ -231,6 +248,11 @@ class Resource:
     def sysctls(cls, router: str) -> Self:
         """The kernel settings of a router."""
         return cls(router, "sysctl", "forwarding")
+
+    @classmethod
+    def charon(cls, router: str) -> Self:
+        """The settings of a router's charon."""
+        return cls(router, "charon", "settings")
 
     @classmethod
     def read(cls, text: str) -> Self:

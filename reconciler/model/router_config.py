@@ -42,6 +42,8 @@ class Connection:
     """Whether a plan that destroys it is refused; the router's file keeps it in mind."""
     paired: bool = False
     """Whether the other end is managed too; the router's file keeps it in mind."""
+    begins: bool = True
+    """Whether this end is the one that brings the tunnel up when both could."""
 
     @property
     def children(self) -> tuple[str, ...]:
@@ -70,6 +72,25 @@ class InterfaceAddress:
 
     interface: str
     cidr: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedFile:
+    """A file without keys that is tunnelwright's as a whole, as it should be. It belongs to root."""
+
+    content: str
+    mode: int
+    """Its permission bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOwnedFile:
+    """Such a file as it is: the SHA-256 of its content in hexadecimal, its permission bits, and its owner and
+    group as `uid:gid`."""
+
+    digest: str
+    mode: int
+    owner: str = "0:0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +219,8 @@ class RouterState:
     """Connection that a tunnel adopts -> the file that would bring it back."""
     management: Pair | None = None
     """The router's and the controller's address on the way by which it was read; None where none is known."""
+    owned: Mapping[str, LiveOwnedFile] = field(default_factory=dict)
+    """Path to each file of ours that has no keys."""
 
     @property
     def data_plane(self) -> str:

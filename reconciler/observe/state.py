@@ -50,6 +50,7 @@ def observe_router(
         sysctls=snapshot.sysctls,
         foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
         management=snapshot.management,
+        owned=snapshot.owned,
     )
     _check_pairs(state)
     return state

@@ -67,6 +67,7 @@ def _resources(fabric: Fabric) -> Iterator[Resource]:
     for router in fabric.routers:
         yield Resource.firewall(router)
         yield Resource.sysctls(router)
+        yield Resource.charon(router)
 
 
 def find_tunnel(fabric: Fabric, name: str) -> Tunnel:

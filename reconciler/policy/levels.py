@@ -11,6 +11,14 @@ from reconciler.model.router_config import Connection, RouterConfig, connection_
 
 ByCommit = Callable[[Resource], bool]
 
+_PARTS = {
+    "vip": ("addresses",),
+    "firewall": ("firewall",),
+    "sysctl": ("sysctls",),
+    "charon": ("connections",),
+}
+"""Kind of a resource to the parts of a router's desired state that it is made of."""
+
 
 def held_back(fabric: Fabric, plan: Plan, by_commit: ByCommit) -> dict[Resource, str]:
     """The resources of a plan that the run leaves as they are, each with the reason.
@@ -74,16 +82,9 @@ def changed_by_commit(before: Mapping[str, RouterConfig], after: Mapping[str, Ro
         old, new = before.get(resource.router), after.get(resource.router)
         if old is None or new is None:
             return True
-        match resource.kind:
-            case "tunnel":
-                return _tunnel(old, resource.name) != _tunnel(new, resource.name)
-            case "vip":
-                return old.addresses != new.addresses
-            case "firewall":
-                return old.firewall != new.firewall
-            case "sysctl":
-                return old.sysctls != new.sysctls
-        return False
+        if resource.kind == "tunnel":
+            return _tunnel(old, resource.name) != _tunnel(new, resource.name)
+        return any(getattr(old, part) != getattr(new, part) for part in _PARTS.get(resource.kind, ()))
 
     return changed
 

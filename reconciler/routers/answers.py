@@ -10,7 +10,7 @@ from collections.abc import Collection
 from reconciler.model import bounds
 from reconciler.model.answer import Fields, from_json, not_understood, sequence
 from reconciler.model.outcome import Ping
-from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
+from reconciler.model.router_config import InterfaceAddress, LiveFile, LiveOwnedFile, Pair
 from reconciler.routers.archive import BadArchive, unpack
 from reconciler.routers.protocol import Stream
 from schemas.addresses import is_address
@@ -19,6 +19,9 @@ _NAME = re.compile(r"\S{1,15}")
 """Of an interface (linux/if.h, IFNAMSIZ)."""
 _ADDRESSES = "addresses"
 _OUR_FILE = re.compile(r"(?:\./)?(tw-[^/]{1,240}\.conf)")
+_PATH = r"(/[A-Za-z0-9/._:@-]{1,300})"
+_STATUS = re.compile(rf"([0-7]{{1,4}}) ([0-9]{{1,10}}:[0-9]{{1,10}}) {_PATH}")
+_DIGEST = re.compile(rf"([0-9a-f]{{64}})  {_PATH}")
 _PINGED = re.compile(rb"([0-9]{1,9}) packets transmitted, ([0-9]{1,9}) received")
 _REPLY = re.compile(
     rb"^[0-9]{1,5} bytes from .*icmp_seq=([0-9]{1,9}) .*time=([0-9]{1,7}(?:\.[0-9]{1,6})?) ms", re.MULTILINE
@@ -88,6 +91,22 @@ def files(said: memoryview) -> dict[str, LiveFile]:
         if match is None or not path.isprintable():
             raise ValueError(f"{path[:100]!r} is not a requested file name")
         found[match[1]] = LiveFile(file.content, file.mode)
+    return found
+
+
+def owned(said: bytes) -> dict[str, LiveOwnedFile]:
+    """Our files without keys by their paths: a line of `stat` for each, then a line of `sha256sum` for each.
+    Raises ValueError."""
+    lines = text(said).splitlines()
+    if len(lines) % 2 or len(lines) > 2 * bounds.ROUTER_OWNED_FILES:
+        raise ValueError(f"{len(lines)} lines for files and their digests")
+    found: dict[str, LiveOwnedFile] = {}
+    half = len(lines) // 2
+    for line, other in zip(lines[:half], lines[half:], strict=True):
+        status, digest = _STATUS.fullmatch(line), _DIGEST.fullmatch(other)
+        if status is None or digest is None or status[3] != digest[2] or status[3] in found:
+            raise ValueError("a line that is not a requested file")
+        found[status[3]] = LiveOwnedFile(digest[1], int(status[1], 8), status[2])
     return found
 
 

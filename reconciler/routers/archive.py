@@ -12,6 +12,7 @@ import tarfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from reconciler.model import bounds
 from reconciler.model.secret import Secret
@@ -34,14 +35,15 @@ class Packed:
     mode: int
 
 
-def pack(files: Mapping[str, Secret]) -> bytes:
-    """Files by name, each for root alone, as an archive."""
+def pack(files: Mapping[str, Secret], modes: Mapping[str, int] = MappingProxyType({})) -> bytes:
+    """Files by name, each for root alone if `modes` does not say otherwise, as an archive."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name, secret in files.items():
             content = secret.reveal()
             member = tarfile.TarInfo(name)
-            member.size, member.mode, member.mtime = len(content), 0o600, int(time.time())
+            member.size, member.mode = len(content), modes.get(name, 0o600)
+            member.mtime = int(time.time())
             tar.addfile(member, io.BytesIO(content))
     return packed.getvalue()
 

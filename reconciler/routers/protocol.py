@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from reconciler.model.answer import Fields
 from reconciler.model.outcome import Ping
-from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
+from reconciler.model.router_config import InterfaceAddress, LiveFile, LiveOwnedFile, OwnedFile, Pair
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 
@@ -65,6 +65,8 @@ class HostSnapshot:
     """Our swanctl files by name below /etc/swanctl/conf.d."""
     management: Pair | None = None
     """The router's and the controller's address of the session that asked; None where it has none."""
+    owned: Mapping[str, LiveOwnedFile] = field(default_factory=dict)
+    """Our files without keys, by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,16 @@ class Host(Protocol):
 
     def remove_files(self, names: Iterable[str]) -> None:
         """Remove swanctl files; one that is not there is no error."""
+        ...
+
+    def write_owned(self, files: Mapping[str, OwnedFile]) -> None:
+        """Write files without keys by their paths, one after the other. Each is on the disk before it
+        replaces another."""
+        ...
+
+    def remove_owned(self, paths: Iterable[str]) -> None:
+        """Remove such files, and their folders where those are empty then; one that is not there is no
+        error."""
         ...
 
     def set_aside(self, path: str) -> None:

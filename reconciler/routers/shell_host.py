@@ -14,7 +14,7 @@ from reconciler.facets import traces
 from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked
 from reconciler.model.outcome import Ping
-from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.router_config import InterfaceAddress, OwnedFile
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 from reconciler.routers import answers, scripts
@@ -83,13 +83,14 @@ class ShellHost:
         """Read everything in one command."""
         keys = list(sysctls)
         output = self._look("observe", self._script(Script.SNAPSHOT, *keys))
-        session, links, table, values, archive = self._parts("observe", output, 5)
+        session, links, table, values, owned, archive = self._parts("observe", output, 6)
         return HostSnapshot(
             addresses=self._read("observe", "addresses", lambda: answers.addresses(bytes(links))),
             firewall=self._read("observe", "nftables listing", lambda: answers.listing(bytes(table))),
             sysctls=self._read("observe", "kernel settings", lambda: answers.settings(bytes(values), keys)),
             files=self._read("observe", "files", lambda: answers.files(archive)),
             management=answers.management(bytes(session)),
+            owned=self._read("observe", "owned files", lambda: answers.owned(bytes(owned))),
         )
 
     def inspect(self) -> HostInspection:
@@ -144,6 +145,16 @@ class ShellHost:
         """Remove swanctl files, all in one command."""
         listed = "".join(f"{name}\n" for name in names)
         self._change("remove files", self._script(Script.REMOVE), stdin=listed.encode())
+
+    def write_owned(self, files: Mapping[str, OwnedFile]) -> None:
+        """Write files without keys, all in one command."""
+        contents = {path.lstrip("/"): Secret(file.content.encode()) for path, file in files.items()}
+        packed = pack(contents, {path.lstrip("/"): file.mode for path, file in files.items()})
+        self._change("write owned files", self._script(Script.WRITE_OWNED, *files), stdin=packed)
+
+    def remove_owned(self, paths: Iterable[str]) -> None:
+        """Remove files without keys, all in one command."""
+        self._change("remove owned files", self._script(Script.REMOVE_OWNED, *paths))
 
     def set_aside(self, path: str) -> None:
         """Rename a file to `.adopted`."""

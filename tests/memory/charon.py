@@ -19,6 +19,7 @@ _NEGOTIATED = (
     "version",
     "proposals",
     "unique",
+    "keyingtries",
     "over_time",
     "rand_time",
     "rekey_time",
@@ -58,6 +59,8 @@ class Charon:
                 self.shared.pop(body["id"], None)
             case "load-conn":
                 self.connections.update(body)
+            case "reload-settings":
+                return {}
             case "unload-conn":
                 if self.connections.pop(body["name"], None) is None:
                     raise self._rejected(command, f"unload: connection '{body['name']}' not found")

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from reconciler.facets import charon
 from reconciler.facets import files as swanctl_files
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.outcome import Ping
-from reconciler.model.router_config import InterfaceAddress, LiveFile, Pair
+from reconciler.model.router_config import InterfaceAddress, LiveFile, OwnedFile, Pair
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
@@ -34,6 +35,7 @@ class MemoryHost:
         self.sysctls: dict[str, str] = {}
         self.management: Pair | None = None
         self.files: dict[str, LiveFile] = {}
+        self.owned: dict[str, OwnedFile] = {}
         self.told: list[Trace] = []
         self.table: list[dict[str, Any]] | None = None
         """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
@@ -49,6 +51,7 @@ class MemoryHost:
             {**defaults, **self.sysctls},
             {name: file for name, file in self.files.items() if swanctl_files.is_ours(name)},
             self.management,
+            charon.as_applied(self.owned),
         )
 
     def inspect(self) -> HostInspection:
@@ -88,6 +91,17 @@ class MemoryHost:
         self._check("remove files")
         for name in names:
             self.files.pop(name, None)
+
+    def write_owned(self, files: Mapping[str, OwnedFile]) -> None:
+        """Write files without keys."""
+        self._check("write owned files")
+        self.owned.update(files)
+
+    def remove_owned(self, paths: Iterable[str]) -> None:
+        """Remove files without keys."""
+        self._check("remove owned files")
+        for path in paths:
+            self.owned.pop(path, None)
 
     def read_files(self, pattern: str) -> Mapping[str, Secret]:
         """Those below /etc/swanctl."""

@@ -71,6 +71,9 @@ ROUTER_FILES: Final = 20_000
 ROUTER_FILE_BYTES: Final = MIB
 """One swanctl file: that of a tunnel has 2 KiB and its key, which VICI limits to 64 KiB."""
 
+ROUTER_OWNED_FILES: Final = 1_000
+"""Our files without keys."""
+
 ROUTER_SETTING_CHARACTERS: Final = 100
 """The value of one kernel setting; those that are asked for are numbers."""
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from reconciler.facets import traces
+from reconciler.facets import charon, traces
 from reconciler.model import bounds
 
 MARK = traces.MARK
@@ -31,6 +31,8 @@ class Script(StrEnum):
     READ = "read.sh"
     WRITE = "write.sh"
     REMOVE = "remove.sh"
+    WRITE_OWNED = "write-owned.sh"
+    REMOVE_OWNED = "remove-owned.sh"
     SET_ASIDE = "set-aside.sh"
     SYSCTLS = "sysctls.sh"
     LOCK = "lock.sh"
@@ -48,6 +50,7 @@ def environment(folder: str) -> list[str]:
         f"TAKEN={TAKEN}",
         f"LEASE_SECONDS={bounds.LEASE_SECONDS}",
         f"LOCK_FILE_BYTES={bounds.LOCK_FILE_BYTES}",
+        f"OWNED={' '.join(charon.PLACES)}",
         "LC_ALL=C",
     ]
 

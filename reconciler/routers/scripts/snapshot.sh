@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes all that a look reads, each part after a mark: whom the management connection joins, addresses, our
-# nftables table, the kernel settings named by the arguments, and an archive of our swanctl files.
-# FOLDER has the files, MARK divides the parts.
+# nftables table, the kernel settings named by the arguments, our files without keys, and an archive of our
+# swanctl files. FOLDER has those files, OWNED are patterns of the others, MARK divides the parts.
 set -eu
 echo "${SSH_CONNECTION:-}"
 echo "$MARK"
@@ -17,6 +17,17 @@ echo "$MARK"
 # grep, since the kernel gives a setting to one read(2) and a shell reads byte by byte; no key has a colon.
 cd /proc/sys
 [ $# -eq 0 ] || grep -sH '' "$@" || :
+echo "$MARK"
+set --
+for file in $OWNED; do
+    # A link, and a name that nothing of ours has, are not ours.
+    case $file in *[!A-Za-z0-9/._:@-]*) continue ;; esac
+    if [ -f "$file" ] && [ ! -L "$file" ]; then set -- "$@" "$file"; fi
+done
+if [ $# -gt 0 ]; then
+    stat -c '%a %u:%g %n' "$@"
+    sha256sum "$@"
+fi
 echo "$MARK"
 [ -d "$FOLDER" ] || mkdir -p "$FOLDER"
 cd "$FOLDER"
