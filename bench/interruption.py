@@ -29,7 +29,7 @@ from lab.proof import StreamResult
 from lab.session import Lab
 from lab.topology import Role, flows_of
 from lab.traffic import Stream
-from lab.verify import lost_in_flight
+from lab.wan import lost_in_flight
 from reconciler.facets import sas
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric, IdType, IkeId

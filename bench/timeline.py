@@ -27,7 +27,7 @@ from bench.timeline_svg import Moment, Panel, Sent, drawing
 from lab.charon import session
 from lab.engine import find_engine
 from lab.session import Lab
-from lab.verify import esp_between, open_esp
+from lab.wan import esp_between, open_esp
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.router_config import connection_name

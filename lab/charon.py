@@ -67,6 +67,15 @@ def reported_sas(path: Path, local: str, remote: str) -> tuple[ReportedSa, ...]:
     return tuple(found)
 
 
+def negotiates(path: Path, local: str, remote: str) -> bool:
+    """Whether one router negotiates between two addresses: an IKE_SA is half made, or has tasks left."""
+    with session(path) as vici:
+        return any(
+            _text(ike["state"]) != "ESTABLISHED" or ike.get("tasks-queued") or ike.get("tasks-active")
+            for _, ike in _running(vici, local, remote)
+        )
+
+
 def take_down(path: Path, local: str, remote: str) -> tuple[str, ...]:
     """Unload every connection between two addresses and end its SAs; the connections' names.
 

@@ -28,7 +28,8 @@ from lab.repository import writable
 from lab.session import Lab
 from lab.topology import Flow, flows_of
 from lab.traffic import Stream
-from lab.verify import Report, cleartext_check, lost_in_flight, verify
+from lab.verify import Report, cleartext_check, verify
+from lab.wan import lost_in_flight
 from reconciler.cli.main import main as tunnelwright
 from reconciler.cli.output import Output, explain
 from reconciler.cli.streams import program

@@ -195,11 +195,18 @@ def no_cleartext(
 
 
 def not_carried(
-    name: str, sent: Sequence[Probe], near: Iterable[Packet], far: Iterable[Packet], opened: Sequence[Opened]
+    name: str,
+    sent: Sequence[Probe],
+    near: Iterable[Packet],
+    far: Iterable[Packet],
+    opened: Sequence[Opened],
+    *,
+    marker_arrived: bool,
 ) -> Check:
     """Packets left their host, and neither appeared at the far side nor inside any ESP packet.
 
-    `near` is what the first router's side saw (so that sending nothing is no proof).
+    `near` is what the first router's side saw (so that sending nothing is no proof). `marker_arrived`: a good
+    packet sent after them came through, so the tunnel did carry what it should.
     """
     payloads = {probe.payload for probe in sent}
     left = sum(p.payload in payloads for p in near)
@@ -211,7 +218,9 @@ def not_carried(
     )
     if closed:
         evidence += f", {closed} of which cannot be opened"
-    passed = bool(sent) and left == len(sent) and not arrived and not inside and not closed
+    if not marker_arrived:
+        evidence += "; a good packet afterwards did not arrive"
+    passed = bool(sent) and left == len(sent) and not (arrived or inside or closed) and marker_arrived
     return Check(name, passed, evidence)
 
 

@@ -67,6 +67,8 @@ class _Run:
     lost: set[str] = field(default_factory=set)
     """Routers that could not be reached when their phase began."""
     ending: dict[str, Ending] = field(default_factory=dict)
+    switched: dict[str, tuple[str, Establish]] = field(default_factory=dict)
+    """What came up in each group, with the router that brought it up."""
     stopped: bool = False
 
 
@@ -136,15 +138,24 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
 
 
 def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
-    """The outcomes of a phase, once the tunnels that came up in it are at rest at both of their ends."""
-    switched = {
-        index: (outcome.step.router, outcome.step.operation)
-        for index, outcome in done
-        if outcome.status is Status.DONE and isinstance(outcome.step.operation, Establish)
-    }
+    """The outcomes of a phase, once the tunnels that came up in it are at rest at both of their ends.
+
+    So are those whose former connection was terminated in it: the peer may set that one up again when it
+    hears of its end (close_action), and the answering end of IKEv1 has moved CHILD_SAs into such an IKE_SA,
+    which takes them along.
+    """
+    unsettled: dict[int, tuple[str, Establish]] = {}
+    for index, outcome in done:
+        operation, group = outcome.step.operation, outcome.step.group
+        if outcome.status is not Status.DONE:
+            continue
+        if isinstance(operation, Establish):
+            unsettled[index] = run.switched[group] = (outcome.step.router, operation)
+        elif isinstance(operation, Terminate) and group in run.switched:
+            unsettled[index] = run.switched[group]
     started = time.monotonic()
-    found = settle(run.sessions, list(switched.values()), run.lost | run.dead.keys())
-    reasons = dict(zip(switched, found, strict=True))
+    found = settle(run.sessions, list(unsettled.values()), run.lost | run.dead.keys())
+    reasons = dict(zip(unsettled, found, strict=True))
     for index, outcome in done:
         reason = reasons.get(index, "")
         seconds = outcome.seconds + (time.monotonic() - started if index in reasons else 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import confirmed, preview
 from reconciler.routers.fleet import Fleet
+from reconciler.routers.protocol import Message
 from tests.contract.sites import FOREIGN, REAL, Site, by_hand, change_tunnels, memory_site, rename_tunnels
 from tests.converged import assert_converged
+from tests.memory.charon import Charon
 
 ENDS = {"paris": "tw-paris-tokyo", "tokyo": "tw-tokyo-paris"}
 
@@ -80,6 +83,28 @@ def test_what_comes_up_when_a_tunnel_is_at_rest_already_is_closed_too(site: Site
     applied = apply(before, site.fleet, progress=cross)
     assert not crossing
     assert_converged(applied)
+    assert_at_rest(site)
+
+
+def test_what_the_end_of_a_former_connection_leaves_is_closed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its IKE_SA takes CHILD_SAs of the tunnel along at one end, when the tunnel has come to rest already."""
+    site = memory_site(tmp_path)
+    wanted = by_hand(site)
+    charon = site.connect("tokyo").vici
+    assert isinstance(charon, Charon)
+    as_before = charon.stream
+
+    def stream(command: str, event: str, message: Message | None = None) -> Iterator[Message]:
+        if command == "terminate" and (message or {}).get("ike") == FOREIGN:
+            [sa] = charon.sas
+            child = replace(sa.children[0], number=sa.children[0].number + 1000, peer=None, state="REKEYED")
+            sa.children.append(child)
+        return as_before(command, event, message)
+
+    monkeypatch.setattr(charon, "stream", stream)
+    assert_converged(site.apply(wanted))
     assert_at_rest(site)
 
 

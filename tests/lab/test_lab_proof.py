@@ -6,10 +6,11 @@ import pytest
 
 from lab.capture import Watch
 from lab.engine import Engine
+from lab.flow_proof import FlowProof
 from lab.session import Lab
 from lab.topology import Role, flows_of
 from lab.traffic import Stream
-from lab.verify import FlowProof, Report, verify
+from lab.verify import Report, verify
 from reconciler.model.fabric import Fabric
 from tests.lab.conftest import configure
 

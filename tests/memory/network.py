@@ -39,6 +39,7 @@ class Child:
     remote_ts: list[str]
     peer: Child | None = None
     packets_in: int = 0
+    state: str = "INSTALLED"
 
     def carry(self, count: int) -> None:
         """Packets go to the peer, and as many come back."""
@@ -53,7 +54,7 @@ class Child:
         return {
             "name": self.name,
             "uniqueid": str(self.number),
-            "state": "INSTALLED",
+            "state": self.state,
             "mode": "TUNNEL",
             "protocol": "ESP",
             "spi-in": f"c{self.number:07x}",

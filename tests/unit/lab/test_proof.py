@@ -156,12 +156,15 @@ def test_multicast_must_leave_and_must_not_travel() -> None:
     sent = make_batch(wire.NEAR, "224.0.0.251", 2).probes
     near = [wire.clear(probe) for probe in sent]
     good = wire.opened(wire.good_wan())
-    assert not_carried("multicast", sent, near, ARRIVED, good).passed
-    assert not not_carried("multicast", sent, near[1:], ARRIVED, good).passed
-    assert not not_carried("multicast", sent, near, [*ARRIVED, near[0]], good).passed
+    assert not_carried("multicast", sent, near, ARRIVED, good, marker_arrived=True).passed
+    assert not not_carried("multicast", sent, near, ARRIVED, good, marker_arrived=False).passed
+    assert not not_carried("multicast", sent, near[1:], ARRIVED, good, marker_arrived=True).passed
+    assert not not_carried("multicast", sent, near, [*ARRIVED, near[0]], good, marker_arrived=True).passed
     inside = wire.opened([*wire.good_wan(), wire.sealed(sent[0], 4)])
-    assert not not_carried("multicast", sent, near, ARRIVED, inside).passed
-    assert not not_carried("multicast", sent, near, ARRIVED, wire.opened(wire.good_wan(), [])).passed
+    assert not not_carried("multicast", sent, near, ARRIVED, inside, marker_arrived=True).passed
+    assert not not_carried(
+        "multicast", sent, near, ARRIVED, wire.opened(wire.good_wan(), []), marker_arrived=True
+    ).passed
 
 
 def test_the_negative_control_fails_on_delivery_and_on_a_leak() -> None:
