@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -69,22 +69,23 @@ CASES = (
 
 @dataclass(frozen=True)
 class Recovered:
-    """Seconds until packets arrived again, by direction: from the initiating end, and to it. None where they
-    did not."""
+    """Seconds until packets arrived again, for each direction; None where they did not. The largest number of
+    CHILD_SAs that an end was left with."""
 
-    outward: float | None
-    inward: float | None
+    seconds: tuple[float | None, ...]
     sas: int
 
 
 class Recovery(Bench):
     """The lab, and the ways in which it breaks."""
 
-    def measure_recovery(self, case: Case, fabric: Fabric) -> Recovered:
-        """Each direction alone."""
+    def measure_recovery(
+        self, case: Case, fabric: Fabric, directions: Sequence[bool] = (False, True)
+    ) -> Recovered:
+        """Each direction alone: from the initiating end (False) and to it (True)."""
         seconds: list[float | None] = []
         most = 0
-        for turned in (False, True):
+        for turned in directions:
             self.bring(fabric, KEY)
             if case.who == ANSWERS_ONLY:
                 self._only_answer()
@@ -98,7 +99,7 @@ class Recovery(Bench):
             until(lambda: self._most() == 1, SETTLED)
             most = max(most, self._most())
             way.stop()
-        return Recovered(seconds[0], seconds[1], most)
+        return Recovered(tuple(seconds), most)
 
     def _way(self, *, turned: bool) -> Way:
         flow = self.changed
@@ -112,10 +113,10 @@ class Recovery(Bench):
         """Let it happen; when both ends and the link were back (epoch seconds)."""
         left, right = self.changed.left.router, self.changed.right.router
         if case.who == "link":
-            with self._unplugged(left):
+            with self.unplugged(left):
                 time.sleep(case.seconds)
         elif case.seconds:
-            with self._unplugged(right):
+            with self.unplugged(right):
                 self._restart([right], "KILL")
                 time.sleep(case.seconds)
         else:
@@ -137,7 +138,7 @@ class Recovery(Bench):
         return self.lab.exec(Role.ROUTER, router, ["pidof", "charon-systemd"]).stdout.strip()
 
     @contextmanager
-    def _unplugged(self, router: str) -> Iterator[None]:
+    def unplugged(self, router: str) -> Iterator[None]:
         """The router's cable to the public network hangs out of the switch; its own end keeps its carrier."""
         node = self.lab.topology.node(Role.ROUTER, router)
         port = node.port_in(self.changed.left.vip.public_network)
@@ -168,8 +169,8 @@ class Recovery(Bench):
 
 def cells(found: Recovered) -> list[str]:
     """The seconds of both directions, and the number of CHILD_SAs."""
-    both = (found.outward, found.inward)
-    return [*("not at all" if seconds is None else f"{seconds:.1f}" for seconds in both), str(found.sas)]
+    words = ("not at all" if seconds is None else f"{seconds:.1f}" for seconds in found.seconds)
+    return [*words, str(found.sas)]
 
 
 def main() -> None:

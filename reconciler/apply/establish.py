@@ -7,7 +7,7 @@ connection reaches traffic only with SAs that are set up anew.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -281,6 +281,15 @@ def _abandon(vici: Vici, attempts: Sequence[_Attempt]) -> None:
     if attempts:
         found = _by_connection(vici, [attempt.item for attempt in attempts])
         retire(vici, [("ike-id", sa.id) for sas in found.values() for sa in sas if sa.state == "CONNECTING"])
+
+
+def end_stuck(vici: Vici, connections: Collection[str]) -> None:
+    """End every IKE_SA of some connections that is not up yet, on this side alone: it may wait for its next
+    retransmission for more than a minute, and what is initiated would join it (ike_sa_manager.c,
+    checkout_by_config)."""
+    found = read_sas(vici, adopted=frozenset(connections))
+    stuck = [sa.id for sa in found if sa.connection in connections and sa.state == "CONNECTING"]
+    retire(vici, [("ike-id", number) for number in stuck], force=True)
 
 
 def retire(vici: Vici, doomed: Sequence[tuple[str, str]], *, force: bool = False) -> None:

@@ -16,7 +16,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.apply.establish import Ending, establish, terminate
+from reconciler.apply.establish import Ending, end_stuck, establish, terminate
 from reconciler.apply.settle import clear, settle
 from reconciler.facets import charon
 from reconciler.model.errors import CommandRejected, TunnelwrightError
@@ -124,7 +124,8 @@ def _all_of(steps: Iterable[Step], ended: list[Outcome] | TunnelwrightError) -> 
 
 
 def _prepare(run: _Run, steps: Iterable[Step]) -> None:
-    """Before a switch: reach both ends of what is switched, and free it of SAs that carry nothing."""
+    """Before a switch: reach both ends of what is switched, and free it of SAs that carry nothing and of
+    those that do not come up."""
     switches = [
         (step.router, step.operation)
         for step in steps
@@ -134,7 +135,17 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
     reached = run.sessions.each(sorted(ends - run.dead.keys()), reach)
     # What cannot be reached is compared with nothing; a step there tries again, and tells.
     run.lost = {name for name, found in reached.items() if isinstance(found, TunnelwrightError)}
-    clear(run.sessions, switches, run.lost | run.dead.keys())
+    out = run.lost | run.dead.keys()
+    stuck: dict[str, set[str]] = {}
+    for name, item in switches:
+        if item.scope is Scope.FIRST:
+            stuck.setdefault(name, set()).update((item.connection, *item.replaces))
+            if item.far is not None:
+                stuck.setdefault(item.far.router, set()).add(item.far.connection)
+    run.sessions.each(
+        sorted(stuck.keys() - out), lambda router: end_stuck(router.vici, stuck[router.name])
+    )
+    clear(run.sessions, switches, out)
 
 
 def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:

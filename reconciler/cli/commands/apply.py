@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from reconciler.cli import access, saved_plan
 from reconciler.cli.output import Output, ask
@@ -102,7 +103,7 @@ def perform(
     with converge(fleet, request) as done:
         pass  # What is told of it may take as long as it likes: the locks are given back first.
     if done.proven is not None:
-        _tell_outcome(output, done.before, done.proven.applied)
+        _tell_outcome(output, done.before, done.proven.applied, _names_left_out(done))
     return _ending(output, done)
 
 
@@ -132,6 +133,14 @@ def _left_out(done: Done) -> ExitCode:
     return ExitCode.STALE if done.moved and code is ExitCode.OK else code
 
 
+def _names_left_out(done: Done) -> list[str]:
+    """The routers and tunnels for which the exit code is another than OK."""
+    if _left_out(done) is ExitCode.OK:
+        return []
+    plan = done.decision.judged.plan
+    return sorted({*plan.unreachable, *plan.withheld, *done.moved})
+
+
 def _tell_plan(output: Output, decision: Decision) -> None:
     before, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
@@ -146,9 +155,11 @@ def _tell_left_out(output: Output, again: Preview) -> None:
     output.objects(absence_objects(again.plan.unreachable))
 
 
-def _tell_outcome(output: Output, before: Preview, applied: Applied) -> None:
+def _tell_outcome(output: Output, before: Preview, applied: Applied, left_out: Sequence[str]) -> None:
     output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
-    output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
+    output.lines(
+        plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks, left_out)
+    )
     output.objects(outcome_object(outcome) for outcome in applied.outcomes)
     output.objects(check_object(check) for check in applied.checks)
     output.objects(loss_object(loss) for loss in applied.cost.losses)
