@@ -59,6 +59,8 @@ CASES = (
     Case(RESPONDER, "charon killed"),
     Case(INITIATOR, "charon stopped"),
     Case(RESPONDER, "charon stopped"),
+    Case(INITIATOR, "power lost"),
+    Case(RESPONDER, "power lost"),
     Case("both ends", "charon killed"),
     Case("link", "cut", CUT_SHORT),
     Case("link", "cut", CUT_LONG),
@@ -115,6 +117,8 @@ class Recovery(Bench):
         if case.who == "link":
             with self.unplugged(left):
                 time.sleep(case.seconds)
+        elif case.how == "power lost":
+            self.lab.power_loss(left if case.who == INITIATOR else right)
         elif case.seconds:
             with self.unplugged(right):
                 self._restart([right], "KILL")

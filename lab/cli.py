@@ -15,7 +15,7 @@ DEFAULT_NAME = "default"
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `lab` with its own subcommands."""
-    lab = subparsers.add_parser("lab", help="real routers in containers: up, verify, shell, down")
+    lab = subparsers.add_parser("lab", help="real routers in containers: up, verify, shell, power-loss, down")
     lab.set_defaults(extra="lab")
     actions = lab.add_subparsers(dest="lab_command", metavar="ACTION", required=True)
 
@@ -57,6 +57,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     _add_name(shell)
     shell.set_defaults(run="lab.commands:run_shell")
+
+    power = actions.add_parser("power-loss", help="kill a router, which then boots from its files alone")
+    power.add_argument("router", help="name of the router")
+    options.add_tree(power)
+    _add_common(power)
+    power.set_defaults(run="lab.commands:run_power_loss")
 
     down = actions.add_parser("down", help="remove the lab, even if it is incomplete")
     _add_common(down)

@@ -109,6 +109,19 @@ def run_shell(arguments: argparse.Namespace) -> int:
         ) from error
 
 
+def run_power_loss(arguments: argparse.Namespace) -> int:
+    """Cut the power of one router; it boots from its files."""
+    output = Output(arguments)
+    fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
+    check_known([arguments.router], tuple(fabric.routers), "router")
+    lab = Lab.attach(fabric, arguments.name)
+    lab.power_loss(arguments.router)
+    output.objects([{"type": "lab_power_loss", "name": lab.name, "router": arguments.router}])
+    text = f"{arguments.router} lost its power and has booted from its files: charon answers."
+    output.lines([Line(text, "bold")])
+    return ExitCode.OK
+
+
 def run_down(arguments: argparse.Namespace) -> int:
     """Remove the lab; the private engine stops with the last container."""
     output = Output(arguments)

@@ -10,12 +10,12 @@ import os
 import socket
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lab.containers import (
     DIGEST_LABEL,
@@ -56,6 +56,9 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.listing import counted
 from reconciler.model.suggestion import did_you_mean, known
 from reconciler.routers.links import Links
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 UNIX_PATH_MAX = 107
 """Bytes of a unix socket's path (unix(7): 108 with the final NUL)."""
@@ -231,11 +234,21 @@ class Lab:
 
     def reboot(self, role: Role, name: str) -> None:
         """Restart one container and plug it in again; what it holds in memory is gone, files stay."""
+        self._again(role, name, lambda client, container: client.stop(container, timeout=5))
+
+    def power_loss(self, router: str) -> None:
+        """Cut a router's power: all of its processes are killed, its network namespace goes with them, and it
+        boots from its files alone."""
+        self._again(Role.ROUTER, router, lambda client, container: client.kill(container, "KILL"))
+
+    def _again(self, role: Role, name: str, end: Callable[[APIClient, str], object]) -> None:
         node = self.topology.node(role, name)
         self.links.clear()
         (self.places.run(name) / "ready").unlink(missing_ok=True)
         with self.engine.connect() as client:
-            client.restart(self.container(role, name), timeout=5)
+            end(client, self.container(role, name))
+            client.wait(self.container(role, name))
+            client.start(self.container(role, name))
             pid = int(client.inspect_container(self.container(role, name))["State"]["Pid"])
         self._wire(replugging_files(node, pid))
         if role is Role.ROUTER:

@@ -85,10 +85,38 @@ reset_sysctls() {
     done
 }
 
+# A router without systemd calls what tunnelwright has written itself: the guards before the network, kernel
+# settings and VIPs once the interfaces are there, and both before charon. Without these files it has nothing to
+# wait for.
+load_guards() {
+    # What /run of a machine forgets, a container keeps.
+    rm -rf /run/tunnelwright*
+    [ ! -x /etc/tunnelwright/load ] || /etc/tunnelwright/load || echo "the guards are not those that were written" >&2
+}
+
+bring_up() {
+    [ -x /etc/tunnelwright/up ] || return 0
+    tries=0
+    until wired || [ "$tries" -gt 200 ]; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    /etc/tunnelwright/up || true
+}
+
+wired() { # whether every interface of which there are settings is up; the wire gives it its addresses before that
+    while IFS=/ read -r _ _ _ interface _; do
+        case $interface in '' | all) continue ;; esac
+        [ -n "$(ip -o link show dev "$interface" up 2>/dev/null)" ] || return 1
+    done < /etc/sysctl.d/99-tunnelwright.conf
+}
+
 router() {
     reset_sysctls
+    load_guards
     load_baseline
     choose_data_plane
+    bring_up
     umask 077
     while :; do
         rm -f "$socket" /run/charon/ready

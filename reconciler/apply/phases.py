@@ -142,9 +142,7 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
             stuck.setdefault(name, set()).update((item.connection, *item.replaces))
             if item.far is not None:
                 stuck.setdefault(item.far.router, set()).add(item.far.connection)
-    run.sessions.each(
-        sorted(stuck.keys() - out), lambda router: end_stuck(router.vici, stuck[router.name])
-    )
+    run.sessions.each(sorted(stuck.keys() - out), lambda router: end_stuck(router.vici, stuck[router.name]))
     clear(run.sessions, switches, out)
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.facets import charon, connections, files, firewall
-from reconciler.model.router_config import ChildSa, Connection, IkeSa, LiveFile, RouterConfig, RouterState
+from reconciler.facets import boot, connections, files, firewall
+from reconciler.model.router_config import (
+    ChildSa,
+    Connection,
+    IkeSa,
+    LiveFile,
+    Platform,
+    RouterConfig,
+    RouterState,
+)
 from reconciler.model.settings import Settings, first
 
 
 def as_applied(config: RouterConfig) -> RouterState:
-    """What would be observed. Every tunnel is up with what it was to negotiate."""
+    """What would be observed. Every tunnel is up with what it was to negotiate. What starts the router is not
+    known, so it has the boot files that every router has."""
     return RouterState(
         router=config.router,
         version="",
@@ -25,7 +34,7 @@ def as_applied(config: RouterConfig) -> RouterState:
         addresses=config.addresses,
         firewall=firewall.as_applied(config.firewall),
         sysctls={key: max(allowed) for key, allowed in config.sysctls.items()},
-        owned=charon.as_applied(charon.files(config)),
+        owned=boot.as_applied(boot.boot_files(config, Platform(), {})),
     )
 
 

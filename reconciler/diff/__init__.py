@@ -1,18 +1,17 @@
 """RouterConfig against RouterState -> what changes, with its steps, for one router. Pure.
 
 What belongs to one tunnel end (connection, secret, file, running SAs) is one resource, because it
-changes together and in a fixed order; a VIP, the firewall table, the sysctls and the
-settings of charon are one each.
+changes together and in a fixed order; a VIP, the firewall table, the sysctls and the boot files are one each.
 
 Each facet has its comparer in the module of its name. `tunnel_difference.py` calls those of a tunnel end
 (`connections`, `secrets`, `sas`, `files`), `diff_router` those of the router as a whole (`addresses`,
-`firewall`, `sysctls`, `charon`).
+`firewall`, `sysctls`, `boot`).
 """
 
 from __future__ import annotations
 
 from reconciler.diff.addresses import address_changes
-from reconciler.diff.charon import charon_changes
+from reconciler.diff.boot import boot_changes
 from reconciler.diff.firewall import firewall_changes
 from reconciler.diff.live import Live
 from reconciler.diff.removals import removed_tunnels
@@ -32,7 +31,7 @@ def diff_router(
         *sysctl_changes(desired, state),
         *address_changes(desired, state),
         *firewall_changes(desired, state),
-        *charon_changes(desired, state),
+        *boot_changes(desired, state),
         *tunnel_changes(desired, live, reconnect),
         *removed_tunnels(desired, live),
     )

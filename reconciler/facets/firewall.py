@@ -278,7 +278,7 @@ def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
     table = {"family": FAMILY, "name": TABLE}
     commands = [_command(verb, "table", table) for verb in ("add", "delete", "add")]
     for name, flags in SETS.items():
-        wanted = {_as_listed(pair) for pair in getattr(desired, name)} | kept.get(name, frozenset())
+        wanted = elements(desired, name, kept)
         body: dict[str, Any] = {**_HERE, "name": name, "type": list(SET_TYPE)}
         if flags:
             body["flags"] = list(flags)
@@ -286,6 +286,11 @@ def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
     for entry in compile_rules(desired.mss):
         commands += (_command("add", kind, body) for kind, body in entry.items())
     return _transaction(commands)
+
+
+def elements(desired: Firewall, name: str, kept: Mapping[str, frozenset[Pair]]) -> frozenset[Pair]:
+    """The elements of one set as nft lists them, with those of `kept`."""
+    return frozenset(map(_as_listed, getattr(desired, name))) | kept.get(name, frozenset())
 
 
 def element_changes(

@@ -178,7 +178,7 @@ class RemoveFile:
 @dataclass(frozen=True, slots=True)
 class WriteOwned:
     """Write files that are ours as a whole, by their paths and in this order: each to a temporary name,
-    flushed to the disk, then renamed. charon reads its settings again if they are among them."""
+    flushed to the disk, then renamed. A file for nftables replaces another only if `nft --check` takes it."""
 
     files: Mapping[str, OwnedFile]
 
@@ -230,7 +230,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What a person counts: a tunnel end, a VIP, the firewall table, the sysctls of a router."""
+    """What a person counts: a tunnel end, a VIP, or the firewall table, the sysctls or the boot files of a
+    router."""
 
     router: str
     kind: str
@@ -250,9 +251,9 @@ class Resource:
         return cls(router, "sysctl", "forwarding")
 
     @classmethod
-    def charon(cls, router: str) -> Self:
-        """The settings of a router's charon."""
-        return cls(router, "charon", "settings")
+    def boot(cls, router: str) -> Self:
+        """The files from which a router loads at its boot what its kernel has forgotten."""
+        return cls(router, "boot", "files")
 
     @classmethod
     def read(cls, text: str) -> Self:

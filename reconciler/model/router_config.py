@@ -94,6 +94,20 @@ class LiveOwnedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Platform:
+    """What starts a router, as far as it can be told from the router itself."""
+
+    systemd: bool = False
+    """Whether systemd is its first process (sd_booted(3))."""
+    ruleset: str = ""
+    """The file that its nftables.service loads; empty where it has no such service."""
+    ifupdown: bool = False
+    """Whether ifupdown brings interfaces up."""
+    networkd: Mapping[str, str] = field(default_factory=dict)
+    """Interface that systemd-networkd manages to the name of its .network file."""
+
+
+@dataclass(frozen=True, slots=True)
 class RouterConfig:
     """Everything that one router should hold."""
 
@@ -221,6 +235,7 @@ class RouterState:
     """The router's and the controller's address on the way by which it was read; None where none is known."""
     owned: Mapping[str, LiveOwnedFile] = field(default_factory=dict)
     """Path to each file of ours that has no keys."""
+    platform: Platform = field(default_factory=Platform)
 
     @property
     def data_plane(self) -> str:

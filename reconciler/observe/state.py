@@ -51,6 +51,7 @@ def observe_router(
         foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
         management=snapshot.management,
         owned=snapshot.owned,
+        platform=snapshot.platform,
     )
     _check_pairs(state)
     return state

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from reconciler.diff import diff_router
+from reconciler.diff.boot import boot_changes
 from reconciler.diff.firewall import firewall_changes
 from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets.firewall import beside
@@ -92,9 +93,10 @@ def _guarding(
     guard, and its next one does not push that aside."""
     tunnels = {resource.name for resource in left_out if resource.kind == "tunnel"}
     firewall = beside(desired.firewall, live.firewall, desired.guards, tunnels)
-    table = {c.resource: c for c in firewall_changes(replace(desired, firewall=firewall), live)}
+    narrowed = replace(desired, firewall=firewall)
+    guards = {c.resource: c for c in (*firewall_changes(narrowed, live), *boot_changes(narrowed, live))}
     for found in kept:
-        change = table.get(found.resource) if found.resource.kind == "firewall" else found
+        change = guards.get(found.resource) if found.resource.kind in {"firewall", "boot"} else found
         if change is None:
             continue
         steps = tuple(step for step in change.steps if step.phase is not Phase.UNGUARD)

@@ -67,7 +67,7 @@ def _resources(fabric: Fabric) -> Iterator[Resource]:
     for router in fabric.routers:
         yield Resource.firewall(router)
         yield Resource.sysctls(router)
-        yield Resource.charon(router)
+        yield Resource.boot(router)
 
 
 def find_tunnel(fabric: Fabric, name: str) -> Tunnel:

@@ -15,7 +15,7 @@ _PARTS = {
     "vip": ("addresses",),
     "firewall": ("firewall",),
     "sysctl": ("sysctls",),
-    "charon": ("connections",),
+    "boot": ("addresses", "firewall", "sysctls"),
 }
 """Kind of a resource to the parts of a router's desired state that it is made of."""
 

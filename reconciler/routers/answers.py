@@ -10,7 +10,7 @@ from collections.abc import Collection
 from reconciler.model import bounds
 from reconciler.model.answer import Fields, from_json, not_understood, sequence
 from reconciler.model.outcome import Ping
-from reconciler.model.router_config import InterfaceAddress, LiveFile, LiveOwnedFile, Pair
+from reconciler.model.router_config import InterfaceAddress, LiveFile, LiveOwnedFile, Pair, Platform
 from reconciler.routers.archive import BadArchive, unpack
 from reconciler.routers.protocol import Stream
 from schemas.addresses import is_address
@@ -22,6 +22,7 @@ _OUR_FILE = re.compile(r"(?:\./)?(tw-[^/]{1,240}\.conf)")
 _PATH = r"(/[A-Za-z0-9/._:@-]{1,300})"
 _STATUS = re.compile(rf"([0-7]{{1,4}}) ([0-9]{{1,10}}:[0-9]{{1,10}}) {_PATH}")
 _DIGEST = re.compile(rf"([0-9a-f]{{64}})  {_PATH}")
+_NETWORK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:@-]{0,200}\.network")
 _PINGED = re.compile(rb"([0-9]{1,9}) packets transmitted, ([0-9]{1,9}) received")
 _REPLY = re.compile(
     rb"^[0-9]{1,5} bytes from .*icmp_seq=([0-9]{1,9}) .*time=([0-9]{1,7}(?:\.[0-9]{1,6})?) ms", re.MULTILINE
@@ -108,6 +109,29 @@ def owned(said: bytes) -> dict[str, LiveOwnedFile]:
             raise ValueError("a line that is not a requested file")
         found[status[3]] = LiveOwnedFile(digest[1], int(status[1], 8), status[2])
     return found
+
+
+def platform(said: bytes) -> Platform:
+    """What starts the router: `systemd`, `ruleset FILE`, `ifupdown`, `networkd INTERFACE FILE`. Raises
+    ValueError."""
+    facts: dict[str, str] = {}
+    networks: dict[str, str] = {}
+    for line in text(said).splitlines():
+        match line.split(" "):
+            case ["systemd" | "ifupdown" as name]:
+                facts[name] = "yes"
+            case ["ruleset" as name, path] if re.fullmatch(_PATH, path):
+                facts[name] = path
+            case ["networkd", interface, file] if _NAME.fullmatch(interface) and _NETWORK.fullmatch(file):
+                networks[interface] = file
+            case ["ruleset" | "networkd", *_]:
+                # A name that nothing of ours could be written beside: as if there were none.
+                continue
+            case _:
+                raise ValueError("a line that is not about the platform")
+        if len(networks) > bounds.ROUTER_OWNED_FILES:
+            raise ValueError(f"more than {bounds.ROUTER_OWNED_FILES} interfaces of systemd-networkd")
+    return Platform("systemd" in facts, facts.get("ruleset", ""), "ifupdown" in facts, networks)
 
 
 def management(said: bytes) -> Pair | None:

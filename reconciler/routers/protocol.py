@@ -10,7 +10,14 @@ from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from reconciler.model.answer import Fields
 from reconciler.model.outcome import Ping
-from reconciler.model.router_config import InterfaceAddress, LiveFile, LiveOwnedFile, OwnedFile, Pair
+from reconciler.model.router_config import (
+    InterfaceAddress,
+    LiveFile,
+    LiveOwnedFile,
+    OwnedFile,
+    Pair,
+    Platform,
+)
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 
@@ -67,6 +74,7 @@ class HostSnapshot:
     """The router's and the controller's address of the session that asked; None where it has none."""
     owned: Mapping[str, LiveOwnedFile] = field(default_factory=dict)
     """Our files without keys, by path."""
+    platform: Platform = field(default_factory=Platform)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +148,9 @@ class Host(Protocol):
         ...
 
     def write_owned(self, files: Mapping[str, OwnedFile]) -> None:
-        """Write files without keys by their paths, one after the other. Each is on the disk before it
-        replaces another."""
+        """Write files without keys by their paths, one after the other. Each is on the disk before it takes
+        its place, and a file for nftables (`.nft`) only if `nft --check` takes it. systemd reads its units
+        again."""
         ...
 
     def remove_owned(self, paths: Iterable[str]) -> None:

@@ -83,14 +83,15 @@ class ShellHost:
         """Read everything in one command."""
         keys = list(sysctls)
         output = self._look("observe", self._script(Script.SNAPSHOT, *keys))
-        session, links, table, values, owned, archive = self._parts("observe", output, 6)
+        session, links, table, values, owned, platform, archive = self._parts("observe", output, 7)
         return HostSnapshot(
             addresses=self._read("observe", "addresses", lambda: answers.addresses(bytes(links))),
             firewall=self._read("observe", "nftables listing", lambda: answers.listing(bytes(table))),
             sysctls=self._read("observe", "kernel settings", lambda: answers.settings(bytes(values), keys)),
             files=self._read("observe", "files", lambda: answers.files(archive)),
             management=answers.management(bytes(session)),
-            owned=self._read("observe", "owned files", lambda: answers.owned(bytes(owned))),
+            owned=self._read("observe", "boot files", lambda: answers.owned(bytes(owned))),
+            platform=self._read("observe", "platform", lambda: answers.platform(bytes(platform))),
         )
 
     def inspect(self) -> HostInspection:
@@ -150,11 +151,11 @@ class ShellHost:
         """Write files without keys, all in one command."""
         contents = {path.lstrip("/"): Secret(file.content.encode()) for path, file in files.items()}
         packed = pack(contents, {path.lstrip("/"): file.mode for path, file in files.items()})
-        self._change("write owned files", self._script(Script.WRITE_OWNED, *files), stdin=packed)
+        self._change("write boot files", self._script(Script.WRITE_OWNED, *files), stdin=packed)
 
     def remove_owned(self, paths: Iterable[str]) -> None:
         """Remove files without keys, all in one command."""
-        self._change("remove owned files", self._script(Script.REMOVE_OWNED, *paths))
+        self._change("remove boot files", self._script(Script.REMOVE_OWNED, *paths))
 
     def set_aside(self, path: str) -> None:
         """Rename a file to `.adopted`."""

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reconciler.facets import charon
+from reconciler.facets import boot
 from reconciler.facets import files as swanctl_files
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.outcome import Ping
-from reconciler.model.router_config import InterfaceAddress, LiveFile, OwnedFile, Pair
+from reconciler.model.router_config import InterfaceAddress, LiveFile, OwnedFile, Pair, Platform
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
@@ -36,6 +36,7 @@ class MemoryHost:
         self.management: Pair | None = None
         self.files: dict[str, LiveFile] = {}
         self.owned: dict[str, OwnedFile] = {}
+        self.platform = Platform()
         self.told: list[Trace] = []
         self.table: list[dict[str, Any]] | None = None
         """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
@@ -51,7 +52,8 @@ class MemoryHost:
             {**defaults, **self.sysctls},
             {name: file for name, file in self.files.items() if swanctl_files.is_ours(name)},
             self.management,
-            charon.as_applied(self.owned),
+            boot.as_applied(self.owned),
+            self.platform,
         )
 
     def inspect(self) -> HostInspection:
@@ -94,12 +96,12 @@ class MemoryHost:
 
     def write_owned(self, files: Mapping[str, OwnedFile]) -> None:
         """Write files without keys."""
-        self._check("write owned files")
+        self._check("write boot files")
         self.owned.update(files)
 
     def remove_owned(self, paths: Iterable[str]) -> None:
         """Remove files without keys."""
-        self._check("remove owned files")
+        self._check("remove boot files")
         for path in paths:
             self.owned.pop(path, None)
 

@@ -72,7 +72,7 @@ ROUTER_FILE_BYTES: Final = MIB
 """One swanctl file: that of a tunnel has 2 KiB and its key, which VICI limits to 64 KiB."""
 
 ROUTER_OWNED_FILES: Final = 1_000
-"""Our files without keys."""
+"""Our files without keys: a dozen, and one for each interface that systemd-networkd manages."""
 
 ROUTER_SETTING_CHARACTERS: Final = 100
 """The value of one kernel setting; those that are asked for are numbers."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from reconciler.facets import charon, traces
+from reconciler.facets import boot, traces
 from reconciler.model import bounds
 
 MARK = traces.MARK
@@ -50,7 +50,7 @@ def environment(folder: str) -> list[str]:
         f"TAKEN={TAKEN}",
         f"LEASE_SECONDS={bounds.LEASE_SECONDS}",
         f"LOCK_FILE_BYTES={bounds.LOCK_FILE_BYTES}",
-        f"OWNED={' '.join(charon.PLACES)}",
+        f"OWNED={' '.join(boot.PLACES)}",
         "LC_ALL=C",
     ]
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes all that a look reads, each part after a mark: whom the management connection joins, addresses, our
-# nftables table, the kernel settings named by the arguments, our files without keys, and an archive of our
-# swanctl files. FOLDER has those files, OWNED are patterns of the others, MARK divides the parts.
+# nftables table, the kernel settings named by the arguments, our files without keys, what starts the router, and
+# an archive of our swanctl files. FOLDER has those files, OWNED are patterns of the others, MARK divides the parts.
 set -eu
 echo "${SSH_CONNECTION:-}"
 echo "$MARK"
@@ -27,6 +27,27 @@ done
 if [ $# -gt 0 ]; then
     stat -c '%a %u:%g %n' "$@"
     sha256sum "$@"
+fi
+echo "$MARK"
+if [ -d /run/systemd/system ]; then
+    echo systemd
+    for unit in /etc/systemd/system/nftables.service /usr/lib/systemd/system/nftables.service \
+        /lib/systemd/system/nftables.service; do
+        if [ -f "$unit" ]; then
+            sed -n 's|^ExecStart=.*/nft -f \(/[^ ]*\)$|ruleset \1|p' "$unit"
+            break
+        fi
+    done
+fi
+[ ! -d /etc/network/if-up.d ] || ! [ -x /sbin/ifup ] || echo ifupdown
+if [ -d /run/systemd/netif/links ]; then
+    for link in /sys/class/net/*; do
+        # What networkctl shows too (sd-network.c, sd_network_link_get_network_file).
+        [ -f "$link/ifindex" ] || continue
+        read -r index < "$link/ifindex"
+        network=$(sed -n 's|^NETWORK_FILE=.*/||p' "/run/systemd/netif/links/$index" 2>/dev/null) || continue
+        [ -z "$network" ] || printf 'networkd %s %s\n' "${link##*/}" "$network"
+    done
 fi
 echo "$MARK"
 [ -d "$FOLDER" ] || mkdir -p "$FOLDER"

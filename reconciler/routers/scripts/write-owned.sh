@@ -7,6 +7,7 @@ umask 022
 new=$(mktemp -d /run/tunnelwright-files-XXXXXX)
 trap 'rm -rf "$new"' EXIT
 tar --extract --no-same-owner --same-permissions --file=- --directory="$new"
+units=
 for path do
     folder=${path%/*} name=${path##*/}
     mkdir -p "$folder"
@@ -14,7 +15,19 @@ for path do
     # No daemon takes a hidden file with such an end for one of its own.
     beside="$folder/.$name.new"
     cp -p -- "$new$path" "$beside"
+    # What nft refuses must not be what the next boot relies on.
+    case $name in
+    *.nft)
+        if ! said=$(nft --check --file "$beside" 2>&1); then
+            rm -f "$beside"
+            printf '%s\n' "$said" | head -n 1 >&2
+            exit 1
+        fi
+        ;;
+    esac
     sync "$beside"
     mv -fT "$beside" "$path"
     sync "$folder"
+    case $path in /etc/systemd/system/*) units=changed ;; esac
 done
+if [ -n "$units" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi

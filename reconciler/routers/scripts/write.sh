@@ -11,3 +11,5 @@ trap 'rm -rf "$new"' EXIT
 tar --extract --no-same-owner --file=- --directory="$new"
 sync
 find "$new" -maxdepth 1 -type f -exec mv -f -t . {} +
+# The names too: after a power cut they are otherwise those of before.
+sync .

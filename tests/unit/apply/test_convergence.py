@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import IPv4Network
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from reconciler.apply import establish
 from reconciler.apply.phases import apply_plan
+from reconciler.facets import boot
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Outcome, Status
@@ -26,6 +30,7 @@ from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import FOREIGN, Site, by_hand, change_tunnels, memory_site, rename_tunnels
 from tests.converged import assert_converged
+from tests.memory import MemoryRouter
 
 CHANGES: list[dict[str, object]] = [
     {"esp__integrity": "sha512"},
@@ -178,6 +183,34 @@ def test_a_file_of_several_goes_with_the_last_that_is_taken_over() -> None:
     assert list(host.read_files("/etc/swanctl/conf.d/*.adopted")) == [f"{path}.adopted"]
 
 
+@settings(max_examples=30, deadline=None)
+@given(VARIANTS, st.sampled_from(["10.2.0.0/24", "10.9.0.0/24", "10.2.0.0/16"]))
+def test_a_boot_at_any_step_guards_what_any_tunnel_carries(
+    then: list[dict[str, object]], peer_cidr: str
+) -> None:
+    """From the file of the guards alone: it is never behind what charon holds."""
+    here = site()
+    here.apply()
+    wanted = change_tunnels(altered(here.fabric, then), peer_cidrs=(peer_cidr,), other_end=None)
+
+    def check(outcome: Outcome) -> None:
+        if outcome.step.phase <= Phase.GUARD:
+            return
+        router = here.connect(outcome.step.router)
+        assert isinstance(router, MemoryRouter)
+        listed = re.findall(r"([0-9./]+) \. ([0-9./]+)", router.host.owned[boot.GUARD].content)
+        guarded = {(IPv4Network(first), IPv4Network(last)) for first, last in listed}
+        for body in router.vici.connections.values():
+            for child in body["children"].values():
+                for local, remote in product(child["local_ts"], child["remote_ts"]):
+                    here_to_there = IPv4Network(local), IPv4Network(remote)
+                    covers = [all(map(IPv4Network.subnet_of, here_to_there, pair)) for pair in guarded]
+                    assert any(covers), outcome.step.summary
+
+    outcomes = apply_plan(here.preview(wanted).plan, here.fleet, timeout=0.2, progress=check)
+    assert outcomes
+
+
 def test_no_step_can_be_left_out() -> None:
     here = site()
     plan = here.preview().plan
@@ -209,7 +242,7 @@ def test_a_dead_router_withholds_its_pairs_and_nothing_else() -> None:
     plan = here.preview().plan
     assert set(plan.unreachable) == {"tokyo"}
     assert set(plan.withheld) == {"paris-tokyo"}
-    assert {change.resource.kind for change in plan.changes} == {"sysctl", "vip", "firewall"}
+    assert {change.resource.kind for change in plan.changes} == {"sysctl", "vip", "firewall", "boot"}
     here.apply()
     tokyo.power(on=True)
     assert_converged(here.apply())

@@ -103,6 +103,7 @@ def test_all_of_a_bare_router_is_planned_kernel_first_and_tunnels_last() -> None
         addresses=frozenset(),
         firewall=None,
         sysctls={},
+        owned={},
     )
     kinds = [change.resource.kind for change in diff_router(desired(), bare)]
-    assert kinds == ["sysctl", "vip", "firewall", "tunnel"]
+    assert kinds == ["sysctl", "vip", "firewall", "boot", "tunnel"]

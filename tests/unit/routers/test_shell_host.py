@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked, TunnelwrightError
-from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.router_config import InterfaceAddress, LiveOwnedFile, Platform
 from reconciler.model.secret import Secret
 from reconciler.routers.allowance import Allowance
 from reconciler.routers.archive import pack
@@ -40,9 +40,12 @@ def snapshot(
     table: bytes = b"",
     settings: bytes = b"net/ipv4/ip_forward:1\n",
     archive: bytes = pack({"tw-a.conf": Secret(b"a {}")}),
+    *,
+    owned: bytes = b"",
+    platform: bytes = b"",
 ) -> bytes:
     mark = f"{MARK}\n".encode()
-    return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", links, table, settings, archive])
+    return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", links, table, settings, owned, platform, archive])
 
 
 def test_an_answer_in_order_is_read() -> None:
@@ -54,9 +57,21 @@ def test_an_answer_in_order_is_read() -> None:
     assert found.management == ("192.0.2.1", "192.0.2.9")
 
 
+def test_boot_files_and_the_platform_are_read() -> None:
+    files = b"600 0:0 /etc/tunnelwright/guard.nft\n" + b"0" * 64 + b"  /etc/tunnelwright/guard.nft\n"
+    words = b"systemd\nruleset /etc/nftables.conf\nifupdown\nnetworkd eth0 10-eth0.network\n"
+    found = host(snapshot(owned=files, platform=words)).snapshot(KEYS)
+    assert found.owned == {"/etc/tunnelwright/guard.nft": LiveOwnedFile("0" * 64, 0o600)}
+    assert found.platform == Platform(
+        systemd=True, ruleset="/etc/nftables.conf", ifupdown=True, networkd={"eth0": "10-eth0.network"}
+    )
+    odd = b"ruleset /etc/$(reboot)\nnetworkd eth0 a b.network\nnetworkd eth1 ../x.network\n"
+    assert host(snapshot(platform=odd)).snapshot(KEYS).platform == Platform(), "as if there were none"
+
+
 SNAPSHOTS = {
-    "no marks": (b"hello\n", "output: 1 parts of 5"),
-    "nothing": (b"", "output: 1 parts of 5"),
+    "no marks": (b"hello\n", "output: 1 parts of 7"),
+    "nothing": (b"", "output: 1 parts of 7"),
     "no JSON": (snapshot(b"ip: command not found"), "addresses: it is not JSON"),
     "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is not JSON"),
     "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),
@@ -92,6 +107,21 @@ SNAPSHOTS = {
     "a setting without a value": (snapshot(settings=b"net/ipv4/ip_forward\n"), "kernel settings: a line"),
     "another setting": (snapshot(settings=b"net/ipv4/other 1\n"), "kernel settings: a line"),
     "a long setting": (snapshot(settings=b"net/ipv4/ip_forward:" + b"1" * 200 + b"\n"), "kernel settings"),
+    "a file without a digest": (snapshot(owned=b"600 0:0 /etc/x\n"), "boot files: 1 lines"),
+    "a digest of another file": (
+        snapshot(owned=b"600 0:0 /etc/x\n" + b"0" * 64 + b"  /etc/y\n"),
+        "boot files: a line that is not a requested file",
+    ),
+    "a file that occurs twice": (
+        snapshot(owned=b"600 0:0 /etc/x\n" * 2 + (b"0" * 64 + b"  /etc/x\n") * 2),
+        "boot files: a line that is not a requested file",
+    ),
+    "many files": (snapshot(owned=b"600 0:0 /etc/x\n" * 2002), "boot files: 2002 lines"),
+    "words about the platform": (snapshot(platform=b"openrc\n"), "platform: a line"),
+    "many networks": (
+        snapshot(platform=b"".join(b"networkd e%d e.network\n" % number for number in range(1001))),
+        "platform: more than 1000 interfaces",
+    ),
     "no archive": (snapshot(archive=b"tar: broken"), "files: no header"),
 }
 

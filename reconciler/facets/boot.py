@@ -1,0 +1,147 @@
+"""Boot files: what a router needs to have its guards, its VIPs and its kernel settings back after a boot,
+before the first packet, without tunnelwright.
+
+A kernel forgets all three. `load` loads the guards and fails closed; `up` sets the kernel settings and adds
+the VIPs that tunnelwright has added before (`/etc/tunnelwright/addresses`). With systemd, units call both;
+elsewhere whatever starts the router has to. A drop-in makes nftables.service load the guards in one
+transaction with the router's own rules: those would flush them (Debian's begin with `flush ruleset`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from reconciler.facets import charon, firewall_file
+from reconciler.model.router_config import (
+    LiveOwnedFile,
+    OwnedFile,
+    Pair,
+    Platform,
+    RouterConfig,
+)
+
+FOLDER: Final = "/etc/tunnelwright"
+GUARD: Final = f"{FOLDER}/guard.nft"
+SYSCTLS: Final = "/etc/sysctl.d/99-tunnelwright.conf"
+_UNITS: Final = "/etc/systemd/system"
+_DROP_IN: Final = "tunnelwright.conf"
+_NETWORKS: Final = "/etc/systemd/network"
+_IF_UP: Final = "/etc/network/if-up.d/tunnelwright"
+_GOOD: Final = f"{FOLDER}/guard.good.nft"
+_CLOSED: Final = f"{FOLDER}/closed.nft"
+_LOAD: Final = f"{FOLDER}/load"
+_UP: Final = f"{FOLDER}/up"
+
+PLACES: Final = (
+    GUARD,
+    _GOOD,
+    _CLOSED,
+    _LOAD,
+    _UP,
+    *charon.PLACES,
+    SYSCTLS,
+    f"{_UNITS}/tunnelwright-*.service",
+    f"{_UNITS}/*.d/{_DROP_IN}",
+    f"{_NETWORKS}/*.network.d/{_DROP_IN}",
+    _IF_UP,
+)
+"""Shell patterns of every path that a file of ours without keys has, or had."""
+
+_PLAIN, _PROGRAM, _PRIVATE = 0o644, 0o755, 0o600
+
+
+def boot_files(
+    desired: RouterConfig, platform: Platform, kept: Mapping[str, frozenset[Pair]]
+) -> dict[str, OwnedFile]:
+    """The files by path, in the order in which they are written: what starts something comes after what it
+    starts. `kept` are elements of the table that stay for now.
+
+    A router without tunnels and without VIPs of ours has none.
+    """
+    if not (desired.guards or desired.addresses):
+        return {}
+    guard = OwnedFile(firewall_file.render(desired.firewall, kept), _PRIVATE)
+    found = {GUARD: guard, _GOOD: guard, _CLOSED: OwnedFile(_text("closed.nft"), _PRIVATE)}
+    found[SYSCTLS] = OwnedFile("".join(_settings(desired)), _PLAIN)
+    found[_LOAD] = OwnedFile(_text("load"), 0o700)
+    found[_UP] = OwnedFile(_text("up"), 0o700)
+    found |= charon.files(desired)
+    if platform.systemd:
+        found |= _units(platform)
+        found |= _networks(desired, platform)
+    if platform.ifupdown:
+        found[_IF_UP] = OwnedFile(_text("if-up"), _PROGRAM)
+    return found
+
+
+def _settings(desired: RouterConfig) -> Iterator[str]:
+    """The lines of a file for sysctl.d(5). An interface may not be there yet, which is no error."""
+    yield "# Written by tunnelwright.\n"
+    for key, allowed in sorted(desired.sysctls.items()):
+        yield f"-{key} = {max(allowed)}\n"
+
+
+def _units(platform: Platform) -> Iterator[tuple[str, OwnedFile]]:
+    for name in ("tunnelwright-guard.service", "tunnelwright-addresses.service"):
+        yield f"{_UNITS}/{name}", OwnedFile(_text(name), _PLAIN)
+    if platform.ruleset:
+        yield f"{_UNITS}/nftables.service.d/{_DROP_IN}", OwnedFile(_nftables(platform.ruleset), _PLAIN)
+    # A drop-in instead of a link in a `.wants` folder: a file that is compared like the others.
+    for target, service in (("sysinit", "guard"), ("multi-user", "addresses")):
+        content = f"[Unit]\nWants=tunnelwright-{service}.service\n"
+        yield f"{_UNITS}/{target}.target.d/{_DROP_IN}", OwnedFile(content, _PLAIN)
+
+
+def _nftables(ruleset: str) -> str:
+    """Loads the guards with the router's own rules; those alone where the guards have been removed."""
+
+    def command(ours: str, without: str) -> str:
+        return f"/bin/sh -c 'if [ -x {_LOAD} ]; then exec {_LOAD} {ours}; else exec nft {without}; fi'"
+
+    load = command(f"with {ruleset}", f"-f {ruleset}")
+    flush = command("flush", "flush ruleset")
+    lines = ("ExecStart=", f"ExecStart={load}", "ExecReload=", f"ExecReload={load}")
+    return "\n".join(("[Service]", *lines, "ExecStop=", f"ExecStop={flush}", ""))
+
+
+def _networks(desired: RouterConfig, platform: Platform) -> Iterator[tuple[str, OwnedFile]]:
+    """systemd-networkd takes away what its own files do not have."""
+    for interface, network in sorted(platform.networkd.items()):
+        addresses = sorted(a.cidr for a in desired.addresses if a.interface == interface)
+        if addresses:
+            lines = "".join(f"Address={address}\n" for address in addresses)
+            yield f"{_NETWORKS}/{network}.d/{_DROP_IN}", OwnedFile(f"[Network]\n{lines}", _PLAIN)
+
+
+@cache
+def _text(name: str) -> str:
+    return resources.files("reconciler.facets").joinpath("router_files", name).read_text("utf-8")
+
+
+def as_applied(files: Mapping[str, OwnedFile]) -> dict[str, LiveOwnedFile]:
+    """What would be observed of files once they are written."""
+    return {path: LiveOwnedFile(_digest(file), file.mode) for path, file in files.items()}
+
+
+def differing(
+    wanted: Mapping[str, OwnedFile], live: Mapping[str, LiveOwnedFile]
+) -> dict[str, tuple[str | None, str]]:
+    """(what is there, what shall be there) in words for each file to write."""
+    found: dict[str, tuple[str | None, str]] = {}
+    for path, file in wanted.items():
+        there, right = live.get(path), LiveOwnedFile(_digest(file), file.mode)
+        if there is None:
+            found[path] = (None, "present")
+        elif there.digest != right.digest:
+            found[path] = ("other content", "tunnelwright's")
+        elif there != right:
+            found[path] = (f"mode {there.mode:04o}, owner {there.owner}", f"mode {right.mode:04o}, owner 0:0")
+    return found
+
+
+def _digest(file: OwnedFile) -> str:
+    return hashlib.sha256(file.content.encode()).hexdigest()

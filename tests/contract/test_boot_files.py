@@ -1,0 +1,110 @@
+"""Boot files: compared and mended like everything else that a router holds, and whole at any moment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lab.session import Lab
+from lab.topology import Role
+from reconciler.facets import boot
+from reconciler.model.errors import CommandRejected
+from reconciler.model.plan import Action, ResourceChange
+from reconciler.model.router_config import OwnedFile
+from tests.contract.sites import REAL, Site, state
+from tests.converged import assert_converged
+
+DROP_IN = "/etc/systemd/system/former.service.d/tunnelwright.conf"
+
+
+def boot_change(site: Site) -> ResourceChange:
+    [change] = [c for c in site.preview().plan.changes if c.resource.kind == "boot"]
+    return change
+
+
+def test_the_first_apply_writes_them_and_nothing_is_left_to_do(site: Site) -> None:
+    applied = site.apply()
+    assert_converged(applied)
+    files = state(site).owned
+    assert {boot.GUARD, boot.SYSCTLS} <= files.keys()
+    assert files[boot.GUARD].mode == 0o600
+    assert {file.owner for file in files.values()} == {"0:0"}
+    assert site.preview().plan.empty
+
+
+@pytest.mark.parametrize("what", ["content", "mode", "missing", "surplus"])
+def test_drift_of_a_boot_file_is_found_and_mended(site: Site, what: str) -> None:
+    site.apply()
+    host = site.connect("paris").host
+    if what == "content":
+        host.write_owned({boot.SYSCTLS: OwnedFile("net/ipv4/ip_forward = 0\n", 0o644)})
+    elif what == "mode":
+        [content] = [
+            file
+            for path, file in boot.boot_files(
+                site.preview().desired["paris"], state(site).platform, {}
+            ).items()
+            if path == boot.SYSCTLS
+        ]
+        host.write_owned({boot.SYSCTLS: replace(content, mode=0o666)})
+    elif what == "missing":
+        host.remove_owned([boot.SYSCTLS])
+    else:
+        host.write_owned({DROP_IN: OwnedFile("[Service]\n", 0o644)})
+    change = boot_change(site)
+    assert change.action is Action.UPDATE
+    assert [field.path for field in change.changes] == [DROP_IN if what == "surplus" else boot.SYSCTLS]
+    assert_converged(site.apply())
+    assert site.preview().plan.empty
+
+
+def test_a_router_without_tunnels_and_vips_keeps_none(site: Site) -> None:
+    site.apply()
+    bare = replace(site.fabric, tunnels={}, vips={})
+    applied = site.apply(bare)
+    assert_converged(applied)
+    assert not state(site).owned
+
+
+@REAL
+def test_what_nft_refuses_does_not_replace_the_guards(site: Site) -> None:
+    site.apply()
+    before = state(site).owned
+    with pytest.raises(CommandRejected, match="syntax error"):
+        site.connect("paris").host.write_owned({boot.GUARD: OwnedFile("table inet tunnelwright {\n", 0o600)})
+    assert state(site).owned == before
+
+
+@REAL
+def test_the_guards_load_as_the_table_of_an_apply(site: Site, contract_lab: Lab) -> None:
+    """What `load` makes is what a look expects, in one transaction with other rules as well."""
+    site.apply()
+    own = "/run/own.nft"
+    script = f"echo 'flush ruleset' > {own}; echo 'table ip own' >> {own}; /etc/tunnelwright/load"
+    for words in ("", f" with {own}", " flush"):
+        contract_lab.run(
+            Role.ROUTER, "paris", ["sh", "-c", f"nft delete table inet tunnelwright; {script}{words}"]
+        )
+        assert site.preview().plan.empty, words
+
+
+@REAL
+@pytest.mark.parametrize(
+    ("spoil", "left"),
+    [
+        ("cd /etc/tunnelwright; head -n -1 guard.nft > x; mv x guard.nft", "set guarded"),
+        ("cd /etc/tunnelwright; : > guard.nft", "set guarded"),
+        ("cd /etc/tunnelwright; for f in guard*; do echo '{' > $f; echo '# end' >> $f; done", "policy drop"),
+        ("rm /etc/tunnelwright/guard*", "policy drop"),
+    ],
+)
+def test_the_guards_fail_closed(site: Site, contract_lab: Lab, spoil: str, left: str) -> None:
+    site.apply()
+    load = "nft delete table inet tunnelwright; /etc/tunnelwright/load 2>/dev/null; echo status $?"
+    said = contract_lab.run(
+        Role.ROUTER, "paris", ["sh", "-c", f"{spoil}; {load}; nft list table inet tunnelwright"]
+    )
+    assert "status 1" in said
+    assert left in said
+    assert_converged(site.apply())
