@@ -61,7 +61,10 @@ class DpdSpec(Model):
         default=None,
         ge=1,
         le=86_400,
-        description=f"Seconds without traffic before the peer is checked. Default: 30, {_FLEET}.",
+        description=(
+            "Seconds without traffic before the peer is checked. It counts as dead six seconds later if it "
+            f"does not answer. Default: 30, {_FLEET}."
+        ),
         examples=[30],
     )
     action: Literal["restart", "clear", "trap"] | None = Field(

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Ping
 from reconciler.model.router_config import ChildSa, RouterState
 from reconciler.observe.probe import probe
@@ -15,7 +16,7 @@ from reconciler.operations.desired import compile_fabric
 from reconciler.operations.preview import look
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Closing, Router
-from reconciler.verify.checks import Probed, check_tunnels
+from reconciler.verify.checks import Probed, check_tunnels, check_untouched
 from tests.contract.sites import Site, memory_site
 
 
@@ -105,3 +106,19 @@ def test_a_tunnel_is_judged_when_it_is_awake(tmp_path: Path, fractions: list[flo
     assert pings == {"paris-tokyo": found}
     assert len(moved) == len(fractions), "each is progress"
     assert asked == [], "and not asked more often than that"
+
+
+def test_an_sa_that_its_peer_had_lost_before_is_not_blamed_on_an_apply(tmp_path: Path) -> None:
+    site = memory_site(tmp_path)
+    site.apply()
+    desired = compile_fabric(site.fabric, site.store())
+    before = look(desired, site.fleet)
+    gone = replace(before, states={**before.states, "tokyo": replace(before.states["tokyo"], sas=())})
+
+    def blamed(earlier: Observation) -> list[str]:
+        after = {name: replace(state, sas=()) for name, state in earlier.states.items()}
+        found = check_untouched(frozenset(), earlier, replace(earlier, states=after))
+        return [check.name for check in found if not check.passed]
+
+    assert blamed(before) == [f"{name}: unrelated tunnels untouched" for name in ("paris", "tokyo")]
+    assert blamed(gone) == []
