@@ -18,15 +18,3 @@ def compare_numbers(end: TunnelEnd) -> tuple[Change, ...]:
         Change(f"sa.children.{kind[0].name}.number", str(len(kind)), "1", "sa")
         for kind in agreement.surplus(end.running)
     )
-
-
-def compare_down(end: TunnelEnd) -> tuple[Change, ...]:
-    """Children without a CHILD_SA, of a tunnel that should be up: both its ends are managed, so nothing else
-    has to be waited for. A peer that is not may have its reasons."""
-    if not end.connection.paired or end.loaded is None or end.former:
-        return ()
-    held = end.live.sas.get(end.connection.name, ())
-    return tuple(
-        Change(f"sa.children.{child}", None, "up", "sa")
-        for child in agreement.down(held, end.connection.children)
-    )

@@ -21,8 +21,6 @@ class TunnelDifference:
     """How the loaded connection differs; without one, how the former does."""
     stale: tuple[Change, ...]
     surplus: tuple[Change, ...]
-    down: tuple[Change, ...]
-    """Children that should be up and are not."""
     key: tuple[Change, ...]
     file: tuple[Change, ...]
     aside: tuple[ForeignFile, ...]
@@ -31,7 +29,7 @@ class TunnelDifference:
     @property
     def changes(self) -> tuple[Change, ...]:
         """All fields that differ."""
-        return (*self.names, *self.file, *self.config, *self.stale, *self.surplus, *self.down, *self.key)
+        return (*self.names, *self.file, *self.config, *self.stale, *self.surplus, *self.key)
 
     @property
     def new(self) -> bool:
@@ -63,9 +61,8 @@ def compare(end: TunnelEnd) -> TunnelDifference:
     config = connections.compare(end)
     stale = sas.compare(end)
     surplus = sas.compare_numbers(end)
-    down = sas.compare_down(end)
     key = secrets.compare(end)
     aside = files.adopted(end)
-    explained = bool(names or config or stale or surplus or down or key)
+    explained = bool(names or config or stale or surplus or key)
     file = files.compare(end, aside, explained=explained)
-    return TunnelDifference(end, names, config, stale, surplus, down, key, file, aside)
+    return TunnelDifference(end, names, config, stale, surplus, key, file, aside)

@@ -91,9 +91,6 @@ def _switch(found: TunnelDifference) -> Step | None:
     elif found.reconnect:
         disruption = Disruption.INTERRUPTS
         operation = Establish(name, children, Scope.RECONNECT)
-    elif found.down:
-        disruption = Disruption.NONE
-        operation = Establish(name, children, Scope.FIRST)
     elif found.surplus:
         disruption = Disruption.NONE
         operation = Establish(name, children, Scope.SURPLUS)

@@ -36,7 +36,6 @@ def _reason(found: TunnelDifference) -> str:
         (end.loaded is None, "the connection is not loaded in charon"),
         (bool(found.config), "the configuration differs"),
         (bool(found.stale), "a running SA has another configuration"),
-        (bool(found.down), "not every CHILD_SA is up" if end.running else "the tunnel is down"),
         (bool(found.surplus), "there are surplus CHILD_SAs"),
         (found.load_key, "the key differs"),
         (found.reconnect, "a reconnect is requested"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,8 @@ from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.operations.preview import Preview, leaving_out, look, planned
+from reconciler.plan.down import down
+from reconciler.plan.fleet import ChangeFilter
 from reconciler.policy import connections_of
 from reconciler.routers.fleet import Fleet
 from reconciler.verify.checks import check_untouched
@@ -95,15 +97,26 @@ def apply(
             # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest.
             outcomes += act(crossed)
             after, remaining = _left(before, fleet)
+        resting = down(before.desired, after.states, before.plan.routers, _not_tried(before, outcomes))
+        if not (resting.empty or stopping()):
+            # What a boot or an outage has left half made, and nothing above has had to do with.
+            outcomes += act(resting)
+            after, remaining = _left(before, fleet)
     touched = frozenset(
         name
-        for change in before.plan.changes
+        for change in (*before.plan.changes, *resting.changes)
         if change.resource.kind == "tunnel"
         for end in {change.resource.name, *(end.name for end in before.fabric.ends_of(change.resource.name))}
         for name in connections_of(before.fabric, end)
     )
     touched |= _far_ends(touched, before.observation)
     return Applied(outcomes, remaining, check_untouched(touched, before.observation, after), cost, after)
+
+
+def _not_tried(before: Preview, outcomes: Iterable[Outcome]) -> ChangeFilter:
+    """Selects what a preview has selected, and of what no step was left undone."""
+    undone = {outcome.step.group for outcome in outcomes if outcome.status is not Status.DONE}
+    return lambda change: before.selected(change) and change.group not in undone
 
 
 def _left(before: Preview, fleet: Fleet) -> tuple[Observation, Plan]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.diff import diff_router, sas
+from reconciler.diff import sas
 from reconciler.model.plan import Disruption, Establish, Phase, Scope
 from reconciler.model.settings import Change
 from tests.unit.diff.ends import desired, end_of, held, only_sa, steps, tunnel_of, with_sa
@@ -56,22 +56,3 @@ def test_one_child_sa_of_several_of_a_kind_is_enough() -> None:
     # A peer that narrows needs several of one child.
     narrowed = (child, replace(child, id="9", remote_ts=("10.2.0.0/25",)))
     assert sas.compare_numbers(end_of(desired(), with_sa(held(), children=narrowed))) == ()
-
-
-@pytest.mark.parametrize("state", ["", "CONNECTING", "DELETING"])
-def test_a_tunnel_that_is_down_comes_up_where_both_ends_are_managed(state: str) -> None:
-    live = with_sa(held(), state=state, children=()) if state else replace(held(), sas=())
-    change = tunnel_of(desired(), live)
-    assert change.changes == (Change("sa.children.net", None, "up", "sa"),)
-    assert (change.reason, change.disruption) == ("the tunnel is down", Disruption.NONE)
-    assert switch(change).scope is Scope.FIRST
-    # A peer that nobody here manages may have its reasons.
-    assert diff_router(desired(other_end=None), replace(held(other_end=None), sas=())) == ()
-
-
-def test_a_child_sa_that_is_being_replaced_is_up() -> None:
-    [child] = only_sa(held()).children
-    assert (
-        sas.compare_down(end_of(desired(), with_sa(held(), children=(replace(child, state="REKEYED"),))))
-        == ()
-    )
