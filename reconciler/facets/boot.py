@@ -69,7 +69,7 @@ def boot_files(
     found[SYSCTLS] = OwnedFile("".join(_settings(desired)), _PLAIN)
     found[_LOAD] = OwnedFile(_text("load"), 0o700)
     found[_UP] = OwnedFile(_text("up"), 0o700)
-    found |= charon.files(desired)
+    found |= charon.files()
     if platform.systemd:
         found |= _units(platform)
         found |= _networks(desired, platform)

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from reconciler.model.router_config import OwnedFile, RouterConfig
+from reconciler.model.router_config import OwnedFile
 
 SETTINGS: Final = "/etc/strongswan.d/tunnelwright.conf"
 START: Final = "/etc/tunnelwright/start"
@@ -20,11 +20,8 @@ PLACES: Final = (START, SETTINGS)
 """The paths that these files have."""
 
 
-def files(desired: RouterConfig) -> dict[str, OwnedFile]:
-    """The files by path, in the order in which they are written. A router without connections of ours has
-    none."""
-    if not desired.connections:
-        return {}
+def files() -> dict[str, OwnedFile]:
+    """The files by path, in the order in which they are written: the same on every router."""
     return {START: OwnedFile(_text("start"), 0o700), SETTINGS: OwnedFile(_text("charon.conf"), 0o644)}
 
 
