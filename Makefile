@@ -11,7 +11,7 @@ ROUTER_WORKERS ?= $(shell echo $$(((3 * $$(nproc 2>/dev/null || echo 1) + 1) / 2
 TIMES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz busy repeat check format schemas lock image wheel size bench recovery clean
+.PHONY: help demo test unit fuzz busy boots repeat check format schemas lock image wheel size bench recovery clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ fuzz: $(STAMP) ## Feed every reader of foreign input what nobody would write; FU
 
 busy: $(STAMP) ## Run the tests with real routers while other work keeps every core busy
 	@sh scripts/busy.sh $(BIN)/pytest -m engine $(ARGS)
+
+boots: $(STAMP) ## Cut the power of a Debian router BOOTS times (50) while it boots; nothing may leak
+	@BOOTS=$${BOOTS:-50} $(BIN)/pytest -v tests/lab/boots
 
 repeat: $(STAMP) ## Run the whole suite TIMES times (10), until one fails; logs in build/repeat
 	@sh scripts/repeat.sh $(TIMES) build/repeat $(MAKE) --no-print-directory test

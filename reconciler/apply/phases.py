@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.apply.establish import Ending, end_stuck, establish, terminate
+from reconciler.apply.host_addresses import change_addresses
 from reconciler.apply.settle import clear, settle
 from reconciler.facets import charon
 from reconciler.model.errors import CommandRejected, TunnelwrightError
@@ -30,6 +31,8 @@ from reconciler.model.plan import (
     Operation,
     Phase,
     Plan,
+    RecordAddress,
+    RemoveAddress,
     RemoveFile,
     RemoveOwned,
     Scope,
@@ -37,6 +40,7 @@ from reconciler.model.plan import (
     SetSysctls,
     Step,
     Terminate,
+    TidyRecord,
     UnloadConnection,
     UnloadSecret,
     WriteFile,
@@ -322,8 +326,8 @@ def _execute(router: Router, operation: Operation, ending: Ending) -> None:
     match operation:
         case SetSysctls(values):
             router.host.set_sysctls(values)
-        case AddAddress(address):
-            router.host.add_address(address)
+        case AddAddress() | RemoveAddress() | RecordAddress() | TidyRecord():
+            change_addresses(router.host, operation)
         case ChangeFirewall(document):
             router.host.change_firewall(document)
         case LoadSecret(secret, _):

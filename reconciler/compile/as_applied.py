@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from reconciler.facets import boot, connections, files, firewall
 from reconciler.model.router_config import (
+    AddressRecord,
     ChildSa,
     Connection,
     IkeSa,
@@ -31,10 +32,11 @@ def as_applied(config: RouterConfig) -> RouterState:
             for number, (_, connection) in enumerate(sorted(config.connections.items()), start=1)
         ),
         files={name: LiveFile(content, files.MODE) for name, content in config.files.items()},
-        addresses=config.addresses,
+        addresses=frozenset(config.addresses),
         firewall=firewall.as_applied(config.firewall),
         sysctls={key: max(allowed) for key, allowed in config.sysctls.items()},
-        owned=boot.as_applied(boot.boot_files(config, Platform(), {})),
+        owned=boot.as_applied(boot.boot_files(config, Platform(), config.addresses)),
+        record=AddressRecord(config.addresses),
     )
 
 

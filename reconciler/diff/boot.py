@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from reconciler.facets import boot, firewall
+from reconciler.facets import addresses, boot, firewall
 from reconciler.model.listing import counted
 from reconciler.model.plan import (
     Action,
@@ -18,16 +18,17 @@ from reconciler.model.plan import (
     Step,
     WriteOwned,
 )
-from reconciler.model.router_config import OwnedFile, RouterConfig, RouterState
+from reconciler.model.router_config import InterfaceAddress, OwnedFile, RouterConfig, RouterState
 from reconciler.model.settings import Change
 
 
 def boot_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
     """The file of the guards follows the table: it has new elements before a tunnel needs them, and keeps old
     ones until their tunnels have gone. So a boot at any moment of an apply guards both."""
-    final = boot.boot_files(desired, live.platform, {})
+    vips = [address for address in desired.addresses if _ours(address, live)]
+    final = boot.boot_files(desired, live.platform, vips)
     kept = {name: removed for name, (_, removed) in _table(desired, live).items()}
-    during = boot.boot_files(desired, live.platform, kept) if any(kept.values()) else final
+    during = boot.boot_files(desired, live.platform, vips, kept) if any(kept.values()) else final
     wrong = boot.differing(final, live.owned)
     surplus = [path for path in live.owned if path not in final]
     # A file that is right already needs no elements of tunnels on its way: what the table has more is drift.
@@ -55,6 +56,14 @@ def boot_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceC
     elif not final:
         action, reason = Action.DELETE, "the router has no tunnels and no VIPs any more"
     yield ResourceChange(Resource.boot(desired.router), action, reason, tuple(changes), tuple(steps))
+
+
+def _ours(address: InterfaceAddress, live: RouterState) -> bool:
+    """Whether tunnelwright has added a VIP, or is about to."""
+    where = addresses.place(address)
+    return where in map(addresses.place, live.record.owners) or where not in map(
+        addresses.place, live.addresses
+    )
 
 
 def _table(

@@ -1,24 +1,70 @@
-"""VIP addresses on their interfaces. An address is added when it is missing and never removed: it may
-carry other services, and a router does not tell who configured it."""
+"""VIPs on their interfaces, and the router's record of those that tunnelwright added.
+
+The record tells whose an address is, which the kernel does not: what is not in it was configured by somebody
+else, and is never touched. An address is recorded before it is added and removed before it leaves the record,
+so that no crash leaves one that nobody owns. Each line of RECORD is `ADDRESS/PREFIX INTERFACE DOCUMENT`.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from reconciler.model import bounds
 from reconciler.model.fabric import Vip
-from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.router_config import AddressRecord, InterfaceAddress
+from schemas.addresses import is_address
+
+RECORD: Final = "/etc/tunnelwright/addresses"
+
+_LINE = re.compile(
+    rf"(?P<address>[0-9.]{{7,15}})/(?P<length>[0-9]|[12][0-9]|3[0-2]) (?P<interface>[!-~]{{1,15}})"
+    rf" (?P<owner>[!-~]{{1,{bounds.OWNER_CHARACTERS}}})"
+)
 
 
-def compile_addresses(vips: tuple[Vip, ...]) -> frozenset[InterfaceAddress]:
-    """The addresses that a router must hold for its VIPs. The system VIP is the router's own."""
-    return frozenset(
-        InterfaceAddress(vip.interface, f"{vip.address}/{vip.prefix_length}") for vip in vips if vip.managed
-    )
+def compile_addresses(vips: tuple[Vip, ...]) -> dict[InterfaceAddress, str]:
+    """The addresses that a router must hold for its VIPs, each with the document that asks for it. The system
+    VIP is the router's own."""
+    return {
+        InterfaceAddress(vip.interface, f"{vip.address}/{vip.prefix_length}"): vip.document
+        for vip in vips
+        if vip.managed
+    }
 
 
-def missing(
-    desired: frozenset[InterfaceAddress], live: frozenset[InterfaceAddress]
-) -> tuple[InterfaceAddress, ...]:
-    """The desired addresses that are not there. An address counts as there whatever its prefix
-    length is, as long as it is on the right interface."""
-    there = {(address.interface, address.cidr.partition("/")[0]) for address in live}
-    absent = [a for a in desired if (a.interface, a.cidr.partition("/")[0]) not in there]
-    return tuple(sorted(absent, key=lambda address: (address.interface, address.cidr)))
+def decode_record(text: str) -> AddressRecord:
+    """What the record says, as far as it is understood; of two lines for one address the first counts."""
+    owners: dict[InterfaceAddress, str] = {}
+    seen: set[tuple[str, str]] = set()
+    sound = len(text) <= bounds.ROUTER_RECORD_BYTES
+    for line in filter(None, text.split("\n")):
+        match = _LINE.fullmatch(line)
+        if (
+            match is None
+            or not is_address(match["address"])
+            or (match["interface"], match["address"]) in seen
+        ):
+            sound = False
+            continue
+        seen.add((match["interface"], match["address"]))
+        owners[InterfaceAddress(match["interface"], f"{match['address']}/{match['length']}")] = match["owner"]
+    return AddressRecord(owners, sound)
+
+
+def record_text(owners: Mapping[InterfaceAddress, str]) -> str:
+    """The record that says so."""
+    lines = (f"{address.cidr} {address.interface} {owner}\n" for address, owner in owners.items())
+    return "".join(sorted(lines))
+
+
+def by_place(found: Iterable[InterfaceAddress]) -> dict[tuple[str, str], InterfaceAddress]:
+    """Addresses by interface and address. One counts as there whatever its prefix length is, as long as it is
+    on the right interface."""
+    return {place(address): address for address in found}
+
+
+def place(address: InterfaceAddress) -> tuple[str, str]:
+    """Its interface, and the address without its prefix length."""
+    return address.interface, address.cidr.partition("/")[0]

@@ -10,13 +10,15 @@ transaction with the router's own rules: those would flush them (Debian's begin 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Final
 
 from reconciler.facets import charon, firewall_file
 from reconciler.model.router_config import (
+    InterfaceAddress,
     LiveOwnedFile,
     OwnedFile,
     Pair,
@@ -51,14 +53,20 @@ PLACES: Final = (
 )
 """Shell patterns of every path that a file of ours without keys has, or had."""
 
+NOTHING: Final[Mapping[str, frozenset[Pair]]] = MappingProxyType({})
+"""No elements."""
 _PLAIN, _PROGRAM, _PRIVATE = 0o644, 0o755, 0o600
 
 
 def boot_files(
-    desired: RouterConfig, platform: Platform, kept: Mapping[str, frozenset[Pair]]
+    desired: RouterConfig,
+    platform: Platform,
+    vips: Collection[InterfaceAddress],
+    kept: Mapping[str, frozenset[Pair]] = NOTHING,
 ) -> dict[str, OwnedFile]:
     """The files by path, in the order in which they are written: what starts something comes after what it
-    starts. `kept` are elements of the table that stay for now.
+    starts. `vips` are those that tunnelwright has added or adds, `kept` elements of the table that stay for
+    now.
 
     A router without tunnels and without VIPs of ours has none.
     """
@@ -72,7 +80,7 @@ def boot_files(
     found |= charon.files()
     if platform.systemd:
         found |= _units(platform)
-        found |= _networks(desired, platform)
+        found |= _networks(vips, platform)
     if platform.ifupdown:
         found[_IF_UP] = OwnedFile(_text("if-up"), _PROGRAM)
     return found
@@ -108,10 +116,10 @@ def _nftables(ruleset: str) -> str:
     return "\n".join(("[Service]", *lines, "ExecStop=", f"ExecStop={flush}", ""))
 
 
-def _networks(desired: RouterConfig, platform: Platform) -> Iterator[tuple[str, OwnedFile]]:
+def _networks(vips: Collection[InterfaceAddress], platform: Platform) -> Iterator[tuple[str, OwnedFile]]:
     """systemd-networkd takes away what its own files do not have."""
     for interface, network in sorted(platform.networkd.items()):
-        addresses = sorted(a.cidr for a in desired.addresses if a.interface == interface)
+        addresses = sorted(vip.cidr for vip in vips if vip.interface == interface)
         if addresses:
             lines = "".join(f"Address={address}\n" for address in addresses)
             yield f"{_NETWORKS}/{network}.d/{_DROP_IN}", OwnedFile(f"[Network]\n{lines}", _PLAIN)

@@ -148,6 +148,13 @@ class Vip:
     interface: str
     managed: bool
     location: Location
+    created: bool = False
+    """Whether a tunnel creates it, whose document is then the VIP's."""
+
+    @property
+    def document(self) -> str:
+        """The document that asks for it, as one word."""
+        return f"{'IPsecTunnel' if self.created else 'Vip'}/{self.name}"
 
 
 class Mode(StrEnum):

@@ -67,9 +67,32 @@ class SetSysctls:
 
 @dataclass(frozen=True, slots=True)
 class AddAddress:
-    """Configure a VIP on its interface."""
+    """Record a VIP and the document that asks for it, then configure it on its interface."""
 
     address: InterfaceAddress
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAddress:
+    """Take a VIP off its interface, then out of the record."""
+
+    address: InterfaceAddress
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAddress:
+    """Record another document for a VIP that tunnelwright added; with none, record it no longer."""
+
+    address: InterfaceAddress
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class TidyRecord:
+    """Write the record of VIPs anew, without the lines that are not understood."""
+
+    owners: Mapping[InterfaceAddress, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +223,9 @@ class SetAside:
 Operation: TypeAlias = (
     SetSysctls
     | AddAddress
+    | RemoveAddress
+    | RecordAddress
+    | TidyRecord
     | ChangeFirewall
     | LoadSecret
     | UnloadSecret
@@ -244,6 +270,11 @@ class Resource:
     def firewall(cls, router: str) -> Self:
         """The nftables table of a router."""
         return cls(router, "firewall", "inet tunnelwright")
+
+    @classmethod
+    def vip_record(cls, router: str) -> Self:
+        """The router's record of the VIPs that tunnelwright added."""
+        return cls(router, "vip-record", "addresses")
 
     @classmethod
     def sysctls(cls, router: str) -> Self:

@@ -75,6 +75,16 @@ class InterfaceAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressRecord:
+    """The router's own record of the VIPs that tunnelwright added to it."""
+
+    owners: Mapping[InterfaceAddress, str] = field(default_factory=dict)
+    """VIP -> the document that asked for it (`Vip/web`)."""
+    sound: bool = True
+    """False where the record has lines of another form, which nothing is known of."""
+
+
+@dataclass(frozen=True, slots=True)
 class OwnedFile:
     """A file without keys that is tunnelwright's as a whole, as it should be. It belongs to root."""
 
@@ -115,7 +125,8 @@ class RouterConfig:
     connections: Mapping[str, Connection] = field(default_factory=dict)
     files: Mapping[str, Secret] = field(default_factory=dict)
     """Path below /etc/swanctl/conf.d to content; the content holds keys."""
-    addresses: frozenset[InterfaceAddress] = frozenset()
+    addresses: Mapping[InterfaceAddress, str] = field(default_factory=dict)
+    """VIP -> the document that asks for it (`Vip/web`)."""
     firewall: Firewall = field(default_factory=Firewall)
     guards: Mapping[str, Firewall] = field(default_factory=dict)
     """Tunnel to what it alone needs of the firewall."""
@@ -231,6 +242,8 @@ class RouterState:
     sysctls: Mapping[str, str]
     foreign_files: Mapping[str, ForeignFile] = field(default_factory=dict)
     """Connection that a tunnel adopts -> the file that would bring it back."""
+    record: AddressRecord = field(default_factory=AddressRecord)
+    """Which of its addresses tunnelwright added."""
     management: Pair | None = None
     """The router's and the controller's address on the way by which it was read; None where none is known."""
     owned: Mapping[str, LiveOwnedFile] = field(default_factory=dict)

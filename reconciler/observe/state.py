@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 
-from reconciler.facets import connections, firewall_listing, sas
+from reconciler.facets import addresses, connections, firewall_listing, sas
 from reconciler.facets.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
 from reconciler.model import bounds
@@ -49,6 +49,7 @@ def observe_router(
         firewall=firewall_listing.decode(snapshot.firewall),
         sysctls=snapshot.sysctls,
         foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
+        record=addresses.decode_record(snapshot.record),
         management=snapshot.management,
         owned=snapshot.owned,
         platform=snapshot.platform,

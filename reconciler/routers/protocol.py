@@ -70,6 +70,8 @@ class HostSnapshot:
     sysctls: Mapping[str, str]
     files: Mapping[str, LiveFile]
     """Our swanctl files by name below /etc/swanctl/conf.d."""
+    record: str = ""
+    """The record of VIPs that tunnelwright added; empty when there is none."""
     management: Pair | None = None
     """The router's and the controller's address of the session that asked; None where it has none."""
     owned: Mapping[str, LiveOwnedFile] = field(default_factory=dict)
@@ -131,8 +133,21 @@ class Host(Protocol):
         """Write kernel settings, keys below /proc/sys."""
         ...
 
-    def add_address(self, address: InterfaceAddress) -> None:
-        """Configure an address; one that is there already is no error."""
+    def add_address(self, address: InterfaceAddress, owner: str) -> None:
+        """Record an address with its owner, then configure it. Nothing is done where its interface has it
+        already: whoever added that keeps it."""
+        ...
+
+    def remove_address(self, address: InterfaceAddress) -> None:
+        """Take an address off its interface, then out of the record; one that is not there is no error."""
+        ...
+
+    def record_address(self, address: InterfaceAddress, owner: str) -> None:
+        """Record another owner of an address; without one, that it is not tunnelwright's."""
+        ...
+
+    def write_record(self, record: str) -> None:
+        """Replace the record of addresses as a whole."""
         ...
 
     def change_firewall(self, document: str) -> None:

@@ -83,12 +83,14 @@ class ShellHost:
         """Read everything in one command."""
         keys = list(sysctls)
         output = self._look("observe", self._script(Script.SNAPSHOT, *keys))
-        session, links, table, values, owned, platform, archive = self._parts("observe", output, 7)
+        parts = self._parts("observe", output, 8)
+        session, links, record, table, values, owned, platform, archive = parts
         return HostSnapshot(
             addresses=self._read("observe", "addresses", lambda: answers.addresses(bytes(links))),
             firewall=self._read("observe", "nftables listing", lambda: answers.listing(bytes(table))),
             sysctls=self._read("observe", "kernel settings", lambda: answers.settings(bytes(values), keys)),
             files=self._read("observe", "files", lambda: answers.files(archive)),
+            record=answers.text(bytes(record)),
             management=answers.management(bytes(session)),
             owned=self._read("observe", "boot files", lambda: answers.owned(bytes(owned))),
             platform=self._read("observe", "platform", lambda: answers.platform(bytes(platform))),
@@ -130,9 +132,24 @@ class ShellHost:
         settings = (f"{key}={value}" for key, value in values.items())
         self._change("set sysctls", self._script(Script.SYSCTLS, *settings))
 
-    def add_address(self, address: InterfaceAddress) -> None:
-        """Configure an address."""
-        self._change("add address", [*_C, "ip", "address", "replace", address.cidr, "dev", address.interface])
+    def add_address(self, address: InterfaceAddress, owner: str) -> None:
+        """Record and configure an address, in one command."""
+        self._address("add address", Script.ADD_ADDRESS, address, owner)
+
+    def remove_address(self, address: InterfaceAddress) -> None:
+        """Remove an address, in one command."""
+        self._address("remove address", Script.REMOVE_ADDRESS, address)
+
+    def record_address(self, address: InterfaceAddress, owner: str) -> None:
+        """Replace one line of the record."""
+        self._address("record address", Script.RECORD_ADDRESS, address, owner)
+
+    def write_record(self, record: str) -> None:
+        """Replace the record."""
+        self._change("write record", self._script(Script.WRITE_RECORD), stdin=record.encode())
+
+    def _address(self, operation: str, script: Script, address: InterfaceAddress, *more: str) -> None:
+        self._change(operation, self._script(script, address.cidr, address.interface, *more))
 
     def change_firewall(self, document: str) -> None:
         """Run one nftables transaction."""

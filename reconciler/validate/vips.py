@@ -154,6 +154,7 @@ def _resolve(
         interface=attachment.interface,
         managed=wish.managed,
         location=wish.item.location,
+        created=bool(wish.prefix),
     )
 
 

@@ -11,7 +11,7 @@ from lab.topology import Role
 from reconciler.facets import boot
 from reconciler.model.errors import CommandRejected
 from reconciler.model.plan import Action, ResourceChange
-from reconciler.model.router_config import OwnedFile
+from reconciler.model.router_config import OwnedFile, Platform
 from tests.contract.sites import REAL, Site, state
 from tests.converged import assert_converged
 
@@ -40,13 +40,8 @@ def test_drift_of_a_boot_file_is_found_and_mended(site: Site, what: str) -> None
     if what == "content":
         host.write_owned({boot.SYSCTLS: OwnedFile("net/ipv4/ip_forward = 0\n", 0o644)})
     elif what == "mode":
-        [content] = [
-            file
-            for path, file in boot.boot_files(
-                site.preview().desired["paris"], state(site).platform, {}
-            ).items()
-            if path == boot.SYSCTLS
-        ]
+        wanted = site.preview().desired["paris"]
+        content = boot.boot_files(wanted, Platform(), wanted.addresses)[boot.SYSCTLS]
         host.write_owned({boot.SYSCTLS: replace(content, mode=0o666)})
     elif what == "missing":
         host.remove_owned([boot.SYSCTLS])

@@ -78,7 +78,7 @@ def test_a_gap_is_measured(site: Site) -> None:
     time.sleep(0.3)
     site.delete_address("tokyo", far)
     time.sleep(0.5)
-    site.connect("tokyo").host.add_address(far)
+    site.connect("tokyo").host.add_address(far, "Vip/far")
     time.sleep(0.3)
     stream = host.stop_stream(token)
     # In steps of the interval that was asked for; a busy router sends more seldom.
@@ -96,7 +96,7 @@ def test_what_was_lost_before_the_first_reply_is_told_apart(site: Site) -> None:
     site.delete_address("tokyo", far)
     token = host.start_stream(*INSIDE, 0.02, 30)
     time.sleep(0.4)
-    site.connect("tokyo").host.add_address(far)
+    site.connect("tokyo").host.add_address(far, "Vip/far")
     time.sleep(0.3)
     stream = host.stop_stream(token)
     assert (stream.lost, stream.longest) == (0, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from lab.engine import until
 from reconciler.apply.locking import locked
 from reconciler.diff.firewall import firewall_changes
 from reconciler.facets import firewall, firewall_listing
+from reconciler.facets.addresses import decode_record, record_text
 from reconciler.model.errors import CommandRejected, Locked
 from reconciler.model.plan import ChangeFirewall, Phase, ResourceChange
 from reconciler.model.router_config import Firewall, InterfaceAddress, RouterConfig, RouterState
@@ -64,12 +66,55 @@ def test_files_are_written_whole_private_and_removed(site: Site) -> None:
 def test_addresses_and_sysctls_are_set_and_seen(site: Site) -> None:
     host = site.connect("paris").host
     address = InterfaceAddress("eth0", "203.0.113.77/24")
-    host.add_address(address)
-    host.add_address(address)
+    host.add_address(address, "Vip/web")
+    host.add_address(address, "Vip/other")
     host.set_sysctls({"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/rp_filter": "2"})
     seen = host.snapshot(["net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter"])
     assert address in seen.addresses
     assert seen.sysctls == {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/rp_filter": "2"}
+
+
+def test_the_record_tells_which_addresses_were_added(site: Site) -> None:
+    host = site.connect("paris").host
+    own = InterfaceAddress("eth0", "203.0.113.1/24")
+    one, two = (InterfaceAddress("eth0", f"203.0.113.{number}/24") for number in (78, 79))
+
+    def owners() -> Mapping[InterfaceAddress, str]:
+        record = decode_record(host.snapshot([]).record)
+        assert record.sound
+        return {address: owner for address, owner in record.owners.items() if address in {own, one, two}}
+
+    host.add_address(own, "Vip/web")
+    assert owners() == {}, "it was there"
+    host.add_address(one, "Vip/web")
+    host.add_address(two, "IPsecTunnel/a-to-b")
+    host.add_address(two, "Vip/web")
+    assert owners() == {one: "Vip/web", two: "IPsecTunnel/a-to-b"}
+    host.record_address(one, "Vip/mail")
+    assert owners() == {one: "Vip/mail", two: "IPsecTunnel/a-to-b"}
+    host.remove_address(one)
+    host.remove_address(one)
+    assert owners() == {two: "IPsecTunnel/a-to-b"}
+    assert {own, one, two} & host.snapshot([]).addresses == {own, two}
+    host.record_address(two, "")
+    assert owners() == {}
+    assert two in host.snapshot([]).addresses
+    host.write_record(record_text({two: "Vip/two"}))
+    assert owners() == {two: "Vip/two"}
+    host.remove_address(two)
+
+
+def test_an_address_that_cannot_be_added_is_not_recorded(site: Site) -> None:
+    if site.kind == "memory":
+        pytest.skip("an interface in memory takes every address")
+    host = site.connect("paris").host
+    nowhere, refused = InterfaceAddress("nowhere0", "203.0.113.78/24"), InterfaceAddress("eth0", "0.0.0.7/33")
+    for address in (nowhere, refused):
+        with pytest.raises(CommandRejected, match=r"nowhere0|prefix"):
+            host.add_address(address, "Vip/web")
+    record = host.snapshot([]).record
+    assert "nowhere0" not in record
+    assert "/33" not in record
 
 
 def test_a_firewall_lists_as_it_was_loaded(site: Site) -> None:

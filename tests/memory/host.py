@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.facets import boot
 from reconciler.facets import files as swanctl_files
+from reconciler.facets.addresses import by_place, decode_record, place, record_text
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.outcome import Ping
@@ -37,6 +38,7 @@ class MemoryHost:
         self.files: dict[str, LiveFile] = {}
         self.owned: dict[str, OwnedFile] = {}
         self.platform = Platform()
+        self.record: dict[InterfaceAddress, str] = {}
         self.told: list[Trace] = []
         self.table: list[dict[str, Any]] | None = None
         """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
@@ -51,6 +53,7 @@ class MemoryHost:
             listing,
             {**defaults, **self.sysctls},
             {name: file for name, file in self.files.items() if swanctl_files.is_ours(name)},
+            record_text(self.record),
             self.management,
             boot.as_applied(self.owned),
             self.platform,
@@ -77,10 +80,30 @@ class MemoryHost:
         self._check("set sysctls")
         self.sysctls.update(values)
 
-    def add_address(self, address: InterfaceAddress) -> None:
-        """Configure an address."""
+    def add_address(self, address: InterfaceAddress, owner: str) -> None:
+        """Record and configure an address, where the interface does not have it."""
         self._check("add address")
-        self.addresses.add(address)
+        if place(address) not in by_place(self.addresses):
+            self.record[address] = owner
+            self.addresses.add(address)
+
+    def remove_address(self, address: InterfaceAddress) -> None:
+        """Remove an address, then its line."""
+        self._check("remove address")
+        self.addresses.discard(address)
+        self.record.pop(address, None)
+
+    def record_address(self, address: InterfaceAddress, owner: str) -> None:
+        """Replace a line, or take it away."""
+        self._check("record address")
+        self.record.pop(address, None)
+        if owner:
+            self.record[address] = owner
+
+    def write_record(self, record: str) -> None:
+        """Replace all lines."""
+        self._check("write record")
+        self.record = dict(decode_record(record).owners)
 
     def write_files(self, files: Mapping[str, Secret]) -> None:
         """Write swanctl files."""

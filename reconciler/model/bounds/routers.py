@@ -62,6 +62,12 @@ ROUTER_MESSAGE_CHARACTERS: Final = 500
 ROUTER_ADDRESSES_BYTES: Final = 4 * MIB
 """`ip -j address show`: 250 bytes for an address, so 16,000 of them. As objects they take 20 times that."""
 
+ROUTER_RECORD_BYTES: Final = 2 * MIB
+"""The record of the VIPs that tunnelwright added: 110 bytes for each at most, so 19,000 of them."""
+
+OWNER_CHARACTERS: Final = 100
+"""The document that asked for a VIP, in that record: a kind and a name of 63 characters."""
+
 ROUTER_LISTING_BYTES: Final = 8 * MIB
 """`nft -j list …`: 130 bytes for an element, so 60,000 of them."""
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from reconciler.facets import boot, traces
+from reconciler.facets import addresses, boot, traces
 from reconciler.model import bounds
 
 MARK = traces.MARK
@@ -35,6 +35,10 @@ class Script(StrEnum):
     REMOVE_OWNED = "remove-owned.sh"
     SET_ASIDE = "set-aside.sh"
     SYSCTLS = "sysctls.sh"
+    ADD_ADDRESS = "add-address.sh"
+    REMOVE_ADDRESS = "remove-address.sh"
+    RECORD_ADDRESS = "record-address.sh"
+    WRITE_RECORD = "write-record.sh"
     LOCK = "lock.sh"
     START_STREAM = "start-stream.sh"
     STOP_STREAM = "stop-stream.sh"
@@ -51,6 +55,8 @@ def environment(folder: str) -> list[str]:
         f"LEASE_SECONDS={bounds.LEASE_SECONDS}",
         f"LOCK_FILE_BYTES={bounds.LOCK_FILE_BYTES}",
         f"OWNED={' '.join(boot.PLACES)}",
+        f"RECORD={addresses.RECORD}",
+        f"RECORD_BYTES={bounds.ROUTER_RECORD_BYTES}",
         "LC_ALL=C",
     ]
 

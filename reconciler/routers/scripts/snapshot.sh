@@ -1,11 +1,18 @@
 #!/bin/sh
-# Writes all that a look reads, each part after a mark: whom the management connection joins, addresses, our
-# nftables table, the kernel settings named by the arguments, our files without keys, what starts the router, and
-# an archive of our swanctl files. FOLDER has those files, OWNED are patterns of the others, MARK divides the parts.
+# Writes all that a look reads, each part after a mark: whom the management connection joins, addresses, the
+# record of those that we added, our nftables table, the kernel settings named by the arguments, our files without
+# keys, what starts the router, and an archive of our swanctl files. FOLDER has those files, RECORD is the record,
+# OWNED are patterns of the files without keys, MARK divides the parts.
 set -eu
 echo "${SSH_CONNECTION:-}"
 echo "$MARK"
 ip -j -4 address show
+echo "$MARK"
+if [ -f "$RECORD" ]; then
+    # One byte more than it may have tells that it has more.
+    head -c "$((RECORD_BYTES + 1))" "$RECORD"
+    echo
+fi
 echo "$MARK"
 # `nft` answers "No such file or directory" where the table is missing; any other failure of it must not pass
 # for that, so its own words are looked at.

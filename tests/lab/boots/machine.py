@@ -97,6 +97,10 @@ class Machine:
         """What this boot writes to its console."""
         return self.folder / f"console-{self.boots}"
 
+    def said(self) -> str:
+        """The end of that."""
+        return self.console.read_text(errors="replace")[-2000:] if self.console.exists() else ""
+
     def cut(self) -> None:
         """Cut its power."""
         if self.process is not None:
@@ -126,8 +130,7 @@ class Machine:
                 return False
 
         up = until(lambda: process.poll() is not None or ready(), DEADLINE, poll=1)
-        said = self.console.read_text(errors="replace") if self.console.exists() else ""
-        assert up and process.poll() is None, f"the machine does not boot: {said[-2000:]}"
+        assert up and process.poll() is None, f"the machine does not boot: {self.said()}"
 
 
 def build(lab: Lab, image: str, router: str, folder: Path) -> Machine:

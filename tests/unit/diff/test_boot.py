@@ -8,6 +8,7 @@ from reconciler.diff.boot import boot_changes
 from reconciler.facets import boot
 from reconciler.model.plan import Action, Phase, RemoveOwned, ResourceChange, WriteOwned
 from reconciler.model.router_config import (
+    AddressRecord,
     LiveOwnedFile,
     Platform,
     RouterConfig,
@@ -18,6 +19,8 @@ from tests.fabrics import two_routers
 from tests.unit.diff.ends import compiled, desired, fields, held, steps
 
 SYSTEMD = Platform(systemd=True, ruleset="/etc/nftables.conf", networkd={"eth0": "10-eth0.network"})
+VIPS = tuple(desired().addresses)
+NETWORK = "/etc/systemd/network/10-eth0.network.d/tunnelwright.conf"
 UNITS = "/etc/systemd/system"
 
 
@@ -87,7 +90,7 @@ def test_a_file_differs_by_content_mode_and_owner() -> None:
 def test_what_is_removed_goes_last_and_units_before_what_they_start() -> None:
     bare = RouterConfig("paris")
     live = replace(held(), platform=SYSTEMD)
-    live = replace(live, owned=boot.as_applied(boot.boot_files(desired(), SYSTEMD, {})))
+    live = replace(live, owned=boot.as_applied(boot.boot_files(desired(), SYSTEMD, VIPS)))
     change = change_of(bare, live)
     assert change.action is Action.DELETE
     [step] = change.steps
@@ -107,22 +110,31 @@ def test_a_unit_of_a_former_platform_is_removed() -> None:
 def test_the_files_are_those_that_the_router_can_use() -> None:
     """What starts it is observed: units with systemd, a drop-in for each network of networkd with VIPs, a
     hook of ifupdown."""
-    plain = set(boot.boot_files(desired(), Platform(), {}))
-    systemd = boot.boot_files(desired(), SYSTEMD, {})
+    plain = set(boot.boot_files(desired(), Platform(), VIPS))
+    systemd = boot.boot_files(desired(), SYSTEMD, VIPS)
     assert {path.removeprefix(UNITS) for path in systemd.keys() - plain} == {
         "/tunnelwright-guard.service",
         "/tunnelwright-addresses.service",
         "/nftables.service.d/tunnelwright.conf",
         "/sysinit.target.d/tunnelwright.conf",
         "/multi-user.target.d/tunnelwright.conf",
-        "/etc/systemd/network/10-eth0.network.d/tunnelwright.conf",
+        NETWORK,
     }
-    network = systemd["/etc/systemd/network/10-eth0.network.d/tunnelwright.conf"].content
+    network = systemd[NETWORK].content
     assert network == "[Network]\nAddress=203.0.113.11/24\n"
-    without = boot.boot_files(desired(), replace(SYSTEMD, ruleset="", networkd={}), {})
+    without = boot.boot_files(desired(), replace(SYSTEMD, ruleset="", networkd={}), VIPS)
     assert set(systemd) - set(without) == {
-        "/etc/systemd/network/10-eth0.network.d/tunnelwright.conf",
+        NETWORK,
         f"{UNITS}/nftables.service.d/tunnelwright.conf",
     }
-    hook = set(boot.boot_files(desired(), Platform(ifupdown=True), {})) - plain
+    hook = set(boot.boot_files(desired(), Platform(ifupdown=True), VIPS)) - plain
     assert hook == {"/etc/network/if-up.d/tunnelwright"}
+
+
+def test_a_vip_of_somebody_else_is_not_written_for_networkd() -> None:
+    """Whoever configured it brings it back."""
+    assert NETWORK in written(change_of(desired(), replace(held(), owned={}, platform=SYSTEMD)), Phase.GUARD)
+    there = replace(held(), owned={}, platform=SYSTEMD, record=AddressRecord())
+    assert NETWORK not in written(change_of(desired(), there), Phase.GUARD)
+    missing = replace(there, addresses=frozenset())
+    assert NETWORK in written(change_of(desired(), missing), Phase.GUARD)

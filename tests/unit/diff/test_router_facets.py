@@ -9,8 +9,18 @@ from reconciler.diff import diff_router
 from reconciler.diff.addresses import address_changes
 from reconciler.diff.firewall import firewall_changes
 from reconciler.diff.sysctls import sysctl_changes
-from reconciler.model.plan import Action, AddAddress, ChangeFirewall, Phase, ResourceChange, SetSysctls
-from reconciler.model.router_config import Firewall, InterfaceAddress, LiveFirewall
+from reconciler.model.plan import (
+    Action,
+    AddAddress,
+    ChangeFirewall,
+    Disruption,
+    Phase,
+    RecordAddress,
+    ResourceChange,
+    SetSysctls,
+    TidyRecord,
+)
+from reconciler.model.router_config import AddressRecord, Firewall, InterfaceAddress, LiveFirewall
 from reconciler.model.settings import Change
 from tests.fabrics import many_tunnels
 from tests.unit.diff.ends import compiled, desired, fields, held, steps
@@ -44,7 +54,7 @@ def test_a_vip_that_is_missing_is_added_and_others_are_left_alone() -> None:
     [change] = address_changes(desired(), replace(held(), addresses=frozenset({other})))
     assert change.action is Action.CREATE
     assert change.changes == (Change("address", None, "203.0.113.11/24 dev eth0", "kernel"),)
-    assert [step.operation for step in change.steps] == [AddAddress(VIP)]
+    assert [step.operation for step in change.steps] == [AddAddress(VIP, "Vip/paris-vip")]
     assert list(address_changes(desired(), replace(held(), addresses=frozenset({other, VIP})))) == []
 
 
@@ -107,3 +117,22 @@ def test_all_of_a_bare_router_is_planned_kernel_first_and_tunnels_last() -> None
     )
     kinds = [change.resource.kind for change in diff_router(desired(), bare)]
     assert kinds == ["sysctl", "vip", "firewall", "boot", "tunnel"]
+
+
+def test_a_vip_of_another_document_is_recorded_for_that_one() -> None:
+    record = AddressRecord({VIP: "IPsecTunnel/former"})
+    [change] = address_changes(desired(), replace(held(), record=record))
+    assert fields(change) == {"document": ("IPsecTunnel/former", "Vip/paris-vip")}
+    assert [step.operation for step in change.steps] == [RecordAddress(VIP, "Vip/paris-vip")]
+    assert change.disruption is Disruption.NONE
+
+
+def test_a_vip_that_is_there_and_not_recorded_is_somebody_elses() -> None:
+    assert list(address_changes(desired(), replace(held(), record=AddressRecord()))) == []
+
+
+def test_a_record_that_is_not_understood_is_written_anew() -> None:
+    record = AddressRecord({VIP: "Vip/paris-vip"}, sound=False)
+    [change] = address_changes(desired(), replace(held(), record=record))
+    assert str(change.resource) == "paris/vip-record/addresses"
+    assert [step.operation for step in change.steps] == [TidyRecord({VIP: "Vip/paris-vip"})]

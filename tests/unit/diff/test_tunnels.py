@@ -127,7 +127,7 @@ def test_an_adopted_one_is_ended_here_since_it_may_set_itself_up_again() -> None
 def test_tunnels_are_compared_each_by_itself_in_the_order_of_their_names() -> None:
     config, state = compiled(many_tunnels(3)), held()
     everything = compiled(many_tunnels(3))
-    found = diff_router(config, replace(state, addresses=everything.addresses, files={}, sas=()))
+    found = diff_router(config, replace(state, addresses=frozenset(everything.addresses), files={}, sas=()))
     assert [c.resource.name for c in found if c.action is Action.CREATE and c.resource.kind == "tunnel"] == [
         "paris-000",
         "paris-001",

@@ -37,6 +37,7 @@ def host(stdout: bytes = b"", status: int = 0, stderr: bytes = b"") -> ShellHost
 
 def snapshot(
     links: bytes = json.dumps([{}, LINK]).encode(),
+    record: bytes = b"",
     table: bytes = b"",
     settings: bytes = b"net/ipv4/ip_forward:1\n",
     archive: bytes = pack({"tw-a.conf": Secret(b"a {}")}),
@@ -45,7 +46,8 @@ def snapshot(
     platform: bytes = b"",
 ) -> bytes:
     mark = f"{MARK}\n".encode()
-    return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", links, table, settings, owned, platform, archive])
+    parts = [links, record, table, settings, owned, platform, archive]
+    return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", *parts])
 
 
 def test_an_answer_in_order_is_read() -> None:
@@ -70,8 +72,8 @@ def test_boot_files_and_the_platform_are_read() -> None:
 
 
 SNAPSHOTS = {
-    "no marks": (b"hello\n", "output: 1 parts of 7"),
-    "nothing": (b"", "output: 1 parts of 7"),
+    "no marks": (b"hello\n", "output: 1 parts of 8"),
+    "nothing": (b"", "output: 1 parts of 8"),
     "no JSON": (snapshot(b"ip: command not found"), "addresses: it is not JSON"),
     "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is not JSON"),
     "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),
