@@ -62,8 +62,8 @@ class DpdSpec(Model):
         ge=1,
         le=86_400,
         description=(
-            "Seconds without traffic before the peer is checked. It counts as dead six seconds later if it "
-            f"does not answer. Default: 30, {_FLEET}."
+            "Seconds without traffic before the peer is checked. It counts as dead if it does not answer for six "
+            f"seconds; with IKEv1, which sends a check once, after a second check. Default: 30, {_FLEET}."
         ),
         examples=[30],
     )

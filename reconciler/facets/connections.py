@@ -21,6 +21,10 @@ _SPREAD = 3593
 _REPORTED_IKE = frozenset({"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"})
 _REPORTED_CHILD = frozenset({"local_ts", "remote_ts", "rekey_time", "dpd_action", "mode"})
 
+GIVES_UP = 6
+"""Seconds after which charon gives up a request, by the settings that tunnelwright gives it
+(`router_files/charon.conf`): six times a second."""
+
 SETS = frozenset({"local_ts", "remote_ts"})
 """Lists whose order has no meaning: traffic selectors (RFC 7296, section 2.9)."""
 
@@ -81,6 +85,11 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
     }
     if ike.version == 1:
         settings["aggressive"] = "no"
+        if ike.dpd_enabled:
+            # Of itself charon takes the time of all retransmissions less this delay, which is below zero where
+            # the delay is longer, and then waits for 49 days (task_manager_v1.c, queue_dpd). IKEv1 sends a
+            # check once, so that only the second one without an answer counts.
+            settings["dpd_timeout"] = f"{2 * ike.dpd_delay + GIVES_UP}s"
     child: dict[str, Value] = {
         "esp_proposals": (esp_proposal(esp.encryption, esp.integrity, esp.pfs_group),),
         "rekey_time": f"{esp.lifetime}s",
