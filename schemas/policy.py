@@ -62,8 +62,9 @@ class DpdSpec(Model):
         ge=1,
         le=86_400,
         description=(
-            "Seconds without traffic before the peer is checked. It counts as dead if it does not answer for six "
-            f"seconds; with IKEv1, which sends a check once, after a second check. Default: 30, {_FLEET}."
+            "Seconds without traffic before the peer is checked. It counts as dead if it does not answer for "
+            "six seconds; with IKEv1, which sends a check once, after a second check. "
+            f"Default: 30, {_FLEET}."
         ),
         examples=[30],
     )

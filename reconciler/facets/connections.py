@@ -86,9 +86,9 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
     if ike.version == 1:
         settings["aggressive"] = "no"
         if ike.dpd_enabled:
-            # Of itself charon takes the time of all retransmissions less this delay, which is below zero where
-            # the delay is longer, and then waits for 49 days (task_manager_v1.c, queue_dpd). IKEv1 sends a
-            # check once, so that only the second one without an answer counts.
+            # Of itself charon takes the time of all retransmissions less this delay, which is below zero
+            # where the delay is longer, and then waits for 49 days (task_manager_v1.c, queue_dpd). IKEv1
+            # sends a check once, so that only the second one without an answer counts.
             settings["dpd_timeout"] = f"{2 * ike.dpd_delay + GIVES_UP}s"
     child: dict[str, Value] = {
         "esp_proposals": (esp_proposal(esp.encryption, esp.integrity, esp.pfs_group),),
