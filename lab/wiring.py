@@ -7,10 +7,11 @@ vanish with it: the host's own network, its firewall and its bridge filter are n
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 
-from lab.topology import Node, Topology
+from lab.topology import Node, Port, Topology
 
 
 def wiring_script() -> str:
@@ -35,12 +36,19 @@ def _plugging(nodes: Iterable[Node], pids: Mapping[Node, int]) -> dict[str, str]
     for node in nodes:
         pid, batch = pids[node], ""
         for port in node.ports:
-            ports += f"{port.wire_name} {port.interface} {port.bridge} {pid}\n"
+            ports += f"{port.wire_name} {port.interface} {port.bridge} {pid} {_ethernet_address(port)}\n"
             batch += "".join(f"address add {address} dev {port.interface}\n" for address in port.addresses)
             batch += f"link set {port.interface} up\n"
         batch += "".join(f"route add {route.destination} via {route.gateway}\n" for route in node.routes)
         batches[f"{pid}.batch"] = batch
     return {"ports": ports, **batches}
+
+
+def _ethernet_address(port: Port) -> str:
+    """Its own for as long as the lab lives: a router that was restarted is the same one to its neighbours."""
+    digest = hashlib.sha256(port.wire_name.encode()).digest()
+    # Locally administered (IEEE 802, section 8.4).
+    return ":".join(f"{byte:02x}" for byte in (2, *digest[:5]))
 
 
 def ports_of(topology: Topology) -> frozenset[str]:

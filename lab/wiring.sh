@@ -1,7 +1,8 @@
 #!/bin/sh
 # Plugs containers together, as the files in the folder $1 say:
 #   bridges      a bridge to make in each line
-#   ports        for each port its veth end here, its interface there, its bridge, and the container's process id
+#   ports        for each port its veth end here, its interface there, its bridge, the container's process id,
+#                and the Ethernet address of its interface
 #   PID.batch    what `ip -batch` is to do in the network namespace of that process
 # A port whose veth end is there already is plugged anew, as after a container's restart.
 set -eu
@@ -17,9 +18,9 @@ while read -r bridge; do
     echo 1 > "/proc/sys/net/ipv6/conf/$bridge/disable_ipv6" || true
     ip link set "$bridge" up
 done < bridges
-while read -r end interface bridge pid; do
+while read -r end interface bridge pid address; do
     ip link delete "$end" 2>/dev/null || true
-    ip link add "$end" type veth peer name "$interface" netns "$pid"
+    ip link add "$end" type veth peer name "$interface" address "$address" netns "$pid"
     ip link set "$end" master "$bridge" up
 done < ports
 for batch in *.batch; do

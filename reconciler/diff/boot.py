@@ -25,7 +25,7 @@ from reconciler.model.settings import Change
 def boot_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:
     """The file of the guards follows the table: it has new elements before a tunnel needs them, and keeps old
     ones until their tunnels have gone. So a boot at any moment of an apply guards both."""
-    vips = [address for address in desired.addresses if _ours(address, live)]
+    vips = _added(desired, live)
     final = boot.boot_files(desired, live.platform, vips)
     kept = {name: removed for name, (_, removed) in _table(desired, live).items()}
     during = boot.boot_files(desired, live.platform, vips, kept) if any(kept.values()) else final
@@ -58,12 +58,11 @@ def boot_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceC
     yield ResourceChange(Resource.boot(desired.router), action, reason, tuple(changes), tuple(steps))
 
 
-def _ours(address: InterfaceAddress, live: RouterState) -> bool:
-    """Whether tunnelwright has added a VIP, or is about to."""
-    where = addresses.place(address)
-    return where in map(addresses.place, live.record.owners) or where not in map(
-        addresses.place, live.addresses
-    )
+def _added(desired: RouterConfig, live: RouterState) -> list[InterfaceAddress]:
+    """The VIPs that tunnelwright has added, or is about to."""
+    recorded = set(map(addresses.place, live.record.owners))
+    foreign = set(map(addresses.place, live.addresses)) - recorded
+    return [address for address in desired.addresses if addresses.place(address) not in foreign]
 
 
 def _table(

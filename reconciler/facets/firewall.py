@@ -194,6 +194,12 @@ def _as_listed(pair: Pair) -> Pair:
     return pair[0].removesuffix("/32"), pair[1].removesuffix("/32")
 
 
+@lru_cache(maxsize=64)
+def _desired_rules(mss: int) -> tuple[str, ...]:
+    """The rules to compare with: thousands of routers have the same."""
+    return canonical(compile_rules(mss))
+
+
 def as_applied(desired: Firewall) -> LiveFirewall | None:
     """The table as `decode` would give it, were it loaded; None when none would be."""
     if not (desired.guarded or desired.peers):
@@ -201,12 +207,12 @@ def as_applied(desired: Firewall) -> LiveFirewall | None:
     guarded, broadcast, peers = (
         frozenset(map(_as_listed, pairs)) for pairs in (desired.guarded, desired.broadcast, desired.peers)
     )
-    return LiveFirewall(guarded, broadcast, peers, rules=canonical(compile_rules(desired.mss)))
+    return LiveFirewall(guarded, broadcast, peers, rules=_desired_rules(desired.mss))
 
 
 def same_rules(desired: Firewall, live: LiveFirewall | None) -> bool:
     """True when the table's chains and rules are exactly the desired ones."""
-    return live is not None and live.rules == canonical(compile_rules(desired.mss))
+    return live is not None and live.rules == _desired_rules(desired.mss)
 
 
 def differences(

@@ -6,7 +6,8 @@ language. It is made of the same rules as the table that an apply loads, so the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from reconciler.facets.firewall import FAMILY, SETS, TABLE, compile_rules, elements
@@ -27,24 +28,27 @@ def render(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
             listed = (f"            {first} . {second}" for first, second in sorted(pairs))
             lines += ["        elements = {", ",\n".join(listed), "        }"]
         lines.append("    }")
-    lines += _chains(compile_rules(desired.mss))
+    lines += _chains(desired.mss)
     return "\n".join([*lines, "}", END, ""])
 
 
-def _chains(entries: tuple[dict[str, Any], ...]) -> Iterator[str]:
+@lru_cache(maxsize=64)
+def _chains(mss: int) -> tuple[str, ...]:
+    """The lines of all chains: thousands of routers have the same."""
+    entries = compile_rules(mss)
     rules: dict[str, list[str]] = {}
     for entry in entries:
         if "rule" in entry:
             words = " ".join(map(_words, entry["rule"]["expr"]))
             rules.setdefault(entry["rule"]["chain"], []).append(f"        {words}")
+    lines: list[str] = []
     for entry in entries:
         if "chain" in entry:
             chain = entry["chain"]
             hook = f"type {chain['type']} hook {chain['hook']} priority {chain['prio']}"
-            yield f"    chain {chain['name']} {{"
-            yield f"        {hook}; policy {chain['policy']};"
-            yield from rules.get(chain["name"], ())
-            yield "    }"
+            lines += [f"    chain {chain['name']} {{", f"        {hook}; policy {chain['policy']};"]
+            lines += [*rules.get(chain["name"], ()), "    }"]
+    return tuple(lines)
 
 
 def _words(expression: object) -> str:

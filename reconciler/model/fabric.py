@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import field as dataclass_field
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from reconciler.model.diagnostic import Location
 from reconciler.model.quoting import is_plain_name
@@ -226,6 +226,9 @@ class Router:
     level: Level = Level()
 
 
+_Placed = TypeVar("_Placed", Vip, Tunnel)
+
+
 @dataclass(frozen=True, slots=True)
 class Fabric:
     """Everything that one revision of the repository desires. Keys are names."""
@@ -238,12 +241,17 @@ class Fabric:
     safety: SafetyPolicy = field(default_factory=SafetyPolicy)
     fingerprint_key: PskRef | None = None
     """Under which fingerprints of keys are made; None for the controller's own."""
+    _tunnels: Mapping[str, tuple[Tunnel, ...]] = field(init=False, repr=False, compare=False)
+    _vips: Mapping[str, tuple[Vip, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find once what is on each router: of thousands of routers each is asked for its own."""
+        object.__setattr__(self, "_tunnels", _by_router(self.tunnels))
+        object.__setattr__(self, "_vips", _by_router(self.vips))
 
     def tunnels_of(self, router: str) -> tuple[Tunnel, ...]:
         """The tunnels that end at one router, by name."""
-        return tuple(
-            self.tunnels[name] for name in sorted(self.tunnels) if self.tunnels[name].router == router
-        )
+        return self._tunnels.get(router, ())
 
     def ends_of(self, tunnel: str) -> tuple[Tunnel, ...]:
         """The managed ends of a tunnel, the one of that name first; empty where no tunnel has it."""
@@ -255,7 +263,14 @@ class Fabric:
 
     def vips_of(self, router: str) -> tuple[Vip, ...]:
         """The VIPs of one router, by name."""
-        return tuple(self.vips[name] for name in sorted(self.vips) if self.vips[name].router == router)
+        return self._vips.get(router, ())
+
+
+def _by_router(items: Mapping[str, _Placed]) -> dict[str, tuple[_Placed, ...]]:
+    found: dict[str, list[_Placed]] = {}
+    for name in sorted(items):
+        found.setdefault(items[name].router, []).append(items[name])
+    return {router: tuple(there) for router, there in found.items()}
 
 
 def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:

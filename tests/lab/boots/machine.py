@@ -211,6 +211,7 @@ def _initrd(root: Path, folder: Path) -> None:
     for name in ("bin", "dev", "proc", "root", "modules"):
         (there / name).mkdir(parents=True)
     shutil.copy(root / "usr/bin/busybox", there / "bin/busybox")
+    (there / "bin/sh").symlink_to("busybox")
     shutil.copy(HERE / "init.sh", there / "init")
     (there / "init").chmod(0o755)
     for module in root.glob("usr/lib/modules/*/kernel/drivers/block/virtio_blk.ko"):

@@ -137,7 +137,9 @@ def test_the_wiring_plugs_every_port_once() -> None:
     ports = ports_of(TOPOLOGY)
     assert len(ports) == 7
     assert all(len(name) <= 15 for name in (*ports, *(bridge for _, _, bridge in TOPOLOGY.bridges)))
-    plugged = files["ports"].splitlines()
+    lines = files["ports"].splitlines()
+    plugged, addresses = zip(*(line.rsplit(" ", 1) for line in lines), strict=True)
+    assert len(set(addresses)) == len(lines)
     for node in TOPOLOGY.nodes:
         for port in node.ports:
             assert plugged.count(f"{port.wire_name} {port.interface} {port.bridge} {pids[node]}") == 1
@@ -146,4 +148,6 @@ def test_the_wiring_plugs_every_port_once() -> None:
     assert len(files["bridges"].splitlines()) == 3
     again = replugging_files(TOPOLOGY.nodes[0], 7)
     assert again["bridges"] == "" and again.keys() == {"bridges", "ports", "7.batch"}
-    assert {line.split()[-1] for line in again["ports"].splitlines()} == {"7"}
+    again_there = again["ports"].splitlines()
+    assert {line.split()[-2] for line in again_there} == {"7"}
+    assert {line.split()[-1] for line in again_there} <= set(addresses), "to its neighbours it is the same"

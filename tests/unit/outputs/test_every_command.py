@@ -80,6 +80,7 @@ ROUTED = {
     "secret rotate": "test_what_is_given_by_hand",
     "secret rekey": "test_what_is_given_by_hand",
     "lab down": "test_what_is_given_by_hand",
+    "lab power-loss": "test_what_is_given_by_hand",
     "lab shell": "test_what_is_given_by_hand",
 }
 
@@ -351,6 +352,7 @@ def test_what_is_given_by_hand(text: str, runner: Runner, tmp_path: Path) -> Non
         ["secret", "rotate", given, "--tree", tree, "--secrets", given],
         ["secret", "rekey", "--tree", given],
         ["lab", "down", "--name", given],
+        ["lab", "power-loss", given, tree, "--name", given],
         ["lab", "shell", given, "--name", given],
         ["lab", "up", tree, "--release", given, "--name", given],
         ["apply", "--plan", given],

@@ -1,0 +1,121 @@
+"""Twice as many tunnels are twice the work, in every stage from the files to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconciler.load import Loaded, load_tree
+from reconciler.model.fabric import Fabric
+from reconciler.operations.revisions import between
+from reconciler.report.json.plan import plan_objects
+from reconciler.report.plan_text import plan_lines
+from reconciler.validate import validate
+from tests.unit.scaling.ring import write_ring
+from tests.unit.scaling.steps import steps
+from tests.unit.scaling.visits import Counted, Visits
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SITES = 15
+
+
+def _with_lifetime(fabric: Fabric, seconds: int, ends: int) -> Fabric:
+    chosen = set(sorted(fabric.tunnels)[:ends])
+    tunnels = {
+        name: replace(tunnel, esp=replace(tunnel.esp, lifetime=seconds)) if name in chosen else tunnel
+        for name, tunnel in fabric.tunnels.items()
+    }
+    return replace(fabric, tunnels=tunnels)
+
+
+COMMITS: dict[str, Callable[[Fabric], tuple[Fabric, Fabric]]] = {
+    "all change": lambda fabric: (fabric, _with_lifetime(fabric, 1800, len(fabric.tunnels))),
+    "few change": lambda fabric: (fabric, _with_lifetime(fabric, 1800, 4)),
+    "all go": lambda fabric: (fabric, replace(fabric, tunnels={})),
+    "all come": lambda fabric: (replace(fabric, tunnels={}), fabric),
+}
+
+
+def _ring(folder: Path, sites: int) -> Loaded:
+    return load_tree(write_ring(folder / str(sites), sites))
+
+
+def _fabric(folder: Path, sites: int) -> Fabric:
+    fabric, found = validate(_ring(folder, sites))
+    assert not found.errors
+    return fabric
+
+
+def assert_linear(work: Callable[[int], Callable[[], object]], sites: int = SITES) -> None:
+    """Two sizes of what `work` prepares: the second takes at most 1.1 times as much for each site."""
+    small, large = (steps(work(number)) for number in (sites, 2 * sites))
+    assert large <= 2.2 * small, f"{small} steps for {sites} sites, {large} for twice as many"
+
+
+def test_reading_grows_with_the_files(tmp_path: Path) -> None:
+    def work(sites: int) -> Callable[[], object]:
+        tree = write_ring(tmp_path / str(sites), sites)
+        return lambda: load_tree(tree)
+
+    assert_linear(work)
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ("", ""),
+        ("  source:", "  sauce:"),
+        ("  router: ", "  router: no-"),
+        ("networks: [net", "networks: [no-net"),
+        ("cidrs: [10.", "cidrs: [10.0.0.0/8, 10."),
+    ],
+    ids=["none", "field", "router", "network", "overlap"],
+)
+def test_checking_grows_with_the_documents(tmp_path: Path, mistake: tuple[str, str]) -> None:
+    """Also where each of them has the same mistake."""
+
+    def work(sites: int) -> Callable[[], object]:
+        tree = write_ring(tmp_path / str(sites), sites)
+        for file in tree.glob("tunnel-*"):
+            file.write_text(file.read_text().replace(*mistake))
+        loaded = load_tree(tree)
+        assert bool(validate(loaded)[1].errors) == bool(mistake[0])
+        return lambda: validate(loaded)
+
+    assert_linear(work)
+
+
+@pytest.mark.parametrize("commit", COMMITS)
+def test_planning_and_reporting_grow_with_the_fleet(tmp_path: Path, commit: str) -> None:
+    def work(sites: int) -> Callable[[], object]:
+        base, head = COMMITS[commit](_fabric(tmp_path, sites))
+
+        def plan() -> None:
+            step = between(base, head, NOW)
+            list(plan_lines(step.plan, step.unchanged, step.now))
+            list(plan_objects(step.plan, step.now))
+
+        return plan
+
+    assert_linear(work)
+
+
+@pytest.mark.parametrize("commit", COMMITS)
+def test_planning_looks_at_each_tunnel_a_fixed_number_of_times(tmp_path: Path, commit: str) -> None:
+    """A walk through all tunnels for each router is cheap for a few, and hours for a large fleet."""
+
+    def looks(sites: int) -> int:
+        visits = Visits()
+        base, head = (
+            replace(fabric, tunnels=Counted(fabric.tunnels, visits), vips=Counted(fabric.vips, visits))
+            for fabric in COMMITS[commit](_fabric(tmp_path, sites))
+        )
+        between(base, head, NOW)
+        return visits.count
+
+    small, large = looks(20), looks(80)
+    assert large <= 4.2 * small, f"{small} looks for 20 sites, {large} for 80"
