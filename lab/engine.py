@@ -49,7 +49,7 @@ class EngineRefused(TunnelwrightError):
 
 
 def quiet(_line: str) -> None:
-    """Progress that nobody wants to see."""
+    """Progress that is not shown."""
 
 
 def until(condition: Callable[[], bool], timeout: float, *, poll: float = POLL) -> bool:
@@ -76,7 +76,7 @@ class Engine:
             yield client
 
     def client(self) -> APIClient:
-        """The same, for whoever closes it."""
+        """The same; the caller closes it."""
         return APIClient(base_url=self.url, version="auto", timeout=REQUEST_TIMEOUT)
 
     @property
@@ -223,7 +223,7 @@ def install_missing(packages: dict[str, str], progress: Progress = quiet) -> boo
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file; whoever comes second waits. Freed when the process ends.
+    """Hold an exclusive lock on a file; a second process waits. Freed when the process ends.
 
     The file is removed at the end. Raises `EngineUnavailable` when the lock changes hands too often.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 from git import Git, Repo
 
-from reconciler.load.git.process import OPTIONS, OPTIONS_HERE, environment
+from reconciler.load.git.process import OPTIONS, OPTIONS_HERE, git_environment
 
 
 class _OurGit(Git):
@@ -15,7 +15,7 @@ class _OurGit(Git):
 
     def execute(self, command: Any, *more: Any, **named: Any) -> Any:  # noqa: ANN401 - as GitPython has it
         """Start Git as the reconciler does (`reconciler/load/git/process.py`)."""
-        beginning = ["env", "-i", *(f"{name}={value}" for name, value in environment().items()), "git"]
+        beginning = ["env", "-i", *(f"{name}={value}" for name, value in git_environment().items()), "git"]
         return super().execute([*beginning, *OPTIONS, *OPTIONS_HERE, *command[1:]], *more, **named)
 
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.fabric import Attachment, Fabric, Router, Tunnel
+from reconciler.model.fabric import Attachment, DesiredRouter, Fabric, Tunnel
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 PREFERRED_HOST = 10
@@ -270,7 +270,7 @@ def _with_prefix(attachment: Attachment) -> str:
     return f"{attachment.address}/{attachment.cidr.partition('/')[2]}"
 
 
-def _router(fabric: Fabric, router: Router, bystanders: dict[str, str], plug: _Plugs) -> Node:
+def _router(fabric: Fabric, router: DesiredRouter, bystanders: dict[str, str], plug: _Plugs) -> Node:
     ports = []
     for attachment in router.public:
         # VIPs that this tool does not manage are there already on a real router; the others are its work.

@@ -94,7 +94,7 @@ class Model(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Refusal:
+class RefusedValues:
     """Refuses some values by name with a reason, before the value is compared with the allowed ones."""
 
     reasons: Mapping[str, str]
@@ -113,9 +113,9 @@ class Refusal:
         return value
 
 
-def refuse(reasons: Mapping[str, str]) -> Refusal:
+def refuse(reasons: Mapping[str, str]) -> RefusedValues:
     """For an Annotated type: values that are refused by name, each with its reason."""
-    return Refusal(reasons)
+    return RefusedValues(reasons)
 
 
 def diagnosed(*codes: str) -> dict[str, JsonValue]:

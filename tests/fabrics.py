@@ -8,6 +8,7 @@ from pathlib import Path
 from reconciler.model.diagnostic import Location
 from reconciler.model.fabric import (
     Attachment,
+    DesiredRouter,
     DockerAccess,
     EspPolicy,
     Fabric,
@@ -16,7 +17,6 @@ from reconciler.model.fabric import (
     IkePolicy,
     PskRef,
     PublicNetwork,
-    Router,
     Tunnel,
     Vip,
     VpcNetwork,
@@ -33,7 +33,7 @@ def two_routers() -> Fabric:
     for (name, me), (other, far) in (ENDS, ENDS[::-1]):
         cidr = f"10.{me}.0.0/24"
         networks[f"{name}-net"] = VpcNetwork(f"{name}-net", cidr, HERE)
-        routers[name] = Router(
+        routers[name] = DesiredRouter(
             name=name,
             access=DockerAccess(name, "/run/charon/charon.vici"),
             management_cidr=None,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from reconciler.model import bounds
-from reconciler.model.answer import Fields
+from reconciler.model.decoding import Fields
 from reconciler.model.errors import CommandRejected
 from reconciler.model.plan import Establish, Scope
 from reconciler.model.router_config import ChildSa, IkeSa
@@ -29,6 +29,8 @@ _HURRIED_TIMEOUT = str(bounds.HURRIED_MILLISECONDS)
 _AT_ONCE = "-1"
 """To charon: return without waiting."""
 _FORCED_TIMEOUT = str(bounds.FORCED_MILLISECONDS)
+_GIVEN_UP = "not established after"
+"""What charon says of an attempt when its time is over (vici_control.c)."""
 # Log lines of charon that name a cause.
 _TELLING = ("received ", "no matching", "mismatched", "retransmit", "failed", "unacceptable")
 
@@ -126,7 +128,7 @@ def establish(vici: Vici, wanted: Sequence[Establish], timeout: float) -> list[s
     for position, attempt in enumerate(sorted(unexplained, key=lambda attempt: attempt.unheard)):
         # Beside a running SA another attempt could come up as well as the one that is under way.
         tried = position < bounds.EXPLAINED and not attempt.unheard
-        reason = _explain(vici, attempt.item) if tried else ""
+        reason = _explain(vici, attempt.item, timeout) if tried else ""
         attempt.refused = reason or f"no CHILD_SA within {timeout:g} s"
     _abandon(vici, [attempt for attempt in attempts.values() if attempt.refused and attempt.old_children])
     return [attempts[item.connection].refused if item.connection in attempts else "" for item in wanted]
@@ -193,9 +195,12 @@ def bring_up(vici: Vici, connection: str, children: Sequence[str]) -> str:
     return ""
 
 
-def _explain(vici: Vici, item: Establish) -> str:
-    """Try once more, listening to charon's own words, to learn why it does not come up."""
+def _explain(vici: Vici, item: Establish, waited: float) -> str:
+    """Try once more, listening to charon's own words, to learn why it does not come up. `waited` are the
+    seconds that it had before: that charon has not waited as long for this attempt explains nothing."""
     failure, words = _initiate(vici, item.connection, item.children[0], _ANSWER_TIMEOUT)
+    if _GIVEN_UP in failure:
+        failure = f"no CHILD_SA within {waited:g} s"
     return _telling(words, failure) if failure else ""
 
 

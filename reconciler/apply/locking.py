@@ -18,7 +18,7 @@ from pathlib import Path
 
 from reconciler.model.bounds import LOCK_LEASE
 from reconciler.model.errors import Locked, LockUnavailable, RouterUnreachable, TunnelwrightError, Unforeseen
-from reconciler.model.unit import attempt
+from reconciler.model.isolation import attempt
 from reconciler.routers.fleet import Fleet, Sessions, reach
 from reconciler.routers.protocol import Router
 

@@ -11,13 +11,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from reconciler.apply import establish
 from reconciler.apply.establish import bring_up, retire
-from reconciler.facets.agreement import Doomed, End, alive, at_rest, dead, leftovers, missing, negotiating
-from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS, SETTLE_TURN_SECONDS
+from reconciler.facets.agreement import (
+    Doomed,
+    End,
+    alive,
+    at_rest,
+    dead,
+    leftovers,
+    missing,
+    negotiating,
+    unanswered,
+)
+from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS, SETTLE_TURN_SECONDS, STUCK_SECONDS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.plan import Establish, Scope
 from reconciler.model.router_config import IkeSa
@@ -44,6 +54,9 @@ class _Tunnel:
     reason: str = ""
     attempt: Future[str | TunnelwrightError] | None = None
     """To bring up what is missing; it may take longer than it is waited for."""
+    began: float = field(default_factory=time.monotonic)
+    waiting: dict[tuple[int, str], float] = field(default_factory=dict)
+    """IKE_SAs, by the index of their end, in which the peer takes no part, and since when."""
 
     @property
     def told(self) -> str:
@@ -65,11 +78,22 @@ class _Tunnel:
         return (End(_of(here, self.item.connection), there), End(_of(there, far.connection), here))
 
     def negotiates(self, ends: tuple[End, ...]) -> bool:
-        """Whether anything is being negotiated: what is held then is not what stays, so looks begin anew."""
-        if not any(map(negotiating, ends)):
+        """Whether anything is being negotiated, other than what is stuck: what is held then is not what
+        stays, so looks begin anew."""
+        found = [(index, number) for index, end in enumerate(ends) for number in unanswered(end)]
+        self.waiting = {key: self.waiting.get(key, time.monotonic()) for key in found}
+        if not any(map(negotiating, ends, self.stuck(ends))):
             return False
         self.before = ()
         return True
+
+    def stuck(self, ends: tuple[End, ...]) -> tuple[set[str], ...]:
+        """The IKE_SAs of each end whose peer has taken no part for too long."""
+        since = time.monotonic() - STUCK_SECONDS
+        return tuple(
+            {number for (at, number), began in self.waiting.items() if at == index and began <= since}
+            for index in range(len(ends))
+        )
 
     def earlier(self, ends: tuple[End, ...]) -> tuple[End, ...]:
         """The look before this one; none until there is one to compare with, for which this one is kept. One
@@ -95,9 +119,11 @@ def settle(sessions: Sessions, wanted: Sequence[tuple[str, Establish]], lost: Co
 
 
 def clear(sessions: Sessions, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> None:
-    """Close what one end alone holds of tunnels that are about to be switched, once nothing is negotiated."""
+    """Close what one end alone holds of tunnels that are about to be switched, once nothing is negotiated. An
+    IKE_SA that is stuck is closed too: nothing would come up in it."""
     tunnels = [_Tunnel(_known(name, item, lost), item) for name, item in wanted]
-    _until([tunnel for tunnel in tunnels if len(tunnel.routers) > 1], _clear, sessions, CLEAR_SECONDS)
+    paired = [tunnel for tunnel in tunnels if len(tunnel.routers) > 1]
+    _until(paired, _clear, sessions, CLEAR_SECONDS + STUCK_SECONDS)
 
 
 def _until(
@@ -143,8 +169,13 @@ def _until(
 
 
 def _clear(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Late) -> bool:
-    """Do what one more look asks for before a switch; whether nothing dead is left."""
+    """Do what one more look asks for before a switch; whether nothing dead is left, or what is negotiated has
+    had its time."""
     if tunnel.negotiates(ends):
+        return not tunnel.waiting and time.monotonic() - tunnel.began >= CLEAR_SECONDS
+    stuck = tunnel.stuck(ends)
+    if any(stuck):
+        _close_ends(errands, tunnel, [Doomed(ike_sas=tuple(sorted(numbers))) for numbers in stuck], late)
         return False
     if alive(ends):
         return True
@@ -167,7 +198,11 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Lat
     before = tunnel.earlier(ends)
     if not before:
         return False
-    _close_ends(errands, tunnel, leftovers(before, ends), late)
+    doomed = leftovers(before, ends)
+    if lacking:
+        # Nothing would come up in what is stuck.
+        doomed = tuple(map(_with_stuck, doomed, ends, tunnel.stuck(ends)))
+    _close_ends(errands, tunnel, doomed, late)
     if lacking and late():
         tunnel.reason += "" if tunnel.told else f" within {SETTLE_SECONDS:g} s"
     elif lacking and errands.idle(tunnel.routers):
@@ -178,6 +213,12 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Lat
         tunnel.attempt = begun[first]
         tunnel.reason = tunnel.told or tunnel.reason
     return False
+
+
+def _with_stuck(doomed: Doomed, end: End, stuck: set[str]) -> Doomed:
+    """The stuck IKE_SAs as well that carry nothing."""
+    empty = {sa.id for sa in end.running if sa.id in stuck and not sa.children}
+    return replace(doomed, ike_sas=tuple(sorted({*doomed.ike_sas, *empty}, key=int)))
 
 
 def _close_ends(errands: Errands, tunnel: _Tunnel, doomed: Iterable[Doomed], late: _Late) -> bool:

@@ -32,7 +32,7 @@ def secret_store(arguments: argparse.Namespace) -> SecretStore:
             )
         return StandIns()
     folder = arguments.secrets or os.environ.get("TUNNELWRIGHT_SECRETS") or default_folder()
-    return SecretStore(Path(folder), tell=note)
+    return SecretStore(Path(folder), note=note)
 
 
 def connector(fabric: Fabric, lab: str | None, links: Links) -> Connect:

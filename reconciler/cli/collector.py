@@ -12,5 +12,5 @@ def pause() -> None:
 
 
 def sweep() -> None:
-    """Let it look once. A service, which lives on, does so between its runs, when nobody waits for it."""
+    """Let it look once. A service, which lives on, does so between its runs."""
     gc.collect()

@@ -7,7 +7,7 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from importlib.metadata import version as installed_version
 
-from reconciler.model.unit import attempt
+from reconciler.model.isolation import attempt
 
 
 def version() -> str:

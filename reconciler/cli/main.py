@@ -19,8 +19,8 @@ from reconciler.cli.output import document, explain, say, show_log
 from reconciler.cli.streams import program
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.extras import require
+from reconciler.model.isolation import foreign
 from reconciler.model.quoting import plain_words
-from reconciler.model.unit import foreign
 from reconciler.routers.links import Links
 
 if TYPE_CHECKING:
@@ -87,13 +87,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Links() as arguments.links:
             return int(resolve_name(arguments.run)(arguments))
     except TunnelwrightError as error:
-        explain(error)
+        explain(error, words)
         return error.exit_code
     except KeyboardInterrupt:
         say("interrupted")
         return 130
     except Exception as error:  # noqa: BLE001 - the command is a unit of work like any other
-        explain(foreign("command", arguments.command, error))
+        explain(foreign("command", arguments.command, error), words)
         return ExitCode.ERROR
 
 

@@ -9,10 +9,11 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TextIO
 
+from reconciler.cli.given import without_given
 from reconciler.model.secret import redacted
 from reconciler.model.visible import visible
 from reconciler.report.json.lines import dump, version_line
@@ -80,12 +81,12 @@ def ask(question: str) -> str:
     return sys.stdin.readline().strip()
 
 
-def explain(error: TunnelwrightError) -> None:
-    """What went wrong, and what to do about it."""
+def explain(error: TunnelwrightError, given: Sequence[str] = ()) -> None:
+    """What went wrong, and what to do about it. `given` are the arguments of the command."""
     where = " ".join(part for part in (error.router, error.operation) if part)
-    say(f"error: {f'{where}: ' if where else ''}{error.message}")
+    say(without_given(f"error: {f'{where}: ' if where else ''}{error.message}", given))
     if error.hint:
-        say(f"hint: {error.hint}")
+        say(without_given(f"hint: {error.hint}", given))
 
 
 class _Said(logging.Formatter):

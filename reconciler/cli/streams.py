@@ -16,8 +16,8 @@ from reconciler.model.errors import ExitCode
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-NOBODY_READS = 141
-"""The exit code when whoever read standard output has gone: 128 and SIGPIPE, as a shell gives it."""
+READER_GONE = 141
+"""The exit code when the reader of standard output has closed it: 128 and SIGPIPE, as in a shell."""
 
 
 class _Stream(io.FileIO):
@@ -57,7 +57,7 @@ def program(main: Callable[[], int]) -> NoReturn:
         reason = os.strerror(output.failure.errno or 0)
         sys.stderr.write(f"error: standard output could not be written in full: {reason}\n")
         if code == ExitCode.OK:
-            code = NOBODY_READS if output.failure.errno == errno.EPIPE else ExitCode.ERROR
+            code = READER_GONE if output.failure.errno == errno.EPIPE else ExitCode.ERROR
     sys.stderr.flush()
     sys.exit(code)
 

@@ -48,6 +48,8 @@ EXPLAINED_BY: Final = {
     # With IKEv1 a wrong key makes messages that cannot be read, and those are not answered.
     "ike-blocked": frozenset({"vip-missing", "wrong-key"}),
     "peer-silent": frozenset({"vip-missing", "wrong-key", "ike-blocked", "router-unreachable"}),
+    # Dead peer detection, or a new negotiation, would end them; neither gets through.
+    "one-sided-sa": frozenset({"ike-blocked"}),
     "esp-blocked": _ASTRAY,
     "not-encrypted": _ASTRAY | {"drift"},
     "rekey-failed": frozenset({"pfs-mismatch", "esp-proposal-mismatch", "peer-silent"}),

@@ -97,7 +97,7 @@ class Evidence:
     failure: str = ""
     """Why charon did not bring it up when asked; empty when it did, or was up already."""
     flow: Flow | None = None
-    """None when the tunnel is not up, or nobody is known to answer behind the peer."""
+    """None when the tunnel is not up, or no address behind the peer is known to answer."""
     rekey_failure: str = ""
 
     @property

@@ -69,7 +69,7 @@ def arrived(lines: Iterable[str], sender: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedProposals:
     """Proposals as a responder logs them when none will do: what was offered, what it has itself."""
 
     received: tuple[Offer, ...]
@@ -87,7 +87,7 @@ class Refusal:
         return kinds
 
 
-def refusal(lines: Iterable[str], protocol: str) -> Refusal | None:
+def refused_proposals(lines: Iterable[str], protocol: str) -> RefusedProposals | None:
     """The last proposals of `IKE` or `ESP` that a responder has refused; None when it did not say."""
     parsed: dict[str, tuple[Offer, ...]] = {}
     shown: dict[str, str] = {}
@@ -98,7 +98,7 @@ def refusal(lines: Iterable[str], protocol: str) -> Refusal | None:
             shown[match[1]] = line
     if parsed.keys() != {"received", "configured"}:
         return None
-    return Refusal(parsed["received"], parsed["configured"], tuple(shown.values()))
+    return RefusedProposals(parsed["received"], parsed["configured"], tuple(shown.values()))
 
 
 def offer(text: str) -> Offer:

@@ -164,7 +164,7 @@ def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
             )
         return
     refused = log_lines.telling(far.said, log_lines.IKE_PROPOSALS)
-    proposals = log_lines.refusal(far.said, "IKE")
+    proposals = log_lines.refused_proposals(far.said, "IKE")
     if refused and proposals is not None:
         blamed, kinds = _departing(evidence, proposals, "IKE")
         field = "dhGroup" if kinds[:1] == ("group",) else _SPEC_OF[kinds[0]] if kinds else ""
@@ -187,7 +187,7 @@ def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
         return
     said = (*far.said, *far.said_rekeying)
     refused = log_lines.telling(said, log_lines.ESP_PROPOSALS)
-    proposals = log_lines.refusal(said, "ESP")
+    proposals = log_lines.refused_proposals(said, "ESP")
     if not refused or proposals is None:
         return
     only_group = proposals.kinds == ("group",)
@@ -250,7 +250,9 @@ def _desired(end: End, protocol: str) -> str:
     return ""
 
 
-def _departing(evidence: Evidence, refusal: log_lines.Refusal, protocol: str) -> tuple[End, tuple[str, ...]]:
+def _departing(
+    evidence: Evidence, refusal: log_lines.RefusedProposals, protocol: str
+) -> tuple[End, tuple[str, ...]]:
     """The end whose proposals are not those that Git says, and the kinds that differ."""
     near, far = evidence.near, evidence.far or evidence.near
     for end, offered in ((far, refusal.configured), (near, refusal.received)):
@@ -262,7 +264,7 @@ def _departing(evidence: Evidence, refusal: log_lines.Refusal, protocol: str) ->
     return near, refusal.kinds
 
 
-def _differ(protocol: str, near: End, far: End, blamed: End, refusal: log_lines.Refusal) -> str:
+def _differ(protocol: str, near: End, far: End, blamed: End, refusal: log_lines.RefusedProposals) -> str:
     return (
         f"the {protocol} proposals have no {' and no '.join(refusal.kinds)} in common: "
         f"{near.tunnel.router} offers {_shown(refusal.received)}, {far.tunnel.router} has "

@@ -13,8 +13,8 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 from reconciler.facets.firewall import FAMILY, TABLE
-from reconciler.model.answer import Fields, from_json, not_understood, sequence, text
 from reconciler.model.bounds import RULES_DEPTH, RULES_WALKED
+from reconciler.model.decoding import Fields, from_json, not_understood, sequence, text
 from reconciler.model.errors import AnswerNotUnderstood
 
 Entry = Mapping[str, Any]

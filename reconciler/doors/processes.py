@@ -57,7 +57,7 @@ def minimal(*more: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ChildResult:
     """How a child ended, what it wrote, and what it said of it (`Running.said`)."""
 
     status: int
@@ -196,7 +196,7 @@ def running(
 
 def finished(
     command: Sequence[str], given: bytes, environment: Mapping[str, str], *, seconds: float, most: int
-) -> Done:
+) -> ChildResult:
     """Run a child to its end in `/`. `given` is its standard input, which is a file: it may open it again.
     The file is in memory alone, since what is given may be secret.
 
@@ -215,7 +215,7 @@ def finished(
             wrote[is_error] += chunk
             if len(wrote[is_error]) > most:
                 raise ChildFailed(f"wrote more than {most} bytes")
-        return Done(child.code(), bytes(wrote[False]), bytes(wrote[True]), child.said())
+        return ChildResult(child.code(), bytes(wrote[False]), bytes(wrote[True]), child.said())
 
 
 @contextmanager

@@ -8,7 +8,7 @@ what one end holds tells nothing of the other one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.model.router_config import ChildSa, IkeSa
@@ -28,11 +28,12 @@ def installed(running: Iterable[IkeSa]) -> tuple[ChildSa, ...]:
     return tuple(child for sa in running for child in sa.children if child.state == "INSTALLED")
 
 
-def surplus(running: Iterable[IkeSa]) -> tuple[tuple[ChildSa, ...], ...]:
+def surplus(running: Iterable[IkeSa], *, followed: bool = False) -> tuple[tuple[ChildSa, ...], ...]:
     """The CHILD_SAs of one connection of which there is more than one of a kind, kind by kind. A peer that
-    narrows selectors may need several of one child, so those differ."""
+    narrows selectors may need several of one child, so those differ. With `followed` those count as well that
+    another one has followed."""
     kinds: dict[tuple[object, ...], list[ChildSa]] = {}
-    for child in installed(running):
+    for child in carrying(running) if followed else installed(running):
         kinds.setdefault((child.name, child.local_ts, child.remote_ts), []).append(child)
     return tuple(tuple(found) for found in kinds.values() if len(found) > 1)
 
@@ -70,7 +71,7 @@ def alive(ends: Sequence[End]) -> bool:
 
 def at_rest(ends: Sequence[End]) -> bool:
     """Whether nothing of a tunnel is left over at any end, as far as one look tells."""
-    return alive(ends) and not any(surplus(end.running) for end in ends)
+    return alive(ends) and not any(surplus(end.running, followed=True) for end in ends)
 
 
 def missing(running: Iterable[IkeSa], children: Iterable[str]) -> tuple[str, ...]:
@@ -95,10 +96,25 @@ def dropped(end: End) -> tuple[IkeSa, ...]:
     )
 
 
-def negotiating(end: End) -> bool:
-    """Whether more may come, other than by what the peer has dropped."""
+def unanswered(end: End) -> frozenset[str]:
+    """The IKE_SAs of IKEv1 at an end that have something to do in which the peer, which holds them too, takes
+    no part. A quick mode that the peer could not read, or that it has left for another one, is sent again for
+    minutes (retransmit_tries), and nothing else begins in that IKE_SA."""
+    resting = {sa.spis for sa in end.peer or () if sa.state == "ESTABLISHED" and not sa.busy}
+    return frozenset(
+        sa.id
+        for sa in end.running
+        if sa.version == "1" and sa.state == "ESTABLISHED" and sa.busy and sa.spis in resting
+    )
+
+
+def negotiating(end: End, stuck: Container[str] = ()) -> bool:
+    """Whether more may come, other than by what the peer has dropped, or is `stuck`."""
     lost = {sa.id for sa in dropped(end)}
-    return any(sa.state == "CONNECTING" or (sa.busy and sa.id not in lost) for sa in end.running)
+    return any(
+        sa.state == "CONNECTING" or (sa.busy and sa.id not in lost and sa.id not in stuck)
+        for sa in end.running
+    )
 
 
 def dead(before: Sequence[End], now: Sequence[End]) -> tuple[Doomed, ...]:
@@ -113,9 +129,10 @@ def leftovers(before: Sequence[End], now: Sequence[End]) -> tuple[Doomed, ...]:
     alone = [_alone(*looks) for looks in zip(before, now, strict=True)]
     left = [_without(end.running, ids) for end, ids in zip(now, alone, strict=True)]
     # One end alone closes what both hold: two would choose differently.
-    closing = next((index for index, running in enumerate(left) if surplus(running)), None)
+    closing = next((index for index, running in enumerate(left) if surplus(running, followed=True)), None)
     if closing is not None:
-        alone[closing] |= set(_superfluous(before[closing].running, left[closing]))
+        kept = replace(now[closing], running=left[closing])
+        alone[closing] |= set(_superfluous(before[closing].running, kept))
     return tuple(_doomed(*found) for found in zip(before, now, alone, strict=True))
 
 
@@ -128,22 +145,27 @@ def _alone(before: End, now: End) -> set[str]:
     )
 
 
-def _superfluous(before: Iterable[IkeSa], now: Sequence[IkeSa]) -> Iterator[str]:
-    """Of each kind all but one. Who closes a CHILD_SA of IKEv2 goes on to receive by it until the peer has
-    answered, and must not send by it meanwhile; with IKEv1 it goes here at once and there later, so the peer
-    must not send by it. The counters of two looks tell what is used; where nothing is, the newest stays."""
-    version = {child.id: sa.version for sa in now for child in sa.children}
-    earlier = {child.id: child for sa in before for child in sa.children}
+def _superfluous(before: Iterable[IkeSa], now: End) -> Iterator[str]:
+    """Of each kind all but one: if there is one, one that nothing has followed at either end.
 
-    def worth(child: ChildSa) -> tuple[int, int, int]:
+    Who closes a CHILD_SA of IKEv2 goes on to receive by it until the peer has answered, and must not send by
+    it meanwhile; with IKEv1 it goes here at once and there later, so the peer must not send by it. The
+    counters of two looks tell what is used; where nothing is, the newest stays.
+    """
+    version = {child.id: sa.version for sa in now.running for child in sa.children}
+    earlier = {child.id: child for sa in before for child in sa.children}
+    theirs = {(child.spi_out, child.spi_in) for child in installed(now.peer or ())}
+
+    def worth(child: ChildSa) -> tuple[bool, int, int, int]:
         was = earlier.get(child.id, child)
         if version[child.id] == "1":
             used = child.packets_in - was.packets_in
         else:
             used = child.packets_out - was.packets_out
-        return used, -child.age, int(child.id)
+        valid = now.peer is None or (child.spi_in, child.spi_out) in theirs
+        return valid and child.state == "INSTALLED", used, -child.age, int(child.id)
 
-    for kind in surplus(now):
+    for kind in surplus(now.running, followed=True):
         kept = max(kind, key=worth)
         yield from (child.id for child in kind if child is not kept)
 

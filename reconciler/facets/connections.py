@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from reconciler.model.answer import Fields
+from reconciler.model.decoding import Fields
 from reconciler.model.fabric import IdType, IkeId, Tunnel
 from reconciler.model.router_config import Pair
 from reconciler.model.settings import UNOBSERVABLE, Change, Settings, Value, flatten
@@ -268,7 +268,7 @@ Lists = tuple[tuple[str, ...], tuple[str, ...]]
 """What one side lists, and the other: addresses, or networks."""
 
 
-def listed(settings: Settings) -> tuple[Lists, tuple[Lists, ...]]:
+def listed_ends(settings: Settings) -> tuple[Lists, tuple[Lists, ...]]:
     """What a connection that a router has lists, whatever else is in it: the addresses of both sides, and for
     each child the networks of both."""
     children = settings.get("children")

@@ -51,10 +51,10 @@ def _encoded(secret: SharedSecret) -> str:
 
 @cache
 def _template() -> Template:
-    return environment("reconciler.facets").get_template("swanctl.conf.j2")
+    return templates_of("reconciler.facets").get_template("swanctl.conf.j2")
 
 
-def environment(package: str) -> Environment:
+def templates_of(package: str) -> Environment:
     """The templates of a package, which may import `settings.j2` and use the filter `quoted`."""
     made = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("reconciler.facets")]),

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 from reconciler.facets.firewall import SET_TYPE, SETS, canonical, element_path
-from reconciler.model.answer import Fields, from_json, not_understood, text
+from reconciler.model.decoding import Fields, from_json, not_understood, text
 from reconciler.model.router_config import LiveFirewall, Pair
 from reconciler.model.settings import Change
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.facets.connections import printed_id
-from reconciler.model.answer import Fields
+from reconciler.model.decoding import Fields
 from reconciler.model.router_config import ChildSa, Connection, IkeSa
 from reconciler.model.settings import Change, Settings, Value, first
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.model.fabric import Router
+from reconciler.model.fabric import DesiredRouter
 
 _OFF = frozenset({"0"})
 # 1 (strict) drops decrypted packets whose route back is not the interface they came from; 0 and 2
@@ -12,7 +12,7 @@ _OFF = frozenset({"0"})
 _NOT_STRICT = frozenset({"0", "2"})
 
 
-def compile_sysctls(router: Router) -> dict[str, frozenset[str]]:
+def compile_sysctls(router: DesiredRouter) -> dict[str, frozenset[str]]:
     """Key below /proc/sys to the values that will do, the one to set being the largest."""
     scopes = ["all", *(attachment.interface for attachment in (*router.public, *router.vpc))]
     wanted = {"net/ipv4/ip_forward": frozenset({"1"})}

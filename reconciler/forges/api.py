@@ -17,8 +17,8 @@ from reconciler.forges.forge import ForgeError, shortened
 from reconciler.forges.http import Answer, NoAnswer, exchange
 from reconciler.model import bounds
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
+from reconciler.model.isolation import attempt
 from reconciler.model.secret import Secret, redacted
-from reconciler.model.unit import attempt
 
 Shape = TypeVar("Shape")
 _TRIES = 3

@@ -21,8 +21,8 @@ from reconciler.history.file import HistoryDamaged, HistoryUnusable, made_by_one
 from reconciler.history.store import Answer, Contents, History, Work
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.isolation import attempt
 from reconciler.model.record import RunRecord
-from reconciler.model.unit import attempt
 
 _log = logging.getLogger("tunnelwright.history")
 _BESIDE = ("-wal", "-shm")

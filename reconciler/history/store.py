@@ -19,7 +19,7 @@ from reconciler.history.file import HistoryDamaged, connection_to, made_by_one, 
 from reconciler.history.tables import ACCEPTED, BAD, COUNTS, FORMAT, PLACES, RUNS, TABLES, TOLD, Table
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.record import Acceptance, Result, RunRecord
+from reconciler.model.record import Acceptance, Result, RunRecord, read_result
 from reconciler.model.visible import encodable
 from reconciler.report.json.events import decode, encode
 from reconciler.report.json.run import run_summary
@@ -364,7 +364,7 @@ def _parsed(row: Row) -> tuple[RunRecord, list[dict[str, Any]]]:
             trigger=row["trigger"],
             head=row["head"],
             in_force=row["in_force"],
-            result=Result(row["result"]),
+            result=read_result(row["result"]),
             message=row["message"],
             repeats=row["repeats"],
         )

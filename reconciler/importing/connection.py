@@ -13,13 +13,13 @@ from reconciler.importing.notation import (
     NotImportable,
     groups,
     identity,
-    listed,
     matching,
     proposal,
     seconds,
+    split_list,
 )
-from reconciler.importing.settings import AUTHENTICATION, CHILD, DPD_ACTIONS, IKE, Vocabulary
 from reconciler.importing.sources import Source
+from reconciler.importing.vocabulary import AUTHENTICATION, CHILD, DPD_ACTIONS, IKE, Vocabulary
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.quoting import NOT_SHOWN, is_plain, quoted
@@ -85,7 +85,7 @@ class _Reader:
         self.found.error("import-refused", self.at(word), message, path=word, hint=hint)
 
     def refuse_unknown(self, word: str, known: Iterable[str]) -> None:
-        """There can be no document, as nobody knows what a setting means. Its name may be a key."""
+        """There can be no document, because a setting is unknown. Its name may be a key."""
         called, path = (word, word) if is_plain(word) else (NOT_SHOWN, "")
         message = f"{called} is not a setting that tunnelwright knows"
         self.refused = True
@@ -176,7 +176,7 @@ def draft(source: Source, keys: Iterable[HeldKey], sas: Iterable[IkeSa], found: 
 
 
 def _local_address(reader: _Reader, running: IkeSa | None) -> str:
-    found = listed(reader.text("local_addrs", "%any"))
+    found = split_list(reader.text("local_addrs", "%any"))
     if len(found) == 1 and is_address(found[0]):
         return found[0]
     written = f"local_addrs = {', '.join(found)} is not one IPv4 address"
@@ -188,7 +188,7 @@ def _local_address(reader: _Reader, running: IkeSa | None) -> str:
 
 
 def _peer_address(reader: _Reader, running: IkeSa | None) -> str:
-    found = listed(reader.text("remote_addrs", "%any"))
+    found = split_list(reader.text("remote_addrs", "%any"))
     if len(found) == 1 and is_address(found[0]):
         return found[0]
     written = f"remote_addrs = {', '.join(found)} is not one IPv4 address"
@@ -220,7 +220,7 @@ def _version(reader: _Reader, running: IkeSa | None) -> int:
 def _proposal(reader: _Reader, word: str, negotiated: str, *, prf: bool) -> Algorithms | None:
     """The only proposal, or the negotiated one where there is a choice. An AEAD cipher of IKE needs a `prf`:
     where none is written charon offers several."""
-    written = listed(reader.text(word, "default"))
+    written = split_list(reader.text(word, "default"))
     why = "leaves a choice"
     try:
         if len(written) == 1 and written[0] != "default":
@@ -251,7 +251,7 @@ def _ike_proposal(reader: _Reader, running: IkeSa | None) -> Algorithms | None:
 def _esp_proposal(reader: _Reader, name: str, negotiated: str) -> Algorithms | None:
     """The first CHILD_SA of an IKE_SA never shows the group, so the proposals have to tell it alone."""
     found = _proposal(reader, "esp_proposals", negotiated, prf=False)
-    offered = listed(reader.text("esp_proposals", "default" if reader.written else ""))
+    offered = split_list(reader.text("esp_proposals", "default" if reader.written else ""))
     if found is None or found.group is not None:
         return found
     possible = groups(offered)
@@ -375,7 +375,7 @@ def _esp_lifetime(reader: _Reader) -> int:
 
 def _cidrs(reader: _Reader, word: str) -> tuple[str, ...]:
     found = []
-    for text in listed(reader.text(word, "dynamic")):
+    for text in split_list(reader.text(word, "dynamic")):
         address, slash, length = text.partition("/")
         if not is_address(address) or (slash and not re.fullmatch("[0-9]{1,2}", length)):
             reader.refuse(word, f"{word}: {text[:80]} is not an IPv4 network")

@@ -12,7 +12,7 @@ from ruamel.yaml.comments import CommentedSeq
 from reconciler.importing.connection import Draft
 from reconciler.importing.keys import written
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.fabric import Fabric, IdType, IkeId, PskRef, Router
+from reconciler.model.fabric import DesiredRouter, Fabric, IdType, IkeId, PskRef
 from reconciler.model.router_config import PREFIX
 from reconciler.model.visible import visible
 from schemas.addresses import parse_cidr
@@ -33,7 +33,7 @@ def document_name(connection: str, taken: Collection[str]) -> str:
 def render(
     item: Draft,
     name: str,
-    router: Router,
+    router: DesiredRouter,
     fabric: Fabric,
     found: Diagnostics,
     *,
@@ -115,7 +115,7 @@ def render(
     return text.getvalue()
 
 
-def _vip(item: Draft, router: Router, fabric: Fabric) -> dict[str, object] | None:
+def _vip(item: Draft, router: DesiredRouter, fabric: Fabric) -> dict[str, object] | None:
     """The system VIP, a VIP that the router has already, or one to be created in its public network."""
     own = next((attached for attached in router.public if attached.address == item.local_address), None)
     if own is not None and own == router.public[0]:

@@ -52,7 +52,7 @@ def seconds(text: str) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def listed(text: str) -> tuple[str, ...]:
+def split_list(text: str) -> tuple[str, ...]:
     """The parts of a list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from reconciler.facets.swanctl_conf import Entry, Section, SwanctlSyntaxError, inherit, read
-from reconciler.importing.notation import HeldKey, NotImportable, identity, listed, matching
+from reconciler.importing.notation import HeldKey, NotImportable, identity, matching, split_list
 from reconciler.importing.sources import from_root, keys_of
 from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostics, Location
@@ -89,7 +89,11 @@ def separate(
         return None
     path = sources[connection].location.file
     if path == found.main:
-        raise Inseparable(f"{path} includes everything else")
+        raise Inseparable(
+            f"it is in {path}, the main file, which is never set aside"
+            if path == MAIN_FILE
+            else f"{path} is a local file, so the router's file is unknown"
+        )
     going = {
         name for name in {connection, *adopted} if name in sources and sources[name].location.file == path
     }
@@ -192,7 +196,7 @@ def _ids(section: Section, end: str) -> Iterator[IkeId]:
     rounds = [child for name, child in section.sections.items() if name.startswith(end)]
     written = [text for child in rounds if (text := child.entries.get("id", _NONE).text)]
     addresses = [
-        text for text in listed(section.entries.get(f"{end}_addrs", _NONE).text or "") if is_address(text)
+        text for text in split_list(section.entries.get(f"{end}_addrs", _NONE).text or "") if is_address(text)
     ]
     if not (written or addresses):
         raise NotImportable("its owner is unknown")

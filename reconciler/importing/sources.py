@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reconciler.facets.connections import decode
 from reconciler.facets.swanctl_conf import Entry, Section
 from reconciler.importing.notation import HeldKey, NotImportable, key, owner
-from reconciler.model.answer import Fields
+from reconciler.model.decoding import Fields
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import IkeId
 from reconciler.model.settings import Settings

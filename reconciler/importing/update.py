@@ -12,7 +12,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from reconciler.importing.connection import Draft
 from reconciler.importing.documents import identity_spec
-from reconciler.model.fabric import Router, Tunnel
+from reconciler.model.fabric import DesiredRouter, Tunnel
 
 _INDENTS = ((2, 2, 0), (2, 4, 2), (4, 4, 0), (4, 6, 4), (4, 6, 2))
 """How people indent: mapping, sequence, and its dash."""
@@ -34,7 +34,7 @@ class Edit:
         return f"spec.{'.'.join(self.path)}: {_shown(self.before)} -> {_shown(self.after)}"
 
 
-def differences(item: Draft, tunnel: Tunnel, router: Router) -> Iterator[Edit]:
+def differences(item: Draft, tunnel: Tunnel, router: DesiredRouter) -> Iterator[Edit]:
     """Where a connection says something else than its document, defaults included."""
     networks = {attached.cidr: attached.network for attached in router.vpc}
     pairs: list[tuple[tuple[str, ...], object, object]] = [

@@ -138,7 +138,7 @@ class Choice:
             return
         top = next((number for number, part in enumerate(parts) if part.startswith(".")), None)
         if top is not None:
-            self._tell_hidden("/".join(parts[: top + 1]), name, entry, is_folder=top + 1 < len(parts))
+            self._report_hidden("/".join(parts[: top + 1]), name, entry, is_folder=top + 1 < len(parts))
         elif entry.kind is Kind.LINK:
             self.report("symbolic-link", name, _LINK, "put the file itself here")
         elif entry.kind is not Kind.FOLDER and is_read(leaf.casefold()):
@@ -166,7 +166,7 @@ class Choice:
             if not _is_text(entry.name):
                 self.found.error("file-name", Location(name), _NAME, hint="rename it")
 
-    def _tell_hidden(self, top: str, name: str, entry: Entry, *, is_folder: bool) -> None:
+    def _report_hidden(self, top: str, name: str, entry: Entry, *, is_folder: bool) -> None:
         leaf = name.rpartition("/")[2]
         if top not in self.hidden and entry.kind is Kind.FILE and is_read(leaf.casefold()):
             self.hidden.add(top)

@@ -9,15 +9,21 @@ from itertools import chain, islice
 from pathlib import Path
 
 from reconciler.load.documents import Loaded, Source
-from reconciler.load.git import GitFailed, Repository, opened, refuse_links_below
+from reconciler.load.git import GitEnded, GitFailed, Repository, opened, refuse_links_below
 from reconciler.load.listing import Choice, Entry, Kind, chosen, first_beyond, nothing
 from reconciler.load.reading import Composed, read
 from reconciler.load.sealed import report_private
 from reconciler.load.tree import load_tree
+from reconciler.model.bounds import MOST_CANDIDATES
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import SourceBroken, SourceUnavailable
+from reconciler.model.suggestion import did_you_mean, known
 
 _KINDS = {b"40000": Kind.FOLDER, b"040000": Kind.FOLDER, b"120000": Kind.LINK, b"160000": Kind.SUBMODULE}
+
+
+_NO_SUCH_REVISION = "Needed a single revision"
+"""What `git rev-parse --verify` says of a name that leads to nothing."""
 
 
 @contextmanager
@@ -88,9 +94,32 @@ def load_revision(
     if isinstance(repo, Path):
         refuse_links_below(repo / subdir)
     with _repository(repo, f"{rev} of {repo}") as repository:
-        commit = repository.commit(rev)
+        commit = _commit(repository, rev)
         path, place = (repo, repository.place(repo)) if isinstance(repo, Path) else (repo.git_dir, "")
         return _load(repository, Source(str(path), subdir, commit), place, composed, missing_is_empty)
+
+
+def _commit(repository: Repository, rev: str) -> str:
+    """The id of the commit that is called so; where there is none, the hint says what may be meant."""
+    try:
+        return repository.commit(rev)
+    except GitEnded as error:
+        if _NO_SUCH_REVISION in error.message:
+            names = repository.refs()
+            there = f"the branches and tags are {known(names)}" if names else "the repository has no commit"
+            cut = "this is a shallow clone: fetch the complete history" if repository.is_shallow() else there
+            raise GitEnded("there is no such revision", hint=did_you_mean(rev, names) or cut) from error
+        raise
+
+
+def _meant(repository: Repository, commit: str, folder: str) -> str:
+    """A hint for a folder that a commit does not have: one beside it, or the folders that there are."""
+    beside, _, name = folder.rstrip("/").rpartition("/")
+    words = ("ls-tree", "-d", "-z", "--name-only", "--full-tree", commit)
+    paths = repository.items(*words, *(("--", f"{beside}/") if beside else ()))
+    names = [os.fsdecode(path).rpartition("/")[2] for path in islice(paths, MOST_CANDIDATES)]
+    shown = [found for found in names if not found.startswith(".")]
+    return did_you_mean(name, shown) or (f"the folders there are {known(shown)}" if shown else "")
 
 
 def _load(
@@ -99,7 +128,10 @@ def _load(
     found = Diagnostics()
     choice = _chosen(repository, source, place, found)
     if choice is None and not missing_is_empty:
-        raise SourceUnavailable(f"{_folder(source, place)} is not a folder of {str(source.commit)[:12]}")
+        raise SourceUnavailable(
+            f"{_folder(source, place)} is not a folder of {str(source.commit)[:12]}",
+            hint=_meant(repository, str(source.commit), _folder(source, place)),
+        )
     choice = choice or chosen((), source.subdir, found)
     blobs = list(dict.fromkeys(entry.handle for entry in choice.files.values()))
     contents = dict(zip(blobs, repository.contents(blobs), strict=True))
@@ -122,7 +154,7 @@ def _chosen(repository: Repository, source: Source, place: str, found: Diagnosti
     """What is read of the revision; None when there is no such folder in it."""
     commit, folder = str(source.commit), _folder(source, place)
     where = ("--", folder) if folder else ()
-    names = repository.listed("ls-tree", "-r", "-t", "-z", "--name-only", "--full-tree", commit, *where)
+    names = repository.items("ls-tree", "-r", "-t", "-z", "--name-only", "--full-tree", commit, *where)
     start = len(os.fsencode(folder))
     beyond = first_beyond((name for name in names if len(name) > start), start)
     if beyond is not None:
@@ -138,7 +170,7 @@ def _entries(repository: Repository, commit: str, place: str, folder: str) -> It
     """Everything below `folder`, by names that begin after `place`."""
     where = ("--", folder) if folder else ()
     start = len(os.fsencode(place))
-    for item in repository.listed("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit, *where):
+    for item in repository.items("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit, *where):
         attributes, name = item.split(b"\t", 1)
         mode, _, blob, size = attributes.split()
         if len(name) <= len(os.fsencode(folder)):

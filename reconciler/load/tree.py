@@ -137,7 +137,7 @@ def _of_index(repository: Repository, root: Path, prefix: bytes, empty: list[byt
     if not empty and not sparse.exists():
         return
     place = repository.place(root)
-    for item in repository.listed("ls-files", "-z", "-t", "--stage", "--", place or "."):
+    for item in repository.items("ls-files", "-z", "-t", "--stage", "--", place or "."):
         attributes, name = item.split(b"\t", 1)
         tag, mode, _ = attributes.split(b" ", 2)
         if mode == _SUBMODULE or tag == _SKIPPED:

@@ -31,7 +31,7 @@ class AbsenceKind(StrEnum):
     WITHHELD = "withheld"
     """It holds what nothing shows to be Git's, and more of it than may be destroyed there."""
     UNFORESEEN = "unforeseen"
-    """An error that nobody foresaw ended the work at it."""
+    """An unforeseen error ended the work at it."""
 
 
 _KINDS: tuple[tuple[type[TunnelwrightError], AbsenceKind], ...] = (

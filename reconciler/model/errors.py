@@ -32,8 +32,8 @@ class TunnelwrightError(Exception):
 
     exit_code = ExitCode.ERROR
     retryable = False
-    """Whether the same may go well soon, although nobody changes anything. Who tries again because of an
-    error asks this: a request to a forge, a router that is left out of runs, the history's file, a kept
+    """Whether the same may go well soon without any change. Code that tries again because of an error reads
+    this: a request to a forge, a router that is left out of runs, the history's file, a kept
     connection. Runs and notifications are tried again whatever the error was, ever more seldom: a person may
     mend its cause at any time, and nothing but a try shows that."""
 
@@ -75,7 +75,7 @@ class AnswerNotUnderstood(TunnelwrightError):
 
 
 class Unforeseen(TunnelwrightError):
-    """An unforeseen error, caught at the unit of work (`reconciler/model/unit.py`). It need not
+    """An unforeseen error, caught at the unit of work (`reconciler/model/isolation.py`). It need not
     last."""
 
     retryable = True

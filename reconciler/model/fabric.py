@@ -197,11 +197,11 @@ class Tunnel:
     other_end: str | None = None
     """Name of the tunnel that is this one's other end, when that end is managed too."""
     unmanaged: bool = False
-    """Whether the document says that somebody else manages the other end."""
+    """Whether the document says that the other end is managed elsewhere."""
     previous_names: tuple[str, ...] = ()
     """What runs on the router under one of these names is this tunnel."""
     adopts: str = ""
-    """A connection that somebody else has configured on the router: what runs by it is this tunnel."""
+    """A foreign connection on the router: what runs by it is this tunnel."""
     reconnect: str = ""
     """A new value asks for the tunnel to be taken down and up once."""
     protected: bool = False
@@ -212,7 +212,7 @@ class Tunnel:
 
 
 @dataclass(frozen=True, slots=True)
-class Router:
+class DesiredRouter:
     """A vRouter that we manage."""
 
     name: str
@@ -235,7 +235,7 @@ class Fabric:
 
     public_networks: Mapping[str, PublicNetwork] = field(default_factory=dict)
     vpc_networks: Mapping[str, VpcNetwork] = field(default_factory=dict)
-    routers: Mapping[str, Router] = field(default_factory=dict)
+    routers: Mapping[str, DesiredRouter] = field(default_factory=dict)
     vips: Mapping[str, Vip] = field(default_factory=dict)
     tunnels: Mapping[str, Tunnel] = field(default_factory=dict)
     safety: SafetyPolicy = field(default_factory=SafetyPolicy)

@@ -21,18 +21,31 @@ _WORD = re.compile(r"([A-Z]{0,4}[a-z]{0,20}([A-Z][a-z]{2,20}){0,4}|[A-Z]{1,20})[
 digits before letters, as hexadecimal numbers do."""
 _BETWEEN = re.compile(r"[-_./:@]{1,2}")
 _PARTS = re.compile(r"[-_./]+")
+_LEADS_ON = re.compile(r"[~^@{}:]+")
 _SAID = re.compile(r"[^\s'\"(),:]+")
-_ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){1,4}(/[0-9]{1,3})?")
+_ADDRESS = r"[0-9]{1,3}(\.[0-9]{1,3}){1,4}(/[0-9]{1,3})?"
+_ADDRESSES = re.compile(rf"{_ADDRESS}( ?[-,] ?{_ADDRESS})?")
 _TIME = re.compile(
     r"([0-9*/,-]{1,8}|[A-Za-z]{3}(-[A-Za-z]{3})?)( ([0-9*/,-]{1,8}|[A-Za-z]{3}(-[A-Za-z]{3})?)){0,5}"
 )
+_CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?"
+_DATE = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ]{_CLOCK})?")
+_AMOUNT = re.compile(r"[0-9]{1,6} [A-Za-z]{1,12}")
+_DAY = r"([A-Za-z]{3}|(?i:sun|mon|tues|wednes|thurs|fri|satur)day)"
+_ITEM = rf"(\*|[0-9]{{1,2}}(-[0-9]{{1,2}})?|{_DAY}(-{_DAY})?)(/[0-9]{{1,2}})?"
+_SCHEDULE = re.compile(rf"{_ITEM}(,{_ITEM}){{0,30}}( {_ITEM}(,{_ITEM}){{0,30}}){{3,6}}")
+"""Of crontab(5), with a field too many or too few. Where a field is `*`, it may be longer than other texts:
+nothing that makes keys writes lists of small numbers beside a star."""
+_LONGEST_SCHEDULE: Final = 200
 
 
 def is_plain(text: str) -> bool:
     """True for a text that may be repeated."""
+    if "*" in text.split(" ") and len(text) <= _LONGEST_SCHEDULE and _SCHEDULE.fullmatch(text):
+        return True
     if len(text) > _LONGEST:
         return False
-    if len(text) <= _SHORT or _ADDRESS.fullmatch(text):
+    if len(text) <= _SHORT or any(form.fullmatch(text) for form in (_ADDRESSES, _DATE, _AMOUNT)):
         return True
     if sum(character.isdigit() for character in text) > _MOST_DIGITS:
         return False
@@ -43,6 +56,12 @@ def is_plain_name(text: str) -> bool:
     """True for the name of a file, a variable or a path that may be repeated, however long it is: each part
     of it may be."""
     return all(map(is_plain, _PARTS.split(text)))
+
+
+def is_plain_revision(text: str) -> bool:
+    """True for the name of a Git revision that may be repeated, with what leads on from it: `HEAD~12`,
+    `main@{upstream}` (gitrevisions(7))."""
+    return all(map(is_plain_name, _LEADS_ON.split(text)))
 
 
 def plain_words(text: str) -> str:

@@ -35,6 +35,24 @@ GOOD = frozenset({Result.IN_SYNC, Result.CHANGED, Result.HELD})
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignResult:
+    """A result that another version has recorded, and that this one does not know; kept as it is."""
+
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.value} (recorded by another version)"
+
+
+def read_result(value: str) -> Result | ForeignResult:
+    """The result that a record calls so."""
+    try:
+        return Result(value)
+    except ValueError:
+        return ForeignResult(value)
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run. Times are in UTC; it holds no key material."""
 
@@ -46,7 +64,7 @@ class RunRecord:
     """The commit that the branch has; empty when none is known."""
     in_force: str
     """The commit that was reconciled; another than `head` when that was refused."""
-    result: Result
+    result: Result | ForeignResult
     message: str
     events: tuple[Event, ...] = ()
     """What it found and did: diagnostics, plan, outcomes, checks."""

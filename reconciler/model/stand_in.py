@@ -1,4 +1,4 @@
-"""Keys for where keys are not: known to everybody, so of no use to anybody."""
+"""Generated dummy keys for labs, derived from their references: they protect nothing."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.model import bounds
-from reconciler.model.answer import Fields
-from reconciler.model.unit import attempt
+from reconciler.model.decoding import Fields
+from reconciler.model.isolation import attempt
 from reconciler.routers.protocol import Message, Router
 
 _TICK = 0.1

@@ -1,4 +1,4 @@
-"""A router that somebody else has configured -> its connections, as files or charon tell them. Reads
+"""A router that was configured by hand -> its connections, as files or charon report them. Reads
 only."""
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from reconciler.diagnosis.log_lines import REKEY_FAILED, telling
 from reconciler.diff import diff_router
 from reconciler.model import bounds
 from reconciler.model.absence import Absence
-from reconciler.model.answer import Fields, from_json, not_understood, sequence
+from reconciler.model.decoding import Fields, from_json, not_understood, sequence
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of, probe_addresses
 from reconciler.model.observation import Observation

@@ -10,7 +10,7 @@ from reconciler.facets import addresses, connections, firewall_listing, sas
 from reconciler.facets.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
 from reconciler.model import bounds
-from reconciler.model.answer import Fields
+from reconciler.model.decoding import Fields
 from reconciler.model.errors import AnswerNotUnderstood, SourceUnavailable, TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.router_config import PREFIX, ForeignFile, IkeSa, RouterState
@@ -62,7 +62,7 @@ def _check_pairs(state: RouterState) -> None:
     """Lists of networks and addresses multiply: a short answer may stand for any number of pairs."""
     lists = [(child.local_ts, child.remote_ts) for sa in state.sas for child in sa.children]
     for settings in state.connections.values():
-        addresses, networks = connections.listed(settings)
+        addresses, networks = connections.listed_ends(settings)
         lists += [addresses, *networks]
     count = sum(len(ours) * len(theirs) for ours, theirs in lists)
     if count > bounds.ROUTER_LISTED_PAIRS:

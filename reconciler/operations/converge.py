@@ -1,6 +1,6 @@
 """The one way in which routers are changed: by `apply`, by `reconnect`, and in each run of the service.
 
-The steps, in this order, whoever asks:
+The steps, in this order, for every caller:
 
  1. **Lock** the routers that may be changed, side by side, and no others. One whose lock cannot be taken has
     no part in what follows.
@@ -9,8 +9,8 @@ The steps, in this order, whoever asks:
  4. **Judge** the plan by the safety policy: withheld, refused, deferred or allowed.
  5. **Narrow** it to what may be done now.
  6. **Check**: a plan that is refused, or that would load a weak key, ends here, before anything is changed.
- 7. **Approve**. Whoever is asked takes their time, and whoever has looked before the locks were taken did so
-    too: then the routers are looked at again, and those at which anything differs are left out.
+ 7. **Approve**. An answer takes time, and locks may be taken after the routers were looked at: in both cases
+    they are looked at again, and those at which anything differs are left out.
  8. **Apply**, phase by phase; look again, and plan what is left.
  9. **Prove** with packets, where that is wanted, and only then, still under the locks, let the caller judge
     what came of it: the place to roll back.
@@ -18,7 +18,7 @@ The steps, in this order, whoever asks:
 
 Steps 2 to 5 are the caller's `decide`, by `preview` (or `compare`) and `preview.decide`: a command takes them
 under the locks, since it is there to change something. The service takes them before, since mostly there is
-nothing to change and nobody to be locked out for it; step 7 then makes up for the time in between.
+nothing to change, so that no router needs a lock; step 7 then makes up for the time in between.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Converged:
     """What became of a request."""
 
     decision: Decision
@@ -110,7 +110,7 @@ class Done:
 
 
 @contextmanager
-def converge(fleet: Fleet, request: Request) -> Iterator[Done]:
+def converge(fleet: Fleet, request: Request) -> Iterator[Converged]:
     """Steps 1 to 10; the body runs between 9 and 10.
 
     Raises PlanUnsafe, WeakKey, and what `decide` and `approve` raise; nothing was changed then. What fails at
@@ -131,7 +131,7 @@ def converge(fleet: Fleet, request: Request) -> Iterator[Done]:
         routers |= changed
 
 
-def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fleet) -> Done:
+def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fleet) -> Converged:
     request.show(decision)
     check_safe(decision.judgement)
     before = decision.allowed
@@ -143,9 +143,9 @@ def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fle
         if moved:
             request.left_out(before, moved)
     if before.plan.empty:
-        return Done(decision, refused, moved, before, None)
+        return Converged(decision, refused, moved, before, None)
     proven = apply_and_prove(before, fleet, request.conduct, tunnels_of(before.plan))
-    return Done(decision, refused, moved, before, proven)
+    return Converged(decision, refused, moved, before, proven)
 
 
 def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: Iterable[str]) -> Proven:

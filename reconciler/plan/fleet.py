@@ -17,9 +17,9 @@ from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.isolation import attempt
 from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
-from reconciler.model.unit import attempt
 
 ChangeFilter = Callable[[ResourceChange], bool]
 

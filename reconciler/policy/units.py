@@ -8,7 +8,7 @@ from itertools import product
 from typing import TypeAlias
 
 from reconciler.diff.live import Live
-from reconciler.facets.connections import guarded_pairs, listed
+from reconciler.facets.connections import guarded_pairs, listed_ends
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange
 from reconciler.model.router_config import Pair, connection_name
@@ -144,7 +144,7 @@ def traffic_on(live: Live, connections: tuple[str, ...]) -> Traffic:
     pairs: set[Pair] = set()
     ends: set[Pair] = set()
     for name in connections:
-        addresses, networks = listed(live.state.connections.get(name, {}))
+        addresses, networks = listed_ends(live.state.connections.get(name, {}))
         ends |= set(product(*addresses))
         for selectors in networks:
             pairs |= set(product(*selectors))

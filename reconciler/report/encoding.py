@@ -37,7 +37,7 @@ def json_text(
 
 
 def _encodable(value: object, default: Callable[[object], object] | None) -> object:
-    """The same without lone surrogates, which JSON could write and nobody could read."""
+    """The same without lone surrogates, which JSON could write and parsers refuse."""
     match value:
         case str():
             return encodable(value)

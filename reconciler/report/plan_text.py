@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Check, Outcome, Status
-from reconciler.model.plan import Action, Disruption, Establish, Plan, ResourceChange, Step
+from reconciler.model.plan import Action, Disruption, Plan, ResourceChange, Step
 from reconciler.model.router_config import Pair
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
 from reconciler.report.check_text import check_lines
@@ -224,8 +224,6 @@ def applied_lines(
             "bold red",
         )
         yield from (outcome_line(outcome) for outcome in (*failed, *skipped))
-        if any(isinstance(outcome.step.operation, Establish) for outcome in failed):
-            yield Line("hint: run `tunnelwright diagnose` to find the cause")
     elif broken and not remaining.changes:
         said = f"Apply incomplete: every step was done, but {counted(broken, 'check')} failed."
         yield Line(said, "bold red")

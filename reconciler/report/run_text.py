@@ -27,12 +27,12 @@ from reconciler.model.events import (
 )
 from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Loss, Status
-from reconciler.model.record import Result, RunRecord
+from reconciler.model.record import ForeignResult, Result, RunRecord
 from reconciler.report.cost_text import cost_text
 from reconciler.report.line import Line
 from reconciler.report.plan_text import value_text
 
-_STYLE = {
+_STYLE: dict[Result | ForeignResult, str] = {
     Result.IN_SYNC: "green",
     Result.CHANGED: "green",
     Result.HELD: "yellow",
@@ -52,7 +52,7 @@ def run_line(record: RunRecord) -> Line:
         f"{record.id:>5}  {record.finished:%Y-%m-%d %H:%M:%SZ}  {record.trigger:<9}  {record.head[:12]:<12}"
         f"{force}  {record.result}{times}{said}"
     )
-    return Line(text, _STYLE[record.result])
+    return Line(text, _STYLE.get(record.result, "yellow"))
 
 
 def run_lines(record: RunRecord) -> Iterator[Line]:

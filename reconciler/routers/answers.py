@@ -1,5 +1,5 @@
 """Output of a router's tools -> values. Pure and total: another format is a ValueError with a message,
-or AnswerNotUnderstood for JSON, which `reconciler/model/answer.py` parses."""
+or AnswerNotUnderstood for JSON, which `reconciler/model/decoding.py` parses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 
 from reconciler.model import bounds
-from reconciler.model.answer import Fields, from_json, not_understood, sequence
+from reconciler.model.decoding import Fields, from_json, not_understood, sequence
 from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress, LiveFile, LiveOwnedFile, Pair, Platform
 from reconciler.routers.archive import BadArchive, unpack

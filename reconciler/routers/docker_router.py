@@ -14,8 +14,7 @@ import docker.errors
 from reconciler.facets.files import FOLDER
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable, TunnelwrightError
-from reconciler.model.fabric import DockerAccess
-from reconciler.model.fabric import Router as DesiredRouter
+from reconciler.model.fabric import DesiredRouter, DockerAccess
 from reconciler.model.secret import redacted
 from reconciler.model.suggestion import did_you_mean, known
 from reconciler.routers.allowance import Allowance, Limits

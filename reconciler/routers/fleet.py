@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.unit import attempt
+from reconciler.model.isolation import attempt
 from reconciler.routers import quota
 from reconciler.routers.protocol import Connect, Router, Task
 
 Result = TypeVar("Result")
 
 PARALLELISM = 10
-"""Routers at a time where nobody says how many."""
+"""Routers at a time, unless a caller says how many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.unit import attempt
+from reconciler.model.isolation import attempt
 
 
 class Link(Protocol):

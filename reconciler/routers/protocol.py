@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
-from reconciler.model.answer import Fields
+from reconciler.model.decoding import Fields
 from reconciler.model.outcome import Ping
 from reconciler.model.router_config import (
     InterfaceAddress,

@@ -235,7 +235,7 @@ class ShellHost:
 
     def _script(self, script: Script, *arguments: str) -> list[str]:
         """The command that runs a script there."""
-        known = scripts.environment(self._folder)
+        known = scripts.variables(self._folder)
         return ["env", *known, "sh", "-c", scripts.text(script), "tunnelwright", *arguments]
 
     def _execute(self, operation: str, argv: Sequence[str], limits: Limits, stdin: bytes = b"") -> Completed:

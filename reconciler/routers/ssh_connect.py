@@ -55,7 +55,7 @@ _OVERRULED: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class _Trust:
-    """Host keys that are trusted, and where somebody would add one."""
+    """Host keys that are trusted, and the file to which another one would be added."""
 
     known: asyncssh.SSHKnownHosts
     where: str
@@ -78,7 +78,7 @@ class _Client(asyncssh.SSHClient):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called in the end, whoever wanted it."""
+        """Called at the end of the connection."""
         self._lost(visible(str(exc or "closed")))
 
 

@@ -1,6 +1,6 @@
 """What documents may name of a controller's surroundings: a namespace, and what its operator adds.
 
-Whoever writes a document is not the operator. What is the controller's own (its identity, tokens, variables
+The author of a document is not the operator. What is the controller's own (its identity, tokens, variables
 of a CI job) is not to be had by naming it.
 """
 

@@ -7,6 +7,7 @@ import os
 import re
 import secrets as random_source
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.doors.files import replace_whole, usual_mode
@@ -33,6 +34,16 @@ from schemas.keys import AGE_PATH, SEALED_BY_AGE
 _RANDOM_BYTES = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """What `KeyFiles.init` came to: the identity's public keys, and whether it is new."""
+
+    recipients: tuple[str, ...]
+    created: bool
+    sealed_before: tuple[str, ...]
+    """Encrypted files that are older than the identity's place among the recipients: it cannot open them."""
+
+
 class KeyFiles:
     """The age files of a folder of desired state, and the identity that opens them."""
 
@@ -40,10 +51,10 @@ class KeyFiles:
         self._tree = tree
         self.identity = identity
 
-    def init(self) -> tuple[list[str], bool]:
+    def init(self) -> Initialised:
         """Make an identity where there is none, and add its public keys to the recipients.
 
-        Returns the public keys, and whether the identity is new. Raises SecretUnavailable.
+        Raises SecretUnavailable.
         """
         try:
             public, new = [create_identity(self.identity)], True
@@ -59,7 +70,8 @@ class KeyFiles:
                 _write(path, "\n".join([text + ends + missing[0], *missing[1:], ""]).encode())
         except OSError as error:
             raise SecretUnavailable(f"{path}: {error.strerror}") from error
-        return public, new
+        # To whom the files were encrypted, age does not say; a key that was no recipient yet cannot be one.
+        return Initialised(tuple(public), new, tuple(map(self._name, self._sealed())) if missing else ())
 
     def check_new(self, name: str) -> None:
         """See that there is no key of this name yet. Raises SecretUnavailable."""
@@ -103,9 +115,7 @@ class KeyFiles:
         identities = read_identities(self.identity)
         opened: dict[Path, Secret] = {}
         problems: list[str] = []
-        for path in sorted(self._tree.rglob(f"*{SEALED_BY_AGE}")):
-            if any(part.startswith(".") for part in path.relative_to(self._tree).parts):
-                continue
+        for path in self._sealed():
             try:
                 self._check_inside(path)
                 with path.open("rb") as file:
@@ -121,7 +131,18 @@ class KeyFiles:
             )
         for path, key in opened.items():
             self._encrypt(path, key, recipients)
-        return [str(path.relative_to(self._tree)) for path in opened]
+        return list(map(self._name, opened))
+
+    def _sealed(self) -> list[Path]:
+        """The encrypted files of the folder, hidden ones left out."""
+        return [
+            path
+            for path in sorted(self._tree.rglob(f"*{SEALED_BY_AGE}"))
+            if not any(part.startswith(".") for part in path.relative_to(self._tree).parts)
+        ]
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self._tree))
 
     def _path(self, name: str) -> Path:
         """Where a name leads that a document could refer to.

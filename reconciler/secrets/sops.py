@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from reconciler.doors.processes import ChildFailed, Done, decoded, finished
+from reconciler.doors.processes import ChildFailed, ChildResult, decoded, finished
 from reconciler.load.composer import compose
 from reconciler.model.bounds import SEALED_FILE_BYTES, SOPS_OUTPUT_BYTES, SOPS_SECONDS, SOPS_SECONDS_IN_ALL
 from reconciler.model.diagnostic import Diagnostics
@@ -19,7 +19,7 @@ from reconciler.secrets.provider import Answers, read_containers
 
 _METADATA = "sops"
 _OWN = "age"
-"""What opens a file without asking anybody: the identity."""
+"""What opens a file without a service: the identity."""
 _SERVICES: Mapping[str, tuple[str, ...]] = {
     "kms": ("AWS_",),
     "gcp_kms": ("GOOGLE_", "CLOUDSDK_", "GCLOUD_"),
@@ -84,7 +84,7 @@ class SopsFiles:
             raise SecretUnavailable("the file is not a mapping")
         return values
 
-    def _decrypted(self, program: str, sealed: bytes, seconds: float) -> Done:
+    def _decrypted(self, program: str, sealed: bytes, seconds: float) -> ChildResult:
         words = [program, "decrypt", "--input-type", "yaml", "--output-type", "json", "/dev/stdin"]
         try:
             return finished(words, sealed, self._environment, seconds=seconds, most=SOPS_OUTPUT_BYTES)

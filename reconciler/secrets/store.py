@@ -13,9 +13,9 @@ from pathlib import Path
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.extras import require
 from reconciler.model.fabric import KeySource, PskRef
+from reconciler.model.isolation import attempt
 from reconciler.model.quoting import is_plain_name
 from reconciler.model.secret import Secret
-from reconciler.model.unit import attempt
 from reconciler.secrets.acceptable import check_key
 from reconciler.secrets.allowed import FOLDER, VARIABLES, Allowed
 from reconciler.secrets.private import create_private, may_write, read_private
@@ -48,15 +48,15 @@ class SecretStore:
         folder: Path,
         environment: Mapping[str, str] = os.environ,
         allowed: Allowed | None = None,
-        tell: Callable[[str], None] = lambda _: None,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`allowed` is what the operator allows; without it, what the environment says of that. `tell` hears
+        """`allowed` is what the operator allows; without it, what the environment says of that. `note` hears
         of a key of fingerprints that is made.
 
         Raises SecretUnavailable when the environment says nonsense.
         """
         self._folder = folder
-        self._tell = tell
+        self._note = note
         self._environment = environment
         self._allowed = Allowed.of_environment(environment) if allowed is None else allowed
         self._keys = self._allowed.folder or folder / FOLDER
@@ -167,7 +167,7 @@ class SecretStore:
                 file.write(random_source.token_hex(32).encode())
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, path)
-                self._tell(_MADE.format(path=path))
+                self._note(_MADE.format(path=path))
         finally:
             Path(temporary).unlink()
 

@@ -49,7 +49,7 @@ class Followed:
 
 
 def alone(_: Stopping) -> AbstractContextManager[object]:
-    """For a copy that nobody else knows, or whose turn is held already."""
+    """For a copy that no other process knows, or whose turn is held already."""
     return nullcontext()
 
 
@@ -58,7 +58,7 @@ class Clone:
     """A copy in a folder of its own. Whether the head of the branch counts is decided elsewhere (`trust.py`).
 
     Git keeps nothing of a transfer that broke off. So the first one brings the newest commit alone, which is
-    all that is planned from; what is older comes when somebody needs it, in steps of which each stays.
+    all that is planned from; what is older comes when it is needed, in steps of which each stays.
 
     Every method raises SourceUnavailable, and SourceBroken where the copy itself may be at fault.
     """
@@ -213,7 +213,7 @@ class Clone:
 
 def _remove_unfinished(folder: Path) -> None:
     """What a killed fetch has left: its locks would end every fetch to come, and its packs fill the disk.
-    Nobody else fetches meanwhile."""
+    No other process fetches at that time."""
     for pattern in ("*.lock", "refs/**/*.lock"):
         for left in folder.glob(pattern):
             left.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from waitress.server import TcpWSGIServer
 
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.unit import attempt
+from reconciler.model.isolation import attempt
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication

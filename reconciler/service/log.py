@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, TextIO, assert_never
 
 import structlog
 
@@ -17,25 +17,30 @@ from reconciler.model.events import (
     Down,
     Drift,
     Event,
+    Exposed,
+    Foreign,
     Held,
     LeftOut,
+    Overridden,
     PlannedChange,
+    PlanSummary,
     Rollback,
+    StepEnded,
     Traced,
     Trouble,
     Unreachable,
     Withheld,
 )
+from reconciler.model.isolation import foreign
 from reconciler.model.judgement import Deferral, Refusal
-from reconciler.model.outcome import Loss, Outcome, Status
-from reconciler.model.record import Result, RunRecord
+from reconciler.model.outcome import Check, Loss, Outcome, Status
+from reconciler.model.record import ForeignResult, Result, RunRecord
 from reconciler.model.secret import redacted
-from reconciler.model.unit import foreign
 from reconciler.report.encoding import json_text
 from reconciler.report.json.events import encode
 from reconciler.report.json.run import run_summary
 
-_LEVEL = {
+_LEVEL: dict[Result | ForeignResult, str] = {
     Result.IN_SYNC: "info",
     Result.CHANGED: "info",
     Result.HELD: "info",
@@ -44,23 +49,22 @@ _LEVEL = {
     Result.ROLLED_BACK: "error",
     Result.FAILED: "error",
 }
-# What a run found and said beside its steps, which were told when they happened.
-_FINDINGS: dict[type[Event], str] = {
-    Diagnostic: "warning",
-    Down: "warning",
-    Drift: "info",
-    Traced: "info",
-    Unreachable: "warning",
-    Withheld: "warning",
-    Refusal: "error",
-    Deferral: "info",
-    Held: "info",
-    Rollback: "error",
-    Loss: "info",
-    PlannedChange: "info",
-    Trouble: "error",
-    LeftOut: "warning",
-}
+
+
+def _level(event: Event) -> str:
+    """The level of what a run found and said; empty for its steps, which were logged when they happened, and
+    for what repeats other events."""
+    match event:
+        case Refusal() | Rollback() | Trouble():
+            return "error"
+        case Diagnostic() | Down() | LeftOut() | Unreachable() | Withheld():
+            return "warning"
+        case Deferral() | Drift() | Held() | Loss() | PlannedChange() | Traced():
+            return "info"
+        case Check() | Exposed() | Foreign() | Overridden() | PlanSummary() | StepEnded():
+            return ""
+        case _:
+            assert_never(event)
 
 
 class EventLog:
@@ -79,7 +83,7 @@ class EventLog:
 
     def step(self, outcome: Outcome) -> None:
         """One step of an apply that has ended."""
-        self._tell(
+        self._write(
             "info" if outcome.status is Status.DONE else "error",
             "step",
             router=outcome.step.router,
@@ -94,20 +98,22 @@ class EventLog:
     def run(self, record: RunRecord) -> None:
         """One run that has ended: what it found, then the run itself."""
         for event in record.events:
-            if (level := _FINDINGS.get(type(event))) is not None:
+            if level := _level(event):
                 details = encode(event)
-                self._tell(level, details.pop("type"), run=record.id, details=details)
+                self._write(level, details.pop("type"), run=record.id, details=details)
         seconds = (record.finished - record.started).total_seconds()
         summary = run_summary(record)
         del summary["id"]
-        self._tell(_LEVEL[record.result], "run", run=record.id, seconds=round(seconds, 3), **summary)
+        self._write(
+            _LEVEL.get(record.result, "warning"), "run", run=record.id, seconds=round(seconds, 3), **summary
+        )
 
     def warned(self, record: logging.LogRecord, text: str) -> None:
         """What the service, or a library, has to say beside its runs."""
         level = "warning" if record.levelno < logging.ERROR else "error"
-        self._tell(level, "log", logger=record.name, message=text)
+        self._write(level, "log", logger=record.name, message=text)
 
-    def _tell(self, level: str, event: str, **values: Any) -> None:  # noqa: ANN401 - JSON takes anything
+    def _write(self, level: str, event: str, **values: Any) -> None:  # noqa: ANN401 - JSON takes anything
         getattr(self._logger, level)(event, **values)
 
 

@@ -18,10 +18,10 @@ from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.events import Part, Trouble
 from reconciler.model.fabric import Fabric
+from reconciler.model.isolation import attempt
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
 from reconciler.model.record import GOOD, Result, RunRecord
-from reconciler.model.unit import attempt
 from reconciler.observe.state import observe
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -126,7 +126,7 @@ class Service:
         message = "; ".join(filter(None, (record.message, *(trouble.reason for trouble in troubles))))
         record = bounded(replace(record, message=message, events=(*record.events, *troubles)))
         kept = replace(record, id=history.add(record))
-        attempt("telling", "what a run came to", lambda: self.notify(kept))
+        attempt("report", "what a run came to", lambda: self.notify(kept))
         return kept
 
     def run(self) -> None:

@@ -21,17 +21,16 @@ from reconciler.history.kept import Kept
 from reconciler.model.absence import AbsenceKind
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Part, Trouble
+from reconciler.model.isolation import unforeseen
 from reconciler.model.outcome import Loss
 from reconciler.model.plan import Disruption
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import ChildSa
-from reconciler.model.unit import unforeseen
 from reconciler.model.visible import visible
 from reconciler.service.fleet_state import FleetState
 
 _SA = ("router", "tunnel", "child")
 UNITS = (
-    "announcement",
     "command",
     "commit",
     "fetch",
@@ -41,9 +40,10 @@ UNITS = (
     "link",
     "look-up",
     "metrics",
+    "notification",
+    "report",
     "router",
     "run",
-    "telling",
     "thread",
     "web",
 )

@@ -23,7 +23,7 @@ from reconciler.model.events import (
 )
 from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Status
-from reconciler.model.record import Result, RunRecord
+from reconciler.model.record import ForeignResult, Result, RunRecord
 
 
 class Topic(StrEnum):
@@ -64,7 +64,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What somebody knows: the runs up to one, and what lasted after it."""
+    """What a receiver was sent: the runs up to one, and what lasted after it."""
 
     run: int
     states: frozenset[State] = frozenset()
@@ -135,6 +135,9 @@ def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]
         # Of a commit that was rolled back, the next run says that it is refused: the same thing once more.
         known = State(Topic.ROLLED_BACK, record.head)
         return {known if known in before else State(Topic.REFUSED, record.head): record.message}
+    if isinstance(record.result, ForeignResult):
+        # Whether what lasted has ended, this version cannot say.
+        return {state: "" for state in before if state.of_the_run}
     if record.result is Result.FAILED:
         return {State(Topic.FAILED): record.message}
     if record.result is Result.INCOMPLETE and not _told_apart(record):

@@ -16,14 +16,14 @@ from reconciler.history.store import History
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Rollback
-from reconciler.model.record import Result, RunRecord
-from reconciler.model.unit import attempt
+from reconciler.model.isolation import attempt
+from reconciler.model.record import ForeignResult, Result, RunRecord
 from reconciler.service import notifications, schedule
 from reconciler.service.metrics import FORGOTTEN
 
 _log = logging.getLogger("tunnelwright.notify")
 
-_STATES = {
+_STATES: dict[Result | ForeignResult, State] = {
     Result.IN_SYNC: State.SUCCESS,
     Result.CHANGED: State.SUCCESS,
     Result.HELD: State.PENDING,
@@ -65,8 +65,8 @@ class Tolerance:
         return False
 
     def say(self, text: str) -> None:
-        """Write it, if anybody reads it."""
-        attempt("telling", "a failure", lambda: self._say(text))
+        """Write it to standard error."""
+        attempt("report", "a failure", lambda: self._say(text))
 
 
 class Notifier:
@@ -132,7 +132,7 @@ class _Delivery:
                     self._latest = None
 
     def _receive(self, record: RunRecord) -> bool:
-        return self._tolerance.of("announcement", self._receiver.name, lambda: self._receiver.receive(record))
+        return self._tolerance.of("notification", self._receiver.name, lambda: self._receiver.receive(record))
 
     def _next(self, failures: int) -> RunRecord | None:
         """The run to send now; None at the end. After failures it waits, even for a newer run."""
@@ -174,7 +174,7 @@ class CommitStatuses:
             CommitStatus(
                 record.head,
                 self.branch,
-                State.FAILURE if refused or back else _STATES[record.result],
+                State.FAILURE if refused or back else _STATES.get(record.result, State.PENDING),
                 self.context,
                 f"{words}: {record.message}" if record.message else words,
             )
@@ -213,7 +213,7 @@ class Messages:
         lasting = told.states
         for run in runs:
             # A run that another version has recorded is no reason to be silent about all later ones.
-            heard = attempt("announcement", f"{self.name}, run {run.id}", partial(self._new, run, lasting))
+            heard = attempt("notification", f"{self.name}, run {run.id}", partial(self._new, run, lasting))
             if not isinstance(heard, TunnelwrightError):
                 found += heard[0]
                 lasting = heard[1]

@@ -13,12 +13,12 @@ from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Down, Drift, Held, Part, Rollback, Trouble
 from reconciler.model.fabric import Fabric, group_of
+from reconciler.model.isolation import attempt
 from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
-from reconciler.model.unit import attempt
 from reconciler.operations.apply import within_one_apply
 from reconciler.operations.converge import (
     Conduct,
@@ -51,7 +51,7 @@ from reconciler.service.wanted import Refused, Wanted, by_commit_of, choose, sen
 
 def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
     """Reconcile the commit `head`, or the last good one when that is refused. What a router, the repository
-    or a key does is never raised, nor what nobody foresaw: the record says it."""
+    or a key does is never raised, nor an unforeseen error: the record says it."""
     # Clocks are set; a run takes what it takes.
     started, began = datetime.now(UTC), time.monotonic()
     report = RunReport()
@@ -96,7 +96,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Resul
     ]
     told = attempt("look-up", "traces", lambda: ask(dependencies.history, fleet, found))
     report.events += [] if isinstance(told, TunnelwrightError) else told
-    _tell_missing(wanted.fabric, seen, report)
+    _report_missing(wanted.fabric, seen, report)
     if held:
         named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
         report.notes.append(f"{len(held)} left alone: {named}")
@@ -106,7 +106,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Resul
 
     def told_without(errors: Errors) -> None:
         left_out.update(errors)
-        _tell_left_out(errors, report)
+        _report_left_out(errors, report)
 
     def with_locks(refused: Errors) -> Decision:
         told_without(refused)
@@ -197,7 +197,7 @@ def _known(dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit:
     return known
 
 
-def _tell_left_out(left_out: Mapping[str, TunnelwrightError], report: RunReport) -> None:
+def _report_left_out(left_out: Mapping[str, TunnelwrightError], report: RunReport) -> None:
     """Routers that are as before, because their lock could not be taken or their plan does not hold any more;
     the others are changed."""
     absences = {name: Absence.of(error) for name, error in sorted(left_out.items())}
@@ -205,7 +205,7 @@ def _tell_left_out(left_out: Mapping[str, TunnelwrightError], report: RunReport)
     report.events += absence_events(absences)
 
 
-def _tell_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
+def _report_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
     """Routers that did not answer; tunnels whose key cannot be read; tunnels that are configured but down,
     which is no drift."""
     for router, absence in sorted(seen.plan.unreachable.items()):

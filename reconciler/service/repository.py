@@ -182,7 +182,7 @@ class FollowedRepository:
         _log.error("%s", said)
 
     def _turn(self, stopping: Stopping) -> AbstractContextManager[None]:
-        """Nobody else fetches into the copy, or replaces it, meanwhile."""
+        """A turn, in which no other process fetches into the copy or replaces it."""
 
         def refused(why: str) -> SourceUnavailable:
             if stopping():

@@ -66,7 +66,7 @@ class Absent:
             self._seen(router)
 
     def keep(self, routers: Collection[str]) -> None:
-        """All others are nobody's business any more."""
+        """Forget all others."""
         with self._lock:
             for gone in self._routers.keys() - set(routers):
                 self._seen(gone)
@@ -85,7 +85,7 @@ class Absent:
             return due
 
     def next_due(self) -> float:
-        """When the next one is to be asked, of those that nobody is asking."""
+        """When the next one is to be asked, of those that are not being asked."""
         with self._lock:
             return min((absence.due for _, absence in self._idle()), default=float("inf"))
 

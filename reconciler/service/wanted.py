@@ -9,9 +9,9 @@ from reconciler.model.bounds import RECORD_DIAGNOSTICS
 from reconciler.model.diagnostic import reported
 from reconciler.model.errors import TunnelwrightError, Unforeseen
 from reconciler.model.fabric import Fabric
+from reconciler.model.isolation import attempt
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import RouterConfig
-from reconciler.model.unit import attempt
 from reconciler.operations.desired import compile_fabric
 from reconciler.policy.levels import ByCommit, changed_by_commit
 from reconciler.service.dependencies import Dependencies
@@ -60,7 +60,7 @@ def wanted_of(dependencies: Dependencies, commit: str, report: RunReport) -> Wan
     """What a commit says.
 
     Raises Refused for one that is not trusted, not valid, of whose keys none is there, that was rolled back
-    before, or that leads to an error that nobody foresaw.
+    before, or that leads to an unforeseen error.
     """
     found = attempt("commit", commit[:12], lambda: _admitted(dependencies, commit, report))
     if isinstance(found, Unforeseen):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.isolation import attempt
 from reconciler.model.secret import Secret
-from reconciler.model.unit import attempt
 from reconciler.service.listener import listen
 
 if TYPE_CHECKING:

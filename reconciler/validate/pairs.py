@@ -11,7 +11,7 @@ from reconciler.model.fabric import IkeId, Tunnel, Vip
 from reconciler.model.quoting import quoted
 from reconciler.validate.catalog import Catalog, Item
 from reconciler.validate.misdirected import misdirected, report_misdirected
-from reconciler.validate.ours import Owner, owners
+from reconciler.validate.owners import Owner, owners
 from schemas.addresses import is_address
 from schemas.algorithms import esp_proposal, ike_proposal
 from schemas.tunnel import IPsecTunnelSpec

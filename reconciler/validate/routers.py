@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.fabric import Attachment, DockerAccess, Router, SshAccess
+from reconciler.model.fabric import Attachment, DesiredRouter, DockerAccess, SshAccess
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.levels import fleet_level, resolve_level
 from reconciler.validate.networks import host_problem
@@ -30,9 +30,9 @@ class _Place:
         return (spec.public_networks if self.field == "publicNetworks" else spec.vpc_networks)[self.index]
 
 
-def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, Router]:
+def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, DesiredRouter]:
     """Check each router and resolve its attachments. One whose networks are not all known is left out."""
-    routers: dict[str, Router] = {}
+    routers: dict[str, DesiredRouter] = {}
     owners: dict[tuple[str, str, str], _Place] = {}
     fleet = fleet_level(catalog)
     for item in by_name(catalog.routers):
@@ -41,7 +41,7 @@ def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, Router]:
         _check_system_vip(item, found)
         if public is None or vpc is None:
             continue
-        routers[item.name] = Router(
+        routers[item.name] = DesiredRouter(
             name=item.name,
             access=_access(item.name, item.spec.access),
             management_cidr=item.spec.management_network,
@@ -157,7 +157,7 @@ def _check_system_vip(item: Item[VpcRouterSpec], found: Diagnostics) -> None:
         )
 
 
-def system_vip_attachment(item: Item[VpcRouterSpec], router: Router) -> Attachment | None:
+def system_vip_attachment(item: Item[VpcRouterSpec], router: DesiredRouter) -> Attachment | None:
     """The attachment whose address is the router's system VIP; None when it names another network."""
     chosen = item.spec.system_vip
     if chosen is None:

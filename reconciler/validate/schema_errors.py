@@ -49,7 +49,7 @@ CUSTOM_CODES: Mapping[str, str] = {
     "secret_in_clear": "secret-in-clear",
 }
 _PRIVATE = frozenset({"authentication", "fingerprintKey"})
-"""Fields in which somebody may paste a key: neither what stands there nor a name in it is ever quoted."""
+"""Fields into which a key may be pasted: neither what stands there nor a name in it is ever quoted."""
 _REFERENCES = frozenset({"authentication", "key", "fingerprintKey"})
 """Those of them that are mappings: a text in their place is a key."""
 _KEY = "[key]"

@@ -15,7 +15,7 @@ from reconciler.model.bounds import (
     PAIRS_OF_END,
 )
 from reconciler.model.diagnostic import Diagnostics, Location
-from reconciler.model.fabric import Router, Tunnel
+from reconciler.model.fabric import DesiredRouter, Tunnel
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.networks import and_more, not_unicast
 from reconciler.validate.overlaps import Overlap, overlaps_before, overlaps_with
@@ -43,7 +43,7 @@ class _Places(TypedDict):
 
 
 def check_selectors(
-    catalog: Catalog, routers: Mapping[str, Router], tunnels: Mapping[str, Tunnel], found: Diagnostics
+    catalog: Catalog, routers: Mapping[str, DesiredRouter], tunnels: Mapping[str, Tunnel], found: Diagnostics
 ) -> None:
     """Networks, peer CIDRs and peers of each router against one another. Each network and each peer CIDR
     has a bounded number of findings, however many others it overlaps."""
@@ -115,7 +115,7 @@ def _check_unicast(item: Item[IPsecTunnelSpec], found: Diagnostics) -> None:
             )
 
 
-def _networks(item: Item[VpcRouterSpec], router: Router) -> Iterator[_Block]:
+def _networks(item: Item[VpcRouterSpec], router: DesiredRouter) -> Iterator[_Block]:
     if router.management_cidr is not None:
         yield _Block(item, ("managementNetwork",), router.management_cidr, "the management network")
     for index, part in enumerate(router.public):
@@ -212,5 +212,6 @@ def _check_unique_peers(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: 
                 f"the tunnel {other!r} already joins the VIP {tunnel.vip.name!r} and this peer",
                 "peer",
                 "address",
+                hint=f"add its networks to {other!r}, or give it a VIP of its own",
                 related=(catalog.tunnels[other].at("peer", "address"),),
             )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics, Severity
-from reconciler.model.fabric import PskRef, Router, Tunnel, Vip
+from reconciler.model.fabric import DesiredRouter, PskRef, Tunnel, Vip
 from reconciler.model.suggestion import did_you_mean
 from reconciler.validate.catalog import Catalog, Item, by_name, first
 from reconciler.validate.identities import resolve_ids
@@ -28,7 +28,7 @@ from schemas.tunnel import ADOPTS, RECONNECT, IPsecTunnelSpec
 
 
 def resolve_tunnels(
-    catalog: Catalog, routers: Mapping[str, Router], vips: Mapping[str, Vip], found: Diagnostics
+    catalog: Catalog, routers: Mapping[str, DesiredRouter], vips: Mapping[str, Vip], found: Diagnostics
 ) -> dict[str, Tunnel]:
     """Check every tunnel by itself. One with a reference that leads nowhere is left out."""
     defaults = first(catalog.defaults)
@@ -94,7 +94,7 @@ def _keys(catalog: Catalog, found: Diagnostics) -> dict[str, PskRef]:
 
 
 def _check_previous_names(catalog: Catalog, found: Diagnostics) -> None:
-    """A previous name is nobody's name now, and the previous name of one tunnel alone."""
+    """A previous name is not in use now, and is the previous name of one tunnel alone."""
     claimed: dict[str, Item[IPsecTunnelSpec]] = {}
     for item in by_name(catalog.tunnels):
         for index, name in enumerate(previous_names(item)):
@@ -175,7 +175,7 @@ def _check_peer_address(
 
 
 def _source_cidrs(
-    catalog: Catalog, item: Item[IPsecTunnelSpec], router: Router, found: Diagnostics
+    catalog: Catalog, item: Item[IPsecTunnelSpec], router: DesiredRouter, found: Diagnostics
 ) -> tuple[str, ...] | None:
     """The tunnel's source CIDRs; None when a network is not known or none is chosen."""
     attached = {part.network: part.cidr for part in router.vpc}

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from reconciler.load import Loaded, dotted
 from reconciler.model.diagnostic import Diagnostics, Location
-from reconciler.model.fabric import Router, Vip
+from reconciler.model.fabric import DesiredRouter, Vip
 from reconciler.model.quoting import quoted
 from reconciler.model.suggestion import did_you_mean, known
 from reconciler.validate.catalog import Catalog, Item, by_name
@@ -28,7 +28,9 @@ def system_vip_name(router: str) -> str:
     return f"{router}.system"
 
 
-def resolve_vips(catalog: Catalog, routers: Mapping[str, Router], found: Diagnostics) -> dict[str, Vip]:
+def resolve_vips(
+    catalog: Catalog, routers: Mapping[str, DesiredRouter], found: Diagnostics
+) -> dict[str, Vip]:
     """Check every VIP and find its address. The system VIP of each router is among them."""
     vips = _system_vips(catalog, routers)
     taken = addresses_of_routers(catalog)
@@ -52,7 +54,7 @@ def precedence(loaded: Loaded, wish: Wish) -> tuple[bool, bool, Location]:
     return assigned, False, entry.location
 
 
-def _system_vips(catalog: Catalog, routers: Mapping[str, Router]) -> dict[str, Vip]:
+def _system_vips(catalog: Catalog, routers: Mapping[str, DesiredRouter]) -> dict[str, Vip]:
     vips: dict[str, Vip] = {}
     for name, router in routers.items():
         attachment = system_vip_attachment(catalog.routers[name], router)
@@ -103,7 +105,7 @@ def _ambiguous_names(written: list[Wish], found: Diagnostics) -> set[str]:
 def _resolve(
     catalog: Catalog,
     wish: Wish,
-    routers: Mapping[str, Router],
+    routers: Mapping[str, DesiredRouter],
     taken: dict[tuple[str, str], Owner],
     found: Diagnostics,
 ) -> Vip | None:
@@ -207,7 +209,7 @@ def _check_place(
     taken: dict[tuple[str, str], Owner],
     found: Diagnostics,
 ) -> None:
-    """The address is where the service allows it, and nobody else's."""
+    """The address is where the service allows it, and is not taken."""
     address, location = placed
     locked = wish.placement.address is None
     path = wish.name if locked else dotted(("spec", *wish.prefix, "address"))
@@ -239,7 +241,7 @@ def _check_place(
 
 
 def _check_lock(written: list[Wish], catalog: Catalog, found: Diagnostics) -> None:
-    """Entries that no VIP uses are harmless, and mislead whoever reads them."""
+    """Entries that no VIP uses are harmless, but mislead readers."""
     automatic = {wish.name for wish in written if wish.placement.address is None and wish.managed}
     broken = {name for _, name in catalog.broken}
     for name, entry in catalog.loaded.lock.items():

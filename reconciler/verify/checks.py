@@ -106,8 +106,8 @@ def _check_traffic(
 
 
 def check_untouched(touched: frozenset[str], before: Observation, after: Observation) -> tuple[Check, ...]:
-    """One check for each router: connections outside `touched` hold the SPIs that they held before. An SA
-    that its peer did not hold any more was broken already, by whatever had restarted the peer."""
+    """One check for each router: connections outside `touched` that had CHILD_SAs still hold their SPIs. An
+    SA that its peer did not hold any more was broken already, by whatever had restarted the peer."""
     checks = []
     held = {
         (child.spi_out, child.spi_in)
@@ -119,7 +119,8 @@ def check_untouched(touched: frozenset[str], before: Observation, after: Observa
         address.cidr.partition("/")[0] for state in before.states.values() for address in state.addresses
     }
     for router in sorted(set(before.states) & set(after.states)):
-        names = {sa.connection for sa in before.states[router].sas} - touched
+        running = {sa.connection for sa in before.states[router].sas} - touched
+        names = {name for name in running if _spis(before.states[router], name)}
         changed = [
             name
             for name in sorted(names)

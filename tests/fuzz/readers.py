@@ -26,7 +26,8 @@ from reconciler.model.secret import Secret
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.report.json.lines import dump
-from reconciler.report.scanning import junit, sarif
+from reconciler.report.junit import junit
+from reconciler.report.sarif import sarif
 from reconciler.routers.archive import BadArchive, pack, unpack
 from reconciler.routers.vici_message import Malformed, decode
 from reconciler.service.settings import read_settings

@@ -21,11 +21,11 @@ from reconciler.facets import connections, files, firewall_listing, sas, traces
 from reconciler.facets.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing import from_reply
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
-from reconciler.model.answer import from_json, sequence
+from reconciler.model.decoding import from_json, sequence
 from reconciler.model.errors import AnswerNotUnderstood, SourceUnavailable
+from reconciler.model.isolation import unforeseen
 from reconciler.model.router_config import LiveFile, SharedSecret
 from reconciler.model.secret import Secret
-from reconciler.model.unit import unforeseen
 from reconciler.observe.charon_log import _line
 from reconciler.observe.evidence import _destinations, _route
 from reconciler.operations.apply import apply

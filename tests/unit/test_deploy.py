@@ -139,6 +139,25 @@ def test_the_hook_runs(tmp_path: Path) -> None:
     assert re.search(hook["files"], "desired_state/site-a/a-to-c.yaml")
 
 
+def test_the_hook_of_the_page_is_the_one_that_the_repository_offers(tmp_path: Path) -> None:
+    """As a page shows it, for an installed package; run as pre-commit runs it."""
+    page = (ROOT / "docs" / "how-to" / "use-in-ci.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```yaml\n# \.pre-commit-config\.yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    [repository] = YAML(typ="safe").load(text)["repos"]
+    [shown] = repository["hooks"]
+    [offered] = read(ROOT / ".pre-commit-hooks.yaml")
+    assert repository["repo"] == "local"
+    assert {name: shown[name] for name in ("id", "entry", "pass_filenames", "files")} == {
+        name: offered[name] for name in ("id", "entry", "pass_filenames", "files")
+    }
+    words = [*shown["entry"].split(), *shown["args"]]
+    branch = Branch(tmp_path / "repository")
+    command = [str(BIN / words[0]), *words[1:]]
+    assert subprocess.run(command, cwd=branch.tree.parent, capture_output=True, check=False).returncode == 0
+    branch.edit("site-a/a-to-c.yaml", "10.3.0.0/24", "10.3.0.1/24")
+    assert subprocess.run(command, cwd=branch.tree.parent, capture_output=True, check=False).returncode == 6
+
+
 def test_a_service_whose_settings_are_not_valid_is_not_started_again_and_again(tmp_path: Path) -> None:
     unit = (DEPLOY / "systemd" / "tunnelwright.service").read_text()
     [command] = re.findall(r"^ExecStart=/opt/tunnelwright/bin/(.*)$", unit, re.MULTILINE)

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Sequence
 
 from reconciler.cli import access, saved_plan
+from reconciler.cli.next_command import diagnose_hint
 from reconciler.cli.output import Output, ask
 from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Establish
 from reconciler.operations.apply import Applied
-from reconciler.operations.converge import Conduct, Done, Errors, Request, converge
+from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
 from reconciler.plan.targets import check_reconnect, routers_of, targeting
@@ -91,9 +94,9 @@ def perform(
     request = Request(
         routers=routers_of(fabric, targets, excluded),
         decide=decided,
-        show=lambda decision: _tell_plan(output, decision),
+        show=lambda decision: _report_plan(output, decision),
         approve=approved,
-        left_out=lambda again, _: _tell_left_out(output, again),
+        left_out=lambda again, _: _report_left_out(output, again),
         lock_timeout=arguments.lock_timeout,
         conduct=Conduct(
             timeout=arguments.wait,
@@ -103,11 +106,15 @@ def perform(
     with converge(fleet, request) as done:
         pass  # What is told of it may take as long as it likes: the locks are given back first.
     if done.proven is not None:
-        _tell_outcome(output, done.before, done.proven.applied, _names_left_out(done))
+        applied = done.proven.applied
+        _report_outcome(output, done.before, applied, _names_left_out(done))
+        failed = [outcome.step for outcome in applied.outcomes if outcome.status is Status.FAILED]
+        down = [step.group for step in failed if isinstance(step.operation, Establish)]
+        output.lines([diagnose_hint(arguments, down)] if down else [])
     return _ending(output, done)
 
 
-def _ending(output: Output, done: Done) -> ExitCode:
+def _ending(output: Output, done: Converged) -> ExitCode:
     """What an apply ends with. What was left out comes first, then what was not done, then what waits."""
     if left_out := _left_out(done):
         return left_out
@@ -120,7 +127,7 @@ def _ending(output: Output, done: Done) -> ExitCode:
     return ExitCode.DEFERRED
 
 
-def _left_out(done: Done) -> ExitCode:
+def _left_out(done: Converged) -> ExitCode:
     """The code for routers and tunnels that had no part in an apply; OK where there are none. Routers that
     moved while somebody was asked count where nothing else was left out, and where they do not answer."""
     plan = done.decision.judged.plan
@@ -133,7 +140,7 @@ def _left_out(done: Done) -> ExitCode:
     return ExitCode.STALE if done.moved and code is ExitCode.OK else code
 
 
-def _names_left_out(done: Done) -> list[str]:
+def _names_left_out(done: Converged) -> list[str]:
     """The routers and tunnels for which the exit code is another than OK."""
     if _left_out(done) is ExitCode.OK:
         return []
@@ -141,7 +148,7 @@ def _names_left_out(done: Done) -> list[str]:
     return sorted({*plan.unreachable, *plan.withheld, *done.moved})
 
 
-def _tell_plan(output: Output, decision: Decision) -> None:
+def _report_plan(output: Output, decision: Decision) -> None:
     before, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
     output.lines(plan_text.plan_lines(before.plan, unchanged, now))
@@ -150,12 +157,12 @@ def _tell_plan(output: Output, decision: Decision) -> None:
     output.objects(judgement_objects(judgement))
 
 
-def _tell_left_out(output: Output, again: Preview) -> None:
+def _report_left_out(output: Output, again: Preview) -> None:
     output.lines(plan_text.left_out_lines(again.plan))
     output.objects(absence_objects(again.plan.unreachable))
 
 
-def _tell_outcome(output: Output, before: Preview, applied: Applied, left_out: Sequence[str]) -> None:
+def _report_outcome(output: Output, before: Preview, applied: Applied, left_out: Sequence[str]) -> None:
     output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured))
     output.lines(
         plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks, left_out)

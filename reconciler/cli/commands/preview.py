@@ -16,16 +16,18 @@ from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.operations.commit import Commit, preview_commit
 from reconciler.policy import Judgement
-from reconciler.report import markdown, scanning
+from reconciler.report import markdown
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.lines import dump, version_line
 from reconciler.report.json.plan import plan_objects
 from reconciler.report.judgement_text import judgement_lines
+from reconciler.report.junit import junit
 from reconciler.report.line import Line, joined
 from reconciler.report.markdown import MARK
 from reconciler.report.plan_text import plan_lines
+from reconciler.report.sarif import sarif
 from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore, read_private
 
@@ -88,9 +90,9 @@ def _report(form: str, commit: Commit) -> str:
     now = step.now if step is not None else None
     match form:
         case "sarif":
-            return scanning.sarif(found, version())
+            return sarif(found, version())
         case "junit":
-            return scanning.junit(found, commit.files)
+            return junit(found, commit.files)
         case "markdown":
             plan = step.plan if step is not None else None
             return markdown.comment(

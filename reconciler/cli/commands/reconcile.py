@@ -20,8 +20,8 @@ from reconciler.history.kept import Kept
 from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostics, reported
 from reconciler.model.errors import ExitCode
+from reconciler.model.isolation import attempt
 from reconciler.model.record import GOOD, Result, RunRecord
-from reconciler.model.unit import attempt
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.report.json.events import encode
@@ -78,18 +78,18 @@ def _follow(
         rested=rested,
     )
 
-    def tell(record: RunRecord) -> None:
+    def report(record: RunRecord) -> None:
         if log is not None:
-            attempt("telling", "the log", lambda: log.run(record))
+            attempt("report", "the log", lambda: log.run(record))
         else:
-            attempt("telling", "a run", lambda: _tell(output, record, full=arguments.once))
+            attempt("report", "a run", lambda: _report(output, record, full=arguments.once))
         attempt("metrics", "a run", lambda: metrics.ended(record))
         if settings.metrics_file is not None:
             textfile = Path(settings.metrics_file).expanduser()
             tolerance.of("metrics", "metricsFile", lambda: metrics.write(textfile))
         notifier.notify(record)
 
-    service = Service(dependencies, settings.interval, settings.jitter, tell)
+    service = Service(dependencies, settings.interval, settings.jitter, report)
 
     def end(*_: object) -> None:
         service.stop()
@@ -112,7 +112,7 @@ def _follow(
 
 
 def _end_within(seconds: float) -> None:
-    """End this process by force, if it has not ended by then: somebody waits for it."""
+    """End this process by force, if it has not ended by then."""
 
     def end() -> None:
         _warn(f"the current run did not end within {seconds:g} seconds, and was aborted")
@@ -123,7 +123,7 @@ def _end_within(seconds: float) -> None:
     timer.start()
 
 
-def _tell(output: Output, record: RunRecord, *, full: bool) -> None:
+def _report(output: Output, record: RunRecord, *, full: bool) -> None:
     output.lines(run_lines(record) if full else [run_line(record)])
     output.objects([*map(encode, record.events if full else ()), run_object(record)])
 
@@ -138,7 +138,7 @@ def _warn(text: str) -> None:
     say(f"warning: {text}")
 
 
-def _tell_progress(text: str) -> None:
+def _say_progress(text: str) -> None:
     say(f"fetch: {text}")
 
 
@@ -148,7 +148,7 @@ def _check(effective: Effective, output: Output) -> ExitCode:
     output.lines(setting_lines(said))
     output.objects(setting_objects(said))
     found = Diagnostics()
-    repository = followed_repository(settings, _tell_progress)
+    repository = followed_repository(settings, _say_progress)
     history = Path(settings.state).expanduser() / HISTORY
     trust = partial(check_signature, repository, _signers(settings))
     check = Preflight(effective, repository, _store(settings), trust, history, found)
@@ -167,7 +167,7 @@ def _store(settings: ReconcileSettings) -> SecretStore:
     folder = default_folder() if settings.secrets is None else Path(settings.secrets).expanduser()
     keys = settings.keys
     said = Allowed.said(keys.folder, keys.variables, keys.vault_paths, keys.sops_services)
-    return SecretStore(folder, allowed=said, tell=note)
+    return SecretStore(folder, allowed=said, note=note)
 
 
 def _signers(settings: ReconcileSettings) -> Signers | None:
@@ -184,7 +184,7 @@ def _signers(settings: ReconcileSettings) -> Signers | None:
 
 def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) -> Dependencies:
     return Dependencies(
-        repository=followed_repository(settings, _tell_progress),
+        repository=followed_repository(settings, _say_progress),
         history=Kept(Path(settings.state).expanduser() / HISTORY),
         store=_store(settings),
         fleet_of=lambda fabric: Fleet(access.connector(fabric, lab, links), settings.parallelism),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from getpass import getpass
+from pathlib import Path
 
 from reconciler.cli import access
 from reconciler.cli.output import Output
 from reconciler.model.bounds import KEY_BYTES
 from reconciler.model.errors import ExitCode, SecretUnavailable
+from reconciler.model.listing import counted
 from reconciler.model.secret import Secret
 from reconciler.report.line import Line
 from reconciler.secrets.age import RECIPIENTS
@@ -28,9 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _init(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
-    public, new = files.init()
+    done = files.init()
+    public = done.recipients
     what = (
-        "a new identity, readable only by you; without it no key can be decrypted" if new else "the identity"
+        "a new identity, readable only by you; without it no key can be decrypted"
+        if done.created
+        else "the identity"
     )
     _say(output, f"{files.identity}: {what}")
     for key in public:
@@ -40,12 +45,29 @@ def _init(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> Non
             output,
             f"the identity is an SSH key: add its public key to {arguments.tree / RECIPIENTS} yourself",
         )
-    output.objects([{"type": "secret", "action": "init", "recipients": public, "created": new}])
+    if done.sealed_before:
+        folder = "" if arguments.tree == Path("desired_state") else f" --tree {arguments.tree}"
+        _say(
+            output,
+            f"this identity cannot decrypt {counted(len(done.sealed_before), 'existing key')} yet: commit "
+            f"{RECIPIENTS}, and let one of its other recipients run `tunnelwright secret rekey{folder}`",
+        )
+    output.objects(
+        [
+            {
+                "type": "secret",
+                "action": "init",
+                "recipients": list(public),
+                "created": done.created,
+                "sealed_before": list(done.sealed_before),
+            }
+        ]
+    )
 
 
 def _set(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
     if not arguments.replace:
-        # Before anybody types a key.
+        # Before a key is typed.
         files.check_new(arguments.name)
     key = random_key() if arguments.random else _given()
     count = files.set(arguments.name, key, replace=arguments.replace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from reconciler.cli import access
+from reconciler.cli.next_command import diagnose_hint
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
@@ -32,7 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     passed = f"{good} of {counted(len(checks), 'check')} passed"
     output.lines([Line(f"Verified: {passed}, {counted(len(drifted), 'resource')} drifted.", "bold")])
     if good < len(checks):
-        output.lines([Line("hint: run `tunnelwright diagnose` to find the cause")])
+        # A check is called after its tunnel.
+        failed = [check.name.partition(":")[0] for check in checks if not check.passed]
+        output.lines([diagnose_hint(arguments, failed)])
     if drift.unreachable:
         return ExitCode.UNREACHABLE
     good_enough = good == len(checks) and not drifted and not drift.keyless

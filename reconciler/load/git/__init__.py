@@ -22,7 +22,7 @@ Because nothing that a repository's configuration names is run, its owner is not
 """
 
 from reconciler.load.git.places import found_above, initialised, opened, refuse_links_below
-from reconciler.load.git.process import GitEnded, GitFailed, GitStopped, environment
+from reconciler.load.git.process import GitEnded, GitFailed, GitStopped, git_environment
 from reconciler.load.git.repository import Repository
 from reconciler.load.git.transfer import Watch
 
@@ -32,8 +32,8 @@ __all__ = [
     "GitStopped",
     "Repository",
     "Watch",
-    "environment",
     "found_above",
+    "git_environment",
     "initialised",
     "opened",
     "refuse_links_below",

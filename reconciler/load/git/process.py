@@ -49,7 +49,7 @@ _OPERATORS: Final = (
 )
 """Variables that a fetch may see: where the operator's configuration, keys, certificates and proxies are."""
 _SSH: Final = "ssh -oBatchMode=yes"
-"""Nobody is there to be asked for a password."""
+"""No terminal asks for a password."""
 OPTIONS: Final = tuple(
     word
     for setting in (
@@ -84,7 +84,7 @@ class GitStopped(GitFailed):
     """Git was ended because this process is to end."""
 
 
-def environment(*, away: bool = False) -> dict[str, str]:
+def git_environment(*, away: bool = False) -> dict[str, str]:
     """All that a Git process sees; with `away`, one that may reach a remote."""
     if away:
         return {"GIT_SSH_COMMAND": _SSH} | minimal(*_OPERATORS) | _ALWAYS | _AWAY
@@ -109,7 +109,7 @@ def started(
         where.append(f"--work-tree={work_tree}")
     command = ["git", *OPTIONS, *(() if away else OPTIONS_HERE), *where, *words]
     try:
-        with running(command, environment(away=away), work_tree or git_dir, stdin) as child:
+        with running(command, git_environment(away=away), work_tree or git_dir, stdin) as child:
             yield child
     except ChildStopped as error:
         raise GitStopped(error.message) from error

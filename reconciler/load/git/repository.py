@@ -11,7 +11,7 @@ from pathlib import Path
 from reconciler.doors.processes import NOTHING, Input, Timeouts, decoded, never
 from reconciler.load.git import transfer
 from reconciler.load.git.process import LACKS, GitEnded, GitFailed, check, started
-from reconciler.model.bounds import GIT_ANSWER, GIT_SECONDS, LISTING_BYTES, MIB
+from reconciler.model.bounds import GIT_ANSWER, GIT_SECONDS, LISTING_BYTES, MIB, MOST_CANDIDATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Repository:
                 raise GitFailed(f"git {words[0]} wrote more than {most} bytes")
         return bytes(answer)
 
-    def listed(self, *words: str) -> Iterator[bytes]:
+    def items(self, *words: str) -> Iterator[bytes]:
         """What a command with `-z` writes, item by item, as it comes."""
         rest, total = b"", 0
         for chunk in self._chunks(words):
@@ -105,6 +105,12 @@ class Repository:
         if found[:1] != [new] and not self.is_ancestor(new, old):
             raise GitEnded(f"git rev-list does not list {new[:12]}, which is not an ancestor of {old[:12]}")
         return found
+
+    def refs(self) -> list[str]:
+        """The names of branches, of remotes' branches and of tags, as many as a hint chooses from."""
+        words = (f"--count={MOST_CANDIDATES}", "--format=%(refname:short)")
+        kinds = ("refs/heads", "refs/remotes", "refs/tags")
+        return self.ask("for-each-ref", *words, *kinds).decode(errors="replace").split()
 
     def is_empty(self) -> bool:
         """Whether no reference leads to anything."""

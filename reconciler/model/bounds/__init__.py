@@ -133,6 +133,7 @@ from reconciler.model.bounds.waiting import (
     ROUTE_QUESTIONS as ROUTE_QUESTIONS,
     SETTLE_SECONDS as SETTLE_SECONDS,
     SETTLE_TURN_SECONDS as SETTLE_TURN_SECONDS,
+    STUCK_SECONDS as STUCK_SECONDS,
 )
 from reconciler.model.bounds.service import (
     ASKED_ROUTERS as ASKED_ROUTERS,

@@ -40,4 +40,4 @@ SET_ASIDE: Final = 3
 """Damaged histories that are kept for a person to look at."""
 
 HISTORY_SECONDS: Final = 5.0
-"""Seconds to wait for whoever has locked the history."""
+"""Seconds to wait for another process that has locked the history."""

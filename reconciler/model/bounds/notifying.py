@@ -43,4 +43,4 @@ MESSAGE_MEMORY: Final = 1024 * MIB
 """Bytes of address space of the process that hands a message over; it needs some 300 MiB."""
 
 MESSAGE_RUNS: Final = 100
-"""Runs that a message looks back on, when nobody could be told for long."""
+"""Runs that a message looks back on after messages could not be sent for long."""

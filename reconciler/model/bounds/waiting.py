@@ -8,9 +8,14 @@ CLEAR_SECONDS: Final = 3.0
 """How long an apply waits for what traffic negotiates at a tunnel that it is about to switch: some round
 trips between routers that are busy. A tunnel at which nothing is negotiated is not waited for."""
 
-SETTLE_SECONDS: Final = 8.0
+STUCK_SECONDS: Final = 5.0
+"""How long an exchange in which the peer takes no part may last until it counts as stuck: charon sends again
+after 4 s, and what was lost before is answered then."""
+
+SETTLE_SECONDS: Final = 10.0
 """How long an apply waits for a switched tunnel to come to rest: long enough for one retransmission of IKE,
-which charon sends after 4 s. A tunnel that is at rest is not waited for."""
+which charon sends after 4 s, and for what follows where that is stuck. A tunnel that is at rest is not waited
+for."""
 
 SETTLE_TURN_SECONDS: Final = 1.0
 """How long one router may take to list its SAs, or to do what brings a tunnel to rest, before the tunnels of

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from reconciler.facets.connections import compile_settings, guarded_pairs, selectors, swanctl_id
-from reconciler.facets.files import environment
+from reconciler.facets.files import templates_of
 from reconciler.facets.secrets import owners
 from reconciler.model.fabric import Tunnel
 from reconciler.model.secret import Secret
@@ -75,7 +75,7 @@ def _head(comment: str, title: str, end: Tunnel, remarks: Iterable[str]) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = environment("reconciler.report.sheets")
+    made = templates_of("reconciler.report.sheets")
     made.filters["netmask"] = lambda cidr: ipaddress.IPv4Network(cidr).with_netmask.replace("/", " ")
     made.filters["wildcard"] = lambda cidr: ipaddress.IPv4Network(cidr).with_hostmask.replace("/", " ")
     made.filters["swanctl_id"] = swanctl_id

@@ -46,7 +46,7 @@ class Script(StrEnum):
     END = "end.sh"
 
 
-def environment(folder: str) -> list[str]:
+def variables(folder: str) -> list[str]:
     """What every script may ask for, as `NAME=value`; `folder` is that of the router's swanctl files."""
     return [
         f"FOLDER={folder}",

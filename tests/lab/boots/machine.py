@@ -79,10 +79,10 @@ class Machine:
             cards += ["-netdev", f"dgram,id={cable},{sockets}"]
             cards += ["-device", f"virtio-net-pci,netdev={cable},romfile="]
         command = [
-            "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=64", "-cpu", "max", "-smp", "2",
+            "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max", "-smp", "2",
             "-m", "288", "-nographic", "-no-reboot", "-monitor", "none", "-serial", f"file:{self.console}",
             "-kernel", str(self.folder / "vmlinuz"), "-initrd", str(self.folder / "initrd"),
-            "-append", "console=ttyS0 quiet panic=-1 mitigations=off net.ifnames=0",
+            "-append", "console=ttyS0 panic=-1 systemd.show_status=1 mitigations=off net.ifnames=0",
             "-drive", f"file={self.folder / 'disk'},format=raw,if=virtio,cache=unsafe",
             *cards,
             "-netdev", f"user,id=m,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22",

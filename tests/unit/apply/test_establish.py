@@ -162,6 +162,14 @@ def items(count: int, scope: Scope = Scope.CHILD) -> list[Establish]:
     return [Establish(f"tw-paris-{number:03d}", ("net",), scope) for number in range(count)]
 
 
+def test_what_was_waited_is_said(silent: Callable[[int], Silent]) -> None:
+    """Not how long charon has waited for the attempt that only explains."""
+    one = silent(1)
+    one.site.connect("paris").vici.sas.clear()  # type: ignore[attr-defined]  # in memory
+    [reason] = establish(one.vici, items(1, Scope.FIRST), TIMEOUT)
+    assert reason == "no CHILD_SA within 10 s"
+
+
 @pytest.mark.parametrize("scope", [Scope.CHILD, Scope.RECONNECT])
 def test_many_silent_peers_cost_little_more_than_one(scope: Scope, silent: Callable[[int], Silent]) -> None:
     many = silent(30)

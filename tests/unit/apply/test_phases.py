@@ -113,7 +113,7 @@ def test_a_step_of_a_router_as_a_whole_ends_every_tunnel_there(site: Site) -> No
     fleet = failing(site, "tokyo", "change_firewall", CommandRejected("no nft", router="tokyo"))
     outcomes = apply_plan(site.preview().plan, fleet, timeout=1)
     ended = statuses(outcomes, "tokyo")
-    assert ended[Phase.GUARD] == {Status.FAILED}
+    assert Status.FAILED in ended[Phase.GUARD]
     assert ended[Phase.SECRETS] == ended[Phase.CONNECTIONS] == {Status.NOT_ATTEMPTED}
     assert "an earlier step of tokyo failed" in {o.message for o in outcomes}
 
@@ -152,15 +152,12 @@ def test_guards_stay_where_anything_was_not_done(site: Site) -> None:
     site.apply()
     plan = site.preview(replace(site.fabric, tunnels={})).plan
     fleet = failing(site, "paris", "unload-conn", CommandRejected("not now", router="paris"))
-    [left] = [
-        outcome
+    left = {
+        (outcome.status, outcome.message)
         for outcome in apply_plan(plan, fleet, timeout=1)
         if outcome.step.phase is Phase.UNGUARD and outcome.step.router == "paris"
-    ]
-    assert (left.status, left.message) == (
-        Status.NOT_ATTEMPTED,
-        "an earlier step of this router failed, so its guards stay",
-    )
+    }
+    assert left == {(Status.NOT_ATTEMPTED, "an earlier step of this router failed, so its guards stay")}
 
 
 def test_who_asks_it_to_stop_in_time_leaves_every_tunnel_as_it_was(site: Site) -> None:

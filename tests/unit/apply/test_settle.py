@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -13,16 +13,16 @@ import pytest
 
 from reconciler.apply import settle as module
 from reconciler.facets.agreement import Doomed
-from reconciler.model.bounds import SETTLE_SECONDS
+from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS, STUCK_SECONDS
 from reconciler.model.errors import CommandRejected
 from reconciler.model.plan import Establish, FarEnd, Scope
 from reconciler.routers.fleet import Errands, Fleet
 from reconciler.routers.protocol import Router
-from tests.contract.sites import memory_site
+from tests.contract.sites import change_tunnels, memory_site
 from tests.memory import MemoryRouter, Network
 from tests.odd import OddRouter, Twist
 
-TOOK = 3.0
+TOOK = 4.0
 """Seconds that each change takes."""
 
 
@@ -76,6 +76,41 @@ def test_what_there_is_no_time_to_close_is_left(clock: list[float]) -> None:
     with Fleet(busy(clock, asked), 1).kept() as fleet, Errands(fleet, 60) as errands:
         module._close(errands, "paris", Doomed(numbers, numbers), lambda: clock[0] >= SETTLE_SECONDS)
     assert asked["terminate"] == 3
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_ike_sa_that_is_stuck_is_closed_before_a_switch(
+    clock: list[float], tmp_path: Path, version: int
+) -> None:
+    """With IKEv1 nothing comes up in it: what the peer could not read is sent again for minutes."""
+    site = memory_site(tmp_path)
+    site.apply(change_tunnels(site.fabric, ike__version=version))
+    ended = []
+
+    def stuck(tasks: Mapping[str, object]) -> Twist:
+        def listed(true: Callable[[], Any]) -> Any:
+            return [
+                {name: {**sa, **tasks, "initiator-spi": "1", "responder-spi": "2"}}
+                for event in true()
+                for name, sa in event.items()
+            ]
+
+        return listed
+
+    def ends(true: Callable[[], Any]) -> Any:
+        ended.append(clock[0])
+        return true()
+
+    def connect(name: str) -> Router:
+        tasks = {"tasks-queued": ["QUICK_MODE"]} if name == "paris" else {}
+        return OddRouter(site.connect(name), {"list-sas": stuck(tasks), "terminate": ends})
+
+    item = Establish("tw-paris-tokyo", ("net",), Scope.CHILD, far=FarEnd("tokyo", "tw-tokyo-paris"))
+    with Fleet(connect).kept() as fleet:
+        module.clear(fleet, [("paris", item)], ())
+    assert [seconds >= STUCK_SECONDS for seconds in ended] == [True] * (version == 1)
+    assert len(site.connect("paris").vici.sas) == (version == 2)  # type: ignore[attr-defined]
+    assert clock[0] >= CLEAR_SECONDS
 
 
 @pytest.mark.parametrize("command", ["list-sas", "initiate"])

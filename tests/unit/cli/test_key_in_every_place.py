@@ -19,13 +19,15 @@ from reconciler.load.reading import read
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.operations.revisions import between
 from reconciler.policy import Judgement
-from reconciler.report import markdown, scanning
+from reconciler.report import markdown
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.report.json.lines import dump
 from reconciler.report.json.plan import plan_objects
+from reconciler.report.junit import junit
 from reconciler.report.mermaid import graph_lines
 from reconciler.report.plan_text import plan_lines
+from reconciler.report.sarif import sarif
 from reconciler.secrets import SecretStore, missing
 from reconciler.validate import validate
 from schemas.kinds import KINDS
@@ -97,8 +99,8 @@ def outputs(tree: list[dict[str, Any]]) -> dict[str, str]:
     written = {
         "text": "\n".join(line.text for line in diagnostic_lines(items)),
         "json": "\n".join(dump(map(diagnostic_object, items))),
-        "sarif": scanning.sarif(items, "1"),
-        "junit": scanning.junit(items, []),
+        "sarif": sarif(items, "1"),
+        "junit": junit(items, []),
         "markdown": markdown.comment(None, Judgement(), (), items, base="a", head="b", unchanged=""),
     }
     if not found.errors:

@@ -227,7 +227,7 @@ def test_markdown_is_cut_where_a_comment_ends(tmp_path: Path, capsys: pytest.Cap
     assert "lines were cut" in said
     assert said.count("<details>") == said.count("</details>")
     assert said.count("```") % 2 == 0
-    assert "Plan: 461 to add" in said
+    assert "Plan: 462 to add" in said
 
 
 def test_sarif_and_junit_point_at_lines(branch: Branch, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from reconciler.compile.router import compile_router
 from reconciler.diagnosis import End, Evidence
 from reconciler.diagnosis.evidence import Flow, Route
 from reconciler.diff import diff_router
-from reconciler.facets import firewall, firewall_listing
+from reconciler.facets import boot, firewall, firewall_listing
 from reconciler.facets.connections import decode
 from reconciler.model.fabric import Fabric
-from reconciler.model.router_config import ChildSa, IkeSa, InterfaceAddress, LiveFile, RouterState
+from reconciler.model.router_config import ChildSa, IkeSa, InterfaceAddress, LiveFile, Platform, RouterState
 from reconciler.model.secret import Secret
 from reconciler.model.settings import plain
 from tests.fabrics import two_routers
@@ -69,6 +69,7 @@ def end(name: str, fabric: Fabric = FABRIC) -> End:
         addresses=frozenset({InterfaceAddress(tunnel.vip.interface, f"{tunnel.vip.address}/24")}),
         firewall=firewall_listing.decode(listing_of(config.firewall)),
         sysctls={key: max(values) for key, values in config.sysctls.items()},
+        owned=boot.as_applied(boot.boot_files(config, Platform(), config.addresses)),
     )
     route = Route("10.1.0.10", "10.2.0.1", "ipsec0")
     return End(tunnel, connection, state, sas=(sa,), routes=(route,), inside={tunnel.local_cidrs[0]: "eth1"})

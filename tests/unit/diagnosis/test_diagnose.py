@@ -291,6 +291,11 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         {("one-sided-sa", NEAR)},
     ),
     (
+        "the other end has forgotten, and its packets are lost",
+        seen(near=SILENCE, down=False, flow=LOST, far_end={"sas": ()}),
+        {("ike-blocked", NEAR)},
+    ),
+    (
         "nothing enters the tunnel",
         seen(down=False, flow=replace(LOST, near_out=0)),
         {("not-encrypted", NEAR)},

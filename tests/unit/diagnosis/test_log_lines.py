@@ -35,16 +35,16 @@ def test_every_proposal_of_the_service_falls_into_kinds(encryption: str, group: 
 
 
 def test_the_kinds_in_which_proposals_have_nothing_in_common() -> None:
-    refusal = log_lines.refusal([RECEIVED, CONFIGURED], "IKE")
+    refusal = log_lines.refused_proposals([RECEIVED, CONFIGURED], "IKE")
     assert refusal is not None
     assert refusal.kinds == ("encryption",)
-    several = log_lines.refusal(
+    several = log_lines.refused_proposals(
         [RECEIVED, CONFIGURED.replace("AES_CBC_128", "AES_CBC_128/AES_CBC_256")], "IKE"
     )
     assert several is not None
     assert several.kinds == ()
-    assert log_lines.refusal([RECEIVED], "IKE") is None
-    assert log_lines.refusal([RECEIVED, CONFIGURED], "ESP") is None
+    assert log_lines.refused_proposals([RECEIVED], "IKE") is None
+    assert log_lines.refused_proposals([RECEIVED, CONFIGURED], "ESP") is None
 
 
 def test_the_group_that_the_first_child_leaves_out_is_not_blamed() -> None:
@@ -52,7 +52,7 @@ def test_the_group_that_the_first_child_leaves_out_is_not_blamed() -> None:
         "received proposals: ESP:AES_CBC_256/HMAC_SHA2_256_128/NO_EXT_SEQ",
         "configured proposals: ESP:AES_CBC_128/HMAC_SHA2_256_128/MODP_2048/NO_EXT_SEQ",
     ]
-    refusal = log_lines.refusal(lines, "ESP")
+    refusal = log_lines.refused_proposals(lines, "ESP")
     assert refusal is not None
     assert refusal.kinds == ("encryption",)
 
@@ -62,7 +62,7 @@ def test_no_pfs_against_pfs_is_a_matter_of_the_group() -> None:
         "received proposals: ESP:AES_CBC_256/HMAC_SHA2_256_128/NO_EXT_SEQ",
         "configured proposals: ESP:AES_CBC_256/HMAC_SHA2_256_128/MODP_2048/NO_EXT_SEQ",
     ]
-    refusal = log_lines.refusal(lines, "ESP")
+    refusal = log_lines.refused_proposals(lines, "ESP")
     assert refusal is not None
     assert refusal.kinds == ("group",)
 

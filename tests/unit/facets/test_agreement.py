@@ -16,6 +16,7 @@ from reconciler.facets.agreement import (
     missing,
     negotiating,
     surplus,
+    unanswered,
 )
 from reconciler.model.router_config import ChildSa, IkeSa
 
@@ -108,6 +109,37 @@ def test_what_was_rekeyed_is_no_surplus_and_carries_nothing_new() -> None:
     running = [ike(1, child(1, "a/b", "REKEYED"), child(2, "c/d"), version="1")]
     assert surplus(running) == ()
     assert missing(running, ["net", "other"]) == ("other",)
+
+
+def test_what_two_quick_modes_have_followed_crosswise_is_closed_but_for_one() -> None:
+    """Each end has followed the one that the other end made last."""
+    here = (ike(1, child(1, "a/b", "REKEYED"), child(2, "c/d"), version="1"),)
+    there = (ike(1, child(1, "d/c", "REKEYED"), child(2, "b/a"), version="1"),)
+    ends = pair(here, there)
+    assert not at_rest(ends)
+    assert leftovers(ends, ends) == (Doomed(("1",)), Doomed())
+
+
+def test_what_another_one_has_followed_at_both_ends_is_closed() -> None:
+    """Also where it was used last: its follower is new, and will be."""
+    before = pair(
+        (ike(1, child(1, "a/b", "REKEYED"), child(2, "c/d"), version="1"),),
+        (ike(1, child(1, "b/a", "REKEYED"), child(2, "d/c"), version="1"),),
+    )
+    used = ike(1, child(1, "a/b", "REKEYED", (9, 9)), child(2, "c/d"), version="1")
+    now = (replace(before[0], running=(used,)), before[1])
+    assert leftovers(before, now) == (Doomed(("1",)), Doomed())
+
+
+def test_an_exchange_in_which_the_peer_takes_no_part_is_told() -> None:
+    mine, theirs = (replace(ike(1, child(1, spis), version="1"), spis="x/y") for spis in ("a/b", "b/a"))
+    busy = replace(mine, busy=True)
+    assert unanswered(End((busy,), (theirs,))) == {"1"}
+    assert not negotiating(End((busy,), (theirs,)), {"1"})
+    assert not unanswered(End((mine,), (theirs,))), "nothing is asked"
+    assert not unanswered(End((busy,), (replace(theirs, busy=True),))), "both negotiate"
+    assert not unanswered(End((busy,), ())), "it has dropped the IKE_SA"
+    assert not unanswered(End((replace(busy, version="2"),), (theirs,))), "IKEv2 answers each request"
 
 
 def test_what_is_being_negotiated_is_waited_for() -> None:

@@ -1,4 +1,4 @@
-"""Whatever answers in a forge's place: one failed announcement, and the next one is made."""
+"""Whatever answers in a forge's place: one failed notification, and the next one is sent."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from reconciler.forges.forge import CommitStatus, ForgeError, Kind, State
 from reconciler.history.kept import Kept
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.isolation import unforeseen
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
-from reconciler.model.unit import unforeseen
 from reconciler.service.notifier import CommitStatuses, Notifier
 from tests.forges import PROJECT, SHA, TOKEN, Answer, forge_server, misbehaving
 
@@ -50,7 +50,7 @@ def ask(port: int) -> None:
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_one_odd_answer_costs_one_announcement(
+def test_one_odd_answer_costs_one_notification(
     odd: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from reconciler.history.kept import Kept
 from reconciler.history.store import History
 from reconciler.model.errors import ExitCode
 from reconciler.model.events import Drift, Foreign, Rollback, Unreachable
-from reconciler.model.record import Result
+from reconciler.model.record import GOOD, ForeignResult, Result
 from reconciler.report.json.events import encode
-from reconciler.report.run_text import run_lines
+from reconciler.report.json.run import run_object
+from reconciler.report.run_text import run_line, run_lines
 from reconciler.service.notifications import Topic, new_in
-from tests.unit.history.test_history import RUN
+from tests.unit.history.stored import RUN
 from tests.unit.report.json.test_events import FORMER
 from tests.unit.service.followed import followed
 
@@ -89,6 +91,32 @@ def test_a_service_goes_on_after_rows_of_another_version(
     assert main(["show", "1", *words[:2]]) == ExitCode.OK
     assert "back from " in capsys.readouterr().out
     assert main(["history", *words]) == ExitCode.OK
+
+
+def test_a_result_of_another_version_is_kept_and_shown(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    before = Kept(path)
+    before.add(replace(RUN, result=Result.FAILED, message="no plan"))
+    before.add(RUN)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE runs SET result = 'paused' WHERE id = 2")
+    history = Kept(path)
+    assert history.set_aside == 0
+    assert history.is_written
+    paused, failed = history.runs(9)
+    assert paused.result == ForeignResult("paused")
+    assert failed.result is Result.FAILED
+    assert "  paused (recorded by another version): why" in run_line(paused).text
+    assert run_object(paused)["result"] == "paused"
+    assert history.run(2) == paused
+    assert history.last(GOOD) is None
+    # Whether it was quiet is not known, so that the next run is no repeat of it.
+    assert history.add(replace(paused, id=0, result=Result.IN_SYNC)) == 3
+    told, lasting = new_in([failed], frozenset(), frozenset(Topic))
+    assert [item.topic for item in told] == [Topic.FAILED]
+    assert new_in([paused], lasting, frozenset(Topic)) == ([], lasting), "it may last, or have ended"
+    again, _ = new_in([RUN], lasting, frozenset(Topic))
+    assert [item.topic for item in again] == [Topic.RECOVERED]
 
 
 @pytest.mark.parametrize("objects", ["[1]", '[{"no": "type"}]', '[{"type": 7}]', "["])

@@ -15,7 +15,7 @@ from reconciler.history.kept import Kept
 from reconciler.history.store import History
 from reconciler.model import bounds
 from reconciler.model.record import Result
-from tests.unit.history.test_history import RUN, garbage
+from tests.unit.history.stored import RUN, garbage
 
 PROCESSES = 6
 ROUNDS = 10

@@ -63,7 +63,7 @@ def test_our_own_connections_have_keys_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("files", "loaded", "why"),
     [
-        ({"main": connection("office")}, (), "includes everything else"),
+        ({"main": connection("office")}, (), "in /etc/swanctl/swanctl.conf, the main file"),
         ({"a": connection("office") + "pools { p { addrs = 10.9.0.0/24\n} }"}, (), "has pools, too"),
         ({"a": connection("office") + "authorities { c { cacert = x\n} }"}, (), "has authorities, too"),
         ({"a": connection("office") + key("x", kind="eap")}, (), "keys of other kinds"),

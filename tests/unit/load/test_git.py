@@ -126,13 +126,13 @@ def test_what_a_partial_clone_lacks_is_not_fetched(
     marker = tmp_path / "marker"
     root = repository_in(tmp_path / "clone")
     make_partial(root, url.format(f"touch {marker}"), f"sh -c 'touch {marker}; false' #")
-    whole = process.environment
+    whole = process.git_environment
     hidden = {"GIT_ALLOW_PROTOCOL", "GIT_NO_LAZY_FETCH"} - {protection} if protection != "all" else set()
 
     def without(*, away: bool = False) -> dict[str, str]:
         return {name: value for name, value in whole(away=away).items() if name not in hidden}
 
-    monkeypatch.setattr(process, "environment", without)
+    monkeypatch.setattr(process, "git_environment", without)
     with pytest.raises(SourceUnavailable, match=r"cannot read HEAD of .*clone") as caught:
         load_revision(root / "tree", "HEAD")
     assert caught.value.hint == "a partial clone lacks objects: clone without --filter"
@@ -189,10 +189,10 @@ def test_git_sees_nothing_of_the_callers_environment(tmp_path: Path, monkeypatch
     assert load_revision(root / "tree", "HEAD").documents
     assert not marker.exists()
     assert not (tmp_path / "trace").exists()
-    seen = {*git.environment(), *git.environment(away=True)}
+    seen = {*git.git_environment(), *git.git_environment(away=True)}
     assert not seen & {"GIT_DIR", "GIT_CONFIG_COUNT", "GIT_EXTERNAL_DIFF", "GITHUB_TOKEN"}
-    assert not {"HOME", "SSH_AUTH_SOCK"} & set(git.environment())
-    assert {"HOME", "SSH_AUTH_SOCK"} <= set(git.environment(away=True))
+    assert not {"HOME", "SSH_AUTH_SOCK"} & set(git.git_environment())
+    assert {"HOME", "SSH_AUTH_SOCK"} <= set(git.git_environment(away=True))
 
 
 def test_a_repository_is_found_by_its_git_folder_alone(tmp_path: Path) -> None:

@@ -120,6 +120,41 @@ def test_what_is_not_there_is_an_error_of_the_source(tmp_path: Path, rev: str, s
         load_revision(tmp_path, rev, subdir)
 
 
+@pytest.mark.parametrize(
+    ("rev", "subdir", "said", "hint"),
+    [
+        ("mian", "", "there is no such revision", "did you mean 'main'?"),
+        ("v2", "", "there is no such revision", "the branches and tags are main, release"),
+        ("HEAD", "fabrik", "fabrik/ is not a folder of", "did you mean 'fabric'?"),
+        ("HEAD", "x", "x/ is not a folder of", "the folders there are fabric, other"),
+        ("HEAD", "fabric/c", "fabric/c/ is not a folder of", "the folders there are b"),
+        ("HEAD", "nowhere/c", "nowhere/c/ is not a folder of", ""),
+    ],
+)
+def test_a_revision_or_a_folder_that_is_not_there_leads_to_those_that_are(
+    rev: str, subdir: str, said: str, hint: str, tmp_path: Path
+) -> None:
+    write(tmp_path, FILES)
+    commit(tmp_path)
+    with Repo(tmp_path) as repository:
+        repository.git.branch("--move", "main")
+        repository.create_tag("release")
+    with pytest.raises(SourceUnavailable, match=said) as caught:
+        load_revision(tmp_path, rev, subdir)
+    assert caught.value.hint == hint
+
+
+def test_a_shallow_clone_may_lack_the_revision(tmp_path: Path) -> None:
+    write(tmp_path / "whole", FILES)
+    commit(tmp_path / "whole")
+    write(tmp_path / "whole", {"fabric/a.yaml": "a: 7\n"})
+    commit(tmp_path / "whole")
+    Repo.clone_from(f"file://{tmp_path}/whole", str(tmp_path / "clone"), depth=1).close()
+    with pytest.raises(SourceUnavailable) as caught:
+        load_revision(tmp_path / "clone", "HEAD~1", "fabric")
+    assert caught.value.hint == "this is a shallow clone: fetch the complete history"
+
+
 def test_no_repository_and_no_folder(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable):
         load_revision(tmp_path / "nowhere", "HEAD")

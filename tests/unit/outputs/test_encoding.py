@@ -26,10 +26,11 @@ from reconciler.model.plan import Plan, Resource
 from reconciler.model.visible import encodable, visible
 from reconciler.policy import Deferral, Judgement, Override, Refusal
 from reconciler.report.encoding import chat, code, json_text, prose, sarif_message, uri
+from reconciler.report.junit import junit
 from reconciler.report.line import Line
 from reconciler.report.markdown import comment
 from reconciler.report.mermaid import graph_lines
-from reconciler.report.scanning import junit, sarif
+from reconciler.report.sarif import sarif
 from reconciler.report.sheets import FORMATS
 from reconciler.report.sheets.mirrored import mirrored
 from reconciler.report.sheets.render import render
@@ -118,7 +119,7 @@ def test_json_gives_back_all_that_has_an_encoding(value: object) -> None:
 
 def test_events_are_json_with_any_text(capsys: pytest.CaptureFixture[str]) -> None:
     log = EventLog(sys.stdout)
-    log._tell("info", "step", message=ALL, details={ALL: [ALL]})
+    log._write("info", "step", message=ALL, details={ALL: [ALL]})
     [line] = capsys.readouterr().out.splitlines()
     check_lines(line)
     assert json.loads(line)["message"] == encodable(ALL)

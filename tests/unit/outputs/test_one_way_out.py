@@ -68,7 +68,7 @@ def _of_characters(given: ast.expr) -> bool:
     return isinstance(given, ast.GeneratorExp | ast.ListComp) and isinstance(given.elt, ast.IfExp)
 
 
-QUOTES = {"reconciler/model/answer.py"}
+QUOTES = {"reconciler/model/decoding.py"}
 """Who quotes whole names as `repr` does, which no output takes for its own."""
 
 

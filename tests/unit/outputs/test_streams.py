@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.streams import NOBODY_READS
+from reconciler.cli.streams import READER_GONE
 from reconciler.model.errors import ExitCode
 from tests.allowed import ALLOWED
 from tests.repositories import new_repository
@@ -121,7 +121,7 @@ def test_whoever_reads_may_stop(folder: Path) -> None:
     assert "Traceback" not in done.err
     gone = without_reader([SCRIPT, "graph", "desired_state"], folder)
     assert (gone.returncode, gone.stderr.decode()) == (
-        NOBODY_READS,
+        READER_GONE,
         f"error: standard output could not be written in full: {NOBODY}\n",
     )
 
@@ -190,9 +190,9 @@ RECONCILE = ["reconcile", "--once", "--config", "reconcile.yaml"]
         (["apply"], ">/dev/full", ExitCode.ERROR),
         (["apply"], ">&- 2>&-", ExitCode.ERROR),
         (["apply"], "| head -c1", ExitCode.OK),
-        (["apply", "--json"], "gone", NOBODY_READS),
+        (["apply", "--json"], "gone", READER_GONE),
         (RECONCILE, "2>/dev/full >&2", ExitCode.ERROR),
-        (RECONCILE, "gone", NOBODY_READS),
+        (RECONCILE, "gone", READER_GONE),
     ],
 )
 def test_an_apply_is_carried_to_its_end(
@@ -213,7 +213,7 @@ def test_an_apply_is_carried_to_its_end(
     assert "Traceback" not in found.err
     assert found.code == code, found.err
     assert json.loads((tmp_path / "after.json").read_text()) == {"left": 0, "locks": ["", ""]}
-    if code == NOBODY_READS:
+    if code == READER_GONE:
         assert found.err.endswith(f"error: standard output could not be written in full: {NOBODY}\n")
 
 

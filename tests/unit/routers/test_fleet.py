@@ -20,7 +20,7 @@ from reconciler.model.errors import (
     TunnelwrightError,
     Unforeseen,
 )
-from reconciler.model.unit import unforeseen
+from reconciler.model.isolation import unforeseen
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.memory import MemoryRouter, Network

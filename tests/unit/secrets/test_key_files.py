@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from reconciler.model.errors import SecretUnavailable, TunnelwrightError, WeakKey
+from reconciler.cli.main import main
+from reconciler.model.errors import ExitCode, SecretUnavailable, TunnelwrightError, WeakKey
 from reconciler.model.secret import Secret
 from reconciler.secrets.age import RECIPIENTS, create_identity, decrypt, read_identities
 from reconciler.secrets.key_files import KeyFiles, random_key
@@ -32,11 +34,39 @@ def test_init_makes_an_identity_once_and_adds_it_once(tmp_path: Path) -> None:
     recipients = tmp_path / "tree" / RECIPIENTS
     recipients.write_text("# no line end")
     files = KeyFiles(tmp_path / "tree", tmp_path / "private" / "identity.txt")
-    public, new = files.init()
-    assert new
-    assert recipients.read_text() == f"# no line end\n{public[0]}\n"
-    assert files.init() == (public, False)
-    assert recipients.read_text() == f"# no line end\n{public[0]}\n"
+    first = files.init()
+    assert first.created
+    assert recipients.read_text() == f"# no line end\n{first.recipients[0]}\n"
+    assert files.init() == replace(first, created=False)
+    assert recipients.read_text() == f"# no line end\n{first.recipients[0]}\n"
+
+
+def test_init_names_the_keys_that_a_new_recipient_cannot_open(tmp_path: Path, files: KeyFiles) -> None:
+    assert files.init().sealed_before == (), "those of its own recipients are not among them"
+    files.set(NAME, KEY)
+    assert files.init().sealed_before == ()
+    second = KeyFiles(tmp_path / "tree", tmp_path / "second" / "identity.txt")
+    assert second.init().sealed_before == (NAME,)
+    with pytest.raises(SecretUnavailable):
+        key_in(tmp_path, NAME, "second/identity.txt")
+    files.rekey()
+    assert key_in(tmp_path, NAME, "second/identity.txt") == KEY
+    assert second.init().sealed_before == ()
+
+
+def test_init_says_how_existing_keys_become_readable(
+    tmp_path: Path, files: KeyFiles, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TUNNELWRIGHT_IDENTITY", raising=False)
+    files.set(NAME, KEY)
+    tree = tmp_path / "tree"
+    words = ["secret", "init", "--tree", str(tree), "--secrets", str(tmp_path / "second")]
+    assert main(words) == ExitCode.OK
+    said = capsys.readouterr().out
+    assert "this identity cannot decrypt 1 existing key yet: commit age.recipients" in said
+    assert f"run `tunnelwright secret rekey --tree {tree}`" in said
+    assert main(words) == ExitCode.OK
+    assert "rekey" not in capsys.readouterr().out
 
 
 def test_a_key_is_encrypted_to_every_recipient(tmp_path: Path, files: KeyFiles) -> None:

@@ -64,7 +64,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
 
 def test_the_fingerprint_key_is_made_once_and_private(tmp_path: Path) -> None:
     told: list[str] = []
-    store = SecretStore(tmp_path / "new", {}, tell=told.append)
+    store = SecretStore(tmp_path / "new", {}, note=told.append)
     first = store.fingerprint_key()
     assert store.fingerprint_key() == first
     [said] = told

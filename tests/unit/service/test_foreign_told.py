@@ -13,15 +13,15 @@ import pytest
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Kind
 from reconciler.history.kept import Kept
+from reconciler.model.isolation import unforeseen
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
-from reconciler.model.unit import unforeseen
 from reconciler.report.json.events import decode
 from reconciler.service.metrics import Metrics
 from reconciler.service.notifications import Notification, Topic
 from reconciler.service.notifier import CommitStatuses, Messages
 from tests.forges import PROJECT, SHA, TOKEN, forge_server
-from tests.unit.history.test_history import RUN
+from tests.unit.history.stored import RUN
 
 FAILED = replace(RUN, result=Result.FAILED, message="no plan")
 FOREIGN = [
@@ -93,9 +93,9 @@ def test_a_run_of_another_version_silences_nobody(tmp_path: Path) -> None:
     other = ({"type": "rollback"}, {"type": "unreachable", "name": "paris"})
     history.add(replace(RUN, head="c" * 40, events=tuple(map(decode, other))))
     failed = replace(FAILED, id=history.add(FAILED))
-    before = unforeseen().get("announcement", 0)
+    before = unforeseen().get("notification", 0)
     heard.messages.receive(failed)
     assert heard.texts == ["no plan"]
-    assert unforeseen()["announcement"] == before + 1
+    assert unforeseen()["notification"] == before + 1
     heard.messages.receive(failed)
     assert heard.texts == ["no plan"]

@@ -18,9 +18,9 @@ from reconciler.cli.main import main
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Forge, Kind
 from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.isolation import unforeseen
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
-from reconciler.model.unit import unforeseen
 from reconciler.service import schedule
 from reconciler.service.message import body, send
 from reconciler.service.messenger import Message, hand_over
@@ -319,7 +319,7 @@ def test_whatever_a_listener_raises_it_is_asked_again(
     told: Sent, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)
-    before = unforeseen().get("announcement", 0)
+    before = unforeseen().get("notification", 0)
     deaf = Deaf(error, times=2)
     notifier = Notifier([deaf], told.said.append)
     notifier.notify(told.site.service().once())
@@ -327,7 +327,7 @@ def test_whatever_a_listener_raises_it_is_asked_again(
     notifier.close(5)
     [said] = told.said
     assert said.startswith(f"deaf: an unforeseen error: {type(error).__name__}")
-    assert unforeseen()["announcement"] == before + 2
+    assert unforeseen()["notification"] == before + 2
     assert "Traceback" in caplog.text
 
 

@@ -19,10 +19,10 @@ import pytest
 
 from lab.engine import until
 from reconciler.model.events import StepEnded
+from reconciler.model.isolation import foreign, unforeseen
 from reconciler.model.outcome import Status
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
-from reconciler.model.unit import foreign, unforeseen
 from reconciler.operations import converge
 from reconciler.operations.preview import compare
 from reconciler.service import attribution, loop, reconcile, wanted

@@ -15,8 +15,8 @@ import pytest
 
 from lab.engine import until
 from reconciler.model import bounds
+from reconciler.model.isolation import unforeseen
 from reconciler.model.secret import Secret
-from reconciler.model.unit import unforeseen
 from reconciler.service.listener import _Channel
 from reconciler.service.web import Application, WebServer
 from tests.unit.service.followed import followed

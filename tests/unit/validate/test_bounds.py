@@ -18,9 +18,11 @@ from reconciler.model.bounds import MOST_CHARACTERS, MOST_FINDINGS, MOST_KEPT, M
 from reconciler.model.diagnostic import Diagnostics, Location, Severity, reported
 from reconciler.model.errors import ExitCode
 from reconciler.policy import Judgement
-from reconciler.report import markdown, scanning
+from reconciler.report import markdown
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object
+from reconciler.report.junit import junit
+from reconciler.report.sarif import sarif
 from reconciler.validate import validate
 from schemas.base import MOST_LABELS
 from tests.fuzz.limits import bounded
@@ -293,15 +295,15 @@ def test_every_format_counts_what_it_leaves_out(errors: int, warnings: int, kept
     text = "\n".join(line.text for line in diagnostic_lines(shown))
     assert not errors or f"{errors} errors" in text.splitlines()[-1]
     assert not warnings or f"{warnings} warnings" in text.splitlines()[-1]
-    sarif = json.loads(scanning.sarif(shown, "1"))["runs"][0]["results"]
-    junit = ElementTree.fromstring(scanning.junit(shown, []))  # noqa: S314 - our own
+    results = json.loads(sarif(shown, "1"))["runs"][0]["results"]
+    suite = ElementTree.fromstring(junit(shown, []))  # noqa: S314 - our own
     comment = markdown.comment(None, Judgement(), (), shown, base="a", head="b", unchanged="")
     if left:
-        assert any(item["ruleId"] == "more-findings" for item in sarif)
-        assert " more " in "".join(junit.itertext())
+        assert any(item["ruleId"] == "more-findings" for item in results)
+        assert " more " in "".join(suite.itertext())
     if errors:
         assert f"{errors + warnings} findings" in comment
-    assert len(sarif) == len(shown) <= MOST_FINDINGS + 2
+    assert len(results) == len(shown) <= MOST_FINDINGS + 2
 
 
 def test_texts_and_related_places_are_bounded() -> None:

@@ -45,6 +45,20 @@ def changed(child: ChildSa, fields: dict[str, str], more: int) -> ChildSa:
     return replace(child, packets_in=child.packets_in + more, **fields)  # type: ignore[arg-type]
 
 
+def test_a_tunnel_that_was_never_up_has_kept_nothing(tmp_path: Path) -> None:
+    """charon lists an IKE_SA that is still negotiated, which has no CHILD_SA."""
+    site = memory_site(tmp_path)
+    site.apply()
+    seen = look(compile_fabric(site.fabric, site.store()), site.fleet)
+    [running] = seen.states["paris"].sas
+    coming = replace(running, id="7", connection="tw-paris-berlin", state="CONNECTING", children=())
+    before = replace(seen, states={"paris": replace(seen.states["paris"], sas=(running, coming))})
+    [check] = check_untouched(frozenset(), before, seen)
+    assert (check.passed, check.evidence) == (True, "1 of 1 unrelated tunnels kept their SPIs")
+    only = replace(seen, states={"paris": replace(seen.states["paris"], sas=(coming,))})
+    assert check_untouched(frozenset(), only, seen) == ()
+
+
 def test_an_sa_that_one_end_calls_rekeyed_is_held_by_both(tmp_path: Path) -> None:
     """The answering end of IKEv1 calls it so once another one has followed."""
     checks = verdict(memory_site(tmp_path), {"tokyo": {"state": "REKEYED"}})

@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from reconciler.model.errors import RouterUnreachable, Unforeseen
+from reconciler.model.isolation import attempt, unforeseen
 from reconciler.model.secret import Secret
-from reconciler.model.unit import attempt, unforeseen
 
 
 def test_what_was_foreseen_is_the_result() -> None:

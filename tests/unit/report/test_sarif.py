@@ -11,7 +11,7 @@ from jsonschema import Draft4Validator
 
 from reconciler.load import load_tree
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
-from reconciler.report.scanning import sarif
+from reconciler.report.sarif import sarif
 from reconciler.validate import validate
 
 ERRORS = Path(__file__).parents[2] / "errors"

@@ -1,4 +1,4 @@
-"""A router's answer, taken apart: every part has the type that its tools give, or it was not understood.
+"""Foreign data, taken apart: every part has the type that it must have, or it was not understood.
 
 Whatever comes back from a router is data of unknown shape. Decoders reach into it through this module alone,
 so that each of them gives a value or raises AnswerNotUnderstood, and nothing else.

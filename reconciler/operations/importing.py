@@ -1,0 +1,310 @@
+"""Import connections that were configured by hand: read the routers or their files, draw up documents for
+those that the desired state lacks, and edit those that differ. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reconciler.importing import Draft, document_name, draft, from_root, render
+from reconciler.importing.keys import key_references
+from reconciler.importing.separation import report_staying
+from reconciler.importing.update import Edit, FormattingLost, differences, edited
+from reconciler.load import Loaded
+from reconciler.load.composer import compose
+from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location, Severity
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import DesiredRouter, Fabric, PskRef, Tunnel
+from reconciler.model.listing import listed
+from reconciler.model.router_config import PREFIX, connection_name
+from reconciler.model.suggestion import check_known, known
+from reconciler.observe.configurations import Gathered, gather_files, gather_router, local_files
+from reconciler.observe.state import within_one_look
+from reconciler.routers.fleet import Fleet
+from reconciler.validate import validate
+from reconciler.validate.catalog import build_catalog
+from reconciler.validate.owners import owners
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be imported into a desired state."""
+
+    tree: Path
+    fabric: Fabric
+    loaded: Loaded
+    routers: Sequence[DesiredRouter]
+    folder: Path
+    """Where new documents go, one file for each router."""
+    files: Sequence[str] = ()
+    """Local files to read in place of the only router's."""
+    connections: Sequence[str] = ()
+    """Those that are wanted; empty for all."""
+    update: bool = False
+    """Whether documents whose connection has changed are edited too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one router holds, and what there is to say of it."""
+
+    router: DesiredRouter
+    gathered: Gathered
+    found: Diagnostics = field(default_factory=Diagnostics)
+    live: bool = True
+    """Whether its files are those of the router; else they are on this machine."""
+
+    def told(self) -> Iterator[Diagnostic]:
+        """The findings, with the router before each place on it: many routers have a file of one name."""
+        for item in self.found:
+            yield replace(
+                item, location=self.place(item.location), related=tuple(map(self.place, item.related))
+            )
+
+    def place(self, location: Location) -> Location:
+        """A place in its files as a reader finds it."""
+        return replace(location, file=f"{self.router.name}: {location.file}") if self.live else location
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A connection that is left as it is, and why."""
+
+    router: str
+    connection: str
+    location: Location
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.connection}: skipped, {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafts:
+    """What becomes of the connections of one router."""
+
+    fresh: list[Draft]
+    """Those that no document describes."""
+    edits: dict[str, list[Edit]]
+    """Tunnel -> what is to be changed in its document."""
+    skipped: list[Skipped]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedEnd:
+    """One tunnel end that becomes a document."""
+
+    name: str
+    file: Path
+    router: str
+    draft: Draft
+    key: PskRef
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import comes to, before anything is written."""
+
+    ends: tuple[ImportedEnd, ...]
+    edits: Mapping[str, list[Edit]]
+    """Tunnel -> what changes in its document."""
+    skipped: tuple[Skipped, ...]
+    found: Diagnostics
+    """What was found on the routers, each at its place there."""
+
+    @property
+    def texts(self) -> dict[Path, str]:
+        """What each new file holds."""
+        parts: dict[Path, list[str]] = {}
+        for end in self.ends:
+            parts.setdefault(end.file, []).append(end.text)
+        return {file: "---\n".join(texts) for file, texts in parts.items()}
+
+
+def import_connections(request: Request, fleet: Fleet) -> Imported:
+    """Read the routers side by side, and draw up what becomes of their connections. A router that cannot be
+    read is a finding, and costs itself alone.
+
+    Raises the error of the first router when none can be read, and TunnelwrightError for a connection that no
+    router has.
+    """
+    found = Diagnostics()
+    readings = _read_routers(request, fleet, found)
+    _check_connections(request.connections, readings)
+    fabric = request.fabric
+    edits: dict[str, list[Edit]] = {}
+    fresh: dict[str, tuple[Reading, Draft]] = {}
+    skipped: list[Skipped] = []
+    for reading in readings:
+        drawn = _drafts(request, reading)
+        skipped += drawn.skipped
+        edits |= drawn.edits
+        for item in drawn.fresh:
+            fresh[document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})] = reading, item
+    ends = _ends(request, fresh)
+    for reading in readings:
+        found.extend(reading.told())
+    return Imported(ends, edits, tuple(skipped), found)
+
+
+def _ends(request: Request, fresh: Mapping[str, tuple[Reading, Draft]]) -> tuple[ImportedEnd, ...]:
+    """The documents of new tunnel ends; of one that cannot be one there is a finding."""
+    keys = key_references({name: item for name, (_, item) in fresh.items()}, request.fabric)
+    unmanaged = _unmanaged([item for _, item in fresh.values()], request.fabric, request.loaded)
+    ends = []
+    for name, (reading, item) in fresh.items():
+        text = render(
+            item,
+            name,
+            reading.router,
+            request.fabric,
+            reading.found,
+            key=keys[name],
+            unmanaged=item.peer_address in unmanaged,
+        )
+        if text is not None:
+            file = request.folder / f"{reading.router.name}.yaml"
+            ends.append(ImportedEnd(name, file, reading.router.name, item, keys[name], text))
+    return tuple(ends)
+
+
+def edited_files(request: Request, edits: Mapping[str, list[Edit]]) -> dict[str, str]:
+    """File, as loading names it -> its text with the edits.
+
+    Raises TunnelwrightError for one whose formatting would not survive.
+    """
+    by_file: dict[str, list[tuple[int, list[Edit]]]] = {}
+    for item in request.loaded.documents:
+        data = item.data
+        if isinstance(data, dict) and data["kind"] == "IPsecTunnel" and edits.get(data["metadata"]["name"]):
+            by_file.setdefault(item.file, []).append((item.index, edits[data["metadata"]["name"]]))
+    texts = {}
+    for file, changes in by_file.items():
+        try:
+            texts[file] = edited((request.tree / file).read_text(encoding="utf-8"), changes)
+        except FormattingLost as error:
+            words = "; ".join(str(edit) for _, part in changes for edit in part)
+            raise TunnelwrightError(
+                f"{request.tree / file}: {error} ({words}); nothing was written"
+            ) from error
+    return texts
+
+
+def check_together(
+    request: Request, texts: Mapping[Path, str], changed: Mapping[str, str]
+) -> tuple[list[Diagnostic], bool]:
+    """What is found in the tree with the new and the changed documents, files named as a reader opens them:
+    every error, and warnings of those documents; and whether the whole is valid."""
+    written = {**{str(file): text for file, text in texts.items()}, **changed}
+    new = [
+        document
+        for file, text in written.items()
+        for document in compose(text.encode(), file, Diagnostics())[0]
+    ]
+    kept = [document for document in request.loaded.documents if document.file not in changed]
+    _, found = validate(replace(request.loaded, documents=(*kept, *new)))
+    files = frozenset(map(str, texts))
+    shown = [
+        _placed(item, files, request.tree)
+        for item in found
+        if item.location.file in written or item.severity is Severity.ERROR
+    ]
+    return shown, not found.errors
+
+
+def _placed(item: Diagnostic, new: frozenset[str], tree: Path) -> Diagnostic:
+    """A finding with files of the tree as a reader opens them; those in `new` are named so already."""
+    places = (item.location, *item.related)
+    first, *rest = (
+        place if place.file in new else replace(place, file=str(tree / place.file)) for place in places
+    )
+    return replace(item, location=first, related=tuple(rest))
+
+
+def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> frozenset[str]:
+    """Peers' addresses that look like ours and are not: no tunnel leads back from there, of those that are
+    described already or are about to be."""
+    ends = {(tunnel.vip.address, tunnel.peer_address) for tunnel in fabric.tunnels.values()}
+    ends |= {(item.local_address, item.peer_address) for item in drafts}
+    alone = {peer for local, peer in ends if (peer, local) not in ends}
+    return frozenset(owners(build_catalog(loaded, Diagnostics()), fabric.vips, alone))
+
+
+def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Reading]:
+    """Side by side. Raises the error of the first when none can be read."""
+    routers = request.routers
+    if request.files:
+        own = Diagnostics()
+        gathered = gather_files(request.files, local_files, own)
+        for configuration in gathered.configurations:
+            if not any(from_root(configuration.root)):
+                own.warning("import-dropped", Location(configuration.main), "the file has no connection")
+        return [Reading(routers[0], gathered, own, live=False)]
+    findings = {router.name: Diagnostics() for router in routers}
+    answers = within_one_look(fleet).each(findings, lambda live: gather_router(live, findings[live.name]))
+    readings = []
+    failed: list[TunnelwrightError] = []
+    for router in routers:
+        answer = answers[router.name]
+        if isinstance(answer, TunnelwrightError):
+            failed.append(answer)
+            what = f"{answer.operation}: {answer.message}" if answer.operation else answer.message
+            found.error("import-refused", Location(router.name), what, hint=answer.hint)
+        else:
+            readings.append(Reading(router, answer, findings[router.name]))
+    if failed and not readings:
+        raise failed[0]
+    return readings
+
+
+def _check_connections(wanted: Iterable[str], readings: Iterable[Reading]) -> None:
+    """Raises TunnelwrightError for a connection that no router has."""
+    there = {reading.router.name: [s.name for s in reading.gathered.sources] for reading in readings}
+    by_router = [f"{router}: {known(names) or 'none'}" for router, names in there.items()]
+    names = {name for names in there.values() for name in names}
+    check_known(wanted, names, "connection", f"there are: {listed(by_router, between='; ')}")
+
+
+def _drafts(request: Request, reading: Reading) -> _Drafts:
+    """What is wanted and not in the desired state yet; to update, what is, with its tunnel; and the rest."""
+    gathered, found = reading.gathered, reading.found
+    tunnels: dict[str, Tunnel] = {}
+    speaking: set[str] = set()
+    there = {source.name for source in gathered.sources}
+    for tunnel in request.fabric.tunnels_of(reading.router.name):
+        names = (*map(connection_name, (tunnel.name, *tunnel.previous_names)), tunnel.adopts)
+        tunnels |= dict.fromkeys(names, tunnel)
+        # What it was taken over from may still be in a file, and says nothing of it any more.
+        speaking |= {*[name for name in names if name in there][:1]}
+    named = [s for s in gathered.sources if not request.connections or s.name in request.connections]
+    wanted = [s for s in named if s.name not in tunnels or (request.update and s.name in speaking)]
+    understood = [
+        item for source in wanted if (item := draft(source, gathered.keys, gathered.sas, found)) is not None
+    ]
+    fresh = {item.connection for item in understood if not item.connection.startswith(PREFIX)} - set(tunnels)
+    adopted = {*fresh, *(tunnel.adopts for tunnel in tunnels.values())}
+    report_staying(gathered.configurations, fresh, adopted, gathered.loaded, found)
+    edits = {
+        tunnels[item.connection].name: list(differences(item, tunnels[item.connection], reading.router))
+        for item in understood
+        if item.connection in tunnels
+    }
+    skipped = []
+    for source in named:
+        if source.name not in tunnels:
+            continue
+        tunnel = tunnels[source.name]
+        by = f"{tunnel.name} in {request.tree / tunnel.location.file}"
+        if source.name not in speaking:
+            reason = f"{by} has taken over from it"
+        elif not request.update:
+            reason = f"described already by {by} (--update changes that where they differ)"
+        elif edits.get(tunnel.name) == []:
+            reason = f"{by} says the same"
+        else:
+            continue
+        place = reading.place(source.section.location)
+        skipped.append(Skipped(reading.router.name, source.name, place, reason))
+    return _Drafts([item for item in understood if item.connection not in tunnels], edits, skipped)
