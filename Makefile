@@ -12,7 +12,7 @@ TIMES ?= 10
 switches: TIMES = 100
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz pairs busy repeat switches check format schemas lock image wheel size bench clean
+.PHONY: help demo test unit fuzz pairs busy repeat switches check format schemas lock image wheel size bench recovery clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -83,6 +83,9 @@ bench: $(STAMP) ## Measure speed and interruption beside `swanctl --load-all`
 	@$(BIN)/python -m bench.charon
 	@$(BIN)/python -m bench.interruption
 	@$(BIN)/python -m bench.preview
+
+recovery: $(STAMP) ## Measure how soon a tunnel is back after an end or the link was away; ARGS="--case killed" for a part
+	@$(BIN)/python -m bench.recovery $(ARGS)
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -112,7 +112,7 @@ class Stream:
     ) -> None:
         self._lab = lab
         self._ways = tuple(
-            _Way(lab, here, there, make_batch(source, destination, int(rate * limit)), rate)
+            Way(lab, here, there, make_batch(source, destination, int(rate * limit)), rate)
             for here, there, source, destination in (
                 (flow.left_host, flow.right_host, flow.left_address, flow.right_address),
                 (flow.right_host, flow.left_host, flow.right_address, flow.left_address),
@@ -145,8 +145,8 @@ class Stream:
         return left, right
 
 
-class _Way:
-    """One direction of a stream."""
+class Way:
+    """Steady traffic in one direction, between hosts of the VPC networks `here` and `there`."""
 
     def __init__(self, lab: Lab, here: str, there: str, batch: Batch, rate: float) -> None:
         self.batch = batch
@@ -161,6 +161,7 @@ class _Way:
         self._thread = threading.Thread(target=self._send, daemon=True)
 
     def start(self) -> None:
+        """Returns when it has sent."""
         self._far.start()
         self._sender.start()
         self._thread.start()
@@ -170,15 +171,28 @@ class _Way:
             )
 
     def wait_arriving(self, timeout: float) -> bool:
+        """Whether packets that count arrive within `timeout` seconds."""
         return self._far.wait_for(
             lambda packets: not {p.payload for p in self._sent()}.isdisjoint(p.payload for p in packets),
             timeout,
         )
 
+    def arrival(self, moment: float, timeout: float) -> float | None:
+        """When the first packet arrived after a moment (epoch seconds); None if none did within `timeout`
+        seconds."""
+
+        def later(packets: list[Packet]) -> list[float]:
+            return [packet.time for packet in self._mine(packets) if packet.time > moment]
+
+        self._far.wait_for(lambda packets: bool(later(packets)), timeout)
+        return min(later(self._far.packets()), default=None)
+
     def reset(self) -> None:
+        """Count from now on."""
         self._since = self._mine(self._sender.packets())[-1].time
 
     def stop(self) -> StreamResult:
+        """End it, wait for stragglers, and count."""
         self._lab.exec(Role.HOST, self._here, ["pkill", "-TERM", "-f", self.batch.token.hex()])
         self._thread.join(30.0)
         if self._failure:

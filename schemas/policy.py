@@ -61,7 +61,11 @@ class DpdSpec(Model):
         default=None,
         ge=1,
         le=86_400,
-        description=f"Seconds without traffic before the peer is checked. Default: 30, {_FLEET}.",
+        description=(
+            "Seconds without traffic before the peer is checked. It counts as dead if it does not answer for "
+            "six seconds; with IKEv1, which sends a check once, after a second check. "
+            f"Default: 30, {_FLEET}."
+        ),
         examples=[30],
     )
     action: Literal["restart", "clear", "trap"] | None = Field(

@@ -7,7 +7,7 @@ connection reaches traffic only with SAs that are set up anew.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -305,6 +305,15 @@ def retire_known(router: Router, spis: frozenset[str]) -> None:
     old = [sa for sa in read_sas(router.vici, every=True) if sa.spis in spis]
     children = [("child-id", child.id) for sa in old for child in sa.children]
     retire(router.vici, [*children, *(("ike-id", sa.id) for sa in old)])
+
+
+def end_stuck(vici: Vici, connections: Collection[str]) -> None:
+    """End every IKE_SA of some connections that is not up yet, on this side alone: it may wait for its next
+    retransmission for more than a minute, and what is initiated would join it (ike_sa_manager.c,
+    checkout_by_config)."""
+    found = read_sas(vici, adopted=frozenset(connections))
+    stuck = [sa.id for sa in found if sa.connection in connections and sa.state == "CONNECTING"]
+    retire(vici, [("ike-id", number) for number in stuck], force=True)
 
 
 def retire(vici: Vici, doomed: Sequence[tuple[str, str]], *, force: bool = False) -> None:

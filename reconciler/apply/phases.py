@@ -16,10 +16,11 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.apply.establish import Ending, establish, retire_known, spis_of, terminate
+from reconciler.apply.establish import Ending, end_stuck, establish, retire_known, spis_of, terminate
 from reconciler.apply.host_addresses import change_addresses
 from reconciler.apply.settle import clear, settle
 from reconciler.apply.widen import widen
+from reconciler.facets import charon
 from reconciler.facets.addresses import host_of
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.outcome import Outcome, Status
@@ -134,7 +135,8 @@ def _all_of(steps: Iterable[Step], ended: list[Outcome] | TunnelwrightError) -> 
 
 
 def _prepare(run: _Run, steps: Iterable[Step]) -> None:
-    """Before a switch: reach both ends of what is switched, and free it of SAs that carry nothing."""
+    """Before a switch: reach both ends of what is switched, and free it of SAs that carry nothing and of
+    those that do not come up."""
     switches = [
         (step.router, step.operation)
         for step in steps
@@ -144,7 +146,15 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
     reached = run.sessions.each(sorted(ends - run.dead.keys()), reach)
     # What cannot be reached is compared with nothing; a step there tries again, and tells.
     run.lost = {name for name, found in reached.items() if isinstance(found, TunnelwrightError)}
-    clear(run.sessions, switches, run.lost | run.dead.keys())
+    out = run.lost | run.dead.keys()
+    stuck: dict[str, set[str]] = {}
+    for name, item in switches:
+        if item.scope is Scope.FIRST:
+            stuck.setdefault(name, set()).update((item.connection, *item.replaces))
+            if item.far is not None:
+                stuck.setdefault(item.far.router, set()).add(item.far.connection)
+    run.sessions.each(sorted(stuck.keys() - out), lambda router: end_stuck(router.vici, stuck[router.name]))
+    clear(run.sessions, switches, out)
 
 
 def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
@@ -373,11 +383,19 @@ def _execute(router: Router, operation: Operation, ending: Ending) -> None:
             router.vici.request("unload-conn", {"name": name})
         case WriteOwned(files):
             router.host.write_owned(files)
+            _reload(router, files)
         case RemoveOwned(paths):
             router.host.remove_owned(paths)
+            _reload(router, paths)
         case SetAside(path):
             router.host.set_aside(path)
         case Terminate(connection):
             terminate(router.vici, connection, ending)
         case _:
             raise TypeError(f"no way to perform {type(operation).__name__}")
+
+
+def _reload(router: Router, paths: Iterable[str]) -> None:
+    """Let charon read its settings again if their file was touched."""
+    if charon.SETTINGS in paths:
+        router.vici.request("reload-settings")

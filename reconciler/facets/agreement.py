@@ -80,6 +80,12 @@ def missing(running: Iterable[IkeSa], children: Iterable[str]) -> tuple[str, ...
     return tuple(child for child in children if child not in up)
 
 
+def down(running: Iterable[IkeSa], children: Iterable[str]) -> tuple[str, ...]:
+    """The children of a connection that have no CHILD_SA, not even one that is being replaced."""
+    up = {child.name for child in carrying(sa for sa in running if not sa.ending)}
+    return tuple(child for child in children if child not in up)
+
+
 def dropped(end: End) -> tuple[IkeSa, ...]:
     """The IKE_SAs of an end that its peer does not hold, not even half made."""
     known = {sa.spis for sa in end.peer} if end.peer is not None else set()

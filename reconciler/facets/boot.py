@@ -16,7 +16,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.facets import firewall_file
+from reconciler.facets import charon, firewall_file
 from reconciler.model.router_config import (
     InterfaceAddress,
     LiveOwnedFile,
@@ -44,6 +44,7 @@ PLACES: Final = (
     _CLOSED,
     _LOAD,
     _UP,
+    *charon.PLACES,
     SYSCTLS,
     f"{_UNITS}/tunnelwright-*.service",
     f"{_UNITS}/*.d/{_DROP_IN}",
@@ -76,6 +77,7 @@ def boot_files(
     found[SYSCTLS] = OwnedFile("".join(_settings(desired)), _PLAIN)
     found[_LOAD] = OwnedFile(_text("load"), 0o700)
     found[_UP] = OwnedFile(_text("up"), 0o700)
+    found |= charon.files()
     if platform.systemd:
         found |= _units(platform)
         found |= _networks(vips, platform)

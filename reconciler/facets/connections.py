@@ -21,6 +21,10 @@ _SPREAD = 3593
 _REPORTED_IKE = frozenset({"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"})
 _REPORTED_CHILD = frozenset({"local_ts", "remote_ts", "rekey_time", "dpd_action", "mode"})
 
+GIVES_UP = 6
+"""Seconds after which charon gives up a request, by the settings that tunnelwright gives it
+(`router_files/charon.conf`): six times a second."""
+
 SETS = frozenset({"local_ts", "remote_ts"})
 """Lists whose order has no meaning: traffic selectors (RFC 7296, section 2.9)."""
 
@@ -67,8 +71,12 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
         "over_time": f"{ike.lifetime // 10 + number % _SPREAD}s",
         "rand_time": f"{ike.lifetime // 10 - number // _SPREAD % (ike.lifetime // 20 + 1)}s",
         "dpd_delay": f"{ike.dpd_delay if ike.dpd_enabled else 0}s",
-        # A second IKE_SA must be able to live beside the first while a change is made.
-        "unique": "no",
+        # Two ends that set up an IKE_SA at the same time keep one: charon ends the older of two with an equal
+        # configuration ten seconds later (ike_sa_manager.c, enforce_replace), and none of another
+        # configuration, so a change can still be made beside the running IKE_SA.
+        "unique": "replace",
+        # Try for ever: a peer that is back is not kept waiting for a packet.
+        "keyingtries": "0",
         # VIPs do not move, and MOBIKE would put ESP into UDP as soon as addresses look translated.
         "mobike": "no",
         "fragmentation": "yes",
@@ -77,6 +85,11 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
     }
     if ike.version == 1:
         settings["aggressive"] = "no"
+        if ike.dpd_enabled:
+            # Of itself charon takes the time of all retransmissions less this delay, which is below zero
+            # where the delay is longer, and then waits for 49 days (task_manager_v1.c, queue_dpd). IKEv1
+            # sends a check once, so that only the second one without an answer counts.
+            settings["dpd_timeout"] = f"{2 * ike.dpd_delay + GIVES_UP}s"
     child: dict[str, Value] = {
         "esp_proposals": (esp_proposal(esp.encryption, esp.integrity, esp.pfs_group),),
         "rekey_time": f"{esp.lifetime}s",

@@ -42,6 +42,8 @@ class Connection:
     """Whether a plan that destroys it is refused; the router's file keeps it in mind."""
     paired: bool = False
     """Whether the other end is managed too; the router's file keeps it in mind."""
+    begins: bool = True
+    """Whether this end is the one that brings the tunnel up when both could."""
 
     @property
     def children(self) -> tuple[str, ...]:

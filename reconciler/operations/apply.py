@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,8 @@ from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Dropped, Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.operations.preview import Preview, leaving_out, look, planned
+from reconciler.plan.down import down
+from reconciler.plan.fleet import ChangeFilter
 from reconciler.policy import connections_of
 from reconciler.routers.fleet import Fleet
 from reconciler.verify.checks import check_untouched
@@ -99,9 +101,14 @@ def apply(
             # was agreed to while only one end had its new configuration.
             outcomes += act(crossed)
             after, remaining = _left(before, fleet)
+        resting = down(before.desired, after.states, before.plan.routers, _not_tried(before, outcomes))
+        if not (resting.empty or stopping()):
+            # What a boot or an outage has left half made, and nothing above has had to do with.
+            outcomes += act(resting)
+            after, remaining = _left(before, fleet)
     touched = frozenset(
         name
-        for change in before.plan.changes
+        for change in (*before.plan.changes, *resting.changes)
         if change.resource.kind == "tunnel"
         for end in {change.resource.name, *(end.name for end in before.fabric.ends_of(change.resource.name))}
         for name in connections_of(before.fabric, end)
@@ -115,6 +122,12 @@ def apply(
         after,
         dropped(before.plan, before.observation, after),
     )
+
+
+def _not_tried(before: Preview, outcomes: Iterable[Outcome]) -> ChangeFilter:
+    """Selects what a preview has selected, and of what no step was left undone."""
+    undone = {outcome.step.group for outcome in outcomes if outcome.status is not Status.DONE}
+    return lambda change: before.selected(change) and change.group not in undone
 
 
 def _left(before: Preview, fleet: Fleet) -> tuple[Observation, Plan]:

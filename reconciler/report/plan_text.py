@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.listing import counted, listed
@@ -239,13 +239,19 @@ def outcome_line(outcome: Outcome) -> Line:
 
 
 def applied_lines(
-    plan: Plan, outcomes: Iterable[Outcome], remaining: Plan, checks: Iterable[Check]
+    plan: Plan,
+    outcomes: Iterable[Outcome],
+    remaining: Plan,
+    checks: Iterable[Check],
+    left_out: Collection[str] = (),
 ) -> Iterator[Line]:
-    """What an apply came to."""
-    found = list(outcomes)
+    """What an apply came to. It is complete only if every check passed, and nothing was `left_out`: routers
+    and tunnels that had no part in it."""
+    found, proof = list(outcomes), list(checks)
+    broken = sum(not check.passed for check in proof)
     failed = [o for o in found if o.status is Status.FAILED]
     skipped = [o for o in found if o.status is Status.NOT_ATTEMPTED]
-    yield from check_lines(checks)
+    yield from check_lines(proof)
     if failed or skipped:
         yield Line(
             f"Apply incomplete: {counted(len(found) - len(failed) - len(skipped), 'step')} done, "
@@ -253,12 +259,16 @@ def applied_lines(
             "bold red",
         )
         yield from (outcome_line(outcome) for outcome in (*failed, *skipped))
+    elif broken and not remaining.changes:
+        said = f"Apply incomplete: every step was done, but {counted(broken, 'check')} failed."
+        yield Line(said, "bold red")
     elif not remaining.changes:
         added, changed, destroyed = (plan.count(action) for action in Action)
-        yield Line(
-            f"Apply complete! Resources: {added} added, {changed} changed, {destroyed} destroyed.",
-            "bold green",
-        )
+        done = f"Resources: {added} added, {changed} changed, {destroyed} destroyed."
+        if left_out:
+            yield Line(f"Applied in part. {done} Left out: {listed(left_out)}", "bold yellow")
+        else:
+            yield Line(f"Apply complete! {done}", "bold green")
     if remaining.changes:
         names = ", ".join(str(change.resource) for change in remaining.changes)
         said = "" if failed or skipped else "Apply incomplete. "

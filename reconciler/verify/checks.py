@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from reconciler.facets import agreement, sas
@@ -106,21 +106,40 @@ def _check_traffic(
 
 
 def check_untouched(touched: frozenset[str], before: Observation, after: Observation) -> tuple[Check, ...]:
-    """One check for each router: connections outside `touched` that had CHILD_SAs still hold their SPIs."""
+    """One check for each router: connections outside `touched` that had CHILD_SAs still hold their SPIs. An
+    SA that its peer did not hold any more was broken already, by whatever had restarted the peer."""
     checks = []
+    held = {
+        (child.spi_out, child.spi_in)
+        for state in before.states.values()
+        for sa in state.sas
+        for child in sa.children
+    }
+    known = {
+        address.cidr.partition("/")[0] for state in before.states.values() for address in state.addresses
+    }
     for router in sorted(set(before.states) & set(after.states)):
         running = {sa.connection for sa in before.states[router].sas} - touched
         names = {name for name in running if _spis(before.states[router], name)}
         changed = [
             name
             for name in sorted(names)
-            if not _spis(before.states[router], name) <= _spis(after.states[router], name)
+            if not _alive(before.states[router], name, held, known) <= _spis(after.states[router], name)
         ]
         if names:
             evidence = f"{len(names) - len(changed)} of {len(names)} unrelated tunnels kept their SPIs"
             suffix = f"; changed: {', '.join(changed)}" if changed else ""
             checks.append(Check(f"{router}: unrelated tunnels untouched", not changed, evidence + suffix))
     return tuple(checks)
+
+
+def _alive(
+    state: RouterState, connection: str, held: Set[tuple[str, str]], known: Set[str]
+) -> set[tuple[str, str]]:
+    """The SPIs of a connection, without those of a peer that was looked at too and does not hold them."""
+    peers = {sa.remote_address for sa in state.sas_of(connection)}
+    spis = _spis(state, connection)
+    return {pair for pair in spis if pair in held} if peers <= known else spis
 
 
 def _spis(state: RouterState, connection: str) -> set[tuple[str, str]]:

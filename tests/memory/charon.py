@@ -23,6 +23,7 @@ _NEGOTIATED = (
     "remote_addrs",
     "proposals",
     "unique",
+    "keyingtries",
     "over_time",
     "rand_time",
     "rekey_time",
@@ -66,6 +67,8 @@ class Charon:
                 self.shared.pop(body["id"], None)
             case "load-conn":
                 self.connections.update(body)
+            case "reload-settings":
+                return {}
             case "unload-conn":
                 if self.connections.pop(body["name"], None) is None:
                     raise self._rejected(command, f"unload: connection '{body['name']}' not found")

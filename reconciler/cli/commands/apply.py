@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from reconciler.cli import access, saved_plan
 from reconciler.cli.next_command import diagnose_hint
@@ -110,7 +111,7 @@ def perform(
         pass  # What is told of it may take as long as it likes: the locks are given back first.
     if done.proven is not None:
         applied = done.proven.applied
-        _report_outcome(output, done.before, applied)
+        _report_outcome(output, done.before, applied, _names_left_out(done))
         failed = [outcome.step for outcome in applied.outcomes if outcome.status is Status.FAILED]
         down = [step.group for step in failed if isinstance(step.operation, Establish)]
         output.lines([diagnose_hint(arguments, down)] if down else [])
@@ -143,6 +144,14 @@ def _left_out(done: Converged) -> ExitCode:
     return ExitCode.STALE if done.moved and code is ExitCode.OK else code
 
 
+def _names_left_out(done: Converged) -> list[str]:
+    """The routers and tunnels for which the exit code is another than OK."""
+    if _left_out(done) is ExitCode.OK:
+        return []
+    plan = done.decision.judged.plan
+    return sorted({*plan.unreachable, *plan.withheld, *done.moved})
+
+
 def _report_plan(output: Output, decision: Decision) -> None:
     before, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
     unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
@@ -157,9 +166,11 @@ def _report_left_out(output: Output, again: Preview) -> None:
     output.objects(absence_objects(again.plan.unreachable))
 
 
-def _report_outcome(output: Output, before: Preview, applied: Applied) -> None:
+def _report_outcome(output: Output, before: Preview, applied: Applied, left_out: Sequence[str]) -> None:
     output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured, applied.dropped))
-    output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks))
+    output.lines(
+        plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks, left_out)
+    )
     output.objects(outcome_object(outcome) for outcome in applied.outcomes)
     output.objects(check_object(check) for check in applied.checks)
     output.objects(loss_object(loss) for loss in applied.cost.losses)

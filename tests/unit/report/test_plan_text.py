@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from reconciler.model.bounds import FIELDS_SHOWN
+from reconciler.model.outcome import Check
 from reconciler.model.plan import Action, Plan, Resource, ResourceChange
 from reconciler.model.settings import Change
 from reconciler.policy import Judgement
 from reconciler.report.markdown import comment
-from reconciler.report.plan_text import plan_lines
+from reconciler.report.plan_text import applied_lines, plan_lines
 
 
 def test_a_table_of_thousands_of_networks_is_counted() -> None:
@@ -20,3 +21,14 @@ def test_a_table_of_thousands_of_networks_is_counted() -> None:
     for shown in (text, said):
         assert shown.count("guarded[") == FIELDS_SHOWN
         assert f"and {5_000 - FIELDS_SHOWN} more fields" in shown
+
+
+def test_only_what_is_whole_and_proven_is_called_complete() -> None:
+    def last(passed: bool, *left_out: str) -> str:
+        checks = [Check("paris: unrelated tunnels untouched", passed, "")]
+        return [line.text for line in applied_lines(Plan(), (), Plan(), checks, left_out)][-1]
+
+    assert last(True).startswith("Apply complete! ")
+    assert last(False) == "Apply incomplete: every step was done, but 1 check failed."
+    assert last(True, "tokyo").startswith("Applied in part. ")
+    assert last(True, "tokyo", "x").endswith("Left out: tokyo, x")

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Ping
 from reconciler.model.router_config import ChildSa, RouterState
 from reconciler.observe.probe import probe
@@ -119,3 +120,19 @@ def test_a_tunnel_is_judged_when_it_is_awake(tmp_path: Path, fractions: list[flo
     assert pings == {"paris-tokyo": found}
     assert len(moved) == len(fractions), "each is progress"
     assert asked == [], "and not asked more often than that"
+
+
+def test_an_sa_that_its_peer_had_lost_before_is_not_blamed_on_an_apply(tmp_path: Path) -> None:
+    site = memory_site(tmp_path)
+    site.apply()
+    desired = compile_fabric(site.fabric, site.store())
+    before = look(desired, site.fleet)
+    gone = replace(before, states={**before.states, "tokyo": replace(before.states["tokyo"], sas=())})
+
+    def blamed(earlier: Observation) -> list[str]:
+        after = {name: replace(state, sas=()) for name, state in earlier.states.items()}
+        found = check_untouched(frozenset(), earlier, replace(earlier, states=after))
+        return [check.name for check in found if not check.passed]
+
+    assert blamed(before) == [f"{name}: unrelated tunnels untouched" for name in ("paris", "tokyo")]
+    assert blamed(gone) == []

@@ -1,0 +1,30 @@
+"""charon's settings: what it does at its start, and how soon it sends a request again. They count for every
+connection of the router (strongswan.conf), so they are files of the router, not of a tunnel.
+
+charon reads `/etc/strongswan.d/*.conf` by way of Debian's strongswan.conf. A command of VICI,
+`reload-settings`, makes it read them again: the retransmission counts for IKE_SAs that are set up from then
+on (task_manager.c reads it for each), the start script when charon starts.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from reconciler.model.router_config import OwnedFile
+
+SETTINGS: Final = "/etc/strongswan.d/tunnelwright.conf"
+START: Final = "/etc/tunnelwright/start"
+PLACES: Final = (START, SETTINGS)
+"""The paths that these files have."""
+
+
+def files() -> dict[str, OwnedFile]:
+    """The files by path, in the order in which they are written: the same on every router."""
+    return {START: OwnedFile(_text("start"), 0o700), SETTINGS: OwnedFile(_text("charon.conf"), 0o644)}
+
+
+@cache
+def _text(name: str) -> str:
+    return resources.files("reconciler.facets").joinpath("router_files", name).read_text("utf-8")

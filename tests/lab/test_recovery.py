@@ -1,0 +1,94 @@
+"""Whichever end of a tunnel dies, packets arrive again, and no SA is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.interruption import KEY
+from bench.recovery import CASES, DEADLINE, INITIATOR, RESPONDER, Case, Recovery
+from lab.engine import Engine, until
+from lab.session import Lab
+from lab.topology import Role
+from reconciler.facets import charon
+from reconciler.load import load_tree
+from reconciler.observe.state import read_sas
+from reconciler.operations.apply import apply
+from reconciler.operations.preview import preview
+from reconciler.validate import validate
+from tests.converged import assert_converged
+from tests.lab.repository import ROOT
+
+pytestmark = pytest.mark.engine
+
+OURS = "tw-a-to-b"
+STUCK = "charon { retransmit_timeout = 120\n retransmit_base = 1 }"
+"""An IKE_SA that waits for its next retransmission for longer than any deadline here."""
+LATER = "/etc/strongswan.d/zz-stuck.conf"
+
+
+@pytest.fixture(scope="module")
+def bench(
+    engine: Engine, image: str, lab_name: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Recovery]:
+    fabric, _ = validate(load_tree(ROOT / "desired_state"))
+    with Lab.up(fabric, f"{lab_name}r", engine=engine, image=image) as lab:
+        yield Recovery(lab, fabric, Path(tmp_path_factory.mktemp("keys")))
+
+
+def end(bench: Recovery, router: str, connection: str) -> None:
+    """Whether or not the peer answers."""
+    words = ("--terminate", "--ike", connection, "--force", "--timeout", "1")
+    bench.swanctl(router, *words, must_succeed=False)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.who in {INITIATOR, RESPONDER}][:2], ids=str)
+def test_an_end_that_has_lost_its_sas_brings_the_tunnel_up_again(bench: Recovery, case: Case) -> None:
+    """The packets come from the other end, whose DPD would need half a minute to find out."""
+    found = bench.measure_recovery(case, bench.base, directions=[case.who == RESPONDER])
+    assert found.sas == 1
+    assert None not in found.seconds
+
+
+def test_apply_ends_what_is_stuck_and_says_complete_when_the_tunnel_is_up(bench: Recovery) -> None:
+    bench.bring(bench.base, KEY)
+    for router in ("router-a", "router-b"):
+        script = f"printf '%s' '{STUCK}' > {LATER} && swanctl --reload-settings"
+        bench.lab.run(Role.ROUTER, router, ["sh", "-c", script])
+    with bench.unplugged("router-a"):
+        for router, name in (("router-a", OURS), ("router-b", "tw-b-to-a")):
+            end(bench, router, name)
+            bench.swanctl(router, "--initiate", "--ike", name, "--child", "net", "--timeout", "-1")
+    stuck = {sa.id for sa in bench.running() if sa.state == "CONNECTING"}
+    assert stuck
+    # Anything that is to be done will do.
+    bench.lab.run(Role.ROUTER, "router-b", ["sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward"])
+    before = preview(bench.base, bench.store(KEY), bench.fleet)
+    assert [str(change.resource) for change in before.plan.changes] == ["router-b/sysctl/forwarding"]
+    assert_converged(apply(before, bench.fleet))
+    assert not stuck & {sa.id for sa in bench.running()}
+    assert [sa.state for sa in bench.running()] == ["ESTABLISHED"]
+
+
+def test_the_settings_of_charon_are_mended_and_loaded_without_a_restart(bench: Recovery) -> None:
+    bench.bring(bench.base, KEY)
+    script = (
+        f"rm -f {LATER} && echo 'charon {{ retransmit_tries = 1 }}' > {charon.SETTINGS} && rm {charon.START}"
+    )
+    bench.lab.run(Role.ROUTER, "router-a", ["sh", "-c", script])
+    pid = bench.lab.run(Role.ROUTER, "router-a", ["pidof", "charon-systemd"])
+    before = preview(bench.base, bench.store(KEY), bench.fleet)
+    assert [str(change.resource) for change in before.plan.changes] == ["router-a/boot/files"]
+    assert_converged(apply(before, bench.fleet))
+    assert bench.lab.run(Role.ROUTER, "router-a", ["pidof", "charon-systemd"]) == pid
+    log = bench.lab.charon_log("router-a")
+    with bench.unplugged("router-a"):
+        end(bench, "router-a", OURS)
+        length = log.stat().st_size
+        bench.swanctl("router-a", "--initiate", "--ike", OURS, "--child", "net", "--timeout", "-1")
+        # By what was in the file, charon would give up after one.
+        assert until(lambda: b"retransmit 5 of request" in log.read_bytes()[length:], DEADLINE)
+    with bench.connect("router-a") as router:
+        assert until(lambda: any(sa.children for sa in read_sas(router.vici, OURS)), DEADLINE)
