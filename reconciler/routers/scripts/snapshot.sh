@@ -56,7 +56,8 @@ if [ -d /run/systemd/netif/links ]; then
         # What networkctl shows too (sd-network.c, sd_network_link_get_network_file).
         [ -f "$link/ifindex" ] || continue
         read -r index < "$link/ifindex"
-        network=$(sed -n 's|^NETWORK_FILE=.*/||p' "/run/systemd/netif/links/$index" 2>/dev/null) || continue
+        [ -f "/run/systemd/netif/links/$index" ] || continue
+        network=$(sed -n 's|^NETWORK_FILE=.*/||p' "/run/systemd/netif/links/$index") || continue
         [ -z "$network" ] || printf 'networkd %s %s\n' "${link##*/}" "$network"
     done
 fi
