@@ -27,22 +27,45 @@ ELSEWHERE: Final = "another tunnel"
 """The guard of another tunnel covers it: that one carries it, and it is dropped while that one is down."""
 
 
+class _Covered:
+    """What some pairs of networks cover together. Of each source it is found once."""
+
+    def __init__(self, guarded: Iterable[Pair]) -> None:
+        self._guards: dict[Interval, list[Interval]] = {}
+        for source, destination in guarded:
+            self._guards.setdefault(parse_cidr(source), []).append(parse_cidr(destination))
+        self._from: dict[Interval, list[Interval]] = {}
+
+    def covers(self, pair: Pair) -> bool:
+        """Whether they cover all of another pair."""
+        source, destination = map(parse_cidr, pair)
+        if source not in self._from:
+            self._from[source] = merged(
+                part for other, parts in self._guards.items() if other.contains(source) for part in parts
+            )
+        return not any(without(destination, self._from[source]))
+
+
 class Guards:
     """What the guards of a router cover once it is as desired, found once: a router has thousands."""
 
     def __init__(self, desired: RouterConfig) -> None:
         self._desired = desired
+        self._own: dict[str, _Covered] = {}
 
     def way_of(self, tunnel: str, pair: Pair) -> str:
         """Where traffic between two CIDRs goes that a tunnel carries no more."""
         own = self._desired.guards.get(tunnel)
-        if own is not None and _covers(_by_source(own.guarded), pair):
-            return DROPPED
-        return ELSEWHERE if _covers(self._all, pair) else UNGUARDED
+        if own is not None:
+            if tunnel not in self._own:
+                self._own[tunnel] = _Covered(own.guarded)
+            if self._own[tunnel].covers(pair):
+                return DROPPED
+        return ELSEWHERE if self._all.covers(pair) else UNGUARDED
 
     @cached_property
-    def _all(self) -> dict[Interval, list[Interval]]:
-        return _by_source(self._desired.firewall.guarded)
+    def _all(self) -> _Covered:
+        return _Covered(self._desired.firewall.guarded)
 
 
 def lost(tunnel: str, before: Iterable[Block], after: Settings | None, guards: Guards) -> Iterator[Change]:
@@ -79,16 +102,3 @@ def carried(live: Live, connections: Iterable[str]) -> Iterator[Block]:
                 if not sa.ending
                 for child in sa.children
             )
-
-
-def _by_source(guarded: Iterable[Pair]) -> dict[Interval, list[Interval]]:
-    found: dict[Interval, list[Interval]] = {}
-    for source, destination in guarded:
-        found.setdefault(parse_cidr(source), []).append(parse_cidr(destination))
-    return {source: merged(destinations) for source, destinations in found.items()}
-
-
-def _covers(guards: dict[Interval, list[Interval]], pair: Pair) -> bool:
-    source, destination = map(parse_cidr, pair)
-    covered = merged(part for other, parts in guards.items() if other.contains(source) for part in parts)
-    return not any(without(destination, covered))

@@ -29,7 +29,8 @@ def bench(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) 
 def test_no_packet_is_lost(bench: Bench, case: Case) -> None:
     measured = bench.measure(bench.bring, case)
     assert measured.in_effect
-    assert measured.predicted == "make-before-break"
+    # What goes with a network goes for good; the others of the tunnel notice nothing.
+    assert measured.predicted == ("destroys" if case.label == "one CIDR less" else "make-before-break")
     for result in (*measured.changed, *measured.unrelated):
         assert result.sent > 50, "the stream ran through the change"
         assert result.duplicates == 0

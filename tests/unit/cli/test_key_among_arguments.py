@@ -22,7 +22,15 @@ KEYS = {
 }
 WRITES = {"--out", "--metrics-file", "--pcap"}
 """What these name is made by the command, and then called so."""
-NEEDED = {"tunnel": "a-to-b", "number": "1", "node": "router-a", "name": "keys/a.age", "names": "keys/a.age"}
+NEEDED = {
+    "tunnel": "a-to-b",
+    "number": "1",
+    "node": "router-a",
+    "name": "keys/a.age",
+    "names": "keys/a.age",
+    "address": "203.0.113.10",
+    "router": "router-a",
+}
 """Values of arguments that a command cannot do without."""
 BESIDE = {
     "--files": ["--router", "router-a"],

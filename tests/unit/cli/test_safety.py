@@ -80,7 +80,7 @@ def test_every_command_says_how_much_is_not_done_now(stage: Stage, saying: str) 
     for shown in told:
         assert "4 to destroy; nothing of this is done now, see below." in shown
         assert "Disruption: 2 destroys; of what is done now: none." in shown
-        assert (shown.count("in the clear"), shown.count(later)) == (1, 1)
+        assert (shown.count("network in the clear"), shown.count(later)) == (1, 1)
     for words in (("plan", "--json"), ("preview", "--base", "HEAD~1", "--live", "--format", "json")):
         objects = [json.loads(line) for line in stage.run(*words)[1].splitlines() if line.startswith("{")]
         _says_later(objects)

@@ -62,4 +62,4 @@ def test_it_deletes_nothing(tmp_path: Path) -> None:
     fabric, _ = validate(load_tree(tmp_path))
     step = between(many_tunnels(20), fabric, datetime(2026, 5, 9, tzinfo=UTC))
     assert step.plan.empty
-    assert len([note for note in step.notes if "its tunnels stay" in note]) == 2
+    assert len([note for note in step.notes if "everything on it stays" in note]) == 2
