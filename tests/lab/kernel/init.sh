@@ -37,10 +37,10 @@ router() { # name number
     # A default route: what is not tunnelled would leave, towards the other router.
     ip -n "$1" route add default via "203.0.113.$((3 - $2))"
     mkdir -p "/srv/$1"
-    cp -a /etc/swanctl "/srv/$1/swanctl"
+    cp -a /etc "/srv/$1/etc"
     # shellcheck disable=SC2016 # the inner shell expands it
     nsenter --net="/run/netns/$1" unshare --mount sh -c '
-        mount --bind "/srv/$0/swanctl" /etc/swanctl
+        mount --bind "/srv/$0/etc" /etc
         mount -t tmpfs run /run
         mount -t tmpfs log /var/log/charon
         mkdir -p /run/charon /run/sshd
