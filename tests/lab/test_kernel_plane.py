@@ -16,7 +16,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 
-from lab.engine import Engine
+from lab.engine import Engine, until
 from lab.packets import PROTOCOL_ESP, Packet, esp_of, read_pcap
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Dropped
@@ -186,8 +186,9 @@ def test_a_tunnel_that_is_down_leaks_nothing(site: Site, there: Machine) -> None
     with captured(there) as packets:
         ping(there, *HOSTS)
     assert in_the_clear(packets), "the table alone held them back"
-    # Charon does not know what was taken from the kernel: it starts anew.
+    # Charon does not know what was taken from the kernel: it starts anew, and brings its tunnels back.
     site.restart_charon("paris")
+    assert until(lambda: not there.run("pgrep -f '[/]etc/tunnelwright/start' || true").strip(), 60, poll=1)
     drift = {change.resource.kind for change in site.preview().plan.changes}
     assert {"firewall", "sysctl"} <= drift
     assert_converged(site.apply(timeout=60))
