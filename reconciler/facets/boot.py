@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
-from functools import cache
-from importlib import resources
 from types import MappingProxyType
 from typing import Final
 
@@ -73,16 +71,16 @@ def boot_files(
     if not (desired.guards or desired.addresses):
         return {}
     guard = OwnedFile(firewall_file.render(desired.firewall, kept), _PRIVATE)
-    found = {GUARD: guard, _GOOD: guard, _CLOSED: OwnedFile(_text("closed.nft"), _PRIVATE)}
+    found = {GUARD: guard, _GOOD: guard, _CLOSED: OwnedFile(charon.text_of("closed.nft"), _PRIVATE)}
     found[SYSCTLS] = OwnedFile("".join(_settings(desired)), _PLAIN)
-    found[_LOAD] = OwnedFile(_text("load"), 0o700)
-    found[_UP] = OwnedFile(_text("up"), 0o700)
+    found[_LOAD] = OwnedFile(charon.text_of("load.sh"), 0o700)
+    found[_UP] = OwnedFile(charon.text_of("up.sh"), 0o700)
     found |= charon.files()
     if platform.systemd:
         found |= _units(platform)
         found |= _networks(vips, platform)
     if platform.ifupdown:
-        found[_IF_UP] = OwnedFile(_text("if-up"), _PROGRAM)
+        found[_IF_UP] = OwnedFile(charon.text_of("if-up.sh"), _PROGRAM)
     return found
 
 
@@ -95,7 +93,7 @@ def _settings(desired: RouterConfig) -> Iterator[str]:
 
 def _units(platform: Platform) -> Iterator[tuple[str, OwnedFile]]:
     for name in ("tunnelwright-guard.service", "tunnelwright-addresses.service"):
-        yield f"{_UNITS}/{name}", OwnedFile(_text(name), _PLAIN)
+        yield f"{_UNITS}/{name}", OwnedFile(charon.text_of(name), _PLAIN)
     if platform.ruleset:
         yield f"{_UNITS}/nftables.service.d/{_DROP_IN}", OwnedFile(_nftables(platform.ruleset), _PLAIN)
     # A drop-in instead of a link in a `.wants` folder: a file that is compared like the others.
@@ -123,11 +121,6 @@ def _networks(vips: Collection[InterfaceAddress], platform: Platform) -> Iterato
         if addresses:
             lines = "".join(f"Address={address}\n" for address in addresses)
             yield f"{_NETWORKS}/{network}.d/{_DROP_IN}", OwnedFile(f"[Network]\n{lines}", _PLAIN)
-
-
-@cache
-def _text(name: str) -> str:
-    return resources.files("reconciler.facets").joinpath("router_files", name).read_text("utf-8")
 
 
 def as_applied(files: Mapping[str, OwnedFile]) -> dict[str, LiveOwnedFile]:

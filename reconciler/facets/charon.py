@@ -22,9 +22,10 @@ PLACES: Final = (START, SETTINGS)
 
 def files() -> dict[str, OwnedFile]:
     """The files by path, in the order in which they are written: the same on every router."""
-    return {START: OwnedFile(_text("start"), 0o700), SETTINGS: OwnedFile(_text("charon.conf"), 0o644)}
+    return {START: OwnedFile(text_of("start.sh"), 0o700), SETTINGS: OwnedFile(text_of("charon.conf"), 0o644)}
 
 
 @cache
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """One of the files that are the same on every router."""
     return resources.files("reconciler.facets").joinpath("router_files", name).read_text("utf-8")
