@@ -75,6 +75,8 @@ def test_what_nft_refuses_does_not_replace_the_guards(site: Site) -> None:
 def test_the_guards_load_as_the_table_of_an_apply(site: Site, contract_lab: Lab) -> None:
     """What `load` makes is what a look expects, in one transaction with other rules as well."""
     site.apply()
+    # The source NAT of the lab's routers, which goes with the flush.
+    lost = contract_lab.run(Role.ROUTER, "paris", ["nft", "list", "table", "ip", "vrouter"])
     own = "/run/own.nft"
     script = f"echo 'flush ruleset' > {own}; echo 'table ip own' >> {own}; /etc/tunnelwright/load"
     for words in ("", f" with {own}", " flush"):
@@ -82,6 +84,7 @@ def test_the_guards_load_as_the_table_of_an_apply(site: Site, contract_lab: Lab)
             Role.ROUTER, "paris", ["sh", "-c", f"nft delete table inet tunnelwright; {script}{words}"]
         )
         assert site.preview().plan.empty, words
+    contract_lab.run(Role.ROUTER, "paris", ["sh", "-c", 'printf %s "$1" | nft -f -', "sh", lost])
 
 
 @REAL

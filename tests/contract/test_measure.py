@@ -106,6 +106,7 @@ def test_what_was_lost_before_the_first_reply_is_told_apart(site: Site) -> None:
     restore(site, far)
     time.sleep(0.3)
     stream = host.stop_stream(token)
-    assert (stream.lost, stream.longest) == (0, 0)
-    assert stream.sent > 0
     assert 0.3 < stream.silent < 5
+    # Of what was silent nothing counts; a reply that a busy machine loses afterwards does.
+    assert stream.longest < 0.1
+    assert stream.sent > stream.lost
