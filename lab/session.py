@@ -239,6 +239,10 @@ class Lab:
     def power_loss(self, router: str) -> None:
         """Cut a router's power: all of its processes are killed, its network namespace goes with them, and it
         boots from its files alone."""
+        # A card without power sends nothing. A network namespace that ends goes on forwarding for a moment
+        # when its firewall is gone already (cleanup_net), so its ports are cut beforehand, the WAN's first.
+        for port in self.topology.node(Role.ROUTER, router).ports:
+            self.run(Role.WIRE, self.name, ["ip", "link", "set", "dev", port.wire_name, "down"])
         self._again(Role.ROUTER, router, lambda client, container: client.kill(container, "KILL"))
 
     def _again(self, role: Role, name: str, end: Callable[[APIClient, str], object]) -> None:
