@@ -21,7 +21,6 @@ from reconciler.apply.host_addresses import change_addresses
 from reconciler.apply.settle import clear, settle
 from reconciler.apply.widen import widen
 from reconciler.facets import charon
-from reconciler.facets.addresses import host_of
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import (
@@ -249,7 +248,7 @@ def _remember(run: _Run, outcome: Outcome) -> None:
     if isinstance(operation, Establish) and operation.far is not None:
         run.troubled.add(operation.far.router)
     if isinstance(operation, RemoveAddress):
-        run.stayed.add((outcome.step.router, host_of(operation.address)))
+        run.stayed.add((outcome.step.router, operation.address.host))
     if isinstance(operation, AddAddress):
         run.failed_groups.update(operation.needed_by)
     elif outcome.step.group:
@@ -298,7 +297,7 @@ def _elsewhere(run: _Run, step: Step) -> str:
     """Why an address may not be added yet; empty when it may."""
     if not isinstance(step.operation, AddAddress):
         return ""
-    host = host_of(step.operation.address)
+    host = step.operation.address.host
     staying = [name for name in step.operation.after if (name, host) in run.stayed]
     return f"{host} is still on {staying[0]}" if staying else ""
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from reconciler.apply import establish
 from reconciler.apply.establish import Ending, initiate, retire, telling, terminate
+from reconciler.facets.agreement import without
 from reconciler.facets.sas import asking, not_agreed, printed, whole
 from reconciler.facets.selectors import Block, lacking
 from reconciler.model import bounds
@@ -94,7 +95,7 @@ class _Asker:
         """Bring up a CHILD_SA for a block; it goes again where the peer narrowed it to what ran before."""
         new = self._negotiate(child, block)
         running = self._running()
-        if new and not_agreed(self.settings, running) == not_agreed(self.settings, _less(running, new)):
+        if new and not_agreed(self.settings, running) == not_agreed(self.settings, without(running, new)):
             retire(self.vici, [("child-id", number) for number in new])
 
     def _put_together(self, child: str) -> None:
@@ -126,13 +127,6 @@ class _Asker:
             f"the peer has agreed to {listed(dict.fromkeys(printed(agreed)), _SHOWN)}, not to "
             f"{listed(missing, _SHOWN)}{said}"
         )
-
-
-def _less(running: Iterable[IkeSa], children: set[str]) -> tuple[IkeSa, ...]:
-    """The IKE_SAs without some of their CHILD_SAs."""
-    return tuple(
-        replace(sa, children=tuple(item for item in sa.children if item.id not in children)) for sa in running
-    )
 
 
 def _block(child: ChildSa) -> Block:

@@ -62,7 +62,7 @@ def vip_missing(evidence: Evidence) -> Iterator[Finding]:
         if end.state is None:
             continue
         vip = end.tunnel.vip
-        there = {(a.interface, a.cidr.partition("/")[0]) for a in end.state.addresses}
+        there = {(a.interface, a.host) for a in end.state.addresses}
         if (vip.interface, vip.address) not in there:
             hint = _APPLY if vip.managed else f"find out what configures {vip.address} at {end.tunnel.router}"
             message = f"the VIP {vip.address} is not on {vip.interface} of {end.tunnel.router}"

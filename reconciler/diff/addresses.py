@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from reconciler.diff.router_step import router_step
 from reconciler.facets import addresses
 from reconciler.model.plan import (
     Action,
     AddAddress,
     Disruption,
     HeldAddress,
-    Operation,
     Phase,
     RecordAddress,
     RemoveAddress,
@@ -34,7 +34,7 @@ def address_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resour
     if not live.record.sound:
         yield _tidied(desired, live)
     for address in sorted(desired.addresses, key=lambda item: (item.interface, item.cidr)):
-        owner, where = desired.addresses[address], addresses.place(address)
+        owner, where = desired.addresses[address], address.place
         if where not in there:
             users = users or _users(desired)
             yield _added(desired, address, owner, users.get(where[1], ()))
@@ -47,7 +47,7 @@ def address_removals(desired: RouterConfig, live: RouterState) -> Iterator[Resou
     before it is added there, else it goes when the router's tunnels have left it."""
     wanted = addresses.by_place(desired.addresses)
     for address, owner in _recorded_in_order(live):
-        place = addresses.place(address)
+        place = address.place
         if place in wanted:
             continue
         claimed = addresses.claimed(desired, address)
@@ -67,7 +67,7 @@ def unused_addresses(desired: RouterConfig, live: RouterState) -> Iterator[HeldA
     """The VIPs that stay although nothing asks for them: those of tunnels that were deleted."""
     wanted = addresses.by_place(desired.addresses)
     for address, owner in _recorded_in_order(live):
-        asked_for = addresses.place(address) in wanted or addresses.claimed(desired, address)
+        asked_for = address.place in wanted or addresses.claimed(desired, address)
         if address in live.addresses and not asked_for and addresses.left_over(desired, owner):
             yield HeldAddress(desired.router, address, owner)
 
@@ -111,7 +111,7 @@ def _recorded(desired: RouterConfig, address: InterfaceAddress, before: str, own
         Action.UPDATE,
         "another document asks for it",
         Change("document", before, owner, "file"),
-        _step(desired, Phase.HOST, summary, RecordAddress(address, owner)),
+        router_step(desired, Phase.HOST, summary, RecordAddress(address, owner)),
     )
 
 
@@ -122,7 +122,7 @@ def _forgotten(desired: RouterConfig, address: InterfaceAddress, owner: str, rea
         Action.UPDATE,
         reason,
         Change("document", owner, None, "file"),
-        _step(desired, Phase.HOST, summary, RecordAddress(address, "")),
+        router_step(desired, Phase.HOST, summary, RecordAddress(address, "")),
     )
 
 
@@ -135,7 +135,7 @@ def _withdrawn(
 
 def _removed(desired: RouterConfig, address: InterfaceAddress, owner: str, reason: str) -> ResourceChange:
     """Tunnels have left it by then. What else uses it is interrupted, unless it was created for a tunnel."""
-    shared = addresses.has_document_of_its_own(owner) or addresses.host_of(address) in desired.released
+    shared = addresses.has_document_of_its_own(owner) or address.host in desired.released
     disruption = Disruption.INTERRUPTS if shared else Disruption.NONE
     return _removal(desired, address, reason, Phase.UNGUARD, disruption)
 
@@ -153,14 +153,10 @@ def _removal(
     )
 
 
-def _step(desired: RouterConfig, phase: Phase, summary: str, operation: Operation) -> Step:
-    return Step(desired.router, phase, "", summary, Disruption.NONE, operation)
-
-
 def _change(
     address: InterfaceAddress, action: Action, reason: str, change: Change, step: Step
 ) -> ResourceChange:
-    resource = Resource(step.router, "vip", addresses.host_of(address))
+    resource = Resource(step.router, "vip", address.host)
     return ResourceChange(resource, action, reason, (change,), (step,))
 
 
@@ -171,5 +167,5 @@ def _tidied(desired: RouterConfig, live: RouterState) -> ResourceChange:
         Action.UPDATE,
         f"{addresses.RECORD} has lines that are not understood",
         (Change("record", "edited", "tunnelwright's", "file"),),
-        (_step(desired, Phase.WITHDRAW, summary, TidyRecord(dict(live.record.owners))),),
+        (router_step(desired, Phase.WITHDRAW, summary, TidyRecord(dict(live.record.owners))),),
     )

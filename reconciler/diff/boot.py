@@ -5,17 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from reconciler.facets import addresses, boot, firewall
+from reconciler.diff.router_step import router_step
+from reconciler.facets import boot, firewall
 from reconciler.model.listing import counted
 from reconciler.model.plan import (
     Action,
-    Disruption,
-    Operation,
     Phase,
     RemoveOwned,
     Resource,
     ResourceChange,
-    Step,
     WriteOwned,
 )
 from reconciler.model.router_config import InterfaceAddress, OwnedFile, RouterConfig, RouterState
@@ -37,15 +35,15 @@ def boot_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceC
     steps = []
     if early:
         summary = f"write {counted(len(early), 'boot file')}"
-        steps.append(_step(desired, Phase.GUARD, summary, WriteOwned(_of(during, early))))
+        steps.append(router_step(desired, Phase.GUARD, summary, WriteOwned(_of(during, early))))
     if late:
         summary = f"write {counted(len(late), 'boot file')} without the guards that are deleted"
-        steps.append(_step(desired, Phase.UNGUARD, summary, WriteOwned(_of(final, late))))
+        steps.append(router_step(desired, Phase.UNGUARD, summary, WriteOwned(_of(final, late))))
     if surplus:
         # What starts something goes before what it starts.
         paths = tuple(sorted(surplus, key=lambda path: (path.startswith(boot.FOLDER), path)))
         summary = f"remove {counted(len(paths), 'boot file')}"
-        steps.append(_step(desired, Phase.UNGUARD, summary, RemoveOwned(paths)))
+        steps.append(router_step(desired, Phase.UNGUARD, summary, RemoveOwned(paths)))
     if not steps:
         return
     changes = [Change(path, before, after, "file") for path, (before, after) in wrong.items()]
@@ -60,9 +58,9 @@ def boot_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceC
 
 def _added(desired: RouterConfig, live: RouterState) -> list[InterfaceAddress]:
     """The VIPs that tunnelwright has added, or is about to."""
-    recorded = set(map(addresses.place, live.record.owners))
-    foreign = set(map(addresses.place, live.addresses)) - recorded
-    return [address for address in desired.addresses if addresses.place(address) not in foreign]
+    recorded = {item.place for item in live.record.owners}
+    foreign = {item.place for item in live.addresses} - recorded
+    return [address for address in desired.addresses if address.place not in foreign]
 
 
 def _table(
@@ -78,7 +76,3 @@ def _table(
 def _of(files: Mapping[str, OwnedFile], paths: Collection[str]) -> dict[str, OwnedFile]:
     """Some of the files, in the order in which they are written."""
     return {path: file for path, file in files.items() if path in paths}
-
-
-def _step(desired: RouterConfig, phase: Phase, summary: str, operation: Operation) -> Step:
-    return Step(desired.router, phase, "", summary, Disruption.NONE, operation)

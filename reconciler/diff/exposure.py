@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 
+from reconciler.diff.coverage import Coverage
 from reconciler.model.router_config import Pair
-from schemas.addresses import Interval, merged, networks, parse_cidr, without
+from schemas.addresses import Interval, networks, parse_cidr, without
 
 
 def exposed(removed: Collection[Pair], remaining: Collection[Pair]) -> tuple[Pair, ...]:
@@ -14,16 +15,13 @@ def exposed(removed: Collection[Pair], remaining: Collection[Pair]) -> tuple[Pai
     of their addresses. An element that is no pair of CIDRs guards nothing that could be named."""
     if not removed:
         return ()
-    kept: dict[Interval, list[Interval]] = {}
-    for source, destination in filter(None, map(_intervals, remaining)):
-        kept.setdefault(source, []).append(destination)
+    kept = Coverage(filter(None, map(_intervals, remaining)))
     gone: dict[Interval, list[Interval]] = {}
     for source, destination in filter(None, map(_intervals, removed)):
         gone.setdefault(source, []).append(destination)
     found = set()
     for source, destinations in gone.items():
-        # Sources are few: what covers one of them is looked for once.
-        covered = merged(part for other, parts in kept.items() if other.contains(source) for part in parts)
+        covered = kept.destinations(source)
         found |= {(source, rest) for part in destinations for rest in _uncovered(part, covered)}
     return tuple((networks(source)[0], networks(rest)[0]) for source, rest in sorted(found))
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diff.exposure import exposed
+from reconciler.diff.router_step import router_step
 from reconciler.facets import firewall
 from reconciler.model.plan import (
     Action,
     ChangeFirewall,
-    Disruption,
-    Operation,
     Phase,
     Resource,
     ResourceChange,
-    Step,
 )
 from reconciler.model.router_config import Pair, RouterConfig, RouterState
 from reconciler.model.settings import Change
@@ -51,17 +49,17 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
         document = firewall.rebuild(wanted, retired)
         summary = "load the nftables table inet tunnelwright in one transaction"
         operation = ChangeFirewall(document, exposed(replaced["guarded"], guarded))
-        steps.append(_step(desired, Phase.GUARD, summary, operation))
+        steps.append(router_step(desired, Phase.GUARD, summary, operation))
     elif any(added.values()):
         summary = f"add {_elements(added)} to the nftables sets"
         document = firewall.element_changes(add=added, delete=replaced)
         operation = ChangeFirewall(document, exposed(replaced["guarded"], guarded))
-        steps.append(_step(desired, Phase.GUARD, summary, operation))
+        steps.append(router_step(desired, Phase.GUARD, summary, operation))
     if any(retired.values()):
         summary = f"delete {_elements(retired)} from the nftables sets"
         document = firewall.element_changes(delete=retired)
         operation = ChangeFirewall(document, exposed(retired["guarded"], wanted.guarded))
-        steps.append(_step(desired, Phase.UNGUARD, summary, operation))
+        steps.append(router_step(desired, Phase.UNGUARD, summary, operation))
     if steps:
         yield ResourceChange(
             Resource.firewall(desired.router),
@@ -75,8 +73,3 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
 def _elements(pairs: dict[str, frozenset[Pair]]) -> str:
     count = sum(len(elements) for elements in pairs.values())
     return f"{count} element{'s' if count != 1 else ''}"
-
-
-def _step(desired: RouterConfig, phase: Phase, summary: str, operation: Operation) -> Step:
-    """A step of the router as a whole."""
-    return Step(desired.router, phase, "", summary, Disruption.NONE, operation)

@@ -8,12 +8,13 @@ from functools import cached_property
 from itertools import product
 from typing import Final
 
+from reconciler.diff.coverage import Coverage
 from reconciler.diff.live import Live
 from reconciler.facets.connections import listed_ends
 from reconciler.facets.selectors import Block, lacking
 from reconciler.model.router_config import Pair, RouterConfig
 from reconciler.model.settings import Change, Settings
-from schemas.addresses import Interval, merged, parse_cidr, without
+from schemas.addresses import parse_cidr, without
 
 UNGUARDED: Final = "in the clear or masqueraded"
 """It leaves for the public network, as the router's routes and its own NAT have it."""
@@ -27,45 +28,26 @@ ELSEWHERE: Final = "another tunnel"
 """The guard of another tunnel covers it: that one carries it, and it is dropped while that one is down."""
 
 
-class _Covered:
-    """What some pairs of networks cover together. Of each source it is found once."""
-
-    def __init__(self, guarded: Iterable[Pair]) -> None:
-        self._guards: dict[Interval, list[Interval]] = {}
-        for source, destination in guarded:
-            self._guards.setdefault(parse_cidr(source), []).append(parse_cidr(destination))
-        self._from: dict[Interval, list[Interval]] = {}
-
-    def covers(self, pair: Pair) -> bool:
-        """Whether they cover all of another pair."""
-        source, destination = map(parse_cidr, pair)
-        if source not in self._from:
-            self._from[source] = merged(
-                part for other, parts in self._guards.items() if other.contains(source) for part in parts
-            )
-        return not any(without(destination, self._from[source]))
-
-
 class Guards:
     """What the guards of a router cover once it is as desired, found once: a router has thousands."""
 
     def __init__(self, desired: RouterConfig) -> None:
         self._desired = desired
-        self._own: dict[str, _Covered] = {}
+        self._own: dict[str, Coverage] = {}
 
     def way_of(self, tunnel: str, pair: Pair) -> str:
         """Where traffic between two CIDRs goes that a tunnel carries no more."""
         own = self._desired.guards.get(tunnel)
         if own is not None:
             if tunnel not in self._own:
-                self._own[tunnel] = _Covered(own.guarded)
-            if self._own[tunnel].covers(pair):
+                self._own[tunnel] = _coverage(own.guarded)
+            if _covers(self._own[tunnel], pair):
                 return DROPPED
-        return ELSEWHERE if self._all.covers(pair) else UNGUARDED
+        return ELSEWHERE if _covers(self._all, pair) else UNGUARDED
 
     @cached_property
-    def _all(self) -> _Covered:
-        return _Covered(self._desired.firewall.guarded)
+    def _all(self) -> Coverage:
+        return _coverage(self._desired.firewall.guarded)
 
 
 def lost(tunnel: str, before: Iterable[Block], after: Settings | None, guards: Guards) -> Iterator[Change]:
@@ -102,3 +84,13 @@ def carried(live: Live, connections: Iterable[str]) -> Iterator[Block]:
                 if not sa.ending
                 for child in sa.children
             )
+
+
+def _coverage(guarded: Iterable[Pair]) -> Coverage:
+    return Coverage((parse_cidr(source), parse_cidr(destination)) for source, destination in guarded)
+
+
+def _covers(coverage: Coverage, pair: Pair) -> bool:
+    """Whether all of a pair is covered."""
+    source, destination = map(parse_cidr, pair)
+    return not any(without(destination, coverage.destinations(source)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.diff.router_step import router_step
 from reconciler.facets import sysctls
-from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceChange, SetSysctls, Step
+from reconciler.model.plan import Action, Phase, Resource, ResourceChange, SetSysctls
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.settings import Change
 
@@ -22,5 +23,5 @@ def sysctl_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resourc
         Action.UPDATE,
         "kernel settings would drop or redirect tunnel traffic",
         tuple(Change(key, before, value, "kernel") for key, before, value in wrong),
-        (Step(desired.router, Phase.HOST, "", summary, Disruption.NONE, operation),),
+        (router_step(desired, Phase.HOST, summary, operation),),
     )

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from reconciler.diff.live import Live
 from reconciler.diff.tunnel_steps import switch_step
-from reconciler.facets.addresses import host_of
 from reconciler.model.plan import (
     Action,
     Disruption,
@@ -32,7 +31,7 @@ from reconciler.model.router_config import RouterConfig, RouterState, connection
 def withdrawn(removals: Iterable[ResourceChange]) -> frozenset[str]:
     """The addresses that removals take away for the sake of another place."""
     return frozenset(
-        host_of(step.operation.address)
+        step.operation.address.host
         for change in removals
         for step in change.steps
         if step.phase is Phase.WITHDRAW and isinstance(step.operation, RemoveAddress)

@@ -76,7 +76,7 @@ def record_text(owners: Mapping[InterfaceAddress, str]) -> str:
 
 def claimed(config: RouterConfig, address: InterfaceAddress) -> frozenset[tuple[str, str]]:
     """The (router, interface) to which Git gives an address of one of the router's interfaces."""
-    host, network = host_of(address), config.networks.get(address.interface)
+    host, network = address.host, config.networks.get(address.interface)
     if network is not None:
         return config.claims.places.get((network, host), frozenset())
     # Of an interface that is in no public network of Git it is not known which one it is in.
@@ -97,14 +97,4 @@ def left_over(config: RouterConfig, owner: str) -> bool:
 def by_place(found: Iterable[InterfaceAddress]) -> dict[tuple[str, str], InterfaceAddress]:
     """Addresses by interface and address. One counts as there whatever its prefix length is, as long as it is
     on the right interface."""
-    return {place(address): address for address in found}
-
-
-def host_of(address: InterfaceAddress) -> str:
-    """The address without its prefix length."""
-    return address.cidr.partition("/")[0]
-
-
-def place(address: InterfaceAddress) -> tuple[str, str]:
-    """Its interface, and the address without its prefix length."""
-    return address.interface, host_of(address)
+    return {address.place: address for address in found}

@@ -127,7 +127,7 @@ def leftovers(before: Sequence[End], now: Sequence[End]) -> tuple[Doomed, ...]:
     """What of one tunnel has to be closed at each of its known ends, by two looks: what is dead, and what is
     too many."""
     alone = [_alone(*looks) for looks in zip(before, now, strict=True)]
-    left = [_without(end.running, ids) for end, ids in zip(now, alone, strict=True)]
+    left = [without(end.running, ids) for end, ids in zip(now, alone, strict=True)]
     # One end alone closes what both hold: two would choose differently.
     closing = next((index for index, running in enumerate(left) if surplus(running, followed=True)), None)
     if closing is not None:
@@ -179,7 +179,8 @@ def _doomed(before: End, now: End, children: set[str]) -> Doomed:
     return Doomed(tuple(sorted(children - at_once, key=int)), tuple(sorted(lost | emptied, key=int)))
 
 
-def _without(running: Iterable[IkeSa], children: set[str]) -> tuple[IkeSa, ...]:
+def without(running: Iterable[IkeSa], children: set[str]) -> tuple[IkeSa, ...]:
+    """The IKE_SAs without some of their CHILD_SAs, by charon's numbers."""
     return tuple(
         replace(sa, children=tuple(child for child in sa.children if child.id not in children))
         for sa in running

@@ -19,6 +19,7 @@ from typing import Final
 
 from reconciler.model.router_config import Pair
 from reconciler.model.settings import Settings
+from schemas.addresses import prefix_length
 
 KEY: Final = "priority"
 
@@ -31,7 +32,7 @@ it, so they never put a policy before or behind one whose selectors are wider or
 def automatic(pair: Pair) -> int:
     """The number that charon gives the policy of two networks, of every protocol and port, where the child
     has none."""
-    return _BASE - _STEP * sum(map(_length, pair)) - 1
+    return _BASE - _STEP * sum(map(prefix_length, pair)) - 1
 
 
 def is_priority(path: str) -> bool:
@@ -82,7 +83,7 @@ def raised(settings: Settings, written: Iterable[Settings]) -> Settings:
 
 def _allowed(section: Settings) -> range:
     """The numbers that a child may have: behind charon's own for its widest networks."""
-    own, far = (min(networks, key=_length, default="/0") for networks in _networks(section))
+    own, far = (min(networks, key=prefix_length, default="/0") for networks in _networks(section))
     widest = automatic((own, far))
     return range(widest + 1, widest + _STEP)
 
@@ -117,7 +118,3 @@ def _networks(section: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The networks of both sides of a child."""
     local, remote = section.get("local_ts"), section.get("remote_ts")
     return (local if isinstance(local, tuple) else ()), (remote if isinstance(remote, tuple) else ())
-
-
-def _length(cidr: str) -> int:
-    return int(cidr.rpartition("/")[2])

@@ -354,7 +354,7 @@ class HeldAddress:
     @property
     def host(self) -> str:
         """The address without its prefix length."""
-        return self.address.cidr.partition("/")[0]
+        return self.address.host
 
 
 @dataclass(frozen=True, slots=True)

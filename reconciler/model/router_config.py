@@ -73,6 +73,16 @@ class InterfaceAddress:
     interface: str
     cidr: str
 
+    @property
+    def host(self) -> str:
+        """The address without its prefix length."""
+        return self.cidr.partition("/")[0]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its interface, and the address without its prefix length."""
+        return self.interface, self.host
+
 
 @dataclass(frozen=True, slots=True)
 class AddressRecord:

@@ -286,7 +286,7 @@ def _look_around(scene: _Scene, end: End, state: RouterState, router: Router) ->
     routes = sequence(from_json(found.routes, _ROUTES), _ROUTES)
     desired = scene.fabric.routers[end.tunnel.router]
     inside = {a.cidr: a.interface for a in desired.vpc if a.cidr in end.tunnel.local_cidrs}
-    own = {address.cidr.partition("/")[0] for address in state.addresses}
+    own = {address.host for address in state.addresses}
     questions = [
         (source, destination, inside[local])
         for local in inside

@@ -73,5 +73,5 @@ def _outside(change: ResourceChange, state: RouterState) -> str | None:
     """The interface of the public network by which the tunnel's packets left; None where it is not known."""
     loaded = state.connections.get(connection_name(change.resource.name), {})
     addresses = set(listed_ends(loaded)[0][0])
-    found = {item.interface for item in state.addresses if item.cidr.partition("/")[0] in addresses}
+    found = {item.interface for item in state.addresses if item.host in addresses}
     return found.pop() if len(found) == 1 else None

@@ -51,12 +51,12 @@ def abandoned(
     if not removed or live.keys() < desired.keys():
         yield from found
         return
-    known = {item.cidr.partition("/")[0] for config in desired.values() for item in config.addresses}
+    known = {item.host for config in desired.values() for item in config.addresses}
     for config in desired.values():
         known |= {own for item in config.connections.values() for own in listed_ends(item.settings)[0][0]}
     for state in live.values():
         known |= {own for settings in state.connections.values() for own in listed_ends(settings)[0][0]}
-        known |= {item.cidr.partition("/")[0] for item in state.addresses}
+        known |= {item.host for item in state.addresses}
     for change in found:
         peers = _managed_peers(change, live) if _removes_a_tunnel(change) else set()
         gone = sorted(peers - known)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from reconciler.diff.withdrawals import connections_by, connections_of
-from reconciler.facets.addresses import place
 from reconciler.model.absence import Absence
 from reconciler.model.plan import (
     AddAddress,
@@ -106,7 +105,7 @@ class _Moves:
         wanted: dict[tuple[str, str], set[str]] = {}
         for router, config in self._desired.items():
             for address in config.addresses if router in self._live else ():
-                network, host = config.networks.get(address.interface, ""), place(address)[1]
+                network, host = config.networks.get(address.interface, ""), address.place[1]
                 wanted.setdefault((network, host), set()).add(router)
         for (network, host), places in sorted(self._held.items()):
             staying = {where: held for where, held in places.items() if (*where, host) not in self._leaving}
@@ -127,9 +126,9 @@ class _Moves:
         self._leaving, self._coming = set(), set()
         for change in self._moving():
             if removed := _withdraws(change):
-                self._leaving.add((change.resource.router, *place(removed.address)))
+                self._leaving.add((change.resource.router, *removed.address.place))
             elif added := _adds(change):
-                self._coming.add((change.resource.router, *place(added.address)))
+                self._coming.add((change.resource.router, *added.address.place))
 
     def _why_not(self, change: ResourceChange) -> str:
         """Why an address cannot be added, or withdrawn; empty when it can."""
@@ -142,7 +141,7 @@ class _Moves:
 
     def _taken(self, router: str, operation: AddAddress) -> str:
         """Which place keeps an address that is to be added elsewhere."""
-        interface, host = place(operation.address)
+        interface, host = operation.address.place
         network = self._desired[router].networks.get(interface, "")
         staying = [
             where
@@ -153,7 +152,7 @@ class _Moves:
 
     def _needed(self, router: str, operation: RemoveAddress) -> str:
         """What keeps an address where it is: a place that does not get it now, or a tunnel that stays."""
-        interface, host = place(operation.address)
+        interface, host = operation.address.place
         network = self._desired[router].networks.get(interface, "")
         for other, there in sorted(self._desired[router].claims.places.get((network, host), ())):
             if other in self._dead:
@@ -171,7 +170,7 @@ class _Moves:
 
     def _gets(self, router: str, interface: str, network: str, host: str) -> bool:
         """Whether a place has an address or gets it, or whoever configures it there is not tunnelwright."""
-        managed = any(place(address) == (interface, host) for address in self._desired[router].addresses)
+        managed = any(address.place == (interface, host) for address in self._desired[router].addresses)
         return (
             not managed
             or (router, interface) in self._held.get((network, host), {})
@@ -193,12 +192,12 @@ class _Moves:
     def _lacking(self, router: str) -> dict[str, str]:
         """The VIPs that a router has not and does not get, and why."""
         config = self._desired[router]
-        there = {place(address) for address in self._live[router].addresses}
+        there = {address.place for address in self._live[router].addresses}
         return {
             host: self._taken(router, AddAddress(address, owner)) or f"its VIP {host} is left out"
             for address, owner in config.addresses.items()
-            if place(address) not in there and (router, *place(address)) not in self._coming
-            for host in [place(address)[1]]
+            if address.place not in there and (router, *address.place) not in self._coming
+            for host in [address.place[1]]
         }
 
     def _after(self, change: ResourceChange) -> ResourceChange:
@@ -206,7 +205,7 @@ class _Moves:
         if operation is None:
             return change
         router = change.resource.router
-        interface, host = place(operation.address)
+        interface, host = operation.address.place
         network = self._desired[router].networks.get(interface, "")
         before = sorted(
             where

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from reconciler.facets.addresses import host_of
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of
 from reconciler.model.plan import Action, Plan, Resource, ResourceChange
@@ -96,7 +95,7 @@ def check_released(plan: Plan, desired: Mapping[str, RouterConfig], address: str
         owner
         for config in desired.values()
         for held, owner in config.addresses.items()
-        if host_of(held) == address
+        if held.host == address
     }
     if owners:
         raise TunnelwrightError(

@@ -115,9 +115,7 @@ def check_untouched(touched: frozenset[str], before: Observation, after: Observa
         for sa in state.sas
         for child in sa.children
     }
-    known = {
-        address.cidr.partition("/")[0] for state in before.states.values() for address in state.addresses
-    }
+    known = {address.host for state in before.states.values() for address in state.addresses}
     for router in sorted(set(before.states) & set(after.states)):
         running = {sa.connection for sa in before.states[router].sas} - touched
         names = {name for name in running if _spis(before.states[router], name)}

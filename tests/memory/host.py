@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.facets import boot
 from reconciler.facets import files as swanctl_files
-from reconciler.facets.addresses import by_place, decode_record, place, record_text
+from reconciler.facets.addresses import by_place, decode_record, record_text
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
 from reconciler.model.outcome import Ping
@@ -83,7 +83,7 @@ class MemoryHost:
     def add_address(self, address: InterfaceAddress, owner: str) -> None:
         """Record and configure an address, where the interface does not have it."""
         self._check("add address")
-        if place(address) not in by_place(self.addresses):
+        if address.place not in by_place(self.addresses):
             self.record[address] = owner
             self.addresses.add(address)
 

@@ -125,7 +125,7 @@ class Network:
     def holder(self, address: str) -> Charon | None:
         """The charon that answers on an address."""
         for router in self.routers:
-            held = {item.cidr.partition("/")[0] for item in router.host.addresses}
+            held = {item.host for item in router.host.addresses}
             if router.vici.up and address in held:
                 return router.vici
         return None
