@@ -71,7 +71,7 @@ class _Attempt:
         """
         doomed = []
         for sa in found:
-            if sa.version == self.item.far_ends:
+            if sa.version == self.item.former_version:
                 continue
             right = {child.id for child in sa.children if child.name in self.right_already}
             right |= {child.id for child in self.new_children(sa)}
@@ -296,7 +296,7 @@ def spis_of(router: Router, item: Establish) -> frozenset[str]:
     """The IKE_SAs of a connection, and of those that it replaces, that the other end shall terminate."""
     names = {item.connection, *item.replaces}
     found = read_sas(router.vici, adopted=frozenset(names))
-    return frozenset(sa.spis for sa in found if sa.connection in names and sa.version == item.far_ends)
+    return frozenset(sa.spis for sa in found if sa.connection in names and sa.version == item.former_version)
 
 
 def retire_known(router: Router, spis: frozenset[str]) -> None:

@@ -78,7 +78,7 @@ def dropped(plan: Plan, before: Observation, after: Observation) -> tuple[Droppe
     counter that went back is that of a router that has started again."""
     switches = [(step.router, step.operation) for step in plan.steps if isinstance(step.operation, Establish)]
     names = {router for router, _ in switches}
-    names |= {item.far.router for _, item in switches if item.far is not None}
+    names |= {item.other_end.router for _, item in switches if item.other_end is not None}
     found = []
     for name in sorted(names & before.states.keys() & after.states.keys()):
         first, last = before.states[name].dropped, after.states[name].dropped

@@ -141,7 +141,9 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
         for step in steps
         if isinstance(step.operation, Establish) and not _blocked(run, step)
     ]
-    ends = {name for name, _ in switches} | {item.far.router for _, item in switches if item.far is not None}
+    ends = {name for name, _ in switches} | {
+        item.other_end.router for _, item in switches if item.other_end is not None
+    }
     reached = run.sessions.each(sorted(ends - run.dead.keys()), reach)
     # What cannot be reached is compared with nothing; a step there tries again, and tells.
     run.lost = {name for name, found in reached.items() if isinstance(found, TunnelwrightError)}
@@ -150,8 +152,8 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
     for name, item in switches:
         if item.scope is Scope.FIRST:
             stuck.setdefault(name, set()).update((item.connection, *item.replaces))
-            if item.far is not None:
-                stuck.setdefault(item.far.router, set()).add(item.far.connection)
+            if item.other_end is not None:
+                stuck.setdefault(item.other_end.router, set()).add(item.other_end.connection)
     run.sessions.each(sorted(stuck.keys() - out), lambda router: end_stuck(router.vici, stuck[router.name]))
     clear(run.sessions, switches, out)
 
@@ -170,7 +172,7 @@ def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, 
             continue
         if isinstance(operation, Establish):
             unsettled[index] = run.switched[group] = (outcome.step.router, operation)
-            _end_at_far(run, outcome.step.router, operation)
+            _end_at_other_end(run, outcome.step.router, operation)
         elif isinstance(operation, Terminate) and group in run.switched:
             unsettled[index] = run.switched[group]
     started = time.monotonic()
@@ -183,13 +185,13 @@ def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, 
         yield index, replace(outcome, status=status, message=reason or outcome.message, seconds=seconds)
 
 
-def _end_at_far(run: _Run, router: str, item: Establish) -> None:
+def _end_at_other_end(run: _Run, router: str, item: Establish) -> None:
     """Terminate from the other end the old SAs that it shall. Where it does not answer they stay, as a
     difference to the next plan."""
-    if item.far_ends and item.far is not None:
+    if item.former_version and item.other_end is not None:
         spis = run.sessions.one(router, partial(spis_of, item=item))
         if not isinstance(spis, TunnelwrightError):
-            run.sessions.one(item.far.router, partial(retire_known, spis=spis))
+            run.sessions.one(item.other_end.router, partial(retire_known, spis=spis))
 
 
 def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) -> None:
@@ -245,8 +247,8 @@ def _remember(run: _Run, outcome: Outcome) -> None:
     if isinstance(operation, Establish) and operation.scope not in {Scope.CHILD, Scope.IKE}:
         return
     run.troubled.add(outcome.step.router)
-    if isinstance(operation, Establish) and operation.far is not None:
-        run.troubled.add(operation.far.router)
+    if isinstance(operation, Establish) and operation.other_end is not None:
+        run.troubled.add(operation.other_end.router)
     if isinstance(operation, RemoveAddress):
         run.stayed.add((outcome.step.router, operation.address.host))
     if isinstance(operation, AddAddress):

@@ -69,13 +69,13 @@ class _Tunnel:
     def ends(self, look: _All) -> tuple[End, ...]:
         """Its ends as they are now; none where the first one is lost."""
         known = [look.get(name) for name in self.routers]
-        far = self.item.far
+        other = self.item.other_end
         if not known or known[0] is None:
             return ()
         here, there = known[0], known[1] if len(known) > 1 else None
-        if far is None or there is None:
+        if other is None or there is None:
             return (End(_of(here, self.item.connection), None),)
-        return (End(_of(here, self.item.connection), there), End(_of(there, far.connection), here))
+        return (End(_of(here, self.item.connection), there), End(_of(there, other.connection), here))
 
     def negotiates(self, ends: tuple[End, ...]) -> bool:
         """Whether anything is being negotiated, other than what is stuck: what is held then is not what
@@ -108,7 +108,7 @@ class _Tunnel:
 
 def settle(sessions: Sessions, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> list[str]:
     """Bring tunnels to rest that were just switched, each given with the router that did it; an empty string
-    for each that is up, else the reason. A far end that is `lost`, or does not answer, is left out of the
+    for each that is up, else the reason. An other end that is `lost`, or does not answer, is left out of the
     comparison.
 
     What is negotiated still when the time is up, or left over, is for the next plan.
@@ -248,8 +248,8 @@ def _close(errands: Errands, name: str, doomed: Doomed, late: _Late) -> bool:
 
 
 def _known(name: str, item: Establish, lost: Container[str]) -> tuple[str, ...]:
-    far = item.far
-    return (name, far.router) if far is not None and far.router not in lost else (name,)
+    other = item.other_end
+    return (name, other.router) if other is not None and other.router not in lost else (name,)
 
 
 def _routers(tunnels: Iterable[_Tunnel]) -> set[str]:

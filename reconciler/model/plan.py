@@ -162,7 +162,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FarEnd:
+class PairEnd:
     """The other end of a managed pair: its router, and the connection there."""
 
     router: str
@@ -179,9 +179,9 @@ class Establish:
     scope: Scope
     replaces: tuple[str, ...] = ()
     """Former connections of the tunnel: their SAs go as well."""
-    far: FarEnd | None = None
+    other_end: PairEnd | None = None
     """The other end, where that is managed: in the end both hold the same SAs, and one of each kind."""
-    far_ends: str = ""
+    former_version: str = ""
     """The version of IKE of the old SAs that the other end terminates when the version changes; empty where
     this end terminates all."""
     asks: Settings | None = None
@@ -424,8 +424,8 @@ class Plan:
     def routers(self) -> frozenset[str]:
         """Every router that an apply touches: where it has a step, and both ends of what it switches."""
         switches = [step.operation for step in self.steps if isinstance(step.operation, Establish)]
-        far = {item.far.router for item in switches if item.far is not None}
-        return frozenset(far | {step.router for step in self.steps})
+        others = {item.other_end.router for item in switches if item.other_end is not None}
+        return frozenset(others | {step.router for step in self.steps})
 
     def count(self, action: Action) -> int:
         """How many resources the plan adds, changes or destroys."""

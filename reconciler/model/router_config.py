@@ -189,6 +189,16 @@ class ChildSa:
     age: int
     """Seconds since it was installed."""
 
+    @property
+    def spis(self) -> tuple[str, str]:
+        """What this end receives by, and what it sends by."""
+        return self.spi_in, self.spi_out
+
+    @property
+    def spis_at_peer(self) -> tuple[str, str]:
+        """The same of its peer: what one end receives by the other one sends by."""
+        return self.spi_out, self.spi_in
+
 
 @dataclass(frozen=True, slots=True)
 class IkeSa:

@@ -116,13 +116,13 @@ def _examine_tunnel(scene: _Scene, tunnels: list[Tunnel]) -> Evidence:
             for end in ends
             if end.state is not None
         }
-        if all(end.connection is not None for end in ends) and evidence.near.tunnel.name in routers:
+        if all(end.connection is not None for end in ends) and evidence.this_end.tunnel.name in routers:
             evidence = _try(scene, evidence, routers, stack)
-        near, far = evidence.near, evidence.far
+        this_end, other_end = evidence.this_end, evidence.other_end
         return replace(
             evidence,
-            near=_surroundings(scene, near, routers),
-            far=_surroundings(scene, far, routers) if far is not None else None,
+            this_end=_surroundings(scene, this_end, routers),
+            other_end=_surroundings(scene, other_end, routers) if other_end is not None else None,
         )
 
 
@@ -157,7 +157,7 @@ def _concerns(change: ResourceChange, tunnel: Tunnel) -> bool:
 
 def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack: ExitStack) -> Evidence:
     """Bring it up if it is down, then send through it, then rekey it if that is asked for."""
-    near, far = evidence.near, evidence.far
+    this_end, other_end = evidence.this_end, evidence.other_end
     logs = {
         end.tunnel.name: stack.enter_context(CharonLog(scene.fleet.connect(end.tunnel.router)))
         for end in evidence.ends
@@ -170,21 +170,25 @@ def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack
             return ()
         return log.said(connection_name(end.tunnel.name), end.tunnel.vip.address, end.tunnel.peer_address)
 
-    here = routers[near.tunnel.name]
-    failure = _initiate(here, near)
-    near = replace(near, said=said(near), sas=_sas(here, near))
-    if far is not None and far.tunnel.name in routers:
-        far = replace(far, said=said(far), sas=_sas(routers[far.tunnel.name], far))
-    evidence = replace(evidence, near=near, far=far, failure=failure)
+    here = routers[this_end.tunnel.name]
+    failure = _initiate(here, this_end)
+    this_end = replace(this_end, said=said(this_end), sas=_sas(here, this_end))
+    if other_end is not None and other_end.tunnel.name in routers:
+        other_end = replace(
+            other_end, said=said(other_end), sas=_sas(routers[other_end.tunnel.name], other_end)
+        )
+    evidence = replace(evidence, this_end=this_end, other_end=other_end, failure=failure)
     evidence = replace(evidence, flow=_send(scene, evidence, routers))
-    if scene.rekey and near.children:
+    if scene.rekey and this_end.children:
         for log in logs.values():
             log.forget()
-        failure = _rekey(here, near, lambda: said(near))
-        near = replace(near, said_rekeying=said(near), sas=_sas(here, near))
-        if far is not None and far.tunnel.name in routers:
-            far = replace(far, said_rekeying=said(far), sas=_sas(routers[far.tunnel.name], far))
-        evidence = replace(evidence, near=near, far=far, rekey_failure=failure)
+        failure = _rekey(here, this_end, lambda: said(this_end))
+        this_end = replace(this_end, said_rekeying=said(this_end), sas=_sas(here, this_end))
+        if other_end is not None and other_end.tunnel.name in routers:
+            other_end = replace(
+                other_end, said_rekeying=said(other_end), sas=_sas(routers[other_end.tunnel.name], other_end)
+            )
+        evidence = replace(evidence, this_end=this_end, other_end=other_end, rekey_failure=failure)
     return evidence
 
 
@@ -194,17 +198,17 @@ def _sas(router: Router, end: End) -> tuple[IkeSa, ...]:
         return read_sas(router.vici, connection_name(end.tunnel.name))
 
 
-def _initiate(router: Router, near: End) -> str:
+def _initiate(router: Router, this_end: End) -> str:
     """Ask for every child that is missing; why charon did not bring it up, or nothing."""
-    name = connection_name(near.tunnel.name)
-    if near.state is None or name not in near.state.connections:
+    name = connection_name(this_end.tunnel.name)
+    if this_end.state is None or name not in this_end.state.connections:
         return ""
-    if near.missing:
+    if this_end.missing:
         # An attempt that is under way is half over: what it was told is past hearing.
-        for sa in near.sas:
+        for sa in this_end.sas:
             if sa.state == "CONNECTING":
                 _command(router, "terminate", {"ike-id": sa.id, "force": "yes", "timeout": "1000"})
-    for child in near.missing:
+    for child in this_end.missing:
         failure = _command(router, "initiate", {"ike": name, "child": child, "timeout": _ATTEMPT})
         if failure:
             return failure
@@ -221,21 +225,21 @@ def _command(router: Router, command: str, message: Mapping[str, str]) -> str:
 
 
 def _send(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router]) -> Flow | None:
-    """Echo requests from the near router's own address inside the tunnel to the far one's."""
-    near, far = evidence.near, evidence.far
-    ends = probe_addresses(scene.fabric, near.tunnel)
-    if far is None or far.tunnel.name not in routers or ends is None or not near.children:
+    """Echo requests from this router's own address inside the tunnel to that of the other end."""
+    this_end, other_end = evidence.this_end, evidence.other_end
+    ends = probe_addresses(scene.fabric, this_end.tunnel)
+    if other_end is None or other_end.tunnel.name not in routers or ends is None or not this_end.children:
         return None
-    here, there = routers[near.tunnel.name], routers[far.tunnel.name]
+    here, there = routers[this_end.tunnel.name], routers[other_end.tunnel.name]
 
     def count() -> Flow:
-        before = _packets(here, near), _packets(there, far)
+        before = _packets(here, this_end), _packets(there, other_end)
         ping = here.host.ping(*ends, _PINGS)
-        after = _packets(here, near), _packets(there, far)
-        (near_in, near_out), (far_in, far_out) = (
+        after = _packets(here, this_end), _packets(there, other_end)
+        (this_in, this_out), (other_in, other_out) = (
             (now[0] - then[0], now[1] - then[1]) for then, now in zip(before, after, strict=True)
         )
-        return Flow(ping.sent, ping.received, near_out, far_in, far_out, near_in)
+        return Flow(ping.sent, ping.received, this_out, other_in, other_out, this_in)
 
     flow = count()
     # Once more where some were answered: one may go with an SA that crossed the one that came up just now, or
@@ -249,9 +253,9 @@ def _packets(router: Router, end: End) -> tuple[int, int]:
     return sum(child.packets_in for child in children), sum(child.packets_out for child in children)
 
 
-def _rekey(router: Router, near: End, said: Callable[[], tuple[str, ...]]) -> str:
+def _rekey(router: Router, this_end: End, said: Callable[[], tuple[str, ...]]) -> str:
     """Replace every CHILD_SA, make before break; why it failed, or nothing."""
-    old = {child.id for child in near.children}
+    old = {child.id for child in this_end.children}
     for number in sorted(old, key=int):
         try:
             router.vici.request("rekey", {"child-id": number})
@@ -259,7 +263,7 @@ def _rekey(router: Router, near: End, said: Callable[[], tuple[str, ...]]) -> st
             return error.message
     deadline = time.monotonic() + bounds.REKEY_SECONDS
     while time.monotonic() < deadline:
-        if _replaced(_sas(router, near), old):
+        if _replaced(_sas(router, this_end), old):
             return ""
         failed = telling(said(), REKEY_FAILED)
         if failed:

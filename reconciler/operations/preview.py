@@ -23,7 +23,7 @@ from reconciler.secrets import SecretStore
 
 
 def everything(_: object) -> bool:
-    """The selector that leaves nothing out."""
+    """The change filter that leaves nothing out."""
     return True
 
 

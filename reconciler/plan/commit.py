@@ -16,7 +16,7 @@ _MOST_FIELDS = 3
 
 
 def changes_of_commit(commit: Plan, base: Fabric, head: Fabric) -> ChangeFilter:
-    """The selector of what a commit changes, given the plan between its revisions: a tunnel always means
+    """The change filter of what a commit changes, given the plan between its revisions: a tunnel always means
     both of its ends."""
     groups = {name: group_of(tunnel) for name, tunnel in {**base.tunnels, **head.tunnels}.items()}
     own = {change.resource for change in commit.changes}

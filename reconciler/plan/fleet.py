@@ -6,7 +6,7 @@ the tunnel up, and neither is touched while the other cannot be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -20,12 +20,13 @@ from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
-from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
+from reconciler.model.plan import Action, Establish, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
-from reconciler.plan.halves import abandoned, split
 from reconciler.plan.holding import with_ends, with_priorities
 from reconciler.plan.moves import Left, arrange
-from reconciler.plan.one_sided import one_sided
+from reconciler.plan.one_sided_sas import one_sided_changes
+from reconciler.plan.pairs import Ends, ends_by_group
+from reconciler.plan.partial_pairs import with_abandoned, with_unselected
 
 ChangeFilter = Callable[[ResourceChange], bool]
 
@@ -52,7 +53,7 @@ def make_plan(
             dead[router] = Absence.of(compared)
         else:
             differing[router] = compared
-    differing = _with_one_sided(differing, desired, live)
+    differing = _with_one_sided_sas(differing, desired, live)
     blocked = {
         group: f"its other end is at {router}, which {dead[router].ails}"
         for router in sorted(dead)
@@ -100,9 +101,9 @@ def make_plan(
     changes = with_priorities(
         changes, chosen.values(), desired, known, selected=selected, reconnect=reconnect
     )
-    halves = abandoned(split(_one_initiator(changes, chosen), unselected), desired, live)
+    joined = with_unselected(_one_initiator(changes, chosen), unselected)
     return Plan(
-        tuple(halves),
+        tuple(with_abandoned(joined, desired, live)),
         dead,
         withheld,
         frozenset(waiting),
@@ -111,7 +112,7 @@ def make_plan(
     )
 
 
-def _with_one_sided(
+def _with_one_sided_sas(
     differing: Mapping[str, tuple[ResourceChange, ...]],
     desired: Mapping[str, RouterConfig],
     live: Mapping[str, RouterState],
@@ -119,7 +120,7 @@ def _with_one_sided(
     """What differs at each router, with the CHILD_SAs that its tunnels' other ends do not hold."""
     resources = {change.resource for found in differing.values() for change in found}
     found = dict(differing)
-    for change in one_sided(desired, {name: live[name] for name in differing}, resources):
+    for change in one_sided_changes(desired, {name: live[name] for name in differing}, resources):
         found[change.resource.router] += (change,)
     return found
 
@@ -149,8 +150,8 @@ def _switches(changes: Iterable[ResourceChange], desired: Mapping[str, RouterCon
         for step in change.steps:
             if step.phase is Phase.SWITCH:
                 by_group.setdefault(step.group, []).append(step)
-    ends = _ends(desired, by_group)
-    return {group: _join(steps, desired, ends[group]) for group, steps in by_group.items()}
+    ends = ends_by_group(desired) if by_group else {}
+    return {group: _join(steps, desired, ends.get(group, ())) for group, steps in by_group.items()}
 
 
 def _one_initiator(changes: Iterable[ResourceChange], chosen: Mapping[str, Step]) -> Iterator[ResourceChange]:
@@ -164,18 +165,7 @@ def _one_initiator(changes: Iterable[ResourceChange], chosen: Mapping[str, Step]
         yield replace(change, steps=tuple(steps))
 
 
-def _ends(desired: Mapping[str, RouterConfig], groups: Collection[str]) -> Mapping[str, tuple[FarEnd, ...]]:
-    """The managed ends of each group."""
-    found: dict[str, list[FarEnd]] = {group: [] for group in groups}
-    for router, config in sorted(desired.items()) if groups else ():
-        for name, connection in config.connections.items():
-            group = config.groups[connection.tunnel]
-            if group in found:
-                found[group].append(FarEnd(router, name))
-    return {group: tuple(ends) for group, ends in found.items()}
-
-
-def _join(steps: list[Step], desired: Mapping[str, RouterConfig], ends: Iterable[FarEnd]) -> Step:
+def _join(steps: list[Step], desired: Mapping[str, RouterConfig], ends: Ends) -> Step:
     """One switch for the group, at the end whose need is the widest: charon makes a new IKE_SA only where the
     running one does not serve, and a renamed connection is another one at its own end alone. Of two that need
     the same it is the end that initiates."""
@@ -184,8 +174,8 @@ def _join(steps: list[Step], desired: Mapping[str, RouterConfig], ends: Iterable
     widest = [index for index, step in enumerate(steps) if _operation(step).scope.rank == reach]
     first = steps[next((index for index in widest if initiates[index]), widest[0])]
     disruption = max((step.disruption for step in steps), key=lambda item: item.rank)
-    far = next((end for end in ends if end.router != first.router), None)
-    return switch_step(first.router, first.group, replace(_operation(first), far=far), disruption)
+    other_end = next((end for end, _ in ends if end.router != first.router), None)
+    return switch_step(first.router, first.group, replace(_operation(first), other_end=other_end), disruption)
 
 
 def _initiates(step: Step, config: RouterConfig) -> bool:

@@ -19,7 +19,7 @@ from heapq import merge
 
 from reconciler.diff.live import Live
 from reconciler.diff.tunnels import holding_back
-from reconciler.model.plan import Action, Establish, FarEnd, Resource, ResourceChange, Scope, Step
+from reconciler.model.plan import Action, Establish, PairEnd, Resource, ResourceChange, Scope, Step
 from reconciler.model.router_config import IkeSa, RouterConfig
 
 
@@ -52,25 +52,27 @@ def with_priorities(
 def with_ends(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, Live]) -> Step:
     """A switch that knows which end terminates the old SAs."""
     operation = step.operation
-    if not isinstance(operation, Establish) or operation.far is None:
+    if not isinstance(operation, Establish) or operation.other_end is None:
         return step
     former = {sa.version for sa in _running(step.router, operation, live)} - {
         _version(step, operation, desired)
     }
-    changed = replace(operation, far_ends=min(former, default=""))
+    changed = replace(operation, former_version=min(former, default=""))
     holder = holding_end(replace(step, operation=changed), desired, live)
     return replace(step, operation=changed) if holder is not None else step
 
 
-def holding_end(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, Live]) -> FarEnd | None:
+def holding_end(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, Live]) -> PairEnd | None:
     """The end that holds back in a switch; None where none can."""
     operation = step.operation
     if not isinstance(operation, Establish) or operation.scope not in {Scope.CHILD, Scope.IKE}:
         return None
     version = _version(step, operation, desired)
-    if any(sa.version not in {version, operation.far_ends} for sa in _running(step.router, operation, live)):
+    if any(
+        sa.version not in {version, operation.former_version} for sa in _running(step.router, operation, live)
+    ):
         return None
-    end = operation.far if version == "2" else FarEnd(step.router, operation.connection)
+    end = operation.other_end if version == "2" else PairEnd(step.router, operation.connection)
     return end if end is not None and end.router in live and live[end.router].state.holds_back else None
 
 

@@ -13,7 +13,7 @@ from reconciler.plan.fleet import ChangeFilter
 
 
 def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> ChangeFilter:
-    """The selector of `--target` and `--exclude`. A name is a router, a resource (`router/kind/name`) or a
+    """The change filter of `--target` and `--exclude`. A name is a router, a resource (`router/kind/name`) or a
     tunnel, which always means both of its ends. What a router needs as a whole goes with its tunnels."""
     groups = {name: group_of(tunnel) for name, tunnel in fabric.tunnels.items()}
     targeted = {groups.get(name, name) for name in targets}
@@ -78,7 +78,7 @@ def find_tunnel(fabric: Fabric, name: str) -> Tunnel:
 
 
 def releasing(address: str) -> ChangeFilter:
-    """The selector of the removal of one unused VIP, and of nothing else."""
+    """The change filter for the removal of one unused VIP, and of nothing else."""
 
     def selected(change: ResourceChange) -> bool:
         gone = change.resource.kind == "vip" and change.action is Action.DELETE

@@ -167,7 +167,7 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
             near_end={
                 "sas": (
                     replace(
-                        HEALTHY.near.sas[0],
+                        HEALTHY.this_end.sas[0],
                         children=(child("aaaaaaaa", "bbbbbbbb", ("10.1.0.0/24",), ("10.2.0.0/25",)),),
                     ),
                 )
@@ -212,7 +212,7 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         "disabled at both ends",
         seen(
             failure="",
-            near_end={"tunnel": replace(HEALTHY.near.tunnel, enabled=False), "connection": None},
+            near_end={"tunnel": replace(HEALTHY.this_end.tunnel, enabled=False), "connection": None},
             far_end={"tunnel": replace(FABRIC.tunnels[FAR], enabled=False), "connection": None},
         ),
         set(),
@@ -234,7 +234,7 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
     ("ESP lost on the way", seen(down=False, flow=LOST), {("esp-blocked", FAR)}),
     (
         "answers lost on the way",
-        seen(down=False, flow=replace(LOST, far_in=3, far_out=3)),
+        seen(down=False, flow=replace(LOST, other_in=3, other_out=3)),
         {("esp-blocked", NEAR)},
     ),
     (
@@ -246,7 +246,7 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         "translated at the sender",
         seen(
             down=False,
-            flow=replace(LOST, near_out=0),
+            flow=replace(LOST, this_out=0),
             near_end=nft({"hook": "postrouting", "type": "nat", "prio": 80}, MASQUERADE),
         ),
         {("nat-steals", NEAR)},
@@ -303,12 +303,12 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
     ),
     (
         "nothing enters the tunnel",
-        seen(down=False, flow=replace(LOST, near_out=0)),
+        seen(down=False, flow=replace(LOST, this_out=0)),
         {("not-encrypted", NEAR)},
     ),
     (
         "nothing is sent back",
-        seen(down=False, flow=replace(LOST, far_in=3)),
+        seen(down=False, flow=replace(LOST, other_in=3)),
         {("not-encrypted", FAR)},
     ),
     (
@@ -363,7 +363,7 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
             seen(down=False, flow=flow, **changed(side, value)),
             {(fields, name)},
         )
-        for word, flow in (("esp-blocked", LOST), ("not-encrypted", replace(LOST, near_out=0)))
+        for word, flow in (("esp-blocked", LOST), ("not-encrypted", replace(LOST, this_out=0)))
         for fields, side, value, name in (
             (
                 "nat-steals",
@@ -383,7 +383,7 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
     ),
     (
         "the exemption is missing",
-        seen(down=False, flow=replace(LOST, near_out=0), near_end=drifted(NEAR, firewall=None)),
+        seen(down=False, flow=replace(LOST, this_out=0), near_end=drifted(NEAR, firewall=None)),
         {("drift", NEAR)},
     ),
     ("no words at all", seen(), {("not-established", NEAR)}),

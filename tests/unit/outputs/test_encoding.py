@@ -34,7 +34,7 @@ from reconciler.report.sarif import sarif
 from reconciler.report.sheets import FORMATS
 from reconciler.report.sheets.mirrored import mirrored
 from reconciler.report.sheets.render import render
-from reconciler.report.sheets.words import Inexpressible
+from reconciler.report.sheets.vendor_values import Inexpressible
 from reconciler.service.log import EventLog
 from reconciler.service.metrics import CHILD_UP, _family
 from tests.fabrics import two_routers

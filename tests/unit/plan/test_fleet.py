@@ -13,7 +13,7 @@ from reconciler.compile.router import compile_router
 from reconciler.model.absence import Absence
 from reconciler.model.errors import AnswerNotUnderstood, RouterUnreachable
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Scope, Step
+from reconciler.model.plan import Action, Establish, PairEnd, Phase, Plan, Scope, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.plan.fleet import make_plan
@@ -72,7 +72,7 @@ def test_both_ends_are_loaded_and_one_brings_the_tunnel_up() -> None:
     router, operation = switch(plan)
     [initiator] = [name for name, config in compiled(fabric).items() if config.initiators]
     assert router == initiator
-    assert operation.far == FarEnd("tokyo", "tw-tokyo-paris")
+    assert operation.other_end == PairEnd("tokyo", "tw-tokyo-paris")
 
 
 def test_steps_are_in_the_order_of_the_phases_over_all_routers() -> None:
@@ -95,7 +95,7 @@ def test_the_end_with_the_wider_need_switches() -> None:
     renamed = rename_tunnels(changed, {"tokyo-paris": "anew"})
     router, operation = switch(make_plan(compiled(renamed), held(fabric)))
     assert (router, operation.connection, operation.scope) == ("tokyo", "tw-anew", Scope.IKE)
-    assert operation.far == FarEnd("paris", "tw-paris-tokyo")
+    assert operation.other_end == PairEnd("paris", "tw-paris-tokyo")
 
 
 def test_a_router_that_does_not_answer_withholds_its_pairs_at_the_other_end() -> None:

@@ -12,7 +12,7 @@ from reconciler.model.plan import Action, Disruption, LoadConnection, LoadSecret
 from reconciler.model.router_config import RouterConfig, RouterState, connection_name
 
 
-def split(
+def with_unselected(
     kept: Iterable[ResourceChange], left_out: Mapping[str, Sequence[ResourceChange]]
 ) -> Iterator[ResourceChange]:
     """The changes that are `kept`; `left_out` has, by group, the tunnel ends that differ as well and are not
@@ -38,7 +38,7 @@ def _loads(change: ResourceChange) -> bool:
     return any(isinstance(step.operation, LoadConnection | LoadSecret) for step in change.steps)
 
 
-def abandoned(
+def with_abandoned(
     changes: Iterable[ResourceChange],
     desired: Mapping[str, RouterConfig],
     live: Mapping[str, RouterState],
