@@ -14,8 +14,9 @@ from reconciler.model.bounds import STREAM_SECONDS, STREAMS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, probe_addresses
 from reconciler.model.observation import Observation
+from reconciler.model.operation import Switch
 from reconciler.model.outcome import Dropped, Loss
-from reconciler.model.plan import Disruption, Establish, Phase, Plan
+from reconciler.model.plan import Disruption, Phase, Plan
 from reconciler.model.router_config import ChildSa, connection_name
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -76,7 +77,7 @@ def measured(plan: Plan, fabric: Fabric, before: Observation, fleet: Fleet) -> I
 def dropped(plan: Plan, before: Observation, after: Observation) -> tuple[Dropped, ...]:
     """What the kernels of the routers that take part in a switch have counted from one look to the other. A
     counter that went back is that of a router that has started again."""
-    switches = [(step.router, step.operation) for step in plan.steps if isinstance(step.operation, Establish)]
+    switches = [(step.router, step.operation) for step in plan.steps if isinstance(step.operation, Switch)]
     names = {router for router, _ in switches}
     names |= {item.other_end.router for _, item in switches if item.other_end is not None}
     found = []

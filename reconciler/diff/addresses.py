@@ -8,19 +8,8 @@ from collections.abc import Collection, Iterator
 
 from reconciler.diff.router_step import router_step
 from reconciler.facets import addresses
-from reconciler.model.plan import (
-    Action,
-    AddAddress,
-    Disruption,
-    HeldAddress,
-    Phase,
-    RecordAddress,
-    RemoveAddress,
-    Resource,
-    ResourceChange,
-    Step,
-    TidyRecord,
-)
+from reconciler.model.operation import AddAddress, RecordAddress, RemoveAddress, TidyRecord
+from reconciler.model.plan import Action, Disruption, HeldAddress, Phase, Resource, ResourceChange, Step
 from reconciler.model.router_config import InterfaceAddress, RouterConfig, RouterState, local_addresses
 from reconciler.model.settings import Change
 

@@ -7,19 +7,8 @@ from collections.abc import Iterator
 from reconciler.diff.live import Live
 from reconciler.diff.lost import Guards, carried, lost
 from reconciler.facets import files, secrets
-from reconciler.model.plan import (
-    Action,
-    Disruption,
-    Operation,
-    Phase,
-    RemoveFile,
-    Resource,
-    ResourceChange,
-    Step,
-    Terminate,
-    UnloadConnection,
-    UnloadSecret,
-)
+from reconciler.model.operation import Operation, RemoveFile, Terminate, UnloadConnection, UnloadSecret
+from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceChange, Step
 from reconciler.model.router_config import PREFIX, RouterConfig
 from reconciler.model.settings import Change
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from reconciler.facets import connections, priority
 from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import listed
-from reconciler.model.plan import LoadSecret, Plan, Resource, ResourceChange
+from reconciler.model.operation import LoadSecret
+from reconciler.model.plan import Plan, Resource, ResourceChange
 from reconciler.model.settings import UNOBSERVABLE, Change
 from reconciler.plan.fleet import ChangeFilter
 

@@ -10,15 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets import agreement
-from reconciler.model.plan import (
-    Action,
-    Disruption,
-    Establish,
-    Plan,
-    Resource,
-    ResourceChange,
-    Scope,
-)
+from reconciler.model.operation import Establish, Scope
+from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange
 from reconciler.model.router_config import Connection, RouterConfig, RouterState
 from reconciler.model.settings import Change
 from reconciler.plan.fleet import ChangeFilter

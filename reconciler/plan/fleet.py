@@ -20,7 +20,8 @@ from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
-from reconciler.model.plan import Action, Establish, Phase, Plan, Resource, ResourceChange, Step
+from reconciler.model.operation import Switch
+from reconciler.model.plan import Action, Phase, Plan, Resource, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.plan.holding import with_ends, with_priorities
 from reconciler.plan.moves import Left, arrange
@@ -170,8 +171,8 @@ def _join(steps: list[Step], desired: Mapping[str, RouterConfig], ends: Ends) ->
     running one does not serve, and a renamed connection is another one at its own end alone. Of two that need
     the same it is the end that initiates."""
     initiates = [_initiates(step, desired[step.router]) for step in steps]
-    reach = max(_operation(step).scope.rank for step in steps)
-    widest = [index for index, step in enumerate(steps) if _operation(step).scope.rank == reach]
+    reach = max(_operation(step).reach for step in steps)
+    widest = [index for index, step in enumerate(steps) if _operation(step).reach == reach]
     first = steps[next((index for index in widest if initiates[index]), widest[0])]
     disruption = max((step.disruption for step in steps), key=lambda item: item.rank)
     other_end = next((end for end, _ in ends if end.router != first.router), None)
@@ -182,7 +183,7 @@ def _initiates(step: Step, config: RouterConfig) -> bool:
     return config.connections[_operation(step).connection].tunnel in config.initiators
 
 
-def _operation(step: Step) -> Establish:
-    if not isinstance(step.operation, Establish):
+def _operation(step: Step) -> Switch:
+    if not isinstance(step.operation, Switch):
         raise TypeError(f"{step.summary}: not a switch")
     return step.operation

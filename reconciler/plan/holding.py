@@ -19,7 +19,8 @@ from heapq import merge
 
 from reconciler.diff.live import Live
 from reconciler.diff.tunnels import holding_back
-from reconciler.model.plan import Action, Establish, PairEnd, Resource, ResourceChange, Scope, Step
+from reconciler.model.operation import Establish, PairEnd
+from reconciler.model.plan import Action, Resource, ResourceChange, Step
 from reconciler.model.router_config import IkeSa, RouterConfig
 
 
@@ -65,7 +66,7 @@ def with_ends(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str
 def holding_end(step: Step, desired: Mapping[str, RouterConfig], live: Mapping[str, Live]) -> PairEnd | None:
     """The end that holds back in a switch; None where none can."""
     operation = step.operation
-    if not isinstance(operation, Establish) or operation.scope not in {Scope.CHILD, Scope.IKE}:
+    if not isinstance(operation, Establish) or not operation.scope.beside:
         return None
     version = _version(step, operation, desired)
     if any(

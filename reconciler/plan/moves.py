@@ -14,14 +14,8 @@ from typing import TypeAlias
 
 from reconciler.diff.withdrawals import connections_by, connections_of
 from reconciler.model.absence import Absence
-from reconciler.model.plan import (
-    AddAddress,
-    Duplicate,
-    HeldAddress,
-    Phase,
-    RemoveAddress,
-    ResourceChange,
-)
+from reconciler.model.operation import AddAddress, RemoveAddress
+from reconciler.model.plan import Duplicate, HeldAddress, Phase, ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState, connection_name, local_addresses
 
 Place: TypeAlias = tuple[str, str]

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Set
 from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets.agreement import installed
 from reconciler.model.bounds import ONE_SIDED_SECONDS
-from reconciler.model.plan import Action, Disruption, Establish, Resource, ResourceChange, Scope
+from reconciler.model.operation import CloseSurplus
+from reconciler.model.plan import Action, Disruption, Resource, ResourceChange
 from reconciler.model.router_config import ChildSa, Connection, IkeSa, RouterConfig, RouterState
 from reconciler.model.settings import Change
 from reconciler.plan.pairs import ends_by_group
@@ -49,7 +50,7 @@ def _change(
         Change(f"sa.children.{child.name}.{child.spi_in}", f"not held by {other}", None, "sa")
         for child in alone
     )
-    operation = Establish(connection.name, connection.children, Scope.SURPLUS)
+    operation = CloseSurplus(connection.name)
     step = switch_step(resource.router, group, operation, Disruption.NONE)
     return ResourceChange(
         resource,

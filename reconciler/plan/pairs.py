@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from reconciler.model.plan import PairEnd
+from reconciler.model.operation import PairEnd
 from reconciler.model.router_config import Connection, RouterConfig
 
 Ends: TypeAlias = tuple[tuple[PairEnd, Connection], ...]

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from reconciler.facets import files
 from reconciler.facets.connections import listed_ends
-from reconciler.model.plan import Action, Disruption, LoadConnection, LoadSecret, Phase, ResourceChange
+from reconciler.model.operation import LoadConnection, LoadSecret
+from reconciler.model.plan import Action, Disruption, Phase, ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState, connection_name
 
 

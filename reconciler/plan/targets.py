@@ -13,8 +13,8 @@ from reconciler.plan.fleet import ChangeFilter
 
 
 def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> ChangeFilter:
-    """The change filter of `--target` and `--exclude`. A name is a router, a resource (`router/kind/name`) or a
-    tunnel, which always means both of its ends. What a router needs as a whole goes with its tunnels."""
+    """The change filter of `--target` and `--exclude`. A name is a router, a resource (`router/kind/name`) or
+    a tunnel, which always means both of its ends. What a router needs as a whole goes with its tunnels."""
     groups = {name: group_of(tunnel) for name, tunnel in fabric.tunnels.items()}
     targeted = {groups.get(name, name) for name in targets}
     carriers = {tunnel.router for name, tunnel in fabric.tunnels.items() if groups[name] in targeted}

@@ -13,8 +13,9 @@ from lab.engine import until
 from reconciler.apply.settle import settle
 from reconciler.facets.agreement import carrying, installed, one_sided
 from reconciler.model.fabric import Fabric
+from reconciler.model.operation import Establish, PairEnd, Scope
 from reconciler.model.outcome import Outcome
-from reconciler.model.plan import Disruption, Establish, PairEnd, Phase, Scope
+from reconciler.model.plan import Disruption, Phase
 from reconciler.model.router_config import ChildSa, IkeSa
 from reconciler.model.settings import plain
 from reconciler.observe.state import read_sas

@@ -16,7 +16,8 @@ from reconciler.diff.firewall import firewall_changes
 from reconciler.facets import firewall, firewall_listing
 from reconciler.facets.addresses import decode_record, record_text
 from reconciler.model.errors import CommandRejected, Locked
-from reconciler.model.plan import ChangeFirewall, Phase, ResourceChange
+from reconciler.model.operation import ChangeFirewall
+from reconciler.model.plan import Phase, ResourceChange
 from reconciler.model.router_config import Firewall, InterfaceAddress, RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import Host

@@ -12,8 +12,8 @@ from reconciler.cli.output import Output, ask
 from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
+from reconciler.model.operation import Switch
 from reconciler.model.outcome import Status
-from reconciler.model.plan import Establish
 from reconciler.operations.apply import Applied
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.desired import shown_by_files
@@ -113,7 +113,7 @@ def perform(
         applied = done.proven.applied
         _report_outcome(output, done.before, applied, _names_left_out(done))
         failed = [outcome.step for outcome in applied.outcomes if outcome.status is Status.FAILED]
-        down = [step.group for step in failed if isinstance(step.operation, Establish)]
+        down = [step.group for step in failed if isinstance(step.operation, Switch)]
         output.lines([diagnose_hint(arguments, down)] if down else [])
     return _ending(output, done)
 

@@ -15,7 +15,7 @@ from reconciler.apply import settle as module
 from reconciler.facets.agreement import Doomed
 from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS, STUCK_SECONDS
 from reconciler.model.errors import CommandRejected
-from reconciler.model.plan import Establish, PairEnd, Scope
+from reconciler.model.operation import Establish, PairEnd, Scope
 from reconciler.routers.fleet import Errands, Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import change_tunnels, memory_site

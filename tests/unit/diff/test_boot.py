@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from reconciler.diff.boot import boot_changes
 from reconciler.facets import boot
-from reconciler.model.plan import Action, Phase, RemoveOwned, ResourceChange, WriteOwned
+from reconciler.model.operation import RemoveOwned, WriteOwned
+from reconciler.model.plan import Action, Phase, ResourceChange
 from reconciler.model.router_config import (
     AddressRecord,
     LiveOwnedFile,

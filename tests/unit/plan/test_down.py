@@ -8,7 +8,8 @@ import pytest
 
 from reconciler.compile.as_applied import as_applied
 from reconciler.compile.router import compile_router
-from reconciler.model.plan import Disruption, Establish, PairEnd, Plan, Scope
+from reconciler.model.operation import Establish, PairEnd, Scope
+from reconciler.model.plan import Disruption, Plan
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.plan.down import down

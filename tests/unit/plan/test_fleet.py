@@ -13,7 +13,8 @@ from reconciler.compile.router import compile_router
 from reconciler.model.absence import Absence
 from reconciler.model.errors import AnswerNotUnderstood, RouterUnreachable
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Action, Establish, PairEnd, Phase, Plan, Scope, Step
+from reconciler.model.operation import Establish, PairEnd, Scope
+from reconciler.model.plan import Action, Phase, Plan, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.plan.fleet import make_plan
