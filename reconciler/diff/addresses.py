@@ -48,7 +48,7 @@ def address_removals(desired: RouterConfig, live: RouterState) -> Iterator[Resou
             yield _withdrawn(desired, address, claimed)
         elif not addresses.left_over(desired, owner):
             yield _removed(desired, address, owner, f"{owner} no longer asks for it here")
-        elif place[1] in desired.released:
+        elif place[1] in desired.asked.release:
             yield _removed(desired, address, owner, f"it was left by {owner}, and is released")
 
 
@@ -124,7 +124,7 @@ def _withdrawn(
 
 def _removed(desired: RouterConfig, address: InterfaceAddress, owner: str, reason: str) -> ResourceChange:
     """Tunnels have left it by then. What else uses it is interrupted, unless it was created for a tunnel."""
-    shared = addresses.has_document_of_its_own(owner) or address.host in desired.released
+    shared = addresses.has_document_of_its_own(owner) or address.host in desired.asked.release
     disruption = Disruption.INTERRUPTS if shared else Disruption.NONE
     return _removal(desired, address, reason, Phase.UNGUARD, disruption)
 

@@ -98,18 +98,18 @@ def _failed(scene: _Scene, tunnels: list[Tunnel], error: TunnelwrightError) -> E
         else _end(scene, tunnel)
         for tunnel in tunnels
     ]
-    return _evidence(scene, ends)
+    return _evidence(ends)
 
 
-def _evidence(scene: _Scene, ends: list[End]) -> Evidence:
+def _evidence(ends: list[End]) -> Evidence:
     # One that answers initiates; of two the one that does so in an apply.
-    ends.sort(key=lambda e: (e.state is None, e.tunnel.name not in scene.desired[e.tunnel.router].initiators))
+    ends.sort(key=lambda e: (e.state is None, not e.tunnel.initiates))
     return Evidence(ends[0], ends[1] if len(ends) > 1 else None)
 
 
 def _examine_tunnel(scene: _Scene, tunnels: list[Tunnel]) -> Evidence:
     ends = [_end(scene, tunnel) for tunnel in tunnels]
-    evidence = _evidence(scene, ends)
+    evidence = _evidence(ends)
     with ExitStack() as stack:
         routers = {
             end.tunnel.name: stack.enter_context(scene.fleet.connect(end.tunnel.router))

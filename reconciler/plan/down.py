@@ -38,7 +38,7 @@ def _changes(
             continue
         lacking = {child for end, connection in ends for child in _lacking(live[end.router], connection)}
         if lacking:
-            (here, first), (there, _) = sorted(ends, key=lambda end: not end[1].begins)
+            (here, first), (there, _) = sorted(ends, key=lambda end: not end[1].initiates)
             operation = Establish(first.name, first.children, Scope.FIRST, other_end=there)
             yield ResourceChange(
                 Resource(here.router, "tunnel", first.tunnel),

@@ -37,19 +37,18 @@ def make_plan(
     live: Mapping[str, RouterState],
     unreachable: Mapping[str, Absence] | None = None,
     selected: ChangeFilter = lambda _: True,
-    reconnect: frozenset[str] = frozenset(),
 ) -> Plan:
     """What has to be done so that every reachable router becomes as desired.
 
     `unreachable` gives the routers without a usable live state and why; a group with an end on one of them is
     withheld. So it is where a router's state cannot be compared, in a way that nobody foresaw. `selected`
     narrows the plan (`--target`, `--exclude`). A tunnel that is `keyless` at either end is withheld at both;
-    it always differs. `reconnect` names tunnels that shall be taken down and up.
+    it always differs.
     """
     dead = dict(unreachable or {})
     differing: dict[str, tuple[ResourceChange, ...]] = {}
     for router in sorted(live):
-        compared = attempt("router", router, partial(diff_router, desired[router], live[router], reconnect))
+        compared = attempt("router", router, partial(diff_router, desired[router], live[router]))
         if isinstance(compared, TunnelwrightError):
             dead[router] = Absence.of(compared)
         else:
@@ -99,9 +98,7 @@ def make_plan(
     switches = _switches(changes, desired)
     known = {name: Live(live[name]) for name in sorted(differing)} if switches else {}
     chosen = {group: with_ends(step, desired, known) for group, step in switches.items()}
-    changes = with_priorities(
-        changes, chosen.values(), desired, known, selected=selected, reconnect=reconnect
-    )
+    changes = with_priorities(changes, chosen.values(), desired, known, selected=selected)
     joined = with_unselected(_one_initiator(changes, chosen), unselected)
     return Plan(
         tuple(with_abandoned(joined, desired, live)),
@@ -180,7 +177,7 @@ def _join(steps: list[Step], desired: Mapping[str, RouterConfig], ends: Ends) ->
 
 
 def _initiates(step: Step, config: RouterConfig) -> bool:
-    return config.connections[_operation(step).connection].tunnel in config.initiators
+    return config.connections[_operation(step).connection].initiates
 
 
 def _operation(step: Step) -> Switch:

@@ -31,7 +31,6 @@ def with_priorities(
     live: Mapping[str, Live],
     *,
     selected: Callable[[ResourceChange], bool],
-    reconnect: frozenset[str],
 ) -> list[ResourceChange]:
     """The changes, with those that let ends hold back while these `switches` are made. An end that is not
     `selected` does not hold back."""
@@ -39,8 +38,7 @@ def with_priorities(
     holding: dict[Resource, ResourceChange] = {}
     for router, name in sorted((end.router, end.connection) for end in ends):
         connection = desired[router].connections[name]
-        asked = connection.tunnel in reconnect
-        change = holding_back(desired[router], live[router], connection, asked=asked)
+        change = holding_back(desired[router], live[router], connection)
         if change is not None and selected(change):
             holding[change.resource] = change
     found = [

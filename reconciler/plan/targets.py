@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of
+from reconciler.model.listing import listed
 from reconciler.model.plan import Action, Plan, Resource, ResourceChange
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.suggestion import check_known, known
@@ -77,34 +78,35 @@ def find_tunnel(fabric: Fabric, name: str) -> Tunnel:
     return fabric.tunnels[name]
 
 
-def releasing(address: str) -> ChangeFilter:
-    """The change filter for the removal of one unused VIP, and of nothing else."""
+def releasing(addresses: Set[str]) -> ChangeFilter:
+    """The change filter for the removal of unused VIPs, and of nothing else."""
 
     def selected(change: ResourceChange) -> bool:
         gone = change.resource.kind == "vip" and change.action is Action.DELETE
-        return gone and change.resource.name == address
+        return gone and change.resource.name in addresses
 
     return selected
 
 
-def check_released(plan: Plan, desired: Mapping[str, RouterConfig], address: str) -> None:
-    """Raises TunnelwrightError where a plan to remove an unused VIP removes nothing, and says why."""
+def check_released(plan: Plan, desired: Mapping[str, RouterConfig], addresses: Set[str]) -> None:
+    """Raises TunnelwrightError where a plan to remove unused VIPs removes nothing, and says why."""
     if plan.changes:
         return
     owners = {
         owner
         for config in desired.values()
         for held, owner in config.addresses.items()
-        if held.host == address
+        if held.host in addresses
     }
+    what = listed(sorted(addresses))
     if owners:
         raise TunnelwrightError(
-            f"the VIP {address} is in use: {', '.join(sorted(owners))} asks for it",
+            f"the VIP {what} is in use: {', '.join(sorted(owners))} asks for it",
             hint="remove it from Git; apply then removes a VIP with a document of its own",
         )
     away = f", and {', '.join(sorted(plan.unreachable))} did not answer" if plan.unreachable else ""
     raise TunnelwrightError(
-        f"no router has an unused VIP {address} that tunnelwright added{away}",
+        f"no router has an unused VIP {what} that tunnelwright added{away}",
         hint=f"unused are: {known({item.host for item in plan.unused})}",
     )
 

@@ -16,7 +16,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.operation import Establish, PairEnd, Scope
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Disruption, Phase
-from reconciler.model.router_config import ChildSa, IkeSa
+from reconciler.model.router_config import Asked, ChildSa, IkeSa
 from reconciler.model.settings import plain
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
@@ -130,7 +130,9 @@ def test_traffic_that_wakes_the_tunnel_while_it_is_reconnected_leaves_no_second_
     """The measurement's packets find no SA at the other end, so that one negotiates as well."""
     site.apply()
     for _ in range(5):
-        asked = preview(site.fabric, site.store(), site.fleet, reconnect=frozenset({"tokyo-paris"}))
+        asked = preview(
+            site.fabric, site.store(), site.fleet, asked=Asked(reconnect=frozenset({"tokyo-paris"}))
+        )
         assert_converged(apply(asked, site.fleet))
         assert_at_rest(site)
 
@@ -174,7 +176,7 @@ def test_both_ends_belong_to_the_plan_of_one(tmp_path: Path) -> None:
     """So both are locked, and looked at again under the lock."""
     site = memory_site(tmp_path)
     site.apply()
-    asked = preview(site.fabric, site.store(), site.fleet, reconnect=frozenset({"tokyo-paris"}))
+    asked = preview(site.fabric, site.store(), site.fleet, asked=Asked(reconnect=frozenset({"tokyo-paris"})))
     assert {step.router for step in asked.plan.steps} == {"tokyo"}
     assert asked.plan.routers == {"paris", "tokyo"}
     again, moved = confirmed(asked, site.fleet)
