@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.cli import access
-from reconciler.cli import change
+from reconciler.cli import access, change
 from reconciler.model.errors import CommandRejected, ExitCode, Locked
 from reconciler.model.router_config import LiveFile
 from reconciler.model.secret import Secret
