@@ -93,7 +93,7 @@ def _ways(plan: Plan, fabric: Fabric, before: Observation) -> tuple[list[_Way], 
     echo requests can be sent, and the others."""
     predicted: dict[str, Disruption] = {}
     for change in plan.changes:
-        if change.resource.kind == "tunnel" and change.resource.name in fabric.tunnels:
+        if change.resource.is_tunnel and change.resource.name in fabric.tunnels:
             name = min(end.name for end in fabric.ends_of(change.resource.name))
             known = predicted.get(name, Disruption.NONE)
             # What is taken out of a tunnel is not measured: it has gone for good.

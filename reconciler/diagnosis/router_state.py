@@ -8,7 +8,7 @@ from dataclasses import replace
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
 from reconciler.model.diagnostic import Severity
-from reconciler.model.plan import ResourceChange
+from reconciler.model.plan import ResourceChange, ResourceKind
 
 _APPLY = "run `tunnelwright apply` first, then diagnose again"
 
@@ -37,7 +37,9 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
     their own."""
     for end in evidence.ends:
         for change in end.drift:
-            if change.resource.kind == "vip" or (change.resource.kind == "firewall" and _leaks(end)):
+            if change.resource.kind is ResourceKind.VIP or (
+                change.resource.kind is ResourceKind.FIREWALL and _leaks(end)
+            ):
                 continue
             fields = ", ".join(dict.fromkeys(item.path for item in change.changes[:6]))
             yield found(
@@ -83,7 +85,7 @@ def cleartext_leak(evidence: Evidence) -> Iterator[Finding]:
     """The guard is not as desired while the tunnel is down: its traffic may leave in the clear."""
     for end in evidence.ends:
         for change in end.drift:
-            if change.resource.kind == "firewall" and _leaks(end):
+            if change.resource.kind is ResourceKind.FIREWALL and _leaks(end):
                 yield found(
                     "cleartext-leak",
                     end.tunnel,

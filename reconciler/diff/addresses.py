@@ -9,7 +9,16 @@ from collections.abc import Collection, Iterator
 from reconciler.diff.router_step import router_step
 from reconciler.facets import addresses
 from reconciler.model.operation import AddAddress, RecordAddress, RemoveAddress, TidyRecord
-from reconciler.model.plan import Action, Disruption, HeldAddress, Phase, Resource, ResourceChange, Step
+from reconciler.model.plan import (
+    Action,
+    Disruption,
+    HeldAddress,
+    Phase,
+    Resource,
+    ResourceChange,
+    ResourceKind,
+    Step,
+)
 from reconciler.model.router_config import InterfaceAddress, RouterConfig, RouterState, local_addresses
 from reconciler.model.settings import Change
 
@@ -145,7 +154,7 @@ def _removal(
 def _change(
     address: InterfaceAddress, action: Action, reason: str, change: Change, step: Step
 ) -> ResourceChange:
-    resource = Resource(step.router, "vip", address.host)
+    resource = Resource(step.router, ResourceKind.VIP, address.host)
     return ResourceChange(resource, action, reason, (change,), (step,))
 
 

@@ -9,7 +9,7 @@ from reconciler.diff.lost import Guards
 from reconciler.diff.tunnel_difference import TunnelDifference, compare
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.diff.tunnel_steps import tunnel_steps
-from reconciler.model.plan import Action, Resource, ResourceChange
+from reconciler.model.plan import Action, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import PREFIX, Connection, RouterConfig
 
 
@@ -38,7 +38,7 @@ def holding_back(desired: RouterConfig, live: Live, connection: Connection) -> R
 
 def _change(found: TunnelDifference) -> ResourceChange:
     return ResourceChange(
-        Resource(found.end.desired.router, "tunnel", found.end.connection.tunnel),
+        Resource(found.end.desired.router, ResourceKind.TUNNEL, found.end.connection.tunnel),
         Action.CREATE if found.new else Action.UPDATE,
         _reason(found),
         found.changes,

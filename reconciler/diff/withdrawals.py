@@ -55,7 +55,7 @@ def leaving(
     """The changes of tunnels, in which those by one of these addresses leave it before it goes."""
     using = connections_by(live.state, hosts) if hosts else frozenset()
     for change in tunnels:
-        names = using & connections_of(desired, change) if change.resource.kind == "tunnel" else frozenset()
+        names = using & connections_of(desired, change) if change.resource.is_tunnel else frozenset()
         yield _leaving(change, live, sorted(names), hosts) if names else change
 
 

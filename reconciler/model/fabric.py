@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import field as dataclass_field
 from enum import StrEnum
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeVar
 
 from reconciler.model.diagnostic import Location
 from reconciler.model.quoting import is_plain_name
 from reconciler.model.safety import SafetyPolicy
 from schemas.addresses import parse_address
+from schemas.keys import KeySource
 
 
 class IdType(StrEnum):
@@ -60,9 +61,6 @@ class EspPolicy:
     pfs_group: int | None
     lifetime: int
     """Seconds until the CHILD_SA is replaced."""
-
-
-KeySource: TypeAlias = Literal["file", "env", "age", "sops", "vault"]
 
 
 @dataclass(frozen=True, slots=True)

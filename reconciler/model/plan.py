@@ -78,43 +78,63 @@ class Step:
         return isinstance(self.operation, Widen)
 
 
+class ResourceKind(StrEnum):
+    """What is changed as one."""
+
+    TUNNEL = "tunnel"
+    """A tunnel end: its connection, key, file and SAs."""
+    VIP = "vip"
+    VIP_RECORD = "vip-record"
+    """The router's record of the VIPs that tunnelwright added."""
+    KEY = "key"
+    """A key of ours that belongs to no tunnel."""
+    FIREWALL = "firewall"
+    SYSCTLS = "sysctl"
+    BOOT = "boot"
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """What a person counts: a tunnel end, a VIP, or the firewall table, the sysctls or the boot files of a
     router."""
 
     router: str
-    kind: str
+    kind: ResourceKind
     name: str
 
     def __str__(self) -> str:
         return f"{self.router}/{self.kind}/{self.name}"
 
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether it is a tunnel end."""
+        return self.kind is ResourceKind.TUNNEL
+
     @classmethod
     def firewall(cls, router: str) -> Self:
         """The nftables table of a router."""
-        return cls(router, "firewall", "inet tunnelwright")
+        return cls(router, ResourceKind.FIREWALL, "inet tunnelwright")
 
     @classmethod
     def vip_record(cls, router: str) -> Self:
         """The router's record of the VIPs that tunnelwright added."""
-        return cls(router, "vip-record", "addresses")
+        return cls(router, ResourceKind.VIP_RECORD, "addresses")
 
     @classmethod
     def sysctls(cls, router: str) -> Self:
         """The kernel settings of a router."""
-        return cls(router, "sysctl", "forwarding")
+        return cls(router, ResourceKind.SYSCTLS, "forwarding")
 
     @classmethod
     def boot(cls, router: str) -> Self:
         """The files from which a router loads at its boot what its kernel has forgotten."""
-        return cls(router, "boot", "files")
+        return cls(router, ResourceKind.BOOT, "files")
 
     @classmethod
     def read(cls, text: str) -> Self:
         """The resource of which this is the text. Raises ValueError."""
         router, kind, name = text.split("/", 2)
-        return cls(router, kind, name)
+        return cls(router, ResourceKind(kind), name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets import agreement
 from reconciler.model.operation import Establish, Scope
-from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange
+from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import Connection, RouterConfig, RouterState
 from reconciler.model.settings import Change
 from reconciler.plan.fleet import ChangeFilter
@@ -41,7 +41,7 @@ def _changes(
             (here, first), (there, _) = sorted(ends, key=lambda end: not end[1].initiates)
             operation = Establish(first.name, first.children, Scope.FIRST, other_end=there)
             yield ResourceChange(
-                Resource(here.router, "tunnel", first.tunnel),
+                Resource(here.router, ResourceKind.TUNNEL, first.tunnel),
                 Action.UPDATE,
                 "the tunnel is down",
                 tuple(Change(f"sa.children.{child}", None, "up", "sa") for child in sorted(lacking)),

@@ -21,7 +21,7 @@ from reconciler.model.absence import Absence
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
 from reconciler.model.operation import Switch
-from reconciler.model.plan import Action, Phase, Plan, Resource, ResourceChange, Step
+from reconciler.model.plan import Action, Phase, Plan, Resource, ResourceChange, ResourceKind, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.plan.holding import with_ends, with_priorities
 from reconciler.plan.moves import Left, arrange
@@ -91,7 +91,9 @@ def make_plan(
     for router in dead:
         # What is wrong with a key is told whether or not its router answers.
         for tunnel, reason in desired[router].keyless.items():
-            change = ResourceChange(Resource(router, "tunnel", tunnel), Action.UPDATE, reason, (), ())
+            change = ResourceChange(
+                Resource(router, ResourceKind.TUNNEL, tunnel), Action.UPDATE, reason, (), ()
+            )
             if selected(change):
                 withheld[tunnel] = reason
                 waiting.add(tunnel)
@@ -128,12 +130,16 @@ def _guarding(
 ) -> Iterator[ResourceChange]:
     """What is left of a router's changes when some are left out: a tunnel that stays for now keeps its
     guard, and its next one does not push that aside."""
-    tunnels = {resource.name for resource in left_out if resource.kind == "tunnel"}
+    tunnels = {resource.name for resource in left_out if resource.is_tunnel}
     firewall = beside(desired.firewall, live.firewall, desired.guards, tunnels)
     narrowed = replace(desired, firewall=firewall)
     guards = {c.resource: c for c in (*firewall_changes(narrowed, live), *boot_changes(narrowed, live))}
     for found in kept:
-        change = guards.get(found.resource) if found.resource.kind in {"firewall", "boot"} else found
+        change = (
+            guards.get(found.resource)
+            if found.resource.kind in {ResourceKind.FIREWALL, ResourceKind.BOOT}
+            else found
+        )
         if change is None:
             continue
         steps = tuple(step for step in change.steps if step.phase is not Phase.UNGUARD)

@@ -20,7 +20,7 @@ from heapq import merge
 from reconciler.diff.live import Live
 from reconciler.diff.tunnels import holding_back
 from reconciler.model.operation import Establish, PairEnd
-from reconciler.model.plan import Action, Resource, ResourceChange, Step
+from reconciler.model.plan import Action, Resource, ResourceChange, ResourceKind, Step
 from reconciler.model.router_config import IkeSa, RouterConfig
 
 
@@ -88,6 +88,6 @@ def _running(router: str, operation: Establish, live: Mapping[str, Live]) -> Ite
 def _place(change: ResourceChange) -> tuple[str, int, str]:
     """Routers in order of name; of one what concerns all of it, then tunnels, then what is removed."""
     kind = change.resource.kind
-    if kind != "tunnel":
-        return change.resource.router, 3 if kind == "key" else 0, ""
+    if kind is not ResourceKind.TUNNEL:
+        return change.resource.router, 3 if kind is ResourceKind.KEY else 0, ""
     return change.resource.router, 2 if change.action is Action.DELETE else 1, change.resource.name

@@ -12,7 +12,7 @@ from reconciler.diff.tunnel_steps import switch_step
 from reconciler.facets.agreement import installed
 from reconciler.model.bounds import ONE_SIDED_SECONDS
 from reconciler.model.operation import CloseSurplus
-from reconciler.model.plan import Action, Disruption, Resource, ResourceChange
+from reconciler.model.plan import Action, Disruption, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import ChildSa, Connection, IkeSa, RouterConfig, RouterState
 from reconciler.model.settings import Change
 from reconciler.plan.pairs import ends_by_group
@@ -30,7 +30,7 @@ def one_sided_changes(
     }
     running = {router: _by_connection(state) for router, state in live.items()}
     for router, connection, other in _ends(desired):
-        resource = Resource(router, "tunnel", connection.tunnel)
+        resource = Resource(router, ResourceKind.TUNNEL, connection.tunnel)
         if resource in differing or not {router, other} <= live.keys():
             continue
         mine = running[router].get(connection.name, ())

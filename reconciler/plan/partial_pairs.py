@@ -65,7 +65,7 @@ def with_abandoned(
 
 
 def _removes_a_tunnel(change: ResourceChange) -> bool:
-    return change.resource.kind == "tunnel" and change.action is Action.DELETE
+    return change.resource.is_tunnel and change.action is Action.DELETE
 
 
 def _managed_peers(change: ResourceChange, live: Mapping[str, RouterState]) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of
 from reconciler.model.listing import listed
-from reconciler.model.plan import Action, Plan, Resource, ResourceChange
+from reconciler.model.plan import Action, Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.suggestion import check_known, known
 from reconciler.plan.fleet import ChangeFilter
@@ -28,7 +28,7 @@ def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...
     def selected(change: ResourceChange) -> bool:
         if named(change, excluded):
             return False
-        shared = change.resource.kind != "tunnel" and change.resource.router in carriers
+        shared = not change.resource.is_tunnel and change.resource.router in carriers
         return not targets or shared or named(change, targets)
 
     return selected
@@ -63,9 +63,9 @@ def check_targets(fabric: Fabric, plan: Plan, targets: Collection[str]) -> None:
 def _resources(fabric: Fabric) -> Iterator[Resource]:
     """What Git has, and what each router has as a whole, whether it changes or not."""
     for name, tunnel in fabric.tunnels.items():
-        yield Resource(tunnel.router, "tunnel", name)
+        yield Resource(tunnel.router, ResourceKind.TUNNEL, name)
     for vip in fabric.vips.values():
-        yield Resource(vip.router, "vip", vip.address)
+        yield Resource(vip.router, ResourceKind.VIP, vip.address)
     for router in fabric.routers:
         yield Resource.firewall(router)
         yield Resource.sysctls(router)
@@ -82,7 +82,7 @@ def releasing(addresses: Set[str]) -> ChangeFilter:
     """The change filter for the removal of unused VIPs, and of nothing else."""
 
     def selected(change: ResourceChange) -> bool:
-        gone = change.resource.kind == "vip" and change.action is Action.DELETE
+        gone = change.resource.kind is ResourceKind.VIP and change.action is Action.DELETE
         return gone and change.resource.name in addresses
 
     return selected

@@ -181,7 +181,7 @@ def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, 
     unproven = (
         set()
         if record.result is Result.CHANGED
-        else {change.resource.name for change in record.of(PlannedChange) if change.resource.kind == "tunnel"}
+        else {change.resource.name for change in record.of(PlannedChange) if change.resource.is_tunnel}
     )
     for state in before:
         if state.router and (not looked or state.router in away or state.subject in unproven):

@@ -22,7 +22,7 @@ from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.bounds import LONGEST_LINE
 from reconciler.model.diagnostic import Diagnostic, Location, Severity
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Plan, Resource
+from reconciler.model.plan import Plan, Resource, ResourceKind
 from reconciler.model.visible import encodable, visible
 from reconciler.policy import Deferral, Judgement, Override, Refusal
 from reconciler.report.encoding import chat, code, json_text, prose, sarif_message, uri
@@ -155,7 +155,7 @@ def test_prose_stays_prose() -> None:
 
 
 def nasty_comment(text: str) -> str:
-    resources = (Resource(text, "tunnel", text),)
+    resources = (Resource(text, ResourceKind.TUNNEL, text),)
     plan = Plan((), {text: Absence(AbsenceKind.UNREACHABLE, text)}, {text: text})
     judgement = Judgement(
         refusals=(Refusal(resources, text, "", Override.DELETIONS),),
