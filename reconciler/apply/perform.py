@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 from reconciler.apply.establish import Ending, establish, terminate
 from reconciler.apply.host_addresses import change_addresses
 from reconciler.apply.widen import widen
-from reconciler.facets import charon
+from reconciler.facets.boot import charon
 from reconciler.model.operation import (
     AddAddress,
     ChangeFirewall,

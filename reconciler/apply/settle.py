@@ -16,7 +16,7 @@ from functools import partial
 
 from reconciler.apply import establish
 from reconciler.apply.establish import bring_up, retire
-from reconciler.facets.agreement import (
+from reconciler.facets.sas.agreement import (
     Doomed,
     End,
     alive,

@@ -12,7 +12,7 @@ from typing import Self
 from reconciler.diff.coverage import Coverage
 from reconciler.diff.live import Live
 from reconciler.facets.connections import listed_ends
-from reconciler.facets.selectors import Block, lacking
+from reconciler.facets.sas.selectors import Block, lacking
 from reconciler.model.router_config import Pair, RouterConfig
 from reconciler.model.settings import Change, Settings
 from schemas.addresses import parse_cidr, without

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from reconciler.diff.live import Live
 from reconciler.diff.lost import Guards
-from reconciler.facets import files, priority, secrets
+from reconciler.facets import files, secrets
+from reconciler.facets.connections import priority
 from reconciler.facets.files import WrittenFile
 from reconciler.model.router_config import Connection, RouterConfig
 from reconciler.model.settings import Settings

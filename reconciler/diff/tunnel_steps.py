@@ -9,7 +9,8 @@ from typing import assert_never
 from reconciler.diff.files import has_wrong_mode
 from reconciler.diff.removals import retirement
 from reconciler.diff.tunnel_difference import TunnelDifference
-from reconciler.facets import connections, files, priority
+from reconciler.facets import connections, files
+from reconciler.facets.connections import priority
 from reconciler.model.listing import counted
 from reconciler.model.operation import (
     CloseSurplus,

@@ -27,7 +27,7 @@ def tunnel_changes(desired: RouterConfig, live: Live) -> Iterator[ResourceChange
 
 def holding_back(desired: RouterConfig, live: Live, connection: Connection) -> ResourceChange | None:
     """What a tunnel end needs to go on with its old SAs until its peer ends them, although a switch brings up
-    new ones (`facets/priority.py`); None where it has no old ones."""
+    new ones (`facets/connections/priority.py`); None where it has no old ones."""
     end = TunnelEnd(desired, live, connection)
     if not end.carried:
         return None

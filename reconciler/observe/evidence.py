@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from itertools import islice
+from typing import assert_never
 
 from reconciler.diagnosis import netfilter
 from reconciler.diagnosis.evidence import End, Evidence, Flow, ForeignChild, Route
@@ -22,7 +23,7 @@ from reconciler.model.decoding import Fields, from_json, not_understood, sequenc
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of, probe_addresses
 from reconciler.model.observation import Observation
-from reconciler.model.plan import HeldAddress, ResourceChange
+from reconciler.model.plan import HeldAddress, ResourceChange, ResourceKind
 from reconciler.model.router_config import PREFIX, IkeSa, RouterConfig, RouterState, connection_name
 from reconciler.observe.charon_log import CharonLog
 from reconciler.observe.state import observe, read_sas
@@ -141,18 +142,21 @@ def _end(scene: _Scene, tunnel: Tunnel) -> End:
 def _concerns(change: ResourceChange, tunnel: Tunnel) -> bool:
     """True when a change at its router is this tunnel's business."""
     match change.resource.kind:
-        case "tunnel":
+        case ResourceKind.TUNNEL:
             return change.resource.name == tunnel.name
-        case "vip":
+        case ResourceKind.VIP:
             return change.resource.name == tunnel.vip.address
-        case "firewall":
+        case ResourceKind.FIREWALL:
             pairs = [(tunnel.vip.address, tunnel.peer_address)]
             pairs += [(a, b) for a in tunnel.local_cidrs for b in tunnel.peer_cidrs]
             own = {f"[{a.removesuffix('/32')} {b.removesuffix('/32')}]" for a, b in pairs}
             return any("[" not in c.path or c.path[c.path.find("[") :] in own for c in change.changes)
-        case "sysctl":
+        case ResourceKind.SYSCTLS:
             return True
-    return False
+        case ResourceKind.BOOT | ResourceKind.KEY | ResourceKind.VIP_RECORD:
+            return False
+        case _:
+            assert_never(change.resource.kind)
 
 
 def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack: ExitStack) -> Evidence:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.facets import connections, priority
+from reconciler.facets import connections
+from reconciler.facets.connections import priority
 from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import listed
 from reconciler.model.operation import LoadSecret

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from reconciler.diff.tunnel_steps import switch_step
-from reconciler.facets import agreement
+from reconciler.facets.sas import agreement
 from reconciler.model.operation import Establish, Scope
 from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import Connection, RouterConfig, RouterState

@@ -2,8 +2,8 @@
 no packet is lost. Pure.
 
 That is the end that would send on the new SA before its peer can receive on it: with IKEv2 the end that
-answers, with IKEv1 the end that initiates (`facets/priority.py`). It is never both. An end whose data plane
-knows no priorities does not hold back, nor does an unmanaged peer that answers.
+answers, with IKEv1 the end that initiates (`facets/connections/priority.py`). It is never both. An end whose
+data plane knows no priorities does not hold back, nor does an unmanaged peer that answers.
 
 Until a DELETE arrives its receiver may send on the old SA. The end that sends the DELETE of an IKEv2 SA
 receives on it until its peer has answered, so it must not be the one that holds back; that of an IKEv1 SA

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 
 from reconciler.diff.tunnel_steps import switch_step
-from reconciler.facets.agreement import installed
+from reconciler.facets.sas.agreement import installed
 from reconciler.model.bounds import ONE_SIDED_SECONDS
 from reconciler.model.operation import CloseSurplus
 from reconciler.model.plan import Action, Disruption, Resource, ResourceChange, ResourceKind

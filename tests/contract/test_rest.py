@@ -11,7 +11,7 @@ import pytest
 
 from lab.engine import until
 from reconciler.apply.settle import settle
-from reconciler.facets.agreement import carrying, installed, one_sided
+from reconciler.facets.sas.agreement import carrying, installed, one_sided
 from reconciler.model.fabric import Fabric
 from reconciler.model.operation import Establish, PairEnd, Scope
 from reconciler.model.outcome import Outcome

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reconciler.apply import settle as module
-from reconciler.facets.agreement import Doomed
+from reconciler.facets.sas.agreement import Doomed
 from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS, STUCK_SECONDS
 from reconciler.model.errors import CommandRejected
 from reconciler.model.operation import Establish, PairEnd, Scope

@@ -10,8 +10,9 @@ from reconciler.compile.router import compile_router
 from reconciler.diagnosis import End, Evidence
 from reconciler.diagnosis.evidence import Flow, Route
 from reconciler.diff import diff_router
-from reconciler.facets import boot, firewall, firewall_listing
+from reconciler.facets import boot, firewall
 from reconciler.facets.connections import decode
+from reconciler.facets.firewall import nft_listing
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import HeldAddress
 from reconciler.model.router_config import ChildSa, IkeSa, InterfaceAddress, LiveFile, Platform, RouterState
@@ -68,7 +69,7 @@ def end(name: str, fabric: Fabric = FABRIC) -> End:
         sas=(sa,),
         files={name: LiveFile(content, 0o600) for name, content in config.files.items()},
         addresses=frozenset({InterfaceAddress(tunnel.vip.interface, f"{tunnel.vip.address}/24")}),
-        firewall=firewall_listing.decode(listing_of(config.firewall)),
+        firewall=nft_listing.decode(listing_of(config.firewall)),
         sysctls={key: max(values) for key, values in config.sysctls.items()},
         owned=boot.as_applied(boot.boot_files(config, Platform(), config.addresses)),
     )

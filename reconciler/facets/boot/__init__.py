@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.facets import charon, firewall_file
+from reconciler.facets.boot import charon
+from reconciler.facets.firewall import nft_file
 from reconciler.model.router_config import (
     InterfaceAddress,
     LiveOwnedFile,
@@ -74,7 +75,7 @@ def boot_files(
     """
     if not (desired.guards or desired.addresses):
         return {}
-    guard = OwnedFile(firewall_file.render(desired.firewall, kept), _PRIVATE)
+    guard = OwnedFile(nft_file.render(desired.firewall, kept), _PRIVATE)
     found = {GUARD: guard, _GOOD: guard, _CLOSED: OwnedFile(charon.text_of("closed.nft"), _PRIVATE)}
     found[SYSCTLS] = OwnedFile("".join(_settings(desired)), _PLAIN)
     found[_LOAD] = OwnedFile(charon.text_of("load.sh"), 0o700)
