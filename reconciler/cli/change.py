@@ -25,6 +25,7 @@ from reconciler.report import cost_text, judgement_text, plan_text
 from reconciler.report.json.apply import check_object, dropped_object, loss_object, outcome_object
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.plan import absence_objects, plan_objects
+from reconciler.report.json.results import apply_summary_object
 
 _QUESTION = "Apply this plan? Type `yes` to approve: "
 
@@ -143,4 +144,4 @@ def _report_outcome(output: Output, before: Preview, applied: Applied, left_out:
     output.objects(check_object(check) for check in applied.checks)
     output.objects(loss_object(loss) for loss in applied.cost.losses)
     output.objects(dropped_object(dropped) for dropped in applied.dropped)
-    output.objects([{"type": "apply_summary", "converged": applied.converged}])
+    output.objects([apply_summary_object(converged=applied.converged)])
