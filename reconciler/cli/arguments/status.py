@@ -9,7 +9,7 @@ from reconciler.cli.arguments import options
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("status", help="every IKE_SA and CHILD_SA, traffic, algorithms, drift")
+    parser = subparsers.add_parser("status", help="show IKE_SAs and CHILD_SAs, their traffic, and drift")
     options.add_tree(parser)
     options.add_routers(parser)
     options.add_output(parser)

@@ -81,7 +81,7 @@ def _rekey(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> No
 
 def _given() -> Secret:
     """The key that standard input gives: asked for without an echo on a terminal, else all of it, less one
-    line end. It is no argument: whoever lists processes could read it there."""
+    line end. It is no argument: a list of processes would show it."""
     if sys.stdin.isatty():
         content = getpass("Key (not shown): ").encode()
         if content != getpass("Once more: ").encode():
