@@ -121,11 +121,11 @@ def _comments(content: bytes) -> list[bytes]:
 
 def _unordered(settings: Settings) -> dict[str, object]:
     return {
-        key: _unordered(value)
-        if isinstance(value, Mapping)
-        else sorted(value)
-        if key in SETS and isinstance(value, tuple)
-        else value
+        key: value
+        if isinstance(value, str)
+        else (sorted(value) if key in SETS else value)
+        if isinstance(value, tuple)
+        else _unordered(value)
         for key, value in settings.items()
     }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from reconciler.model.bounds import (
@@ -276,8 +276,10 @@ def section_lines(settings: Settings, depth: int) -> str:
     """What stands between the braces of a section, each line after a line feed, indented `depth` times."""
     pad = f"\n{'    ' * depth}"
     return "".join(
-        f"{pad}{key} {{{section_lines(value, depth + 1)}{pad}}}"
-        if isinstance(value, Mapping)
-        else f"{pad}{key} = {quoted(value) if isinstance(value, str) else ', '.join(value)}"
+        f"{pad}{key} = {quoted(value)}"
+        if isinstance(value, str)
+        else f"{pad}{key} = {', '.join(value)}"
+        if isinstance(value, tuple)
+        else f"{pad}{key} {{{section_lines(value, depth + 1)}{pad}}}"
         for key, value in settings.items()
     )
