@@ -62,7 +62,7 @@ def router_lines(fabric: Fabric, seen: Observation, plan: Plan, *, detail: bool)
                 where = f"{router}: VIP {vip.address} on {vip.interface}"
                 yield Line(f"{where}: no tunnel uses it ({vip.document})", "dim")
         for change in plan.changes:
-            if change.resource.router == router and change.resource.kind != "tunnel":
+            if change.resource.router == router and not change.resource.is_tunnel:
                 what = f"{change.resource.kind} {change.resource.name}"
                 yield Line(f"{router}: drift: {what}: {change.reason}", "yellow")
 
@@ -80,7 +80,7 @@ def detail_lines(found: Sequence[ConnectionCondition]) -> Iterator[Line]:
 def _row(one: ConnectionCondition, *, wide: bool) -> tuple[str, ...]:
     first = one.ends[0]
     children = first.children
-    far = one.ends[1].tunnel.router if len(one.ends) > 1 else first.tunnel.peer_address
+    beyond = one.ends[1].tunnel.router if len(one.ends) > 1 else first.tunnel.peer_address
     traffic = ("-", "-")
     if children:
         traffic = (
@@ -91,7 +91,7 @@ def _row(one: ConnectionCondition, *, wide: bool) -> tuple[str, ...]:
     row = (
         one.name,
         str(one.state),
-        f"{first.tunnel.router} - {far}",
+        f"{first.tunnel.router} - {beyond}",
         *traffic,
         span(min(child.age for child in children)) if children else "-",
         ", ".join(algorithms) or "-",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from reconciler.facets import agreement
+from reconciler.facets.sas import agreement
 from reconciler.model.absence import Absence
 from reconciler.model.condition import ConnectionCondition, EndCondition, State
 from reconciler.model.fabric import Fabric, Tunnel
@@ -77,7 +77,7 @@ def _together(ends: tuple[EndCondition, ...]) -> tuple[State, str]:
 
 
 def _alone(one: EndCondition, other: EndCondition) -> tuple[ChildSa, ...]:
-    return agreement.unknown_to_the_peer(one.running, other.running)
+    return agreement.one_sided(one.running, other.running)
 
 
 def _silent(sender: EndCondition, receiver: EndCondition) -> Iterator[str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler.compile.router import compile_router
 from reconciler.facets import files
 from reconciler.facets.files import WrittenFile
-from reconciler.facets.swanctl_conf import quoted
+from reconciler.facets.files.swanctl_conf import quoted
 from reconciler.model.router_config import Connection, LiveFile
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings, flatten

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reconciler.facets.connections import SETS
-from reconciler.facets.swanctl_conf import (
+from reconciler.facets.files.swanctl_conf import (
     Section,
     SwanctlSyntaxError,
     inherit,
