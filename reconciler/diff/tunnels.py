@@ -55,7 +55,7 @@ def _reason(found: TunnelDifference) -> str:
         (end.loaded is None, "the connection is not loaded in charon"),
         (bool(found.config), "the configuration differs"),
         (bool(found.stale), "a running SA has another configuration"),
-        (bool(found.narrowed), "the peer has agreed to less than is desired"),
+        (bool(found.narrowed), "the peer has narrowed the traffic selectors"),
         (bool(found.surplus), "there are surplus CHILD_SAs"),
         (found.load_key, "the key differs"),
         (found.reconnect, "a reconnect is requested"),

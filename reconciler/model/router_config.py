@@ -173,7 +173,7 @@ class RouterConfig:
     """Tunnel to the name that both ends of a managed pair share."""
     asked: Asked = NOTHING_ASKED
     keyless: Mapping[str, str] = field(default_factory=dict)
-    """Tunnels whose key could not be had, and why. What is compiled of them has a key that nobody has, and is
+    """Tunnels whose key could not be had, and why. What is compiled of them has a random key, and is
     in no plan."""
 
 
@@ -230,7 +230,7 @@ class IkeSa:
     busy: bool = False
     """Whether an exchange is under way, or waits its turn, that makes or ends a CHILD_SA."""
     spis: str = ""
-    """The SPIs of its initiator and its responder: the same at both ends. Empty where nobody tells."""
+    """The SPIs of its initiator and its responder: the same at both ends. Empty if they are unknown."""
 
     @property
     def ending(self) -> bool:

@@ -41,7 +41,7 @@ def make_plan(
     """What has to be done so that every reachable router becomes as desired.
 
     `unreachable` gives the routers without a usable live state and why; a group with an end on one of them is
-    withheld. So it is where a router's state cannot be compared, in a way that nobody foresaw. `selected`
+    withheld. So it is where a router's state cannot be compared, because of an unforeseen error. `selected`
     narrows the plan (`--target`, `--exclude`). A tunnel that is `keyless` at either end is withheld at both;
     it always differs.
     """

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings our tunnels up after charon has started: nobody but this router knows that its SAs are gone, and its
+# Brings our tunnels up after charon has started: only this router knows that its SAs are gone, and its
 # peers go on with theirs. charon runs it (start-scripts in strongswan.conf) and waits for its end before it
 # takes connections, so the work is done behind it.
 # Who is to be first waits a little, since a peer that has packets to send may be faster. The other end of a
