@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
+from lab.engine import until
 from lab.session import Lab
 from lab.topology import Role
+from reconciler.apply.locking import locked
 from reconciler.facets import boot
 from reconciler.model.errors import CommandRejected
 from reconciler.model.plan import Action, ResourceChange
 from reconciler.model.router_config import OwnedFile, Platform
-from tests.contract.sites import REAL, Site, state
+from tests.contract.sites import REAL, Site, change_tunnels, state
 from tests.converged import assert_converged
 
 DROP_IN = "/etc/systemd/system/former.service.d/tunnelwright.conf"
@@ -106,3 +110,63 @@ def test_the_guards_fail_closed(site: Site, contract_lab: Lab, spoil: str, left:
     assert "status 1" in said
     assert left in said
     assert_converged(site.apply())
+
+
+SAID = "/run/watch.err"
+DEADLINE = 30.0
+
+
+@contextmanager
+def watching(lab: Lab) -> Iterator[None]:
+    """`watch` runs, as its unit would start it, and listens."""
+    baseline = shell(lab, "nft list table ip vrouter")
+    shell(lab, f"setsid /etc/tunnelwright/watch </dev/null >/dev/null 2>{SAID} & echo $! > /run/watch.pid")
+    listens = "awk '$2 == 12 && $4 !~ /^0+$/ { print }' /proc/net/netlink"
+    assert until(lambda: shell(lab, listens) != "", DEADLINE)
+    try:
+        yield
+    finally:
+        shell(lab, 'kill -- "-$(cat /run/watch.pid)"')
+        # The source NAT of the lab's routers, in case a flush took it.
+        shell(lab, 'nft delete table ip vrouter 2>/dev/null; printf %s "$1" | nft -f -', baseline)
+
+
+def shell(lab: Lab, script: str, *words: str) -> str:
+    return lab.run(Role.ROUTER, "paris", ["sh", "-c", script, "sh", *words])
+
+
+@REAL
+@pytest.mark.parametrize(
+    "command",
+    [
+        "flush ruleset",
+        "delete table inet tunnelwright",
+        "flush table inet tunnelwright",
+        "flush set inet tunnelwright guarded",
+        "insert rule inet tunnelwright forward accept",
+    ],
+)
+def test_the_router_mends_what_another_program_does_to_the_table(
+    site: Site, contract_lab: Lab, command: str
+) -> None:
+    site.apply()
+    with watching(contract_lab):
+        shell(contract_lab, f"nft {command}")
+        assert until(lambda: "loaded again" in shell(contract_lab, f"cat {SAID}"), DEADLINE)
+        assert until(lambda: site.preview().plan.empty, DEADLINE)
+
+
+@REAL
+def test_the_watch_leaves_an_apply_alone(site: Site, contract_lab: Lab) -> None:
+    """Elements come and go, and the rules change, while it watches."""
+    site.apply()
+    with watching(contract_lab):
+        more = change_tunnels(site.fabric, peer_cidrs=("10.9.0.0/24",))
+        routers = {name: replace(router, mss=1280) for name, router in site.fabric.routers.items()}
+        for fabric in (more, site.fabric, replace(site.fabric, routers=routers), site.fabric):
+            # As a command does, and the service.
+            with locked(site.fleet, ["paris"], DEADLINE) as failures:
+                assert not failures
+                site.apply(fabric)
+            assert site.preview(fabric).plan.empty
+        assert shell(contract_lab, f"cat {SAID}") == ""

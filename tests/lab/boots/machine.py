@@ -1,7 +1,7 @@
 """A router of the lab as a virtual machine: Debian with systemd, plugged into the lab's bridges.
 
 qemu emulates the processor (`-accel tcg`). Its power can be cut: SIGKILL, and nothing that it had not yet
-written to its disk is there at the next boot.
+written to its disk is there at the next boot. (`cache=unsafe` concerns the power of the machine below it.)
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
@@ -49,7 +49,6 @@ class Machine:
     host_key: str
     process: subprocess.Popen[bytes] | None = None
     boots: int = 0
-    cables: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def access(self) -> SshAccess:
@@ -90,7 +89,7 @@ class Machine:
             cards += ["-device", f"virtio-net-pci,netdev={cable},romfile="]
         command = [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max", "-smp", "2",
-            "-m", "288", "-nographic", "-no-reboot", "-monitor", "none", "-serial", f"file:{self.console}",
+            "-m", "288", "-nographic", "-no-reboot", "-monitor", "none", "-serial", "stdio",
             "-kernel", str(self.folder / "vmlinuz"), "-initrd", str(self.folder / "initrd"),
             "-append", KERNEL,
             "-drive", f"file={self.folder / 'disk'},format=raw,if=virtio,cache=unsafe",
@@ -98,13 +97,12 @@ class Machine:
             "-netdev", f"user,id=m,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22",
             "-device", "virtio-net-pci,netdev=m,romfile=", "-device", "virtio-rng-pci",
         ]  # fmt: skip
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        with self.console.open("wb") as said:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
 
     @property
     def console(self) -> Path:
-        """What this boot writes to its console."""
+        """What this boot writes to its console, and what qemu says."""
         return self.folder / f"console-{self.boots}"
 
     def said(self) -> str:
