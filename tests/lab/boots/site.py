@@ -15,6 +15,7 @@ from lab.proof import capture_whole, no_cleartext
 from lab.session import Lab
 from lab.topology import flows_of
 from lab.traffic import Stream
+from reconciler.apply.locking import locked
 from reconciler.model.fabric import Fabric
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import Preview, preview
@@ -67,8 +68,11 @@ class Site:
         return found
 
     def apply(self, fabric: Fabric | None = None) -> None:
-        """Make the routers as desired."""
-        assert_converged(apply(self.preview(fabric), self.fleet, timeout=60))
+        """Make the routers as desired, under their locks, as a command does."""
+        before = self.preview(fabric)
+        with locked(self.fleet, before.desired, DEADLINE) as failures:
+            assert not failures
+            assert_converged(apply(before, self.fleet, timeout=60))
 
     def boot(self) -> None:
         """Switch the machine on, after its power was cut."""

@@ -8,12 +8,10 @@ from dataclasses import replace
 import pytest
 
 from lab.engine import until
-from reconciler.operations.apply import apply
-from reconciler.operations.preview import preview
-from tests.converged import assert_converged
 from tests.lab.boots import rounds
 from tests.lab.boots.machine import DEADLINE
 from tests.lab.boots.site import Site, Traffic
+from tests.lab.kernel.switches import one_network_more
 
 pytestmark = [pytest.mark.engine, pytest.mark.alone]
 
@@ -58,14 +56,33 @@ def test_without_the_drop_in_a_reload_leaks(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["flush ruleset", "delete table inet tunnelwright", "flush table inet tunnelwright",
-     "flush set inet tunnelwright guarded", "insert rule inet tunnelwright forward accept"],
+    ["flush ruleset", "flush table inet tunnelwright", "flush set inet tunnelwright guarded",
+     "insert rule inet tunnelwright forward accept"],
 )  # fmt: skip
 def test_a_change_of_the_table_by_hand_is_mended_by_the_router(site: Site, command: str) -> None:
     before = site.machine.run("nft -s list table inet tunnelwright | sort")
     site.machine.run(f"nft {command}")
     assert until(lambda: site.machine.run("nft -s list table inet tunnelwright | sort") == before, DEADLINE)
-    assert "loaded again" in site.machine.run("journalctl -u tunnelwright-watch")
+    assert mended(site)
+
+
+def test_the_watch_leaves_an_apply_alone(site: Site) -> None:
+    """The rules change, and elements come and go, while it listens."""
+    before = mended(site)
+    routers = {name: replace(router, mss=1280) for name, router in site.fabric.routers.items()}
+    for fabric in (
+        one_network_more(site.fabric),
+        replace(site.fabric, routers=routers),
+        site.fabric,
+    ):
+        site.apply(fabric)
+        assert site.preview(fabric).plan.empty
+    assert mended(site) == before
+
+
+def mended(site: Site) -> int:
+    """How often the router has loaded its guards again since its boot."""
+    return site.machine.run("journalctl -b -u tunnelwright-watch").count("loaded again")
 
 
 def test_a_restart_of_networking_keeps_the_vip(site: Site) -> None:
@@ -133,7 +150,7 @@ def test_without_the_guards_a_boot_leaks(site: Site) -> None:
 
 def test_a_router_that_leaves_the_fabric_keeps_nothing(site: Site) -> None:
     bare = replace(site.fabric, tunnels={}, vips={})
-    assert_converged(apply(preview(bare, site.keys, site.fleet), site.fleet))
+    site.apply(bare)
     ours = "find /etc /run/systemd/system -name '*tunnelwright*' -o -path '/etc/tunnelwright/*'"
     assert site.machine.run(ours).split() == ["/etc/tunnelwright", "/etc/tunnelwright/addresses"]
     assert "inactive" in site.machine.run("systemctl is-active tunnelwright-watch || true")
