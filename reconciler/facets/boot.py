@@ -3,8 +3,8 @@ before the first packet, without tunnelwright.
 
 A kernel forgets all three. `load` loads the guards and fails closed; `up` sets the kernel settings and adds
 the VIPs that tunnelwright has added before (`/etc/tunnelwright/addresses`). With systemd, units call both;
-elsewhere whatever starts the router has to. A drop-in makes nftables.service load the guards in one
-transaction with the router's own rules: those would flush them (Debian's begin with `flush ruleset`).
+elsewhere whatever starts the router has to. A drop-in makes nftables.service keep the guards when it loads
+the router's own rules: those would flush them (Debian's begin with `flush ruleset`).
 `watch` loads the guards again when another program takes them out of the kernel.
 """
 

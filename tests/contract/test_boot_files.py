@@ -91,6 +91,35 @@ def test_the_guards_load_as_the_table_of_an_apply(site: Site, contract_lab: Lab)
 
 
 @REAL
+@pytest.mark.parametrize("flushed_by", ["the file", "an included file", "nothing else"])
+def test_the_rules_of_the_router_are_replaced_beside_the_guards(
+    site: Site, contract_lab: Lab, flushed_by: str
+) -> None:
+    """The table stays as it is, since packets on their way could slip between an old and a new one. A file
+    whose flush cannot be taken out replaces both."""
+    site.apply()
+    baseline = shell(contract_lab, "nft list table ip vrouter")
+    own, included = "/run/own.nft", "/run/included.nft"
+    lines = {
+        "the file": f"echo ' flush ruleset;' > {own}; echo 'include \"{included}\"' >> {own}; : > {included}",
+        "an included file": f"echo 'include \"{included}\"' > {own}; echo 'flush ruleset' > {included}",
+        "nothing else": f": > {own}",
+    }
+    words = "flush" if flushed_by == "nothing else" else f"with {own}"
+    handles = "nft -a list table inet tunnelwright | sed 's/packets.*bytes [0-9]*//'"
+    before = shell(contract_lab, handles)
+    shell(contract_lab, f"nft add table ip former; {lines[flushed_by]}; echo 'table ip own' >> {own}")
+    try:
+        shell(contract_lab, f"/etc/tunnelwright/load {words}")
+        tables = {"table inet tunnelwright"} | ({"table ip own"} if words != "flush" else set())
+        assert set(shell(contract_lab, "nft list tables").splitlines()) == tables
+        assert (shell(contract_lab, handles) == before) == (flushed_by != "an included file")
+        assert site.preview().plan.empty
+    finally:
+        shell(contract_lab, 'nft delete table ip own 2>/dev/null; printf %s "$1" | nft -f -', baseline)
+
+
+@REAL
 @pytest.mark.parametrize(
     ("spoil", "left"),
     [
