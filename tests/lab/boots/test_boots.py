@@ -133,7 +133,7 @@ def test_networkd_keeps_the_vip(site: Site) -> None:
 def restarted(site: Site) -> None:
     """Restart systemd-networkd, and wait until it has done its work."""
     site.machine.run("systemctl restart systemd-networkd")
-    configured = "networkctl --no-legend list | grep -c configured"
+    configured = "networkctl --no-legend list | grep -c configured || true"
     assert until(lambda: int(site.machine.run(configured)) == len(NETWORKS), DEADLINE, poll=1)
 
 
@@ -152,6 +152,7 @@ def test_a_router_that_leaves_the_fabric_keeps_nothing(site: Site) -> None:
     bare = replace(site.fabric, tunnels={}, vips={})
     site.apply(bare)
     ours = "find /etc /run/systemd/system -name '*tunnelwright*' -o -path '/etc/tunnelwright/*'"
-    assert site.machine.run(ours).split() == ["/etc/tunnelwright", "/etc/tunnelwright/addresses"]
+    record = {"/etc/tunnelwright", "/etc/tunnelwright/addresses"}
+    assert set(site.machine.run(ours).split()) <= record
     assert "inactive" in site.machine.run("systemctl is-active tunnelwright-watch || true")
     assert site.machine.run("systemctl --failed --no-legend") == ""
