@@ -4,6 +4,7 @@
 set -eu
 units=
 for path do
+    case $path in */tunnelwright-watch.service) [ ! -d /run/systemd/system ] || systemctl stop "${path##*/}" ;; esac
     rm -f -- "$path"
     folder=${path%/*}
     case $path in /etc/systemd/system/*) units=changed ;; esac
