@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from lab.traffic import Way, make_batch
 from reconciler.facets import agreement
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
-from reconciler.model.router_config import connection_name
+from reconciler.model.router_config import GIVE_UP_AFTER, connection_name
 from reconciler.observe.state import read_sas
 from reconciler.validate import validate
 
@@ -52,6 +52,8 @@ class Case:
     who: str
     how: str
     seconds: float = 0.0
+    quick: bool = False
+    """Whether a dead peer shall be found out as soon as can be: DPD each second, given up after one."""
 
 
 CASES = (
@@ -65,6 +67,7 @@ CASES = (
     Case("link", "cut", CUT_SHORT),
     Case("link", "cut", CUT_LONG),
     Case(ANSWERS_ONLY, "charon killed"),
+    Case(ANSWERS_ONLY, "charon killed, quick DPD", quick=True),
     Case(ANSWERS_ONLY, "charon killed, away", CUT_LONG),
 )
 
@@ -171,6 +174,17 @@ class Recovery(Bench):
         return max(counts)
 
 
+def wanted(fabric: Fabric, case: Case, version: int, action: str) -> Fabric:
+    """The fabric with the settings of a case."""
+    delay = 1 if case.quick else DPD_DELAY
+    routers = {
+        name: replace(router, give_up_after=1 if case.quick else GIVE_UP_AFTER)
+        for name, router in fabric.routers.items()
+    }
+    changed = policy("ike", version=version, dpd_action=action, dpd_delay=delay)(fabric)
+    return replace(changed, routers=routers)
+
+
 def cells(found: Recovered) -> list[str]:
     """The seconds of both directions, and the number of CHILD_SAs."""
     words = ("not at all" if seconds is None else f"{seconds:.1f}" for seconds in found.seconds)
@@ -198,8 +212,7 @@ def main() -> None:
             words = f"{case.who}, {case.how}"
             if arguments.case and not any(part in words for part in arguments.case):
                 continue
-            changed = policy("ike", version=version, dpd_action=action, dpd_delay=DPD_DELAY)
-            found = bench.measure_recovery(case, changed(fabric))
+            found = bench.measure_recovery(case, wanted(fabric, case, version, action))
             how = f"{case.how} {case.seconds:g} s" if case.seconds else case.how
             row = [case.who, how, f"v{version}", action, lab.data_plane, *cells(found)]
             print(f"| {' | '.join(row)} |", flush=True)

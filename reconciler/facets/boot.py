@@ -75,7 +75,7 @@ def boot_files(
     found[SYSCTLS] = OwnedFile("".join(_settings(desired)), _PLAIN)
     found[_LOAD] = OwnedFile(charon.text_of("load.sh"), 0o700)
     found[_UP] = OwnedFile(charon.text_of("up.sh"), 0o700)
-    found |= charon.files()
+    found |= charon.files(desired.give_up_after)
     if platform.systemd:
         found |= _units(platform)
         found |= _networks(vips, platform)

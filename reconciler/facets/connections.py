@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.model.decoding import Fields
 from reconciler.model.fabric import IdType, IkeId, Tunnel
-from reconciler.model.router_config import Pair
+from reconciler.model.router_config import GIVE_UP_AFTER, Pair
 from reconciler.model.settings import UNOBSERVABLE, Change, Settings, Value, flatten
 from schemas.addresses import parse_cidr
 from schemas.algorithms import esp_proposal, ike_proposal
@@ -20,10 +20,6 @@ _SPREAD = 3593
 # What list-conns does report (strongSwan 5.9 and 6.0, vici_query.c); all else is unobservable there.
 _REPORTED_IKE = frozenset({"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"})
 _REPORTED_CHILD = frozenset({"local_ts", "remote_ts", "rekey_time", "dpd_action", "mode"})
-
-GIVES_UP = 6
-"""Seconds after which charon gives up a request, by the settings that tunnelwright gives it
-(`router_files/charon.conf`): six times a second."""
 
 SETS = frozenset({"local_ts", "remote_ts"})
 """Lists whose order has no meaning: traffic selectors (RFC 7296, section 2.9)."""
@@ -51,8 +47,9 @@ def _spelled(value: str) -> str:
     return value if plain else f"#{value.encode().hex()}"
 
 
-def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
-    """One tunnel as swanctl's `connections.<name>`.
+def compile_settings(tunnel: Tunnel, psk_fingerprint: str, give_up_after: int = GIVE_UP_AFTER) -> Settings:
+    """One tunnel as swanctl's `connections.<name>`, at a router whose charon gives up a request after so many
+    seconds.
 
     `over_time` (the grace after `rekey_time`) and `rand_time` (how much earlier it may be), each a tenth of
     the lifetime by default, are varied by the key's fingerprint: charon reuses an IKE_SA whose
@@ -89,7 +86,7 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
             # Of itself charon takes the time of all retransmissions less this delay, which is below zero
             # where the delay is longer, and then waits for 49 days (task_manager_v1.c, queue_dpd). IKEv1
             # sends a check once, so that only the second one without an answer counts.
-            settings["dpd_timeout"] = f"{2 * ike.dpd_delay + GIVES_UP}s"
+            settings["dpd_timeout"] = f"{2 * ike.dpd_delay + give_up_after}s"
     child: dict[str, Value] = {
         "esp_proposals": (esp_proposal(esp.encryption, esp.integrity, esp.pfs_group),),
         "rekey_time": f"{esp.lifetime}s",

@@ -11,6 +11,8 @@ from reconciler.model.settings import Change, Settings
 
 PREFIX = "tw-"
 """Connections, secrets and files whose names start so are tunnelwright's; nothing else is touched."""
+GIVE_UP_AFTER = 6
+"""Seconds without an answer after which charon gives up a request, where its router's document does not say."""
 
 Pair: TypeAlias = tuple[str, str]
 """A (source, destination) pair of canonical IPv4 addresses or CIDRs."""
@@ -160,6 +162,8 @@ class RouterConfig:
     """Key (`net/ipv4/ip_forward`) to the values that are allowed."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Tunnel to the name that both ends of a managed pair share."""
+    give_up_after: int = GIVE_UP_AFTER
+    """Seconds without an answer after which charon gives up a request."""
     initiators: frozenset[str] = frozenset()
     """Tunnels that this router, not the peer, brings up."""
     keyless: Mapping[str, str] = field(default_factory=dict)
