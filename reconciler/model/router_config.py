@@ -12,7 +12,7 @@ from reconciler.model.settings import Change, Settings
 PREFIX = "tw-"
 """Connections, secrets and files whose names start so are tunnelwright's; nothing else is touched."""
 GIVE_UP_AFTER = 6
-"""Seconds without an answer after which charon gives up a request, where its router's document does not say."""
+"""Seconds without an answer after which charon gives up a request, by default."""
 
 Pair: TypeAlias = tuple[str, str]
 """A (source, destination) pair of canonical IPv4 addresses or CIDRs."""
