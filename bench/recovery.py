@@ -124,14 +124,14 @@ class Recovery(Bench):
             self.lab.power_loss(left if case.who == INITIATOR else right)
         elif case.seconds:
             with self.unplugged(right):
-                self._restart([right], "KILL")
+                self.restart([right], "KILL")
                 time.sleep(case.seconds)
         else:
             routers = {INITIATOR: [left], "both ends": [left, right]}.get(case.who, [right])
-            self._restart(routers, "KILL" if "killed" in case.how else "TERM")
+            self.restart(routers, "KILL" if "killed" in case.how else "TERM")
         return time.time()
 
-    def _restart(self, routers: list[str], signal: str) -> None:
+    def restart(self, routers: list[str], signal: str) -> None:
         """End charon, which the lab's supervisor starts again; returns when all have loaded their files."""
         before = {name: self._charon(name) for name in routers}
         for name, pid in before.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
@@ -16,6 +17,9 @@ from schemas.algorithms import esp_proposal, ike_proposal
 _CHILD = "net"
 # A prime below an hour in seconds: how far the grace may grow.
 _SPREAD = 3593
+_SLOW_GROUPS = frozenset({16, 17, 18})
+"""MODP groups of 4096 bits and more (RFC 3526): one exchange takes a processor longer than a packet takes."""
+_DIGITS = 12
 
 # What list-conns does report (strongSwan 5.9 and 6.0, vici_query.c); all else is unobservable there.
 _REPORTED_IKE = frozenset({"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"})
@@ -55,8 +59,8 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str, give_up_after: int = 
     the lifetime by default, are varied by the key's fingerprint: charon reuses an IKE_SA whose
     configuration is equal, so without a difference a new key could not be proven on an SA beside the old.
     """
-    number = int(psk_fingerprint, 16)
     ike, esp = tunnel.ike, tunnel.esp
+    number = int(psk_fingerprint, 16) ^ _of_its_own(tunnel)
     local: dict[str, Value] = {"auth": "psk", "id": swanctl_id(tunnel.local_id)}
     remote: dict[str, Value] = {"auth": "psk", "id": swanctl_id(tunnel.peer_id)}
     settings: dict[str, Any] = {
@@ -103,6 +107,21 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str, give_up_after: int = 
         for name, local_ts, remote_ts in selectors(tunnel)
     }
     return settings
+
+
+def _of_its_own(tunnel: Tunnel) -> int:
+    """A number that no other child has, where a child shall come up with an IKE_SA of its own; else zero.
+
+    The peer uses a second CHILD_SA before this end has computed the secret of its DH exchange, and what it
+    sends until then is lost on the userspace data plane: with 8192 bits ten packets at 1,000 a second. In
+    IKE_AUTH there is no such exchange (RFC 7296, section 1.2); quick mode always has it.
+    """
+    esp = tunnel.esp
+    if tunnel.ike.version != 2 or esp.pfs_group not in _SLOW_GROUPS:
+        return 0
+    policy = (esp.encryption, esp.integrity, esp.pfs_group, esp.lifetime, tunnel.ike.dpd_action)
+    child = (*policy, *map(_in_order, (tunnel.local_cidrs, tunnel.peer_cidrs)))
+    return int(hashlib.sha256(repr(child).encode()).hexdigest()[:_DIGITS], 16)
 
 
 def selectors(tunnel: Tunnel) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:

@@ -69,11 +69,13 @@ def test_a_file_that_is_marked_already_is_not_marked_again() -> None:
     ("changed", "scope", "disruption"),
     [
         ({"esp__integrity": "sha512"}, Scope.CHILD, Disruption.MAKE_BEFORE_BREAK),
+        ({"esp__pfs_group": 15}, Scope.CHILD, Disruption.MAKE_BEFORE_BREAK),
+        ({"esp__pfs_group": 18}, Scope.IKE, Disruption.MAKE_BEFORE_BREAK),
         ({"ike__lifetime": 4000}, Scope.IKE, Disruption.MAKE_BEFORE_BREAK),
         ({"peer_address": "203.0.113.77"}, Scope.IKE, Disruption.MAKE_BEFORE_BREAK),
         ({"peer_address": "203.0.113.77", "other_end": None}, Scope.IKE, Disruption.INTERRUPTS),
     ],
-    ids=["child", "ike", "endpoint", "endpoint of an unmanaged peer"],
+    ids=["child", "quick group", "slow group", "ike", "endpoint", "endpoint of an unmanaged peer"],
 )
 def test_the_switch_reaches_as_far_as_the_change(
     changed: dict[str, Any], scope: Scope, disruption: Disruption
