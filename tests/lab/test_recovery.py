@@ -80,8 +80,7 @@ def test_a_peer_that_only_answers_says_nothing_of_its_restart(bench: Recovery) -
     packets = [packet for capture in watch.wan.values() for packet in capture.packets()]
     watch.discard()
     between = [packet for packet in packets if {packet.source, packet.destination} == {ours, theirs}]
-    answer = next(index for index, packet in enumerate(between) if packet.source == theirs)
-    begun = next(index for index, packet in enumerate(between) if index > answer and begins(packet))
+    begun = max(index for index, packet in enumerate(between) if begins(packet))
     # After its charon has gone it says nothing, until it is asked for a new IKE_SA.
     last = max(index for index in range(begun) if between[index].source == theirs)
     asked = [packet for packet in between[last:begun] if packet.source == ours and is_ike(packet)]
