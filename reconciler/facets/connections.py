@@ -180,6 +180,11 @@ def _decode_auth(section: Fields) -> Settings:
 
 
 FOLLOWS_THE_KEY = frozenset({"over_time", "rand_time"})
+_OURS = FOLLOWS_THE_KEY | {
+    *("unique", "keyingtries", "mobike", "fragmentation", "aggressive", "dpd_timeout"),
+    *("life_time", "mode", "start_action", "close_action"),
+}
+"""Settings, of a connection or of a child, that no document has: tunnelwright chooses them."""
 """Settings that vary with the key's fingerprint, so that charon takes a connection with another key for
 another one, and sets up a new IKE_SA for it."""
 
@@ -268,6 +273,11 @@ def printed_id(identity: str) -> str:
     text = rest or identity
     content = bytes.fromhex(text[1:]) if text.startswith("#") else text.encode()
     return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in content)
+
+
+def is_ours(change: Change) -> bool:
+    """Whether it is one of a setting that no document has, but tunnelwright chooses."""
+    return change.path.rpartition(".")[2] in _OURS
 
 
 def affects_ike_sa(change: Change) -> bool:

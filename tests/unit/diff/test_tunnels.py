@@ -86,6 +86,30 @@ def test_the_switch_reaches_as_far_as_the_change(
     assert change.disruption is disruption
 
 
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ({"keyingtries = 0": "keyingtries = 1", "unique = replace": "unique = no"}, "settings that"),
+        ({"close_action = none": "close_action = trap"}, "settings that"),
+        ({"keyingtries = 0": "keyingtries = 1", "= aes256": "= aes128"}, "the configuration"),
+    ],
+    ids=["of the connection", "of a child", "one of Git's too"],
+)
+def test_the_reason_says_when_only_an_upgrade_is_behind_a_change(
+    written: dict[str, str], reason: str
+) -> None:
+    def edit(content: bytes) -> bytes:
+        text = content.decode()
+        for now, before in written.items():
+            assert now in text
+            text = text.replace(now, before, 1)
+        return text.encode()
+
+    change = tunnel_of(desired(), with_file(held(), edit))
+    assert change.reason.startswith(reason)
+    assert scopes(change) != []
+
+
 def test_one_that_was_only_unloaded_is_loaded_under_the_sas_that_run() -> None:
     change = tunnel_of(desired(), replace(held(), connections={}))
     assert change.reason == "the connection is not loaded in charon"
