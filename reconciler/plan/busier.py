@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reconciler.model.plan import Establish, Scope, Step
+from reconciler.model.operation import Establish
+from reconciler.model.plan import Step
 from reconciler.model.router_config import RouterConfig, RouterState
 
 _FEW = 100
@@ -32,7 +33,7 @@ def chosen(
 def _sends_more(step: Step, live: RouterState) -> bool:
     """Whether new SAs come up beside old ones that have sent half as much again as they have received."""
     operation = step.operation
-    if not isinstance(operation, Establish) or operation.scope not in {Scope.CHILD, Scope.IKE}:
+    if not isinstance(operation, Establish) or not operation.scope.beside:
         return False
     names = (operation.connection, *operation.replaces)
     running = [child for name in names for child in live.installed(name)]

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.compile.router import compile_router
-from reconciler.facets import charon
-from reconciler.facets.boot import boot_files
+from reconciler.facets.boot import boot_files, charon
 from reconciler.facets.connections import compile_settings
 from reconciler.facets.files import parse
 from reconciler.model.router_config import GIVE_UP_AFTER, Platform
