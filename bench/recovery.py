@@ -23,7 +23,7 @@ from pathlib import Path
 from bench.interruption import KEY, TREE, Bench, policy
 from lab.engine import find_engine, until
 from lab.session import Lab
-from lab.topology import Role
+from lab.topology import DEFAULT_RELEASE, RELEASES, Role
 from lab.traffic import Way, make_batch
 from reconciler.facets.sas import agreement
 from reconciler.load import load_tree
@@ -197,6 +197,7 @@ def main() -> None:
     parser.add_argument("--case", action="append", default=[], help="only the cases whose words hold this")
     parser.add_argument("--version", action="append", type=int, choices=(1, 2), help="only this IKE version")
     parser.add_argument("--action", action="append", choices=ACTIONS, help="only this DPD action")
+    parser.add_argument("--release", choices=RELEASES, default=DEFAULT_RELEASE, help="Debian's, of both ends")
     arguments = parser.parse_args()
     fabric, _ = validate(load_tree(TREE))
     engine = find_engine(lambda line: print(line, file=sys.stderr))
@@ -205,7 +206,12 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     with (
         tempfile.TemporaryDirectory() as folder,
-        Lab.up(fabric, f"recovery-{os.getpid()}", engine=engine) as lab,
+        Lab.up(
+            fabric,
+            f"recovery-{os.getpid()}",
+            engine=engine,
+            releases=dict.fromkeys(fabric.routers, arguments.release),
+        ) as lab,
     ):
         bench = Recovery(lab, fabric, Path(folder))
         for case, version, action in product(CASES, arguments.version or (2, 1), arguments.action or ACTIONS):
