@@ -40,6 +40,7 @@ def test_the_settings_are_strongswans_and_name_the_script() -> None:
         "charon": {
             "retransmit_timeout": "1.000",
             "retransmit_base": "1.0",
+            "retransmit_jitter": "20",
             "start-scripts": {"tunnelwright": f"/bin/sh {charon.START}"},
         }
     }
