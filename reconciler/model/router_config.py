@@ -11,6 +11,8 @@ from reconciler.model.settings import Change, Settings
 
 PREFIX = "tw-"
 """Connections, secrets and files whose names start so are tunnelwright's; nothing else is touched."""
+GIVE_UP_AFTER = 6
+"""Seconds without an answer after which charon gives up a request, by default."""
 
 Pair: TypeAlias = tuple[str, str]
 """A (source, destination) pair of canonical IPv4 addresses or CIDRs."""
@@ -171,6 +173,8 @@ class RouterConfig:
     """Key (`net/ipv4/ip_forward`) to the values that are allowed."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Tunnel to the name that both ends of a managed pair share."""
+    give_up_after: int = GIVE_UP_AFTER
+    """Seconds without an answer after which charon gives up a request."""
     asked: Asked = NOTHING_ASKED
     keyless: Mapping[str, str] = field(default_factory=dict)
     """Tunnels whose key could not be had, and why. What is compiled of them has a random key, and is

@@ -32,7 +32,7 @@ shown=$(ip -4 -oneline address show dev "$2" to "$address")
 if [ -n "$shown" ]; then exit 0; fi
 other=$(holder "$2")
 if [ -n "$other" ]; then
-    echo "$other answers for $address on $2: another host has the address" >&2
+    echo "$other answers for $address on $2: that host has the address, or answers for others (proxy ARP)" >&2
     exit 1
 fi
 record "$1" "$2" "$3"
