@@ -20,7 +20,7 @@ from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
-from reconciler.model.operation import Switch
+from reconciler.model.operation import Establish, Switch
 from reconciler.model.plan import Action, Phase, Plan, Resource, ResourceChange, ResourceKind, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.plan.holding import with_ends, with_priorities
@@ -171,15 +171,18 @@ def _one_initiator(changes: Iterable[ResourceChange], chosen: Mapping[str, Step]
 
 def _join(steps: list[Step], desired: Mapping[str, RouterConfig], ends: Ends) -> Step:
     """One switch for the group, at the end whose need is the widest: charon makes a new IKE_SA only where the
-    running one does not serve, and a renamed connection is another one at its own end alone. Of two that need
-    the same it is the end that initiates."""
-    initiates = [_initiates(step, desired[step.router]) for step in steps]
+    running one does not serve. A renamed connection is another one at its own end alone, and only that end
+    retires the SAs of the former one. Of two that need the same it is the end that initiates."""
     reach = max(_operation(step).reach for step in steps)
-    widest = [index for index, step in enumerate(steps) if _operation(step).reach == reach]
-    first = steps[next((index for index in widest if initiates[index]), widest[0])]
+    widest = [step for step in steps if _operation(step).reach == reach]
+    first = max(widest, key=lambda step: (_renames(step), _initiates(step, desired[step.router])))
     disruption = max((step.disruption for step in steps), key=lambda item: item.rank)
     other_end = next((end for end, _ in ends if end.router != first.router), None)
     return switch_step(first.router, first.group, replace(_operation(first), other_end=other_end), disruption)
+
+
+def _renames(step: Step) -> bool:
+    return isinstance(step.operation, Establish) and bool(step.operation.replaces)
 
 
 def _initiates(step: Step, config: RouterConfig) -> bool:
