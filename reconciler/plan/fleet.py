@@ -20,7 +20,7 @@ from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
-from reconciler.model.operation import Switch
+from reconciler.model.operation import Establish, Switch
 from reconciler.model.plan import Action, Phase, Plan, Resource, ResourceChange, ResourceKind, Step
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.plan import busier
@@ -181,15 +181,21 @@ def _join(
     ends: Ends,
 ) -> Step:
     """One switch for the group, at the end whose need is the widest: charon makes a new IKE_SA only where the
-    running one does not serve, and a renamed connection is another one at its own end alone. Of two that need
-    the same it is the end by which less is lost, else the end that initiates."""
+    running one does not serve. A renamed connection is another one at its own end alone, and only that end
+    retires the SAs of the former one. Of two that need the same it is the end by which less is lost, else the
+    end that initiates."""
     reach = max(_operation(step).reach for step in steps)
     widest = [step for step in steps if _operation(step).reach == reach]
-    usual = next((step for step in widest if _initiates(step, desired[step.router])), widest[0])
-    first = busier.chosen(widest, desired, live) or usual
+    able = [step for step in widest if _renames(step)] or widest
+    usual = next((step for step in able if _initiates(step, desired[step.router])), able[0])
+    first = busier.chosen(able, desired, live) or usual
     disruption = max((step.disruption for step in steps), key=lambda item: item.rank)
     other_end = next((end for end, _ in ends if end.router != first.router), None)
     return switch_step(first.router, first.group, replace(_operation(first), other_end=other_end), disruption)
+
+
+def _renames(step: Step) -> bool:
+    return isinstance(step.operation, Establish) and bool(step.operation.replaces)
 
 
 def _initiates(step: Step, config: RouterConfig) -> bool:
