@@ -84,7 +84,7 @@ def boot_files(
     found[_LOAD] = OwnedFile(charon.text_of("load.sh"), 0o700)
     found[_UP] = OwnedFile(charon.text_of("up.sh"), 0o700)
     found[_WATCH] = OwnedFile(charon.text_of("watch.sh"), 0o700)
-    found |= charon.files()
+    found |= charon.files(desired.give_up_after)
     if platform.systemd:
         found |= _units(platform)
         found |= _networks(vips, platform)

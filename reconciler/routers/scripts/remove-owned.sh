@@ -1,6 +1,6 @@
 #!/bin/sh
 # Removes the files that the arguments name, in their order, and the folders that are empty then. What is in one
-# of them still is somebody else's.
+# of them still has other files.
 set -eu
 units=
 for path do
