@@ -20,6 +20,7 @@ from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
 from reconciler.operations.apply import within_one_apply
+from reconciler.operations.confirm import carried
 from reconciler.operations.converge import (
     Conduct,
     Errors,
@@ -268,7 +269,7 @@ def _concluded(
     hurt = {
         name
         for name in changed
-        if (name in failed or not stuck.isdisjoint(_ends(before, name))) and _carried(before, name)
+        if (name in failed or not stuck.isdisjoint(_ends(before, name))) and carried(before, name)
     }
     good = dependencies.trust.good()
     # A rollback would change what another run has locked by now; that run, or the next one, converges it.
@@ -335,12 +336,3 @@ def _ends(before: Preview, tunnel: str) -> set[tuple[str, str]]:
 
 def _resources(plan: Plan) -> Iterator[Resource]:
     return (change.resource for change in plan.changes if change.resource.kind == "tunnel")
-
-
-def _carried(before: Preview, tunnel: str) -> bool:
-    """True when the tunnel, under whichever name, had CHILD_SAs before."""
-    known = before.fabric.tunnels.get(tunnel)
-    if known is None or known.router not in before.observation.states:
-        return False
-    state = before.observation.states[known.router]
-    return any(state.installed(connection_name(name)) for name in (tunnel, *known.previous_names))

@@ -21,6 +21,7 @@ class MemoryRouter(Closing):
         self.name = name
         self.vici = Charon(name, network)
         self.host = MemoryHost(name, addresses, network.ping)
+        self.host.reload = self._reload
         self._network = network
         network.routers.append(self)
 
@@ -35,6 +36,19 @@ class MemoryRouter(Closing):
         """Lose what VICI loaded and every SA, then load the files, as charon's systemd unit does."""
         for sa in list(self.vici.sas):
             self._network.forget(sa)
+        self._load()
+
+    def _reload(self, changed: frozenset[str]) -> None:
+        """As swanctl --load-all does, after which SAs of connections that differed end."""
+        before = dict(self.vici.connections)
+        self._load()
+        for sa in list(self.vici.sas):
+            if sa.connection in changed and before.get(sa.connection) != self.vici.connections.get(
+                sa.connection
+            ):
+                self._network.forget(sa)
+
+    def _load(self) -> None:
         self.vici.connections, self.vici.shared = {}, {}
         for name, file in self.host.files.items():
             if not name.endswith(".conf"):

@@ -6,6 +6,10 @@ import argparse
 import math
 from pathlib import Path
 
+from schemas.confirm import MAX_CONFIRM, MIN_CONFIRM
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
 
 def add_folder(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
     """Where the desired state is; `otherwise` says what else may stand there."""
@@ -113,6 +117,21 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long to wait for another run to release a router (default: %(default)s)",
     )
+
+    parser.add_argument(
+        "--confirm",
+        type=_duration,
+        metavar="TIME",
+        help="let each router that is changed go back by itself after this time (90s, 5m, 1h), unless the "
+        "change was proven and confirmed before",
+    )
+
+
+def _duration(text: str) -> int:
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    if number.isdecimal() and len(number) < 6 and MIN_CONFIRM <= int(number) * _UNITS[unit] <= MAX_CONFIRM:
+        return int(number) * _UNITS[unit]
+    raise argparse.ArgumentTypeError(f"must be a time from {MIN_CONFIRM}s to {MAX_CONFIRM // 3600}h")
 
 
 def _seconds(text: str) -> float:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from reconciler.facets import addresses, boot, traces
+from reconciler.facets import addresses, boot, traces, way_back
 from reconciler.model import bounds
 
 MARK = traces.MARK
@@ -40,6 +40,11 @@ class Script(StrEnum):
     RECORD_ADDRESS = "record-address.sh"
     WRITE_RECORD = "write-record.sh"
     LOCK = "lock.sh"
+    ARM = "arm.sh"
+    GO_BACK = "go-back.sh"
+    CONFIRM = "confirm.sh"
+    GO_BACK_NOW = "go-back-now.sh"
+    FORGET = "forget.sh"
     START_STREAM = "start-stream.sh"
     STOP_STREAM = "stop-stream.sh"
     CONTAINER_SHELL = "container-shell.sh"
@@ -57,6 +62,8 @@ def variables(folder: str) -> list[str]:
         f"OWNED={' '.join(boot.PLACES)}",
         f"RECORD={addresses.RECORD}",
         f"RECORD_BYTES={bounds.ROUTER_RECORD_BYTES}",
+        f"WAY_BACK={way_back.WAY_BACK}",
+        f"WENT_BACK={way_back.WENT_BACK}",
         "LC_ALL=C",
     ]
 
