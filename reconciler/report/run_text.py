@@ -157,7 +157,7 @@ def _run_line(event: Held | Drift | Traced | Down | Trouble | Rollback | LeftOut
         case Trouble():
             return Line(f"  trouble with the {event.part}: {event.reason}", "bold red")
         case Rollback():
-            back = f"rolled back from {event.commit[:12]} to {event.to[:12]}"
+            back = f"rolled back from {event.commit[:12]}{f' to {event.to[:12]}' if event.to else ''}"
             return Line(f"  {back}: {event.reason}", "bold red")
         case LeftOut():
             return Line(f"  {event.events} more are left out, limit {event.limit} bytes", "yellow")

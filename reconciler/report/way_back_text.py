@@ -34,5 +34,5 @@ def way_back_text(item: Armed | WentBack, now: datetime | None = None) -> str:
         when = f"at {at:%H:%M:%S} UTC" if item.left else "now"
         return f"{item.router}: armed: {of} is not confirmed; it goes back {when}"
     problems = f"; not restored: {listed(item.problems)}" if item.problems else ""
-    at = f"{item.at:%Y-%m-%d %H:%M:%S} UTC"
-    return f"{item.router}: went back at {at} from {of}: {_CAUSES[item.cause]}{problems}"
+    when = f"at {item.at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{item.router}: went back {when} from {of}: {_CAUSES[item.cause]}{problems}"
