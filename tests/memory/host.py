@@ -49,8 +49,10 @@ class MemoryHost:
         self.way_back = WayBack()
         self.kept: dict[str, Any] = {}
         """What is saved while it is armed."""
-        self.reload: Callable[[frozenset[str]], None] = lambda _: None
-        """Lets charon load its files, and end new SAs of these connections."""
+        self.running: Callable[[], frozenset[int]] = frozenset
+        """The numbers of charon's SAs."""
+        self.reload: Callable[[frozenset[str], frozenset[int]], None] = lambda *_: None
+        """Lets charon load its files, and end SAs of these connections that have other numbers."""
 
     def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
         """Everything at once; a setting nobody wrote is 0, save rp_filter, which distributions set to 1."""
@@ -187,7 +189,7 @@ class MemoryHost:
             "addresses": set(self.addresses),
             "sysctls": dict(self.sysctls),
             "table": copy.deepcopy(self.table),
-            "connections": frozenset(saved.connections),
+            "connections": (frozenset(saved.connections), self.running()),
         }
         self.way_back = WayBack(Armed(self._name, arming, arming.seconds))
 
@@ -221,7 +223,7 @@ class MemoryHost:
         self.addresses, self.sysctls, self.table = kept["addresses"], kept["sysctls"], kept["table"]
         self.way_back = WayBack(back=WentBack(self._name, armed.arming, cause, datetime.now(UTC)))
         self.kept = {}
-        self.reload(kept["connections"])
+        self.reload(*kept["connections"])
 
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """All replies come back, or none."""

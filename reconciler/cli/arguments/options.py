@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from pathlib import Path
 
 from schemas.confirm import MAX_CONFIRM, MIN_CONFIRM
@@ -129,8 +130,10 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
 
 def _duration(text: str) -> int:
     number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
-    if number.isdecimal() and len(number) < 6 and MIN_CONFIRM <= int(number) * _UNITS[unit] <= MAX_CONFIRM:
-        return int(number) * _UNITS[unit]
+    # No time of six digits is short enough.
+    seconds = int(number) * _UNITS[unit] if re.fullmatch("[0-9]{1,5}", number) else 0
+    if MIN_CONFIRM <= seconds <= MAX_CONFIRM:
+        return seconds
     raise argparse.ArgumentTypeError(f"must be a time from {MIN_CONFIRM}s to {MAX_CONFIRM // 3600}h")
 
 
