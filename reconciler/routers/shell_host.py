@@ -208,7 +208,7 @@ class ShellHost:
         files = {
             name: Secret("".join(f"{line}\n" for line in lines).encode()) for name, lines in listed.items()
         }
-        files["go-back"] = Secret(f"#!/bin/sh\n{scripts.text(Script.GO_BACK)}\n".encode())
+        files["script"] = Secret(f"{scripts.text(Script.GO_BACK)}\n".encode())
         self._change("arm", self._script(Script.ARM, *way_back.words(arming)), stdin=pack(files))
 
     def confirm(self, arming: str) -> None:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Arms the router: saves what is there, and starts the timer that brings it back after $5 seconds unless confirm.sh
 # comes first. $1 is the name of this arming, $2 who arms, $3 the digest of what is to be applied, $4 its commit.
-# Standard input is an archive: `go-back` (the script), `connections` that will be changed, `sysctls` that may be, and
+# Standard input is an archive: `script` (go-back.sh), `connections` that will be changed, `sysctls` that may be, and
 # `aside`, other files that may be renamed; a line for each. WAY_BACK is the folder of all that is saved.
 # A router is armed once WAY_BACK is there, whole and on the disk. When anything fails before, nothing is left of it.
 set -eu
@@ -37,8 +37,12 @@ while IFS= read -r key; do
     if [ -f "/proc/sys/$key" ]; then printf '%s %s\n' "$key" "$(cat "/proc/sys/$key")"; fi
 done < "$new/sysctls" > "$new/settings"
 sas > "$new/sas"
-printf "WAY_BACK='%s'\nWENT_BACK='%s'\nFOLDER='%s'\nOWNED='%s'\nRECORD='%s'\n" \
-    "$WAY_BACK" "$WENT_BACK" "$FOLDER" "$OWNED" "$RECORD" > "$new/variables"
+{
+    for variable in "WAY_BACK=$WAY_BACK" "WENT_BACK=$WENT_BACK" "FOLDER=$FOLDER" "OWNED=$OWNED" "RECORD=$RECORD"; do
+        printf "%s='%s'\n" "${variable%%=*}" "$(printf %s "${variable#*=}" | sed "s/'/'\\\\''/g")"
+    done
+    cat "$new/script"
+} > "$new/go-back"
 read -r now _ < /proc/uptime
 echo "$1 $2 $3 $4 $5 $((${now%%.*} + $5)) $(started)" > "$new/state"
 # A power cut from here on leaves either nothing, or a router that goes back to what it is now.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings back what the router was before it was armed: files, kernel settings, VIPs, nftables table, connections, SAs.
-# Armed, the router keeps this as WAY_BACK/go-back, beside all that was saved. $1 is the cause: `deadline` (its timer),
+# Armed, the router keeps this as WAY_BACK/go-back, after the values of its variables and beside all that was saved. $1 is the cause: `deadline` (its timer),
 # `unproven` (the controller gives up), `overdue` (its time is over and its timer has gone), or `restart`, early in
 # a boot: then there are no SAs yet, and what the kernel and charon hold comes from the files later.
 #
@@ -11,8 +11,6 @@ LC_ALL=C
 export PATH LC_ALL
 umask 077
 cause=$1
-# shellcheck source=/dev/null
-. "${0%/*}/variables"
 . ./started.sh
 . ./ours.sh
 . ./sas.sh
@@ -86,16 +84,16 @@ missing_vips() {
 
 # VIPs that it has added since.
 surplus_vips() {
-    failed=0
-    while read -r address interface _; do
-        if [ -z "$address" ] || grep -qxF "$address $interface" addresses; then continue; fi
-        if ip -4 -oneline address show dev "$interface" 2>/dev/null | grep -qF " inet $address "; then
-            take_off "$address" "$interface" || failed=1
-        fi
-    done <<LINES
-$added
-LINES
-    return "$failed"
+    printf '%s\n' "$added" | {
+        failed=0
+        while read -r address interface _; do
+            if [ -z "$address" ] || grep -qxF "$address $interface" addresses; then continue; fi
+            if ip -4 -oneline address show dev "$interface" 2>/dev/null | grep -qF " inet $address "; then
+                take_off "$address" "$interface" || failed=1
+            fi
+        done
+        [ "$failed" -eq 0 ]
+    }
 }
 
 # One transaction: no packet sees a state in between.
@@ -113,7 +111,8 @@ connections() {
 
 # Ends the SAs that were made since of connections that were changed: they are of the other configuration.
 new_sas() {
-    for number in $(sas | awk '
+    running=$(sas) || return
+    for number in $(printf '%s\n' "$running" | awk '
         FILENAME == "sas" { for (i = 3; i <= NF; i++) old[$i] = 1; next }
         FILENAME == "connections" { changed[$0] = 1; next }
         changed[$1] { for (i = 3; i <= NF; i++) if (!($i in old)) { print $2; next } }' sas connections -); do

@@ -11,6 +11,7 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Phase
 from reconciler.model.record import Result
 from reconciler.model.way_back import Armed, Cause, WentBack
+from reconciler.service.loop import Service
 from tests.documents import SITE, WAN, document
 from tests.unit.service.followed import KEYED, VIP, Followed, followed
 
@@ -154,7 +155,9 @@ def test_a_run_that_is_asked_to_stop_leaves_no_router_armed(tmp_path: Path) -> N
     site = followed(tmp_path)
     site.once()
     edit_both(site)
-    service = site.service(confirm=FIVE_MINUTES, progress=lambda _: service.stop())
+    running: list[Service] = []
+    service = site.service(confirm=FIVE_MINUTES, progress=lambda _: running[0].stop())
+    running.append(service)
     record = service.once()
     assert record.result is Result.STOPPED, record.message
     assert not armed(site)
