@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from reconciler.diagnosis import negotiation, surroundings
+from reconciler.diagnosis import confirmation, negotiation, surroundings
 from reconciler.diagnosis.evidence import Evidence
 from reconciler.diagnosis.finding import Finding
 
@@ -13,6 +13,7 @@ Rule: TypeAlias = Callable[[Evidence], Iterator[Finding]]
 
 RULES: Final[tuple[Rule, ...]] = (
     surroundings.router_unreachable,
+    confirmation.router_armed,
     surroundings.disabled_in_git,
     surroundings.cleartext_leak,
     surroundings.vip_missing,

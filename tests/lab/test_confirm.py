@@ -143,9 +143,24 @@ def test_a_controller_that_is_killed(site: Site, lab: Lab, tmp_path: Path) -> No
     site.as_before()
     saved = lab.run(Role.ROUTER, "paris", ["sh", "-c", f"ls -d {WAY_BACK} {WAY_BACK}.new 2>&1 || true"])
     assert saved.count("No such file") == 2, "no key is left"
+    assert not timers(lab)
     with site.router("paris") as router:
         take(router, "you@there", 60, 0)
         router.host.unlock("you@there")
+
+
+def timers(lab: Lab) -> str:
+    """The processes of timers at paris."""
+    return lab.run(Role.ROUTER, "paris", ["sh", "-c", "pgrep -f '[g]o-back deadline' || true"])
+
+
+def test_a_confirmed_router_has_no_timer(site: Site, lab: Lab) -> None:
+    seen: list[str] = []
+    done = site.confirmed(300, anew=lambda: seen.append(timers(lab)))
+    assert done.proven is not None
+    assert_converged(done.proven.applied)
+    assert seen[0].strip()
+    assert not timers(lab)
 
 
 def test_a_router_that_restarts(site: Site, lab: Lab) -> None:
@@ -167,7 +182,7 @@ def test_a_router_whose_timer_is_lost_goes_back_when_it_is_to_be_changed(site: S
     way = Arming("1" * 16, "me@here", "d" * 64, "", 8)
     with site.router("paris") as paris:
         paris.host.arm(way, Saved())
-        lab.run(Role.ROUTER, "paris", ["sh", "-c", f"kill -9 -- -$(cat {WAY_BACK}/process)"])
+        lab.run(Role.ROUTER, "paris", ["sh", "-c", f"kill -s KILL -- -$(cat {WAY_BACK}/process)"])
         assert until(lambda: left(site) == 0, BACK)
         with pytest.raises(StillArmed, match="a change by me@here is not confirmed yet"):
             take(paris, "you@there", 60, 0)

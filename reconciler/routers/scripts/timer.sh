@@ -27,5 +27,5 @@ stop_timer() {
     read -r process < "$WAY_BACK/process" || return 0
     [ "$process" != "$$" ] || return 0
     # A number may be another process' by now.
-    if grep -qsF "$WAY_BACK/go-back" "/proc/$process/cmdline"; then kill -KILL -- "-$process" 2>/dev/null || :; fi
+    if grep -qsF "$WAY_BACK/go-back" "/proc/$process/cmdline"; then kill -s KILL -- "-$process" 2>/dev/null || :; fi
 }
