@@ -10,10 +10,11 @@ from functools import partial
 from typing import Final
 
 from reconciler.model.errors import RouterUnreachable, TunnelwrightError
+from reconciler.model.operation import Arm, Confirm
 from reconciler.model.outcome import Outcome, Status
-from reconciler.model.plan import Arm, Step
+from reconciler.model.plan import Step
 from reconciler.routers.fleet import Fleet
-from reconciler.routers.protocol import Router
+from reconciler.routers.protocol import Host, Router
 
 _PAUSE: Final = 1.0
 """Seconds between two attempts to confirm a router that does not answer."""
@@ -68,6 +69,15 @@ def confirm(steps: Sequence[Step], arming: str, fleet: Fleet, seconds: float) ->
     return tuple(found[step.router] for step in steps)
 
 
+def frame(host: Host, operation: Arm | Confirm) -> None:
+    """Arm a router, or confirm it. Raises what `Host` raises."""
+    match operation:
+        case Arm(arming, saved):
+            host.arm(arming, saved)
+        case Confirm(arming_id):
+            host.confirm(arming_id)
+
+
 def go_back(routers: Mapping[str, str], fleet: Fleet) -> dict[str, TunnelwrightError | None]:
     """Let routers go back at once, each from the arming of which this is the id. One that does not answer
     goes back by itself when its time is over."""
@@ -80,12 +90,11 @@ def forget(armings: Mapping[str, str], fleet: Fleet) -> None:
 
 
 def _arm(router: Router, operations: Mapping[str, Arm]) -> None:
-    operation = operations[router.name]
-    router.host.arm(operation.arming, operation.saved)
+    frame(router.host, operations[router.name])
 
 
 def _confirm(router: Router, ids: Mapping[str, str]) -> None:
-    router.host.confirm(ids[router.name])
+    frame(router.host, Confirm(ids[router.name]))
 
 
 def _go_back(router: Router, ids: Mapping[str, str]) -> None:

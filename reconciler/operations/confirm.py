@@ -12,8 +12,8 @@ from reconciler.apply.way_back import confirm, forget, go_back
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import group_of
 from reconciler.model.listing import listed
+from reconciler.model.operation import Arm, Establish, Scope, Widen
 from reconciler.model.outcome import Check, Outcome, Status
-from reconciler.model.plan import Arm, Establish, Scope
 from reconciler.model.router_config import connection_name
 from reconciler.model.way_back import Armed, Arming, WentBack
 from reconciler.operations.apply import Applied
@@ -120,7 +120,8 @@ def doubts(
         yield f"{name}: its lock was lost: {error.message}"
     for outcome in applied.undone:
         operation = outcome.step.operation
-        waits = isinstance(operation, Establish) and operation.scope in {Scope.FIRST, Scope.WIDEN}
+        first = isinstance(operation, Establish) and operation.scope is Scope.FIRST
+        waits = first or isinstance(operation, Widen)
         # A peer that has not got its new key yet is waited for as well.
         if not outcome.restored and not (waits and outcome.step.group not in groups):
             yield f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}"

@@ -21,7 +21,8 @@ from reconciler.model.events import (
     WithheldFor,
 )
 from reconciler.model.judgement import Judgement
-from reconciler.model.plan import Action, Arm, Plan
+from reconciler.model.operation import Arm
+from reconciler.model.plan import Action, Plan
 
 
 def plan_events(plan: Plan, digest: str, now: Plan | None = None) -> Iterator[Event]:

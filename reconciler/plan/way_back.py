@@ -6,19 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from reconciler.model.plan import (
+from reconciler.model.operation import (
     Arm,
+    CloseSurplus,
     Confirm,
-    Disruption,
     Establish,
     LoadConnection,
-    Phase,
-    Plan,
     SetAside,
-    Step,
     Terminate,
     UnloadConnection,
+    Widen,
 )
+from reconciler.model.plan import Disruption, Phase, Plan, Step
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.way_back import Arming, Saved
 
@@ -60,11 +59,12 @@ def _connections(plan: Plan, router: str) -> Iterator[str]:
     """The connections of which the plan makes SAs at a router, or loads another configuration."""
     for step in plan.steps:
         match step.operation:
-            case Establish(connection=connection, replaces=replaces, far=far):
+            case CloseSurplus() | Widen() | Establish() as switch:
                 if step.router == router:
-                    yield from (connection, *replaces)
-                elif far is not None and far.router == router:
-                    yield far.connection
+                    yield switch.connection
+                    yield from switch.replaces if isinstance(switch, Establish) else ()
+                elif switch.other_end is not None and switch.other_end.router == router:
+                    yield switch.other_end.connection
             case LoadConnection(name=name) | UnloadConnection(name=name) if step.router == router:
                 yield name
             case Terminate(connection=connection) if step.router == router:

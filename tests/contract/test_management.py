@@ -161,7 +161,7 @@ def test_who_is_cut_off_in_the_middle_finds_the_routers_as_they_were(site: Site,
         inside = through_the_tunnel(site, sshd)
         try:
             wanted = change_tunnels(site.fabric, esp__integrity="sha512")
-            proven = confirmed(inside, wanted, 15, progress=cut)
+            proven = confirmed(inside, wanted, 12, progress=cut)
         finally:
             inside.close()
             sshd.lab.run(Role.ROUTER, "paris", ["nft", "delete", "table", "inet", "cut"])
@@ -172,8 +172,8 @@ def test_who_is_cut_off_in_the_middle_finds_the_routers_as_they_were(site: Site,
     assert said["paris"].startswith("it goes back by itself (")
     assert until(lambda: back_at(site, "paris") is Cause.DEADLINE, 60)
     assert back_at(site, "tokyo") is Cause.UNPROVEN
-    paris.host.forget(arming(15).id)
-    site.connect("tokyo").host.forget(arming(15).id)
+    paris.host.forget(arming(12).id)
+    site.connect("tokyo").host.forget(arming(12).id)
     assert site.preview().plan.empty
     assert until(lambda: all(check.passed for check in site.verify()), 60)
 

@@ -129,7 +129,7 @@ def in_the_middle(lab: str, folder: Path, seconds: int) -> None:
 
 def test_a_controller_that_is_killed(site: Site, lab: Lab, tmp_path: Path) -> None:
     """Both ends go back at their deadline; until then nobody else changes them."""
-    controller = _SPAWN.Process(target=in_the_middle, args=(lab.name, tmp_path, 15))
+    controller = _SPAWN.Process(target=in_the_middle, args=(lab.name, tmp_path, 12))
     controller.start()
     assert until((tmp_path / "switched").exists, BACK)
     controller.kill()
@@ -151,7 +151,7 @@ def test_a_controller_that_is_killed(site: Site, lab: Lab, tmp_path: Path) -> No
 
 def timers(lab: Lab) -> str:
     """The processes of timers at paris."""
-    return lab.run(Role.ROUTER, "paris", ["sh", "-c", "pgrep -f '[g]o-back deadline' || true"])
+    return lab.run(Role.ROUTER, "paris", ["sh", "-c", "pgrep -f '[c]onfirm/go-back' || true"])
 
 
 def test_a_confirmed_router_has_no_timer(site: Site, lab: Lab) -> None:
@@ -179,7 +179,7 @@ def test_a_router_that_restarts(site: Site, lab: Lab) -> None:
 
 
 def test_a_router_whose_timer_is_lost_goes_back_when_it_is_to_be_changed(site: Site, lab: Lab) -> None:
-    way = Arming("1" * 16, "me@here", "d" * 64, "", 8)
+    way = Arming("1" * 16, "me@here", "d" * 64, "", 6)
     with site.router("paris") as paris:
         paris.host.arm(way, Saved())
         lab.run(Role.ROUTER, "paris", ["sh", "-c", f"kill -s KILL -- -$(cat {WAY_BACK}/process)"])

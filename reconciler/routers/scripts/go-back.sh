@@ -16,7 +16,7 @@ cause=$1
 . ./sas.sh
 . ./take-off.sh
 . ./timer.sh
-TRIES=5
+TRIES=4
 exec 9>"$WAY_BACK.lock"
 flock -w 120 9 || exit 1
 read -r id owner digest commit seconds _ mark 2>/dev/null < "$WAY_BACK/state" || exit 0
@@ -136,7 +136,7 @@ while :; do
         part VIPs surplus_vips
     fi
     [ -n "$problems" ] && [ "$tries" -lt "$TRIES" ] || break
-    sleep 3
+    sleep 2
 done
 # Brings up what was up before, and does not wait for it.
 if [ "$cause" != restart ] && [ -f /etc/tunnelwright/start ]; then /bin/sh /etc/tunnelwright/start 9>&-; fi

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.facets.charon import text_of
+from reconciler.facets.boot.charon import text_of
 from reconciler.facets.way_back import WAY_BACK, decode, words
 from reconciler.model.way_back import Armed, Arming, Cause, WayBack, WentBack
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from reconciler.model.errors import Locked
+from reconciler.model.operation import Establish
 from reconciler.model.outcome import Check, Status
-from reconciler.model.plan import Establish
 from reconciler.model.way_back import Arming
 from reconciler.operations.apply import Applied, apply
 from reconciler.operations.confirm import conclude, doubts

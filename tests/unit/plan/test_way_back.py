@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reconciler.model.plan import Arm, Confirm, Disruption, Phase, Plan, SetAside, Step
+from reconciler.model.operation import Arm, Confirm, SetAside
+from reconciler.model.plan import Disruption, Phase, Plan, Step
 from reconciler.model.way_back import Arming
 from reconciler.plan.way_back import duration, saved, with_way_back
 from tests.contract.sites import change_tunnels, memory_site, rename_tunnels
