@@ -17,7 +17,8 @@ from reconciler.model.way_back import Arming, Cause
 from reconciler.operations.apply import apply
 from reconciler.operations.converge import Conduct, Converged, Request, converge
 from reconciler.operations.preview import decide, everything, framed
-from tests.contract.sites import MEMORY_AND_CHARONS, Site, change_tunnels, spis
+from reconciler.routers.protocol import entries
+from tests.contract.sites import FOREIGN, MEMORY_AND_CHARONS, Site, by_hand, change_tunnels, spis
 from tests.converged import assert_converged
 
 BOTH = frozenset({"paris", "tokyo"})
@@ -95,3 +96,18 @@ def test_the_first_apply_of_a_bare_router_can_be_undone(site: Site) -> None:
     for name in BOTH:
         site.connect(name).host.forget(way.id)
     assert held(site) == before
+
+
+@MEMORY_AND_CHARONS
+def test_a_connection_that_was_adopted_is_again_what_it_was(site: Site) -> None:
+    wanted, way = by_hand(site), arming()
+    host, there = site.connect("paris").host, f"/etc/swanctl/conf.d/{FOREIGN}.conf*"
+    before = host.read_files(there)
+    assert_converged(apply(framed(site.preview(wanted), way), site.fleet))
+    assert host.read_files(there).keys().isdisjoint(before)
+    assert not any(go_back(dict.fromkeys(BOTH, way.id), site.fleet).values())
+    assert host.read_files(there) == before
+    assert FOREIGN in dict(entries(site.connect("paris").vici, "list-conns", "list-conn"))
+    for name in BOTH:
+        site.connect(name).host.forget(way.id)
+    assert_converged(site.apply(wanted))

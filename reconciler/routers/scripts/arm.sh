@@ -3,7 +3,8 @@
 # comes first. $1 is the name of this arming, $2 who arms, $3 the digest of what is to be applied, $4 its commit.
 # Standard input is an archive: `script` (go-back.sh), `connections` that will be changed, `sysctls` that may be, and
 # `aside`, other files that may be renamed; a line for each. WAY_BACK is the folder of all that is saved.
-# A router is armed once WAY_BACK is there, whole and on the disk. When anything fails before, nothing is left of it.
+# A router is armed once WAY_BACK/state is there, with all the rest and on the disk. When anything fails before, nothing
+# is left of it.
 set -eu
 umask 077
 . ./started.sh
@@ -14,18 +15,23 @@ command -v swanctl > /dev/null || { echo "the router has no swanctl, by which it
 mkdir -p "${WAY_BACK%/*}"
 exec 9>"$WAY_BACK.lock"
 flock -w 5 9
-if [ -e "$WAY_BACK" ]; then echo "the router is armed already" >&2; exit 1; fi
+if [ -s "$WAY_BACK/state" ]; then echo "the router is armed already" >&2; exit 1; fi
 new=$WAY_BACK.new
-rm -rf "$new"
+# What a power cut has left of a confirmed one.
+rm -rf "$new" "$WAY_BACK"
 mkdir "$new"
 trap 'rm -rf "$new"' EXIT
 tar --extract --no-same-owner --file=- --directory="$new"
 {
     ours
     while IFS= read -r path; do
-        if [ -f "$path" ] && [ ! -L "$path" ]; then printf '%s\n' "${path#/}"; fi
+        if [ -f "$path" ] && [ ! -L "$path" ]; then
+            printf '%s\n' "${path#/}"
+            # By that name it is ours to remove only if it was not there before.
+            [ -e "$path.adopted" ] || printf '%s\n' "${path#/}.adopted" >&3
+        fi
     done < "$new/aside"
-} > "$new/files"
+} > "$new/files" 3> "$new/renamed"
 tar --create --format=gnu --directory=/ --files-from="$new/files" --file="$new/files.tar"
 if ! said=$(nft -s list table inet tunnelwright 2>&1 > "$new/table.nft"); then
     case $said in *'No such file'*) ;; *) printf '%s\n' "$said" >&2; exit 1 ;; esac

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Brings back what the router was before it was armed: files, kernel settings, VIPs, nftables table, connections, SAs.
-# Armed, the router keeps this as WAY_BACK/go-back, after the values of its variables and beside all that was saved. $1 is the cause: `deadline` (its timer),
-# `unproven` (the controller gives up), `overdue` (its time is over and its timer has gone), or `restart`, early in
-# a boot: then there are no SAs yet, and what the kernel and charon hold comes from the files later.
+# Armed, the router keeps this as WAY_BACK/go-back, after the values of its variables and beside all that was saved.
+# $1 is the cause: `deadline` (its timer), `unproven` (the controller gives up), `overdue` (its time is over and its
+# timer has gone), or `restart`, early in a boot: then there are no SAs yet, and what the kernel and charon hold comes
+# from the files later.
 #
 # Every part is done, whatever becomes of the others. What fails is tried again, up to TRIES times; what was saved is
 # deleted only when the files are back.
@@ -18,8 +19,14 @@ cause=$1
 . ./timer.sh
 TRIES=4
 exec 9>"$WAY_BACK.lock"
-flock -w 120 9 || exit 1
-read -r id owner digest commit seconds _ mark 2>/dev/null < "$WAY_BACK/state" || exit 0
+# Whoever holds the lock already brings it back, or confirms it.
+if [ "$cause" = overdue ]; then flock -n 9 || exit 0; else flock -w 120 9 || exit 1; fi
+if [ ! -s "$WAY_BACK/state" ]; then
+    # What a power cut has left of a confirmed one, keys included.
+    rm -rf "$WAY_BACK"
+    exit 0
+fi
+read -r id owner digest commit seconds _ mark < "$WAY_BACK/state" || exit 1
 if [ "$cause" = restart ]; then
     [ "$mark" != "$(started)" ] || exit 0
     TRIES=1
@@ -42,7 +49,7 @@ files() {
     # What was not there; and what was renamed comes back by its name.
     {
         ours | grep -vxF -f files || :
-        while IFS= read -r path; do if grep -qxF "${path#/}" files; then echo "${path#/}.adopted"; fi; done < aside
+        cat renamed
     } | while IFS= read -r path; do
         rm -f -- "/$path" || exit 1
         case $path in etc/tunnelwright/* | *.d/*) rmdir --ignore-fail-on-non-empty "/${path%/*}" 2>/dev/null || : ;; esac

@@ -2,7 +2,7 @@
 # armed: whether the router is armed. Sets the `fields` of its arming (see arm.sh), and the seconds that are `left`
 # until it goes back; 0 where it should have.
 armed() {
-    # What a full disk has cut off is decided over by whoever reads it.
+    [ -s "$WAY_BACK/state" ] || return
     line=$(head -c 1000 "$WAY_BACK/state" 2>/dev/null) || return
     fields=${line% * *}
     until=${line#"$fields "}
