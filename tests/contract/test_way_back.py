@@ -47,6 +47,7 @@ def held(site: Site) -> Mapping[str, RouterState]:
     return {name: replace(state, sas=(), dropped=None) for name, state in states.items()}
 
 
+@MEMORY_AND_CHARONS
 def test_a_proven_change_is_confirmed_and_nothing_is_left_of_the_way_back(site: Site) -> None:
     assert_converged(site.apply())
     wanted = change_tunnels(site.fabric, esp__integrity="sha512")
