@@ -18,7 +18,7 @@ from reconciler.model.operation import Switch
 from reconciler.model.outcome import Check, Status
 from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.operations.apply import Applied
-from reconciler.operations.confirm import forget_told, new_arming
+from reconciler.operations.confirm import arming_key, forget_told, new_arming
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
@@ -47,7 +47,8 @@ def change_routers(
     asks = saved is None and not arguments.auto_approve
     arming, overrides = None, frozenset(map(Override, arguments.override))
     if arguments.confirm is not None:
-        arming = new_arming(loaded.digest, loaded.revision or "", arguments.confirm)
+        key = arming_key(fabric, store)
+        arming = new_arming(loaded.digest, loaded.revision or "", arguments.confirm, key)
         # Whatever cuts us off is undone by the routers themselves.
         overrides |= {Override.MANAGEMENT}
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from secrets import token_hex
+from secrets import token_bytes, token_hex
 from typing import Final
 
 from reconciler.apply.locking import user_name
 from reconciler.apply.way_back import confirm, forget, go_back
-from reconciler.model.errors import TunnelwrightError
-from reconciler.model.fabric import group_of
+from reconciler.facets.way_back import arming_id
+from reconciler.model.errors import SecretUnavailable, TunnelwrightError
+from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import listed
 from reconciler.model.operation import Arm, Establish, Scope, Widen
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.router_config import connection_name
+from reconciler.model.secret import Secret
 from reconciler.model.way_back import Armed, Arming, WentBack
 from reconciler.operations.apply import Applied
+from reconciler.operations.desired import fingerprint_key_of
 from reconciler.operations.preview import Preview
 from reconciler.routers.fleet import Fleet
+from reconciler.secrets import SecretStore
 
 _MARGIN: Final = 3.0
 """Seconds before their time is over in which routers are not confirmed any more: one of them might be, and
@@ -79,9 +83,18 @@ def conclude(
     return Conclusion(tuple(found), outcomes, back=not any(ended.values()))
 
 
-def new_arming(digest: str, commit: str, seconds: int) -> Arming:
+def new_arming(digest: str, commit: str, seconds: int, key: Secret) -> Arming:
     """How the routers of one apply are armed; `digest` and `commit` are those of the desired state."""
-    return Arming(token_hex(8), user_name(), digest, commit, seconds)
+    return Arming(arming_id(token_hex(4), digest, commit, key), user_name(), digest, commit, seconds)
+
+
+def arming_key(fabric: Fabric, store: SecretStore) -> Secret:
+    """The controller's key for ids of armings. Without one, one that nobody has: then no commit is marked for
+    what a router says."""
+    try:
+        return fingerprint_key_of(fabric, store)
+    except SecretUnavailable:
+        return Secret(token_bytes(32))
 
 
 def forget_told(found: Iterable[Armed | WentBack], fleet: Fleet) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from reconciler.facets.way_back import told
+from reconciler.facets.way_back import is_ours, told
 from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.events import Rollback
 from reconciler.model.listing import listed
 from reconciler.model.record import Result
 from reconciler.model.way_back import WentBack
-from reconciler.operations.confirm import Conclusion, forget_told
+from reconciler.operations.confirm import Conclusion, arming_key, forget_told
 from reconciler.operations.preview import Preview
 from reconciler.report.way_back_text import way_back_text
 from reconciler.service.dependencies import Dependencies
@@ -22,10 +22,14 @@ def gone_back(dependencies: Dependencies, wanted: Wanted, seen: Preview, report:
     found = list(told(seen.observation.states))
     report.events += found
     report.notes += [way_back_text(item) for item in found]
+    backs = [item for item in found if isinstance(item, WentBack)]
+    key = arming_key(wanted.fabric, dependencies.store) if backs else None
+    # A router may say anything: only what the controller has armed counts against a commit.
     marked = {
         item.arming.digest
-        for item in found
-        if isinstance(item, WentBack)
+        for item in backs
+        if key is not None
+        and is_ours(item.arming, key)
         and _mark_bad(dependencies, item.arming.digest, item.arming.commit, way_back_text(item), report)
     }
     # Once it is marked: should the mark be lost, the router tells it again.

@@ -21,7 +21,7 @@ from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
 from reconciler.model.way_back import Arming
 from reconciler.operations.apply import within_one_apply
-from reconciler.operations.confirm import carried, new_arming
+from reconciler.operations.confirm import arming_key, carried, new_arming
 from reconciler.operations.converge import (
     Conduct,
     Errors,
@@ -103,7 +103,8 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
     found = report.saw(seen, by_commit)
     arming = None
     if dependencies.confirm is not None:
-        arming = new_arming(wanted.loaded.digest, wanted.commit, dependencies.confirm)
+        key = arming_key(wanted.fabric, dependencies.store)
+        arming = new_arming(wanted.loaded.digest, wanted.commit, dependencies.confirm, key)
     seen, decision, held = _decided(dependencies, wanted, seen, by_commit, report, arming=arming)
     report.events += [
         Drift(change.resource, change.reason, change.resource in held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from reconciler.model.events import Rollback, StepEnded, ToConfirm
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Phase
 from reconciler.model.record import Result
-from reconciler.model.way_back import Armed, Cause, WentBack
+from reconciler.model.way_back import Armed, Arming, Cause, WayBack, WentBack
 from reconciler.service.loop import Service
 from tests.documents import SITE, WAN, document
 from tests.unit.service.followed import KEYED, VIP, Followed, followed
@@ -162,3 +163,19 @@ def test_a_run_that_is_asked_to_stop_leaves_no_router_armed(tmp_path: Path) -> N
     assert record.result is Result.STOPPED, record.message
     assert not armed(site)
     assert VIP in site.routers["paris"].host.addresses
+
+
+def test_what_a_router_invents_makes_no_commit_bad(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    site.once()
+    head = edit_both(site)
+    service = site.service(confirm=FIVE_MINUTES)
+    service.dependencies.repository.fetch(lambda: False)
+    digest = service.dependencies.repository.load(head).digest
+    invented = Arming("0123456789abcdef", "me@here", digest, head, 300)
+    back = WentBack("paris", invented, Cause.DEADLINE, datetime.now(UTC))
+    site.routers["paris"].host.way_back = WayBack(back=back)
+    record = service.once()
+    assert record.of(WentBack) == [back]
+    assert (record.in_force, record.result) == (head, Result.CHANGED)
+    assert not service.dependencies.history.why_bad(digest)
