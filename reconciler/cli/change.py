@@ -12,7 +12,6 @@ from reconciler.cli.next_command import diagnose_hint
 from reconciler.cli.output import Output, ask
 from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.workspace import load_fabric
-from reconciler.facets.way_back import told
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
 from reconciler.model.operation import Switch
 from reconciler.model.outcome import Check, Status
@@ -28,8 +27,10 @@ from reconciler.report import cost_text, judgement_text, plan_text
 from reconciler.report.json.apply import check_object, dropped_object, loss_object, outcome_object
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.plan import absence_objects, plan_objects
+from reconciler.report.json.results import apply_summary_object
 from reconciler.report.json.run import way_back_objects
 from reconciler.report.way_back_text import way_back_lines
+from reconciler.routers.way_back import told
 
 _QUESTION = "Apply this plan? Type `yes` to approve: "
 
@@ -55,7 +56,7 @@ def change_routers(
     def decided(refused: Errors) -> Decision:
         taken = [error for error in refused.values() if isinstance(error, Locked)]
         if taken and (asks or saved is not None):
-            # A saved plan is not begun beside another run, and whoever is asked may want to wait.
+            # A saved plan is not begun beside another run, and a person who is asked may want to wait.
             raise taken[0]
         selected = releasing(asked.release) if asked.release else targeting(fabric, targets, excluded)
         found = preview(fabric, store, fleet, selected, asked)
@@ -122,7 +123,7 @@ def _ending(output: Output, done: Converged) -> ExitCode:
 
 def _left_out(done: Converged) -> ExitCode:
     """The code for routers and tunnels that had no part in an apply; OK where there are none. Routers that
-    moved while somebody was asked count where nothing else was left out, and where they do not answer."""
+    moved during the question count where nothing else was left out, and where they do not answer."""
     plan = done.decision.judged.plan
     code = ExitCode.INCOMPLETE if plan.keyless else ExitCode.OK
     if plan.unreachable:
@@ -165,4 +166,4 @@ def _report_outcome(
     output.objects(check_object(check) for check in checks)
     output.objects(loss_object(loss) for loss in applied.cost.losses)
     output.objects(dropped_object(dropped) for dropped in applied.dropped)
-    output.objects([{"type": "apply_summary", "converged": applied.converged}])
+    output.objects([apply_summary_object(converged=applied.converged)])

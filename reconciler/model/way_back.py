@@ -13,7 +13,7 @@ class Arming:
     """Why, and for how long, routers are armed. The same at all routers of one apply."""
 
     id: str
-    """Of this apply alone: 16 hexadecimal digits (`facets.way_back.arming_id`)."""
+    """Of this apply alone: 16 hexadecimal digits (`routers.way_back.arming_id`)."""
     owner: str
     """Who applies: `user@host`."""
     digest: str

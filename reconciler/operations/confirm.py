@@ -9,7 +9,6 @@ from typing import Final
 
 from reconciler.apply.locking import user_name
 from reconciler.apply.way_back import confirm, forget, go_back
-from reconciler.facets.way_back import arming_id
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import listed
@@ -22,6 +21,7 @@ from reconciler.operations.apply import Applied
 from reconciler.operations.desired import fingerprint_key_of
 from reconciler.operations.preview import Preview
 from reconciler.routers.fleet import Fleet
+from reconciler.routers.way_back import arming_id
 from reconciler.secrets import SecretStore
 
 _MARGIN: Final = 3.0

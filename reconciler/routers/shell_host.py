@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from reconciler.facets import way_back
 from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked, StillArmed
 from reconciler.model.outcome import Ping
@@ -18,7 +17,7 @@ from reconciler.model.router_config import InterfaceAddress, OwnedFile
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 from reconciler.model.way_back import Arming, Saved
-from reconciler.routers import answers, scripts, traces
+from reconciler.routers import answers, scripts, traces, way_back
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.archive import BadArchive, pack, unpack
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream

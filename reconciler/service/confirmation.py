@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from reconciler.facets.way_back import is_ours, told
 from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.events import Rollback
 from reconciler.model.listing import listed
@@ -11,6 +10,7 @@ from reconciler.model.way_back import WentBack
 from reconciler.operations.confirm import Conclusion, arming_key, forget_told
 from reconciler.operations.preview import Preview
 from reconciler.report.way_back_text import way_back_text
+from reconciler.routers.way_back import is_ours, told
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.run_report import RunReport
 from reconciler.service.wanted import Wanted

@@ -16,7 +16,6 @@ from lab.session import Lab
 from lab.topology import Role
 from reconciler.apply.locking import take
 from reconciler.apply.way_back import go_back
-from reconciler.facets.way_back import WAY_BACK
 from reconciler.model.errors import CommandRejected, StillArmed
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Outcome, Status
@@ -31,6 +30,7 @@ from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
 from reconciler.routers.protocol import Router
+from reconciler.routers.way_back import WAY_BACK
 from reconciler.secrets import SecretStore
 from tests.contract.sites import PSK, PSK_VARIABLE, change_tunnels
 from tests.converged import assert_converged

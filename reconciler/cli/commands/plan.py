@@ -9,7 +9,6 @@ from reconciler.cli import access, saved_plan
 from reconciler.cli.out_file import check_out
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
-from reconciler.facets.way_back import told
 from reconciler.model.errors import ExitCode
 from reconciler.operations.desired import check_keys, shown_by_files
 from reconciler.operations.preview import check_selection, decide, preview
@@ -21,6 +20,7 @@ from reconciler.report.json.run import way_back_objects
 from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.plan_text import NO_ROUTERS, plan_lines
 from reconciler.report.way_back_text import way_back_lines
+from reconciler.routers.way_back import told
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,6 @@ from time import sleep
 from reconciler.cli import access
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
-from reconciler.facets.way_back import told
 from reconciler.model.condition import ConnectionCondition, State
 from reconciler.model.errors import ExitCode
 from reconciler.model.fabric import Fabric
@@ -23,6 +22,7 @@ from reconciler.report.plan_text import address_lines, withheld_lines
 from reconciler.report.status_text import detail_lines, router_lines, status_lines
 from reconciler.report.way_back_text import way_back_lines
 from reconciler.routers.fleet import Fleet
+from reconciler.routers.way_back import told
 from reconciler.secrets import SecretStore
 from reconciler.verify.condition import conditions
 

@@ -11,9 +11,9 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from reconciler.facets import addresses, boot, way_back
+from reconciler.facets import addresses, boot
 from reconciler.model import bounds
-from reconciler.routers import traces
+from reconciler.routers import traces, way_back
 
 MARK = traces.MARK
 """Divides the parts of an answer."""

@@ -1,8 +1,8 @@
 """The way back of a router (`reconciler/routers/scripts/arm.sh`): where it is, what a router says of it.
 
-It is not compared with anything: it is there for the time of one apply, and what the router says of it is
-told. `WAY_BACK` is the folder of what was saved, as long as the router is armed; `WENT_BACK` tells of the
-last time that it went back, until a run has told of it.
+It is no facet, since it is compared with nothing: it is there for the time of one apply, and what the router
+says of it is told. `WAY_BACK` is the folder of what was saved, as long as the router is armed; `WENT_BACK`
+tells of the last time that it went back, until a run has told of it.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.facets.boot.charon import text_of
-from reconciler.facets.way_back import WAY_BACK, decode, words
 from reconciler.model.way_back import Armed, Arming, Cause, WayBack, WentBack
+from reconciler.routers.way_back import WAY_BACK, decode, words
 
 ARMING = Arming("0123456789abcdef", "me@here", "d" * 64, "c" * 40, 300)
 SAID = f"0123456789abcdef me@here {'d' * 64} {'c' * 40} 300"
