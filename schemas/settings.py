@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_va
 from pydantic_core import PydanticCustomError
 
 from schemas.base import PATTERNS, SEQUENCE, Model
+from schemas.confirm import MAX_CONFIRM, MIN_CONFIRM
 
 PREFIX: Final = "TUNNELWRIGHT_"
 """What the name of every variable begins with."""
@@ -263,6 +264,16 @@ class ReconcileSettings(Model):
         default=True,
         description="Whether a commit that breaks a tunnel is rolled back.",
         examples=[False],
+    )
+    confirm: int | None = Field(
+        default=None,
+        ge=MIN_CONFIRM,
+        le=MAX_CONFIRM,
+        description=(
+            "Seconds after which each router that a run changes goes back by itself, unless the run has "
+            "proven and confirmed the change before. Without it routers do not go back by themselves."
+        ),
+        examples=[300],
     )
     signatures: SignatureSettings = Field(
         default_factory=SignatureSettings,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeAlias, assert_never
 
 from reconciler.apply.establish import Ending, establish, terminate
 from reconciler.apply.host_addresses import change_addresses
+from reconciler.apply.way_back import frame
 from reconciler.apply.widen import widen
 from reconciler.facets.boot import charon
 from reconciler.model.operation import (
     AddAddress,
+    Arm,
     ChangeFirewall,
     CloseSurplus,
+    Confirm,
     Establish,
     LoadConnection,
     LoadSecret,
@@ -37,7 +40,9 @@ from reconciler.routers.protocol import Router, Vici
 Together: TypeAlias = Switch | WriteFile | RemoveFile
 """Operations of which those of one kind share a command, or a wait."""
 Alone: TypeAlias = (
-    SetSysctls
+    Arm
+    | Confirm
+    | SetSysctls
     | AddAddress
     | RemoveAddress
     | RecordAddress
@@ -58,6 +63,8 @@ Alone: TypeAlias = (
 def perform(router: Router, operation: Alone, ending: Ending) -> None:
     """Carry out one operation. Raises what `Router` raises."""
     match operation:
+        case Arm() | Confirm():
+            frame(router.host, operation)
         case SetSysctls(values):
             router.host.set_sysctls(values)
         case AddAddress() | RemoveAddress() | RecordAddress() | TidyRecord():
@@ -78,12 +85,8 @@ def perform(router: Router, operation: Alone, ending: Ending) -> None:
             router.vici.request("load-conn", {name: plain(settings)})
         case UnloadConnection(name):
             router.vici.request("unload-conn", {"name": name})
-        case WriteOwned(files):
-            router.host.write_owned(files)
-            _reload(router, files)
-        case RemoveOwned(paths):
-            router.host.remove_owned(paths)
-            _reload(router, paths)
+        case WriteOwned() | RemoveOwned():
+            _change_owned(router, operation)
         case SetAside(path):
             router.host.set_aside(path)
         case Terminate(connection):
@@ -126,7 +129,14 @@ def _switch(vici: Vici, switches: Sequence[Switch], timeout: float) -> list[str]
     ]
 
 
-def _reload(router: Router, paths: Iterable[str]) -> None:
-    """Let charon read its settings again if their file was touched."""
+def _change_owned(router: Router, operation: WriteOwned | RemoveOwned) -> None:
+    """Write or remove files, and let charon read its settings again if their file was touched."""
+    paths: Collection[str]
+    if isinstance(operation, WriteOwned):
+        router.host.write_owned(operation.files)
+        paths = operation.files
+    else:
+        router.host.remove_owned(operation.paths)
+        paths = operation.paths
     if charon.SETTINGS in paths:
         router.vici.request("reload-settings")

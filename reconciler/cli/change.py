@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from reconciler.cli import access
 from reconciler.cli.next_command import diagnose_hint
@@ -13,9 +14,10 @@ from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
 from reconciler.model.operation import Switch
-from reconciler.model.outcome import Status
+from reconciler.model.outcome import Check, Status
 from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.operations.apply import Applied
+from reconciler.operations.confirm import arming_key, forget_told, new_arming
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
@@ -26,6 +28,9 @@ from reconciler.report.json.apply import check_object, dropped_object, loss_obje
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.plan import absence_objects, plan_objects
 from reconciler.report.json.results import apply_summary_object
+from reconciler.report.json.run import way_back_objects
+from reconciler.report.way_back_text import way_back_lines
+from reconciler.routers.way_back import told
 
 _QUESTION = "Apply this plan? Type `yes` to approve: "
 
@@ -41,6 +46,12 @@ def change_routers(
     fleet, store = access.fleet_of(fabric, arguments), access.secret_store(arguments)
     targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
     asks = saved is None and not arguments.auto_approve
+    arming, overrides = None, frozenset(map(Override, arguments.override))
+    if arguments.confirm is not None:
+        key = arming_key(fabric, store)
+        arming = new_arming(loaded.digest, loaded.revision or "", arguments.confirm, key)
+        # Whatever cuts us off is undone by the routers themselves.
+        overrides |= {Override.MANAGEMENT}
 
     def decided(refused: Errors) -> Decision:
         taken = [error for error in refused.values() if isinstance(error, Locked)]
@@ -57,30 +68,40 @@ def change_routers(
         else:
             check_selection(before, targets, excluded)
         known = shown_by_files(fabric, store, before.observation.states)
-        return decide(before, known, frozenset(map(Override, arguments.override)))
+        return decide(before, known, overrides)
 
     def approved(_: Preview) -> bool:
         if asks and ask(_QUESTION) != "yes":
             raise TunnelwrightError("the plan was not approved", hint="type `yes`, or use --auto-approve")
         return asks
 
+    def shown(decision: Decision) -> None:
+        found = list(told(decision.judged.observation.states))
+        output.lines(way_back_lines(found, datetime.now(UTC)))
+        output.objects(way_back_objects(found))
+        forget_told(found, fleet)
+        _report_plan(output, decision)
+
     request = Request(
         routers=routers_of(fabric, targets, excluded),
         decide=decided,
-        show=lambda decision: _report_plan(output, decision),
+        show=shown,
         approve=approved,
         left_out=lambda again, _: _report_left_out(output, again),
         lock_timeout=arguments.lock_timeout,
+        arming=arming,
         conduct=Conduct(
             timeout=arguments.wait,
             progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),
+            anew=arguments.links.clear,
         ),
     )
     with converge(fleet, request) as done:
         pass  # What is told of it may take as long as it likes: the locks are given back first.
     if done.proven is not None:
         applied = done.proven.applied
-        _report_outcome(output, done.before, applied, _names_left_out(done))
+        checks = () if done.proven.conclusion is None else done.proven.checks
+        _report_outcome(output, done.before, applied, checks, _names_left_out(done))
         failed = [outcome.step for outcome in applied.outcomes if outcome.status is Status.FAILED]
         down = [step.group for step in failed if isinstance(step.operation, Switch)]
         output.lines([diagnose_hint(arguments, down)] if down else [])
@@ -135,13 +156,14 @@ def _report_left_out(output: Output, again: Preview) -> None:
     output.objects(absence_objects(again.plan.unreachable))
 
 
-def _report_outcome(output: Output, before: Preview, applied: Applied, left_out: Sequence[str]) -> None:
+def _report_outcome(
+    output: Output, before: Preview, applied: Applied, proofs: Sequence[Check], left_out: Sequence[str]
+) -> None:
+    checks = (*applied.checks, *proofs)
     output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured, applied.dropped))
-    output.lines(
-        plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks, left_out)
-    )
+    output.lines(plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, checks, left_out))
     output.objects(outcome_object(outcome) for outcome in applied.outcomes)
-    output.objects(check_object(check) for check in applied.checks)
+    output.objects(check_object(check) for check in checks)
     output.objects(loss_object(loss) for loss in applied.cost.losses)
     output.objects(dropped_object(dropped) for dropped in applied.dropped)
     output.objects([apply_summary_object(converged=applied.converged)])

@@ -13,6 +13,7 @@ Rule: TypeAlias = Callable[[Evidence], Iterator[Finding]]
 
 RULES: Final[tuple[Rule, ...]] = (
     router_state.router_unreachable,
+    router_state.router_armed,
     router_state.disabled_in_git,
     router_state.cleartext_leak,
     router_state.vip_missing,

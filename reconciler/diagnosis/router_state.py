@@ -21,6 +21,18 @@ def router_unreachable(evidence: Evidence) -> Iterator[Finding]:
             yield found("router-unreachable", end.tunnel, "router", message)
 
 
+def router_armed(evidence: Evidence) -> Iterator[Finding]:
+    """What is seen there changes by itself, unless it is confirmed; a tunnel may be down for it."""
+    for end in evidence.ends:
+        armed = None if end.state is None else end.state.way_back.armed
+        if armed is not None:
+            by = f"{armed.arming.what} by {armed.arming.owner}"
+            message = f"{end.tunnel.router} is armed: {by} is not confirmed; it goes back in {armed.left} s"
+            item = found("router-armed", end.tunnel, "router", message, hint="wait, then diagnose again")
+            up = any(sa.children for sa in end.sas)
+            yield replace(item, severity=Severity.WARNING) if up else item
+
+
 def disabled_in_git(evidence: Evidence) -> Iterator[Finding]:
     """It is down because Git says so: a failure where only one of the ends says it."""
     off = [end for end in evidence.ends if not end.tunnel.enabled]

@@ -122,10 +122,20 @@ class Locked(TunnelwrightError):
 
     exit_code = ExitCode.LOCKED
 
-    def __init__(self, owner: str, *, router: str = "", hint: str = "") -> None:
-        who = owner.partition("/")[0]
-        super().__init__(f"{who} is changing this router", router=router, operation="lock", hint=hint)
+    def __init__(self, owner: str, *, router: str = "", hint: str = "", message: str = "") -> None:
+        message = message or f"{owner.partition('/')[0]} is changing this router"
+        super().__init__(message, router=router, operation="lock", hint=hint)
         self.owner = owner
+
+
+class StillArmed(Locked):
+    """A router holds a change that `owner` has not confirmed, and goes back in `left` seconds."""
+
+    def __init__(self, owner: str, left: int, *, router: str = "") -> None:
+        who = owner.partition("/")[0]
+        hint = f"it goes back in {left} s; use --lock-timeout to wait" if left else "it goes back now"
+        super().__init__(owner, router=router, hint=hint, message=f"a change by {who} is not confirmed yet")
+        self.left = left
 
 
 class RouterWithheld(TunnelwrightError):

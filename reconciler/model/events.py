@@ -1,8 +1,8 @@
 """What a run has to tell, one class for each thing. Plain values, without key material and operations.
 
 Values of other modules that are told as they are (`Diagnostic`, `Refusal`, `Deferral`, `Check`, `Loss`,
-`Dropped`) are
-events themselves. How each event is written, and read back, is in `reconciler/report/json`.
+`Dropped`, `Armed`, `WentBack`) are events themselves. How each event is written, and read back, is in
+`reconciler/report/json`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from reconciler.model.outcome import Check, Dropped, Loss, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceChange, Step
 from reconciler.model.settings import Change
 from reconciler.model.trace import Trace
+from reconciler.model.way_back import Armed, WentBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,15 @@ class Exposed:
     destination: str
     later: bool = False
     """True for what comes of a part of the plan that is not done now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToConfirm:
+    """A plan whose routers go back by themselves unless it is confirmed: the steps before and after all
+    others that arm them, for so many seconds, and confirm them."""
+
+    seconds: int
+    steps: tuple[PlannedStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +258,7 @@ Event: TypeAlias = (
     | DuplicateAddress
     | UnusedVip
     | Exposed
+    | ToConfirm
     | PlanSummary
     | Refusal
     | Deferral
@@ -262,6 +273,8 @@ Event: TypeAlias = (
     | Loss
     | Dropped
     | Rollback
+    | Armed
+    | WentBack
     | LeftOut
     | Foreign
 )

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from reconciler.model.router_config import InterfaceAddress, OwnedFile, Pair, SharedSecret
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings
+from reconciler.model.way_back import Arming, Saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +225,25 @@ class SetAside:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Save what is there, so that the router goes back to it unless it is confirmed."""
+
+    arming: Arming
+    saved: Saved
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Keep what was changed since the router was armed under this id."""
+
+    arming: str
+
+
 Operation: TypeAlias = (
-    SetSysctls
+    Arm
+    | Confirm
+    | SetSysctls
     | AddAddress
     | RemoveAddress
     | RecordAddress

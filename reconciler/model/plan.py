@@ -46,8 +46,10 @@ class Phase(IntEnum):
     before HOST adds them to those that get them. A tunnel's file is written in COMMIT, after the
     switch: until then the difference to the file keeps the change visible to the next run. MARK makes
     the old file say that it no longer vouches for what charon holds: a change that failed half-way and
-    is then reverted in Git would else look as if nothing had happened."""
+    is then reverted in Git would else look as if nothing had happened. ARM comes before the first change
+    and CONFIRM after the proof, where a change has to be confirmed; both at all routers or at none."""
 
+    ARM = 0
     WITHDRAW = 1
     HOST = 2
     GUARD = 3
@@ -58,6 +60,7 @@ class Phase(IntEnum):
     COMMIT = 8
     RETIRE = 9
     UNGUARD = 10
+    CONFIRM = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,16 @@ class Plan:
     """Addresses for which two routers answer, or would, and that the plan does not part."""
     unused: tuple[HeldAddress, ...] = ()
     """VIPs of tunnels that were deleted: they stay until their address is wanted elsewhere or released."""
+    arming: tuple[Step, ...] = ()
+    """Steps before all others that let each router go back by itself; none where nothing has to be
+    confirmed."""
+    confirming: tuple[Step, ...] = ()
+    """Steps after the proof that end this."""
+
+    @property
+    def listed_steps(self) -> tuple[Step, ...]:
+        """All steps in their order, with those that frame an apply that has to be confirmed."""
+        return (*self.arming, *self.steps, *self.confirming)
 
     @property
     def steps(self) -> tuple[Step, ...]:

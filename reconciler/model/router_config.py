@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Settings
+from reconciler.model.way_back import WayBack
 
 PREFIX = "tw-"
 """Connections, secrets and files whose names start so are tunnelwright's; nothing else is touched."""
@@ -304,6 +305,8 @@ class RouterState:
     owned: Mapping[str, LiveOwnedFile] = field(default_factory=dict)
     """Path to each file of ours that has no keys."""
     platform: Platform = field(default_factory=Platform)
+    way_back: WayBack = field(default_factory=WayBack)
+    """Whether it is armed, or has gone back."""
 
     @property
     def data_plane(self) -> str:

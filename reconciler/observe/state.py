@@ -56,6 +56,7 @@ def observe_router(
         management=snapshot.management,
         owned=snapshot.owned,
         platform=snapshot.platform,
+        way_back=snapshot.way_back,
     )
     if state.holds_back:
         state = replace(state, dropped=snapshot.dropped)

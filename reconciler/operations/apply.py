@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 from reconciler.apply.loss import Measured, dropped, measured
 from reconciler.apply.phases import NONE_LOST, Progress, apply_plan
+from reconciler.apply.way_back import arm
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.observation import Observation
@@ -21,6 +23,8 @@ from reconciler.plan.fleet import ChangeFilter
 from reconciler.policy import connections_of
 from reconciler.routers.fleet import Fleet
 from reconciler.verify.checks import check_untouched
+
+_UNARMED: Final = "not every router could be armed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +94,18 @@ def apply(
     lost: Mapping[str, TunnelwrightError] = NONE_LOST,
 ) -> Applied:
     """Run a preview's plan, look again, and prove: the plan is empty now, unrelated tunnels kept their
-    SPIs. Steps that fail are outcomes, not exceptions."""
+    SPIs. Steps that fail are outcomes, not exceptions. Where the change has to be confirmed, its routers are
+    armed first; when one of them cannot be, nothing else is done."""
+    armed = arm(before.plan.arming, fleet) if before.plan.arming else ()
+    for outcome in armed:
+        progress(outcome)
+    if any(outcome.status is not Status.DONE for outcome in armed):
+        left = (Outcome(step, Status.NOT_ATTEMPTED, _UNARMED) for step in before.plan.steps)
+        after, remaining = _left(before, fleet)
+        return Applied((*armed, *left), remaining, (), Measured(), after)
     act = partial(apply_plan, fleet=fleet, timeout=timeout, progress=progress, stopping=stopping, lost=lost)
     with measured(before.plan, before.fabric, before.observation, fleet) as cost:
-        outcomes = act(before.plan)
+        outcomes = (*armed, *act(before.plan))
         after, remaining = _left(before, fleet)
         asked = {step.group for step in before.plan.steps if step.waits_for_peer}
         crossed = remaining.tidying({step.group for step in before.plan.steps} - asked)

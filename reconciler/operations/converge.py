@@ -17,8 +17,10 @@ The steps, in this order, for every caller:
     the tunnels that were changed (surplus SAs that came up after they were at rest, and selectors that a peer
     has not agreed to), then the tunnels *that are down* at these routers although both of their ends are
     managed (`plan/down.py`). Neither is judged, because neither interrupts what carries traffic.
+    A change that has to be confirmed begins with its routers being armed: all of them, or nothing is done.
  9. **Prove** with packets, where that is wanted, and only then, still under the locks, let the caller judge
-    what came of it: the place to roll back.
+    what came of it: the place to roll back. What has to be confirmed is proven by new connections, and
+    confirmed if nothing speaks against it (`operations/confirm.py`).
 10. **Unlock.**
 
 Steps 2 to 5 are the caller's `decide`, by `preview` (or `compare`) and `preview.decide`: a command takes them
@@ -28,6 +30,7 @@ nothing to change, so that no router needs a lock; step 7 then makes up for the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -38,9 +41,11 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check
 from reconciler.model.plan import Plan
+from reconciler.model.way_back import Arming
 from reconciler.operations.apply import Applied, apply, within_one_apply
+from reconciler.operations.confirm import Conclusion, conclude, with_conclusion
 from reconciler.operations.desired import check_keys
-from reconciler.operations.preview import Decision, Preview, check_safe, confirmed
+from reconciler.operations.preview import Decision, Preview, check_safe, confirmed, framed
 from reconciler.operations.verify import prove
 from reconciler.routers.fleet import Fleet
 
@@ -66,6 +71,8 @@ class Conduct:
     """Hears what an apply came to, before the proof, which may end in an error."""
     stopping: Callable[[], bool] = lambda: False
     """Asked while it goes on: whether to stop as soon as no tunnel is half changed."""
+    anew: Callable[[], None] = lambda: None
+    """Closes connections that are kept: routers are reached by new ones from then on."""
     lost: Errors = field(default_factory=dict)
     """Routers whose lock another run has taken; filled in while the plan is carried out."""
 
@@ -86,6 +93,8 @@ class Request:
     """Hears of routers that had changed by then, or did not answer, and of what is left."""
     lock_timeout: float = 0.0
     """Seconds to wait for another run to finish with a router."""
+    arming: Arming | None = None
+    """Where what is done has to be confirmed: how its routers are armed."""
     conduct: Conduct = field(default_factory=Conduct)
 
 
@@ -97,6 +106,13 @@ class Proven:
     proofs: Mapping[str, tuple[Check, ...]]
     lost: frozenset[str] = frozenset()
     """Routers whose lock another run has taken: whatever came of them, they may not be changed any more."""
+    conclusion: Conclusion | None = None
+    """Whether what had to be confirmed stays."""
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """All of the proof."""
+        return tuple(check for checks in self.proofs.values() for check in checks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +142,7 @@ def converge(fleet: Fleet, request: Request) -> Iterator[Converged]:
         lost: dict[str, TunnelwrightError] = {}
         conduct = replace(request.conduct, lost=lost)
         with locked(fleet, routers, request.lock_timeout, moved=conduct.moved, lost=lost) as refused:
-            decision = request.decide(refused)
+            decision = request.decide(refused).framed(request.arming)
             changed = decision.allowed.plan.routers
             if changed <= routers:
                 # Not for the locks: also a router that has used up its time gets its lock back.
@@ -144,6 +160,7 @@ def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fle
     moved: Errors = {}
     if not before.plan.empty and request.approve(before):
         before, moved = confirmed(before, fleet)
+        before = framed(before, request.arming)
         request.conduct.looked(before.observation)
         if moved:
             request.left_out(before, moved)
@@ -156,6 +173,7 @@ def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fle
 def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: Iterable[str]) -> Proven:
     """Steps 8 and 9, for routers that are locked. A run that was asked to stop, and has begun nothing, has
     nothing to prove."""
+    began = time.monotonic()
     applied = apply(
         before,
         fleet,
@@ -166,9 +184,15 @@ def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: It
     )
     conduct.looked(applied.after)
     conduct.applied(before, applied)
-    proving = conduct.probe and not applied.stopped
+    proving = (conduct.probe or bool(before.plan.confirming)) and not applied.stopped
+    if before.plan.confirming:
+        conduct.anew()
     proofs = prove(before, fleet, tunnels, conduct.moved) if proving else {}
-    return Proven(applied, proofs, frozenset(conduct.lost))
+    elapsed = time.monotonic() - began
+    conclusion = conclude(before, applied, proofs, fleet, lost=conduct.lost, elapsed=elapsed)
+    for outcome in conclusion.outcomes if conclusion is not None else ():
+        conduct.progress(outcome)
+    return Proven(with_conclusion(applied, conclusion), proofs, frozenset(conduct.lost), conclusion)
 
 
 def tunnels_of(plan: Plan) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig
     if wanted and not keys:
         raise missing(answers)
     _check_equal(fabric, keys)
-    fingerprint_key = _fingerprint_key(fabric, store) if keys else Secret(b"")
+    fingerprint_key = fingerprint_key_of(fabric, store) if keys else Secret(b"")
     keyless = {ref: _why(ref, answer) for ref, answer in answers.items() if not isinstance(answer, Secret)}
     keys |= {reference: Secret(random_source.token_bytes(32)) for reference in keyless}
     claims = compile_claims(fabric)
@@ -79,7 +79,8 @@ def _check_equal(fabric: Fabric, keys: Mapping[PskRef, Secret]) -> None:
         )
 
 
-def _fingerprint_key(fabric: Fabric, store: SecretStore) -> Secret:
+def fingerprint_key_of(fabric: Fabric, store: SecretStore) -> Secret:
+    """The key with which the controller marks what is its own. Raises SecretUnavailable."""
     reference = fabric.fingerprint_key
     return store.fingerprint_key() if reference is None else store.keys([reference])[reference]
 
@@ -125,7 +126,7 @@ def shown_by_files(fabric: Fabric, store: SecretStore, states: Mapping[str, Rout
     def known(resource: Resource) -> bool:
         if not found:
             try:
-                found.append(_fingerprint_key(fabric, store))
+                found.append(fingerprint_key_of(fabric, store))
             except SecretUnavailable:
                 if any(tunnel.enabled for tunnel in fabric.tunnels.values()):
                     raise

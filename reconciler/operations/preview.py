@@ -12,11 +12,13 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Phase, Plan, ResourceChange
 from reconciler.model.router_config import NOTHING_ASKED, PREFIX, Asked, RouterConfig
+from reconciler.model.way_back import Arming
 from reconciler.observe.state import observe, rulesets
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.outlets import unguarded_at, with_outlets
 from reconciler.plan.fleet import ChangeFilter, make_plan
 from reconciler.plan.targets import check_targets
+from reconciler.plan.way_back import with_way_back
 from reconciler.policy import Judgement, Known, Override, judge, withholdings
 from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
@@ -119,6 +121,15 @@ class Decision:
     def without(self, failures: Mapping[str, TunnelwrightError]) -> Decision:
         """The same decision, in which some routers have no part."""
         return replace(self, judged=without(self.judged, failures), allowed=without(self.allowed, failures))
+
+    def framed(self, arming: Arming | None) -> Decision:
+        """The same decision, whose plan has to be confirmed; without an arming it has not."""
+        return replace(self, judged=framed(self.judged, arming), allowed=framed(self.allowed, arming))
+
+
+def framed(before: Preview, arming: Arming | None) -> Preview:
+    """A preview with the steps that arm and confirm. A plan that is made anew has them no more."""
+    return replace(before, plan=with_way_back(before.plan, arming, before.desired))
 
 
 def decide(before: Preview, known: Known, overrides: frozenset[Override] = frozenset()) -> Decision:

@@ -12,13 +12,16 @@ from reconciler.model.events import (
     Exposed,
     Overridden,
     PlannedChange,
+    PlannedStep,
     PlanSummary,
+    ToConfirm,
     Unreachable,
     UnusedVip,
     Withheld,
     WithheldFor,
 )
 from reconciler.model.judgement import Judgement
+from reconciler.model.operation import Arm
 from reconciler.model.plan import Action, Plan
 
 
@@ -37,6 +40,10 @@ def plan_events(plan: Plan, digest: str, now: Plan | None = None) -> Iterator[Ev
     soon = set((plan if now is None else now).exposed)
     for router, (source, destination) in exposed[:EXPOSED_WRITTEN]:
         yield Exposed(router, source, destination, later=(router, (source, destination)) not in soon)
+    for step in plan.arming[:1]:
+        if isinstance(step.operation, Arm):
+            framing = (*plan.arming, *plan.confirming)
+            yield ToConfirm(step.operation.arming.seconds, tuple(map(PlannedStep.of, framing)))
     yield PlanSummary(
         create=plan.count(Action.CREATE),
         update=plan.count(Action.UPDATE),

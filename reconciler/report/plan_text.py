@@ -53,7 +53,7 @@ def plan_lines(plan: Plan, unchanged: str = "", now: Plan | None = None) -> Iter
         yield from _resource_lines(change)
     yield Line()
     yield Line("Steps, in this order:", "bold")
-    for number, step in enumerate(plan.steps, start=1):
+    for number, step in enumerate(plan.listed_steps, start=1):
         yield Line(f"  {number:>3}. {_step_text(step)}", _DISRUPTION_STYLE[step.disruption])
     for heading, pairs in exposed_parts(plan, now):
         yield from _exposed_lines(heading, pairs)

@@ -21,6 +21,7 @@ from reconciler.model.events import (
     PlanSummary,
     Rollback,
     StepEnded,
+    ToConfirm,
     Traced,
     Trouble,
     Unreachable,
@@ -30,9 +31,11 @@ from reconciler.model.events import (
 from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Dropped, Loss, Status
 from reconciler.model.record import ForeignResult, Result, RunRecord
+from reconciler.model.way_back import Armed, WentBack
 from reconciler.report.cost_text import cost_text, dropped_text
 from reconciler.report.line import Line
 from reconciler.report.plan_text import value_text
+from reconciler.report.way_back_text import way_back_text
 
 _STYLE: dict[Result | ForeignResult, str] = {
     Result.IN_SYNC: "green",
@@ -88,7 +91,9 @@ def _event_lines(event: Event) -> Iterator[Line]:
             if event.meant is not None:
                 text = f"  {event.written['type']}: recorded by another version; `--json` shows it"
                 yield Line(text, "yellow")
-        case PlanSummary() | Overridden():
+        case Armed() | WentBack():
+            yield Line(f"  {way_back_text(event)}", "bold red")
+        case PlanSummary() | Overridden() | ToConfirm():
             return
         case _:
             assert_never(event)
@@ -152,7 +157,7 @@ def _run_line(event: Held | Drift | Traced | Down | Trouble | Rollback | LeftOut
         case Trouble():
             return Line(f"  trouble with the {event.part}: {event.reason}", "bold red")
         case Rollback():
-            back = f"rolled back from {event.commit[:12]} to {event.to[:12]}"
+            back = f"rolled back from {event.commit[:12]}{f' to {event.to[:12]}' if event.to else ''}"
             return Line(f"  {back}: {event.reason}", "bold red")
         case LeftOut():
             return Line(f"  {event.events} more are left out, limit {event.limit} bytes", "yellow")

@@ -30,7 +30,7 @@ _REPLY = re.compile(
 )
 _SENT = re.compile(rb"([0-9]{1,9}) packets transmitted")
 _STREAM = re.compile(rb"([0-9]{1,10}) (/run/tunnelwright-stream-[A-Za-z0-9]{6})\s*")
-_TAKEN = re.compile(r"([!-~]{1,600}) ([0-9]{1,6})\s*")
+_TAKEN = re.compile(r"([!-~]{1,600}) ([0-9]{1,6})( armed)?\s*")
 
 
 def text(said: bytes) -> str:
@@ -154,12 +154,13 @@ def management(said: bytes) -> Pair | None:
     return words[2], words[0]
 
 
-def lock_holder(said: bytes) -> tuple[str, int]:
-    """Who holds a lock, and for how many seconds more. Raises ValueError."""
+def lock_holder(said: bytes) -> tuple[str, int, bool]:
+    """Who holds a lock, and for how many seconds more; whether nobody does, since the router is armed. Raises
+    ValueError."""
     match = _TAKEN.fullmatch(text(said))
     if match is None:
         raise ValueError("not the holder of a lock and its seconds")
-    return match[1], int(match[2])
+    return match[1], int(match[2]), match[3] is not None
 
 
 def ping(said: bytes) -> Ping | None:

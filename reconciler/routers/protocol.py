@@ -20,6 +20,7 @@ from reconciler.model.router_config import (
 )
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
+from reconciler.model.way_back import Arming, Saved, WayBack
 
 Message: TypeAlias = Mapping[str, Any]
 """A VICI message: str, list of str, or a nested Message; a value that is sent may be bytes. One that came is
@@ -80,6 +81,7 @@ class HostSnapshot:
     owned: Mapping[str, LiveOwnedFile] = field(default_factory=dict)
     """Our files without keys, by path."""
     platform: Platform = field(default_factory=Platform)
+    way_back: WayBack = field(default_factory=WayBack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +184,33 @@ class Host(Protocol):
 
     def lock(self, owner: str, seconds: int) -> None:
         """Take or renew the router's lock for so long, LEASE_SECONDS at most; raises Locked when another
-        owner holds it. A lock that says anything else, or ends later than any lock can, has no owner."""
+        owner holds it. A lock that says anything else, or ends later than any lock can, has no owner.
+        Raises StillArmed when it has no owner and a change is not confirmed: it can be taken once the router
+        has gone back, which it does at once where its time is over."""
         ...
 
     def unlock(self, owner: str) -> None:
         """Give the lock back; one that is not the owner's stays."""
+        ...
+
+    def arm(self, arming: Arming, saved: Saved) -> None:
+        """Save what is there now, and restore it after `arming.seconds` unless `confirm` comes first, also
+        when the router restarts before. Nothing is left of it when it is refused: for want of space, say, or
+        since the router is armed already."""
+        ...
+
+    def confirm(self, arming: str) -> None:
+        """What was changed since the router was armed under this id stays, and what was saved is deleted.
+        Rejected when it is not armed so, or has gone back."""
+        ...
+
+    def go_back(self, arming: str) -> None:
+        """Restore at once what the router saved when it was armed under this id; one that is not armed so
+        stays as it is."""
+        ...
+
+    def forget(self, arming: str) -> None:
+        """Tell no more that the router has gone back from an arming."""
         ...
 
     def ping(self, source: str, destination: str, count: int) -> Ping:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from reconciler.model import bounds
-from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked
+from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked, StillArmed
 from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress, OwnedFile
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
-from reconciler.routers import answers, scripts, traces
+from reconciler.model.way_back import Arming, Saved
+from reconciler.routers import answers, scripts, traces, way_back
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.archive import BadArchive, pack, unpack
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
@@ -82,8 +83,8 @@ class ShellHost:
         """Read everything in one command."""
         keys = list(sysctls)
         output = self._look("observe", self._script(Script.SNAPSHOT, *keys))
-        parts = self._parts("observe", output, 9)
-        session, links, record, table, values, dropped, owned, platform, archive = parts
+        parts = self._parts("observe", output, 10)
+        session, links, record, table, values, dropped, owned, platform, back, archive = parts
         return HostSnapshot(
             addresses=self._read("observe", "addresses", lambda: answers.addresses(bytes(links))),
             firewall=self._read("observe", "nftables listing", lambda: answers.listing(bytes(table))),
@@ -94,6 +95,9 @@ class ShellHost:
             dropped=self._read("observe", "packet counter", lambda: answers.dropped(bytes(dropped))),
             owned=self._read("observe", "boot files", lambda: answers.owned(bytes(owned))),
             platform=self._read("observe", "platform", lambda: answers.platform(bytes(platform))),
+            way_back=self._read(
+                "observe", "way back", lambda: way_back.decode(self._router, answers.text(bytes(back)))
+            ),
         )
 
     def inspect(self) -> HostInspection:
@@ -183,7 +187,9 @@ class ShellHost:
         until = str(min(seconds, bounds.LEASE_SECONDS))
         done = self._execute("lock", self._script(Script.LOCK, owner, until), _lock())
         if done.status == scripts.TAKEN:
-            holder, left = self._read("lock", "lock", lambda: answers.lock_holder(done.stdout))
+            holder, left, armed = self._read("lock", "lock", lambda: answers.lock_holder(done.stdout))
+            if armed:
+                raise StillArmed(holder, left, router=self._router)
             raise Locked(
                 holder,
                 router=self._router,
@@ -194,6 +200,27 @@ class ShellHost:
     def unlock(self, owner: str) -> None:
         """Give the lock back."""
         self._execute("unlock", self._script(Script.LOCK, owner, "0"), _lock())
+
+    def arm(self, arming: Arming, saved: Saved) -> None:
+        """Save what is there, and start the timer, in one command."""
+        listed = {"connections": saved.connections, "sysctls": saved.sysctls, "aside": saved.aside}
+        files = {
+            name: Secret("".join(f"{line}\n" for line in lines).encode()) for name, lines in listed.items()
+        }
+        files["script"] = Secret(f"{scripts.text(Script.GO_BACK)}\n".encode())
+        self._change("arm", self._script(Script.ARM, *way_back.words(arming)), stdin=pack(files))
+
+    def confirm(self, arming: str) -> None:
+        """Stop the timer, and delete what was saved."""
+        self._change("confirm", self._script(Script.CONFIRM, arming))
+
+    def go_back(self, arming: str) -> None:
+        """Run what the timer would run."""
+        self._change("go back", self._script(Script.GO_BACK_NOW, arming))
+
+    def forget(self, arming: str) -> None:
+        """Delete what the router tells of it."""
+        self._change("forget", self._script(Script.FORGET, arming))
 
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """Send echo requests; no reply at all is an answer, not an error."""

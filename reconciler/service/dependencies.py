@@ -29,6 +29,10 @@ class Dependencies:
     signers: Signers | None = None
     timeout: float = 10.0
     rollback: bool = True
+    confirm: int | None = None
+    """Seconds after which routers go back by themselves unless a run confirms them; None: they do not."""
+    anew: Callable[[], None] = lambda: None
+    """Closes the connections that are kept: routers are reached by new ones from then on."""
     progress: Progress = lambda _: None
     stopping: Callable[[], bool] = lambda: False
     """Ends transfers and runs; asked again and again while they go on."""

@@ -27,6 +27,7 @@ from reconciler.model.events import (
     PlanSummary,
     Rollback,
     StepEnded,
+    ToConfirm,
     Traced,
     Trouble,
     Unreachable,
@@ -38,6 +39,7 @@ from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Dropped, Loss, Outcome, Status
 from reconciler.model.record import ForeignResult, Result, RunRecord
 from reconciler.model.secret import redacted
+from reconciler.model.way_back import Armed, WentBack
 from reconciler.report.encoding import json_text
 from reconciler.report.json.events import encode
 from reconciler.report.json.run import run_summary
@@ -57,13 +59,13 @@ def _level(event: Event) -> str:
     """The level of what a run found and said; empty for its steps, which were logged when they happened, and
     for what repeats other events."""
     match event:
-        case Refusal() | Rollback() | Trouble():
+        case Refusal() | Rollback() | Trouble() | WentBack():
             return "error"
-        case Diagnostic() | Down() | LeftOut() | Unreachable() | Withheld() | DuplicateAddress():
+        case Armed() | Diagnostic() | Down() | DuplicateAddress() | LeftOut() | Unreachable() | Withheld():
             return "warning"
         case Deferral() | Drift() | Dropped() | Held() | Loss() | PlannedChange() | Traced() | UnusedVip():
             return "info"
-        case Check() | Exposed() | Foreign() | Overridden() | PlanSummary() | StepEnded():
+        case Check() | Exposed() | Foreign() | Overridden() | PlanSummary() | StepEnded() | ToConfirm():
             return ""
         case _:
             assert_never(event)

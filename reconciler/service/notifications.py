@@ -128,7 +128,8 @@ def states(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
 def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
     head = record.head[:12]
     for back in record.of(Rollback):
-        text = f"{head} was rolled back, {back.to[:12]} is in force again: {back.reason}"
+        force = f", {back.to[:12]} is in force again" if back.to else ""
+        text = f"{head} was rolled back{force}: {back.reason}"
         whole = record.result is Result.ROLLED_BACK
         return {State(Topic.ROLLED_BACK, record.head): text if whole else f"{head}: {record.message}"}
     if is_refused(record):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from reconciler.model.absence import Absence
 from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.events import Down, Drift, Held, Part, Rollback, Trouble
+from reconciler.model.events import Down, Drift, Held, Part, Rollback, StepEnded, Trouble
 from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.isolation import attempt
 from reconciler.model.listing import counted, listed
@@ -19,7 +19,9 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
+from reconciler.model.way_back import Arming
 from reconciler.operations.apply import within_one_apply
+from reconciler.operations.confirm import arming_key, carried, new_arming
 from reconciler.operations.converge import (
     Conduct,
     Errors,
@@ -40,10 +42,11 @@ from reconciler.operations.preview import (
     without,
 )
 from reconciler.plan.events import absence_events, judgement_events, plan_events
-from reconciler.policy import Known
+from reconciler.policy import Known, Override
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report.json.plan import plan_digest
 from reconciler.service.attribution import ask
+from reconciler.service.confirmation import gone_back, not_confirmed
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.run_report import RunReport
 from reconciler.service.wanted import Refused, Wanted, by_commit_of, choose, sentence, wanted_of
@@ -61,7 +64,13 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
         nonlocal in_force
         wanted = choose(dependencies, head, report)
         in_force = wanted.commit
-        result = _run(dependencies, wanted, report)
+        seen = _look(dependencies, wanted)
+        if gone_back(dependencies, wanted, seen, report):
+            # Its routers have gone back from it meanwhile, so it is not wanted any more.
+            wanted = choose(dependencies, head, report)
+            in_force = wanted.commit
+            seen = _look(dependencies, wanted)
+        result = _run(dependencies, wanted, seen, report)
         return Result.INCOMPLETE if in_force != head and result in GOOD else result
 
     result = attempt("run", head[:12], work)
@@ -82,13 +91,21 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
     )
 
 
-def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Result:
-    fleet = dependencies.fleet_of(wanted.fabric)
-    seen = compare(wanted.fabric, wanted.desired, fleet)
+def _look(dependencies: Dependencies, wanted: Wanted) -> Preview:
+    seen = compare(wanted.fabric, wanted.desired, dependencies.fleet_of(wanted.fabric))
     dependencies.looked(seen.observation)
+    return seen
+
+
+def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunReport) -> Result:
+    fleet = dependencies.fleet_of(wanted.fabric)
     by_commit = by_commit_of(dependencies, wanted, seen.plan)
     found = report.saw(seen, by_commit)
-    seen, decision, held = _decided(dependencies, wanted, seen, by_commit, report)
+    arming = None
+    if dependencies.confirm is not None:
+        key = arming_key(wanted.fabric, dependencies.store)
+        arming = new_arming(wanted.loaded.digest, wanted.commit, dependencies.confirm, key)
+    seen, decision, held = _decided(dependencies, wanted, seen, by_commit, report, arming=arming)
     report.events += [
         Drift(change.resource, change.reason, change.resource in held)
         for change in seen.plan.changes
@@ -119,11 +136,12 @@ def _run(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Resul
             # It was decided before the locks were taken.
             approve=lambda _: True,
             left_out=lambda _, moved: told_without(moved),
+            arming=arming,
             conduct=replace(_conduct(dependencies), applied=report.did),
         )
         with converge(fleet, request) as done:
             if done.proven is not None:
-                result = _concluded(
+                result = _ended(
                     dependencies, wanted, done.before, done.proven, by_commit=by_commit, report=report
                 )
         seen = without(seen, left_out)
@@ -158,12 +176,19 @@ def _conduct(dependencies: Dependencies) -> Conduct:
         progress=dependencies.progress,
         moved=dependencies.moved,
         looked=dependencies.looked,
+        anew=dependencies.anew,
         stopping=dependencies.stopping,
     )
 
 
 def _decided(
-    dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit: ByCommit, report: RunReport
+    dependencies: Dependencies,
+    wanted: Wanted,
+    seen: Preview,
+    by_commit: ByCommit,
+    report: RunReport,
+    *,
+    arming: Arming | None,
 ) -> tuple[Preview, Decision, dict[Resource, str]]:
     """What was seen, without the routers that are left alone; what of it may be done now; and what is held,
     with the reasons.
@@ -172,13 +197,18 @@ def _decided(
     """
     held = held_back(wanted.fabric, seen.plan, by_commit)
     wished = narrowed(seen, lambda change: change.resource not in held)
-    decision = decide(wished, _known(dependencies, wanted, seen, by_commit))
+    # What cuts us off is undone by the routers themselves.
+    overrides = frozenset({Override.MANAGEMENT} if arming is not None else ())
+    known = _known(dependencies, wanted, seen, by_commit)
+    decision = decide(wished, known, overrides).framed(arming)
     judgement, absent = decision.judgement, decision.judged.observation.failures
     seen = without(seen, {name: absent[name] for name in absent.keys() - seen.observation.failures.keys()})
     report.withheld(seen.plan)
     planned = {change.resource for change in seen.plan.changes}
     held = {resource: reason for resource, reason in held.items() if resource in planned}
-    report.events += plan_events(seen.plan, plan_digest(seen.plan), decision.allowed.plan)
+    now = decision.allowed.plan
+    planned_now = replace(seen.plan, arming=now.arming, confirming=now.confirming)
+    report.events += plan_events(planned_now, plan_digest(seen.plan), now)
     report.events += [Held(resource, reason) for resource, reason in held.items()]
     report.events += judgement_events(judgement)
     check_safe(judgement)
@@ -229,6 +259,25 @@ def _report_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
         report.notes.append(f"{len(down)} configured but down: {listed(down, RECORD_NAMED)}")
 
 
+def _ended(
+    dependencies: Dependencies,
+    wanted: Wanted,
+    before: Preview,
+    proven: Proven,
+    *,
+    by_commit: ByCommit,
+    report: RunReport,
+) -> Result:
+    """What an apply came to: what had to be confirmed and was not has gone back as a whole."""
+    conclusion = proven.conclusion
+    if conclusion is not None:
+        report.events += map(StepEnded.of, conclusion.outcomes)
+    if conclusion is None or conclusion.stays or proven.applied.stopped:
+        return _concluded(dependencies, wanted, before, proven, by_commit=by_commit, report=report)
+    report.events += proven.checks
+    return not_confirmed(dependencies, wanted, conclusion, lost=bool(proven.lost), report=report)
+
+
 def _concluded(
     dependencies: Dependencies,
     wanted: Wanted,
@@ -248,7 +297,7 @@ def _concluded(
         undone += waiting
         report.notes.append(f"stopped with {counted(len(undone), 'step')} left")
         return Result.STOPPED
-    report.events += [check for checks in proofs.values() for check in checks]
+    report.events += proven.checks
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
     # What was not attempted follows from what failed.
     telling = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
@@ -268,11 +317,13 @@ def _concluded(
     hurt = {
         name
         for name in changed
-        if (name in failed or not stuck.isdisjoint(_ends(before, name))) and _carried(before, name)
+        if (name in failed or not stuck.isdisjoint(_ends(before, name))) and carried(before, name)
     }
     good = dependencies.trust.good()
     # A rollback would change what another run has locked by now; that run, or the next one, converges it.
-    if proven.lost or not (hurt and dependencies.rollback and good not in {"", wanted.commit}):
+    # What was confirmed has proven good enough.
+    may = dependencies.rollback and not proven.lost and proven.conclusion is None
+    if not (hurt and may and good not in {"", wanted.commit}):
         return Result.INCOMPLETE
     try:
         previous = wanted_of(dependencies, good, RunReport())
@@ -335,12 +386,3 @@ def _ends(before: Preview, tunnel: str) -> set[tuple[str, str]]:
 
 def _resources(plan: Plan) -> Iterator[Resource]:
     return (change.resource for change in plan.changes if change.resource.is_tunnel)
-
-
-def _carried(before: Preview, tunnel: str) -> bool:
-    """True when the tunnel, under whichever name, had CHILD_SAs before."""
-    known = before.fabric.tunnels.get(tunnel)
-    if known is None or known.router not in before.observation.states:
-        return False
-    state = before.observation.states[known.router]
-    return any(state.installed(connection_name(name)) for name in (tunnel, *known.previous_names))

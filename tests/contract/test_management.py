@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from lab.engine import until
 from lab.topology import Role
 from reconciler.model.fabric import Fabric
+from reconciler.model.outcome import Outcome
+from reconciler.model.plan import Phase
+from reconciler.model.way_back import Arming, Cause
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import everything, judge_preview, narrowed
+from reconciler.operations.converge import Conduct, Proven, Request, converge
+from reconciler.operations.preview import decide, everything, judge_preview, narrowed
 from reconciler.policy import Override
 from reconciler.routers.docker_exec import run_in_container
 from reconciler.routers.protocol import Router
@@ -90,3 +96,88 @@ def test_the_tunnel_that_carries_our_own_way_is_not_interrupted(site: Site, sshd
         assert not judge_preview(before, everything)[1].deferrals
         assert_converged(apply(before, inside.fleet))
         inside.close()
+
+
+CUT = """
+table inet cut
+delete table inet cut
+table inet cut {
+    chain input { type filter hook input priority -200; tcp dport 22 reject with tcp reset; }
+}
+"""
+
+
+def arming(seconds: int) -> Arming:
+    return Arming(f"{seconds:016x}", "me@here", "d" * 64, "", seconds)
+
+
+def confirmed(site: Site, fabric: Fabric, seconds: int, **conduct: Any) -> Proven:
+    """What `apply --confirm` does."""
+    overridden = frozenset({Override.MANAGEMENT})
+    request = Request(
+        frozenset({"paris", "tokyo"}),
+        lambda _: decide(site.preview(fabric), everything, overridden),
+        arming=arming(seconds),
+        conduct=Conduct(timeout=10, **conduct),
+    )
+    with converge(site.fleet, request) as done:
+        assert done.proven is not None
+        return done.proven
+
+
+def through_the_tunnel(site: Site, sshd: Sshd) -> Site:
+    """The same routers, of which paris is reached through the tunnel."""
+    by_engine = site.reach
+
+    def reach(fabric: Fabric, name: str) -> Router:
+        return SshRouter(name, sshd.access(name)) if name == "paris" else by_engine(fabric, name)
+
+    return replace(site, reach=reach, opened=[])
+
+
+@pytest.mark.parametrize("site", ["real"], indirect=True)
+def test_with_a_way_back_our_own_way_is_changed(site: Site, sshd: Sshd) -> None:
+    """The tunnel goes down and comes up again, and what carries us with it."""
+    assert_converged(site.apply())
+    with reached_through_the_tunnel(sshd):
+        inside = through_the_tunnel(site, sshd)
+        proven = confirmed(inside, change_tunnels(site.fabric, reconnect="once"), 120)
+        assert_converged(proven.applied)
+        assert proven.conclusion is not None
+        assert proven.conclusion.stays
+        inside.close()
+
+
+@pytest.mark.parametrize("site", ["real"], indirect=True)
+def test_who_is_cut_off_in_the_middle_finds_the_routers_as_they_were(site: Site, sshd: Sshd) -> None:
+    assert_converged(site.apply())
+    paris = site.connect("paris")
+
+    def cut(outcome: Outcome) -> None:
+        if outcome.step.phase is Phase.SWITCH:
+            sshd.lab.run(Role.ROUTER, "paris", ["sh", "-c", f"nft -f - <<E\n{CUT}E\n"])
+
+    with reached_through_the_tunnel(sshd):
+        inside = through_the_tunnel(site, sshd)
+        try:
+            wanted = change_tunnels(site.fabric, esp__integrity="sha512")
+            proven = confirmed(inside, wanted, 12, progress=cut)
+        finally:
+            inside.close()
+            sshd.lab.run(Role.ROUTER, "paris", ["nft", "delete", "table", "inet", "cut"])
+    assert proven.conclusion is not None
+    assert not proven.conclusion.stays
+    said = {outcome.step.router: outcome.message for outcome in proven.conclusion.outcomes}
+    assert said["tokyo"].startswith("it went back: paris: ")
+    assert said["paris"].startswith("it goes back by itself (")
+    assert until(lambda: back_at(site, "paris") is Cause.DEADLINE, 60)
+    assert back_at(site, "tokyo") is Cause.UNPROVEN
+    paris.host.forget(arming(12).id)
+    site.connect("tokyo").host.forget(arming(12).id)
+    assert site.preview().plan.empty
+    assert until(lambda: all(check.passed for check in site.verify()), 60)
+
+
+def back_at(site: Site, name: str) -> Cause | None:
+    back = site.preview().observation.states[name].way_back.back
+    return None if back is None else back.cause

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import json
 import time
@@ -13,11 +14,12 @@ from reconciler.facets import boot
 from reconciler.facets import files as swanctl_files
 from reconciler.facets.addresses import by_place, decode_record, record_text
 from reconciler.model import bounds
-from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable
+from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable, StillArmed
 from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress, LiveFile, OwnedFile, Pair, Platform
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
+from reconciler.model.way_back import Armed, Arming, Cause, Saved, WayBack, WentBack
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
 
 
@@ -42,6 +44,15 @@ class MemoryHost:
         self.told: list[Trace] = []
         self.table: list[dict[str, Any]] | None = None
         """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
+        self.full = False
+        """Whether its disk is full."""
+        self.way_back = WayBack()
+        self.kept: dict[str, Any] = {}
+        """What is saved while it is armed."""
+        self.running: Callable[[], frozenset[int]] = frozenset
+        """The numbers of charon's SAs."""
+        self.reload: Callable[[frozenset[str], frozenset[int]], None] = lambda *_: None
+        """Lets charon load its files, and end SAs of these connections that have other numbers."""
 
     def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
         """Everything at once; a setting nobody wrote is 0, save rp_filter, which distributions set to 1."""
@@ -57,6 +68,7 @@ class MemoryHost:
             self.management,
             owned=boot.as_applied(self.owned),
             platform=self.platform,
+            way_back=self.way_back,
         )
 
     def inspect(self) -> HostInspection:
@@ -153,12 +165,65 @@ class MemoryHost:
         holder, until = self._lock
         if holder not in {"", owner} and until > time.monotonic():
             raise Locked(holder, router=self._name)
+        armed = self.way_back.armed
+        if armed is not None and (holder != owner or until <= time.monotonic()):
+            raise StillArmed(armed.arming.owner, armed.left, router=self._name)
         self._lock = (owner, time.monotonic() + min(seconds, bounds.LEASE_SECONDS))
 
     def unlock(self, owner: str) -> None:
         """Give the lock back."""
         if self._lock[0] == owner:
             self._lock = ("", 0.0)
+
+    def arm(self, arming: Arming, saved: Saved) -> None:
+        """Save all that is there. Its time is over when a test says so."""
+        self._check("arm")
+        if self.full:
+            raise CommandRejected("No space left on device", router=self._name, operation="arm")
+        if self.way_back.armed is not None:
+            raise CommandRejected("the router is armed already", router=self._name, operation="arm")
+        self.kept = {
+            "files": dict(self.files),
+            "owned": dict(self.owned),
+            "record": dict(self.record),
+            "addresses": set(self.addresses),
+            "sysctls": dict(self.sysctls),
+            "table": copy.deepcopy(self.table),
+            "connections": (frozenset(saved.connections), self.running()),
+        }
+        self.way_back = WayBack(Armed(self._name, arming, arming.seconds))
+
+    def confirm(self, arming: str) -> None:
+        """Forget what was saved."""
+        self._check("confirm")
+        if self.way_back.armed is None or self.way_back.armed.arming.id != arming:
+            back = self.way_back.back
+            gone = back is not None and back.arming.id == arming
+            said = "it had gone back before" if gone else "it is not armed"
+            raise CommandRejected(said, router=self._name, operation="confirm")
+        self.way_back, self.kept = WayBack(), {}
+
+    def go_back(self, arming: str) -> None:
+        """Restore what was saved."""
+        self._check("go back")
+        if self.way_back.armed is not None and self.way_back.armed.arming.id == arming:
+            self.restore(Cause.UNPROVEN)
+
+    def forget(self, arming: str) -> None:
+        """Tell it no more."""
+        self._check("forget")
+        if self.way_back.back is not None and self.way_back.back.arming.id == arming:
+            self.way_back = WayBack(self.way_back.armed)
+
+    def restore(self, cause: Cause) -> None:
+        """What an armed router does by itself."""
+        armed, kept = self.way_back.armed, self.kept
+        assert armed is not None
+        self.files, self.owned, self.record = kept["files"], kept["owned"], kept["record"]
+        self.addresses, self.sysctls, self.table = kept["addresses"], kept["sysctls"], kept["table"]
+        self.way_back = WayBack(back=WentBack(self._name, armed.arming, cause, datetime.now(UTC)))
+        self.kept = {}
+        self.reload(*kept["connections"])
 
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """All replies come back, or none."""

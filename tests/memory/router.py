@@ -11,7 +11,7 @@ from reconciler.model.settings import Settings, plain
 from reconciler.routers.protocol import Closing
 from tests.memory.charon import Charon
 from tests.memory.host import MemoryHost
-from tests.memory.network import Network
+from tests.memory.network import Network, Sa
 
 
 class MemoryRouter(Closing):
@@ -21,6 +21,7 @@ class MemoryRouter(Closing):
         self.name = name
         self.vici = Charon(name, network)
         self.host = MemoryHost(name, addresses, network.ping)
+        self.host.reload, self.host.running = self._reload, self._running
         self._network = network
         network.routers.append(self)
 
@@ -35,6 +36,19 @@ class MemoryRouter(Closing):
         """Lose what VICI loaded and every SA, then load the files, as charon's systemd unit does."""
         for sa in list(self.vici.sas):
             self._network.forget(sa)
+        self._load()
+
+    def _running(self) -> frozenset[int]:
+        return frozenset(number for sa in self.vici.sas for number in _numbers(sa))
+
+    def _reload(self, changed: frozenset[str], old: frozenset[int]) -> None:
+        """As swanctl --load-all does, after which new SAs of connections that were changed end."""
+        self._load()
+        for sa in list(self.vici.sas):
+            if sa.connection in changed and not _numbers(sa) <= old:
+                self._network.forget(sa)
+
+    def _load(self) -> None:
         self.vici.connections, self.vici.shared = {}, {}
         for name, file in self.host.files.items():
             if not name.endswith(".conf"):
@@ -47,6 +61,10 @@ class MemoryRouter(Closing):
                     data = base64.b64decode(str(body["secret"]).removeprefix("0s"))
                     message = {"id": secret_id, "type": "ike", "data": data, "owners": owners}
                     self.vici.shared[secret_id] = message
+
+
+def _numbers(sa: Sa) -> frozenset[int]:
+    return frozenset({sa.number, *(child.number for child in sa.children)})
 
 
 def _section(parsed: Settings, name: str) -> dict[str, object]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from pathlib import Path
+
+from schemas.confirm import MAX_CONFIRM, MIN_CONFIRM
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def add_folder(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
@@ -115,6 +120,23 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="wait this long for another run to release a router (default: %(default)s)",
     )
+
+    parser.add_argument(
+        "--confirm",
+        type=_duration,
+        metavar="TIME",
+        help="let each router that is changed go back by itself after this time (90s, 5m, 1h), unless the "
+        "change was proven and confirmed before",
+    )
+
+
+def _duration(text: str) -> int:
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    # No time of six digits is short enough.
+    seconds = int(number) * _UNITS[unit] if re.fullmatch("[0-9]{1,5}", number) else 0
+    if MIN_CONFIRM <= seconds <= MAX_CONFIRM:
+        return seconds
+    raise argparse.ArgumentTypeError(f"must be a time from {MIN_CONFIRM}s to {MAX_CONFIRM // 3600}h")
 
 
 def seconds(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 
 from reconciler.cli import access, saved_plan
 from reconciler.cli.out_file import check_out
@@ -15,8 +16,11 @@ from reconciler.plan.targets import targeting
 from reconciler.policy import Override
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.plan import plan_digest, plan_objects
+from reconciler.report.json.run import way_back_objects
 from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.plan_text import NO_ROUTERS, plan_lines
+from reconciler.report.way_back_text import way_back_lines
+from reconciler.routers.way_back import told
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,6 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     known = shown_by_files(fabric, store, found.observation.states)
     decision = decide(found, known, frozenset(map(Override, arguments.override)))
     judged, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
+    way_back = list(told(found.observation.states))
+    output.lines(way_back_lines(way_back, datetime.now(UTC)))
+    output.objects(way_back_objects(way_back))
     output.lines(plan_lines(judged.plan, "" if fabric.routers else NO_ROUTERS, now))
     output.objects(plan_objects(judged.plan, now))
     output.lines(judgement_lines(judgement))

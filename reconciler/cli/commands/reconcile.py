@@ -192,6 +192,8 @@ def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) ->
         signers=_signers(settings),
         timeout=settings.wait,
         rollback=settings.rollback,
+        confirm=settings.confirm,
+        anew=links.clear,
     )
 
 

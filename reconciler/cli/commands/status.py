@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from time import sleep
 
 from reconciler.cli import access
@@ -15,10 +16,13 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.suggestion import check_known
 from reconciler.operations.preview import Preview, preview
 from reconciler.report.json.plan import plan_objects
+from reconciler.report.json.run import way_back_objects
 from reconciler.report.json.status import condition_objects, status_objects
 from reconciler.report.plan_text import address_lines, withheld_lines
 from reconciler.report.status_text import detail_lines, router_lines, status_lines
+from reconciler.report.way_back_text import way_back_lines
 from reconciler.routers.fleet import Fleet
+from reconciler.routers.way_back import told
 from reconciler.secrets import SecretStore
 from reconciler.verify.condition import conditions
 
@@ -60,6 +64,9 @@ def _once(
 def _print(
     found: Preview, asked: Sequence[ConnectionCondition], arguments: argparse.Namespace, output: Output
 ) -> None:
+    way_back = list(told(found.observation.states))
+    output.lines(way_back_lines(way_back, datetime.now(UTC)))
+    output.objects(way_back_objects(way_back))
     output.lines(status_lines(asked, every=arguments.all, wide=arguments.wide))
     if arguments.verbose:
         output.lines(detail_lines(asked))

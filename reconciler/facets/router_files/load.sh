@@ -8,6 +8,9 @@
 # only for the first. A file that is incomplete counts as none.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd /etc/tunnelwright || exit 1
+# First of all: a router that restarts while it is armed goes back to the files of before.
+go_back=/var/lib/tunnelwright/confirm/go-back
+if [ -f "$go_back" ]; then /bin/sh "$go_back" restart; fi
 case ${1-} in
 with) before="include \"$2\"" ;;
 flush) before='flush ruleset' ;;

@@ -14,6 +14,7 @@ from reconciler.model.events import (
     PlannedChange,
     PlannedStep,
     PlanSummary,
+    ToConfirm,
     Unreachable,
     UnusedVip,
     Withheld,
@@ -189,6 +190,14 @@ def _read_exposed(item: Item) -> Exposed:
     return Exposed(item.text("router"), item.text("source"), item.text("destination"), later)
 
 
+def _to_confirm(item: ToConfirm) -> dict[str, Any]:
+    return {"seconds": item.seconds, "steps": [step_object(step) for step in item.steps]}
+
+
+def _read_to_confirm(item: Item) -> ToConfirm:
+    return ToConfirm(item.number("seconds"), tuple(map(read_step, item.items("steps"))))
+
+
 def _summary(item: PlanSummary) -> dict[str, Any]:
     return {
         "create": item.create,
@@ -218,5 +227,6 @@ FORMS = Forms(
     Form("duplicate_address", DuplicateAddress, _duplicate, _read_duplicate),
     Form("unused_vip", UnusedVip, _unused, _read_unused),
     Form("exposed", Exposed, _exposed, _read_exposed),
+    Form("to_confirm", ToConfirm, _to_confirm, _read_to_confirm),
     Form("plan_summary", PlanSummary, _summary, _read_summary),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from reconciler.model.events import Down, Drift, Held, LeftOut, Part, Rollback, 
 from reconciler.model.plan import Resource
 from reconciler.model.record import RunRecord
 from reconciler.model.trace import Trace
+from reconciler.model.way_back import Armed, Arming, Cause, WentBack
 from reconciler.report.json.form import Form, Forms, Item
 
 
@@ -30,6 +32,11 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
         "message": record.message,
         "repeats": record.repeats,
     }
+
+
+def way_back_objects(found: Iterable[Armed | WentBack]) -> Iterator[dict[str, Any]]:
+    """One object for each router that is armed, or has gone back."""
+    return map(FORMS.encode, found)
 
 
 def _held(item: Held) -> dict[str, Any]:
@@ -80,6 +87,50 @@ def _read_rollback(item: Item) -> Rollback:
     return Rollback(item.text("from"), item.text("to"), item.text("reason"))
 
 
+def _arming(item: Arming) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "by": item.owner,
+        "commit": item.commit,
+        "digest": item.digest,
+        "seconds": item.seconds,
+    }
+
+
+def _read_arming(item: Item) -> Arming:
+    return Arming(
+        item.text("id"), item.text("by"), item.text("digest"), item.text("commit"), item.number("seconds")
+    )
+
+
+def _armed(item: Armed) -> dict[str, Any]:
+    return {"router": item.router, **_arming(item.arming), "left": item.left}
+
+
+def _read_armed(item: Item) -> Armed:
+    return Armed(item.text("router"), _read_arming(item), item.number("left"))
+
+
+def _went_back(item: WentBack) -> dict[str, Any]:
+    return {
+        "router": item.router,
+        **_arming(item.arming),
+        "cause": item.cause.value,
+        "at": item.at.isoformat(),
+        "problems": list(item.problems),
+    }
+
+
+def _read_went_back(item: Item) -> WentBack:
+    return WentBack(
+        item.text("router"),
+        _read_arming(item),
+        Cause(item.text("cause")),
+        datetime.fromisoformat(item.text("at")),
+        item.texts("problems"),
+    )
+
+
 def _left_out(item: LeftOut) -> dict[str, Any]:
     return {"objects": item.events, "limit": item.limit}
 
@@ -95,5 +146,7 @@ FORMS = Forms(
     Form("down", Down, _down, _read_down),
     Form("trouble", Trouble, _trouble, _read_trouble),
     Form("rollback", Rollback, _rollback, _read_rollback),
+    Form("armed", Armed, _armed, _read_armed),
+    Form("went_back", WentBack, _went_back, _read_went_back),
     Form("left_out", LeftOut, _left_out, _read_left_out),
 )

@@ -13,7 +13,7 @@ from importlib import resources
 
 from reconciler.facets import addresses, boot
 from reconciler.model import bounds
-from reconciler.routers import traces
+from reconciler.routers import traces, way_back
 
 MARK = traces.MARK
 """Divides the parts of an answer."""
@@ -41,6 +41,11 @@ class Script(StrEnum):
     RECORD_ADDRESS = "record-address.sh"
     WRITE_RECORD = "write-record.sh"
     LOCK = "lock.sh"
+    ARM = "arm.sh"
+    GO_BACK = "go-back.sh"
+    CONFIRM = "confirm.sh"
+    GO_BACK_NOW = "go-back-now.sh"
+    FORGET = "forget.sh"
     START_STREAM = "start-stream.sh"
     STOP_STREAM = "stop-stream.sh"
     CONTAINER_SHELL = "container-shell.sh"
@@ -58,6 +63,8 @@ def variables(folder: str) -> list[str]:
         f"OWNED={' '.join(boot.PLACES)}",
         f"RECORD={addresses.RECORD}",
         f"RECORD_BYTES={bounds.ROUTER_RECORD_BYTES}",
+        f"WAY_BACK={way_back.WAY_BACK}",
+        f"WENT_BACK={way_back.WENT_BACK}",
         "LC_ALL=C",
     ]
 

@@ -2,9 +2,11 @@
 # Writes all that a look reads, each part after a mark: whom the management connection joins, addresses, the
 # record of those that we added, our nftables table, the kernel settings named by the arguments, how many
 # packets the kernel has dropped because their SA was not installed yet, our files without keys, what starts the
-# router, and an archive of our swanctl files. FOLDER has those files, RECORD is the record, OWNED are patterns of
-# the files without keys, MARK divides the parts.
+# router, whether it is armed or has gone back, and an archive of our swanctl files. FOLDER has those files, RECORD is
+# the record, OWNED are patterns of the files without keys, MARK divides the parts.
 set -eu
+. ./started.sh
+. ./way-back.sh
 echo "${SSH_CONNECTION:-}"
 echo "$MARK"
 ip -j -4 address show
@@ -61,6 +63,8 @@ if [ -d /run/systemd/netif/links ]; then
         [ -z "$network" ] || printf 'networkd %s %s\n' "${link##*/}" "$network"
     done
 fi
+echo "$MARK"
+way_back
 echo "$MARK"
 [ -d "$FOLDER" ] || mkdir -p "$FOLDER"
 cd "$FOLDER"

@@ -18,6 +18,7 @@ from reconciler.model.plan import HeldAddress
 from reconciler.model.router_config import ChildSa, IkeSa, InterfaceAddress, LiveFile, Platform, RouterState
 from reconciler.model.secret import Secret
 from reconciler.model.settings import plain
+from reconciler.model.way_back import Armed, Arming, WayBack
 from tests.fabrics import two_routers
 from tests.memory.charon import _reported
 
@@ -120,6 +121,17 @@ TWICE = tuple(
     for router, owner in (("paris", ""), ("tokyo", "Vip/tokyo-vip"))
 )
 """The local address of the far end, which both routers have."""
+
+
+def _armed() -> RouterState:
+    whole = end(NEAR).state
+    assert whole is not None
+    arming = Arming("0" * 16, "you@there", "d" * 64, "", 300)
+    return replace(whole, way_back=WayBack(armed=Armed(whole.router, arming, 200)))
+
+
+ARMED = _armed()
+"""The near end's router, while a change there is not confirmed."""
 
 
 def alone(evidence: Evidence) -> Evidence:

@@ -9,6 +9,7 @@ import pytest
 from reconciler.diagnosis import Evidence, diagnose
 from reconciler.diagnosis.evidence import Flow, ForeignChild, Route
 from tests.unit.diagnosis.seen import (
+    ARMED,
     DROP,
     ESP,
     FABRIC,
@@ -54,6 +55,8 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         set(),
     ),
     ("VIP missing", seen(near=SILENCE, far_end=drifted(FAR, addresses=frozenset())), {("vip-missing", FAR)}),
+    ("a change that is not confirmed", seen(near_end={"state": ARMED}), {("router-armed", NEAR)}),
+    ("the same, with the tunnel up", seen(down=False, near_end={"state": ARMED}), set()),
     (
         "VIP on another router as well",
         seen(near=SILENCE, far_end={"holders": TWICE}),

@@ -116,11 +116,12 @@ def test_of_locks_those_that_cannot_be_taken_are_told() -> None:
             held.append(told.value.owner)
     assert held[0].count("@") == 1
     assert held[1] == "you@there:2"
-    assert {name: type(error) for name, error in refused.items()} == {
+    expected: dict[str, type[TunnelwrightError]] = {
         "b": Locked,
         "c": Unforeseen,
         "d": RouterUnreachable,
     }
+    assert {name: type(error) for name, error in refused.items()} == expected
     routers["a"].host.lock("me@here:1", 60)
 
 

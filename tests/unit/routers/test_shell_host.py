@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import bounds
-from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked, TunnelwrightError
+from reconciler.model.errors import (
+    AnswerNotUnderstood,
+    CommandRejected,
+    ExitCode,
+    Locked,
+    StillArmed,
+    TunnelwrightError,
+)
 from reconciler.model.router_config import InterfaceAddress, LiveOwnedFile, Platform
 from reconciler.model.secret import Secret
 from reconciler.routers.allowance import Allowance
@@ -45,9 +52,10 @@ def snapshot(
     archive: bytes = pack({"tw-a.conf": Secret(b"a {}")}),
     owned: bytes = b"",
     platform: bytes = b"",
+    way_back: bytes = b"",
 ) -> bytes:
     mark = f"{MARK}\n".encode()
-    parts = [links, record, table, settings, dropped, owned, platform, archive]
+    parts = [links, record, table, settings, dropped, owned, platform, way_back, archive]
     return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", *parts])
 
 
@@ -75,8 +83,8 @@ def test_boot_files_and_the_platform_are_read() -> None:
 
 
 SNAPSHOTS = {
-    "no marks": (b"hello\n", "output: 1 parts of 9"),
-    "nothing": (b"", "output: 1 parts of 9"),
+    "no marks": (b"hello\n", "output: 1 parts of 10"),
+    "nothing": (b"", "output: 1 parts of 10"),
     "no JSON": (snapshot(b"ip: command not found"), "addresses: it is not JSON"),
     "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is not JSON"),
     "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),
@@ -129,6 +137,7 @@ SNAPSHOTS = {
         snapshot(platform=b"".join(b"networkd e%d e.network\n" % number for number in range(1001))),
         "platform: more than 1000 interfaces",
     ),
+    "words about the way back": (snapshot(way_back=b"armed soon\n"), "way back: a line"),
     "no archive": (snapshot(archive=b"tar: broken"), "files: no header"),
 }
 
@@ -167,6 +176,12 @@ def test_the_seconds_of_a_lock_are_a_number(left: str) -> None:
         host(f"you@there:1 {left}\n".encode(), TAKEN).lock("me@here:2", 60)
     with pytest.raises(Locked, match="you@there:1"):
         host(b"you@there:1 5\n", TAKEN).lock("me@here:2", 60)
+
+
+def test_a_router_that_is_armed_is_locked_in_another_way() -> None:
+    with pytest.raises(StillArmed, match="a change by you@there is not confirmed yet") as told:
+        host(b"you@there 5 armed\n", TAKEN).lock("me@here:2", 60)
+    assert (told.value.left, told.value.exit_code) == (5, ExitCode.LOCKED)
 
 
 ASKED: list[Callable[[ShellHost], object]] = [

@@ -34,8 +34,10 @@ LEVELS = {
     "resource_change": "info",
     "trouble": "error",
     "left_out": "warning",
+    "armed": "warning",
+    "went_back": "error",
 }
-SILENT = {"outcome", "check", "exposed", "plan_summary", "overridden"}
+SILENT = {"outcome", "check", "exposed", "plan_summary", "overridden", "to_confirm"}
 """Steps were told when they ended, with what they came to; the others say nothing that those above do not."""
 
 

@@ -22,6 +22,7 @@ from reconciler.model.events import (
     PlanSummary,
     Rollback,
     StepEnded,
+    ToConfirm,
     Traced,
     Trouble,
     Unreachable,
@@ -34,6 +35,7 @@ from reconciler.model.outcome import Check, Dropped, Loss, Status
 from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceKind
 from reconciler.model.settings import UNOBSERVABLE, Change
 from reconciler.model.trace import Trace
+from reconciler.model.way_back import Armed, Arming, Cause, WentBack
 
 END = Resource("paris", ResourceKind.TUNNEL, "paris-tokyo")
 SWITCH = PlannedStep("paris", Phase.SWITCH, "paris-tokyo", "bring up", Disruption.MAKE_BEFORE_BREAK)
@@ -44,6 +46,9 @@ SWITCHED = {
     "summary": "bring up",
     "disruption": "make-before-break",
 }
+
+ARMING = Arming("0123456789abcdef", "me@here", "d" * 64, "c" * 40, 300)
+ARMED = {"id": "0123456789abcdef", "by": "me@here", "commit": "c" * 40, "digest": "d" * 64, "seconds": 300}
 
 WRITTEN: list[tuple[Event, dict[str, Any]]] = [
     (
@@ -261,5 +266,18 @@ WRITTEN: list[tuple[Event, dict[str, Any]]] = [
         {"type": "rollback", "from": "a" * 40, "to": "b" * 40, "reason": "reason"},
     ),
     (LeftOut(8, 9), {"type": "left_out", "objects": 8, "limit": 9}),
+    (ToConfirm(300, (SWITCH,)), {"type": "to_confirm", "seconds": 300, "steps": [SWITCHED]}),
+    (Armed("paris", ARMING, 17), {"type": "armed", "router": "paris", **ARMED, "left": 17}),
+    (
+        WentBack("paris", ARMING, Cause.DEADLINE, datetime(2026, 11, 26, tzinfo=UTC), ("VIPs: no",)),
+        {
+            "type": "went_back",
+            "router": "paris",
+            **ARMED,
+            "cause": "deadline",
+            "at": "2026-11-26T00:00:00+00:00",
+            "problems": ["VIPs: no"],
+        },
+    ),
 ]
 """Where one class has two rows, it is written in two forms."""

@@ -1,0 +1,84 @@
+"""A router's way back: what it has saved before a change, and the timer that restores it unless the change is
+confirmed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Arming:
+    """Why, and for how long, routers are armed. The same at all routers of one apply."""
+
+    id: str
+    """Of this apply alone: 16 hexadecimal digits (`routers.way_back.arming_id`)."""
+    owner: str
+    """Who applies: `user@host`."""
+    digest: str
+    """Of the desired state that is applied (`Loaded.digest`)."""
+    commit: str
+    """Its commit; empty for a working tree."""
+    seconds: int
+    """Until the router goes back."""
+
+    @property
+    def what(self) -> str:
+        """What is applied, for people."""
+        return f"commit {self.commit[:12]}" if self.commit else "a working tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What an apply may change at one router beside what is tunnelwright's by its name."""
+
+    connections: tuple[str, ...] = ()
+    """Connections whose SAs made from now on are of the new configuration."""
+    sysctls: tuple[str, ...] = ()
+    """Keys below /proc/sys."""
+    aside: tuple[str, ...] = ()
+    """Files that are renamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """A router that goes back in `left` seconds unless it is confirmed; 0 where it should have."""
+
+    router: str
+    arming: Arming
+    left: int
+
+
+class Cause(StrEnum):
+    """Why a router has gone back."""
+
+    DEADLINE = "deadline"
+    """Nobody had confirmed it in time."""
+    UNPROVEN = "unproven"
+    """The controller has told it to, since the change did not prove good."""
+    RESTART = "restart"
+    """It had restarted while it was armed."""
+    OVERDUE = "overdue"
+    """Its timer had gone without it, and the next run has found that."""
+
+
+@dataclass(frozen=True, slots=True)
+class WentBack:
+    """A router that has gone back, and that no run has told of yet."""
+
+    router: str
+    arming: Arming
+    cause: Cause
+    at: datetime
+    """By the router's clock, in UTC."""
+    problems: tuple[str, ...] = ()
+    """What could not be restored, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """What a router says of its way back."""
+
+    armed: Armed | None = None
+    back: WentBack | None = None

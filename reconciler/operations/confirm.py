@@ -1,0 +1,160 @@
+"""What has to be true for a change to stay, and what is done when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from secrets import token_bytes, token_hex
+from typing import Final
+
+from reconciler.apply.locking import user_name
+from reconciler.apply.way_back import confirm, forget, go_back
+from reconciler.model.errors import SecretUnavailable, TunnelwrightError
+from reconciler.model.fabric import Fabric, group_of
+from reconciler.model.listing import listed
+from reconciler.model.operation import Arm, Establish, Scope, Widen
+from reconciler.model.outcome import Check, Outcome, Status
+from reconciler.model.router_config import connection_name
+from reconciler.model.secret import Secret
+from reconciler.model.way_back import Armed, Arming, WentBack
+from reconciler.operations.apply import Applied
+from reconciler.operations.desired import fingerprint_key_of
+from reconciler.operations.preview import Preview
+from reconciler.routers.fleet import Fleet
+from reconciler.routers.way_back import arming_id
+from reconciler.secrets import SecretStore
+
+_MARGIN: Final = 3.0
+"""Seconds before their time is over in which routers are not confirmed any more: one of them might be, and
+another one go back."""
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Whether a change that had to be confirmed stays."""
+
+    doubts: tuple[str, ...]
+    """Why it does not, a sentence each; empty where every router was confirmed."""
+    outcomes: tuple[Outcome, ...]
+    """Of the steps that confirm."""
+    begun: bool = True
+    """Whether anything was changed: when a router could not be armed, nothing was."""
+    back: bool = False
+    """Whether every router is as before by now."""
+
+    @property
+    def stays(self) -> bool:
+        """True when every router was confirmed."""
+        return not self.doubts
+
+
+def conclude(
+    before: Preview,
+    applied: Applied,
+    proofs: Mapping[str, tuple[Check, ...]],
+    fleet: Fleet,
+    *,
+    lost: Mapping[str, TunnelwrightError],
+    elapsed: float,
+) -> Conclusion | None:
+    """Confirm what was applied if nothing speaks against it, `elapsed` seconds after the routers began to be
+    armed; else let them go back at once. None where nothing had to be confirmed."""
+    steps = before.plan.confirming
+    arming = next((s.operation.arming for s in before.plan.arming if isinstance(s.operation, Arm)), None)
+    if arming is None:
+        return None
+    if not all(outcome.status is Status.DONE for outcome in armed(applied)):
+        unarmed = tuple(Outcome(step, Status.NOT_ATTEMPTED, "it was not armed") for step in steps)
+        reasons = (f"{o.step.router}: {o.message}" for o in armed(applied) if o.status is Status.FAILED)
+        return Conclusion(tuple(reasons), unarmed, begun=False, back=True)
+    left = arming.seconds - elapsed - _MARGIN
+    found = [*doubts(before, applied, proofs, lost)]
+    if not found and left <= 0:
+        found.append(f"applying and proving it took {elapsed:.0f} s")
+    if not found:
+        outcomes = confirm(steps, arming.id, fleet, left)
+        failed = [f"{o.step.router}: {o.message}" for o in outcomes if o.status is not Status.DONE]
+        return Conclusion(tuple(failed), outcomes)
+    ended = go_back({step.router: arming.id for step in steps}, fleet)
+    why = listed(found, _NAMED)
+    status = Status.NOT_ATTEMPTED if applied.stopped else Status.FAILED
+    outcomes = tuple(Outcome(step, status, f"{_went(ended[step.router])}: {why}") for step in steps)
+    return Conclusion(tuple(found), outcomes, back=not any(ended.values()))
+
+
+def new_arming(digest: str, commit: str, seconds: int, key: Secret) -> Arming:
+    """How the routers of one apply are armed; `digest` and `commit` are those of the desired state."""
+    return Arming(arming_id(token_hex(4), digest, commit, key), user_name(), digest, commit, seconds)
+
+
+def arming_key(fabric: Fabric, store: SecretStore) -> Secret:
+    """The controller's key for ids of armings. Without one, one that nobody has: then no commit is marked for
+    what a router says."""
+    try:
+        return fingerprint_key_of(fabric, store)
+    except SecretUnavailable:
+        return Secret(token_bytes(32))
+
+
+def forget_told(found: Iterable[Armed | WentBack], fleet: Fleet) -> None:
+    """See that routers do not tell again that they have gone back, now that it was told."""
+    backs = {item.router: item.arming.id for item in found if isinstance(item, WentBack)}
+    if backs:
+        forget(backs, fleet)
+
+
+def _went(error: TunnelwrightError | None) -> str:
+    return "it went back" if error is None else f"it goes back by itself ({error.message})"
+
+
+def armed(applied: Applied) -> tuple[Outcome, ...]:
+    """The outcomes of arming."""
+    return tuple(outcome for outcome in applied.outcomes if isinstance(outcome.step.operation, Arm))
+
+
+def doubts(
+    before: Preview,
+    applied: Applied,
+    proofs: Mapping[str, tuple[Check, ...]],
+    lost: Mapping[str, TunnelwrightError],
+) -> Iterator[str]:
+    """What speaks against a change: a lock that was lost, a step that was not done, a tunnel that does not
+    prove good. A new tunnel to an unmanaged peer may come up later: nobody knows when its other end will be
+    ready. Pure."""
+    fabric = before.fabric
+    needed = {
+        name
+        for name, tunnel in fabric.tunnels.items()
+        if tunnel.enabled and (tunnel.other_end is not None or carried(before, name))
+    }
+    groups = {group_of(fabric.tunnels[name]) for name in needed}
+    for name, error in sorted(lost.items()):
+        yield f"{name}: its lock was lost: {error.message}"
+    for outcome in applied.undone:
+        operation = outcome.step.operation
+        first = isinstance(operation, Establish) and operation.scope is Scope.FIRST
+        waits = first or isinstance(operation, Widen)
+        # A peer that has not got its new key yet is waited for as well.
+        if not outcome.restored and not (waits and outcome.step.group not in groups):
+            yield f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}"
+    for name, checks in sorted(proofs.items()):
+        if name in needed:
+            yield from (f"{check.name}: {check.evidence}" for check in checks if not check.passed)
+    yield from (f"{check.name}: {check.evidence}" for check in applied.checks if not check.passed)
+
+
+def carried(before: Preview, tunnel: str) -> bool:
+    """True when the tunnel, under whichever name, had CHILD_SAs before."""
+    known = before.fabric.tunnels.get(tunnel)
+    if known is None or known.router not in before.observation.states:
+        return False
+    state = before.observation.states[known.router]
+    return any(state.installed(connection_name(name)) for name in (tunnel, *known.previous_names))
+
+
+def with_conclusion(applied: Applied, conclusion: Conclusion | None) -> Applied:
+    """What an apply came to, its last steps included."""
+    if conclusion is None:
+        return applied
+    return replace(applied, outcomes=(*applied.outcomes, *conclusion.outcomes))
