@@ -15,6 +15,8 @@ from reconciler.model.isolation import attempt
 from reconciler.routers.protocol import Message, Router
 
 _TICK = 0.1
+_NO_VERSION = "IKE version 1 not supported"
+"""What charon says without an IKE_SA, because there cannot be one (ike_sa_manager.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class CharonLog:
 
     def said(self, connection: str, local: str, peer: str) -> tuple[str, ...]:
         """What was said of the IKE_SAs of one connection, oldest first. As responder charon does not know the
-        connection until late, so an IKE_SA is known by the addresses of its packets as well."""
+        connection until late, so an IKE_SA is known by the addresses of its packets as well; and of a version
+        that it does not speak there is no IKE_SA."""
         self._settle()
         lines = list(self._lines)
         mark = (f"received packet: from {peer}[", f"sending packet: from {local}[")
@@ -64,7 +67,12 @@ class CharonLog:
             for line in lines
             if line.text.startswith(mark) and f" {local}[" in line.text and f" {peer}[" in line.text
         }
-        return tuple(line.text for line in lines if line.ike_sa and line.ike_sa in ours)
+        of_none = (_NO_VERSION, f"received unsupported IKE version 1.0 from {peer},")
+        return tuple(
+            line.text
+            for line in lines
+            if (line.ike_sa in ours if line.ike_sa else line.text.startswith(of_none))
+        )
 
     def _settle(self) -> None:
         """charon queues its log: wait until nothing more comes."""
@@ -77,13 +85,14 @@ class CharonLog:
         attempt("router", self._router.name, self._hear)
 
     def _hear(self) -> None:
-        for event in self._router.vici.events("log", _TICK):
-            if self._done.is_set():
-                break
+        vici = self._router.vici
+        vici.subscribe("log")
+        while not self._done.is_set():
+            event = vici.heard(_TICK)
             if event is None:
                 self._quiet.set()
             else:
-                self._lines.append(_line(event))
+                self._lines.append(_line(event[1]))
 
 
 def _none() -> deque[_Line]:

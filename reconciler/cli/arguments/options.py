@@ -91,7 +91,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         "--override",
         action="append",
         default=[],
-        choices=("deletions", "windows", "budget", "management"),
+        choices=("deletions", "windows", "budget", "management", "ikev1"),
         help="set this limit aside for this run; repeatable",
     )
 

@@ -119,6 +119,7 @@ from reconciler.model.bounds.routers import (
     VICI_ELEMENTS as VICI_ELEMENTS,
     VICI_PACKET_BYTES as VICI_PACKET_BYTES,
     VICI_SECONDS as VICI_SECONDS,
+    VICI_WAITING as VICI_WAITING,
 )
 from reconciler.model.bounds.waiting import (
     ANSWER_MILLISECONDS as ANSWER_MILLISECONDS,
