@@ -20,10 +20,36 @@ _NO_VERSION = "IKE version 1 not supported"
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class LogLine:
+    """One line of the log, with the connection and the number of its IKE_SA where it is about one."""
+
     connection: str
     ike_sa: str
     text: str
+
+    @property
+    def named(self) -> bool:
+        """Whether charon knows which connection the IKE_SA is of."""
+        return self.connection not in {"", "(unnamed)"}
+
+
+def log_line(event: Message) -> LogLine:
+    """Raises AnswerNotUnderstood."""
+    log = Fields(event, "log")
+    return LogLine(
+        log.text("ikesa-name", ""),
+        log.text("ikesa-uniqueid", ""),
+        log.text("msg", "")[: bounds.HEARD_CHARACTERS],
+    )
+
+
+def concerns(line: LogLine, local: str, peer: str) -> bool:
+    """Whether a line shows by its packet that it is about an IKE_SA between these two addresses; or, where
+    charon does not speak the version that it was asked for, that there cannot be one."""
+    if not line.ike_sa:
+        return line.text.startswith((_NO_VERSION, f"received unsupported IKE version 1.0 from {peer},"))
+    packet = (f"received packet: from {peer}[", f"sending packet: from {local}[")
+    return line.text.startswith(packet) and f" {local}[" in line.text and f" {peer}[" in line.text
 
 
 class CharonLog:
@@ -60,18 +86,12 @@ class CharonLog:
         that it does not speak there is no IKE_SA."""
         self._settle()
         lines = list(self._lines)
-        mark = (f"received packet: from {peer}[", f"sending packet: from {local}[")
         ours = {line.ike_sa for line in lines if line.connection == connection}
-        ours |= {
-            line.ike_sa
-            for line in lines
-            if line.text.startswith(mark) and f" {local}[" in line.text and f" {peer}[" in line.text
-        }
-        of_none = (_NO_VERSION, f"received unsupported IKE version 1.0 from {peer},")
+        ours |= {line.ike_sa for line in lines if concerns(line, local, peer)}
         return tuple(
             line.text
             for line in lines
-            if (line.ike_sa in ours if line.ike_sa else line.text.startswith(of_none))
+            if (line.ike_sa in ours if line.ike_sa else concerns(line, local, peer))
         )
 
     def _settle(self) -> None:
@@ -92,18 +112,8 @@ class CharonLog:
             if event is None:
                 self._quiet.set()
             else:
-                self._lines.append(_line(event[1]))
+                self._lines.append(log_line(event[1]))
 
 
-def _none() -> deque[_Line]:
+def _none() -> deque[LogLine]:
     return deque(maxlen=bounds.HEARD_LINES)
-
-
-def _line(event: Message) -> _Line:
-    """Raises AnswerNotUnderstood."""
-    log = Fields(event, "log")
-    return _Line(
-        log.text("ikesa-name", ""),
-        log.text("ikesa-uniqueid", ""),
-        log.text("msg", "")[: bounds.HEARD_CHARACTERS],
-    )

@@ -53,9 +53,14 @@ def add_secrets(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_lab(parser: argparse.ArgumentParser) -> None:
+    """Which routers are meant."""
+    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab instead of the real ones")
+
+
 def add_routers(parser: argparse.ArgumentParser) -> None:
     """How routers and keys are reached."""
-    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab instead of the real ones")
+    add_lab(parser)
     add_secrets(parser)
     parser.add_argument("--stand-in-keys", action="store_true", help="use generated dummy keys (lab only)")
     parser.add_argument(
@@ -101,21 +106,22 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--auto-approve", action="store_true", help="do not ask for approval")
     parser.add_argument(
         "--wait",
-        type=_seconds,
+        type=seconds,
         default=10.0,
         metavar="SECONDS",
         help="how long to wait for new tunnels to come up (default: %(default)s)",
     )
     parser.add_argument(
         "--lock-timeout",
-        type=_seconds,
+        type=seconds,
         default=0.0,
         metavar="SECONDS",
         help="how long to wait for another run to release a router (default: %(default)s)",
     )
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """A number of seconds from 0, for argparse."""
     number = float(text)
     # No comparison with NaN ever ends a wait.
     if not 0 <= number < math.inf:
