@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from reconciler.facets.transforms import keyword
+from reconciler.facets.connections.transforms import keyword
 
 # What the one that refuses says. The responder knows why; the initiator only learns that.
 WRONG_KEY: Final = re.compile(

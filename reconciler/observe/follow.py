@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from reconciler.facets import sa_events
+from reconciler.facets.sas import events as sa_events
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.fabric import Tunnel

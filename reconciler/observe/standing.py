@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from reconciler.facets.connections import selectors
-from reconciler.facets.sa_events import (
+from reconciler.facets.sas.events import (
     Alerted,
     AttemptFailed,
     ChildDown,

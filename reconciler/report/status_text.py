@@ -38,7 +38,7 @@ def status_lines(fabric: Fabric, seen: Observation, plan: Plan) -> Iterator[Line
                 yield Line(
                     f"  VIP {vip.address} on {vip.interface}: no tunnel uses it ({vip.document})", "dim"
                 )
-        others = [c for c in plan.changes if c.resource.router == router and c.resource.kind != "tunnel"]
+        others = [c for c in plan.changes if c.resource.router == router and not c.resource.is_tunnel]
         for change in others:
             yield Line(f"  drift: {change.resource.kind} {change.resource.name}: {change.reason}", "yellow")
 

@@ -21,6 +21,7 @@ from lab.topology import RELEASES, Role
 from lab.verify import verify
 from reconciler.facets import connections
 from reconciler.load import load_tree
+from reconciler.model.router_config import Asked
 from reconciler.model.settings import flatten, plain
 from reconciler.observe.state import observe_router
 from reconciler.operations.apply import apply
@@ -108,7 +109,7 @@ def test_after_a_restart_a_reconnect_brings_the_tunnel_back(bench: Bench) -> Non
     ]
     assert left == [], "its files have brought the configuration back"
     assert before.observation.states["router-b"].sas == ()
-    asked = preview(bench.base, store, bench.fleet, reconnect=frozenset({"b-to-a"}))
+    asked = preview(bench.base, store, bench.fleet, asked=Asked(reconnect=frozenset({"b-to-a"})))
     assert_converged(apply(asked, bench.fleet))
     checks, _ = verify_tunnels(bench.base, store, bench.fleet)
     assert all(check.passed for check in checks if "b-to-a" in check.name)

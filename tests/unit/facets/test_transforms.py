@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.facets import connections
-from reconciler.facets.transforms import proposals
+from reconciler.facets.connections.transforms import proposals
 from reconciler.model.decoding import Fields
 from reconciler.model.errors import AnswerNotUnderstood
 from reconciler.model.settings import UNOBSERVABLE, Settings

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.facets import sas
-from reconciler.facets.sa_events import EVENTS, decode
+from reconciler.facets.sas.events import EVENTS, decode
 from reconciler.model.errors import AnswerNotUnderstood
 from reconciler.model.router_config import IkeSa
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent

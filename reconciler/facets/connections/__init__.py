@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from reconciler.facets.transforms import proposals
+from reconciler.facets.connections.transforms import proposals
 from reconciler.model.decoding import Fields
 from reconciler.model.fabric import IdType, IkeId, Tunnel
 from reconciler.model.router_config import Pair

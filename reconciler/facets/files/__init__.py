@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from reconciler.facets.connections import SETS
-from reconciler.facets.swanctl_conf import Section, SwanctlSyntaxError, inherit, read
+from reconciler.facets.files.swanctl_conf import Section, SwanctlSyntaxError, inherit, read
 from reconciler.model.diagnostic import Location
 from reconciler.model.router_config import PREFIX, Connection, LiveFile, SharedSecret
 from reconciler.model.secret import Secret, fingerprint
