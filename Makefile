@@ -39,7 +39,7 @@ pairs: $(STAMP) ## Try every pair of fields that one commit can change on real c
 	@PAIRS=all $(BIN)/pytest tests/contract/test_pairs.py -k charons $(ARGS)
 
 releases: $(STAMP) ## Run the tests of changes, diagnosis and events with every pair of strongSwan releases (RELEASES)
-	@RELEASES="$(RELEASES)" $(BIN)/pytest tests/lab/test_releases.py tests/lab/test_diagnosis.py $(ARGS)
+	@RELEASES="$(RELEASES)" $(BIN)/pytest tests/lab/test_releases.py tests/lab/test_diagnosis.py tests/lab/test_events.py $(ARGS)
 
 busy: $(STAMP) ## Run the tests with real routers while other work keeps every core busy
 	@sh scripts/busy.sh $(BIN)/pytest -m engine $(ARGS)

@@ -217,7 +217,7 @@ class History:
         """Runs whose events name a tunnel's changes, the latest first."""
         found: list[RunRecord] = []
         naming = f"{RUNS.select} WHERE instr(runs.objects, ?) > 0 ORDER BY runs.id DESC"
-        for row in connection.execute(naming, [json.dumps(f"/tunnel/{tunnel}")[1:]]):
+        for row in connection.execute(naming, [json.dumps(tunnel)]):
             if len(found) == max(0, limit):
                 break
             record = _record(row)

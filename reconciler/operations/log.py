@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.suggestion import check_known
@@ -15,10 +15,10 @@ from reconciler.routers.protocol import Router
 
 
 def listen_to_tunnel(
-    fabric: Fabric, fleet: Fleet, name: str, seconds: float | None, say: Say
+    fabric: Fabric, fleet: Fleet, name: str, say: Say, over: Callable[[], bool]
 ) -> Mapping[str, TunnelwrightError]:
-    """Say what charon says about a tunnel for so many seconds, without end for None; the routers that were
-    not heard to the end, each with the error. A router that fails ends nothing at the other one.
+    """Say what charon says about a tunnel until it is `over`; the routers that were not heard to the end,
+    each with the error. A router that fails ends nothing at the other one.
 
     Raises TunnelwrightError for a name that no tunnel has.
     """
@@ -26,17 +26,26 @@ def listen_to_tunnel(
     ends = {tunnel.router: tunnel for tunnel in (fabric.tunnels[name], *fabric.ends_of(name))}
     one_by_one = threading.Lock()
     stop = threading.Event()
-    until = float("inf") if seconds is None else time.monotonic() + seconds
+    failed: dict[str, TunnelwrightError] = {}
 
     def said(words: Words) -> None:
         with one_by_one:
             say(words)
 
     def at(router: Router) -> None:
-        listen(router, ends[router.name], lambda: stop.is_set() or time.monotonic() >= until, said)
+        listen(router, ends[router.name], stop.is_set, said)
 
-    try:
+    def both() -> None:
         ended = fleet.each(sorted(ends), at)
+        failed.update((router, error) for router, error in ended.items() if error is not None)
+
+    # Whoever interrupts it interrupts this thread, which ends the others.
+    listening = threading.Thread(target=both, name="log", daemon=True)
+    listening.start()
+    try:
+        while listening.is_alive() and not over():
+            listening.join(bounds.LOG_TICK)
     finally:
         stop.set()
-    return {router: error for router, error in ended.items() if isinstance(error, TunnelwrightError)}
+        listening.join(bounds.ROUTER_CONNECT_SECONDS)
+    return failed

@@ -321,8 +321,8 @@ class Metrics(Collector):
         if record is not None:
             yield from _of_run(record)
         watch = self.watch
-        if watch is not None:
-            yield _family(FOLLOWED, (((name,), float(is_)) for name, is_ in sorted(watch.followed().items())))
+        followed = watch.followed() if watch is not None else {}
+        yield _family(FOLLOWED, (((name,), float(is_now)) for name, is_now in sorted(followed.items())))
         if seen is not None:
             yield from _of_routers(seen, watch.up() if watch is not None else {})
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import time
 from contextlib import suppress
 
 from reconciler.cli import access
 from reconciler.cli.output import Output, explain
+from reconciler.cli.streams import output_lost
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.observe.tunnel_log import Words
@@ -27,10 +29,14 @@ def run(arguments: argparse.Namespace) -> int:
         output.lines([words_line(*told)])
         output.objects([words_object(*told)])
 
-    seconds = None if arguments.follow else arguments.seconds
+    ends = float("inf") if arguments.follow else time.monotonic() + arguments.seconds
+
+    def over() -> bool:
+        return output_lost() or time.monotonic() >= ends
+
     # Whoever follows it ends it so.
     with suppress(KeyboardInterrupt):
-        failed = listen_to_tunnel(fabric, fleet, arguments.tunnel, seconds, say)
+        failed = listen_to_tunnel(fabric, fleet, arguments.tunnel, say, over)
         for error in failed.values():
             explain(error)
         return ExitCode.UNREACHABLE if failed else ExitCode.OK
