@@ -39,7 +39,7 @@ class TunnelEnd:
         self.former = tuple(old for old in connection.former if live.holds(old))
         """Former connections that have left anything on the router."""
         self.former_running = tuple(sa for old in self.former for sa in live.established(old))
-        self.file_is_right = self.file.equals(self.wanted_file)
+        self.file_is_right = self.file.equals(self.wanted_file, self.connection)
         if not self.file_is_right:
             self._want(priority.kept(connection.settings, self.file.loaded_last(connection.name)))
 
@@ -66,7 +66,7 @@ class TunnelEnd:
         if settings is not self.connection.settings:
             self.connection = replace(self.connection, settings=settings)
             self.wanted_file = files.render(self.connection)
-            self.file_is_right = self.file.equals(self.wanted_file)
+            self.file_is_right = self.file.equals(self.wanted_file, self.connection)
 
     def file_of(self, connection: str) -> WrittenFile:
         """The router's file of a connection, there or not."""

@@ -241,10 +241,12 @@ class IkeSa:
 
 @dataclass(frozen=True, slots=True)
 class LiveFile:
-    """A file on the router. `content` may hold keys; `mode` is the permission bits."""
+    """A file on the router. `content` may hold keys; `mode` is the permission bits; `says` is what the
+    content says, where that is known without reading it."""
 
     content: Secret
     mode: int
+    says: Settings | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds from 0, for argparse."""
+    """The value of an option that is a time. Raises ValueError, and ArgumentTypeError."""
     number = float(text)
     # No comparison with NaN ever ends a wait.
     if not 0 <= number < math.inf:
