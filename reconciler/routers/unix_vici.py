@@ -84,7 +84,7 @@ class UnixVici:
                     yield item
                     allowance.forgive(time.monotonic() - began)
             except GeneratorExit:
-                # Nobody wants the rest; the session goes on after it.
+                # The rest is not wanted; the session goes on after it.
                 with contextlib.suppress(TunnelwrightError), self._talking(command) as rest:
                     while self._answer(rest)[0] == Packet.EVENT:
                         pass
@@ -116,7 +116,7 @@ class UnixVici:
                 return self._event(self._waiting.popleft())
             began = time.monotonic()
             comes = self._wire.begins(allowance, pause)
-            # Nobody asked for it: it may come whenever it likes.
+            # It was not requested, so it may come at any time.
             allowance.forgive(time.monotonic() - began)
             return self._event(self._wire.receive(allowance)) if comes else None
 

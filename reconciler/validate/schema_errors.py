@@ -70,7 +70,7 @@ def report_schema_errors(
 ) -> None:
     """Report the errors of one document, up to a bound. `model` is what it was checked
     against."""
-    # A list whose items are bad counts as too short as well, which nobody needs to hear.
+    # A list whose items are bad counts as too short as well, which tells nothing new.
     details = [
         detail
         for detail in error.errors(include_url=False)
