@@ -15,10 +15,10 @@ from reconciler.model.plan import Action, Plan, Resource, ResourceKind
 from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.model.safety import SafetyPolicy
 from reconciler.policy import lone
-from reconciler.policy.ikev1 import unspoken
 from reconciler.policy.strangers import exceeds, is_large, is_protected, tunnels_on
 from reconciler.policy.turns import in_turn
 from reconciler.policy.units import End, Known, Traffic, Unit, connections_of, traffic_on, units_of
+from reconciler.policy.unspoken import unspoken
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_cidr
 
