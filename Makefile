@@ -11,9 +11,11 @@ ROUTER_WORKERS ?= $(shell echo $$(((3 * $$(nproc 2>/dev/null || echo 1) + 1) / 2
 TIMES ?= 10
 switches: TIMES = 100
 boots: TIMES = 50
+# router-a and router-b of the lab's tests: Debian releases of strongSwan 5.9.8, 6.0.1 and 6.1.0.
+RELEASES ?= bookworm+bookworm bookworm+trixie trixie+bookworm bookworm+forky forky+bookworm trixie+forky forky+trixie forky+forky
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz pairs busy repeat switches boots check format schemas lock image wheel size bench recovery clean
+.PHONY: help demo test unit fuzz pairs releases busy repeat switches boots check format schemas lock image wheel size bench recovery clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +38,9 @@ fuzz: $(STAMP) ## Feed every reader of foreign input what nobody would write; FU
 
 pairs: $(STAMP) ## Try every pair of fields that one commit can change on real charons, and every revert
 	@PAIRS=all $(BIN)/pytest tests/contract/test_pairs.py -k charons $(ARGS)
+
+releases: $(STAMP) ## Run the tests of changes, diagnosis and events with every pair of strongSwan releases (RELEASES)
+	@RELEASES="$(RELEASES)" $(BIN)/pytest tests/lab/test_releases.py tests/lab/test_diagnosis.py tests/lab/test_events.py $(ARGS)
 
 busy: $(STAMP) ## Run the tests with real routers while other work keeps every core busy
 	@sh scripts/busy.sh $(BIN)/pytest -m engine $(ARGS)

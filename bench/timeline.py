@@ -31,7 +31,7 @@ from lab.wan import esp_between, open_esp
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.router_config import connection_name
-from reconciler.routers.protocol import Closing, Host, Message, Router, Vici
+from reconciler.routers.protocol import Closing, Heard, Host, Message, Router, Vici
 from reconciler.validate import validate
 
 PICTURE = Path("docs/images/make-before-break-timeline.svg")
@@ -74,9 +74,13 @@ class TimedVici:
         self._note(command)
         return self._inner.stream(command, event, message)
 
-    def events(self, event: str, pause: float) -> Iterator[Message | None]:
+    def subscribe(self, *events: str) -> frozenset[str]:
         """Pass a subscription on."""
-        return self._inner.events(event, pause)
+        return self._inner.subscribe(*events)
+
+    def heard(self, pause: float) -> Heard | None:
+        """Pass an event on."""
+        return self._inner.heard(pause)
 
     def _note(self, command: str) -> None:
         if command in COMMANDS:

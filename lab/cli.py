@@ -27,8 +27,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="[ROUTER=]RELEASE",
-        help="run a router, or all of them, on this Debian release and its strongSwan: trixie (6.0.1) or "
-        "bookworm (5.9.8)",
+        help="run a router, or all of them, on this Debian release and its strongSwan: trixie (6.0.1), "
+        "bookworm (5.9.8) or forky (6.1.0)",
     )
     up.set_defaults(run="lab.commands:run_up")
 

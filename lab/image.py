@@ -20,6 +20,9 @@ from reconciler.model.errors import TunnelwrightError
 REPOSITORY = "tunnelwright-lab"
 LOCAL_BASE = "tunnelwright-base"
 BASE_VARIABLE = "TUNNELWRIGHT_LAB_BASE"
+_OPTIONS = ('--aptopt=Acquire::Check-Valid-Until "false"',)
+"""A mirror that is kept as it was on some day has a release in preparation whose index is older than it says
+that it is valid. It is signed all the same."""
 FILES = ("Dockerfile", "entrypoint.sh", "send.py", "strongswan-lab.conf")
 
 
@@ -34,12 +37,12 @@ def ensure_image(
 
     `base` (or, for the default release, the variable TUNNELWRIGHT_LAB_BASE) names another Debian image to
     build on. Without it a minimal root is made by mmdebstrap where that is possible, and pulled from a
-    registry elsewhere. Of two processes that want it at once one builds it and the other waits. Raises
-    `ImageBroken`, `EngineUnavailable`.
+    registry elsewhere. Of two processes that want it at once one builds it and the other waits; the images
+    of two releases are built side by side. Raises `ImageBroken`, `EngineUnavailable`.
     """
     if not base and release == DEFAULT_RELEASE:
         base = os.environ.get(BASE_VARIABLE, "")
-    with locked(state_root() / "image.lock"):
+    with locked(state_root() / f"image-{release}.lock"):
         base = base or _default_base(engine, release, progress)
         reference = image_reference(base)
         if not _present(engine, reference):
@@ -79,7 +82,7 @@ def _default_base(engine: Engine, release: str, progress: Progress) -> str:
     with tempfile.TemporaryDirectory(prefix="tunnelwright-") as folder:
         root = Path(folder) / "root.tar"
         done = subprocess.run(
-            ["mmdebstrap", "--variant=minbase", release, str(root)],
+            ["mmdebstrap", "--variant=minbase", *_OPTIONS, release, str(root)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

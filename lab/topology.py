@@ -36,9 +36,9 @@ class Role(StrEnum):
     WIRE = "wire"
 
 
-RELEASES = ("trixie", "bookworm")
-"""Debian releases that a router of the lab can be made of: strongSwan 6.0.1 and 5.9.8."""
-DEFAULT_RELEASE = RELEASES[0]
+RELEASES = {"trixie": "6.0.1", "bookworm": "5.9.8", "forky": "6.1.0"}
+"""Debian releases that a router of the lab can be made of, and the strongSwan of each."""
+DEFAULT_RELEASE = "trixie"
 
 
 @dataclass(frozen=True, slots=True)

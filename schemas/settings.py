@@ -275,6 +275,14 @@ class ReconcileSettings(Model):
         ),
         examples=[300],
     )
+    follow: bool = Field(
+        default=True,
+        description=(
+            "Whether the service follows charon's events at every router, over one connection that stays "
+            "open, so that it knows at once when a tunnel goes down."
+        ),
+        examples=[False],
+    )
     signatures: SignatureSettings = Field(
         default_factory=SignatureSettings,
         description=(

@@ -51,8 +51,8 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has
         file = nodeid.partition("::")[0]
         if "lab" not in Path(file).parts:
             return nodeid
-        # Each release of strongSwan has a lab of its own.
-        release = re.search(r"[\[-](mixed|old)[\]-]", nodeid)
+        # Each pair of releases of strongSwan has a lab of its own.
+        release = re.search(r"[\[-](\d\.\d\.\d\+\d\.\d\.\d)[\]-]", nodeid)
         return f"{file}[{release[1]}]" if release else file
 
 

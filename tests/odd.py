@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from reconciler.routers.protocol import Closing, Message, Router
+from reconciler.routers.protocol import Closing, Heard, Message, Router
 
 Twist: TypeAlias = Callable[[Callable[[], Any]], Any]
 """Makes an answer, given how to get the true one."""
@@ -48,6 +48,7 @@ class OddVici:
     def __init__(self, router: Router, twists: Twists) -> None:
         self._router = router
         self._twists = twists
+        self._given: list[Heard] = []
 
     def request(self, command: str, message: Message | None = None) -> Message:
         """One command."""
@@ -60,11 +61,16 @@ class OddVici:
         true = partial(self._router.vici.stream, command, event, message)
         yield from self._twists[command](true) if command in self._twists else true()
 
-    def events(self, event: str, pause: float) -> Iterator[Message | None]:
-        """Events of a subscription; a twist gives all of them."""
-        if event in self._twists:
-            yield from self._twists[event](list)
-        yield from self._router.vici.events(event, pause)
+    def subscribe(self, *events: str) -> frozenset[str]:
+        """Those that the router knows, and those that a twist gives."""
+        known: frozenset[str] = self._router.vici.subscribe(*events)
+        for event in filter(self._twists.__contains__, events):
+            self._given += [(event, item) for item in self._twists[event](list)]
+        return known
+
+    def heard(self, pause: float) -> Heard | None:
+        """What the twists give, then what the router does."""
+        return self._given.pop(0) if self._given else self._router.vici.heard(pause)
 
 
 class OddHost:

@@ -62,6 +62,13 @@ def program(main: Callable[[], int]) -> NoReturn:
     sys.exit(code)
 
 
+def output_lost() -> bool:
+    """Whether standard output was not written in full: its reader is gone, or its disk is full. A command
+    that would go on without end ends then."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return isinstance(raw, _Stream) and raw.failure is not None
+
+
 def _opened(stream: TextIO | None) -> _Stream:
     return _Stream(_placeholder() if stream is None else stream.fileno(), "w", closefd=False)
 

@@ -25,6 +25,7 @@ RULES: Final[tuple[Rule, ...]] = (
     negotiation.id_mismatch,
     negotiation.authentication_refused,
     negotiation.connection_not_found,
+    negotiation.ike_version_unsupported,
     negotiation.ike_proposal_mismatch,
     negotiation.esp_proposal_mismatch,
     negotiation.selector_mismatch,
@@ -48,9 +49,16 @@ EXPLAINED_BY: Final = {
     "connection-not-found": frozenset({"drift"}),
     "key-not-found": frozenset({"drift"}),
     # With IKEv1 a wrong key makes messages that cannot be read, and those are not answered.
-    "ike-blocked": frozenset({"vip-missing", "duplicate-address", "wrong-key"}),
+    "ike-blocked": frozenset({"vip-missing", "duplicate-address", "wrong-key", "ike-version-unsupported"}),
     "peer-silent": frozenset(
-        {"vip-missing", "duplicate-address", "wrong-key", "ike-blocked", "router-unreachable"}
+        {
+            "vip-missing",
+            "duplicate-address",
+            "wrong-key",
+            "ike-blocked",
+            "ike-version-unsupported",
+            "router-unreachable",
+        }
     ),
     # Dead peer detection, or a new negotiation, would end them; neither gets through.
     "one-sided-sa": frozenset({"ike-blocked"}),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from reconciler.facets.sas import keyword
+from reconciler.facets.connections.transforms import keyword
 
 # What the one that refuses says. The responder knows why; the initiator only learns that.
 WRONG_KEY: Final = re.compile(
@@ -17,6 +17,7 @@ WRONG_KEY: Final = re.compile(
     r"|calculated HASH does not match HASH payload"
 )
 NO_KEY: Final = re.compile(r"no shared key found for ")
+NO_VERSION: Final = re.compile(r"IKE version \d+ not supported|received unsupported IKE version ")
 NO_CONNECTION: Final = re.compile(r"no IKE config found for ")
 IKE_PROPOSALS: Final = re.compile(r"received proposals unacceptable|^no proposal found")
 ESP_PROPOSALS: Final = re.compile(r"no acceptable proposal found|no matching proposal found")

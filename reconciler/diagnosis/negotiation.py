@@ -151,6 +151,22 @@ def connection_not_found(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+def ike_version_unsupported(evidence: Evidence) -> Iterator[Finding]:
+    """An end's charon was built without the IKE version of the tunnel."""
+    for end in evidence.ends:
+        lines = log_lines.telling(end.said, log_lines.NO_VERSION)
+        if lines:
+            version = f" (strongSwan {end.state.version})" if end.state is not None else ""
+            yield found(
+                "ike-version-unsupported",
+                end.tunnel,
+                "ike.version",
+                f"charon at {end.tunnel.router}{version} does not speak IKEv{end.tunnel.ike.version}",
+                seen=lines,
+                hint="set `ike.version: 2` at both ends: strongSwan is built without IKEv1 from 6.1.0 on",
+            )
+
+
 def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """No IKE proposal of the initiator is acceptable to the responder."""
     this_end, other_end = evidence.this_end, evidence.other_end

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -16,13 +16,27 @@ from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from reconciler.history.file import HistoryDamaged, connection_to, made_by_one, translated
-from reconciler.history.tables import ACCEPTED, BAD, COUNTS, FORMAT, PLACES, RUNS, SENT, TABLES, Table
+from reconciler.history.tables import (
+    ACCEPTED,
+    BAD,
+    COUNTS,
+    FORMAT,
+    HAPPENED,
+    PLACES,
+    RUNS,
+    SENT,
+    TABLES,
+    Table,
+)
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.events import PlannedChange
 from reconciler.model.record import Acceptance, Result, RunRecord, read_result
+from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
 from reconciler.report.json.events import decode, encode
 from reconciler.report.json.run import run_summary
+from reconciler.report.json.tunnel import read_tunnel_event, tunnel_event
 
 Answer = TypeVar("Answer")
 Words = ParamSpec("Words")
@@ -33,6 +47,7 @@ Contents = dict[str, list[dict[str, Any]]]
 _FABRIC = ""
 """In place of a router: the whole."""
 _LATEST = f"{RUNS.select} ORDER BY runs.id DESC LIMIT ?"
+_NEWEST = f"{HAPPENED.select} ORDER BY happened.rowid DESC LIMIT ?"
 
 
 def _reads(
@@ -80,12 +95,15 @@ class History:
 
     @_reads
     def contents(self, connection: Connection) -> Contents:
-        """All of it, but of the runs only the latest, as far as they are to be kept in memory."""
+        """All of it, but of the runs and of what has happened to tunnels only the latest, as far as they are
+        to be kept in memory."""
         found: Contents = {
             table.name: [_checked(table, row) for row in connection.execute(table.select)]
             for table in TABLES
-            if table is not RUNS
+            if table not in (RUNS, HAPPENED)
         }
+        latest = connection.execute(_NEWEST, [bounds.EVENTS_IN_MEMORY]).fetchall()
+        found[HAPPENED.name] = [_checked(HAPPENED, row) for row in latest[::-1]]
         room = bounds.RECORDS_IN_MEMORY
         runs: list[dict[str, Any]] = []
         for row in connection.execute(_LATEST, [bounds.RUNS_IN_MEMORY]):
@@ -171,6 +189,43 @@ class History:
     def counts(self, connection: Connection) -> dict[tuple[str, str], float]:
         """What was counted since the file was made."""
         return {(row["name"], row["label"]): row["value"] for row in connection.execute(COUNTS.select)}
+
+    @_writes
+    def happened(self, connection: Connection, events: Sequence[TunnelEvent]) -> None:
+        """Keep what has happened to tunnels: the latest of each, and of all."""
+        connection.executemany(HAPPENED.put, [_happened(event) for event in events])
+        for tunnel in {event.tunnel for event in events}:
+            connection.execute(
+                "DELETE FROM happened WHERE rowid IN (SELECT happened.rowid FROM happened "
+                "WHERE happened.tunnel = ? ORDER BY happened.at DESC LIMIT -1 OFFSET ?)",
+                [tunnel, bounds.EVENTS_OF_TUNNEL],
+            )
+        newest = connection.execute("SELECT max(happened.rowid) FROM happened").fetchone()[0] or 0
+        connection.execute("DELETE FROM happened WHERE rowid <= ?", [newest - bounds.EVENTS_KEPT])
+
+    @_reads
+    def happenings(self, connection: Connection, tunnel: str, limit: int) -> list[TunnelEvent]:
+        """What has happened to one tunnel, the latest first. What another version has written is left out."""
+        rows = connection.execute(
+            f"{HAPPENED.select} WHERE happened.tunnel = ? ORDER BY happened.at DESC LIMIT ?",
+            [encodable(tunnel), max(0, min(limit, bounds.EVENTS_OF_TUNNEL))],
+        )
+        return [event for row in rows if (event := read_tunnel_event(str(row["object"]))) is not None]
+
+    @_reads
+    def runs_about(self, connection: Connection, tunnel: str, limit: int) -> list[RunRecord]:
+        """Runs whose events name a tunnel's changes, the latest first."""
+        found: list[RunRecord] = []
+        naming = f"{RUNS.select} WHERE instr(runs.objects, ?) > 0 ORDER BY runs.id DESC"
+        for row in connection.execute(naming, [json.dumps(tunnel)]):
+            if len(found) == max(0, limit):
+                break
+            record = _record(row)
+            if any(
+                isinstance(event, PlannedChange) and event.resource.name == tunnel for event in record.events
+            ):
+                found.append(record)
+        return found
 
     @_reads
     def runs_after(self, connection: Connection, number: int, limit: int) -> list[RunRecord]:
@@ -317,6 +372,18 @@ def _values(record: RunRecord) -> dict[str, Any]:
     """The columns of a new row, which gets its number by itself."""
     objects = json.dumps([encode(event) for event in record.events])
     return run_summary(record) | {"objects": objects, "message": encodable(record.message), "id": None}
+
+
+def _happened(event: TunnelEvent) -> dict[str, str]:
+    """The row of what has happened to a tunnel."""
+    return {
+        "tunnel": event.tunnel,
+        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "router": event.router,
+        "child": encodable(event.child),
+        "change": event.change.value,
+        "object": json.dumps(tunnel_event(event)),
+    }
 
 
 def _checked(table: Table, row: Row) -> dict[str, Any]:

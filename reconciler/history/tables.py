@@ -28,9 +28,9 @@ class Table:
 
     @property
     def create(self) -> str:
-        """The statement that makes it."""
+        """The statement that makes it, in a file that lacks it: one of an older version has fewer tables."""
         columns = ", ".join(f'"{name}" {_TYPES[kind]} NOT NULL' for name, kind in self.columns.items())
-        return f'CREATE TABLE "{self.name}" ({columns}, PRIMARY KEY ({_listed(self.keys)}))'
+        return f'CREATE TABLE IF NOT EXISTS "{self.name}" ({columns}, PRIMARY KEY ({_listed(self.keys)}))'
 
     @property
     def select(self) -> str:
@@ -71,4 +71,5 @@ COUNTS = Table("counts", _texts("name", "label"), {"value": float})
 # The names in the file are those of its first version.
 SENT = Table("told", _texts("listener"), _texts("what"))
 ACCEPTED = Table("accepted", _texts("commit"), _texts("at", "by", "instead_of") | {"number": int})
-TABLES = (RUNS, BAD, PLACES, COUNTS, SENT, ACCEPTED)
+HAPPENED = Table("happened", _texts("tunnel", "at", "router", "child", "change"), _texts("object"))
+TABLES = (RUNS, BAD, PLACES, COUNTS, SENT, ACCEPTED, HAPPENED)

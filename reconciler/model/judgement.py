@@ -17,6 +17,7 @@ class Override(StrEnum):
     WINDOWS = "windows"
     BUDGET = "budget"
     MANAGEMENT = "management"
+    IKEV1 = "ikev1"
 
 
 @dataclass(frozen=True, slots=True)

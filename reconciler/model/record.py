@@ -59,7 +59,8 @@ class RunRecord:
     started: datetime
     finished: datetime
     trigger: str
-    """Why it ran: `once`, `interval`, `commit`, `webhook`, `retry`, `recovered`, or the command."""
+    """Why it ran: `once`, `interval`, `commit`, `webhook`, `retry`, `recovered`, `down`, or the
+    command."""
     head: str
     """The commit that the branch has; empty when none is known."""
     in_force: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -318,6 +319,14 @@ class RouterState:
         """Whether its data plane goes by the priority of a CHILD_SA's policies: the kernel's, where that is
         known to carry ESP."""
         return self.data_plane == "kernel" and "kernel-netlink" in self.plugins
+
+    @property
+    def speaks_ikev1(self) -> bool:
+        """Whether its charon has IKEv1. No command of VICI tells: from 6.1.0 on strongSwan is built without
+        it by default (its NEWS), and an IKE_SA of IKEv1 shows that this one was not."""
+        numbers = re.match(r"(\d{1,9})\.(\d{1,9})", self.version)
+        since = tuple(map(int, numbers.groups())) if numbers else (0, 0)
+        return since < (6, 1) or any(sa.version == "1" for sa in self.sas)
 
     def sas_of(self, connection: str) -> tuple[IkeSa, ...]:
         """The IKE_SAs of one connection, oldest first."""

@@ -15,13 +15,41 @@ from reconciler.model.isolation import attempt
 from reconciler.routers.protocol import Message, Router
 
 _TICK = 0.1
+_NO_VERSION = "IKE version 1 not supported"
+"""What charon says without an IKE_SA, because there cannot be one (ike_sa_manager.c)."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class LogLine:
+    """One line of the log, with the connection and the number of its IKE_SA where it is about one."""
+
     connection: str
     ike_sa: str
     text: str
+
+    @property
+    def named(self) -> bool:
+        """Whether charon knows which connection the IKE_SA is of."""
+        return self.connection not in {"", "(unnamed)"}
+
+
+def log_line(event: Message) -> LogLine:
+    """Raises AnswerNotUnderstood."""
+    log = Fields(event, "log")
+    return LogLine(
+        log.text("ikesa-name", ""),
+        log.text("ikesa-uniqueid", ""),
+        log.text("msg", "")[: bounds.HEARD_CHARACTERS],
+    )
+
+
+def concerns(line: LogLine, local: str, peer: str) -> bool:
+    """Whether a line shows by its packet that it is about an IKE_SA between these two addresses; or, where
+    charon does not speak the version that it was asked for, that there cannot be one."""
+    if not line.ike_sa:
+        return line.text.startswith((_NO_VERSION, f"received unsupported IKE version 1.0 from {peer},"))
+    packet = (f"received packet: from {peer}[", f"sending packet: from {local}[")
+    return line.text.startswith(packet) and f" {local}[" in line.text and f" {peer}[" in line.text
 
 
 class CharonLog:
@@ -54,17 +82,17 @@ class CharonLog:
 
     def said(self, connection: str, local: str, peer: str) -> tuple[str, ...]:
         """What was said of the IKE_SAs of one connection, oldest first. As responder charon does not know the
-        connection until late, so an IKE_SA is known by the addresses of its packets as well."""
+        connection until late, so an IKE_SA is known by the addresses of its packets as well; and of a version
+        that it does not speak there is no IKE_SA."""
         self._settle()
         lines = list(self._lines)
-        mark = (f"received packet: from {peer}[", f"sending packet: from {local}[")
         ours = {line.ike_sa for line in lines if line.connection == connection}
-        ours |= {
-            line.ike_sa
+        ours |= {line.ike_sa for line in lines if concerns(line, local, peer)}
+        return tuple(
+            line.text
             for line in lines
-            if line.text.startswith(mark) and f" {local}[" in line.text and f" {peer}[" in line.text
-        }
-        return tuple(line.text for line in lines if line.ike_sa and line.ike_sa in ours)
+            if (line.ike_sa in ours if line.ike_sa else concerns(line, local, peer))
+        )
 
     def _settle(self) -> None:
         """charon queues its log: wait until nothing more comes."""
@@ -77,24 +105,15 @@ class CharonLog:
         attempt("router", self._router.name, self._hear)
 
     def _hear(self) -> None:
-        for event in self._router.vici.events("log", _TICK):
-            if self._done.is_set():
-                break
+        vici = self._router.vici
+        vici.subscribe("log")
+        while not self._done.is_set():
+            event = vici.heard(_TICK)
             if event is None:
                 self._quiet.set()
             else:
-                self._lines.append(_line(event))
+                self._lines.append(log_line(event[1]))
 
 
-def _none() -> deque[_Line]:
+def _none() -> deque[LogLine]:
     return deque(maxlen=bounds.HEARD_LINES)
-
-
-def _line(event: Message) -> _Line:
-    """Raises AnswerNotUnderstood."""
-    log = Fields(event, "log")
-    return _Line(
-        log.text("ikesa-name", ""),
-        log.text("ikesa-uniqueid", ""),
-        log.text("msg", "")[: bounds.HEARD_CHARACTERS],
-    )

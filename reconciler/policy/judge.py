@@ -18,6 +18,7 @@ from reconciler.policy import lone
 from reconciler.policy.strangers import exceeds, is_large, is_protected, tunnels_on
 from reconciler.policy.turns import in_turn
 from reconciler.policy.units import End, Known, Traffic, Unit, connections_of, traffic_on, units_of
+from reconciler.policy.unspoken import unspoken
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_cidr
 
@@ -53,17 +54,18 @@ def judge(
         units = tuple(unit for unit in units if kept_out.isdisjoint(unit.resources))
     lone_end = lone.refused if simulated else lone.deferred
     alone = [lone_end(unit, reason) for unit, reason in lone.lone_ends(units, fabric, live)]
+    mute = list(unspoken(units, fabric, states))
     # What stays as it is uses up nothing that others wait for.
     staying = {
         resource
-        for item in (*kept_there, *alone)
+        for item in (*kept_there, *alone, *mute)
         if isinstance(item, Deferral) and item.override not in overrides
         for resource in item.resources
     }
     waiting = _waiting(
         (unit for unit in units if staying.isdisjoint(unit.resources)), fabric, states, now, overrides
     )
-    found: list[Finding] = [*kept_there, *carrying, *alone, *waiting]
+    found: list[Finding] = [*kept_there, *carrying, *alone, *mute, *waiting]
     kept = [finding for finding in found if finding.override not in overrides]
     return Judgement(
         tuple(finding for finding in kept if isinstance(finding, Refusal)),

@@ -69,6 +69,15 @@ def run_lines(record: RunRecord) -> Iterator[Line]:
         yield from _event_lines(event)
 
 
+def changing_run_lines(record: RunRecord, tunnel: str) -> Iterator[Line]:
+    """One run, with what it was to change of one tunnel end."""
+    began = f"{record.finished:%Y-%m-%d %H:%M:%SZ}  run {record.id} of {record.head[:12]}, {record.result}"
+    for event in record.events:
+        if isinstance(event, PlannedChange) and event.resource.name == tunnel:
+            text = f"{began}: {event.action} {event.resource}: {event.reason} ({event.disruption})"
+            yield Line(text, _STYLE.get(record.result, "yellow"))
+
+
 def _event_lines(event: Event) -> Iterator[Line]:
     """One event. What is overridden has been told to who did it, and a plan's summary tells nothing new."""
     match event:

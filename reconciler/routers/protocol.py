@@ -26,6 +26,9 @@ Message: TypeAlias = Mapping[str, Any]
 """A VICI message: str, list of str, or a nested Message; a value that is sent may be bytes. One that came is
 within the bounds of `reconciler/model/bounds`; which names and values it has is the router's to say."""
 
+Heard: TypeAlias = tuple[str, Message]
+"""An event of a subscription, by its name."""
+
 
 def entries(
     vici: Vici, command: str, event: str, message: Message | None = None
@@ -53,11 +56,14 @@ class Vici(Protocol):
         """Send one command and yield the events that it streams."""
         ...
 
-    def events(self, event: str, pause: float) -> Iterator[Message | None]:
-        """Subscribe to an event and yield each one; None whenever there was none for `pause` seconds.
+    def subscribe(self, *events: str) -> frozenset[str]:
+        """Ask for events until the session is closed; those of them that this charon knows. The session goes
+        on serving commands: events that come during those are kept for `heard`."""
+        ...
 
-        The session serves nothing else during that time; closing the iterator ends the subscription.
-        """
+    def heard(self, pause: float) -> Heard | None:
+        """The next event that was asked for, in the order in which they came; None when there was none for
+        `pause` seconds."""
         ...
 
 

@@ -10,6 +10,7 @@ import contextlib
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
@@ -19,7 +20,7 @@ from vici.protocol import Packet
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, RouterUnreachable, TunnelwrightError
 from reconciler.routers.allowance import Allowance, Limits
-from reconciler.routers.protocol import Message
+from reconciler.routers.protocol import Heard, Message
 from reconciler.routers.quota import in_force
 from reconciler.routers.redaction import told
 from reconciler.routers.vici_message import Malformed, decode
@@ -39,6 +40,8 @@ class UnixVici:
         self._lost = lost
         self._quotas = in_force()
         self._over = ""
+        self._subscribed: set[str] = set()
+        self._waiting: deque[bytes] = deque()
 
     @classmethod
     def at(cls, router: str, path: str, allowance: Allowance) -> Self:
@@ -61,7 +64,7 @@ class UnixVici:
         """Send one command and return its reply."""
         with self._talking(command, message) as allowance:
             self._wire.send(self._command(command, message), allowance)
-            reply = self._reply(self._wire.receive(allowance), allowance)
+            reply = self._reply(self._answer(allowance), allowance)
         return self._accepted(command, message, reply)
 
     def stream(self, command: str, event: str, message: Message | None = None) -> Iterator[Message]:
@@ -72,7 +75,7 @@ class UnixVici:
             self._wire.send(request, allowance)
             elements = 0
             try:
-                while (packet := self._wire.receive(allowance))[0] == Packet.EVENT:
+                while (packet := self._answer(allowance))[0] == Packet.EVENT:
                     item, count = decode(packet, _after_name(packet))
                     elements += count + 1
                     if elements > bounds.VICI_ANSWER_ELEMENTS:
@@ -83,7 +86,7 @@ class UnixVici:
             except GeneratorExit:
                 # The rest is not wanted; the session goes on after it.
                 with contextlib.suppress(TunnelwrightError), self._talking(command) as rest:
-                    while self._wire.receive(rest)[0] == Packet.EVENT:
+                    while self._answer(rest)[0] == Packet.EVENT:
                         pass
                     self._register(Packet.unregister_event(event), rest)
                 raise
@@ -91,26 +94,31 @@ class UnixVici:
             reply = self._reply(packet, allowance)
         self._accepted(command, message, reply)
 
-    def events(self, event: str, pause: float) -> Iterator[Message | None]:
-        """Subscribe to an event and yield each one; None whenever there was none for `pause` seconds.
+    def subscribe(self, *events: str) -> frozenset[str]:
+        """Ask for events until the session is closed; those of them that this charon knows."""
+        for event in events:
+            with self._talking(event) as allowance:
+                self._wire.send(Packet.register_event(event), allowance)
+                kind = self._answer(allowance)[0]
+                if kind == Packet.EVENT_CONFIRM:
+                    self._subscribed.add(event)
+                elif kind != Packet.EVENT_UNKNOWN:
+                    raise Malformed(f"a packet of type {kind} instead of a confirmation")
+        return frozenset(self._subscribed.intersection(events))
 
-        It may last: each event is an answer of its own.
+    def heard(self, pause: float) -> Heard | None:
+        """The next event that was asked for; None when there was none for `pause` seconds.
+
+        A subscription may last: each event is an answer of its own.
         """
-        with self._talking(event) as allowance:
-            self._register(Packet.register_event(event), allowance)
-        try:
-            while True:
-                with self._talking(event) as allowance:
-                    began = time.monotonic()
-                    comes = self._wire.begins(allowance, pause)
-                    # It was not requested, so it may come at any time.
-                    allowance.forgive(time.monotonic() - began)
-                    item = self._event(allowance) if comes else None
-                yield item
-        except GeneratorExit:
-            with contextlib.suppress(TunnelwrightError), self._talking(event) as rest:
-                self._register(Packet.unregister_event(event), rest)
-            raise
+        with self._talking("events") as allowance:
+            if self._waiting:
+                return self._event(self._waiting.popleft())
+            began = time.monotonic()
+            comes = self._wire.begins(allowance, pause)
+            # It was not requested, so it may come at any time.
+            allowance.forgive(time.monotonic() - began)
+            return self._event(self._wire.receive(allowance)) if comes else None
 
     def close(self) -> None:
         """Close the socket."""
@@ -150,20 +158,28 @@ class UnixVici:
         self._wire.close()
 
     def _register(self, request: bytes, allowance: Allowance) -> None:
-        """Begin or end a subscription; events that are on their way meanwhile are passed over."""
+        """Begin or end the stream of a command; what is on its way of that meanwhile is passed over."""
         self._wire.send(request, allowance)
-        while (packet := self._wire.receive(allowance))[0] == Packet.EVENT:
+        while (packet := self._answer(allowance))[0] == Packet.EVENT:
             pass
         if packet[0] == Packet.EVENT_UNKNOWN:
             raise CommandRejected("unknown event", router=self._router, operation=allowance.operation)
         if packet[0] != Packet.EVENT_CONFIRM:
             raise Malformed(f"a packet of type {packet[0]} instead of a confirmation")
 
-    def _event(self, allowance: Allowance) -> Message:
-        packet = self._wire.receive(allowance)
-        if packet[0] != Packet.EVENT:
+    def _answer(self, allowance: Allowance) -> bytes:
+        """The next packet that is no event of a subscription: those wait to be heard."""
+        while _name(packet := self._wire.receive(allowance)) in self._subscribed:
+            if len(self._waiting) == bounds.VICI_WAITING:
+                raise Malformed(f"more than {bounds.VICI_WAITING} events before an answer")
+            self._waiting.append(packet)
+        return packet
+
+    def _event(self, packet: bytes) -> Heard:
+        name = _name(packet)
+        if name is None:
             raise Malformed(f"a packet of type {packet[0]} instead of an event")
-        return decode(packet, _after_name(packet))[0]
+        return name, decode(packet, _after_name(packet))[0]
 
     def _command(self, command: str, message: Message | None) -> bytes:
         try:
@@ -213,6 +229,13 @@ def _own_seconds(message: Message | None) -> float:
 def _has_keys(message: Mapping[str, Any] | None) -> bool:
     """Only a key is sent as bytes."""
     return any(isinstance(value, bytes) for value in (message or {}).values())
+
+
+def _name(packet: bytes) -> str | None:
+    """What an event is called; None for a packet that is none."""
+    if packet[0] != Packet.EVENT:
+        return None
+    return packet[2 : _after_name(packet)].decode(errors="backslashreplace")
 
 
 def _after_name(packet: bytes) -> int:

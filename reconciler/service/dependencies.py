@@ -44,6 +44,8 @@ class Dependencies:
     """A run has ended: what it reached routers by, and what it has left in memory, is not kept until the next
     one."""
     saw: Callable[[FleetState], None] = lambda _: None
+    followed: Callable[[Fabric, Fleet], None] = lambda _, __: None
+    """The routers of a desired state are to be followed from now on."""
 
     @property
     def trust(self) -> Trust:

@@ -39,10 +39,12 @@ from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Dropped, Loss, Outcome, Status
 from reconciler.model.record import ForeignResult, Result, RunRecord
 from reconciler.model.secret import redacted
+from reconciler.model.tunnel_event import LASTING, TunnelChange, TunnelEvent
 from reconciler.model.way_back import Armed, WentBack
 from reconciler.report.encoding import json_text
 from reconciler.report.json.events import encode
 from reconciler.report.json.run import run_summary
+from reconciler.report.json.tunnel import tunnel_event
 
 _LEVEL: dict[Result | ForeignResult, str] = {
     Result.IN_SYNC: "info",
@@ -111,6 +113,12 @@ class EventLog:
         self._write(
             _LEVEL.get(record.result, "warning"), "run", run=record.id, seconds=round(seconds, 3), **summary
         )
+
+    def tunnel(self, event: TunnelEvent) -> None:
+        """What has happened to a tunnel, as its router told."""
+        level = "warning" if event.change in {TunnelChange.DOWN, *LASTING} else "info"
+        details = tunnel_event(event)
+        self._write(level, details.pop("type"), details=details)
 
     def warned(self, record: logging.LogRecord, text: str) -> None:
         """What the service, or a library, has to say beside its runs."""

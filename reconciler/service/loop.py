@@ -194,6 +194,7 @@ class Service:
             real = self.dependencies.fleet_of(fabric)
             self._fleet = real
             self.absent.keep(fabric.routers)
+            attempt("events", "the fleet", lambda: self.dependencies.followed(fabric, real))
 
             def connect(name: str) -> Router:
                 self.moved()

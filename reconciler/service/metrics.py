@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -33,6 +35,7 @@ _SA = ("router", "tunnel", "child")
 UNITS = (
     "command",
     "commit",
+    "events",
     "fetch",
     "forge",
     "history",
@@ -107,6 +110,37 @@ CHILD_UP = Family(
     _SA,
     "Whether a child of an enabled tunnel has a CHILD_SA; 0 is configured but down.",
 )
+UP_SINCE = Family(
+    "child_sa_up_since_timestamp_seconds",
+    "gauge",
+    _SA,
+    "Since when a child has had a CHILD_SA without interruption, as far as its router was followed.",
+)
+DOWNS = Family(
+    "tunnel_downs", "counter", ("router", "tunnel"), "How often a child of a tunnel lost its last CHILD_SA."
+)
+REKEYS = Family("tunnel_rekeys", "counter", ("router", "tunnel", "sa"), "Rekeys of IKE_SAs and CHILD_SAs.")
+FAILED_ATTEMPTS = Family(
+    "tunnel_attempts_failed",
+    "counter",
+    ("router", "tunnel"),
+    "Attempts to bring a tunnel up that ended before its IKE_SA was established.",
+)
+ALERTS = Family(
+    "tunnel_alerts",
+    "counter",
+    ("router", "tunnel", "type"),
+    "Alerts of charon about a tunnel (strongSwan 6.0.3 and later).",
+)
+FOLLOWED = Family(
+    "router_followed", "gauge", ("router",), "Whether the events of the router are followed now."
+)
+EVENTS_DROPPED = Family(
+    "tunnel_events_dropped",
+    "counter",
+    ("router",),
+    "Events that were not kept because too many waited to be written.",
+)
 RECEIVED = Family("child_sa_received_bytes", "counter", _SA, "Bytes decrypted by the running CHILD_SAs.")
 SENT = Family("child_sa_sent_bytes", "counter", _SA, "Bytes encrypted by the running CHILD_SAs.")
 DRIFT = Family("drift_resources", "gauge", ("router",), "Drifted resources that were not repaired.")
@@ -159,6 +193,13 @@ FAMILIES = (
     WITHHELD,
     KEYLESS,
     CHILD_UP,
+    UP_SINCE,
+    DOWNS,
+    REKEYS,
+    FAILED_ATTEMPTS,
+    ALERTS,
+    FOLLOWED,
+    EVENTS_DROPPED,
     RECEIVED,
     SENT,
     DRIFT,
@@ -174,11 +215,26 @@ FAMILIES = (
 )
 
 
+class Followed(Protocol):
+    """What is known of routers between runs."""
+
+    def followed(self) -> Mapping[str, bool]:
+        """Whether each router that should be is followed now."""
+        ...
+
+    def up(self) -> Mapping[str, Mapping[tuple[str, str], datetime | None]]:
+        """Of each router that is followed now: the tunnels with their children that are up, and since
+        when."""
+        ...
+
+
 class Metrics(Collector):
     """What the reconciler tells Prometheus. Runs and scrapes may come from different threads."""
 
     def __init__(self, history: Kept) -> None:
         self._history = history
+        self.watch: Followed | None = None
+        """What follows the routers, if anything does."""
         self._lock = threading.Lock()
         self._record: RunRecord | None = None
         self._success = history.last(GOOD)
@@ -239,13 +295,23 @@ class Metrics(Collector):
             PROBES: Disruption,
             LOST: Disruption,
             DROPPED: seen.fabric.routers if seen is not None else (),
+            DOWNS: _ends(seen),
+            REKEYS: (f"{end} {sa}" for end in _ends(seen) for sa in ("CHILD_SA", "IKE_SA")),
+            FAILED_ATTEMPTS: _ends(seen),
+            ALERTS: (),
+            EVENTS_DROPPED: seen.fabric.routers if seen is not None else (),
             COPIES_SET_ASIDE: ("",),
             FORGOTTEN: ("",),
         }
         for family, labels in possible.items():
             known = dict.fromkeys(map(str, labels), 0.0)
             known |= {label: value for (name, label), value in counts.items() if name == family.name}
-            yield _family(family, (((label,) * len(family.labels), value) for label, value in known.items()))
+            # Of what is counted by several labels, the history keeps these in one text.
+            more = max(0, len(family.labels) - 1)
+            split = (
+                (label.split(" ", more) if family.labels else (), value) for label, value in known.items()
+            )
+            yield _family(family, ((tuple(labels), value) for labels, value in split))
         errors = {**dict.fromkeys(UNITS, 0), **unforeseen()}
         yield _family(UNFORESEEN, (((kind,), float(count)) for kind, count in sorted(errors.items())))
         yield _family(HISTORY_WRITTEN, [((), float(self._history.is_written))])
@@ -254,8 +320,17 @@ class Metrics(Collector):
             yield _family(LAST_SUCCESS, [((), success.timestamp())])
         if record is not None:
             yield from _of_run(record)
+        watch = self.watch
+        followed = watch.followed() if watch is not None else {}
+        yield _family(FOLLOWED, (((name,), float(is_now)) for name, is_now in sorted(followed.items())))
         if seen is not None:
-            yield from _of_routers(seen)
+            yield from _of_routers(seen, watch.up() if watch is not None else {})
+
+
+def _ends(seen: FleetState | None) -> list[str]:
+    """The ends of enabled tunnels, as the history calls them where it counts."""
+    tunnels = seen.fabric.tunnels.values() if seen is not None else ()
+    return [f"{tunnel.router} {tunnel.name}" for tunnel in tunnels if tunnel.enabled]
 
 
 def _of_run(record: RunRecord) -> Iterator[Metric]:
@@ -266,7 +341,9 @@ def _of_run(record: RunRecord) -> Iterator[Metric]:
     yield _family(COMMIT, [((record.head, record.in_force), 1)])
 
 
-def _of_routers(seen: FleetState) -> Iterator[Metric]:
+def _of_routers(
+    seen: FleetState, up: Mapping[str, Mapping[tuple[str, str], datetime | None]]
+) -> Iterator[Metric]:
     routers = sorted(seen.fabric.routers)
     yield _family(REACHABLE, (((name,), float(name in seen.states)) for name in routers))
     for family, kind in ((NOT_UNDERSTOOD, AbsenceKind.NOT_UNDERSTOOD), (WITHHELD, AbsenceKind.WITHHELD)):
@@ -281,7 +358,13 @@ def _of_routers(seen: FleetState) -> Iterator[Metric]:
         for name, tunnel in sorted(seen.fabric.tunnels.items())
         for child, sas in (seen.children(name) or {}).items()
     ]
-    yield _family(CHILD_UP, ((labels, float(bool(sas))) for labels, sas in children))
+    # Where a router is followed, what it told since the run counts.
+    states = [
+        (labels, labels[1:] in up[labels[0]] if labels[0] in up else bool(sas)) for labels, sas in children
+    ]
+    yield _family(CHILD_UP, ((labels, float(is_up)) for labels, is_up in states))
+    since = ((labels, up.get(labels[0], {}).get(labels[1:])) for labels, is_up in states if is_up)
+    yield _family(UP_SINCE, ((labels, at.timestamp()) for labels, at in since if at is not None))
     # An SA counts from its own beginning, and its rekeying starts anew: Prometheus takes that for a reset.
     for family, of in ((RECEIVED, _received), (SENT, _sent)):
         yield _family(family, ((labels, sum(map(of, sas))) for labels, sas in children))

@@ -14,7 +14,7 @@ from reconciler.model.outcome import Status
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import Applied, apply
 from reconciler.routers.fleet import Fleet
-from reconciler.routers.protocol import Closing, Host, Message, Router, Vici
+from reconciler.routers.protocol import Closing, Heard, Host, Message, Router, Vici
 from tests.contract.sites import Site, change_tunnels
 from tests.converged import assert_converged
 
@@ -61,8 +61,11 @@ class Deaf(Closing):
     def stream(self, command: str, event: str, message: Message | None = None) -> Iterator[Message]:
         return self.router.vici.stream(command, event, message)
 
-    def events(self, event: str, pause: float) -> Iterator[Message | None]:
-        return self.router.vici.events(event, pause)
+    def subscribe(self, *events: str) -> frozenset[str]:
+        return self.router.vici.subscribe(*events)
+
+    def heard(self, pause: float) -> Heard | None:
+        return self.router.vici.heard(pause)
 
 
 def number_of_sas(router: Router, connection: str) -> int:

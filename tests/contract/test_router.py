@@ -21,7 +21,9 @@ from reconciler.model.operation import ChangeFirewall
 from reconciler.model.plan import Phase, ResourceChange
 from reconciler.model.router_config import Firewall, InterfaceAddress, RouterConfig, RouterState
 from reconciler.model.secret import Secret
+from reconciler.observe.state import read_sas
 from reconciler.routers.protocol import Host
+from tests.contract import sites
 from tests.contract.sites import REAL, Site
 
 CONNECTION = {
@@ -338,9 +340,17 @@ def test_rules_and_routes_are_read(site: Site) -> None:
     assert router.host.route([]) == ()
 
 
-def test_an_event_is_listened_to_until_nobody_listens(site: Site) -> None:
-    router = site.connect("paris")
-    events = router.vici.events("log", 0.05)
-    assert next(event for event in events if event is None) is None
-    events.close()  # type: ignore[attr-defined]  # both are generators
-    assert router.vici.request("version")["version"]
+def test_a_session_serves_commands_while_it_listens(site: Site) -> None:
+    site.apply()
+    vici = site.connect("paris").vici
+    known = ("ike-updown", "child-updown")
+    assert vici.subscribe(*known, "of no release") == frozenset(known)
+    assert vici.heard(0.05) is None
+    list(vici.stream("terminate", "control-log", {"ike": sites.CONNECTION, "timeout": "5000"}))
+    assert vici.request("version")["version"]
+    assert read_sas(vici, sites.CONNECTION) == ()
+    for expected in known:
+        event = vici.heard(5)
+        assert event is not None
+        assert event[0] == expected
+        assert set(event[1]) == {sites.CONNECTION}, "`up` is absent when it goes down"

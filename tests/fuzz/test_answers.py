@@ -27,7 +27,7 @@ from reconciler.model.errors import AnswerNotUnderstood, SourceUnavailable
 from reconciler.model.isolation import unforeseen
 from reconciler.model.router_config import LiveFile, SharedSecret
 from reconciler.model.secret import Secret
-from reconciler.observe.charon_log import _line
+from reconciler.observe.charon_log import log_line
 from reconciler.observe.evidence import _destinations, _route
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import shown_by_files
@@ -136,7 +136,7 @@ DECODERS: dict[str, tuple[Callable[[Any], object], Callable[[], st.SearchStrateg
         lambda value: from_reply("x", value),
         lambda: strategies.twisted(true("list-conns", "list-conn")),
     ),
-    "a log": (_line, lambda: strategies.twisted({"ikesa-name": "x", "ikesa-uniqueid": "1", "msg": "hi"})),
+    "a log": (log_line, lambda: strategies.twisted({"ikesa-name": "x", "ikesa-uniqueid": "1", "msg": "hi"})),
     "the table": (nft_listing.decode, lambda: strategies.listings(table())),
     "a ruleset": (_walk, lambda: strategies.listings(RULESET)),
     "routes": (_routes, lambda: strategies.listings(ROUTES)),

@@ -6,17 +6,20 @@ SAs running when a connection is unloaded, and forgets all that was loaded when 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import Any, Final
 
 from netaddr import IPNetwork
 
 from reconciler.facets.connections import printed_id
 from reconciler.model.errors import CommandRejected, RouterUnreachable
-from reconciler.routers.protocol import Message
-from tests.memory.network import Child, Network, Sa
+from reconciler.routers.protocol import Heard, Message
+from tests.memory.network import CIPHERS, INTEGRITY, Child, Network, Sa
 
+EVENTS = frozenset({"log", "ike-updown", "child-updown", "ike-rekey", "child-rekey"})
+_OVER: Final[Heard] = ("", {})
 _NEGOTIATED = (
     "version",
     "local_addrs",
@@ -39,6 +42,9 @@ class Charon:
     def __init__(self, name: str, network: Network) -> None:
         self.name = name
         self.up = True
+        self.version = "6.0.1"
+        self.reports_proposals = False
+        """Whether list-conns has them, as from 6.0.7 on."""
         self.more_plugins = ["kernel-libipsec"]
         """What carries ESP: in userspace, as in the lab; where it is empty, the kernel."""
         self.connections: dict[str, dict[str, Any]] = {}
@@ -47,6 +53,7 @@ class Charon:
         self.narrows: Callable[[list[str]], list[str]] = lambda selectors: selectors
         """What it agrees to, when it answers, of selectors that it has."""
         self._network = network
+        self._heard: SimpleQueue[Heard | None] = SimpleQueue()
 
     def request(self, command: str, message: Message | None = None) -> Message:
         """One VICI command."""
@@ -54,7 +61,7 @@ class Charon:
         body = dict(message or {})
         match command:
             case "version":
-                return {"daemon": "charon-memory", "version": "6.0.1"}
+                return {"daemon": "charon-memory", "version": self.version}
             case "stats":
                 return {"plugins": ["vici", "kernel-netlink", *self.more_plugins]}
             case "get-shared":
@@ -82,7 +89,10 @@ class Charon:
         body = dict(message or {})
         match command, event:
             case "list-conns", "list-conn":
-                yield from [{name: _reported(settings)} for name, settings in self.connections.items()]
+                yield from [
+                    {name: _reported(settings, proposals=self.reports_proposals)}
+                    for name, settings in self.connections.items()
+                ]
             case "list-sas", "list-sa":
                 wanted = body.get("ike")
                 yield from [
@@ -97,12 +107,49 @@ class Charon:
             case _:
                 raise self._rejected(command, "Unknown command")
 
-    def events(self, event: str, pause: float) -> Iterator[Message | None]:
-        """Nothing happens here but in answer to a command, and that is not logged."""
-        self._check(event)
-        while True:
-            time.sleep(pause)
-            yield None
+    def subscribe(self, *events: str) -> frozenset[str]:
+        """What happens from now on; nothing is logged."""
+        self._check("events")
+        self._heard = SimpleQueue()
+        return EVENTS.intersection(events)
+
+    def heard(self, pause: float) -> Heard | None:
+        """The next event; a charon that ends closes its sessions."""
+        try:
+            event = self._heard.get(timeout=pause)
+        except Empty:
+            event = None
+            self._check("events")
+        if event is _OVER:
+            raise RouterUnreachable("it closed the session", router=self.name, operation="events")
+        return event
+
+    def happens(self, event: str, message: Message) -> None:
+        """Tell whoever listens."""
+        self._heard.put((event, message))
+
+    def goes(self, sa: Sa, children: Iterable[Child] | None = None, *, up: bool = False) -> None:
+        """An IKE_SA with its children, or some of those alone, has come up or gone down."""
+        listed = {**sa.listed(), "child-sas": {}}
+        flag = {"up": "yes"} if up else {}
+        if children is None:
+            self.happens("ike-updown", {**flag, sa.connection: listed})
+        for child in sa.children if children is None else children:
+            named = {f"{child.name}-{child.number}": child.listed()}
+            self.happens("child-updown", {**flag, sa.connection: {**listed, "child-sas": named}})
+
+    def ends(self) -> None:
+        """It is killed: what listens to it hears no more."""
+        self._heard.put(_OVER)
+
+    def rekey(self) -> None:
+        """Replace every CHILD_SA, and tell of it as charon does: by no updown."""
+        for sa in self.sas:
+            for child in list(sa.children):
+                new = replace(child, number=self._network.number())
+                sa.children[sa.children.index(child)] = new
+                pair = {child.name: {"old": child.listed(), "new": new.listed()}}
+                self.happens("child-rekey", {sa.connection: {**sa.listed(), "child-sas": pair}})
 
     def acquire(self, covers: Callable[[list[str], list[str]], bool]) -> None:
         """A packet that no SA carries: bring up the trapped children whose selectors cover it."""
@@ -154,11 +201,10 @@ class Charon:
             # The configurations of both SAs stay their own; only the children are those of the new ones.
             ours_sa.settings = {**ours_sa.settings, "children": settings["children"]}
             ours_sa.peer.settings = {**ours_sa.peer.settings, "children": theirs["children"]}
-        return self._child_sas(ours_sa, ours_sa.peer, child, peer.narrows)
+        return self._child_sas(ours_sa, ours_sa.peer, child, peer)
 
-    def _child_sas(
-        self, ours_sa: Sa, theirs_sa: Sa, name: str, narrowed: Callable[[list[str]], list[str]]
-    ) -> str:
+    def _child_sas(self, ours_sa: Sa, theirs_sa: Sa, name: str, answering: Charon) -> str:
+        narrowed = answering.narrows
         wanted = ours_sa.settings["children"][name]
         for their_name, theirs in theirs_sa.settings["children"].items():
             local_ts = narrowed(_common(wanted["local_ts"], theirs["remote_ts"]))
@@ -173,6 +219,8 @@ class Charon:
             ours.peer, other.peer = other, ours
             ours_sa.children.append(ours)
             theirs_sa.children.append(other)
+            self.goes(ours_sa, [ours], up=True)
+            answering.goes(theirs_sa, [other], up=True)
             return ""
         return "received TS_UNACCEPTABLE notify error"
 
@@ -215,6 +263,7 @@ class Charon:
             self._network.forget(sa)
         for sa, child in children:
             sa.children.remove(child)
+            self.goes(sa, [child])
             if sa.peer is not None and child.peer in sa.peer.children:
                 sa.peer.children.remove(child.peer)
 
@@ -260,9 +309,10 @@ def _mirrored(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     return (theirs["local"]["id"], theirs["remote"]["id"]) == (remote, local)
 
 
-def _reported(settings: Mapping[str, Any]) -> Message:
-    """What list-conns tells of a connection: no proposals, no start action, no hard lifetimes."""
+def _reported(settings: Mapping[str, Any], *, proposals: bool = False) -> Message:
+    """What list-conns tells of a connection: no start action, no hard lifetimes; proposals where asked."""
     return {
+        **({"proposals": _transforms(settings["proposals"])} if proposals else {}),
         "local_addrs": settings["local_addrs"],
         "remote_addrs": settings["remote_addrs"],
         "version": f"IKEv{settings['version']}",
@@ -274,6 +324,7 @@ def _reported(settings: Mapping[str, Any]) -> Message:
         "remote-1": {"id": printed_id(settings["remote"]["id"]), "class": "pre-shared key"},
         "children": {
             name: {
+                **({"esp_proposals": _transforms(child["esp_proposals"])} if proposals else {}),
                 "mode": child["mode"].upper(),
                 "rekey_time": child["rekey_time"].removesuffix("s"),
                 "dpd_action": {"restart": "start", "clear": "none"}.get(
@@ -285,3 +336,19 @@ def _reported(settings: Mapping[str, Any]) -> Message:
             for name, child in settings["children"].items()
         },
     }
+
+
+def _transforms(proposals: list[str]) -> Message:
+    """`aes256-sha256-modp2048` as list-conns takes it apart."""
+    listed = {}
+    for number, proposal in enumerate(proposals):
+        encryption, integrity, *groups = proposal.split("-")
+        integ, prf = INTEGRITY[integrity]
+        cipher, size = CIPHERS.get(encryption, ("AES_CBC", "256"))
+        listed[str(number)] = {
+            "encr": [f"{cipher}_{size}".rstrip("_")],
+            "integ": [integ],
+            "prf": [prf],
+            "ke": [group.upper().replace("MODP", "MODP_").replace("ECP", "ECP_") for group in groups],
+        }
+    return listed

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.memory.charon import Charon
     from tests.memory.router import MemoryRouter
 
-_ENCRYPTION = {"3des": ("3DES_CBC", ""), "aes128": ("AES_CBC", "128"), "aes192": ("AES_CBC", "192")}
-_INTEGRITY = {
+CIPHERS = {"3des": ("3DES_CBC", ""), "aes128": ("AES_CBC", "128"), "aes192": ("AES_CBC", "192")}
+INTEGRITY = {
     "md5": ("HMAC_MD5_96", "PRF_HMAC_MD5"),
     "sha1": ("HMAC_SHA1_96", "PRF_HMAC_SHA1"),
     "sha256": ("HMAC_SHA2_256_128", "PRF_HMAC_SHA2_256"),
@@ -50,7 +50,7 @@ class Child:
     def listed(self) -> Message:
         """As list-sas words it. The first CHILD_SA of an IKE_SA shows no group."""
         encryption, integrity, *_ = [*self.proposal.split("-"), ""]
-        cipher, size = _ENCRYPTION.get(encryption, ("AES_CBC", "256"))
+        cipher, size = CIPHERS.get(encryption, ("AES_CBC", "256"))
         return {
             "name": self.name,
             "uniqueid": str(self.number),
@@ -61,7 +61,7 @@ class Child:
             "spi-out": f"c{self.peer.number:07x}" if self.peer is not None else "",
             "encr-alg": cipher,
             "encr-keysize": size or ("256" if cipher == "AES_CBC" else ""),
-            "integ-alg": _INTEGRITY[integrity][0],
+            "integ-alg": INTEGRITY[integrity][0],
             "packets-in": str(self.packets_in),
             "local-ts": self.local_ts,
             "remote-ts": self.remote_ts,
@@ -85,7 +85,7 @@ class Sa:
         ends = [self, self.peer] if self.initiator else [self.peer, self]
         numbers = [end.number if end is not None else 0 for end in ends]
         encryption, integrity, group = self.settings["proposals"][0].split("-")
-        cipher, size = _ENCRYPTION.get(encryption, ("AES_CBC", "256"))
+        cipher, size = CIPHERS.get(encryption, ("AES_CBC", "256"))
         return {
             "uniqueid": str(self.number),
             "version": self.settings["version"],
@@ -97,8 +97,8 @@ class Sa:
             "initiator": "yes" if self.initiator else "no",
             "encr-alg": cipher,
             "encr-keysize": size or ("256" if cipher == "AES_CBC" else ""),
-            "integ-alg": _INTEGRITY[integrity][0],
-            "prf-alg": _INTEGRITY[integrity][1],
+            "integ-alg": INTEGRITY[integrity][0],
+            "prf-alg": INTEGRITY[integrity][1],
             "dh-group": group.upper().replace("MODP", "MODP_").replace("ECP", "ECP_"),
             "established": "1",
             "initiator-spi": f"{numbers[0]:016x}",
@@ -133,6 +133,8 @@ class Network:
     def forget(self, sa: Sa) -> None:
         """End an IKE_SA at both ends."""
         for router in self.routers:
+            for gone in (item for item in router.vici.sas if item in (sa, sa.peer)):
+                router.vici.goes(gone)
             router.vici.sas = [kept for kept in router.vici.sas if kept not in (sa, sa.peer)]
 
     def ping(self, source: str, destination: str, count: int) -> int:

@@ -34,6 +34,7 @@ class MemoryRouter(Closing):
 
     def restart_charon(self) -> None:
         """Lose what VICI loaded and every SA, then load the files, as charon's systemd unit does."""
+        self.vici.ends()
         for sa in list(self.vici.sas):
             self._network.forget(sa)
         self._load()

@@ -12,9 +12,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser("history", help="print the latest runs of the reconciler")
     options.add_settings(parser)
     parser.add_argument(
-        "--limit", type=int, default=20, metavar="N", help="show this many runs (default: %(default)s)"
+        "--limit",
+        type=int,
+        default=20,
+        metavar="N",
+        help="show this many runs, or so much of a tunnel (default: %(default)s)",
     )
     instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--tunnel",
+        metavar="NAME",
+        help="print when this tunnel went up and down, and the runs that changed it",
+    )
     instead.add_argument(
         "--accept",
         metavar="COMMIT",

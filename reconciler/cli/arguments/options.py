@@ -60,9 +60,14 @@ def add_secrets(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_lab(parser: argparse.ArgumentParser) -> None:
+    """Which routers are meant."""
+    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab instead of the real ones")
+
+
 def add_routers(parser: argparse.ArgumentParser) -> None:
     """How routers and keys are reached."""
-    parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab instead of the real ones")
+    add_lab(parser)
     add_secrets(parser)
     parser.add_argument("--stand-in-keys", action="store_true", help="use generated dummy keys (lab only)")
     parser.add_argument(
@@ -98,7 +103,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         "--override",
         action="append",
         default=[],
-        choices=("deletions", "windows", "budget", "management"),
+        choices=("deletions", "windows", "budget", "management", "ikev1"),
         help="set this limit aside for this run; repeatable",
     )
 

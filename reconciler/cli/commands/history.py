@@ -11,10 +11,13 @@ from reconciler.cli.output import Output
 from reconciler.cli.service_state import HISTORY, followed_repository, open_history, service_settings
 from reconciler.history.store import History
 from reconciler.model.errors import ExitCode, TunnelwrightError
-from reconciler.model.record import Acceptance
+from reconciler.model.record import Acceptance, RunRecord
+from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.report.json.run import run_object
+from reconciler.report.json.tunnel import tunnel_event
 from reconciler.report.line import Line
-from reconciler.report.run_text import run_line
+from reconciler.report.run_text import changing_run_lines, run_line
+from reconciler.report.tunnel_text import tunnel_event_line
 from reconciler.service.trust import Trust
 
 
@@ -27,9 +30,31 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.forgive is not None:
         history.forgive(arguments.forgive)
         return ExitCode.OK
+    if arguments.tunnel is not None:
+        return _of_tunnel(history, arguments.tunnel, arguments.limit, output)
     runs = history.runs(arguments.limit)[::-1]
     output.lines(run_line(record) for record in runs)
     output.objects(run_object(record) for record in runs)
+    return ExitCode.OK
+
+
+def _of_tunnel(history: History, tunnel: str, limit: int, output: Output) -> ExitCode:
+    """What has happened to one tunnel end and what runs changed of it, newest last."""
+    events, runs = history.happenings(tunnel, limit), history.runs_about(tunnel, limit)
+    if not (events or runs):
+        raise TunnelwrightError(
+            f"the history has nothing about a tunnel {tunnel!r}",
+            hint="give the name of a tunnel end; what happens is kept while `tunnelwright reconcile` runs",
+        )
+    told: list[tuple[datetime, TunnelEvent | RunRecord]] = [(event.at, event) for event in events]
+    told += [(record.finished, record) for record in runs]
+    for _, item in sorted(told, key=lambda pair: pair[0])[-limit:]:
+        if isinstance(item, TunnelEvent):
+            output.lines([tunnel_event_line(item)])
+            output.objects([tunnel_event(item)])
+        else:
+            output.lines(changing_run_lines(item, tunnel))
+            output.objects([run_object(item)])
     return ExitCode.OK
 
 

@@ -22,14 +22,17 @@ from reconciler.model.diagnostic import Diagnostics, reported
 from reconciler.model.errors import ExitCode
 from reconciler.model.isolation import attempt
 from reconciler.model.record import GOOD, Result, RunRecord
+from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.report.json.events import encode
 from reconciler.report.json.results import ready_object, setting_objects
 from reconciler.report.json.run import run_object
+from reconciler.report.json.tunnel import tunnel_event
 from reconciler.report.line import Line
 from reconciler.report.run_text import run_line, run_lines
 from reconciler.report.settings_text import setting_lines
+from reconciler.report.tunnel_text import tunnel_event_line
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
 from reconciler.secrets import Allowed, SecretStore, default_folder, read_private
@@ -44,6 +47,7 @@ from reconciler.service.preflight import Preflight
 from reconciler.service.settings import Effective
 from reconciler.service.signatures import Signers
 from reconciler.service.trust import check_signature
+from reconciler.service.watch import Watch
 from reconciler.service.web import Application, WebServer
 from schemas.settings import ReconcileSettings
 
@@ -91,6 +95,7 @@ def _follow(
         notifier.notify(record)
 
     service = Service(dependencies, settings.interval, settings.jitter, report)
+    watch = _watch(service, metrics, output, log) if settings.follow and not arguments.once else None
 
     def end(*_: object) -> None:
         service.stop()
@@ -108,8 +113,25 @@ def _follow(
             if web is not None:
                 web.close()
     finally:
+        if watch is not None:
+            watch.close()
         notifier.close(bounds.NOTIFY_SECONDS)
     return ExitCode.OK
+
+
+def _watch(service: Service, metrics: Metrics, output: Output, log: EventLog | None) -> Watch:
+    """What follows the routers beside the service's runs."""
+
+    def told(event: TunnelEvent) -> None:
+        if log is not None:
+            log.tunnel(event)
+        else:
+            output.lines([tunnel_event_line(event)])
+            output.objects([tunnel_event(event)])
+
+    watch = metrics.watch = Watch(service.dependencies.history, told, service.wake)
+    service.dependencies = replace(service.dependencies, followed=watch.follow)
+    return watch
 
 
 def _end_within(seconds: float) -> None:

@@ -8,6 +8,7 @@ from dataclasses import astuple
 from itertools import product
 from typing import Any
 
+from reconciler.facets.connections.transforms import proposals
 from reconciler.model.decoding import Fields
 from reconciler.model.fabric import IdType, IkeId, Tunnel
 from reconciler.model.router_config import GIVE_UP_AFTER, Pair
@@ -22,9 +23,11 @@ _SLOW_GROUPS = frozenset({16, 17, 18})
 """MODP groups of 4096 bits and more (RFC 3526): one exchange takes a processor longer than a packet takes."""
 _DIGITS = 12
 
-# What list-conns does report (strongSwan 5.9 and 6.0, vici_query.c); all else is unobservable there.
+# What list-conns does report (vici_query.c), in each release; all else is unobservable there, but for the
+# proposals, which it reports from 6.0.7 on.
 _REPORTED_IKE = frozenset({"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"})
 _REPORTED_CHILD = frozenset({"local_ts", "remote_ts", "rekey_time", "dpd_action", "mode"})
+_PROPOSALS = ("proposals", "esp_proposals")
 
 SETS = frozenset({"local_ts", "remote_ts"})
 """Lists whose order has no meaning: traffic selectors (RFC 7296, section 2.9)."""
@@ -159,6 +162,7 @@ def decode(name: str, listed: object) -> Settings:
             "rekey_time": f"{child.number('rekey_time')}s",
             "mode": child.text("mode").lower(),
             "dpd_action": child.text("dpd_action"),
+            **_decode_proposals(child, "esp_proposals"),
         }
         for child_name, child in reply.section("children").sections()
     }
@@ -169,10 +173,16 @@ def decode(name: str, listed: object) -> Settings:
         "rekey_time": f"{reply.number('rekey_time') or reply.number('reauth_time')}s",
         "dpd_delay": f"{reply.number('dpd_delay', 0)}s",
         "unique": reply.text("unique").removeprefix("UNIQUE_").lower(),
+        **_decode_proposals(reply, "proposals"),
         "local": _decode_auth(reply.section("local-1", {})),
         "remote": _decode_auth(reply.section("remote-1", {})),
         "children": children,
     }
+
+
+def _decode_proposals(reply: Fields, name: str) -> Settings:
+    """Nothing where charon does not report them."""
+    return {name: proposals(reply.section(name))} if name in reply else {}
 
 
 def _decode_auth(section: Fields) -> Settings:
@@ -204,7 +214,7 @@ def compare(desired: Settings, live: Settings | None, in_file: Settings | None) 
     written = wanted if in_file is desired else dict(flatten(in_file)) if in_file is not None else None
     changes = []
     for path, value in wanted.items():
-        if _is_reported(path):
+        if _is_reported(path) or (path in reported and path.rpartition(".")[2] in _PROPOSALS):
             known = reported.get(path)
             if known is None or not same_value(path, _as_reported(path, value), known):
                 changes.append(Change(path, known, value, "vici"))

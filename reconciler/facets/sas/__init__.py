@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from reconciler.facets.connections import printed_id
+from reconciler.facets.connections.transforms import INTEGRITY, PRF, encryption, group
 from reconciler.facets.sas.agreement import carrying
 from reconciler.facets.sas.selectors import Block, beyond, lacking
 from reconciler.model.decoding import Fields
@@ -67,68 +68,20 @@ def _decode_child(reply: Fields) -> ChildSa:
 # Exchanges that make or end a CHILD_SA (task.c, task_type_names).
 _OF_CHILDREN = ("CHILD_", "QUICK_")
 
-# strongSwan's transform names, as list-sas prints them, -> swanctl's proposal keywords.
-_ENCRYPTION = {"3DES_CBC": "3des", "AES_CBC": "aes", "CHACHA20_POLY1305": "chacha20poly1305"}
-_INTEGRITY = {
-    "HMAC_MD5_96": "md5",
-    "HMAC_SHA1_96": "sha1",
-    "HMAC_SHA2_256_128": "sha256",
-    "HMAC_SHA2_384_192": "sha384",
-    "HMAC_SHA2_512_256": "sha512",
-}
-_PRF = {
-    "PRF_HMAC_MD5": "prfmd5",
-    "PRF_HMAC_SHA1": "prfsha1",
-    "PRF_HMAC_SHA2_256": "prfsha256",
-    "PRF_HMAC_SHA2_384": "prfsha384",
-    "PRF_HMAC_SHA2_512": "prfsha512",
-}
-_GROUPS = {
-    "MODP_1024": "modp1024",
-    "MODP_1024_160": "modp1024s160",
-    "MODP_2048_224": "modp2048s224",
-    "MODP_2048_256": "modp2048s256",
-    "CURVE_25519": "curve25519",
-    "CURVE_448": "curve448",
-}
-
-
-def _encryption(name: str, size: str) -> str:
-    if name.startswith("AES_GCM_"):
-        return f"aes{size}gcm{name.rsplit('_', 1)[1]}"
-    keyword = _ENCRYPTION.get(name, name.lower())
-    return f"{keyword}{size}" if keyword == "aes" else keyword
-
-
-def keyword(transform: str) -> str:
-    """One transform as charon logs it (`AES_CBC_256`, `MODP_2048`) -> swanctl's keyword."""
-    known = _INTEGRITY.get(transform) or _PRF.get(transform)
-    if known is not None:
-        return known
-    if transform in _GROUPS or transform.startswith(("MODP_", "ECP_", "ML_KEM_")):
-        return _group(transform)
-    name, _, size = transform.rpartition("_")
-    sized = size.isdigit() and (name in _ENCRYPTION or name.startswith("AES_GCM_"))
-    return _encryption(name, size) if sized else _encryption(transform, "")
-
-
-def _group(name: str) -> str:
-    return _GROUPS.get(name, name.lower().replace("_", ""))
-
 
 def _ike_algorithms(reply: Fields) -> str:
-    integrity = _INTEGRITY.get(reply.text("integ-alg", ""))
+    integrity = INTEGRITY.get(reply.text("integ-alg", ""))
     prf = reply.text("prf-alg", "")
-    return _proposal(reply, integrity or _PRF.get(prf, prf))
+    return _proposal(reply, integrity or PRF.get(prf, prf))
 
 
 def _esp_algorithms(reply: Fields) -> str:
-    return _proposal(reply, _INTEGRITY.get(reply.text("integ-alg", ""), ""))
+    return _proposal(reply, INTEGRITY.get(reply.text("integ-alg", ""), ""))
 
 
 def _proposal(reply: Fields, integrity: str) -> str:
-    encryption = _encryption(reply.text("encr-alg", ""), reply.text("encr-keysize", ""))
-    parts = [encryption, integrity, _group(reply.text("dh-group", ""))]
+    cipher = encryption(reply.text("encr-alg", ""), reply.text("encr-keysize", ""))
+    parts = [cipher, integrity, group(reply.text("dh-group", ""))]
     return "-".join(part for part in parts if part)
 
 

@@ -114,6 +114,9 @@ VICI_ELEMENTS: Final = 65_536
 VICI_ANSWER_ELEMENTS: Final = 1_000_000
 """Elements of all messages of one answer: 10,000 connections have 500,000; each takes 150 bytes of memory."""
 
+VICI_WAITING: Final = 20_000
+"""Events of a subscription that wait while a command is answered: 5,000 tunnels that go down and up."""
+
 LEASE_SECONDS: Final = 600
 """The longest time for which a router's lock can be taken; one that ends later is not a lock of ours."""
 

@@ -69,6 +69,19 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         {("connection-not-found", FAR)},
     ),
     (
+        "an initiator that was built without IKEv1",
+        seen(near=("IKE version 1 not supported",)),
+        {("ike-version-unsupported", NEAR)},
+    ),
+    (
+        "a responder that was built without IKEv1",
+        seen(
+            near=SILENCE,
+            far=("received unsupported IKE version 1.0 from 203.0.113.11, sending INVALID_MAJOR_VERSION",),
+        ),
+        {("ike-version-unsupported", FAR)},
+    ),
+    (
         "no connection, for it is not loaded",
         seen(
             far=("no IKE config found for 203.0.113.12...203.0.113.11, sending NO_PROPOSAL_CHOSEN",),

@@ -78,9 +78,9 @@ def test_a_file_that_is_there_already_goes_on(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(OLDER)
     History(tmp_path / "new.db")
-    assert shapes(path) == shapes(tmp_path / "new.db")
     history = Kept(path)
     assert history.is_written, history.complaints()
+    assert shapes(path) == shapes(tmp_path / "new.db"), "it got the tables that its version had not"
     assert [history.add(replace(RUN, message=text)) for text in ("first", "second")] == [1, 2]
     assert [run.message for run in History(path).runs(9)] == ["second", "first"]
 

@@ -62,6 +62,7 @@ BROKEN: dict[str, list[str]] = {
     "import": ["import", "tree"],
     "lab up": ["lab", "up", "tree"],
     "lab verify": ["lab", "verify", "tree"],
+    "log": ["log", "x", "tree"],
     "peer-sheet": ["peer-sheet", "x", "tree"],
     "plan": ["plan", "tree"],
     "reconnect": ["reconnect", "x", "tree"],

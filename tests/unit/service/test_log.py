@@ -10,6 +10,7 @@ from typing import get_args
 
 from reconciler.model.events import Event, Foreign
 from reconciler.model.record import Result, RunRecord
+from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
 from reconciler.report.json.events import FORMS
 from reconciler.service.log import EventLog
 from tests.unit.report.json.written import WRITTEN
@@ -75,3 +76,20 @@ def test_of_each_class_it_is_known_whether_it_is_told() -> None:
     names = {form.name for form in FORMS}
     assert LEVELS.keys() | SILENT == names
     assert len(names) == len(set(get_args(Event)) - {Foreign})
+
+
+def test_what_happens_to_a_tunnel_is_an_event_with_its_level() -> None:
+    stream = StringIO()
+    log = EventLog(stream)
+    for change in TunnelChange:
+        log.tunnel(TunnelEvent(NOW, "paris", "paris-tokyo", change, "net", seconds=7))
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    levels = {item["details"]["change"]: item["level"] for item in told}
+    assert {item["event"] for item in told} == {"tunnel_event"}
+    assert levels == {
+        "up": "info",
+        "rekeyed": "info",
+        "down": "warning",
+        "failed": "warning",
+        "alert": "warning",
+    }

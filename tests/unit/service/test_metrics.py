@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -64,6 +64,35 @@ def test_a_run_and_what_it_saw_are_exposed(tmp_path: Path) -> None:
     assert value(metrics, "child_sa_up", **SA) == 1, "as it is after the apply"
     assert value(metrics, "router_reachable", router="tokyo") == 1
     assert KEY.encode() not in metrics.expose("")[1]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of paris between runs; tokyo is not followed."""
+
+    children: dict[tuple[str, str], datetime | None]
+
+    def followed(self) -> dict[str, bool]:
+        return {"paris": True, "tokyo": False}
+
+    def up(self) -> dict[str, dict[tuple[str, str], datetime | None]]:
+        return {"paris": self.children}
+
+
+def test_what_a_router_told_since_the_run_counts(tmp_path: Path) -> None:
+    metrics, once = measured(followed(tmp_path))
+    once()
+    other = {"router": "tokyo", "tunnel": "tokyo-paris", "child": "net"}
+    at = datetime(2026, 5, 9, tzinfo=UTC)
+    metrics.watch = Known({("paris-tokyo", "net"): at})
+    assert (value(metrics, "child_sa_up", **SA), value(metrics, "child_sa_up", **other)) == (1, 1)
+    assert value(metrics, "child_sa_up_since_timestamp_seconds", **SA) == at.timestamp()
+    metrics.watch = Known({})
+    assert (value(metrics, "child_sa_up", **SA), value(metrics, "child_sa_up", **other)) == (0, 1)
+    assert value(metrics, "router_followed", router="tokyo") == 0
+    assert value(metrics, "tunnel_downs_total", router="paris", tunnel="paris-tokyo") == 0, (
+        "there before it counts"
+    )
 
 
 def test_down_is_not_drift(tmp_path: Path) -> None:

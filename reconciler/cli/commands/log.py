@@ -1,0 +1,43 @@
+"""`tunnelwright log`: what charon says about one tunnel, at both of its ends."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from contextlib import suppress
+
+from reconciler.cli import access
+from reconciler.cli.output import Output, explain
+from reconciler.cli.streams import output_lost
+from reconciler.cli.workspace import load_fabric
+from reconciler.model.errors import ExitCode
+from reconciler.observe.tunnel_log import Words
+from reconciler.operations.log import listen_to_tunnel
+from reconciler.report.json.tunnel import words_object
+from reconciler.report.tunnel_text import words_line
+from reconciler.routers.fleet import Fleet
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print each line as it comes; ends with UNREACHABLE when a router could not be heard to the end."""
+    output = Output(arguments)
+    fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
+    fleet = Fleet(access.connector(fabric, arguments.lab, arguments.links))
+
+    def say(words: Words) -> None:
+        told = (words.at, words.router, words.tunnel, words.text)
+        output.lines([words_line(*told)])
+        output.objects([words_object(*told)])
+
+    ends = float("inf") if arguments.follow else time.monotonic() + arguments.seconds
+
+    def over() -> bool:
+        return output_lost() or time.monotonic() >= ends
+
+    # Whoever follows it ends it so.
+    with suppress(KeyboardInterrupt):
+        failed = listen_to_tunnel(fabric, fleet, arguments.tunnel, say, over)
+        for error in failed.values():
+            explain(error)
+        return ExitCode.UNREACHABLE if failed else ExitCode.OK
+    return ExitCode.OK

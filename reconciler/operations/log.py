@@ -1,0 +1,51 @@
+"""Listens to what charon says about one tunnel, at each of its managed ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from reconciler.model import bounds
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import Fabric
+from reconciler.model.suggestion import check_known
+from reconciler.observe.tunnel_log import Say, Words, listen
+from reconciler.routers.fleet import Fleet
+from reconciler.routers.protocol import Router
+
+
+def listen_to_tunnel(
+    fabric: Fabric, fleet: Fleet, name: str, say: Say, over: Callable[[], bool]
+) -> Mapping[str, TunnelwrightError]:
+    """Say what charon says about a tunnel until it is `over`; the routers that were not heard to the end,
+    each with the error. A router that fails ends nothing at the other one.
+
+    Raises TunnelwrightError for a name that no tunnel has.
+    """
+    check_known([name], fabric.tunnels, "tunnel")
+    ends = {tunnel.router: tunnel for tunnel in (fabric.tunnels[name], *fabric.ends_of(name))}
+    one_by_one = threading.Lock()
+    stop = threading.Event()
+    failed: dict[str, TunnelwrightError] = {}
+
+    def said(words: Words) -> None:
+        with one_by_one:
+            say(words)
+
+    def at(router: Router) -> None:
+        listen(router, ends[router.name], stop.is_set, said)
+
+    def both() -> None:
+        ended = fleet.each(sorted(ends), at)
+        failed.update((router, error) for router, error in ended.items() if error is not None)
+
+    # Whoever interrupts it interrupts this thread, which ends the others.
+    listening = threading.Thread(target=both, name="log", daemon=True)
+    listening.start()
+    try:
+        while listening.is_alive() and not over():
+            listening.join(bounds.LOG_TICK)
+    finally:
+        stop.set()
+        listening.join(bounds.ROUTER_CONNECT_SECONDS)
+    return failed
