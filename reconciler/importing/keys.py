@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from reconciler.importing.connection import Draft
 from reconciler.model.fabric import Fabric, PskRef
@@ -34,5 +35,7 @@ def written(reference: PskRef) -> dict[str, object]:
             return {"sops": {"file": reference.name, "field": reference.field}}
         case "vault":
             return {"vault": {"path": reference.name, "field": reference.field}}
-        case source:
-            return {source: reference.name}
+        case "file" | "env" | "age":
+            return {reference.source: reference.name}
+        case _:
+            assert_never(reference.source)

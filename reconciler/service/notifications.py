@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from reconciler.model.absence import AbsenceKind
 from reconciler.model.events import (
@@ -232,6 +232,12 @@ def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
                 yield f"the trouble with the {state.subject} has ended"
             case Topic.DRIFT:
                 yield f"{state.subject} no longer differs"
+            case Topic.ROLLED_BACK | Topic.REFUSED | Topic.FAILED | Topic.INCOMPLETE:
+                pass  # of the run, see above
+            case Topic.CHANGED | Topic.RECOVERED:
+                pass  # nothing that lasts
+            case _:
+                assert_never(state.topic)
 
 
 def _state(what: object) -> State | None:

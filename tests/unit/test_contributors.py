@@ -32,8 +32,10 @@ def test_the_hooks_call_what_the_check_calls() -> None:
 @pytest.mark.parametrize(
     ("message", "said"),
     [
-        ("Add a hook\n", ""),
-        ("Add a hook\n# a comment of Git\n", ""),
+        ("Add a hook\n\nThe why.\n# a comment of Git\n", ""),
+        ("Merge branch 'hooks'\n", ""),
+        ("Add a hook\n", "no body that says why"),
+        ("Add a hook\n\n# a comment of Git\n", "no body that says why"),
         ("Ä" * 72 + "\n\nWhy it is so.\n", ""),
         ("Ä" * 73, "the subject has 73 characters"),
         ("", "the subject has 0 characters"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 from itertools import product
 from typing import Any
 
@@ -119,8 +120,8 @@ def _of_its_own(tunnel: Tunnel) -> int:
     esp = tunnel.esp
     if tunnel.ike.version != 2 or esp.pfs_group not in _SLOW_GROUPS:
         return 0
-    policy = (esp.encryption, esp.integrity, esp.pfs_group, esp.lifetime, tunnel.ike.dpd_action)
-    child = (*policy, *map(_in_order, (tunnel.local_cidrs, tunnel.peer_cidrs)))
+    # The whole policy, so that no field can be forgotten.
+    child = (*astuple(esp), tunnel.ike.dpd_action, *map(_in_order, (tunnel.local_cidrs, tunnel.peer_cidrs)))
     return int(hashlib.sha256(repr(child).encode()).hexdigest()[:_DIGITS], 16)
 
 
@@ -180,13 +181,13 @@ def _decode_auth(section: Fields) -> Settings:
 
 
 FOLLOWS_THE_KEY = frozenset({"over_time", "rand_time"})
+"""Settings that vary with the key's fingerprint, so that charon takes a connection with another key for
+another one, and sets up a new IKE_SA for it."""
 _OURS = FOLLOWS_THE_KEY | {
     *("unique", "keyingtries", "mobike", "fragmentation", "aggressive", "dpd_timeout"),
     *("life_time", "mode", "start_action", "close_action"),
 }
 """Settings, of a connection or of a child, that no document has: tunnelwright chooses them."""
-"""Settings that vary with the key's fingerprint, so that charon takes a connection with another key for
-another one, and sets up a new IKE_SA for it."""
 
 
 def compare(desired: Settings, live: Settings | None, in_file: Settings | None) -> tuple[Change, ...]:
