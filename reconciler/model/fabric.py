@@ -186,6 +186,16 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The document that a tunnel end shares with its other end."""
+
+    kind: str
+    name: str
+    end: int = 0
+    """Which of the two ends of a connection it is, as they are listed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tunnel:
     """One end of a tunnel, at one router that we manage."""
 
@@ -218,6 +228,8 @@ class Tunnel:
     redundancy_group: str = ""
     """Of the tunnels with one name here at most one is interrupted at once."""
     level: Level = Level()
+    origin: Origin | None = None
+    """The document of both ends; None where the end has a document of its own."""
 
 
 @dataclass(frozen=True, slots=True)
