@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.load import Loaded
 from reconciler.load.documents import Source
 from reconciler.load.reading import read
-from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Fabric, Origin
 from reconciler.validate import connections
 from reconciler.validate.allocate import allocate
@@ -211,7 +211,7 @@ def as_two_documents(pair: Data) -> list[Data]:
 
 def without_places(fabric: Fabric) -> Fabric:
     """The same, but for where it stands in which kind of document."""
-    nowhere = fabric.public_networks["wan"].location
+    nowhere = Location("")
     vips = {name: replace(vip, location=nowhere) for name, vip in fabric.vips.items()}
     tunnels = {
         name: replace(tunnel, location=nowhere, origin=None, vip=vips[tunnel.vip.name])
@@ -275,9 +275,9 @@ def test_an_end_knows_its_document() -> None:
     }
 
 
-def read_documents(documents: list[Data]) -> Loaded:
-    content = "\n---\n".join(map(json.dumps, documents)).encode()
-    return read({"all.yaml": content}, Source("", ""), Diagnostics())
+def read_documents(documents: list[Data] | str) -> Loaded:
+    text = documents if isinstance(documents, str) else "\n---\n".join(map(json.dumps, documents))
+    return read({"all.yaml": text.encode()}, Source("", ""), Diagnostics())
 
 
 @pytest.mark.parametrize(
