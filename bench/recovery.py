@@ -25,7 +25,7 @@ from lab.engine import find_engine, until
 from lab.session import Lab
 from lab.topology import Role
 from lab.traffic import Way, make_batch
-from reconciler.facets import agreement
+from reconciler.facets.sas import agreement
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import connection_name

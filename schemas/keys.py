@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -23,7 +23,8 @@ KEY_PREFIX: Final = "TUNNELWRIGHT_KEY_"
 KEY_FOLDER: Final = "tunnelwright"
 """The first part of the paths of keys in Vault, after the mount."""
 
-_SOURCES = ("file", "env", "age", "sops", "vault")
+KeySource: TypeAlias = Literal["file", "env", "age", "sops", "vault"]
+_SOURCES: tuple[KeySource, ...] = get_args(KeySource)
 _LIKE_A_KEY = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=]{16,}")
 """Hexadecimal and base64: letters and digits in one piece. Names have a `.`, `-` or `_` in them."""
 
@@ -151,3 +152,8 @@ class KeyRef(Model):
     def _one(self) -> Self:
         require_one(self, *_SOURCES)
         return self
+
+    @property
+    def source(self) -> KeySource:
+        """The one that is set."""
+        return next(name for name in _SOURCES if getattr(self, name) is not None)

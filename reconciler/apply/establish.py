@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from reconciler.model import bounds
 from reconciler.model.decoding import Fields
 from reconciler.model.errors import CommandRejected
-from reconciler.model.plan import Establish, Scope
+from reconciler.model.operation import Establish, Scope
 from reconciler.model.router_config import ChildSa, IkeSa
 from reconciler.observe.state import read_sas
 from reconciler.routers.protocol import Router, Vici
@@ -71,7 +71,7 @@ class _Attempt:
         """
         doomed = []
         for sa in found:
-            if sa.version == self.item.far_ends:
+            if sa.version == self.item.former_version:
                 continue
             right = {child.id for child in sa.children if child.name in self.right_already}
             right |= {child.id for child in self.new_children(sa)}
@@ -91,10 +91,9 @@ def establish(vici: Vici, wanted: Sequence[Establish], timeout: float) -> list[s
     of them is asked for when `timeout` is over. An old SA is ended only after every child of its connection
     has a new one; where that fails the old SA carries on.
     """
-    coming = [item for item in wanted if item.scope not in {Scope.SURPLUS, Scope.WIDEN}]
     ending = Ending()
     stuck = {
-        item.connection: _take_down(vici, item, ending) for item in coming if item.scope is Scope.RECONNECT
+        item.connection: _take_down(vici, item, ending) for item in wanted if item.scope is Scope.RECONNECT
     }
     attempts = {
         name: _Attempt(
@@ -104,7 +103,7 @@ def establish(vici: Vici, wanted: Sequence[Establish], timeout: float) -> list[s
             any(sa.connection == item.connection for sa in found),
             refused=stuck.get(name, ""),
         )
-        for item, (name, found) in zip(coming, _by_connection(vici, coming).items(), strict=True)
+        for item, (name, found) in zip(wanted, _by_connection(vici, wanted).items(), strict=True)
     }
     seconds = min(max(timeout, 1.0), bounds.ESTABLISH_SECONDS)
     until = time.monotonic() + seconds
@@ -134,7 +133,7 @@ def establish(vici: Vici, wanted: Sequence[Establish], timeout: float) -> list[s
         reason = _explain(vici, attempt.item, timeout) if tried else ""
         attempt.refused = reason or f"no CHILD_SA within {timeout:g} s"
     _abandon(vici, [attempt for attempt in attempts.values() if attempt.refused and attempt.old_children])
-    return [attempts[item.connection].refused if item.connection in attempts else "" for item in wanted]
+    return [attempts[item.connection].refused for item in wanted]
 
 
 def _ask_again(vici: Vici, pending: dict[str, _Attempt], seconds: float) -> list[tuple[str, str]]:
@@ -296,7 +295,7 @@ def spis_of(router: Router, item: Establish) -> frozenset[str]:
     """The IKE_SAs of a connection, and of those that it replaces, that the other end shall terminate."""
     names = {item.connection, *item.replaces}
     found = read_sas(router.vici, adopted=frozenset(names))
-    return frozenset(sa.spis for sa in found if sa.connection in names and sa.version == item.far_ends)
+    return frozenset(sa.spis for sa in found if sa.connection in names and sa.version == item.former_version)
 
 
 def retire_known(router: Router, spis: frozenset[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from reconciler.facets.addresses import record_text
-from reconciler.model.plan import AddAddress, RecordAddress, RemoveAddress, TidyRecord
+from reconciler.model.operation import AddAddress, RecordAddress, RemoveAddress, TidyRecord
 from reconciler.routers.protocol import Host
 
 AddressOperation: TypeAlias = AddAddress | RemoveAddress | RecordAddress | TidyRecord

@@ -14,8 +14,9 @@ from reconciler.model.bounds import STREAM_SECONDS, STREAMS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, probe_addresses
 from reconciler.model.observation import Observation
+from reconciler.model.operation import Switch
 from reconciler.model.outcome import Dropped, Loss
-from reconciler.model.plan import Disruption, Establish, Phase, Plan
+from reconciler.model.plan import Disruption, Phase, Plan
 from reconciler.model.router_config import ChildSa, connection_name
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -76,9 +77,9 @@ def measured(plan: Plan, fabric: Fabric, before: Observation, fleet: Fleet) -> I
 def dropped(plan: Plan, before: Observation, after: Observation) -> tuple[Dropped, ...]:
     """What the kernels of the routers that take part in a switch have counted from one look to the other. A
     counter that went back is that of a router that has started again."""
-    switches = [(step.router, step.operation) for step in plan.steps if isinstance(step.operation, Establish)]
+    switches = [(step.router, step.operation) for step in plan.steps if isinstance(step.operation, Switch)]
     names = {router for router, _ in switches}
-    names |= {item.far.router for _, item in switches if item.far is not None}
+    names |= {item.other_end.router for _, item in switches if item.other_end is not None}
     found = []
     for name in sorted(names & before.states.keys() & after.states.keys()):
         first, last = before.states[name].dropped, after.states[name].dropped
@@ -92,7 +93,7 @@ def _ways(plan: Plan, fabric: Fabric, before: Observation) -> tuple[list[_Way], 
     echo requests can be sent, and the others."""
     predicted: dict[str, Disruption] = {}
     for change in plan.changes:
-        if change.resource.kind == "tunnel" and change.resource.name in fabric.tunnels:
+        if change.resource.is_tunnel and change.resource.name in fabric.tunnels:
             name = min(end.name for end in fabric.ends_of(change.resource.name))
             known = predicted.get(name, Disruption.NONE)
             # What is taken out of a tunnel is not measured: it has gone for good.

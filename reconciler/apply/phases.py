@@ -16,40 +16,24 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.apply.establish import Ending, end_stuck, establish, retire_known, spis_of, terminate
-from reconciler.apply.host_addresses import change_addresses
+from reconciler.apply.establish import Ending, end_stuck, retire_known, spis_of
+from reconciler.apply.perform import Alone, Together, perform, perform_together
 from reconciler.apply.settle import clear, settle
-from reconciler.apply.widen import widen
-from reconciler.facets import charon
 from reconciler.model.errors import CommandRejected, TunnelwrightError
-from reconciler.model.outcome import Outcome, Status
-from reconciler.model.plan import (
+from reconciler.model.operation import (
     AddAddress,
-    ChangeFirewall,
     Establish,
     LoadConnection,
     LoadSecret,
     Operation,
-    Phase,
-    Plan,
-    RecordAddress,
     RemoveAddress,
-    RemoveFile,
-    RemoveOwned,
     Scope,
-    SetAside,
-    SetSysctls,
-    Step,
+    Switch,
     Terminate,
-    TidyRecord,
-    UnloadConnection,
-    UnloadSecret,
-    WriteFile,
-    WriteOwned,
 )
-from reconciler.model.settings import plain
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.plan import Phase, Plan, Step
 from reconciler.routers.fleet import Fleet, Sessions, reach
-from reconciler.routers.protocol import Router
 
 NONE_LOST: Final[Mapping[str, TunnelwrightError]] = MappingProxyType({})
 """No lock was lost."""
@@ -76,7 +60,7 @@ class _Run:
     """(router, address) of what was to be taken off a router and may be there still."""
     moving: bool = False
     """Whether tunnels have lost their address by now, which they get back only at the end of the plan."""
-    switched: dict[str, tuple[str, Establish]] = field(default_factory=dict)
+    switched: dict[str, tuple[str, Switch]] = field(default_factory=dict)
     """What came up in each group, with the router that brought it up."""
     stopped: bool = False
 
@@ -139,19 +123,21 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
     switches = [
         (step.router, step.operation)
         for step in steps
-        if isinstance(step.operation, Establish) and not _blocked(run, step)
+        if isinstance(step.operation, Switch) and not _blocked(run, step)
     ]
-    ends = {name for name, _ in switches} | {item.far.router for _, item in switches if item.far is not None}
+    ends = {name for name, _ in switches} | {
+        item.other_end.router for _, item in switches if item.other_end is not None
+    }
     reached = run.sessions.each(sorted(ends - run.dead.keys()), reach)
     # What cannot be reached is compared with nothing; a step there tries again, and tells.
     run.lost = {name for name, found in reached.items() if isinstance(found, TunnelwrightError)}
     out = run.lost | run.dead.keys()
     stuck: dict[str, set[str]] = {}
     for name, item in switches:
-        if item.scope is Scope.FIRST:
+        if isinstance(item, Establish) and item.scope is Scope.FIRST:
             stuck.setdefault(name, set()).update((item.connection, *item.replaces))
-            if item.far is not None:
-                stuck.setdefault(item.far.router, set()).add(item.far.connection)
+            if item.other_end is not None:
+                stuck.setdefault(item.other_end.router, set()).add(item.other_end.connection)
     run.sessions.each(sorted(stuck.keys() - out), lambda router: end_stuck(router.vici, stuck[router.name]))
     clear(run.sessions, switches, out)
 
@@ -163,14 +149,14 @@ def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, 
     hears of its end (close_action), and the answering end of IKEv1 has moved CHILD_SAs into such an IKE_SA,
     which takes them along.
     """
-    unsettled: dict[int, tuple[str, Establish]] = {}
+    unsettled: dict[int, tuple[str, Switch]] = {}
     for index, outcome in done:
         operation, group = outcome.step.operation, outcome.step.group
         if outcome.status is not Status.DONE:
             continue
-        if isinstance(operation, Establish):
+        if isinstance(operation, Switch):
             unsettled[index] = run.switched[group] = (outcome.step.router, operation)
-            _end_at_far(run, outcome.step.router, operation)
+            _end_at_other_end(run, outcome.step.router, operation)
         elif isinstance(operation, Terminate) and group in run.switched:
             unsettled[index] = run.switched[group]
     started = time.monotonic()
@@ -183,13 +169,13 @@ def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, 
         yield index, replace(outcome, status=status, message=reason or outcome.message, seconds=seconds)
 
 
-def _end_at_far(run: _Run, router: str, item: Establish) -> None:
+def _end_at_other_end(run: _Run, router: str, item: Switch) -> None:
     """Terminate from the other end the old SAs that it shall. Where it does not answer they stay, as a
     difference to the next plan."""
-    if item.far_ends and item.far is not None:
+    if isinstance(item, Establish) and item.former_version and item.other_end is not None:
         spis = run.sessions.one(router, partial(spis_of, item=item))
         if not isinstance(spis, TunnelwrightError):
-            run.sessions.one(item.far.router, partial(retire_known, spis=spis))
+            run.sessions.one(item.other_end.router, partial(retire_known, spis=spis))
 
 
 def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) -> None:
@@ -201,14 +187,14 @@ def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) 
         for index, outcome in outcomes.items()
         if outcome.status is not Status.DONE
         and isinstance(outcome.step.operation, Establish)
-        and outcome.step.operation.scope in {Scope.IKE, Scope.CHILD}
+        and outcome.step.operation.scope.beside
     }
     problems: dict[str, list[str]] = {group: [] for group in stayed}
     routers: dict[str, set[str]] = {group: set() for group in stayed}
     for index, step in enumerate(steps):
         former = _former(step.operation)
         if former is not None and step.group in stayed and outcomes[index].status is Status.DONE:
-            error = run.sessions.one(step.router, partial(_execute, operation=former, ending=Ending()))
+            error = run.sessions.one(step.router, partial(perform, operation=former, ending=Ending()))
             if error is None:
                 routers[step.group].add(step.router)
             else:
@@ -222,7 +208,7 @@ def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) 
             outcomes[index] = replace(outcomes[index], message=message, restored=not problems[group])
 
 
-def _former(operation: Operation) -> Operation | None:
+def _former(operation: Operation) -> LoadSecret | LoadConnection | None:
     """What loads again what an operation has replaced; None where it has replaced nothing that is known."""
     match operation:
         case LoadSecret(_, former) if former is not None:
@@ -242,11 +228,11 @@ def _remember(run: _Run, outcome: Outcome) -> None:
     if outcome.status is Status.DONE:
         return
     operation = outcome.step.operation
-    if isinstance(operation, Establish) and operation.scope not in {Scope.CHILD, Scope.IKE}:
+    if isinstance(operation, Switch) and not (isinstance(operation, Establish) and operation.scope.beside):
         return
     run.troubled.add(outcome.step.router)
-    if isinstance(operation, Establish) and operation.far is not None:
-        run.troubled.add(operation.far.router)
+    if isinstance(operation, Switch) and operation.other_end is not None:
+        run.troubled.add(operation.other_end.router)
     if isinstance(operation, RemoveAddress):
         run.stayed.add((outcome.step.router, operation.address.host))
     if isinstance(operation, AddAddress):
@@ -270,13 +256,16 @@ def _run_phase(
         i: Outcome(steps[i], Status.NOT_ATTEMPTED, reason) for i, reason in blocked.items()
     }
     todo = [i for i in range(len(steps)) if i not in blocked]
-    for kind, members in groupby(todo, key=lambda i: type(steps[i].operation)):
+    for _, members in groupby(todo, key=lambda i: _kind(steps[i].operation)):
         batch = list(members)
-        for i, outcome in zip(
-            batch, _perform(run, name, kind, [steps[i] for i in batch], timeout), strict=True
-        ):
+        for i, outcome in zip(batch, _perform(run, name, [steps[i] for i in batch], timeout), strict=True):
             results[i] = outcome
     return [results[i] for i in range(len(steps))]
+
+
+def _kind(operation: Operation) -> object:
+    """What steps that are performed together have in common: all switches are one kind."""
+    return Switch if isinstance(operation, Switch) else type(operation)
 
 
 def _blocked(run: _Run, step: Step) -> str:
@@ -302,35 +291,23 @@ def _elsewhere(run: _Run, step: Step) -> str:
     return f"{host} is still on {staying[0]}" if staying else ""
 
 
-def _perform(run: _Run, name: str, kind: type, steps: list[Step], timeout: float) -> Iterable[Outcome]:
+def _perform(run: _Run, name: str, steps: list[Step], timeout: float) -> Iterable[Outcome]:
     """Steps of one kind: in one command where the router can do so, else one by one."""
     if name in run.dead:
         return [Outcome(step, Status.NOT_ATTEMPTED, run.dead[name]) for step in steps]
-    if kind in {Establish, WriteFile, RemoveFile}:
-        return _together(run, name, steps, timeout)
-    return [_one(run, name, step) for step in steps]
+    together = [step.operation for step in steps if isinstance(step.operation, Together)]
+    if together:
+        return _together(run, name, steps, together, timeout)
+    return [
+        _one(run, name, step, step.operation) for step in steps if not isinstance(step.operation, Together)
+    ]
 
 
-def _together(run: _Run, name: str, steps: list[Step], timeout: float) -> list[Outcome]:
-    """Steps that share one command, or one wait."""
+def _together(
+    run: _Run, name: str, steps: list[Step], operations: list[Together], timeout: float
+) -> list[Outcome]:
     started = time.monotonic()
-    wanted = [step.operation for step in steps if isinstance(step.operation, Establish)]
-    written = {s.operation.path: s.operation.content for s in steps if isinstance(s.operation, WriteFile)}
-    removed = [step.operation.path for step in steps if isinstance(step.operation, RemoveFile)]
-
-    def perform(router: Router) -> list[str]:
-        if wanted:
-            return [
-                widen(router.vici, item.connection, item.asks, timeout) if item.asks is not None else reason
-                for item, reason in zip(wanted, establish(router.vici, wanted, timeout), strict=True)
-            ]
-        if written:
-            router.host.write_files(written)
-        if removed:
-            router.host.remove_files(removed)
-        return [""] * len(steps)
-
-    ended = run.sessions.one(name, perform)
+    ended = run.sessions.one(name, partial(perform_together, operations=operations, timeout=timeout))
     messages = [_failure(run, name, ended)] * len(steps) if isinstance(ended, TunnelwrightError) else ended
     seconds = time.monotonic() - started
     return [
@@ -339,12 +316,12 @@ def _together(run: _Run, name: str, steps: list[Step], timeout: float) -> list[O
     ]
 
 
-def _one(run: _Run, name: str, step: Step) -> Outcome:
+def _one(run: _Run, name: str, step: Step, operation: Alone) -> Outcome:
     started = time.monotonic()
     if name in run.dead:
         return Outcome(step, Status.NOT_ATTEMPTED, run.dead[name])
     ending = run.ending.setdefault(name, Ending())
-    error = run.sessions.one(name, partial(_execute, operation=step.operation, ending=ending))
+    error = run.sessions.one(name, partial(perform, operation=operation, ending=ending))
     message = _failure(run, name, error) if error is not None else ""
     status = Status.FAILED if error is not None else Status.DONE
     return Outcome(step, status, message, time.monotonic() - started)
@@ -356,45 +333,3 @@ def _failure(run: _Run, router: str, error: TunnelwrightError) -> str:
     if not isinstance(error, CommandRejected):
         run.dead[router] = error.message
     return error.message
-
-
-def _execute(router: Router, operation: Operation, ending: Ending) -> None:
-    match operation:
-        case SetSysctls(values):
-            router.host.set_sysctls(values)
-        case AddAddress() | RemoveAddress() | RecordAddress() | TidyRecord():
-            change_addresses(router.host, operation)
-        case ChangeFirewall(document):
-            router.host.change_firewall(document)
-        case LoadSecret(secret, _):
-            message: Mapping[str, object] = {
-                "id": secret.id,
-                "type": "ike",
-                "data": secret.secret.reveal(),
-                "owners": list(secret.owners),
-            }
-            router.vici.request("load-shared", message)
-        case UnloadSecret(secret_id):
-            router.vici.request("unload-shared", {"id": secret_id})
-        case LoadConnection(name, settings, _):
-            router.vici.request("load-conn", {name: plain(settings)})
-        case UnloadConnection(name):
-            router.vici.request("unload-conn", {"name": name})
-        case WriteOwned(files):
-            router.host.write_owned(files)
-            _reload(router, files)
-        case RemoveOwned(paths):
-            router.host.remove_owned(paths)
-            _reload(router, paths)
-        case SetAside(path):
-            router.host.set_aside(path)
-        case Terminate(connection):
-            terminate(router.vici, connection, ending)
-        case _:
-            raise TypeError(f"no way to perform {type(operation).__name__}")
-
-
-def _reload(router: Router, paths: Iterable[str]) -> None:
-    """Let charon read its settings again if their file was touched."""
-    if charon.SETTINGS in paths:
-        router.vici.request("reload-settings")

@@ -16,7 +16,7 @@ from functools import partial
 
 from reconciler.apply import establish
 from reconciler.apply.establish import bring_up, retire
-from reconciler.facets.agreement import (
+from reconciler.facets.sas.agreement import (
     Doomed,
     End,
     alive,
@@ -29,7 +29,7 @@ from reconciler.facets.agreement import (
 )
 from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS, SETTLE_TURN_SECONDS, STUCK_SECONDS
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.plan import Establish, Scope
+from reconciler.model.operation import CloseSurplus, Switch
 from reconciler.model.router_config import IkeSa
 from reconciler.observe.state import read_sas
 from reconciler.routers.fleet import Errands, Sessions
@@ -48,7 +48,7 @@ class _Tunnel:
     """One tunnel on its way to rest. `routers` are those of its ends, that which brought it up first."""
 
     routers: tuple[str, ...]
-    item: Establish
+    item: Switch
     before: tuple[End, ...] = ()
     """The look before this one, where that showed something that may have to go."""
     reason: str = ""
@@ -69,13 +69,13 @@ class _Tunnel:
     def ends(self, look: _All) -> tuple[End, ...]:
         """Its ends as they are now; none where the first one is lost."""
         known = [look.get(name) for name in self.routers]
-        far = self.item.far
+        other = self.item.other_end
         if not known or known[0] is None:
             return ()
         here, there = known[0], known[1] if len(known) > 1 else None
-        if far is None or there is None:
+        if other is None or there is None:
             return (End(_of(here, self.item.connection), None),)
-        return (End(_of(here, self.item.connection), there), End(_of(there, far.connection), here))
+        return (End(_of(here, self.item.connection), there), End(_of(there, other.connection), here))
 
     def negotiates(self, ends: tuple[End, ...]) -> bool:
         """Whether anything is being negotiated, other than what is stuck: what is held then is not what
@@ -106,9 +106,9 @@ class _Tunnel:
         return before
 
 
-def settle(sessions: Sessions, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> list[str]:
+def settle(sessions: Sessions, wanted: Sequence[tuple[str, Switch]], lost: Container[str]) -> list[str]:
     """Bring tunnels to rest that were just switched, each given with the router that did it; an empty string
-    for each that is up, else the reason. A far end that is `lost`, or does not answer, is left out of the
+    for each that is up, else the reason. An other end that is `lost`, or does not answer, is left out of the
     comparison.
 
     What is negotiated still when the time is up, or left over, is for the next plan.
@@ -118,7 +118,7 @@ def settle(sessions: Sessions, wanted: Sequence[tuple[str, Establish]], lost: Co
     return [tunnel.reason for tunnel in tunnels]
 
 
-def clear(sessions: Sessions, wanted: Sequence[tuple[str, Establish]], lost: Container[str]) -> None:
+def clear(sessions: Sessions, wanted: Sequence[tuple[str, Switch]], lost: Container[str]) -> None:
     """Close what one end alone holds of tunnels that are about to be switched, once nothing is negotiated. An
     IKE_SA that is stuck is closed too: nothing would come up in it."""
     tunnels = [_Tunnel(_known(name, item, lost), item) for name, item in wanted]
@@ -188,7 +188,7 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Lat
     if not ends:
         tunnel.reason = f"{tunnel.routers[0]} does not answer"
         return True
-    wanted = () if tunnel.item.scope is Scope.SURPLUS else tunnel.item.children
+    wanted = () if isinstance(tunnel.item, CloseSurplus) else tunnel.item.children
     lacking = missing(ends[0].running, wanted)
     tunnel.reason = (tunnel.told or "no CHILD_SA that both ends hold") if lacking else ""
     if tunnel.negotiates(ends):
@@ -247,9 +247,9 @@ def _close(errands: Errands, name: str, doomed: Doomed, late: _Late) -> bool:
     return True
 
 
-def _known(name: str, item: Establish, lost: Container[str]) -> tuple[str, ...]:
-    far = item.far
-    return (name, far.router) if far is not None and far.router not in lost else (name,)
+def _known(name: str, item: Switch, lost: Container[str]) -> tuple[str, ...]:
+    other = item.other_end
+    return (name, other.router) if other is not None and other.router not in lost else (name,)
 
 
 def _routers(tunnels: Iterable[_Tunnel]) -> set[str]:

@@ -19,9 +19,9 @@ from typing import Final
 
 from reconciler.apply import establish
 from reconciler.apply.establish import Ending, initiate, retire, telling, terminate
-from reconciler.facets.agreement import without
 from reconciler.facets.sas import asking, not_agreed, printed, whole
-from reconciler.facets.selectors import Block, lacking
+from reconciler.facets.sas.agreement import without
+from reconciler.facets.sas.selectors import Block, lacking
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected
 from reconciler.model.listing import listed

@@ -48,6 +48,13 @@ class Output:
                 console.print(Text(line.text, style=line.style))
         target.flush()
 
+    def clear(self) -> None:
+        """Let what follows begin at the top of an empty terminal; nothing for anything else."""
+        if sys.stdout.isatty() and not self.json:
+            from rich.console import Console  # noqa: PLC0415 - as above
+
+            Console().clear()
+
     def objects(self, objects: Iterable[dict[str, Any]]) -> None:
         """Write objects for a program."""
         if not self.json:

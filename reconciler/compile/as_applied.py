@@ -31,13 +31,21 @@ def as_applied(config: RouterConfig) -> RouterState:
             _running(number, connection)
             for number, (_, connection) in enumerate(sorted(config.connections.items()), start=1)
         ),
-        files={name: LiveFile(content, files.MODE) for name, content in config.files.items()},
+        files=_files(config),
         addresses=frozenset(config.addresses),
         firewall=firewall.as_applied(config.firewall),
         sysctls={key: max(allowed) for key, allowed in config.sysctls.items()},
         owned=boot.as_applied(boot.boot_files(config, Platform(), config.addresses)),
         record=AddressRecord(config.addresses),
     )
+
+
+def _files(config: RouterConfig) -> dict[str, LiveFile]:
+    owners = {files.file_name(name): connection for name, connection in config.connections.items()}
+    return {
+        name: LiveFile(content, files.MODE, files.said(owners[name]))
+        for name, content in config.files.items()
+    }
 
 
 def _running(number: int, connection: Connection) -> IkeSa:

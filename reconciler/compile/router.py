@@ -9,7 +9,6 @@ from reconciler.facets import addresses, connections, files, firewall, secrets, 
 from reconciler.model.fabric import Fabric, PskRef, Tunnel, group_of
 from reconciler.model.router_config import Claims, Connection, RouterConfig, connection_name
 from reconciler.model.secret import Secret
-from schemas.addresses import parse_address
 
 
 def compile_router(
@@ -54,7 +53,6 @@ def compile_router(
         guards=guards,
         sysctls=sysctls.compile_sysctls(fabric.routers[router]),
         groups={tunnel.name: group_of(tunnel) for tunnel in tunnels},
-        initiators=frozenset(tunnel.name for tunnel in tunnels if _initiates(tunnel)),
         keyless={t.name: keyless[t.psk] for t in tunnels if t.enabled and t.psk in keyless},
     )
 
@@ -70,21 +68,10 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connect
         reconnect=tunnel.reconnect,
         protected=tunnel.protected,
         paired=tunnel.other_end is not None,
-        begins=_begins(tunnel),
+        initiates=tunnel.initiates,
     )
 
 
 def _former(tunnel: Tunnel) -> tuple[str, ...]:
     renamed = tuple(connection_name(name) for name in tunnel.previous_names)
     return (*renamed, tunnel.adopts) if tunnel.adopts else renamed
-
-
-def _initiates(tunnel: Tunnel) -> bool:
-    """One end of a managed pair brings the tunnel up, so that no second SA comes from the other."""
-    return tunnel.other_end is None or tunnel.name < tunnel.other_end
-
-
-def _begins(tunnel: Tunnel) -> bool:
-    """The same question after a restart of both ends, when no plan decides. Addresses answer it, since names
-    may change at one end alone."""
-    return tunnel.other_end is None or parse_address(tunnel.vip.address) < parse_address(tunnel.peer_address)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from reconciler.diagnosis import negotiation, surroundings
+from reconciler.diagnosis import negotiation, packet_path, router_state
 from reconciler.diagnosis.evidence import Evidence
 from reconciler.diagnosis.finding import Finding
 
 Rule: TypeAlias = Callable[[Evidence], Iterator[Finding]]
 
 RULES: Final[tuple[Rule, ...]] = (
-    surroundings.router_unreachable,
-    surroundings.disabled_in_git,
-    surroundings.cleartext_leak,
-    surroundings.vip_missing,
-    surroundings.duplicate_address,
-    surroundings.drift,
-    surroundings.overlapping_policy,
+    router_state.router_unreachable,
+    router_state.disabled_in_git,
+    router_state.cleartext_leak,
+    router_state.vip_missing,
+    router_state.duplicate_address,
+    router_state.drift,
+    packet_path.overlapping_policy,
     negotiation.wrong_key,
     negotiation.key_not_found,
     negotiation.id_mismatch,
@@ -28,16 +28,16 @@ RULES: Final[tuple[Rule, ...]] = (
     negotiation.esp_proposal_mismatch,
     negotiation.selector_mismatch,
     negotiation.selector_narrowed,
-    surroundings.ike_blocked,
-    surroundings.peer_silent,
-    surroundings.nat_steals,
-    surroundings.route_steals,
-    surroundings.forward_blocked,
-    surroundings.esp_blocked,
-    surroundings.one_sided,
-    surroundings.not_encrypted,
+    packet_path.ike_blocked,
+    packet_path.peer_silent,
+    packet_path.nat_steals,
+    packet_path.route_steals,
+    packet_path.forward_blocked,
+    packet_path.esp_blocked,
+    packet_path.one_sided,
+    packet_path.not_encrypted,
     negotiation.rekey_failed,
-    surroundings.no_reply,
+    packet_path.no_reply,
     negotiation.not_established,
 )
 """One for each cause, in the order in which findings are shown; the symptoms come last."""

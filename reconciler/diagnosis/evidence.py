@@ -74,28 +74,28 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Echo requests from the near to the far router through the tunnel, and by how many packets the
-    CHILD_SAs' counters grew during that time at either end."""
+    """Echo requests through the tunnel from the router of `this_end` to that of `other_end`, and by how many
+    packets the CHILD_SAs' counters grew during that time at either end."""
 
     sent: int
     received: int
-    near_out: int
-    far_in: int
-    far_out: int
-    near_in: int
+    this_out: int
+    other_in: int
+    other_out: int
+    this_in: int
 
     @property
     def whole(self) -> bool:
         """True when every request was answered through the tunnel."""
-        return self.received == self.sent and self.near_in >= self.received
+        return self.received == self.sent and self.this_in >= self.received
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One tunnel. `near` is the end that initiates; `far` is None where the peer is not managed."""
+    """One tunnel. `this_end` is the end that initiates; `other_end` is None where the peer is not managed."""
 
-    near: End
-    far: End | None
+    this_end: End
+    other_end: End | None
     failure: str = ""
     """Why charon did not bring it up when asked; empty when it did, or was up already."""
     flow: Flow | None = None
@@ -105,4 +105,4 @@ class Evidence:
     @property
     def ends(self) -> tuple[End, ...]:
         """The managed ends."""
-        return (self.near,) if self.far is None else (self.near, self.far)
+        return (self.this_end,) if self.other_end is None else (self.this_end, self.other_end)

@@ -21,7 +21,7 @@ _ASK_PEER = "ask the peer's administrator for the log of the responding side"
 def _correct(*ends: End) -> str:
     """How routers get back to what Git says. Where a plan sees the difference an apply mends it; proposals
     and keys that were loaded by hand are not reported by charon, and its files are still right."""
-    if any(change.resource.kind == "tunnel" for end in ends for change in end.drift):
+    if any(change.resource.is_tunnel for end in ends for change in end.drift):
         return "a router differs from Git: run `tunnelwright apply`"
     routers = " and ".join(end.tunnel.router for end in ends)
     return (
@@ -30,9 +30,9 @@ def _correct(*ends: End) -> str:
     )
 
 
-def _renew(near: End) -> str:
+def _renew(end: End) -> str:
     """An SA keeps the configuration that it was made with, through rekeying too."""
-    return f", then `tunnelwright reconnect {near.tunnel.name}`, because a running SA keeps its configuration"
+    return f", then `tunnelwright reconnect {end.tunnel.name}`, because a running SA keeps its configuration"
 
 
 def wrong_key(evidence: Evidence) -> Iterator[Finding]:
@@ -40,11 +40,11 @@ def wrong_key(evidence: Evidence) -> Iterator[Finding]:
     lines = [line for end in evidence.ends for line in log_lines.telling(end.said, log_lines.WRONG_KEY)]
     if not lines:
         return
-    managed = evidence.far is not None
+    managed = evidence.other_end is not None
     hint = _correct(*evidence.ends) if managed else "agree on the key with the peer's administrator"
     yield found(
         "wrong-key",
-        evidence.near.tunnel,
+        evidence.this_end.tunnel,
         "authentication.key",
         "the two ends do not hold the same pre-shared key",
         seen=lines,
@@ -65,38 +65,40 @@ def key_not_found(evidence: Evidence) -> Iterator[Finding]:
 
 def id_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """What one end calls itself is not what the other expects."""
-    near = evidence.near
-    other = log_lines.first(log_lines.OTHER_ID, near.said)
+    this_end = evidence.this_end
+    other = log_lines.first(log_lines.OTHER_ID, this_end.said)
     if other is not None:
-        blamed, path = near, "identity.peer"
-        if evidence.far is not None and _live(evidence.far, "local.id") != _wanted(evidence.far, "local.id"):
-            blamed, path = evidence.far, "identity.local"
-        message = f"the peer's ID is not {near.tunnel.peer_id.value!r}"
+        blamed, path = this_end, "identity.peer"
+        if evidence.other_end is not None and _live(evidence.other_end, "local.id") != _wanted(
+            evidence.other_end, "local.id"
+        ):
+            blamed, path = evidence.other_end, "identity.local"
+        message = f"the peer's ID is not {this_end.tunnel.peer_id.value!r}"
         yield found("id-mismatch", blamed.tunnel, path, message, seen=[other[0]], hint=_correct(blamed))
         return
-    far = evidence.far
-    refused = log_lines.telling(far.said, log_lines.NO_PEER) if far is not None else ()
-    asked = log_lines.first(log_lines.LOOKING_FOR, far.said) if far is not None else None
-    if far is None or asked is None or not refused:
+    other_end = evidence.other_end
+    refused = log_lines.telling(other_end.said, log_lines.NO_PEER) if other_end is not None else ()
+    asked = log_lines.first(log_lines.LOOKING_FOR, other_end.said) if other_end is not None else None
+    if other_end is None or asked is None or not refused:
         return
-    blamed, path = _departing_id(near, far)
+    blamed, path = _departing_id(this_end, other_end)
     said, called = asked["initiator"], asked["responder"]
-    expects = _live(far, "remote.id") or printed_id(swanctl_id(far.tunnel.peer_id))
-    own = _live(far, "local.id") or printed_id(swanctl_id(far.tunnel.local_id))
-    message = f"{near.tunnel.router} has the ID {said!r}, {far.tunnel.router} expects {expects!r}"
+    expects = _live(other_end, "remote.id") or printed_id(swanctl_id(other_end.tunnel.peer_id))
+    own = _live(other_end, "local.id") or printed_id(swanctl_id(other_end.tunnel.local_id))
+    message = f"{this_end.tunnel.router} has the ID {said!r}, {other_end.tunnel.router} expects {expects!r}"
     if said == expects and called is not None:
-        message = f"{near.tunnel.router} expects the ID {called!r}, {far.tunnel.router} has {own!r}"
+        message = f"{this_end.tunnel.router} expects the ID {called!r}, {other_end.tunnel.router} has {own!r}"
     yield found("id-mismatch", blamed.tunnel, path, message, seen=[asked[0], *refused], hint=_correct(blamed))
 
 
-def _departing_id(near: End, far: End) -> tuple[End, str]:
+def _departing_id(this_end: End, other_end: End) -> tuple[End, str]:
     """The ID that is not what Git says; that which the responder expects when all are."""
-    for end in (near, far):
+    for end in (this_end, other_end):
         for setting, path in (("local.id", "identity.local"), ("remote.id", "identity.peer")):
             live = _live(end, setting)
             if live is not None and live != _wanted(end, setting):
                 return end, path
-    return far, "identity.peer"
+    return other_end, "identity.peer"
 
 
 def _live(end: End, setting: str) -> Value | None:
@@ -117,54 +119,56 @@ def _setting(settings: Settings | None, path: str) -> Value | None:
 
 def authentication_refused(evidence: Evidence) -> Iterator[Finding]:
     """A peer that is not managed refuses us and does not say why."""
-    near = evidence.near
-    lines = log_lines.telling(near.said, log_lines.REFUSED_AUTH)
-    if evidence.far is not None or not lines:
+    this_end = evidence.this_end
+    lines = log_lines.telling(this_end.said, log_lines.REFUSED_AUTH)
+    if evidence.other_end is not None or not lines:
         return
     ids = (
         "the peer has no connection for our ID"
-        if near.tunnel.ike.version == 1
+        if this_end.tunnel.ike.version == 1
         else ("either the keys differ, or the peer expects other IDs; IKEv2 does not show which")
     )
-    path = "identity.local" if near.tunnel.ike.version == 1 else "authentication.key"
-    mine = f"ours is {near.tunnel.local_id.value!r}, the peer's should be {near.tunnel.peer_id.value!r}"
-    yield found("authentication-refused", near.tunnel, path, f"{ids}; {mine}", seen=lines, hint=_ASK_PEER)
+    path = "identity.local" if this_end.tunnel.ike.version == 1 else "authentication.key"
+    mine = (
+        f"ours is {this_end.tunnel.local_id.value!r}, the peer's should be {this_end.tunnel.peer_id.value!r}"
+    )
+    yield found("authentication-refused", this_end.tunnel, path, f"{ids}; {mine}", seen=lines, hint=_ASK_PEER)
 
 
 def connection_not_found(evidence: Evidence) -> Iterator[Finding]:
     """The responder has no connection between these addresses for this IKE version."""
-    far = evidence.far
-    lines = log_lines.telling(far.said, log_lines.NO_CONNECTION) if far is not None else ()
-    if far is not None and lines:
+    other_end = evidence.other_end
+    lines = log_lines.telling(other_end.said, log_lines.NO_CONNECTION) if other_end is not None else ()
+    if other_end is not None and lines:
         yield found(
             "connection-not-found",
-            far.tunnel,
+            other_end.tunnel,
             "ike.version",
-            f"{far.tunnel.router} has no connection between these addresses for "
-            f"IKEv{evidence.near.tunnel.ike.version}",
+            f"{other_end.tunnel.router} has no connection between these addresses for "
+            f"IKEv{evidence.this_end.tunnel.ike.version}",
             seen=lines,
-            hint=_correct(far),
+            hint=_correct(other_end),
         )
 
 
 def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """No IKE proposal of the initiator is acceptable to the responder."""
-    near, far = evidence.near, evidence.far
-    if far is None:
-        lines = log_lines.telling(near.said, log_lines.REFUSED_IKE)
-        if lines and log_lines.first(log_lines.ESTABLISHED, near.said) is None:
+    this_end, other_end = evidence.this_end, evidence.other_end
+    if other_end is None:
+        lines = log_lines.telling(this_end.said, log_lines.REFUSED_IKE)
+        if lines and log_lines.first(log_lines.ESTABLISHED, this_end.said) is None:
             yield found(
                 "ike-proposal-mismatch",
-                near.tunnel,
+                this_end.tunnel,
                 "ike",
                 f"the peer accepts none of our IKE proposals, or has no connection for our address; ours "
-                f"is {_desired(near, 'IKE')}",
+                f"is {_desired(this_end, 'IKE')}",
                 seen=lines,
                 hint=_ASK_PEER,
             )
         return
-    refused = log_lines.telling(far.said, log_lines.IKE_PROPOSALS)
-    proposals = log_lines.refused_proposals(far.said, "IKE")
+    refused = log_lines.telling(other_end.said, log_lines.IKE_PROPOSALS)
+    proposals = log_lines.refused_proposals(other_end.said, "IKE")
     if refused and proposals is not None:
         blamed, kinds = _departing(evidence, proposals, "IKE")
         field = "dhGroup" if kinds[:1] == ("group",) else _SPEC_OF[kinds[0]] if kinds else ""
@@ -172,7 +176,7 @@ def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
             "ike-proposal-mismatch",
             blamed.tunnel,
             f"ike.{field}".rstrip("."),
-            _differ("IKE", near, far, blamed, proposals),
+            _differ("IKE", this_end, other_end, blamed, proposals),
             seen=[*proposals.lines, *refused],
             hint=_correct(blamed),
         )
@@ -180,12 +184,12 @@ def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
 
 def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """No ESP proposal of the initiator is acceptable to the responder, or only its PFS group is not."""
-    near, far = evidence.near, evidence.far
-    told = (*near.said, *near.said_rekeying)
-    if far is None:
+    this_end, other_end = evidence.this_end, evidence.other_end
+    told = (*this_end.said, *this_end.said_rekeying)
+    if other_end is None:
         yield from _esp_refused_by_unmanaged(evidence)
         return
-    said = (*far.said, *far.said_rekeying)
+    said = (*other_end.said, *other_end.said_rekeying)
     refused = log_lines.telling(said, log_lines.ESP_PROPOSALS)
     proposals = log_lines.refused_proposals(said, "ESP")
     if not refused or proposals is None:
@@ -198,9 +202,9 @@ def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
             "pfs-mismatch",
             blamed.tunnel,
             "ipsec.pfs",
-            f"{_differ('ESP', near, far, blamed, proposals)}: {first_rekey}",
+            f"{_differ('ESP', this_end, other_end, blamed, proposals)}: {first_rekey}",
             seen=[*proposals.lines, *log_lines.telling(told, log_lines.REFUSED_ESP)],
-            hint=_correct(blamed) + (_renew(near) if near.children else ""),
+            hint=_correct(blamed) + (_renew(this_end) if this_end.children else ""),
         )
         return
     kinds = tuple(kind for kind in kinds if kind in proposals.kinds) or proposals.kinds
@@ -209,29 +213,29 @@ def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
         "esp-proposal-mismatch",
         blamed.tunnel,
         f"ipsec.{field}",
-        _differ("ESP", near, far, blamed, proposals),
+        _differ("ESP", this_end, other_end, blamed, proposals),
         seen=[*proposals.lines, *refused],
         hint=_correct(blamed),
     )
 
 
 def _esp_refused_by_unmanaged(evidence: Evidence) -> Iterator[Finding]:
-    near = evidence.near
-    ours = _desired(near, "ESP")
-    rekeying = log_lines.telling(near.said_rekeying, log_lines.REFUSED_ESP)
+    this_end = evidence.this_end
+    ours = _desired(this_end, "ESP")
+    rekeying = log_lines.telling(this_end.said_rekeying, log_lines.REFUSED_ESP)
     if rekeying:
         message = (
             f"the peer refuses to rekey a CHILD_SA that it accepted: the PFS groups differ; ours is {ours}"
         )
-        yield found("pfs-mismatch", near.tunnel, "ipsec.pfs", message, seen=rekeying, hint=_ASK_PEER)
-    lines = log_lines.telling(near.said, log_lines.REFUSED_ESP)
-    built = log_lines.first(log_lines.ESTABLISHED, near.said) or any(
-        sa.state == "ESTABLISHED" for sa in near.sas
+        yield found("pfs-mismatch", this_end.tunnel, "ipsec.pfs", message, seen=rekeying, hint=_ASK_PEER)
+    lines = log_lines.telling(this_end.said, log_lines.REFUSED_ESP)
+    built = log_lines.first(log_lines.ESTABLISHED, this_end.said) or any(
+        sa.state == "ESTABLISHED" for sa in this_end.sas
     )
-    if lines and built and not near.children:
+    if lines and built and not this_end.children:
         yield found(
             "esp-proposal-mismatch",
-            near.tunnel,
+            this_end.tunnel,
             "ipsec",
             f"the peer accepts none of our ESP proposals; ours is {ours}",
             seen=lines,
@@ -254,20 +258,22 @@ def _departing(
     evidence: Evidence, refusal: log_lines.RefusedProposals, protocol: str
 ) -> tuple[End, tuple[str, ...]]:
     """The end whose proposals are not those that Git says, and the kinds that differ."""
-    near, far = evidence.near, evidence.far or evidence.near
-    for end, offered in ((far, refusal.configured), (near, refusal.received)):
+    this_end, other_end = evidence.this_end, evidence.other_end or evidence.this_end
+    for end, offered in ((other_end, refusal.configured), (this_end, refusal.received)):
         kinds = log_lines.departs(offered, log_lines.configured(_desired(end, protocol)))
         # An initiator leaves the group of the first CHILD_SA out (RFC 7296, section 1.2).
         kinds = tuple(k for k in kinds if k in refusal.kinds)
         if kinds:
             return end, kinds
-    return near, refusal.kinds
+    return this_end, refusal.kinds
 
 
-def _differ(protocol: str, near: End, far: End, blamed: End, refusal: log_lines.RefusedProposals) -> str:
+def _differ(
+    protocol: str, this_end: End, other_end: End, blamed: End, refusal: log_lines.RefusedProposals
+) -> str:
     return (
         f"the {protocol} proposals have no {' and no '.join(refusal.kinds)} in common: "
-        f"{near.tunnel.router} offers {_shown(refusal.received)}, {far.tunnel.router} has "
+        f"{this_end.tunnel.router} offers {_shown(refusal.received)}, {other_end.tunnel.router} has "
         f"{_shown(refusal.configured)}; Git wants {_desired(blamed, protocol)} at {blamed.tunnel.router}"
     )
 
@@ -280,26 +286,26 @@ def _shown(offers: tuple[log_lines.Offer, ...]) -> str:
 
 def selector_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """The responder has nothing in common with the selectors that it was asked for."""
-    near, far = evidence.near, evidence.far
-    refused = log_lines.telling(far.said, log_lines.SELECTORS) if far is not None else ()
-    told = log_lines.telling(near.said, log_lines.REFUSED_TS)
+    this_end, other_end = evidence.this_end, evidence.other_end
+    refused = log_lines.telling(other_end.said, log_lines.SELECTORS) if other_end is not None else ()
+    told = log_lines.telling(this_end.said, log_lines.REFUSED_TS)
     if not (refused or told):
         return
-    blamed, path = _departing_selectors(near, far)
-    ours = f"{' '.join(near.tunnel.local_cidrs)} === {' '.join(near.tunnel.peer_cidrs)}"
+    blamed, path = _departing_selectors(this_end, other_end)
+    ours = f"{' '.join(this_end.tunnel.local_cidrs)} === {' '.join(this_end.tunnel.peer_cidrs)}"
     yield found(
         "selector-mismatch",
         blamed.tunnel,
         path,
         f"the other end has no traffic selectors in common with {ours}",
         seen=[*refused, *told],
-        hint=_correct(blamed) if far is not None else _ASK_PEER,
+        hint=_correct(blamed) if other_end is not None else _ASK_PEER,
     )
 
 
-def _departing_selectors(near: End, far: End | None) -> tuple[End, str]:
+def _departing_selectors(this_end: End, other_end: End | None) -> tuple[End, str]:
     """The end whose loaded selectors are not those that Git says."""
-    for end in (far, near):
+    for end in (other_end, this_end):
         if end is None or end.state is None or end.connection is None:
             continue
         wanted = dict(_selectors(end.connection.settings))
@@ -307,7 +313,7 @@ def _departing_selectors(near: End, far: End | None) -> tuple[End, str]:
         wrong = [path for path, value in live if not same_value(path, value, wanted.get(path))]
         if wrong:
             return end, "peer.cidrs" if wrong[0].endswith("remote_ts") else "source"
-    return near, "peer.cidrs"
+    return this_end, "peer.cidrs"
 
 
 def _selectors(settings: Settings | None) -> list[tuple[str, Value]]:
@@ -317,25 +323,25 @@ def _selectors(settings: Settings | None) -> list[tuple[str, Value]]:
 
 def selector_narrowed(evidence: Evidence) -> Iterator[Finding]:
     """A CHILD_SA is up between fewer networks than Git says (RFC 7296, section 2.9)."""
-    near = evidence.near
-    if near.connection is None:
+    this_end = evidence.this_end
+    if this_end.connection is None:
         return
-    wanted = dict(_selectors(near.connection.settings))
-    for child in near.children:
+    wanted = dict(_selectors(this_end.connection.settings))
+    for child in this_end.children:
         for side, live in (("local_ts", child.local_ts), ("remote_ts", child.remote_ts)):
             lacking = sorted(set(wanted.get(f"children.{child.name}.{side}", ())) - set(live))
             if lacking:
-                blamed, path = _departing_selectors(near, evidence.far)
+                blamed, path = _departing_selectors(this_end, evidence.other_end)
                 yield found(
                     "selector-narrowed",
                     blamed.tunnel,
                     path,
-                    f"{', '.join(lacking)} is wanted at {near.tunnel.router}, the peer agreed only to "
+                    f"{', '.join(lacking)} is wanted at {this_end.tunnel.router}, the peer agreed only to "
                     f"{', '.join(live)}: other traffic is dropped",
                     seen=[
                         f"CHILD_SA {child.name}: {' '.join(child.local_ts)} === {' '.join(child.remote_ts)}"
                     ],
-                    hint=(_correct(blamed) if evidence.far is not None else _ASK_PEER)
+                    hint=(_correct(blamed) if evidence.other_end is not None else _ASK_PEER)
                     + "; the next apply asks the peer again",
                 )
 
@@ -345,22 +351,22 @@ def rekey_failed(evidence: Evidence) -> Iterator[Finding]:
     if evidence.rekey_failure:
         yield found(
             "rekey-failed",
-            evidence.near.tunnel,
+            evidence.this_end.tunnel,
             "ipsec",
             "the CHILD_SA could not be rekeyed; it carries traffic until its lifetime ends",
-            seen=[*evidence.near.said_rekeying[-3:], evidence.rekey_failure],
+            seen=[*evidence.this_end.said_rekeying[-3:], evidence.rekey_failure],
         )
 
 
 def not_established(evidence: Evidence) -> Iterator[Finding]:
     """It does not come up, for a reason that no other rule names."""
-    if evidence.near.missing:
+    if evidence.this_end.missing:
         yield found(
             "not-established",
-            evidence.near.tunnel,
+            evidence.this_end.tunnel,
             "peer.address",
-            f"no CHILD_SA for {', '.join(evidence.near.missing)}",
-            seen=[*evidence.near.said[-4:], evidence.failure]
+            f"no CHILD_SA for {', '.join(evidence.this_end.missing)}",
+            seen=[*evidence.this_end.said[-4:], evidence.failure]
             if evidence.failure
-            else evidence.near.said[-4:],
+            else evidence.this_end.said[-4:],
         )

@@ -22,14 +22,11 @@ from reconciler.model.plan import ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState
 
 
-def diff_router(
-    desired: RouterConfig, state: RouterState, reconnect: frozenset[str] = frozenset()
-) -> tuple[ResourceChange, ...]:
-    """Every resource of one router that differs; nothing when the router is as desired. `reconnect` names
-    tunnels that shall be taken down and up."""
+def diff_router(desired: RouterConfig, state: RouterState) -> tuple[ResourceChange, ...]:
+    """Every resource of one router that differs; nothing when the router is as desired."""
     live = Live(state)
     removals = tuple(address_removals(desired, state))
-    tunnels = (*tunnel_changes(desired, live, reconnect), *removed_tunnels(desired, live))
+    tunnels = (*tunnel_changes(desired, live), *removed_tunnels(desired, live))
     return (
         *sysctl_changes(desired, state),
         *address_changes(desired, state),

@@ -8,18 +8,16 @@ from collections.abc import Collection, Iterator
 
 from reconciler.diff.router_step import router_step
 from reconciler.facets import addresses
+from reconciler.model.operation import AddAddress, RecordAddress, RemoveAddress, TidyRecord
 from reconciler.model.plan import (
     Action,
-    AddAddress,
     Disruption,
     HeldAddress,
     Phase,
-    RecordAddress,
-    RemoveAddress,
     Resource,
     ResourceChange,
+    ResourceKind,
     Step,
-    TidyRecord,
 )
 from reconciler.model.router_config import InterfaceAddress, RouterConfig, RouterState, local_addresses
 from reconciler.model.settings import Change
@@ -59,7 +57,7 @@ def address_removals(desired: RouterConfig, live: RouterState) -> Iterator[Resou
             yield _withdrawn(desired, address, claimed)
         elif not addresses.left_over(desired, owner):
             yield _removed(desired, address, owner, f"{owner} no longer asks for it here")
-        elif place[1] in desired.released:
+        elif place[1] in desired.asked.release:
             yield _removed(desired, address, owner, f"it was left by {owner}, and is released")
 
 
@@ -135,7 +133,7 @@ def _withdrawn(
 
 def _removed(desired: RouterConfig, address: InterfaceAddress, owner: str, reason: str) -> ResourceChange:
     """Tunnels have left it by then. What else uses it is interrupted, unless it was created for a tunnel."""
-    shared = addresses.has_document_of_its_own(owner) or address.host in desired.released
+    shared = addresses.has_document_of_its_own(owner) or address.host in desired.asked.release
     disruption = Disruption.INTERRUPTS if shared else Disruption.NONE
     return _removal(desired, address, reason, Phase.UNGUARD, disruption)
 
@@ -156,7 +154,7 @@ def _removal(
 def _change(
     address: InterfaceAddress, action: Action, reason: str, change: Change, step: Step
 ) -> ResourceChange:
-    resource = Resource(step.router, "vip", address.host)
+    resource = Resource(step.router, ResourceKind.VIP, address.host)
     return ResourceChange(resource, action, reason, (change,), (step,))
 
 

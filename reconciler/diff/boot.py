@@ -8,14 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from reconciler.diff.router_step import router_step
 from reconciler.facets import boot, firewall
 from reconciler.model.listing import counted
-from reconciler.model.plan import (
-    Action,
-    Phase,
-    RemoveOwned,
-    Resource,
-    ResourceChange,
-    WriteOwned,
-)
+from reconciler.model.operation import RemoveOwned, WriteOwned
+from reconciler.model.plan import Action, Phase, Resource, ResourceChange
 from reconciler.model.router_config import InterfaceAddress, OwnedFile, RouterConfig, RouterState
 from reconciler.model.settings import Change
 

@@ -7,13 +7,8 @@ from collections.abc import Iterator
 from reconciler.diff.exposure import exposed
 from reconciler.diff.router_step import router_step
 from reconciler.facets import firewall
-from reconciler.model.plan import (
-    Action,
-    ChangeFirewall,
-    Phase,
-    Resource,
-    ResourceChange,
-)
+from reconciler.model.operation import ChangeFirewall
+from reconciler.model.plan import Action, Phase, Resource, ResourceChange
 from reconciler.model.router_config import Pair, RouterConfig, RouterState
 from reconciler.model.settings import Change
 

@@ -7,19 +7,8 @@ from collections.abc import Iterator
 from reconciler.diff.live import Live
 from reconciler.diff.lost import Guards, carried, lost
 from reconciler.facets import files, secrets
-from reconciler.model.plan import (
-    Action,
-    Disruption,
-    Operation,
-    Phase,
-    RemoveFile,
-    Resource,
-    ResourceChange,
-    Step,
-    Terminate,
-    UnloadConnection,
-    UnloadSecret,
-)
+from reconciler.model.operation import Operation, RemoveFile, Terminate, UnloadConnection, UnloadSecret
+from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceChange, ResourceKind, Step
 from reconciler.model.router_config import PREFIX, RouterConfig
 from reconciler.model.settings import Change
 
@@ -43,7 +32,7 @@ def removed_tunnels(desired: RouterConfig, live: Live) -> Iterator[ResourceChang
         yield _removal(desired, live, name, desired.groups.get(tunnel, tunnel), guards)
     for secret_id in sorted(secret_id for ids in orphans.values() for secret_id in ids):
         yield ResourceChange(
-            Resource(desired.router, "key", secret_id),
+            Resource(desired.router, ResourceKind.KEY, secret_id),
             Action.DELETE,
             "no tunnel uses it",
             (Change("psk", secrets.digest_of(secret_id), None, "vici"),),
@@ -63,7 +52,7 @@ def removed_tunnels(desired: RouterConfig, live: Live) -> Iterator[ResourceChang
 def _removal(desired: RouterConfig, live: Live, name: str, group: str, guards: Guards) -> ResourceChange:
     tunnel = name.removeprefix(PREFIX)
     return ResourceChange(
-        Resource(desired.router, "tunnel", tunnel),
+        Resource(desired.router, ResourceKind.TUNNEL, tunnel),
         Action.DELETE,
         "disabled in Git" if tunnel in desired.groups else "not in Git",
         (Change("connection", name, None, "vici"), *lost(tunnel, carried(live, (name,)), None, guards)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.model.plan import Disruption, Operation, Phase, Step
+from reconciler.model.operation import Operation
+from reconciler.model.plan import Disruption, Phase, Step
 from reconciler.model.router_config import RouterConfig
 
 

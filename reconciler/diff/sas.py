@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reconciler.diff.tunnel_end import TunnelEnd
-from reconciler.facets import agreement, sas
+from reconciler.facets import sas
+from reconciler.facets.sas import agreement
 from reconciler.model.settings import Change
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from reconciler.diff.router_step import router_step
 from reconciler.facets import sysctls
-from reconciler.model.plan import Action, Phase, Resource, ResourceChange, SetSysctls
+from reconciler.model.operation import SetSysctls
+from reconciler.model.plan import Action, Phase, Resource, ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.settings import Change
 

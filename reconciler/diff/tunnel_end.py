@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from reconciler.diff.live import Live
 from reconciler.diff.lost import Guards
-from reconciler.facets import files, priority, secrets
+from reconciler.facets import files, secrets
+from reconciler.facets.connections import priority
 from reconciler.facets.files import WrittenFile
 from reconciler.model.router_config import Connection, RouterConfig
 from reconciler.model.settings import Settings
@@ -18,21 +19,14 @@ class TunnelEnd:
     desired ones are those of the file."""
 
     def __init__(
-        self,
-        desired: RouterConfig,
-        live: Live,
-        connection: Connection,
-        *,
-        asked: bool,
-        guards: Guards | None = None,
+        self, desired: RouterConfig, live: Live, connection: Connection, guards: Guards | None = None
     ) -> None:
         self.desired = desired
         self.guards = guards or Guards(desired)
         """Those of the router, which all of its tunnels share."""
         self.live = live
         self.connection = connection
-        self.reconnect_asked = asked
-        """Whether the command asks for a reconnect, whatever Git says."""
+        self.reconnect_asked = connection.tunnel in desired.asked.reconnect
         self.group = desired.groups[connection.tunnel]
         self.loaded = live.state.connections.get(connection.name)
         """The connection as charon reports it; None where it is not loaded."""
@@ -45,7 +39,7 @@ class TunnelEnd:
         self.former = tuple(old for old in connection.former if live.holds(old))
         """Former connections that have left anything on the router."""
         self.former_running = tuple(sa for old in self.former for sa in live.established(old))
-        self.file_is_right = self.file.equals(self.wanted_file)
+        self.file_is_right = self.file.equals(self.wanted_file, self.connection)
         if not self.file_is_right:
             self._want(priority.kept(connection.settings, self.file.loaded_last(connection.name)))
 
@@ -72,7 +66,7 @@ class TunnelEnd:
         if settings is not self.connection.settings:
             self.connection = replace(self.connection, settings=settings)
             self.wanted_file = files.render(self.connection)
-            self.file_is_right = self.file.equals(self.wanted_file)
+            self.file_is_right = self.file.equals(self.wanted_file, self.connection)
 
     def file_of(self, connection: str) -> WrittenFile:
         """The router's file of a connection, there or not."""

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import assert_never
 
 from reconciler.diff.files import has_wrong_mode
 from reconciler.diff.removals import retirement
 from reconciler.diff.tunnel_difference import TunnelDifference
-from reconciler.facets import connections, files, priority
+from reconciler.facets import connections, files
+from reconciler.facets.connections import priority
 from reconciler.model.listing import counted
-from reconciler.model.plan import (
-    Disruption,
+from reconciler.model.operation import (
+    CloseSurplus,
     Establish,
     LoadConnection,
     LoadSecret,
     Operation,
-    Phase,
     Scope,
     SetAside,
-    Step,
+    Switch,
     UnloadConnection,
     UnloadSecret,
+    Widen,
     WriteFile,
 )
+from reconciler.model.plan import Disruption, Phase, Step
 from reconciler.model.router_config import PREFIX, SharedSecret
 from reconciler.model.settings import Settings
 
@@ -90,6 +93,7 @@ def _switch(found: TunnelDifference) -> Step | None:
     # A connection that was only unloaded runs on with SAs of the configuration that the file holds.
     only_unloaded = end.loaded is None and end.file_is_right and bool(end.running)
     loads = (end.loaded is None or bool(found.config)) and not only_unloaded
+    operation: Switch
     if found.stale or loads or takes_over:
         # An unmanaged peer changes at another time, so it knows one pair of addresses alone.
         moves = not end.connection.paired and any(map(connections.moves, found.config))
@@ -100,10 +104,10 @@ def _switch(found: TunnelDifference) -> Step | None:
         operation = Establish(name, children, Scope.RECONNECT)
     elif found.narrowed:
         disruption = Disruption.MAKE_BEFORE_BREAK
-        operation = Establish(name, children, Scope.WIDEN, asks=end.connection.settings)
+        operation = Widen(name, children, end.connection.settings)
     elif found.surplus:
         disruption = Disruption.NONE
-        operation = Establish(name, children, Scope.SURPLUS)
+        operation = CloseSurplus(name)
     else:
         return None
     return switch_step(
@@ -118,17 +122,26 @@ def _scope(found: TunnelDifference) -> Scope:
     return Scope.IKE if found.affects_ike_sa else Scope.CHILD
 
 
-def switch_step(router: str, group: str, operation: Establish, disruption: Disruption) -> Step:
+def switch_step(router: str, group: str, operation: Switch, disruption: Disruption) -> Step:
     """The step that moves a tunnel onto its new configuration."""
-    summary = {
-        Scope.SURPLUS: f"close the surplus CHILD_SAs of {operation.connection}",
-        Scope.WIDEN: f"ask the peer of {operation.connection} for what it has not agreed to",
-        Scope.FIRST: f"bring up {operation.connection}",
-        Scope.CHILD: f"bring up second CHILD_SAs of {operation.connection}, then retire the first",
-        Scope.IKE: f"bring up a second IKE_SA of {operation.connection}, then retire the first",
-        Scope.RECONNECT: f"terminate the SAs of {operation.connection}, then bring it up again",
-    }[operation.scope]
-    return Step(router, Phase.SWITCH, group, summary, disruption, operation)
+    return Step(router, Phase.SWITCH, group, _summary(operation), disruption, operation)
+
+
+def _summary(operation: Switch) -> str:
+    match operation:
+        case CloseSurplus(connection):
+            return f"close the surplus CHILD_SAs of {connection}"
+        case Widen(connection):
+            return f"ask the peer of {connection} for what it has not agreed to"
+        case Establish(connection, _, scope):
+            return {
+                Scope.FIRST: f"bring up {connection}",
+                Scope.CHILD: f"bring up second CHILD_SAs of {connection}, then retire the first",
+                Scope.IKE: f"bring up a second IKE_SA of {connection}, then retire the first",
+                Scope.RECONNECT: f"terminate the SAs of {connection}, then bring it up again",
+            }[scope]
+        case _:
+            assert_never(operation)
 
 
 def _commit(found: TunnelDifference) -> Iterator[Step]:

@@ -9,16 +9,15 @@ from reconciler.diff.lost import Guards
 from reconciler.diff.tunnel_difference import TunnelDifference, compare
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.diff.tunnel_steps import tunnel_steps
-from reconciler.model.plan import Action, Resource, ResourceChange
+from reconciler.model.plan import Action, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import PREFIX, Connection, RouterConfig
 
 
-def tunnel_changes(desired: RouterConfig, live: Live, reconnect: frozenset[str]) -> Iterator[ResourceChange]:
-    """Every desired tunnel that differs; `reconnect` names those that shall be taken down and up."""
+def tunnel_changes(desired: RouterConfig, live: Live) -> Iterator[ResourceChange]:
+    """Every desired tunnel that differs."""
     guards = Guards(desired)
     for _, connection in sorted(desired.connections.items()):
-        asked = connection.tunnel in reconnect
-        end = TunnelEnd(desired, live, connection, asked=asked, guards=guards)
+        end = TunnelEnd(desired, live, connection, guards)
         found = compare(end)
         if found.load and not end.carried and end.start_over():
             found = compare(end)
@@ -26,12 +25,10 @@ def tunnel_changes(desired: RouterConfig, live: Live, reconnect: frozenset[str])
             yield _change(found)
 
 
-def holding_back(
-    desired: RouterConfig, live: Live, connection: Connection, *, asked: bool
-) -> ResourceChange | None:
+def holding_back(desired: RouterConfig, live: Live, connection: Connection) -> ResourceChange | None:
     """What a tunnel end needs to go on with its old SAs until its peer ends them, although a switch brings up
-    new ones (`facets/priority.py`); None where it has no old ones. `asked` is as for a reconnect."""
-    end = TunnelEnd(desired, live, connection, asked=asked)
+    new ones (`facets/connections/priority.py`); None where it has no old ones."""
+    end = TunnelEnd(desired, live, connection)
     if not end.carried:
         return None
     end.hold_back()
@@ -41,7 +38,7 @@ def holding_back(
 
 def _change(found: TunnelDifference) -> ResourceChange:
     return ResourceChange(
-        Resource(found.end.desired.router, "tunnel", found.end.connection.tunnel),
+        Resource(found.end.desired.router, ResourceKind.TUNNEL, found.end.connection.tunnel),
         Action.CREATE if found.new else Action.UPDATE,
         _reason(found),
         found.changes,

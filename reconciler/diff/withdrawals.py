@@ -12,19 +12,16 @@ from dataclasses import replace
 
 from reconciler.diff.live import Live
 from reconciler.diff.tunnel_steps import switch_step
-from reconciler.model.plan import (
-    Action,
-    Disruption,
+from reconciler.model.operation import (
     Establish,
     Operation,
-    Phase,
     RemoveAddress,
-    ResourceChange,
     Scope,
-    Step,
     Terminate,
     UnloadConnection,
+    Widen,
 )
+from reconciler.model.plan import Action, Disruption, Phase, ResourceChange, Step
 from reconciler.model.router_config import RouterConfig, RouterState, connection_name, local_addresses
 
 
@@ -58,7 +55,7 @@ def leaving(
     """The changes of tunnels, in which those by one of these addresses leave it before it goes."""
     using = connections_by(live.state, hosts) if hosts else frozenset()
     for change in tunnels:
-        names = using & connections_of(desired, change) if change.resource.kind == "tunnel" else frozenset()
+        names = using & connections_of(desired, change) if change.resource.is_tunnel else frozenset()
         yield _leaving(change, live, sorted(names), hosts) if names else change
 
 
@@ -80,12 +77,14 @@ def _leaving(change: ResourceChange, live: Live, names: list[str], hosts: frozen
 
 def _anew(step: Step) -> Step:
     """The same step; where it would replace running SAs, it finds none."""
-    operation = step.operation
-    if not isinstance(operation, Establish) or operation.scope in {Scope.FIRST, Scope.SURPLUS}:
-        return step
-    return switch_step(
-        step.router, step.group, replace(operation, scope=Scope.RECONNECT), Disruption.INTERRUPTS
-    )
+    match step.operation:
+        case Establish(scope=scope) as operation if scope is not Scope.FIRST:
+            anew = replace(operation, scope=Scope.RECONNECT)
+        case Widen(connection, children):
+            anew = Establish(connection, children, Scope.RECONNECT)
+        case _:
+            return step
+    return switch_step(step.router, step.group, anew, Disruption.INTERRUPTS)
 
 
 def _step(router: str, group: str, summary: str, operation: Operation) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from reconciler.forges import github, gitlab
 from reconciler.forges.forge import Forge, Kind
@@ -32,11 +33,14 @@ def forge(kind: Kind, url: str, project: str, token: Secret) -> Forge:
             return github.GitHub(url or github.PUBLIC, project, token)
         case Kind.GITLAB:
             return gitlab.GitLab(url or gitlab.PUBLIC, project, token)
-        case Kind.GITEA if url:
+        case Kind.GITEA:
+            if not url:
+                raise TunnelwrightError(
+                    "there is no public Gitea", hint="give the address of the API: https://host/api/v1"
+                )
             return Gitea(url, project, token)
-    raise TunnelwrightError(
-        "there is no public Gitea", hint="give the address of the API: https://host/api/v1"
-    )
+        case _:
+            assert_never(kind)
 
 
 @dataclass(frozen=True, slots=True)

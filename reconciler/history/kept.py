@@ -220,6 +220,6 @@ def _following(older: Contents, newer: Contents) -> Contents:
         **{name: [*rows, *newer[name]] for name, rows in older.items()},
         "runs": [*older["runs"], *({**run, "id": run["id"] + last} for run in newer["runs"])],
         "counts": [{"name": name, "label": label, "value": n} for (name, label), n in totals.items()],
-        # Which runs a listener knows is told by their numbers in the file.
+        # What a receiver was sent refers to runs by their numbers in the file.
         "told": [*newer["told"], *older["told"]],
     }

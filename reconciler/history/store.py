@@ -16,7 +16,7 @@ from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from reconciler.history.file import HistoryDamaged, connection_to, made_by_one, translated
-from reconciler.history.tables import ACCEPTED, BAD, COUNTS, FORMAT, PLACES, RUNS, TABLES, TOLD, Table
+from reconciler.history.tables import ACCEPTED, BAD, COUNTS, FORMAT, PLACES, RUNS, SENT, TABLES, Table
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Acceptance, Result, RunRecord, read_result
@@ -179,19 +179,19 @@ class History:
         return [_record(row) for row in connection.execute(later, [number, limit])][::-1]
 
     @_reads
-    def sent(self, connection: Connection, listener: str) -> object:
-        """What a receiver was sent last, of whatever shape: who reads it judges that. None for nothing; what
+    def sent(self, connection: Connection, receiver: str) -> object:
+        """What a receiver was sent last, of whatever shape: the reader judges that. None for nothing; what
         is no JSON is its text."""
-        row = connection.execute(f"{TOLD.select} WHERE told.listener = ?", [listener]).fetchone()
+        row = connection.execute(f"{SENT.select} WHERE told.listener = ?", [receiver]).fetchone()
         try:
             return None if row is None else json.loads(row["what"])
         except (ValueError, TypeError, RecursionError):
             return str(row["what"])
 
     @_writes
-    def set_sent(self, connection: Connection, listener: str, what: dict[str, Any]) -> None:
+    def set_sent(self, connection: Connection, receiver: str, what: dict[str, Any]) -> None:
         """A receiver was sent this."""
-        connection.execute(TOLD.put, {"listener": listener, "what": json.dumps(what)})
+        connection.execute(SENT.put, {"listener": receiver, "what": json.dumps(what)})
 
     def good(self) -> str:
         """The last commit that was applied and proven; empty for none."""
@@ -303,14 +303,14 @@ class History:
 
 
 _QUIET = {Result.IN_SYNC.value, Result.HELD.value}
-_TOLD = ("head", "in_force", "result", "message", "objects")
+_COMPARED = ("head", "in_force", "result", "message", "objects")
 """What of a run is not the same in the next one only where something has happened."""
 
 
 def _same(last: Row, values: dict[str, Any]) -> bool:
     """Whether a run that found nothing to do tells what the last one has told. Raises HistoryDamaged."""
     _parsed(last)
-    return values["result"] in _QUIET and all(values[name] == last[name] for name in _TOLD)
+    return values["result"] in _QUIET and all(values[name] == last[name] for name in _COMPARED)
 
 
 def _values(record: RunRecord) -> dict[str, Any]:
@@ -325,7 +325,7 @@ def _checked(table: Table, row: Row) -> dict[str, Any]:
     What a receiver was sent is judged by who reads it. Raises HistoryDamaged.
     """
     values = {name: row[name] for name in table.columns}
-    for name, kind in table.columns.items() if table is not TOLD else ():
+    for name, kind in table.columns.items() if table is not SENT else ():
         if not isinstance(values[name], kind):
             raise HistoryDamaged(f"a row of {table.name} in the history cannot be read: {name}")
     if table is RUNS and not 0 < values["id"] < bounds.RUN_NUMBERS:

@@ -68,6 +68,7 @@ RUNS = Table(
 BAD = Table("bad", _texts("digest"), _texts("commit", "reason"))
 PLACES = Table("places", _texts("router"), _texts("commit"))
 COUNTS = Table("counts", _texts("name", "label"), {"value": float})
-TOLD = Table("told", _texts("listener"), _texts("what"))
+# The names in the file are those of its first version.
+SENT = Table("told", _texts("listener"), _texts("what"))
 ACCEPTED = Table("accepted", _texts("commit"), _texts("at", "by", "instead_of") | {"number": int})
-TABLES = (RUNS, BAD, PLACES, COUNTS, TOLD, ACCEPTED)
+TABLES = (RUNS, BAD, PLACES, COUNTS, SENT, ACCEPTED)

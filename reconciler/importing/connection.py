@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from reconciler.facets.swanctl_conf import Section
+from reconciler.facets.files.swanctl_conf import Section
 from reconciler.importing.notation import (
     Algorithms,
     HeldKey,

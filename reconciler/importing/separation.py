@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
-from reconciler.facets.swanctl_conf import Entry, Section, SwanctlSyntaxError, inherit, read
+from reconciler.facets.files.swanctl_conf import Entry, Section, SwanctlSyntaxError, inherit, read
 from reconciler.importing.notation import HeldKey, NotImportable, identity, matching, split_list
 from reconciler.importing.sources import from_root, keys_of
 from reconciler.model import bounds

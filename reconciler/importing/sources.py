@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from reconciler.facets.connections import decode
-from reconciler.facets.swanctl_conf import Entry, Section
+from reconciler.facets.files.swanctl_conf import Entry, Section
 from reconciler.importing.notation import HeldKey, NotImportable, key, owner
 from reconciler.model.decoding import Fields
 from reconciler.model.diagnostic import Diagnostics, Location

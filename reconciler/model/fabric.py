@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import field as dataclass_field
 from enum import StrEnum
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeVar
 
 from reconciler.model.diagnostic import Location
 from reconciler.model.quoting import is_plain_name
 from reconciler.model.safety import SafetyPolicy
+from schemas.addresses import parse_address
+from schemas.keys import KeySource
 
 
 class IdType(StrEnum):
@@ -59,9 +61,6 @@ class EspPolicy:
     pfs_group: int | None
     lifetime: int
     """Seconds until the CHILD_SA is replaced."""
-
-
-KeySource: TypeAlias = Literal["file", "env", "age", "sops", "vault"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +229,13 @@ class Tunnel:
     level: Level = Level()
     origin: Origin | None = None
     """The document of both ends; None where the end has a document of its own."""
+
+    @property
+    def initiates(self) -> bool:
+        """Whether this end brings the tunnel up where both could: of a managed pair the end with the lower
+        address. Both ends know both addresses, and a router knows them without tunnelwright; a name may
+        change at one end alone. Two ends that initiate at once leave two SAs of one tunnel."""
+        return self.other_end is None or parse_address(self.vip.address) < parse_address(self.peer_address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Self, TypeAlias
+from typing import Self
 
 from reconciler.model.absence import Absence
-from reconciler.model.router_config import InterfaceAddress, OwnedFile, Pair, SharedSecret
-from reconciler.model.secret import Secret
-from reconciler.model.settings import Change, Settings
+from reconciler.model.operation import ChangeFirewall, CloseSurplus, Operation, Switch, Widen
+from reconciler.model.router_config import InterfaceAddress, Pair
+from reconciler.model.settings import Change
 
 
 class Action(StrEnum):
@@ -61,199 +61,6 @@ class Phase(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SetSysctls:
-    """Write kernel settings; keys are below /proc/sys."""
-
-    values: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class AddAddress:
-    """Record a VIP and the document that asks for it, then configure it on its interface."""
-
-    address: InterfaceAddress
-    owner: str
-    after: tuple[str, ...] = ()
-    """Routers, or this one, that hold it until the same plan takes it off them."""
-    needed_by: tuple[str, ...] = ()
-    """Groups of tunnels that cannot come up without it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveAddress:
-    """Take a VIP off its interface, then out of the record."""
-
-    address: InterfaceAddress
-
-
-@dataclass(frozen=True, slots=True)
-class RecordAddress:
-    """Record another document for a VIP that tunnelwright added; with none, record it no longer."""
-
-    address: InterfaceAddress
-    owner: str
-
-
-@dataclass(frozen=True, slots=True)
-class TidyRecord:
-    """Write the record of VIPs anew, without the lines that are not understood."""
-
-    owners: Mapping[InterfaceAddress, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeFirewall:
-    """One atomic nftables transaction, as libnftables JSON."""
-
-    document: str
-    exposes: tuple[Pair, ...] = ()
-    """(Source, destination) CIDRs of traffic that nothing guards any more after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadSecret:
-    """VICI load-shared. Of several keys for one peer charon proves itself by the one that was loaded last."""
-
-    secret: SharedSecret
-    former: SharedSecret | None = None
-    """The key before it, as the router's file has it: used again when the tunnel does not move."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnloadSecret:
-    """VICI unload-shared."""
-
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoadConnection:
-    """VICI load-conn."""
-
-    name: str
-    settings: Settings
-    former: Settings | None = None
-    """What the router's file says of it, which runs: loaded again when the tunnel does not move."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnloadConnection:
-    """VICI unload-conn; SAs go on until they are terminated."""
-
-    name: str
-
-
-class Scope(StrEnum):
-    """What has to come up: nothing where there are more CHILD_SAs than are needed, what the peer has not
-    agreed to, the first SAs of a tunnel, new CHILD_SAs inside its IKE_SA, a new IKE_SA beside the old one,
-    or all of it anew after the old has gone. In rising order of reach."""
-
-    SURPLUS = "surplus"
-    WIDEN = "widen"
-    FIRST = "first"
-    CHILD = "child"
-    IKE = "ike"
-    RECONNECT = "reconnect"
-
-    @property
-    def rank(self) -> int:
-        """0 for the least reach."""
-        return list(Scope).index(self)
-
-
-@dataclass(frozen=True, slots=True)
-class FarEnd:
-    """The other end of a managed pair: its router, and the connection there."""
-
-    router: str
-    connection: str
-
-
-@dataclass(frozen=True, slots=True)
-class Establish:
-    """Bring up every child, then retire the SAs that were there before, if any. `scope` is what the plan
-    foresees; charon itself knows whether the running IKE_SA can carry the new children."""
-
-    connection: str
-    children: tuple[str, ...]
-    scope: Scope
-    replaces: tuple[str, ...] = ()
-    """Former connections of the tunnel: their SAs go as well."""
-    far: FarEnd | None = None
-    """The other end, where that is managed: in the end both hold the same SAs, and one of each kind."""
-    far_ends: str = ""
-    """The version of IKE of the old SAs that the other end terminates when the version changes; empty where
-    this end terminates all."""
-    asks: Settings | None = None
-    """The desired connection, where the peer is to be asked for what it has not agreed to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terminate:
-    """End every IKE_SA of a connection, with its CHILD_SAs."""
-
-    connection: str
-
-
-@dataclass(frozen=True, slots=True)
-class WriteFile:
-    """Write a swanctl file: 0600, to a temporary name, then renamed."""
-
-    path: str
-    content: Secret
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveFile:
-    """Remove a swanctl file."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class WriteOwned:
-    """Write files that are ours as a whole, by their paths and in this order: each to a temporary name,
-    flushed to the disk, then renamed. A file for nftables replaces another only if `nft --check` takes it."""
-
-    files: Mapping[str, OwnedFile]
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveOwned:
-    """Remove such files, in this order, and the folders that are empty then."""
-
-    paths: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """Rename a foreign file, so that charon no longer loads it."""
-
-    path: str
-
-
-Operation: TypeAlias = (
-    SetSysctls
-    | AddAddress
-    | RemoveAddress
-    | RecordAddress
-    | TidyRecord
-    | ChangeFirewall
-    | LoadSecret
-    | UnloadSecret
-    | LoadConnection
-    | UnloadConnection
-    | Establish
-    | Terminate
-    | WriteFile
-    | RemoveFile
-    | WriteOwned
-    | RemoveOwned
-    | SetAside
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One operation at one router. `group` is shared by the steps of both ends of a tunnel; an
     empty group means the router as a whole."""
@@ -268,7 +75,22 @@ class Step:
     @property
     def waits_for_peer(self) -> bool:
         """True when nothing but the peer's agreement is lacking: asking again changes nothing by itself."""
-        return isinstance(self.operation, Establish) and self.operation.scope is Scope.WIDEN
+        return isinstance(self.operation, Widen)
+
+
+class ResourceKind(StrEnum):
+    """What is changed as one."""
+
+    TUNNEL = "tunnel"
+    """A tunnel end: its connection, key, file and SAs."""
+    VIP = "vip"
+    VIP_RECORD = "vip-record"
+    """The router's record of the VIPs that tunnelwright added."""
+    KEY = "key"
+    """A key of ours that belongs to no tunnel."""
+    FIREWALL = "firewall"
+    SYSCTLS = "sysctl"
+    BOOT = "boot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,37 +99,42 @@ class Resource:
     router."""
 
     router: str
-    kind: str
+    kind: ResourceKind
     name: str
 
     def __str__(self) -> str:
         return f"{self.router}/{self.kind}/{self.name}"
 
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether it is a tunnel end."""
+        return self.kind is ResourceKind.TUNNEL
+
     @classmethod
     def firewall(cls, router: str) -> Self:
         """The nftables table of a router."""
-        return cls(router, "firewall", "inet tunnelwright")
+        return cls(router, ResourceKind.FIREWALL, "inet tunnelwright")
 
     @classmethod
     def vip_record(cls, router: str) -> Self:
         """The router's record of the VIPs that tunnelwright added."""
-        return cls(router, "vip-record", "addresses")
+        return cls(router, ResourceKind.VIP_RECORD, "addresses")
 
     @classmethod
     def sysctls(cls, router: str) -> Self:
         """The kernel settings of a router."""
-        return cls(router, "sysctl", "forwarding")
+        return cls(router, ResourceKind.SYSCTLS, "forwarding")
 
     @classmethod
     def boot(cls, router: str) -> Self:
         """The files from which a router loads at its boot what its kernel has forgotten."""
-        return cls(router, "boot", "files")
+        return cls(router, ResourceKind.BOOT, "files")
 
     @classmethod
     def read(cls, text: str) -> Self:
         """The resource of which this is the text. Raises ValueError."""
         router, kind, name = text.split("/", 2)
-        return cls(router, kind, name)
+        return cls(router, ResourceKind(kind), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,10 +224,7 @@ class Plan:
             change
             for change in self.changes
             if change.group in groups
-            and all(
-                isinstance(step.operation, Establish) and step.operation.scope.rank <= Scope.WIDEN.rank
-                for step in change.steps
-            )
+            and all(isinstance(step.operation, CloseSurplus | Widen) for step in change.steps)
         )
         return Plan(found)
 
@@ -423,9 +247,9 @@ class Plan:
     @property
     def routers(self) -> frozenset[str]:
         """Every router that an apply touches: where it has a step, and both ends of what it switches."""
-        switches = [step.operation for step in self.steps if isinstance(step.operation, Establish)]
-        far = {item.far.router for item in switches if item.far is not None}
-        return frozenset(far | {step.router for step in self.steps})
+        switches = [step.operation for step in self.steps if isinstance(step.operation, Switch)]
+        others = {item.other_end.router for item in switches if item.other_end is not None}
+        return frozenset(others | {step.router for step in self.steps})
 
     def count(self, action: Action) -> int:
         """How many resources the plan adds, changes or destroys."""

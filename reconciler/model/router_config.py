@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Change, Settings
@@ -42,8 +42,8 @@ class Connection:
     """Whether a plan that destroys it is refused; the router's file keeps it in mind."""
     paired: bool = False
     """Whether the other end is managed too; the router's file keeps it in mind."""
-    begins: bool = True
-    """Whether this end is the one that brings the tunnel up when both could."""
+    initiates: bool = True
+    """Whether this end is the one that brings the tunnel up where both could (`Tunnel.initiates`)."""
 
     @property
     def children(self) -> tuple[str, ...]:
@@ -139,6 +139,19 @@ class Platform:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command asks for, whatever Git says."""
+
+    reconnect: frozenset[str] = frozenset()
+    """Tunnels to take down and bring up again."""
+    release: frozenset[str] = frozenset()
+    """Addresses of VIPs to remove, as far as they are unused."""
+
+
+NOTHING_ASKED: Final = Asked()
+
+
+@dataclass(frozen=True, slots=True)
 class RouterConfig:
     """Everything that one router should hold."""
 
@@ -151,8 +164,6 @@ class RouterConfig:
     claims: Claims = field(default_factory=Claims)
     networks: Mapping[str, str] = field(default_factory=dict)
     """Interface -> the public network that it is in."""
-    released: frozenset[str] = frozenset()
-    """Addresses that a command asks to remove, as far as they are unused."""
     firewall: Firewall = field(default_factory=Firewall)
     guards: Mapping[str, Firewall] = field(default_factory=dict)
     """Tunnel to what it alone needs of the firewall."""
@@ -160,8 +171,7 @@ class RouterConfig:
     """Key (`net/ipv4/ip_forward`) to the values that are allowed."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Tunnel to the name that both ends of a managed pair share."""
-    initiators: frozenset[str] = frozenset()
-    """Tunnels that this router, not the peer, brings up."""
+    asked: Asked = NOTHING_ASKED
     keyless: Mapping[str, str] = field(default_factory=dict)
     """Tunnels whose key could not be had, and why. What is compiled of them has a key that nobody has, and is
     in no plan."""
@@ -188,6 +198,16 @@ class ChildSa:
     packets_out: int
     age: int
     """Seconds since it was installed."""
+
+    @property
+    def spis(self) -> tuple[str, str]:
+        """What this end receives by, and what it sends by."""
+        return self.spi_in, self.spi_out
+
+    @property
+    def spis_at_peer(self) -> tuple[str, str]:
+        """The same of its peer: what one end receives by the other one sends by."""
+        return self.spi_out, self.spi_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +240,12 @@ class IkeSa:
 
 @dataclass(frozen=True, slots=True)
 class LiveFile:
-    """A file on the router. `content` may hold keys; `mode` is the permission bits."""
+    """A file on the router. `content` may hold keys; `mode` is the permission bits; `says` is what the
+    content says, where that is known without reading it."""
 
     content: Secret
     mode: int
+    says: Settings | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,19 +54,16 @@ def flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Value]]
     """Yield every value with its dotted path, in the mapping's order."""
     for key, value in settings.items():
         path = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{path}.")
-        else:
+        # A text is told from a section at once, a section from a text only by way of `abc`.
+        if isinstance(value, str | tuple):
             yield path, value
+        else:
+            yield from flatten(value, f"{path}.")
 
 
 def plain(settings: Settings) -> dict[str, object]:
     """The message that VICI takes: dicts, lists and strings."""
     return {
-        key: plain(value)
-        if isinstance(value, Mapping)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
+        key: value if isinstance(value, str) else list(value) if isinstance(value, tuple) else plain(value)
         for key, value in settings.items()
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.facets import sas
-from reconciler.facets.swanctl_conf import SECTIONS, Entry, Section, SwanctlSyntaxError
+from reconciler.facets.files.swanctl_conf import SECTIONS, Entry, Section, SwanctlSyntaxError
 from reconciler.importing import Source, from_reply, from_root
 from reconciler.importing.notation import HeldKey
 from reconciler.importing.separation import MAIN_FILE, Configuration, ReadFiles, collect

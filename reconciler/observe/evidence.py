@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from itertools import islice
+from typing import assert_never
 
 from reconciler.diagnosis import netfilter
 from reconciler.diagnosis.evidence import End, Evidence, Flow, ForeignChild, Route
@@ -22,7 +23,7 @@ from reconciler.model.decoding import Fields, from_json, not_understood, sequenc
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of, probe_addresses
 from reconciler.model.observation import Observation
-from reconciler.model.plan import HeldAddress, ResourceChange
+from reconciler.model.plan import HeldAddress, ResourceChange, ResourceKind
 from reconciler.model.router_config import PREFIX, IkeSa, RouterConfig, RouterState, connection_name
 from reconciler.observe.charon_log import CharonLog
 from reconciler.observe.state import observe, read_sas
@@ -98,31 +99,31 @@ def _failed(scene: _Scene, tunnels: list[Tunnel], error: TunnelwrightError) -> E
         else _end(scene, tunnel)
         for tunnel in tunnels
     ]
-    return _evidence(scene, ends)
+    return _evidence(ends)
 
 
-def _evidence(scene: _Scene, ends: list[End]) -> Evidence:
+def _evidence(ends: list[End]) -> Evidence:
     # One that answers initiates; of two the one that does so in an apply.
-    ends.sort(key=lambda e: (e.state is None, e.tunnel.name not in scene.desired[e.tunnel.router].initiators))
+    ends.sort(key=lambda e: (e.state is None, not e.tunnel.initiates))
     return Evidence(ends[0], ends[1] if len(ends) > 1 else None)
 
 
 def _examine_tunnel(scene: _Scene, tunnels: list[Tunnel]) -> Evidence:
     ends = [_end(scene, tunnel) for tunnel in tunnels]
-    evidence = _evidence(scene, ends)
+    evidence = _evidence(ends)
     with ExitStack() as stack:
         routers = {
             end.tunnel.name: stack.enter_context(scene.fleet.connect(end.tunnel.router))
             for end in ends
             if end.state is not None
         }
-        if all(end.connection is not None for end in ends) and evidence.near.tunnel.name in routers:
+        if all(end.connection is not None for end in ends) and evidence.this_end.tunnel.name in routers:
             evidence = _try(scene, evidence, routers, stack)
-        near, far = evidence.near, evidence.far
+        this_end, other_end = evidence.this_end, evidence.other_end
         return replace(
             evidence,
-            near=_surroundings(scene, near, routers),
-            far=_surroundings(scene, far, routers) if far is not None else None,
+            this_end=_surroundings(scene, this_end, routers),
+            other_end=_surroundings(scene, other_end, routers) if other_end is not None else None,
         )
 
 
@@ -141,23 +142,26 @@ def _end(scene: _Scene, tunnel: Tunnel) -> End:
 def _concerns(change: ResourceChange, tunnel: Tunnel) -> bool:
     """True when a change at its router is this tunnel's business."""
     match change.resource.kind:
-        case "tunnel":
+        case ResourceKind.TUNNEL:
             return change.resource.name == tunnel.name
-        case "vip":
+        case ResourceKind.VIP:
             return change.resource.name == tunnel.vip.address
-        case "firewall":
+        case ResourceKind.FIREWALL:
             pairs = [(tunnel.vip.address, tunnel.peer_address)]
             pairs += [(a, b) for a in tunnel.local_cidrs for b in tunnel.peer_cidrs]
             own = {f"[{a.removesuffix('/32')} {b.removesuffix('/32')}]" for a, b in pairs}
             return any("[" not in c.path or c.path[c.path.find("[") :] in own for c in change.changes)
-        case "sysctl":
+        case ResourceKind.SYSCTLS:
             return True
-    return False
+        case ResourceKind.BOOT | ResourceKind.KEY | ResourceKind.VIP_RECORD:
+            return False
+        case _:
+            assert_never(change.resource.kind)
 
 
 def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack: ExitStack) -> Evidence:
     """Bring it up if it is down, then send through it, then rekey it if that is asked for."""
-    near, far = evidence.near, evidence.far
+    this_end, other_end = evidence.this_end, evidence.other_end
     logs = {
         end.tunnel.name: stack.enter_context(CharonLog(scene.fleet.connect(end.tunnel.router)))
         for end in evidence.ends
@@ -170,21 +174,25 @@ def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack
             return ()
         return log.said(connection_name(end.tunnel.name), end.tunnel.vip.address, end.tunnel.peer_address)
 
-    here = routers[near.tunnel.name]
-    failure = _initiate(here, near)
-    near = replace(near, said=said(near), sas=_sas(here, near))
-    if far is not None and far.tunnel.name in routers:
-        far = replace(far, said=said(far), sas=_sas(routers[far.tunnel.name], far))
-    evidence = replace(evidence, near=near, far=far, failure=failure)
+    here = routers[this_end.tunnel.name]
+    failure = _initiate(here, this_end)
+    this_end = replace(this_end, said=said(this_end), sas=_sas(here, this_end))
+    if other_end is not None and other_end.tunnel.name in routers:
+        other_end = replace(
+            other_end, said=said(other_end), sas=_sas(routers[other_end.tunnel.name], other_end)
+        )
+    evidence = replace(evidence, this_end=this_end, other_end=other_end, failure=failure)
     evidence = replace(evidence, flow=_send(scene, evidence, routers))
-    if scene.rekey and near.children:
+    if scene.rekey and this_end.children:
         for log in logs.values():
             log.forget()
-        failure = _rekey(here, near, lambda: said(near))
-        near = replace(near, said_rekeying=said(near), sas=_sas(here, near))
-        if far is not None and far.tunnel.name in routers:
-            far = replace(far, said_rekeying=said(far), sas=_sas(routers[far.tunnel.name], far))
-        evidence = replace(evidence, near=near, far=far, rekey_failure=failure)
+        failure = _rekey(here, this_end, lambda: said(this_end))
+        this_end = replace(this_end, said_rekeying=said(this_end), sas=_sas(here, this_end))
+        if other_end is not None and other_end.tunnel.name in routers:
+            other_end = replace(
+                other_end, said_rekeying=said(other_end), sas=_sas(routers[other_end.tunnel.name], other_end)
+            )
+        evidence = replace(evidence, this_end=this_end, other_end=other_end, rekey_failure=failure)
     return evidence
 
 
@@ -194,17 +202,17 @@ def _sas(router: Router, end: End) -> tuple[IkeSa, ...]:
         return read_sas(router.vici, connection_name(end.tunnel.name))
 
 
-def _initiate(router: Router, near: End) -> str:
+def _initiate(router: Router, this_end: End) -> str:
     """Ask for every child that is missing; why charon did not bring it up, or nothing."""
-    name = connection_name(near.tunnel.name)
-    if near.state is None or name not in near.state.connections:
+    name = connection_name(this_end.tunnel.name)
+    if this_end.state is None or name not in this_end.state.connections:
         return ""
-    if near.missing:
+    if this_end.missing:
         # An attempt that is under way is half over: what it was told is past hearing.
-        for sa in near.sas:
+        for sa in this_end.sas:
             if sa.state == "CONNECTING":
                 _command(router, "terminate", {"ike-id": sa.id, "force": "yes", "timeout": "1000"})
-    for child in near.missing:
+    for child in this_end.missing:
         failure = _command(router, "initiate", {"ike": name, "child": child, "timeout": _ATTEMPT})
         if failure:
             return failure
@@ -221,21 +229,21 @@ def _command(router: Router, command: str, message: Mapping[str, str]) -> str:
 
 
 def _send(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router]) -> Flow | None:
-    """Echo requests from the near router's own address inside the tunnel to the far one's."""
-    near, far = evidence.near, evidence.far
-    ends = probe_addresses(scene.fabric, near.tunnel)
-    if far is None or far.tunnel.name not in routers or ends is None or not near.children:
+    """Echo requests from this router's own address inside the tunnel to that of the other end."""
+    this_end, other_end = evidence.this_end, evidence.other_end
+    ends = probe_addresses(scene.fabric, this_end.tunnel)
+    if other_end is None or other_end.tunnel.name not in routers or ends is None or not this_end.children:
         return None
-    here, there = routers[near.tunnel.name], routers[far.tunnel.name]
+    here, there = routers[this_end.tunnel.name], routers[other_end.tunnel.name]
 
     def count() -> Flow:
-        before = _packets(here, near), _packets(there, far)
+        before = _packets(here, this_end), _packets(there, other_end)
         ping = here.host.ping(*ends, _PINGS)
-        after = _packets(here, near), _packets(there, far)
-        (near_in, near_out), (far_in, far_out) = (
+        after = _packets(here, this_end), _packets(there, other_end)
+        (this_in, this_out), (other_in, other_out) = (
             (now[0] - then[0], now[1] - then[1]) for then, now in zip(before, after, strict=True)
         )
-        return Flow(ping.sent, ping.received, near_out, far_in, far_out, near_in)
+        return Flow(ping.sent, ping.received, this_out, other_in, other_out, this_in)
 
     flow = count()
     # Once more where some were answered: one may go with an SA that crossed the one that came up just now, or
@@ -249,9 +257,9 @@ def _packets(router: Router, end: End) -> tuple[int, int]:
     return sum(child.packets_in for child in children), sum(child.packets_out for child in children)
 
 
-def _rekey(router: Router, near: End, said: Callable[[], tuple[str, ...]]) -> str:
+def _rekey(router: Router, this_end: End, said: Callable[[], tuple[str, ...]]) -> str:
     """Replace every CHILD_SA, make before break; why it failed, or nothing."""
-    old = {child.id for child in near.children}
+    old = {child.id for child in this_end.children}
     for number in sorted(old, key=int):
         try:
             router.vici.request("rekey", {"child-id": number})
@@ -259,7 +267,7 @@ def _rekey(router: Router, near: End, said: Callable[[], tuple[str, ...]]) -> st
             return error.message
     deadline = time.monotonic() + bounds.REKEY_SECONDS
     while time.monotonic() < deadline:
-        if _replaced(_sas(router, near), old):
+        if _replaced(_sas(router, this_end), old):
             return ""
         failed = telling(said(), REKEY_FAILED)
         if failed:

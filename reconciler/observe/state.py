@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import partial
 
 from reconciler.diagnosis import netfilter
-from reconciler.facets import addresses, connections, firewall_listing, sas
-from reconciler.facets.swanctl_conf import SwanctlSyntaxError
+from reconciler.facets import addresses, connections, sas
+from reconciler.facets.files.swanctl_conf import SwanctlSyntaxError
+from reconciler.facets.firewall import nft_listing
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
 from reconciler.model import bounds
 from reconciler.model.decoding import Fields
@@ -48,7 +49,7 @@ def observe_router(
         sas=running,
         files=snapshot.files,
         addresses=snapshot.addresses,
-        firewall=firewall_listing.decode(snapshot.firewall),
+        firewall=nft_listing.decode(snapshot.firewall),
         sysctls=snapshot.sysctls,
         foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
         record=addresses.decode_record(snapshot.record),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from reconciler.apply.loss import Measured, dropped, measured
@@ -14,6 +14,7 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Dropped, Outcome, Status
 from reconciler.model.plan import Plan
+from reconciler.model.router_config import NOTHING_ASKED
 from reconciler.operations.preview import Preview, leaving_out, look, planned
 from reconciler.plan.down import down
 from reconciler.plan.fleet import ChangeFilter
@@ -109,11 +110,11 @@ def apply(
     touched = frozenset(
         name
         for change in (*before.plan.changes, *resting.changes)
-        if change.resource.kind == "tunnel"
+        if change.resource.is_tunnel
         for end in {change.resource.name, *(end.name for end in before.fabric.ends_of(change.resource.name))}
         for name in connections_of(before.fabric, end)
     )
-    touched |= _far_ends(touched, before.observation)
+    touched |= _other_ends(touched, before.observation)
     return Applied(
         outcomes,
         remaining,
@@ -134,12 +135,14 @@ def _left(before: Preview, fleet: Fleet) -> tuple[Observation, Plan]:
     """What there is after a preview was applied, and what is left to do. Who had no part in it is not asked
     again, and has left nothing undone."""
     absent = before.observation.failures
-    there = {name: config for name, config in before.desired.items() if name not in absent}
+    # What a command has asked for is done, or has failed; Git does not ask for it.
+    desired = {name: replace(config, asked=NOTHING_ASKED) for name, config in before.desired.items()}
+    there = {name: config for name, config in desired.items() if name not in absent}
     after = leaving_out(look(there, fleet), absent)
-    return after, planned(before.desired, after, before.selected)
+    return after, planned(desired, after, before.selected)
 
 
-def _far_ends(touched: frozenset[str], seen: Observation) -> frozenset[str]:
+def _other_ends(touched: frozenset[str], seen: Observation) -> frozenset[str]:
     """The connections at the other ends of what runs: Git may no longer know that they belong together."""
     running = [sa for state in seen.states.values() for sa in state.sas]
     ways = {(sa.remote_address, sa.local_address) for sa in running if sa.connection in touched}

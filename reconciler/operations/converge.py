@@ -168,6 +168,4 @@ def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: It
 
 def tunnels_of(plan: Plan) -> tuple[str, ...]:
     """The tunnel ends that a plan changes, each once."""
-    return tuple(
-        dict.fromkeys(change.resource.name for change in plan.changes if change.resource.kind == "tunnel")
-    )
+    return tuple(dict.fromkeys(change.resource.name for change in plan.changes if change.resource.is_tunnel))

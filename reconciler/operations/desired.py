@@ -10,7 +10,8 @@ from reconciler.facets import files
 from reconciler.facets.addresses import compile_claims
 from reconciler.model.errors import KeysDiffer, SecretUnavailable, TunnelwrightError, WeakKey
 from reconciler.model.fabric import Fabric, PskRef, Tunnel, group_of
-from reconciler.model.plan import LoadSecret, Plan, Resource
+from reconciler.model.operation import LoadSecret
+from reconciler.model.plan import Plan, Resource
 from reconciler.model.router_config import RouterConfig, RouterState, connection_name
 from reconciler.model.secret import Secret
 from reconciler.policy import Known

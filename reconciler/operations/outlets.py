@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 
 from reconciler.diagnosis.netfilter import Entry, Packet, translates_source
-from reconciler.diff.lost import CLEAR, MASQUERADED, UNGUARDED, pair_of
+from reconciler.diff.lost import LostTraffic, Outlet
 from reconciler.facets.connections import listed_ends
 from reconciler.model.bounds import OUTLETS
 from reconciler.model.plan import Plan, ResourceChange
@@ -19,11 +19,7 @@ _TCP = 6
 
 def unguarded_at(plan: Plan) -> Set[str]:
     """The routers whose own NAT decides what becomes of traffic that a plan lets out."""
-    return {
-        change.resource.router
-        for change in plan.changes
-        if any(field.after == UNGUARDED for field in change.changes)
-    }
+    return {change.resource.router for change in plan.changes if any(map(_open, change.changes))}
 
 
 def with_outlets(
@@ -34,7 +30,7 @@ def with_outlets(
     if not rulesets:
         return plan
     changes = tuple(
-        _told(change, rulesets[change.resource.router], live[change.resource.router])
+        _decided(change, rulesets[change.resource.router], live[change.resource.router])
         if change.resource.router in rulesets and change.resource.router in live
         else change
         for change in plan.changes
@@ -42,8 +38,8 @@ def with_outlets(
     return replace(plan, changes=changes)
 
 
-def _told(change: ResourceChange, ruleset: tuple[Entry, ...], state: RouterState) -> ResourceChange:
-    if not any(field.after == UNGUARDED for field in change.changes):
+def _decided(change: ResourceChange, ruleset: tuple[Entry, ...], state: RouterState) -> ResourceChange:
+    if not any(map(_open, change.changes)):
         return change
     outside = _outside(change, state)
     return replace(change, changes=tuple(_fields(change, ruleset, outside)))
@@ -52,15 +48,19 @@ def _told(change: ResourceChange, ruleset: tuple[Entry, ...], state: RouterState
 def _fields(change: ResourceChange, ruleset: tuple[Entry, ...], outside: str | None) -> Iterator[Change]:
     left = OUTLETS
     for field in change.changes:
-        pair = pair_of(field) if field.after == UNGUARDED and left > 0 else None
-        if pair is None:
+        if not isinstance(field, LostTraffic) or not _open(field) or left == 0:
             yield field
             continue
         left -= 1
-        source, destination = (format_address(_inside(cidr)) for cidr in pair)
+        source, destination = (format_address(_inside(cidr)) for cidr in field.pair)
         found = translates_source(ruleset, Packet(source, destination, _TCP, interfaces=(None, outside)))
-        way = {True: MASQUERADED, False: CLEAR, None: UNGUARDED}[found]
-        yield replace(field, after=way)
+        outlet = {True: Outlet.MASQUERADED, False: Outlet.CLEAR, None: Outlet.UNGUARDED}[found]
+        yield LostTraffic.of(field.pair, outlet)
+
+
+def _open(field: Change) -> bool:
+    """Whether it is about traffic that leaves its router, in a way that only NAT rules tell."""
+    return isinstance(field, LostTraffic) and field.outlet is Outlet.UNGUARDED
 
 
 def _inside(cidr: str) -> int:

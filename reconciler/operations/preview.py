@@ -11,7 +11,7 @@ from reconciler.model.errors import PlanStale, PlanUnsafe, RouterWithheld, Tunne
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Phase, Plan, ResourceChange
-from reconciler.model.router_config import PREFIX, RouterConfig
+from reconciler.model.router_config import NOTHING_ASKED, PREFIX, Asked, RouterConfig
 from reconciler.observe.state import observe, rulesets
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.outlets import unguarded_at, with_outlets
@@ -23,7 +23,7 @@ from reconciler.secrets import SecretStore
 
 
 def everything(_: object) -> bool:
-    """The selector that leaves nothing out."""
+    """The change filter that leaves nothing out."""
     return True
 
 
@@ -36,7 +36,6 @@ class Preview:
     observation: Observation
     plan: Plan
     selected: ChangeFilter = everything
-    reconnect: frozenset[str] = frozenset()
 
 
 def preview(
@@ -44,19 +43,15 @@ def preview(
     store: SecretStore,
     fleet: Fleet,
     selected: ChangeFilter = everything,
-    *,
-    reconnect: frozenset[str] = frozenset(),
-    released: str = "",
+    asked: Asked = NOTHING_ASKED,
 ) -> Preview:
-    """Compile, observe and plan. Changes nothing. `released` is the address of an unused VIP that shall go.
+    """Compile, observe and plan. Changes nothing.
 
     Raises SecretUnavailable, and KeysDiffer. A router that does not answer is part of the plan, not an
     exception; so is a tunnel whose key cannot be read.
     """
-    desired = compile_fabric(fabric, store)
-    if released:
-        desired = {name: replace(item, released=frozenset({released})) for name, item in desired.items()}
-    return compare(fabric, desired, fleet, selected, reconnect=reconnect)
+    desired = {name: replace(item, asked=asked) for name, item in compile_fabric(fabric, store).items()}
+    return compare(fabric, desired, fleet, selected)
 
 
 def compare(
@@ -64,16 +59,14 @@ def compare(
     desired: dict[str, RouterConfig],
     fleet: Fleet,
     selected: ChangeFilter = everything,
-    *,
-    reconnect: frozenset[str] = frozenset(),
 ) -> Preview:
     """Observe and plan what was compiled before."""
     observation = look(desired, fleet)
-    plan = planned(desired, observation, selected, reconnect)
+    plan = planned(desired, observation, selected)
     if asked := unguarded_at(plan):
         observation = replace(observation, rulesets=rulesets(fleet, asked))
         plan = with_outlets(plan, observation.rulesets, observation.states)
-    return Preview(fabric, desired, observation, plan, selected, reconnect)
+    return Preview(fabric, desired, observation, plan, selected)
 
 
 def narrowed(before: Preview, also: ChangeFilter) -> Preview:
@@ -82,7 +75,7 @@ def narrowed(before: Preview, also: ChangeFilter) -> Preview:
     def selected(change: ResourceChange) -> bool:
         return before.selected(change) and also(change)
 
-    plan = planned(before.desired, before.observation, selected, before.reconnect)
+    plan = planned(before.desired, before.observation, selected)
     return replace(before, plan=plan, selected=selected)
 
 
@@ -93,7 +86,7 @@ def check_selection(found: Preview, targets: Collection[str], excluded: Collecti
     others = sorted({*excluded}.difference(found.fabric.routers, found.fabric.tunnels))
     if others:
         # What is excluded is no part of the plan, and Git need not have it.
-        whole = planned(found.desired, found.observation, everything, found.reconnect)
+        whole = planned(found.desired, found.observation, everything)
         check_targets(found.fabric, whole, others)
 
 
@@ -103,7 +96,7 @@ def without(before: Preview, failures: Mapping[str, TunnelwrightError]) -> Previ
     if not failures:
         return before
     observation = leaving_out(before.observation, failures)
-    plan = planned(before.desired, observation, before.selected, before.reconnect)
+    plan = planned(before.desired, observation, before.selected)
     return replace(before, observation=observation, plan=plan)
 
 
@@ -176,7 +169,6 @@ def confirmed(before: Preview, fleet: Fleet) -> tuple[Preview, dict[str, Tunnelw
         {name: before.desired[name] for name in sorted(before.plan.routers)},
         fleet,
         lambda change: change.resource in resources,
-        reconnect=before.reconnect,
     )
     left_out = dict(again.observation.failures)
     # What is left changes with what is left out, at most once for each router.
@@ -218,9 +210,8 @@ def planned(
     desired: dict[str, RouterConfig],
     seen: Observation,
     selected: ChangeFilter,
-    reconnect: frozenset[str] = frozenset(),
 ) -> Plan:
     """The plan of a compiled fabric after a look; routers that failed have no part in it."""
     failures = {name: Absence.of(error) for name, error in seen.failures.items()}
-    plan = make_plan(desired, seen.states, failures, selected, reconnect)
+    plan = make_plan(desired, seen.states, failures, selected)
     return with_outlets(plan, seen.rulesets, seen.states)

@@ -14,7 +14,8 @@ from reconciler.compile.router import compile_router
 from reconciler.facets import connections
 from reconciler.facets.addresses import compile_claims
 from reconciler.model.fabric import Fabric, PskRef
-from reconciler.model.plan import LoadSecret, Plan, ResourceChange, UnloadSecret
+from reconciler.model.operation import LoadSecret, UnloadSecret
+from reconciler.model.plan import Plan, ResourceChange
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Change

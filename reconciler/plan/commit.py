@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.facets import connections, priority
+from reconciler.facets import connections
+from reconciler.facets.connections import priority
 from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import listed
-from reconciler.model.plan import LoadSecret, Plan, Resource, ResourceChange
+from reconciler.model.operation import LoadSecret
+from reconciler.model.plan import Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.settings import UNOBSERVABLE, Change
 from reconciler.plan.fleet import ChangeFilter
 
@@ -16,14 +18,14 @@ _MOST_FIELDS = 3
 
 
 def changes_of_commit(commit: Plan, base: Fabric, head: Fabric) -> ChangeFilter:
-    """The selector of what a commit changes, given the plan between its revisions: a tunnel always means
+    """The change filter of what a commit changes, given the plan between its revisions: a tunnel always means
     both of its ends."""
     groups = {name: group_of(tunnel) for name, tunnel in {**base.tunnels, **head.tunnels}.items()}
     own = {change.resource for change in commit.changes}
-    changed = {groups.get(item.name, item.name) for item in own if item.kind == "tunnel"}
+    changed = {groups.get(item.name, item.name) for item in own if item.is_tunnel}
 
     def selected(change: ResourceChange) -> bool:
-        tunnel = change.resource.kind == "tunnel"
+        tunnel = change.resource.is_tunnel
         name = change.resource.name
         return change.resource in own or (tunnel and groups.get(name, name) in changed)
 
@@ -72,14 +74,12 @@ def compared(commit: Plan, live: Plan, whole: Plan) -> Iterator[str]:
 
 
 def _unknown(resource: Resource, live: Plan) -> bool:
-    return resource.router in live.unreachable or (
-        resource.kind == "tunnel" and resource.name in live.withheld
-    )
+    return resource.router in live.unreachable or (resource.is_tunnel and resource.name in live.withheld)
 
 
 def _moved(planned: ResourceChange | None, found: ResourceChange) -> str:
     """In what a resource is not as the base has it; empty when the commit alone makes the difference."""
-    if found.resource.kind == "sysctl" or (planned is None and found.follows):
+    if found.resource.kind is ResourceKind.SYSCTLS or (planned is None and found.follows):
         # The kernel has values of its own for what the base does not name; priorities are none of Git's.
         return ""
     if planned is None or planned.action is not found.action:

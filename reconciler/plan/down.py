@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from reconciler.diff.tunnel_steps import switch_step
-from reconciler.facets import agreement
-from reconciler.model.plan import Action, Disruption, Establish, FarEnd, Plan, Resource, ResourceChange, Scope
+from reconciler.facets.sas import agreement
+from reconciler.model.operation import Establish, Scope
+from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import Connection, RouterConfig, RouterState
 from reconciler.model.settings import Change
 from reconciler.plan.fleet import ChangeFilter
+from reconciler.plan.pairs import ends_by_group
 
 
 def down(
@@ -30,26 +32,29 @@ def down(
 def _changes(
     desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState], routers: Collection[str]
 ) -> Iterator[ResourceChange]:
-    pairs: dict[str, list[tuple[str, Connection]]] = {}
-    for router, config in sorted(desired.items()):
-        for connection in config.connections.values():
-            known = router in live and connection.name in live[router].connections
-            if connection.paired and known and connection.tunnel not in config.keyless:
-                pairs.setdefault(config.groups[connection.tunnel], []).append((router, connection))
-    for group, ends in pairs.items():
-        if len(ends) != 2 or not any(router in routers for router, _ in ends):
+    for group, ends in ends_by_group(desired).items():
+        known = all(_known(end.router, connection, desired, live) for end, connection in ends)
+        if len(ends) != 2 or not known or not any(end.router in routers for end, _ in ends):
             continue
-        lacking = {child for router, end in ends for child in _lacking(live[router], end)}
+        lacking = {child for end, connection in ends for child in _lacking(live[end.router], connection)}
         if lacking:
-            (router, first), (other, far) = sorted(ends, key=lambda end: not end[1].begins)
-            operation = Establish(first.name, first.children, Scope.FIRST, far=FarEnd(other, far.name))
+            (here, first), (there, _) = sorted(ends, key=lambda end: not end[1].initiates)
+            operation = Establish(first.name, first.children, Scope.FIRST, other_end=there)
             yield ResourceChange(
-                Resource(router, "tunnel", first.tunnel),
+                Resource(here.router, ResourceKind.TUNNEL, first.tunnel),
                 Action.UPDATE,
                 "the tunnel is down",
                 tuple(Change(f"sa.children.{child}", None, "up", "sa") for child in sorted(lacking)),
-                (switch_step(router, group, operation, Disruption.NONE),),
+                (switch_step(here.router, group, operation, Disruption.NONE),),
             )
+
+
+def _known(
+    router: str, end: Connection, desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState]
+) -> bool:
+    """Whether an end of a managed pair is loaded, by its own key."""
+    loaded = router in live and end.name in live[router].connections
+    return end.paired and loaded and end.tunnel not in desired[router].keyless
 
 
 def _lacking(state: RouterState, end: Connection) -> tuple[str, ...]:

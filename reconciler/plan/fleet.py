@@ -6,7 +6,7 @@ the tunnel up, and neither is touched while the other cannot be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -20,12 +20,14 @@ from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
-from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Resource, ResourceChange, Step
+from reconciler.model.operation import Switch
+from reconciler.model.plan import Action, Phase, Plan, Resource, ResourceChange, ResourceKind, Step
 from reconciler.model.router_config import RouterConfig, RouterState
-from reconciler.plan.halves import abandoned, split
 from reconciler.plan.holding import with_ends, with_priorities
 from reconciler.plan.moves import Left, arrange
-from reconciler.plan.one_sided import one_sided
+from reconciler.plan.one_sided_sas import one_sided_changes
+from reconciler.plan.pairs import Ends, ends_by_group
+from reconciler.plan.partial_pairs import with_abandoned, with_unselected
 
 ChangeFilter = Callable[[ResourceChange], bool]
 
@@ -35,24 +37,23 @@ def make_plan(
     live: Mapping[str, RouterState],
     unreachable: Mapping[str, Absence] | None = None,
     selected: ChangeFilter = lambda _: True,
-    reconnect: frozenset[str] = frozenset(),
 ) -> Plan:
     """What has to be done so that every reachable router becomes as desired.
 
     `unreachable` gives the routers without a usable live state and why; a group with an end on one of them is
     withheld. So it is where a router's state cannot be compared, in a way that nobody foresaw. `selected`
     narrows the plan (`--target`, `--exclude`). A tunnel that is `keyless` at either end is withheld at both;
-    it always differs. `reconnect` names tunnels that shall be taken down and up.
+    it always differs.
     """
     dead = dict(unreachable or {})
     differing: dict[str, tuple[ResourceChange, ...]] = {}
     for router in sorted(live):
-        compared = attempt("router", router, partial(diff_router, desired[router], live[router], reconnect))
+        compared = attempt("router", router, partial(diff_router, desired[router], live[router]))
         if isinstance(compared, TunnelwrightError):
             dead[router] = Absence.of(compared)
         else:
             differing[router] = compared
-    differing = _with_one_sided(differing, desired, live)
+    differing = _with_one_sided_sas(differing, desired, live)
     blocked = {
         group: f"its other end is at {router}, which {dead[router].ails}"
         for router in sorted(dead)
@@ -90,19 +91,19 @@ def make_plan(
     for router in dead:
         # What is wrong with a key is told whether or not its router answers.
         for tunnel, reason in desired[router].keyless.items():
-            change = ResourceChange(Resource(router, "tunnel", tunnel), Action.UPDATE, reason, (), ())
+            change = ResourceChange(
+                Resource(router, ResourceKind.TUNNEL, tunnel), Action.UPDATE, reason, (), ()
+            )
             if selected(change):
                 withheld[tunnel] = reason
                 waiting.add(tunnel)
     switches = _switches(changes, desired)
     known = {name: Live(live[name]) for name in sorted(differing)} if switches else {}
     chosen = {group: with_ends(step, desired, known) for group, step in switches.items()}
-    changes = with_priorities(
-        changes, chosen.values(), desired, known, selected=selected, reconnect=reconnect
-    )
-    halves = abandoned(split(_one_initiator(changes, chosen), unselected), desired, live)
+    changes = with_priorities(changes, chosen.values(), desired, known, selected=selected)
+    joined = with_unselected(_one_initiator(changes, chosen), unselected)
     return Plan(
-        tuple(halves),
+        tuple(with_abandoned(joined, desired, live)),
         dead,
         withheld,
         frozenset(waiting),
@@ -111,7 +112,7 @@ def make_plan(
     )
 
 
-def _with_one_sided(
+def _with_one_sided_sas(
     differing: Mapping[str, tuple[ResourceChange, ...]],
     desired: Mapping[str, RouterConfig],
     live: Mapping[str, RouterState],
@@ -119,7 +120,7 @@ def _with_one_sided(
     """What differs at each router, with the CHILD_SAs that its tunnels' other ends do not hold."""
     resources = {change.resource for found in differing.values() for change in found}
     found = dict(differing)
-    for change in one_sided(desired, {name: live[name] for name in differing}, resources):
+    for change in one_sided_changes(desired, {name: live[name] for name in differing}, resources):
         found[change.resource.router] += (change,)
     return found
 
@@ -129,12 +130,16 @@ def _guarding(
 ) -> Iterator[ResourceChange]:
     """What is left of a router's changes when some are left out: a tunnel that stays for now keeps its
     guard, and its next one does not push that aside."""
-    tunnels = {resource.name for resource in left_out if resource.kind == "tunnel"}
+    tunnels = {resource.name for resource in left_out if resource.is_tunnel}
     firewall = beside(desired.firewall, live.firewall, desired.guards, tunnels)
     narrowed = replace(desired, firewall=firewall)
     guards = {c.resource: c for c in (*firewall_changes(narrowed, live), *boot_changes(narrowed, live))}
     for found in kept:
-        change = guards.get(found.resource) if found.resource.kind in {"firewall", "boot"} else found
+        change = (
+            guards.get(found.resource)
+            if found.resource.kind in {ResourceKind.FIREWALL, ResourceKind.BOOT}
+            else found
+        )
         if change is None:
             continue
         steps = tuple(step for step in change.steps if step.phase is not Phase.UNGUARD)
@@ -149,8 +154,8 @@ def _switches(changes: Iterable[ResourceChange], desired: Mapping[str, RouterCon
         for step in change.steps:
             if step.phase is Phase.SWITCH:
                 by_group.setdefault(step.group, []).append(step)
-    ends = _ends(desired, by_group)
-    return {group: _join(steps, desired, ends[group]) for group, steps in by_group.items()}
+    ends = ends_by_group(desired) if by_group else {}
+    return {group: _join(steps, desired, ends.get(group, ())) for group, steps in by_group.items()}
 
 
 def _one_initiator(changes: Iterable[ResourceChange], chosen: Mapping[str, Step]) -> Iterator[ResourceChange]:
@@ -164,35 +169,24 @@ def _one_initiator(changes: Iterable[ResourceChange], chosen: Mapping[str, Step]
         yield replace(change, steps=tuple(steps))
 
 
-def _ends(desired: Mapping[str, RouterConfig], groups: Collection[str]) -> Mapping[str, tuple[FarEnd, ...]]:
-    """The managed ends of each group."""
-    found: dict[str, list[FarEnd]] = {group: [] for group in groups}
-    for router, config in sorted(desired.items()) if groups else ():
-        for name, connection in config.connections.items():
-            group = config.groups[connection.tunnel]
-            if group in found:
-                found[group].append(FarEnd(router, name))
-    return {group: tuple(ends) for group, ends in found.items()}
-
-
-def _join(steps: list[Step], desired: Mapping[str, RouterConfig], ends: Iterable[FarEnd]) -> Step:
+def _join(steps: list[Step], desired: Mapping[str, RouterConfig], ends: Ends) -> Step:
     """One switch for the group, at the end whose need is the widest: charon makes a new IKE_SA only where the
     running one does not serve, and a renamed connection is another one at its own end alone. Of two that need
     the same it is the end that initiates."""
     initiates = [_initiates(step, desired[step.router]) for step in steps]
-    reach = max(_operation(step).scope.rank for step in steps)
-    widest = [index for index, step in enumerate(steps) if _operation(step).scope.rank == reach]
+    reach = max(_operation(step).reach for step in steps)
+    widest = [index for index, step in enumerate(steps) if _operation(step).reach == reach]
     first = steps[next((index for index in widest if initiates[index]), widest[0])]
     disruption = max((step.disruption for step in steps), key=lambda item: item.rank)
-    far = next((end for end in ends if end.router != first.router), None)
-    return switch_step(first.router, first.group, replace(_operation(first), far=far), disruption)
+    other_end = next((end for end, _ in ends if end.router != first.router), None)
+    return switch_step(first.router, first.group, replace(_operation(first), other_end=other_end), disruption)
 
 
 def _initiates(step: Step, config: RouterConfig) -> bool:
-    return config.connections[_operation(step).connection].tunnel in config.initiators
+    return config.connections[_operation(step).connection].initiates
 
 
-def _operation(step: Step) -> Establish:
-    if not isinstance(step.operation, Establish):
+def _operation(step: Step) -> Switch:
+    if not isinstance(step.operation, Switch):
         raise TypeError(f"{step.summary}: not a switch")
     return step.operation

@@ -14,14 +14,8 @@ from typing import TypeAlias
 
 from reconciler.diff.withdrawals import connections_by, connections_of
 from reconciler.model.absence import Absence
-from reconciler.model.plan import (
-    AddAddress,
-    Duplicate,
-    HeldAddress,
-    Phase,
-    RemoveAddress,
-    ResourceChange,
-)
+from reconciler.model.operation import AddAddress, RemoveAddress
+from reconciler.model.plan import Duplicate, HeldAddress, Phase, ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState, connection_name, local_addresses
 
 Place: TypeAlias = tuple[str, str]
@@ -162,7 +156,7 @@ class _Moves:
         leaving = {
             name
             for change in self.kept[router]
-            if change.resource.kind == "tunnel"
+            if change.resource.is_tunnel
             for name in connections_of(self._desired[router], change)
         }
         staying = sorted(connections_by(self._live[router], frozenset({host})) - leaving)
@@ -184,7 +178,7 @@ class _Moves:
             lacking = self._lacking(router)
             for change in changes if lacking else ():
                 connection = config.connections.get(connection_name(change.resource.name))
-                if change.resource.kind != "tunnel" or connection is None:
+                if not change.resource.is_tunnel or connection is None:
                     continue
                 for host in sorted(lacking.keys() & local_addresses(connection.settings)):
                     yield change.group, lacking[host]

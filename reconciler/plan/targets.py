@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, group_of
-from reconciler.model.plan import Action, Plan, Resource, ResourceChange
+from reconciler.model.listing import listed
+from reconciler.model.plan import Action, Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.suggestion import check_known, known
 from reconciler.plan.fleet import ChangeFilter
 
 
 def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> ChangeFilter:
-    """The selector of `--target` and `--exclude`. A name is a router, a resource (`router/kind/name`) or a
-    tunnel, which always means both of its ends. What a router needs as a whole goes with its tunnels."""
+    """The change filter of `--target` and `--exclude`. A name is a router, a resource (`router/kind/name`) or
+    a tunnel, which always means both of its ends. What a router needs as a whole goes with its tunnels."""
     groups = {name: group_of(tunnel) for name, tunnel in fabric.tunnels.items()}
     targeted = {groups.get(name, name) for name in targets}
     carriers = {tunnel.router for name, tunnel in fabric.tunnels.items() if groups[name] in targeted}
@@ -27,7 +28,7 @@ def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...
     def selected(change: ResourceChange) -> bool:
         if named(change, excluded):
             return False
-        shared = change.resource.kind != "tunnel" and change.resource.router in carriers
+        shared = not change.resource.is_tunnel and change.resource.router in carriers
         return not targets or shared or named(change, targets)
 
     return selected
@@ -62,9 +63,9 @@ def check_targets(fabric: Fabric, plan: Plan, targets: Collection[str]) -> None:
 def _resources(fabric: Fabric) -> Iterator[Resource]:
     """What Git has, and what each router has as a whole, whether it changes or not."""
     for name, tunnel in fabric.tunnels.items():
-        yield Resource(tunnel.router, "tunnel", name)
+        yield Resource(tunnel.router, ResourceKind.TUNNEL, name)
     for vip in fabric.vips.values():
-        yield Resource(vip.router, "vip", vip.address)
+        yield Resource(vip.router, ResourceKind.VIP, vip.address)
     for router in fabric.routers:
         yield Resource.firewall(router)
         yield Resource.sysctls(router)
@@ -77,34 +78,35 @@ def find_tunnel(fabric: Fabric, name: str) -> Tunnel:
     return fabric.tunnels[name]
 
 
-def releasing(address: str) -> ChangeFilter:
-    """The selector of the removal of one unused VIP, and of nothing else."""
+def releasing(addresses: Set[str]) -> ChangeFilter:
+    """The change filter for the removal of unused VIPs, and of nothing else."""
 
     def selected(change: ResourceChange) -> bool:
-        gone = change.resource.kind == "vip" and change.action is Action.DELETE
-        return gone and change.resource.name == address
+        gone = change.resource.kind is ResourceKind.VIP and change.action is Action.DELETE
+        return gone and change.resource.name in addresses
 
     return selected
 
 
-def check_released(plan: Plan, desired: Mapping[str, RouterConfig], address: str) -> None:
-    """Raises TunnelwrightError where a plan to remove an unused VIP removes nothing, and says why."""
+def check_released(plan: Plan, desired: Mapping[str, RouterConfig], addresses: Set[str]) -> None:
+    """Raises TunnelwrightError where a plan to remove unused VIPs removes nothing, and says why."""
     if plan.changes:
         return
     owners = {
         owner
         for config in desired.values()
         for held, owner in config.addresses.items()
-        if held.host == address
+        if held.host in addresses
     }
+    what = listed(sorted(addresses))
     if owners:
         raise TunnelwrightError(
-            f"the VIP {address} is in use: {', '.join(sorted(owners))} asks for it",
+            f"the VIP {what} is in use: {', '.join(sorted(owners))} asks for it",
             hint="remove it from Git; apply then removes a VIP with a document of its own",
         )
     away = f", and {', '.join(sorted(plan.unreachable))} did not answer" if plan.unreachable else ""
     raise TunnelwrightError(
-        f"no router has an unused VIP {address} that tunnelwright added{away}",
+        f"no router has an unused VIP {what} that tunnelwright added{away}",
         hint=f"unused are: {known({item.host for item in plan.unused})}",
     )
 

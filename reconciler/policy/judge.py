@@ -11,7 +11,7 @@ from reconciler.diff.live import Live
 from reconciler.model.fabric import Fabric
 from reconciler.model.judgement import Deferral, Finding, Judgement, Override, Refusal
 from reconciler.model.listing import listed
-from reconciler.model.plan import Action, Plan, Resource
+from reconciler.model.plan import Action, Plan, Resource, ResourceKind
 from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.model.safety import SafetyPolicy
 from reconciler.policy import lone
@@ -148,7 +148,7 @@ def _of_git(fabric: Fabric, state: RouterState, known: Known) -> int:
     names = (name.removeprefix(PREFIX) for name in tunnels_on(state))
     return sum(
         (name in fabric.tunnels and fabric.tunnels[name].router == state.router)
-        or known(Resource(state.router, "tunnel", name))
+        or known(Resource(state.router, ResourceKind.TUNNEL, name))
         for name in names
     )
 

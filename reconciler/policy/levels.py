@@ -4,20 +4,13 @@ Pure."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import assert_never
 
 from reconciler.model.fabric import Fabric, Level, Mode
-from reconciler.model.plan import Action, Plan, Resource, ResourceChange
+from reconciler.model.plan import Action, Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import Connection, RouterConfig, connection_name
 
 ByCommit = Callable[[Resource], bool]
-
-_PARTS = {
-    "vip": ("addresses",),
-    "firewall": ("firewall",),
-    "sysctl": ("sysctls",),
-    "boot": ("addresses", "firewall", "sysctls"),
-}
-"""Kind of a resource to the parts of a router's desired state that it is made of."""
 
 
 def held_back(fabric: Fabric, plan: Plan, by_commit: ByCommit) -> dict[Resource, str]:
@@ -56,7 +49,7 @@ def _groups(
 
 def _levels(fabric: Fabric, change: ResourceChange) -> Iterable[Level]:
     """The levels that count: of a tunnel those of both of its ends, of all else that of the router."""
-    tunnel = fabric.tunnels.get(change.resource.name) if change.resource.kind == "tunnel" else None
+    tunnel = fabric.tunnels.get(change.resource.name) if change.resource.is_tunnel else None
     if tunnel is None:
         return [fabric.routers[change.resource.router].level]
     return [end.level for end in fabric.ends_of(tunnel.name)]
@@ -67,7 +60,7 @@ def _reason(level: Level, change: ResourceChange, changed: bool) -> str:
         return "suspended"
     if level.mode is Mode.OBSERVE:
         return "observed only"
-    if change.action is Action.DELETE and change.resource.kind == "tunnel" and not level.prune:
+    if change.action is Action.DELETE and change.resource.is_tunnel and not level.prune:
         return "not pruned"
     if not changed and not level.self_heal:
         return "drifted, and self-heal is off"
@@ -82,12 +75,29 @@ def changed_by_commit(before: Mapping[str, RouterConfig], after: Mapping[str, Ro
         old, new = before.get(resource.router), after.get(resource.router)
         if old is None or new is None:
             return True
-        if resource.kind == "tunnel":
+        if resource.is_tunnel:
             return _tunnel(old, resource.name) != _tunnel(new, resource.name)
-        return any(getattr(old, part) != getattr(new, part) for part in _PARTS.get(resource.kind, ()))
+        return _parts(old, resource.kind) != _parts(new, resource.kind)
 
     return changed
 
 
 def _tunnel(config: RouterConfig, tunnel: str) -> Connection | None:
     return config.connections.get(connection_name(tunnel))
+
+
+def _parts(config: RouterConfig, kind: ResourceKind) -> tuple[object, ...]:
+    """What the desired state of a router says of a resource that is no tunnel end."""
+    match kind:
+        case ResourceKind.VIP:
+            return (config.addresses,)
+        case ResourceKind.FIREWALL:
+            return (config.firewall,)
+        case ResourceKind.SYSCTLS:
+            return (config.sysctls,)
+        case ResourceKind.BOOT:
+            return config.addresses, config.firewall, config.sysctls
+        case ResourceKind.TUNNEL | ResourceKind.KEY | ResourceKind.VIP_RECORD:
+            return ()
+        case _:
+            assert_never(kind)

@@ -80,7 +80,7 @@ def _exceeding(router: str, resources: list[Resource], said: str) -> Withholding
 def destroyed(plan: Plan) -> Iterator[ResourceChange]:
     """The tunnel ends that a plan takes off their routers, in order of name."""
     for change in sorted(plan.changes, key=lambda change: str(change.resource)):
-        if change.resource.kind == "tunnel" and change.action is Action.DELETE:
+        if change.resource.is_tunnel and change.action is Action.DELETE:
             yield change
 
 

@@ -100,7 +100,7 @@ def units_of(plan: Plan, fabric: Fabric, live: Mapping[str, Live], known: Known)
             strange=change.action is Action.DELETE and not known(change.resource),
         )
         for change in plan.changes
-        if change.resource.kind == "tunnel"
+        if change.resource.is_tunnel
     ]
     parents = list(range(len(ends)))
 

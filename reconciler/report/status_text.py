@@ -1,58 +1,141 @@
-"""The status as text: every IKE_SA and CHILD_SA of every tunnel, and drift."""
+"""The status as text: a row for each connection, the worst first; in detail every IKE_SA and CHILD_SA."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rich.filesize import decimal
 
 from reconciler.model.absence import Absence
+from reconciler.model.condition import ConnectionCondition, EndCondition, State
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Plan
-from reconciler.model.router_config import ChildSa, IkeSa, RouterState, connection_name
+from reconciler.model.router_config import ChildSa
 from reconciler.report.line import Line
 
+MANY = 40
+"""Connections from which on a table lists those alone that need attention."""
 
-def status_lines(fabric: Fabric, seen: Observation, plan: Plan) -> Iterator[Line]:
-    """Tunnel by tunnel, router by router."""
-    drifted = {(c.resource.router, c.resource.name): c.reason for c in plan.changes}
+_STYLES = {State.UP: "green", State.DISABLED: "dim", State.UNKNOWN: "yellow", State.DEGRADED: "yellow"}
+
+_TITLES = ("CONNECTION", "STATE", "BETWEEN", "OUT", "IN", "SA AGE", "ALGORITHMS")
+
+
+def status_lines(found: Sequence[ConnectionCondition], *, every: bool, wide: bool) -> Iterator[Line]:
+    """The table and a line that sums it up. Of many connections those alone that need attention are listed,
+    unless `every` one is asked for; `wide` adds the addresses of both ends."""
+    shown = found if every or len(found) <= MANY else [one for one in found if one.needs_attention]
+    rows = [_row(one, wide=wide) for one in shown]
+    titles = (*_TITLES, "ADDRESSES") if wide else _TITLES
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    if rows:
+        yield Line(_columns(titles, widths), "bold")
+    for one, row in zip(shown, rows, strict=True):
+        yield Line(_columns(row, widths), _STYLES.get(one.state, "red"))
+        if one.reason:
+            yield Line(f"    {one.reason}")
+        for end in one.ends:
+            if end.drift:
+                yield Line(f"    drift at {end.tunnel.router}: {end.drift}", "yellow")
+            if end.moved:
+                yield Line(f"    {_moved(end)}", "yellow")
+    yield Line(_summary(found), "bold")
+    if len(shown) < len(found):
+        left = len(found) - len(shown)
+        yield Line(f"{left:,} that need no attention are not listed; --all lists them.", "dim")
+
+
+def router_lines(fabric: Fabric, seen: Observation, plan: Plan, *, detail: bool) -> Iterator[Line]:
+    """What concerns no connection: routers that were not observed, unused VIPs, drift of a router as a whole.
+    In `detail` also the version of every router."""
     for router in sorted(fabric.routers):
         if router in seen.failures:
             yield Line(f"{router}: {Absence.of(seen.failures[router])}", "bold red")
-            continue
-        state = seen.states[router]
-        yield Line(f"{router}: strongSwan {state.version}, {state.data_plane} data plane", "bold")
-        for tunnel in fabric.tunnels_of(router):
-            drift = drifted.get((router, tunnel.name))
-            suffix = f"  drift: {drift}" if drift else ""
-            if not tunnel.enabled:
-                yield Line(f"  {tunnel.name}: disabled{suffix}", "dim")
-                continue
-            up = tunnel_is_up(state, tunnel.name)
-            word, style = ("up", "green") if up else ("down", "red")
-            route = f"{tunnel.vip.address} <-> {tunnel.peer_address}"
-            yield Line(f"  {tunnel.name}: {word}  {route}{suffix}", style)
-            yield from _sa_lines(state.sas_of(connection_name(tunnel.name)))
+        elif detail:
+            state = seen.states[router]
+            yield Line(f"{router}: strongSwan {state.version}, {state.data_plane} data plane", "bold")
         used = {tunnel.vip.name for tunnel in fabric.tunnels_of(router)}
         for vip in fabric.vips_of(router):
             if vip.managed and vip.name not in used:
-                yield Line(
-                    f"  VIP {vip.address} on {vip.interface}: no tunnel uses it ({vip.document})", "dim"
-                )
-        others = [c for c in plan.changes if c.resource.router == router and c.resource.kind != "tunnel"]
-        for change in others:
-            yield Line(f"  drift: {change.resource.kind} {change.resource.name}: {change.reason}", "yellow")
+                where = f"{router}: VIP {vip.address} on {vip.interface}"
+                yield Line(f"{where}: no tunnel uses it ({vip.document})", "dim")
+        for change in plan.changes:
+            if change.resource.router == router and not change.resource.is_tunnel:
+                what = f"{change.resource.kind} {change.resource.name}"
+                yield Line(f"{router}: drift: {what}: {change.reason}", "yellow")
 
 
-def tunnel_is_up(state: RouterState, tunnel: str) -> bool:
-    """True when an IKE_SA is established and a CHILD_SA installed: an IKE_SA alone carries nothing."""
-    return any(
-        sa.state == "ESTABLISHED" and any(child.state == "INSTALLED" for child in sa.children)
-        for sa in state.sas_of(connection_name(tunnel))
+def detail_lines(found: Sequence[ConnectionCondition]) -> Iterator[Line]:
+    """Every IKE_SA and CHILD_SA of both ends."""
+    for one in found:
+        yield Line(f"{one.name}: {one.state}", "bold")
+        for end in one.ends:
+            local, remote = end.addresses
+            yield Line(f"  {end.tunnel.name} at {end.tunnel.router}: {end.state}  {local} <-> {remote}")
+            yield from _sa_lines(end)
+
+
+def _row(one: ConnectionCondition, *, wide: bool) -> tuple[str, ...]:
+    first = one.ends[0]
+    children = first.children
+    beyond = one.ends[1].tunnel.router if len(one.ends) > 1 else first.tunnel.peer_address
+    traffic = ("-", "-")
+    if children:
+        traffic = (
+            _traffic([(child.packets_out, child.bytes_out) for child in children]),
+            _traffic([(child.packets_in, child.bytes_in) for child in children]),
+        )
+    algorithms = sorted({child.algorithms for child in children})
+    row = (
+        one.name,
+        str(one.state),
+        f"{first.tunnel.router} - {beyond}",
+        *traffic,
+        span(min(child.age for child in children)) if children else "-",
+        ", ".join(algorithms) or "-",
     )
+    return (*row, " - ".join(first.addresses)) if wide else row
 
 
-def _sa_lines(found: tuple[IkeSa, ...]) -> Iterator[Line]:
-    for sa in found:
+def _traffic(counts: Sequence[tuple[int, int]]) -> str:
+    packets, octets = (sum(column) for column in zip(*counts, strict=True))
+    return f"{decimal(octets)} ({packets:,} packets)"
+
+
+def span(seconds: int) -> str:
+    """A time span in its two largest units: `2 d 3 h`."""
+    found: list[str] = []
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, seconds = divmod(seconds, size)
+        if count or (found and len(found) < 2):
+            found.append(f"{count} {unit}")
+    return " ".join(found[:2]) or "0 s"
+
+
+def _columns(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _moved(end: EndCondition) -> str:
+    live, desired = end.addresses, (end.tunnel.vip.address, end.tunnel.peer_address)
+    return f"at {end.tunnel.router} between {' and '.join(live)}; desired: {' and '.join(desired)}"
+
+
+def _summary(found: Sequence[ConnectionCondition]) -> str:
+    """`7 of 8 connections are up: 1 down, 2 with drift.`"""
+    counts = Counter(one.state for one in found)
+    parts = [f"{counts[state]} {state}" for state in State if counts[state] and state is not State.UP]
+    drifting = sum(one.drifts for one in found)
+    parts += [f"{drifting} with drift"] if drifting else []
+    enabled = len(found) - counts[State.DISABLED]
+    noun = "connection is" if enabled == 1 else "connections are"
+    return f"{counts[State.UP]} of {enabled} {noun} up{': ' if parts else ''}{', '.join(parts)}."
+
+
+def _sa_lines(end: EndCondition) -> Iterator[Line]:
+    for sa in end.running:
         role = "initiator" if sa.initiator else "responder"
         yield Line(f"    IKE_SA {sa.id}: {sa.state}, IKEv{sa.version}, {sa.algorithms}, {role}, {sa.age} s")
         for child in sa.children:

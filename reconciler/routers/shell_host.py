@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from reconciler.facets import traces
 from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked
 from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress, OwnedFile
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
-from reconciler.routers import answers, scripts
+from reconciler.routers import answers, scripts, traces
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.archive import BadArchive, pack, unpack
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream

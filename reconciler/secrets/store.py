@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.extras import require
-from reconciler.model.fabric import KeySource, PskRef
+from reconciler.model.fabric import PskRef
 from reconciler.model.isolation import attempt
 from reconciler.model.quoting import is_plain_name
 from reconciler.model.secret import Secret
@@ -20,7 +20,7 @@ from reconciler.secrets.acceptable import check_key
 from reconciler.secrets.allowed import FOLDER, VARIABLES, Allowed
 from reconciler.secrets.private import create_private, may_write, read_private
 from reconciler.secrets.provider import Answers, Provider
-from schemas.keys import KEY_PREFIX
+from schemas.keys import KEY_PREFIX, KeySource
 
 FINGERPRINT_KEY = "fingerprint.key"
 IDENTITY = "identity.txt"

@@ -173,15 +173,15 @@ def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, 
     for drift in record.of(Drift):
         if drift.held:
             state = State(Topic.DRIFT, str(drift.resource), drift.resource.router)
-            meanwhile = _meanwhile(record, state.router)
-            found[state] = f"{drift.resource} has drifted and is left as it is: {drift.reason}{meanwhile}"
+            traces = _traces(record, state.router)
+            found[state] = f"{drift.resource} has drifted and is left as it is: {drift.reason}{traces}"
     looked = bool(record.of(PlanSummary))
     away = {absent.router for absent in record.of(Unreachable)}
     # A tunnel that was changed is not among those that are down; only a proof says that it is up.
     unproven = (
         set()
         if record.result is Result.CHANGED
-        else {change.resource.name for change in record.of(PlannedChange) if change.resource.kind == "tunnel"}
+        else {change.resource.name for change in record.of(PlannedChange) if change.resource.is_tunnel}
     )
     for state in before:
         if state.router and (not looked or state.router in away or state.subject in unproven):
@@ -196,8 +196,8 @@ def _done(record: RunRecord) -> Iterator[Notification]:
     drifted = {drift.resource: drift for drift in record.of(Drift)}
     for resource, drift in drifted.items():
         if not drift.held:
-            meanwhile = _meanwhile(record, resource.router)
-            text = f"{resource} had drifted and was repaired: {drift.reason}{meanwhile}"
+            traces = _traces(record, resource.router)
+            text = f"{resource} had drifted and was repaired: {drift.reason}{traces}"
             yield Notification(Topic.DRIFT, text)
     alone = {held.resource for held in record.of(Held)} | set(drifted)
     alone |= {resource for deferral in record.of(Deferral) for resource in deferral.resources}
@@ -207,14 +207,14 @@ def _done(record: RunRecord) -> Iterator[Notification]:
             yield Notification(Topic.CHANGED, f"{record.in_force[:12]}: {what}")
 
 
-def _meanwhile(record: RunRecord, router: str) -> str:
-    """What the router told of who was there."""
-    told = [
+def _traces(record: RunRecord, router: str) -> str:
+    """The drift attribution of a router, as the end of a sentence; empty where it reported nothing."""
+    traces = [
         f"{traced.trace.at:%Y-%m-%dT%H:%M:%SZ} {traced.trace.text}"
         for traced in record.of(Traced)
         if traced.router == router
     ]
-    return f"; since the last run there: {'; '.join(told)}" if told else ""
+    return f"; since the last run there: {'; '.join(traces)}" if traces else ""
 
 
 def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:

@@ -334,7 +334,7 @@ def _ends(before: Preview, tunnel: str) -> set[tuple[str, str]]:
 
 
 def _resources(plan: Plan) -> Iterator[Resource]:
-    return (change.resource for change in plan.changes if change.resource.kind == "tunnel")
+    return (change.resource for change in plan.changes if change.resource.is_tunnel)
 
 
 def _carried(before: Preview, tunnel: str) -> bool:

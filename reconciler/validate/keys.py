@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar, assert_never
 
 from reconciler.load import Loaded
 from reconciler.load.documents import Sealed
@@ -14,34 +14,40 @@ from reconciler.model.quoting import is_plain_name
 from reconciler.model.suggestion import did_you_mean
 from reconciler.validate.catalog import Catalog, Item
 from schemas.base import KEY_IN_CLEAR
-from schemas.keys import KEY_FOLDER, KEY_PREFIX, KeyRef, is_key_path
+from schemas.keys import KEY_FOLDER, KEY_PREFIX, KeyRef, SopsRef, VaultRef, is_key_path
+
+Value = TypeVar("Value")
 
 
 def resolve_key(
     catalog: Catalog, item: Item[Any], key: KeyRef, found: Diagnostics, *path: str | int
 ) -> PskRef:
     """The reference, with the encrypted file that it names."""
-    if key.age is not None:
-        sealed = _sealed(catalog.loaded, item, key.age, found, *path, "age")
-        return PskRef("age", key.age, written=_digest(sealed.content), sealed=sealed.content)
-    if key.sops is not None:
-        sealed = _sealed(catalog.loaded, item, key.sops.file, found, *path, "sops", "file")
-        _check_field(item, sealed, key.sops.field, found, *path, "sops", "field")
-        value = sealed.fields.get(key.sops.field, "")
-        return PskRef("sops", key.sops.file, key.sops.field, _digest(value.encode()), sealed.content)
-    if key.vault is not None:
-        if not is_key_path(key.vault.path):
-            item.warning(
-                found,
-                "key-path-foreign",
-                f"the path does not begin with {KEY_FOLDER}/ in its mount: a controller does not read it",
-                *path,
-                "vault",
-                "path",
-                hint="move the key, or allow the path in the controller's settings (`keys.vaultPaths`)",
-            )
-        return PskRef("vault", key.vault.path, key.vault.field)
-    if key.env is not None and not key.env.startswith(KEY_PREFIX):
+    match key.source:
+        case "file":
+            return PskRef("file", _set(key.file))
+        case "env":
+            return _variable(item, _set(key.env), found, *path)
+        case "age":
+            sealed = _sealed(catalog.loaded, item, _set(key.age), found, *path, "age")
+            return PskRef("age", _set(key.age), written=_digest(sealed.content), sealed=sealed.content)
+        case "sops":
+            return _sops(catalog.loaded, item, _set(key.sops), found, *path)
+        case "vault":
+            return _vault(item, _set(key.vault), found, *path)
+        case _:
+            assert_never(key.source)
+
+
+def _set(value: Value | None) -> Value:
+    """What `source` says is set."""
+    if value is None:
+        raise TypeError("the source of the key is not set")
+    return value
+
+
+def _variable(item: Item[Any], name: str, found: Diagnostics, *path: str | int) -> PskRef:
+    if not name.startswith(KEY_PREFIX):
         item.warning(
             found,
             "key-variable-foreign",
@@ -50,7 +56,28 @@ def resolve_key(
             "env",
             hint="rename it, or allow it in the controller's settings (`keys.variables`)",
         )
-    return PskRef("file", key.file) if key.file is not None else PskRef("env", key.env or "")
+    return PskRef("env", name)
+
+
+def _sops(loaded: Loaded, item: Item[Any], key: SopsRef, found: Diagnostics, *path: str | int) -> PskRef:
+    sealed = _sealed(loaded, item, key.file, found, *path, "sops", "file")
+    _check_field(item, sealed, key.field, found, *path, "sops", "field")
+    value = sealed.fields.get(key.field, "")
+    return PskRef("sops", key.file, key.field, _digest(value.encode()), sealed.content)
+
+
+def _vault(item: Item[Any], key: VaultRef, found: Diagnostics, *path: str | int) -> PskRef:
+    if not is_key_path(key.path):
+        item.warning(
+            found,
+            "key-path-foreign",
+            f"the path does not begin with {KEY_FOLDER}/ in its mount: a controller does not read it",
+            *path,
+            "vault",
+            "path",
+            hint="move the key, or allow the path in the controller's settings (`keys.vaultPaths`)",
+        )
+    return PskRef("vault", key.path, key.field)
 
 
 def check_sealed(catalog: Catalog, used: Collection[PskRef | None], found: Diagnostics) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
-from reconciler.facets import agreement, sas
+from reconciler.facets import sas
+from reconciler.facets.sas import agreement
 from reconciler.model.absence import Absence
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel
@@ -71,8 +72,8 @@ def _check_agreement(tunnel: Tunnel, here: RouterState, there: RouterState, othe
     (IKEv1 keeps both until the older one expires)."""
     ours = here.sas_of(connection_name(tunnel.name))
     theirs = there.sas_of(connection_name(other.name))
-    alone = [child for child in agreement.unknown_to_the_peer(ours, theirs) if child.state == "INSTALLED"]
-    missing = [child for child in agreement.unknown_to_the_peer(theirs, ours) if child.state == "INSTALLED"]
+    alone = [child for child in agreement.one_sided(ours, theirs) if child.state == "INSTALLED"]
+    missing = [child for child in agreement.one_sided(theirs, ours) if child.state == "INSTALLED"]
     evidence = f"{_pairs(agreement.installed(ours))} at both"
     if alone or missing:
         turned = ", ".join(f"{child.spi_out}/{child.spi_in}" for child in missing)

@@ -9,8 +9,8 @@ import pytest
 
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.fabric import Fabric
+from reconciler.model.operation import Establish
 from reconciler.model.outcome import Status
-from reconciler.model.plan import Establish
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import Applied, apply
 from reconciler.routers.fleet import Fleet

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reconciler.facets.agreement import carrying
+from reconciler.facets.sas.agreement import carrying
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Disruption

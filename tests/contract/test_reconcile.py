@@ -12,7 +12,7 @@ from reconciler.model.errors import CommandRejected
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Disruption, Phase
-from reconciler.model.router_config import InterfaceAddress
+from reconciler.model.router_config import Asked, InterfaceAddress
 from reconciler.model.secret import Secret
 from reconciler.model.settings import plain
 from reconciler.operations.apply import apply
@@ -293,7 +293,7 @@ def test_a_reconnect_is_done_once(site: Site) -> None:
 def test_a_reconnect_on_request_needs_no_difference(site: Site) -> None:
     site.apply()
     before = spis(site)
-    asked = preview(site.fabric, site.store(), site.fleet, reconnect=frozenset({"tokyo-paris"}))
+    asked = preview(site.fabric, site.store(), site.fleet, asked=Asked(reconnect=frozenset({"tokyo-paris"})))
     assert [str(change.resource) for change in asked.plan.changes] == ["tokyo/tunnel/tokyo-paris"]
     assert_converged(apply(asked, site.fleet))
     assert len(spis(site)) == 1 and not spis(site) & before

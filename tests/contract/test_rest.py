@@ -11,16 +11,17 @@ import pytest
 
 from lab.engine import until
 from reconciler.apply.settle import settle
-from reconciler.facets.agreement import carrying, installed, unknown_to_the_peer
+from reconciler.facets.sas.agreement import carrying, installed, one_sided
 from reconciler.model.fabric import Fabric
+from reconciler.model.operation import Establish, PairEnd, Scope
 from reconciler.model.outcome import Outcome
-from reconciler.model.plan import Disruption, Establish, FarEnd, Phase, Scope
-from reconciler.model.router_config import ChildSa, IkeSa
+from reconciler.model.plan import Disruption, Phase
+from reconciler.model.router_config import Asked, ChildSa, IkeSa
 from reconciler.model.settings import plain
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import confirmed, preview
-from reconciler.plan import one_sided
+from reconciler.plan import one_sided_sas
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Message
 from tests.contract.sites import (
@@ -54,7 +55,7 @@ def assert_at_rest(site: Site, children: int = 1, names: dict[str, str] = ENDS) 
     here, there = held(site, names)
     assert len(installed(here)) == len(carrying(here)) == children, here
     assert len(installed(there)) == len(carrying(there)) == children, there
-    assert not unknown_to_the_peer(here, there) and not unknown_to_the_peer(there, here), (here, there)
+    assert not one_sided(here, there) and not one_sided(there, here), (here, there)
 
 
 def set_up_another(site: Site, fabric: Fabric) -> None:
@@ -129,7 +130,9 @@ def test_traffic_that_wakes_the_tunnel_while_it_is_reconnected_leaves_no_second_
     """The measurement's packets find no SA at the other end, so that one negotiates as well."""
     site.apply()
     for _ in range(5):
-        asked = preview(site.fabric, site.store(), site.fleet, reconnect=frozenset({"tokyo-paris"}))
+        asked = preview(
+            site.fabric, site.store(), site.fleet, asked=Asked(reconnect=frozenset({"tokyo-paris"}))
+        )
         assert_converged(apply(asked, site.fleet))
         assert_at_rest(site)
 
@@ -162,7 +165,7 @@ def test_an_sa_that_the_other_end_has_lost_is_replaced(site: Site) -> None:
     site.apply()
     lost = {child.spi_in for child in installed(held(site)[0])}
     site.restart_charon("tokyo")
-    item = Establish(ENDS["paris"], ("net",), Scope.FIRST, far=FarEnd("tokyo", ENDS["tokyo"]))
+    item = Establish(ENDS["paris"], ("net",), Scope.FIRST, other_end=PairEnd("tokyo", ENDS["tokyo"]))
     with Fleet(site.connect).kept() as fleet:
         assert settle(fleet, [("paris", item)], ()) == [""]
     assert_at_rest(site)
@@ -173,7 +176,7 @@ def test_both_ends_belong_to_the_plan_of_one(tmp_path: Path) -> None:
     """So both are locked, and looked at again under the lock."""
     site = memory_site(tmp_path)
     site.apply()
-    asked = preview(site.fabric, site.store(), site.fleet, reconnect=frozenset({"tokyo-paris"}))
+    asked = preview(site.fabric, site.store(), site.fleet, asked=Asked(reconnect=frozenset({"tokyo-paris"})))
     assert {step.router for step in asked.plan.steps} == {"tokyo"}
     assert asked.plan.routers == {"paris", "tokyo"}
     again, moved = confirmed(asked, site.fleet)
@@ -221,7 +224,7 @@ def test_what_one_end_alone_holds_is_a_difference_and_is_closed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As two negotiations leave it that cross: verify fails, and no document differs."""
-    monkeypatch.setattr(one_sided, "ONE_SIDED_SECONDS", 0)
+    monkeypatch.setattr(one_sided_sas, "ONE_SIDED_SECONDS", 0)
     site.apply()
     lost = {child.spi_in for child in installed(held(site)[0])}
     site.restart_charon("tokyo")
@@ -240,7 +243,7 @@ def alone(site: Site) -> list[ChildSa]:
     """What one end holds for current and the other one does not hold. IKEv1 keeps what another has followed
     until it expires."""
     here, there = held(site)
-    found = (*unknown_to_the_peer(here, there), *unknown_to_the_peer(there, here))
+    found = (*one_sided(here, there), *one_sided(there, here))
     return [child for child in found if child.state == "INSTALLED"]
 
 
@@ -250,7 +253,7 @@ def test_both_ends_initiate_from_nothing_and_one_apply_is_enough(
     site: Site, version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What comes of it is a matter of microseconds: nothing is left over, or the plan says what."""
-    monkeypatch.setattr(one_sided, "ONE_SIDED_SECONDS", 0)
+    monkeypatch.setattr(one_sided_sas, "ONE_SIDED_SECONDS", 0)
     fabric = change_tunnels(site.fabric, ike__version=version)
     site.apply(fabric)
     ends = [(site.connect(router).vici, name) for router, name in ENDS.items()]

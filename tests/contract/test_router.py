@@ -13,10 +13,12 @@ import pytest
 from lab.engine import until
 from reconciler.apply.locking import locked
 from reconciler.diff.firewall import firewall_changes
-from reconciler.facets import firewall, firewall_listing
+from reconciler.facets import firewall
 from reconciler.facets.addresses import decode_record, record_text
+from reconciler.facets.firewall import nft_listing
 from reconciler.model.errors import CommandRejected, Locked
-from reconciler.model.plan import ChangeFirewall, Phase, ResourceChange
+from reconciler.model.operation import ChangeFirewall
+from reconciler.model.plan import Phase, ResourceChange
 from reconciler.model.router_config import Firewall, InterfaceAddress, RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import Host
@@ -126,7 +128,7 @@ def test_a_firewall_lists_as_it_was_loaded(site: Site) -> None:
         mss=1234,
     )
     host.change_firewall(firewall.rebuild(wanted, {"guarded": frozenset(), "peers": frozenset()}))
-    seen = firewall_listing.decode(host.snapshot([]).firewall)
+    seen = nft_listing.decode(host.snapshot([]).firewall)
     assert firewall.same_rules(wanted, seen)
     assert not any(pairs for delta in firewall.differences(wanted, seen).values() for pairs in delta)
     assert not firewall.same_rules(Firewall(mss=1235), seen)
@@ -161,7 +163,7 @@ def test_what_somebody_typed_into_the_table_is_shown_and_taken_away(site: Site) 
         assert isinstance(step.operation, ChangeFirewall)
         if step.phase is Phase.UNGUARD:
             # What may guard a tunnel that is yet to go stays until it has gone.
-            held = firewall_listing.decode(host.snapshot([]).firewall)
+            held = nft_listing.decode(host.snapshot([]).firewall)
             assert held is not None
             assert gone in held.guarded
             assert ours in held.guarded
@@ -193,7 +195,7 @@ def test_an_element_of_ours_with_a_comment_is_made_anew_in_one_transaction(site:
 
 
 def _firewall_changes(host: Host, wanted: Firewall) -> list[ResourceChange]:
-    live = firewall_listing.decode(host.snapshot([]).firewall)
+    live = nft_listing.decode(host.snapshot([]).firewall)
     empty = RouterState("paris", "", frozenset(), {}, frozenset(), (), {}, frozenset(), live, {})
     return list(firewall_changes(RouterConfig("paris", firewall=wanted), empty))
 
@@ -210,7 +212,7 @@ def test_a_firewall_transaction_is_all_or_nothing(site: Site) -> None:
     ]
     with pytest.raises(CommandRejected):
         host.change_firewall(json.dumps({"nftables": both}))
-    seen = firewall_listing.decode(host.snapshot([]).firewall)
+    seen = nft_listing.decode(host.snapshot([]).firewall)
     assert seen is not None
     assert seen.peers == frozenset()
 

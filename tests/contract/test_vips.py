@@ -10,7 +10,8 @@ from lab.session import Lab
 from lab.topology import Role
 from reconciler.model.errors import CommandRejected
 from reconciler.model.fabric import Fabric, IdType, IkeId, Vip
-from reconciler.model.plan import Disruption, RemoveAddress
+from reconciler.model.operation import RemoveAddress
+from reconciler.model.plan import Disruption
 from reconciler.model.router_config import InterfaceAddress
 from tests.contract.sites import Site
 from tests.converged import assert_converged

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.cli import saved_plan
-from reconciler.facets import firewall_listing
-from reconciler.facets.swanctl_conf import Section, SwanctlSyntaxError, inherit
-from reconciler.facets.swanctl_conf import read as read_swanctl
+from reconciler.facets.files.swanctl_conf import Section, SwanctlSyntaxError, inherit
+from reconciler.facets.files.swanctl_conf import read as read_swanctl
+from reconciler.facets.firewall import nft_listing
 from reconciler.importing import draft, from_root, render
 from reconciler.importing.sources import keys_of
 from reconciler.load import Loaded, Source, load_revision, load_tree
@@ -168,7 +168,7 @@ def _snapshot(content: bytes) -> None:
 
 
 def _nft(content: bytes) -> None:
-    firewall_listing.decode(content.decode(errors="replace"))
+    nft_listing.decode(content.decode(errors="replace"))
 
 
 def _archive(content: bytes) -> None:

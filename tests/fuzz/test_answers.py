@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.diagnosis import netfilter
-from reconciler.facets import connections, files, firewall_listing, sas, traces
-from reconciler.facets.swanctl_conf import SwanctlSyntaxError
+from reconciler.facets import connections, files, sas
+from reconciler.facets.files.swanctl_conf import SwanctlSyntaxError
+from reconciler.facets.firewall import nft_listing
 from reconciler.importing import from_reply
 from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, separate
 from reconciler.model.decoding import from_json, sequence
@@ -36,7 +37,10 @@ from reconciler.operations.verify import verify
 from reconciler.report import plan_text, status_text
 from reconciler.report.json.lines import dump
 from reconciler.report.json.plan import plan_objects
+from reconciler.report.json.status import condition_objects
+from reconciler.routers import traces
 from reconciler.routers.fleet import Fleet
+from reconciler.verify.condition import conditions
 from tests.contract.sites import Site, memory_site
 from tests.converged import assert_converged
 from tests.fuzz import strategies
@@ -133,7 +137,7 @@ DECODERS: dict[str, tuple[Callable[[Any], object], Callable[[], st.SearchStrateg
         lambda: strategies.twisted(true("list-conns", "list-conn")),
     ),
     "a log": (_line, lambda: strategies.twisted({"ikesa-name": "x", "ikesa-uniqueid": "1", "msg": "hi"})),
-    "the table": (firewall_listing.decode, lambda: strategies.listings(table())),
+    "the table": (nft_listing.decode, lambda: strategies.listings(table())),
     "a ruleset": (_walk, lambda: strategies.listings(RULESET)),
     "routes": (_routes, lambda: strategies.listings(ROUTES)),
     "a route": (lambda said: _route(("a", "b", "c"), said), lambda: strategies.listings(ROUTE)),
@@ -243,7 +247,10 @@ def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
         assert "tokyo" in seen.observation.states
         judge_preview(seen, shown_by_files(site.fabric, site.store(), seen.observation.states))
         lines = [line.text for line in plan_text.plan_lines(seen.plan)]
-        lines += [line.text for line in status_text.status_lines(site.fabric, seen.observation, seen.plan)]
+        found = conditions(site.fabric, seen.desired, seen.observation, seen.plan)
+        lines += [line.text for line in status_text.status_lines(found, every=True, wide=True)]
+        lines += [line.text for line in status_text.detail_lines(found)]
+        lines += dump(condition_objects(found))
         lines += dump(plan_objects(seen.plan))
         "\n".join(lines).encode()
         verify(site.fabric, site.store(), Fleet(connect))

@@ -43,8 +43,9 @@ def test_plan_apply_plan_verify_status(repository: Repository) -> None:
     )
     verified = repository.run("verify")
     assert verified.returncode == ExitCode.OK, verified.stdout
-    status = repository.run("status").stdout
+    status = repository.run("status", "-v").stdout
     assert "aes256gcm16-prfsha256-curve25519" in status
+    assert "2 of 2 connections are up.\n" in status
     assert status.count(": up  ") == 4
     assert "drift" not in status
 

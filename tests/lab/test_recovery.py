@@ -12,7 +12,7 @@ from bench.recovery import CASES, DEADLINE, INITIATOR, RESPONDER, Case, Recovery
 from lab.engine import Engine, until
 from lab.session import Lab
 from lab.topology import Role
-from reconciler.facets import charon
+from reconciler.facets.boot import charon
 from reconciler.load import load_tree
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply

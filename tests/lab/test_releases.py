@@ -17,6 +17,7 @@ from lab.session import Lab
 from lab.topology import Role
 from lab.verify import verify
 from reconciler.load import load_tree
+from reconciler.model.router_config import Asked
 from reconciler.observe.state import observe_router
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import preview
@@ -79,7 +80,7 @@ def test_after_a_restart_a_reconnect_brings_the_tunnel_back(bench: Bench) -> Non
     before = preview(bench.base, store, bench.fleet)
     assert before.plan.empty, "its files have brought the configuration back"
     assert before.observation.states["router-b"].sas == ()
-    asked = preview(bench.base, store, bench.fleet, reconnect=frozenset({"b-to-a"}))
+    asked = preview(bench.base, store, bench.fleet, asked=Asked(reconnect=frozenset({"b-to-a"})))
     assert_converged(apply(asked, bench.fleet))
     checks, _ = verify_tunnels(bench.base, store, bench.fleet)
     assert all(check.passed for check in checks if "b-to-a" in check.name)

@@ -101,21 +101,22 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--auto-approve", action="store_true", help="do not ask for approval")
     parser.add_argument(
         "--wait",
-        type=_seconds,
+        type=seconds,
         default=10.0,
         metavar="SECONDS",
         help="how long to wait for new tunnels to come up (default: %(default)s)",
     )
     parser.add_argument(
         "--lock-timeout",
-        type=_seconds,
+        type=seconds,
         default=0.0,
         metavar="SECONDS",
         help="how long to wait for another run to release a router (default: %(default)s)",
     )
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """The value of an option that is a time. Raises ValueError, and ArgumentTypeError."""
     number = float(text)
     # No comparison with NaN ever ends a wait.
     if not 0 <= number < math.inf:

@@ -5,12 +5,56 @@ from __future__ import annotations
 import argparse
 
 from reconciler.cli.arguments import options
+from reconciler.model.condition import State
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("status", help="every IKE_SA and CHILD_SA, traffic, algorithms, drift")
+    parser = subparsers.add_parser(
+        "status", help="the state of every connection, traffic, algorithms, drift; those in trouble first"
+    )
     options.add_tree(parser)
+    parser.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only connections with this router or tunnel; repeatable",
+    )
+    parser.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        choices=[str(state) for state in State],
+        metavar="STATE",
+        help=f"only connections in this state ({', '.join(State)}); repeatable",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="list every connection, also where there are so many that only those in trouble are listed",
+    )
+    parser.add_argument("--wide", action="store_true", help="print the addresses of both ends too")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="print every IKE_SA and CHILD_SA of both ends too"
+    )
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        const=5.0,
+        type=options.seconds,
+        metavar="SECONDS",
+        help="observe again and again, after so many seconds each time (default: 5), until Ctrl-C",
+    )
+    parser.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        choices=["down", "degraded", "drift"],
+        metavar="WHAT",
+        help="exit with 8 if a connection is `down` (or carries nothing), is `degraded` or worse, or has "
+        "`drift`; repeatable",
+    )
     options.add_routers(parser)
     options.add_output(parser)
     parser.set_defaults(run="reconciler.cli.commands.status:run")

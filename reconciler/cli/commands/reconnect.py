@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from reconciler.cli.commands.apply import perform
+from reconciler.cli.change import change_routers
+from reconciler.model.router_config import Asked
 
 
 def run(arguments: argparse.Namespace) -> int:
     """An apply of that tunnel alone, with a reconnect whether or not anything differs."""
     arguments.target, arguments.exclude = [arguments.tunnel], []
-    return perform(arguments, reconnect=frozenset({arguments.tunnel}))
+    return change_routers(arguments, asked=Asked(reconnect=frozenset({arguments.tunnel})))

@@ -1,30 +1,81 @@
-"""`tunnelwright status`: prints running SAs and drift. Sends nothing through the tunnels."""
+"""`tunnelwright status`: prints the condition of every connection. Sends nothing through the tunnels."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection, Sequence
+from time import sleep
 
 from reconciler.cli import access
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
+from reconciler.model.condition import ConnectionCondition, State
 from reconciler.model.errors import ExitCode
-from reconciler.operations.preview import preview
+from reconciler.model.fabric import Fabric
+from reconciler.model.suggestion import check_known
+from reconciler.operations.preview import Preview, preview
 from reconciler.report.json.plan import plan_objects
-from reconciler.report.json.status import status_objects
+from reconciler.report.json.status import condition_objects, status_objects
 from reconciler.report.plan_text import address_lines, withheld_lines
-from reconciler.report.status_text import status_lines
+from reconciler.report.status_text import detail_lines, router_lines, status_lines
+from reconciler.routers.fleet import Fleet
+from reconciler.secrets import SecretStore
+from reconciler.verify.condition import conditions
+
+_FAILING = {
+    "down": frozenset({State.DOWN, State.SILENT}),
+    "degraded": frozenset({State.DOWN, State.SILENT, State.DEGRADED}),
+}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the status of every router."""
+    """Print the condition of every connection that is asked for, once or again and again."""
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
-    found = preview(fabric, access.secret_store(arguments), access.fleet_of(fabric, arguments))
-    output.lines(status_lines(fabric, found.observation, found.plan))
-    output.lines(withheld_lines(found.plan))
-    output.lines(address_lines(found.plan))
-    output.objects(status_objects(found.observation))
-    output.objects(plan_objects(found.plan))
+    check_known(arguments.target, {*fabric.routers, *fabric.tunnels}, "router or tunnel")
+    store, fleet = access.secret_store(arguments), access.fleet_of(fabric, arguments)
+    while True:
+        code = _once(fabric, store, fleet, arguments, output)
+        if arguments.watch is None:
+            return code
+        sleep(arguments.watch)
+
+
+def _once(
+    fabric: Fabric, store: SecretStore, fleet: Fleet, arguments: argparse.Namespace, output: Output
+) -> int:
+    found = preview(fabric, store, fleet)
+    every = conditions(fabric, found.desired, found.observation, found.plan)
+    asked = [one for one in every if _is_asked(one, arguments)]
+    if arguments.watch is not None:
+        output.clear()
+    _print(found, asked, arguments, output)
     if found.observation.failures:
         return ExitCode.UNREACHABLE
-    return ExitCode.INCOMPLETE if found.plan.keyless else ExitCode.OK
+    if found.plan.keyless or _fails(asked, arguments.fail_on):
+        return ExitCode.INCOMPLETE
+    return ExitCode.OK
+
+
+def _print(
+    found: Preview, asked: Sequence[ConnectionCondition], arguments: argparse.Namespace, output: Output
+) -> None:
+    output.lines(status_lines(asked, every=arguments.all, wide=arguments.wide))
+    if arguments.verbose:
+        output.lines(detail_lines(asked))
+    output.lines(router_lines(found.fabric, found.observation, found.plan, detail=arguments.verbose))
+    output.lines(withheld_lines(found.plan))
+    output.lines(address_lines(found.plan))
+    output.objects(condition_objects(asked))
+    output.objects(status_objects(found.observation))
+    output.objects(plan_objects(found.plan))
+
+
+def _is_asked(one: ConnectionCondition, arguments: argparse.Namespace) -> bool:
+    concerned = not arguments.target or one.concerns(arguments.target)
+    return concerned and (not arguments.state or one.state in arguments.state)
+
+
+def _fails(asked: Sequence[ConnectionCondition], fail_on: Collection[str]) -> bool:
+    failing = {state for what in fail_on for state in _FAILING.get(what, ())}
+    return any(one.state in failing or ("drift" in fail_on and one.drifts) for one in asked)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from reconciler.cli.commands.apply import perform
+from reconciler.cli.change import change_routers
+from reconciler.model.router_config import Asked
 
 
 def run(arguments: argparse.Namespace) -> int:
     """An apply of that removal alone."""
     arguments.target, arguments.exclude = [], []
-    return perform(arguments, released=arguments.address)
+    return change_routers(arguments, asked=Asked(release=frozenset({arguments.address})))

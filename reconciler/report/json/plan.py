@@ -19,7 +19,7 @@ from reconciler.model.events import (
     Withheld,
     WithheldFor,
 )
-from reconciler.model.plan import Action, Disruption, Phase, Plan, Resource
+from reconciler.model.plan import Action, Disruption, Phase, Plan, Resource, ResourceKind
 from reconciler.model.settings import UNOBSERVABLE, Change, Live
 from reconciler.plan.events import absence_events, plan_events
 from reconciler.report.json.form import Form, Forms, Item, texts
@@ -67,7 +67,7 @@ def _change(item: PlannedChange) -> dict[str, Any]:
 
 def _read_change(item: Item) -> PlannedChange:
     return PlannedChange(
-        Resource(item.text("router"), item.text("kind"), item.text("name")),
+        Resource(item.text("router"), ResourceKind(item.text("kind")), item.text("name")),
         Action(item.text("action")),
         item.text("reason"),
         Disruption(item.text("disruption")),

@@ -16,7 +16,7 @@ from reconciler.model.secret import Secret
 from reconciler.model.visible import visible
 from reconciler.report.sheets import SWANCTL
 from reconciler.report.sheets.dialects import DIALECTS, PLACEHOLDER
-from reconciler.report.sheets.words import check_showable, words
+from reconciler.report.sheets.vendor_values import check_showable, vendor_values
 from schemas.algorithms import is_aead
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def render(end: Tunnel, form: str, remarks: Iterable[str] = (), key: Secret | No
         )
         return Secret(text.encode())
     dialect = DIALECTS[form]
-    spoken = words(end, dialect, key)
+    values = vendor_values(end, dialect, key)
     tried = f"{dialect.title}; written from its documentation, not tested on a device"
     text = _template(f"{form}.j2").render(
         end=end,
-        head=_head(dialect.comment, tried, end, (*remarks, *spoken.notes)),
-        words=spoken,
+        head=_head(dialect.comment, tried, end, (*remarks, *values.notes)),
+        values=values,
         aead_ike=is_aead(end.ike.encryption),
         pairs=guarded_pairs(end),
         selectors=[(local, remote) for _, local, remote in selectors(end)],

@@ -11,8 +11,9 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from reconciler.facets import addresses, boot, traces
+from reconciler.facets import addresses, boot
 from reconciler.model import bounds
+from reconciler.routers import traces
 
 MARK = traces.MARK
 """Divides the parts of an answer."""

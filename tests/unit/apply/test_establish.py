@@ -15,7 +15,7 @@ from reconciler.apply import establish as module
 from reconciler.apply.establish import Ending, establish, terminate
 from reconciler.model.bounds import ANSWER_MILLISECONDS, ENDING_SECONDS, ESTABLISH_SECONDS
 from reconciler.model.errors import CommandRejected
-from reconciler.model.plan import Establish, Scope
+from reconciler.model.operation import Establish, Scope
 from reconciler.observe.state import read_sas
 from reconciler.routers.protocol import Router, Vici
 from tests.contract.sites import Site, change_tunnels, memory_site

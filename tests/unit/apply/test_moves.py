@@ -15,8 +15,9 @@ from reconciler.apply import establish
 from reconciler.apply.phases import apply_plan
 from reconciler.model.errors import CommandRejected, RouterUnreachable
 from reconciler.model.fabric import Fabric
+from reconciler.model.operation import AddAddress, RemoveAddress
 from reconciler.model.outcome import Status
-from reconciler.model.plan import AddAddress, Disruption, Phase, Plan, RemoveAddress, Step
+from reconciler.model.plan import Disruption, Phase, Plan, Step
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.operations.preview import preview
 from reconciler.routers.fleet import Fleet

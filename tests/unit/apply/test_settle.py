@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from reconciler.apply import settle as module
-from reconciler.facets.agreement import Doomed
+from reconciler.facets.sas.agreement import Doomed
 from reconciler.model.bounds import CLEAR_SECONDS, SETTLE_SECONDS, STUCK_SECONDS
 from reconciler.model.errors import CommandRejected
-from reconciler.model.plan import Establish, FarEnd, Scope
+from reconciler.model.operation import Establish, PairEnd, Scope
 from reconciler.routers.fleet import Errands, Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import change_tunnels, memory_site
@@ -105,7 +105,7 @@ def test_an_ike_sa_that_is_stuck_is_closed_before_a_switch(
         tasks = {"tasks-queued": ["QUICK_MODE"]} if name == "paris" else {}
         return OddRouter(site.connect(name), {"list-sas": stuck(tasks), "terminate": ends})
 
-    item = Establish("tw-paris-tokyo", ("net",), Scope.CHILD, far=FarEnd("tokyo", "tw-tokyo-paris"))
+    item = Establish("tw-paris-tokyo", ("net",), Scope.CHILD, other_end=PairEnd("tokyo", "tw-tokyo-paris"))
     with Fleet(connect).kept() as fleet:
         module.clear(fleet, [("paris", item)], ())
     assert [seconds >= STUCK_SECONDS for seconds in ended] == [True] * (version == 1)
@@ -142,7 +142,10 @@ def test_a_router_that_is_slow_ends_nobody_elses_settling(
 
     wanted = [
         ("rome", Establish("tw-rome", ("net",), Scope.FIRST)),
-        ("paris", Establish("tw-paris-tokyo", ("net",), Scope.FIRST, far=FarEnd("tokyo", "tw-tokyo-paris"))),
+        (
+            "paris",
+            Establish("tw-paris-tokyo", ("net",), Scope.FIRST, other_end=PairEnd("tokyo", "tw-tokyo-paris")),
+        ),
     ]
     with Fleet(connect).kept() as fleet:
         slow_one, other = module.settle(fleet, wanted, ())

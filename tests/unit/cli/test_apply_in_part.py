@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.cli import access
-from reconciler.cli.commands import apply
+from reconciler.cli import access, change
 from reconciler.model.errors import CommandRejected, ExitCode, Locked
 from reconciler.model.router_config import LiveFile
 from reconciler.model.secret import Secret
@@ -126,7 +125,7 @@ def test_what_moved_while_the_question_was_open_costs_its_router_alone(
             stage.site.routers["tokyo"].host.remove_files(["tw-tokyo-paris.conf"])
         return "yes"
 
-    monkeypatch.setattr(apply, "ask", meanwhile)
+    monkeypatch.setattr(change, "ask", meanwhile)
     code, text = stage.run("apply", "--wait", "0.1")
     assert code == (ExitCode.UNREACHABLE if gone else ExitCode.STALE)
     why = "unreachable: no route" if gone else "its state has changed since it was observed"
@@ -142,7 +141,7 @@ def test_what_has_not_moved_is_applied_as_it_was_approved(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.both("dh-group14", "dh-group15")
-    monkeypatch.setattr(apply, "ask", lambda _: "yes")
+    monkeypatch.setattr(change, "ask", lambda _: "yes")
     assert stage.run("apply", "--wait", "0.1")[0] == ExitCode.OK
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.model.errors import ExitCode
-from reconciler.model.plan import Plan, Resource
+from reconciler.model.plan import Plan, Resource, ResourceKind
 from reconciler.policy import Deferral, Judgement, Override, Refusal
 from reconciler.report.markdown import LIMIT, MARK, comment
 from tests.documents import SITE, WAN, document
@@ -159,7 +159,7 @@ def test_limits_speak_before_the_merge(branch: Branch, capsys: pytest.CaptureFix
 
 
 def test_limits_name_some_and_say_how_many_more() -> None:
-    resources = tuple(Resource("router-a", "tunnel", f"t{number}") for number in range(8))
+    resources = tuple(Resource("router-a", ResourceKind.TUNNEL, f"t{number}") for number in range(8))
     judgement = Judgement(
         refusals=(Refusal(resources, "too many", "", Override.DELETIONS),),
         deferrals=(Deferral(resources[:6], "no window is open", Override.WINDOWS),),

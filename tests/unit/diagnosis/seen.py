@@ -10,8 +10,9 @@ from reconciler.compile.router import compile_router
 from reconciler.diagnosis import End, Evidence
 from reconciler.diagnosis.evidence import Flow, Route
 from reconciler.diff import diff_router
-from reconciler.facets import boot, firewall, firewall_listing
+from reconciler.facets import boot, firewall
 from reconciler.facets.connections import decode
+from reconciler.facets.firewall import nft_listing
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import HeldAddress
 from reconciler.model.router_config import ChildSa, IkeSa, InterfaceAddress, LiveFile, Platform, RouterState
@@ -22,7 +23,7 @@ from tests.memory.charon import _reported
 
 FABRIC = two_routers()
 NEAR, FAR = "paris-tokyo", "tokyo-paris"
-WHOLE = Flow(sent=3, received=3, near_out=3, far_in=3, far_out=3, near_in=3)
+WHOLE = Flow(sent=3, received=3, this_out=3, other_in=3, other_out=3, this_in=3)
 LOOKING = "looking for peer configs matching 203.0.113.12[203.0.113.12]...203.0.113.11[203.0.113.11]"
 UP = "IKE_SA tw-paris-tokyo[1] established between 203.0.113.11[203.0.113.11]...203.0.113.12[203.0.113.12]"
 SILENCE = (
@@ -68,7 +69,7 @@ def end(name: str, fabric: Fabric = FABRIC) -> End:
         sas=(sa,),
         files={name: LiveFile(content, 0o600) for name, content in config.files.items()},
         addresses=frozenset({InterfaceAddress(tunnel.vip.interface, f"{tunnel.vip.address}/24")}),
-        firewall=firewall_listing.decode(listing_of(config.firewall)),
+        firewall=nft_listing.decode(listing_of(config.firewall)),
         sysctls={key: max(values) for key, values in config.sysctls.items()},
         owned=boot.as_applied(boot.boot_files(config, Platform(), config.addresses)),
     )
@@ -104,8 +105,8 @@ def seen(
         fields = {"flow": None, "failure": "establishing CHILD_SA 'net' failed", **fields}
     return replace(
         HEALTHY,
-        near=replace(HEALTHY.near, **changed),
-        far=replace(HEALTHY.far or HEALTHY.near, **other),
+        this_end=replace(HEALTHY.this_end, **changed),
+        other_end=replace(HEALTHY.other_end or HEALTHY.this_end, **other),
         **fields,
     )
 
@@ -122,7 +123,7 @@ TWICE = tuple(
 
 
 def alone(evidence: Evidence) -> Evidence:
-    return replace(evidence, far=None)
+    return replace(evidence, other_end=None)
 
 
 def offers(kind: str, received: tuple[Any, ...], configured: tuple[Any, ...]) -> tuple[str, str]:
@@ -150,4 +151,4 @@ def nft(chain: dict[str, Any], *expressions: dict[str, Any]) -> dict[str, Any]:
 PORT = {"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}}, "right": 500}}
 PROTOCOL = {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": 50}}
 DROP, MASQUERADE = {"drop": None}, {"masquerade": None}
-LOST = Flow(sent=3, received=0, near_out=3, far_in=0, far_out=0, near_in=0)
+LOST = Flow(sent=3, received=0, this_out=3, other_in=0, other_out=0, this_in=0)

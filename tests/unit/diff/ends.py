@@ -13,7 +13,7 @@ from reconciler.diff.live import Live
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Phase, ResourceChange
-from reconciler.model.router_config import IkeSa, LiveFile, RouterConfig, RouterState
+from reconciler.model.router_config import Asked, IkeSa, LiveFile, RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from tests.contract.sites import change_tunnels
 from tests.fabrics import two_routers
@@ -60,12 +60,12 @@ def end_of(config: RouterConfig, state: RouterState, name: str = "") -> TunnelEn
     """The end of the tunnel of that connection; of the only one where none is named."""
     found = [item for item in config.connections.values() if name in {"", item.name}]
     [connection] = found
-    return TunnelEnd(config, Live(state), connection, asked=False)
+    return TunnelEnd(config, Live(state), connection)
 
 
 def tunnel_of(config: RouterConfig, state: RouterState, *reconnect: str) -> ResourceChange:
     """What is planned for the one tunnel; nothing else may differ."""
-    [change] = diff_router(config, state, frozenset(reconnect))
+    [change] = diff_router(replace(config, asked=Asked(frozenset(reconnect))), state)
     assert change.resource.kind == "tunnel"
     return change
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from reconciler.diff.boot import boot_changes
 from reconciler.facets import boot
-from reconciler.model.plan import Action, Phase, RemoveOwned, ResourceChange, WriteOwned
+from reconciler.model.operation import RemoveOwned, WriteOwned
+from reconciler.model.plan import Action, Phase, ResourceChange
 from reconciler.model.router_config import (
     AddressRecord,
+    Firewall,
     LiveOwnedFile,
     Platform,
     RouterConfig,
@@ -51,6 +57,8 @@ def test_a_bare_router_gets_the_guards_before_what_loads_them() -> None:
     paths = list(written(change, Phase.GUARD))
     assert paths[0] == boot.GUARD
     assert paths.index(f"{boot.FOLDER}/load") < paths.index(f"{UNITS}/nftables.service.d/tunnelwright.conf")
+    rules = f"{UNITS}/nftables.service.d/tunnelwright"
+    assert paths.index(f"{rules}.sh") < paths.index(f"{rules}.conf")
     assert paths.index(f"{UNITS}/tunnelwright-guard.service") < paths.index(
         f"{UNITS}/sysinit.target.d/tunnelwright.conf"
     )
@@ -101,6 +109,40 @@ def test_what_is_removed_goes_last_and_units_before_what_they_start() -> None:
     assert places == sorted(places)
 
 
+def test_what_starts_a_script_is_removed_before_it() -> None:
+    live = replace(held(), owned=boot.as_applied(boot.boot_files(desired(), SYSTEMD, VIPS)), platform=SYSTEMD)
+    bare = replace(desired(), guards={}, addresses={}, firewall=Firewall())
+    [removed] = [
+        s.operation.paths for s in change_of(bare, live).steps if isinstance(s.operation, RemoveOwned)
+    ]
+    rules = f"{UNITS}/nftables.service.d/tunnelwright"
+    assert (
+        removed.index(f"{rules}.conf") < removed.index(f"{rules}.sh") < removed.index(f"{boot.FOLDER}/load")
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [(["with", "/etc/nftables.conf"], "-f /etc/nftables.conf"), (["flush"], "flush ruleset")],
+)
+def test_without_guards_nftables_service_does_what_it_did(
+    tmp_path: Path, words: list[str], expected: str
+) -> None:
+    """The machine that runs this has no /etc/tunnelwright, as a router from which it was removed."""
+    (tmp_path / "nft").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "nft").chmod(0o755)
+    script = boot.boot_files(desired(), SYSTEMD, VIPS)[f"{UNITS}/nftables.service.d/tunnelwright.sh"].content
+    done = subprocess.run(
+        ["sh", "-s", *words],
+        input=script,
+        env={"PATH": f"{tmp_path}:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{expected}\n"
+
+
 def test_a_unit_of_a_former_platform_is_removed() -> None:
     surplus = {f"{UNITS}/tunnelwright-guard.service": LiveOwnedFile("0" * 64, 0o644)}
     change = change_of(desired(), replace(held(), owned={**held().owned, **surplus}))
@@ -116,6 +158,7 @@ def test_the_files_are_those_that_the_router_can_use() -> None:
         "/tunnelwright-guard.service",
         "/tunnelwright-addresses.service",
         "/nftables.service.d/tunnelwright.conf",
+        "/nftables.service.d/tunnelwright.sh",
         "/sysinit.target.d/tunnelwright.conf",
         "/multi-user.target.d/tunnelwright.conf",
         NETWORK,
@@ -126,6 +169,7 @@ def test_the_files_are_those_that_the_router_can_use() -> None:
     assert set(systemd) - set(without) == {
         NETWORK,
         f"{UNITS}/nftables.service.d/tunnelwright.conf",
+        f"{UNITS}/nftables.service.d/tunnelwright.sh",
     }
     hook = set(boot.boot_files(desired(), Platform(ifupdown=True), VIPS)) - plain
     assert hook == {"/etc/network/if-up.d/tunnelwright"}

@@ -9,7 +9,8 @@ import pytest
 
 from reconciler.compile.as_applied import as_applied
 from reconciler.diff import files
-from reconciler.model.plan import Disruption, Establish, Phase, Scope, SetAside, UnloadSecret
+from reconciler.model.operation import Establish, Scope, SetAside, UnloadSecret
+from reconciler.model.plan import Disruption, Phase
 from reconciler.model.router_config import ForeignFile
 from reconciler.model.settings import Change
 from tests.contract.sites import change_tunnels

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from reconciler.diff import diff_router
-from reconciler.model.plan import Action, Disruption, Phase, Terminate
+from reconciler.model.operation import Terminate
+from reconciler.model.plan import Action, Disruption, Phase
 from reconciler.model.router_config import RouterConfig, RouterState
 from tests.contract.sites import change_tunnels
 from tests.fabrics import two_routers

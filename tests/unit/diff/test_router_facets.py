@@ -9,17 +9,8 @@ from reconciler.diff import diff_router
 from reconciler.diff.addresses import address_changes
 from reconciler.diff.firewall import firewall_changes
 from reconciler.diff.sysctls import sysctl_changes
-from reconciler.model.plan import (
-    Action,
-    AddAddress,
-    ChangeFirewall,
-    Disruption,
-    Phase,
-    RecordAddress,
-    ResourceChange,
-    SetSysctls,
-    TidyRecord,
-)
+from reconciler.model.operation import AddAddress, ChangeFirewall, RecordAddress, SetSysctls, TidyRecord
+from reconciler.model.plan import Action, Disruption, Phase, ResourceChange
 from reconciler.model.router_config import AddressRecord, Firewall, InterfaceAddress, LiveFirewall
 from reconciler.model.settings import Change
 from tests.fabrics import many_tunnels

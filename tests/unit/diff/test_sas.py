@@ -8,15 +8,22 @@ import pytest
 
 from reconciler.diff import diff_router, sas
 from reconciler.facets.sas import asking
-from reconciler.model.plan import Disruption, Establish, Phase, Scope
+from reconciler.model.operation import CloseSurplus, Establish, Scope, Switch, Widen
+from reconciler.model.plan import Disruption, Phase
 from reconciler.model.settings import Change
 from tests.unit.diff.ends import desired, end_of, held, only_sa, steps, tunnel_of, with_sa
 
 
-def switch(change: object) -> Establish:
+def switch(change: object) -> Switch:
     [found] = [step.operation for step in change.steps if step.phase is Phase.SWITCH]  # type: ignore[attr-defined]
-    assert isinstance(found, Establish)
+    assert isinstance(found, Switch)
     return found
+
+
+def scope(change: object) -> Scope:
+    found = switch(change)
+    assert isinstance(found, Establish)
+    return found.scope
 
 
 def test_an_ike_sa_of_another_configuration_is_replaced_beside_it() -> None:
@@ -26,7 +33,7 @@ def test_an_ike_sa_of_another_configuration_is_replaced_beside_it() -> None:
     )
     assert change.reason == "a running SA has another configuration"
     assert change.disruption is Disruption.MAKE_BEFORE_BREAK
-    assert switch(change).scope is Scope.IKE
+    assert scope(change) is Scope.IKE
     # charon may hold that configuration as well, whatever the file says.
     assert (Phase.CONNECTIONS, "load connection tw-paris-tokyo") in steps(change)
 
@@ -36,7 +43,7 @@ def test_a_child_sa_of_another_configuration_is_replaced_inside_its_ike_sa() -> 
     state = with_sa(held(), children=(replace(child, algorithms="aes128-sha1"),))
     change = tunnel_of(desired(), state)
     assert [field.path for field in change.changes] == ["sa.children.net.algorithms"]
-    assert switch(change).scope is Scope.CHILD
+    assert scope(change) is Scope.CHILD
 
 
 @pytest.mark.parametrize("state", ["CONNECTING", "DELETING", "DESTROYING"])
@@ -53,7 +60,7 @@ def test_one_child_sa_of_several_of_a_kind_is_enough() -> None:
     many = tuple(replace(child, id=str(number)) for number in range(1, 4))
     change = tunnel_of(desired(), with_sa(held(), children=many))
     assert change.changes == (Change("sa.children.net.number", "3", "1", "sa"),)
-    assert (switch(change).scope, change.disruption) == (Scope.SURPLUS, Disruption.NONE)
+    assert (switch(change), change.disruption) == (CloseSurplus("tw-paris-tokyo"), Disruption.NONE)
     # A peer that narrows needs several of one child.
     narrowed = (child, replace(child, id="9", remote_ts=("10.2.0.0/25",)))
     assert sas.compare_numbers(end_of(desired(), with_sa(held(), children=narrowed))) == ()
@@ -70,8 +77,8 @@ def test_what_the_peer_has_not_agreed_to_is_asked_for(part: str) -> None:
     ], "nothing is loaded, nothing is written"
     assert change.disruption is Disruption.MAKE_BEFORE_BREAK
     assert change.waits_for_peer
-    assert switch(change).scope is Scope.WIDEN
-    assert switch(change).asks == desired().connections["tw-paris-tokyo"].settings
+    settings = desired().connections["tw-paris-tokyo"].settings
+    assert switch(change) == Widen("tw-paris-tokyo", ("net",), settings)
 
 
 def test_several_child_sas_that_carry_all_of_it_together_are_as_desired() -> None:
@@ -90,7 +97,7 @@ def test_of_another_configuration_nothing_is_asked_for() -> None:
     narrow = replace(child, algorithms="aes128-sha1", remote_ts=("10.2.0.0/25",))
     change = tunnel_of(desired(), with_sa(held(), children=(narrow,)))
     assert [field.path for field in change.changes] == ["sa.children.net.algorithms"]
-    assert switch(change).scope is Scope.CHILD
+    assert scope(change) is Scope.CHILD
 
 
 def test_the_connection_that_asks_is_another_one_for_its_child_alone() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from reconciler.diff import diff_router
 from reconciler.facets import files
-from reconciler.model.plan import Action, Disruption, Establish, Phase, Scope
+from reconciler.model.operation import Establish, Scope
+from reconciler.model.plan import Action, Disruption, Phase
 from reconciler.model.router_config import RouterState
 from tests.contract.sites import rename_tunnels
 from tests.fabrics import many_tunnels, two_routers

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.facets.agreement import (
+from reconciler.facets.sas.agreement import (
     Doomed,
     End,
     at_rest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.compile.router import compile_router
-from reconciler.facets import charon
+from reconciler.facets.boot import charon
 from reconciler.facets.connections import GIVES_UP, compile_settings
 from reconciler.facets.files import parse
 from reconciler.model.secret import Secret

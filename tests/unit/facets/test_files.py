@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reconciler.compile.router import compile_router
 from reconciler.facets import files
 from reconciler.facets.files import WrittenFile
+from reconciler.facets.files.swanctl_conf import quoted
 from reconciler.model.router_config import Connection, LiveFile
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings, flatten
@@ -31,7 +32,7 @@ def connection(psk: bytes = b"key") -> Connection:
 
 @given(TEXT)
 def test_any_value_comes_back_from_its_quotes(value: str) -> None:
-    parsed = files.parse(f"section {{\n  id = {files.quoted(value)}\n}}\n".encode())
+    parsed = files.parse(f"section {{\n  id = {quoted(value)}\n}}\n".encode())
     assert parsed == {"section": {"id": value}}
 
 
@@ -56,13 +57,32 @@ def test_a_file_says_what_the_connection_is() -> None:
     assert file.connection("tw-other") is None
 
 
+@given(st.binary(min_size=1, max_size=80), TEXT, TEXT)
+def test_what_was_rendered_is_known_without_reading_it(psk: bytes, ours: str, theirs: str) -> None:
+    known = connection(psk)
+    ends = {"local": {"auth": "psk", "id": ours}, "remote": {"auth": "psk", "id": theirs}}
+    secret = replace(known.secret, owners=(ours, theirs))
+    known = replace(known, settings={**known.settings, **ends}, secret=secret)
+    assert files.parse(files.render(known).reveal()) == files.said(known)
+
+
+def test_what_a_file_is_known_to_say_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = connection()
+    known = LiveFile(files.render(wanted), files.MODE, files.said(wanted))
+    monkeypatch.delattr(files, "parse")
+    file = WrittenFile(known)
+    assert file.connection(wanted.name) == wanted.settings
+    other = replace(wanted, settings={**wanted.settings, "rekey_time": "1s"})
+    assert not file.equals(files.render(other), other)
+
+
 def test_a_file_that_is_not_there_says_nothing() -> None:
     wanted = connection()
     file = WrittenFile(None)
     assert (file.is_there, file.mode, file.protected, file.paired) == (False, None, False, False)
     assert file.reconnect is None
     assert file.marked() is None
-    assert not file.equals(files.render(wanted))
+    assert not file.equals(files.render(wanted), wanted)
     assert file.connection(wanted.name) is None
     assert file.secret(wanted.secret) is None
     assert file.before(wanted.name, [wanted.secret.id]) is None
@@ -77,7 +97,7 @@ def test_while_a_change_is_under_way_a_file_tells_only_what_ran_before() -> None
     assert file.connection(wanted.name) is None
     assert file.secret(wanted.secret) is None
     assert file.before(wanted.name, ["ike-tw-other", wanted.secret.id]) == (wanted.settings, wanted.secret)
-    assert not file.equals(files.render(wanted))
+    assert not file.equals(files.render(wanted), wanted)
 
 
 def test_a_file_is_read_once_and_not_before_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,12 +112,12 @@ def test_a_file_is_read_once_and_not_before_it_is_asked(monkeypatch: pytest.Monk
     wanted = connection()
     content = files.render(wanted)
     same = WrittenFile(LiveFile(content, files.MODE))
-    assert same.equals(content)
+    assert same.equals(content, wanted)
     assert (same.reconnect, same.protected, same.paired) == ("", False, True)
     assert read == []
     other = Secret(content.reveal().replace(b"aes256", b"aes128"))
     file = WrittenFile(LiveFile(other, files.MODE))
-    assert not file.equals(content)
+    assert not file.equals(content, wanted)
     for _ in range(2):
         assert file.connection(wanted.name) != wanted.settings
         assert file.secret(wanted.secret) == files.WrittenSecret(wanted.secret.owners, right=True)

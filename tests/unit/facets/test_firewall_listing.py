@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.facets import firewall, firewall_listing
+from reconciler.facets import firewall
+from reconciler.facets.firewall import nft_listing
 from reconciler.model.errors import AnswerNotUnderstood
 from reconciler.model.router_config import Firewall, LiveFirewall
 
@@ -26,7 +27,7 @@ def listing(*entries: dict[str, Any], table: dict[str, Any] | None = None) -> st
 
 
 def decoded(said: str) -> LiveFirewall:
-    live = firewall_listing.decode(said)
+    live = nft_listing.decode(said)
     assert live is not None
     return live
 
@@ -153,6 +154,6 @@ def test_a_network_among_peers_goes_with_the_set() -> None:
 )
 def test_any_other_answer_is_not_understood(said: str, reason: str) -> None:
     with pytest.raises(AnswerNotUnderstood, match="its answer was not understood: nft list table: ") as told:
-        firewall_listing.decode(said)
+        nft_listing.decode(said)
     assert reason in str(told.value)
     assert len(str(told.value)) < 300

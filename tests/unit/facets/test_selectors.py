@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.facets.selectors import Block, beyond, lacking
+from reconciler.facets.sas.selectors import Block, beyond, lacking
 
 HERE, MORE, THERE, BEHIND = "10.1.0.0/24", "10.9.0.0/24", "10.2.0.0/24", "10.3.0.0/24"
 WHOLE: Block = ((HERE, MORE), (THERE, BEHIND))

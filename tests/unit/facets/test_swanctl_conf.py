@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.facets.swanctl_conf import Section, SwanctlSyntaxError, inherit, read
+from reconciler.facets.files.swanctl_conf import Section, SwanctlSyntaxError, inherit, read
 from reconciler.model.diagnostic import Location
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.compile.router import compile_router
-from reconciler.facets.swanctl_conf import inherit, read
+from reconciler.facets.files.swanctl_conf import inherit, read
 from reconciler.importing import document_name, draft, from_reply, from_root, render
 from reconciler.importing.sources import keys_of
 from reconciler.load import load_tree

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.facets.swanctl_conf import inherit, read
+from reconciler.facets.files.swanctl_conf import inherit, read
 from reconciler.importing import draft, from_root
 from reconciler.importing.notation import NotImportable, identity, key, proposal, seconds
 from reconciler.importing.sources import keys_of

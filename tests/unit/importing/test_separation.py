@@ -6,7 +6,7 @@ import fnmatch
 
 import pytest
 
-from reconciler.facets.swanctl_conf import SwanctlSyntaxError
+from reconciler.facets.files.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing.separation import MAIN_FILE, Configuration, Inseparable, collect, separate
 from reconciler.model.errors import SourceUnavailable
 from reconciler.model.router_config import ForeignFile

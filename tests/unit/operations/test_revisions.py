@@ -12,7 +12,7 @@ import pytest
 from reconciler.load import Source, load_tree
 from reconciler.load.reading import read
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.fabric import Fabric, KeySource, PskRef
+from reconciler.model.fabric import Fabric, PskRef
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.model.settings import Change
@@ -23,6 +23,7 @@ from reconciler.report.plan_text import plan_lines
 from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
+from schemas.keys import KeySource
 from tests.allowed import ALLOWED
 from tests.fabrics import many_tunnels
 from tests.memory import MemoryRouter, Network

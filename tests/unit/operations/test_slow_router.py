@@ -12,8 +12,8 @@ from reconciler.diagnosis.evidence import Evidence
 from reconciler.model import bounds
 from reconciler.model.absence import AbsenceKind
 from reconciler.model.errors import RouterUnreachable
+from reconciler.model.operation import SetSysctls
 from reconciler.model.outcome import Status
-from reconciler.model.plan import SetSysctls
 from reconciler.observe.evidence import examine
 from reconciler.observe.state import observe
 from reconciler.operations.apply import apply, within_one_apply

@@ -22,7 +22,7 @@ from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.bounds import LONGEST_LINE
 from reconciler.model.diagnostic import Diagnostic, Location, Severity
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Plan, Resource
+from reconciler.model.plan import Plan, Resource, ResourceKind
 from reconciler.model.visible import encodable, visible
 from reconciler.policy import Deferral, Judgement, Override, Refusal
 from reconciler.report.encoding import chat, code, json_text, prose, sarif_message, uri
@@ -34,7 +34,7 @@ from reconciler.report.sarif import sarif
 from reconciler.report.sheets import FORMATS
 from reconciler.report.sheets.mirrored import mirrored
 from reconciler.report.sheets.render import render
-from reconciler.report.sheets.words import Inexpressible
+from reconciler.report.sheets.vendor_values import Inexpressible
 from reconciler.service.log import EventLog
 from reconciler.service.metrics import CHILD_UP, _family
 from tests.fabrics import two_routers
@@ -155,7 +155,7 @@ def test_prose_stays_prose() -> None:
 
 
 def nasty_comment(text: str) -> str:
-    resources = (Resource(text, "tunnel", text),)
+    resources = (Resource(text, ResourceKind.TUNNEL, text),)
     plan = Plan((), {text: Absence(AbsenceKind.UNREACHABLE, text)}, {text: text})
     judgement = Judgement(
         refusals=(Refusal(resources, text, "", Override.DELETIONS),),

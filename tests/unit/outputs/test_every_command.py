@@ -21,7 +21,7 @@ from reconciler.apply import establish
 from reconciler.cli import access
 from reconciler.cli.arguments.preview import FORMATS
 from reconciler.cli.main import build_parser
-from reconciler.facets import swanctl_conf
+from reconciler.facets.files import swanctl_conf
 from reconciler.model.errors import CommandRejected, ExitCode, RouterUnreachable, SecretUnavailable
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret

@@ -8,7 +8,8 @@ import pytest
 
 from reconciler.compile.as_applied import as_applied
 from reconciler.compile.router import compile_router
-from reconciler.model.plan import Disruption, Establish, FarEnd, Plan, Scope
+from reconciler.model.operation import Establish, PairEnd, Scope
+from reconciler.model.plan import Disruption, Plan
 from reconciler.model.router_config import RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.plan.down import down
@@ -36,8 +37,8 @@ def test_it_comes_up_from_the_end_that_begins(router: str, state: str) -> None:
     [change] = found(desired, **{router: replace(held, sas=sas)}).changes
     [step] = change.steps
     assert (change.reason, step.disruption, step.router) == ("the tunnel is down", Disruption.NONE, "paris")
-    far = FarEnd("tokyo", "tw-tokyo-paris")
-    assert step.operation == Establish("tw-paris-tokyo", ("net",), Scope.FIRST, far=far)
+    other = PairEnd("tokyo", "tw-tokyo-paris")
+    assert step.operation == Establish("tw-paris-tokyo", ("net",), Scope.FIRST, other_end=other)
 
 
 def test_what_is_up_or_being_replaced_stays() -> None:

@@ -13,8 +13,9 @@ from reconciler.compile.router import compile_router
 from reconciler.model.absence import Absence
 from reconciler.model.errors import AnswerNotUnderstood, RouterUnreachable
 from reconciler.model.fabric import Fabric
-from reconciler.model.plan import Action, Establish, FarEnd, Phase, Plan, Scope, Step
-from reconciler.model.router_config import RouterConfig, RouterState
+from reconciler.model.operation import Establish, PairEnd, Scope
+from reconciler.model.plan import Action, Phase, Plan, Step
+from reconciler.model.router_config import Asked, RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.plan.fleet import make_plan
 from reconciler.plan.targets import targeting
@@ -70,9 +71,16 @@ def test_both_ends_are_loaded_and_one_brings_the_tunnel_up() -> None:
     ]
     assert {change.group for change in tunnels} == {"paris-tokyo"}
     router, operation = switch(plan)
-    [initiator] = [name for name, config in compiled(fabric).items() if config.initiators]
+    [initiator] = [tunnel.router for tunnel in fabric.tunnels.values() if tunnel.initiates]
     assert router == initiator
-    assert operation.far == FarEnd("tokyo", "tw-tokyo-paris")
+    assert operation.other_end == PairEnd("tokyo", "tw-tokyo-paris")
+
+
+def test_the_end_with_the_lower_address_initiates_whatever_it_is_called() -> None:
+    fabric = rename_tunnels(two_routers(), {"paris-tokyo": "z", "tokyo-paris": "a"})
+    plan = make_plan(compiled(fabric), {name: replace(s, **BARE) for name, s in held(fabric).items()})
+    router, operation = switch(plan)
+    assert (router, operation.connection, operation.other_end) == ("paris", "tw-z", PairEnd("tokyo", "tw-a"))
 
 
 def test_steps_are_in_the_order_of_the_phases_over_all_routers() -> None:
@@ -95,7 +103,7 @@ def test_the_end_with_the_wider_need_switches() -> None:
     renamed = rename_tunnels(changed, {"tokyo-paris": "anew"})
     router, operation = switch(make_plan(compiled(renamed), held(fabric)))
     assert (router, operation.connection, operation.scope) == ("tokyo", "tw-anew", Scope.IKE)
-    assert operation.far == FarEnd("paris", "tw-paris-tokyo")
+    assert operation.other_end == PairEnd("paris", "tw-paris-tokyo")
 
 
 def test_a_router_that_does_not_answer_withholds_its_pairs_at_the_other_end() -> None:
@@ -146,7 +154,8 @@ def test_what_is_left_out_keeps_its_guards() -> None:
 @pytest.mark.parametrize("named", [frozenset({"paris-tokyo"}), frozenset({"paris-tokyo", "tokyo-paris"})])
 def test_a_reconnect_is_done_by_one_end_whoever_is_named(named: frozenset[str]) -> None:
     fabric = two_routers()
-    plan = make_plan(compiled(fabric), held(fabric), reconnect=named)
+    asked = {name: replace(config, asked=Asked(reconnect=named)) for name, config in compiled(fabric).items()}
+    plan = make_plan(asked, held(fabric))
     _, operation = switch(plan)
     assert operation.scope is Scope.RECONNECT
     assert {change.resource.name for change in plan.changes} == named

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler.model.fabric import Fabric, Vip
-from reconciler.model.plan import Disruption, HeldAddress, Phase, Plan, RecordAddress, RemoveAddress
+from reconciler.model.operation import RecordAddress, RemoveAddress
+from reconciler.model.plan import Disruption, HeldAddress, Phase, Plan
 from reconciler.model.router_config import InterfaceAddress
 from tests.contract.sites import Site, memory_site
 from tests.converged import assert_converged

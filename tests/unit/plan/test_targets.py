@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.plan import Action, Plan, Resource, ResourceChange
+from reconciler.model.plan import Action, Plan, Resource, ResourceChange, ResourceKind
 from reconciler.plan.targets import check_reconnect, check_targets, find_tunnel, routers_of, targeting
 from tests.contract.sites import change_tunnels
 from tests.fabrics import many_tunnels
@@ -15,10 +15,10 @@ RESOURCES = [
     Resource(router, kind, name)
     for router in ("paris", "tokyo")
     for kind, name in (
-        ("firewall", "inet tunnelwright"),
-        ("tunnel", f"{router}-000"),
-        ("tunnel", f"{router}-001"),
-        ("tunnel", f"{router}-gone"),
+        (ResourceKind.FIREWALL, "inet tunnelwright"),
+        (ResourceKind.TUNNEL, f"{router}-000"),
+        (ResourceKind.TUNNEL, f"{router}-001"),
+        (ResourceKind.TUNNEL, f"{router}-gone"),
     )
 ]
 EVERYTHING = set(map(str, RESOURCES))

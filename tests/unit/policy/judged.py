@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler.facets.firewall_listing import decode
+from reconciler.facets.firewall.nft_listing import decode
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.router_config import Pair
 from reconciler.model.safety import Window

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.outcome import Check
-from reconciler.model.plan import Action, Plan, Resource, ResourceChange
+from reconciler.model.plan import Action, Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.settings import Change
 from reconciler.policy import Judgement
 from reconciler.report.markdown import comment
@@ -13,7 +13,7 @@ from reconciler.report.plan_text import applied_lines, plan_lines
 
 def test_a_table_of_thousands_of_networks_is_counted() -> None:
     fields = tuple(Change(f"guarded[{number}]", None, "present", "kernel") for number in range(5_000))
-    resource = Resource("router-a", "firewall", "tunnelwright")
+    resource = Resource("router-a", ResourceKind.FIREWALL, "tunnelwright")
     change = ResourceChange(resource, Action.UPDATE, "differs", fields, ())
     plan = Plan((change,), {}, {})
     text = "\n".join(line.text for line in plan_lines(plan))

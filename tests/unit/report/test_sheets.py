@@ -23,7 +23,7 @@ from reconciler.report.sheets.dialects import DIALECTS
 from reconciler.report.sheets.mirrored import mirrored, remarks
 from reconciler.report.sheets.render import render
 from reconciler.report.sheets.table import sheet_object, table_lines
-from reconciler.report.sheets.words import Inexpressible
+from reconciler.report.sheets.vendor_values import Inexpressible
 from reconciler.validate import validate
 from tests.fabrics import two_routers
 

@@ -21,14 +21,14 @@ from reconciler.model.events import (
 )
 from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Status
-from reconciler.model.plan import Action, Disruption, Phase, Resource
+from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceKind
 from reconciler.model.record import Result, RunRecord
 from reconciler.service.notifications import State, Topic, is_refused, new_in, states
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ALL = frozenset(Topic)
 HEAD, OTHER = "a" * 40, "b" * 40
-END = Resource("ra", "tunnel", "a-to-b")
+END = Resource("ra", ResourceKind.TUNNEL, "a-to-b")
 PLAN = PlanSummary(0, 0, 0, "")
 DOWN = Down("a-to-b", "ra")
 AWAY = Unreachable("ra", Absence(AbsenceKind.UNREACHABLE, "no route"))

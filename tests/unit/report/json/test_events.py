@@ -24,8 +24,9 @@ from reconciler.model.events import (
     WithheldFor,
 )
 from reconciler.model.judgement import Override, Refusal, Withholding
+from reconciler.model.operation import WriteFile
 from reconciler.model.outcome import Loss, Outcome, Status
-from reconciler.model.plan import Action, Disruption, Phase, ResourceChange, Step, WriteFile
+from reconciler.model.plan import Action, Disruption, Phase, ResourceChange, Step
 from reconciler.model.secret import Secret
 from reconciler.report.json.events import FORMS, decode, encode
 from tests.unit.report.json.written import END, WRITTEN

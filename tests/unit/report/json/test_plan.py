@@ -8,7 +8,17 @@ import pytest
 
 from reconciler.model import bounds
 from reconciler.model.absence import Absence, AbsenceKind
-from reconciler.model.plan import Action, Disruption, Phase, Plan, Resource, ResourceChange, Step, Terminate
+from reconciler.model.operation import Terminate
+from reconciler.model.plan import (
+    Action,
+    Disruption,
+    Phase,
+    Plan,
+    Resource,
+    ResourceChange,
+    ResourceKind,
+    Step,
+)
 from reconciler.model.settings import UNOBSERVABLE, Change
 from reconciler.report.json import plan as plan_json
 from reconciler.report.json.plan import plan_digest, plan_objects
@@ -36,7 +46,9 @@ PLAN = Plan(
                 ),
             ),
         ),
-        ResourceChange(Resource("tokyo", "firewall", "tunnelwright"), Action.CREATE, "é", MANY, ()),
+        ResourceChange(
+            Resource("tokyo", ResourceKind.FIREWALL, "tunnelwright"), Action.CREATE, "é", MANY, ()
+        ),
     ),
     {
         "oslo": Absence(AbsenceKind.UNREACHABLE, "no route"),

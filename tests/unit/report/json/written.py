@@ -31,11 +31,11 @@ from reconciler.model.events import (
 )
 from reconciler.model.judgement import Deferral, Override, Refusal
 from reconciler.model.outcome import Check, Dropped, Loss, Status
-from reconciler.model.plan import Action, Disruption, Phase, Resource
+from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceKind
 from reconciler.model.settings import UNOBSERVABLE, Change
 from reconciler.model.trace import Trace
 
-END = Resource("paris", "tunnel", "paris-tokyo")
+END = Resource("paris", ResourceKind.TUNNEL, "paris-tokyo")
 SWITCH = PlannedStep("paris", Phase.SWITCH, "paris-tokyo", "bring up", Disruption.MAKE_BEFORE_BREAK)
 SWITCHED = {
     "router": "paris",

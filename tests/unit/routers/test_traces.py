@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.facets.traces import MARK, read
+from reconciler.routers.traces import MARK, read
 
 NOW = 1_764_000_000
 FILES = f"{NOW - 20}.5128394720 ann tw-a-to-b.conf\n{NOW - 9000}.0 root tw-old.conf\n"

@@ -13,10 +13,17 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reconciler.facets.connections import SETS
-from reconciler.facets.swanctl_conf import Section, SwanctlSyntaxError, inherit, read
+from reconciler.facets.files.swanctl_conf import (
+    Section,
+    SwanctlSyntaxError,
+    inherit,
+    quoted,
+    read,
+    section_lines,
+)
 from reconciler.model.diagnostic import Location
 from reconciler.model.router_config import PREFIX, Connection, LiveFile, SharedSecret
 from reconciler.model.secret import Secret, fingerprint
@@ -30,7 +37,6 @@ MODE = 0o600
 ADOPTED = ".adopted"
 """What is added to the name of a file that charon is to load no more; no include takes it in."""
 
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _BASE64 = "0s"
 _LISTS = frozenset({"local_addrs", "remote_addrs", "proposals", "esp_proposals", "local_ts", "remote_ts"})
 
@@ -45,6 +51,16 @@ def render(connection: Connection) -> Secret:
     return Secret(_template().render(connection=connection, secret=_encoded(connection.secret)).encode())
 
 
+def said(connection: Connection) -> Settings:
+    """What a file from `render` says, as `parse` would read it."""
+    secret = connection.secret
+    owners = {f"id-{number}": owner for number, owner in enumerate(secret.owners, start=1)}
+    return {
+        "connections": {connection.name: connection.settings},
+        "secrets": {secret.id: {**owners, "secret": _encoded(secret)}},
+    }
+
+
 def _encoded(secret: SharedSecret) -> str:
     return _BASE64 + base64.b64encode(secret.secret.reveal()).decode()
 
@@ -55,23 +71,16 @@ def _template() -> Template:
 
 
 def templates_of(package: str) -> Environment:
-    """The templates of a package, which may import `settings.j2` and use the filter `quoted`."""
+    """The templates of a package, which may use the filters `quoted` and `section`, a section's lines."""
     made = Environment(
-        loader=ChoiceLoader([PackageLoader(package), PackageLoader("reconciler.facets")]),
+        loader=PackageLoader(package),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - configuration is not HTML; values go through `quoted`
         keep_trailing_newline=True,
     )
     made.filters["quoted"] = quoted
+    made.filters["section"] = section_lines
     return made
-
-
-def quoted(value: str) -> str:
-    """A value as swanctl.conf takes it: in quotes when it holds more than plain characters
-    (strongSwan's settings lexer: backslash escapes, quotes end the string)."""
-    if re.fullmatch(r"[A-Za-z0-9._:/@%+-]+", value):
-        return value
-    return '"' + "".join(_ESCAPES.get(character, character) for character in value) + '"'
 
 
 def parse(content: bytes) -> Settings | None:
@@ -112,11 +121,11 @@ def _comments(content: bytes) -> list[bytes]:
 
 def _unordered(settings: Settings) -> dict[str, object]:
     return {
-        key: _unordered(value)
-        if isinstance(value, Mapping)
-        else sorted(value)
-        if key in SETS and isinstance(value, tuple)
-        else value
+        key: value
+        if isinstance(value, str)
+        else (sorted(value) if key in SETS else value)
+        if isinstance(value, tuple)
+        else _unordered(value)
         for key, value in settings.items()
     }
 
@@ -165,6 +174,7 @@ class WrittenFile:
         self.mode = None if live is None else live.mode
         """Its permission bits."""
         self._file = None if live is None else live.content
+        self._says = None if live is None else live.says
 
     @property
     def _content(self) -> bytes:
@@ -173,22 +183,24 @@ class WrittenFile:
     @cached_property
     def _settings(self) -> Settings | None:
         """All that it says; None when it cannot be read."""
-        return None if self._file is None else parse(self._content)
+        if self._file is None or self._says is not None:
+            return self._says
+        return parse(self._content)
 
     @property
     def _trusted(self) -> Settings | None:
         """The same, unless a change was under way."""
         return None if _PENDING in self._content else self._settings
 
-    def equals(self, wanted: Secret) -> bool:
-        """Whether it is the wanted one, byte for byte or but for the order of what has none: that of
-        sections and of traffic selectors, which followed the author's before. Comments count."""
+    def equals(self, wanted: Secret, connection: Connection) -> bool:
+        """Whether it is the wanted one, which was rendered from `connection`: byte for byte, or but for the
+        order of what has none, that of sections and of traffic selectors, which followed the author's
+        before. Comments count."""
         if self._file is None or self._file == wanted:
             return self._file is not None
-        desired = wanted.reveal()
-        if _comments(self._content) != _comments(desired) or self._settings is None:
+        if _comments(self._content) != _comments(wanted.reveal()) or self._settings is None:
             return False
-        return _unordered(self._settings) == _unordered(parse(desired) or {})
+        return _unordered(self._settings) == _unordered(said(connection))
 
     def marked(self) -> Secret | None:
         """It with a comment that takes its word away; None when it has that already, and when there is no

@@ -83,8 +83,8 @@ def raised(settings: Settings, written: Iterable[Settings]) -> Settings:
 
 def _allowed(section: Settings) -> range:
     """The numbers that a child may have: behind charon's own for its widest networks."""
-    own, far = (min(networks, key=prefix_length, default="/0") for networks in _networks(section))
-    widest = automatic((own, far))
+    own, other = (min(networks, key=prefix_length, default="/0") for networks in _networks(section))
+    widest = automatic((own, other))
     return range(widest + 1, widest + _STEP)
 
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from reconciler.facets import files
 from reconciler.facets.connections import listed_ends
-from reconciler.model.plan import Action, Disruption, LoadConnection, LoadSecret, Phase, ResourceChange
+from reconciler.model.operation import LoadConnection, LoadSecret
+from reconciler.model.plan import Action, Disruption, Phase, ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState, connection_name
 
 
-def split(
+def with_unselected(
     kept: Iterable[ResourceChange], left_out: Mapping[str, Sequence[ResourceChange]]
 ) -> Iterator[ResourceChange]:
     """The changes that are `kept`; `left_out` has, by group, the tunnel ends that differ as well and are not
@@ -38,7 +39,7 @@ def _loads(change: ResourceChange) -> bool:
     return any(isinstance(step.operation, LoadConnection | LoadSecret) for step in change.steps)
 
 
-def abandoned(
+def with_abandoned(
     changes: Iterable[ResourceChange],
     desired: Mapping[str, RouterConfig],
     live: Mapping[str, RouterState],
@@ -64,7 +65,7 @@ def abandoned(
 
 
 def _removes_a_tunnel(change: ResourceChange) -> bool:
-    return change.resource.kind == "tunnel" and change.action is Action.DELETE
+    return change.resource.is_tunnel and change.action is Action.DELETE
 
 
 def _managed_peers(change: ResourceChange, live: Mapping[str, RouterState]) -> set[str]:

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.bounds import ONE_SIDED_SECONDS
-from reconciler.model.plan import Disruption, FarEnd, Plan, Scope
+from reconciler.model.operation import CloseSurplus, PairEnd
+from reconciler.model.plan import Disruption, Plan
 from reconciler.model.router_config import RouterState
 from reconciler.plan.fleet import make_plan
 from tests.contract.sites import change_tunnels
 from tests.fabrics import two_routers
-from tests.unit.plan.test_fleet import compiled, held, switch
+from tests.unit.plan.test_fleet import compiled, held
 
 
 def both(**fields: object) -> dict[str, RouterState]:
@@ -44,17 +45,16 @@ def test_what_both_hold_is_no_difference() -> None:
 @pytest.mark.parametrize("router", ["paris", "tokyo"])
 def test_what_one_end_alone_holds_is_closed_there(router: str) -> None:
     live = both()
-    far = "tokyo" if router == "paris" else "paris"
-    live[far] = replace(live[far], sas=())
+    other = "tokyo" if router == "paris" else "paris"
+    live[other] = replace(live[other], sas=())
     plan = planned(live)
     [change] = plan.changes
     assert change.resource.router == router
-    assert change.reason == f"{far}, its other end, does not hold all of its CHILD_SAs"
+    assert change.reason == f"{other}, its other end, does not hold all of its CHILD_SAs"
     [field] = change.changes
-    assert (field.before, field.after) == (f"not held by {far}", None)
-    where, operation = switch(plan)
-    assert (where, operation.scope) == (router, Scope.SURPLUS)
-    assert operation.far == FarEnd(far, f"tw-{far}-{router}")
+    assert (field.before, field.after) == (f"not held by {other}", None)
+    closing = CloseSurplus(f"tw-{router}-{other}", PairEnd(other, f"tw-{other}-{router}"))
+    assert [(step.router, step.operation) for step in plan.steps] == [(router, closing)]
     assert change.disruption is Disruption.NONE
 
 

@@ -1,4 +1,4 @@
-"""Causes around charon: drift, VIPs, other firewall and NAT rules, routes, other policies, lost packets."""
+"""Causes on the way of packets: rules of firewalls and NAT, routes, policies, one-sided SAs, lost packets."""
 
 from __future__ import annotations
 
@@ -11,115 +11,21 @@ from reconciler.diagnosis import log_lines
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
 from reconciler.diagnosis.netfilter import Packet, Verdict, dropped, translated
-from reconciler.model.diagnostic import Severity
-from reconciler.model.plan import ResourceChange
 
-_APPLY = "run `tunnelwright apply` first, then diagnose again"
 _UDP, _ICMP, _ESP = 17, 1, 50
 _IPSEC_INTERFACE = "ipsec0"
 
 
-def router_unreachable(evidence: Evidence) -> Iterator[Finding]:
-    """A router cannot be asked."""
-    for end in evidence.ends:
-        if end.state is None:
-            message = f"{end.tunnel.router} could not be examined: {end.unreachable}"
-            yield found("router-unreachable", end.tunnel, "router", message)
-
-
-def disabled_in_git(evidence: Evidence) -> Iterator[Finding]:
-    """It is down because Git says so: a failure where only one of the ends says it."""
-    off = [end for end in evidence.ends if not end.tunnel.enabled]
-    for end in off:
-        item = found("disabled-in-git", end.tunnel, "enabled", "the tunnel is disabled in Git")
-        if len(off) == len(evidence.ends):
-            yield replace(item, severity=Severity.WARNING)
-        else:
-            yield replace(item, message="this end is disabled in Git, the other end is enabled")
-
-
-def drift(evidence: Evidence) -> Iterator[Finding]:
-    """A router is not as desired; a missing VIP, and a missing guard of a tunnel that is down, have rules of
-    their own."""
-    for end in evidence.ends:
-        for change in end.drift:
-            if change.resource.kind == "vip" or (change.resource.kind == "firewall" and _leaks(end)):
-                continue
-            fields = ", ".join(dict.fromkeys(item.path for item in change.changes[:6]))
-            yield found(
-                "drift",
-                end.tunnel,
-                "router",
-                f"{change.resource} is not as desired: {change.reason}",
-                seen=[f"differs: {fields}"],
-                hint=_APPLY,
-            )
-
-
-def vip_missing(evidence: Evidence) -> Iterator[Finding]:
-    """The tunnel's local address is not on the router."""
-    for end in evidence.ends:
-        if end.state is None:
-            continue
-        vip = end.tunnel.vip
-        there = {(a.interface, a.host) for a in end.state.addresses}
-        if (vip.interface, vip.address) not in there:
-            hint = _APPLY if vip.managed else f"find out what configures {vip.address} at {end.tunnel.router}"
-            message = f"the VIP {vip.address} is not on {vip.interface} of {end.tunnel.router}"
-            yield found("vip-missing", end.tunnel, "vip", message, hint=hint)
-
-
-def duplicate_address(evidence: Evidence) -> Iterator[Finding]:
-    """Another managed router has the tunnel's local address as well: packets go to either of the two."""
-    for end in evidence.ends:
-        others = [held for held in end.holders if held.router != end.tunnel.router]
-        for held in others:
-            ours = f"tunnelwright added it there for {held.owner}"
-            yield found(
-                "duplicate-address",
-                end.tunnel,
-                "vip",
-                f"the VIP {held.host} is on {held.address.interface} of {held.router} too",
-                seen=[ours if held.owner else "tunnelwright did not add it there"],
-                hint=_APPLY if held.owner else f"remove it from {held.router}",
-            )
-
-
-def cleartext_leak(evidence: Evidence) -> Iterator[Finding]:
-    """The guard is not as desired while the tunnel is down: its traffic may leave in the clear."""
-    for end in evidence.ends:
-        for change in end.drift:
-            if change.resource.kind == "firewall" and _leaks(end):
-                yield found(
-                    "cleartext-leak",
-                    end.tunnel,
-                    "router",
-                    f"the tunnel is down, and its traffic may leave {end.tunnel.router} in the clear: "
-                    f"{change.reason}",
-                    seen=_guards(change),
-                    hint="run `tunnelwright apply`, which loads the table even if the tunnel stays down",
-                )
-
-
-def _leaks(end: End) -> bool:
-    """A tunnel that is up takes its traffic even without a guard."""
-    return not end.children if end.connection is None else bool(end.missing)
-
-
-def _guards(change: ResourceChange) -> list[str]:
-    return [f"{item.path}: {item.before} -> {item.after}" for item in change.changes[:4]]
-
-
 def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
     """IKE is not answered, and a rule of a managed router, or what came through, says where it is lost."""
-    near, far = evidence.near, evidence.far
+    this_end, other_end = evidence.this_end, evidence.other_end
     if not _unanswered(evidence):
         return
-    request = Packet(near.tunnel.vip.address, near.tunnel.peer_address, _UDP, 500)
+    request = Packet(this_end.tunnel.vip.address, this_end.tunnel.peer_address, _UDP, 500)
     reply = Packet(request.destination, request.source, _UDP, 500)
-    stops: list[tuple[End, str, Packet]] = [(near, "output", request), (near, "input", reply)]
-    if far is not None:
-        stops += [(far, "input", request), (far, "output", reply)]
+    stops: list[tuple[End, str, Packet]] = [(this_end, "output", request), (this_end, "input", reply)]
+    if other_end is not None:
+        stops += [(other_end, "input", request), (other_end, "output", reply)]
     rules = list(_stopped(stops))
     for end, verdict in rules:
         yield found(
@@ -127,23 +33,25 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
             end.tunnel,
             "peer.address",
             f"IKE (UDP 500 and 4500) is dropped at {end.tunnel.router} by {verdict.rule}",
-            seen=log_lines.telling(near.said, log_lines.UNANSWERED),
+            seen=log_lines.telling(this_end.said, log_lines.UNANSWERED),
             hint=_remove(verdict),
         )
-    if rules or far is None or far.state is None:
+    if rules or other_end is None or other_end.state is None:
         return
-    arrived = log_lines.arrived(far.said, near.tunnel.vip.address)
+    arrived = log_lines.arrived(other_end.said, this_end.tunnel.vip.address)
     where = (
-        f"{near.tunnel.router} sends, but {far.tunnel.router} receives nothing"
+        f"{this_end.tunnel.router} sends, but {other_end.tunnel.router} receives nothing"
         if not arrived
-        else f"{far.tunnel.router} receives requests of {near.tunnel.router}, but its answers are lost"
+        else f"{other_end.tunnel.router} receives requests of {this_end.tunnel.router}, "
+        "but its answers are lost"
     )
     yield found(
         "ike-blocked",
-        near.tunnel,
+        this_end.tunnel,
         "peer.address",
-        f"{where}: something between {near.tunnel.vip.address} and {near.tunnel.peer_address} drops UDP 500",
-        seen=log_lines.telling(near.said, log_lines.UNANSWERED),
+        f"{where}: something between {this_end.tunnel.vip.address} and {this_end.tunnel.peer_address} "
+        "drops UDP 500",
+        seen=log_lines.telling(this_end.said, log_lines.UNANSWERED),
         hint="check firewalls and routes between the two addresses",
     )
 
@@ -151,13 +59,13 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
 def peer_silent(evidence: Evidence) -> Iterator[Finding]:
     """The peer does not answer, and nothing on our side says why."""
     if _unanswered(evidence):
-        tunnel = evidence.near.tunnel
+        tunnel = evidence.this_end.tunnel
         yield found(
             "peer-silent",
             tunnel,
             "peer.address",
             f"{tunnel.peer_address} does not answer IKE from {tunnel.vip.address}",
-            seen=log_lines.telling(evidence.near.said, log_lines.UNANSWERED),
+            seen=log_lines.telling(evidence.this_end.said, log_lines.UNANSWERED),
             hint="check that the peer is up, that this is its address, and that no firewall on the path "
             "drops UDP 500 and 4500",
         )
@@ -165,9 +73,9 @@ def peer_silent(evidence: Evidence) -> Iterator[Finding]:
 
 def _unanswered(evidence: Evidence) -> bool:
     """charon sends again, and nothing has come back in this attempt since."""
-    said = (*evidence.near.said, *evidence.near.said_rekeying)
+    said = (*evidence.this_end.said, *evidence.this_end.said_rekeying)
     last = max((i for i, line in enumerate(said) if log_lines.UNANSWERED.search(line)), default=-1)
-    return last >= 0 and not log_lines.arrived(said[last:], evidence.near.tunnel.peer_address)
+    return last >= 0 and not log_lines.arrived(said[last:], evidence.this_end.tunnel.peer_address)
 
 
 def _stopped(stops: list[tuple[End, str, Packet]]) -> Iterator[tuple[End, Verdict]]:
@@ -185,14 +93,14 @@ def _remove(verdict: Verdict) -> str:
 
 def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
     """One end encrypts and the other does not get it."""
-    near, far, flow = evidence.near, evidence.far, evidence.flow
-    if far is None or flow is None or flow.whole:
+    this_end, other_end, flow = evidence.this_end, evidence.other_end, evidence.flow
+    if other_end is None or flow is None or flow.whole:
         return
     lost = [
         (a, b, sent, arrived)
         for a, b, sent, arrived in (
-            (near, far, flow.near_out, flow.far_in),
-            (far, near, flow.far_out, flow.near_in),
+            (this_end, other_end, flow.this_out, flow.other_in),
+            (other_end, this_end, flow.other_out, flow.this_in),
         )
         if sent and not arrived
     ]
@@ -312,14 +220,14 @@ def overlapping_policy(evidence: Evidence) -> Iterator[Finding]:
 
 def one_sided(evidence: Evidence) -> Iterator[Finding]:
     """One end holds SAs that the other has forgotten."""
-    near, far = evidence.near, evidence.far
-    if far is None or near.state is None or far.state is None:
+    this_end, other_end = evidence.this_end, evidence.other_end
+    if other_end is None or this_end.state is None or other_end.state is None:
         return
-    ours = {(c.spi_in, c.spi_out) for c in near.children}
-    theirs = {(c.spi_out, c.spi_in) for c in far.children}
-    for holder, spis in ((near, ours - theirs), (far, theirs - ours)):
+    ours = {child.spis for child in this_end.children}
+    theirs = {child.spis_at_peer for child in other_end.children}
+    for holder, spis in ((this_end, ours - theirs), (other_end, theirs - ours)):
         if spis and not ours & theirs:
-            other = far if holder is near else near
+            other = other_end if holder is this_end else this_end
             yield found(
                 "one-sided-sa",
                 holder.tunnel,
@@ -333,10 +241,13 @@ def one_sided(evidence: Evidence) -> Iterator[Finding]:
 
 def not_encrypted(evidence: Evidence) -> Iterator[Finding]:
     """Packets do not enter the tunnel, and nothing that is known says why."""
-    near, far, flow = evidence.near, evidence.far, evidence.flow
-    if far is None or flow is None or flow.whole:
+    this_end, other_end, flow = evidence.this_end, evidence.other_end, evidence.flow
+    if other_end is None or flow is None or flow.whole:
         return
-    for end, wanted, out in ((near, flow.sent, flow.near_out), (far, flow.far_in, flow.far_out)):
+    for end, wanted, out in (
+        (this_end, flow.sent, flow.this_out),
+        (other_end, flow.other_in, flow.other_out),
+    ):
         if wanted and not out:
             yield found(
                 "not-encrypted",
@@ -354,7 +265,7 @@ def no_reply(evidence: Evidence) -> Iterator[Finding]:
     if flow is not None and not flow.whole:
         yield found(
             "no-reply",
-            evidence.near.tunnel,
+            evidence.this_end.tunnel,
             "peer.cidrs",
             f"{flow.received} of {flow.sent} echo requests through the tunnel were answered",
             seen=_uncounted(evidence),
@@ -368,8 +279,8 @@ def _uncounted(evidence: Evidence) -> list[str]:
         return []
     return [
         f"{flow.sent} echo requests sent, {flow.received} answered; CHILD_SA packets: "
-        f"{flow.near_out} out and {flow.near_in} in at {evidence.near.tunnel.router}, "
-        f"{flow.far_in} in and {flow.far_out} out at the peer"
+        f"{flow.this_out} out and {flow.this_in} in at {evidence.this_end.tunnel.router}, "
+        f"{flow.other_in} in and {flow.other_out} out at the peer"
     ]
 
 

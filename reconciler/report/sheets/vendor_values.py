@@ -27,7 +27,7 @@ class Inexpressible(TunnelwrightError):
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class VendorValues:
     """What a vendor's template needs besides the tunnel. `notes` says where a value is not the tunnel's."""
 
     name: str
@@ -44,7 +44,7 @@ class Words:
     notes: tuple[str, ...]
 
 
-def words(end: Tunnel, dialect: Dialect, key: Secret | None) -> Words:
+def vendor_values(end: Tunnel, dialect: Dialect, key: Secret | None) -> VendorValues:
     """Raises Inexpressible with all that the vendor lacks."""
     ike, esp = end.ike, end.esp
     said = dialect.no_key if key is None else dialect.key(key.reveal())
@@ -72,7 +72,7 @@ def words(end: Tunnel, dialect: Dialect, key: Secret | None) -> Words:
         )
     dpd = [("DPD delay", ike.dpd_delay, dialect.dpd_delay)] if ike.dpd_enabled else []
     prf = is_aead(ike.encryption)
-    return Words(
+    return VendorValues(
         name=_short(end.name, dialect.name_length),
         ike_encryption=dialect.ike_encryption[ike.encryption],
         ike_integrity=(dialect.ike_prf if prf else dialect.ike_integrity)[ike.integrity],

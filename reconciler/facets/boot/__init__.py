@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.facets import charon, firewall_file
+from reconciler.facets.boot import charon
+from reconciler.facets.firewall import nft_file
 from reconciler.model.router_config import (
     InterfaceAddress,
     LiveOwnedFile,
@@ -29,6 +30,9 @@ GUARD: Final = f"{FOLDER}/guard.nft"
 SYSCTLS: Final = "/etc/sysctl.d/99-tunnelwright.conf"
 _UNITS: Final = "/etc/systemd/system"
 _DROP_IN: Final = "tunnelwright.conf"
+_NFTABLES: Final = f"{_UNITS}/nftables.service.d"
+_RULES: Final = "tunnelwright.sh"
+"""Beside the drop-in, which needs it also where /etc/tunnelwright is gone; systemd reads `*.conf` alone."""
 _NETWORKS: Final = "/etc/systemd/network"
 _IF_UP: Final = "/etc/network/if-up.d/tunnelwright"
 _GOOD: Final = f"{FOLDER}/guard.good.nft"
@@ -46,6 +50,7 @@ PLACES: Final = (
     SYSCTLS,
     f"{_UNITS}/tunnelwright-*.service",
     f"{_UNITS}/*.d/{_DROP_IN}",
+    f"{_NFTABLES}/{_RULES}",
     f"{_NETWORKS}/*.network.d/{_DROP_IN}",
     _IF_UP,
 )
@@ -70,7 +75,7 @@ def boot_files(
     """
     if not (desired.guards or desired.addresses):
         return {}
-    guard = OwnedFile(firewall_file.render(desired.firewall, kept), _PRIVATE)
+    guard = OwnedFile(nft_file.render(desired.firewall, kept), _PRIVATE)
     found = {GUARD: guard, _GOOD: guard, _CLOSED: OwnedFile(charon.text_of("closed.nft"), _PRIVATE)}
     found[SYSCTLS] = OwnedFile("".join(_settings(desired)), _PLAIN)
     found[_LOAD] = OwnedFile(charon.text_of("load.sh"), 0o700)
@@ -95,7 +100,8 @@ def _units(platform: Platform) -> Iterator[tuple[str, OwnedFile]]:
     for name in ("tunnelwright-guard.service", "tunnelwright-addresses.service"):
         yield f"{_UNITS}/{name}", OwnedFile(charon.text_of(name), _PLAIN)
     if platform.ruleset:
-        yield f"{_UNITS}/nftables.service.d/{_DROP_IN}", OwnedFile(_nftables(platform.ruleset), _PLAIN)
+        yield f"{_NFTABLES}/{_RULES}", OwnedFile(charon.text_of("nftables.sh"), _PLAIN)
+        yield f"{_NFTABLES}/{_DROP_IN}", OwnedFile(_nftables(platform.ruleset), _PLAIN)
     # A drop-in instead of a link in a `.wants` folder: a file that is compared like the others.
     for target, service in (("sysinit", "guard"), ("multi-user", "addresses")):
         content = f"[Unit]\nWants=tunnelwright-{service}.service\n"
@@ -103,13 +109,9 @@ def _units(platform: Platform) -> Iterator[tuple[str, OwnedFile]]:
 
 
 def _nftables(ruleset: str) -> str:
-    """Loads the guards with the router's own rules; those alone where the guards have been removed."""
-
-    def command(ours: str, without: str) -> str:
-        return f"/bin/sh -c 'if [ -x {_LOAD} ]; then exec {_LOAD} {ours}; else exec nft {without}; fi'"
-
-    load = command(f"with {ruleset}", f"-f {ruleset}")
-    flush = command("flush", "flush ruleset")
+    """The drop-in for nftables.service: it loads the guards together with the router's own rules."""
+    load = f"/bin/sh {_NFTABLES}/{_RULES} with {ruleset}"
+    flush = f"/bin/sh {_NFTABLES}/{_RULES} flush"
     lines = ("ExecStart=", f"ExecStart={load}", "ExecReload=", f"ExecReload={load}")
     return "\n".join(("[Service]", *lines, "ExecStop=", f"ExecStop={flush}", ""))
 

@@ -1,4 +1,5 @@
-"""swanctl.conf as strongSwan reads it: sections, settings, quotes, `include`, inheritance. Pure.
+"""swanctl.conf as strongSwan reads it: sections, settings, quotes, `include`, inheritance; and the text of
+a section. Pure.
 
 Source: strongSwan's grammar (libstrongswan/settings/settings_lexer.l, settings_parser.y) and the rules of
 references (settings_types.c): what a section does not say itself comes from those it refers to.
@@ -21,6 +22,7 @@ from reconciler.model.bounds import (
     SWANCTL_SETTINGS,
 )
 from reconciler.model.diagnostic import Location
+from reconciler.model.settings import Settings
 
 Include = Callable[[str], Iterable[tuple[str, bytes]]]
 """Gives the name and content of each file that a shell pattern names, in order. A pattern that is not
@@ -38,6 +40,8 @@ _PATTERN = re.compile(r'"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<plain>(?:\\.|[^\#}\
 _BLANK = re.compile(r"[ \t\r]*")
 _PART = re.compile(r'"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<plain>[^\#}"\r\n\t ]++)', re.DOTALL)
 _ESCAPE = re.compile(r"\\(\r?\n|.)|\r", re.DOTALL)
+_PLAIN = re.compile(r"[A-Za-z0-9._:/@%+-]+")
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _UNESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": "", "\r\n": "", None: ""}
 
 
@@ -260,3 +264,22 @@ def _fill(section: Section, base: Section) -> None:
             _fill(section.sections[name], child)
         else:
             section.sections[name] = child
+
+
+def quoted(value: str) -> str:
+    """A value as swanctl.conf takes it: in quotes when it holds more than plain characters
+    (strongSwan's settings lexer: backslash escapes, quotes end the string)."""
+    return value if _PLAIN.fullmatch(value) else f'"{value.translate(_ESCAPES)}"'
+
+
+def section_lines(settings: Settings, depth: int) -> str:
+    """What stands between the braces of a section, each line after a line feed, indented `depth` times."""
+    pad = f"\n{'    ' * depth}"
+    return "".join(
+        f"{pad}{key} = {quoted(value)}"
+        if isinstance(value, str)
+        else f"{pad}{key} = {', '.join(value)}"
+        if isinstance(value, tuple)
+        else f"{pad}{key} {{{section_lines(value, depth + 1)}{pad}}}"
+        for key, value in settings.items()
+    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from reconciler.facets.agreement import carrying
 from reconciler.facets.connections import printed_id
-from reconciler.facets.selectors import Block, beyond, lacking
+from reconciler.facets.sas.agreement import carrying
+from reconciler.facets.sas.selectors import Block, beyond, lacking
 from reconciler.model.decoding import Fields
 from reconciler.model.router_config import ChildSa, Connection, IkeSa
 from reconciler.model.settings import Change, Settings, Value, first

@@ -219,7 +219,7 @@ def as_reported(settings: Settings) -> Settings:
         name: {
             key: _as_reported(key, value)
             for key, value in section.items()
-            if key in _REPORTED_CHILD and not isinstance(value, Mapping)
+            if key in _REPORTED_CHILD and isinstance(value, str | tuple)
         }
         for name, section in sections
         if isinstance(section, Mapping)
@@ -250,6 +250,8 @@ def printed_id(identity: str) -> str:
     """An identity as charon prints it: without its type, unprintable bytes as `?` (chunk_printable)."""
     _, _, rest = identity.rpartition(":") if identity[:1].isdigit() else identity.partition(":")
     text = rest or identity
+    if text.isascii() and text.isprintable() and not text.startswith("#"):
+        return text
     content = bytes.fromhex(text[1:]) if text.startswith("#") else text.encode()
     return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in content)
 

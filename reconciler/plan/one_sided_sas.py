@@ -9,65 +9,65 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 
 from reconciler.diff.tunnel_steps import switch_step
-from reconciler.facets.agreement import installed
+from reconciler.facets.sas.agreement import installed
 from reconciler.model.bounds import ONE_SIDED_SECONDS
-from reconciler.model.plan import Action, Disruption, Establish, Resource, ResourceChange, Scope
+from reconciler.model.operation import CloseSurplus
+from reconciler.model.plan import Action, Disruption, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import ChildSa, Connection, IkeSa, RouterConfig, RouterState
 from reconciler.model.settings import Change
+from reconciler.plan.pairs import ends_by_group
 
 
-def one_sided(
+def one_sided_changes(
     desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState], differing: Set[Resource]
 ) -> Iterator[ResourceChange]:
     """One change for each tunnel end with such a CHILD_SA, of those that do not differ in anything else: what
     is switched comes to rest at both ends anyway. One that is younger than ONE_SIDED_SECONDS is left out: the
     two routers were not read at one moment."""
-    held = {router: _spis(state) for router, state in live.items()}
+    held = {
+        router: {child.spis_at_peer for sa in state.sas for child in sa.children}
+        for router, state in live.items()
+    }
     running = {router: _by_connection(state) for router, state in live.items()}
-    for router, connection, far in _ends(desired):
-        resource = Resource(router, "tunnel", connection.tunnel)
-        if resource in differing or not {router, far} <= live.keys():
+    for router, connection, other in _ends(desired):
+        resource = Resource(router, ResourceKind.TUNNEL, connection.tunnel)
+        if resource in differing or not {router, other} <= live.keys():
             continue
         mine = running[router].get(connection.name, ())
         alone = [
             child
             for child in installed(mine)
-            if child.age >= ONE_SIDED_SECONDS and (child.spi_out, child.spi_in) not in held[far]
+            if child.age >= ONE_SIDED_SECONDS and child.spis not in held[other]
         ]
         if alone:
-            yield _change(resource, connection, desired[router].groups[connection.tunnel], far, alone)
+            yield _change(resource, connection, desired[router].groups[connection.tunnel], other, alone)
 
 
 def _change(
-    resource: Resource, connection: Connection, group: str, far: str, alone: list[ChildSa]
+    resource: Resource, connection: Connection, group: str, other: str, alone: list[ChildSa]
 ) -> ResourceChange:
     changes = tuple(
-        Change(f"sa.children.{child.name}.{child.spi_in}", f"not held by {far}", None, "sa")
+        Change(f"sa.children.{child.name}.{child.spi_in}", f"not held by {other}", None, "sa")
         for child in alone
     )
-    operation = Establish(connection.name, connection.children, Scope.SURPLUS)
+    operation = CloseSurplus(connection.name)
     step = switch_step(resource.router, group, operation, Disruption.NONE)
     return ResourceChange(
-        resource, Action.UPDATE, f"{far}, its other end, does not hold all of its CHILD_SAs", changes, (step,)
+        resource,
+        Action.UPDATE,
+        f"{other}, its other end, does not hold all of its CHILD_SAs",
+        changes,
+        (step,),
     )
 
 
 def _ends(desired: Mapping[str, RouterConfig]) -> Iterator[tuple[str, Connection, str]]:
     """Each end of each managed pair, with the router of its other end."""
-    groups: dict[str, list[tuple[str, Connection]]] = {}
-    for router, config in sorted(desired.items()):
-        for connection in config.connections.values():
-            groups.setdefault(config.groups[connection.tunnel], []).append((router, connection))
-    for ends in groups.values():
+    for ends in ends_by_group(desired).values():
         if len(ends) == 2:
             (here, mine), (there, theirs) = ends
-            yield here, mine, there
-            yield there, theirs, here
-
-
-def _spis(state: RouterState) -> Set[tuple[str, str]]:
-    """Every CHILD_SA of a router, whatever it is called: what it receives by, and what it sends by."""
-    return {(child.spi_in, child.spi_out) for sa in state.sas for child in sa.children}
+            yield here.router, mine, there.router
+            yield there.router, theirs, here.router
 
 
 def _by_connection(state: RouterState) -> Mapping[str, list[IkeSa]]:

@@ -38,10 +38,10 @@ def surplus(running: Iterable[IkeSa], *, followed: bool = False) -> tuple[tuple[
     return tuple(tuple(found) for found in kinds.values() if len(found) > 1)
 
 
-def unknown_to_the_peer(here: Iterable[IkeSa], there: Iterable[IkeSa]) -> tuple[ChildSa, ...]:
+def one_sided(here: Iterable[IkeSa], there: Iterable[IkeSa]) -> tuple[ChildSa, ...]:
     """The CHILD_SAs that this end holds and the other one does not."""
-    theirs = {(child.spi_out, child.spi_in) for sa in there for child in sa.children}
-    return tuple(child for child in carrying(here) if (child.spi_in, child.spi_out) not in theirs)
+    theirs = {child.spis_at_peer for sa in there for child in sa.children}
+    return tuple(child for child in carrying(here) if child.spis not in theirs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class End:
 def alive(ends: Sequence[End]) -> bool:
     """Whether no end holds what its peer does not, as far as one look tells."""
     return not any(
-        dropped(end) or (end.peer is not None and unknown_to_the_peer(end.running, end.peer)) for end in ends
+        dropped(end) or (end.peer is not None and one_sided(end.running, end.peer)) for end in ends
     )
 
 
@@ -140,9 +140,7 @@ def _alone(before: End, now: End) -> set[str]:
     """What the peer did not hold in either look."""
     if before.peer is None or now.peer is None:
         return set()
-    return _ids(unknown_to_the_peer(before.running, before.peer)) & _ids(
-        unknown_to_the_peer(now.running, now.peer)
-    )
+    return _ids(one_sided(before.running, before.peer)) & _ids(one_sided(now.running, now.peer))
 
 
 def _superfluous(before: Iterable[IkeSa], now: End) -> Iterator[str]:
@@ -154,7 +152,7 @@ def _superfluous(before: Iterable[IkeSa], now: End) -> Iterator[str]:
     """
     version = {child.id: sa.version for sa in now.running for child in sa.children}
     earlier = {child.id: child for sa in before for child in sa.children}
-    theirs = {(child.spi_out, child.spi_in) for child in installed(now.peer or ())}
+    theirs = {child.spis_at_peer for child in installed(now.peer or ())}
 
     def worth(child: ChildSa) -> tuple[bool, int, int, int]:
         was = earlier.get(child.id, child)
@@ -162,7 +160,7 @@ def _superfluous(before: Iterable[IkeSa], now: End) -> Iterator[str]:
             used = child.packets_in - was.packets_in
         else:
             used = child.packets_out - was.packets_out
-        valid = now.peer is None or (child.spi_in, child.spi_out) in theirs
+        valid = now.peer is None or child.spis in theirs
         return valid and child.state == "INSTALLED", used, -child.age, int(child.id)
 
     for kind in surplus(now.running, followed=True):

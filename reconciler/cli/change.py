@@ -1,0 +1,146 @@
+"""What `apply`, `reconnect` and `vip release` have in common: plan, ask, apply and report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from reconciler.cli import access
+from reconciler.cli.next_command import diagnose_hint
+from reconciler.cli.output import Output, ask
+from reconciler.cli.saved_plan import SavedPlan
+from reconciler.cli.workspace import load_fabric
+from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
+from reconciler.model.operation import Switch
+from reconciler.model.outcome import Status
+from reconciler.model.router_config import NOTHING_ASKED, Asked
+from reconciler.operations.apply import Applied
+from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
+from reconciler.operations.desired import shown_by_files
+from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
+from reconciler.plan.targets import check_reconnect, check_released, releasing, routers_of, targeting
+from reconciler.policy import Override
+from reconciler.report import cost_text, judgement_text, plan_text
+from reconciler.report.json.apply import check_object, dropped_object, loss_object, outcome_object
+from reconciler.report.json.judgement import judgement_objects
+from reconciler.report.json.plan import absence_objects, plan_objects
+
+_QUESTION = "Apply this plan? Type `yes` to approve: "
+
+
+def change_routers(
+    arguments: argparse.Namespace, *, saved: SavedPlan | None = None, asked: Asked = NOTHING_ASKED
+) -> int:
+    """Carry out what there is to do (`reconciler/operations/converge.py`); the exit code. If VIPs are to be
+    released, their removal is all that is done."""
+    output = Output(arguments)
+    fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
+    check_reconnect(fabric, asked.reconnect)
+    fleet, store = access.fleet_of(fabric, arguments), access.secret_store(arguments)
+    targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
+    asks = saved is None and not arguments.auto_approve
+
+    def decided(refused: Errors) -> Decision:
+        taken = [error for error in refused.values() if isinstance(error, Locked)]
+        if taken and (asks or saved is not None):
+            # A saved plan is not begun beside another run, and whoever is asked may want to wait.
+            raise taken[0]
+        selected = releasing(asked.release) if asked.release else targeting(fabric, targets, excluded)
+        found = preview(fabric, store, fleet, selected, asked)
+        before = without(found, refused)
+        if saved is not None:
+            saved.check(loaded, before.plan)
+        elif asked.release:
+            check_released(before.plan, before.desired, asked.release)
+        else:
+            check_selection(before, targets, excluded)
+        known = shown_by_files(fabric, store, before.observation.states)
+        return decide(before, known, frozenset(map(Override, arguments.override)))
+
+    def approved(_: Preview) -> bool:
+        if asks and ask(_QUESTION) != "yes":
+            raise TunnelwrightError("the plan was not approved", hint="type `yes`, or use --auto-approve")
+        return asks
+
+    request = Request(
+        routers=routers_of(fabric, targets, excluded),
+        decide=decided,
+        show=lambda decision: _report_plan(output, decision),
+        approve=approved,
+        left_out=lambda again, _: _report_left_out(output, again),
+        lock_timeout=arguments.lock_timeout,
+        conduct=Conduct(
+            timeout=arguments.wait,
+            progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),
+        ),
+    )
+    with converge(fleet, request) as done:
+        pass  # What is told of it may take as long as it likes: the locks are given back first.
+    if done.proven is not None:
+        applied = done.proven.applied
+        _report_outcome(output, done.before, applied, _names_left_out(done))
+        failed = [outcome.step for outcome in applied.outcomes if outcome.status is Status.FAILED]
+        down = [step.group for step in failed if isinstance(step.operation, Switch)]
+        output.lines([diagnose_hint(arguments, down)] if down else [])
+    return _ending(output, done)
+
+
+def _ending(output: Output, done: Converged) -> ExitCode:
+    """What an apply ends with. What was left out comes first, then what was not done, then what waits."""
+    if left_out := _left_out(done):
+        return left_out
+    if done.proven is not None and not done.proven.applied.converged:
+        return ExitCode.INCOMPLETE
+    if not done.decision.judgement.deferrals:
+        return ExitCode.OK
+    if done.proven is not None:
+        output.lines([judgement_text.still_waiting(done.decision.judgement)])
+    return ExitCode.DEFERRED
+
+
+def _left_out(done: Converged) -> ExitCode:
+    """The code for routers and tunnels that had no part in an apply; OK where there are none. Routers that
+    moved while somebody was asked count where nothing else was left out, and where they do not answer."""
+    plan = done.decision.judged.plan
+    code = ExitCode.INCOMPLETE if plan.keyless else ExitCode.OK
+    if plan.unreachable:
+        taken = any(isinstance(error, Locked) for error in done.refused.values())
+        code = ExitCode.LOCKED if taken else ExitCode.UNREACHABLE
+    if any(not isinstance(error, PlanStale) for error in done.moved.values()):
+        return ExitCode.UNREACHABLE
+    return ExitCode.STALE if done.moved and code is ExitCode.OK else code
+
+
+def _names_left_out(done: Converged) -> list[str]:
+    """The routers and tunnels for which the exit code is another than OK."""
+    if _left_out(done) is ExitCode.OK:
+        return []
+    plan = done.decision.judged.plan
+    return sorted({*plan.unreachable, *plan.withheld, *done.moved})
+
+
+def _report_plan(output: Output, decision: Decision) -> None:
+    before, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
+    unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
+    output.lines(plan_text.plan_lines(before.plan, unchanged, now))
+    output.objects(plan_objects(before.plan, now))
+    output.lines(judgement_text.judgement_lines(judgement))
+    output.objects(judgement_objects(judgement))
+
+
+def _report_left_out(output: Output, again: Preview) -> None:
+    output.lines(plan_text.left_out_lines(again.plan))
+    output.objects(absence_objects(again.plan.unreachable))
+
+
+def _report_outcome(output: Output, before: Preview, applied: Applied, left_out: Sequence[str]) -> None:
+    output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured, applied.dropped))
+    output.lines(
+        plan_text.applied_lines(before.plan, applied.outcomes, applied.remaining, applied.checks, left_out)
+    )
+    output.objects(outcome_object(outcome) for outcome in applied.outcomes)
+    output.objects(check_object(check) for check in applied.checks)
+    output.objects(loss_object(loss) for loss in applied.cost.losses)
+    output.objects(dropped_object(dropped) for dropped in applied.dropped)
+    output.objects([{"type": "apply_summary", "converged": applied.converged}])

@@ -1,0 +1,93 @@
+"""Desired state and one observation -> the condition of each connection. Pure; sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from reconciler.facets.sas import agreement
+from reconciler.model.absence import Absence
+from reconciler.model.condition import ConnectionCondition, EndCondition, State
+from reconciler.model.fabric import Fabric, Tunnel
+from reconciler.model.observation import Observation
+from reconciler.model.plan import Plan
+from reconciler.model.router_config import ChildSa, RouterConfig, connection_name
+
+_RANK = {state: rank for rank, state in enumerate(State)}
+
+_SENT = 5
+"""Packets that one end has sent before it counts that the other has decrypted none: the two ends are observed
+one after the other, with packets on the way."""
+
+
+def conditions(
+    fabric: Fabric, desired: Mapping[str, RouterConfig], seen: Observation, plan: Plan
+) -> tuple[ConnectionCondition, ...]:
+    """Every connection of the fabric, those in trouble first, then those that drift, then by name."""
+    drifted = {(c.resource.router, c.resource.name): c.reason for c in plan.changes}
+    found = []
+    for name in sorted(fabric.tunnels):
+        tunnels = fabric.ends_of(name)
+        if name == min(tunnel.name for tunnel in tunnels):
+            ends = tuple(
+                _end(tunnel, desired[tunnel.router], seen, drifted.get((tunnel.router, tunnel.name), ""))
+                for tunnel in tunnels
+            )
+            found.append(ConnectionCondition(name, *_together(ends), ends))
+    return tuple(sorted(found, key=lambda one: (_RANK[one.state], not one.drifts, one.name)))
+
+
+def _end(tunnel: Tunnel, desired: RouterConfig, seen: Observation, drift: str) -> EndCondition:
+    router = tunnel.router
+    if router not in seen.states:
+        failure = seen.failures.get(router)
+        why = Absence.of(failure).sentence(router) if failure is not None else f"{router} was not observed"
+        return EndCondition(tunnel, State.UNKNOWN, why, drift)
+    running = seen.states[router].sas_of(connection_name(tunnel.name))
+    end = EndCondition(tunnel, State.UP, "", drift, running, agreement.carrying(running))
+    if not tunnel.enabled:
+        return replace(end, state=State.DISABLED)
+    children = desired.connections[connection_name(tunnel.name)].children
+    missing = agreement.down(running, children)
+    if not missing:
+        return end
+    if len(missing) < len(children):
+        return replace(end, state=State.DEGRADED, reason=f"no CHILD_SA for {', '.join(missing)} at {router}")
+    states = sorted({sa.state for sa in running} - {"ESTABLISHED"})
+    what = f"the IKE_SA is {', '.join(states)}" if states else "no CHILD_SA" if running else "no IKE_SA"
+    return replace(end, state=State.DOWN, reason=f"{what} at {router}")
+
+
+def _together(ends: tuple[EndCondition, ...]) -> tuple[State, str]:
+    """The state of a connection by those of its ends, and why."""
+    off = [end.tunnel.router for end in ends if end.state is State.DISABLED]
+    if off:
+        return State.DISABLED, "" if len(off) == len(ends) else f"disabled at {', '.join(off)}"
+    worst = min((end.state for end in ends), key=_RANK.__getitem__)
+    if worst is not State.UP or len(ends) == 1:
+        return worst, "; ".join(dict.fromkeys(end.reason for end in ends if end.reason))
+    here, there = ends
+    silent = [*_silent(here, there), *_silent(there, here)]
+    if silent:
+        return State.SILENT, "; ".join(silent)
+    for one, other in ((here, there), (there, here)):
+        if any(child.state == "INSTALLED" for child in _alone(one, other)):
+            return State.DEGRADED, f"{one.tunnel.router} holds a CHILD_SA that {other.tunnel.router} does not"
+    return State.UP, ""
+
+
+def _alone(one: EndCondition, other: EndCondition) -> tuple[ChildSa, ...]:
+    return agreement.one_sided(one.running, other.running)
+
+
+def _silent(sender: EndCondition, receiver: EndCondition) -> Iterator[str]:
+    """Whether what one end has sent through the CHILD_SAs that both hold has not arrived: not one packet."""
+    theirs = {(child.spi_out, child.spi_in): child for child in receiver.children}
+    pairs = [
+        (child.packets_out, theirs[child.spi_in, child.spi_out].packets_in)
+        for child in sender.children
+        if (child.spi_in, child.spi_out) in theirs
+    ]
+    sent, received = (sum(counts) for counts in zip(*pairs, strict=True)) if pairs else (0, 0)
+    if sent >= _SENT and not received:
+        yield f"{receiver.tunnel.router} has decrypted none of {sent} packets from {sender.tunnel.router}"

@@ -1,0 +1,123 @@
+"""The condition of a connection, from what its ends report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from reconciler.model.condition import ConnectionCondition, State
+from reconciler.model.errors import RouterUnreachable
+from reconciler.model.router_config import RouterState
+from reconciler.operations.preview import preview
+from reconciler.verify.condition import conditions
+from tests.contract.sites import Site, change_tunnels, memory_site
+from tests.fabrics import two_routers
+
+Twist: TypeAlias = Callable[[RouterState], RouterState]
+
+
+def children(**fields: Any) -> Twist:
+    """Every CHILD_SA with other fields."""
+
+    def twist(state: RouterState) -> RouterState:
+        sas = (
+            replace(sa, children=tuple(replace(child, **fields) for child in sa.children)) for sa in state.sas
+        )
+        return replace(state, sas=tuple(sas))
+
+    return twist
+
+
+def same(state: RouterState) -> RouterState:
+    return state
+
+
+def without_children(state: RouterState) -> RouterState:
+    return replace(state, sas=tuple(replace(sa, children=()) for sa in state.sas))
+
+
+def without_sas(state: RouterState) -> RouterState:
+    return replace(state, sas=())
+
+
+def connecting(state: RouterState) -> RouterState:
+    return replace(state, sas=tuple(replace(sa, state="CONNECTING", children=()) for sa in state.sas))
+
+
+def found(site: Site, twists: dict[str, Twist], *, silent: str = "") -> ConnectionCondition:
+    """The only connection of a converged site, once the states of its routers are twisted."""
+    site.apply()
+    seen = preview(site.fabric, site.store(), site.fleet)
+    states = {
+        n: twists[n](s) if n in twists else s for n, s in seen.observation.states.items() if n != silent
+    }
+    failures = {silent: RouterUnreachable("no route to host")} if silent else {}
+    observed = replace(seen.observation, states=states, failures=failures)
+    [one] = conditions(site.fabric, seen.desired, observed, seen.plan)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("twists", "state", "reason"),
+    [
+        ({}, State.UP, ""),
+        ({"tokyo": without_children}, State.DOWN, "no CHILD_SA at tokyo"),
+        ({"paris": without_sas, "tokyo": without_sas}, State.DOWN, "no IKE_SA at paris; no IKE_SA at tokyo"),
+        ({"tokyo": connecting}, State.DOWN, "the IKE_SA is CONNECTING at tokyo"),
+        (
+            {"tokyo": children(spi_in="c0000003", spi_out="c0000004")},
+            State.DEGRADED,
+            "paris holds a CHILD_SA that tokyo does not",
+        ),
+        (
+            {"paris": children(packets_out=9), "tokyo": children(packets_in=0)},
+            State.SILENT,
+            "tokyo has decrypted none of 9 packets from paris",
+        ),
+        ({"paris": children(packets_out=9), "tokyo": children(packets_in=1)}, State.UP, ""),
+        ({"paris": children(packets_out=4), "tokyo": children(packets_in=0)}, State.UP, ""),
+        ({"paris": children(state="REKEYED")}, State.UP, ""),
+    ],
+)
+def test_the_condition_is_the_worst_that_an_end_tells(
+    tmp_path: Path, twists: dict[str, Twist], state: State, reason: str
+) -> None:
+    one = found(memory_site(tmp_path), {"paris": children(), **twists})
+    assert (one.state, one.reason) == (state, reason)
+
+
+def test_a_part_of_the_children_is_less_than_up(tmp_path: Path) -> None:
+    """Each pair of networks is a CHILD_SA of its own with IKEv1."""
+    fabric = change_tunnels(two_routers(), ike__version=1)
+    wide = {
+        "paris-tokyo": replace(fabric.tunnels["paris-tokyo"], local_cidrs=("10.1.0.0/25", "10.1.0.128/25")),
+        "tokyo-paris": replace(fabric.tunnels["tokyo-paris"], peer_cidrs=("10.1.0.0/25", "10.1.0.128/25")),
+    }
+    site = memory_site(tmp_path, fabric=replace(fabric, tunnels=wide))
+
+    def halved(state: RouterState) -> RouterState:
+        return replace(state, sas=tuple(replace(sa, children=sa.children[1:]) for sa in state.sas))
+
+    one = found(site, {"tokyo": halved})
+    assert one.state is State.DEGRADED
+    assert one.reason.startswith("no CHILD_SA for net-")
+    assert one.reason.endswith(" at tokyo")
+
+
+def test_nothing_is_known_of_a_router_that_does_not_answer(tmp_path: Path) -> None:
+    one = found(memory_site(tmp_path), {}, silent="tokyo")
+    assert (one.state, one.ends[0].state) == (State.UNKNOWN, State.UP)
+    assert "no route to host" in one.reason
+
+
+def test_a_tunnel_runs_between_the_addresses_of_its_sa(tmp_path: Path) -> None:
+    def moved(state: RouterState) -> RouterState:
+        return replace(state, sas=tuple(replace(sa, remote_address="203.0.113.99") for sa in state.sas))
+
+    here, there = found(memory_site(tmp_path), {"paris": moved}).ends
+    assert (here.moved, here.addresses[1]) == (True, "203.0.113.99")
+    assert not there.moved
