@@ -11,6 +11,7 @@ from schemas.network import PublicNetwork, VpcNetwork
 from schemas.policy import FabricDefaults
 from schemas.router import VpcRouter
 from schemas.safety import SafetyPolicy
+from schemas.topology import IPsecTopology
 from schemas.tunnel import ADOPTS, RECONNECT, IPsecTunnel
 from schemas.vip import Vip
 
@@ -21,6 +22,7 @@ KINDS: Final[Mapping[str, type[Document]]] = {
     "Vip": Vip,
     "IPsecTunnel": IPsecTunnel,
     "IPsecConnection": IPsecConnection,
+    "IPsecTopology": IPsecTopology,
     "FabricDefaults": FabricDefaults,
     "SafetyPolicy": SafetyPolicy,
 }

@@ -10,6 +10,7 @@ from reconciler.load.documents import Document, Path, dotted
 from reconciler.model.diagnostic import Location, Severity
 from reconciler.model.fabric import Tunnel
 from reconciler.validate.connections import place_in_connection
+from reconciler.validate.topologies import place_in_topology
 
 NOWHERE: Final = Location("")
 
@@ -68,7 +69,10 @@ def _field(tunnel: Tunnel, path: Path) -> Field:
     origin = tunnel.origin
     if origin is None:
         return Field("IPsecTunnel", tunnel.name, path)
-    return Field(origin.kind, origin.name, place_in_connection(path, origin.end))
+    path = place_in_connection(path, origin.end)
+    if origin.topology:
+        return Field("IPsecTopology", origin.topology, place_in_topology(path))
+    return Field(origin.kind, origin.name, path)
 
 
 def locate(item: Finding, documents: Iterable[Document]) -> Finding:

@@ -192,6 +192,8 @@ class Origin:
     name: str
     end: int = 0
     """Which of the two ends of a connection it is, as they are listed."""
+    topology: str = ""
+    """The topology that has the connection; empty where the connection has a document of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from schemas.network import PublicNetworkSpec, VpcNetworkSpec
 from schemas.policy import FabricDefaultsSpec
 from schemas.router import VpcRouterSpec
 from schemas.safety import SafetyPolicySpec
+from schemas.topology import IPsecTopologySpec
 from schemas.tunnel import TunnelEndSpec
 from schemas.vip import VipSpec
 
@@ -103,6 +104,8 @@ class Catalog:
     tunnels: dict[str, Item[TunnelEndSpec]] = field(default_factory=dict)
     """Tunnel ends: those that have documents of their own, and those of connections."""
     connections: dict[str, Item[IPsecConnectionSpec]] = field(default_factory=dict)
+    """Those that have documents of their own, and those of topologies."""
+    topologies: dict[str, Item[IPsecTopologySpec]] = field(default_factory=dict)
     defaults: dict[str, Item[FabricDefaultsSpec]] = field(default_factory=dict)
     safety: dict[str, Item[SafetyPolicySpec]] = field(default_factory=dict)
     broken: dict[tuple[str, str], Document] = field(default_factory=dict)
@@ -146,6 +149,7 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
         "Vip": catalog.vips,
         "IPsecTunnel": catalog.tunnels,
         "IPsecConnection": catalog.connections,
+        "IPsecTopology": catalog.topologies,
         "FabricDefaults": catalog.defaults,
         "SafetyPolicy": catalog.safety,
     }

@@ -15,6 +15,7 @@ from reconciler.model.bounds import MOST_EXPANDED
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Origin
 from reconciler.validate.catalog import Catalog, Item, build_catalog, by_name, check_annotations
+from reconciler.validate.topologies import TopologyPair, expand_topologies
 from schemas.connection import ConnectionEndSpec, ConnectionMetadata, IPsecConnectionSpec
 from schemas.policy import DpdSpec, IkePolicySpec, IpsecPolicySpec
 from schemas.tunnel import RECONNECT, IdentitySpec, SourceSpec, TunnelEndSpec, TunnelMetadata
@@ -35,7 +36,9 @@ class ConnectionEnd:
     @property
     def origin(self) -> Origin:
         """The document."""
-        return Origin(self.connection.kind, self.connection.name, self.end)
+        pair = self.connection.places
+        topology = pair.topology.name if isinstance(pair, TopologyPair) else ""
+        return Origin(self.connection.kind, self.connection.name, self.end, topology)
 
     def place(self, path: Path) -> Path:
         """A path of an IPsecTunnel -> the path in the connection's document."""
@@ -78,6 +81,7 @@ def place_in_connection(path: Path, end: int) -> Path:
 def expanded_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
     """The catalog of the documents, with the ends of connections among its tunnel ends."""
     catalog = build_catalog(loaded, found)
+    expand_topologies(catalog, found)
     ends = 0
     for connection in by_name(catalog.connections):
         ends += 2
@@ -184,6 +188,9 @@ def _is_only_one(
 ) -> bool:
     """Whether the name of a tunnel end can be one, and no other end has it; else that is reported."""
     path = dotted(item.written(("metadata", "name")))
+    rename = "give this end another `name`"
+    if isinstance(item.places, ConnectionEnd) and item.places.origin.topology:
+        rename = f"write an IPsecConnection {item.places.connection.name!r} that names its ends"
     if len(item.name) > LONGEST_NAME:
         found.error(
             "invalid-name",
@@ -191,7 +198,7 @@ def _is_only_one(
             f"the name {item.name!r}, which follows from those of connection and router, is too long",
             path=path,
             allowed=f"at most {LONGEST_NAME} characters",
-            hint="give this end a `name`",
+            hint=rename,
         )
         return False
     other = next((end for end in before if end.name == item.name), catalog.tunnels.get(item.name))
@@ -201,7 +208,7 @@ def _is_only_one(
             item.location,
             f"another tunnel end is named {item.name!r}, at {other.location}",
             path=path,
-            hint="delete that one, if this connection replaces it; else give this end another `name`",
+            hint=f"delete that one, if this one replaces it; else {rename}",
             related=(other.location,),
         )
     return other is None

@@ -244,7 +244,7 @@ def _check_lock(written: list[Wish], catalog: Catalog, found: Diagnostics) -> No
     """Entries that no VIP uses are harmless, but mislead readers."""
     automatic = {wish.name for wish in written if wish.placement.address is None and wish.managed}
     broken = {name for _, name in catalog.broken}
-    if any(kind == "IPsecConnection" for kind, _ in catalog.broken):
+    if any(kind in {"IPsecConnection", "IPsecTopology"} for kind, _ in catalog.broken):
         # How its ends are called may not be known.
         return
     for name, entry in catalog.loaded.lock.items():

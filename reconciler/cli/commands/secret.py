@@ -9,13 +9,17 @@ from pathlib import Path
 
 from reconciler.cli import access
 from reconciler.cli.output import Output
+from reconciler.load import load_tree
 from reconciler.model.bounds import KEY_BYTES
+from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode, SecretUnavailable
 from reconciler.model.listing import counted
 from reconciler.model.secret import Secret
 from reconciler.report.line import Line
 from reconciler.secrets.age import RECIPIENTS
 from reconciler.secrets.key_files import KeyFiles, random_key
+from reconciler.validate.connections import expanded_catalog
+from reconciler.validate.keys import missing_keys
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,6 +70,13 @@ def _init(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> Non
 
 
 def _set(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
+    if arguments.missing:
+        catalog = expanded_catalog(load_tree(arguments.tree), Diagnostics())
+        for name in missing_keys(catalog):
+            count = files.set(name, random_key())
+            _say(output, f"{arguments.tree / name}: a new key, for {count} to open")
+            output.objects([{"type": "secret", "action": "set", "file": name, "recipients": count}])
+        return
     if not arguments.replace:
         # Before a key is typed.
         files.check_new(arguments.name)

@@ -79,6 +79,29 @@ def write_connected_ring(tree: Path, sites: int) -> Path:
     return tree
 
 
+_STAR = """\
+apiVersion: tunnelwright/v1
+kind: IPsecTopology
+metadata: {{name: star}}
+spec:
+  star:
+    hubs: {{routers: [router-0000]}}
+    members: {{routers: [{members}]}}
+  vip: {{system: true}}
+  authentication: {{mode: psk, key: {{file: "{{a}}--{{b}}.psk"}}}}
+"""
+
+
+def write_star(tree: Path, sites: int) -> Path:
+    """The sites of the ring, each joined to the first by one topology. The tree."""
+    write_ring(tree, sites)
+    for file in tree.glob("tunnel-*"):
+        file.unlink()
+    members = ", ".join(f"router-{site:04}" for site in range(1, sites))
+    (tree / "star.yaml").write_text(_STAR.format(members=members))
+    return tree
+
+
 def write_ring(tree: Path, sites: int) -> Path:
     """Documents of so many sites, 3 to 25,000: a file for each, and for each end of a tunnel. The tree."""
     tree.mkdir()

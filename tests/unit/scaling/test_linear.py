@@ -15,7 +15,7 @@ from reconciler.operations.revisions import between
 from reconciler.report.json.plan import plan_objects
 from reconciler.report.plan_text import plan_lines
 from reconciler.validate import validate
-from tests.unit.scaling.ring import write_connected_ring, write_ring
+from tests.unit.scaling.ring import write_connected_ring, write_ring, write_star
 from tests.unit.scaling.steps import steps
 from tests.unit.scaling.visits import Counted, Visits
 
@@ -103,6 +103,17 @@ def test_expanding_grows_with_the_connections(tmp_path: Path, mistake: tuple[str
         fabric, found = validate(loaded)
         assert bool(found.errors) == bool(mistake[0])
         assert len(fabric.tunnels) == (0 if mistake[0] else 2 * sites)
+        return lambda: validate(loaded)
+
+    assert_linear(work)
+
+
+def test_expanding_a_star_grows_with_its_members(tmp_path: Path) -> None:
+    def work(sites: int) -> Callable[[], object]:
+        loaded = load_tree(write_star(tmp_path / str(sites), sites))
+        fabric, found = validate(loaded)
+        assert not found.errors
+        assert len(fabric.tunnels) == 2 * (sites - 1)
         return lambda: validate(loaded)
 
     assert_linear(work)
