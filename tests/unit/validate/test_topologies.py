@@ -76,9 +76,10 @@ SHAPES: list[tuple[Data, list[tuple[int, int]]]] = [
 
 @pytest.mark.parametrize(("shape", "pairs"), SHAPES)
 def test_a_topology_is_the_connections_of_its_pairs(shape: Data, pairs: list[tuple[int, int]]) -> None:
-    one, found = validated([*sites(1, 2, 3, 4), topology(**shape)])
+    there = [*sites(1, 2, 3, 4), *site(5, role="office"), *site(6)]
+    one, found = validated([*there, topology(**shape)])
     assert list(found) == []
-    many, found = validated([*sites(1, 2, 3, 4), *(connection(*pair) for pair in pairs)])
+    many, found = validated([*there, *(connection(*pair) for pair in pairs)])
     assert list(found) == []
     assert len(one.tunnels) == 2 * len(pairs)
     assert without_places(one) == without_places(many)
