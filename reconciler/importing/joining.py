@@ -95,14 +95,15 @@ def comments_of(ends: tuple[Written, Written], document: Document) -> Iterator[C
 def _places(path: Path, end: int) -> Iterator[Path]:
     """Where a connection may say what a document says at a path, the nearest first."""
     own: Path = ("spec", "ends", end)
-    if path[0] == "metadata":
+    if path[0] == "metadata" and len(path) > 1:
         yield (*own, *path[1:])
     elif path[0] == "spec" and len(path) > 1:
         yield (*own, *path[1:])
         place = place_in_connection(path, end)
         for length in range(len(place), 1, -1):
             yield place[:length]
-    if end == 0 and path[0] != "spec":
+    if end == 0 and (path[0] != "spec" or len(path) == 1):
+        yield path
         yield path[:1]
     # A place that is there in every connection.
     yield own

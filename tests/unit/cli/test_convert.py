@@ -125,10 +125,12 @@ spec: {cidr: 10.77.0.0/24}   # stays   as it is
 # The connection's own.
 apiVersion: tunnelwright/v1
 kind: IPsecTunnel
+# Who it is.
 metadata:
   name: a-to-b   # called so for ever
+  # Who answers for it.
   labels: {team: "net"}
-spec:
+spec:  # what it is
   description: "not a # comment"
   router: router-a
 
@@ -182,10 +184,12 @@ spec: {cidr: 10.77.0.0/24}   # stays   as it is
 # The connection's own.
 apiVersion: tunnelwright/v1
 kind: IPsecConnection
+# Who it is.
 metadata:
   name: router-a--router-b
+  # Who answers for it.
   labels: {team: "net"}
-spec:
+spec: # what it is
   ends:
     - name: a-to-b # called so for ever
       description: "not a # comment"
