@@ -10,9 +10,10 @@ WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 1))))
 ROUTER_WORKERS ?= $(shell echo $$(((3 * $$(nproc 2>/dev/null || echo 1) + 1) / 2)))
 TIMES ?= 10
 switches: TIMES = 100
+boots: TIMES = 50
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz pairs busy repeat switches check format schemas lock image wheel size bench recovery clean
+.PHONY: help demo test unit fuzz pairs busy repeat switches boots check format schemas lock image wheel size bench recovery clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,6 +45,9 @@ repeat: $(STAMP) ## Run the whole suite TIMES times (10), until one fails; logs 
 
 switches: $(STAMP) ## Change each field TIMES times (100) on the kernel data plane, and count what is lost
 	@$(BIN)/python -m tests.lab.kernel.switches --times $(TIMES) --rate 1000
+
+boots: $(STAMP) ## Cut the power of a Debian router in TIMES boots (50), and count the packets in the clear
+	@$(BIN)/python -m tests.lab.boots.boots --times $(TIMES)
 
 check: $(STAMP) ## Lint, types, import rules, scripts, workflows, generated files
 	@$(BIN)/ruff check .

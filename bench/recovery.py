@@ -16,19 +16,19 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 from bench.interruption import KEY, TREE, Bench, policy
 from lab.engine import find_engine, until
 from lab.session import Lab
-from lab.topology import Role
+from lab.topology import DEFAULT_RELEASE, RELEASES, Role
 from lab.traffic import Way, make_batch
 from reconciler.facets.sas import agreement
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
-from reconciler.model.router_config import connection_name
+from reconciler.model.router_config import GIVE_UP_AFTER, connection_name
 from reconciler.observe.state import read_sas
 from reconciler.validate import validate
 
@@ -52,6 +52,8 @@ class Case:
     who: str
     how: str
     seconds: float = 0.0
+    quick: bool = False
+    """Whether a dead peer shall be found out as soon as can be: DPD each second, given up after one."""
 
 
 CASES = (
@@ -65,6 +67,7 @@ CASES = (
     Case("link", "cut", CUT_SHORT),
     Case("link", "cut", CUT_LONG),
     Case(ANSWERS_ONLY, "charon killed"),
+    Case(ANSWERS_ONLY, "charon killed, quick DPD", quick=True),
     Case(ANSWERS_ONLY, "charon killed, away", CUT_LONG),
 )
 
@@ -121,14 +124,14 @@ class Recovery(Bench):
             self.lab.power_loss(left if case.who == INITIATOR else right)
         elif case.seconds:
             with self.unplugged(right):
-                self._restart([right], "KILL")
+                self.restart([right], "KILL")
                 time.sleep(case.seconds)
         else:
             routers = {INITIATOR: [left], "both ends": [left, right]}.get(case.who, [right])
-            self._restart(routers, "KILL" if "killed" in case.how else "TERM")
+            self.restart(routers, "KILL" if "killed" in case.how else "TERM")
         return time.time()
 
-    def _restart(self, routers: list[str], signal: str) -> None:
+    def restart(self, routers: list[str], signal: str) -> None:
         """End charon, which the lab's supervisor starts again; returns when all have loaded their files."""
         before = {name: self._charon(name) for name in routers}
         for name, pid in before.items():
@@ -171,6 +174,17 @@ class Recovery(Bench):
         return max(counts)
 
 
+def wanted(fabric: Fabric, case: Case, version: int, action: str) -> Fabric:
+    """The fabric with the settings of a case."""
+    delay = 1 if case.quick else DPD_DELAY
+    routers = {
+        name: replace(router, give_up_after=1 if case.quick else GIVE_UP_AFTER)
+        for name, router in fabric.routers.items()
+    }
+    changed = policy("ike", version=version, dpd_action=action, dpd_delay=delay)(fabric)
+    return replace(changed, routers=routers)
+
+
 def cells(found: Recovered) -> list[str]:
     """The seconds of both directions, and the number of CHILD_SAs."""
     words = ("not at all" if seconds is None else f"{seconds:.1f}" for seconds in found.seconds)
@@ -183,6 +197,7 @@ def main() -> None:
     parser.add_argument("--case", action="append", default=[], help="only the cases whose words hold this")
     parser.add_argument("--version", action="append", type=int, choices=(1, 2), help="only this IKE version")
     parser.add_argument("--action", action="append", choices=ACTIONS, help="only this DPD action")
+    parser.add_argument("--release", choices=RELEASES, default=DEFAULT_RELEASE, help="Debian's, of both ends")
     arguments = parser.parse_args()
     fabric, _ = validate(load_tree(TREE))
     engine = find_engine(lambda line: print(line, file=sys.stderr))
@@ -191,15 +206,19 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     with (
         tempfile.TemporaryDirectory() as folder,
-        Lab.up(fabric, f"recovery-{os.getpid()}", engine=engine) as lab,
+        Lab.up(
+            fabric,
+            f"recovery-{os.getpid()}",
+            engine=engine,
+            releases=dict.fromkeys(fabric.routers, arguments.release),
+        ) as lab,
     ):
         bench = Recovery(lab, fabric, Path(folder))
         for case, version, action in product(CASES, arguments.version or (2, 1), arguments.action or ACTIONS):
             words = f"{case.who}, {case.how}"
             if arguments.case and not any(part in words for part in arguments.case):
                 continue
-            changed = policy("ike", version=version, dpd_action=action, dpd_delay=DPD_DELAY)
-            found = bench.measure_recovery(case, changed(fabric))
+            found = bench.measure_recovery(case, wanted(fabric, case, version, action))
             how = f"{case.how} {case.seconds:g} s" if case.seconds else case.how
             row = [case.who, how, f"v{version}", action, lab.data_plane, *cells(found)]
             print(f"| {' | '.join(row)} |", flush=True)

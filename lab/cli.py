@@ -15,7 +15,7 @@ DEFAULT_NAME = "default"
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `lab` with its own subcommands."""
-    lab = subparsers.add_parser("lab", help="real routers in containers: up, verify, shell, power-loss, down")
+    lab = subparsers.add_parser("lab", help="run real routers in containers, and prove tunnels with packets")
     lab.set_defaults(extra="lab")
     actions = lab.add_subparsers(dest="lab_command", metavar="ACTION", required=True)
 
@@ -27,7 +27,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="[ROUTER=]RELEASE",
-        help="Debian release, and so strongSwan version, of a router or of all routers: trixie (6.0.1) or "
+        help="run a router, or all of them, on this Debian release and its strongSwan: trixie (6.0.1) or "
         "bookworm (5.9.8)",
     )
     up.set_defaults(run="lab.commands:run_up")
@@ -36,7 +36,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_tree(verify)
     _add_common(verify)
     verify.add_argument(
-        "--target", action="append", default=[], metavar="TUNNEL", help="only this tunnel (repeatable)"
+        "--target", action="append", default=[], metavar="TUNNEL", help="prove only this tunnel; repeatable"
     )
     verify.add_argument("--pcap", type=Path, metavar="DIR", help="keep the captures in this folder")
     verify.add_argument(
@@ -70,7 +70,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", default=DEFAULT_NAME, help="name of the lab (default: %(default)s)")
+    parser.add_argument(
+        "--name", default=DEFAULT_NAME, help="work on the lab of this name (default: %(default)s)"
+    )
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -323,7 +323,7 @@ def carried_through(result: StreamResult, flying: int) -> Check:
 def flipped(esp: EspPacket) -> bytes:
     """The frame with one bit of the ciphertext flipped, under a sequence number not used yet.
 
-    The new number matters: with the old one the replay window would reject the packet even if nobody
+    The new number matters: with the old one the replay window would reject the packet even if no end
     verified it, and the check would prove nothing.
     """
     frame = bytearray(esp.packet.frame)

@@ -158,7 +158,7 @@ def check_lab_name(lab: str) -> str:
 
 
 def free_address(cidr: str, taken: Iterable[str], *, from_end: bool = False) -> str:
-    """An address of the network that nobody has: the tenth or the next after it, else any.
+    """A free address of the network: the tenth or the next after it, else any.
 
     With `from_end` the search starts at the last usable address. Raises `LabRefused` when the
     network is full.

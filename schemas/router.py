@@ -190,6 +190,17 @@ class VpcRouterSpec(Model):
         description="TCP maximum segment size for traffic through the tunnels, in bytes.",
         examples=[1360],
     )
+    give_up_after: int = Field(
+        default=6,
+        ge=1,
+        le=165,
+        description=(
+            "Seconds without an answer after which the router's charon gives up a request, a DPD check for "
+            "instance. It sends a request six times in this time. This counts for all of its connections, "
+            "from their next IKE_SA on."
+        ),
+        examples=[6],
+    )
     access: AccessSpec = Field(
         default_factory=lambda: AccessSpec(docker=DockerAccessSpec()),
         description="The access to the router. Default: the container with the router's name.",

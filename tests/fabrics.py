@@ -41,6 +41,7 @@ def two_routers() -> Fabric:
             public=(Attachment("internet", INTERNET, "eth0", f"203.0.113.{me}"),),
             vpc=(Attachment(f"{name}-net", cidr, "eth1", f"10.{me}.0.1"),),
             mss=1300,
+            give_up_after=6,
             location=HERE,
         )
         vips[f"{name}-vip"] = Vip(

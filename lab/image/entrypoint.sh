@@ -54,7 +54,7 @@ CONF
 }
 
 # Loads the files of /etc/swanctl once charon answers, then opens the socket and the log to the
-# controller's account and to nobody else.
+# controller's account alone.
 load_configuration() {
     tries=0
     until swanctl --load-all >/dev/null 2>&1; do

@@ -1,7 +1,7 @@
 """One run at a time: a lock on each router itself, with an owner and an expiry.
 
 The lock lies on the router because that is what two controllers have in common. A run that lives renews
-it. One that was killed holds up nobody on its own machine, where it can be seen that it has gone, and
+it. One that was killed delays no other one on its own machine, where it can be seen that it has gone, and
 others until the lock expires.
 """
 
@@ -83,8 +83,8 @@ def locked(
     must not be changed. `moved` is called after each lock that was asked for. When another run has taken a
     lock since, because this process stood still for longer than the lease, `lost` gets the router.
 
-    One whose lock nobody could renew, for want of a thread, is left out as well. Every lock that was taken is
-    given back in the end.
+    One whose lock could not be renewed, for want of a thread, is left out as well. Every lock that was taken
+    is given back in the end.
 
     Routers are reached side by side, and locks taken in order of name, so that two runs cannot wait for each
     other. Each lock is renewed in a thread of its own: a router that is slow to answer costs no other one its

@@ -46,8 +46,8 @@ class Measured:
 
     losses: tuple[Loss, ...] = ()
     unmeasured: tuple[str, ...] = ()
-    """Changed tunnels that carried packets and were not measured: nobody is known to answer behind them,
-    nobody answered, or there are too many."""
+    """Changed tunnels that carried packets and were not measured: no address behind them is known to answer,
+    none answered, or there are too many."""
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def measured(plan: Plan, fabric: Fabric, before: Observation, fleet: Fleet) -> I
         finally:
             stopped = sessions.each(running, partial(_stop, running=running))
     found = [loss for losses in stopped.values() if isinstance(losses, tuple) for loss in losses]
-    # Where not one reply came, packets may be lost, or nobody answers to them.
+    # Where not one reply came, packets may be lost, or no host answers them.
     result.losses = tuple(loss for loss in found if loss.lost < loss.sent)
     known = {loss.tunnel for loss in result.losses}
     result.unmeasured = (*(way.tunnel.name for way in ways if way.tunnel.name not in known), *others)

@@ -2,7 +2,7 @@
 
 Traffic does not wait for an apply: a packet that finds no SA makes charon negotiate at whichever end it comes
 by, beside what was asked for here. So the ends are compared once nothing is being negotiated any more; what
-one of them does not know, or nobody needs, is closed, and what neither has left is brought up again. Before
+one of them does not know, or neither needs, is closed, and what neither has left is brought up again. Before
 the switch as well: in an IKE_SA that the other end has dropped nothing comes up.
 """
 

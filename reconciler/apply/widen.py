@@ -1,4 +1,4 @@
-"""Ask a peer that has narrowed the selectors for what it has not agreed to, beside what it has.
+"""Ask a peer that has narrowed the selectors for the selectors that it has not agreed to, beside what it has.
 
 charon negotiates no second CHILD_SA of an equal configuration ("existing duplicate"), and a rekey goes by the
 configuration that the CHILD_SA was made with, at both ends. So a narrowed CHILD_SA stays as it is, also after

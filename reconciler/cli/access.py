@@ -1,6 +1,6 @@
 """How a command reaches keys and routers.
 
-Whoever calls these names this module as well (`access.connector`): it is the one place where they are chosen.
+Callers of these name this module as well (`access.connector`): it is the one place where they are chosen.
 """
 
 from __future__ import annotations

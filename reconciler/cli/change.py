@@ -25,6 +25,7 @@ from reconciler.report import cost_text, judgement_text, plan_text
 from reconciler.report.json.apply import check_object, dropped_object, loss_object, outcome_object
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.plan import absence_objects, plan_objects
+from reconciler.report.json.results import apply_summary_object
 
 _QUESTION = "Apply this plan? Type `yes` to approve: "
 
@@ -44,7 +45,7 @@ def change_routers(
     def decided(refused: Errors) -> Decision:
         taken = [error for error in refused.values() if isinstance(error, Locked)]
         if taken and (asks or saved is not None):
-            # A saved plan is not begun beside another run, and whoever is asked may want to wait.
+            # A saved plan is not begun beside another run, and a person who is asked may want to wait.
             raise taken[0]
         selected = releasing(asked.release) if asked.release else targeting(fabric, targets, excluded)
         found = preview(fabric, store, fleet, selected, asked)
@@ -101,7 +102,7 @@ def _ending(output: Output, done: Converged) -> ExitCode:
 
 def _left_out(done: Converged) -> ExitCode:
     """The code for routers and tunnels that had no part in an apply; OK where there are none. Routers that
-    moved while somebody was asked count where nothing else was left out, and where they do not answer."""
+    moved during the question count where nothing else was left out, and where they do not answer."""
     plan = done.decision.judged.plan
     code = ExitCode.INCOMPLETE if plan.keyless else ExitCode.OK
     if plan.unreachable:
@@ -143,4 +144,4 @@ def _report_outcome(output: Output, before: Preview, applied: Applied, left_out:
     output.objects(check_object(check) for check in applied.checks)
     output.objects(loss_object(loss) for loss in applied.cost.losses)
     output.objects(dropped_object(dropped) for dropped in applied.dropped)
-    output.objects([{"type": "apply_summary", "converged": applied.converged}])
+    output.objects([apply_summary_object(converged=applied.converged)])

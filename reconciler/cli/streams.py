@@ -35,7 +35,7 @@ class _Stream(io.FileIO):
                 return memoryview(data).nbytes
             if written is not None:
                 return written
-            # Somebody who shares the stream has made it one that does not wait, as Node does in CI jobs.
+            # A process that shares the stream has made it one that does not wait, as Node does in CI jobs.
             select.select([], [self], [])
 
 

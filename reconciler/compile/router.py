@@ -31,8 +31,9 @@ def compile_router(
     Raises KeyError when `keys` lacks the key of an enabled tunnel of this router.
     """
     tunnels = fabric.tunnels_of(router)
+    give_up_after = fabric.routers[router].give_up_after
     compiled = {
-        connection_name(tunnel.name): _connection(tunnel, keys[tunnel.psk], fingerprint_key)
+        connection_name(tunnel.name): _connection(tunnel, keys[tunnel.psk], fingerprint_key, give_up_after)
         for tunnel in tunnels
         if tunnel.enabled
     }
@@ -52,17 +53,18 @@ def compile_router(
         firewall=firewall.together(guards.values(), mss),
         guards=guards,
         sysctls=sysctls.compile_sysctls(fabric.routers[router]),
+        give_up_after=give_up_after,
         groups={tunnel.name: group_of(tunnel) for tunnel in tunnels},
         keyless={t.name: keyless[t.psk] for t in tunnels if t.enabled and t.psk in keyless},
     )
 
 
-def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret) -> Connection:
+def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret, give_up_after: int) -> Connection:
     secret = secrets.compile_secret(tunnel, psk, fingerprint_key)
     return Connection(
         name=connection_name(tunnel.name),
         tunnel=tunnel.name,
-        settings=connections.compile_settings(tunnel, secrets.digest_of(secret.id)),
+        settings=connections.compile_settings(tunnel, secrets.digest_of(secret.id), give_up_after),
         secret=secret,
         former=_former(tunnel),
         reconnect=tunnel.reconnect,

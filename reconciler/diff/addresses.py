@@ -50,9 +50,10 @@ def address_removals(desired: RouterConfig, live: RouterState) -> Iterator[Resou
             continue
         claimed = addresses.claimed(desired, address)
         if address not in live.addresses:
-            yield _forgotten(desired, address, owner, "the address is gone, and nothing asks for it here")
+            reason = "the address is no longer on the router, and no document asks for it there"
+            yield _forgotten(desired, address, owner, reason)
         elif (desired.router, address.interface) in claimed:
-            yield _forgotten(desired, address, owner, "Git says that it is provided by others")
+            yield _forgotten(desired, address, owner, "Git has it as provided by others (`managed: false`)")
         elif claimed:
             yield _withdrawn(desired, address, claimed)
         elif not addresses.left_over(desired, owner):

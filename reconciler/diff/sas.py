@@ -19,7 +19,7 @@ def compare_selectors(end: TunnelEnd) -> tuple[Change, ...]:
 
 
 def compare_numbers(end: TunnelEnd) -> tuple[Change, ...]:
-    """CHILD_SAs beside others of their kind, which nobody needs."""
+    """Surplus CHILD_SAs: others of their kind carry the same."""
     return tuple(
         Change(f"sa.children.{kind[0].name}.number", str(len(kind)), "1", "sa")
         for kind in agreement.surplus(end.running)

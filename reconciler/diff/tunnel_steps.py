@@ -132,7 +132,7 @@ def _summary(operation: Switch) -> str:
         case CloseSurplus(connection):
             return f"close the surplus CHILD_SAs of {connection}"
         case Widen(connection):
-            return f"ask the peer of {connection} for what it has not agreed to"
+            return f"ask the peer of {connection} for the selectors that it has not agreed to"
         case Establish(connection, _, scope):
             return {
                 Scope.FIRST: f"bring up {connection}",
@@ -159,7 +159,7 @@ def _retiring(found: TunnelDifference, *, switched: bool) -> Iterator[Step]:
         if secret_id != end.connection.secret.id:
             yield _step(found, Phase.RETIRE, f"unload key {secret_id}", UnloadSecret(secret_id))
     for old in end.former:
-        # What somebody else configured may set itself up again when the switch ends it (close_action).
+        # One that was configured by hand may set itself up again when the switch ends it (close_action).
         ending = None if switched and old.startswith(PREFIX) else Disruption.NONE
         for step in retirement(end.desired.router, end.group, end.live, old, ending):
             # Of two connections for one peer the answering end takes the older, so that goes beforehand; its

@@ -9,6 +9,7 @@ from reconciler.diff.lost import Guards
 from reconciler.diff.tunnel_difference import TunnelDifference, compare
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.diff.tunnel_steps import tunnel_steps
+from reconciler.facets import connections
 from reconciler.model.plan import Action, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import PREFIX, Connection, RouterConfig
 
@@ -53,9 +54,10 @@ def _reason(found: TunnelDifference) -> str:
         (bool(end.former), _origin(end.former)),
         (found.new, "not on the router"),
         (end.loaded is None, "the connection is not loaded in charon"),
+        (_only_ours(found), "settings that tunnelwright itself chooses differ, as after its upgrade"),
         (bool(found.config), "the configuration differs"),
         (bool(found.stale), "a running SA has another configuration"),
-        (bool(found.narrowed), "the peer has agreed to less than is desired"),
+        (bool(found.narrowed), "the peer has narrowed the traffic selectors"),
         (bool(found.surplus), "there are surplus CHILD_SAs"),
         (found.load_key, "the key differs"),
         (found.reconnect, "a reconnect is requested"),
@@ -64,6 +66,11 @@ def _reason(found: TunnelDifference) -> str:
         (True, "a key that it no longer uses is loaded"),
     )
     return next(reason for holds, reason in reasons if holds)
+
+
+def _only_ours(found: TunnelDifference) -> bool:
+    """Whether nothing differs that Git says. Some of these settings follow the key."""
+    return bool(found.config) and not found.load_key and all(map(connections.is_ours, found.config))
 
 
 def _origin(former: tuple[str, ...]) -> str:

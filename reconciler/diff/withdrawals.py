@@ -35,11 +35,16 @@ def withdrawn(removals: Iterable[ResourceChange]) -> frozenset[str]:
     )
 
 
-def connections_by(state: RouterState, hosts: frozenset[str]) -> frozenset[str]:
-    """The connections that are loaded with one of these local addresses, or run by it."""
-    loaded = {name for name, settings in state.connections.items() if hosts & local_addresses(settings)}
-    running = {sa.connection for sa in state.sas if sa.local_address in hosts and not sa.ending}
-    return frozenset(loaded | running)
+def connections_by_host(state: RouterState) -> dict[str, set[str]]:
+    """Local address to the connections that are loaded with it, or run by it."""
+    found: dict[str, set[str]] = {}
+    for name, settings in state.connections.items():
+        for host in local_addresses(settings):
+            found.setdefault(host, set()).add(name)
+    for sa in state.sas:
+        if not sa.ending:
+            found.setdefault(sa.local_address, set()).add(sa.connection)
+    return found
 
 
 def connections_of(desired: RouterConfig, change: ResourceChange) -> frozenset[str]:
@@ -53,7 +58,8 @@ def leaving(
     desired: RouterConfig, live: Live, tunnels: Iterable[ResourceChange], hosts: frozenset[str]
 ) -> Iterator[ResourceChange]:
     """The changes of tunnels, in which those by one of these addresses leave it before it goes."""
-    using = connections_by(live.state, hosts) if hosts else frozenset()
+    by_host = connections_by_host(live.state) if hosts else {}
+    using = {name for host in hosts for name in by_host.get(host, ())}
     for change in tunnels:
         names = using & connections_of(desired, change) if change.resource.is_tunnel else frozenset()
         yield _leaving(change, live, sorted(names), hosts) if names else change

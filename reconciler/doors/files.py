@@ -51,8 +51,8 @@ def turn_of(
     busy: str = "another process uses it",
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
-    """Work at a file or folder while nobody else does. The lock stands beside it, in `.lock`, for its owner
-    alone, as does the folder where it is made.
+    """Work at a file or folder while no other process does. The lock stands beside it, in `.lock`, for its
+    owner alone, as does the folder where it is made.
 
     Raises what `refused` makes of the reason: `busy` when others have it for that many seconds, or when
     `stopping` says so; else the machine's own words.

@@ -1,8 +1,8 @@
 """VIPs on their interfaces, and the router's record of those that tunnelwright added.
 
-The record tells whose an address is, which the kernel does not: what is not in it was configured by somebody
-else, and is never touched. An address is recorded before it is added and removed before it leaves the record,
-so that no crash leaves one that nobody owns. Each line of RECORD is `ADDRESS/PREFIX INTERFACE DOCUMENT`.
+The record tells whose an address is, which the kernel does not: what is not in it was configured otherwise,
+and is never touched. An address is recorded before it is added and removed before it leaves the record,
+so that no crash leaves one without an owner. Each line of RECORD is `ADDRESS/PREFIX INTERFACE DOCUMENT`.
 """
 
 from __future__ import annotations

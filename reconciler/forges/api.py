@@ -149,7 +149,7 @@ class Api:
                     body=body,
                 )
             except NoAnswer as error:
-                # It has had its time: whoever has something to tell asks again later.
+                # It has had its time: the notifier asks again later.
                 raise ForgeError(f"{self._host} {error}") from None
 
         answer = attempt("forge", self._host, work)

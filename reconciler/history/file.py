@@ -46,7 +46,7 @@ def translated(path: Path | None) -> Iterator[None]:
 
 @contextmanager
 def made_by_one(path: Path | None) -> Iterator[None]:
-    """While nobody else makes the file, or sets it aside; in memory there is nobody else.
+    """Exclude other processes that make the file, or set it aside; in memory there are none.
 
     Raises HistoryUnusable.
     """

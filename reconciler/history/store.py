@@ -280,7 +280,7 @@ class History:
             return work(connection)
 
     def _write(self, work: Work[Answer]) -> Answer:
-        # What is read for it stays so: nobody else writes meanwhile.
+        # What is read for it stays so: no other process writes before this one has.
         with self._begin("IMMEDIATE") as connection:
             return work(connection)
 

@@ -222,7 +222,7 @@ class _Composer:
     def _report(
         self, code: str, event: Event, message: str, hint: str = "", related: tuple[Location, ...] = ()
     ) -> None:
-        """Raises _Unreadable after so many findings that whoever mends them has to look again anyway."""
+        """Raises _Unreadable after so many findings that their author has to run the check again anyway."""
         self._found.error(code, self._at(event), message, hint=hint, related=related)
         self._findings += 1
         if self._findings == MOST_YAML_FINDINGS:

@@ -51,7 +51,7 @@ def load_tree(path: Path, subdir: str = "", *, composed: Composed | None = None)
         try:
             report_private((name,), _beginning(entry, LOOKED_AT_BYTES), found)
         except FileNotFoundError:
-            # What an editor had there for a moment is no key that anybody keeps here.
+            # What an editor had there for a moment is not a key that is kept here.
             continue
         except OSError as error:
             found.error("file-unreadable", Location(name), f"cannot be read: {error.strerror}")
@@ -94,7 +94,7 @@ def _kind(entry: os.DirEntry[bytes]) -> Kind:
 
 def _beginning(entry: Entry, most: int) -> bytes:
     """As much of a file. Raises OSError."""
-    # Without waiting for whoever writes into a pipe that has taken the file's place.
+    # Without waiting for the writer of a pipe that has taken the file's place.
     descriptor = os.open(entry.handle, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         return os.read(descriptor, most)

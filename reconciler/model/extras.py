@@ -23,7 +23,7 @@ class ExtraMissing(TunnelwrightError):
 def require(extra: str) -> None:
     """Raise ExtraMissing unless the packages of an extra are installed. It imports none of them.
 
-    To be called before the import of what needs them, so that nobody meets an ImportError.
+    To be called before the import that needs it, so that no user sees an ImportError.
     """
     lacking = [package for package in EXTRAS[extra] if find_spec(package) is None]
     if lacking:

@@ -251,6 +251,8 @@ class DesiredRouter:
     vpc: tuple[Attachment, ...]
     mss: int
     """TCP maximum segment size for traffic through its tunnels, in bytes."""
+    give_up_after: int
+    """Seconds without an answer after which charon gives up a request."""
     location: Location
     level: Level = Level()
 

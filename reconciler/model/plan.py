@@ -176,7 +176,7 @@ class HeldAddress:
     router: str
     address: InterfaceAddress
     owner: str = ""
-    """The document for which tunnelwright added it; empty where somebody else did."""
+    """The document for which tunnelwright added it; empty where it was added otherwise."""
 
     @property
     def host(self) -> str:

@@ -11,6 +11,8 @@ from reconciler.model.settings import Change, Settings
 
 PREFIX = "tw-"
 """Connections, secrets and files whose names start so are tunnelwright's; nothing else is touched."""
+GIVE_UP_AFTER = 6
+"""Seconds without an answer after which charon gives up a request, by default."""
 
 Pair: TypeAlias = tuple[str, str]
 """A (source, destination) pair of canonical IPv4 addresses or CIDRs."""
@@ -171,9 +173,11 @@ class RouterConfig:
     """Key (`net/ipv4/ip_forward`) to the values that are allowed."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Tunnel to the name that both ends of a managed pair share."""
+    give_up_after: int = GIVE_UP_AFTER
+    """Seconds without an answer after which charon gives up a request."""
     asked: Asked = NOTHING_ASKED
     keyless: Mapping[str, str] = field(default_factory=dict)
-    """Tunnels whose key could not be had, and why. What is compiled of them has a key that nobody has, and is
+    """Tunnels whose key could not be had, and why. What is compiled of them has a random key, and is
     in no plan."""
 
 
@@ -230,7 +234,7 @@ class IkeSa:
     busy: bool = False
     """Whether an exchange is under way, or waits its turn, that makes or ends a CHILD_SA."""
     spis: str = ""
-    """The SPIs of its initiator and its responder: the same at both ends. Empty where nobody tells."""
+    """The SPIs of its initiator and its responder: the same at both ends. Empty if they are unknown."""
 
     @property
     def ending(self) -> bool:

@@ -15,7 +15,7 @@ _CUT = 40
 """Characters left for saying that a line was cut."""
 _BYTES: Final = range(0xDC80, 0xDD00)
 """What stands in a str for a byte that is not UTF-8 (PEP 383)."""
-# What `repr` takes for printable and nobody sees: joiners, fillers, selectors (Unicode 15.0,
+# What `repr` takes for printable although it is invisible: joiners, fillers, selectors (Unicode 15.0,
 # Default_Ignorable_Code_Point), all but the two that choose between text and emoji.
 _HIDDEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0d\uffa0\U000e0100-\U000e01ef]"

@@ -66,7 +66,7 @@ def examine(
             groups.setdefault(group_of(tunnel), []).append(tunnel)
     routers = Counter(tunnel.router for ends in groups.values() for tunnel in ends)
     asked = {name: desired[name].sysctls for name in routers}
-    # Whoever is in the same public network may have the address of a tunnel as well.
+    # Any host in the same public network may have the address of a tunnel as well.
     networks = {tunnel.vip.public_network for ends in groups.values() for tunnel in ends}
     asked |= {
         name: config.sysctls

@@ -88,7 +88,7 @@ def _foreign_files(
     """Of connections to be adopted, the files that nothing else needs. Reading them is a round trip more, for
     as long as a tunnel names what it adopts."""
     found = {}
-    # A configuration that cannot be read, or taken apart, is left to whoever wrote it.
+    # A configuration that cannot be read, or taken apart, is left to its author.
     with suppress(SwanctlSyntaxError, SourceUnavailable):
         whole = collect(MAIN_FILE, router.host.read_files)
         for name in sorted(adopted):

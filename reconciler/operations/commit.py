@@ -66,7 +66,7 @@ def preview_commit(
     step: Transition | None = None
     if not findings.errors:
         here, problems = validate(before)
-        # Of a base that is not valid nobody knows what is applied: all of the head would look new.
+        # Of a base that is not valid it is unknown what is applied: all of the head would look new.
         if problems.errors:
             broken = Diagnostics()
             first = problems.errors[0].below(place)

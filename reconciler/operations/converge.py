@@ -1,4 +1,5 @@
-"""The one way in which routers are changed: by `apply`, by `reconnect`, and in each run of the service.
+"""The one way in which routers are changed: by `apply`, `reconnect` and `vip release`, and in each run of the
+service.
 
 The steps, in this order, for every caller:
 
@@ -11,7 +12,11 @@ The steps, in this order, for every caller:
  6. **Check**: a plan that is refused, or that would load a weak key, ends here, before anything is changed.
  7. **Approve**. An answer takes time, and locks may be taken after the routers were looked at: in both cases
     they are looked at again, and those at which anything differs are left out.
- 8. **Apply**, phase by phase; look again, and plan what is left.
+ 8. **Apply**, phase by phase; look again, and plan what is left. Two parts of that are carried out at once,
+    in two further plans (`operations/apply.py`), each of which is followed by another look: the *tidying* of
+    the tunnels that were changed (surplus SAs that came up after they were at rest, and selectors that a peer
+    has not agreed to), then the tunnels *that are down* at these routers although both of their ends are
+    managed (`plan/down.py`). Neither is judged, because neither interrupts what carries traffic.
  9. **Prove** with packets, where that is wanted, and only then, still under the locks, let the caller judge
     what came of it: the place to roll back.
 10. **Unlock.**

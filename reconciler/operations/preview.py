@@ -161,7 +161,7 @@ def confirmed(before: Preview, fleet: Fleet) -> tuple[Preview, dict[str, Tunnelw
     """Look again at the routers that a plan changes: the same plan, without those that do not answer any more
     or whose own changes are others now, each with the reason. A tunnel goes with both of its ends.
 
-    What is planned twice and the same was true for as long as nobody else was at the routers.
+    What is planned twice and the same was true for as long as no other change was made to the routers.
     """
     resources = {change.resource for change in before.plan.changes}
     again = compare(

@@ -122,8 +122,8 @@ def _fields(change: ResourceChange, key: Change | None) -> Iterator[Change]:
 
 
 def _key_change(before: PskRef | None, after: PskRef | None) -> Change | None:
-    """A key by its reference. What is encrypted anew under the same one is another key as far as anybody
-    can see without opening it."""
+    """A key by its reference. What is encrypted anew under the same one is another key, as far as can be
+    told without decrypting it."""
     if before == after:
         return None
     here, there = (None if reference is None else str(reference) for reference in (before, after))

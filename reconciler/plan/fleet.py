@@ -20,9 +20,10 @@ from reconciler.facets.firewall import beside
 from reconciler.model.absence import Absence
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
-from reconciler.model.operation import Switch
+from reconciler.model.operation import Establish, Switch
 from reconciler.model.plan import Action, Phase, Plan, Resource, ResourceChange, ResourceKind, Step
 from reconciler.model.router_config import RouterConfig, RouterState
+from reconciler.plan import busier
 from reconciler.plan.holding import with_ends, with_priorities
 from reconciler.plan.moves import Left, arrange
 from reconciler.plan.one_sided_sas import one_sided_changes
@@ -41,7 +42,7 @@ def make_plan(
     """What has to be done so that every reachable router becomes as desired.
 
     `unreachable` gives the routers without a usable live state and why; a group with an end on one of them is
-    withheld. So it is where a router's state cannot be compared, in a way that nobody foresaw. `selected`
+    withheld. So it is where a router's state cannot be compared, because of an unforeseen error. `selected`
     narrows the plan (`--target`, `--exclude`). A tunnel that is `keyless` at either end is withheld at both;
     it always differs.
     """
@@ -97,7 +98,7 @@ def make_plan(
             if selected(change):
                 withheld[tunnel] = reason
                 waiting.add(tunnel)
-    switches = _switches(changes, desired)
+    switches = _switches(changes, desired, live)
     known = {name: Live(live[name]) for name in sorted(differing)} if switches else {}
     chosen = {group: with_ends(step, desired, known) for group, step in switches.items()}
     changes = with_priorities(changes, chosen.values(), desired, known, selected=selected)
@@ -147,7 +148,11 @@ def _guarding(
             yield replace(change, steps=steps)
 
 
-def _switches(changes: Iterable[ResourceChange], desired: Mapping[str, RouterConfig]) -> Mapping[str, Step]:
+def _switches(
+    changes: Iterable[ResourceChange],
+    desired: Mapping[str, RouterConfig],
+    live: Mapping[str, RouterState],
+) -> Mapping[str, Step]:
     """One switch for each group whose ends need one. It does what the end with the wider need needs."""
     by_group: dict[str, list[Step]] = {}
     for change in changes:
@@ -155,7 +160,7 @@ def _switches(changes: Iterable[ResourceChange], desired: Mapping[str, RouterCon
             if step.phase is Phase.SWITCH:
                 by_group.setdefault(step.group, []).append(step)
     ends = ends_by_group(desired) if by_group else {}
-    return {group: _join(steps, desired, ends.get(group, ())) for group, steps in by_group.items()}
+    return {group: _join(steps, desired, live, ends.get(group, ())) for group, steps in by_group.items()}
 
 
 def _one_initiator(changes: Iterable[ResourceChange], chosen: Mapping[str, Step]) -> Iterator[ResourceChange]:
@@ -169,17 +174,28 @@ def _one_initiator(changes: Iterable[ResourceChange], chosen: Mapping[str, Step]
         yield replace(change, steps=tuple(steps))
 
 
-def _join(steps: list[Step], desired: Mapping[str, RouterConfig], ends: Ends) -> Step:
+def _join(
+    steps: list[Step],
+    desired: Mapping[str, RouterConfig],
+    live: Mapping[str, RouterState],
+    ends: Ends,
+) -> Step:
     """One switch for the group, at the end whose need is the widest: charon makes a new IKE_SA only where the
-    running one does not serve, and a renamed connection is another one at its own end alone. Of two that need
-    the same it is the end that initiates."""
-    initiates = [_initiates(step, desired[step.router]) for step in steps]
+    running one does not serve. A renamed connection is another one at its own end alone, and only that end
+    retires the SAs of the former one. Of two that need the same it is the end by which less is lost, else the
+    end that initiates."""
     reach = max(_operation(step).reach for step in steps)
-    widest = [index for index, step in enumerate(steps) if _operation(step).reach == reach]
-    first = steps[next((index for index in widest if initiates[index]), widest[0])]
+    widest = [step for step in steps if _operation(step).reach == reach]
+    able = [step for step in widest if _renames(step)] or widest
+    usual = next((step for step in able if _initiates(step, desired[step.router])), able[0])
+    first = busier.chosen(able, desired, live) or usual
     disruption = max((step.disruption for step in steps), key=lambda item: item.rank)
     other_end = next((end for end, _ in ends if end.router != first.router), None)
     return switch_step(first.router, first.group, replace(_operation(first), other_end=other_end), disruption)
+
+
+def _renames(step: Step) -> bool:
+    return isinstance(step.operation, Establish) and bool(step.operation.replaces)
 
 
 def _initiates(step: Step, config: RouterConfig) -> bool:

@@ -8,15 +8,22 @@ its address missing. What each costs the others is found by going around until n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from reconciler.diff.withdrawals import connections_by, connections_of
+from reconciler.diff.withdrawals import connections_by_host, connections_of
 from reconciler.model.absence import Absence
 from reconciler.model.operation import AddAddress, RemoveAddress
 from reconciler.model.plan import Duplicate, HeldAddress, Phase, ResourceChange
-from reconciler.model.router_config import RouterConfig, RouterState, connection_name, local_addresses
+from reconciler.model.router_config import (
+    InterfaceAddress,
+    RouterConfig,
+    RouterState,
+    connection_name,
+    local_addresses,
+)
 
 Place: TypeAlias = tuple[str, str]
 """A router and one of its interfaces."""
@@ -49,58 +56,151 @@ def arrange(left: Left, desired: Mapping[str, RouterConfig], live: Mapping[str, 
     """Leave out of a plan what would part an address from its tunnels, or give it to two places, and tell
     additions which routers lose the address first."""
     moves = _Moves(left, desired, live)
-    while moves.leave_out():
-        pass
+    hosts = moves.hosts
+    while hosts:
+        hosts = moves.leave_out(hosts)
     return Moves(moves.in_order(), moves.withheld, tuple(moves.duplicates()))
 
 
+class _Router:
+    """What is left of the changes of one router, by the addresses that they are about; its configuration and
+    state are looked through once."""
+
+    def __init__(
+        self,
+        changes: Iterable[ResourceChange],
+        waiting: Iterable[str],
+        desired: RouterConfig,
+        live: RouterState,
+    ) -> None:
+        self.desired = desired
+        self.kept = dict(enumerate(changes))
+        """The changes that are left, by their number."""
+        self.waiting = set(waiting)
+        self.places = {address.place for address in live.addresses}
+        self.vips: dict[str, list[tuple[InterfaceAddress, str]]] = {}
+        """Address -> the desired VIPs that have it, with their documents."""
+        self.moving: dict[str, list[int]] = {}
+        """Address -> the changes that add it here or take it away for another place."""
+        self.tunnels: dict[str, list[int]] = {}
+        """Address -> the changes of tunnels that shall run by it."""
+        self.using = connections_by_host(live)
+        self.leaving: Counter[str] = Counter()
+        """Connections that changes of tunnels replace or remove."""
+        for address, owner in desired.addresses.items():
+            self.vips.setdefault(address.host, []).append((address, owner))
+        for number, change in self.kept.items():
+            operation = _adds(change) or _withdraws(change)
+            if operation is not None:
+                self.moving.setdefault(operation.address.host, []).append(number)
+            if change.resource.is_tunnel:
+                self.leaving.update(connections_of(desired, change))
+                for host in self._addresses(change):
+                    self.tunnels.setdefault(host, []).append(number)
+        self._hosts: dict[str, set[str]] = {}
+        for host, names in self.using.items():
+            for name in names:
+                self._hosts.setdefault(name, set()).add(host)
+
+    def _addresses(self, change: ResourceChange) -> frozenset[str]:
+        connection = self.desired.connections.get(connection_name(change.resource.name))
+        return frozenset() if connection is None else local_addresses(connection.settings)
+
+    def network_of(self, interface: str) -> str:
+        """The public network of an interface; empty where it is in none."""
+        return self.desired.networks.get(interface, "")
+
+    def drop(self, number: int) -> Set[str]:
+        """Leave out a change of a tunnel's group; the addresses that the tunnel uses or shall use."""
+        change = self.kept.pop(number)
+        names = connections_of(self.desired, change) if change.resource.is_tunnel else frozenset()
+        self.leaving.subtract(names)
+        self.waiting.add(change.group)
+        return {host for name in names for host in self._hosts.get(name, ())} | self._addresses(change)
+
+    def staying(self, host: str) -> list[str]:
+        """The connections by an address that no change replaces or removes."""
+        return sorted(name for name in self.using.get(host, ()) if self.leaving[name] <= 0)
+
+
 class _Moves:
-    """The changes that are left, and what is known of addresses."""
+    """The changes that are left, and what is known of addresses. All that depends on one another has an
+    address in common, so what is left out makes nothing to look at again but what has its addresses."""
 
     def __init__(
         self, left: Left, desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState]
     ) -> None:
-        self.kept = {router: list(found) for router, found in left.kept.items()}
+        self._routers = {
+            name: _Router(changes, left.waiting[name], desired[name], live[name])
+            for name, changes in left.kept.items()
+        }
+        self._order = {name: number for number, name in enumerate(self._routers)}
         self.withheld: dict[str, str] = {}
-        self._desired = desired
-        self._live = live
         self._dead = left.dead
-        self._waiting = {router: set(groups) for router, groups in left.waiting.items()}
         self._held = held_addresses(desired, live)
         self._leaving: set[_Spot] = set()
         self._coming: set[_Spot] = set()
+        self._at: dict[str, set[str]] = {}
+        """Address -> the routers that have something to do with it."""
+        self._groups: dict[str, list[tuple[str, int]]] = {}
+        for name, router in self._routers.items():
+            for host in (*router.vips, *router.moving):
+                self._at.setdefault(host, set()).add(name)
+            for number, change in router.kept.items():
+                self._groups.setdefault(change.group, []).append((name, number))
+                if removed := _withdraws(change):
+                    self._leaving.add((name, *removed.address.place))
+                elif added := _adds(change):
+                    self._coming.add((name, *added.address.place))
 
-    def leave_out(self) -> bool:
-        """One round: whether anything was left out."""
-        self._look()
-        found = [(change, reason) for change in self._moving() if (reason := self._why_not(change))]
-        for change, _ in found:
-            self.kept[change.resource.router].remove(change)
-        self._look()
-        stranded = dict(self._stranded())
-        self.withheld |= {
-            change.resource.name: stranded[change.group]
-            for changes in self.kept.values()
-            for change in changes
-            if change.group in stranded
-        }
-        for router, changes in self.kept.items() if stranded else ():
-            self._waiting[router] |= {change.group for change in changes} & stranded.keys()
-            self.kept[router] = [change for change in changes if change.group not in stranded]
-        return bool(found or stranded)
+    @property
+    def hosts(self) -> Set[str]:
+        """Every address that a router has something to do with."""
+        return self._at.keys()
+
+    def leave_out(self, hosts: Set[str]) -> Set[str]:
+        """One round over some addresses: what stands in the way of them is left out; the addresses that this
+        concerns, none at the end."""
+        found = [
+            (name, number)
+            for host in hosts
+            for name in self._at.get(host, ())
+            for number in self._routers[name].moving.get(host, ())
+            if number in self._routers[name].kept and self._blocked(name, self._routers[name].kept[number])
+        ]
+        concerned: set[str] = set()
+        for name, number in found:
+            change = self._routers[name].kept.pop(number)
+            operation = _adds(change) or _withdraws(change)
+            if operation is not None:
+                spot = (name, *operation.address.place)
+                self._leaving.discard(spot)
+                self._coming.discard(spot)
+                concerned.add(operation.address.host)
+        stranded = self._stranded(hosts | concerned)
+        parts = [part for group in stranded for part in self._groups[group]]
+        for name, number in sorted(parts, key=lambda part: (self._order[part[0]], part[1])):
+            router = self._routers[name]
+            if number in router.kept:
+                change = router.kept[number]
+                self.withheld[change.resource.name] = stranded[change.group]
+                concerned |= router.drop(number)
+        return concerned
 
     def in_order(self) -> dict[str, list[ResourceChange]]:
         """What is left, in which each addition names the routers that lose its address first."""
-        self._look()
-        return {router: [self._after(change) for change in changes] for router, changes in self.kept.items()}
+        return {
+            name: [self._after(change) for _, change in sorted(router.kept.items())]
+            for name, router in self._routers.items()
+        }
 
     def duplicates(self) -> Iterator[Duplicate]:
         """The addresses that two routers hold or would hold once the plan is carried out."""
         wanted: dict[tuple[str, str], set[str]] = {}
-        for router, config in self._desired.items():
-            for address in config.addresses if router in self._live else ():
-                network, host = config.networks.get(address.interface, ""), address.place[1]
-                wanted.setdefault((network, host), set()).add(router)
+        for name, router in self._routers.items():
+            for address in router.desired.addresses:
+                place = router.network_of(address.interface), address.host
+                wanted.setdefault(place, set()).add(name)
         for (network, host), places in sorted(self._held.items()):
             staying = {where: held for where, held in places.items() if (*where, host) not in self._leaving}
             holders = {router for router, _ in staying}
@@ -109,98 +209,71 @@ class _Moves:
                 found = tuple(held for _, held in sorted(staying.items()))
                 yield Duplicate(host, network, found, tuple(sorted(lacking)))
 
-    def _moving(self) -> Iterator[ResourceChange]:
-        for changes in self.kept.values():
-            for change in changes:
-                if _adds(change) or _withdraws(change):
-                    yield change
-
-    def _look(self) -> None:
-        """Note what is withdrawn and what is added, as far as it is left."""
-        self._leaving, self._coming = set(), set()
-        for change in self._moving():
-            if removed := _withdraws(change):
-                self._leaving.add((change.resource.router, *removed.address.place))
-            elif added := _adds(change):
-                self._coming.add((change.resource.router, *added.address.place))
-
-    def _why_not(self, change: ResourceChange) -> str:
-        """Why an address cannot be added, or withdrawn; empty when it can."""
-        added, removed = _adds(change), _withdraws(change)
+    def _blocked(self, name: str, change: ResourceChange) -> bool:
+        """Whether an address cannot be added, or withdrawn."""
+        router, added, removed = self._routers[name], _adds(change), _withdraws(change)
         if added is not None:
-            router = change.resource.router
-            waits = added.needed_by and self._waiting[router].issuperset(added.needed_by)
-            return self._taken(router, added) or ("its tunnels wait" if waits else "")
-        return self._needed(change.resource.router, removed) if removed is not None else ""
+            waits = bool(added.needed_by) and router.waiting.issuperset(added.needed_by)
+            return waits or bool(self._taken(name, added.address))
+        return removed is not None and self._needed(name, removed.address)
 
-    def _taken(self, router: str, operation: AddAddress) -> str:
+    def _taken(self, name: str, address: InterfaceAddress) -> str:
         """Which place keeps an address that is to be added elsewhere."""
-        interface, host = operation.address.place
-        network = self._desired[router].networks.get(interface, "")
+        interface, host = address.place
         staying = [
             where
-            for where in self._held.get((network, host), ())
-            if where != (router, interface) and (*where, host) not in self._leaving
+            for where in self._held.get((self._routers[name].network_of(interface), host), ())
+            if where != (name, interface) and (*where, host) not in self._leaving
         ]
         return ", ".join(f"{host} is on {other} of {where}" for where, other in sorted(staying))
 
-    def _needed(self, router: str, operation: RemoveAddress) -> str:
-        """What keeps an address where it is: a place that does not get it now, or a tunnel that stays."""
-        interface, host = operation.address.place
-        network = self._desired[router].networks.get(interface, "")
-        for other, there in sorted(self._desired[router].claims.places.get((network, host), ())):
-            if other in self._dead:
-                return f"{other}, to which {host} belongs, {self._dead[other].ails}"
-            if other in self._live and not self._gets(other, there, network, host):
-                return f"{host} is not added to {other}"
-        leaving = {
-            name
-            for change in self.kept[router]
-            if change.resource.is_tunnel
-            for name in connections_of(self._desired[router], change)
-        }
-        staying = sorted(connections_by(self._live[router], frozenset({host})) - leaving)
-        return f"{staying[0]} of {router} runs by {host}" if staying else ""
-
-    def _gets(self, router: str, interface: str, network: str, host: str) -> bool:
-        """Whether a place has an address or gets it, or whoever configures it there is not tunnelwright."""
-        managed = any(address.place == (interface, host) for address in self._desired[router].addresses)
-        return (
-            not managed
-            or (router, interface) in self._held.get((network, host), {})
-            or (router, interface, host) in self._coming
+    def _needed(self, name: str, address: InterfaceAddress) -> bool:
+        """Whether an address stays where it is: because a place does not get it now, or a tunnel stays."""
+        router, (interface, host) = self._routers[name], address.place
+        network = router.network_of(interface)
+        claims = router.desired.claims.places.get((network, host), ())
+        return bool(router.staying(host)) or any(
+            other in self._dead or (other in self._routers and not self._gets(other, there, network, host))
+            for other, there in claims
         )
 
-    def _stranded(self) -> Iterator[tuple[str, str]]:
-        """Groups with a tunnel whose local address would be missing, and why."""
-        for router, changes in self.kept.items():
-            config = self._desired[router]
-            lacking = self._lacking(router)
-            for change in changes if lacking else ():
-                connection = config.connections.get(connection_name(change.resource.name))
-                if not change.resource.is_tunnel or connection is None:
-                    continue
-                for host in sorted(lacking.keys() & local_addresses(connection.settings)):
-                    yield change.group, lacking[host]
+    def _gets(self, name: str, interface: str, network: str, host: str) -> bool:
+        """Whether a place has an address or gets it, or tunnelwright does not configure it there."""
+        vips = self._routers[name].vips.get(host, ())
+        return (
+            not any(address.place == (interface, host) for address, _ in vips)
+            or (name, interface) in self._held.get((network, host), {})
+            or (name, interface, host) in self._coming
+        )
 
-    def _lacking(self, router: str) -> dict[str, str]:
-        """The VIPs that a router has not and does not get, and why."""
-        config = self._desired[router]
-        there = {address.place for address in self._live[router].addresses}
-        return {
-            host: self._taken(router, AddAddress(address, owner)) or f"its VIP {host} is left out"
-            for address, owner in config.addresses.items()
-            if address.place not in there and (router, *address.place) not in self._coming
-            for host in [address.place[1]]
-        }
+    def _stranded(self, hosts: Set[str]) -> dict[str, str]:
+        """Groups with a tunnel whose local address, one of these, would be missing, and why."""
+        found = [
+            ((self._order[name], number, host), self._routers[name].kept[number].group, reason)
+            for host in hosts
+            for name in self._at.get(host, ())
+            if (reason := self._lacking(name, host))
+            for number in self._routers[name].tunnels.get(host, ())
+            if number in self._routers[name].kept
+        ]
+        return {group: reason for _, group, reason in sorted(found)}
+
+    def _lacking(self, name: str, host: str) -> str:
+        """Why a router has not and does not get a VIP; empty where it has it, gets it, or has none."""
+        router = self._routers[name]
+        reasons = [
+            self._taken(name, address) or f"its VIP {host} is left out"
+            for address, _ in router.vips.get(host, ())
+            if address.place not in router.places and (name, *address.place) not in self._coming
+        ]
+        return reasons[-1] if reasons else ""
 
     def _after(self, change: ResourceChange) -> ResourceChange:
         operation = _adds(change)
         if operation is None:
             return change
-        router = change.resource.router
         interface, host = operation.address.place
-        network = self._desired[router].networks.get(interface, "")
+        network = self._routers[change.resource.router].network_of(interface)
         before = sorted(
             where
             for where, other in self._held.get((network, host), ())

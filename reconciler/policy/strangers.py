@@ -2,7 +2,7 @@
 that router. Pure.
 
 A commit that deletes too much is refused as a whole, since it may be the wrong one. A router that lists
-tunnels that nobody made must not bring that about: it is left alone, and what it lists counts nowhere else.
+tunnels that do not exist must not bring that about: it is left alone, and what it lists counts nowhere else.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def in_turn(units: Iterable[Unit], now: datetime) -> list[Unit]:
 
     A router may report a difference at every look. It is charged for that itself: a unit counts for the
     routers at whose end it interrupts. Which router begins changes every ten minutes, in a way that no name
-    and no window of the day prefers, so that nobody waits for ever whatever the others report.
+    and no window of the day prefers, so that no router waits for ever, whatever the others report.
     """
     taken: Counter[str] = Counter()
     found: list[tuple[bool, int, bytes, str, Unit]] = []

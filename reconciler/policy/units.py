@@ -127,7 +127,7 @@ def _keys(end: End) -> Iterator[Hashable]:
     for step in end.change.steps:
         yield "group", step.group
     # Where Git has the end, Git says between which addresses it is. What a router lists joins it to others
-    # only where Git has neither: else a router could name the addresses of anybody's tunnel.
+    # only where Git has neither: else a router could name the addresses of any tunnel.
     if end.after.ends:
         yield from (frozenset(pair) for pair in end.after.ends)
     else:

@@ -10,8 +10,8 @@ from reconciler.model.visible import visible
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`style` is a rich style (`green`, `bold red`), empty for none. `text` is visible, whoever has made it:
-    a line is one line, and no part of it is a command to a terminal or a CI runner."""
+    """`style` is a rich style (`green`, `bold red`), empty for none. `text` is visible, wherever it comes
+    from: a line is one line, and no part of it is a command to a terminal or a CI runner."""
 
     text: str = ""
     style: str = ""

@@ -26,8 +26,8 @@ EXPOSED = (
 )
 """What a plan says of the traffic of tunnels, and of pairs of networks, that it removes."""
 EXPOSED_LATER = (
-    "If what is not done now is done later, no tunnel guards this traffic any more: it leaves for the public "
-    "network in the clear, or masqueraded if a NAT rule of the router matches it"
+    "Once the rest of the plan is applied, no tunnel guards this traffic: it leaves for the public network "
+    "in the clear, or masqueraded if a NAT rule of the router matches it"
 )
 """What it says of such traffic that keeps its guard for now."""
 MOST_EXPOSED = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from reconciler.model.diagnostic import Location
 from reconciler.report.line import Line
@@ -19,12 +19,6 @@ def setting_lines(said: Sequence[Said]) -> Iterator[Line]:
     first, second = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
     for path, value, where in rows:
         yield Line(f"{path:{first}}  {value:{second}}  {where}")
-
-
-def setting_objects(said: Sequence[Said]) -> Iterator[dict[str, Any]]:
-    """One object a setting."""
-    for path, value, where in said:
-        yield {"type": "setting", "setting": path, "value": value, "from": str(where)}
 
 
 def _shown(value: object) -> str:

@@ -67,7 +67,7 @@ class Allowance:
         self._moved += count
 
     def forgive(self, seconds: float) -> None:
-        """So much time was not the router's: whoever asked was busy with what had come."""
+        """So much time was not the router's: the caller was busy with what had come."""
         self._began += seconds
 
     def left(self) -> float:

@@ -184,7 +184,7 @@ def started_stream(said: bytes) -> tuple[str, str]:
 def stream(said: bytes, interval: float) -> Stream | None:
     """What ping (iputils) wrote -> a stream, without what was on its way when it was ended: at most as many
     requests as are sent within the longest round trip. It counts from the first request that was answered, as
-    what nobody answered before was lost before. None where ping has not ended. Raises ValueError.
+    what was not answered before was lost before. None where ping has not ended. Raises ValueError.
     """
     last = _SENT.search(said)
     if last is None:

@@ -91,7 +91,7 @@ class Sessions:
 
 
 class Errands:
-    """Tasks at routers that are not waited for to their end: a router that is slow holds up nobody else, as
+    """Tasks at routers that are not waited for to their end: a router that is slow delays no other one, as
     long as the fleet may ask another one at the same time. The context ends when all tasks have."""
 
     def __init__(self, sessions: Sessions, timeout: float) -> None:

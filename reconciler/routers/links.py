@@ -86,7 +86,7 @@ class Links:
 
 
 def _close(link: Link) -> None:
-    """Nobody waits for its end: what fails there is logged, and costs neither the others nor a run."""
+    """Its end is not waited for: what fails there is logged, and costs neither the others nor a run."""
     attempt("link", "close", link.close)
 
 
@@ -112,8 +112,8 @@ class Lease(Generic[L]):
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Something that is done by the link. One that failed, or whose answer was given up, serves nobody
-        again."""
+        """Something that is done by the link. One that failed, or whose answer was given up, is not
+        used again."""
         try:
             yield
         except TunnelwrightError:
@@ -121,7 +121,7 @@ class Lease(Generic[L]):
             raise
 
     def end(self) -> None:
-        """Leave the link to whoever comes next, or close one that is of no use any more; once."""
+        """Leave the link to the next user, or close one that is of no use any more; once."""
         if self.ended:
             return
         self.ended = True

@@ -138,7 +138,7 @@ class Host(Protocol):
 
     def add_address(self, address: InterfaceAddress, owner: str) -> None:
         """Record an address with its owner, then configure it. Nothing is done where its interface has it
-        already: whoever added that keeps it."""
+        already: it stays the property of its owner."""
         ...
 
     def remove_address(self, address: InterfaceAddress) -> None:
@@ -182,7 +182,7 @@ class Host(Protocol):
 
     def lock(self, owner: str, seconds: int) -> None:
         """Take or renew the router's lock for so long, LEASE_SECONDS at most; raises Locked when another
-        owner holds it. A lock that says anything else, or ends later than any lock can, is nobody's."""
+        owner holds it. A lock that says anything else, or ends later than any lock can, has no owner."""
         ...
 
     def unlock(self, owner: str) -> None:
@@ -196,7 +196,7 @@ class Host(Protocol):
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:
         """Begin to send an echo request each `interval` seconds from one of the router's own addresses; what
         to stop it by. It ends by itself after `seconds`, and when the router's lock is no longer held by whom
-        it was when the stream began: nothing outlives the lease of whoever started it."""
+        it was when the stream began: nothing outlives the lease of the process that started it."""
         ...
 
     def stop_stream(self, stream: str) -> Stream:

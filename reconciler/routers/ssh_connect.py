@@ -1,7 +1,7 @@
 """Opening an SSH connection: which configuration holds, whom it trusts, and why it did not come about.
 
 The user's own OpenSSH configuration holds as for `ssh` (aliases, ProxyJump, ProxyCommand, IdentityFile,
-UserKnownHostsFile), except for what would let a stranger in, ask somebody, or send more than is needed.
+UserKnownHostsFile), except for what would let a stranger in, ask a person, or send more than is needed.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _trust(access: SshAccess, options: dict[str, Any]) -> _Trust:
         return _Trust(asyncssh.import_known_hosts(f"* {access.host_key}"), inline)
     configured = asyncssh.SSHClientConnectionOptions(**options, config=()).known_hosts
     if configured is None:
-        # `UserKnownHostsFile none`: asyncssh would trust everybody, where ssh trusts nobody.
+        # `UserKnownHostsFile none`: asyncssh would trust every host, where ssh trusts none.
         return _Trust(asyncssh.import_known_hosts(""), inline)
     names = configured if isinstance(configured, list) and configured else [_DEFAULT_KNOWN_HOSTS]
     files = [Path(str(name)).expanduser() for name in names]

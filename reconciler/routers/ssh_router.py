@@ -238,7 +238,7 @@ def _background() -> asyncio.AbstractEventLoop:
 
 
 async def _pump(reader: Any, writer: Any) -> None:  # noqa: ANN401 - asyncio's streams and asyncssh's alike
-    """Copy until either side ends, then end the other: whoever waits there learns of it."""
+    """Copy until either side ends, then end the other, so that its reader learns of it."""
     try:
         with contextlib.suppress(OSError, asyncssh.Error):
             while data := await reader.read(_CHUNK):

@@ -81,7 +81,7 @@ class UnixVici:
                     yield item
                     allowance.forgive(time.monotonic() - began)
             except GeneratorExit:
-                # Nobody wants the rest; the session goes on after it.
+                # The rest is not wanted; the session goes on after it.
                 with contextlib.suppress(TunnelwrightError), self._talking(command) as rest:
                     while self._wire.receive(rest)[0] == Packet.EVENT:
                         pass
@@ -103,7 +103,7 @@ class UnixVici:
                 with self._talking(event) as allowance:
                     began = time.monotonic()
                     comes = self._wire.begins(allowance, pause)
-                    # Nobody asked for it: it may come whenever it likes.
+                    # It was not requested, so it may come at any time.
                     allowance.forgive(time.monotonic() - began)
                     item = self._event(allowance) if comes else None
                 yield item

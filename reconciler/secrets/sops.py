@@ -40,7 +40,7 @@ class SopsFiles:
 
     def __init__(self, identity: Path, environment: Mapping[str, str], allowed: frozenset[str]) -> None:
         program = shutil.which("sops", path=environment.get("PATH"))
-        # The child runs elsewhere, so that no `.sops.yaml` of whoever calls is read.
+        # The child runs elsewhere, so that no `.sops.yaml` of the caller is read.
         self._program = None if program is None else str(Path(program).absolute())
         self._allowed = allowed
         needed = [*_ALWAYS, *(_PROXIES if allowed else ())]
@@ -92,7 +92,7 @@ class SopsFiles:
             raise SecretUnavailable(f"sops: {error.message}") from None
 
     def _check_services(self, sealed: bytes) -> None:
-        """Whoever writes the file chooses what sops asks to open it, and where that is: with the controller's
+        """The author of the file chooses what sops asks to open it, and where that is: with the controller's
         credentials. Raises SecretUnavailable for what the operator has not allowed."""
         documents, whole = compose(sealed, "", Diagnostics())
         data = documents[0].data if whole and len(documents) == 1 else None

@@ -16,7 +16,7 @@ _JUDGED = 32
 def weakness(key: Secret) -> str:
     """Why a key is easy to guess; empty if it is not.
 
-    Whoever talks to a peer in its partner's place can try keys offline against what it answers
+    An attacker in the place of a peer's partner can try keys offline against what it answers
     (RFC 7296, section 2.15), so the number of guesses counts, and zxcvbn estimates it.
     """
     text = key.reveal().decode(errors="replace")

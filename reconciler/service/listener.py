@@ -112,7 +112,7 @@ class _Server(TcpWSGIServer):
     _accepts_from = 0.0
     _looks_from = 0.0
     _ended_some = False
-    """Whether this turn has ended connections. Until the next one nobody is accepted: a newcomer could get
+    """Whether this turn has ended connections. Until the next one no client is accepted: a newcomer could get
     the number of an ended one, and what had happened to that would be taken for its own."""
 
     def readable(self) -> bool:

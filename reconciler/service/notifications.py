@@ -71,7 +71,7 @@ class Sent:
 
     @classmethod
     def read(cls, what: object, latest: int) -> Sent | None:
-        """From what was kept of it; None for what another version or somebody else has kept, such as a run
+        """From what was kept of it; None for what another version or another program has kept, such as a run
         that is later than the latest one."""
         match what:
             case {"run": int(run), "states": list(states)} if 0 <= run <= latest:

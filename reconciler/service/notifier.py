@@ -195,8 +195,8 @@ class Messages:
     on: frozenset[notifications.Topic]
 
     def receive(self, record: RunRecord) -> None:
-        """Look at all runs since the last one that was told; for who was never told, or when nobody can read
-        any more what was, at the latest alone."""
+        """Look at all runs since the last one that was told; for a receiver that was never told, or
+        whose record cannot be read any more, at the latest alone."""
         kept = self.history.sent(self.name)
         told = notifications.Sent.read(kept, record.id)
         if told is None:

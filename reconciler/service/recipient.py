@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def recipient(url: Secret) -> apprise.Apprise:
-    """Who is behind an Apprise URL, which may hold a password. Asks nobody.
+    """Who is behind an Apprise URL, which may hold a password. Sends nothing.
 
     Raises ExtraMissing, and TunnelwrightError when it is none; its words hold nothing of the URL.
     """

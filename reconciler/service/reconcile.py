@@ -279,7 +279,7 @@ def _concluded(
     except Refused as refused:
         report.notes.append(f"cannot roll back to {good[:12]}: {refused.message}")
         return Result.INCOMPLETE
-    # What the good commit wants too is not this one's fault, whoever has not been brought to it yet.
+    # What the good commit wants too is not this one's fault, whichever router has not been brought to it yet.
     differs = changed_by_commit(previous.desired, wanted.desired)
     blamed = [change.resource for change in before.plan.changes if change.resource.name in hurt]
     if not any(by_commit(resource) and differs(resource) for resource in blamed):
@@ -304,7 +304,7 @@ def _roll_back(
         lambda change: change.resource in changed,
     )
     acting = within_one_apply(fleet, back.plan)
-    # What was begun is brought to its end, whoever asks to stop.
+    # What was begun is brought to its end, even if the service is told to stop.
     conduct = replace(_conduct(dependencies), stopping=lambda: False)
     proven = apply_and_prove(back, acting, conduct, tunnels_of(plan))
     applied, proofs = proven.applied, proven.proofs

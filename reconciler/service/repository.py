@@ -132,8 +132,8 @@ class FollowedRepository:
         return ""
 
     def _remove_unfinished(self, stopping: Stopping) -> None:
-        """Whoever was killed while it made a new copy has left that here, as large as the repository may be.
-        Nobody else would look for it until the copy is damaged again."""
+        """A process that was killed while it made a new copy has left that here, as large as the repository
+        may be. Nothing else would look for it until the copy is damaged again."""
         if os.path.lexists(self._new):
             with self._turn(stopping):
                 _remove(self._new)

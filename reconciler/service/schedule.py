@@ -30,9 +30,9 @@ class _Absence:
 
 
 class Absent:
-    """The routers that did not answer. They are left out of runs, so that they delay nobody, and are asked
-    beside them, ever more seldom, until one answers. One that answers and is then too slow for a run is asked
-    ever more seldom all the same.
+    """The routers that did not answer. They are left out of runs, so that they delay no other router, and
+    are asked beside them, ever more seldom, until one answers. One that answers and is then too slow for a
+    run is asked ever more seldom all the same.
 
     Runs and those who ask tell of routers from threads of their own, at any time: each method is one step.
     """

@@ -46,7 +46,7 @@ class Signers:
     def check(self, commit: bytes, now: datetime) -> str:
         """Who has signed a commit, given as Git keeps it.
 
-        Raises CommitNotTrusted with the reason when nobody has who may at the time `now`.
+        Raises CommitNotTrusted with the reason when no signer who may has signed it at the time `now`.
         """
         payload, signature = split(commit)
         if signature.startswith(_SSH):

@@ -35,8 +35,8 @@ def check_signature(repository: FollowedRepository, signers: Signers | None, com
 class Trust:
     """Which commits count. Without `signers` every commit does, and so does a branch that was rewritten.
 
-    With them, whoever may push without a key that may sign cannot bring back what was: the head descends from
-    the last good commit, and every commit that it has and that one has not is signed, those of merged
+    With them, a person who may push without a key that may sign cannot bring back what was: the head descends
+    from the last good commit, and every commit that it has and that one has not is signed, those of merged
     branches included. What counted once goes on to count when its key expires later.
     """
 
@@ -94,8 +94,8 @@ class Trust:
             raise
 
     def _by_operator(self, head: str, good: str, accepted: list[Acceptance]) -> Acceptance:
-        """The acceptance that the head goes back to. It holds until there is another good commit: so nobody
-        can come back to it later."""
+        """The acceptance that the head goes back to. It holds until there is another good commit: so
+        no later head can come back to it."""
         since = next((one.number for one in accepted if one.commit == good), 0)
         for one in accepted:
             current = one.instead_of == good and one.number > since

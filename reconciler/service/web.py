@@ -89,7 +89,7 @@ class Application:
         return _said(503, why) if why else _said(200, "alive")
 
     def _metrics(self, expose: Expose, accept: str) -> _Answer:
-        # A large fleet's take a second; whoever asks for them again and again gets no other thread.
+        # A large fleet's take a second; a client that asks again and again gets no other thread.
         if not self._scrapes.acquire(blocking=False):
             return _said(503, "too many scrapes at the same time")
         try:

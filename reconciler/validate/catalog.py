@@ -132,7 +132,7 @@ class Catalog:
                 "dangling-reference",
                 f"there is no {kind} named {name!r}",
                 *path,
-                # Of thousands of findings nobody reads a hint, and each takes a look at every name.
+                # Hints of thousands of findings are not read, and each takes a look at every name.
                 allowed="" if found.many else known(table),
                 hint="" if found.many else did_you_mean(name, table) if table else f"no {kind} is described",
             )

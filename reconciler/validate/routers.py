@@ -48,6 +48,7 @@ def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, DesiredRo
             public=public,
             vpc=vpc,
             mss=item.spec.mss,
+            give_up_after=item.spec.give_up_after,
             location=item.location,
             level=resolve_level(item.spec.reconcile, fleet),
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
+from lab.engine import until
 from lab.session import Lab
 from lab.topology import Role
 from reconciler.facets import boot
@@ -88,6 +91,35 @@ def test_the_guards_load_as_the_table_of_an_apply(site: Site, contract_lab: Lab)
 
 
 @REAL
+@pytest.mark.parametrize("flushed_by", ["the file", "an included file", "nothing else"])
+def test_the_rules_of_the_router_are_replaced_beside_the_guards(
+    site: Site, contract_lab: Lab, flushed_by: str
+) -> None:
+    """The table stays as it is, since packets on their way could slip between an old and a new one. A file
+    whose flush cannot be taken out replaces both."""
+    site.apply()
+    baseline = shell(contract_lab, "nft list table ip vrouter")
+    own, included = "/run/own.nft", "/run/included.nft"
+    lines = {
+        "the file": f"echo ' flush ruleset;' > {own}; echo 'include \"{included}\"' >> {own}; : > {included}",
+        "an included file": f"echo 'include \"{included}\"' > {own}; echo 'flush ruleset' > {included}",
+        "nothing else": f": > {own}",
+    }
+    words = "flush" if flushed_by == "nothing else" else f"with {own}"
+    handles = "nft -a list table inet tunnelwright | sed 's/packets.*bytes [0-9]*//'"
+    before = shell(contract_lab, handles)
+    shell(contract_lab, f"nft add table ip former; {lines[flushed_by]}; echo 'table ip own' >> {own}")
+    try:
+        shell(contract_lab, f"/etc/tunnelwright/load {words}")
+        tables = {"table inet tunnelwright"} | ({"table ip own"} if words != "flush" else set())
+        assert set(shell(contract_lab, "nft list tables").splitlines()) == tables
+        assert (shell(contract_lab, handles) == before) == (flushed_by != "an included file")
+        assert site.preview().plan.empty
+    finally:
+        shell(contract_lab, 'nft delete table ip own 2>/dev/null; printf %s "$1" | nft -f -', baseline)
+
+
+@REAL
 @pytest.mark.parametrize(
     ("spoil", "left"),
     [
@@ -106,3 +138,39 @@ def test_the_guards_fail_closed(site: Site, contract_lab: Lab, spoil: str, left:
     assert "status 1" in said
     assert left in said
     assert_converged(site.apply())
+
+
+SAID = "/run/watch.err"
+DEADLINE = 30.0
+
+
+@contextmanager
+def watching(lab: Lab) -> Iterator[None]:
+    """`watch` runs, as its unit would start it, and listens."""
+    baseline = shell(lab, "nft list table ip vrouter")
+    shell(lab, f"setsid /etc/tunnelwright/watch </dev/null >/dev/null 2>{SAID} & echo $! > /run/watch.pid")
+    listens = "awk '$2 == 12 && $4 !~ /^0+$/ { print }' /proc/net/netlink"
+    assert until(lambda: shell(lab, listens) != "", DEADLINE)
+    try:
+        yield
+    finally:
+        shell(lab, 'kill -- "-$(cat /run/watch.pid)"')
+        # The source NAT of the lab's routers, in case a flush took it.
+        shell(lab, 'nft delete table ip vrouter 2>/dev/null; printf %s "$1" | nft -f -', baseline)
+
+
+def shell(lab: Lab, script: str, *words: str) -> str:
+    return lab.run(Role.ROUTER, "paris", ["sh", "-c", script, "sh", *words])
+
+
+@REAL
+@pytest.mark.parametrize("command", ["flush ruleset", "delete table inet tunnelwright"])
+def test_the_router_loads_a_table_again_that_another_program_deletes(
+    site: Site, contract_lab: Lab, command: str
+) -> None:
+    """A container may not create the network namespace in which `watch` compares more (`tests/lab/boots`)."""
+    site.apply()
+    with watching(contract_lab):
+        shell(contract_lab, f"nft {command}")
+        assert until(lambda: "loaded again" in shell(contract_lab, f"cat {SAID}"), DEADLINE)
+        assert until(lambda: site.preview().plan.empty, DEADLINE)

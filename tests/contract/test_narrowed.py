@@ -18,7 +18,7 @@ from tests.contract.test_rest import ENDS
 from tests.converged import assert_converged
 
 HERE, THERE, MORE = "10.1.0.0/24", "10.2.0.0/24", "10.9.0.0/24"
-ASK = f"ask the peer of {CONNECTION} for what it has not agreed to"
+ASK = f"ask the peer of {CONNECTION} for the selectors that it has not agreed to"
 
 
 def of_paris(fabric: Fabric, **fields: Any) -> Fabric:
@@ -76,7 +76,7 @@ def test_a_network_that_the_peer_lacks_is_asked_for_in_each_run_until_it_agrees(
     # The drift is told, with what the peer has agreed to, and what an attempt costs.
     plan = site.preview(wanted).plan
     [change] = [item for item in plan.changes if item.resource.kind == "tunnel"]
-    assert change.reason == "the peer has agreed to less than is desired"
+    assert change.reason == "the peer has narrowed the traffic selectors"
     [field] = change.changes
     assert (field.path, field.before, field.after) == ("sa.children.net.local_ts", (HERE,), (HERE, MORE))
     assert [(step.summary, step.disruption) for step in plan.steps] == [(ASK, Disruption.MAKE_BEFORE_BREAK)]
@@ -141,7 +141,7 @@ def test_both_ends_of_a_managed_pair_are_put_together_at_once(site: Site) -> Non
     renegotiate(site)
     configure_tokyo(site)
     assert {change.reason for change in site.preview().plan.changes} == {
-        "the peer has agreed to less than is desired"
+        "the peer has narrowed the traffic selectors"
     }
     assert_converged(site.apply())
     assert agreed(site) == both(((HERE,), (THERE,)))

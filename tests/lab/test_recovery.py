@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench.interruption import KEY
-from bench.recovery import CASES, DEADLINE, INITIATOR, RESPONDER, Case, Recovery
+from bench.recovery import CASES, DEADLINE, INITIATOR, RESPONDER, Case, Recovery, wanted
+from lab.capture import Watch
 from lab.engine import Engine, until
+from lab.packets import PROTOCOL_UDP, Packet
 from lab.session import Lab
 from lab.topology import Role
 from reconciler.facets.boot import charon
@@ -24,6 +26,10 @@ from tests.lab.repository import ROOT
 pytestmark = pytest.mark.engine
 
 OURS = "tw-a-to-b"
+IKE_PORT = 500
+REQUESTS = 6
+REQUESTS = 6
+"""How often charon sends one (`facets/charon.py`)."""
 STUCK = "charon { retransmit_timeout = 120\n retransmit_base = 1 }"
 """An IKE_SA that waits for its next retransmission for longer than any deadline here."""
 LATER = "/etc/strongswan.d/zz-stuck.conf"
@@ -50,6 +56,45 @@ def test_an_end_that_has_lost_its_sas_brings_the_tunnel_up_again(bench: Recovery
     found = bench.measure_recovery(case, bench.base, directions=[case.who == RESPONDER])
     assert found.sas == 1
     assert None not in found.seconds
+
+
+def test_a_charon_that_ends_at_once_leaves_the_next_one_its_ports(bench: Recovery) -> None:
+    """What it has started to bring its tunnels up outlives it, and must not keep its sockets."""
+    bench.bring(bench.base, KEY)
+    for _ in range(3):
+        bench.restart(["router-a"], "KILL")
+    names = bench.lab.run(Role.ROUTER, "router-a", ["ls", "/sys/class/net"]).split()
+    assert [name for name in names if name.startswith("ipsec")] == ["ipsec0"]
+    with bench.connect("router-a") as router:
+        assert until(lambda: any(sa.children for sa in read_sas(router.vici, OURS)), DEADLINE)
+
+
+def test_a_peer_that_only_answers_says_nothing_of_its_restart(bench: Recovery) -> None:
+    """So only a check tells that it has lost its SAs, and how soon is a matter of the settings."""
+    case = next(case for case in CASES if case.quick)
+    ours, theirs = (end.vip.address for end in (bench.changed.left, bench.changed.right))
+    with Watch(bench.lab, hosts=()) as watch:
+        found = bench.measure_recovery(case, wanted(bench.base, case, 2, "restart"), directions=[False])
+    assert found.sas == 1
+    assert None not in found.seconds
+    packets = [packet for capture in watch.wan.values() for packet in capture.packets()]
+    watch.discard()
+    between = [packet for packet in packets if {packet.source, packet.destination} == {ours, theirs}]
+    begun = max(index for index, packet in enumerate(between) if begins(packet))
+    # After its charon has gone it says nothing, until it is asked for a new IKE_SA.
+    last = max(index for index in range(begun) if between[index].source == theirs)
+    asked = [packet for packet in between[last:begun] if packet.source == ours and is_ike(packet)]
+    assert len(asked) >= REQUESTS, "a check, again and again"
+
+
+def is_ike(packet: Packet) -> bool:
+    """Whether it is a packet to the port of IKE."""
+    return packet.protocol == PROTOCOL_UDP and int.from_bytes(packet.body[2:4]) == IKE_PORT
+
+
+def begins(packet: Packet) -> bool:
+    """Whether it begins an IKE_SA: the SPI of the responder is zero (RFC 7296, section 3.1)."""
+    return is_ike(packet) and packet.payload[8:16] == bytes(8)
 
 
 def test_apply_ends_what_is_stuck_and_says_complete_when_the_tunnel_is_up(bench: Recovery) -> None:

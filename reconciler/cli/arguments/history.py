@@ -12,7 +12,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser("history", help="print the latest runs of the reconciler")
     options.add_settings(parser)
     parser.add_argument(
-        "--limit", type=int, default=20, metavar="N", help="number of runs (default: %(default)s)"
+        "--limit", type=int, default=20, metavar="N", help="show this many runs (default: %(default)s)"
     )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(

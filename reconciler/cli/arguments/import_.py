@@ -19,12 +19,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="NAME",
-        help="only this router of the desired state; repeatable (default: all)",
+        help="import only from this router of the desired state; repeatable (default: all)",
     )
     parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab instead of the real ones")
     options.add_secrets(parser)
     parser.add_argument(
-        "--connection", action="append", default=[], metavar="NAME", help="only this connection; repeatable"
+        "--connection",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="import only this connection; repeatable",
     )
     parser.add_argument(
         "--files",
@@ -43,7 +47,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--out",
         type=Path,
         metavar="DIR",
-        help="folder to write to, one file for each router; `-` for standard output (default: TREE/imported)",
+        help="write one file for each router to DIR; `-` for standard output (default: TREE/imported)",
     )
     options.add_output(parser)
     parser.set_defaults(run="reconciler.cli.commands.import_:run")

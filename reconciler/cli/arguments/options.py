@@ -30,7 +30,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings of the reconciler; TUNNELWRIGHT_… variables override single values",
+        help="read the settings of the reconciler from FILE; TUNNELWRIGHT_… variables override single values",
     )
 
 
@@ -39,7 +39,9 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object in each line, for programs"
     )
-    parser.add_argument("--no-color", action="store_true", help="no colour (NO_COLOR does the same)")
+    parser.add_argument(
+        "--no-color", action="store_true", help="print without colour (NO_COLOR does the same)"
+    )
 
 
 def add_secrets(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +50,7 @@ def add_secrets(parser: argparse.ArgumentParser) -> None:
         "--secrets",
         type=Path,
         metavar="DIR",
-        help="the controller's folder, with its identity and the key files in `psk` (default: "
+        help="use this folder of the controller, with its identity and the key files in `psk` (default: "
         "TUNNELWRIGHT_SECRETS or ~/.config/tunnelwright/secrets)",
     )
 
@@ -63,7 +65,7 @@ def add_routers(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         default=10,
         metavar="N",
-        help="number of routers to work on at the same time (default: %(default)s)",
+        help="work on this many routers at the same time (default: %(default)s)",
     )
 
 
@@ -74,14 +76,14 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this router, tunnel or resource; repeatable",
+        help="work only on this router, tunnel or resource; repeatable",
     )
     parser.add_argument(
         "--exclude",
         action="append",
         default=[],
         metavar="NAME",
-        help="everything except this router, tunnel or resource; repeatable",
+        help="leave out this router, tunnel or resource; repeatable",
     )
 
 
@@ -104,14 +106,14 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=10.0,
         metavar="SECONDS",
-        help="how long to wait for new tunnels to come up (default: %(default)s)",
+        help="wait this long for new tunnels to come up (default: %(default)s)",
     )
     parser.add_argument(
         "--lock-timeout",
         type=seconds,
         default=0.0,
         metavar="SECONDS",
-        help="how long to wait for another run to release a router (default: %(default)s)",
+        help="wait this long for another run to release a router (default: %(default)s)",
     )
 
 

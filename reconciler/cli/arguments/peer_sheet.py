@@ -20,7 +20,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--format",
         choices=FORMATS,
         default=TABLE,
-        help="a table for people, or the syntax of a device (default: %(default)s)",
+        help="print a table for people, or the syntax of a device (default: %(default)s)",
     )
     parser.add_argument("--with-key", action="store_true", help="include the pre-shared key")
     options.add_secrets(parser)

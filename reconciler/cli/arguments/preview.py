@@ -19,16 +19,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--base",
         metavar="REV",
-        help="the revision to compare with (default: where the branch left the default branch)",
+        help="compare with this revision (default: where the branch left the default branch)",
     )
     parser.add_argument(
-        "--head", default="HEAD", metavar="REV", help="the revision to apply (default: %(default)s)"
+        "--head", default="HEAD", metavar="REV", help="preview this revision (default: %(default)s)"
     )
     parser.add_argument(
         "--format",
         choices=FORMATS,
         default="text",
-        help="output format; json prints one object in each line (default: %(default)s)",
+        help="write in this format; json is one object in each line (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to FILE instead of standard output")
     parser.add_argument("--detailed-exitcode", action="store_true", help="end with 2 if there are changes")
@@ -43,16 +43,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--comment", type=int, metavar="NUMBER", help="create or update the comment on this request"
     )
     forge.add_argument(
-        "--forge", choices=("github", "gitlab", "gitea"), help="kind of forge; use gitea for Forgejo"
+        "--forge",
+        choices=("github", "gitlab", "gitea"),
+        help="use the API of this forge; gitea for Forgejo",
     )
-    forge.add_argument("--forge-url", default="", metavar="URL", help="address of the API")
+    forge.add_argument("--forge-url", default="", metavar="URL", help="reach the API at URL")
     forge.add_argument(
         "--project",
         default="",
         metavar="OWNER/NAME",
-        help="the project; for GitLab its number is possible too",
+        help="comment in this project; for GitLab its number is possible too",
     )
     forge.add_argument(
-        "--token-file", type=Path, metavar="FILE", help="file with the token, readable only by its owner"
+        "--token-file", type=Path, metavar="FILE", help="read the token from FILE, readable only by its owner"
     )
     parser.set_defaults(run="reconciler.cli.commands.preview:run")

@@ -11,7 +11,7 @@ from reconciler.model.condition import State
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
-        "status", help="the state of every connection, traffic, algorithms, drift; those in trouble first"
+        "status", help="show the state of every connection, its traffic and drift; those in trouble first"
     )
     options.add_tree(parser)
     parser.add_argument(
@@ -19,7 +19,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="NAME",
-        help="only connections with this router or tunnel; repeatable",
+        help="show only connections with this router or tunnel; repeatable",
     )
     parser.add_argument(
         "--state",
@@ -27,7 +27,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=[],
         choices=[str(state) for state in State],
         metavar="STATE",
-        help=f"only connections in this state ({', '.join(State)}); repeatable",
+        help=f"show only connections in this state ({', '.join(State)}); repeatable",
     )
     parser.add_argument(
         "--all",

@@ -9,6 +9,7 @@ from reconciler.cli.workspace import show_findings
 from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.listing import counted
+from reconciler.report.json.results import allocation_object
 from reconciler.report.line import Line
 from reconciler.validate.allocate import allocate, render_lock
 
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         if (old := before.get(name)) != (new := assigned.get(name))
     ]
     output.lines(Line(f"  {change}") for change in changes)
-    output.objects([{"type": "allocation", "addresses": assigned, "changes": changes}])
+    output.objects([allocation_object(assigned, changes)])
     if not changes:
         addresses = counted(len(assigned), "address", "addresses")
         output.lines([Line(f"{loaded.lock_file} is up to date: {addresses}.")])

@@ -13,6 +13,7 @@ from reconciler.model.errors import ExitCode
 from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.report.finding_text import finding_lines, summary_line
 from reconciler.report.json.findings import finding_object
+from reconciler.report.json.results import diagnosis_summary_object
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         failures += [item for item in findings if item.failure]
     output.lines([summary_line(len(done), len(failures))])
     looked_at = [name for diagnosis in done for name in diagnosis.tunnels]
-    output.objects([{"type": "diagnosis_summary", "tunnels": looked_at, "findings": len(failures)}])
+    output.objects([diagnosis_summary_object(looked_at, len(failures))])
     if any(item.code == "router-unreachable" for item in failures):
         return ExitCode.UNREACHABLE
     return ExitCode.INCOMPLETE if failures else ExitCode.OK

@@ -7,6 +7,7 @@ import argparse
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
+from reconciler.report.json.results import graph_object
 from reconciler.report.line import Line
 from reconciler.report.mermaid import graph_lines
 
@@ -17,5 +18,5 @@ def run(arguments: argparse.Namespace) -> int:
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
     lines = list(graph_lines(fabric))
     output.lines(map(Line, lines))
-    output.objects([{"type": "graph", "mermaid": "\n".join(lines)}])
+    output.objects([graph_object("\n".join(lines))])
     return ExitCode.OK

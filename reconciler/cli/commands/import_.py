@@ -24,7 +24,8 @@ from reconciler.operations.importing import (
     import_connections,
 )
 from reconciler.report.diagnostic_text import diagnostic_lines
-from reconciler.report.json.diagnostics import diagnostic_object, place_object
+from reconciler.report.json.diagnostics import diagnostic_object
+from reconciler.report.json.results import imported_object, skipped_object, updated_object
 from reconciler.report.line import Line
 from reconciler.routers.fleet import Fleet
 
@@ -81,29 +82,18 @@ def _report(output: Output, done: Imported, places: Mapping[str, Path] | None) -
     """What was written, and what was left. `places` gives the file of each tunnel; None when documents are
     printed, so that nothing else is."""
     output.objects(
-        {
-            "type": "imported",
-            "router": item.router,
-            "connection": item.draft.connection,
-            "tunnel": item.name,
-            "file": "-" if places is None else str(item.file),
-        }
+        imported_object(
+            item.router, item.draft.connection, item.name, "-" if places is None else str(item.file)
+        )
         for item in done.ends
     )
     output.objects(
-        {"type": "updated", "tunnel": name, "path": f"spec.{'.'.join(edit.path)}", "after": edit.after}
+        updated_object(name, edit.path, edit.after)
         for name, changes in done.edits.items()
         for edit in changes
     )
     output.objects(
-        {
-            "type": "skipped",
-            "router": item.router,
-            "connection": item.connection,
-            **place_object(item.location),
-            "reason": item.reason,
-        }
-        for item in done.skipped
+        skipped_object(item.router, item.connection, item.location, item.reason) for item in done.skipped
     )
     shown = [Line(str(item)) for item in done.skipped[:MOST_FINDINGS]]
     if len(done.skipped) > MOST_FINDINGS:

@@ -10,11 +10,12 @@ from reconciler.cli.output import Output, document, say
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.plan.targets import find_tunnel
+from reconciler.report.json.results import sheet_object
 from reconciler.report.line import joined
 from reconciler.report.sheets import TABLE
 from reconciler.report.sheets.mirrored import mirrored, remarks, weaknesses
 from reconciler.report.sheets.render import render
-from reconciler.report.sheets.table import sheet_object, table_lines
+from reconciler.report.sheets.table import table_lines
 
 _WARNING = "warning: the sheet holds the pre-shared key in the clear; hand it over on a confidential channel"
 
@@ -45,6 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
     elif not output.json:
         document(text.decode())
     # What is in a file is not repeated: the file is what only its reader can see.
-    shown = {} if arguments.out else {"text": text.decode()}
-    output.objects([{**sheet_object(end, said), "format": arguments.format, **shown}])
+    shown = None if arguments.out else text.decode()
+    output.objects([sheet_object(end, said, arguments.format, shown)])
     return ExitCode.OK

@@ -22,6 +22,7 @@ from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.lines import dump, version_line
 from reconciler.report.json.plan import plan_objects
+from reconciler.report.json.results import note_object, preview_object
 from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.junit import junit
 from reconciler.report.line import Line, joined
@@ -104,8 +105,8 @@ def _report(form: str, commit: Commit) -> str:
             if step is not None:
                 objects += plan_objects(step.plan, now)
                 objects += judgement_objects(judgement)
-            objects += [{"type": "note", "text": note} for note in notes]
-            objects.append({"type": "preview", "base": before.revision, "head": after.revision})
+            objects += map(note_object, notes)
+            objects.append(preview_object(before.revision, after.revision))
             return "".join(f"{line}\n" for line in dump(objects))
     lines = list(diagnostic_lines(found))
     if step is not None:

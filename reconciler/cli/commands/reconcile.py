@@ -25,10 +25,11 @@ from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.report.json.events import encode
+from reconciler.report.json.results import ready_object, setting_objects
 from reconciler.report.json.run import run_object
 from reconciler.report.line import Line
 from reconciler.report.run_text import run_line, run_lines
-from reconciler.report.settings_text import setting_lines, setting_objects
+from reconciler.report.settings_text import setting_lines
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
 from reconciler.secrets import Allowed, SecretStore, default_folder, read_private
@@ -159,7 +160,7 @@ def _check(effective: Effective, output: Output) -> ExitCode:
     if ready is None:
         return check.exit_code
     output.lines([Line(f"Ready: {ready}", "green")])
-    output.objects([{"type": "ready", **asdict(ready)}])
+    output.objects([ready_object(**asdict(ready))])
     return ExitCode.OK
 
 

@@ -15,6 +15,7 @@ from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode, SecretUnavailable
 from reconciler.model.listing import counted
 from reconciler.model.secret import Secret
+from reconciler.report.json.results import identity_object, key_file_object
 from reconciler.report.line import Line
 from reconciler.secrets.age import RECIPIENTS
 from reconciler.secrets.key_files import KeyFiles, random_key
@@ -56,17 +57,7 @@ def _init(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> Non
             f"this identity cannot decrypt {counted(len(done.sealed_before), 'existing key')} yet: commit "
             f"{RECIPIENTS}, and let one of its other recipients run `tunnelwright secret rekey{folder}`",
         )
-    output.objects(
-        [
-            {
-                "type": "secret",
-                "action": "init",
-                "recipients": list(public),
-                "created": done.created,
-                "sealed_before": list(done.sealed_before),
-            }
-        ]
-    )
+    output.objects([identity_object(public, done.sealed_before, created=done.created)])
 
 
 def _set(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
@@ -83,25 +74,25 @@ def _set(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None
     key = random_key() if arguments.random else _given()
     count = files.set(arguments.name, key, replace=arguments.replace)
     _say(output, f"{arguments.tree / arguments.name}: encrypted, for {count} to open")
-    output.objects([{"type": "secret", "action": "set", "file": arguments.name, "recipients": count}])
+    output.objects([key_file_object("set", arguments.name, count)])
 
 
 def _rotate(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
     for name in arguments.names:
         files.rotate(name)
         _say(output, f"{arguments.tree / name}: a new key")
-        output.objects([{"type": "secret", "action": "rotate", "file": name}])
+        output.objects([key_file_object("rotate", name)])
 
 
 def _rekey(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
     for name in files.rekey():
         _say(output, f"{arguments.tree / name}: encrypted again")
-        output.objects([{"type": "secret", "action": "rekey", "file": name}])
+        output.objects([key_file_object("rekey", name)])
 
 
 def _given() -> Secret:
     """The key that standard input gives: asked for without an echo on a terminal, else all of it, less one
-    line end. It is no argument: whoever lists processes could read it there."""
+    line end. It is no argument: a list of processes would show it."""
     if sys.stdin.isatty():
         content = getpass("Key (not shown): ").encode()
         if content != getpass("Once more: ").encode():

@@ -8,6 +8,7 @@ from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.model.listing import counted
+from reconciler.report.json.results import valid_object
 from reconciler.report.line import Line
 
 
@@ -20,15 +21,5 @@ def run(arguments: argparse.Namespace) -> int:
         f"{counted(len(fabric.vips), 'VIP')} in {counted(len(loaded.documents), 'document')}."
     )
     output.lines([Line(text, "bold green")])
-    output.objects(
-        [
-            {
-                "type": "valid",
-                "routers": len(fabric.routers),
-                "tunnels": len(fabric.tunnels),
-                "documents": len(loaded.documents),
-                "digest": loaded.digest,
-            }
-        ]
-    )
+    output.objects([valid_object(fabric, len(loaded.documents), loaded.digest)])
     return ExitCode.OK

@@ -3,8 +3,9 @@ before the first packet, without tunnelwright.
 
 A kernel forgets all three. `load` loads the guards and fails closed; `up` sets the kernel settings and adds
 the VIPs that tunnelwright has added before (`/etc/tunnelwright/addresses`). With systemd, units call both;
-elsewhere whatever starts the router has to. A drop-in makes nftables.service load the guards in one
-transaction with the router's own rules: those would flush them (Debian's begin with `flush ruleset`).
+elsewhere whatever starts the router has to. A drop-in makes nftables.service keep the guards when it loads
+the router's own rules: those would flush them (Debian's begin with `flush ruleset`).
+`watch` loads the guards again when another program takes them out of the kernel.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _GOOD: Final = f"{FOLDER}/guard.good.nft"
 _CLOSED: Final = f"{FOLDER}/closed.nft"
 _LOAD: Final = f"{FOLDER}/load"
 _UP: Final = f"{FOLDER}/up"
+_WATCH: Final = f"{FOLDER}/watch"
 
 PLACES: Final = (
     GUARD,
@@ -46,6 +48,7 @@ PLACES: Final = (
     _CLOSED,
     _LOAD,
     _UP,
+    _WATCH,
     *charon.PLACES,
     SYSCTLS,
     f"{_UNITS}/tunnelwright-*.service",
@@ -80,7 +83,8 @@ def boot_files(
     found[SYSCTLS] = OwnedFile("".join(_settings(desired)), _PLAIN)
     found[_LOAD] = OwnedFile(charon.text_of("load.sh"), 0o700)
     found[_UP] = OwnedFile(charon.text_of("up.sh"), 0o700)
-    found |= charon.files()
+    found[_WATCH] = OwnedFile(charon.text_of("watch.sh"), 0o700)
+    found |= charon.files(desired.give_up_after)
     if platform.systemd:
         found |= _units(platform)
         found |= _networks(vips, platform)
@@ -97,14 +101,15 @@ def _settings(desired: RouterConfig) -> Iterator[str]:
 
 
 def _units(platform: Platform) -> Iterator[tuple[str, OwnedFile]]:
-    for name in ("tunnelwright-guard.service", "tunnelwright-addresses.service"):
+    for service in ("guard", "addresses", "watch"):
+        name = f"tunnelwright-{service}.service"
         yield f"{_UNITS}/{name}", OwnedFile(charon.text_of(name), _PLAIN)
     if platform.ruleset:
         yield f"{_NFTABLES}/{_RULES}", OwnedFile(charon.text_of("nftables.sh"), _PLAIN)
         yield f"{_NFTABLES}/{_DROP_IN}", OwnedFile(_nftables(platform.ruleset), _PLAIN)
     # A drop-in instead of a link in a `.wants` folder: a file that is compared like the others.
-    for target, service in (("sysinit", "guard"), ("multi-user", "addresses")):
-        content = f"[Unit]\nWants=tunnelwright-{service}.service\n"
+    for target, services in (("sysinit", ("guard",)), ("multi-user", ("addresses", "watch"))):
+        content = "[Unit]\n" + "".join(f"Wants=tunnelwright-{service}.service\n" for service in services)
         yield f"{_UNITS}/{target}.target.d/{_DROP_IN}", OwnedFile(content, _PLAIN)
 
 

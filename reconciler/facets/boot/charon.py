@@ -18,11 +18,15 @@ SETTINGS: Final = "/etc/strongswan.d/tunnelwright.conf"
 START: Final = "/etc/tunnelwright/start"
 PLACES: Final = (START, SETTINGS)
 """The paths that these files have."""
+SENT: Final = 6
+"""How often charon sends a request: once, and again as often as `retransmit_tries` says by default."""
 
 
-def files() -> dict[str, OwnedFile]:
-    """The files by path, in the order in which they are written: the same on every router."""
-    return {START: OwnedFile(text_of("start.sh"), 0o700), SETTINGS: OwnedFile(text_of("charon.conf"), 0o644)}
+def files(give_up_after: int) -> dict[str, OwnedFile]:
+    """The files by path, in the order in which they are written, for a charon that gives up a request after
+    so many seconds."""
+    settings = text_of("charon.conf").replace("@INTERVAL@", f"{give_up_after / SENT:.3f}")
+    return {START: OwnedFile(text_of("start.sh"), 0o700), SETTINGS: OwnedFile(settings, 0o644)}
 
 
 @cache

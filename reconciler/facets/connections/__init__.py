@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
 from reconciler.model.decoding import Fields
 from reconciler.model.fabric import IdType, IkeId, Tunnel
-from reconciler.model.router_config import Pair
+from reconciler.model.router_config import GIVE_UP_AFTER, Pair
 from reconciler.model.settings import UNOBSERVABLE, Change, Settings, Value, flatten
 from schemas.addresses import parse_cidr
 from schemas.algorithms import esp_proposal, ike_proposal
@@ -16,14 +17,13 @@ from schemas.algorithms import esp_proposal, ike_proposal
 _CHILD = "net"
 # A prime below an hour in seconds: how far the grace may grow.
 _SPREAD = 3593
+_SLOW_GROUPS = frozenset({16, 17, 18})
+"""MODP groups of 4096 bits and more (RFC 3526): one exchange takes a processor longer than a packet takes."""
+_DIGITS = 12
 
 # What list-conns does report (strongSwan 5.9 and 6.0, vici_query.c); all else is unobservable there.
 _REPORTED_IKE = frozenset({"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"})
 _REPORTED_CHILD = frozenset({"local_ts", "remote_ts", "rekey_time", "dpd_action", "mode"})
-
-GIVES_UP = 6
-"""Seconds after which charon gives up a request, by the settings that tunnelwright gives it
-(`router_files/charon.conf`): six times a second."""
 
 SETS = frozenset({"local_ts", "remote_ts"})
 """Lists whose order has no meaning: traffic selectors (RFC 7296, section 2.9)."""
@@ -51,15 +51,16 @@ def _spelled(value: str) -> str:
     return value if plain else f"#{value.encode().hex()}"
 
 
-def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
-    """One tunnel as swanctl's `connections.<name>`.
+def compile_settings(tunnel: Tunnel, psk_fingerprint: str, give_up_after: int = GIVE_UP_AFTER) -> Settings:
+    """One tunnel as swanctl's `connections.<name>`, at a router whose charon gives up a request after so many
+    seconds.
 
     `over_time` (the grace after `rekey_time`) and `rand_time` (how much earlier it may be), each a tenth of
     the lifetime by default, are varied by the key's fingerprint: charon reuses an IKE_SA whose
     configuration is equal, so without a difference a new key could not be proven on an SA beside the old.
     """
-    number = int(psk_fingerprint, 16)
     ike, esp = tunnel.ike, tunnel.esp
+    number = int(psk_fingerprint, 16) ^ _of_its_own(tunnel)
     local: dict[str, Value] = {"auth": "psk", "id": swanctl_id(tunnel.local_id)}
     remote: dict[str, Value] = {"auth": "psk", "id": swanctl_id(tunnel.peer_id)}
     settings: dict[str, Any] = {
@@ -89,7 +90,7 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
             # Of itself charon takes the time of all retransmissions less this delay, which is below zero
             # where the delay is longer, and then waits for 49 days (task_manager_v1.c, queue_dpd). IKEv1
             # sends a check once, so that only the second one without an answer counts.
-            settings["dpd_timeout"] = f"{2 * ike.dpd_delay + GIVES_UP}s"
+            settings["dpd_timeout"] = f"{2 * ike.dpd_delay + give_up_after}s"
     child: dict[str, Value] = {
         "esp_proposals": (esp_proposal(esp.encryption, esp.integrity, esp.pfs_group),),
         "rekey_time": f"{esp.lifetime}s",
@@ -106,6 +107,21 @@ def compile_settings(tunnel: Tunnel, psk_fingerprint: str) -> Settings:
         for name, local_ts, remote_ts in selectors(tunnel)
     }
     return settings
+
+
+def _of_its_own(tunnel: Tunnel) -> int:
+    """A number that no other child has, where a child shall come up with an IKE_SA of its own; else zero.
+
+    The peer uses a second CHILD_SA before this end has computed the secret of its DH exchange, and what it
+    sends until then is lost on the userspace data plane: with 8192 bits ten packets at 1,000 a second. In
+    IKE_AUTH there is no such exchange (RFC 7296, section 1.2); quick mode always has it.
+    """
+    esp = tunnel.esp
+    if tunnel.ike.version != 2 or esp.pfs_group not in _SLOW_GROUPS:
+        return 0
+    policy = (esp.encryption, esp.integrity, esp.pfs_group, esp.lifetime, tunnel.ike.dpd_action)
+    child = (*policy, *map(_in_order, (tunnel.local_cidrs, tunnel.peer_cidrs)))
+    return int(hashlib.sha256(repr(child).encode()).hexdigest()[:_DIGITS], 16)
 
 
 def selectors(tunnel: Tunnel) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
@@ -164,6 +180,11 @@ def _decode_auth(section: Fields) -> Settings:
 
 
 FOLLOWS_THE_KEY = frozenset({"over_time", "rand_time"})
+_OURS = FOLLOWS_THE_KEY | {
+    *("unique", "keyingtries", "mobike", "fragmentation", "aggressive", "dpd_timeout"),
+    *("life_time", "mode", "start_action", "close_action"),
+}
+"""Settings, of a connection or of a child, that no document has: tunnelwright chooses them."""
 """Settings that vary with the key's fingerprint, so that charon takes a connection with another key for
 another one, and sets up a new IKE_SA for it."""
 
@@ -254,6 +275,11 @@ def printed_id(identity: str) -> str:
         return text
     content = bytes.fromhex(text[1:]) if text.startswith("#") else text.encode()
     return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in content)
+
+
+def is_ours(change: Change) -> bool:
+    """Whether it is one of a setting that no document has, but tunnelwright chooses."""
+    return change.path.rpartition(".")[2] in _OURS
 
 
 def affects_ike_sa(change: Change) -> bool:

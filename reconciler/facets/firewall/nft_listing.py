@@ -1,6 +1,6 @@
 """The reply of `nft -j list table inet tunnelwright` -> LiveFirewall (libnftables-json(5)).
 
-The table is ours, and anybody who is root may have put more into it. What is valid nftables is understood:
+The table is ours, and any process of root may have put more into it. What is valid nftables is understood:
 as an element like ours, or as something to take away. Any other answer is not understood.
 """
 

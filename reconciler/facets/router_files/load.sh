@@ -1,8 +1,8 @@
 #!/bin/sh
 # Loads the guards of tunnelwright: before the network and before charon, and whenever the router's own rules are
-# loaded again. Without an argument it replaces the table inet tunnelwright alone. `load with FILE` loads a file of
-# rules in the same transaction, which may begin with `flush ruleset`; `load flush` flushes all others. No packet
-# sees a state in between.
+# loaded again. Without an argument it replaces the table inet tunnelwright alone. `load with FILE` also loads a file
+# of rules, which may begin with `flush ruleset`, and `load flush` flushes all other tables. Both leave a table of ours
+# that is there as it is, or else load it in the same transaction.
 #
 # It fails closed: the guards, else their last good copy, else a table that forwards nothing. Its exit status is 0
 # only for the first. A file that is incomplete counts as none.
@@ -13,9 +13,60 @@ with) before="include \"$2\"" ;;
 flush) before='flush ruleset' ;;
 *) before= ;;
 esac
+
+# A table for the moment of the load, which drops whatever may belong to a guarded pair of the file $1. The kernel
+# (6.12) fills a set of pairs of networks only after the rules of the same transaction are in force
+# (nft_pipapo_commit, called at the end of nf_tables_commit): until then the guards look into an empty set. Sets of
+# single networks are filled before.
+meanwhile() {
+    echo 'table inet tunnelwright_loading'
+    echo 'delete table inet tunnelwright_loading'
+    awk '
+        $1 == "set" { guarded = $2 == "guarded" }
+        guarded && $2 == "." {
+            sub(/,$/, "")
+            ours = ours comma $1; theirs = theirs comma $3; comma = ", "
+        }
+        function chain(hook, rules) {
+            print "chain " hook " { type filter hook " hook " priority 100;" rules " }"
+        }
+        END {
+            if (!ours) exit
+            out = "\nip saddr { " ours " } ip daddr { " theirs " } drop\n"
+            back = "\nip saddr { " theirs " } ip daddr { " ours " } drop\n"
+            print "table inet tunnelwright_loading {"
+            chain("forward", out back); chain("input", back); chain("output", out)
+            print "}"
+        }' "$1"
+}
+
+# Replaces all tables but ours by the rules in the file $1, or by none. Fails when the file flushes ours in a way that
+# cannot be taken out of it.
+others() {
+    nft list table inet tunnelwright >/dev/null 2>&1 || return 1
+    rules=$(sed 's/^[[:space:]]*flush[[:space:]][[:space:]]*ruleset[[:space:]]*;*[[:space:]]*$//' "$1") || return 1
+    flushes='flush[[:space:]]+ruleset'
+    ! printf %s "$rules" | grep -qE "$flushes" || return 1
+    # shellcheck disable=SC2013 # a path of an include is one word, and may be a pattern
+    for file in $(printf '%s\n' "$rules" | sed -n 's/^[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/p'); do
+        # nft looks for other paths in several folders.
+        case $file in /*) ;; *) return 1 ;; esac
+        [ -f "$file" ] && ! grep -qE "$flushes|^[[:space:]]*include" "$file" || return 1
+    done
+    {
+        nft list tables | grep -vx 'table inet tunnelwright' | sed 's/^table/delete table/'
+        printf '%s\n' "$rules"
+    } | nft -f - && nft list table inet tunnelwright >/dev/null
+}
+
+case ${1-} in
+with) others "$2" && exit ;;
+flush) others /dev/null && exit ;;
+esac
 for guard in guard.nft guard.good.nft closed.nft; do
     [ "$(tail -n 1 "$guard")" = '# end' ] || continue
-    if printf '%s\ninclude "/etc/tunnelwright/%s"\n' "$before" "$guard" | nft -f -; then
+    if { echo "$before"; echo "include \"/etc/tunnelwright/$guard\""; meanwhile "$guard"; } | nft -f -; then
+        echo 'table inet tunnelwright_loading; delete table inet tunnelwright_loading' | nft -f - || exit 1
         [ "$guard" = guard.nft ]
         exit
     fi

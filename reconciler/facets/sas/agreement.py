@@ -1,9 +1,9 @@
 """The SAs of one tunnel at both of its ends -> SAs that only one end holds, and surplus SAs. Pure.
 
-Two negotiations that cross, one at each end or two at one, leave SAs that nobody needs. An end that hears of
-an INITIAL_CONTACT drops an IKE_SA without a word to its peer (RFC 7296, section 2.4), and the answering end
-of IKEv1 moves the CHILD_SAs of an IKE_SA into the one that follows it, where a DELETE does not find them. So
-what one end holds tells nothing of the other one.
+Two negotiations that cross, one at each end or two at one, leave SAs that are not needed. An end that hears
+of an INITIAL_CONTACT drops an IKE_SA without a word to its peer (RFC 7296, section 2.4), and the answering
+end of IKEv1 moves the CHILD_SAs of an IKE_SA into the one that follows it, where a DELETE does not find them.
+So what one end holds tells nothing of the other one.
 """
 
 from __future__ import annotations

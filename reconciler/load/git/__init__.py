@@ -4,7 +4,7 @@ GitPython starts for the repositories of the lab is begun the same way (`lab/rep
 Nothing that comes with the content may run anything or be asked for anything:
 
 - A repository is found by `.git` alone, going up from a folder. A folder that merely looks like a bare
-  repository is never taken for one, since whoever writes its `config` names commands in it.
+  repository is never taken for one, since the author of its `config` names commands in it.
 - The environment is made anew (`child.minimal`): no `GIT_*`, no token. What is read on this machine sees
   neither the user's nor the system's configuration; what the repository's own says of hooks, file system
   monitors, attributes, pagers and credentials is overruled, and replacements and grafts are not looked at.

@@ -1,6 +1,6 @@
 """Every bound on what comes from outside, each with its reason: bytes, seconds in all, depth, counts.
 
-What exceeds one is refused with the bound in the message. Whoever reads from outside takes its bound from
+What exceeds one is refused with the bound in the message. Code that reads from outside takes its bound from
 here, so that a reader sees all of them at once; the modules, one for each whose bounds they are, have the
 reasons.
 """

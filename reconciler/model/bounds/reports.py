@@ -13,7 +13,7 @@ MOST_SCHEMA_FINDINGS: Final = 100
 """Fields of one document that are reported as wrong."""
 
 MOST_FINDINGS: Final = 500
-"""Findings that are reported, in any format; the rest is counted. Nobody mends more at once, and code
+"""Findings that are reported, in any format; the rest is counted. No person mends more at once, and code
 scanning, comments and a terminal take no more."""
 
 MOST_KEPT: Final = 5_000
@@ -22,7 +22,7 @@ to find its places."""
 
 FIELDS_SHOWN: Final = 200
 """Fields of one resource that a plan shows to people; the rest is counted. An nftables table has one for each
-pair of networks, and nobody reads thousands."""
+pair of networks, and thousands are not readable."""
 
 FIELDS_WRITTEN: Final = 2_000
 """The same in JSON and in the saved plan, whose digest is over all of them."""

@@ -119,7 +119,7 @@ LEASE_SECONDS: Final = 600
 
 LOCK_LEASE: Final = 120
 """Seconds for which a router's lock holds without being renewed. It is renewed three times in that, each
-within LOCK_SECONDS; and whoever was killed on another machine holds up an apply no longer than this."""
+within LOCK_SECONDS; and a process that was killed on another machine delays an apply no longer than this."""
 
 LOCK_SECONDS: Final = 10.0
 """For the command that takes or gives back a lock: it is one small script, and other routers wait for it."""
@@ -138,7 +138,7 @@ STREAMS: Final = 64
 second."""
 
 STREAM_SECONDS: Final = 300.0
-"""After which a stream ends by itself, should nobody stop it."""
+"""After which a stream that is not stopped ends by itself."""
 
 HEARD_LINES: Final = 10_000
 """Lines of charon's log that are kept while a tunnel is tried; one negotiation has 100."""

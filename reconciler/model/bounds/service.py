@@ -8,13 +8,14 @@ from reconciler.model.bounds.sizes import KIB, MIB
 
 WEB_CONNECTIONS: Final = 100
 """Open connections to the web server. One more closes the oldest that has not sent a whole request, so that
-half-open ones keep nobody out; and the rest of the process has file descriptors left (1,024 is usual)."""
+half-open ones exclude no other client; and the rest of the process has file descriptors left (1,024 is
+usual)."""
 
 WEB_HEADER: Final = 16 * KIB
 """Bytes of a request's line and headers; forges send less than 2 KiB."""
 
 WEBHOOK: Final = 4 * MIB
-"""Bytes of a webhook, which are kept before anybody knows whether it is signed. GitHub's limit is 25 MB, of
+"""Bytes of a webhook, which are kept before its signature is checked. GitHub's limit is 25 MB, of
 which a push takes some kilobytes; one that is larger is not needed, since the interval brings its commit."""
 
 WEB_SECONDS: Final = 20.0

@@ -1,11 +1,9 @@
-"""A tunnel's other end as a table for people, and as one object for programs."""
+"""A tunnel's other end as a table for people."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
-from typing import Any
 
 from reconciler.facets.connections import guarded_pairs
 from reconciler.model.fabric import IdType, IkeId, Tunnel
@@ -112,27 +110,3 @@ def _readable(key: bytes) -> str:
 
 def _children(end: Tunnel) -> str:
     return "one for each selector pair" if end.ike.version == 1 else "one with all networks"
-
-
-def sheet_object(end: Tunnel, remarks: Iterable[str]) -> dict[str, Any]:
-    """Everything but the key. `local` is the reader's end."""
-    return {
-        "type": "peer_sheet",
-        "tunnel": end.name,
-        "local_address": end.vip.address,
-        "peer_address": end.peer_address,
-        "local_id": asdict(end.local_id),
-        "peer_id": asdict(end.peer_id),
-        "local_cidrs": list(end.local_cidrs),
-        "peer_cidrs": list(end.peer_cidrs),
-        "selector_pairs": [list(pair) for pair in guarded_pairs(end)],
-        "ike": {
-            **asdict(end.ike),
-            "proposal": ike_proposal(end.ike.encryption, end.ike.integrity, end.ike.dh_group),
-        },
-        "esp": {
-            **asdict(end.esp),
-            "proposal": esp_proposal(end.esp.encryption, end.esp.integrity, end.esp.pfs_group),
-        },
-        "remarks": list(remarks),
-    }

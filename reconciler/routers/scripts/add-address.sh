@@ -1,13 +1,13 @@
 #!/bin/sh
 # Adds the VIP $1 (ADDRESS/PREFIX) to the interface $2 for the document $3, unless another host answers for it.
-# It is recorded first: a crash in between leaves a line without an address, never an address that nobody owns.
-# What is there already was added by somebody else, or is recorded.
+# It is recorded first: a crash in between leaves a line without an address, never an address without an owner.
+# An address that is there already was added otherwise, or is recorded.
 set -eu
 . ./record.sh
 address=${1%/*}
 
 # holder: the link-layer address of another host that answers for the address. The kernel asks (RFC 826), so this
-# needs no raw socket; where it may not, or the neighbour was configured by hand, nobody is found.
+# needs no raw socket; where it may not, or the neighbour was configured by hand, no neighbour is found.
 holder() {
     known=$(ip -4 neigh show to "$address" dev "$1" nud permanent 2>/dev/null) || return 0
     [ -z "$known" ] || return 0
@@ -32,7 +32,7 @@ shown=$(ip -4 -oneline address show dev "$2" to "$address")
 if [ -n "$shown" ]; then exit 0; fi
 other=$(holder "$2")
 if [ -n "$other" ]; then
-    echo "$other answers for $address on $2: another host has the address" >&2
+    echo "$other answers for $address on $2: that host has the address, or answers for others (proxy ARP)" >&2
     exit 1
 fi
 record "$1" "$2" "$3"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# held: who holds the lock. Sets `owner` (empty: nobody), the seconds that are `left`, and `now`.
+# held: who holds the lock. Sets `owner` (empty: it is free), the seconds that are `left`, and `now`.
 # /run does not outlive the router, and neither does a lock; so its time is that since the router's start,
-# which no correction of the clock moves. Whatever else lies where the lock should is nobody's lock: another
+# which no correction of the clock moves. Whatever else lies where the lock should is no lock: another
 # kind of file, more than LOCK_FILE_BYTES, other words, or an end that no lease (LEASE_SECONDS) reaches.
 lock=/run/tunnelwright.lock
 held() {

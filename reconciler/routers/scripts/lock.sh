@@ -4,7 +4,7 @@
 set -eu
 umask 077
 . ./held.sh
-# flock(1) makes looking and taking one act; whoever keeps it for longer than that hangs.
+# flock(1) makes looking and taking one act; a process that keeps it for longer than that hangs.
 exec 9>/run/tunnelwright.guard
 flock -w 2 9 || { [ $? -ne 1 ] || echo "another command holds /run/tunnelwright.guard" >&2; exit 1; }
 held

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Leaves a ping running from $1 to $2, every $3 seconds for $4 seconds; says its process and the file that it
 # writes.
-# The stream outlives the command that began it, and neither its own deadline nor the lock of whoever wants
-# it: beside it runs a look at the lock, which ends it when the lock has another owner, or none. A list that
+# The stream outlives the command that began it, and neither its own deadline nor the lock of its owner:
+# beside it runs a look at the lock, which ends it when the lock has another owner, or none. A list that
 # runs beside a shell without job control ignores SIGINT (POSIX, 2.12); ping sets a handler of its own for it.
 set -eu
 umask 077

@@ -7,7 +7,7 @@ umask 022
 new=$(mktemp -d /run/tunnelwright-files-XXXXXX)
 trap 'rm -rf "$new"' EXIT
 tar --extract --no-same-owner --same-permissions --file=- --directory="$new"
-units=
+units='' watch=''
 for path do
     folder=${path%/*} name=${path##*/}
     mkdir -p "$folder"
@@ -29,5 +29,9 @@ for path do
     mv -fT "$beside" "$path"
     sync "$folder"
     case $path in /etc/systemd/system/*) units=changed ;; esac
+    case $path in */tunnelwright-watch.service | */watch) watch=changed ;; esac
 done
-if [ -n "$units" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+[ -d /run/systemd/system ] || exit 0
+[ -z "$units" ] || systemctl daemon-reload
+# What else there is runs once, at a boot.
+[ -z "$watch" ] || systemctl --no-block restart tunnelwright-watch.service

@@ -82,7 +82,7 @@ def machine(engine: Engine, image: str, folder: Path) -> Iterator[Machine]:
     install_missing(PACKAGES)
     kernel, modules = _kernel(folder)
     host_key = _root(engine, image, folder, modules)
-    ports = dict(zip(("machine", "paris", "tokyo"), _free_ports(3), strict=True))
+    ports = dict(zip(("machine", "paris", "tokyo"), free_ports(3), strict=True))
     forwards = ",".join(
         f"hostfwd=tcp:127.0.0.1:{port}-:220{number}" for number, port in enumerate(ports.values())
     )
@@ -112,11 +112,11 @@ def machine(engine: Engine, image: str, folder: Path) -> Iterator[Machine]:
 
 def _kernel(folder: Path) -> tuple[Path, Path]:
     """Debian's cloud kernel, unpacked and not installed: the kernel itself and its folder of modules."""
-    listed = _tool("apt-cache", "depends", META).splitlines()
+    listed = tool("apt-cache", "depends", META).splitlines()
     package = next(line.split()[-1] for line in listed if "Depends: linux-image-" in line)
     subprocess.run(["apt-get", "download", "-q", package], cwd=folder, check=True, capture_output=True)
     unpacked = folder / "kernel"
-    _tool("dpkg", "-x", str(next(folder.glob("linux-image-*.deb"))), str(unpacked))
+    tool("dpkg", "-x", str(next(folder.glob("linux-image-*.deb"))), str(unpacked))
     return next((unpacked / "boot").glob("vmlinuz-*")), next((unpacked / "lib/modules").iterdir())
 
 
@@ -132,7 +132,7 @@ def _root(engine: Engine, image: str, folder: Path, modules: Path) -> str:
                 output.writelines(client.export(container))
         finally:
             client.remove_container(container)
-    _tool("tar", "-xf", str(archive), "-C", str(root), "--exclude=usr/share/doc",
+    tool("tar", "-xf", str(archive), "-C", str(root), "--exclude=usr/share/doc",
           "--exclude=usr/share/locale",
           "--exclude=usr/share/man", "--exclude=dev/*", "--exclude=var/cache/*")  # fmt: skip
     archive.unlink()
@@ -141,7 +141,7 @@ def _root(engine: Engine, image: str, folder: Path, modules: Path) -> str:
         shutil.copytree(modules / part, there / part)
     for index in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
         shutil.copy(modules / index, there / index)
-    _tool("depmod", "-b", str(root / "usr"), modules.name)
+    tool("depmod", "-b", str(root / "usr"), modules.name)
     for name, mode, target in (("init.sh", 0o755, "init"), ("listen.py", 0o644, "listen.py")):
         shutil.copy(HERE / name, root / target)
         (root / target).chmod(mode)
@@ -164,13 +164,13 @@ def _root(engine: Engine, image: str, folder: Path, modules: Path) -> str:
     return theirs.export_public_key().decode().strip()
 
 
-def _tool(*command: str) -> str:
+def tool(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command[0]}: {done.stderr.strip()[-500:]}"
     return done.stdout
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports: list[int] = [server.getsockname()[1] for server in with_ports]
     for server in with_ports:

@@ -106,6 +106,7 @@ def test_a_crash_after_any_step_is_mended_by_the_next_run(
 @given(VARIANTS, st.sampled_from(["paris-tokyo", "tokyo-paris"]), st.integers(0, 60))
 @example([], "paris-tokyo", 4)  # switched, and nothing tidied up
 @example([{"esp__integrity": "sha512"}], "paris-tokyo", 6)
+@example([{"esp__integrity": "sha512"}], "tokyo-paris", 1)  # the other end is marked as changing
 def test_a_rename_that_is_cut_short_is_finished_by_the_next_run(
     then: list[dict[str, object]], renamed: str, crash: int
 ) -> None:

@@ -66,7 +66,7 @@ def test_every_command_says_how_much_is_not_done_now(stage: Stage, saying: str) 
         stage.site.commit({"policy.yaml": WINDOW + FEW})
     stage.site.commit(dict.fromkeys(ENDS))
     told = []
-    later = "If what is not done now is done later, no tunnel guards this traffic any more"
+    later = "Once the rest of the plan is applied, no tunnel guards this traffic"
     for words in (
         ("plan",),
         ("apply", "--auto-approve"),

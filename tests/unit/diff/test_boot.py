@@ -157,6 +157,7 @@ def test_the_files_are_those_that_the_router_can_use() -> None:
     assert {path.removeprefix(UNITS) for path in systemd.keys() - plain} == {
         "/tunnelwright-guard.service",
         "/tunnelwright-addresses.service",
+        "/tunnelwright-watch.service",
         "/nftables.service.d/tunnelwright.conf",
         "/nftables.service.d/tunnelwright.sh",
         "/sysinit.target.d/tunnelwright.conf",

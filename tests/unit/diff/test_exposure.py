@@ -154,7 +154,7 @@ def test_what_keeps_its_guard_for_now_is_told_apart() -> None:
     record = RunRecord(NOW, NOW, "commit", "a" * 40, "a" * 40, Result.HELD, "", events)
     recorded = "\n".join(line.text for line in run_lines(record))
     for told in (text, markdown):
-        soon, later = told.split("If what is not done now is done later, no tunnel guards", 1)
+        soon, later = told.split("Once the rest of the plan is applied, no tunnel guards", 1)
         for router, (source, destination) in plan.exposed:
             named = re.compile(rf"! .?{router}.*from .?{source}.? to .?{destination}")
             assert bool(named.search(soon)) == ((router, (source, destination)) not in kept)

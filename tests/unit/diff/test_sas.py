@@ -71,9 +71,9 @@ def test_what_the_peer_has_not_agreed_to_is_asked_for(part: str) -> None:
     [child] = only_sa(held()).children
     change = tunnel_of(desired(), with_sa(held(), children=(replace(child, remote_ts=(part,)),)))
     assert change.changes == (Change("sa.children.net.remote_ts", (part,), ("10.2.0.0/24",), "sa"),)
-    assert change.reason == "the peer has agreed to less than is desired"
+    assert change.reason == "the peer has narrowed the traffic selectors"
     assert steps(change) == [
-        (Phase.SWITCH, "ask the peer of tw-paris-tokyo for what it has not agreed to")
+        (Phase.SWITCH, "ask the peer of tw-paris-tokyo for the selectors that it has not agreed to")
     ], "nothing is loaded, nothing is written"
     assert change.disruption is Disruption.MAKE_BEFORE_BREAK
     assert change.waits_for_peer

@@ -70,11 +70,13 @@ def test_a_file_that_is_marked_already_is_not_marked_again() -> None:
     ("changed", "scope", "disruption"),
     [
         ({"esp__integrity": "sha512"}, Scope.CHILD, Disruption.MAKE_BEFORE_BREAK),
+        ({"esp__pfs_group": 15}, Scope.CHILD, Disruption.MAKE_BEFORE_BREAK),
+        ({"esp__pfs_group": 18}, Scope.IKE, Disruption.MAKE_BEFORE_BREAK),
         ({"ike__lifetime": 4000}, Scope.IKE, Disruption.MAKE_BEFORE_BREAK),
         ({"peer_address": "203.0.113.77"}, Scope.IKE, Disruption.MAKE_BEFORE_BREAK),
         ({"peer_address": "203.0.113.77", "other_end": None}, Scope.IKE, Disruption.INTERRUPTS),
     ],
-    ids=["child", "ike", "endpoint", "endpoint of an unmanaged peer"],
+    ids=["child", "quick group", "slow group", "ike", "endpoint", "endpoint of an unmanaged peer"],
 )
 def test_the_switch_reaches_as_far_as_the_change(
     changed: dict[str, Any], scope: Scope, disruption: Disruption
@@ -83,6 +85,30 @@ def test_the_switch_reaches_as_far_as_the_change(
     change = tunnel_of(config, held())
     assert scopes(change) == [scope]
     assert change.disruption is disruption
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ({"keyingtries = 0": "keyingtries = 1", "unique = replace": "unique = no"}, "settings that"),
+        ({"close_action = none": "close_action = trap"}, "settings that"),
+        ({"keyingtries = 0": "keyingtries = 1", "= aes256": "= aes128"}, "the configuration"),
+    ],
+    ids=["of the connection", "of a child", "one of Git's too"],
+)
+def test_the_reason_says_when_only_an_upgrade_is_behind_a_change(
+    written: dict[str, str], reason: str
+) -> None:
+    def edit(content: bytes) -> bytes:
+        text = content.decode()
+        for now, before in written.items():
+            assert now in text
+            text = text.replace(now, before, 1)
+        return text.encode()
+
+    change = tunnel_of(desired(), with_file(held(), edit))
+    assert change.reason.startswith(reason)
+    assert scopes(change) != []
 
 
 def test_one_that_was_only_unloaded_is_loaded_under_the_sas_that_run() -> None:

@@ -18,6 +18,9 @@ FILES = sorted(
 )
 
 
+IN_REPORTS = [file for file in FILES if file.startswith(("reconciler/report", "reconciler/cli"))]
+
+
 def writes(source: str) -> Iterator[str]:
     """`print(…)`, and `write` or `writelines` of a standard stream."""
     for node in ast.walk(ast.parse(source)):
@@ -38,15 +41,32 @@ def test_the_search_finds_what_writes() -> None:
         assert list(writes((ROOT / file).read_text(encoding="utf-8")))
 
 
+def objects_of_json(source: str) -> Iterator[str]:
+    """Literals of objects with a `type`: those of the JSON output."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Dict) and any(
+            isinstance(key, ast.Constant) and key.value == "type" for key in node.keys
+        ):
+            yield f"{node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("file", IN_REPORTS)
+def test_one_room_makes_the_objects_of_the_json_output(file: str) -> None:
+    if not file.startswith("reconciler/report/json/"):
+        assert not list(objects_of_json((ROOT / file).read_text(encoding="utf-8")))
+
+
+def test_the_search_finds_the_objects() -> None:
+    assert list(objects_of_json((ROOT / "reconciler/report/json/results.py").read_text(encoding="utf-8")))
+
+
 def json_of_reports(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"json.dumps", "json.dump"}:
             yield f"{node.lineno}: {ast.unparse(node)}"
 
 
-@pytest.mark.parametrize(
-    "file", [file for file in FILES if file.startswith(("reconciler/report", "reconciler/cli"))]
-)
+@pytest.mark.parametrize("file", IN_REPORTS)
 def test_reports_write_json_in_one_way(file: str) -> None:
     """But for a digest, and a value inside a line, which is visible by construction."""
     allowed = {"reconciler/report/encoding.py", "reconciler/report/settings_text.py"}

@@ -159,3 +159,44 @@ def test_a_reconnect_is_done_by_one_end_whoever_is_named(named: frozenset[str]) 
     _, operation = switch(plan)
     assert operation.scope is Scope.RECONNECT
     assert {change.resource.name for change in plan.changes} == named
+
+
+def with_packets(state: RouterState, sent: int, received: int) -> RouterState:
+    """The router whose CHILD_SAs have carried so much."""
+    sas = [
+        replace(
+            sa,
+            children=tuple(replace(child, packets_out=sent, packets_in=received) for child in sa.children),
+        )
+        for sa in state.sas
+    ]
+    return replace(state, sas=tuple(sas))
+
+
+@pytest.mark.parametrize(
+    ("version", "paris", "tokyo", "initiating"),
+    [
+        (2, 1000, 1000, "paris"),
+        (2, 1400, 1000, "paris"),
+        (2, 1000, 1400, "paris"),
+        (2, 1000, 1600, "tokyo"),
+        (2, 10, 90, "paris"),
+        (2, 1000, 0, "paris"),
+        (1, 1000, 0, "tokyo"),
+        (1, 0, 1000, "paris"),
+    ],
+)
+def test_the_end_that_sends_more_is_not_the_one_that_uses_the_new_sa_too_early(
+    version: int, paris: int, tokyo: int, initiating: str
+) -> None:
+    fabric = change_tunnels(two_routers(), ike__version=version)
+    live = held(fabric)
+    live = {
+        "paris": with_packets(live["paris"], paris, tokyo),
+        "tokyo": with_packets(live["tokyo"], tokyo, paris),
+    }
+    userspace = {name: replace(state, plugins=frozenset({"kernel-libipsec"})) for name, state in live.items()}
+    wanted = compiled(change_tunnels(fabric, esp__encryption="aes-128"))
+    assert switch(make_plan(wanted, userspace))[0] == initiating
+    kernel = {name: replace(state, plugins=frozenset({"kernel-netlink"})) for name, state in live.items()}
+    assert switch(make_plan(wanted, kernel))[0] == "paris", "an end holds back, and nothing is lost"

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
+import pytest
+
+from reconciler.apply.loss import Measured
 from reconciler.model.bounds import FIELDS_SHOWN
-from reconciler.model.outcome import Check
-from reconciler.model.plan import Action, Plan, Resource, ResourceChange, ResourceKind
+from reconciler.model.observation import Observation
+from reconciler.model.operation import SetSysctls
+from reconciler.model.outcome import Check, Outcome, Status
+from reconciler.model.plan import (
+    Action,
+    Disruption,
+    Phase,
+    Plan,
+    Resource,
+    ResourceChange,
+    ResourceKind,
+    Step,
+)
 from reconciler.model.settings import Change
+from reconciler.operations.apply import Applied
 from reconciler.policy import Judgement
 from reconciler.report.markdown import comment
 from reconciler.report.plan_text import applied_lines, plan_lines
@@ -32,3 +49,25 @@ def test_only_what_is_whole_and_proven_is_called_complete() -> None:
     assert last(False) == "Apply incomplete: every step was done, but 1 check failed."
     assert last(True, "tokyo").startswith("Applied in part. ")
     assert last(True, "tokyo", "x").endswith("Left out: tokyo, x")
+
+
+STEP = Step("paris", Phase.HOST, "", "set kernel settings", Disruption.NONE, SetSysctls({}))
+CHANGE = ResourceChange(
+    Resource("paris", ResourceKind.SYSCTLS, "forwarding"), Action.UPDATE, "differs", (), ()
+)
+
+
+@pytest.mark.parametrize("statuses", [some for count in range(4) for some in combinations(Status, count)])
+@pytest.mark.parametrize("remaining", [Plan(), Plan((CHANGE,))], ids=["nothing left", "something left"])
+@pytest.mark.parametrize("passed", [True, False])
+def test_the_words_agree_with_what_decides_the_exit_code(
+    statuses: tuple[Status, ...], remaining: Plan, *, passed: bool
+) -> None:
+    outcomes = tuple(Outcome(STEP, status, "why", 0.1) for status in statuses)
+    checks = (Check("paris: unrelated tunnels untouched", passed, ""),)
+    applied = Applied(outcomes, remaining, checks, Measured(), Observation({}, {}))
+    for left_out in ((), ("tokyo",)):
+        text = [line.text for line in applied_lines(Plan(), outcomes, remaining, checks, left_out)]
+        whole = [line for line in text if line.startswith(("Apply complete!", "Applied in part."))]
+        assert (text[-1:] == whole) is applied.converged
+        assert any("Apply incomplete" in line for line in text) is not applied.converged

@@ -18,11 +18,12 @@ from reconciler.load import load_tree
 from reconciler.model.fabric import IdType, IkeId, Tunnel
 from reconciler.model.secret import Secret
 from reconciler.model.settings import Settings, flatten
+from reconciler.report.json.results import sheet_object
 from reconciler.report.sheets import FORMATS, SWANCTL, TABLE
 from reconciler.report.sheets.dialects import DIALECTS
 from reconciler.report.sheets.mirrored import mirrored, remarks
 from reconciler.report.sheets.render import render
-from reconciler.report.sheets.table import sheet_object, table_lines
+from reconciler.report.sheets.table import table_lines
 from reconciler.report.sheets.vendor_values import Inexpressible
 from reconciler.validate import validate
 from tests.fabrics import two_routers
@@ -192,7 +193,7 @@ def test_the_table_shows_a_key_only_as_it_can_be_copied() -> None:
 
 
 def test_the_object_holds_everything_but_the_key() -> None:
-    found = sheet_object(mirrored(TUNNEL), ())
+    found = sheet_object(mirrored(TUNNEL), (), "table", None)
     assert found["local_address"] == TUNNEL.peer_address
     assert found["selector_pairs"] == [["10.2.0.0/24", "10.1.0.0/24"]]
     assert found["ike"]["proposal"] == "aes256-sha256-modp2048"

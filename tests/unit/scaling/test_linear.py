@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from reconciler.diff import diff_router
 from reconciler.load import Loaded, load_tree
 from reconciler.model.fabric import Fabric
+from reconciler.model.operation import AddAddress
+from reconciler.model.plan import ResourceChange
 from reconciler.operations.revisions import between
+from reconciler.plan.moves import Left, arrange
 from reconciler.report.json.plan import plan_objects
 from reconciler.report.plan_text import plan_lines
 from reconciler.validate import validate
+from tests.fabrics import many_tunnels
+from tests.unit.plan.test_fleet import compiled, held
 from tests.unit.scaling.ring import write_connected_ring, write_ring, write_star
 from tests.unit.scaling.steps import steps
 from tests.unit.scaling.visits import Counted, Visits
@@ -32,9 +38,36 @@ def _with_lifetime(fabric: Fabric, seconds: int, ends: int) -> Fabric:
     return replace(fabric, tunnels=tunnels)
 
 
+def _with_addresses(fabric: Fabric, after: Mapping[str, str]) -> Fabric:
+    """The fabric with other addresses of VIPs, and all tunnels that run by them."""
+    vips = {name: replace(vip, address=after[vip.address]) for name, vip in fabric.vips.items()}
+    tunnels = {
+        name: replace(
+            tunnel,
+            vip=vips[tunnel.vip.name],
+            peer_address=after.get(tunnel.peer_address, tunnel.peer_address),
+        )
+        for name, tunnel in fabric.tunnels.items()
+    }
+    return replace(fabric, vips=vips, tunnels=tunnels)
+
+
+def _with_moved_vips(fabric: Fabric) -> Fabric:
+    """Each site has the address of the next one."""
+    addresses = [vip.address for _, vip in sorted(fabric.vips.items())]
+    return _with_addresses(fabric, dict(zip(addresses, [*addresses[1:], addresses[0]], strict=True)))
+
+
+def _moves(changes: Iterable[ResourceChange]) -> list[AddAddress]:
+    """The additions that wait until a router has lost the address."""
+    operations = [step.operation for change in changes for step in change.steps]
+    return [operation for operation in operations if isinstance(operation, AddAddress) and operation.after]
+
+
 COMMITS: dict[str, Callable[[Fabric], tuple[Fabric, Fabric]]] = {
     "all change": lambda fabric: (fabric, _with_lifetime(fabric, 1800, len(fabric.tunnels))),
     "few change": lambda fabric: (fabric, _with_lifetime(fabric, 1800, 4)),
+    "all VIPs move": lambda fabric: (fabric, _with_moved_vips(fabric)),
     "all go": lambda fabric: (fabric, replace(fabric, tunnels={})),
     "all come": lambda fabric: (replace(fabric, tunnels={}), fabric),
 }
@@ -132,6 +165,23 @@ def test_planning_and_reporting_grow_with_the_fleet(tmp_path: Path, commit: str)
         return plan
 
     assert_linear(work)
+
+
+def test_arranging_grows_with_the_vips_that_move_between_two_routers() -> None:
+    """Alone, since all else that a plan does costs far more."""
+
+    def work(count: int) -> Callable[[], object]:
+        before = many_tunnels(count)
+        swapped = {f"203.0.113.{30 + number}": f"203.0.113.{130 + number}" for number in range(count)}
+        after = _with_addresses(before, swapped | {new: old for old, new in swapped.items()})
+        live, desired = held(before), compiled(after)
+        changes = {name: list(diff_router(desired[name], live[name])) for name in live}
+        left = Left(changes, dict.fromkeys(live, ()), {})
+        kept = arrange(left, desired, live).kept
+        assert [len(_moves(found)) for found in kept.values()] == [count, count]
+        return lambda: arrange(left, desired, live)
+
+    assert_linear(work, 25)
 
 
 @pytest.mark.parametrize("commit", COMMITS)

@@ -35,7 +35,7 @@ def test_a_commit_that_its_peer_lags_behind_is_not_rolled_back(tmp_path: Path) -
     for _ in range(2):
         again = site.once()
         assert (again.result, again.in_force) == (Result.HELD, added)
-        assert [drift.reason for drift in again.of(Drift)] == ["the peer has agreed to less than is desired"]
+        assert [drift.reason for drift in again.of(Drift)] == ["the peer has narrowed the traffic selectors"]
         assert site.spis() == running, "what runs is left alone"
     # Another commit is not the worse for it, and neither is the one before it.
     described = site.edit("paris-tunnel.yaml", "pfs: dh-group14", "pfs: dh-group14, lifetime: 1800")
