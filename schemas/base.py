@@ -37,6 +37,11 @@ the only form that pydantic, JSON Schema and editors have in common: none of the
 LONGEST_SOCKET_PATH = 107
 """Bytes of a path that a socket can have on Linux: `sun_path` (unix(7)) without the zero at its end."""
 
+_OF_PAIR = r"\{a\}[A-Za-z0-9._-]*\{b\}[A-Za-z0-9._-]*"
+AGE_OF_PAIR = rf"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*([A-Za-z0-9_-][A-Za-z0-9._-]*)?{_OF_PAIR}\.age$"
+FILE_OF_PAIR = rf"^([A-Za-z0-9][A-Za-z0-9._-]*)?{_OF_PAIR}\.psk$"
+"""Names of the key files of a topology: `{a}` and `{b}` stand for the routers of a pair."""
+
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 LABEL_KEY = f"^([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_LABEL}$"
 LABEL_VALUE = f"^({_LABEL})?$"
@@ -62,6 +67,11 @@ PATTERNS: Final[Mapping[str, str]] = {
         "paths with their mounts, separated by commas; a path may end with `*`"
     ),
     r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$": "names from SOPS's metadata, separated by commas",
+    AGE_OF_PAIR: (
+        "the path of a file whose name has `{a}`, then `{b}`, and ends with `.age`, below the folder of the "
+        "desired state"
+    ),
+    FILE_OF_PAIR: "a file name without a folder that has `{a}`, then `{b}`, and ends with `.psk`",
     LABEL_KEY: (
         "letters, digits, `.`, `_`, `-`, at most 63 of them, with a letter or digit at both ends; optionally "
         "after a domain name and `/`"

@@ -41,6 +41,7 @@ _KNOWN: Final = frozenset(
         "maximum",
         "minItems",
         "minLength",
+        "minProperties",
         "minimum",
         "oneOf",
         "pattern",

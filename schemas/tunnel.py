@@ -187,8 +187,8 @@ class IdentitySpec(Model):
         return self
 
 
-class IPsecTunnelSpec(Model):
-    """One end of a tunnel."""
+class TunnelEndSpec(Model):
+    """What a tunnel end has in every form. Where its peer is, only a document of its own says."""
 
     description: str = Field(
         default="", max_length=1024, description="For people.", examples=["Site A to site B"]
@@ -202,9 +202,7 @@ class IPsecTunnelSpec(Model):
         description="The local address: an existing VIP, the system VIP, or one created for the tunnel.",
         examples=[{"name": "shared-b"}, {"system": True}, {"create": {"publicNetwork": "wan"}}],
     )
-    peer: PeerSpec = Field(
-        description="The other end.", examples=[{"address": "203.0.113.20", "cidrs": ["10.2.0.0/24"]}]
-    )
+    peer: PeerSpec | None = None
     source: SourceSpec | None = Field(
         default=None,
         description="This end's networks. Default: the router's VPC network, if it has exactly one.",
@@ -265,6 +263,14 @@ class IPsecTunnelSpec(Model):
         default_factory=TunnelReconcileSpec,
         description="What reconcile runs may do with this tunnel.",
         examples=[{"mode": "suspend"}],
+    )
+
+
+class IPsecTunnelSpec(TunnelEndSpec):
+    """One end of a tunnel."""
+
+    peer: PeerSpec = Field(
+        description="The other end.", examples=[{"address": "203.0.113.20", "cidrs": ["10.2.0.0/24"]}]
     )
 
 

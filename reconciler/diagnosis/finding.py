@@ -9,6 +9,8 @@ from typing import Final
 from reconciler.load.documents import Document, Path, dotted
 from reconciler.model.diagnostic import Location, Severity
 from reconciler.model.fabric import Tunnel
+from reconciler.validate.connections import place_in_connection
+from reconciler.validate.topologies import place_in_topology
 
 NOWHERE: Final = Location("")
 
@@ -57,9 +59,20 @@ def found(
     code: str, tunnel: Tunnel, path: str, message: str, *, seen: Iterable[str] = (), hint: str = ""
 ) -> Finding:
     """A failure of one tunnel end; `path` is dotted, below `spec`."""
-    field = Field("IPsecTunnel", tunnel.name, ("spec", *path.split(".")))
+    field = _field(tunnel, ("spec", *path.split(".")))
     shown = tuple(dict.fromkeys(seen))
     return Finding(code, Severity.ERROR, tunnel.name, tunnel.router, field, message, shown, hint)
+
+
+def _field(tunnel: Tunnel, path: Path) -> Field:
+    """The field of the document that describes the end: its own, or the connection's."""
+    origin = tunnel.origin
+    if origin is None:
+        return Field("IPsecTunnel", tunnel.name, path)
+    path = place_in_connection(path, origin.end)
+    if origin.topology:
+        return Field("IPsecTopology", origin.topology, place_in_topology(path))
+    return Field(origin.kind, origin.name, path)
 
 
 def locate(item: Finding, documents: Iterable[Document]) -> Finding:

@@ -86,6 +86,18 @@ class Document:
         key, _ = self._parts(path)
         return Location(self.file, *self.marks.position(key))
 
+    def holds(self, path: Path) -> bool:
+        """True when there is a value at a path, and it is not null."""
+        data = self.data
+        for part in path:
+            if isinstance(data, dict) and isinstance(part, str):
+                data = data.get(part)
+            elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+                data = data[part]
+            else:
+                return False
+        return data is not None
+
     def _parts(self, path: Path) -> tuple[int, int]:
         """The key and the value at a path; of a missing one twice the value that encloses it."""
         data, key, value = self.data, 0, 0

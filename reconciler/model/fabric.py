@@ -185,6 +185,18 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The document that a tunnel end shares with its other end."""
+
+    kind: str
+    name: str
+    end: int = 0
+    """Which of the two ends of a connection it is, as they are listed."""
+    topology: str = ""
+    """The topology that has the connection; empty where the connection has a document of its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tunnel:
     """One end of a tunnel, at one router that we manage."""
 
@@ -217,6 +229,8 @@ class Tunnel:
     redundancy_group: str = ""
     """Of the tunnels with one name here at most one is interrupted at once."""
     level: Level = Level()
+    origin: Origin | None = None
+    """The document of both ends; None where the end has a document of its own."""
 
     @property
     def initiates(self) -> bool:

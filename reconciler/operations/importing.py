@@ -23,7 +23,7 @@ from reconciler.observe.configurations import Gathered, gather_files, gather_rou
 from reconciler.observe.state import within_one_look
 from reconciler.routers.fleet import Fleet
 from reconciler.validate import validate
-from reconciler.validate.catalog import build_catalog
+from reconciler.validate.connections import expanded_catalog
 from reconciler.validate.owners import owners
 
 
@@ -229,7 +229,7 @@ def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> froze
     ends = {(tunnel.vip.address, tunnel.peer_address) for tunnel in fabric.tunnels.values()}
     ends |= {(item.local_address, item.peer_address) for item in drafts}
     alone = {peer for local, peer in ends if (peer, local) not in ends}
-    return frozenset(owners(build_catalog(loaded, Diagnostics()), fabric.vips, alone))
+    return frozenset(owners(expanded_catalog(loaded, Diagnostics()), fabric.vips, alone))
 
 
 def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Reading]:
@@ -303,6 +303,10 @@ def _drafts(request: Request, reading: Reading) -> _Drafts:
             reason = f"described already by {by} (--update changes that where they differ)"
         elif edits.get(tunnel.name) == []:
             reason = f"{by} says the same"
+        elif tunnel.origin is not None and tunnel.name in edits:
+            # What differs at one end alone cannot be said of both.
+            words = "; ".join(map(str, edits.pop(tunnel.name)))
+            reason = f"{by} is an end of a connection, which an import does not edit ({words})"
         else:
             continue
         place = reading.place(source.section.location)

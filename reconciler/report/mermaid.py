@@ -77,7 +77,8 @@ def _tunnel(fabric: Fabric, tunnel: Tunnel) -> str:
     ends = fabric.ends_of(tunnel.name)
     far = _id("peer", tunnel.peer_address) if tunnel.other_end is None else _id("vip", ends[1].vip.name)
     enabled = all(end.enabled for end in ends)
-    words = [end.name for end in ends] + ([] if enabled else ["disabled"])
+    names = [end.name for end in ends] if tunnel.origin is None else [tunnel.origin.name]
+    words = names + ([] if enabled else ["disabled"])
     line = "===" if enabled else "-.-"
     return f"    {_id('vip', tunnel.vip.name)} {line}|{_label(*words)}| {far}"
 

@@ -9,7 +9,8 @@ from netaddr import IPAddress, IPRange, IPSet
 from reconciler.load import Loaded
 from reconciler.load.scalars import resolve
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.validate.catalog import Catalog, Item, build_catalog
+from reconciler.validate.catalog import Catalog, Item
+from reconciler.validate.connections import expanded_catalog
 from reconciler.validate.networks import reserved_in
 from reconciler.validate.placement import Wish, misplacement, usable, wishes
 from reconciler.validate.vips import addresses_of_routers, precedence, range_exists
@@ -31,7 +32,7 @@ def allocate(loaded: Loaded) -> tuple[dict[str, str], Diagnostics]:
     """
     found = Diagnostics()
     found.extend(loaded.diagnostics)
-    catalog = build_catalog(loaded, found)
+    catalog = expanded_catalog(loaded, found)
     taken = set(addresses_of_routers(catalog))
     automatic: list[tuple[Wish, Item[PublicNetworkSpec]]] = []
     for wish in wishes(catalog):

@@ -5,36 +5,48 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, Unpack
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from pydantic import ValidationError
 
-from reconciler.load import Document, Loaded, dotted
+from reconciler.load import Document, Loaded, Path, dotted
 from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT
 from reconciler.model.diagnostic import Besides, Diagnostics, Location
 from reconciler.model.quoting import quoted
 from reconciler.model.suggestion import did_you_mean, known
 from reconciler.validate.schema_errors import report_schema_errors, unknown
 from schemas.base import API_VERSION, Metadata
+from schemas.connection import IPsecConnectionSpec
 from schemas.kinds import ANNOTATIONS, KINDS, OWN_ANNOTATIONS
 from schemas.network import PublicNetworkSpec, VpcNetworkSpec
 from schemas.policy import FabricDefaultsSpec
 from schemas.router import VpcRouterSpec
 from schemas.safety import SafetyPolicySpec
-from schemas.tunnel import IPsecTunnelSpec
+from schemas.topology import IPsecTopologySpec
+from schemas.tunnel import TunnelEndSpec
 from schemas.vip import VipSpec
 
 Spec = TypeVar("Spec")
 
 
+class Places(Protocol):
+    """Where the document of what was expanded says what a document of its own would say."""
+
+    def place(self, path: Path) -> Path:
+        """The path in the document as it is written."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Item(Generic[Spec]):
-    """One well-formed document."""
+    """One well-formed document, or what one was expanded to. Paths are those of its kind; `places` turns
+    them into those of the document that the author wrote."""
 
     kind: str
     metadata: Metadata
     spec: Spec
     document: Document
+    places: Places | None = None
 
     @property
     def name(self) -> str:
@@ -44,18 +56,23 @@ class Item(Generic[Spec]):
     @property
     def location(self) -> Location:
         """Where its name stands."""
-        return self.document.locate(("metadata", "name"))
+        return self.locate(("metadata", "name"))
+
+    def written(self, path: Path) -> Path:
+        """A path in the document as it is written."""
+        return path if self.places is None else self.places.place(path)
+
+    def locate(self, path: Path) -> Location:
+        """Where a field of the whole document stands; of a missing one, the mapping that would hold it."""
+        return self.document.locate(self.written(path))
 
     def at(self, *path: str | int) -> Location:
         """Where a field of its spec stands; of a missing one, the mapping that would hold it."""
-        return self.document.locate(("spec", *path))
+        return self.locate(("spec", *path))
 
     def sets(self, *path: str) -> bool:
         """True when the document itself gives a field of its spec."""
-        value: object = self.document.data
-        for part in ("spec", *path):
-            value = value.get(part) if isinstance(value, dict) else None
-        return value is not None
+        return self.document.holds(self.written(("spec", *path)))
 
     def error(
         self, found: Diagnostics, code: str, message: str, *where: str | int, **besides: Unpack[Besides]
@@ -64,14 +81,14 @@ class Item(Generic[Spec]):
         if found.full:
             found.count_error()
             return
-        besides["path"] = dotted(("spec", *where))
+        besides["path"] = dotted(self.written(("spec", *where)))
         found.error(code, self.at(*where), message, **besides)
 
     def warning(
         self, found: Diagnostics, code: str, message: str, *where: str | int, **besides: Unpack[Besides]
     ) -> None:
         """Report a warning at a field of its spec."""
-        besides["path"] = dotted(("spec", *where))
+        besides["path"] = dotted(self.written(("spec", *where)))
         found.warning(code, self.at(*where), message, **besides)
 
 
@@ -84,7 +101,11 @@ class Catalog:
     vpc_networks: dict[str, Item[VpcNetworkSpec]] = field(default_factory=dict)
     routers: dict[str, Item[VpcRouterSpec]] = field(default_factory=dict)
     vips: dict[str, Item[VipSpec]] = field(default_factory=dict)
-    tunnels: dict[str, Item[IPsecTunnelSpec]] = field(default_factory=dict)
+    tunnels: dict[str, Item[TunnelEndSpec]] = field(default_factory=dict)
+    """Tunnel ends: those that have documents of their own, and those of connections."""
+    connections: dict[str, Item[IPsecConnectionSpec]] = field(default_factory=dict)
+    """Those that have documents of their own, and those of topologies."""
+    topologies: dict[str, Item[IPsecTopologySpec]] = field(default_factory=dict)
     defaults: dict[str, Item[FabricDefaultsSpec]] = field(default_factory=dict)
     safety: dict[str, Item[SafetyPolicySpec]] = field(default_factory=dict)
     broken: dict[tuple[str, str], Document] = field(default_factory=dict)
@@ -127,6 +148,8 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
         "VpcRouter": catalog.routers,
         "Vip": catalog.vips,
         "IPsecTunnel": catalog.tunnels,
+        "IPsecConnection": catalog.connections,
+        "IPsecTopology": catalog.topologies,
         "FabricDefaults": catalog.defaults,
         "SafetyPolicy": catalog.safety,
     }
@@ -154,7 +177,7 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
             report_schema_errors(error, KINDS[kind], document, found)
             catalog.broken[kind, name or f"{document.file}#{document.index}"] = document
             continue
-        _check_annotations(kind, parsed.metadata, document, found)
+        check_annotations(kind, parsed.metadata.annotations, document, ("metadata", "annotations"), found)
         tables[kind][parsed.metadata.name] = Item(kind, parsed.metadata, parsed.spec, document)
     for single in (catalog.defaults, catalog.safety):
         _check_single(single, found)
@@ -169,11 +192,14 @@ def _check_single(table: Mapping[str, Item[Any]], found: Diagnostics) -> None:
         found.error("second-defaults", extra.location, message, related=(items[0].location,))
 
 
-def _check_annotations(kind: str, metadata: Metadata, document: Document, found: Diagnostics) -> None:
-    """Those of ours are known, each with a value that fits."""
+def check_annotations(
+    kind: str, annotations: Mapping[str, str], document: Document, path: Path, found: Diagnostics
+) -> None:
+    """Those of ours are known in a document of this kind, each with a value that fits. `path` leads to
+    them."""
     known = ANNOTATIONS.get(kind, {})
-    for key, value in metadata.annotations.items():
-        where = ("metadata", "annotations", key)
+    for key, value in annotations.items():
+        where = (*path, key)
         if key in known:
             pattern, words = known[key]
             if not re.fullmatch(pattern, value):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from reconciler.load import Loaded
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Fabric, PskRef
-from reconciler.validate.catalog import Catalog, build_catalog, first
+from reconciler.validate.catalog import Catalog, first
+from reconciler.validate.connections import expanded_catalog
 from reconciler.validate.keys import check_sealed, resolve_key
 from reconciler.validate.networks import check_networks, public_networks, vpc_networks
 from reconciler.validate.pairs import pair_tunnels
+from reconciler.validate.peers import resolve_peers, resolve_places
 from reconciler.validate.routers import resolve_routers
 from reconciler.validate.safety import safety_policy
 from reconciler.validate.selectors import check_selectors
@@ -25,12 +27,14 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
     found.extend(loaded.diagnostics)
     if not loaded.documents and not found.errors:
         _report_nothing(loaded, found)
-    catalog = build_catalog(loaded, found)
+    catalog = expanded_catalog(loaded, found)
     check_networks(catalog, found)
     routers = resolve_routers(catalog, found)
     vips = resolve_vips(catalog, routers, found)
-    tunnels = resolve_tunnels(catalog, routers, vips, found)
-    check_selectors(catalog, routers, tunnels, found)
+    places = resolve_places(catalog, routers, vips, found)
+    peers = resolve_peers(catalog, places)
+    tunnels = resolve_tunnels(catalog, places, peers, found)
+    check_selectors(catalog, routers, tunnels, peers, found)
     fingerprint_key = _fingerprint_key(catalog, found)
     check_sealed(catalog, {*(tunnel.psk for tunnel in tunnels.values()), fingerprint_key}, found)
     return (
@@ -39,7 +43,7 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
             vpc_networks=vpc_networks(catalog),
             routers=routers,
             vips=vips,
-            tunnels=pair_tunnels(catalog, vips, tunnels, found),
+            tunnels=pair_tunnels(catalog, vips, tunnels, peers, found),
             safety=safety_policy(catalog),
             fingerprint_key=fingerprint_key,
         ),

@@ -8,7 +8,7 @@ from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.quoting import quoted
 from reconciler.validate.catalog import Item
 from schemas.addresses import is_address
-from schemas.tunnel import IPsecTunnelSpec
+from schemas.tunnel import TunnelEndSpec
 
 
 def name_id(text: str) -> IkeId:
@@ -21,13 +21,15 @@ def name_id(text: str) -> IkeId:
     return IkeId(IdType.EMAIL if "@" in text else IdType.FQDN, text)
 
 
-def resolve_ids(item: Item[IPsecTunnelSpec], vip_address: str, found: Diagnostics) -> tuple[IkeId, IkeId]:
+def resolve_ids(
+    item: Item[TunnelEndSpec], vip_address: str, peer_address: str, found: Diagnostics
+) -> tuple[IkeId, IkeId]:
     """Local and peer ID of a tunnel. Findings are reported as `invalid-id`."""
     identity = item.spec.identity
     ids = []
     for field, text, default in (
         ("local", identity.local, vip_address),
-        ("peer", identity.peer, item.spec.peer.address),
+        ("peer", identity.peer, peer_address),
     ):
         if identity.type == "ip":
             if text is not None and not is_address(text):

@@ -80,6 +80,13 @@ def _vault(item: Item[Any], key: VaultRef, found: Diagnostics, *path: str | int)
     return PskRef("vault", key.path, key.field)
 
 
+def missing_keys(catalog: Catalog) -> tuple[str, ...]:
+    """The age files that tunnel ends name and the repository does not have, as they name them."""
+    named = {item.spec.authentication.key.age for item in catalog.tunnels.values()}
+    there = catalog.loaded.sealed
+    return tuple(sorted(name for name in named if name and _placed(catalog.loaded, name) not in there))
+
+
 def check_sealed(catalog: Catalog, used: Collection[PskRef | None], found: Diagnostics) -> None:
     """Tell of files of encrypted keys that none of the references in use names."""
     if found.errors:
@@ -118,7 +125,7 @@ def _sealed(loaded: Loaded, item: Item[Any], name: str, found: Diagnostics, *pat
             f"there is no file {called} in the folder of the desired state",
             *path,
             hint=did_you_mean(name, known)
-            or ("`tunnelwright secret set` writes age files" if plain else KEY_IN_CLEAR),
+            or ("`tunnelwright secret set --missing` writes age files" if plain else KEY_IN_CLEAR),
         )
         return Sealed(b"")
     return sealed

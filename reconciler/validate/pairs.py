@@ -14,11 +14,15 @@ from reconciler.validate.misdirected import misdirected, report_misdirected
 from reconciler.validate.owners import Owner, owners
 from schemas.addresses import is_address
 from schemas.algorithms import esp_proposal, ike_proposal
-from schemas.tunnel import IPsecTunnelSpec
+from schemas.tunnel import PeerSpec, TunnelEndSpec
 
 
 def pair_tunnels(
-    catalog: Catalog, vips: Mapping[str, Vip], tunnels: Mapping[str, Tunnel], found: Diagnostics
+    catalog: Catalog,
+    vips: Mapping[str, Vip],
+    tunnels: Mapping[str, Tunnel],
+    peers: Mapping[str, PeerSpec],
+    found: Diagnostics,
 ) -> dict[str, Tunnel]:
     """The tunnels with `other_end` set where that is managed too; each pair is checked once."""
     by_ends = {
@@ -26,9 +30,8 @@ def pair_tunnels(
         for _, tunnel in sorted(tunnels.items(), reverse=True)
         if tunnel.vip.address != tunnel.peer_address
     }
-    peers = {tunnel.peer_address for tunnel in tunnels.values()}
-    ours = owners(catalog, vips, peers)
-    unresolved = _unresolved_peers(catalog, tunnels)
+    ours = owners(catalog, vips, {tunnel.peer_address for tunnel in tunnels.values()})
+    unresolved = _unresolved_peers(catalog, tunnels, peers)
     anybodys = _has_unreadable_peer(catalog)
     others = {
         name: by_ends.get((tunnel.peer_address, tunnel.vip.address)) for name, tunnel in tunnels.items()
@@ -48,14 +51,14 @@ def pair_tunnels(
     explained = {*wrong, *(other.name for other in wrong.values())}
     for tunnel in missing:
         owner = ours.get(tunnel.peer_address)
-        managed = catalog.tunnels[tunnel.name].spec.peer.managed
+        managed = peers[tunnel.name].managed
         itself = tunnel.peer_address == tunnel.vip.address
         if (managed or owner is not None) and not itself and tunnel.name not in explained:
             _report_missing(catalog, tunnel, owner, found)
     paired = dict(tunnels)
     for name in sorted(tunnels):
         tunnel, other = tunnels[name], others[name]
-        managed = catalog.tunnels[name].spec.peer.managed
+        managed = peers[name].managed
         if other is None:
             continue
         if managed is False:
@@ -77,7 +80,9 @@ def _has_unreadable_peer(catalog: Catalog) -> bool:
     return False
 
 
-def _unresolved_peers(catalog: Catalog, tunnels: Mapping[str, Tunnel]) -> frozenset[str]:
+def _unresolved_peers(
+    catalog: Catalog, tunnels: Mapping[str, Tunnel], peers: Mapping[str, PeerSpec]
+) -> frozenset[str]:
     """What may be the peer's address of a tunnel that has errors, or refers to what has: it may be the other
     end, and what is wrong with it is reported there."""
     words = {
@@ -85,7 +90,7 @@ def _unresolved_peers(catalog: Catalog, tunnels: Mapping[str, Tunnel]) -> frozen
         for document in catalog.broken.values()
         for word in re.findall(r"[0-9.]{7,15}", str(document.data))
     }
-    unresolved = {item.spec.peer.address for item in catalog.tunnels.values() if item.name not in tunnels}
+    unresolved = {peer.address for name, peer in peers.items() if name not in tunnels}
     return frozenset(words | unresolved)
 
 
@@ -160,7 +165,7 @@ def _esp(tunnel: Tunnel) -> str:
     return esp_proposal(tunnel.esp.encryption, tunnel.esp.integrity, None)
 
 
-Ends = tuple[Item[IPsecTunnelSpec], Item[IPsecTunnelSpec]]
+Ends = tuple[Item[TunnelEndSpec], Item[TunnelEndSpec]]
 
 
 def _check_cidrs(ends: Ends, near: Tunnel, far: Tunnel, found: Diagnostics) -> None:

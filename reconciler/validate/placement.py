@@ -9,7 +9,7 @@ from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.networks import host_problem, interval_of, ranges_of
 from schemas.addresses import Interval, parse_address
 from schemas.network import PublicNetworkSpec
-from schemas.tunnel import IPsecTunnelSpec, TunnelMetadata
+from schemas.tunnel import TunnelEndSpec, TunnelMetadata
 from schemas.vip import VipPlacement, VipSpec
 
 
@@ -17,7 +17,7 @@ from schemas.vip import VipPlacement, VipSpec
 class Wish:
     """A VIP as written, in a document of its own or inside a tunnel. The VIP has the item's name."""
 
-    item: Item[VipSpec] | Item[IPsecTunnelSpec]
+    item: Item[VipSpec] | Item[TunnelEndSpec]
     placement: VipPlacement
     router: str
     managed: bool
@@ -35,7 +35,7 @@ class Wish:
         return self.item.name, *previous_names(self.item)
 
 
-def previous_names(item: Item[VipSpec] | Item[IPsecTunnelSpec]) -> tuple[str, ...]:
+def previous_names(item: Item[VipSpec] | Item[TunnelEndSpec]) -> tuple[str, ...]:
     """The names that a tunnel, and the VIP that is created for it, had before."""
     return item.metadata.previous_names if isinstance(item.metadata, TunnelMetadata) else ()
 

@@ -9,7 +9,7 @@ from reconciler.model.fabric import EspPolicy, IkePolicy
 from reconciler.validate.catalog import Item
 from schemas.algorithms import WEAK, WEAK_GROUPS, is_aead, pfs_group
 from schemas.policy import DpdSpec, FabricDefaultsSpec, IkePolicySpec, IpsecPolicySpec
-from schemas.tunnel import IPsecTunnelSpec
+from schemas.tunnel import TunnelEndSpec
 
 SERVICE_IKE: Final = IkePolicy(
     version=2,
@@ -58,7 +58,7 @@ def _chosen(own: Policy | None, fleet: Policy) -> Policy:
     return fleet if own is None else own
 
 
-def check_ike(item: Item[IPsecTunnelSpec], ike: IkePolicy, found: Diagnostics) -> None:
+def check_ike(item: Item[TunnelEndSpec], ike: IkePolicy, found: Diagnostics) -> None:
     """Report a cipher that the IKE version does not have, wherever the two were chosen. ESP may have it all
     the same: its transforms have numbers in both versions (RFC 4106, section 8)."""
     if ike.version == 1 and is_aead(ike.encryption):
@@ -75,7 +75,7 @@ def check_ike(item: Item[IPsecTunnelSpec], ike: IkePolicy, found: Diagnostics) -
 
 
 def report_weak(
-    item: Item[IPsecTunnelSpec] | Item[FabricDefaultsSpec],
+    item: Item[TunnelEndSpec] | Item[FabricDefaultsSpec],
     esp: EspPolicy,
     severity: Severity,
     found: Diagnostics,

@@ -70,11 +70,11 @@ def report_schema_errors(
 ) -> None:
     """Report the errors of one document, up to a bound. `model` is what it was checked
     against."""
+    every = error.errors(include_url=False)
     # A list whose items are bad counts as too short as well, which tells nothing new.
+    around = {detail["loc"][:depth] for detail in every for depth in range(len(detail["loc"]))}
     details = [
-        detail
-        for detail in error.errors(include_url=False)
-        if not (detail["type"] == "too_short" and detail["input"])
+        detail for detail in every if not (detail["type"] == "too_short" and tuple(detail["loc"]) in around)
     ]
     for detail in details[:MOST_SCHEMA_FINDINGS]:
         if _PRIVATE.isdisjoint(detail["loc"]) or detail["type"] in {"missing", *CUSTOM_CODES}:

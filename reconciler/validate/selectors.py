@@ -21,17 +21,25 @@ from reconciler.validate.networks import and_more, not_unicast
 from reconciler.validate.overlaps import Overlap, overlaps_before, overlaps_with
 from schemas.addresses import Interval, parse_cidr
 from schemas.router import VpcRouterSpec
-from schemas.tunnel import IPsecTunnelSpec
+from schemas.tunnel import PeerSpec, TunnelEndSpec
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
     """One CIDR of a router: a network it is attached to, or a peer CIDR of one of its tunnels."""
 
-    item: Item[VpcRouterSpec] | Item[IPsecTunnelSpec]
+    item: Item[VpcRouterSpec] | Item[TunnelEndSpec]
     path: tuple[str | int, ...]
     cidr: str
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A tunnel end, with the networks behind its peer."""
+
+    item: Item[TunnelEndSpec]
+    peer_cidrs: tuple[str, ...]
 
 
 _OF_NETWORKS = " of a source and a peer network"
@@ -43,24 +51,30 @@ class _Places(TypedDict):
 
 
 def check_selectors(
-    catalog: Catalog, routers: Mapping[str, DesiredRouter], tunnels: Mapping[str, Tunnel], found: Diagnostics
+    catalog: Catalog,
+    routers: Mapping[str, DesiredRouter],
+    tunnels: Mapping[str, Tunnel],
+    peers: Mapping[str, PeerSpec],
+    found: Diagnostics,
 ) -> None:
     """Networks, peer CIDRs and peers of each router against one another. Each network and each peer CIDR
     has a bounded number of findings, however many others it overlaps."""
     few = _check_pairs(catalog, tunnels, found)
-    peers_of: dict[str, list[Item[IPsecTunnelSpec]]] = {}
+    ends_at: dict[str, list[_End]] = {}
     for item in by_name(catalog.tunnels):
-        peers_of.setdefault(item.spec.router, []).append(item)
-        _check_unicast(item, found)
+        if item.name in peers:
+            end = _End(item, peers[item.name].cidrs)
+            ends_at.setdefault(item.spec.router, []).append(end)
+            _check_unicast(end, found)
     for name in sorted(routers):
         networks = list(_networks(catalog.routers[name], routers[name]))
         _check_networks(networks, found)
-        items = peers_of.get(name, [])
-        _check_against_networks(list(_peers(items)), networks, found)
-        for item in items:
-            _check_within(list(_peers([item])), found)
+        ends = ends_at.get(name, [])
+        _check_against_networks(list(_peers(ends)), networks, found)
+        for end in ends:
+            _check_within(list(_peers([end])), found)
         if few:
-            _check_ambiguous(items, tunnels, found)
+            _check_ambiguous(ends, tunnels, found)
     _check_unique_peers(catalog, tunnels, found)
 
 
@@ -101,11 +115,11 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
     return few
 
 
-def _check_unicast(item: Item[IPsecTunnelSpec], found: Diagnostics) -> None:
-    for index, cidr in enumerate(item.spec.peer.cidrs):
+def _check_unicast(end: _End, found: Diagnostics) -> None:
+    for index, cidr in enumerate(end.peer_cidrs):
         problem = not_unicast(parse_cidr(cidr))
         if problem:
-            item.error(
+            end.item.error(
                 found,
                 "peer-cidr-not-unicast",
                 f"{cidr} {problem}; a tunnel carries only unicast traffic between networks",
@@ -126,10 +140,11 @@ def _networks(item: Item[VpcRouterSpec], router: DesiredRouter) -> Iterator[_Blo
         yield _Block(item, ("vpcNetworks", index, "network"), part.cidr, f"the VPC network {part.network!r}")
 
 
-def _peers(items: list[Item[IPsecTunnelSpec]]) -> Iterator[_Block]:
-    for item in items:
-        for index, cidr in enumerate(item.spec.peer.cidrs):
-            yield _Block(item, ("peer", "cidrs", index), cidr, f"a peer CIDR of the tunnel {item.name!r}")
+def _peers(ends: list[_End]) -> Iterator[_Block]:
+    for end in ends:
+        words = f"a peer CIDR of the tunnel {end.item.name!r}"
+        for index, cidr in enumerate(end.peer_cidrs):
+            yield _Block(end.item, ("peer", "cidrs", index), cidr, words)
 
 
 def _check_networks(networks: list[_Block], found: Diagnostics) -> None:
@@ -159,16 +174,14 @@ def _check_within(peers: list[_Block], found: Diagnostics) -> None:
         block.item.error(found, "peer-cidr-overlap", said, *block.path, **_places(peers, overlap, found))
 
 
-def _check_ambiguous(
-    items: list[Item[IPsecTunnelSpec]], tunnels: Mapping[str, Tunnel], found: Diagnostics
-) -> None:
+def _check_ambiguous(ends: list[_End], tunnels: Mapping[str, Tunnel], found: Diagnostics) -> None:
     """Tunnels with a source network in common whose peer CIDRs overlap: one finding for each tunnel that
     comes after others, at the peer CIDR that overlaps the most of theirs."""
     by_source: dict[str, list[_Block]] = {}
-    for item in items:
-        tunnel = tunnels.get(item.name)
+    for end in ends:
+        tunnel = tunnels.get(end.item.name)
         if tunnel is not None:
-            blocks = list(_peers([item]))
+            blocks = list(_peers([end]))
             for source in tunnel.local_cidrs:
                 by_source.setdefault(source, []).extend(blocks)
     worst: dict[str, tuple[Overlap, list[_Block]]] = {}

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "no-documents",
     "range-exhausted",
     "symbolic-link",
+    "too-many-ends",
     "too-many-findings",
     "too-many-pairs",
     "yaml-too-large",

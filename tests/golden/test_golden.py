@@ -18,6 +18,7 @@ from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.operations.apply import apply
+from reconciler.operations.convert import convert
 from reconciler.operations.preview import narrowed, preview
 from reconciler.policy import judge
 from reconciler.report.judgement_text import judgement_lines
@@ -33,18 +34,33 @@ NOW = datetime(2026, 5, 9, 12, tzinfo=UTC)
 CASES = sorted(path.name for path in HERE.iterdir() if (path / "desired.yaml").exists())
 
 
-def fabric_of(file: Path, folder: Path) -> Fabric:
+def fabric_of(file: Path, folder: Path, *, connected: bool = False) -> Fabric:
+    """The fabric of a file; `connected`: of what `tunnelwright convert` makes of it."""
     tree = folder / file.stem
     tree.mkdir()
     shutil.copy(file, tree)
+    loaded = load_tree(tree)
+    fabric, found = validate(loaded)
+    assert found.errors == ()
+    if not connected:
+        return fabric
+    done = convert(loaded, fabric, lambda name: (tree / name).read_text())
+    assert len(done.connections) == sum(end.other_end is not None for end in fabric.tunnels.values()) / 2
+    for name, text in done.after.items():
+        (tree / name).write_text(text)
     fabric, found = validate(load_tree(tree))
     assert found.errors == ()
     return fabric
 
 
+@pytest.mark.parametrize("form", ["two documents", "connection"])
 @pytest.mark.parametrize("case", CASES)
-def test_the_plan_is_the_golden_one(case: str, tmp_path: Path) -> None:
-    live, desired = (fabric_of(HERE / case / f"{name}.yaml", tmp_path) for name in ("live", "desired"))
+def test_the_plan_is_the_golden_one(case: str, form: str, tmp_path: Path) -> None:
+    """Whether the ends of a pair have a document each, or one together."""
+    connected = form == "connection"
+    live, desired = (
+        fabric_of(HERE / case / f"{name}.yaml", tmp_path, connected=connected) for name in ("live", "desired")
+    )
     (tmp_path / FINGERPRINT_KEY).touch(mode=0o600)
     (tmp_path / FINGERPRINT_KEY).write_text("the same for every run")
     store = SecretStore(tmp_path, {"KEY": "a golden key", "NEW_KEY": "another golden key", **ALLOWED})

@@ -8,7 +8,9 @@ import argparse
 from reconciler.cli.arguments import (
     allocate,
     apply,
+    convert,
     diagnose,
+    expand,
     graph,
     history,
     import_,
@@ -31,6 +33,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add every command to the parser."""
     for command in (
         validate,
+        expand,
         graph,
         allocate,
         preview,
@@ -48,5 +51,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         history,
         show,
         import_,
+        convert,
     ):
         command.register(subparsers)

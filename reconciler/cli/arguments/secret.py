@@ -17,7 +17,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _shared(action)
 
     action = actions.add_parser("set", help="encrypt a key from standard input into a new file")
-    action.add_argument("name", help="file name that documents use: keys/a--b.age")
+    which = action.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", help="file name that documents use: keys/a--b.age")
+    which.add_argument(
+        "--missing", action="store_true", help="encrypt a new random key into each file that documents lack"
+    )
     action.add_argument("--random", action="store_true", help="encrypt a new random key instead")
     action.add_argument("--replace", action="store_true", help="replace an existing key")
     _shared(action)

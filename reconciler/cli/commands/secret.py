@@ -9,7 +9,9 @@ from pathlib import Path
 
 from reconciler.cli import access
 from reconciler.cli.output import Output
+from reconciler.load import load_tree
 from reconciler.model.bounds import KEY_BYTES
+from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode, SecretUnavailable
 from reconciler.model.listing import counted
 from reconciler.model.secret import Secret
@@ -17,6 +19,8 @@ from reconciler.report.json.results import identity_object, key_file_object
 from reconciler.report.line import Line
 from reconciler.secrets.age import RECIPIENTS
 from reconciler.secrets.key_files import KeyFiles, random_key
+from reconciler.validate.connections import expanded_catalog
+from reconciler.validate.keys import missing_keys
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,6 +61,13 @@ def _init(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> Non
 
 
 def _set(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None:
+    if arguments.missing:
+        catalog = expanded_catalog(load_tree(arguments.tree), Diagnostics())
+        for name in missing_keys(catalog):
+            count = files.set(name, random_key())
+            _say(output, f"{arguments.tree / name}: a new key, for {count} to open")
+            output.objects([{"type": "secret", "action": "set", "file": name, "recipients": count}])
+        return
     if not arguments.replace:
         # Before a key is typed.
         files.check_new(arguments.name)

@@ -32,6 +32,10 @@ MOST_DOCUMENTS: Final = 50_000
 MOST_VALUES_OF_DOCUMENT: Final = 20_000
 """Values in one document: a tunnel with 255 networks at either end has fewer than 600."""
 
+MOST_EXPANDED: Final = 50_000
+"""Tunnel ends that connections expand to. A connection has about as many values as the document of one end,
+so that the bound on the values of a tree would let twice as many of them through."""
+
 MOST_PAIRS_OF_TUNNEL: Final = 4_096
 """Pairs of a source and a peer network that one tunnel carries: 16 networks at one end and 255 at the other.
 charon sets three policies for each in the kernel."""

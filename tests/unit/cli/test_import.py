@@ -97,6 +97,41 @@ def test_what_is_skipped_is_named_with_its_file_and_the_reason(
     }
 
 
+def test_an_end_of_a_connection_is_not_edited_and_what_differs_is_said(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("site-a/a-to-b.yaml", "site-b/b-to-a.yaml"):
+        (tree / name).unlink()
+    file = tree / "connection.yaml"
+    file.write_text(CONNECTION)
+    ours = HAND_MADE.replace("net-net", "tw-a-to-b").replace("ike-x", "ike-y")
+    (tree.parent / "conf.d" / "x.conf").write_text(ours)
+    assert run(tree, "--update") == ExitCode.OK
+    said = capsys.readouterr()
+    assert (
+        f"tw-a-to-b: skipped, a-to-b in {file} is an end of a connection, which an import does not"
+        in said.out
+    )
+    assert "spec.peer.cidrs: 10.2.0.0/24 -> 172.16.0.0/16, 172.18.0.0/16)" in said.out
+    assert file.read_text() == CONNECTION
+
+
+CONNECTION = """\
+apiVersion: tunnelwright/v1
+kind: IPsecConnection
+metadata: {name: a--b}
+spec:
+  ends:
+    - name: a-to-b
+      router: router-a
+      vip: {create: {publicNetwork: wan, address: 203.0.113.10}}
+      networks: [a-app]
+    - router: router-b
+      vip: {name: shared-b}
+  authentication: {mode: psk, key: {file: site-a--site-b.psk}}
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

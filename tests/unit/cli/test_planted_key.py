@@ -28,7 +28,9 @@ NEEDS_KEYS = ["--secrets", "secrets", "--lab", "no-such-lab"]
 COMMANDS: dict[str, list[str]] = {
     "allocate": ["allocate", TREE],
     "apply": ["apply", TREE, "--auto-approve", *NEEDS_KEYS],
+    "convert": ["convert", TREE],
     "diagnose": ["diagnose", TREE, *NEEDS_KEYS],
+    "expand": ["expand", TREE],
     "graph": ["graph", TREE],
     "history": ["history"],
     "import": ["import", TREE, "--router", "router-a", *NEEDS_KEYS],

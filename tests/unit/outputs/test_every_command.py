@@ -57,7 +57,9 @@ IDS = {"paris": "\"quotes' ; } { include /x \\ #é", "tokyo": "x ## [a](b) `c` |
 BROKEN: dict[str, list[str]] = {
     "allocate": ["allocate", "tree"],
     "apply": ["apply", "tree"],
+    "convert": ["convert", "tree"],
     "diagnose": ["diagnose", "tree"],
+    "expand": ["expand", "tree"],
     "graph": ["graph", "tree"],
     "import": ["import", "tree"],
     "lab up": ["lab", "up", "tree"],

@@ -52,6 +52,56 @@ spec:
 """
 
 
+_CONNECTION = """\
+apiVersion: tunnelwright/v1
+kind: IPsecConnection
+metadata: {{name: tunnel-{site:04}-{other:04}}}
+spec:
+  ends:
+    - router: router-{site:04}
+      vip: {{name: vip-{site:04}}}
+      networks: [net-{site:04}]
+    - router: router-{other:04}
+      vip: {{name: vip-{other:04}}}
+      networks: [net-{other:04}]
+  authentication: {{mode: psk, key: {{file: {site:04}--{other:04}.psk}}}}
+"""
+
+
+def write_connected_ring(tree: Path, sites: int) -> Path:
+    """The same ring with a connection for each two neighbours. The tree."""
+    write_ring(tree, sites)
+    for file in tree.glob("tunnel-*"):
+        file.unlink()
+    for site in range(sites):
+        other = (site + 1) % sites
+        (tree / f"tunnel-{site:04}.yaml").write_text(_CONNECTION.format(site=site, other=other))
+    return tree
+
+
+_STAR = """\
+apiVersion: tunnelwright/v1
+kind: IPsecTopology
+metadata: {{name: star}}
+spec:
+  star:
+    hubs: {{routers: [router-0000]}}
+    members: {{routers: [{members}]}}
+  vip: {{system: true}}
+  authentication: {{mode: psk, key: {{file: "{{a}}--{{b}}.psk"}}}}
+"""
+
+
+def write_star(tree: Path, sites: int) -> Path:
+    """The sites of the ring, each joined to the first by one topology. The tree."""
+    write_ring(tree, sites)
+    for file in tree.glob("tunnel-*"):
+        file.unlink()
+    members = ", ".join(f"router-{site:04}" for site in range(1, sites))
+    (tree / "star.yaml").write_text(_STAR.format(members=members))
+    return tree
+
+
 def write_ring(tree: Path, sites: int) -> Path:
     """Documents of so many sites, 3 to 25,000: a file for each, and for each end of a tunnel. The tree."""
     tree.mkdir()

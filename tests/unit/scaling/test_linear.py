@@ -21,7 +21,7 @@ from reconciler.report.plan_text import plan_lines
 from reconciler.validate import validate
 from tests.fabrics import many_tunnels
 from tests.unit.plan.test_fleet import compiled, held
-from tests.unit.scaling.ring import write_ring
+from tests.unit.scaling.ring import write_connected_ring, write_ring, write_star
 from tests.unit.scaling.steps import steps
 from tests.unit.scaling.visits import Counted, Visits
 
@@ -117,6 +117,36 @@ def test_checking_grows_with_the_documents(tmp_path: Path, mistake: tuple[str, s
             file.write_text(file.read_text().replace(*mistake))
         loaded = load_tree(tree)
         assert bool(validate(loaded)[1].errors) == bool(mistake[0])
+        return lambda: validate(loaded)
+
+    assert_linear(work)
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [("", ""), ("  ends:", "  end:"), ("router: ", "router: no-"), ("networks: [net", "networks: [no-net")],
+    ids=["none", "field", "router", "network"],
+)
+def test_expanding_grows_with_the_connections(tmp_path: Path, mistake: tuple[str, str]) -> None:
+    def work(sites: int) -> Callable[[], object]:
+        tree = write_connected_ring(tmp_path / str(sites), sites)
+        for file in tree.glob("tunnel-*"):
+            file.write_text(file.read_text().replace(*mistake))
+        loaded = load_tree(tree)
+        fabric, found = validate(loaded)
+        assert bool(found.errors) == bool(mistake[0])
+        assert len(fabric.tunnels) == (0 if mistake[0] else 2 * sites)
+        return lambda: validate(loaded)
+
+    assert_linear(work)
+
+
+def test_expanding_a_star_grows_with_its_members(tmp_path: Path) -> None:
+    def work(sites: int) -> Callable[[], object]:
+        loaded = load_tree(write_star(tmp_path / str(sites), sites))
+        fabric, found = validate(loaded)
+        assert not found.errors
+        assert len(fabric.tunnels) == 2 * (sites - 1)
         return lambda: validate(loaded)
 
     assert_linear(work)

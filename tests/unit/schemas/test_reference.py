@@ -43,10 +43,10 @@ def test_the_examples_together_are_a_valid_desired_state(capsys: pytest.CaptureF
     assert main(["validate", str(ROOT / EXAMPLES)]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
-    assert shown.out.startswith("Valid: 2 routers, 4 tunnel ends")
+    assert shown.out.startswith("Valid: 6 routers, 16 tunnel ends")
 
 
-@pytest.mark.parametrize("kind", ["IPsecTunnel", "FabricDefaults"])
+@pytest.mark.parametrize("kind", ["IPsecTunnel", "IPsecConnection", "IPsecTopology", "FabricDefaults"])
 def test_documented_defaults_of_the_policy_are_those_that_are_used(kind: str) -> None:
     used = {
         "ike.version": SERVICE_IKE.version,

@@ -1,0 +1,214 @@
+"""Connections -> the two tunnel ends that each describes, as if either had a document of its own. Pure.
+
+Only the peer's address and networks are missing in them: they are those of the other end, which are known
+once VIPs and routers are resolved (`peers.py`). Every finding at such an end is reported where the connection
+says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler.load import Loaded, Path, dotted
+from reconciler.model.bounds import MOST_EXPANDED
+from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.fabric import Origin
+from reconciler.validate.catalog import Catalog, Item, build_catalog, by_name, check_annotations
+from reconciler.validate.topologies import TopologyPair, expand_topologies
+from schemas.connection import ConnectionEndSpec, ConnectionMetadata, IPsecConnectionSpec
+from schemas.policy import DpdSpec, IkePolicySpec, IpsecPolicySpec
+from schemas.tunnel import RECONNECT, IdentitySpec, SourceSpec, TunnelEndSpec, TunnelMetadata
+
+LONGEST_NAME = 63
+"""Characters of a name (RFC 1123)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionEnd:
+    """Which end of which connection a tunnel end is, and where that says what the end would say itself."""
+
+    connection: Item[IPsecConnectionSpec]
+    end: int
+    other: str
+    """Name of the other end."""
+
+    @property
+    def origin(self) -> Origin:
+        """The document."""
+        pair = self.connection.places
+        topology = pair.topology.name if isinstance(pair, TopologyPair) else ""
+        return Origin(self.connection.kind, self.connection.name, self.end, topology)
+
+    def place(self, path: Path) -> Path:
+        """A path of an IPsecTunnel -> the path in the connection's document."""
+        match path:
+            case ("metadata", "previousNames", int(index)):
+                # First those of the end, then those that follow from the connection's.
+                own = len(self.connection.spec.ends[self.end].previous_names)
+                former = ("metadata", "previousNames", index - own)
+                return self.connection.written(
+                    ("spec", "ends", self.end, *path[1:]) if index < own else former
+                )
+            case ("spec", "enabled") if not self.connection.spec.enabled:
+                return self.connection.written(path)
+        return self.connection.written(place_in_connection(path, self.end))
+
+
+def place_in_connection(path: Path, end: int) -> Path:
+    """Where the document of a connection says what `path` says in that of one of its ends."""
+    own: Path = ("spec", "ends", end)
+    far: Path = ("spec", "ends", 1 - end)
+    places: tuple[tuple[Path, Path], ...] = (
+        (("metadata", "name"), (*own, "name")),
+        (("spec", "router"), (*own, "router")),
+        (("spec", "vip"), (*own, "vip")),
+        (("spec", "source", "networks"), (*own, "networks")),
+        (("spec", "source"), (*own, "networks")),
+        (("spec", "identity", "local"), (*own, "id")),
+        (("spec", "enabled"), (*own, "enabled")),
+        (("spec", "peer", "address"), (*far, "vip")),
+        (("spec", "peer", "cidrs"), (*far, "networks")),
+        (("spec", "peer"), far),
+        (("spec", "identity", "peer"), (*far, "id")),
+    )
+    for written, place in places:
+        if path[: len(written)] == written:
+            return (*place, *path[len(written) :])
+    return path
+
+
+def expanded_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
+    """The catalog of the documents, with the ends of connections among its tunnel ends."""
+    catalog = build_catalog(loaded, found)
+    expand_topologies(catalog, found)
+    ends = 0
+    for connection in by_name(catalog.connections):
+        ends += 2
+        if _is_sound(connection, ends, found):
+            items = tuple(ends_of(connection))
+            named = [_is_only_one(catalog, item, items[:index], found) for index, item in enumerate(items)]
+            if all(named):
+                catalog.tunnels.update((item.name, item) for item in items)
+                continue
+        # An end without the other one would only lead to further findings.
+        catalog.broken[connection.kind, connection.name] = connection.document
+    return catalog
+
+
+def _is_sound(connection: Item[IPsecConnectionSpec], ends: int, found: Diagnostics) -> bool:
+    """Whether a connection, with which there are so many `ends`, can be expanded; else that is reported."""
+    first, second = connection.spec.ends
+    for index, end in enumerate((first, second)):
+        path = connection.written(("spec", "ends", index, "annotations"))
+        check_annotations("IPsecTunnel", end.annotations, connection.document, path, found)
+    if first.router == second.router:
+        message = f"{second.router!r} is the router of the other end already"
+        hint = "a tunnel joins two routers: name the router of this end"
+        connection.error(found, "duplicate-value", message, "ends", 1, "router", hint=hint)
+        return False
+    if ends > MOST_EXPANDED:
+        message = f"with this connection, and those whose names sort before it, there are {ends:,} ends"
+        allowed = f"at most {MOST_EXPANDED:,} tunnel ends of connections"
+        connection.error(found, "too-many-ends", message, "ends", allowed=allowed)
+        return False
+    return True
+
+
+def end_name(connection: str, end: ConnectionEndSpec) -> str:
+    """The name of a tunnel end: its own; else that of the connection and of the router, with `-` between."""
+    return end.name or f"{connection}-{end.router}"
+
+
+def ends_of(connection: Item[IPsecConnectionSpec]) -> Iterator[Item[TunnelEndSpec]]:
+    """The two tunnel ends of a connection between two routers, in its order."""
+    spec = connection.spec
+    names = [end_name(connection.name, end) for end in spec.ends]
+    for index, end in enumerate(spec.ends):
+        far = spec.ends[1 - index]
+        yield Item(
+            "IPsecTunnel",
+            _metadata(connection, end, names[index], first=names[index] == min(names)),
+            TunnelEndSpec.model_construct(
+                description=spec.description if end.description is None else end.description,
+                router=end.router,
+                vip=end.vip,
+                source=None if end.networks is None else SourceSpec.model_construct(networks=end.networks),
+                authentication=spec.authentication,
+                # As a name, an address is an address; what is not said is the VIP's.
+                identity=IdentitySpec.model_construct(
+                    type="name" if end.id or far.id else "ip", local=end.id, peer=far.id
+                ),
+                ike=_ike(spec.ike, end),
+                ipsec=_ipsec(spec.ipsec, end),
+                routing=spec.routing,
+                enabled=spec.enabled and end.enabled,
+                deletion_protection=spec.deletion_protection,
+                redundancy_group=spec.redundancy_group,
+                reconcile=spec.reconcile,
+            ),
+            connection.document,
+            ConnectionEnd(connection, index, names[1 - index]),
+        )
+
+
+def _metadata(
+    connection: Item[IPsecConnectionSpec], end: ConnectionEndSpec, name: str, *, first: bool
+) -> TunnelMetadata:
+    """`first`: whether it is the end that carries out what is requested of the connection."""
+    former = connection.metadata.previous_names if isinstance(connection.metadata, ConnectionMetadata) else ()
+    derived = () if end.name else tuple(end_name(previous, end) for previous in former)
+    requested = connection.metadata.annotations.get(RECONNECT) if first else None
+    return TunnelMetadata.model_construct(
+        name=name,
+        labels=connection.metadata.labels,
+        annotations={**({RECONNECT: requested} if requested else {}), **end.annotations},
+        previous_names=(*end.previous_names, *derived),
+    )
+
+
+def _ike(common: IkePolicySpec, end: ConnectionEndSpec) -> IkePolicySpec:
+    own = end.ike
+    if own.lifetime is None and own.dpd is None:
+        return common
+    dpd = common.dpd
+    if own.dpd is not None:
+        dpd = (dpd or DpdSpec()).model_copy(update=own.dpd.model_dump(exclude_none=True))
+    lifetime = common.lifetime if own.lifetime is None else own.lifetime
+    return common.model_copy(update={"lifetime": lifetime, "dpd": dpd})
+
+
+def _ipsec(common: IpsecPolicySpec, end: ConnectionEndSpec) -> IpsecPolicySpec:
+    lifetime = end.ipsec.lifetime
+    return common if lifetime is None else common.model_copy(update={"lifetime": lifetime})
+
+
+def _is_only_one(
+    catalog: Catalog, item: Item[TunnelEndSpec], before: tuple[Item[TunnelEndSpec], ...], found: Diagnostics
+) -> bool:
+    """Whether the name of a tunnel end can be one, and no other end has it; else that is reported."""
+    path = dotted(item.written(("metadata", "name")))
+    rename = "give this end another `name`"
+    if isinstance(item.places, ConnectionEnd) and item.places.origin.topology:
+        rename = f"write an IPsecConnection {item.places.connection.name!r} that names its ends"
+    if len(item.name) > LONGEST_NAME:
+        found.error(
+            "invalid-name",
+            item.location,
+            f"the name {item.name!r}, which follows from those of connection and router, is too long",
+            path=path,
+            allowed=f"at most {LONGEST_NAME} characters",
+            hint=rename,
+        )
+        return False
+    other = next((end for end in before if end.name == item.name), catalog.tunnels.get(item.name))
+    if other is not None:
+        found.error(
+            "duplicate-name",
+            item.location,
+            f"another tunnel end is named {item.name!r}, at {other.location}",
+            path=path,
+            hint=f"delete that one, if this one replaces it; else {rename}",
+            related=(other.location,),
+        )
+    return other is None

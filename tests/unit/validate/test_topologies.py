@@ -1,0 +1,131 @@
+"""A topology is the connections of its pairs, as if each were written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from reconciler.diagnosis.finding import found as finding
+from reconciler.diagnosis.finding import locate
+from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.fabric import Origin
+from reconciler.operations.revisions import between
+from reconciler.validate import topologies
+from reconciler.validate.connections import expanded_catalog
+from tests.unit.validate.test_connections import WAN, read_documents, without_places
+from tests.unit.validate.written import document, network, validated
+
+Data = dict[str, Any]
+
+
+def site(number: int, **labels: str) -> list[Data]:
+    name = f"r{number}"
+    router: Data = {
+        "publicNetworks": [{"network": "wan", "interface": "wan0", "address": f"203.0.113.{number}"}],
+        "vpcNetworks": [
+            {"network": f"{name}-{net}", "interface": f"lan{net}", "address": f"10.{number}.{net}.1"}
+            for net in (0, 1)
+        ],
+    }
+    networks = [network(f"{name}-{net}", f"10.{number}.{net}.0/24") for net in (0, 1)]
+    return [*networks, document("VpcRouter", name, router, labels=labels)]
+
+
+def sites(*numbers: int) -> list[Data]:
+    return [WAN, *(part for number in numbers for part in site(number, role="branch"))]
+
+
+COMMON: Data = {"ike": {"dhGroup": 14}, "ipsec": {"lifetime": 900}, "enabled": False, "description": "all"}
+
+
+def topology(**spec: object) -> Data:
+    body = {
+        "vip": {"system": True},
+        "authentication": {"mode": "psk", "key": {"file": "{a}--{b}.psk"}},
+        **COMMON,
+        **spec,
+    }
+    return document("IPsecTopology", "t", body)
+
+
+def connection(a: int, b: int, **spec: object) -> Data:
+    ends = [
+        {"router": f"r{number}", "vip": {"system": True}, "networks": [f"r{number}-0", f"r{number}-1"]}
+        for number in (a, b)
+    ]
+    key = {"file": f"r{a}--r{b}.psk"}
+    body = {"ends": ends, "authentication": {"mode": "psk", "key": key}, **COMMON, **spec}
+    return document("IPsecConnection", f"t-r{a}-r{b}", body)
+
+
+BRANCHES: Data = {"labels": {"role": "branch"}}
+SHAPES: list[tuple[Data, list[tuple[int, int]]]] = [
+    ({"mesh": BRANCHES}, list(combinations((1, 2, 3, 4), 2))),
+    ({"mesh": {"routers": ["r3", "r1"]}}, [(1, 3)]),
+    ({"star": {"hubs": {"routers": ["r2"]}, "members": BRANCHES}}, [(1, 2), (2, 3), (2, 4)]),
+    (
+        {"star": {"hubs": {"routers": ["r2", "r3"]}, "members": {"routers": ["r4", "r1"]}}},
+        [(1, 2), (1, 3), (2, 4), (3, 4)],
+    ),
+    ({"pairs": [["r1", "r2"], ["r3", "r2"], ["r4", "r1"]]}, [(1, 2), (2, 3), (1, 4)]),
+]
+
+
+@pytest.mark.parametrize(("shape", "pairs"), SHAPES)
+def test_a_topology_is_the_connections_of_its_pairs(shape: Data, pairs: list[tuple[int, int]]) -> None:
+    there = [*sites(1, 2, 3, 4), *site(5, role="office"), *site(6)]
+    one, found = validated([*there, topology(**shape)])
+    assert list(found) == []
+    many, found = validated([*there, *(connection(*pair) for pair in pairs)])
+    assert list(found) == []
+    assert len(one.tunnels) == 2 * len(pairs)
+    assert without_places(one) == without_places(many)
+
+
+def test_a_new_site_is_a_router_with_a_label_and_touches_nothing_else() -> None:
+    shape = topology(star={"hubs": {"routers": ["r1"]}, "members": BRANCHES}, enabled=True)
+    before, _ = validated([*sites(1, 2, 3), shape])
+    after, found = validated([*sites(1, 2, 3, 4), shape])
+    assert list(found) == []
+    changes = between(before, after, datetime.now(UTC)).plan.changes
+    tunnels = {change.resource.name for change in changes if change.resource.kind == "tunnel"}
+    assert tunnels == {"t-r1-r4-r1", "t-r1-r4-r4"}
+    assert {change.resource.router for change in changes} == {"r1", "r4"}
+
+
+def test_a_connection_that_is_written_takes_the_place_of_that_of_the_topology() -> None:
+    own = connection(1, 2, enabled=True)
+    fabric, found = validated([*sites(1, 2, 3), topology(mesh=BRANCHES), own])
+    assert list(found) == []
+    assert {name: tunnel.enabled for name, tunnel in fabric.tunnels.items()} == {
+        "t-r1-r2-r1": True,
+        "t-r1-r2-r2": True,
+        "t-r1-r3-r1": False,
+        "t-r1-r3-r3": False,
+        "t-r2-r3-r2": False,
+        "t-r2-r3-r3": False,
+    }
+    assert fabric.tunnels["t-r1-r2-r1"].origin == Origin("IPsecConnection", "t-r1-r2", 0)
+    assert fabric.tunnels["t-r1-r3-r3"].origin == Origin("IPsecConnection", "t-r1-r3", 1, "t")
+
+
+def test_a_topology_has_a_bounded_number_of_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topologies, "MOST_EXPANDED", 5)
+    found = Diagnostics()
+    catalog = expanded_catalog(read_documents([*sites(1, 2, 3), topology(mesh=BRANCHES)]), found)
+    assert [(item.code, item.message) for item in found] == [
+        ("too-many-ends", "the topology has 6 tunnel ends")
+    ]
+    assert catalog.tunnels == {}
+
+
+def test_a_finding_at_an_end_is_located_in_the_topology() -> None:
+    loaded = read_documents([*sites(1, 2), topology(mesh=BRANCHES)])
+    fabric, _ = validated([*sites(1, 2), topology(mesh=BRANCHES)])
+    for path, written in (("peer.address", "spec.vip"), ("ike.dhGroup", "spec.ike.dhGroup")):
+        item = locate(finding("code", fabric.tunnels["t-r1-r2-r1"], path, "message"), loaded.documents)
+        assert (item.field.kind, item.field.name, str(item.field)) == ("IPsecTopology", "t", written)
+        assert item.location.line == 15
