@@ -16,6 +16,7 @@ from socket import inet_aton
 from lab.charon import ReportedSa
 from lab.esp import Opened
 from lab.packets import EspPacket, Packet
+from reconciler.model.listing import counted
 from reconciler.model.outcome import Check
 
 REPLAY_JUMP = 1000
@@ -160,7 +161,7 @@ def sequence_numbers(esp: Sequence[EspPacket], *, from_one: bool = True) -> Chec
         ranges.append(f"{spi:08x}: {numbers[0]}..{numbers[-1]} ({len(numbers)})")
         back = sum(after <= before for before, after in pairwise(numbers))
         if back:
-            faults.append(f"{spi:08x} goes back or repeats {back} times")
+            faults.append(f"{spi:08x} goes back or repeats {counted(back, 'time')}")
         if from_one and numbers[0] != 1:
             faults.append(f"{spi:08x} starts at {numbers[0]}")
     evidence = "; ".join(ranges + faults) or "no ESP packets"

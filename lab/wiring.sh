@@ -13,7 +13,7 @@ for knob in arptables ip6tables iptables; do
     if [ -w "$file" ]; then echo 0 > "$file"; fi
 done
 while read -r bridge; do
-    # No snooping: multicast must reach every port, or its absence at the far end proves nothing.
+    # No snooping: multicast must reach every port, or its absence at the receiver proves nothing.
     ip link add "$bridge" type bridge stp_state 0 forward_delay 0 mcast_snooping 0
     echo 1 > "/proc/sys/net/ipv6/conf/$bridge/disable_ipv6" || true
     ip link set "$bridge" up

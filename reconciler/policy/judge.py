@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.diff.live import Live
 from reconciler.model.fabric import Fabric
 from reconciler.model.judgement import Deferral, Finding, Judgement, Override, Refusal
-from reconciler.model.listing import listed
+from reconciler.model.listing import counted, listed
 from reconciler.model.plan import Action, Plan, Resource, ResourceKind
 from reconciler.model.router_config import PREFIX, Pair, RouterState
 from reconciler.model.safety import SafetyPolicy
@@ -223,7 +223,7 @@ def _waiting(
         groups = _groups(unit, fabric)
         reason = _without_stand_in(sorted(groups), _both_ends(unit, fabric), spent, members, up)
         if not reason and policy.max_interrupted is not None and len(going) >= policy.max_interrupted:
-            reason = f"the budget allows {len(going)} interrupted tunnels at once"
+            reason = f"the budget allows {counted(len(going), 'interrupted tunnel')} at once"
         if reason:
             yield Deferral(unit.resources, reason, Override.BUDGET)
         if not reason or Override.BUDGET in overrides:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.judgement import Judgement
-from reconciler.model.listing import listed
+from reconciler.model.listing import counted, listed
 from reconciler.model.plan import Disruption, Plan, Resource
 from reconciler.model.visible import visible
 from reconciler.report.encoding import code, prose
@@ -55,7 +55,7 @@ def comment(
     if plan is None and not any(item.severity is Severity.ERROR for item in found):
         parts.append("**The changes are unknown.**")
     elif plan is None:
-        parts.append(f"**Not valid**: {sum(item.stands_for for item in found)} findings.")
+        parts.append(f"**Not valid**: {counted(sum(item.stands_for for item in found), 'finding')}.")
     elif plan.empty:
         parts.append(f"**{prose(unchanged)}**")
     else:

@@ -151,7 +151,7 @@ def _resource_lines(change: ResourceChange) -> Iterator[Line]:
 def more_fields(change: ResourceChange) -> str:
     """How many fields of a resource are not shown; empty for none."""
     more = len(change.changes) - FIELDS_SHOWN
-    return f"and {more} more fields" if more > 0 else ""
+    return f"and {counted(more, 'more field')}" if more > 0 else ""
 
 
 def _field_symbol(field: Change) -> str:

@@ -29,6 +29,7 @@ from reconciler.model.events import (
     Withheld,
 )
 from reconciler.model.judgement import Deferral, Refusal
+from reconciler.model.listing import counted
 from reconciler.model.outcome import Check, Dropped, Loss, Status
 from reconciler.model.record import ForeignResult, Result, RunRecord
 from reconciler.model.way_back import Armed, WentBack
@@ -115,7 +116,7 @@ def _plan_lines(event: PlannedChange | Unreachable | Withheld | Exposed) -> Iter
             for field in event.changes:
                 yield Line(f"      {field.path}: {value_text(field.before)} -> {value_text(field.after)}")
             if event.more_changes:
-                yield Line(f"      … and {event.more_changes} more fields")
+                yield Line(f"      … and {counted(event.more_changes, 'more field')}")
         case Unreachable():
             # A router may have answered, and yet have no part in the plan.
             silent = event.absence.kind is AbsenceKind.UNREACHABLE

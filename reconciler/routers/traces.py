@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from reconciler.model.bounds import TRACE_CHARACTERS, TRACES
+from reconciler.model.listing import counted
 from reconciler.model.trace import Trace
 from reconciler.model.visible import visible
 
@@ -74,4 +75,4 @@ def _journal(text: str, own: str) -> Iterator[tuple[int, str]]:
             key = f" ({login['key']})" if login["key"] else ""
             yield at, f"{login['user']} logged in from {login['address']}{key}"
     if ours:
-        yield max(ours), f"{len(ours)} logins from {own}, the address of this controller"
+        yield max(ours), f"{counted(len(ours), 'login')} from {own}, the address of this controller"

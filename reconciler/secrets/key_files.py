@@ -152,12 +152,12 @@ class KeyFiles:
         plain, path = is_plain_name(name), self._tree / name
         if re.fullmatch(AGE_PATH, name) is None:
             raise SecretUnavailable(
-                f"documents cannot refer to the path {name!r}" if plain else f"{NOT_SHOWN} is no path",
+                f"documents cannot refer to the path {name!r}" if plain else f"{NOT_SHOWN} is not a path",
                 hint=f"as in `authentication: {{mode: psk, key: {{age: keys/a--b{SEALED_BY_AGE}}}}}`",
             )
         if not plain and not path.is_file():
             raise SecretUnavailable(
-                f"{NOT_SHOWN} is no name for a file",
+                f"{NOT_SHOWN} is not the name of a file",
                 hint=f"name it after both ends: keys/a--b{SEALED_BY_AGE}",
             )
         self._check_inside(path)
