@@ -26,7 +26,7 @@ from reconciler.apply.phases import apply_plan
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Phase, Plan
-from reconciler.operations.preview import Preview, look, preview
+from reconciler.operations.preview import Preview, observed, preview
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -73,7 +73,7 @@ class Bench:
         failed = [outcome for outcome in outcomes if outcome.message]
         if failed:
             raise SystemExit(f"{failed[0].step.summary}: {failed[0].message}")
-        look(found.desired, self.fleet)
+        observed(found.desired, self.fleet)
         return len(outcomes)
 
     def swanctl(self) -> None:

@@ -23,7 +23,7 @@ OVERLAP = 0.25
 """Seconds for which old and new SAs both stay. The other end of an IKEv1 exchange installs the new SA after
 this end has (RFC 2409, section 5.5), and what was sent on the old one may be on its way."""
 POLL = 0.05
-"""Seconds between two looks."""
+"""Seconds between two observations."""
 _ANSWER_TIMEOUT = str(bounds.ANSWER_MILLISECONDS)
 _HURRIED_TIMEOUT = str(bounds.HURRIED_MILLISECONDS)
 _AT_ONCE = "-1"

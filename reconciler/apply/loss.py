@@ -75,8 +75,8 @@ def measured(plan: Plan, fabric: Fabric, before: Observation, fleet: Fleet) -> I
 
 
 def dropped(plan: Plan, before: Observation, after: Observation) -> tuple[Dropped, ...]:
-    """What the kernels of the routers that take part in a switch have counted from one look to the other. A
-    counter that went back is that of a router that has started again."""
+    """What the kernels of the routers that take part in a switch have counted from one observation to the
+    other. A counter that went back is that of a router that has started again."""
     switches = [(step.router, step.operation) for step in plan.steps if isinstance(step.operation, Switch)]
     names = {router for router, _ in switches}
     names |= {item.other_end.router for _, item in switches if item.other_end is not None}

@@ -37,7 +37,7 @@ from reconciler.routers.protocol import Router
 
 _All = Mapping[str, tuple[IkeSa, ...]]
 """Every SA of each router that answered."""
-_Look = Future[tuple[IkeSa, ...] | TunnelwrightError]
+_Reading = Future[tuple[IkeSa, ...] | TunnelwrightError]
 """One that is under way, or has ended."""
 _Late = Callable[[], bool]
 """Whether the time for all tunnels is up."""
@@ -50,7 +50,7 @@ class _Tunnel:
     routers: tuple[str, ...]
     item: Switch
     before: tuple[End, ...] = ()
-    """The look before this one, where that showed something that may have to go."""
+    """The observation before this one, where that showed something that may have to go."""
     reason: str = ""
     attempt: Future[str | TunnelwrightError] | None = None
     """To bring up what is missing; it may take longer than it is waited for."""
@@ -66,9 +66,9 @@ class _Tunnel:
         said = self.attempt.result()
         return said.message if isinstance(said, TunnelwrightError) else said
 
-    def ends(self, look: _All) -> tuple[End, ...]:
+    def ends(self, seen: _All) -> tuple[End, ...]:
         """Its ends as they are now; none where the first one is lost."""
-        known = [look.get(name) for name in self.routers]
+        known = [seen.get(name) for name in self.routers]
         other = self.item.other_end
         if not known or known[0] is None:
             return ()
@@ -79,7 +79,7 @@ class _Tunnel:
 
     def negotiates(self, ends: tuple[End, ...]) -> bool:
         """Whether anything is being negotiated, other than what is stuck: what is held then is not what
-        stays, so looks begin anew."""
+        stays, so observations begin anew."""
         found = [(index, number) for index, end in enumerate(ends) for number in unanswered(end)]
         self.waiting = {key: self.waiting.get(key, time.monotonic()) for key in found}
         if not any(map(negotiating, ends, self.stuck(ends))):
@@ -96,9 +96,9 @@ class _Tunnel:
         )
 
     def earlier(self, ends: tuple[End, ...]) -> tuple[End, ...]:
-        """The look before this one; none until there is one to compare with, for which this one is kept. One
-        look is not enough: the two ends were not read at one moment, and what is used shows in what has
-        changed. What was compared is of no use again."""
+        """The observation before this one; none until there is one to compare with, for which this one is
+        kept. One observation is not enough: the two ends were not read at one moment, and what is used shows
+        in what has changed. What was compared is of no use again."""
         before, self.before = self.before, ()
         if len(before) != len(ends):
             self.before = ends
@@ -138,7 +138,7 @@ def _until(
     pending = list(tunnels)
     left = set(pending)
     deadline = time.monotonic() + seconds
-    looks: dict[str, _Look] = {}
+    observed: dict[str, _Reading] = {}
     known: dict[str, tuple[IkeSa, ...]] = {}
 
     def late() -> bool:
@@ -147,12 +147,14 @@ def _until(
     with Errands(sessions, SETTLE_TURN_SECONDS) as errands:
         while pending:
             ready = [tunnel for tunnel in pending if errands.idle(tunnel.routers)]
-            looks |= errands.begin(sorted(_routers(ready) - looks.keys()), _read)
-            ended = {name for name, look in looks.items() if look.done()}
-            _remember(known, {name: looks[name] for name in ended})
+            observed |= errands.begin(sorted(_routers(ready) - observed.keys()), _read)
+            ended = {name for name, reading in observed.items() if reading.done()}
+            _remember(known, {name: observed[name] for name in ended})
             judged = [tunnel for tunnel in ready if ended.issuperset(tunnel.routers)]
-            # Each look is of use once.
-            looks = {name: look for name, look in looks.items() if name not in ended & _routers(judged)}
+            # Each observation is of use once.
+            observed = {
+                name: reading for name, reading in observed.items() if name not in ended & _routers(judged)
+            }
             left = set(pending) - set(judged)
             at_end = {tunnel for tunnel in judged if done(tunnel, tunnel.ends(known), errands, late)}
             pending = [tunnel for tunnel in pending if tunnel not in at_end]
@@ -163,14 +165,14 @@ def _until(
             elif pending:
                 time.sleep(establish.OVERLAP if any(tunnel.before for tunnel in pending) else establish.POLL)
     # By now every router has answered, or failed; of those that were too slow, all that is left is to tell.
-    _remember(known, looks)
+    _remember(known, observed)
     for tunnel in left:
         done(tunnel, tunnel.ends(known), errands, lambda: True)
 
 
 def _clear(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Late) -> bool:
-    """Do what one more look asks for before a switch; whether nothing dead is left, or what is negotiated has
-    had its time."""
+    """Do what one more observation asks for before a switch; whether nothing dead is left, or what is
+    negotiated has had its time."""
     if tunnel.negotiates(ends):
         return not tunnel.waiting and time.monotonic() - tunnel.began >= CLEAR_SECONDS
     stuck = tunnel.stuck(ends)
@@ -184,7 +186,7 @@ def _clear(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Late
 
 
 def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Late) -> bool:
-    """Do what one more look asks for after a switch; whether the tunnel is at rest now."""
+    """Do what one more observation asks for after a switch; whether the tunnel is at rest now."""
     if not ends:
         tunnel.reason = f"{tunnel.routers[0]} does not answer"
         return True
@@ -229,7 +231,7 @@ def _close_ends(errands: Errands, tunnel: _Tunnel, doomed: Iterable[Doomed], lat
 
 def _close(errands: Errands, name: str, doomed: Doomed, late: _Late) -> bool:
     """Close what has to go at one end, as far as there is time: each may take seconds. False when the router
-    still does something else; what has to go shows in a later look too."""
+    still does something else; what has to go shows in a later observation too."""
 
     def close(router: Router) -> None:
         for kind, numbers in (("child-id", doomed.children), ("ike-id", doomed.ike_sas)):
@@ -242,7 +244,7 @@ def _close(errands: Errands, name: str, doomed: Doomed, late: _Late) -> bool:
         return True
     if not errands.idle([name]):
         return False
-    # A router that is lost here is found to be so by the next look.
+    # A router that is lost here is found to be so by the next observation.
     errands.begin([name], close)
     return True
 
@@ -264,10 +266,10 @@ def _read(router: Router) -> tuple[IkeSa, ...]:
     return read_sas(router.vici, every=True)
 
 
-def _remember(known: dict[str, tuple[IkeSa, ...]], looks: Mapping[str, _Look]) -> None:
-    """What looks have shown that ended; nothing of a router that failed."""
-    for name, look in looks.items():
-        found = look.result()
+def _remember(known: dict[str, tuple[IkeSa, ...]], observed: Mapping[str, _Reading]) -> None:
+    """What observations have shown that ended; nothing of a router that failed."""
+    for name, reading in observed.items():
+        found = reading.result()
         known.pop(name, None)
         if not isinstance(found, TunnelwrightError):
             known[name] = found

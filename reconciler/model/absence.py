@@ -27,7 +27,7 @@ class AbsenceKind(StrEnum):
     NOT_LOCKED = "not-locked"
     """Its lock could not be taken."""
     CHANGED = "changed"
-    """Its state differed when it was looked at again, before it was to be changed."""
+    """Its state differed when it was observed again, before it was to be changed."""
     WITHHELD = "withheld"
     """It holds what nothing shows to be Git's, and more of it than may be destroyed there."""
     UNFORESEEN = "unforeseen"

@@ -76,7 +76,7 @@ def examine(
     seen = observe(fleet, asked)
 
     def seconds(router: str) -> float:
-        return bounds.ROUTER_LOOK_SECONDS_IN_ALL + bounds.DIAGNOSE_SECONDS * routers[router]
+        return bounds.ROUTER_OBSERVATION_SECONDS_IN_ALL + bounds.DIAGNOSE_SECONDS * routers[router]
 
     held = held_addresses(desired, seen.states)
     scene = _Scene(fabric, desired, seen, held, fleet.within(seconds, "one diagnosis"), rekey)
@@ -286,10 +286,10 @@ def _surroundings(scene: _Scene, end: End, routers: Mapping[str, Router]) -> End
     if router is None or end.state is None:
         return end
     with of_router(router.name):
-        return _look_around(scene, end, end.state, router)
+        return _inspect(scene, end, end.state, router)
 
 
-def _look_around(scene: _Scene, end: End, state: RouterState, router: Router) -> End:
+def _inspect(scene: _Scene, end: End, state: RouterState, router: Router) -> End:
     found = router.host.inspect()
     routes = sequence(from_json(found.routes, _ROUTES), _ROUTES)
     desired = scene.fabric.routers[end.tunnel.router]

@@ -114,12 +114,12 @@ def read_sas(
     return tuple(sorted(found, key=lambda sa: int(sa.id)))
 
 
-def within_one_look(fleet: Fleet) -> Fleet:
-    """The same routers, to look at each of them once."""
-    return fleet.within(lambda _: bounds.ROUTER_LOOK_SECONDS_IN_ALL, "one observation")
+def within_one_observation(fleet: Fleet) -> Fleet:
+    """The same routers, to observe each of them once."""
+    return fleet.within(lambda _: bounds.ROUTER_OBSERVATION_SECONDS_IN_ALL, "one observation")
 
 
-def _look(
+def _observe(
     router: Router, sysctls: Mapping[str, tuple[str, ...]], adopted: Mapping[str, frozenset[str]]
 ) -> RouterState:
     return observe_router(router, sysctls[router.name], adopted.get(router.name, frozenset()))
@@ -131,10 +131,10 @@ def observe(
     adopted: Mapping[str, frozenset[str]] | None = None,
 ) -> Observation:
     """Read many routers side by side; `sysctls` gives each router's keys, `adopted` its foreign connections.
-    One that fails delays no other, and none longer than ROUTER_LOOK_SECONDS_IN_ALL."""
+    One that fails delays no other, and none longer than ROUTER_OBSERVATION_SECONDS_IN_ALL."""
     asked = {name: tuple(keys) for name, keys in sysctls.items()}
-    task = partial(_look, sysctls=asked, adopted=dict(adopted or {}))
-    results = within_one_look(fleet).each(sorted(sysctls), task)
+    task = partial(_observe, sysctls=asked, adopted=dict(adopted or {}))
+    results = within_one_observation(fleet).each(sorted(sysctls), task)
     return Observation(
         states={name: result for name, result in results.items() if isinstance(result, RouterState)},
         failures={name: result for name, result in results.items() if isinstance(result, TunnelwrightError)},
@@ -143,7 +143,7 @@ def observe(
 
 def rulesets(fleet: Fleet, routers: Iterable[str]) -> Mapping[str, tuple[netfilter.Entry, ...]]:
     """The whole nftables ruleset of each of these routers that tells it: nothing depends on it but words."""
-    read = within_one_look(fleet).each(sorted(routers), _ruleset)
+    read = within_one_observation(fleet).each(sorted(routers), _ruleset)
     return {name: found for name, found in read.items() if not isinstance(found, TunnelwrightError)}
 
 

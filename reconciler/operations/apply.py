@@ -1,4 +1,4 @@
-"""Apply a previewed plan, look again, and prove what it left."""
+"""Apply a previewed plan, observe again, and prove what it left."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Dropped, Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import NOTHING_ASKED
-from reconciler.operations.preview import Preview, leaving_out, look, planned
+from reconciler.operations.preview import Preview, leaving_out, observed, planned
 from reconciler.plan.down import down
 from reconciler.plan.fleet import ChangeFilter
 from reconciler.policy import connections_of
@@ -76,7 +76,7 @@ class Applied:
 
 def within_one_apply(fleet: Fleet, plan: Plan) -> Fleet:
     """The same routers, to apply a plan: all answers of one together have a time, which grows with its steps,
-    from the look that confirms the plan to the proof."""
+    from the observation that confirms the plan to the proof."""
     steps = Counter(step.router for change in plan.changes for step in change.steps)
     return fleet.within(
         lambda name: bounds.ROUTER_APPLY_SECONDS_IN_ALL + bounds.ROUTER_STEP_SECONDS * steps[name],
@@ -93,7 +93,7 @@ def apply(
     stopping: Callable[[], bool] = lambda: False,
     lost: Mapping[str, TunnelwrightError] = NONE_LOST,
 ) -> Applied:
-    """Run a preview's plan, look again, and prove: the plan is empty now, unrelated tunnels kept their
+    """Run a preview's plan, observe again, and prove: the plan is empty now, unrelated tunnels kept their
     SPIs. Steps that fail are outcomes, not exceptions. Where the change has to be confirmed, its routers are
     armed first; when one of them cannot be, nothing else is done."""
     armed = arm(before.plan.arming, fleet) if before.plan.arming else ()
@@ -150,7 +150,7 @@ def _left(before: Preview, fleet: Fleet) -> tuple[Observation, Plan]:
     # What a command has asked for is done, or has failed; Git does not ask for it.
     desired = {name: replace(config, asked=NOTHING_ASKED) for name, config in before.desired.items()}
     there = {name: config for name, config in desired.items() if name not in absent}
-    after = leaving_out(look(there, fleet), absent)
+    after = leaving_out(observed(there, fleet), absent)
     return after, planned(desired, after, before.selected)
 
 

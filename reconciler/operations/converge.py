@@ -5,19 +5,20 @@ The steps, in this order, for every caller:
 
  1. **Lock** the routers that may be changed, and no others: they are reached in parallel, and their locks
     taken in order of name. One whose lock cannot be taken has no part in what follows.
- 2. **Look** at the routers. What is seen under the lock stays true until it is changed here.
+ 2. **Observe** the routers. What is seen under the lock stays true until it is changed here.
  3. **Plan**: what differs from what is desired, as far as it is wanted (targets, levels).
  4. **Judge** the plan by the safety policy: withheld, refused, deferred or allowed.
  5. **Narrow** it to what may be done now.
  6. **Check**: a plan that is refused, or that would load a weak key, ends here, before anything is changed.
- 7. **Approve**. An answer takes time, and locks may be taken after the routers were looked at: in both cases
-    they are looked at again, and those at which anything differs are left out.
- 8. **Apply**, phase by phase; look again, and plan what is left. Two parts of that are carried out at once,
-    in two further plans (`operations/apply.py`), each of which is followed by another look: the *tidying* of
-    the tunnels that were changed (surplus SAs that came up after they were at rest, and selectors that a peer
-    has not agreed to), then the tunnels *that are down* at these routers although both of their ends are
-    managed (`plan/down.py`). Neither is judged, because neither interrupts what carries traffic.
-    A change that has to be confirmed begins with its routers being armed: all of them, or nothing is done.
+ 7. **Approve**. An answer takes time, and locks may be taken after the routers were observed: in both cases
+    they are observed again, and those at which anything differs are left out.
+ 8. **Apply**, phase by phase; observe again, and plan what is left. Two parts of that are carried out at
+    once, in two further plans (`operations/apply.py`), each of which is followed by another observation: the
+    *tidying* of the tunnels that were changed (surplus SAs that came up after they were at rest, and
+    selectors that a peer has not agreed to), then the tunnels *that are down* at these routers although both
+    of their ends are managed (`plan/down.py`). Neither is judged, because neither interrupts what carries
+    traffic. A change that has to be confirmed begins with its routers being armed: all of them, or nothing is
+    done.
  9. **Prove** with packets, where that is wanted, and only then, still under the locks, let the caller judge
     what came of it: the place to roll back. What has to be confirmed is proven by new connections, and
     confirmed if nothing speaks against it (`operations/confirm.py`).
@@ -65,8 +66,8 @@ class Conduct:
     """Hears of each step that has ended."""
     moved: Callable[[], None] = lambda: None
     """Hears that there was progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
-    looked: Callable[[Observation], None] = lambda _: None
-    """Hears of each look at routers."""
+    on_observation: Callable[[Observation], None] = lambda _: None
+    """Gets each observation of routers."""
     applied: Callable[[Preview, Applied], None] = lambda *_: None
     """Hears what an apply came to, before the proof, which may end in an error."""
     stopping: Callable[[], bool] = lambda: False
@@ -88,7 +89,7 @@ class Request:
     show: Callable[[Decision], None] = lambda _: None
     """Hears of what was decided, before it is refused or done."""
     approve: Callable[[Preview], bool] = lambda _: False
-    """Step 7: raises to do nothing; whether routers may have changed since they were looked at."""
+    """Step 7: raises to do nothing; whether routers may have changed since they were observed."""
     left_out: Callable[[Preview, Errors], None] = lambda *_: None
     """Hears of routers that had changed by then, or did not answer, and of what is left."""
     lock_timeout: float = 0.0
@@ -123,7 +124,7 @@ class Converged:
     refused: Errors
     """Routers whose locks could not be taken."""
     moved: Errors
-    """Routers that were left out when they were looked at again."""
+    """Routers that were left out when they were observed again."""
     before: Preview
     """What was carried out; its plan is empty where nothing was to be done, or nothing was left."""
     proven: Proven | None
@@ -161,7 +162,7 @@ def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fle
     if not before.plan.empty and request.approve(before):
         before, moved = confirmed(before, fleet)
         before = framed(before, request.arming)
-        request.conduct.looked(before.observation)
+        request.conduct.on_observation(before.observation)
         if moved:
             request.left_out(before, moved)
     if before.plan.empty:
@@ -182,7 +183,7 @@ def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: It
         stopping=conduct.stopping,
         lost=conduct.lost,
     )
-    conduct.looked(applied.after)
+    conduct.on_observation(applied.after)
     conduct.applied(before, applied)
     proving = (conduct.probe or bool(before.plan.confirming)) and not applied.stopped
     if before.plan.confirming:

@@ -20,7 +20,7 @@ from reconciler.model.listing import listed
 from reconciler.model.router_config import PREFIX, connection_name
 from reconciler.model.suggestion import check_known, known
 from reconciler.observe.configurations import Gathered, gather_files, gather_router, local_files
-from reconciler.observe.state import within_one_look
+from reconciler.observe.state import within_one_observation
 from reconciler.routers.fleet import Fleet
 from reconciler.validate import validate
 from reconciler.validate.connections import expanded_catalog
@@ -243,7 +243,9 @@ def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Re
                 own.warning("import-dropped", Location(configuration.main), "the file has no connection")
         return [Reading(routers[0], gathered, own, live=False)]
     findings = {router.name: Diagnostics() for router in routers}
-    answers = within_one_look(fleet).each(findings, lambda live: gather_router(live, findings[live.name]))
+    answers = within_one_observation(fleet).each(
+        findings, lambda live: gather_router(live, findings[live.name])
+    )
     readings = []
     failed: list[TunnelwrightError] = []
     for router in routers:

@@ -1,4 +1,4 @@
-"""Look, plan and judge: what an apply would do, and what of it may be done now."""
+"""Observe, plan and judge: what an apply would do, and what of it may be done now."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def compare(
     selected: ChangeFilter = everything,
 ) -> Preview:
     """Observe and plan what was compiled before."""
-    observation = look(desired, fleet)
+    observation = observed(desired, fleet)
     plan = planned(desired, observation, selected)
     if asked := unguarded_at(plan):
         observation = replace(observation, rulesets=rulesets(fleet, asked))
@@ -72,7 +72,7 @@ def compare(
 
 
 def narrowed(before: Preview, also: ChangeFilter) -> Preview:
-    """A preview from the same look, of what is selected already and by `also`."""
+    """A preview from the same observation, of what is selected already and by `also`."""
 
     def selected(change: ResourceChange) -> bool:
         return before.selected(change) and also(change)
@@ -93,7 +93,7 @@ def check_selection(found: Preview, targets: Collection[str], excluded: Collecti
 
 
 def without(before: Preview, failures: Mapping[str, TunnelwrightError]) -> Preview:
-    """A preview from the same look, in which some routers have no part; tunnels with an end there are
+    """A preview from the same observation, in which some routers have no part; tunnels with an end there are
     withheld."""
     if not failures:
         return before
@@ -103,7 +103,7 @@ def without(before: Preview, failures: Mapping[str, TunnelwrightError]) -> Previ
 
 
 def leaving_out(seen: Observation, failures: Mapping[str, TunnelwrightError]) -> Observation:
-    """The same look, in which some routers have failed."""
+    """The same observation, in which some routers have failed."""
     states = {name: state for name, state in seen.states.items() if name not in failures}
     return replace(seen, states=states, failures={**seen.failures, **failures})
 
@@ -206,7 +206,7 @@ def _own(change: ResourceChange | None) -> ResourceChange | None:
     return replace(change, steps=tuple(step for step in change.steps if step.phase is not Phase.SWITCH))
 
 
-def look(desired: dict[str, RouterConfig], fleet: Fleet) -> Observation:
+def observed(desired: dict[str, RouterConfig], fleet: Fleet) -> Observation:
     """Observe every router of a compiled fabric."""
     adopted = {
         name: frozenset(
@@ -222,7 +222,7 @@ def planned(
     seen: Observation,
     selected: ChangeFilter,
 ) -> Plan:
-    """The plan of a compiled fabric after a look; routers that failed have no part in it."""
+    """The plan of a compiled fabric after an observation; routers that failed have no part in it."""
     failures = {name: Absence.of(error) for name, error in seen.failures.items()}
     plan = make_plan(desired, seen.states, failures, selected)
     return with_outlets(plan, seen.rulesets, seen.states)

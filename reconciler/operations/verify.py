@@ -12,7 +12,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.router_config import RouterConfig
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
-from reconciler.operations.preview import Preview, everything, look, planned
+from reconciler.operations.preview import Preview, everything, observed, planned
 from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 from reconciler.verify.checks import Probed, check_tunnel, check_tunnels
@@ -26,7 +26,7 @@ def verify(fabric: Fabric, store: SecretStore, fleet: Fleet) -> tuple[tuple[Chec
     desired = compile_fabric(fabric, store)
     enabled = [tunnel for tunnel in fabric.tunnels.values() if tunnel.enabled]
     probing = fleet.within(lambda _: bounds.ROUTER_APPLY_SECONDS_IN_ALL, "one proof")
-    probed = _probed(fabric, desired, enabled, looking=fleet, probing=probing)
+    probed = _probed(fabric, desired, enabled, observing=fleet, probing=probing)
     return tuple(check_tunnels(probed)), planned(desired, probed.after, everything)
 
 
@@ -48,7 +48,7 @@ def prove(
     routers = {tunnel.router for tunnel in chosen.values()}
     desired = {name: config for name, config in before.desired.items() if name in routers}
     part = replace(fabric, tunnels=ends)
-    probed = _probed(part, desired, chosen.values(), looking=fleet, probing=fleet, moved=moved)
+    probed = _probed(part, desired, chosen.values(), observing=fleet, probing=fleet, moved=moved)
     return {name: tuple(check_tunnel(probed, tunnel)) for name, tunnel in chosen.items()}
 
 
@@ -57,11 +57,11 @@ def _probed(
     desired: dict[str, RouterConfig],
     tunnels: Iterable[Tunnel],
     *,
-    looking: Fleet,
+    observing: Fleet,
     probing: Fleet,
     moved: Callable[[], None] = lambda: None,
 ) -> Probed:
-    """Look, send packets through the tunnels whose routers answered, and look again."""
-    before = look(desired, looking)
+    """Observe, send packets through the tunnels whose routers answered, and observe again."""
+    before = observed(desired, observing)
     pings = probe(fabric, probing, (tunnel for tunnel in tunnels if tunnel.router in before.states), moved)
-    return Probed(fabric, desired, before, look(desired, looking), pings)
+    return Probed(fabric, desired, before, observed(desired, observing), pings)

@@ -18,10 +18,9 @@ def in_turn(units: Iterable[Unit], now: datetime) -> list[Unit]:
     """Units that interrupt, in the order in which they may do so: the first one of each router, then the
     second one of each, and so on; those of one router in order of name, and what was never Git's last.
 
-    A router may report a difference at every look. It is charged for that itself: a unit counts for the
-    routers at whose end it interrupts. Which router begins changes every ten minutes, in a way that no name
-    and no window of the day prefers, so that no router waits for ever, whatever the others report.
-    """
+    A router may report a difference at every observation. It is charged for that itself: a unit counts for
+    the routers at whose end it interrupts. Which router begins changes every ten minutes, in a way that no
+    name and no window of the day prefers, so that no router waits for ever, whatever the others report."""
     taken: Counter[str] = Counter()
     found: list[tuple[bool, int, bytes, str, Unit]] = []
     for unit in units:

@@ -1,5 +1,5 @@
-"""How long all answers of one router may take together, in one look or in one run: a router whose every
-answer stays just below its own limit delays no caller for longer than that.
+"""How long all answers of one router may take together, in one observation or in one run: a router whose
+every answer stays just below its own limit delays no caller for longer than that.
 
 A quota counts the seconds in which answers were waited for, over every connection that was made within it.
 What a command was told to take itself (an `initiate` waits for the peer, a ping for its replies) is not

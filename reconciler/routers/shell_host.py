@@ -36,14 +36,14 @@ _ECHO_WAIT = 2
 """For the reply to the last one."""
 
 
-def _look() -> Limits:
+def _observation_limits() -> Limits:
     """For a command that reads much."""
-    return Limits(bounds.ROUTER_LOOK_SECONDS, bounds.ROUTER_LOOK_BYTES)
+    return Limits(bounds.ROUTER_OBSERVATION_SECONDS, bounds.ROUTER_OBSERVATION_BYTES)
 
 
 def _words() -> Limits:
     """For one that answers in words."""
-    return Limits(bounds.ROUTER_LOOK_SECONDS, bounds.ROUTER_WORDS_BYTES)
+    return Limits(bounds.ROUTER_OBSERVATION_SECONDS, bounds.ROUTER_WORDS_BYTES)
 
 
 def _change() -> Limits:
@@ -82,7 +82,7 @@ class ShellHost:
     def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
         """Read everything in one command."""
         keys = list(sysctls)
-        output = self._look("observe", self._script(Script.SNAPSHOT, *keys))
+        output = self._observed("observe", self._script(Script.SNAPSHOT, *keys))
         parts = self._parts("observe", output, 10)
         session, links, record, table, values, dropped, owned, platform, back, archive = parts
         return HostSnapshot(
@@ -102,7 +102,7 @@ class ShellHost:
 
     def inspect(self) -> HostInspection:
         """Read every firewall rule and route."""
-        ruleset, routes = self._parts("inspect", self._look("inspect", self._script(Script.INSPECT)), 2)
+        ruleset, routes = self._parts("inspect", self._observed("inspect", self._script(Script.INSPECT)), 2)
         return HostInspection(
             self._read("inspect", "nftables ruleset", lambda: answers.listing(bytes(ruleset))),
             self._read("inspect", "routes", lambda: answers.listing(bytes(routes))),
@@ -124,7 +124,7 @@ class ShellHost:
 
     def read_files(self, pattern: str) -> Mapping[str, Secret]:
         """Read every file that a pattern names, in one command."""
-        archive = self._look("read files", self._script(Script.READ, pattern))
+        archive = self._observed("read files", self._script(Script.READ, pattern))
         try:
             packed = unpack(memoryview(archive))
         except BadArchive as error:
@@ -226,7 +226,7 @@ class ShellHost:
         """Send echo requests; no reply at all is an answer, not an error."""
         argv = ["ping", "-n", "-q", "-c", f"{count}", "-i", f"{_ECHO_SECONDS}", "-W", f"{_ECHO_WAIT}"]
         own = count * _ECHO_SECONDS + _ECHO_WAIT
-        limits = Limits(bounds.ROUTER_LOOK_SECONDS + own, bounds.ROUTER_WORDS_BYTES, own)
+        limits = Limits(bounds.ROUTER_OBSERVATION_SECONDS + own, bounds.ROUTER_WORDS_BYTES, own)
         done = self._execute("ping", [*argv, "-I", source, destination], limits)
         found = self._read("ping", "ping", lambda: answers.ping(done.stdout))
         if found is None:
@@ -243,15 +243,15 @@ class ShellHost:
     def stop_stream(self, stream: str) -> Stream:
         """Interrupt the ping, and read what it has seen."""
         process, file, interval = stream.split()
-        said = self._look("stop a stream", self._script(Script.STOP_STREAM, process, file))
+        said = self._observed("stop a stream", self._script(Script.STOP_STREAM, process, file))
         found = self._read("stop a stream", "stream", lambda: answers.stream(said, float(interval)))
         if found is None:
             raise CommandRejected("ping did not end", router=self._router, operation="stop a stream")
         return found
 
-    def _look(self, operation: str, argv: Sequence[str]) -> bytes:
+    def _observed(self, operation: str, argv: Sequence[str]) -> bytes:
         """What a command that reads much has written."""
-        return self._succeeded(operation, self._execute(operation, argv, _look()))
+        return self._succeeded(operation, self._execute(operation, argv, _observation_limits()))
 
     def _ask(self, operation: str, argv: Sequence[str]) -> bytes:
         """What a command that answers in words has written."""

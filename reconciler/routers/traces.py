@@ -1,4 +1,5 @@
-"""Who may have changed a router: what it tells of the time since the last look. Nothing is concluded."""
+"""Who may have changed a router: what it tells of the time since the last observation. Nothing is
+concluded."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from reconciler.model.bounds import ASKED_ROUTERS, ASKED_SECONDS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Drift, Traced
 from reconciler.model.trace import Trace
-from reconciler.observe.state import within_one_look
+from reconciler.observe.state import within_one_observation
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.service.fleet_state import FleetState
@@ -26,7 +26,7 @@ def ask(history: History, fleet: Fleet, seen: FleetState) -> list[Traced]:
     routers = sorted({resource.router for resource in seen.drift - known})[:ASKED_ROUTERS]
     # A clock that was set back makes it negative.
     seconds = max(1, min(ASKED_SECONDS, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
-    told = within_one_look(fleet).each(routers, partial(traces_of, seconds=seconds))
+    told = within_one_observation(fleet).each(routers, partial(traces_of, seconds=seconds))
     return [
         Traced(name, trace)
         for name, traces in told.items()

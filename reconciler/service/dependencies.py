@@ -38,8 +38,8 @@ class Dependencies:
     """Ends transfers and runs; asked again and again while they go on."""
     moved: Callable[[], None] = lambda: None
     """There was progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
-    looked: Callable[[Observation], None] = lambda _: None
-    """Routers were looked at."""
+    on_observation: Callable[[Observation], None] = lambda _: None
+    """Routers were observed."""
     rested: Callable[[], None] = lambda: None
     """A run has ended: what it reached routers by, and what it has left in memory, is not kept until the next
     one."""

@@ -141,7 +141,7 @@ class Service:
                 trigger = self._wait(pool)
 
     def _wait(self, pool: ThreadPoolExecutor) -> str:
-        """Sleep until there is a reason to look; the reason. Meanwhile absent routers are asked."""
+        """Sleep until there is a reason to observe; the reason. Meanwhile absent routers are asked."""
         now = time.monotonic()
         regular = now + spread(self.interval, self.jitter, random.random())  # noqa: S311 - not for secrecy
         retry = now + retry_after(self._failures) if self._failures else float("inf")
@@ -168,9 +168,9 @@ class Service:
                 self.absent.failed(name, "it could not be observed", now)
 
     def _ask_one(self, name: str, fleet: Fleet) -> None:
-        """Look at it as a run would: one short answer does not show that it is fast enough for a run."""
-        looked = attempt("router", name, lambda: observe(fleet, {name: ()}))
-        found = looked if isinstance(looked, TunnelwrightError) else looked.failures.get(name)
+        """Observe it as a run would: one short answer does not show that it is fast enough for a run."""
+        asked = attempt("router", name, lambda: observe(fleet, {name: ()}))
+        found = asked if isinstance(asked, TunnelwrightError) else asked.failures.get(name)
         # One that answers, whatever it may be, is a run's to tell of.
         if found is None or not found.retryable:
             self.absent.answered(name)
@@ -179,8 +179,9 @@ class Service:
             self.absent.failed(name, found.message, time.monotonic())
             self._wake.set()
 
-    def _looked(self, found: Observation) -> None:
-        """Keep apart for the next runs whom a run has waited for in vain, be it in the middle of a look."""
+    def _keep_apart(self, found: Observation) -> None:
+        """Keep apart for the next runs whom a run has waited for in vain, be it in the middle of an
+        observation."""
         for name in found.states:
             self.absent.seen(name)
         for name, error in found.failures.items():
@@ -217,7 +218,7 @@ class Service:
             self.dependencies,
             fleet_of=fleet_of,
             stopping=self._stopping,
-            looked=self._looked,
+            on_observation=self._keep_apart,
             moved=self.moved,
             progress=progress,
         )

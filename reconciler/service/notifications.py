@@ -176,7 +176,7 @@ def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, 
             state = State(Topic.DRIFT, str(drift.resource), drift.resource.router)
             traces = _traces(record, state.router)
             found[state] = f"{drift.resource} has drifted and is left as it is: {drift.reason}{traces}"
-    looked = bool(record.of(PlanSummary))
+    observed = bool(record.of(PlanSummary))
     away = {absent.router for absent in record.of(Unreachable)}
     # A tunnel that was changed is not among those that are down; only a proof says that it is up.
     unproven = (
@@ -185,7 +185,7 @@ def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, 
         else {change.resource.name for change in record.of(PlannedChange) if change.resource.is_tunnel}
     )
     for state in before:
-        if state.router and (not looked or state.router in away or state.subject in unproven):
+        if state.router and (not observed or state.router in away or state.subject in unproven):
             found.setdefault(state, "")
     return found
 

@@ -64,12 +64,12 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
         nonlocal in_force
         wanted = choose(dependencies, head, report)
         in_force = wanted.commit
-        seen = _look(dependencies, wanted)
+        seen = _observe(dependencies, wanted)
         if gone_back(dependencies, wanted, seen, report):
             # Its routers have gone back from it meanwhile, so it is not wanted any more.
             wanted = choose(dependencies, head, report)
             in_force = wanted.commit
-            seen = _look(dependencies, wanted)
+            seen = _observe(dependencies, wanted)
         result = _run(dependencies, wanted, seen, report)
         return Result.INCOMPLETE if in_force != head and result in GOOD else result
 
@@ -91,9 +91,9 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
     )
 
 
-def _look(dependencies: Dependencies, wanted: Wanted) -> Preview:
+def _observe(dependencies: Dependencies, wanted: Wanted) -> Preview:
     seen = compare(wanted.fabric, wanted.desired, dependencies.fleet_of(wanted.fabric))
-    dependencies.looked(seen.observation)
+    dependencies.on_observation(seen.observation)
     return seen
 
 
@@ -146,9 +146,9 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
                 )
         seen = without(seen, left_out)
     if result in GOOD:
-        looked_at = seen.observation.states or not wanted.desired
+        was_observed = seen.observation.states or not wanted.desired
         waiting = {resource for resource in wished if resource.router in left_out}
-        if looked_at and not any(by_commit(resource) for resource in (*held, *waiting)):
+        if was_observed and not any(by_commit(resource) for resource in (*held, *waiting)):
             # A commit is good when all of it that could be done was done, and proven. What was left alone for
             # want of a lock may still prove bad, and needs the commit before it to go back to; what drifts
             # there is no part of the commit.
@@ -175,7 +175,7 @@ def _conduct(dependencies: Dependencies) -> Conduct:
         probe=True,
         progress=dependencies.progress,
         moved=dependencies.moved,
-        looked=dependencies.looked,
+        on_observation=dependencies.on_observation,
         anew=dependencies.anew,
         stopping=dependencies.stopping,
     )
@@ -363,7 +363,7 @@ def _roll_back(
     report.events.append(Rollback(wanted.commit, good, reason))
     report.did(back, applied)
     report.events += checks
-    # What could not be looked at was not brought back, and neither was what has its other end there.
+    # What could not be observed was not brought back, and neither was what has its other end there.
     wrong = [absence.sentence(name) for name, absence in sorted(back.plan.unreachable.items())]
     wrong += [f"{name}: {reason}" for name, reason in sorted(back.plan.withheld.items())]
     wrong += [outcome.message for outcome in applied.undone]

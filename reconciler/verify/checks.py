@@ -135,7 +135,7 @@ def check_untouched(touched: frozenset[str], before: Observation, after: Observa
 def _alive(
     state: RouterState, connection: str, held: Set[tuple[str, str]], known: Set[str]
 ) -> set[tuple[str, str]]:
-    """The SPIs of a connection, without those of a peer that was looked at too and does not hold them."""
+    """The SPIs of a connection, without those of a peer that was observed too and does not hold them."""
     peers = {sa.remote_address for sa in state.sas_of(connection)}
     spis = _spis(state, connection)
     return {pair for pair in spis if pair in held} if peers <= known else spis

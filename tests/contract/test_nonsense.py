@@ -83,7 +83,7 @@ class Hostile:
 @pytest.fixture(params=["docker", "ssh"])
 def hostile(request: pytest.FixtureRequest, contract_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Hostile:
     """Bounds of size are met soon."""
-    monkeypatch.setattr(bounds, "ROUTER_LOOK_BYTES", bounds.MIB)
+    monkeypatch.setattr(bounds, "ROUTER_OBSERVATION_BYTES", bounds.MIB)
     monkeypatch.setattr(bounds, "VICI_BYTES", bounds.MIB)
     monkeypatch.setattr(bounds, "VICI_ANSWER_ELEMENTS", 50_000)
     return Hostile(contract_lab, request.getfixturevalue("sshd") if request.param == "ssh" else None)
@@ -94,7 +94,7 @@ def _hasty(error: type[TunnelwrightError]) -> Iterator[None]:
     """Where it is a matter of time, little of it is needed."""
     with pytest.MonkeyPatch.context() as patch:
         if error is RouterUnreachable:
-            patch.setattr(bounds, "ROUTER_LOOK_SECONDS", 3.0)
+            patch.setattr(bounds, "ROUTER_OBSERVATION_SECONDS", 3.0)
             patch.setattr(bounds, "VICI_SECONDS", 2.0)
         yield
 
@@ -167,7 +167,7 @@ def test_a_key_that_tar_echoes_stays_nowhere(hostile: Hostile) -> None:
 def test_a_command_that_is_given_up_ends_on_the_router_too(
     hostile: Hostile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS", 1.0)
+    monkeypatch.setattr(bounds, "ROUTER_OBSERVATION_SECONDS", 1.0)
     monkeypatch.setattr(bounds, "ROUTER_LONGEST_SECONDS", 2.0)
     with hostile.tool("ip", "exec sleep 4711"), contextlib.closing(hostile.connect()) as router:
         with pytest.raises(RouterUnreachable):

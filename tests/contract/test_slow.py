@@ -28,8 +28,8 @@ SECONDS = 10.0
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", SECONDS)
-    monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS", 90.0)
+    monkeypatch.setattr(bounds, "ROUTER_OBSERVATION_SECONDS_IN_ALL", SECONDS)
+    monkeypatch.setattr(bounds, "ROUTER_OBSERVATION_SECONDS", 90.0)
     monkeypatch.setattr(bounds, "VICI_SECONDS", 90.0)
 
 
@@ -76,7 +76,7 @@ def test_fifty_looks_at_a_charon_that_hangs_leave_nothing_behind(
         # The first one loads modules, and starts the thread of all connections.
         hostile.connect().close()
         before = held()
-        monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", 0.3)
+        monkeypatch.setattr(bounds, "ROUTER_OBSERVATION_SECONDS_IN_ALL", 0.3)
         for _ in range(50):
             # Over Docker, once its queue of connections is full, it is refused.
             failed = observe(Fleet(lambda _: hostile.connect()), {"paris": ()}).failures["paris"]

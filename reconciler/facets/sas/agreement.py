@@ -55,22 +55,22 @@ class Doomed:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a tunnel in one look: the IKE_SAs of its connection, and all SAs of the router at the other
-    end, whatever they are called there; None where that router is not known."""
+    """One end of a tunnel in one observation: the IKE_SAs of its connection, and all SAs of the router at the
+    other end, whatever they are called there; None where that router is not known."""
 
     running: tuple[IkeSa, ...]
     peer: tuple[IkeSa, ...] | None
 
 
 def alive(ends: Sequence[End]) -> bool:
-    """Whether no end holds what its peer does not, as far as one look tells."""
+    """Whether no end holds what its peer does not, as far as one observation tells."""
     return not any(
         dropped(end) or (end.peer is not None and one_sided(end.running, end.peer)) for end in ends
     )
 
 
 def at_rest(ends: Sequence[End]) -> bool:
-    """Whether nothing of a tunnel is left over at any end, as far as one look tells."""
+    """Whether nothing of a tunnel is left over at any end, as far as one observation tells."""
     return alive(ends) and not any(surplus(end.running, followed=True) for end in ends)
 
 
@@ -118,15 +118,15 @@ def negotiating(end: End, stuck: Container[str] = ()) -> bool:
 
 
 def dead(before: Sequence[End], now: Sequence[End]) -> tuple[Doomed, ...]:
-    """What is held at each end and was held by its peer in neither of two looks."""
-    looks = zip(before, now, strict=True)
-    return tuple(_doomed(*pair, _alone(*pair)) for pair in looks)
+    """What is held at each end and was held by its peer in neither of two observations."""
+    observations = zip(before, now, strict=True)
+    return tuple(_doomed(*pair, _alone(*pair)) for pair in observations)
 
 
 def leftovers(before: Sequence[End], now: Sequence[End]) -> tuple[Doomed, ...]:
-    """What of one tunnel has to be closed at each of its known ends, by two looks: what is dead, and what is
-    too many."""
-    alone = [_alone(*looks) for looks in zip(before, now, strict=True)]
+    """What of one tunnel has to be closed at each of its known ends, by two observations: what is dead, and
+    what is too many."""
+    alone = [_alone(*observations) for observations in zip(before, now, strict=True)]
     left = [without(end.running, ids) for end, ids in zip(now, alone, strict=True)]
     # One end alone closes what both hold: two would choose differently.
     closing = next((index for index, running in enumerate(left) if surplus(running, followed=True)), None)
@@ -137,7 +137,7 @@ def leftovers(before: Sequence[End], now: Sequence[End]) -> tuple[Doomed, ...]:
 
 
 def _alone(before: End, now: End) -> set[str]:
-    """What the peer did not hold in either look."""
+    """What the peer did not hold in either observation."""
     if before.peer is None or now.peer is None:
         return set()
     return _ids(one_sided(before.running, before.peer)) & _ids(one_sided(now.running, now.peer))
@@ -148,7 +148,7 @@ def _superfluous(before: Iterable[IkeSa], now: End) -> Iterator[str]:
 
     Who closes a CHILD_SA of IKEv2 goes on to receive by it until the peer has answered, and must not send by
     it meanwhile; with IKEv1 it goes here at once and there later, so the peer must not send by it. The
-    counters of two looks tell what is used; where nothing is, the newest stays.
+    counters of two observations tell what is used; where nothing is, the newest stays.
     """
     version = {child.id: sa.version for sa in now.running for child in sa.children}
     earlier = {child.id: child for sa in before for child in sa.children}

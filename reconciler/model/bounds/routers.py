@@ -10,7 +10,7 @@ ROUTER_LISTED_PAIRS: Final = 200_000
 """Pairs of networks and of addresses of all connections and SAs that a router lists: eight times what one may
 have (MOST_PAIRS_OF_ROUTER), as SAs list them again, twice while they are replaced."""
 
-ROUTER_LOOK_SECONDS: Final = 20.0
+ROUTER_OBSERVATION_SECONDS: Final = 20.0
 """For a command that reads: `nft -j list ruleset` of 20,000 elements takes 2 s on a slow router. What comes
 buys more time, at ROUTER_BYTES_PER_SECOND."""
 
@@ -20,34 +20,36 @@ ROUTER_CHANGE_SECONDS: Final = 60.0
 ROUTER_LONGEST_SECONDS: Final = 100.0
 """For any command, whatever came of it; shorter than the lease of a lock, so that no command outlives it."""
 
-ROUTER_LOOK_SECONDS_IN_ALL: Final = 120.0
-"""For all answers of one router in one look, connecting included, so that six of which each stays below its
-own limit do not hold up a run for ten minutes. A look at 10,000 tunnels takes as long at 2 Mbit/s."""
+ROUTER_OBSERVATION_SECONDS_IN_ALL: Final = 120.0
+"""For all answers of one router in one observation, connecting included, so that six of which each stays
+below its own limit do not hold up a run for ten minutes. An observation at 10,000 tunnels takes as long at 2
+Mbit/s."""
 
 ROUTER_APPLY_SECONDS_IN_ALL: Final = 240.0
-"""For all answers of one router in its part of an apply: locks, looks, steps and proof, beside what commands
-were told to wait for peers. Without its steps it is shorter than STANDSTILL and ENDING; with many, each step
-that is done counts as progress, and what ENDING cuts off is left to the next run."""
+"""For all answers of one router in its part of an apply: locks, observations, steps and proof, beside what
+commands were told to wait for peers. Without its steps it is shorter than STANDSTILL and ENDING; with many,
+each step that is done counts as progress, and what ENDING cuts off is left to the next run."""
 
 ROUTER_STEP_SECONDS: Final = 0.25
 """What each step of a plan adds to that: one round trip over a slow line. 10,000 new tunnels are 40,000."""
 
 DIAGNOSE_SECONDS: Final = 10.0
-"""What each tunnel of a router that is diagnosed adds to the time of a look, beside what commands were told
-to wait: sessions to act and to listen by, SAs, echo requests, rules and routes."""
+"""What each tunnel of a router that is diagnosed adds to the time of an observation, beside what commands
+were told to wait: sessions to act and to listen by, SAs, echo requests, rules and routes."""
 
 ROUTER_CONNECT_SECONDS: Final = 30.0
 """To connect: to the engine or sshd, log in, and reach charon's socket, each within a limit of its own."""
 
 KEPT_LINKS: Final = 256
-"""Connections that a run keeps for its next look at their routers: each has one or two file descriptors here,
-of which processes often have 1,024, and a process there. Beyond that many, routers are logged in to anew."""
+"""Connections that a run keeps for its next observation at their routers: each has one or two file
+descriptors here, of which processes often have 1,024, and a process there. Beyond that many, routers are
+logged in to anew."""
 
 ROUTER_BYTES_PER_SECOND: Final = 16 * KIB
 """An answer has its seconds, and one more for each so many bytes: a slow line (128 kbit/s) is waited for, and
 one byte every five seconds is not."""
 
-ROUTER_LOOK_BYTES: Final = 32 * MIB
+ROUTER_OBSERVATION_BYTES: Final = 32 * MIB
 """Output of a command that reads: 10,000 tunnels take 20 MiB, as tar has 1 KiB around each file."""
 
 ROUTER_WORDS_BYTES: Final = MIB

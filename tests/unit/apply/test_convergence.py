@@ -23,7 +23,7 @@ from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Phase, Plan, Step
 from reconciler.model.secret import Secret
 from reconciler.operations.desired import compile_fabric
-from reconciler.operations.preview import look
+from reconciler.operations.preview import observed
 from reconciler.plan.fleet import make_plan
 from reconciler.report.json.plan import plan_digest
 from reconciler.routers.fleet import Fleet
@@ -97,7 +97,7 @@ def test_a_crash_after_any_step_is_mended_by_the_next_run(
     applied = here.apply(wanted, psk="rotated meanwhile")
     assert_converged(applied)
     for name in ("paris", "tokyo"):
-        state = look(compile_fabric(wanted, here.store("rotated meanwhile")), here.fleet).states[name]
+        state = observed(compile_fabric(wanted, here.store("rotated meanwhile")), here.fleet).states[name]
         enabled = all(tunnel.enabled for tunnel in wanted.tunnels.values())
         assert len(state.connections) == len(state.files) == len(state.secret_ids) == int(enabled)
 
@@ -117,7 +117,7 @@ def test_a_rename_that_is_cut_short_is_finished_by_the_next_run(
     apply_plan(only(plan, list(plan.steps[:crash])), here.fleet, timeout=0.2)
     applied = here.apply(wanted)
     assert_converged(applied)
-    seen = look(compile_fabric(wanted, here.store()), here.fleet)
+    seen = observed(compile_fabric(wanted, here.store()), here.fleet)
     for name, state in seen.states.items():
         enabled = [f"tw-{t.name}" for t in wanted.tunnels.values() if t.enabled and t.router == name]
         assert sorted(state.connections) == sorted({sa.connection for sa in state.sas}) == enabled
@@ -144,7 +144,7 @@ def test_an_adoption_that_is_cut_short_is_finished_by_the_next_run(
     if all(tunnel.enabled for tunnel in wanted.tunnels.values()):
         for name in ("paris", "tokyo"):
             here.restart_charon(name)
-        seen = look(compile_fabric(wanted, here.store()), here.fleet)
+        seen = observed(compile_fabric(wanted, here.store()), here.fleet)
         for name, state in seen.states.items():
             [tunnel] = [t.name for t in wanted.tunnels.values() if t.router == name]
             assert list(state.connections) == [f"tw-{tunnel}"]
@@ -232,7 +232,7 @@ def test_no_step_can_be_left_out() -> None:
 def test_the_order_of_input_does_not_matter() -> None:
     here = site()
     desired = compile_fabric(here.fabric, here.store())
-    seen = look(desired, here.fleet)
+    seen = observed(desired, here.fleet)
     turned = dict(reversed(list(desired.items())))
     states = dict(reversed(list(seen.states.items())))
     assert plan_digest(make_plan(desired, seen.states)) == plan_digest(make_plan(turned, states))

@@ -342,7 +342,7 @@ def broken(*given, **_):
     ends = [item for config in desired.values() for item in config.connections.values()]
     held = [item.secret.secret.reveal() for item in ends]
     raise ValueError(f"{held} {held[0].hex()}", *[key.decode() for key in held])
-preview.look = verify.look = diagnose.examine = broken
+preview.observed = verify.observed = diagnose.examine = broken
 """
 
 

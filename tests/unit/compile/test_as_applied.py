@@ -13,7 +13,7 @@ from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.secret import Secret
 from reconciler.model.stand_in import stand_in
-from reconciler.operations.preview import look
+from reconciler.operations.preview import observed
 from reconciler.plan.fleet import make_plan
 from reconciler.validate import validate
 from tests.contract.sites import change_tunnels, memory_site
@@ -39,14 +39,14 @@ def test_it_is_what_a_router_tells_after_an_apply(tmp_path: Path) -> None:
     site = memory_site(tmp_path)
     applied = site.preview()
     site.apply()
-    seen = look(applied.desired, site.fleet)
+    seen = observed(applied.desired, site.fleet)
     for name, config in applied.desired.items():
-        simulated, observed = as_applied(config), seen.states[name]
-        assert simulated.connections == observed.connections
-        assert simulated.secret_ids == observed.secret_ids
-        assert simulated.files == observed.files
-        assert simulated.firewall == observed.firewall
-        assert simulated.addresses <= observed.addresses
-        assert dict(simulated.sysctls).keys() <= dict(observed.sysctls).keys()
-        [here], [there] = simulated.sas, observed.sas
+        simulated, live = as_applied(config), seen.states[name]
+        assert simulated.connections == live.connections
+        assert simulated.secret_ids == live.secret_ids
+        assert simulated.files == live.files
+        assert simulated.firewall == live.firewall
+        assert simulated.addresses <= live.addresses
+        assert dict(simulated.sysctls).keys() <= dict(live.sysctls).keys()
+        [here], [there] = simulated.sas, live.sas
         assert here == replace(there, id=here.id, age=0, initiator=True, spis="", children=here.children)

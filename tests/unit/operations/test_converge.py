@@ -21,7 +21,7 @@ from tests.odd import OddRouter
 from tests.slow import Clock, slowly
 
 BOTH = frozenset({"paris", "tokyo"})
-NOTED = {"lock": "lock", "snapshot": "look", "load-conn": "apply", "ping": "prove", "unlock": "unlock"}
+NOTED = {"lock": "lock", "snapshot": "observe", "load-conn": "apply", "ping": "prove", "unlock": "unlock"}
 """What is noted of each router, by the VICI command or the host's verb."""
 
 
@@ -84,13 +84,13 @@ def test_the_steps_are_taken_in_their_order(stage: Stage) -> None:
         stage.note("body")
     assert stage.noted == [
         *("lock paris", "lock tokyo"),
-        *("decide", "look paris", "look tokyo"),
+        *("decide", "observe paris", "observe tokyo"),
         *("show", "approve"),
-        *("look paris", "look tokyo"),
+        *("observe paris", "observe tokyo"),
         *("apply paris", "apply tokyo"),
-        *("look paris", "look tokyo"),
+        *("observe paris", "observe tokyo"),
         # The proof looks before and after its packets.
-        *("look paris", "look tokyo", "prove paris", "prove tokyo", "look paris", "look tokyo"),
+        *("observe paris", "observe tokyo", "prove paris", "prove tokyo", "observe paris", "observe tokyo"),
         "body",
         *("unlock paris", "unlock tokyo"),
     ]
@@ -157,7 +157,7 @@ def test_what_has_changed_while_it_was_approved_is_left_out_and_told(stage: Stag
         assert {name: type(error) for name, error in done.moved.items()} == {"tokyo": PlanStale}
         assert done.before.plan.routers == {"paris"}
     told = stage.noted.index("left out tokyo")
-    assert stage.noted[:told].count("look tokyo") == 2
+    assert stage.noted[:told].count("observe tokyo") == 2
     assert not [what for what in stage.noted if what.startswith("apply")], "it takes both ends"
 
 

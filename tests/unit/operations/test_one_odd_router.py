@@ -15,7 +15,7 @@ from reconciler.model.outcome import Status
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.diagnose import diagnose_tunnels
-from reconciler.operations.preview import look, preview
+from reconciler.operations.preview import observed, preview
 from reconciler.operations.verify import verify
 from reconciler.plan.fleet import make_plan
 from reconciler.routers.fleet import Fleet
@@ -121,7 +121,7 @@ def test_a_router_whose_state_cannot_be_compared_is_left_out_of_the_plan(site: S
     """No decoder gives such a state: this is what nobody foresaw."""
     wanted = change_tunnels(site.fabric, peer_cidrs=("10.77.0.0/24",), other_end=None)
     desired = compile_fabric(wanted, site.store())
-    states = dict(look(desired, site.fleet).states)
+    states = dict(observed(desired, site.fleet).states)
     table = states["paris"].firewall
     assert table is not None
     nonsense = replace(table, guarded=frozenset({("somewhere", "elsewhere")}))

@@ -27,7 +27,7 @@ from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.slow import Clock, slowly
 
 SECONDS = 50.0
-LOOK = bounds.ROUTER_LOOK_SECONDS_IN_ALL
+LOOK = bounds.ROUTER_OBSERVATION_SECONDS_IN_ALL
 APPLY = bounds.ROUTER_APPLY_SECONDS_IN_ALL
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable
-from reconciler.observe.state import within_one_look
+from reconciler.observe.state import within_one_observation
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from tests.fabrics import two_routers
@@ -124,9 +124,9 @@ def test_an_engine_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_the_engine_takes_is_part_of_the_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", 1.0)
+    monkeypatch.setattr(bounds, "ROUTER_OBSERVATION_SECONDS_IN_ALL", 1.0)
     with engine(VERSION, b"{}", 200, pause=60) as url:
         monkeypatch.setenv("DOCKER_HOST", url)
-        fleet = within_one_look(Fleet(lambda _: DockerRouter(two_routers().routers["paris"])))
+        fleet = within_one_observation(Fleet(lambda _: DockerRouter(two_routers().routers["paris"])))
         with pytest.raises(RouterUnreachable, match="1 s, the limit for one observation"):
             fleet.connect("paris")

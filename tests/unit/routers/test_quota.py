@@ -14,7 +14,7 @@ from lab.engine import until
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import SshAccess
-from reconciler.observe.state import observe, within_one_look
+from reconciler.observe.state import observe, within_one_observation
 from reconciler.routers import allowance as module
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.fleet import Fleet
@@ -128,8 +128,8 @@ def test_a_quota_is_that_of_one_router_over_all_connections() -> None:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", 1.0)
-    monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS", 90.0)
+    monkeypatch.setattr(bounds, "ROUTER_OBSERVATION_SECONDS_IN_ALL", 1.0)
+    monkeypatch.setattr(bounds, "ROUTER_OBSERVATION_SECONDS", 90.0)
     monkeypatch.setattr(bounds, "VICI_SECONDS", 90.0)
 
 
@@ -164,7 +164,7 @@ def test_a_slow_charon_is_given_up(kind: str) -> None:
         return MemoryRouter(name, Network())
 
     with beside(SLOW[kind]) as (_, near):
-        within_one_look(Fleet(connect)).connect("paris")
+        within_one_observation(Fleet(connect)).connect("paris")
         with (
             closing(made[0]) as vici,
             pytest.raises(RouterUnreachable, match="1 s, the limit for one observation"),
@@ -242,7 +242,7 @@ def test_fifty_looks_at_a_router_that_hangs_leave_nothing_behind(
         # The first one loads modules, and starts the thread of all connections.
         SshRouter("paris", access).close()
         before = held()
-        monkeypatch.setattr(bounds, "ROUTER_LOOK_SECONDS_IN_ALL", 0.2)
+        monkeypatch.setattr(bounds, "ROUTER_OBSERVATION_SECONDS_IN_ALL", 0.2)
         for _ in range(50):
             assert "the limit for one observation" in look()
         assert until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), 60), (

@@ -18,7 +18,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 from reconciler.observe.probe import probe
-from reconciler.observe.state import observe, within_one_look
+from reconciler.observe.state import observe, within_one_observation
 from reconciler.routers.fleet import Fleet, Sessions, reach
 from reconciler.routers.protocol import Router, Task
 from reconciler.service.attribution import traces_of
@@ -111,7 +111,7 @@ def test_what_an_apply_costs_is_measured(site: Site) -> None:
 def test_routers_are_asked_who_was_there(site: Site) -> None:
     trace = Trace(datetime.now(UTC), "root logged in")
     site.connect("paris").host.told.append(trace)  # type: ignore[attr-defined]  # memory
-    fleet = within_one_look(CarriedFleet(site.connect))
+    fleet = within_one_observation(CarriedFleet(site.connect))
     assert fleet.each(["paris", "tokyo"], partial(traces_of, seconds=60)) == {"paris": (trace,), "tokyo": ()}
 
 

@@ -21,7 +21,7 @@ from tests.odd import fails
 from tests.slow import Clock, slowly
 from tests.unit.service.followed import Followed, followed
 
-LOOK = bounds.ROUTER_LOOK_SECONDS_IN_ALL
+LOOK = bounds.ROUTER_OBSERVATION_SECONDS_IN_ALL
 QUICK, SLOW = 0.0, 50.0
 
 

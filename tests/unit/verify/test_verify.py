@@ -13,7 +13,7 @@ from reconciler.model.outcome import Check, Ping
 from reconciler.model.router_config import ChildSa, RouterState
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
-from reconciler.operations.preview import look
+from reconciler.operations.preview import observed
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Closing, Router
 from reconciler.verify.checks import Probed, check_tunnels, check_untouched
@@ -27,7 +27,7 @@ def verdict(
     come in since the look before."""
     site.apply()
     desired = compile_fabric(site.fabric, site.store())
-    before = look(desired, site.fleet)
+    before = observed(desired, site.fleet)
     states = {name: with_child(state, change.get(name, {}), more) for name, state in before.states.items()}
     pings = {"paris-tokyo": ping} if ping is not None else {}
     found = check_tunnels(Probed(site.fabric, desired, before, replace(before, states=states), pings))
@@ -49,7 +49,7 @@ def test_a_tunnel_that_was_never_up_has_kept_nothing(tmp_path: Path) -> None:
     """charon lists an IKE_SA that is still negotiated, which has no CHILD_SA."""
     site = memory_site(tmp_path)
     site.apply()
-    seen = look(compile_fabric(site.fabric, site.store()), site.fleet)
+    seen = observed(compile_fabric(site.fabric, site.store()), site.fleet)
     [running] = seen.states["paris"].sas
     coming = replace(running, id="7", connection="tw-paris-berlin", state="CONNECTING", children=())
     before = replace(seen, states={"paris": replace(seen.states["paris"], sas=(running, coming))})
@@ -126,7 +126,7 @@ def test_an_sa_that_its_peer_had_lost_before_is_not_blamed_on_an_apply(tmp_path:
     site = memory_site(tmp_path)
     site.apply()
     desired = compile_fabric(site.fabric, site.store())
-    before = look(desired, site.fleet)
+    before = observed(desired, site.fleet)
     gone = replace(before, states={**before.states, "tokyo": replace(before.states["tokyo"], sas=())})
 
     def blamed(earlier: Observation) -> list[str]:
