@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
 from pathlib import Path
 
+from reconciler.doors.identity import user_name
 from reconciler.model.bounds import LOCK_LEASE
 from reconciler.model.errors import Locked, LockUnavailable, RouterUnreachable, TunnelwrightError, Unforeseen
 from reconciler.model.isolation import attempt
@@ -23,12 +23,6 @@ from reconciler.routers.fleet import Fleet, Sessions, reach
 from reconciler.routers.protocol import Router
 
 _POLL = 0.5
-
-
-def user_name() -> str:
-    """Who runs this process, for people: `user@host`. A user of a container may have a number alone."""
-    user = os.environ.get("LOGNAME") or os.environ.get("USER") or str(os.geteuid())
-    return f"{user}@{socket.gethostname()}"
 
 
 def owner_name() -> str:

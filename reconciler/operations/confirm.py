@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from secrets import token_bytes, token_hex
 from typing import Final
 
-from reconciler.apply.locking import user_name
 from reconciler.apply.way_back import confirm, forget, go_back
+from reconciler.doors.identity import user_name
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import listed

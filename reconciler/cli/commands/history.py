@@ -6,9 +6,9 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler.apply.locking import user_name
 from reconciler.cli.output import Output
 from reconciler.cli.service_state import HISTORY, followed_repository, open_history, service_settings
+from reconciler.doors.identity import user_name
 from reconciler.history.store import History
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.record import Acceptance, RunRecord

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.apply.locking import user_name
 from reconciler.cli.main import main
+from reconciler.doors.identity import user_name
 from reconciler.history.store import History
 from reconciler.model.errors import ExitCode
 from reconciler.model.record import Acceptance, Result, RunRecord
