@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import Self
 
 from reconciler.model.absence import Absence
-from reconciler.model.operation import ChangeFirewall, CloseSurplus, Operation, Switch, Widen
+from reconciler.model.operation import ChangeFirewall, CloseSurplus, Operation, Switch, Terminate, Widen
 from reconciler.model.router_config import InterfaceAddress, Pair
 from reconciler.model.settings import Change
 
@@ -231,14 +231,15 @@ class Plan:
         return tuple(sorted(found, key=lambda step: (step.phase, step.router)))
 
     def tidying(self, groups: Collection[str]) -> Plan:
-        """The part of it that closes surplus SAs of some groups, or asks for what was not agreed to, and does
-        nothing else with them."""
-        found = tuple(
-            change
-            for change in self.changes
-            if change.group in groups
-            and all(isinstance(step.operation, CloseSurplus | Widen) for step in change.steps)
-        )
+        """The part of it that closes surplus SAs of some groups, terminates the SAs of a tunnel of which
+        nothing else is left, or asks for what was not agreed to, and does nothing else with them."""
+
+        def tidies(change: ResourceChange) -> bool:
+            gone = change.action is Action.DELETE
+            kinds = (CloseSurplus, Widen, Terminate) if gone else (CloseSurplus, Widen)
+            return all(isinstance(step.operation, kinds) for step in change.steps)
+
+        found = tuple(change for change in self.changes if change.group in groups and tidies(change))
         return Plan(found)
 
     @property

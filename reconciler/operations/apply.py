@@ -110,8 +110,9 @@ def apply(
         asked = {step.group for step in before.plan.steps if step.waits_for_peer}
         crossed = remaining.tidying({step.group for step in before.plan.steps} - asked)
         if not (crossed.empty or stopping()):
-            # What the peer, or a packet, had begun to negotiate came up after the tunnel had come to rest, or
-            # was agreed to while only one end had its new configuration.
+            # What the peer, a packet, or a charon that has just started had begun to negotiate came up after
+            # the tunnel had come to rest or was removed, or was agreed to while only one end had its new
+            # configuration.
             outcomes += act(crossed)
             after, remaining = _left(before, fleet)
         resting = down(before.desired, after.states, before.plan.routers, _not_tried(before, outcomes))

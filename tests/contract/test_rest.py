@@ -13,7 +13,7 @@ from lab.engine import until
 from reconciler.apply.settle import settle
 from reconciler.facets.sas.agreement import carrying, installed, one_sided
 from reconciler.model.fabric import Fabric
-from reconciler.model.operation import Establish, PairEnd, Scope
+from reconciler.model.operation import Establish, PairEnd, Scope, Terminate
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Disruption, Phase
 from reconciler.model.router_config import Asked, ChildSa, IkeSa
@@ -101,6 +101,21 @@ def test_what_comes_up_when_a_tunnel_is_at_rest_already_is_closed_too(site: Site
     assert not crossing
     assert_converged(applied)
     assert_at_rest(site)
+
+
+def test_what_comes_up_while_a_tunnel_is_removed_is_terminated_too(site: Site) -> None:
+    """As a charon that has just started brings its tunnels up."""
+    assert_converged(site.apply())
+    ended = {"ike": ENDS["paris"], "timeout": "5000"}
+    list(site.connect("paris").vici.stream("terminate", "control-log", ended))
+    gone = replace(site.fabric, tunnels={})
+    before = site.preview(gone)
+    assert not any(isinstance(step.operation, Terminate) for step in before.plan.steps), "nothing runs"
+    coming = {"ike": ENDS["paris"], "child": "net", "timeout": "10000"}
+    list(site.connect("paris").vici.stream("initiate", "control-log", coming))
+    applied = apply(before, site.fleet)
+    assert_converged(applied)
+    assert held(site) == ((), ())
 
 
 def test_what_the_end_of_a_former_connection_leaves_is_closed_too(
