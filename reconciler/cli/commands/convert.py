@@ -14,6 +14,7 @@ from reconciler.doors.files import replace_whole
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.listing import counted
 from reconciler.operations.convert import Conversion, convert
+from reconciler.report.json.results import converted_object
 from reconciler.report.line import Line
 
 
@@ -34,13 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         output.lines([Line(f"{counted(len(done.connections), 'pair')} converted.", "bold")])
     output.objects(
-        {
-            "type": "converted",
-            "connection": item.name,
-            "file": item.file,
-            "tunnels": list(item.ends),
-            "written": not arguments.dry_run,
-        }
+        converted_object(item.name, item.file, item.ends, written=not arguments.dry_run)
         for item in done.connections
     )
     return ExitCode.INCOMPLETE if done.found.errors else ExitCode.OK

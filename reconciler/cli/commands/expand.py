@@ -12,6 +12,7 @@ from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.model.visible import visible
 from reconciler.operations.expand import expanded
+from reconciler.report.json.results import document_object
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,8 +32,5 @@ def run(arguments: argparse.Namespace) -> int:
             writer.dump(data, text)
             texts.append(f"# {visible(str(place))}\n{text.getvalue()}")
         document("---\n".join(texts))
-    output.objects(
-        {"type": "document", "file": place.file, "line": place.line, "document": data}
-        for place, data in documents
-    )
+    output.objects(document_object(place, data) for place, data in documents)
     return ExitCode.OK

@@ -66,7 +66,7 @@ def _set(files: KeyFiles, arguments: argparse.Namespace, output: Output) -> None
         for name in missing_keys(catalog):
             count = files.set(name, random_key())
             _say(output, f"{arguments.tree / name}: a new key, for {count} to open")
-            output.objects([{"type": "secret", "action": "set", "file": name, "recipients": count}])
+            output.objects([key_file_object("set", name, count)])
         return
     if not arguments.replace:
         # Before a key is typed.

@@ -101,6 +101,22 @@ def key_file_object(action: str, file: str, recipients: int | None = None) -> di
     return {"type": "secret", "action": action, "file": file, **told}
 
 
+def document_object(place: Location, data: Mapping[str, Any]) -> dict[str, Any]:
+    """A document to which the tree expands, with the place of what it was written as."""
+    return {"type": "document", "file": place.file, "line": place.line, "document": data}
+
+
+def converted_object(connection: str, file: str, tunnels: Sequence[str], *, written: bool) -> dict[str, Any]:
+    """A connection that two documents have become."""
+    return {
+        "type": "converted",
+        "connection": connection,
+        "file": file,
+        "tunnels": list(tunnels),
+        "written": written,
+    }
+
+
 def setting_objects(said: Sequence[Said]) -> Iterator[dict[str, Any]]:
     """One object for each setting of the service."""
     for path, value, where in said:
