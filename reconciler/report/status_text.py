@@ -11,7 +11,7 @@ from reconciler.model.absence import Absence
 from reconciler.model.condition import ConnectionCondition, EndCondition, State
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Plan, ResourceChange
 from reconciler.model.router_config import ChildSa
 from reconciler.report.line import Line
 
@@ -50,6 +50,10 @@ def status_lines(found: Sequence[ConnectionCondition], *, every: bool, wide: boo
 def router_lines(fabric: Fabric, seen: Observation, plan: Plan, *, detail: bool) -> Iterator[Line]:
     """What concerns no connection: routers that were not observed, unused VIPs, drift of a router as a whole.
     In `detail` also the version of every router."""
+    drift: dict[str, list[ResourceChange]] = {}
+    for change in plan.changes:
+        if not change.resource.is_tunnel:
+            drift.setdefault(change.resource.router, []).append(change)
     for router in sorted(fabric.routers):
         if router in seen.failures:
             yield Line(f"{router}: {Absence.of(seen.failures[router])}", "bold red")
@@ -61,10 +65,9 @@ def router_lines(fabric: Fabric, seen: Observation, plan: Plan, *, detail: bool)
             if vip.managed and vip.name not in used:
                 where = f"{router}: VIP {vip.address} on {vip.interface}"
                 yield Line(f"{where}: no tunnel uses it ({vip.document})", "dim")
-        for change in plan.changes:
-            if change.resource.router == router and not change.resource.is_tunnel:
-                what = f"{change.resource.kind} {change.resource.name}"
-                yield Line(f"{router}: drift: {what}: {change.reason}", "yellow")
+        for change in drift.get(router, ()):
+            what = f"{change.resource.kind} {change.resource.name}"
+            yield Line(f"{router}: drift: {what}: {change.reason}", "yellow")
 
 
 def detail_lines(found: Sequence[ConnectionCondition]) -> Iterator[Line]:

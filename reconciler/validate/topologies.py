@@ -53,6 +53,7 @@ _Members = Mapping[str, Path]
 
 def expand_topologies(catalog: Catalog, found: Diagnostics) -> None:
     """Add the connections of all topologies to the catalog, but for those that are written."""
+    ends = 0
     for topology in by_name(catalog.topologies):
         pairs = _pairs(catalog, topology, found)
         if pairs is None:
@@ -61,10 +62,40 @@ def expand_topologies(catalog: Catalog, found: Diagnostics) -> None:
             topology.warning(
                 found, "no-pairs", "the topology joins no routers", hint="check names and labels"
             )
+        ends += 2 * len(pairs)
+        if ends > MOST_EXPANDED:
+            message = f"with this topology, and those whose names sort before it, there are {ends:,} ends"
+            topology.error(found, "too-many-ends", message, allowed=f"at most {MOST_EXPANDED:,}")
+            return
         for (a, at_a), (b, at_b) in pairs:
             name = f"{topology.name}-{a}-{b}"
-            item = _connection(catalog, topology, name, (a, b), TopologyPair(topology, (at_a, at_b)))
-            catalog.connections.setdefault(name, item)
+            if ("IPsecConnection", name) in catalog.broken:
+                continue
+            written = catalog.connections.get(name)
+            if written is None:
+                places = TopologyPair(topology, (at_a, at_b))
+                catalog.connections[name] = _connection(catalog, topology, name, (a, b), places)
+            elif {end.router for end in written.spec.ends} != {a, b}:
+                _report_other_routers(topology, (a, b), at_b, written, found)
+
+
+def _report_other_routers(
+    topology: Item[IPsecTopologySpec],
+    pair: tuple[str, str],
+    place: Path,
+    written: Item[IPsecConnectionSpec],
+    found: Diagnostics,
+) -> None:
+    """`a-b` and `c` make the same name as `a` and `b-c`."""
+    others = " and ".join(repr(end.router) for end in written.spec.ends)
+    topology.error(
+        found,
+        "duplicate-name",
+        f"the connection of {pair[0]!r} and {pair[1]!r} is called {written.name!r}, as that of {others} is",
+        *place,
+        hint="give this topology, or the other document, another name",
+        related=(written.location,),
+    )
 
 
 def _names(spec: IPsecTopologySpec) -> set[str]:

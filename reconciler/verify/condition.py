@@ -8,10 +8,11 @@ from dataclasses import replace
 from reconciler.facets.sas import agreement
 from reconciler.model.absence import Absence
 from reconciler.model.condition import ConnectionCondition, EndCondition, State
-from reconciler.model.fabric import Fabric, Tunnel
+from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Plan
-from reconciler.model.router_config import ChildSa, RouterConfig, connection_name
+from reconciler.model.router_config import ChildSa, IkeSa, RouterConfig, RouterState
+from reconciler.policy.units import connections_of
 
 _RANK = {state: rank for rank, state in enumerate(State)}
 
@@ -24,34 +25,58 @@ def conditions(
     fabric: Fabric, desired: Mapping[str, RouterConfig], seen: Observation, plan: Plan
 ) -> tuple[ConnectionCondition, ...]:
     """Every connection of the fabric, those in trouble first, then those that drift, then by name."""
-    drifted = {(c.resource.router, c.resource.name): c.reason for c in plan.changes}
+    drifted = {(c.resource.router, c.resource.name): c.reason for c in plan.changes if c.resource.is_tunnel}
+    running = {router: _by_connection(state) for router, state in seen.states.items()}
     found = []
     for name in sorted(fabric.tunnels):
         tunnels = fabric.ends_of(name)
         if name == min(tunnel.name for tunnel in tunnels):
             ends = tuple(
-                _end(tunnel, desired[tunnel.router], seen, drifted.get((tunnel.router, tunnel.name), ""))
+                _end(
+                    EndCondition(tunnel, State.UP, "", drifted.get((tunnel.router, tunnel.name), "")),
+                    connections_of(fabric, tunnel.name),
+                    desired[tunnel.router],
+                    seen,
+                    running.get(tunnel.router, {}),
+                )
                 for tunnel in tunnels
             )
             found.append(ConnectionCondition(name, *_together(ends), ends))
     return tuple(sorted(found, key=lambda one: (_RANK[one.state], not one.drifts, one.name)))
 
 
-def _end(tunnel: Tunnel, desired: RouterConfig, seen: Observation, drift: str) -> EndCondition:
-    router = tunnel.router
+def _by_connection(state: RouterState) -> dict[str, tuple[IkeSa, ...]]:
+    found: dict[str, tuple[IkeSa, ...]] = {}
+    for sa in state.sas:
+        found[sa.connection] = (*found.get(sa.connection, ()), sa)
+    return found
+
+
+def _end(
+    end: EndCondition,
+    names: tuple[str, ...],
+    desired: RouterConfig,
+    seen: Observation,
+    sas: Mapping[str, tuple[IkeSa, ...]],
+) -> EndCondition:
+    """One end as it is. `names` are the connections by which it may run: a rename that Git has and the router
+    has not is no tunnel that is down."""
+    tunnel, router = end.tunnel, end.tunnel.router
     if router not in seen.states:
         failure = seen.failures.get(router)
         why = Absence.of(failure).sentence(router) if failure is not None else f"{router} was not observed"
-        return EndCondition(tunnel, State.UNKNOWN, why, drift)
-    running = seen.states[router].sas_of(connection_name(tunnel.name))
-    end = EndCondition(tunnel, State.UP, "", drift, running, agreement.carrying(running))
+        return replace(end, state=State.UNKNOWN, reason=why)
+    running = next((sas[name] for name in names if name in sas), ())
+    end = replace(end, running=running, children=agreement.carrying(running))
     if not tunnel.enabled:
         return replace(end, state=State.DISABLED)
-    children = desired.connections[connection_name(tunnel.name)].children
+    # By a former connection it runs with the children of an earlier configuration.
+    former = bool(running) and names[0] not in sas
+    children = () if former else desired.connections[names[0]].children
     missing = agreement.down(running, children)
-    if not missing:
+    if end.children and not missing:
         return end
-    if len(missing) < len(children):
+    if 0 < len(missing) < len(children):
         return replace(end, state=State.DEGRADED, reason=f"no CHILD_SA for {', '.join(missing)} at {router}")
     states = sorted({sa.state for sa in running} - {"ESTABLISHED"})
     what = f"the IKE_SA is {', '.join(states)}" if states else "no CHILD_SA" if running else "no IKE_SA"
@@ -60,9 +85,11 @@ def _end(tunnel: Tunnel, desired: RouterConfig, seen: Observation, drift: str) -
 
 def _together(ends: tuple[EndCondition, ...]) -> tuple[State, str]:
     """The state of a connection by those of its ends, and why."""
-    off = [end.tunnel.router for end in ends if end.state is State.DISABLED]
+    off = [end.tunnel.router for end in ends if not end.tunnel.enabled]
+    if len(off) == len(ends):
+        return State.DISABLED, ""
     if off:
-        return State.DISABLED, "" if len(off) == len(ends) else f"disabled at {', '.join(off)}"
+        return State.DOWN, f"disabled at {off[0]} alone"
     worst = min((end.state for end in ends), key=_RANK.__getitem__)
     if worst is not State.UP or len(ends) == 1:
         return worst, "; ".join(dict.fromkeys(end.reason for end in ends if end.reason))

@@ -11,10 +11,11 @@ import pytest
 
 from reconciler.model.condition import ConnectionCondition, State
 from reconciler.model.errors import RouterUnreachable
+from reconciler.model.plan import Action, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import RouterState
 from reconciler.operations.preview import preview
 from reconciler.verify.condition import conditions
-from tests.contract.sites import Site, change_tunnels, memory_site
+from tests.contract.sites import Site, change_tunnels, memory_site, rename_tunnels
 from tests.fabrics import two_routers
 
 Twist: TypeAlias = Callable[[RouterState], RouterState]
@@ -121,3 +122,41 @@ def test_a_tunnel_runs_between_the_addresses_of_its_sa(tmp_path: Path) -> None:
     here, there = found(memory_site(tmp_path), {"paris": moved}).ends
     assert (here.moved, here.addresses[1]) == (True, "203.0.113.99")
     assert not there.moved
+
+
+def test_a_rename_that_is_not_applied_yet_is_no_tunnel_that_is_down(tmp_path: Path) -> None:
+    site = memory_site(tmp_path)
+    site.apply()
+    renamed = rename_tunnels(site.fabric, {"paris-tokyo": "a-b", "tokyo-paris": "b-a"})
+    seen = preview(renamed, site.store(), site.fleet)
+    [one] = conditions(renamed, seen.desired, seen.observation, seen.plan)
+    assert (one.state, one.reason, one.drifts) == (State.UP, "", True)
+
+
+@pytest.mark.parametrize(
+    ("off", "state", "reason"),
+    [
+        (("paris-tokyo", "tokyo-paris"), State.DISABLED, ""),
+        (("paris-tokyo",), State.DOWN, "disabled at paris alone"),
+    ],
+)
+@pytest.mark.parametrize("silent", ["", "tokyo"])
+def test_a_connection_is_disabled_if_both_ends_are(
+    tmp_path: Path, off: tuple[str, ...], state: State, reason: str, silent: str
+) -> None:
+    """Which is a matter of Git, whether or not the routers answer."""
+    fabric = two_routers()
+    tunnels = {name: replace(tunnel, enabled=name not in off) for name, tunnel in fabric.tunnels.items()}
+    one = found(memory_site(tmp_path, fabric=replace(fabric, tunnels=tunnels)), {}, silent=silent)
+    assert (one.state, one.reason) == (state, reason)
+
+
+def test_the_drift_of_a_router_is_none_of_a_tunnel_of_that_name(tmp_path: Path) -> None:
+    site = memory_site(tmp_path)
+    site.apply()
+    seen = preview(site.fabric, site.store(), site.fleet)
+    drift = ResourceChange(
+        Resource("paris", ResourceKind.BOOT, "paris-tokyo"), Action.UPDATE, "drift", (), ()
+    )
+    [one] = conditions(site.fabric, seen.desired, seen.observation, replace(seen.plan, changes=(drift,)))
+    assert not one.drifts
