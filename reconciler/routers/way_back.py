@@ -25,6 +25,7 @@ _ARMING: Final = r"([0-9a-f]{16}) ([!-~]{1,300}) ([0-9a-f]{1,64}) (-|[0-9a-f]{1,
 _ARMED = re.compile(rf"armed {_ARMING} ([0-9]{{1,6}})")
 _BACK = re.compile(rf"back {_ARMING} ([a-z]{{1,20}}) ([0-9]{{1,11}})")
 _PROBLEMS: Final = 20
+_PROBLEM_CHARACTERS: Final = 300
 
 
 def words(arming: Arming) -> tuple[str, ...]:
@@ -50,7 +51,7 @@ def decode(router: str, said: str) -> WayBack:
     armed: Armed | None = None
     back: WentBack | None = None
     problems: list[str] = []
-    for line in said.splitlines():
+    for line in said.removesuffix("\n").split("\n") if said else ():
         if (match := _ARMED.fullmatch(line)) and armed is None:
             armed = Armed(router, _arming(match), int(match[6]))
         elif (match := _BACK.fullmatch(line)) and back is None and match[6] in set(Cause):
@@ -58,7 +59,7 @@ def decode(router: str, said: str) -> WayBack:
                 router, _arming(match), Cause(match[6]), datetime.fromtimestamp(int(match[7]), UTC)
             )
         elif back is not None and line.startswith("problem ") and len(problems) < _PROBLEMS:
-            problems.append(line.removeprefix("problem "))
+            problems.append(line.removeprefix("problem ")[:_PROBLEM_CHARACTERS])
         else:
             raise ValueError("a line that is not about a way back")
     if back is not None and problems:

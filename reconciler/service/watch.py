@@ -117,7 +117,7 @@ class Watch:
     def _work(self) -> None:
         while not (self._over.is_set() and self._queue.empty()):
             attempt("events", "what has happened", partial(self._write, self._batch()))
-            self._wake_for_what_stays_down()
+            attempt("events", "what stays down", self._wake_for_what_stays_down)
 
     def _batch(self) -> list[TunnelEvent]:
         batch: list[TunnelEvent] = []

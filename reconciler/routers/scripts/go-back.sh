@@ -39,7 +39,7 @@ part() {
     name=$1
     shift
     said=$("$@" 2>&1 9>&-) && return
-    said=$(printf '%s' "$said" | tr '\n' ' ' | cut -c 1-300)
+    said=$(printf '%s' "$said" | LC_ALL=C tr -c '[:print:]' ' ' | cut -c 1-300)
     problems="${problems}problem $name: ${said:-it failed}
 "
 }
@@ -113,7 +113,8 @@ table() {
 }
 
 connections() {
-    swanctl --reload-settings && swanctl --load-all --noprompt
+    # A charon that hangs keeps nothing else from going back.
+    timeout -k 5 20 swanctl --reload-settings && timeout -k 5 60 swanctl --load-all --noprompt
 }
 
 # Ends the SAs that were made since of connections that were changed: they are of the other configuration.
@@ -123,7 +124,7 @@ new_sas() {
         FILENAME == "sas" { for (i = 3; i <= NF; i++) old[$i] = 1; next }
         FILENAME == "connections" { changed[$0] = 1; next }
         changed[$1] { for (i = 3; i <= NF; i++) if (!($i in old)) { print $2; next } }' sas connections -); do
-        swanctl --terminate --ike-id "$number" --force --timeout 1 >/dev/null &
+        timeout -k 5 20 swanctl --terminate --ike-id "$number" --force --timeout 1 >/dev/null &
     done
     wait
 }

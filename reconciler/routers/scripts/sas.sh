@@ -2,7 +2,7 @@
 # sas: a line for each IKE_SA: its connection, its number, its SPIs and those of its CHILD_SAs. A number means
 # something until charon restarts, an SPI for good.
 sas() {
-    listed=$(swanctl --list-sas) || return
+    listed=$(timeout -k 5 20 swanctl --list-sas) || return
     printf '%s\n' "$listed" | awk '
         /^[^ ]/ { if (line) print line; sub(/:$/, "", $1); sub(/^#/, "", $2); sub(/,$/, "", $2)
             line = $1 " " $2 " " $(NF - 1) "/" $NF; gsub(/[*]/, "", line) }

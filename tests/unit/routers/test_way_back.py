@@ -29,6 +29,14 @@ def test_a_router_that_has_gone_back() -> None:
     assert decode("paris", said) == WayBack(None, WentBack("paris", ARMING, Cause.RESTART, at, problems))
 
 
+def test_what_a_router_says_of_a_problem_is_one_line_of_a_bounded_length() -> None:
+    found = decode("paris", f"back {SAID} restart 1\nproblem a\rb\u2028c{'x' * 100_000}\n").back
+    assert found is not None
+    [problem] = found.problems
+    assert problem.startswith("a\rb\u2028c")
+    assert len(problem) == 300
+
+
 @pytest.mark.parametrize("commit", ["", "a" * 40])
 def test_an_arming_is_kept_as_words(commit: str) -> None:
     arming = Arming("0" * 16, "a name@here", "d" * 64, commit, 90)

@@ -244,6 +244,21 @@ def test_no_more_routers_are_followed_than_there_are_file_descriptors_for(
     assert "of 2 routers only 1 are followed" in caplog.text
 
 
+def test_a_failure_to_wake_ends_nothing(watched: Callable[..., Watched]) -> None:
+    service = watched()
+
+    def refuse(_: str) -> None:
+        service.woken.append("refused")
+        raise ValueError("no room")
+
+    service.watch._wake = refuse
+    service.follow("paris", "tokyo")
+    service.terminate()
+    assert until(lambda: bool(service.woken), 20)
+    service.initiate()
+    assert until(lambda: [told.change for told in service.told].count(UP) == 2, 20)
+
+
 def test_what_lasts_is_kept_once(watched: Callable[..., Watched]) -> None:
     service = watched()
     service.follow("paris", "tokyo")
