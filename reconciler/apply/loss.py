@@ -17,7 +17,7 @@ from reconciler.model.observation import Observation
 from reconciler.model.operation import Switch
 from reconciler.model.outcome import Dropped, Loss
 from reconciler.model.plan import Disruption, Phase, Plan
-from reconciler.model.router_config import ChildSa, connection_name
+from reconciler.model.router_config import ChildSa
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from schemas.addresses import parse_cidr
@@ -118,8 +118,7 @@ def _carrying(tunnel: Tunnel, before: Observation) -> Sequence[ChildSa]:
     state = before.states.get(tunnel.router)
     if state is None:
         return ()
-    names = [*map(connection_name, (tunnel.name, *tunnel.previous_names)), tunnel.adopts]
-    return [child for name in names if name for child in state.installed(name)]
+    return [child for name in tunnel.connections for child in state.installed(name)]
 
 
 def _covered(children: Iterable[ChildSa], source: str, destination: str) -> bool:

@@ -66,14 +66,9 @@ def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret, give_up_af
         tunnel=tunnel.name,
         settings=connections.compile_settings(tunnel, secrets.digest_of(secret.id), give_up_after),
         secret=secret,
-        former=_former(tunnel),
+        former=tunnel.connections[1:],
         reconnect=tunnel.reconnect,
         protected=tunnel.protected,
         paired=tunnel.other_end is not None,
         initiates=tunnel.initiates,
     )
-
-
-def _former(tunnel: Tunnel) -> tuple[str, ...]:
-    renamed = tuple(connection_name(name) for name in tunnel.previous_names)
-    return (*renamed, tunnel.adopts) if tunnel.adopts else renamed

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeVar
 
 from reconciler.model.diagnostic import Location
 from reconciler.model.quoting import is_plain_name
+from reconciler.model.router_config import connection_name
 from reconciler.model.safety import SafetyPolicy
 from schemas.addresses import parse_address
 from schemas.keys import KeySource
@@ -238,6 +239,12 @@ class Tunnel:
         address. Both ends know both addresses, and a router knows them without tunnelwright; a name may
         change at one end alone. Two ends that initiate at once leave two SAs of one tunnel."""
         return self.other_end is None or parse_address(self.vip.address) < parse_address(self.peer_address)
+
+    @property
+    def connections(self) -> tuple[str, ...]:
+        """The connections by which it may run: its own, those of previous names, and one that it adopts."""
+        names = map(connection_name, (self.name, *self.previous_names))
+        return (*names, self.adopts) if self.adopts else tuple(names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import listed
 from reconciler.model.operation import Arm, Establish, Scope, Widen
 from reconciler.model.outcome import Check, Outcome, Status
-from reconciler.model.router_config import connection_name
 from reconciler.model.secret import Secret
 from reconciler.model.way_back import Armed, Arming, WentBack
 from reconciler.operations.apply import Applied
@@ -150,7 +149,7 @@ def carried(before: Preview, tunnel: str) -> bool:
     if known is None or known.router not in before.observation.states:
         return False
     state = before.observation.states[known.router]
-    return any(state.installed(connection_name(name)) for name in (tunnel, *known.previous_names))
+    return any(map(state.installed, known.connections))
 
 
 def with_conclusion(applied: Applied, conclusion: Conclusion | None) -> Applied:

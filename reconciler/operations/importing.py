@@ -17,7 +17,7 @@ from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location, Sever
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import DesiredRouter, Fabric, PskRef, Tunnel
 from reconciler.model.listing import listed
-from reconciler.model.router_config import PREFIX, connection_name
+from reconciler.model.router_config import PREFIX
 from reconciler.model.suggestion import check_known, known
 from reconciler.observe.configurations import Gathered, gather_files, gather_router, local_files
 from reconciler.observe.state import within_one_observation
@@ -276,10 +276,9 @@ def _drafts(request: Request, reading: Reading) -> _Drafts:
     speaking: set[str] = set()
     there = {source.name for source in gathered.sources}
     for tunnel in request.fabric.tunnels_of(reading.router.name):
-        names = (*map(connection_name, (tunnel.name, *tunnel.previous_names)), tunnel.adopts)
-        tunnels |= dict.fromkeys(names, tunnel)
+        tunnels |= dict.fromkeys(tunnel.connections, tunnel)
         # What it was taken over from may still be in a file, and says nothing of it any more.
-        speaking |= {*[name for name in names if name in there][:1]}
+        speaking |= {*[name for name in tunnel.connections if name in there][:1]}
     named = [s for s in gathered.sources if not request.connections or s.name in request.connections]
     wanted = [s for s in named if s.name not in tunnels or (request.update and s.name in speaking)]
     understood = [

@@ -137,10 +137,7 @@ def _keys(end: End) -> Iterator[Hashable]:
 def connections_of(fabric: Fabric, name: str) -> tuple[str, ...]:
     """The connections by which a tunnel may run: its own, those of previous names, and one that it adopts."""
     known = fabric.tunnels.get(name)
-    if known is None:
-        return (connection_name(name),)
-    adopted = (known.adopts,) if known.adopts else ()
-    return (*map(connection_name, (name, *known.previous_names)), *adopted)
+    return (connection_name(name),) if known is None else known.connections
 
 
 def _wanted(fabric: Fabric, resource: Resource) -> Traffic:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from reconciler.diff.live import Live
 from reconciler.facets.sas import agreement
 from reconciler.model.absence import Absence
 from reconciler.model.condition import ConnectionCondition, EndCondition, State
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Plan
-from reconciler.model.router_config import ChildSa, IkeSa, RouterConfig, RouterState
-from reconciler.policy.units import connections_of
+from reconciler.model.router_config import ChildSa, IkeSa, RouterConfig
 
 _RANK = {state: rank for rank, state in enumerate(State)}
 
@@ -26,7 +26,7 @@ def conditions(
 ) -> tuple[ConnectionCondition, ...]:
     """Every connection of the fabric, those in trouble first, then those that drift, then by name."""
     drifted = {(c.resource.router, c.resource.name): c.reason for c in plan.changes if c.resource.is_tunnel}
-    running = {router: _by_connection(state) for router, state in seen.states.items()}
+    running = {router: Live(state).sas for router, state in seen.states.items()}
     found = []
     for name in sorted(fabric.tunnels):
         tunnels = fabric.ends_of(name)
@@ -34,7 +34,6 @@ def conditions(
             ends = tuple(
                 _end(
                     EndCondition(tunnel, State.UP, "", drifted.get((tunnel.router, tunnel.name), "")),
-                    connections_of(fabric, tunnel.name),
                     desired[tunnel.router],
                     seen,
                     running.get(tunnel.router, {}),
@@ -45,28 +44,20 @@ def conditions(
     return tuple(sorted(found, key=lambda one: (_RANK[one.state], not one.drifts, one.name)))
 
 
-def _by_connection(state: RouterState) -> dict[str, tuple[IkeSa, ...]]:
-    found: dict[str, tuple[IkeSa, ...]] = {}
-    for sa in state.sas:
-        found[sa.connection] = (*found.get(sa.connection, ()), sa)
-    return found
-
-
 def _end(
     end: EndCondition,
-    names: tuple[str, ...],
     desired: RouterConfig,
     seen: Observation,
-    sas: Mapping[str, tuple[IkeSa, ...]],
+    sas: Mapping[str, Sequence[IkeSa]],
 ) -> EndCondition:
-    """One end as it is. `names` are the connections by which it may run: a rename that Git has and the router
-    has not is no tunnel that is down."""
-    tunnel, router = end.tunnel, end.tunnel.router
+    """One end as it is, under whichever name: a rename that Git has and the router has not is no tunnel that
+    is down."""
+    tunnel, router, names = end.tunnel, end.tunnel.router, end.tunnel.connections
     if router not in seen.states:
         failure = seen.failures.get(router)
         why = Absence.of(failure).sentence(router) if failure is not None else f"{router} was not observed"
         return replace(end, state=State.UNKNOWN, reason=why)
-    running = next((sas[name] for name in names if name in sas), ())
+    running = next((tuple(sas[name]) for name in names if name in sas), ())
     end = replace(end, running=running, children=agreement.carrying(running))
     if not tunnel.enabled:
         return replace(end, state=State.DISABLED)
