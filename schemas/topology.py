@@ -167,7 +167,7 @@ class IPsecTopologySpec(Model):
         max_length=MOST_LISTED,
         description="The routers of each pair: a ring, or a part of a mesh.",
         examples=[[["router-a", "router-b"], ["router-b", "router-c"]]],
-        json_schema_extra=diagnosed("dangling-reference", "duplicate-value"),
+        json_schema_extra=diagnosed("dangling-reference", "duplicate-name", "duplicate-value"),
     )
     vip: TopologyVip = Field(
         description="The local address of each end.",
