@@ -20,7 +20,7 @@ from reconciler.model.router_config import (
 )
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
-from reconciler.model.way_back import Arming, Saved, WayBack
+from reconciler.model.way_back import Arming, Saved, WayBack, WentBack
 
 Message: TypeAlias = Mapping[str, Any]
 """A VICI message: str, list of str, or a nested Message; a value that is sent may be bytes. One that came is
@@ -210,9 +210,10 @@ class Host(Protocol):
         Rejected when it is not armed so, or has gone back."""
         ...
 
-    def go_back(self, arming: str) -> None:
-        """Restore at once what the router saved when it was armed under this id; one that is not armed so
-        stays as it is."""
+    def go_back(self, arming: str) -> WentBack | None:
+        """Restore at once what the router saved when it was armed under this id, and tell what became of it;
+        one that is not armed so stays as it is, and tells only what it has not told yet (None for
+        nothing)."""
         ...
 
     def forget(self, arming: str) -> None:

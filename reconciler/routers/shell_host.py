@@ -16,7 +16,7 @@ from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress, OwnedFile
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
-from reconciler.model.way_back import Arming, Saved
+from reconciler.model.way_back import Arming, Saved, WentBack
 from reconciler.routers import answers, scripts, traces, way_back
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.archive import BadArchive, pack, unpack
@@ -214,9 +214,12 @@ class ShellHost:
         """Stop the timer, and delete what was saved."""
         self._change("confirm", self._script(Script.CONFIRM, arming))
 
-    def go_back(self, arming: str) -> None:
+    def go_back(self, arming: str) -> WentBack | None:
         """Run what the timer would run."""
-        self._change("go back", self._script(Script.GO_BACK_NOW, arming))
+        said = self._change("go back", self._script(Script.GO_BACK_NOW, arming))
+        return self._read(
+            "go back", "way back", lambda: way_back.decode(self._router, answers.text(said))
+        ).back
 
     def forget(self, arming: str) -> None:
         """Delete what the router tells of it."""
@@ -257,8 +260,10 @@ class ShellHost:
         """What a command that answers in words has written."""
         return self._succeeded(operation, self._execute(operation, argv, _words()))
 
-    def _change(self, operation: str, argv: Sequence[str], stdin: bytes = b"", *, keys: bool = False) -> None:
-        self._succeeded(operation, self._execute(operation, argv, _change(), stdin), keys=keys)
+    def _change(
+        self, operation: str, argv: Sequence[str], stdin: bytes = b"", *, keys: bool = False
+    ) -> bytes:
+        return self._succeeded(operation, self._execute(operation, argv, _change(), stdin), keys=keys)
 
     def _script(self, script: Script, *arguments: str) -> list[str]:
         """The command that runs a script there."""

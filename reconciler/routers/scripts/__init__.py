@@ -65,6 +65,7 @@ def variables(folder: str) -> list[str]:
         f"RECORD_BYTES={bounds.ROUTER_RECORD_BYTES}",
         f"WAY_BACK={way_back.WAY_BACK}",
         f"WENT_BACK={way_back.WENT_BACK}",
+        f"CONFIRMED={way_back.CONFIRMED}",
         "LC_ALL=C",
     ]
 
