@@ -20,6 +20,7 @@ from reconciler.history.tables import (
     ACCEPTED,
     BAD,
     COUNTS,
+    EXCUSED,
     FORMAT,
     HAPPENED,
     PLACES,
@@ -290,6 +291,22 @@ class History:
         )
         if not commit or found.rowcount == 0:
             raise TunnelwrightError(f"no commit {commit!r} is marked as bad")
+
+    @_writes
+    def excuse(self, connection: Connection, arming: str) -> None:
+        """Routers that go back from this arming do so for no fault of its commit. Only the latest are
+        kept."""
+        newest = connection.execute("SELECT max(excused.number) FROM excused").fetchone()[0] or 0
+        connection.execute(EXCUSED.put, {"arming": arming, "number": newest + 1})
+        connection.execute(
+            "DELETE FROM excused WHERE excused.number <= ?", [newest + 1 - bounds.EXCUSED_ARMINGS]
+        )
+
+    @_reads
+    def is_excused(self, connection: Connection, arming: str) -> bool:
+        """Whether that was said of an arming."""
+        found = connection.execute("SELECT count(*) FROM excused WHERE excused.arming = ?", [arming])
+        return bool(found.fetchone()[0])
 
     @_reads
     def accepted(self, connection: Connection) -> list[Acceptance]:
