@@ -161,8 +161,9 @@ class Host(Protocol):
         """Replace the record of addresses as a whole."""
         ...
 
-    def change_firewall(self, document: str) -> None:
-        """Run one atomic nftables transaction, given as libnftables JSON."""
+    def change_firewall(self, document: str, copy: str = "") -> None:
+        """Run one atomic nftables transaction, given as libnftables JSON, while the table guards that another
+        one makes (`firewall.COPY`). It is removed in any case, and raises what the first one does."""
         ...
 
     def write_files(self, files: Mapping[str, Secret]) -> None:

@@ -155,8 +155,12 @@ class ShellHost:
     def _address(self, operation: str, script: Script, address: InterfaceAddress, *more: str) -> None:
         self._change(operation, self._script(script, address.cidr, address.interface, *more))
 
-    def change_firewall(self, document: str) -> None:
-        """Run one nftables transaction."""
+    def change_firewall(self, document: str, copy: str = "") -> None:
+        """Run one nftables transaction, or three: the copy comes, the change is made, the copy goes."""
+        if copy:
+            files = {"document": Secret(document.encode()), "copy": Secret(copy.encode())}
+            self._change("change firewall", self._script(Script.CHANGE_FIREWALL), stdin=pack(files))
+            return
         self._change("change firewall", [*_C, "nft", "-j", "-f", "-"], stdin=document.encode())
 
     def write_files(self, files: Mapping[str, Secret]) -> None:

@@ -255,7 +255,7 @@ class MemoryHost:
         lost = 2 - int(first) - last
         return Stream(2, lost, lost * seconds)
 
-    def change_firewall(self, document: str) -> None:
+    def change_firewall(self, document: str, copy: str = "") -> None:  # noqa: ARG002 - no packets pass here
         """One transaction: all of it or nothing."""
         self._check("change firewall")
         table = None if self.table is None else [dict(entry) for entry in self.table]

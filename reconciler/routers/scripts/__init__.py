@@ -41,6 +41,7 @@ class Script(StrEnum):
     RECORD_ADDRESS = "record-address.sh"
     WRITE_RECORD = "write-record.sh"
     LOCK = "lock.sh"
+    CHANGE_FIREWALL = "change-firewall.sh"
     ARM = "arm.sh"
     GO_BACK = "go-back.sh"
     CONFIRM = "confirm.sh"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from lab.engine import until
-from reconciler.facets.firewall import nft_file
+from reconciler.diff.firewall import firewall_changes
+from reconciler.facets import firewall
+from reconciler.facets.firewall import nft_file, nft_listing
 from reconciler.model.errors import CommandRejected
-from reconciler.model.router_config import Firewall
+from reconciler.model.operation import ChangeFirewall
+from reconciler.model.router_config import Firewall, RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.model.way_back import Arming, Cause, Saved, WentBack
 from reconciler.routers import scripts
@@ -21,7 +25,8 @@ from tests.unit.routers.scratch import FOLDER, Scratch, scratch_router
 WAY = Arming("a" * 16, "me@here", "d" * 64, "c" * 40, 300)
 LATER = Arming("b" * 16, "me@here", "d" * 64, "c" * 40, 300)
 FILE = f"{FOLDER}/tw-paris-tokyo.conf"
-GUARDS = nft_file.render(Firewall(guarded=frozenset({("10.1.0.0/16", "10.2.0.0/16")}), mss=1300), {})
+PAIR = ("10.1.0.0/16", "10.2.0.0/16")
+GUARDS = nft_file.render(Firewall(guarded=frozenset({PAIR}), mss=1300), {})
 OTHERS = nft_file.render(Firewall(guarded=frozenset({("10.1.0.0/16", "10.2.3.0/24")}), mss=1300), {})
 SA = "tw-paris-tokyo: #1, ESTABLISHED, IKEv2, aa_i* bb_r\n    in  {old},      0 bytes\n"
 
@@ -240,36 +245,57 @@ def test_a_table_of_another_time_is_replaced_behind_a_copy(paris: Scratch) -> No
     before = paris.sh("nft -s list table inet tunnelwright")
     paris.host.arm(WAY, Saved())
     paris.load(OTHERS)
-    assert sides(paris, "/etc/tunnelwright/load")
+    with behind_a_copy(paris):
+        paris.sh("/etc/tunnelwright/load")
     assert paris.sh("nft -s list table inet tunnelwright") != before
-    assert sides(paris, f"sh {WAY_BACK}/go-back unproven")
+    with behind_a_copy(paris):
+        paris.host.go_back(WAY.id)
     assert paris.sh("nft -s list table inet tunnelwright") == before
-    assert "loading" not in paris.sh("nft list tables")
 
 
-def sides(paris: Scratch, command: str) -> bool:
-    """Whether a command replaces the table while the copy is in force: in three transactions."""
-    paris.path("/run/monitor").unlink(missing_ok=True)
-    said = paris.sh(
-        "nft monitor > /run/monitor & monitor=$!; until "
-        "awk '$2 == 12 && $4 !~ /^0+$/ { found = 1 } END { exit !found }' /proc/net/netlink; "
-        "do sleep 0.05; done; "
-        f"{command}; nft add table ip done_now; until grep -q done_now /run/monitor; do sleep 0.05; done; "
-        "nft delete table ip done_now; kill $monitor; cat /run/monitor"
+@pytest.mark.parametrize("refused", [False, True])
+def test_an_apply_replaces_the_table_behind_a_copy(paris: Scratch, refused: bool) -> None:
+    """Should the change be refused, the copy goes as well."""
+    old, new = (Firewall(guarded=frozenset({PAIR}), mss=mss) for mss in (1300, 1301))
+    paris.host.change_firewall(firewall.rebuild(old, {}))
+    desired = RouterConfig("paris", firewall=new)
+    live = nft_listing.decode(paris.host.snapshot([]).firewall)
+    state = RouterState("paris", "", frozenset(), {}, frozenset(), (), {}, frozenset(), live, {})
+    [step] = [step for change in firewall_changes(desired, state) for step in change.steps]
+    assert isinstance(step.operation, ChangeFirewall)
+    if refused:
+        with pytest.raises(CommandRejected):
+            paris.host.change_firewall(step.operation.document[:-1], step.operation.copy)
+        assert "loading" not in paris.sh("nft list tables")
+        return
+    with behind_a_copy(paris):
+        paris.host.change_firewall(step.operation.document, step.operation.copy)
+    assert firewall.same_rules(new, nft_listing.decode(paris.host.snapshot([]).firewall))
+
+
+@contextmanager
+def behind_a_copy(paris: Scratch) -> Iterator[None]:
+    """What replaces the table inside does so while a copy is in force: in three transactions."""
+    groups = "awk '$2 == 12 && $4 !~ /^0+$/ { found = 1 } END { exit !found }' /proc/net/netlink"
+    paris.sh(
+        f"nft monitor > /run/monitor 2>&1 & echo $! > /run/monitoring; until {groups}; do sleep 0.05; done"
     )
-    generations: list[list[str]] = [[]]
+    yield
+    done = "until grep -q done_now /run/monitor; do sleep 0.05; done; nft delete table ip done_now"
+    said = paris.sh(f"nft add table ip done_now; {done}; kill $(cat /run/monitoring); cat /run/monitor")
+    generations: list[set[str]] = [set()]
     for line in said.splitlines():
         if line.startswith("# new generation"):
-            generations.append([])
+            generations.append(set())
         elif line.startswith(("add table inet", "delete table inet")):
-            generations[-1].append(line)
-    changes = [set(lines) for lines in generations if lines]
+            generations[-1].add(line)
     copy, real = "table inet tunnelwright_loading", "table inet tunnelwright"
-    return changes == [
+    assert [lines for lines in generations if lines] == [
         {f"delete {copy}", f"add {copy}"},
         {f"delete {real}", f"add {real}"},
         {f"delete {copy}"},
     ]
+    assert "loading" not in paris.sh("nft list tables")
 
 
 def test_systemd_stops_the_watch_before_its_files_go(paris: Scratch) -> None:
