@@ -15,6 +15,7 @@ from sqlite3 import Connection, Row
 from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from reconciler.history import happenings
 from reconciler.history.file import HistoryDamaged, connection_to, made_by_one, translated
 from reconciler.history.tables import (
     ACCEPTED,
@@ -37,7 +38,6 @@ from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
 from reconciler.report.json.events import decode, encode
 from reconciler.report.json.run import run_summary
-from reconciler.report.json.tunnel import read_tunnel_event, tunnel_event
 
 Answer = TypeVar("Answer")
 Words = ParamSpec("Words")
@@ -48,7 +48,6 @@ Contents = dict[str, list[dict[str, Any]]]
 _FABRIC = ""
 """In place of a router: the whole."""
 _LATEST = f"{RUNS.select} ORDER BY runs.id DESC LIMIT ?"
-_NEWEST = f"{HAPPENED.select} ORDER BY happened.rowid DESC LIMIT ?"
 
 
 def _reads(
@@ -103,8 +102,7 @@ class History:
             for table in TABLES
             if table not in (RUNS, HAPPENED)
         }
-        latest = connection.execute(_NEWEST, [bounds.EVENTS_IN_MEMORY]).fetchall()
-        found[HAPPENED.name] = [_checked(HAPPENED, row) for row in latest[::-1]]
+        found[HAPPENED.name] = [_checked(HAPPENED, row) for row in happenings.latest(connection)]
         room = bounds.RECORDS_IN_MEMORY
         runs: list[dict[str, Any]] = []
         for row in connection.execute(_LATEST, [bounds.RUNS_IN_MEMORY]):
@@ -194,24 +192,12 @@ class History:
     @_writes
     def happened(self, connection: Connection, events: Sequence[TunnelEvent]) -> None:
         """Keep what has happened to tunnels: the latest of each, and of all."""
-        connection.executemany(HAPPENED.put, [_happened(event) for event in events])
-        for tunnel in {event.tunnel for event in events}:
-            connection.execute(
-                "DELETE FROM happened WHERE rowid IN (SELECT happened.rowid FROM happened "
-                "WHERE happened.tunnel = ? ORDER BY happened.at DESC LIMIT -1 OFFSET ?)",
-                [tunnel, bounds.EVENTS_OF_TUNNEL],
-            )
-        newest = connection.execute("SELECT max(happened.rowid) FROM happened").fetchone()[0] or 0
-        connection.execute("DELETE FROM happened WHERE rowid <= ?", [newest - bounds.EVENTS_KEPT])
+        happenings.keep(connection, events)
 
     @_reads
     def happenings(self, connection: Connection, tunnel: str, limit: int) -> list[TunnelEvent]:
         """What has happened to one tunnel, the latest first. What another version has written is left out."""
-        rows = connection.execute(
-            f"{HAPPENED.select} WHERE happened.tunnel = ? ORDER BY happened.at DESC LIMIT ?",
-            [encodable(tunnel), max(0, min(limit, bounds.EVENTS_OF_TUNNEL))],
-        )
-        return [event for row in rows if (event := read_tunnel_event(str(row["object"]))) is not None]
+        return happenings.of_tunnel(connection, tunnel, limit)
 
     @_reads
     def runs_about(self, connection: Connection, tunnel: str, limit: int) -> list[RunRecord]:
@@ -389,18 +375,6 @@ def _values(record: RunRecord) -> dict[str, Any]:
     """The columns of a new row, which gets its number by itself."""
     objects = json.dumps([encode(event) for event in record.events])
     return run_summary(record) | {"objects": objects, "message": encodable(record.message), "id": None}
-
-
-def _happened(event: TunnelEvent) -> dict[str, str]:
-    """The row of what has happened to a tunnel."""
-    return {
-        "tunnel": event.tunnel,
-        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "router": event.router,
-        "child": encodable(event.child),
-        "change": event.change.value,
-        "object": json.dumps(tunnel_event(event)),
-    }
 
 
 def _checked(table: Table, row: Row) -> dict[str, Any]:

@@ -143,6 +143,7 @@ from reconciler.model.bounds.following import (
     LOG_LINES as LOG_LINES,
     LOG_TICK as LOG_TICK,
     LOG_UNNAMED as LOG_UNNAMED,
+    SPIS_OF_CHILD as SPIS_OF_CHILD,
 )
 from reconciler.model.bounds.waiting import (
     ANSWER_MILLISECONDS as ANSWER_MILLISECONDS,

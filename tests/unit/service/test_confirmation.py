@@ -192,21 +192,19 @@ def test_a_router_that_stays_armed_where_another_one_could_not_be_makes_no_commi
     site.once()
     head = edit_both(site)
     site.routers["tokyo"].host.full = True
-    paris = site.routers["paris"].host
-    confirm = paris.confirm
-
-    def silent(_: str) -> None:
-        raise RouterUnreachable("no route", router="paris")
-
-    paris.confirm = silent
-    assert site.once(confirm=FIVE_MINUTES).result is Result.INCOMPLETE
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(site.routers["paris"].host, "confirm", silent)
+        assert site.once(confirm=FIVE_MINUTES).result is Result.INCOMPLETE
     assert armed(site) == ["paris"]
-    paris.confirm = confirm
-    paris.restore(Cause.DEADLINE)
+    site.routers["paris"].host.restore(Cause.DEADLINE)
     site.routers["tokyo"].host.full = False
     later = site.once(confirm=FIVE_MINUTES)
     assert [event.cause for event in later.of(WentBack)] == [Cause.DEADLINE]
     assert (later.in_force, later.result) == (head, Result.CHANGED)
+
+
+def silent(_: str) -> None:
+    raise RouterUnreachable("no route", router="paris")
 
 
 def test_a_run_says_what_its_routers_could_not_restore(tmp_path: Path) -> None:
