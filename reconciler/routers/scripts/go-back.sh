@@ -27,7 +27,7 @@ state() { read -r id owner digest commit seconds _ mark < "$WAY_BACK/state"; } 2
 # Guards are loaded after this (`load`), at any time, and must not wait for a router that goes back just then.
 wait=120
 if [ "$cause" = restart ]; then
-    wait=10
+    wait=10 TRIES=1
     if state; then
         [ "$mark" != "$(started)" ] || exit 0
     else

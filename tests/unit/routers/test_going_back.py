@@ -191,6 +191,21 @@ def test_guards_do_not_wait_for_a_router_that_goes_back(paris: Scratch) -> None:
     assert armed(paris)
 
 
+def test_a_router_that_restarted_goes_back_before_its_guards_are_loaded(paris: Scratch) -> None:
+    paris.load(GUARDS)
+    paris.host.arm(WAY, Saved())
+    paris.load(OTHERS)
+    change(paris)
+    paris.sh("sed -i 's/[^ ]*$/another-start/' $1", f"{WAY_BACK}/state")
+    paris.sh("/etc/tunnelwright/load")
+    back = told(paris)
+    assert back is not None
+    assert (back.cause, back.problems) == (Cause.RESTART, ())
+    assert files(paris) == {"tw-paris-tokyo.conf": "before"}
+    assert "10.2.0.0/16" in paris.sh("nft list table inet tunnelwright")
+    assert paris.asked() == ["--list-sas"], "when it was armed; charon has not started yet"
+
+
 @pytest.mark.parametrize("left", [f"{WAY_BACK}.new", WAY_BACK])
 def test_a_boot_cleans_up_what_a_power_cut_has_left_of_keys(paris: Scratch, left: str) -> None:
     paris.load(GUARDS)
