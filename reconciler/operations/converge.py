@@ -24,9 +24,13 @@ The steps, in this order, for every caller:
     confirmed if nothing speaks against it (`operations/confirm.py`).
 10. **Unlock.**
 
-Steps 2 to 5 are the caller's `decide`, by `preview` (or `compare`) and `preview.decide`: a command takes them
-under the locks, since it is there to change something. The service takes them before, since mostly there is
-nothing to change, so that no router needs a lock; step 7 then makes up for the time in between.
+Steps 2 to 5 are the caller's `decide`, by `compare` and `decide` of `operations/preview.py`: a command takes
+them under the locks (`operations/planning.py`), since it is there to change something. The service takes them
+before, since mostly there is nothing to change, so that no router needs a lock; step 7 then makes up for the
+time in between.
+
+Two more use cases take a part of this order. `plan` and `preview --live` end after step 6, and need no lock.
+A rollback (`operations/roll_back.py`) takes steps 2, 3, 8 and 9 again within step 9, under the same locks.
 """
 
 from __future__ import annotations

@@ -20,14 +20,12 @@ from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
 from reconciler.model.way_back import Arming
-from reconciler.operations.apply import within_one_apply
 from reconciler.operations.confirm import arming_key, carried, new_arming
 from reconciler.operations.converge import (
     Conduct,
     Errors,
     Proven,
     Request,
-    apply_and_prove,
     converge,
     tunnels_of,
 )
@@ -41,6 +39,7 @@ from reconciler.operations.preview import (
     narrowed,
     without,
 )
+from reconciler.operations.roll_back import roll_back
 from reconciler.plan.events import absence_events, judgement_events, plan_events
 from reconciler.policy import Known, Override
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
@@ -346,30 +345,13 @@ def _roll_back(
     reason = report.notes[-1]
     dependencies.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
     good, fleet = previous.commit, dependencies.fleet_of(previous.fabric)
-    changed = {change.resource for change in plan.changes}
-    routers = plan.routers
-    back = compare(
-        previous.fabric,
-        {name: config for name, config in previous.desired.items() if name in routers},
-        fleet,
-        lambda change: change.resource in changed,
-    )
-    acting = within_one_apply(fleet, back.plan)
-    # What was begun is brought to its end, even if the service is told to stop.
-    conduct = replace(_conduct(dependencies), stopping=lambda: False)
-    proven = apply_and_prove(back, acting, conduct, tunnels_of(plan))
-    applied, proofs = proven.applied, proven.proofs
-    checks = [check for found in proofs.values() for check in found]
+    rolled = roll_back(previous.fabric, previous.desired, plan, fleet, _conduct(dependencies))
     report.events.append(Rollback(wanted.commit, good, reason))
-    report.did(back, applied)
-    report.events += checks
-    # What could not be observed was not brought back, and neither was what has its other end there.
-    wrong = [absence.sentence(name) for name, absence in sorted(back.plan.unreachable.items())]
-    wrong += [f"{name}: {reason}" for name, reason in sorted(back.plan.withheld.items())]
-    wrong += [outcome.message for outcome in applied.undone]
-    wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
-    if wrong:
-        report.notes.append(f"the rollback to {good[:12]} is incomplete: {listed(wrong, RECORD_NAMED)}")
+    report.did(rolled.back, rolled.proven.applied)
+    report.events += rolled.proven.checks
+    if rolled.wrong:
+        wrong = listed(rolled.wrong, RECORD_NAMED)
+        report.notes.append(f"the rollback to {good[:12]} is incomplete: {wrong}")
         return Result.INCOMPLETE
     report.notes.append(f"rolled back to {good[:12]}, and proved it")
     return Result.ROLLED_BACK
