@@ -242,10 +242,7 @@ def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Re
             if not any(from_root(configuration.root)):
                 own.warning("import-dropped", Location(configuration.main), "the file has no connection")
         return [Reading(routers[0], gathered, own, live=False)]
-    findings = {router.name: Diagnostics() for router in routers}
-    answers = within_one_observation(fleet).each(
-        findings, lambda live: gather_router(live, findings[live.name])
-    )
+    answers = within_one_observation(fleet).each((router.name for router in routers), gather_router)
     readings = []
     failed: list[TunnelwrightError] = []
     for router in routers:
@@ -255,7 +252,7 @@ def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Re
             what = f"{answer.operation}: {answer.message}" if answer.operation else answer.message
             found.error("import-refused", Location(router.name), what, hint=answer.hint)
         else:
-            readings.append(Reading(router, answer, findings[router.name]))
+            readings.append(Reading(router, *answer))
     if failed and not readings:
         raise failed[0]
     return readings

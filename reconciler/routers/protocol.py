@@ -295,7 +295,8 @@ class Task(Protocol[Result_co]):
     does, so no key leaves this process unnoticed.
 
     Not plain, and bound to the process that holds the keys, are the steps of an apply, what `import` reads,
-    and what a look finds, since the router's own files have keys in them.
+    and what an observation finds, since the router's own files have keys in them
+    (`docs/decisions/0027-work-beside-the-runner.md`).
 
     Raises TunnelwrightError, which is the result of that router then.
     """

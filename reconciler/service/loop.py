@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +22,7 @@ from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.observe.state import observe
-from reconciler.routers.fleet import Fleet
+from reconciler.routers.fleet import Background, Fleet
 from reconciler.routers.protocol import Router
 from reconciler.service.clone import FetchStopped
 from reconciler.service.dependencies import Dependencies
@@ -132,15 +131,15 @@ class Service:
     def run(self) -> None:
         """Go on until `stop`."""
         trigger = "start"
-        with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
+        with Background(_ASKED_AT_ONCE) as asking:
             while not self._stop.is_set():
                 now = trigger
                 record = attempt("run", now, lambda now=now: self.once(now))  # type: ignore[misc]
                 settled = isinstance(record, RunRecord) and record.result in _SETTLED
                 self._failures = 0 if settled else self._failures + 1
-                trigger = self._wait(pool)
+                trigger = self._wait(asking)
 
-    def _wait(self, pool: ThreadPoolExecutor) -> str:
+    def _wait(self, asking: Background) -> str:
         """Sleep until there is a reason to observe; the reason. Meanwhile absent routers are asked."""
         now = time.monotonic()
         regular = now + spread(self.interval, self.jitter, random.random())  # noqa: S311 - not for secrecy
@@ -153,16 +152,16 @@ class Service:
             now = time.monotonic()
             if now >= min(regular, retry):
                 return "retry" if retry < regular else "interval"
-            self._ask(pool, now)
+            self._ask(asking, now)
             self._wake.wait(max(0.0, min(regular, retry, self.absent.next_due()) - now))
             self._wake.clear()
         return ""
 
-    def _ask(self, pool: ThreadPoolExecutor, now: float) -> None:
+    def _ask(self, asking: Background, now: float) -> None:
         if self._fleet is None:
             return
         for name in self.absent.ask(now):
-            asked = partial(pool.submit, self._ask_one, name, self._fleet)
+            asked = partial(asking.begin, "router", name, partial(self._ask_one, name, self._fleet))
             if isinstance(attempt("thread", name, asked), TunnelwrightError):
                 # No thread can be started now: it is asked when it is due again.
                 self.absent.failed(name, "it could not be observed", now)

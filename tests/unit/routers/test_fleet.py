@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import reconciler
 from lab.engine import until
 from reconciler.apply import locking
 from reconciler.apply.locking import locked
@@ -21,7 +25,7 @@ from reconciler.model.errors import (
     Unforeseen,
 )
 from reconciler.model.isolation import unforeseen
-from reconciler.routers.fleet import Fleet
+from reconciler.routers.fleet import Background, Fleet
 from reconciler.routers.protocol import Router
 from tests.memory import MemoryRouter, Network
 from tests.odd import OddRouter, fails
@@ -97,6 +101,28 @@ def test_only_what_ends_the_process_ends_the_others() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         Fleet(Connections()).side_by_side("router", ["a", "b"], work)
+
+
+def test_work_in_the_background_fails_alone_and_ends_with_its_context() -> None:
+    def work(name: str) -> str:
+        return name if name != "broken" else str(1 / 0)
+
+    with Background(2) as background:
+        begun = {name: background.begin("router", name, partial(work, name)) for name in ("a", "broken", "z")}
+    assert all(future.done() for future in begun.values())
+    assert [type(future.result()) for future in begun.values()] == [str, Unforeseen, str]
+
+
+def test_threads_and_pools_are_where_their_decision_says() -> None:
+    root = Path(reconciler.__file__).parent.parent
+    record = (root / "docs/decisions/0027-work-beside-the-runner.md").read_text()
+    sources = {str(path.relative_to(root)): path.read_text() for path in (root / "reconciler").rglob("*.py")}
+    threads, pools = (
+        {place for place, text in sources.items() if f"{call}(" in text}
+        for call in ("Thread", "PoolExecutor")
+    )
+    assert pools == {"reconciler/routers/fleet.py"}
+    assert threads == set(re.findall(r"^\| `(\S+)` \|", record, re.MULTILINE))
 
 
 def test_of_locks_those_that_cannot_be_taken_are_told() -> None:
