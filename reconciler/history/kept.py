@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 
+from reconciler.history.database import Answer, Work
 from reconciler.history.file import HistoryDamaged, HistoryUnusable, made_by_one
-from reconciler.history.store import Answer, Contents, History, Work
+from reconciler.history.store import Contents, History
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
@@ -80,14 +81,16 @@ class Kept(History):
         """What was counted. From memory: a scrape waits for no disk."""
         return self._memory.counts()
 
-    def _read(self, work: Work[Answer]) -> Answer:
-        found = self._on_disk(lambda disk: disk._read(work))
-        return self._memory._read(work) if found is None else found[0]
+    def read(self, work: Work[Answer]) -> Answer:
+        """What `work` gives of the file; of memory while the file cannot be used."""
+        found = self._on_disk(lambda disk: disk.read(work))
+        return self._memory.read(work) if found is None else found[0]
 
-    def _write(self, work: Work[Answer]) -> Answer:
+    def write(self, work: Work[Answer]) -> Answer:
+        """What `work` gives, done in the file and in memory alike."""
         with self._changing:
-            written = self._on_disk(lambda disk: disk._write(work))
-            remembered = self._memory._write(work)
+            written = self._on_disk(lambda disk: disk.write(work))
+            remembered = self._memory.write(work)
             if written is None and self._disk is not None:
                 # It was begun in place of a damaged one, before memory had this.
                 self._on_disk(lambda disk: disk.pour(self._memory.contents()))
