@@ -59,7 +59,7 @@ class _Tunnel:
     """IKE_SAs, by the index of their end, in which the peer takes no part, and since when."""
 
     @property
-    def told(self) -> str:
+    def failure(self) -> str:
         """Why the latest attempt has failed; empty while none has."""
         if self.attempt is None or not self.attempt.done():
             return ""
@@ -192,7 +192,7 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, left: _Lef
         return True
     wanted = () if isinstance(tunnel.item, CloseSurplus) else tunnel.item.children
     lacking = missing(ends[0].running, wanted)
-    tunnel.reason = (tunnel.told or "no CHILD_SA that both ends hold") if lacking else ""
+    tunnel.reason = (tunnel.failure or "no CHILD_SA that both ends hold") if lacking else ""
     if tunnel.negotiates(ends):
         return False
     if at_rest(ends) and not lacking:
@@ -206,14 +206,14 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, left: _Lef
         doomed = tuple(map(_with_stuck, doomed, ends, tunnel.stuck(ends)))
     _close_ends(errands, tunnel, doomed, left)
     if lacking and left() <= 0:
-        tunnel.reason += "" if tunnel.told else f" within {SETTLE_SECONDS:g} s"
+        tunnel.reason += "" if tunnel.failure else f" within {SETTLE_SECONDS:g} s"
     elif lacking and errands.idle(tunnel.routers):
         first = tunnel.routers[0]
         begun = errands.at(
             [first], partial(_bring_up, connection=tunnel.item.connection, children=tuple(lacking))
         )
         tunnel.attempt = begun[first]
-        tunnel.reason = tunnel.told or tunnel.reason
+        tunnel.reason = tunnel.failure or tunnel.reason
     return False
 
 

@@ -16,7 +16,7 @@ from reconciler.model.operation import Switch
 from reconciler.model.outcome import Check, Status
 from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.operations.apply import Applied
-from reconciler.operations.confirm import arming_key, forget_told, new_arming
+from reconciler.operations.confirm import arming_key, forget_reported, new_arming
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.preview import Decision, Preview, without
 from reconciler.plan.targets import check_reconnect
@@ -25,7 +25,7 @@ from reconciler.report import cost_text, judgement_text, plan_text
 from reconciler.report.json.apply import check_object, dropped_object, loss_object, outcome_object
 from reconciler.report.json.plan import absence_objects
 from reconciler.report.json.results import apply_summary_object
-from reconciler.routers.way_back import told
+from reconciler.routers.way_back import reported
 
 _QUESTION = "Apply this plan? Type `yes` to approve: "
 
@@ -65,9 +65,9 @@ def change_routers(
         return asks
 
     def shown(decision: Decision) -> None:
-        backs = tuple(told(decision.judged.observation.states))
+        backs = tuple(reported(decision.judged.observation.states))
         show_decision(output, decision, backs)
-        forget_told(backs, planning.fleet)
+        forget_reported(backs, planning.fleet)
 
     request = Request(
         routers=planning.routers,

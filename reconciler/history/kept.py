@@ -1,9 +1,9 @@
 """The history of a running service: damage to its file costs at most older records.
 
 All that decisions need, and the latest runs, are in memory too. While the file cannot be used, memory is what
-is read and written; as soon as it can, it gets what is new. What another process has changed in it meanwhile
-(`history --forgive`, `--accept`) stays. A file that is damaged is set aside for a person, and a new one is
-begun from memory.
+is read and written; as soon as it can, it gets what is new. What another process has changed in
+it since (`history --forgive`, `--accept`) stays. A file that is damaged is set aside for a person, and a new
+one is begun from memory.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Kept(History):
         _log.error("%s", text)
 
     def _put_aside(self) -> Path | None:
-        """Give the damaged file another name, unless another process has done so meanwhile (None); of such
+        """Give the damaged file another name, unless another process has done so first (None); of such
         files only the latest stay. Raises HistoryUnusable."""
         with made_by_one(self._file):
             return self._renamed() if self._is_damaged() else None

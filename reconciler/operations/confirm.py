@@ -96,7 +96,7 @@ def arming_key(fabric: Fabric, store: SecretStore) -> Secret:
         return Secret(token_bytes(32))
 
 
-def forget_told(found: Iterable[Armed | WentBack], fleet: Fleet) -> None:
+def forget_reported(found: Iterable[Armed | WentBack], fleet: Fleet) -> None:
     """See that routers do not tell again that they have gone back, now that it was told."""
     backs = {item.router: item.arming.id for item in found if isinstance(item, WentBack)}
     if backs:

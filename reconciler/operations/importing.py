@@ -55,7 +55,7 @@ class Reading:
     live: bool = True
     """Whether its files are those of the router; else they are on this machine."""
 
-    def told(self) -> Iterator[Diagnostic]:
+    def findings(self) -> Iterator[Diagnostic]:
         """The findings, with the router before each place on it: many routers have a file of one name."""
         for item in self.found:
             yield replace(
@@ -145,7 +145,7 @@ def import_connections(request: Request, fleet: Fleet) -> Imported:
             fresh[document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})] = reading, item
     ends = _ends(request, fresh)
     for reading in readings:
-        found.extend(reading.told())
+        found.extend(reading.findings())
     return Imported(ends, edits, tuple(skipped), found)
 
 

@@ -36,7 +36,7 @@ _SETTLED = GOOD | {Result.ROLLED_BACK}
 
 
 class _NotTried(RouterUnreachable):
-    """The router is left out of this run. It may answer who asks it meanwhile, so this says nothing new."""
+    """The router is left out of this run. It may answer a later observation, so this says nothing new."""
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class Service:
         head = attempt("fetch", "repository", lambda: self.dependencies.repository.fetch(self._stopping))
         if isinstance(head, FetchStopped):
             finished = started + timedelta(seconds=time.monotonic() - began)
-            return self._told(RunRecord(started, finished, trigger, "", "", Result.STOPPED, head.message))
+            return self._recorded(RunRecord(started, finished, trigger, "", "", Result.STOPPED, head.message))
         if isinstance(head, TunnelwrightError):
             # What was fetched last stays desired: an absent remote is no reason to let routers drift.
             note, head = sentence(head), _known_head(self.dependencies)
@@ -106,7 +106,7 @@ class Service:
             ended = Result.INCOMPLETE if record.result in _SETTLED else record.result
             message = "; ".join(part for part in (note, record.message) if part)
             record = replace(record, result=ended, message=message)
-        return self._told(record)
+        return self._recorded(record)
 
     def _stopping(self) -> bool:
         """Asked while a transfer goes on, be it of new commits or of older history, and between the steps of
@@ -114,9 +114,9 @@ class Service:
         self.moved()
         return self._stop.is_set()
 
-    def _told(self, record: RunRecord) -> RunRecord:
-        """Keep and tell a run: it gets its number, and what there is to say of the copy of the repository
-        and of the history itself."""
+    def _recorded(self, record: RunRecord) -> RunRecord:
+        """Keep a run and notify of it: it gets its number, and what there is to say of the clone and of
+        the history itself."""
         history = self.dependencies.history
         history.settle()
         repository = self.dependencies.repository
@@ -140,7 +140,7 @@ class Service:
                 trigger = self._wait(asking)
 
     def _wait(self, asking: Background) -> str:
-        """Sleep until there is a reason to observe; the reason. Meanwhile absent routers are asked."""
+        """Sleep until there is a reason to observe; the reason. Until then absent routers are asked."""
         now = time.monotonic()
         regular = now + spread(self.interval, self.jitter, random.random())  # noqa: S311 - not for secrecy
         retry = now + retry_after(self._failures) if self._failures else float("inf")
@@ -210,9 +210,9 @@ class Service:
 
         def progress(outcome: Outcome) -> None:
             self.moved()
-            told(outcome)
+            given(outcome)
 
-        told: Progress = self.dependencies.progress
+        given: Progress = self.dependencies.progress
         return replace(
             self.dependencies,
             fleet_of=fleet_of,

@@ -65,7 +65,7 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
         in_force = wanted.commit
         seen = _observe(dependencies, wanted)
         if gone_back(dependencies, wanted, seen, report):
-            # Its routers have gone back from it meanwhile, so it is not wanted any more.
+            # Its routers have gone back from it, so it is not wanted any more.
             wanted = choose(dependencies, head, report)
             in_force = wanted.commit
             seen = _observe(dependencies, wanted)
@@ -110,8 +110,8 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
         for change in seen.plan.changes
         if change.resource in found.drift
     ]
-    told = attempt("look-up", "traces", lambda: ask(dependencies.history, fleet, found))
-    report.events += [] if isinstance(told, TunnelwrightError) else told
+    traces = attempt("look-up", "traces", lambda: ask(dependencies.history, fleet, found))
+    report.events += [] if isinstance(traces, TunnelwrightError) else traces
     _report_missing(wanted.fabric, seen, report)
     if held:
         named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
@@ -120,12 +120,12 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
     left_out: dict[str, TunnelwrightError] = {}
     wished = {change.resource for change in decision.allowed.plan.changes}
 
-    def told_without(errors: Errors) -> None:
+    def report_without(errors: Errors) -> None:
         left_out.update(errors)
         _report_left_out(errors, report)
 
     def with_locks(refused: Errors) -> Decision:
-        told_without(refused)
+        report_without(refused)
         return decision.without(refused)
 
     if wished:
@@ -134,7 +134,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
             decide=with_locks,
             # It was decided before the locks were taken.
             approve=lambda _: True,
-            left_out=lambda _, moved: told_without(moved),
+            left_out=lambda _, moved: report_without(moved),
             arming=arming,
             conduct=replace(_conduct(dependencies), applied=report.did),
         )
@@ -299,8 +299,8 @@ def _concluded(
     report.events += proven.checks
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
     # What was not attempted follows from what failed.
-    telling = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
-    problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in telling]
+    causes = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
+    problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in causes]
     problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
     report.notes += [f"{outcome.step.router}: {outcome.message}" for outcome in waiting[:RECORD_NAMED]]
     if not problems:
@@ -308,7 +308,7 @@ def _concluded(
         report.notes += [] if waiting else [f"{len(before.plan.changes)} changed{said}"]
         return Result.HELD if waiting else Result.CHANGED
     report.notes.append(listed(problems, RECORD_NAMED))
-    # Waiting for a peer that has not got the new key yet is no reason to take the commit back.
+    # Waiting for a peer that has not got the new key yet is no reason to roll the commit back.
     restored = {outcome.step.group for outcome in undone if outcome.restored}
     stuck = {
         (outcome.step.router, outcome.step.group) for outcome in undone if outcome.step.group not in restored

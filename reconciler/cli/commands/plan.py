@@ -12,7 +12,7 @@ from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.operations.desired import check_keys
 from reconciler.report.json.plan import plan_digest
-from reconciler.routers.way_back import told
+from reconciler.routers.way_back import reported
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = planning.observed()
     planning.check_names(found)
     decision = planning.decided(found)
-    show_decision(output, decision, told(found.observation.states))
+    show_decision(output, decision, reported(found.observation.states))
     check_keys(fabric, decision.allowed.plan)
     if arguments.out is not None:
         # The whole of it: what is withheld is decided anew when it is applied.
