@@ -15,7 +15,7 @@ from reconciler.model import bounds
 from reconciler.model.record import Acceptance, Result, RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
-from reconciler.report.json.events import decode, encode_all, read_objects
+from reconciler.report.json.events import decode, encode, read_objects
 from reconciler.report.json.run import read_run, run_summary
 from reconciler.report.json.tunnel import tunnel_event
 
@@ -32,7 +32,7 @@ def same(last: Row, values: dict[str, Any]) -> bool:
 
 def run_values(record: RunRecord) -> dict[str, Any]:
     """The columns of a new row, which gets its number by itself."""
-    objects = encode_all(record.events)
+    objects = json.dumps([encode(event) for event in record.events])
     return run_summary(record) | {"objects": objects, "message": encodable(record.message), "id": None}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.model.events import Event, Foreign
@@ -19,13 +19,8 @@ def encode(event: Event) -> dict[str, Any]:
     return dict(event.written) if isinstance(event, Foreign) else FORMS.encode(event)
 
 
-def encode_all(events: Iterable[Event]) -> str:
-    """The events of a run as one text, a list of their objects."""
-    return json.dumps([encode(event) for event in events])
-
-
 def read_objects(text: str) -> list[dict[str, Any]]:
-    """The objects of such a text, each with a type, for `decode`.
+    """The objects of a JSON list of events, each with a type, for `decode`.
 
     Raises ValueError, TypeError or RecursionError for anything else.
     """
