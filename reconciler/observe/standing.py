@@ -126,8 +126,8 @@ class Standing:
                 yield self._event(child[0], TunnelChange.REKEYED, now, child=child[1], detail="CHILD_SA")
 
     def _compared(self, child: Child, spis: dict[str, str], now: datetime) -> Iterator[TunnelEvent]:
-        """What has happened to a child while nobody listened. CHILD_SAs that are all others than before, in
-        IKE_SAs that are others as well, were no rekey: the child was down in between."""
+        """What has happened to a child while it was not followed. CHILD_SAs that are all others than before,
+        in IKE_SAs that are others as well, were no rekey: the child was down in between."""
         state = self._states.setdefault(child, _State())
         before, state.spis = state.spis, dict(spis)
         replaced = not (before.keys() & spis.keys() or set(before.values()) & set(spis.values()))
