@@ -6,16 +6,15 @@ the router with most of them go first, so that none takes the place of another o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import UTC
 from sqlite3 import Connection, Row
 
+from reconciler.history.rows import happened_values
 from reconciler.history.tables import HAPPENED
 from reconciler.model import bounds
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
-from reconciler.report.json.tunnel import read_tunnel_event, tunnel_event
+from reconciler.report.json.tunnel import read_tunnel_event
 
 _LATEST = (
     f"{HAPPENED.select} "  # noqa: S608 - names of this room
@@ -27,7 +26,7 @@ _LATEST = (
 
 def keep(connection: Connection, events: Sequence[TunnelEvent]) -> None:
     """Add events: of each tunnel and of all together the latest stay."""
-    connection.executemany(HAPPENED.put, map(_row, events))
+    connection.executemany(HAPPENED.put, map(happened_values, events))
     for tunnel in {event.tunnel for event in events}:
         connection.execute(
             "DELETE FROM happened WHERE rowid IN (SELECT happened.rowid FROM happened "
@@ -75,14 +74,3 @@ def _level(counts: list[int], most: int) -> int:
             return share
         most -= count
     return counts[-1] if counts else 0
-
-
-def _row(event: TunnelEvent) -> dict[str, str]:
-    return {
-        "tunnel": event.tunnel,
-        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "router": event.router,
-        "child": encodable(event.child),
-        "change": event.change.value,
-        "object": json.dumps(tunnel_event(event)),
-    }

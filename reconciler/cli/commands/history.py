@@ -49,8 +49,8 @@ def _of_tunnel(history: History, tunnel: str, limit: int, output: Output) -> Exi
             hint="give the name of a tunnel end; what happens is kept while `tunnelwright reconcile` runs",
         )
     # Each in its own order, whatever a clock said.
-    told: Iterable[TunnelEvent | RunRecord] = merge(events[::-1], runs[::-1], key=_time)
-    for item in [*told][-limit:]:
+    items: Iterable[TunnelEvent | RunRecord] = merge(events[::-1], runs[::-1], key=_time)
+    for item in [*items][-limit:]:
         if isinstance(item, TunnelEvent):
             output.lines([tunnel_event_line(item)])
             output.objects([tunnel_event(item)])
