@@ -82,6 +82,17 @@ class ConnectionEndSpec(Model):
             "source-not-chosen",
         ),
     )
+    transit: Annotated[tuple[Name, ...], SEQUENCE] | None = Field(
+        default=None,
+        max_length=MOST_SELECTORS,
+        description=(
+            "VPC networks behind other tunnels of the router, which the other end reaches through this one. "
+            "Each of those tunnels has the other end's networks as its transit networks in turn. Default: "
+            "none; in place of a pair of a star with `transit`, those that the pair would have."
+        ),
+        examples=[["c-app"]],
+        json_schema_extra=diagnosed("dangling-reference", "duplicate-value", "transit-one-way"),
+    )
     id: Identity | None = Field(
         default=None,
         description=(

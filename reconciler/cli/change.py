@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler.cli import access
@@ -21,7 +22,7 @@ from reconciler.operations.confirm import arming_key, forget_told, new_arming
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
-from reconciler.plan.targets import check_reconnect, check_released, releasing, routers_of, targeting
+from reconciler.plan.targets import check_reconnect, check_released, named, releasing, routers_of, targeting
 from reconciler.policy import Override
 from reconciler.report import cost_text, judgement_text, plan_text
 from reconciler.report.json.apply import check_object, dropped_object, loss_object, outcome_object
@@ -42,9 +43,10 @@ def change_routers(
     released, their removal is all that is done."""
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
+    asked = replace(asked, reconnect=frozenset(map(fabric.tunnel_of, asked.reconnect)))
     check_reconnect(fabric, asked.reconnect)
     fleet, store = access.fleet_of(fabric, arguments), access.secret_store(arguments)
-    targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
+    targets, excluded = named(fabric, arguments.target), named(fabric, arguments.exclude)
     asks = saved is None and not arguments.auto_approve
     arming, overrides = None, frozenset(map(Override, arguments.override))
     if arguments.confirm is not None:

@@ -24,8 +24,10 @@ def expanded(loaded: Loaded, fabric: Fabric) -> Iterator[tuple[Location, dict[st
             ends.setdefault((item.document.file, item.document.index), []).append(item)
     for document in loaded.documents:
         place = document.locate()
-        items = ends.get((document.file, document.index))
-        if items is not None:
+        items = ends.get((document.file, document.index), [])
+        kind = document.data.get("kind") if isinstance(document.data, dict) else None
+        if kind in {"IPsecConnection", "IPsecTopology"}:
+            # Of a topology nothing is left where a connection is written for each of its pairs.
             yield from ((place, _end(item, fabric.tunnels[item.name])) for item in items)
         elif isinstance(document.data, dict):
             yield place, document.data

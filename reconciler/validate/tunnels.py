@@ -64,6 +64,7 @@ def resolve_tunnels(
             peer_address=peer.address,
             unmanaged=peer.managed is False,
             local_cidrs=place.cidrs,
+            transit_cidrs=place.transit,
             peer_cidrs=peer.cidrs,
             local_id=local_id,
             peer_id=peer_id,

@@ -12,7 +12,7 @@ from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.operations.desired import check_keys, shown_by_files
 from reconciler.operations.preview import check_selection, decide, preview
-from reconciler.plan.targets import targeting
+from reconciler.plan.targets import named, targeting
 from reconciler.policy import Override
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.plan import plan_digest, plan_objects
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         check_out(arguments.out)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
-    targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
+    targets, excluded = named(fabric, arguments.target), named(fabric, arguments.exclude)
     store = access.secret_store(arguments)
     found = preview(
         fabric,

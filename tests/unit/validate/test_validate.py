@@ -123,7 +123,7 @@ def test_a_hint_names_what_was_meant(tmp_path: Path) -> None:
     _, found = validate(load_tree(tmp_path))
     unknown = next(item for item in found if item.code == "unknown-field")
     assert unknown.path == "spec.source.netwroks"
-    assert unknown.allowed == "networks"
+    assert unknown.allowed == "networks, transit"
     assert unknown.hint == "did you mean 'networks'?"
 
 
