@@ -35,7 +35,7 @@ ERRORS = ROOT / "tests" / "errors" / "base"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(ROOT / "desired_state", tmp_path / "tree"))
+    return Path(shutil.copytree(ROOT / "tests" / "sites", tmp_path / "tree"))
 
 
 @pytest.fixture
