@@ -45,7 +45,7 @@ def sites(*numbers: int) -> list[Data]:
 COMMON: Data = {"ike": {"dhGroup": 14}, "ipsec": {"lifetime": 900}, "enabled": False, "description": "all"}
 
 
-def topology(name: str = "t", *, formerly: Sequence[str] = (), **spec: object) -> Data:
+def topology(name: str = "t", *, formerly: Sequence[str] = (), **spec: Any) -> Data:
     body = {
         "vip": {"system": True},
         "authentication": {"mode": "psk", "key": {"file": "{a}--{b}.psk"}},
@@ -115,7 +115,8 @@ def test_the_order_of_documents_has_no_meaning(shape: Data, data: st.DataObject)
 
 
 def test_a_renamed_topology_renames_its_tunnels() -> None:
-    there, shape = sites(1, 2, 3), {"mesh": BRANCHES, "enabled": True}
+    there = sites(1, 2, 3)
+    shape: Data = {"mesh": BRANCHES, "enabled": True}
     before, _ = validated([*there, topology(**shape)])
     after, found = validated([*there, topology("all", formerly=["older", "t"], **shape)])
     assert list(found) == []
@@ -129,7 +130,7 @@ def test_a_renamed_topology_renames_its_tunnels() -> None:
 def test_a_renamed_router_renames_the_tunnels_of_its_topologies_and_connections() -> None:
     """The new name comes behind the other one, so that the pair has another order; the topology has another
     name too."""
-    shape = {"mesh": {"routers": ["r1", "r2"]}, "enabled": True}
+    shape: Data = {"mesh": {"routers": ["r1", "r2"]}, "enabled": True}
     own = connection(1, 3, enabled=True)
     before, _ = validated([*sites(1, 2, 3), topology(**shape), own])
     renaming = [*sites(2, 3), *site(1)]
@@ -157,7 +158,7 @@ def renamed(before: Fabric, after: Fabric) -> dict[str, str]:
 
 
 def test_a_name_that_follows_from_a_previous_one_may_be_in_use() -> None:
-    shape = {"mesh": {"routers": ["r1", "r2"]}}
+    shape: Data = {"mesh": {"routers": ["r1", "r2"]}}
     _, found = validated([*sites(1, 2), topology(**shape), topology("u", formerly=["t"], **shape)])
     assert {(item.code, item.path) for item in found if item.code == "previous-name-in-use"} == {
         ("previous-name-in-use", "metadata.previousNames")

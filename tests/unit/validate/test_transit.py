@@ -22,13 +22,9 @@ from tests.unit.validate.written import document, network, validated
 Data = dict[str, Any]
 
 
-def star(*, members: Data | None = None, **spec: object) -> Data:
-    shape = {
-        "hubs": {"routers": ["r1"]},
-        "members": members or {"labels": {"role": "branch"}},
-        "transit": True,
-    }
-    return topology(star=shape, **{"enabled": True, **spec})
+def star() -> Data:
+    members = {"labels": {"role": "branch"}}
+    return topology(star={"hubs": {"routers": ["r1"]}, "members": members, "transit": True}, enabled=True)
 
 
 def networks(*numbers: int) -> set[str]:
