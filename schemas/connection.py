@@ -228,7 +228,7 @@ class ConnectionMetadata(Metadata):
         default_factory=dict,
         description=(
             "Free notes. `tunnelwright/reconnect` requests one reconnect of the tunnel for each new value, "
-            "such as a date; the end whose name sorts first carries it out."
+            "such as a date; the end with the lower address carries it out."
         ),
         examples=[{RECONNECT: "2026-03-01"}],
         json_schema_extra=diagnosed("invalid-annotation", "unknown-annotation"),

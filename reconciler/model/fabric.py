@@ -296,8 +296,8 @@ class Fabric:
             "_connections",
             {
                 tunnel.origin.name: name
-                for name, tunnel in sorted(self.tunnels.items(), reverse=True)
-                if tunnel.origin is not None
+                for name, tunnel in self.tunnels.items()
+                if tunnel.origin is not None and tunnel.initiates
             },
         )
 
@@ -306,8 +306,8 @@ class Fabric:
         return self._tunnels.get(router, ())
 
     def tunnel_of(self, word: str) -> str:
-        """The name of a tunnel end for that of a connection: of its end whose name sorts first. Any other
-        word, that of a tunnel too, as it is."""
+        """The name of a tunnel end for that of a connection: of its end that initiates. Any other word, that
+        of a tunnel too, as it is."""
         return word if word in self.tunnels else self._connections.get(word, word)
 
     def ends_of(self, tunnel: str) -> tuple[Tunnel, ...]:

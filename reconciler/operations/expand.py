@@ -11,7 +11,7 @@ from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.validate.catalog import Item
 from reconciler.validate.connections import ConnectionEnd, expanded_catalog
 from schemas.base import API_VERSION
-from schemas.tunnel import TunnelEndSpec
+from schemas.tunnel import RECONNECT, TunnelEndSpec
 
 
 def expanded(loaded: Loaded, fabric: Fabric) -> Iterator[tuple[Location, dict[str, Any]]]:
@@ -42,4 +42,6 @@ def _end(item: Item[TunnelEndSpec], tunnel: Tunnel) -> dict[str, Any]:
     peer = {"address": tunnel.peer_address, "cidrs": list(tunnel.peer_cidrs)}
     spec = dict([*list(spec.items())[:last], ("peer", peer), *list(spec.items())[last:]])
     metadata = item.metadata.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    if tunnel.reconnect:
+        metadata["annotations"] = {**item.metadata.annotations, RECONNECT: tunnel.reconnect}
     return {"apiVersion": API_VERSION, "kind": item.kind, "metadata": metadata, "spec": spec}

@@ -37,6 +37,11 @@ class ConnectionEnd:
     """Name of the other end."""
 
     @property
+    def reconnect(self) -> str:
+        """The reconnect that is requested of the connection, by one of its ends; empty for none."""
+        return self.connection.metadata.annotations.get(RECONNECT, "")
+
+    @property
     def origin(self) -> Origin:
         """The document."""
         pair = self.connection.places
@@ -163,9 +168,7 @@ def ends_of(
         far = spec.ends[1 - index]
         yield Item(
             "IPsecTunnel",
-            _metadata(
-                connection, end, names[index], routers.get(end.router), first=names[index] == min(names)
-            ),
+            _metadata(connection, end, names[index], routers.get(end.router)),
             TunnelEndSpec.model_construct(
                 description=spec.description if end.description is None else end.description,
                 router=end.router,
@@ -196,16 +199,12 @@ def _metadata(
     end: ConnectionEndSpec,
     name: str,
     router: Item[VpcRouterSpec] | None,
-    *,
-    first: bool,
 ) -> TunnelMetadata:
-    """`first`: whether it is the end that carries out what is requested of the connection."""
     derived = () if end.name else tuple(_derived(connection, end, name, router))
-    requested = connection.metadata.annotations.get(RECONNECT) if first else None
     return TunnelMetadata.model_construct(
         name=name,
         labels=connection.metadata.labels,
-        annotations={**({RECONNECT: requested} if requested else {}), **end.annotations},
+        annotations=end.annotations,
         previous_names=(*end.previous_names, *derived),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import combinations
@@ -145,6 +146,21 @@ def test_a_renamed_router_renames_the_tunnels_of_its_topologies_and_connections(
         "t-r1-r3-r9": "renamed from t-r1-r3-r1",
         # The connection, and so its other end, has its name still.
     }
+
+
+def test_a_rename_requests_no_reconnect_anew() -> None:
+    """Whichever names of ends sort first now: the record of what was done is at one end."""
+    there, own = sites(1, 2), connection(1, 2, enabled=True)
+    own["metadata"]["annotations"] = {"tunnelwright/reconnect": "2026-03-01"}
+    before, _ = validated([*there, own])
+    for number, name in ((1, "zz"), (2, "aa")):
+        now = copy.deepcopy(own)
+        now["spec"]["ends"][number - 1] |= {"name": name, "previousNames": [f"t-r1-r2-r{number}"]}
+        after, found = validated([*there, now])
+        assert list(found) == []
+        assert renamed(before, after) == {name: f"renamed from t-r1-r2-r{number}"}
+        assert {end.router for end in after.tunnels.values() if end.reconnect} == {"r1"}
+    assert before.tunnel_of("t-r1-r2") == "t-r1-r2-r1"
 
 
 def renamed(before: Fabric, after: Fabric) -> dict[str, str]:
