@@ -37,7 +37,7 @@ from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
 from reconciler.secrets import Allowed, SecretStore, default_folder, read_private
 from reconciler.service.dependencies import Dependencies
-from reconciler.service.log import EventLog, heard
+from reconciler.service.log import EventLog, attached
 from reconciler.service.loop import Service
 from reconciler.service.message import send
 from reconciler.service.metrics import Metrics
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check(effective, output)
     log = EventLog(sys.stdout) if effective.values.log_format == "json" and not output.json else None
-    with heard(log):
+    with attached(log):
         return _follow(effective.values, arguments, output, log)
 
 
@@ -122,14 +122,14 @@ def _follow(
 def _watch(service: Service, metrics: Metrics, output: Output, log: EventLog | None) -> Watch:
     """What follows the routers beside the service's runs."""
 
-    def told(event: TunnelEvent) -> None:
+    def happened(event: TunnelEvent) -> None:
         if log is not None:
             log.tunnel(event)
         else:
             output.lines([tunnel_event_line(event)])
             output.objects([tunnel_event(event)])
 
-    watch = metrics.watch = Watch(service.dependencies.history, told, service.wake)
+    watch = metrics.watch = Watch(service.dependencies.history, happened, service.wake)
     service.dependencies = replace(service.dependencies, followed=watch.follow)
     return watch
 
