@@ -46,8 +46,8 @@ from reconciler.validate import validate
 TREE = Path("desired_state")
 WORK = Path(".lab/demo")
 NAME = "demo"
-# The change that the demo makes: one field, at both ends of one tunnel.
-CHANGED = ("site-a/a-to-b.yaml", "site-b/b-to-a.yaml")
+# The change that the demo makes: one field of one connection, and so of both of its ends.
+CHANGED = "site-a--site-b.yaml"
 CHANGED_TUNNELS = frozenset({"a-to-b", "b-to-a"})
 FIELD, VALUE = "integrity", "sha512"
 
@@ -186,11 +186,11 @@ class Demo:
     def _change(self) -> Fabric:
         editor = YAML()
         editor.preserve_quotes = True
-        for name in CHANGED:
-            path = self._tree / name
-            document = editor.load(path)
-            document["spec"].setdefault("ipsec", {})[FIELD] = VALUE
-            editor.dump(document, path)
+        editor.indent(mapping=2, sequence=4, offset=2)
+        path = self._tree / CHANGED
+        document = editor.load(path)
+        document["spec"].setdefault("ipsec", {})[FIELD] = VALUE
+        editor.dump(document, path)
         self._commit(f"a-to-b: ESP {FIELD} {VALUE}")
         self._say(
             self._git.git.show("--no-ext-diff", "--no-textconv", "--unified=1", "--format=%h %s", "HEAD")

@@ -53,7 +53,7 @@ PATTERNS: Final[Mapping[str, str]] = {
     "^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$": "a Linux interface name: letters, digits, `.`, `_`, `-`; at most 15",
     "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$": "a file name without a folder: letters, digits, `.`, `_`, `-`",
     "^[A-Za-z_][A-Za-z0-9_]{0,127}$": "the name of an environment variable",
-    r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.age$": (
+    r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,254}/)*[A-Za-z0-9_-][A-Za-z0-9._-]{0,250}\.age$": (
         "the path of a file whose name ends with `.age`, below the folder of the desired state"
     ),
     r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.sops\.ya?ml$": (
@@ -250,6 +250,9 @@ MOST_SELECTORS: Final = 255
 
 MOST_LISTED: Final = 1_000
 """Members of any other list of a document: ranges of a network, networks of a router, windows."""
+
+MOST_FORMER: Final = 4
+"""Previous names of a topology, and of a router: each name of the one is combined with each of the others."""
 
 SEQUENCE = Strict(False)
 """For tuple fields: YAML gives lists. The strictness of the items is not touched."""

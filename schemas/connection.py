@@ -89,6 +89,17 @@ class ConnectionEndSpec(Model):
             "source-not-chosen",
         ),
     )
+    transit: Annotated[tuple[Name, ...], SEQUENCE] | None = Field(
+        default=None,
+        max_length=MOST_SELECTORS,
+        description=(
+            "VPC networks behind other tunnels of the router, which the other end reaches through this one. "
+            "Each of those tunnels has the other end's networks as its transit networks in turn. Default: "
+            "none; in place of a pair of a star with `transit`, those that the pair would have."
+        ),
+        examples=[["c-app"]],
+        json_schema_extra=diagnosed("dangling-reference", "duplicate-value", "transit-one-way"),
+    )
     id: Identity | None = Field(
         default=None,
         description=(
@@ -210,7 +221,7 @@ class ConnectionMetadata(Metadata):
         default_factory=dict,
         description=(
             "Free notes. `tunnelwright/reconnect` requests one reconnect of the tunnel for each new value, "
-            "such as a date; the end whose name sorts first carries it out."
+            "such as a date; the end with the lower address carries it out."
         ),
         examples=[{RECONNECT: "2026-03-01"}],
         json_schema_extra=diagnosed("invalid-annotation", "unknown-annotation"),

@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 from schemas.base import KEY_IN_CLEAR, Model, diagnosed, one_of_schema, require_one
 
 SEALED_BY_AGE = ".age"
-AGE_PATH = r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.age$"
+AGE_PATH = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,254}/)*[A-Za-z0-9_-][A-Za-z0-9._-]{0,250}\.age$"
+"""Each part of a path has at most 255 bytes (`NAME_MAX`, limits.h)."""
 SEALED_BY_SOPS = (".sops.yaml", ".sops.yml")
 
 KEY_FILE: Final = ".psk"

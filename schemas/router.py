@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.base import (
     LONGEST_SOCKET_PATH,
+    MOST_FORMER,
     MOST_LISTED,
     NO_KEY,
     SEQUENCE,
@@ -17,6 +18,7 @@ from schemas.base import (
     Cidr,
     Document,
     Interface,
+    Metadata,
     Model,
     Name,
     diagnosed,
@@ -213,8 +215,24 @@ class VpcRouterSpec(Model):
     )
 
 
+class RouterMetadata(Metadata):
+    """Names of a router."""
+
+    previous_names: Annotated[tuple[Name, ...], SEQUENCE] = Field(
+        default=(),
+        max_length=MOST_FORMER,
+        description=(
+            "Names that the router had before. Of an end of a connection without a name of its own, the name "
+            "that follows from each of them counts as a previous name; so do those of a topology."
+        ),
+        examples=[["router-old"]],
+        json_schema_extra=diagnosed("previous-name-in-use"),
+    )
+
+
 class VpcRouter(Document):
     """A VPC vRouter on which tunnels end."""
 
     kind: Literal["VpcRouter"] = Field(description="The kind of document.", examples=["VpcRouter"])
+    metadata: RouterMetadata = Field(description="Names, labels and annotations.")
     spec: VpcRouterSpec = Field(description="The router.")

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from schemas.base import (
     AGE_OF_PAIR,
     FILE_OF_PAIR,
+    MOST_FORMER,
     MOST_LISTED,
     SEQUENCE,
     Document,
@@ -57,6 +58,15 @@ class StarSpec(Model):
     members: MembersSpec = Field(
         description="The members. A router that is a hub is no member.",
         examples=[{"labels": {"role": "branch"}}],
+    )
+    transit: bool = Field(
+        default=False,
+        description=(
+            "True lets members reach one another through the hub: the tunnel of each member carries the "
+            "networks of all others too. Such a star has one hub."
+        ),
+        examples=[True],
+        json_schema_extra=diagnosed("ambiguous-tunnels"),
     )
 
 
@@ -110,12 +120,13 @@ class TopologyKey(Model):
             "`tunnelwright secret set --missing` writes those that are missing."
         ),
         examples=["keys/{a}--{b}.age"],
-        json_schema_extra=diagnosed("key-file-missing"),
+        json_schema_extra=diagnosed("duplicate-name", "key-file-missing"),
     )
     file: Annotated[str, Field(pattern=FILE_OF_PAIR, max_length=123)] | None = Field(
         default=None,
         description="Name of a file in `psk` of the controller's folder of keys; it ends in `.psk`.",
         examples=["{a}--{b}.psk"],
+        json_schema_extra=diagnosed("duplicate-name"),
     )
 
     @model_validator(mode="after")
@@ -208,11 +219,26 @@ class IPsecTopologySpec(Model):
         return self
 
 
+class TopologyMetadata(Metadata):
+    """Names of a topology."""
+
+    previous_names: Annotated[tuple[Name, ...], SEQUENCE] = Field(
+        default=(),
+        max_length=MOST_FORMER,
+        description=(
+            "Names that the topology had before. The names of tunnel ends that follow from each of them "
+            "count as previous names."
+        ),
+        examples=[["sites"]],
+        json_schema_extra=diagnosed("previous-name-in-use"),
+    )
+
+
 class IPsecTopology(Document):
     """Connections between many managed routers: one for each pair of a star, a mesh, or a list."""
 
     kind: Literal["IPsecTopology"] = Field(description="The kind of document.", examples=["IPsecTopology"])
-    metadata: Metadata = Field(description="Name, labels and annotations.")
+    metadata: TopologyMetadata = Field(description="Names, labels and annotations.")
     spec: IPsecTopologySpec = Field(
         description="The topology.", json_schema_extra=diagnosed("no-pairs", "too-many-ends")
     )

@@ -140,12 +140,25 @@ class PeerSpec(Model):
 class SourceSpec(Model):
     """This end's networks."""
 
-    networks: Annotated[tuple[Name, ...], SEQUENCE] = Field(
+    networks: Annotated[tuple[Name, ...], SEQUENCE] | None = Field(
+        default=None,
         min_length=1,
         max_length=MOST_SELECTORS,
-        description="VPC networks attached to the router.",
+        description=(
+            "VPC networks attached to the router. Default: the router's VPC network, if it has exactly one."
+        ),
         examples=[["a-app"]],
         json_schema_extra=diagnosed("dangling-reference", "duplicate-value", "network-not-attached"),
+    )
+    transit: Annotated[tuple[Name, ...], SEQUENCE] | None = Field(
+        default=None,
+        max_length=MOST_SELECTORS,
+        description=(
+            "VPC networks behind other tunnels of the router, which the peer reaches through this one. Each "
+            "of those tunnels has the peer's networks as its transit networks in turn."
+        ),
+        examples=[["c-app"]],
+        json_schema_extra=diagnosed("dangling-reference", "duplicate-value", "transit-one-way"),
     )
 
 

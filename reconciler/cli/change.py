@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reconciler.cli.next_command import diagnose_hint
 from reconciler.cli.output import Output, ask
@@ -37,6 +38,7 @@ def change_routers(
     released, their removal is all that is done."""
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
+    asked = replace(asked, reconnect=frozenset(map(fabric.tunnel_of, asked.reconnect)))
     check_reconnect(fabric, asked.reconnect)
     # What cuts us off is undone by the routers themselves where they have to be told that it stays.
     overrides = () if arguments.confirm is None else (Override.MANAGEMENT,)

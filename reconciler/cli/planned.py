@@ -13,6 +13,7 @@ from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.model.way_back import Armed, WentBack
 from reconciler.operations.planning import Planning
 from reconciler.operations.preview import Decision
+from reconciler.plan.targets import named
 from reconciler.policy import Override
 from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.plan import plan_objects
@@ -35,8 +36,8 @@ def planning_of(
         fabric,
         access.secret_store(arguments),
         access.fleet_of(fabric, arguments),
-        tuple(arguments.target),
-        tuple(arguments.exclude),
+        named(fabric, arguments.target),
+        named(fabric, arguments.exclude),
         frozenset([*map(Override, arguments.override), *overrides]),
         asked,
     )

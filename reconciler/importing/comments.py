@@ -6,6 +6,7 @@ A comment on a line of its own is about what stands on the next line, one behind
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ def without_comments(text: str, document: Document, first: int) -> tuple[str, li
     lines = text.splitlines()
     inside = list(_scalars(text))
     places = {line - first: path for path, line in reversed(_lines(document)) if line >= first}
+    numbers = sorted(places)
     kept: list[str] = []
     comments: list[Comment] = []
     for number, line in enumerate(lines):
@@ -42,8 +44,8 @@ def without_comments(text: str, document: Document, first: int) -> tuple[str, li
         bare = line if start is None else line[:start].rstrip()
         if start is not None:
             beside = bool(bare)
-            near = range(number, -1, -1) if beside else range(number, len(lines))
-            about = next((places[other] for other in near if other in places), None)
+            nearest = bisect_right(numbers, number) - 1 if beside else bisect_left(numbers, number)
+            about = places[numbers[nearest]] if 0 <= nearest < len(numbers) else None
             comments.append(Comment(about, line[start:], beside))
         if bare.strip() or _within(inside, number, 0):
             kept.append(bare)
@@ -56,7 +58,7 @@ def with_comments(text: str, document: Document, comments: Iterable[Comment]) ->
     numbers = {path: line - 1 for path, line in _lines(document)}
     # Behind a value that goes on in the next line a comment would become a part of it.
     unfinished = {start[0] for start, end in _scalars(text) if start[0] < end[0]}
-    above: dict[int, list[str]] = {}
+    above: dict[int, dict[str, None]] = {}
     beside: dict[int, str] = {}
     last: list[str] = []
     for comment in comments:
@@ -64,14 +66,14 @@ def with_comments(text: str, document: Document, comments: Iterable[Comment]) ->
             last.append(comment.text)
             continue
         number = numbers[comment.path]
-        there = above.setdefault(number, [])
-        if comment.text in (*there, beside.get(number)):
+        there = above.setdefault(number, {})
+        if comment.text in there or comment.text == beside.get(number):
             # Both documents of a pair often say the same.
             continue
         if comment.beside and number not in beside and number not in unfinished:
             beside[number] = comment.text
         else:
-            there.append(comment.text)
+            there[comment.text] = None
     written: list[str] = []
     for number, line in enumerate(lines):
         indent = line[: len(line) - len(line.lstrip())]
@@ -90,7 +92,9 @@ def _scalars(text: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
 
 
 def _within(scalars: list[tuple[tuple[int, int], tuple[int, int]]], line: int, column: int) -> bool:
-    return any(start < (line, column) < end for start, end in scalars)
+    """Whether a place is inside one of scalars that are in order and apart."""
+    before = bisect_left(scalars, ((line, column),)) - 1
+    return before >= 0 and (line, column) < scalars[before][1]
 
 
 def _lines(document: Document) -> list[tuple[Path, int]]:

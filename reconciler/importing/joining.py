@@ -151,6 +151,8 @@ def _end(written: Written, *, end_has_description: bool, other: Written) -> Comm
     end["vip"] = written.value(("spec", "vip"))
     if networks := written.value(("spec", "source", "networks")):
         end["networks"] = networks
+    if transit := written.value(("spec", "source", "transit")):
+        end["transit"] = transit
     identity = written.value(("spec", "identity", "local"))
     if identity is not None and written.tunnel.local_id != IkeId(IdType.IP, written.tunnel.vip.address):
         end["id"] = identity

@@ -112,6 +112,11 @@ class Diagnostics:
             self._add(item)
 
     @property
+    def error_count(self) -> int:
+        """How many errors there are, those that are not kept too."""
+        return self._count[Severity.ERROR]
+
+    @property
     def full(self) -> bool:
         """True when errors are not kept any more, but counted."""
         return Severity.ERROR in self._left_out

@@ -215,6 +215,8 @@ class Tunnel:
     esp: EspPolicy
     enabled: bool
     location: Location
+    transit_cidrs: tuple[str, ...] = ()
+    """Those of `local_cidrs` that are behind other tunnels of the router."""
     other_end: str | None = None
     """Name of the tunnel that is this one's other end, when that end is managed too."""
     unmanaged: bool = False
@@ -262,6 +264,8 @@ class DesiredRouter:
     """Seconds without an answer after which charon gives up a request."""
     location: Location
     level: Level = Level()
+    previous_names: tuple[str, ...] = ()
+    """Names that the same router had before."""
 
 
 _Placed = TypeVar("_Placed", Vip, Tunnel)
@@ -281,15 +285,30 @@ class Fabric:
     """Under which fingerprints of keys are made; None for the controller's own."""
     _tunnels: Mapping[str, tuple[Tunnel, ...]] = field(init=False, repr=False, compare=False)
     _vips: Mapping[str, tuple[Vip, ...]] = field(init=False, repr=False, compare=False)
+    _connections: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Find once what is on each router: of thousands of routers each is asked for its own."""
         object.__setattr__(self, "_tunnels", _by_router(self.tunnels))
         object.__setattr__(self, "_vips", _by_router(self.vips))
+        object.__setattr__(
+            self,
+            "_connections",
+            {
+                tunnel.origin.name: name
+                for name, tunnel in self.tunnels.items()
+                if tunnel.origin is not None and tunnel.initiates
+            },
+        )
 
     def tunnels_of(self, router: str) -> tuple[Tunnel, ...]:
         """The tunnels that end at one router, by name."""
         return self._tunnels.get(router, ())
+
+    def tunnel_of(self, word: str) -> str:
+        """The name of a tunnel end for that of a connection: of its end that initiates. Any other word, that
+        of a tunnel too, as it is."""
+        return word if word in self.tunnels else self._connections.get(word, word)
 
     def ends_of(self, tunnel: str) -> tuple[Tunnel, ...]:
         """The managed ends of a tunnel, the one of that name first; empty where no tunnel has it."""

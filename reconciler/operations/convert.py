@@ -7,6 +7,7 @@ before, up to an empty plan.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,7 +20,6 @@ from reconciler.importing.yaml_text import yaml_text
 from reconciler.load import Document, Loaded
 from reconciler.load.composer import compose
 from reconciler.model.diagnostic import Diagnostics, Location
-from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.suggestion import check_known
 from reconciler.operations.revisions import between
@@ -59,9 +59,14 @@ class Conversion:
 class _Part:
     """One document of a file."""
 
-    text: str
     line: int
     """The first of its lines, from 1."""
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """Its lines with their ends."""
+        return "".join(self.lines)
 
 
 def convert(
@@ -70,15 +75,15 @@ def convert(
     """Join the documents of the managed pairs of a valid tree; only those of the tunnels `chosen`, if any.
     `read` gives the text of a file that loading has named.
 
-    Raises TunnelwrightError for a name that no tunnel has, and when the result would not be what the
-    documents are now.
+    A pair whose connection would not be what its documents are stays as it is, with the reason among what was
+    found. Raises TunnelwrightError for a name that no tunnel has.
     """
     chosen = tuple(chosen)
     check_known(chosen, fabric.tunnels, "tunnel")
     found = Diagnostics()
     files = _Files(loaded, read)
     taken = {item.origin.name for item in fabric.tunnels.values() if item.origin is not None}
-    done = []
+    done: list[tuple[Converted, Tunnel]] = []
     for left, right in _pairs(fabric, chosen):
         ends = files.written(left, found), files.written(right, found)
         if ends[0] is None or ends[1] is None:
@@ -87,10 +92,9 @@ def convert(
         item = _joined(name, (ends[0], ends[1]), files, found)
         if item is not None:
             taken.add(name)
-            done.append(item)
-    conversion = Conversion(tuple(done), found, *files.changed())
-    _check(loaded, fabric, conversion)
-    return conversion
+            done.append((item, left))
+    sound = tuple(_sound(loaded, fabric, files, done, found))
+    return Conversion(sound, found, *files.changed(sound))
 
 
 def _pairs(fabric: Fabric, chosen: tuple[str, ...]) -> Iterator[tuple[Tunnel, Tunnel]]:
@@ -116,8 +120,8 @@ def _joined(name: str, ends: tuple[Written, Written], files: _Files, found: Diag
     plain = yaml_text(body)
     (document,), _ = compose(plain.encode(), "", Diagnostics())
     whole = with_comments(plain, document, comments_of(ends, document))
-    files.put(ends[0].document, whole)
-    files.put(ends[1].document, "")
+    files.put(name, ends[0].document, whole)
+    files.put(name, ends[1].document, "")
     return Converted(name, ends[0].document.file, (ends[0].tunnel.name, ends[1].tunnel.name), whole)
 
 
@@ -130,7 +134,8 @@ class _Files:
         self._documents = {_name_of(document): document for document in ends}
         self._texts: dict[str, str] = {}
         self._parts: dict[str, list[_Part]] = {}
-        self._new: dict[tuple[str, int], str] = {}
+        self._new: dict[str, dict[tuple[str, int], str]] = {}
+        """Connection -> what it puts in the place of its two documents, by file and line."""
         self._unclear: dict[str, int] = {}
         """File -> a line of it between two documents that is not just a separator."""
 
@@ -146,24 +151,29 @@ class _Files:
                 hint="separate the documents of the file by lines that are only `---`",
             )
             return None
+        now, _ = compose(part.text.encode(), document.file, Diagnostics())
+        if [one.data for one in now] != [document.data]:
+            message = f"{tunnel.name!r} stays as it is: its document was changed after it was read"
+            found.error("convert-refused", document.locate(), message, hint="run the command again")
+            return None
         text, comments = without_comments(part.text, document, part.line)
         reader = YAML()
         reader.preserve_quotes = True
         return Written(tunnel, document, reader.load(text), comments)
 
-    def put(self, document: Document, text: str) -> None:
-        """Put a text in the place of a document; an empty one removes it."""
-        self._new[document.file, self._part(document).line] = text
+    def put(self, connection: str, document: Document, text: str) -> None:
+        """Put a text of a connection in the place of a document; an empty one removes it."""
+        self._new.setdefault(connection, {})[document.file, self._part(document).line] = text
 
-    def changed(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Texts before and after, of each file in which something was put."""
-        names = sorted({file for file, _ in self._new})
-        before = {name: self._texts[name] for name in names}
-        return before, {name: self._after(name) for name in names}
+    def changed(self, connections: Iterable[Converted]) -> tuple[dict[str, str], dict[str, str]]:
+        """Texts before and after, of each file in which something of these connections was put."""
+        new = {place: text for item in connections for place, text in self._new[item.name].items()}
+        names = sorted({file for file, _ in new})
+        return {name: self._texts[name] for name in names}, {name: self._after(name, new) for name in names}
 
-    def _after(self, name: str) -> str:
+    def _after(self, name: str, new: Mapping[tuple[str, int], str]) -> str:
         old = self._texts[name].removeprefix(_BOM)
-        texts = [self._new.get((name, part.line), part.text) for part in self._parts[name]]
+        texts = [new.get((name, part.line), part.text) for part in self._parts[name]]
         kept = [text if text.endswith("\n") else f"{text}\n" for text in texts if text.strip()]
         text = "---\n".join([*([""] if _MARKED.match(old) and kept else []), *kept])
         text = text.replace("\n", "\r\n") if "\r\n" in old else text
@@ -172,21 +182,19 @@ class _Files:
     def _part(self, document: Document) -> _Part:
         if document.file not in self._parts:
             self._read(document.file)
-        line = document.locate().line
-        return max(
-            (part for part in self._parts[document.file] if part.line <= line), key=lambda part: part.line
-        )
+        parts = self._parts[document.file]
+        return parts[bisect_right(parts, document.locate().line, key=lambda part: part.line) - 1]
 
     def _read(self, name: str) -> None:
         text = self._read_text(name)
         self._texts[name] = text
-        parts = [_Part("", 1)]
+        parts = [_Part(1)]
         lines = text.removeprefix(_BOM).replace("\r\n", "\n").splitlines(keepends=True)
         for number, line in enumerate(lines, 1):
             if not _MARKED.match(line):
-                parts[-1].text += line
+                parts[-1].lines.append(line)
                 continue
-            parts.append(_Part("", number + 1))
+            parts.append(_Part(number + 1))
             if not _SEPARATOR.fullmatch(line):
                 self._unclear.setdefault(name, number)
         self._parts[name] = parts
@@ -201,19 +209,42 @@ def _name_of(document: Document) -> str:
     return str(data["metadata"]["name"]) if isinstance(data, dict) else ""
 
 
-def _check(loaded: Loaded, fabric: Fabric, conversion: Conversion) -> None:
-    """Raises TunnelwrightError unless the new documents describe what the old ones did."""
+def _sound(
+    loaded: Loaded,
+    fabric: Fabric,
+    files: _Files,
+    items: list[tuple[Converted, Tunnel]],
+    found: Diagnostics,
+) -> Iterator[Converted]:
+    """Those connections that describe what their documents did. The others are reported, and found by halves:
+    a few among many take a few checks of the whole tree each."""
+    chosen = tuple(item for item, _ in items)
+    problem = _problem(loaded, fabric, files.changed(chosen)[1]) if items else ""
+    if not problem:
+        yield from chosen
+    elif len(items) == 1:
+        ((item, end),) = items
+        found.error(
+            "convert-refused",
+            end.location,
+            f"{' and '.join(map(repr, item.ends))} stay as they are: as one document {problem}",
+        )
+    else:
+        half = len(items) // 2
+        yield from _sound(loaded, fabric, files, items[:half], found)
+        yield from _sound(loaded, fabric, files, items[half:], found)
+
+
+def _problem(loaded: Loaded, fabric: Fabric, after: Mapping[str, str]) -> str:
+    """Why new texts of files do not describe what the old ones did; empty where they do."""
     new = [
         document
-        for name, text in conversion.after.items()
+        for name, text in after.items()
         for document in compose(text.encode(), name, Diagnostics())[0]
     ]
-    kept = [document for document in loaded.documents if document.file not in conversion.after]
-    after, found = validate(replace(loaded, documents=(*kept, *new)))
-    plan = between(fabric, after, datetime.now(UTC)).plan
-    if found.errors or plan.changes or after.tunnels.keys() != fabric.tunnels.keys():
-        problem = found.errors[0].message if found.errors else "the plan would not be empty"
-        raise TunnelwrightError(
-            f"the connections would not be what the documents are: {problem}",
-            hint="convert fewer documents, with --tunnel, to find out which pair it is; nothing was written",
-        )
+    kept = [document for document in loaded.documents if document.file not in after]
+    now, found = validate(replace(loaded, documents=(*kept, *new)))
+    if found.errors:
+        return f"they would be invalid: {found.errors[0].message}"
+    plan = between(fabric, now, datetime.now(UTC)).plan
+    return "they would change the plan" * bool(plan.changes or now.tunnels.keys() != fabric.tunnels.keys())

@@ -39,6 +39,7 @@ def diagnose_tunnels(
     Raises SecretUnavailable for a key that one of them needs, and TunnelwrightError for a name that no tunnel
     has.
     """
+    names = tuple(map(fabric.tunnel_of, names))
     check_known(names, fabric.tunnels, "tunnel")
     chosen = names or tuple(fabric.tunnels)
     desired = compile_fabric(fabric, store)

@@ -11,7 +11,7 @@ from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.validate.catalog import Item
 from reconciler.validate.connections import ConnectionEnd, expanded_catalog
 from schemas.base import API_VERSION
-from schemas.tunnel import TunnelEndSpec
+from schemas.tunnel import RECONNECT, TunnelEndSpec
 
 
 def expanded(loaded: Loaded, fabric: Fabric) -> Iterator[tuple[Location, dict[str, Any]]]:
@@ -24,8 +24,10 @@ def expanded(loaded: Loaded, fabric: Fabric) -> Iterator[tuple[Location, dict[st
             ends.setdefault((item.document.file, item.document.index), []).append(item)
     for document in loaded.documents:
         place = document.locate()
-        items = ends.get((document.file, document.index))
-        if items is not None:
+        items = ends.get((document.file, document.index), [])
+        kind = document.data.get("kind") if isinstance(document.data, dict) else None
+        if kind in {"IPsecConnection", "IPsecTopology"}:
+            # Of a topology nothing is left where a connection is written for each of its pairs.
             yield from ((place, _end(item, fabric.tunnels[item.name])) for item in items)
         elif isinstance(document.data, dict):
             yield place, document.data
@@ -40,4 +42,6 @@ def _end(item: Item[TunnelEndSpec], tunnel: Tunnel) -> dict[str, Any]:
     peer = {"address": tunnel.peer_address, "cidrs": list(tunnel.peer_cidrs)}
     spec = dict([*list(spec.items())[:last], ("peer", peer), *list(spec.items())[last:]])
     metadata = item.metadata.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    if tunnel.reconnect:
+        metadata["annotations"] = {**item.metadata.annotations, RECONNECT: tunnel.reconnect}
     return {"apiVersion": API_VERSION, "kind": item.kind, "metadata": metadata, "spec": spec}

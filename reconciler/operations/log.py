@@ -22,6 +22,7 @@ def follow_tunnel(
 
     Raises TunnelwrightError for a name that no tunnel has.
     """
+    name = fabric.tunnel_of(name)
     check_known([name], fabric.tunnels, "tunnel")
     ends = {tunnel.router: tunnel for tunnel in (fabric.tunnels[name], *fabric.ends_of(name))}
     one_by_one = threading.Lock()

@@ -45,6 +45,7 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     counts as changed when its reference is another."""
     same = {name for name, tunnel in head.tunnels.items() if base.tunnels.get(name) == tunnel}
     before, after = _compiled(base, same), _compiled(head, same)
+    before |= {now: replace(before[was], router=now) for now, was in _renamed(base, head).items()}
     before |= {name: RouterConfig(name) for name in after.keys() - before.keys()}
     live = {name: as_applied(before[name]) for name in after}
     # What is the same in both is compared no further: there are thousands, and a commit changes a few.
@@ -72,11 +73,22 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
 
 def left_alone(base: Fabric, head: Fabric) -> Iterator[str]:
     """What happens to routers that a commit takes out of Git."""
-    for name in sorted(set(base.routers) - set(head.routers)):
+    for name in sorted(set(base.routers) - set(head.routers) - set(_renamed(base, head).values())):
         yield (
             f"the router {name} is no longer in Git: everything on it stays as it is (its tunnels with their "
             "keys and files, its VIPs, its nftables table), and it is no longer observed"
         )
+
+
+def _renamed(base: Fabric, head: Fabric) -> dict[str, str]:
+    """Each router of `head` that had another name in `base` -> that name."""
+    gone = base.routers.keys() - head.routers.keys()
+    return {
+        name: was
+        for name in head.routers.keys() - base.routers.keys()
+        for was in head.routers[name].previous_names
+        if was in gone
+    }
 
 
 def _without(config: RouterConfig, tunnels: Set[str]) -> RouterConfig:

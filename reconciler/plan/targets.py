@@ -13,6 +13,12 @@ from reconciler.model.suggestion import check_known, known
 from reconciler.plan.fleet import ChangeFilter
 
 
+def named(fabric: Fabric, words: Iterable[str]) -> tuple[str, ...]:
+    """The words of `--target` and `--exclude`, with a tunnel in the place of each connection. A router of
+    that name comes before a connection."""
+    return tuple(word if word in fabric.routers else fabric.tunnel_of(word) for word in words)
+
+
 def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> ChangeFilter:
     """The change filter of `--target` and `--exclude`. A name is a router, a resource (`router/kind/name`) or
     a tunnel, which always means both of its ends. What a router needs as a whole goes with its tunnels."""
@@ -20,16 +26,16 @@ def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...
     targeted = {groups.get(name, name) for name in targets}
     carriers = {tunnel.router for name, tunnel in fabric.tunnels.items() if groups[name] in targeted}
 
-    def named(change: ResourceChange, names: tuple[str, ...]) -> bool:
+    def concerned(change: ResourceChange, names: tuple[str, ...]) -> bool:
         own = {change.resource.router, change.resource.name, str(change.resource)}
         group = groups.get(change.resource.name, change.resource.name)
         return bool(own & set(names)) or group in {groups.get(name, name) for name in names}
 
     def selected(change: ResourceChange) -> bool:
-        if named(change, excluded):
+        if concerned(change, excluded):
             return False
         shared = not change.resource.is_tunnel and change.resource.router in carriers
-        return not targets or shared or named(change, targets)
+        return not targets or shared or concerned(change, targets)
 
     return selected
 

@@ -7,17 +7,20 @@ says it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from reconciler.load import Loaded, Path, dotted
 from reconciler.model.bounds import MOST_EXPANDED
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Origin
 from reconciler.validate.catalog import Catalog, Item, build_catalog, by_name, check_annotations
-from reconciler.validate.topologies import TopologyPair, expand_topologies
+from reconciler.validate.networks import and_more
+from reconciler.validate.topologies import TopologyPair, expand_topologies, former_routers
 from schemas.connection import ConnectionEndSpec, ConnectionMetadata, IPsecConnectionSpec
 from schemas.policy import DpdSpec, IkePolicySpec, IpsecPolicySpec
+from schemas.router import VpcRouterSpec
 from schemas.tunnel import RECONNECT, IdentitySpec, SourceSpec, TunnelEndSpec, TunnelMetadata
 
 LONGEST_NAME = 63
@@ -34,6 +37,11 @@ class ConnectionEnd:
     """Name of the other end."""
 
     @property
+    def reconnect(self) -> str:
+        """The reconnect that is requested of the connection, by one of its ends; empty for none."""
+        return self.connection.metadata.annotations.get(RECONNECT, "")
+
+    @property
     def origin(self) -> Origin:
         """The document."""
         pair = self.connection.places
@@ -44,12 +52,16 @@ class ConnectionEnd:
         """A path of an IPsecTunnel -> the path in the connection's document."""
         match path:
             case ("metadata", "previousNames", int(index)):
-                # First those of the end, then those that follow from the connection's.
+                # First those of the end, then those that follow from the connection's, then the router's.
                 own = len(self.connection.spec.ends[self.end].previous_names)
-                former = ("metadata", "previousNames", index - own)
-                return self.connection.written(
-                    ("spec", "ends", self.end, *path[1:]) if index < own else former
-                )
+                former = index - own
+                if index < own:
+                    place: Path = ("spec", "ends", self.end, "previousNames", index)
+                elif former < len(_former(self.connection)):
+                    place = ("metadata", "previousNames", former)
+                else:
+                    place = ("spec", "ends", self.end, "router")
+                return self.connection.written(place)
             case ("spec", "enabled") if not self.connection.spec.enabled:
                 return self.connection.written(path)
         return self.connection.written(place_in_connection(path, self.end))
@@ -64,6 +76,7 @@ def place_in_connection(path: Path, end: int) -> Path:
         (("spec", "router"), (*own, "router")),
         (("spec", "vip"), (*own, "vip")),
         (("spec", "source", "networks"), (*own, "networks")),
+        (("spec", "source", "transit"), (*own, "transit")),
         (("spec", "source"), (*own, "networks")),
         (("spec", "identity", "local"), (*own, "id")),
         (("spec", "enabled"), (*own, "enabled")),
@@ -83,17 +96,42 @@ def expanded_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
     catalog = build_catalog(loaded, found)
     expand_topologies(catalog, found)
     ends = 0
+    too_long: dict[tuple[str, int], list[Item[TunnelEndSpec]]] = {}
     for connection in by_name(catalog.connections):
         ends += 2
         if _is_sound(connection, ends, found):
-            items = tuple(ends_of(connection))
-            named = [_is_only_one(catalog, item, items[:index], found) for index, item in enumerate(items)]
-            if all(named):
+            items = tuple(ends_of(connection, catalog.routers))
+            long = [item for item in items if len(item.name) > LONGEST_NAME]
+            if long:
+                place = connection.document.file, connection.document.index
+                too_long.setdefault(place, []).append(max(long, key=lambda item: len(item.name)))
+            taken = [
+                item
+                for index, item in enumerate(items)
+                if item not in long and not _is_only_one(catalog, item, items[:index], found)
+            ]
+            if not long and not taken:
                 catalog.tunnels.update((item.name, item) for item in items)
                 continue
         # An end without the other one would only lead to further findings.
         catalog.broken[connection.kind, connection.name] = connection.document
+    for names in too_long.values():
+        _report_too_long(names, found)
     return catalog
+
+
+def _report_too_long(items: list[Item[TunnelEndSpec]], found: Diagnostics) -> None:
+    """Names that follow from one document: one cause, reported at the longest of them."""
+    item = max(items, key=lambda one: (len(one.name), one.name))
+    found.error(
+        "invalid-name",
+        item.location,
+        f"the name {item.name!r}, which follows from those of connection and router, is too long"
+        f"{and_more(len(items) - 1, 'connection')}",
+        path=dotted(item.written(("metadata", "name"))),
+        allowed=f"at most {LONGEST_NAME} characters",
+        hint=_rename(item),
+    )
 
 
 def _is_sound(connection: Item[IPsecConnectionSpec], ends: int, found: Diagnostics) -> bool:
@@ -120,7 +158,9 @@ def end_name(connection: str, end: ConnectionEndSpec) -> str:
     return end.name or f"{connection}-{end.router}"
 
 
-def ends_of(connection: Item[IPsecConnectionSpec]) -> Iterator[Item[TunnelEndSpec]]:
+def ends_of(
+    connection: Item[IPsecConnectionSpec], routers: Mapping[str, Item[VpcRouterSpec]]
+) -> Iterator[Item[TunnelEndSpec]]:
     """The two tunnel ends of a connection between two routers, in its order."""
     spec = connection.spec
     names = [end_name(connection.name, end) for end in spec.ends]
@@ -128,12 +168,14 @@ def ends_of(connection: Item[IPsecConnectionSpec]) -> Iterator[Item[TunnelEndSpe
         far = spec.ends[1 - index]
         yield Item(
             "IPsecTunnel",
-            _metadata(connection, end, names[index], first=names[index] == min(names)),
+            _metadata(connection, end, names[index], routers.get(end.router)),
             TunnelEndSpec.model_construct(
                 description=spec.description if end.description is None else end.description,
                 router=end.router,
                 vip=end.vip,
-                source=None if end.networks is None else SourceSpec.model_construct(networks=end.networks),
+                source=None
+                if end.networks is None and end.transit is None
+                else SourceSpec.model_construct(networks=end.networks, transit=end.transit),
                 authentication=spec.authentication,
                 # As a name, an address is an address; what is not said is the VIP's.
                 identity=IdentitySpec.model_construct(
@@ -153,18 +195,40 @@ def ends_of(connection: Item[IPsecConnectionSpec]) -> Iterator[Item[TunnelEndSpe
 
 
 def _metadata(
-    connection: Item[IPsecConnectionSpec], end: ConnectionEndSpec, name: str, *, first: bool
+    connection: Item[IPsecConnectionSpec],
+    end: ConnectionEndSpec,
+    name: str,
+    router: Item[VpcRouterSpec] | None,
 ) -> TunnelMetadata:
-    """`first`: whether it is the end that carries out what is requested of the connection."""
-    former = connection.metadata.previous_names if isinstance(connection.metadata, ConnectionMetadata) else ()
-    derived = () if end.name else tuple(end_name(previous, end) for previous in former)
-    requested = connection.metadata.annotations.get(RECONNECT) if first else None
+    derived = () if end.name else tuple(_derived(connection, end, name, router))
     return TunnelMetadata.model_construct(
         name=name,
         labels=connection.metadata.labels,
-        annotations={**({RECONNECT: requested} if requested else {}), **end.annotations},
+        annotations=end.annotations,
         previous_names=(*end.previous_names, *derived),
     )
+
+
+def _derived(
+    connection: Item[IPsecConnectionSpec],
+    end: ConnectionEndSpec,
+    name: str,
+    router: Item[VpcRouterSpec] | None,
+) -> Iterator[str]:
+    """The names that follow from previous ones: of the connection, then those with one of the router."""
+    former = _former(connection)
+    yield from (end_name(previous, end) for previous in former)
+    if isinstance(connection.places, TopologyPair):
+        # They follow from the routers of both ends, and the topology knows which.
+        return
+    for previous, was in product((connection.name, *former), former_routers(router)):
+        if (derived := f"{previous}-{was}") not in {name, *end.previous_names}:
+            yield derived
+
+
+def _former(connection: Item[IPsecConnectionSpec]) -> tuple[str, ...]:
+    metadata = connection.metadata
+    return metadata.previous_names if isinstance(metadata, ConnectionMetadata) else ()
 
 
 def _ike(common: IkePolicySpec, end: ConnectionEndSpec) -> IkePolicySpec:
@@ -186,29 +250,22 @@ def _ipsec(common: IpsecPolicySpec, end: ConnectionEndSpec) -> IpsecPolicySpec:
 def _is_only_one(
     catalog: Catalog, item: Item[TunnelEndSpec], before: tuple[Item[TunnelEndSpec], ...], found: Diagnostics
 ) -> bool:
-    """Whether the name of a tunnel end can be one, and no other end has it; else that is reported."""
-    path = dotted(item.written(("metadata", "name")))
-    rename = "give this end another `name`"
-    if isinstance(item.places, ConnectionEnd) and item.places.origin.topology:
-        rename = f"write an IPsecConnection {item.places.connection.name!r} that names its ends"
-    if len(item.name) > LONGEST_NAME:
-        found.error(
-            "invalid-name",
-            item.location,
-            f"the name {item.name!r}, which follows from those of connection and router, is too long",
-            path=path,
-            allowed=f"at most {LONGEST_NAME} characters",
-            hint=rename,
-        )
-        return False
+    """Whether no other end has the name of a tunnel end; else that is reported."""
     other = next((end for end in before if end.name == item.name), catalog.tunnels.get(item.name))
     if other is not None:
         found.error(
             "duplicate-name",
             item.location,
             f"another tunnel end is named {item.name!r}, at {other.location}",
-            path=path,
-            hint=f"delete that one, if this one replaces it; else {rename}",
+            path=dotted(item.written(("metadata", "name"))),
+            hint=f"delete that one, if this one replaces it; else {_rename(item)}",
             related=(other.location,),
         )
     return other is None
+
+
+def _rename(item: Item[TunnelEndSpec]) -> str:
+    """How to give a tunnel end another name."""
+    if isinstance(item.places, ConnectionEnd) and item.places.origin.topology:
+        return f"write an IPsecConnection {item.places.connection.name!r} that names its ends"
+    return "give this end another `name`"

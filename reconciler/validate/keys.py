@@ -114,21 +114,25 @@ def _sealed(loaded: Loaded, item: Item[Any], name: str, found: Diagnostics, *pat
     """The file; an empty one when it is not there, which is in `found`."""
     sealed = loaded.sealed.get(_placed(loaded, name))
     if sealed is None:
-        prefix = _placed(loaded, "")
         plain = is_plain_name(name)
         called = repr(name) if plain else "of this name, which is not shown, since it may be a key,"
-        # A file may be called like a key too, and a hint would show it.
-        known = [other for file in sorted(loaded.sealed) if is_plain_name(other := file.removeprefix(prefix))]
         item.error(
             found,
             "key-file-missing",
             f"there is no file {called} in the folder of the desired state",
             *path,
-            hint=did_you_mean(name, known)
+            hint=("" if found.many else did_you_mean(name, _names(loaded)))
             or ("`tunnelwright secret set --missing` writes age files" if plain else KEY_IN_CLEAR),
         )
         return Sealed(b"")
     return sealed
+
+
+def _names(loaded: Loaded) -> list[str]:
+    """The sealed files, as documents name them. One may be called like a key too, and is left out: a hint
+    would show it."""
+    prefix = _placed(loaded, "")
+    return [name for file in sorted(loaded.sealed) if is_plain_name(name := file.removeprefix(prefix))]
 
 
 def _check_field(item: Item[Any], sealed: Sealed, field: str, found: Diagnostics, *path: str | int) -> None:

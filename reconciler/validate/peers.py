@@ -21,7 +21,9 @@ class Place:
     router: DesiredRouter | None = None
     vip: Vip | None = None
     cidrs: tuple[str, ...] | None = None
-    """Its source networks."""
+    """Its source networks, and its transit networks."""
+    transit: tuple[str, ...] = ()
+    """The latter alone."""
 
 
 def resolve_places(
@@ -35,7 +37,9 @@ def resolve_places(
         vip = _vip(catalog, item, vips, found)
         router = routers.get(name)
         cidrs = None if router is None else _source_cidrs(catalog, item, router, found)
-        places[item.name] = Place(router, vip, cidrs)
+        transit = _transit_cidrs(catalog, item, found)
+        sources = None if cidrs is None or transit is None else (*cidrs, *transit)
+        places[item.name] = Place(router, vip, sources, transit or ())
     return places
 
 
@@ -85,8 +89,8 @@ def _source_cidrs(
 ) -> tuple[str, ...] | None:
     """The tunnel's source CIDRs; None when a network is not known or none is chosen."""
     attached = {part.network: part.cidr for part in router.vpc}
-    source = item.spec.source
-    if source is None:
+    networks = None if item.spec.source is None else item.spec.source.networks
+    if networks is None:
         if len(attached) == 1:
             return tuple(attached.values())
         item.error(
@@ -101,7 +105,7 @@ def _source_cidrs(
         return None
     cidrs: list[str] = []
     seen: set[str] = set()
-    for index, name in enumerate(source.networks):
+    for index, name in enumerate(networks):
         path = ("source", "networks", index)
         if name in seen:
             item.error(found, "duplicate-value", f"{name!r} is already in the list", *path)
@@ -118,4 +122,19 @@ def _source_cidrs(
                 related=(router.location,),
             )
         seen.add(name)
-    return tuple(cidrs) if len(cidrs) == len(source.networks) else None
+    return tuple(cidrs) if len(cidrs) == len(networks) else None
+
+
+def _transit_cidrs(catalog: Catalog, item: Item[TunnelEndSpec], found: Diagnostics) -> tuple[str, ...] | None:
+    """The CIDRs of the tunnel's transit networks; None when one is not known or is named twice."""
+    names = () if item.spec.source is None else item.spec.source.transit or ()
+    cidrs: dict[str, str] = {}
+    for index, name in enumerate(names):
+        path = ("source", "transit", index)
+        if name in cidrs:
+            item.error(found, "duplicate-value", f"{name!r} is already in the list", *path)
+            continue
+        network = catalog.find(catalog.vpc_networks, "VpcNetwork", name, item, found, *path)
+        if network is not None:
+            cidrs[name] = network.spec.cidr
+    return tuple(cidrs.values()) if len(cidrs) == len(names) else None

@@ -9,6 +9,7 @@ from reconciler.model.fabric import Attachment, DesiredRouter, DockerAccess, Ssh
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.levels import fleet_level, resolve_level
 from reconciler.validate.networks import host_problem
+from reconciler.validate.topologies import former_routers
 from schemas.router import AccessSpec, DockerAccessSpec, NetworkAttachment, VpcRouterSpec
 
 
@@ -51,6 +52,7 @@ def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, DesiredRo
             give_up_after=item.spec.give_up_after,
             location=item.location,
             level=resolve_level(item.spec.reconcile, fleet),
+            previous_names=former_routers(item),
         )
     return routers
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import TypedDict
 
 from reconciler.model.bounds import (
@@ -20,6 +21,7 @@ from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.networks import and_more, not_unicast
 from reconciler.validate.overlaps import Overlap, overlaps_before, overlaps_with
 from schemas.addresses import Interval, parse_cidr
+from schemas.base import MOST_SELECTORS
 from schemas.router import VpcRouterSpec
 from schemas.tunnel import PeerSpec, TunnelEndSpec
 
@@ -76,6 +78,9 @@ def check_selectors(
         if few:
             _check_ambiguous(ends, tunnels, found)
     _check_unique_peers(catalog, tunnels, found)
+    if not found.error_count:
+        # A tunnel that has errors may be the one that is missed.
+        _check_transit(catalog, tunnels, found)
 
 
 def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnostics) -> bool:
@@ -89,8 +94,18 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
         pairs = len(tunnel.local_cidrs) * len(tunnel.peer_cidrs)
         children = tunnel.ike.version == 1
         most = MOST_CHILDREN if children else MOST_PAIRS_OF_TUNNEL
-        problem = ""
-        if pairs > most:
+        problem, where = "", ("peer", "cidrs")
+        if len(tunnel.local_cidrs) > MOST_SELECTORS:
+            problem = (
+                f"this end has {len(tunnel.local_cidrs):,} networks; at most {MOST_SELECTORS} are supported "
+                "(RFC 7296, section 3.13)"
+            )
+            where = ("source", "networks")
+        elif len(tunnel.peer_cidrs) > MOST_SELECTORS:
+            # That is said where they come from: the list of a document is bounded by its schema.
+            few = False
+            continue
+        elif pairs > most:
             kind = " with IKEv1, which needs an SA for each" if children else ""
             problem = (
                 f"the tunnel carries {pairs:,} pairs{_OF_NETWORKS}; at most {most:,} are supported{kind}"
@@ -108,7 +123,7 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
         if problem:
             few = False
             catalog.tunnels[name].error(
-                found, "too-many-pairs", problem, "peer", "cidrs", hint="name fewer and wider networks"
+                found, "too-many-pairs", problem, *where, hint="name fewer and wider networks"
             )
         else:
             total[tunnel.router] += pairs
@@ -177,13 +192,13 @@ def _check_within(peers: list[_Block], found: Diagnostics) -> None:
 def _check_ambiguous(ends: list[_End], tunnels: Mapping[str, Tunnel], found: Diagnostics) -> None:
     """Tunnels with a source network in common whose peer CIDRs overlap: one finding for each tunnel that
     comes after others, at the peer CIDR that overlaps the most of theirs."""
+    there = [(end, tunnels[end.item.name]) for end in ends if end.item.name in tunnels]
+    widest = _widest({source for _, tunnel in there for source in tunnel.local_cidrs})
     by_source: dict[str, list[_Block]] = {}
-    for end in ends:
-        tunnel = tunnels.get(end.item.name)
-        if tunnel is not None:
-            blocks = list(_peers([end]))
-            for source in tunnel.local_cidrs:
-                by_source.setdefault(source, []).extend(blocks)
+    for end, tunnel in there:
+        blocks = list(_peers([end]))
+        for source in dict.fromkeys(widest[source] for source in tunnel.local_cidrs):
+            by_source.setdefault(source, []).extend(blocks)
     worst: dict[str, tuple[Overlap, list[_Block]]] = {}
     for blocks in by_source.values():
         for overlap in overlaps_before(_intervals(blocks), [block.item.name for block in blocks]):
@@ -197,6 +212,47 @@ def _check_ambiguous(ends: list[_End], tunnels: Mapping[str, Tunnel], found: Dia
             f"({other.cidr}){and_more(overlap.more, 'peer CIDR')}: their sources overlap too"
         )
         block.item.error(found, "ambiguous-tunnels", said, *block.path, **_places(blocks, overlap, found))
+
+
+def _widest(cidrs: Collection[str]) -> dict[str, str]:
+    """Each CIDR -> the widest of them that contains it: of two that overlap, one contains the other."""
+    found: dict[str, str] = {}
+    widest = ""
+    for cidr in sorted(cidrs, key=lambda one: (parse_cidr(one).first, -parse_cidr(one).last)):
+        if not widest or parse_cidr(cidr).first > parse_cidr(widest).last:
+            widest = cidr
+        found[cidr] = widest
+    return found
+
+
+def _check_transit(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnostics) -> None:
+    """What comes through a tunnel for a transit network leaves through another one, which carries it: one
+    finding for each tunnel for which that does not hold."""
+    passing = {tunnel.router for tunnel in tunnels.values() if tunnel.transit_cidrs}
+    carried = {
+        (tunnel.router, local, remote)
+        for tunnel in tunnels.values()
+        if tunnel.router in passing
+        for local, remote in product(tunnel.local_cidrs, tunnel.peer_cidrs)
+    }
+    for name in sorted(tunnels):
+        tunnel = tunnels[name]
+        stuck = (
+            (remote, local)
+            for local, remote in product(tunnel.transit_cidrs, tunnel.peer_cidrs)
+            if (tunnel.router, remote, local) not in carried
+        )
+        first = next(stuck, None)
+        if first is not None:
+            catalog.tunnels[name].error(
+                found,
+                "transit-one-way",
+                f"what comes from {first[0]} for the transit network {first[1]} goes on through no other "
+                f"tunnel of the router {tunnel.router!r}{and_more(sum(1 for _ in stuck), 'pair')}",
+                "source",
+                "transit",
+                hint="add the networks of this tunnel's peer to `transit` of the tunnel that leads there",
+            )
 
 
 def _intervals(blocks: list[_Block]) -> list[Interval]:

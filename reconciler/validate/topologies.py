@@ -6,17 +6,23 @@ at a pair is reported where the topology says it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import product
+
+from pydantic import ValidationError
 
 from reconciler.load import Path
 from reconciler.model.bounds import MOST_EXPANDED
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.validate.catalog import Catalog, Item, by_name
+from reconciler.validate.networks import and_more
+from reconciler.validate.shapes import hubs_of, pairs_of
+from reconciler.validate.transit import add_transit
 from schemas.connection import ConnectionEndSpec, ConnectionMetadata, IPsecConnectionSpec
 from schemas.keys import KeyRef
-from schemas.topology import IPsecTopologySpec, MembersSpec
+from schemas.router import RouterMetadata, VpcRouterSpec
+from schemas.topology import IPsecTopologySpec, TopologyMetadata
 from schemas.tunnel import AuthenticationSpec, TunnelVip
 from schemas.vip import VipPlacement
 
@@ -32,6 +38,11 @@ class TopologyPair:
     def place(self, path: Path) -> Path:
         """A path of an IPsecConnection -> the path in the topology's document."""
         match path:
+            case ("spec", "ends", int(_), "transit", *_):
+                return ("spec", "star", "transit")
+            case ("spec", "ends", int(end), "previousNames", *_):
+                former = ("metadata", "previousNames")
+                return former if self.topology.document.holds(former) else ("spec", *self.members[end])
             case ("spec", "ends", int(end), *rest) if rest[:1] != ["vip"]:
                 return ("spec", *self.members[end])
         return place_in_topology(path)
@@ -47,26 +58,20 @@ def place_in_topology(path: Path) -> Path:
     return path
 
 
-_Members = Mapping[str, Path]
-"""Router -> where the topology says that it is a member."""
-
-
 def expand_topologies(catalog: Catalog, found: Diagnostics) -> None:
     """Add the connections of all topologies to the catalog, but for those that are written."""
     ends = 0
+    keys = _KeyFiles(found)
     for topology in by_name(catalog.topologies):
-        pairs = _pairs(catalog, topology, found)
+        pairs = pairs_of(catalog, topology, found)
         if pairs is None:
             continue
-        if not pairs and _names(topology.spec) <= catalog.routers.keys():
-            topology.warning(
-                found, "no-pairs", "the topology joins no routers", hint="check names and labels"
-            )
         ends += 2 * len(pairs)
         if ends > MOST_EXPANDED:
             message = f"with this topology, and those whose names sort before it, there are {ends:,} ends"
             topology.error(found, "too-many-ends", message, allowed=f"at most {MOST_EXPANDED:,}")
             return
+        joined: list[str] = []
         for (a, at_a), (b, at_b) in pairs:
             name = f"{topology.name}-{a}-{b}"
             if ("IPsecConnection", name) in catalog.broken:
@@ -74,9 +79,76 @@ def expand_topologies(catalog: Catalog, found: Diagnostics) -> None:
             written = catalog.connections.get(name)
             if written is None:
                 places = TopologyPair(topology, (at_a, at_b))
-                catalog.connections[name] = _connection(catalog, topology, name, (a, b), places)
+                made = _connection(catalog, topology, name, (a, b), places)
+                if not keys.take((a, b), made.spec.authentication.key):
+                    catalog.broken[made.kind, name] = topology.document
+                    continue
+                catalog.connections[name] = made
             elif {end.router for end in written.spec.ends} != {a, b}:
                 _report_other_routers(topology, (a, b), at_b, written, found)
+                continue
+            joined.append(name)
+        keys.report(topology)
+        if topology.spec.star is not None and topology.spec.star.transit:
+            add_transit(catalog, topology, hubs_of(topology, pairs, catalog), joined, found)
+
+
+def former_routers(router: Item[VpcRouterSpec] | None) -> tuple[str, ...]:
+    """The names that a router had before."""
+    metadata = None if router is None else router.metadata
+    return metadata.previous_names if isinstance(metadata, RouterMetadata) else ()
+
+
+class _KeyFiles:
+    """The key files that the patterns of topologies come to."""
+
+    def __init__(self, found: Diagnostics) -> None:
+        self._found = found
+        self._pairs: dict[str, tuple[str, str]] = {}
+        """Key file -> the first pair that has it."""
+        self._wrong: list[tuple[str, str]] = []
+        """The pairs of one topology whose key file cannot be called so."""
+        self._shared: list[tuple[tuple[str, str], tuple[str, str]]] = []
+        """Pairs of one topology, each with another pair that has the same file."""
+
+    def take(self, pair: tuple[str, str], key: KeyRef) -> bool:
+        """Take in the key of a pair. False where its file cannot be called so."""
+        try:
+            KeyRef.model_validate(key.model_dump(exclude_none=True))
+        except ValidationError:
+            self._wrong.append(pair)
+            return False
+        other = self._pairs.setdefault(f"{key.source}:{key.age or key.file}", pair)
+        if other != pair:
+            self._shared.append((pair, other))
+        return True
+
+    def report(self, topology: Item[IPsecTopologySpec]) -> None:
+        """Report what is wrong with the keys of a topology: at its pattern, each cause once. The pattern is
+        not quoted, because a key may have been pasted into it."""
+        source = topology.spec.authentication.key
+        where = ("authentication", "key", "file" if source.file is not None else "age")
+        if self._wrong:
+            (a, b), *more = self._wrong
+            topology.error(
+                self._found,
+                "invalid-name",
+                f"the key file of {a!r} and {b!r}{and_more(len(more), 'pair')} gets a name that is too long",
+                *where,
+                allowed="at most 128 characters (`file`); with `age`, 255 in each part of the path",
+                hint="shorten the pattern, or write an IPsecConnection for the pair with a key of its own",
+            )
+        if self._shared:
+            ((c, d), (a, b)), *others = self._shared
+            topology.error(
+                self._found,
+                "duplicate-name",
+                f"the key files of {a!r} and {b!r} and of {c!r} and {d!r} get one name"
+                f"{', as do those of others' if others else ''}",
+                *where,
+                hint="put something between `{a}` and `{b}` that no router's name has, such as `.`",
+            )
+        self._wrong, self._shared = [], []
 
 
 def _report_other_routers(
@@ -98,89 +170,6 @@ def _report_other_routers(
     )
 
 
-def _names(spec: IPsecTopologySpec) -> set[str]:
-    """The routers that a topology names."""
-    star = () if spec.star is None else (spec.star.hubs, spec.star.members)
-    listed = [part.routers or () for part in (spec.mesh, *star) if part is not None]
-    return {name for names in (*listed, *(spec.pairs or ())) for name in names}
-
-
-_Pair = tuple[tuple[str, Path], tuple[str, Path]]
-
-
-def _pairs(catalog: Catalog, topology: Item[IPsecTopologySpec], found: Diagnostics) -> list[_Pair] | None:
-    """The routers of each pair in order, each once; None when there are too many, which is reported."""
-    spec = topology.spec
-    if spec.star is not None:
-        hubs = _members(catalog, topology, spec.star.hubs, ("star", "hubs"), found)
-        members = _members(catalog, topology, spec.star.members, ("star", "members"), found)
-        others = {name: path for name, path in members.items() if name not in hubs}
-        count, pairs = len(hubs) * len(others), product(hubs.items(), others.items())
-        return _bounded(topology, count, (_in_order(*pair) for pair in pairs), found)
-    if spec.mesh is not None:
-        members = _members(catalog, topology, spec.mesh, ("mesh",), found)
-        count = len(members) * (len(members) - 1) // 2
-        return _bounded(topology, count, combinations(sorted(members.items()), 2), found)
-    return list(_listed(catalog, topology, found))
-
-
-def _bounded(
-    topology: Item[IPsecTopologySpec], count: int, pairs: Iterator[_Pair], found: Diagnostics
-) -> list[_Pair] | None:
-    if 2 * count <= MOST_EXPANDED:
-        return list(pairs)
-    message = f"the topology has {2 * count:,} tunnel ends"
-    topology.error(found, "too-many-ends", message, allowed=f"at most {MOST_EXPANDED:,}")
-    return None
-
-
-def _in_order(one: tuple[str, Path], other: tuple[str, Path]) -> _Pair:
-    return (one, other) if one[0] < other[0] else (other, one)
-
-
-def _members(
-    catalog: Catalog,
-    topology: Item[IPsecTopologySpec],
-    members: MembersSpec,
-    path: Path,
-    found: Diagnostics,
-) -> _Members:
-    if members.labels is not None:
-        wanted = members.labels.items()
-        return {
-            router.name: (*path, "labels")
-            for router in by_name(catalog.routers)
-            if wanted <= router.metadata.labels.items()
-        }
-    named: dict[str, Path] = {}
-    for index, name in enumerate(members.routers or ()):
-        where = (*path, "routers", index)
-        if name in named:
-            topology.error(found, "duplicate-value", f"{name!r} is already in the list", *where)
-        elif catalog.find(catalog.routers, "VpcRouter", name, topology, found, *where) is not None:
-            named[name] = where
-    return named
-
-
-def _listed(catalog: Catalog, topology: Item[IPsecTopologySpec], found: Diagnostics) -> Iterator[_Pair]:
-    seen: set[frozenset[str]] = set()
-    for index, pair in enumerate(topology.spec.pairs or ()):
-        place: Path = ("pairs", index)
-        known = [
-            catalog.find(catalog.routers, "VpcRouter", name, topology, found, *place) is not None
-            for name in pair
-        ]
-        if pair[0] == pair[1]:
-            message = f"{pair[1]!r} is the other router of the pair already"
-            topology.error(found, "duplicate-value", message, *place)
-        elif frozenset(pair) in seen:
-            message = f"{pair[0]!r} and {pair[1]!r} are a pair already"
-            topology.error(found, "duplicate-value", message, *place)
-        elif all(known):
-            yield _in_order((pair[0], place), (pair[1], place))
-        seen.add(frozenset(pair))
-
-
 def _connection(
     catalog: Catalog,
     topology: Item[IPsecTopologySpec],
@@ -190,13 +179,14 @@ def _connection(
 ) -> Item[IPsecConnectionSpec]:
     spec = topology.spec
     key = spec.authentication.key
+    former = _former(catalog, topology, routers)
     names = {"{a}": routers[0], "{b}": routers[1]}
     return Item(
         "IPsecConnection",
         ConnectionMetadata.model_construct(name=name, labels=topology.metadata.labels, annotations={}),
         IPsecConnectionSpec.model_construct(
             description=spec.description,
-            ends=tuple(_end(catalog, spec, router) for router in routers),
+            ends=tuple(_end(catalog, spec, router, former.get(router, ())) for router in routers),
             authentication=AuthenticationSpec.model_construct(
                 mode="psk",
                 key=KeyRef.model_construct(age=_filled(key.age, names), file=_filled(key.file, names)),
@@ -212,6 +202,26 @@ def _connection(
     )
 
 
+def _former(
+    catalog: Catalog, topology: Item[IPsecTopologySpec], routers: tuple[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Router of a pair -> the names that its end had before: those that follow from each previous name of the
+    topology and of either router."""
+    metadata = topology.metadata
+    of_topology = metadata.previous_names if isinstance(metadata, TopologyMetadata) else ()
+    a, b = ((name, *former_routers(catalog.routers.get(name))) for name in routers)
+    if not of_topology and len(a) == len(b) == 1:
+        return {}
+    found: dict[str, dict[str, None]] = {name: {} for name in routers}
+    for was, one, other in product((topology.name, *of_topology), a, b):
+        pair = "-".join((was, *sorted((one, other))))
+        found[routers[0]][f"{pair}-{one}"] = found[routers[1]][f"{pair}-{other}"] = None
+    now = f"{topology.name}-{routers[0]}-{routers[1]}"
+    return {
+        router: tuple(name for name in names if name != f"{now}-{router}") for router, names in found.items()
+    }
+
+
 def _filled(pattern: str | None, names: Mapping[str, str]) -> str | None:
     """A pattern with the names of the routers. A name has no braces, so that one is not filled twice."""
     for sign, name in names.items():
@@ -219,7 +229,9 @@ def _filled(pattern: str | None, names: Mapping[str, str]) -> str | None:
     return pattern
 
 
-def _end(catalog: Catalog, spec: IPsecTopologySpec, router: str) -> ConnectionEndSpec:
+def _end(
+    catalog: Catalog, spec: IPsecTopologySpec, router: str, former: tuple[str, ...]
+) -> ConnectionEndSpec:
     """The end at a router, with all networks that are attached to it."""
     create = spec.vip.create
     placement = (
@@ -232,4 +244,5 @@ def _end(catalog: Catalog, spec: IPsecTopologySpec, router: str) -> ConnectionEn
         router=router,
         vip=TunnelVip.model_construct(system=spec.vip.system, create=placement),
         networks=networks or None,
+        previous_names=former,
     )

@@ -64,6 +64,7 @@ def resolve_tunnels(
             peer_address=peer.address,
             unmanaged=peer.managed is False,
             local_cidrs=place.cidrs,
+            transit_cidrs=place.transit,
             peer_cidrs=peer.cidrs,
             local_id=local_id,
             peer_id=peer_id,
@@ -74,13 +75,22 @@ def resolve_tunnels(
             location=item.location,
             previous_names=previous_names(item),
             adopts=item.metadata.annotations.get(ADOPTS, ""),
-            reconnect=item.metadata.annotations.get(RECONNECT, ""),
+            reconnect=_reconnect(item, place.vip.address, peer.address),
             protected=spec.deletion_protection,
             redundancy_group=spec.redundancy_group or "",
             level=resolve_level(spec.reconcile, place.router.level),
             origin=item.places.origin if isinstance(item.places, ConnectionEnd) else None,
         )
     return tunnels
+
+
+def _reconnect(item: Item[TunnelEndSpec], address: str, peer: str) -> str:
+    """The reconnect that is requested of an end. That of a connection is carried out by the end that brings
+    the tunnel up (`Tunnel.initiates`): names may change, and the other end has no record of it."""
+    own = item.metadata.annotations.get(RECONNECT, "")
+    if own or not isinstance(item.places, ConnectionEnd) or parse_address(address) > parse_address(peer):
+        return own
+    return item.places.reconnect
 
 
 def _keys(catalog: Catalog, found: Diagnostics) -> dict[str, PskRef]:

@@ -27,7 +27,7 @@ from tests.converged import assert_converged
 from tests.lab.repository import ROOT
 
 OURS, THEIRS = "tw-a-to-b", "tw-b-to-a"
-EXAMPLE = ROOT / "desired_state"
+EXAMPLE = ROOT / "tests" / "sites"
 IKE_DROP = "add rule inet foreign input udp dport { 500, 4500 } counter drop"
 ESP_DROP = "add rule inet foreign input meta l4proto esp drop"
 TABLE = """

@@ -44,7 +44,7 @@ class Repository:
 
     def create(self, keys: dict[str, str]) -> None:
         """Copy the project's desired state, commit it, and write the keys."""
-        shutil.copytree(ROOT / "desired_state", self.tree)
+        shutil.copytree(ROOT / "tests" / "sites", self.tree)
         with new_repository(self.folder):
             (self.folder / ".gitignore").write_text("secrets/\n")
         self.commit("first")

@@ -10,7 +10,7 @@ from reconciler.cli.arguments import options
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser("log", help="print what charon says about one tunnel, at both of its ends")
-    parser.add_argument("tunnel", help="the tunnel; either end of a managed pair")
+    parser.add_argument("tunnel", help="the tunnel: either end of a managed pair, or its connection")
     options.add_tree(parser)
     options.add_lab(parser)
     how_long = parser.add_mutually_exclusive_group()

@@ -86,14 +86,14 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="work only on this router, tunnel or resource; repeatable",
+        help="work only on this router, tunnel, connection or resource; repeatable",
     )
     parser.add_argument(
         "--exclude",
         action="append",
         default=[],
         metavar="NAME",
-        help="leave out this router, tunnel or resource; repeatable",
+        help="leave out this router, tunnel, connection or resource; repeatable",
     )
 
 

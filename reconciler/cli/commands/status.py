@@ -15,6 +15,7 @@ from reconciler.model.errors import ExitCode
 from reconciler.model.fabric import Fabric
 from reconciler.model.suggestion import check_known
 from reconciler.operations.preview import Preview, preview
+from reconciler.plan.targets import named
 from reconciler.report.json.plan import plan_objects
 from reconciler.report.json.run import way_back_objects
 from reconciler.report.json.status import condition_objects, status_objects
@@ -36,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the condition of every connection that is asked for, once or again and again."""
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
+    arguments.target = named(fabric, arguments.target)
     check_known(arguments.target, {*fabric.routers, *fabric.tunnels}, "router or tunnel")
     store, fleet = access.secret_store(arguments), access.fleet_of(fabric, arguments)
     while True:

@@ -10,6 +10,7 @@ from reconciler.model.errors import ExitCode
 from reconciler.model.listing import counted
 from reconciler.report.json.results import valid_object
 from reconciler.report.line import Line
+from reconciler.report.transit_text import transit_lines
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,6 +21,6 @@ def run(arguments: argparse.Namespace) -> int:
         f"Valid: {counted(len(fabric.routers), 'router')}, {counted(len(fabric.tunnels), 'tunnel end')}, "
         f"{counted(len(fabric.vips), 'VIP')} in {counted(len(loaded.documents), 'document')}."
     )
-    output.lines([Line(text, "bold green")])
+    output.lines([Line(text, "bold green"), *transit_lines(fabric)])
     output.objects([valid_object(fabric, len(loaded.documents), loaded.digest)])
     return ExitCode.OK

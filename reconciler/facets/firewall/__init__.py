@@ -45,8 +45,14 @@ translation for as long as it lives, except in a zone that does not know it."""
 
 
 def guard(tunnel: Tunnel, mss: int) -> Firewall:
-    """What one tunnel needs of the table. A disabled one is guarded, but its peer may not speak IKE."""
-    pairs = frozenset(guarded_pairs(tunnel))
+    """What one tunnel needs of the table. A disabled one is guarded, but its peer may not speak IKE.
+
+    What comes through it for a transit network goes on through another tunnel. It is guarded here too, so
+    that it does not leave in the clear where that other tunnel is not there yet, or no more.
+    """
+    pairs = frozenset(guarded_pairs(tunnel)) | {
+        (remote, local) for local in tunnel.transit_cidrs for remote in tunnel.peer_cidrs
+    }
     return Firewall(
         guarded=pairs,
         broadcast=frozenset((local, last) for local, remote in pairs if (last := _broadcast(remote))),

@@ -27,6 +27,7 @@ from tests.unit.validate.test_connections import (
     read_documents,
     without_places,
 )
+from tests.unit.validate.written import document, network
 
 ROOT = Path(__file__).parents[3]
 ERRORS = ROOT / "tests" / "errors" / "base"
@@ -34,7 +35,7 @@ ERRORS = ROOT / "tests" / "errors" / "base"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(ROOT / "desired_state", tmp_path / "tree"))
+    return Path(shutil.copytree(ROOT / "tests" / "sites", tmp_path / "tree"))
 
 
 @pytest.fixture
@@ -272,6 +273,48 @@ def test_a_separator_with_more_on_its_line_is_refused(pair: Path, capsys: pytest
     file.write_text(f"{file.read_text()}--- # nothing follows\n")
     assert main(["convert", str(pair)]) == ExitCode.INCOMPLETE
     assert "b-to-a.yaml:14:1: error: 'b-to-a' stays as it is" in capsys.readouterr().err
+
+
+def test_a_document_that_was_changed_after_it_was_read_stays_and_others_do_not(tree: Path) -> None:
+    """Also where it is no document any more."""
+    loaded = load_tree(tree)
+    fabric, _ = validate(loaded)
+    for edit in (("kind: IPsecTunnel", "kind: Vip"), ("spec:", "spec: {}\nspec:"), ("spec:", "spec: {")):
+
+        def read(name: str, edit: tuple[str, str] = edit) -> str:
+            text = (tree / name).read_text()
+            return text.replace(*edit) if name == "site-c/c-to-a.yaml" else text
+
+        done = convert(loaded, fabric, read)
+        assert [item.name for item in done.connections] == ["router-a--router-b"]
+        assert sorted(done.after) == ["site-a/a-to-b.yaml", "site-b/b-to-a.yaml"]
+        [item] = done.found.errors
+        assert (item.code, item.location.file) == ("convert-refused", "site-c/c-to-a.yaml")
+
+
+def test_a_pair_whose_connection_would_not_be_valid_stays_and_others_do_not(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both names that its connection could have are those of others."""
+    router: Data = {
+        "publicNetworks": [{"network": "wan", "interface": "wan0", "address": "203.0.113.9"}],
+        "vpcNetworks": [{"network": "d-app", "interface": "lan0", "address": "10.4.0.1"}],
+    }
+    more = [network("d-app", "10.4.0.0/24"), document("VpcRouter", "router-d", router)]
+    for name, other in (("router-a--router-c", "router-b"), ("a-to-c", "router-c")):
+        ends = [{"router": one, "vip": {"system": True}} for one in ("router-d", other)]
+        key = {"mode": "psk", "key": {"env": "TUNNELWRIGHT_KEY_K"}}
+        more.append(document("IPsecConnection", name, {"ends": ends, "authentication": key}))
+    (tree / "more.yaml").write_text("\n---\n".join(map(json.dumps, more)))
+    assert main(["convert", str(tree)]) == ExitCode.INCOMPLETE
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == "1 pair converted."
+    [refusal] = [line for line in said.err.splitlines() if "convert-refused" in line]
+    assert "/site-a/a-to-c.yaml:" in refusal
+    assert "'a-to-c' and 'c-to-a' stay as they are: as one document they would be invalid" in refusal
+    origins = {name: end.origin for name, end in fabric_of(tree).tunnels.items()}
+    assert origins["a-to-b"] is not None
+    assert origins["a-to-c"] is None
 
 
 def test_anchors_are_no_desired_state(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:

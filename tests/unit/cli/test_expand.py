@@ -22,6 +22,7 @@ from tests.unit.validate.test_connections import (
     read_documents,
     without_places,
 )
+from tests.unit.validate.test_topologies import connection, sites, topology
 from tests.unit.validate.written import validated
 
 
@@ -49,6 +50,19 @@ def test_the_output_is_what_the_tree_is(tmp_path: Path, capsys: pytest.CaptureFi
     _, *objects = map(json.loads, capsys.readouterr().out.splitlines())
     assert {item["type"] for item in objects} == {"document"}
     assert len(objects) == said.count("\n---\n") + 1
+
+
+def test_of_a_topology_is_left_what_no_connection_replaces() -> None:
+    """Nothing, where each of its pairs has a document: that has none of its own then."""
+    shape = topology(mesh={"labels": {"role": "branch"}})
+    written = [connection(1, 2), connection(1, 3), connection(2, 3)]
+    for own in (written[:2], written):
+        loaded = read_documents([*sites(1, 2, 3), shape, *own])
+        fabric, _ = validate(loaded)
+        documents = [data for _, data in expanded(loaded, fabric)]
+        assert {data["kind"] for data in documents}.isdisjoint({"IPsecTopology", "IPsecConnection"})
+        assert [data["kind"] for data in documents].count("IPsecTunnel") == 6
+        assert without_places(validated(documents)[0]) == without_places(fabric)
 
 
 @given(PAIRS)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 def make_tree(folder: Path) -> Path:
     """The project's desired state, and a swanctl.conf beside it."""
-    shutil.copytree(ROOT / "desired_state", folder / "tree")
+    shutil.copytree(ROOT / "tests" / "sites", folder / "tree")
     (folder / "swanctl.conf").write_text("include conf.d/*.conf\n")
     (folder / "conf.d").mkdir()
     (folder / "conf.d" / "x.conf").write_text(HAND_MADE.replace("203.0.113.10", "203.0.113.40"))

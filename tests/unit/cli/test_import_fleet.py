@@ -55,7 +55,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.tree, self.keys = folder / "tree", folder / "keys" / "psk"
-        shutil.copytree(ROOT / "desired_state", self.tree)
+        shutil.copytree(ROOT / "tests" / "sites", self.tree)
         for name in ("site-a/a-to-b", "site-a/a-to-c", "site-b/b-to-a", "site-c/c-to-a"):
             (self.tree / f"{name}.yaml").unlink()
         (self.tree / "vips.lock.yaml").unlink()

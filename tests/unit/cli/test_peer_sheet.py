@@ -15,7 +15,7 @@ from reconciler.model.errors import ExitCode
 from reconciler.report.sheets import FORMATS
 
 ROOT = Path(__file__).parents[3]
-TREE = str(ROOT / "desired_state")
+TREE = str(ROOT / "tests" / "sites")
 KEY = b"Planted-key_0123456789"
 FORMS_OF_THE_KEY = (KEY.decode(), base64.b64encode(KEY).decode(), KEY.hex())
 

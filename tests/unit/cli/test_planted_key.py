@@ -138,7 +138,7 @@ def test_a_preview_that_asks_the_routers_writes_no_key(folder: Path) -> None:
     repository = new_repository(folder)
     repository.git.add(TREE)
     repository.git.commit("--message", "tunnels")
-    path = folder / TREE / "site-a" / "a-to-b.yaml"
+    path = folder / TREE / "site-a--site-b.yaml"
     path.write_text(path.read_text().replace("description: ", "deletionProtection: true\n  description: "))
     repository.git.commit("--all", "--message", "protected")
     for form in ("text", "markdown", "json"):

@@ -33,7 +33,7 @@ class Branch:
     def __init__(self, folder: Path) -> None:
         self.tree = folder / "desired_state"
         self.repository = new_repository(folder)
-        shutil.copytree(ROOT / "desired_state", self.tree)
+        shutil.copytree(ROOT / "tests" / "sites", self.tree)
         self.commit()
         self.repository.git.checkout("-b", "change")
 
@@ -88,7 +88,7 @@ def test_a_first_commit_creates_all(tmp_path: Path, capsys: pytest.CaptureFixtur
     repository.git.execute(
         ["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--allow-empty", "-m", "nothing"]
     )
-    shutil.copytree(ROOT / "desired_state", tmp_path / "desired_state")
+    shutil.copytree(ROOT / "tests" / "sites", tmp_path / "desired_state")
     repository.git.add("--all")
     repository.git.execute(["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-m", "all"])
     assert main(["preview", str(tmp_path / "desired_state"), "--base", "HEAD~1"]) == ExitCode.OK

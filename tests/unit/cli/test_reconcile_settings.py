@@ -64,7 +64,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     found = Place(tmp_path, new_repository(tmp_path / "remote"))
-    shutil.copytree(ROOT / "desired_state", tmp_path / "remote" / "desired_state")
+    shutil.copytree(ROOT / "tests" / "sites", tmp_path / "remote" / "desired_state")
     found.commit()
     (tmp_path / "keys").mkdir(mode=0o700)
     (tmp_path / "keys" / "psk").mkdir()

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def fabric() -> Fabric:
-    found, _ = validate(load_tree(ROOT / "desired_state"))
+    found, _ = validate(load_tree(ROOT / "tests" / "sites"))
     return found
 
 
@@ -79,7 +79,7 @@ def test_what_this_tool_wrote_comes_back_as_it_was(fabric: Fabric) -> None:
     """A tree without its tunnels, and the routers' own files, are all that is left."""
     keys = {tunnel.psk: Secret(f"{KEY} {tunnel.psk}".encode()) for tunnel in fabric.tunnels.values()}
     before = {name: compile_router(fabric, name, keys, Secret(b"f")) for name in fabric.routers}
-    loaded = load_tree(ROOT / "desired_state")
+    loaded = load_tree(ROOT / "tests" / "sites")
     kept = [d for d in loaded.documents if isinstance(d.data, dict) and d.data["kind"] != "IPsecTunnel"]
     bare, found = validate(replace(loaded, documents=tuple(kept)))
     assert not found.errors

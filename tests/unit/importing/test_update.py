@@ -16,7 +16,7 @@ from reconciler.validate import validate
 from tests.unit.cli.test_import import ROOT, make_tree, run
 
 TEXTS = [
-    *sorted((ROOT / "desired_state").rglob("*.yaml")),
+    *sorted((ROOT / "tests" / "sites").rglob("*.yaml")),
     *(ROOT / "docs/reference/examples").glob("*.yaml"),
 ]
 

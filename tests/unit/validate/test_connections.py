@@ -19,6 +19,7 @@ from reconciler.validate import connections
 from reconciler.validate.allocate import allocate
 from reconciler.validate.catalog import build_catalog
 from reconciler.validate.connections import place_in_connection
+from schemas.addresses import parse_address
 from tests.unit.validate.written import document, network, validated
 
 Data = dict[str, Any]
@@ -173,7 +174,8 @@ def as_two_documents(pair: Data) -> list[Data]:
         previous = [f"{name}-{index}" for name in end["previous"]]
         if pair["renamed"] and not pair["names"][index]:
             previous.append(f"was-{router}")
-        reconnect = pair["reconnect"] if names[index] == min(names) else None
+        addresses = [vip_of(one, own["vip"])[1] for one, own in ((router, end), (far_router, far))]
+        reconnect = pair["reconnect"] if addresses == sorted(addresses, key=parse_address) else None
         documents.append(
             document(
                 "IPsecTunnel",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import random
 import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ from hypothesis import strategies as st
 
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric, IdType, IkeId, PskRef
+from reconciler.operations.revisions import between
 from reconciler.validate import validate
 from reconciler.validate.identities import name_id
+from tests.unit.validate.test_connections import without_places
 
 ROOT = Path(__file__).parents[3]
 DESIRED_STATE = ROOT / "desired_state"
@@ -36,6 +40,17 @@ def test_the_committed_desired_state_is_valid() -> None:
         "b-to-a": "a-to-b",
         "a-to-c": "c-to-a",
         "c-to-a": "a-to-c",
+    }
+
+
+def test_the_two_document_form_of_the_committed_desired_state_plans_to_the_same() -> None:
+    """That of the tests, which has a document for each end."""
+    short, long = (without_places(fabric_of(tree)) for tree in (DESIRED_STATE, ROOT / "tests" / "sites"))
+    assert not any(tunnel.origin for tunnel in fabric_of(ROOT / "tests" / "sites").tunnels.values())
+    assert between(short, long, datetime.now(UTC)).plan.changes == ()
+    assert short.tunnels == {
+        name: replace(tunnel, description=short.tunnels[name].description)
+        for name, tunnel in long.tunnels.items()
     }
 
 
@@ -123,7 +138,7 @@ def test_a_hint_names_what_was_meant(tmp_path: Path) -> None:
     _, found = validate(load_tree(tmp_path))
     unknown = next(item for item in found if item.code == "unknown-field")
     assert unknown.path == "spec.source.netwroks"
-    assert unknown.allowed == "networks"
+    assert unknown.allowed == "networks, transit"
     assert unknown.hint == "did you mean 'networks'?"
 
 
