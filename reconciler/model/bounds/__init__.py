@@ -144,6 +144,10 @@ from reconciler.model.bounds.following import (
     LOG_TICK as LOG_TICK,
     LOG_UNNAMED as LOG_UNNAMED,
 )
+from reconciler.model.bounds.probing import (
+    PROBES_OF_VISIT as PROBES_OF_VISIT,
+    PROBE_REQUESTS as PROBE_REQUESTS,
+)
 from reconciler.model.bounds.waiting import (
     ANSWER_MILLISECONDS as ANSWER_MILLISECONDS,
     ASKED_AGAIN as ASKED_AGAIN,
