@@ -145,8 +145,10 @@ from reconciler.model.bounds.following import (
     LOG_UNNAMED as LOG_UNNAMED,
 )
 from reconciler.model.bounds.probing import (
-    PROBES_OF_VISIT as PROBES_OF_VISIT,
+    PROBES_WOKEN as PROBES_WOKEN,
+    PROBES_WRITTEN as PROBES_WRITTEN,
     PROBE_REQUESTS as PROBE_REQUESTS,
+    PROBE_VISIT_SECONDS as PROBE_VISIT_SECONDS,
 )
 from reconciler.model.bounds.waiting import (
     ANSWER_MILLISECONDS as ANSWER_MILLISECONDS,
