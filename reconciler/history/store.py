@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import wraps
@@ -19,6 +19,7 @@ from reconciler.history.file import HistoryDamaged, connection_to, made_by_one, 
 from reconciler.history.tables import (
     ACCEPTED,
     BAD,
+    CARRIED,
     COUNTS,
     FORMAT,
     HAPPENED,
@@ -26,14 +27,17 @@ from reconciler.history.tables import (
     RUNS,
     SENT,
     TABLES,
+    TOUCHED,
     Table,
 )
 from reconciler.model import bounds
+from reconciler.model.condition import Carriage, Touch
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import PlannedChange
 from reconciler.model.record import Acceptance, Result, RunRecord, read_result
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
+from reconciler.report.json.carriage import carriage_object, read_carriage
 from reconciler.report.json.events import decode, encode
 from reconciler.report.json.run import run_summary
 from reconciler.report.json.tunnel import read_tunnel_event, tunnel_event
@@ -211,6 +215,52 @@ class History:
             [encodable(tunnel), max(0, min(limit, bounds.EVENTS_OF_TUNNEL))],
         )
         return [event for row in rows if (event := read_tunnel_event(str(row["object"]))) is not None]
+
+    @_writes
+    def carry(self, connection: Connection, known: Iterable[Carriage]) -> None:
+        """Keep what probes have shown last, in place of what they had shown before."""
+        rows = [{"connection": one.connection, "object": json.dumps(carriage_object(one))} for one in known]
+        connection.executemany(CARRIED.put, rows)
+
+    @_reads
+    def carried(self, connection: Connection) -> dict[str, Carriage]:
+        """What probes have shown last, by connection. What another version has written is left out."""
+        found = (read_carriage(str(row["object"])) for row in connection.execute(CARRIED.select))
+        return {one.connection: one for one in found if one is not None}
+
+    @_writes
+    def touch(self, connection: Connection, touches: Mapping[str, Touch]) -> None:
+        """A run has changed these connections."""
+        rows = [
+            {
+                "connection": name,
+                "at": touch.at.astimezone(UTC).isoformat(),
+                "commit": touch.commit,
+                "author": encodable(touch.author),
+            }
+            for name, touch in touches.items()
+        ]
+        connection.executemany(TOUCHED.put, rows)
+
+    @_reads
+    def touched(self, connection: Connection) -> dict[str, Touch]:
+        """The last change of each connection. One whose time cannot be read is left out."""
+        found = {}
+        for row in connection.execute(TOUCHED.select):
+            with suppress(ValueError, TypeError):
+                at = datetime.fromisoformat(row["at"]).astimezone(UTC)
+                found[str(row["connection"])] = Touch(at, str(row["commit"]), str(row["author"]))
+        return found
+
+    @_writes
+    def keep_connections(self, connection: Connection, names: Iterable[str]) -> None:
+        """Forget what is known of all others."""
+        kept = json.dumps(list(names))
+        for table in (CARRIED, TOUCHED):
+            connection.execute(
+                f'DELETE FROM "{table.name}" WHERE connection NOT IN (SELECT value FROM json_each(?))',  # noqa: S608 - names of tables
+                [kept],
+            )
 
     @_reads
     def runs_about(self, connection: Connection, tunnel: str, limit: int) -> list[RunRecord]:

@@ -37,6 +37,8 @@ class State(StrEnum):
 
 WELL = frozenset({State.UP, State.CARRYING})
 """The states of a tunnel that is there, as far as it was asked."""
+IMPAIRED = frozenset({State.SILENT, State.DEGRADED})
+"""The states that only packets show."""
 TROUBLE = frozenset({State.DOWN, State.SILENT, State.DEGRADED, State.UNKNOWN})
 """The states in which somebody should look."""
 

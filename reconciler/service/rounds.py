@@ -1,8 +1,8 @@
 """When which connections are probed, within a budget of packets for each router. Pure.
 
 The rounds of a router are spread over the interval by its name, so that those of many routers do not come at
-once, and come at the same times after a restart. What exceeds the budget of a router makes the intervals of its
-connections longer. Times are seconds of a clock that only goes forward, which the caller reads.
+once. What exceeds the budget of a router makes the intervals of its connections longer. Times are seconds of
+a clock that only goes forward, which the caller reads.
 """
 
 from __future__ import annotations
