@@ -15,10 +15,10 @@ from statistics import median
 from typing import Final, TypeAlias
 
 from reconciler.facets.sas import agreement
-from reconciler.model.condition import Carriage, ConnectionCondition, State, Touch
+from reconciler.model.condition import IMPAIRED, Carriage, ConnectionCondition, State, Touch
 from reconciler.model.outcome import Ping
 from reconciler.model.router_config import IkeSa
-from reconciler.verify.condition import UNHEARD
+from reconciler.verify.condition import UNHEARD, in_order
 
 CONFIRMED: Final = 3
 """Rounds in a row that make another state."""
@@ -96,15 +96,31 @@ def after(memory: Memory, reading: Reading, now: datetime) -> Memory:
     return _turned(moved, shown, reason, now)
 
 
-def known(
-    one: ConnectionCondition, carriage: Carriage | None, touch: Touch | None, fresh: datetime
+def with_carriage(
+    found: Iterable[ConnectionCondition],
+    carried: Mapping[str, Carriage],
+    touched: Mapping[str, Touch],
+    interval: float,
+    now: datetime,
+) -> tuple[ConnectionCondition, ...]:
+    """Conditions with what the service knows of them, those in trouble first. `interval` is that of probes,
+    in seconds, where a document says no other."""
+    return in_order(_known(one, carried.get(one.name), touched.get(one.name), interval, now) for one in found)
+
+
+def _known(
+    one: ConnectionCondition,
+    carriage: Carriage | None,
+    touch: Touch | None,
+    interval: float,
+    now: datetime,
 ) -> ConnectionCondition:
-    """A condition with what the service knows of it: of a connection that is up now, the service has seen
-    whether it carries, unless its last round was before `fresh`."""
+    """Of a connection that is up now, the service has seen whether it carries, unless that was long ago."""
     one = replace(one, carriage=carriage, touch=touch)
-    if carriage is None or carriage.at < fresh or one.state is not State.UP:
+    if carriage is None or one.state is not State.UP or carriage.state not in {State.CARRYING, *IMPAIRED}:
         return one
-    if carriage.state not in {State.CARRYING, State.DEGRADED, State.SILENT}:
+    longest = max([interval, *(end.tunnel.probe.interval or 0 for end in one.ends if end.tunnel.probe)])
+    if (now - carriage.at).total_seconds() > STALE * longest:
         return one
     return replace(one, state=carriage.state, reason=carriage.reason)
 

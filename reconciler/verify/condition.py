@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.diff.live import Live
@@ -41,6 +41,11 @@ def conditions(
                 for tunnel in tunnels
             )
             found.append(ConnectionCondition(name, *_together(ends), ends))
+    return in_order(found)
+
+
+def in_order(found: Iterable[ConnectionCondition]) -> tuple[ConnectionCondition, ...]:
+    """Those in trouble first, then those that drift, then by name."""
     return tuple(sorted(found, key=lambda one: (_RANK[one.state], not one.drifts, one.name)))
 
 

@@ -9,7 +9,16 @@ import pytest
 
 from reconciler.model.condition import Carriage, ConnectionCondition, State, Touch
 from reconciler.model.outcome import Ping
-from reconciler.verify.carriage import CONFIRMED, RTT_LEAST, RTT_ROUNDS, Memory, Reading, after, begun, known
+from reconciler.verify.carriage import (
+    CONFIRMED,
+    RTT_LEAST,
+    RTT_ROUNDS,
+    Memory,
+    Reading,
+    after,
+    begun,
+    with_carriage,
+)
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 SPIS = ("c1", "c2")
@@ -122,9 +131,11 @@ def test_a_connection_that_is_up_is_what_the_service_has_seen_lately() -> None:
     memory, _ = told(new(), [Reading(State.UP, "", {}, UNANSWERED)] * 3)
     seen, touch = memory.carriage, Touch(BEGAN, "0" * 40, "Ann")
     up = ConnectionCondition("a", State.UP, "", ())
-    found = known(up, seen, touch, seen.at)
+    [found] = with_carriage([up], {"a": seen}, {"a": touch}, 60, seen.at + timedelta(seconds=180))
     assert (found.state, found.reason, found.touch) == (State.SILENT, seen.reason, touch)
-    assert known(up, seen, None, seen.at + timedelta(seconds=1)).state is State.UP
-    assert known(up, None, None, BEGAN) == up
+    [stale] = with_carriage([up], {"a": seen}, {}, 60, seen.at + timedelta(seconds=181))
+    assert (stale.state, stale.carriage) == (State.UP, seen)
+    assert with_carriage([up], {}, {}, 60, BEGAN) == (up,)
     down = ConnectionCondition("a", State.DOWN, "no IKE_SA", ())
-    assert known(down, seen, None, seen.at).state is State.DOWN, "what is there now counts"
+    [found] = with_carriage([down], {"a": seen}, {}, 60, seen.at)
+    assert found.state is State.DOWN, "what is there now counts"
