@@ -63,6 +63,7 @@ class Prober:
         self._rounds = Rounds(pace)
         self._targets: dict[str, Target] = {}
         self._memories = {name: begun(known) for name, known in history.carried().items()}
+        self._fabric: Fabric | None = None
         self._fleet: Fleet | None = None
         self._running = 0
         self._unwritten: set[str] = set()
@@ -75,10 +76,12 @@ class Prober:
 
     def follow(self, fabric: Fabric, fleet: Fleet) -> None:
         """Probe the connections of a desired state, and no others."""
+        if fabric is self._fabric:
+            return
         found = {target.way.name: target for target in targets(fabric, self._interval)}
         now = datetime.now(UTC)
         with self._changed:
-            self._targets, self._fleet = found, fleet
+            self._targets, self._fabric, self._fleet = found, fabric, fleet
             memories = {name: self._remembered(target, now) for name, target in found.items()}
             gone = self._memories.keys() - memories.keys()
             self._memories = memories

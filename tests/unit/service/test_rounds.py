@@ -68,20 +68,20 @@ def test_routers_are_spread_over_the_interval_and_stay_where_they_are() -> None:
 @pytest.mark.parametrize("role", ["sends", "answers"])
 def test_a_router_has_a_budget_and_the_excess_is_spread_over_a_longer_interval(role: str) -> None:
     if role == "sends":
-        ways = [Way(f"t{n}", "hub", 60, 3) for n in range(1000)]
+        ways = [Way(f"t{n}", "hub", 60, 3) for n in range(250)]
     else:
-        ways = [Way(f"t{n}", f"spoke-{n}", 60, 3, "hub") for n in range(1000)]
-    service = clock(ways)
+        ways = [Way(f"t{n}", f"spoke-{n}", 60, 3, "hub") for n in range(250)]
+    service = clock(ways, pace=5.0)
     assert service.rounds.stretched == {"hub": 2.5}
     assert set(service.rounds.intervals().values()) == {150}
     service.run(450)
     visits = [(at, len(names) * bounds.PROBE_REQUESTS) for at, _, names in service.visits]
-    assert max(count for _, count in visits) <= 20 * bounds.PROBE_VISIT_SECONDS
+    assert max(count for _, count in visits) <= 5 * bounds.PROBE_VISIT_SECONDS
     for first in range(0, 450, 50):
-        assert sum(count for at, count in visits if first <= at < first + 50) <= 1.3 * 20 * 50
+        assert sum(count for at, count in visits if first <= at < first + 50) <= 1.3 * 5 * 50
     # Each gets its turn, as often as the budget allows.
     counts = Counter(name for _, _, names in service.visits for name in names)
-    assert len(counts) == 1000
+    assert len(counts) == 250
     assert 2 <= min(counts.values()) <= max(counts.values()) <= 4
 
 
