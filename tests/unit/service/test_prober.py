@@ -24,6 +24,7 @@ from reconciler.service import rounds
 from reconciler.service.metrics import Metrics
 from reconciler.service.prober import Prober
 from reconciler.service.targets import targets
+from reconciler.verify.carriage import CONFIRMED
 from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.odd import OddRouter
 from tests.unit.service.test_metrics import samples
@@ -112,6 +113,18 @@ def test_a_round_costs_one_visit_of_the_router_that_probes(probed: Probed) -> No
     probed.follow()
     assert until(lambda: probed.visits["paris"] >= 5, 20)
     assert set(probed.visits) == {"paris"}, "replies show what the other end does"
+
+
+def test_what_has_shown_something_new_waits_for_no_interval(
+    probed: Probed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "_next", lambda _, __, now: now + 0.05)
+    probed.prober.close()
+    probed.lost = True
+    probed.prober = Prober(probed.history, probed.told.append, probed.woken.append, 3600, 10_000)
+    probed.follow()
+    assert probed.becomes(State.SILENT)
+    assert probed.visits["paris"] == CONFIRMED
 
 
 def test_what_is_down_is_not_woken(probed: Probed) -> None:
