@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SCRIPTS := .ci/run $(shell find bench deploy lab reconciler scripts tests -name '*.sh')
 # How many processes run the tests that need no routers, and how many those with real ones (scripts/suite.sh).
 WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 1))))
-ROUTER_WORKERS ?= $(shell echo $$(((3 * $$(nproc 2>/dev/null || echo 1) + 1) / 2)))
+ROUTER_WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 1))))
 TIMES ?= 10
 switches: TIMES = 100
 boots: TIMES = 50
@@ -28,13 +28,13 @@ demo: $(STAMP) ## Build the lab, reconcile it from Git and prove it with ESP pac
 	@$(BIN)/python -m lab.demo
 
 test: $(STAMP) ## Run the whole test suite, with real routers in ROUTER_WORKERS processes
-	@sh scripts/suite.sh $(BIN)/pytest $(WORKERS) $(ROUTER_WORKERS) build/plain.log
+	@sh scripts/suite.sh $(BIN)/pytest $(WORKERS) $(ROUTER_WORKERS) build
 
 unit: $(STAMP) ## Run the tests that need no container engine
 	@$(BIN)/pytest -m "not engine" --numprocesses $(WORKERS)
 
 fuzz: $(STAMP) ## Feed every reader of foreign input what nobody would write; FUZZ_EXAMPLES=100000 for longer
-	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(BIN)/pytest -n auto tests/fuzz
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(BIN)/pytest -n auto tests/fuzz tests/unit/cli/test_key_in_every_place.py
 
 pairs: $(STAMP) ## Try every pair of fields that one commit can change on real charons, and every revert
 	@PAIRS=all $(BIN)/pytest tests/contract/test_pairs.py -k charons $(ARGS)

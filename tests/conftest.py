@@ -21,13 +21,14 @@ hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
 
 _STARTED = "TUNNELWRIGHT_TESTS_STARTED"
-"""The variable that names the file in which a process of this run notes that it has started an engine."""
+"""The variable that names the file in which a process of this run notes that it has started an engine.
+Several runs that share one, as those of `scripts/suite.sh`, are given it; who gives it stops the engine."""
 _NOTE = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The controller, or the only process, says where the others note what they start."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    if _STARTED not in os.environ:
         config.stash[_NOTE] = Path(tempfile.mkdtemp()) / "started"
         os.environ[_STARTED] = str(config.stash[_NOTE])
 
@@ -40,6 +41,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if note.exists():
             stop()
         shutil.rmtree(note.parent)
+        del os.environ[_STARTED]
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types

@@ -28,7 +28,7 @@ from tests.fabrics import many_tunnels
 from tests.lab.kernel.machine import Machine, machine
 from tests.lab.kernel.site import HOSTS, ROUTERS, counted, kernel_site, pinging, reach
 
-pytestmark = [pytest.mark.engine, pytest.mark.alone]
+pytestmark = [pytest.mark.engine, pytest.mark.machine]
 
 TOKEN = b"tunnelwright-cle"
 SECOND = (("10.101.0.10", "10.102.0.10"), ("10.101.0.10", "10.122.0.10"))
@@ -194,17 +194,15 @@ def test_a_tunnel_that_is_down_leaks_nothing(site: Site, there: Machine) -> None
     assert_converged(site.apply(timeout=60))
 
 
-@pytest.mark.parametrize("change", ["ESP proposal", "IKE proposal", "key"])
+@pytest.mark.parametrize("change", ["ESP proposal", "key"])
 def test_a_switch_loses_no_packet(site: Site, there: Machine, change: str) -> None:
     """Neither with IKEv2 nor with IKEv1, by the kernels' own count: of what came by an SA that was not
-    installed yet, or no longer, or was refused for any other reason."""
+    installed yet, or no longer, or was refused for any other reason. (`make switches` changes each field.)"""
     wanted, key = site.fabric, PSK
     if change == "key":
         key = KEY
     else:
-        wanted = change_tunnels(
-            wanted, **({"esp__encryption": "aes-128"} if "ESP" in change else {"ike__dh_group": 15})
-        )
+        wanted = change_tunnels(wanted, esp__encryption="aes-128")
     with pinging(there, 50, FLOWS) as pings:
         was, before = spis(there, "paris"), counted(there)
         applied = site.apply(wanted, key, timeout=60)

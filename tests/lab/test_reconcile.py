@@ -20,11 +20,12 @@ from reconciler.model.errors import ExitCode
 from tests.lab.repository import KEYS, ROOT, Repository
 
 pytestmark = pytest.mark.engine
-# New negotiations with site-c get no answer; what is up goes on.
+# New negotiations with site-c get no answer; what is up goes on: the liveness checks of a running IKE_SA are
+# INFORMATIONAL. The exchange type is byte 18 of the IKE header, 34 is IKE_SA_INIT (RFC 7296, section 3.1).
 DEAF = """
 nft add table inet foreign
 nft add chain inet foreign in '{ type filter hook input priority -10; }'
-nft add rule inet foreign in udp dport 500 drop
+nft add rule inet foreign in udp dport 500 @th,208,8 34 drop
 """
 HEARING = "nft delete table inet foreign"
 

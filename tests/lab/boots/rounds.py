@@ -57,10 +57,7 @@ def cut_at(site: Site, moment: str) -> Round:
         site.machine.cut()
         before = len(traffic.wan())
         site.boot()
-        happens = MOMENTS[moment]
-        happened = until(lambda: any(map(happens, ours(traffic.wan()[before:]))), DEADLINE, poll=0.2)
-        assert happened, (moment, site.machine.said())
-        site.machine.cut()
+        _cut_when(traffic, moment, before)
         site.boot()
         return _ended(traffic, moment, 2)
 
@@ -87,17 +84,18 @@ def cut_within_an_apply(site: Site, phase: Phase, number: int) -> Round:
 
 
 def without_charon(site: Site) -> Round:
-    """charon never starts. It does again after the round, without a boot."""
+    """charon never starts; when it does after all, the power is cut at its first packet."""
     site.machine.run("systemctl mask strongswan && sync")
     with Traffic(site) as traffic:
         site.machine.cut()
         site.boot()
         assert until(lambda: _dropped(site) >= ENOUGH, DEADLINE, poll=1), site.machine.said()
-        found = Round("any time; charon never starts", 1, traffic.sent(), _dropped(site), traffic.clear())
-        traffic.hold()
-    site.machine.run("systemctl unmask strongswan && sync && systemctl start strongswan")
-    site.machine.wait_up()
-    return found
+        assert traffic.clear() == 0
+        before = len(traffic.wan())
+        site.machine.run("systemctl unmask strongswan && sync && systemctl start --no-block strongswan")
+        _cut_when(traffic, "the first packet of charon", before)
+        site.boot()
+        return _ended(traffic, "any time; charon never starts, and at its first packet", 2)
 
 
 def without_guards(site: Site) -> Round:
@@ -115,6 +113,14 @@ def _no_guards(site: Site) -> Iterator[None]:
     site.machine.run("rm /etc/systemd/system/*.d/tunnelwright.conf && sync")
     yield
     site.apply()
+
+
+def _cut_when(traffic: Traffic, moment: str, before: int) -> None:
+    """Cut the power at a moment after so many packets on the WAN."""
+    machine, happens = traffic.site.machine, MOMENTS[moment]
+    happened = until(lambda: any(map(happens, ours(traffic.wan()[before:]))), DEADLINE, poll=0.2)
+    assert happened, (moment, machine.said())
+    machine.cut()
 
 
 def _ended(traffic: Traffic, label: str, boots: int) -> Round:

@@ -4,10 +4,12 @@ and as a field that does not belong where it is, in every mapping of every kind.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,7 @@ def at(data: Any, place: Place) -> Any:
 
 
 def planted(document: dict[str, Any], key: str) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """The document with the key in one place, for each place."""
+    """The document with the key in one place, for each place and each way to put it there."""
     for place in places(document):
         if place:
             changed = deepcopy(document)
@@ -127,11 +129,13 @@ def test_every_kind_is_tried() -> None:
 
 @pytest.mark.parametrize("form", KEYS)
 def test_a_key_in_any_place_of_a_document_is_in_no_output(form: str) -> None:
+    """The forms take turns from place to place; `make fuzz` tries each form in each of them."""
+    turn, turns = [*KEYS].index(form), 1 if "FUZZ_EXAMPLES" in os.environ else len(KEYS)
     key = KEYS[form]
     leaks = set()
     for document in EVERY:
         rest = [item for item in BASE if item is not document and item["metadata"] != document["metadata"]]
-        for place, changed in planted(document, key):
+        for place, changed in islice(planted(document, key), turn % turns, None, turns):
             if place in WHERE_IT_IS_SAID:
                 continue
             said = outputs([*rest, changed])
