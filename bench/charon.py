@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.fabric import KEY, ROUTER, tunnel_file, tunnel_text, write_tree
+from bench.router import on_router
 from lab.engine import find_engine
 from lab.session import Lab
 from lab.topology import Role
@@ -87,21 +88,18 @@ class Bench:
 
     def edit_on_router(self, old: str, new: str) -> None:
         """The same change in the router's files, as somebody without tunnelwright makes it."""
-        script = 'cd /etc/swanctl/conf.d && ls | head -n "$1" | xargs sed -i "s/$2/$3/"'
-        self.lab.run(Role.ROUTER, ROUTER, ["sh", "-c", script, "edit", str(CHANGED), old, new])
+        on_router(self.lab, ROUTER, "edit", str(CHANGED), old, new)
 
     def forget(self) -> None:
         """A charon that has nothing loaded; the files stay where they are."""
-        aside = "mv /etc/swanctl/conf.d /etc/swanctl/aside && mkdir /etc/swanctl/conf.d"
-        self.lab.run(Role.ROUTER, ROUTER, ["sh", "-c", aside])
+        on_router(self.lab, ROUTER, "aside")
         self.swanctl()
         self.lab.run(Role.ROUTER, ROUTER, ["swanctl", "--load-creds", "--clear"])
-        back = "rmdir /etc/swanctl/conf.d && mv /etc/swanctl/aside /etc/swanctl/conf.d"
-        self.lab.run(Role.ROUTER, ROUTER, ["sh", "-c", back])
+        on_router(self.lab, ROUTER, "back")
 
     def wipe(self) -> None:
         """A bare router."""
-        self.lab.run(Role.ROUTER, ROUTER, ["sh", "-c", "rm -f /etc/swanctl/conf.d/*"])
+        on_router(self.lab, ROUTER, "wipe")
         self.forget()
 
 

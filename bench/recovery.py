@@ -21,6 +21,7 @@ from itertools import product
 from pathlib import Path
 
 from bench.interruption import KEY, TREE, Bench, policy
+from bench.router import on_router
 from lab.engine import find_engine, until
 from lab.session import Lab
 from lab.topology import DEFAULT_RELEASE, RELEASES, Role
@@ -160,10 +161,7 @@ class Recovery(Bench):
         """The managed peer becomes one that never begins anything, as many devices are set up."""
         right = self.changed.right
         file = f"/etc/swanctl/conf.d/{connection_name(right.name)}.conf"
-        passive = "-e 's/start_action = .*/start_action = none/' -e 's/dpd_delay = .*/dpd_delay = 0s/'"
-        settings = "rm -f /etc/strongswan.d/tunnelwright.conf && swanctl --reload-settings"
-        script = f"sed -i {passive} {file} && {settings} && swanctl --load-all"
-        self.lab.run(Role.ROUTER, right.router, ["sh", "-c", script])
+        on_router(self.lab, right.router, "passive", file)
 
     def _most(self) -> int:
         """The largest number of CHILD_SAs that an end holds and uses."""

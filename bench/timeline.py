@@ -31,7 +31,7 @@ from lab.wan import esp_between, open_esp
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.router_config import connection_name
-from reconciler.routers.protocol import Closing, Heard, Host, Message, Router, Vici
+from reconciler.routers.protocol import Closing, Host, Message, Router, Vici, ViciEvent
 from reconciler.validate import validate
 
 PICTURE = Path("docs/images/make-before-break-timeline.svg")
@@ -78,9 +78,9 @@ class TimedVici:
         """Pass a subscription on."""
         return self._inner.subscribe(*events)
 
-    def heard(self, pause: float) -> Heard | None:
+    def next_event(self, pause: float) -> ViciEvent | None:
         """Pass an event on."""
-        return self._inner.heard(pause)
+        return self._inner.next_event(pause)
 
     def _note(self, command: str) -> None:
         if command in COMMANDS:
@@ -127,7 +127,7 @@ class TimedBench(Bench):
             time.sleep(AFTER)
             return predicted
 
-        with self.listening(ends):
+        with self.following(ends):
             run = self.under_load(noted, case)
         esp = esp_between(run.wan, ends[0].vip.address, ends[1].vip.address)
         addresses = (self.changed.left_address, self.changed.right_address)
@@ -154,7 +154,7 @@ class TimedBench(Bench):
         return Panel(title, (f"{a} → {b}", f"{b} → {a}"), tuple(packets), tuple(self.clock.moments))
 
     @contextmanager
-    def listening(self, ends: Iterable[Tunnel]) -> Iterator[None]:
+    def following(self, ends: Iterable[Tunnel]) -> Iterator[None]:
         """Note when charon installs and deletes CHILD_SAs of these tunnel ends.
 
         By processes of their own, which are not kept from the clock by what this one is doing.
@@ -163,7 +163,7 @@ class TimedBench(Bench):
         done, said = context.Event(), context.Queue()
         listeners = [
             context.Process(
-                target=_listen,
+                target=_follow,
                 args=(self.lab.vici_socket(end.router), connection_name(end.name), end.router, done, said),
             )
             for end in ends
@@ -182,7 +182,7 @@ class TimedBench(Bench):
             self.clock.moments.append(said.get(timeout=READY))
 
 
-def _listen(path: Path, connection: str, router: str, done: EventType, said: Queue[Moment | None]) -> None:
+def _follow(path: Path, connection: str, router: str, done: EventType, said: Queue[Moment | None]) -> None:
     """Tell of the connection's CHILD_SAs as they come and go; a None first says that this listens."""
     with session(path) as vici:
         ready = False

@@ -212,12 +212,12 @@ class Demo:
         after = {name: _spis(lab, flow) for name, flow in flows.items()}
         wan = [packet for capture in watch.wan.values() for packet in capture.packets()]
         for name, flow in flows.items():
-            touched = bool({flow.left.name, flow.right.name} & CHANGED_TUNNELS)
+            changed = bool({flow.left.name, flow.right.name} & CHANGED_TUNNELS)
             kept = before[name] == after[name]
             text = f"SPIs {_words(before[name])} before, {_words(after[name])} after"
-            claim = "changed tunnel has new SAs" if touched else "unrelated tunnel kept its SPIs"
+            claim = "changed tunnel has new SAs" if changed else "unrelated tunnel kept its SPIs"
             self._found.checks.append(
-                Check(f"{name}: {claim}", kept is not touched and bool(after[name]), text)
+                Check(f"{name}: {claim}", kept is not changed and bool(after[name]), text)
             )
             for result in self._found.streams[name]:
                 flying = lost_in_flight(lab, flow, wan, [result])

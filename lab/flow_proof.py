@@ -279,10 +279,10 @@ class FlowProof:
             "was inside ESP": bool(inside),
             "arrived": any(p.payload == probe.payload for p in self._far.packets()),
         }
-        told = ", ".join(f"{what}: {'yes' if so else 'no'}" for what, so in seen.items())
+        words = ", ".join(f"{what}: {'yes' if so else 'no'}" for what, so in seen.items())
         held = ["; ".join(f"{sa.spi_in:08x}/{sa.spi_out:08x}" for sa in end) for end in self._reported()]
         routers = zip(self._routers, held, strict=True)
-        return f"the packet to attack with was lost ({told}); " + ", ".join(
+        return f"the packet to attack with was lost ({words}); " + ", ".join(
             f"{name} holds {sas or 'no SA'}" for name, sas in routers
         )
 

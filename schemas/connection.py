@@ -15,11 +15,18 @@ from schemas.base import (
     Model,
     Name,
     diagnosed,
-    refuse,
 )
 from schemas.policy import DpdSpec, IkePolicySpec, IpsecPolicySpec
 from schemas.reconcile import TunnelReconcileSpec
-from schemas.tunnel import ADOPTS, RECONNECT, AuthenticationSpec, Identity, TunnelVip
+from schemas.tunnel import (
+    ADOPTS,
+    RECONNECT,
+    AuthenticationSpec,
+    Identity,
+    RedundancyGroup,
+    Routing,
+    TunnelVip,
+)
 
 
 class LocalIkeSpec(Model):
@@ -174,14 +181,7 @@ class IPsecConnectionSpec(Model):
         description="IPsec policy of both ends.",
         examples=[{"pfs": "dh-group14"}],
     )
-    routing: Annotated[
-        Literal["policy-based"],
-        refuse({"route-based": "route-based tunnels (VTI, XFRM interfaces) are not supported"}),
-    ] = Field(
-        default="policy-based",
-        description="Routing model. Only policy-based is supported.",
-        examples=["policy-based"],
-    )
+    routing: Routing = "policy-based"
     enabled: bool = Field(
         default=True,
         description="False takes both ends down; the routers drop their traffic instead of sending it.",
@@ -195,14 +195,7 @@ class IPsecConnectionSpec(Model):
         ),
         examples=[True],
     )
-    redundancy_group: Name | None = Field(
-        default=None,
-        description=(
-            "Tunnels that replace each other in a failure name the same group: one of them is interrupted "
-            "only while another one of them is up, and never two at once."
-        ),
-        examples=["site-b-uplinks"],
-    )
+    redundancy_group: RedundancyGroup = None
     reconcile: TunnelReconcileSpec = Field(
         default_factory=TunnelReconcileSpec,
         description="What reconcile runs may do with this tunnel.",

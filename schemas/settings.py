@@ -58,7 +58,7 @@ SecretPath = Annotated[str, _not_shown(_PATH, "a path"), WithJsonSchema({"type":
 ApiUrl = Annotated[str, _not_shown(URL, "an address"), WithJsonSchema({"type": "string", "pattern": URL})]
 """The address of an API; a user may have written a password into it."""
 
-EventName = Literal[
+TopicName = Literal[
     "rolled-back",
     "refused",
     "failed",
@@ -240,8 +240,8 @@ class NotifySettings(Model):
         description="A file with one Apprise URL, readable only by its owner.",
         examples=["/etc/tunnelwright/pager.url"],
     )
-    on: Annotated[tuple[EventName, ...], SEQUENCE] = Field(
-        default=tuple(name for name in get_args(EventName) if name != "changed"),
+    on: Annotated[tuple[TopicName, ...], SEQUENCE] = Field(
+        default=tuple(name for name in get_args(TopicName) if name != "changed"),
         min_length=1,
         max_length=100,
         description="The events that cause a message. Default: all but `changed`.",

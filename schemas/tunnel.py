@@ -50,6 +50,26 @@ Identity = Annotated[
 """An IKE ID: without control characters, and without spaces at its ends."""
 
 
+Routing = Annotated[
+    Literal["policy-based"],
+    refuse({"route-based": "route-based tunnels (VTI, XFRM interfaces) are not supported"}),
+    Field(description="Routing model. Only policy-based is supported.", examples=["policy-based"]),
+]
+"""How packets find the tunnel."""
+
+RedundancyGroup = Annotated[
+    Name | None,
+    Field(
+        description=(
+            "Tunnels that replace each other in a failure name the same group: one of them is interrupted "
+            "only while another one of them is up, and never two at once."
+        ),
+        examples=["site-b-uplinks"],
+    ),
+]
+"""The name of a group of tunnels that replace each other."""
+
+
 class TunnelVip(Model):
     """The local address of the tunnel: exactly one of three."""
 
@@ -251,14 +271,7 @@ class TunnelEndSpec(Model):
         examples=[{"pfs": "dh-group14"}],
         json_schema_extra=diagnosed("mirror-mismatch"),
     )
-    routing: Annotated[
-        Literal["policy-based"],
-        refuse({"route-based": "route-based tunnels (VTI, XFRM interfaces) are not supported"}),
-    ] = Field(
-        default="policy-based",
-        description="Routing model. Only policy-based is supported.",
-        examples=["policy-based"],
-    )
+    routing: Routing = "policy-based"
     enabled: bool = Field(
         default=True,
         description=("False takes the tunnel down; the router drops its traffic instead of sending it."),
@@ -273,14 +286,7 @@ class TunnelEndSpec(Model):
         ),
         examples=[True],
     )
-    redundancy_group: Name | None = Field(
-        default=None,
-        description=(
-            "Tunnels that replace each other in a failure name the same group: one of them is interrupted "
-            "only while another one of them is up, and never two at once."
-        ),
-        examples=["site-b-uplinks"],
-    )
+    redundancy_group: RedundancyGroup = None
     reconcile: TunnelReconcileSpec = Field(
         default_factory=TunnelReconcileSpec,
         description="What reconcile runs may do with this tunnel.",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from reconciler.routers.protocol import Closing, Heard, Message, Router
+from reconciler.routers.protocol import Closing, Message, Router, ViciEvent
 
 Twist: TypeAlias = Callable[[Callable[[], Any]], Any]
 """Makes an answer, given how to get the true one."""
@@ -48,7 +48,7 @@ class OddVici:
     def __init__(self, router: Router, twists: Twists) -> None:
         self._router = router
         self._twists = twists
-        self._given: list[Heard] = []
+        self._given: list[ViciEvent] = []
 
     def request(self, command: str, message: Message | None = None) -> Message:
         """One command."""
@@ -68,9 +68,9 @@ class OddVici:
             self._given += [(event, item) for item in self._twists[event](list)]
         return known
 
-    def heard(self, pause: float) -> Heard | None:
+    def next_event(self, pause: float) -> ViciEvent | None:
         """What the twists give, then what the router does."""
-        return self._given.pop(0) if self._given else self._router.vici.heard(pause)
+        return self._given.pop(0) if self._given else self._router.vici.next_event(pause)
 
 
 class OddHost:

@@ -32,7 +32,7 @@ _FORCED_TIMEOUT = str(bounds.FORCED_MILLISECONDS)
 _GIVEN_UP = "not established after"
 """What charon says of an attempt when its time is over (vici_control.c)."""
 # Log lines of charon that name a cause.
-_TELLING = ("received ", "no matching", "mismatched", "retransmit", "failed", "unacceptable")
+_CAUSES = ("received ", "no matching", "mismatched", "retransmit", "failed", "unacceptable")
 
 
 @dataclass(slots=True)
@@ -183,17 +183,17 @@ def _start(vici: Vici, attempt: _Attempt, children: Sequence[str], until: float,
         elif failure and left < seconds - POLL and _under_way(_found(vici, attempt)):
             attempt.unheard = True
         elif failure:
-            attempt.refused = telling(words, failure)
+            attempt.refused = cause_of(words, failure)
             return
 
 
 def bring_up(vici: Vici, connection: str, children: Sequence[str]) -> str:
     """Bring up children of which nothing runs, one after the other; why the first does not come up, empty
-    where all do. Traffic may have done so meanwhile."""
+    where all do. Traffic may have brought it up since the plan was made."""
     for child in children:
         failure, words = initiate(vici, connection, child, _ANSWER_TIMEOUT)
         if failure and not any("existing duplicate" in line for line in words):
-            return telling(words, failure)
+            return cause_of(words, failure)
     return ""
 
 
@@ -203,11 +203,11 @@ def _explain(vici: Vici, item: Establish, waited: float) -> str:
     failure, words = initiate(vici, item.connection, item.children[0], _ANSWER_TIMEOUT)
     if _GIVEN_UP in failure:
         failure = f"no CHILD_SA within {waited:g} s"
-    return telling(words, failure) if failure else ""
+    return cause_of(words, failure) if failure else ""
 
 
 def initiate(vici: Vici, connection: str, child: str, timeout: str) -> tuple[str, list[str]]:
-    """Why charon refused, empty when it did not, and what it said meanwhile."""
+    """Why charon refused, empty when it did not, and what it said until then."""
     words: list[str] = []
     message = {"ike": connection, "child": child, "timeout": timeout, "loglevel": "1"}
     try:
@@ -218,19 +218,19 @@ def initiate(vici: Vici, connection: str, child: str, timeout: str) -> tuple[str
     return "", words
 
 
-def telling(words: list[str], failure: str) -> str:
+def cause_of(words: list[str], failure: str) -> str:
     """What charon said that names a cause, with its refusal."""
     found = [
         line
         for line in words
-        if any(mark in line for mark in _TELLING) and not line.startswith("received packet")
+        if any(mark in line for mark in _CAUSES) and not line.startswith("received packet")
     ]
     return "; ".join(dict.fromkeys([*found[-2:], failure]))
 
 
 def _take_down(vici: Vici, item: Establish, ending: Ending) -> str:
     """Why a tunnel that shall be reconnected does not go down; empty when it does. What its peer or a packet
-    has brought up meanwhile is new already, and stays."""
+    has brought up since then is new already, and stays."""
     ran = {sa.id for sa in read_sas(vici, item.connection)}
     refusal = _end(vici, item.connection, ending)
     return refusal.message if refusal is not None and ran & _left(vici, item.connection) else ""

@@ -34,6 +34,7 @@ from reconciler.model.operation import (
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Phase, Plan, Step
 from reconciler.routers.fleet import Fleet, Sessions, reach
+from reconciler.routers.protocol import Router
 
 NONE_LOST: Final[Mapping[str, TunnelwrightError]] = MappingProxyType({})
 """No lock was lost."""
@@ -138,8 +139,12 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
             stuck.setdefault(name, set()).update((item.connection, *item.replaces))
             if item.other_end is not None:
                 stuck.setdefault(item.other_end.router, set()).add(item.other_end.connection)
-    run.sessions.each(sorted(stuck.keys() - out), lambda router: end_stuck(router.vici, stuck[router.name]))
+    run.sessions.each(sorted(stuck.keys() - out), partial(_end_stuck, connections=stuck))
     clear(run.sessions, switches, out)
+
+
+def _end_stuck(router: Router, connections: Mapping[str, set[str]]) -> None:
+    end_stuck(router.vici, connections[router.name])
 
 
 def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:

@@ -39,8 +39,8 @@ _All = Mapping[str, tuple[IkeSa, ...]]
 """Every SA of each router that answered."""
 _Reading = Future[tuple[IkeSa, ...] | TunnelwrightError]
 """One that is under way, or has ended."""
-_Late = Callable[[], bool]
-"""Whether the time for all tunnels is up."""
+_Left = Callable[[], float]
+"""Seconds that are left for all tunnels; zero or less when their time is up."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +59,7 @@ class _Tunnel:
     """IKE_SAs, by the index of their end, in which the peer takes no part, and since when."""
 
     @property
-    def told(self) -> str:
+    def failure(self) -> str:
         """Why the latest attempt has failed; empty while none has."""
         if self.attempt is None or not self.attempt.done():
             return ""
@@ -128,7 +128,7 @@ def clear(sessions: Sessions, wanted: Sequence[tuple[str, Switch]], lost: Contai
 
 def _until(
     tunnels: Sequence[_Tunnel],
-    done: Callable[[_Tunnel, tuple[End, ...], Errands, _Late], bool],
+    done: Callable[[_Tunnel, tuple[End, ...], Errands, _Left], bool],
     sessions: Sessions,
     seconds: float,
 ) -> None:
@@ -136,18 +136,18 @@ def _until(
     nothing more is closed or brought up, in the middle of a pass over many tunnels too. A router that is slow
     costs its own tunnels the time: the others go on, and those are judged when it has answered."""
     pending = list(tunnels)
-    left = set(pending)
+    unjudged = set(pending)
     deadline = time.monotonic() + seconds
     observed: dict[str, _Reading] = {}
     known: dict[str, tuple[IkeSa, ...]] = {}
 
-    def late() -> bool:
-        return time.monotonic() >= deadline
+    def left() -> float:
+        return deadline - time.monotonic()
 
     with Errands(sessions, SETTLE_TURN_SECONDS) as errands:
         while pending:
             ready = [tunnel for tunnel in pending if errands.idle(tunnel.routers)]
-            observed |= errands.begin(sorted(_routers(ready) - observed.keys()), _read)
+            observed |= errands.at(sorted(_routers(ready) - observed.keys()), _read)
             ended = {name for name, reading in observed.items() if reading.done()}
             _remember(known, {name: observed[name] for name in ended})
             judged = [tunnel for tunnel in ready if ended.issuperset(tunnel.routers)]
@@ -155,10 +155,10 @@ def _until(
             observed = {
                 name: reading for name, reading in observed.items() if name not in ended & _routers(judged)
             }
-            left = set(pending) - set(judged)
-            at_end = {tunnel for tunnel in judged if done(tunnel, tunnel.ends(known), errands, late)}
+            unjudged = set(pending) - set(judged)
+            at_end = {tunnel for tunnel in judged if done(tunnel, tunnel.ends(known), errands, left)}
             pending = [tunnel for tunnel in pending if tunnel not in at_end]
-            if late():
+            if left() <= 0:
                 break
             if not ready:
                 errands.pause()
@@ -166,33 +166,33 @@ def _until(
                 time.sleep(establish.OVERLAP if any(tunnel.before for tunnel in pending) else establish.POLL)
     # By now every router has answered, or failed; of those that were too slow, all that is left is to tell.
     _remember(known, observed)
-    for tunnel in left:
-        done(tunnel, tunnel.ends(known), errands, lambda: True)
+    for tunnel in unjudged:
+        done(tunnel, tunnel.ends(known), errands, lambda: 0.0)
 
 
-def _clear(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Late) -> bool:
+def _clear(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, left: _Left) -> bool:
     """Do what one more observation asks for before a switch; whether nothing dead is left, or what is
     negotiated has had its time."""
     if tunnel.negotiates(ends):
         return not tunnel.waiting and time.monotonic() - tunnel.began >= CLEAR_SECONDS
     stuck = tunnel.stuck(ends)
     if any(stuck):
-        _close_ends(errands, tunnel, [Doomed(ike_sas=tuple(sorted(numbers))) for numbers in stuck], late)
+        _close_ends(errands, tunnel, [Doomed(ike_sas=tuple(sorted(numbers))) for numbers in stuck], left)
         return False
     if alive(ends):
         return True
     before = tunnel.earlier(ends)
-    return bool(before) and _close_ends(errands, tunnel, dead(before, ends), late)
+    return bool(before) and _close_ends(errands, tunnel, dead(before, ends), left)
 
 
-def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Late) -> bool:
+def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, left: _Left) -> bool:
     """Do what one more observation asks for after a switch; whether the tunnel is at rest now."""
     if not ends:
         tunnel.reason = f"{tunnel.routers[0]} does not answer"
         return True
     wanted = () if isinstance(tunnel.item, CloseSurplus) else tunnel.item.children
     lacking = missing(ends[0].running, wanted)
-    tunnel.reason = (tunnel.told or "no CHILD_SA that both ends hold") if lacking else ""
+    tunnel.reason = (tunnel.failure or "no CHILD_SA that both ends hold") if lacking else ""
     if tunnel.negotiates(ends):
         return False
     if at_rest(ends) and not lacking:
@@ -204,16 +204,16 @@ def _settle(tunnel: _Tunnel, ends: tuple[End, ...], errands: Errands, late: _Lat
     if lacking:
         # Nothing would come up in what is stuck.
         doomed = tuple(map(_with_stuck, doomed, ends, tunnel.stuck(ends)))
-    _close_ends(errands, tunnel, doomed, late)
-    if lacking and late():
-        tunnel.reason += "" if tunnel.told else f" within {SETTLE_SECONDS:g} s"
+    _close_ends(errands, tunnel, doomed, left)
+    if lacking and left() <= 0:
+        tunnel.reason += "" if tunnel.failure else f" within {SETTLE_SECONDS:g} s"
     elif lacking and errands.idle(tunnel.routers):
         first = tunnel.routers[0]
-        begun = errands.begin(
+        begun = errands.at(
             [first], partial(_bring_up, connection=tunnel.item.connection, children=tuple(lacking))
         )
         tunnel.attempt = begun[first]
-        tunnel.reason = tunnel.told or tunnel.reason
+        tunnel.reason = tunnel.failure or tunnel.reason
     return False
 
 
@@ -223,30 +223,31 @@ def _with_stuck(doomed: Doomed, end: End, stuck: set[str]) -> Doomed:
     return replace(doomed, ike_sas=tuple(sorted({*doomed.ike_sas, *empty}, key=int)))
 
 
-def _close_ends(errands: Errands, tunnel: _Tunnel, doomed: Iterable[Doomed], late: _Late) -> bool:
+def _close_ends(errands: Errands, tunnel: _Tunnel, doomed: Iterable[Doomed], left: _Left) -> bool:
     """Close what has to go at each end; False when one of its routers still does something else."""
-    closed = [_close(errands, *end, late) for end in zip(tunnel.routers, doomed, strict=False)]
+    closed = [_close(errands, *end, left) for end in zip(tunnel.routers, doomed, strict=False)]
     return all(closed)
 
 
-def _close(errands: Errands, name: str, doomed: Doomed, late: _Late) -> bool:
+def _close(errands: Errands, name: str, doomed: Doomed, left: _Left) -> bool:
     """Close what has to go at one end, as far as there is time: each may take seconds. False when the router
     still does something else; what has to go shows in a later observation too."""
-
-    def close(router: Router) -> None:
-        for kind, numbers in (("child-id", doomed.children), ("ike-id", doomed.ike_sas)):
-            for number in numbers:
-                if late():
-                    return
-                retire(router.vici, [(kind, number)], force=kind == "ike-id")
-
-    if late() or not (doomed.children or doomed.ike_sas):
+    if left() <= 0 or not (doomed.children or doomed.ike_sas):
         return True
     if not errands.idle([name]):
         return False
     # A router that is lost here is found to be so by the next observation.
-    errands.begin([name], close)
+    errands.at([name], partial(_close_within, doomed=doomed, seconds=left()))
     return True
+
+
+def _close_within(router: Router, doomed: Doomed, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    for kind, numbers in (("child-id", doomed.children), ("ike-id", doomed.ike_sas)):
+        for number in numbers:
+            if time.monotonic() >= deadline:
+                return
+            retire(router.vici, [(kind, number)], force=kind == "ike-id")
 
 
 def _known(name: str, item: Switch, lost: Container[str]) -> tuple[str, ...]:

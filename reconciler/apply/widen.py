@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.apply import establish
-from reconciler.apply.establish import Ending, initiate, retire, telling, terminate
+from reconciler.apply.establish import Ending, cause_of, initiate, retire, terminate
 from reconciler.facets.sas import asking, not_agreed, printed, whole
 from reconciler.facets.sas.agreement import without
 from reconciler.facets.sas.selectors import Block, lacking
@@ -113,7 +113,7 @@ class _Asker:
         """The numbers of the CHILD_SAs that came up; none where the peer has refused."""
         self.vici.request("load-conn", {self.name: plain(asking(self.settings, child, block))})
         failure, words = initiate(self.vici, self.name, child, str(bounds.ANSWER_MILLISECONDS))
-        self.said = telling(words, failure) if failure else ""
+        self.said = cause_of(words, failure) if failure else ""
         return {number for line in words for number in _ESTABLISHED.findall(line)}
 
     def _running(self) -> tuple[IkeSa, ...]:

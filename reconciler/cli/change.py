@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
-from reconciler.cli import access
 from reconciler.cli.next_command import diagnose_hint
 from reconciler.cli.output import Output, ask
+from reconciler.cli.planned import planning_of, show_decision
 from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
@@ -17,20 +16,16 @@ from reconciler.model.operation import Switch
 from reconciler.model.outcome import Check, Status
 from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.operations.apply import Applied
-from reconciler.operations.confirm import arming_key, forget_told, new_arming
+from reconciler.operations.confirm import arming_key, forget_reported, new_arming
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
-from reconciler.operations.desired import shown_by_files
-from reconciler.operations.preview import Decision, Preview, check_selection, decide, preview, without
-from reconciler.plan.targets import check_reconnect, check_released, releasing, routers_of, targeting
+from reconciler.operations.preview import Decision, Preview, without
+from reconciler.plan.targets import check_reconnect
 from reconciler.policy import Override
 from reconciler.report import cost_text, judgement_text, plan_text
 from reconciler.report.json.apply import check_object, dropped_object, loss_object, outcome_object
-from reconciler.report.json.judgement import judgement_objects
-from reconciler.report.json.plan import absence_objects, plan_objects
+from reconciler.report.json.plan import absence_objects
 from reconciler.report.json.results import apply_summary_object
-from reconciler.report.json.run import way_back_objects
-from reconciler.report.way_back_text import way_back_lines
-from reconciler.routers.way_back import told
+from reconciler.routers.way_back import reported
 
 _QUESTION = "Apply this plan? Type `yes` to approve: "
 
@@ -43,32 +38,26 @@ def change_routers(
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     check_reconnect(fabric, asked.reconnect)
-    fleet, store = access.fleet_of(fabric, arguments), access.secret_store(arguments)
-    targets, excluded = tuple(arguments.target), tuple(arguments.exclude)
+    # What cuts us off is undone by the routers themselves where they have to be told that it stays.
+    overrides = () if arguments.confirm is None else (Override.MANAGEMENT,)
+    planning = planning_of(arguments, fabric, asked=asked, overrides=overrides)
     asks = saved is None and not arguments.auto_approve
-    arming, overrides = None, frozenset(map(Override, arguments.override))
+    arming = None
     if arguments.confirm is not None:
-        key = arming_key(fabric, store)
+        key = arming_key(fabric, planning.store)
         arming = new_arming(loaded.digest, loaded.revision or "", arguments.confirm, key)
-        # Whatever cuts us off is undone by the routers themselves.
-        overrides |= {Override.MANAGEMENT}
 
     def decided(refused: Errors) -> Decision:
         taken = [error for error in refused.values() if isinstance(error, Locked)]
         if taken and (asks or saved is not None):
             # A saved plan is not begun beside another run, and a person who is asked may want to wait.
             raise taken[0]
-        selected = releasing(asked.release) if asked.release else targeting(fabric, targets, excluded)
-        found = preview(fabric, store, fleet, selected, asked)
-        before = without(found, refused)
+        before = without(planning.observed(), refused)
         if saved is not None:
             saved.check(loaded, before.plan)
-        elif asked.release:
-            check_released(before.plan, before.desired, asked.release)
         else:
-            check_selection(before, targets, excluded)
-        known = shown_by_files(fabric, store, before.observation.states)
-        return decide(before, known, overrides)
+            planning.check_names(before)
+        return planning.decided(before)
 
     def approved(_: Preview) -> bool:
         if asks and ask(_QUESTION) != "yes":
@@ -76,14 +65,12 @@ def change_routers(
         return asks
 
     def shown(decision: Decision) -> None:
-        found = list(told(decision.judged.observation.states))
-        output.lines(way_back_lines(found, datetime.now(UTC)))
-        output.objects(way_back_objects(found))
-        forget_told(found, fleet)
-        _report_plan(output, decision)
+        backs = tuple(reported(decision.judged.observation.states))
+        show_decision(output, decision, backs)
+        forget_reported(backs, planning.fleet)
 
     request = Request(
-        routers=routers_of(fabric, targets, excluded),
+        routers=planning.routers,
         decide=decided,
         show=shown,
         approve=approved,
@@ -96,7 +83,7 @@ def change_routers(
             anew=arguments.links.clear,
         ),
     )
-    with converge(fleet, request) as done:
+    with converge(planning.fleet, request) as done:
         pass  # What is told of it may take as long as it likes: the locks are given back first.
     if done.proven is not None:
         applied = done.proven.applied
@@ -140,15 +127,6 @@ def _names_left_out(done: Converged) -> list[str]:
         return []
     plan = done.decision.judged.plan
     return sorted({*plan.unreachable, *plan.withheld, *done.moved})
-
-
-def _report_plan(output: Output, decision: Decision) -> None:
-    before, judgement, now = decision.judged, decision.judgement, decision.allowed.plan
-    unchanged = "" if before.fabric.routers else plan_text.NO_ROUTERS
-    output.lines(plan_text.plan_lines(before.plan, unchanged, now))
-    output.objects(plan_objects(before.plan, now))
-    output.lines(judgement_text.judgement_lines(judgement))
-    output.objects(judgement_objects(judgement))
 
 
 def _report_left_out(output: Output, again: Preview) -> None:

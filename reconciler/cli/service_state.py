@@ -52,7 +52,7 @@ def open_history(config: Path | None, output: Output) -> History:
 
 
 def followed_repository(settings: ReconcileSettings, progress: Callable[[str], None]) -> FollowedRepository:
-    """The reconciler's copy of its repository; `progress` hears of transfers that take longer."""
+    """The reconciler's clone of its repository; `progress` is notified of transfers that take longer."""
     folder = Path(settings.state).expanduser() / "repository.git"
     watch = Watch(progress=progress)
     return FollowedRepository(folder, settings.repository, settings.branch, settings.folder, watch)

@@ -59,7 +59,7 @@ def first(pattern: re.Pattern[str], lines: Iterable[str]) -> re.Match[str] | Non
     return next((match for line in lines if (match := pattern.search(line))), None)
 
 
-def telling(lines: Iterable[str], *patterns: re.Pattern[str]) -> tuple[str, ...]:
+def matching(lines: Iterable[str], *patterns: re.Pattern[str]) -> tuple[str, ...]:
     """The lines that one of the patterns is found in."""
     return tuple(line for line in lines if any(pattern.search(line) for pattern in patterns))
 

@@ -37,7 +37,7 @@ def _renew(end: End) -> str:
 
 def wrong_key(evidence: Evidence) -> Iterator[Finding]:
     """The ends hold different keys under the same identities."""
-    lines = [line for end in evidence.ends for line in log_lines.telling(end.said, log_lines.WRONG_KEY)]
+    lines = [line for end in evidence.ends for line in log_lines.matching(end.said, log_lines.WRONG_KEY)]
     if not lines:
         return
     managed = evidence.other_end is not None
@@ -55,7 +55,7 @@ def wrong_key(evidence: Evidence) -> Iterator[Finding]:
 def key_not_found(evidence: Evidence) -> Iterator[Finding]:
     """charon has no key for the two identities."""
     for end in evidence.ends:
-        lines = log_lines.telling(end.said, log_lines.NO_KEY)
+        lines = log_lines.matching(end.said, log_lines.NO_KEY)
         if lines:
             message = f"charon at {end.tunnel.router} has no key for these identities"
             yield found(
@@ -77,7 +77,7 @@ def id_mismatch(evidence: Evidence) -> Iterator[Finding]:
         yield found("id-mismatch", blamed.tunnel, path, message, seen=[other[0]], hint=_correct(blamed))
         return
     other_end = evidence.other_end
-    refused = log_lines.telling(other_end.said, log_lines.NO_PEER) if other_end is not None else ()
+    refused = log_lines.matching(other_end.said, log_lines.NO_PEER) if other_end is not None else ()
     asked = log_lines.first(log_lines.LOOKING_FOR, other_end.said) if other_end is not None else None
     if other_end is None or asked is None or not refused:
         return
@@ -120,7 +120,7 @@ def _setting(settings: Settings | None, path: str) -> Value | None:
 def authentication_refused(evidence: Evidence) -> Iterator[Finding]:
     """A peer that is not managed refuses us and does not say why."""
     this_end = evidence.this_end
-    lines = log_lines.telling(this_end.said, log_lines.REFUSED_AUTH)
+    lines = log_lines.matching(this_end.said, log_lines.REFUSED_AUTH)
     if evidence.other_end is not None or not lines:
         return
     ids = (
@@ -138,7 +138,7 @@ def authentication_refused(evidence: Evidence) -> Iterator[Finding]:
 def connection_not_found(evidence: Evidence) -> Iterator[Finding]:
     """The responder has no connection between these addresses for this IKE version."""
     other_end = evidence.other_end
-    lines = log_lines.telling(other_end.said, log_lines.NO_CONNECTION) if other_end is not None else ()
+    lines = log_lines.matching(other_end.said, log_lines.NO_CONNECTION) if other_end is not None else ()
     if other_end is not None and lines:
         yield found(
             "connection-not-found",
@@ -154,7 +154,7 @@ def connection_not_found(evidence: Evidence) -> Iterator[Finding]:
 def ike_version_unsupported(evidence: Evidence) -> Iterator[Finding]:
     """An end's charon was built without the IKE version of the tunnel."""
     for end in evidence.ends:
-        lines = log_lines.telling(end.said, log_lines.NO_VERSION)
+        lines = log_lines.matching(end.said, log_lines.NO_VERSION)
         if lines:
             version = f" (strongSwan {end.state.version})" if end.state is not None else ""
             yield found(
@@ -171,7 +171,7 @@ def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """No IKE proposal of the initiator is acceptable to the responder."""
     this_end, other_end = evidence.this_end, evidence.other_end
     if other_end is None:
-        lines = log_lines.telling(this_end.said, log_lines.REFUSED_IKE)
+        lines = log_lines.matching(this_end.said, log_lines.REFUSED_IKE)
         if lines and log_lines.first(log_lines.ESTABLISHED, this_end.said) is None:
             yield found(
                 "ike-proposal-mismatch",
@@ -183,7 +183,7 @@ def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
                 hint=_ASK_PEER,
             )
         return
-    refused = log_lines.telling(other_end.said, log_lines.IKE_PROPOSALS)
+    refused = log_lines.matching(other_end.said, log_lines.IKE_PROPOSALS)
     proposals = log_lines.refused_proposals(other_end.said, "IKE")
     if refused and proposals is not None:
         blamed, kinds = _departing(evidence, proposals, "IKE")
@@ -201,12 +201,12 @@ def ike_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
 def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """No ESP proposal of the initiator is acceptable to the responder, or only its PFS group is not."""
     this_end, other_end = evidence.this_end, evidence.other_end
-    told = (*this_end.said, *this_end.said_rekeying)
+    lines = (*this_end.said, *this_end.said_rekeying)
     if other_end is None:
         yield from _esp_refused_by_unmanaged(evidence)
         return
     said = (*other_end.said, *other_end.said_rekeying)
-    refused = log_lines.telling(said, log_lines.ESP_PROPOSALS)
+    refused = log_lines.matching(said, log_lines.ESP_PROPOSALS)
     proposals = log_lines.refused_proposals(said, "ESP")
     if not refused or proposals is None:
         return
@@ -219,7 +219,7 @@ def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
             blamed.tunnel,
             "ipsec.pfs",
             f"{_differ('ESP', this_end, other_end, blamed, proposals)}: {first_rekey}",
-            seen=[*proposals.lines, *log_lines.telling(told, log_lines.REFUSED_ESP)],
+            seen=[*proposals.lines, *log_lines.matching(lines, log_lines.REFUSED_ESP)],
             hint=_correct(blamed) + (_renew(this_end) if this_end.children else ""),
         )
         return
@@ -238,13 +238,13 @@ def esp_proposal_mismatch(evidence: Evidence) -> Iterator[Finding]:
 def _esp_refused_by_unmanaged(evidence: Evidence) -> Iterator[Finding]:
     this_end = evidence.this_end
     ours = _desired(this_end, "ESP")
-    rekeying = log_lines.telling(this_end.said_rekeying, log_lines.REFUSED_ESP)
+    rekeying = log_lines.matching(this_end.said_rekeying, log_lines.REFUSED_ESP)
     if rekeying:
         message = (
             f"the peer refuses to rekey a CHILD_SA that it accepted: the PFS groups differ; ours is {ours}"
         )
         yield found("pfs-mismatch", this_end.tunnel, "ipsec.pfs", message, seen=rekeying, hint=_ASK_PEER)
-    lines = log_lines.telling(this_end.said, log_lines.REFUSED_ESP)
+    lines = log_lines.matching(this_end.said, log_lines.REFUSED_ESP)
     built = log_lines.first(log_lines.ESTABLISHED, this_end.said) or any(
         sa.state == "ESTABLISHED" for sa in this_end.sas
     )
@@ -303,9 +303,9 @@ def _shown(offers: tuple[log_lines.Offer, ...]) -> str:
 def selector_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """The responder has nothing in common with the selectors that it was asked for."""
     this_end, other_end = evidence.this_end, evidence.other_end
-    refused = log_lines.telling(other_end.said, log_lines.SELECTORS) if other_end is not None else ()
-    told = log_lines.telling(this_end.said, log_lines.REFUSED_TS)
-    if not (refused or told):
+    refused = log_lines.matching(other_end.said, log_lines.SELECTORS) if other_end is not None else ()
+    lines = log_lines.matching(this_end.said, log_lines.REFUSED_TS)
+    if not (refused or lines):
         return
     blamed, path = _departing_selectors(this_end, other_end)
     ours = f"{' '.join(this_end.tunnel.local_cidrs)} === {' '.join(this_end.tunnel.peer_cidrs)}"
@@ -314,7 +314,7 @@ def selector_mismatch(evidence: Evidence) -> Iterator[Finding]:
         blamed.tunnel,
         path,
         f"the other end has no traffic selectors in common with {ours}",
-        seen=[*refused, *told],
+        seen=[*refused, *lines],
         hint=_correct(blamed) if other_end is not None else _ASK_PEER,
     )
 

@@ -33,7 +33,7 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
             end.tunnel,
             "peer.address",
             f"IKE (UDP 500 and 4500) is dropped at {end.tunnel.router} by {verdict.rule}",
-            seen=log_lines.telling(this_end.said, log_lines.UNANSWERED),
+            seen=log_lines.matching(this_end.said, log_lines.UNANSWERED),
             hint=_remove(verdict),
         )
     if rules or other_end is None or other_end.state is None:
@@ -51,7 +51,7 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
         "peer.address",
         f"{where}: something between {this_end.tunnel.vip.address} and {this_end.tunnel.peer_address} "
         "drops UDP 500",
-        seen=log_lines.telling(this_end.said, log_lines.UNANSWERED),
+        seen=log_lines.matching(this_end.said, log_lines.UNANSWERED),
         hint="check firewalls and routes between the two addresses",
     )
 
@@ -65,7 +65,7 @@ def peer_silent(evidence: Evidence) -> Iterator[Finding]:
             tunnel,
             "peer.address",
             f"{tunnel.peer_address} does not answer IKE from {tunnel.vip.address}",
-            seen=log_lines.telling(evidence.this_end.said, log_lines.UNANSWERED),
+            seen=log_lines.matching(evidence.this_end.said, log_lines.UNANSWERED),
             hint="check that the peer is up, that this is its address, and that no firewall on the path "
             "drops UDP 500 and 4500",
         )

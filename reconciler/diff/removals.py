@@ -19,18 +19,18 @@ def removed_tunnels(desired: RouterConfig, live: Live) -> Iterator[ResourceChang
     names = {name for name in live.state.connections if name.startswith(PREFIX)}
     names |= {sa.connection for sa in live.state.sas if not sa.ending}
     names |= {name.removesuffix(".conf") for name in live.state.files if files.is_ours(name)}
-    orphans = dict(live.secret_ids)
+    unused = dict(live.secret_ids)
     for connection in desired.connections.values():
         for name in (connection.name, *connection.former):
             # What runs by a former connection goes with the tunnel's own steps.
             names.discard(name)
             for secret_id in live.keys_of(name):
-                orphans.pop(secrets.owner_of(secret_id), None)
+                unused.pop(secrets.owner_of(secret_id), None)
     for name in sorted(names):
         tunnel = name.removeprefix(PREFIX)
-        orphans.pop(secrets.owner_tag(tunnel), None)
+        unused.pop(secrets.owner_tag(tunnel), None)
         yield _removal(desired, live, name, desired.groups.get(tunnel, tunnel), guards)
-    for secret_id in sorted(secret_id for ids in orphans.values() for secret_id in ids):
+    for secret_id in sorted(secret_id for ids in unused.values() for secret_id in ids):
         yield ResourceChange(
             Resource(desired.router, ResourceKind.KEY, secret_id),
             Action.DELETE,

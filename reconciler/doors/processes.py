@@ -52,8 +52,8 @@ def minimal(*more: str) -> dict[str, str]:
     Relative places in PATH are left out: the folder that is worked on is not ours.
     """
     places = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    told = {name: os.environ[name] for name in ("TMPDIR", *more) if name in os.environ}
-    return told | {"PATH": os.pathsep.join(filter(os.path.isabs, places)), "LC_ALL": "C"}
+    given = {name: os.environ[name] for name in ("TMPDIR", *more) if name in os.environ}
+    return given | {"PATH": os.pathsep.join(filter(os.path.isabs, places)), "LC_ALL": "C"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Running:
 
         Raises ChildLate when it exceeds its time, and ChildStopped once `stopping` says so.
         """
-        begun = heard = time.monotonic()
+        begun = latest = time.monotonic()
         has_ended = False
         with selectors.DefaultSelector() as selector, _exit_of(self.process.pid) as exit_of_it:
             selector.register(exit_of_it, selectors.EVENT_READ)
@@ -106,7 +106,7 @@ class Running:
                     if not chunk:
                         selector.unregister(key.fileobj)
                         continue
-                    heard = time.monotonic()
+                    latest = time.monotonic()
                     if key.data:
                         self.words += chunk
                         del self.words[:-CHILD_WORDS]
@@ -114,7 +114,7 @@ class Running:
                 if stopping():
                     raise ChildStopped("stopped on request")
                 now = time.monotonic()
-                if now > heard + timeout.stall:
+                if now > latest + timeout.stall:
                     raise ChildLate(f"no output for {timeout.stall:g} s")
                 if now > begun + timeout.total:
                     raise ChildLate(f"given up after {timeout.total:g} s in total")
@@ -131,8 +131,8 @@ class Running:
         most
         CHILD_WORDS characters of it; empty for none."""
         lines = [decoded(line.strip()) for line in re.split(rb"[\r\n]+", bytes(self.words))]
-        telling = [line for line in lines if line.startswith(("fatal: ", "error: "))]
-        return next(iter([*telling[-1:], *filter(None, reversed(lines))]), "")[:CHILD_WORDS]
+        reported = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+        return next(iter([*reported[-1:], *filter(None, reversed(lines))]), "")[:CHILD_WORDS]
 
     def end(self) -> None:
         """Kill what is left of its group, gently first so that unfinished files go."""

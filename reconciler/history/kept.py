@@ -1,9 +1,9 @@
 """The history of a running service: damage to its file costs at most older records.
 
 All that decisions need, and the latest runs, are in memory too. While the file cannot be used, memory is what
-is read and written; as soon as it can, it gets what is new. What another process has changed in it meanwhile
-(`history --forgive`, `--accept`) stays. A file that is damaged is set aside for a person, and a new one is
-begun from memory.
+is read and written; as soon as it can, it gets what is new. What another process has changed in
+it since (`history --forgive`, `--accept`) stays. A file that is damaged is set aside for a person, and a new
+one is begun from memory.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 
+from reconciler.history.database import Answer, Work
 from reconciler.history.file import HistoryDamaged, HistoryUnusable, made_by_one
-from reconciler.history.store import Answer, Contents, History, Work
+from reconciler.history.store import Contents, History
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
@@ -80,14 +81,16 @@ class Kept(History):
         """What was counted. From memory: a scrape waits for no disk."""
         return self._memory.counts()
 
-    def _read(self, work: Work[Answer]) -> Answer:
-        found = self._on_disk(lambda disk: disk._read(work))
-        return self._memory._read(work) if found is None else found[0]
+    def read(self, work: Work[Answer]) -> Answer:
+        """What `work` gives of the file; of memory while the file cannot be used."""
+        found = self._on_disk(lambda disk: disk.read(work))
+        return self._memory.read(work) if found is None else found[0]
 
-    def _write(self, work: Work[Answer]) -> Answer:
+    def write(self, work: Work[Answer]) -> Answer:
+        """What `work` gives, done in the file and in memory alike."""
         with self._changing:
-            written = self._on_disk(lambda disk: disk._write(work))
-            remembered = self._memory._write(work)
+            written = self._on_disk(lambda disk: disk.write(work))
+            remembered = self._memory.write(work)
             if written is None and self._disk is not None:
                 # It was begun in place of a damaged one, before memory had this.
                 self._on_disk(lambda disk: disk.pour(self._memory.contents()))
@@ -160,7 +163,7 @@ class Kept(History):
         _log.error("%s", text)
 
     def _put_aside(self) -> Path | None:
-        """Give the damaged file another name, unless another process has done so meanwhile (None); of such
+        """Give the damaged file another name, unless another process has done so first (None); of such
         files only the latest stay. Raises HistoryUnusable."""
         with made_by_one(self._file):
             return self._renamed() if self._is_damaged() else None

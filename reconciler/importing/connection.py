@@ -65,7 +65,7 @@ class _Reader:
     found: Diagnostics
     written: bool
     """Whether it stands in a file; what charon reports lacks much."""
-    told: bool
+    reports: bool
     """Whether a person chose what is written: only then is it worth a word that it is not taken over."""
     refused: bool = False
 
@@ -103,7 +103,7 @@ class _Reader:
                 if entry.text is not None and entry.text.lower() not in refused.harmless:
                     self.refuse(word, f"{word} = {entry.text}: {refused.why}")
             elif word in known.dropped:
-                if self.told:
+                if self.reports:
                     self.drop(word, f"{word} = {entry.text or ''} is not taken over: {_FIXED}")
             elif word not in known.taken:
                 self.refuse_unknown(word, known.words)
@@ -126,7 +126,7 @@ def draft(source: Source, keys: Iterable[HeldKey], sas: Iterable[IkeSa], found: 
     `sas` are those that run: where the configuration leaves a choice, what was negotiated decides.
     """
     ours = source.name.startswith(PREFIX)
-    reader = _Reader(source.section, found, source.written, told=source.written and not ours)
+    reader = _Reader(source.section, found, source.written, reports=source.written and not ours)
     reader.check_words(IKE)
     if not source.written:
         reader.drop("", _UNTOLD)
@@ -272,7 +272,7 @@ def _identity(reader: _Reader, end: str, otherwise: str | None) -> IkeId | None:
     if len(rounds) != 1:
         reader.refuse(end, f"there are {len(rounds)} rounds of {end} authentication; one is supported")
         return None
-    section = _Reader(reader.section.sections[rounds[0]], reader.found, reader.written, reader.told)
+    section = _Reader(reader.section.sections[rounds[0]], reader.found, reader.written, reader.reports)
     section.check_words(AUTHENTICATION)
     if section.text("auth", "pubkey").lower() != "psk":
         section.refuse("auth", f"{end} authentication does not use a pre-shared key")
@@ -346,7 +346,7 @@ def _children(reader: _Reader, running: IkeSa | None) -> _Child | None:
 
 
 def _child(name: str, section: Section, parent: _Reader, running: IkeSa | None) -> _Child | None:
-    reader = _Reader(section, parent.found, parent.written, parent.told)
+    reader = _Reader(section, parent.found, parent.written, parent.reports)
     reader.check_words(CHILD)
     sas = [child for child in running.children if child.name == name] if running is not None else []
     # The youngest: after a rekey it shows the group.
@@ -368,7 +368,7 @@ def _esp_lifetime(reader: _Reader) -> int:
     check_lifetimes)."""
     if reader.text("life_time") and not reader.text("rekey_time"):
         return int(reader.seconds("life_time", 0, (34, 665_280)) / 1.1)
-    if reader.told and reader.text("life_time"):
+    if reader.reports and reader.text("life_time"):
         reader.drop("life_time", f"life_time = {reader.text('life_time')} is not taken over: {_FIXED}")
     return reader.seconds("rekey_time", 3600, _ESP_LIFETIME)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Collection
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 from reconciler.importing.connection import Draft
 from reconciler.importing.keys import written
+from reconciler.importing.yaml_text import yaml_text
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import DesiredRouter, Fabric, IdType, IkeId, PskRef
 from reconciler.model.router_config import PREFIX
@@ -107,12 +106,7 @@ def render(
             },
         },
     }
-    text = io.StringIO()
-    writer = YAML()
-    # A long ID stays on its line.
-    writer.width = 2**16
-    writer.dump(body, text)
-    return text.getvalue()
+    return yaml_text(body, indented=False)
 
 
 def _vip(item: Draft, router: DesiredRouter, fabric: Fabric) -> dict[str, object] | None:

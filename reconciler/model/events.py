@@ -57,15 +57,15 @@ class PlannedChange:
     @classmethod
     def of(cls, change: ResourceChange, most: int | None = None) -> Self:
         """What there is to tell of a change, with up to `most` of its fields; without it with all."""
-        told = change.changes[:most]
+        shown = change.changes[:most]
         return cls(
             change.resource,
             change.action,
             change.reason,
             change.disruption,
-            told,
+            shown,
             tuple(map(PlannedStep.of, change.steps)),
-            len(change.changes) - len(told),
+            len(change.changes) - len(shown),
         )
 
 

@@ -40,8 +40,8 @@ def foreign(kind: str, name: str, error: Exception) -> Unforeseen:
     """Log and count an unforeseen error; returns the error to continue with."""
     with _counting:
         _unforeseen[kind] += 1
-    told = redacted("".join(traceback.format_exception(error)))
-    _log.error("unforeseen error in %s %s\n%s", kind, name, told)
+    text = redacted("".join(traceback.format_exception(error)))
+    _log.error("unforeseen error in %s %s\n%s", kind, name, text)
     return Unforeseen(
         f"an unforeseen error: {type(error).__name__}: {redacted(str(error))[:200]}",
         router=name if kind == "router" else "",

@@ -54,7 +54,7 @@ class Cause(StrEnum):
     """Why a router has gone back."""
 
     DEADLINE = "deadline"
-    """Nobody had confirmed it in time."""
+    """It was not confirmed in time."""
     UNPROVEN = "unproven"
     """The controller has told it to, since the change did not prove good."""
     RESTART = "restart"

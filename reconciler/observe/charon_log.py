@@ -39,7 +39,7 @@ def log_line(event: Message) -> LogLine:
     return LogLine(
         log.text("ikesa-name", ""),
         log.text("ikesa-uniqueid", ""),
-        log.text("msg", "")[: bounds.HEARD_CHARACTERS],
+        log.text("msg", "")[: bounds.CHARON_LOG_CHARACTERS],
     )
 
 
@@ -61,19 +61,19 @@ class CharonLog:
         self._lines = _none()
         self._quiet = threading.Event()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread = threading.Thread(target=self._work, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         # Nothing is missed: the first silence comes after the subscription.
-        self._quiet.wait(bounds.HEARD_SECONDS)
+        self._quiet.wait(bounds.CHARON_LOG_SECONDS)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._done.set()
-        self._thread.join(bounds.HEARD_SECONDS)
+        self._thread.join(bounds.CHARON_LOG_SECONDS)
         self._router.close()
 
     def forget(self) -> None:
@@ -96,19 +96,19 @@ class CharonLog:
 
     def _settle(self) -> None:
         """charon queues its log: wait until nothing more comes."""
-        deadline = time.monotonic() + bounds.HEARD_SECONDS
+        deadline = time.monotonic() + bounds.CHARON_LOG_SECONDS
         self._quiet.clear()
         self._quiet.wait(max(0.0, deadline - time.monotonic()))
 
-    def _listen(self) -> None:
-        # A charon that stops meanwhile says no more: what it has said is kept.
-        attempt("router", self._router.name, self._hear)
+    def _work(self) -> None:
+        # A charon that stops while it negotiates says no more: what it has said is kept.
+        attempt("router", self._router.name, self._read)
 
-    def _hear(self) -> None:
+    def _read(self) -> None:
         vici = self._router.vici
         vici.subscribe("log")
         while not self._done.is_set():
-            event = vici.heard(_TICK)
+            event = vici.next_event(_TICK)
             if event is None:
                 self._quiet.set()
             else:
@@ -116,4 +116,4 @@ class CharonLog:
 
 
 def _none() -> deque[LogLine]:
-    return deque(maxlen=bounds.HEARD_LINES)
+    return deque(maxlen=bounds.CHARON_LOG_LINES)

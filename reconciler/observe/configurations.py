@@ -36,18 +36,19 @@ class Gathered:
     """The connections that charon has."""
 
 
-def gather_router(router: Router, found: Diagnostics) -> Gathered:
-    """The connections of a live router. Those in its files are known best; of what is loaded behind their
-    back charon tells less.
+def gather_router(router: Router) -> tuple[Gathered, Diagnostics]:
+    """The connections of a live router, with the findings of `gather_files`. Those in its files are known
+    best; of what is loaded behind their back charon tells less.
 
     Raises RouterUnreachable, CommandRejected or AnswerNotUnderstood.
     """
+    found = Diagnostics()
     running = tuple(sas.decode(name, body) for name, body in entries(router.vici, "list-sas", "list-sa"))
     written = gather_files([MAIN_FILE], router.host.read_files, found)
     known = {source.name for source in written.sources}
     listed = dict(entries(router.vici, "list-conns", "list-conn"))
     loaded = (from_reply(name, body) for name, body in listed.items() if name not in known)
-    return replace(written, sources=(*written.sources, *loaded), sas=running, loaded=frozenset(listed))
+    return replace(written, sources=(*written.sources, *loaded), sas=running, loaded=frozenset(listed)), found
 
 
 def gather_files(paths: Iterable[str], read_files: ReadFiles, found: Diagnostics) -> Gathered:

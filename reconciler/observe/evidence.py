@@ -15,7 +15,7 @@ from typing import assert_never
 
 from reconciler.diagnosis import netfilter
 from reconciler.diagnosis.evidence import End, Evidence, Flow, ForeignChild, Route
-from reconciler.diagnosis.log_lines import REKEY_FAILED, telling
+from reconciler.diagnosis.log_lines import REKEY_FAILED, matching
 from reconciler.diff import diff_router
 from reconciler.model import bounds
 from reconciler.model.absence import Absence
@@ -269,7 +269,7 @@ def _rekey(router: Router, this_end: End, said: Callable[[], tuple[str, ...]]) -
     while time.monotonic() < deadline:
         if _replaced(_sas(router, this_end), old):
             return ""
-        failed = telling(said(), REKEY_FAILED)
+        failed = matching(said(), REKEY_FAILED)
         if failed:
             return failed[-1]
         time.sleep(_POLL)

@@ -29,7 +29,7 @@ from reconciler.routers.protocol import Connect, Router
 
 _log = logging.getLogger("tunnelwright.events")
 
-Tell: TypeAlias = Callable[[tuple[TunnelEvent, ...]], None]
+Receive: TypeAlias = Callable[[tuple[TunnelEvent, ...]], None]
 """Takes what has happened; it neither waits nor fails."""
 
 
@@ -56,10 +56,10 @@ class Budget:
 class Follower:
     """One router that is followed until `stop`. `tell` gets what happens, in order."""
 
-    def __init__(self, router: str, connect: Connect, tunnels: Collection[Tunnel], tell: Tell) -> None:
+    def __init__(self, router: str, connect: Connect, tunnels: Collection[Tunnel], receive: Receive) -> None:
         self.router = router
         self.connect = connect
-        self._tell = tell
+        self._receive = receive
         self._standing = Standing(router, tunnels)
         self._changing = threading.Lock()
         self._budget = Budget(bounds.EVENTS_BURST, bounds.EVENTS_PER_SECOND, time.monotonic())
@@ -124,9 +124,9 @@ class Follower:
             listed = self._list(router)
             self._followed, self._why = True, ""
             while not self._over.is_set():
-                heard = router.vici.heard(bounds.FOLLOW_TICK)
-                if heard is not None:
-                    self._take(*heard)
+                event = router.vici.next_event(bounds.FOLLOW_TICK)
+                if event is not None:
+                    self._take(*event)
                 if time.monotonic() - listed > bounds.FOLLOW_LISTED:
                     listed = self._list(router)
 
@@ -135,8 +135,8 @@ class Follower:
         counts for ever. The time of it."""
         running = read_sas(router.vici)
         with self._changing:
-            told = self._standing.listed(running, datetime.now(UTC))
-        self._tell(told)
+            events = self._standing.listed(running, datetime.now(UTC))
+        self._receive(events)
         return time.monotonic()
 
     def _take(self, name: str, message: Mapping[str, object]) -> None:
@@ -146,8 +146,10 @@ class Follower:
             )
         now = datetime.now(UTC)
         with self._changing:
-            told = tuple(
-                item for event in sa_events.decode(name, message) for item in self._standing.heard(event, now)
+            events = tuple(
+                item
+                for event in sa_events.decode(name, message)
+                for item in self._standing.reported(event, now)
             )
-        if told:
-            self._tell(told)
+        if events:
+            self._receive(events)

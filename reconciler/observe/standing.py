@@ -82,7 +82,7 @@ class Standing:
         self._known = True
         return tuple(events)
 
-    def heard(self, event: SaEvent, now: datetime) -> tuple[TunnelEvent, ...]:
+    def reported(self, event: SaEvent, now: datetime) -> tuple[TunnelEvent, ...]:
         """Take an event; what it tells of tunnels."""
         match event:
             case ChildUp() | ChildDown() | ChildRekeyed():
@@ -96,15 +96,15 @@ class Standing:
                             spi: event.new if ike == event.old else ike for spi, ike in state.spis.items()
                         }
                         state.spis = moved
-                told = self._told(tunnel, TunnelChange.REKEYED, now, detail="IKE_SA")
-                return (told,) if tunnel else ()
+                found = self._event(tunnel, TunnelChange.REKEYED, now, detail="IKE_SA")
+                return (found,) if tunnel else ()
             case AttemptFailed():
                 tunnel = self._tunnel(event.connection)
-                return (self._told(tunnel, TunnelChange.FAILED, now),) if tunnel else ()
+                return (self._event(tunnel, TunnelChange.FAILED, now),) if tunnel else ()
             case Alerted():
                 tunnel = self._tunnel(event.connection)
                 tunnel = tunnel or self._between.get((event.local, event.remote), "")
-                return (self._told(tunnel, TunnelChange.ALERT, now, detail=event.type),) if tunnel else ()
+                return (self._event(tunnel, TunnelChange.ALERT, now, detail=event.type),) if tunnel else ()
 
     def _of_child(
         self, child: Child, event: ChildUp | ChildDown | ChildRekeyed, now: datetime
@@ -123,11 +123,11 @@ class Standing:
                     yield self._turned(child, TunnelChange.UP, now)
                 state.spis.pop(event.old, None)
                 state.spis[event.new] = event.ike_sa
-                yield self._told(child[0], TunnelChange.REKEYED, now, child=child[1], detail="CHILD_SA")
+                yield self._event(child[0], TunnelChange.REKEYED, now, child=child[1], detail="CHILD_SA")
 
     def _compared(self, child: Child, spis: dict[str, str], now: datetime) -> Iterator[TunnelEvent]:
-        """What has happened to a child while nobody listened. CHILD_SAs that are all others than before, in
-        IKE_SAs that are others as well, were no rekey: the child was down in between."""
+        """What has happened to a child while it was not followed. CHILD_SAs that are all others than before,
+        in IKE_SAs that are others as well, were no rekey: the child was down in between."""
         state = self._states.setdefault(child, _State())
         before, state.spis = state.spis, dict(spis)
         replaced = not (before.keys() & spis.keys() or set(before.values()) & set(spis.values()))
@@ -142,9 +142,9 @@ class Standing:
         state = self._states[child]
         seconds = None if state.since is None else max(0, int((now - state.since).total_seconds()))
         state.since = now
-        return self._told(child[0], change, now, child=child[1], seconds=seconds, late=late)
+        return self._event(child[0], change, now, child=child[1], seconds=seconds, late=late)
 
-    def _told(
+    def _event(
         self,
         tunnel: str,
         change: TunnelChange,

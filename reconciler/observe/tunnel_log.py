@@ -68,7 +68,7 @@ class TunnelLog:
         return line.ike_sa in self._ours or concerns(line, self._local, self._peer)
 
 
-def listen(router: Router, tunnel: Tunnel, over: Callable[[], bool], say: Say) -> None:
+def follow_log(router: Router, tunnel: Tunnel, over: Callable[[], bool], say: Say) -> None:
     """Say what charon says about a tunnel until it is `over`.
 
     Raises what a router raises.
@@ -76,6 +76,6 @@ def listen(router: Router, tunnel: Tunnel, over: Callable[[], bool], say: Say) -
     log = TunnelLog(tunnel)
     router.vici.subscribe("log")
     while not over():
-        heard = router.vici.heard(bounds.LOG_TICK)
-        for text in log.take(heard[1]) if heard is not None else ():
+        event = router.vici.next_event(bounds.LOG_TICK)
+        for text in log.take(event[1]) if event is not None else ():
             say(Words(datetime.now(UTC), router.name, tunnel.name, redacted(text)))

@@ -22,7 +22,7 @@ from reconciler.plan.down import down
 from reconciler.plan.fleet import ChangeFilter
 from reconciler.policy import connections_of
 from reconciler.routers.fleet import Fleet
-from reconciler.verify.checks import check_untouched
+from reconciler.verify.checks import check_unaffected
 
 _UNARMED: Final = "not every router could be armed"
 
@@ -120,18 +120,18 @@ def apply(
             # What a boot or an outage has left half made, and nothing above has had to do with.
             outcomes += act(resting)
             after, remaining = _left(before, fleet)
-    touched = frozenset(
+    changed = frozenset(
         name
         for change in (*before.plan.changes, *resting.changes)
         if change.resource.is_tunnel
         for end in {change.resource.name, *(end.name for end in before.fabric.ends_of(change.resource.name))}
         for name in connections_of(before.fabric, end)
     )
-    touched |= _other_ends(touched, before.observation)
+    changed |= _other_ends(changed, before.observation)
     return Applied(
         outcomes,
         remaining,
-        check_untouched(touched, before.observation, after),
+        check_unaffected(changed, before.observation, after),
         cost,
         after,
         dropped(before.plan, before.observation, after),
@@ -155,8 +155,8 @@ def _left(before: Preview, fleet: Fleet) -> tuple[Observation, Plan]:
     return after, planned(desired, after, before.selected)
 
 
-def _other_ends(touched: frozenset[str], seen: Observation) -> frozenset[str]:
+def _other_ends(changed: frozenset[str], seen: Observation) -> frozenset[str]:
     """The connections at the other ends of what runs: Git may no longer know that they belong together."""
     running = [sa for state in seen.states.values() for sa in state.sas]
-    ways = {(sa.remote_address, sa.local_address) for sa in running if sa.connection in touched}
+    ways = {(sa.remote_address, sa.local_address) for sa in running if sa.connection in changed}
     return frozenset(sa.connection for sa in running if (sa.local_address, sa.remote_address) in ways)

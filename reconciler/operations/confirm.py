@@ -88,7 +88,7 @@ def new_arming(digest: str, commit: str, seconds: int, key: Secret) -> Arming:
 
 
 def arming_key(fabric: Fabric, store: SecretStore) -> Secret:
-    """The controller's key for ids of armings. Without one, one that nobody has: then no commit is marked for
+    """The controller's key for ids of armings. Without one, a random one: then no commit is marked for
     what a router says."""
     try:
         return fingerprint_key_of(fabric, store)
@@ -96,7 +96,7 @@ def arming_key(fabric: Fabric, store: SecretStore) -> Secret:
         return Secret(token_bytes(32))
 
 
-def forget_told(found: Iterable[Armed | WentBack], fleet: Fleet) -> None:
+def forget_reported(found: Iterable[Armed | WentBack], fleet: Fleet) -> None:
     """See that routers do not tell again that they have gone back, now that it was told."""
     backs = {item.router: item.arming.id for item in found if isinstance(item, WentBack)}
     if backs:
@@ -119,8 +119,8 @@ def doubts(
     lost: Mapping[str, TunnelwrightError],
 ) -> Iterator[str]:
     """What speaks against a change: a lock that was lost, a step that was not done, a tunnel that does not
-    prove good. A new tunnel to an unmanaged peer may come up later: nobody knows when its other end will be
-    ready. Pure."""
+    prove good. A new tunnel to an unmanaged peer may come up later, when its other end is ready.
+    Pure."""
     fabric = before.fabric
     needed = {
         name

@@ -24,9 +24,13 @@ The steps, in this order, for every caller:
     confirmed if nothing speaks against it (`operations/confirm.py`).
 10. **Unlock.**
 
-Steps 2 to 5 are the caller's `decide`, by `preview` (or `compare`) and `preview.decide`: a command takes them
-under the locks, since it is there to change something. The service takes them before, since mostly there is
-nothing to change, so that no router needs a lock; step 7 then makes up for the time in between.
+Steps 2 to 5 are the caller's `decide`, by `compare` and `decide` of `operations/preview.py`: a command takes
+them under the locks (`operations/planning.py`), since it is there to change something. The service takes them
+before, since mostly there is nothing to change, so that no router needs a lock; step 7 then makes up for the
+time in between.
+
+Two more use cases take a part of this order. `plan` and `preview --live` end after step 6, and need no lock.
+A rollback (`operations/roll_back.py`) takes steps 2, 3, 8 and 9 again within step 9, under the same locks.
 """
 
 from __future__ import annotations
@@ -56,20 +60,20 @@ Errors = Mapping[str, TunnelwrightError]
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """How a plan is carried out, and who hears of it meanwhile."""
+    """How a plan is carried out, and who is notified of its progress."""
 
     timeout: float = 10.0
     """Seconds that new tunnels have to come up."""
     probe: bool = False
     """Whether the tunnels that were changed are proven with packets."""
     progress: Progress = lambda _: None
-    """Hears of each step that has ended."""
+    """Gets each step that has ended."""
     moved: Callable[[], None] = lambda: None
-    """Hears that there was progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
+    """Called when there is progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
     on_observation: Callable[[Observation], None] = lambda _: None
     """Gets each observation of routers."""
     applied: Callable[[Preview, Applied], None] = lambda *_: None
-    """Hears what an apply came to, before the proof, which may end in an error."""
+    """Gets what an apply came to, before the proof, which may end in an error."""
     stopping: Callable[[], bool] = lambda: False
     """Asked while it goes on: whether to stop as soon as no tunnel is half changed."""
     anew: Callable[[], None] = lambda: None
@@ -87,11 +91,11 @@ class Request:
     decide: Callable[[Errors], Decision]
     """Steps 2 to 5, given the routers whose locks could not be taken. May raise instead."""
     show: Callable[[Decision], None] = lambda _: None
-    """Hears of what was decided, before it is refused or done."""
+    """Gets what was decided, before it is refused or done."""
     approve: Callable[[Preview], bool] = lambda _: False
     """Step 7: raises to do nothing; whether routers may have changed since they were observed."""
     left_out: Callable[[Preview, Errors], None] = lambda *_: None
-    """Hears of routers that had changed by then, or did not answer, and of what is left."""
+    """Gets routers that had changed since they were observed, or did not answer, and of what is left."""
     lock_timeout: float = 0.0
     """Seconds to wait for another run to finish with a router."""
     arming: Arming | None = None

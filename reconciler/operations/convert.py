@@ -6,7 +6,6 @@ before, up to an empty plan.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from ruamel.yaml import YAML
 
 from reconciler.importing.comments import with_comments, without_comments
 from reconciler.importing.joining import Written, comments_of, joined
+from reconciler.importing.yaml_text import yaml_text
 from reconciler.load import Document, Loaded
 from reconciler.load.composer import compose
 from reconciler.model.diagnostic import Diagnostics, Location
@@ -113,12 +113,7 @@ def _joined(name: str, ends: tuple[Written, Written], files: _Files, found: Diag
     body = joined(name, ends, found)
     if body is None:
         return None
-    text = io.StringIO()
-    writer = YAML()
-    writer.width = 2**16
-    writer.indent(mapping=2, sequence=4, offset=2)
-    writer.dump(body, text)
-    plain = text.getvalue()
+    plain = yaml_text(body)
     (document,), _ = compose(plain.encode(), "", Diagnostics())
     whole = with_comments(plain, document, comments_of(ends, document))
     files.put(ends[0].document, whole)

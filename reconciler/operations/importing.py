@@ -55,7 +55,7 @@ class Reading:
     live: bool = True
     """Whether its files are those of the router; else they are on this machine."""
 
-    def told(self) -> Iterator[Diagnostic]:
+    def findings(self) -> Iterator[Diagnostic]:
         """The findings, with the router before each place on it: many routers have a file of one name."""
         for item in self.found:
             yield replace(
@@ -145,7 +145,7 @@ def import_connections(request: Request, fleet: Fleet) -> Imported:
             fresh[document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})] = reading, item
     ends = _ends(request, fresh)
     for reading in readings:
-        found.extend(reading.told())
+        found.extend(reading.findings())
     return Imported(ends, edits, tuple(skipped), found)
 
 
@@ -242,10 +242,7 @@ def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Re
             if not any(from_root(configuration.root)):
                 own.warning("import-dropped", Location(configuration.main), "the file has no connection")
         return [Reading(routers[0], gathered, own, live=False)]
-    findings = {router.name: Diagnostics() for router in routers}
-    answers = within_one_observation(fleet).each(
-        findings, lambda live: gather_router(live, findings[live.name])
-    )
+    answers = within_one_observation(fleet).each((router.name for router in routers), gather_router)
     readings = []
     failed: list[TunnelwrightError] = []
     for router in routers:
@@ -255,7 +252,7 @@ def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Re
             what = f"{answer.operation}: {answer.message}" if answer.operation else answer.message
             found.error("import-refused", Location(router.name), what, hint=answer.hint)
         else:
-            readings.append(Reading(router, answer, findings[router.name]))
+            readings.append(Reading(router, *answer))
     if failed and not readings:
         raise failed[0]
     return readings

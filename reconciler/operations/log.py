@@ -9,12 +9,12 @@ from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.suggestion import check_known
-from reconciler.observe.tunnel_log import Say, Words, listen
+from reconciler.observe.tunnel_log import Say, Words, follow_log
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 
 
-def listen_to_tunnel(
+def follow_tunnel(
     fabric: Fabric, fleet: Fleet, name: str, say: Say, over: Callable[[], bool]
 ) -> Mapping[str, TunnelwrightError]:
     """Say what charon says about a tunnel until it is `over`; the routers that were not heard to the end,
@@ -33,19 +33,19 @@ def listen_to_tunnel(
             say(words)
 
     def at(router: Router) -> None:
-        listen(router, ends[router.name], stop.is_set, said)
+        follow_log(router, ends[router.name], stop.is_set, said)
 
     def both() -> None:
         ended = fleet.each(sorted(ends), at)
         failed.update((router, error) for router, error in ended.items() if error is not None)
 
     # Whoever interrupts it interrupts this thread, which ends the others.
-    listening = threading.Thread(target=both, name="log", daemon=True)
-    listening.start()
+    following = threading.Thread(target=both, name="log", daemon=True)
+    following.start()
     try:
-        while listening.is_alive() and not over():
-            listening.join(bounds.LOG_TICK)
+        while following.is_alive() and not over():
+            following.join(bounds.LOG_TICK)
     finally:
         stop.set()
-        listening.join(bounds.ROUTER_CONNECT_SECONDS)
+        following.join(bounds.ROUTER_CONNECT_SECONDS)
     return failed

@@ -10,10 +10,10 @@ from reconciler.model.way_back import Armed, Cause, WentBack
 from reconciler.report.line import Line
 
 _CAUSES = {
-    Cause.DEADLINE: "nobody had confirmed it in time",
+    Cause.DEADLINE: "it was not confirmed in time",
     Cause.UNPROVEN: "it had not proven good",
     Cause.RESTART: "the router restarted before it was confirmed",
-    Cause.OVERDUE: "nobody had confirmed it in time, and the router's timer had gone",
+    Cause.OVERDUE: "it was not confirmed in time, and the router's timer had gone",
 }
 
 
@@ -25,7 +25,7 @@ def way_back_lines(found: Iterable[Armed | WentBack], now: datetime) -> Iterator
 
 def way_back_text(item: Armed | WentBack, now: datetime | None = None) -> str:
     """A router that is armed, or has gone back, as a sentence. Without the time of the observation the
-    deadline is that of a past run, and is not told."""
+    deadline is that of a past run, and is left out."""
     of = f"{item.arming.what} by {item.arming.owner}"
     if isinstance(item, Armed):
         if now is None:

@@ -168,15 +168,15 @@ def _connect(allowance: Allowance) -> DockerClient:
         client = docker.DockerClient(url, timeout=ceil(min(bounds.ENGINE_SECONDS, allowance.left())))
     except (docker.errors.DockerException, OSError) as error:
         allowance.left()
-        denied = isinstance(error, PermissionError)
+        forbidden = isinstance(error, PermissionError)
         raise RouterUnreachable(
             f"permission denied on the container engine's socket {url}"
-            if denied
+            if forbidden
             else f"no container engine answers at {url}",
             router=allowance.router,
             operation=allowance.operation,
             hint="run as root, or as a member of the group `docker`"
-            if denied
+            if forbidden
             else "start one, or set DOCKER_HOST",
         ) from error
     client.api.timeout = bounds.ENGINE_SECONDS

@@ -55,7 +55,7 @@ class ContainerShell:
         line += _line(argv, stdin, mark, name)
         answer = _Answer(mark.encode())
         try:
-            # A shell that was ended meanwhile is one whose output has ended.
+            # A shell that was ended before is one whose output has ended.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._shell.send(line, allowance)
             for number, part in self._shell.output(allowance):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -77,29 +78,26 @@ class Sessions:
 
     def one(self, name: str, task: Task[Result]) -> Result | TunnelwrightError:
         """What `task` gives of one router, or the error that ended it."""
-        return attempt("router", name, lambda: self._run(name, task))
+        return attempt("router", name, lambda: self.run(name, task))
 
     def each(self, names: Iterable[str], task: Task[Result]) -> dict[str, Result | TunnelwrightError]:
         """What `task` gives of each router, or the error that ended it there."""
-        return self.fleet.side_by_side("router", names, lambda name: self._run(name, task))
+        return self.fleet.side_by_side("router", names, lambda name: self.run(name, task))
 
-    def _run(self, name: str, task: Task[Result]) -> Result:
+    def run(self, name: str, task: Task[Result]) -> Result:
+        """What `task` gives of one router. Raises the error that ended it there."""
         with of_router(name):
             if name not in self._open:
                 self._open[name] = self.fleet.connect(name)
             return task(self._open[name])
 
 
-class Errands:
-    """Tasks at routers that are not waited for to their end: a router that is slow delays no other one, as
-    long as the fleet may ask another one at the same time. The context ends when all tasks have."""
+class Background:
+    """Work that is not waited for: each piece fails alone, at most `parallelism` at a time. The context ends
+    when all of it has."""
 
-    def __init__(self, sessions: Sessions, timeout: float) -> None:
-        """`timeout` is how many seconds a task is waited for."""
-        self._sessions = sessions
-        self._timeout = timeout
-        self._pool = ThreadPoolExecutor(max_workers=max(1, sessions.fleet.parallelism))
-        self._latest: dict[str, Future[object]] = {}
+    def __init__(self, parallelism: int) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=max(1, parallelism))
 
     def __enter__(self) -> Self:
         return self
@@ -109,15 +107,33 @@ class Errands:
     ) -> None:
         self._pool.shutdown()
 
+    def begin(self, kind: str, name: str, work: Callable[[], Result]) -> Future[Result | TunnelwrightError]:
+        """Begin a piece of work; what it gives, or the error that ended it. `kind` and `name` are those of
+        `attempt`.
+
+        Raises RuntimeError when no thread can be started.
+        """
+        return self._pool.submit(attempt, kind, name, work)
+
+
+class Errands(Background):
+    """Tasks at routers that are not waited for to their end: a router that is slow delays no other one, as
+    long as the fleet may ask another one at the same time."""
+
+    def __init__(self, sessions: Sessions, timeout: float) -> None:
+        """`timeout` is how many seconds a task is waited for."""
+        super().__init__(sessions.fleet.parallelism)
+        self._sessions = sessions
+        self._timeout = timeout
+        self._latest: dict[str, Future[object]] = {}
+
     def idle(self, names: Iterable[str]) -> bool:
         """Whether none of these routers has a task that has not ended: only then it may get another one."""
         return all(name not in self._latest or self._latest[name].done() for name in names)
 
-    def begin(
-        self, names: Iterable[str], task: Task[Result]
-    ) -> dict[str, Future[Result | TunnelwrightError]]:
+    def at(self, names: Iterable[str], task: Task[Result]) -> dict[str, Future[Result | TunnelwrightError]]:
         """One task at each of some idle routers, which have `timeout` in all to end it."""
-        begun = {name: self._pool.submit(self._sessions.one, name, task) for name in names}
+        begun = {name: self.begin("router", name, partial(self._sessions.run, name, task)) for name in names}
         self._latest.update(begun)  # type: ignore[arg-type]  # a Future gives what it has, and takes nothing
         wait(begun.values(), self._timeout)
         return begun

@@ -26,7 +26,7 @@ Message: TypeAlias = Mapping[str, Any]
 """A VICI message: str, list of str, or a nested Message; a value that is sent may be bytes. One that came is
 within the bounds of `reconciler/model/bounds`; which names and values it has is the router's to say."""
 
-Heard: TypeAlias = tuple[str, Message]
+ViciEvent: TypeAlias = tuple[str, Message]
 """An event of a subscription, by its name."""
 
 
@@ -61,7 +61,7 @@ class Vici(Protocol):
         on serving commands: events that come during those are kept for `heard`."""
         ...
 
-    def heard(self, pause: float) -> Heard | None:
+    def next_event(self, pause: float) -> ViciEvent | None:
         """The next event that was asked for, in the order in which they came; None when there was none for
         `pause` seconds."""
         ...
@@ -301,7 +301,8 @@ class Task(Protocol[Result_co]):
     does, so no key leaves this process unnoticed.
 
     Not plain, and bound to the process that holds the keys, are the steps of an apply, what `import` reads,
-    and what a look finds, since the router's own files have keys in them.
+    and what an observation finds, since the router's own files have keys in them
+    (`docs/decisions/0027-work-beside-the-runner.md`).
 
     Raises TunnelwrightError, which is the result of that router then.
     """

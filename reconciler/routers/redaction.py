@@ -20,7 +20,7 @@ _CHARON = ("missing", "invalid", "unknown", "unsupported", "parsing failed")
 """What charon complains of, when it refuses a key."""
 
 
-def told(said: bytes | str, *, keys: bool = False) -> str:
+def without_keys(said: bytes | str, *, keys: bool = False) -> str:
     """The part of a router's message that is kept, empty if there is none; `keys` says that it was given
     keys."""
     text = said if isinstance(said, str) else said.decode(errors="replace")

@@ -22,7 +22,7 @@ from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.archive import BadArchive, pack, unpack
 from reconciler.routers.protocol import HostInspection, HostSnapshot, Stream
 from reconciler.routers.quota import in_force
-from reconciler.routers.redaction import told
+from reconciler.routers.redaction import without_keys
 from reconciler.routers.scripts import Script
 
 Value = TypeVar("Value")
@@ -315,5 +315,5 @@ class ShellHost:
         return AnswerNotUnderstood(what, where=where, router=self._router, operation=operation)
 
     def _rejected(self, operation: str, done: Completed, *, keys: bool = False) -> CommandRejected:
-        text = told(done.stderr, keys=keys) or f"exit status {done.status}"
+        text = without_keys(done.stderr, keys=keys) or f"exit status {done.status}"
         return CommandRejected(text, router=self._router, operation=operation)

@@ -24,7 +24,7 @@ from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.links import NONE_KEPT, Lease, Links
 from reconciler.routers.protocol import Closing
 from reconciler.routers.quota import in_force
-from reconciler.routers.redaction import told
+from reconciler.routers.redaction import without_keys
 from reconciler.routers.shell_host import Completed, ShellHost
 from reconciler.routers.ssh_connect import CONNECT_TIMEOUT, connect
 from reconciler.routers.ssh_exec import run_over_ssh
@@ -179,7 +179,7 @@ class SshRouter(Closing):
                 raise self._unreachable(operation, self._lease.link.lost or message)
         said, begun, output = done.stdout.partition(f"{_BEGIN}\n".encode())
         if not begun:
-            words = visible(told(said or done.stderr, keys=bool(stdin)))
+            words = visible(without_keys(said or done.stderr, keys=bool(stdin)))
             raise CommandRejected(
                 f"the account's shell does not run our commands{f': {words}' if words else ''}",
                 router=self.name,

@@ -20,9 +20,9 @@ from vici.protocol import Packet
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, RouterUnreachable, TunnelwrightError
 from reconciler.routers.allowance import Allowance, Limits
-from reconciler.routers.protocol import Heard, Message
+from reconciler.routers.protocol import Message, ViciEvent
 from reconciler.routers.quota import in_force
-from reconciler.routers.redaction import told
+from reconciler.routers.redaction import without_keys
 from reconciler.routers.vici_message import Malformed, decode
 from reconciler.routers.vici_wire import Wire
 
@@ -106,7 +106,7 @@ class UnixVici:
                     raise Malformed(f"a packet of type {kind} instead of a confirmation")
         return frozenset(self._subscribed.intersection(events))
 
-    def heard(self, pause: float) -> Heard | None:
+    def next_event(self, pause: float) -> ViciEvent | None:
         """The next event that was asked for; None when there was none for `pause` seconds.
 
         A subscription may last: each event is an answer of its own.
@@ -158,7 +158,7 @@ class UnixVici:
         self._wire.close()
 
     def _register(self, request: bytes, allowance: Allowance) -> None:
-        """Begin or end the stream of a command; what is on its way of that meanwhile is passed over."""
+        """Begin or end the stream of a command; events of it that are on their way are passed over."""
         self._wire.send(request, allowance)
         while (packet := self._answer(allowance))[0] == Packet.EVENT:
             pass
@@ -175,7 +175,7 @@ class UnixVici:
             self._waiting.append(packet)
         return packet
 
-    def _event(self, packet: bytes) -> Heard:
+    def _event(self, packet: bytes) -> ViciEvent:
         name = _name(packet)
         if name is None:
             raise Malformed(f"a packet of type {packet[0]} instead of an event")
@@ -206,7 +206,7 @@ class UnixVici:
         if reply.get("success", "yes") == "yes":
             return reply
         words = reply.get("errmsg")
-        reason = told(words, keys=_has_keys(message)) if isinstance(words, str) else ""
+        reason = without_keys(words, keys=_has_keys(message)) if isinstance(words, str) else ""
         raise CommandRejected(reason or "refused without a reason", router=self._router, operation=command)
 
     def _unreachable(self, operation: str, reason: str) -> RouterUnreachable:

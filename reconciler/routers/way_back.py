@@ -67,7 +67,7 @@ def decode(router: str, said: str) -> WayBack:
     return WayBack(armed, back)
 
 
-def told(states: Mapping[str, RouterState]) -> Iterator[Armed | WentBack]:
+def reported(states: Mapping[str, RouterState]) -> Iterator[Armed | WentBack]:
     """What there is to say of the way back of each router that was observed."""
     for _, state in sorted(states.items()):
         yield from (item for item in (state.way_back.armed, state.way_back.back) if item is not None)

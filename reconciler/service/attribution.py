@@ -26,10 +26,10 @@ def ask(history: History, fleet: Fleet, seen: FleetState) -> list[Traced]:
     routers = sorted({resource.router for resource in seen.drift - known})[:ASKED_ROUTERS]
     # A clock that was set back makes it negative.
     seconds = max(1, min(ASKED_SECONDS, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
-    told = within_one_observation(fleet).each(routers, partial(traces_of, seconds=seconds))
+    answers = within_one_observation(fleet).each(routers, partial(traces_of, seconds=seconds))
     return [
         Traced(name, trace)
-        for name, traces in told.items()
+        for name, traces in answers.items()
         if not isinstance(traces, TunnelwrightError)
         for trace in traces
     ]

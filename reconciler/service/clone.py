@@ -1,4 +1,4 @@
-"""One copy of the repository that is followed: bare, with the branch wherever that goes."""
+"""One clone of the repository that is followed: bare, with the branch wherever that goes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HOUR = 3600.0
 
 Stopping = Callable[[], bool]
 Turn = Callable[[Stopping], AbstractContextManager[object]]
-"""Holds up all others who fetch into the same copy."""
+"""Holds up all others who fetch into the same clone."""
 
 
 class BranchMissing(SourceUnavailable):
@@ -49,18 +49,18 @@ class Followed:
 
 
 def alone(_: Stopping) -> AbstractContextManager[object]:
-    """For a copy that no other process knows, or whose turn is held already."""
+    """For a clone that no other process knows, or whose turn is held already."""
     return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A copy in a folder of its own. Whether the head of the branch counts is decided elsewhere (`trust.py`).
+    """A clone in its own folder. Whether the head of the branch counts is decided elsewhere (`trust.py`).
 
     Git keeps nothing of a transfer that broke off. So the first one brings the newest commit alone, which is
     all that is planned from; what is older comes when it is needed, in steps of which each stays.
 
-    Every method raises SourceUnavailable, and SourceBroken where the copy itself may be at fault.
+    Every method raises SourceUnavailable, and SourceBroken where the clone itself may be at fault.
     """
 
     folder: Path
@@ -182,7 +182,7 @@ class Clone:
                 self._transfer(repository, branch, _PEEKED, step, stopping=stopping)
 
     def _bring(self, repository: Repository, commit: str, stopping: Stopping) -> None:
-        """Bring a commit that is not here: the copy is younger than it, or the branch went without it."""
+        """Bring a commit that is not here: the clone is younger than it, or the branch went without it."""
         if not repository.has(commit):
             with self._repository("fetch"), self.turn(stopping):
                 self._transfer(repository, commit, _PEEKED, stopping=stopping)
@@ -226,7 +226,7 @@ def _remove_unfinished(folder: Path) -> None:
 
 def _between(repository: Repository, old: str, new: str, most: int) -> tuple[list[str], bool]:
     """The commits, and whether none of them is one whose parents are missing. Another process may fetch
-    meanwhile: a cut counts whether it was there before or after."""
+    at the same time: a cut counts whether it was there before or after."""
     cuts = repository.cuts()
     found = repository.between(old, new, most)
     return found, (cuts | repository.cuts()).isdisjoint(found)

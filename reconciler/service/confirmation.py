@@ -7,10 +7,10 @@ from reconciler.model.events import Rollback
 from reconciler.model.listing import listed
 from reconciler.model.record import Result
 from reconciler.model.way_back import WentBack
-from reconciler.operations.confirm import Conclusion, arming_key, forget_told
+from reconciler.operations.confirm import Conclusion, arming_key, forget_reported
 from reconciler.operations.preview import Preview
 from reconciler.report.way_back_text import way_back_text
-from reconciler.routers.way_back import is_ours, told
+from reconciler.routers.way_back import is_ours, reported
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.run_report import RunReport
 from reconciler.service.wanted import Wanted
@@ -19,7 +19,7 @@ from reconciler.service.wanted import Wanted
 def gone_back(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunReport) -> bool:
     """Tell of routers that are armed, and of those that have gone back without the controller that had armed
     them. Whether the commit that is wanted is marked bad for that."""
-    found = list(told(seen.observation.states))
+    found = list(reported(seen.observation.states))
     report.events += found
     report.notes += [way_back_text(item) for item in found]
     backs = [item for item in found if isinstance(item, WentBack)]
@@ -33,7 +33,7 @@ def gone_back(dependencies: Dependencies, wanted: Wanted, seen: Preview, report:
         and _mark_bad(dependencies, item.arming.digest, item.arming.commit, way_back_text(item), report)
     }
     # Once it is marked: should the mark be lost, the router tells it again.
-    forget_told(found, dependencies.fleet_of(wanted.fabric))
+    forget_reported(found, dependencies.fleet_of(wanted.fabric))
     return wanted.loaded.digest in marked
 
 

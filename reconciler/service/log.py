@@ -149,7 +149,7 @@ class _Handler(logging.Handler):
 
 
 @contextmanager
-def heard(log: EventLog | None) -> Iterator[None]:
+def attached(log: EventLog | None) -> Iterator[None]:
     """In this block, what would end a thread unseen is logged, and what libraries warn of becomes an event.
     Without a log of events the command line shows both."""
     handlers = [_Handler(log)] if log is not None else []

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +22,7 @@ from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.observe.state import observe
-from reconciler.routers.fleet import Fleet
+from reconciler.routers.fleet import Background, Fleet
 from reconciler.routers.protocol import Router
 from reconciler.service.clone import FetchStopped
 from reconciler.service.dependencies import Dependencies
@@ -38,7 +37,7 @@ _SETTLED = GOOD | {Result.ROLLED_BACK}
 
 
 class _NotTried(RouterUnreachable):
-    """The router is left out of this run. It may answer who asks it meanwhile, so this says nothing new."""
+    """The router is left out of this run. It may answer a later observation, so this says nothing new."""
 
 
 @dataclass(slots=True)
@@ -87,7 +86,7 @@ class Service:
         head = attempt("fetch", "repository", lambda: self.dependencies.repository.fetch(self._stopping))
         if isinstance(head, FetchStopped):
             finished = started + timedelta(seconds=time.monotonic() - began)
-            return self._told(RunRecord(started, finished, trigger, "", "", Result.STOPPED, head.message))
+            return self._recorded(RunRecord(started, finished, trigger, "", "", Result.STOPPED, head.message))
         if isinstance(head, TunnelwrightError):
             # What was fetched last stays desired: an absent remote is no reason to let routers drift.
             note, head = sentence(head), _known_head(self.dependencies)
@@ -108,7 +107,7 @@ class Service:
             ended = Result.INCOMPLETE if record.result in _SETTLED else record.result
             message = "; ".join(part for part in (note, record.message) if part)
             record = replace(record, result=ended, message=message)
-        return self._told(record)
+        return self._recorded(record)
 
     def _stopping(self) -> bool:
         """Asked while a transfer goes on, be it of new commits or of older history, and between the steps of
@@ -116,9 +115,9 @@ class Service:
         self.moved()
         return self._stop.is_set()
 
-    def _told(self, record: RunRecord) -> RunRecord:
-        """Keep and tell a run: it gets its number, and what there is to say of the copy of the repository
-        and of the history itself."""
+    def _recorded(self, record: RunRecord) -> RunRecord:
+        """Keep a run and notify of it: it gets its number, and what there is to say of the clone and of
+        the history itself."""
         history = self.dependencies.history
         history.settle()
         repository = self.dependencies.repository
@@ -134,16 +133,16 @@ class Service:
     def run(self) -> None:
         """Go on until `stop`."""
         trigger = "start"
-        with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
+        with Background(_ASKED_AT_ONCE) as asking:
             while not self._stop.is_set():
                 now = trigger
                 record = attempt("run", now, lambda now=now: self.once(now))  # type: ignore[misc]
                 settled = isinstance(record, RunRecord) and record.result in _SETTLED
                 self._failures = 0 if settled else self._failures + 1
-                trigger = self._wait(pool)
+                trigger = self._wait(asking)
 
-    def _wait(self, pool: ThreadPoolExecutor) -> str:
-        """Sleep until there is a reason to observe; the reason. Meanwhile absent routers are asked."""
+    def _wait(self, asking: Background) -> str:
+        """Sleep until there is a reason to observe; the reason. Until then absent routers are asked."""
         now = time.monotonic()
         regular = now + spread(self.interval, self.jitter, random.random())  # noqa: S311 - not for secrecy
         retry = now + retry_after(self._failures) if self._failures else float("inf")
@@ -155,16 +154,16 @@ class Service:
             now = time.monotonic()
             if now >= min(regular, retry):
                 return "retry" if retry < regular else "interval"
-            self._ask(pool, now)
+            self._ask(asking, now)
             self._wake.wait(max(0.0, min(regular, retry, self.absent.next_due()) - now))
             self._wake.clear()
         return ""
 
-    def _ask(self, pool: ThreadPoolExecutor, now: float) -> None:
+    def _ask(self, asking: Background, now: float) -> None:
         if self._fleet is None:
             return
         for name in self.absent.ask(now):
-            asked = partial(pool.submit, self._ask_one, name, self._fleet)
+            asked = partial(asking.begin, "router", name, partial(self._ask_one, name, self._fleet))
             if isinstance(attempt("thread", name, asked), TunnelwrightError):
                 # No thread can be started now: it is asked when it is due again.
                 self.absent.failed(name, "it could not be observed", now)
@@ -213,9 +212,9 @@ class Service:
 
         def progress(outcome: Outcome) -> None:
             self.moved()
-            told(outcome)
+            given(outcome)
 
-        told: Progress = self.dependencies.progress
+        given: Progress = self.dependencies.progress
         return replace(
             self.dependencies,
             fleet_of=fleet_of,

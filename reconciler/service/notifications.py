@@ -147,12 +147,12 @@ def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]
         return {state: "" for state in before if state.of_the_run}
     if record.result is Result.FAILED:
         return {State(Topic.FAILED): record.message}
-    if record.result is Result.INCOMPLETE and not _told_apart(record):
+    if record.result is Result.INCOMPLETE and not _explained(record):
         return {State(Topic.INCOMPLETE): f"{head}: {record.message}"}
     return {}
 
 
-def _told_apart(record: RunRecord) -> bool:
+def _explained(record: RunRecord) -> bool:
     """Whether nothing but a router, or keys that cannot be read, made a run incomplete: those are told
     themselves."""
     if any(ended.status is Status.FAILED for ended in record.of(StepEnded)):

@@ -125,10 +125,10 @@ class _Delivery:
     def _work(self) -> None:
         failures = 0
         while (record := self._next(failures)) is not None:
-            heard = self._receive(record)
-            failures = 0 if heard else failures + 1
+            received = self._receive(record)
+            failures = 0 if received else failures + 1
             with self._changed:
-                if heard and self._latest is record:
+                if received and self._latest is record:
                     self._latest = None
 
     def _receive(self, record: RunRecord) -> bool:
@@ -167,8 +167,8 @@ class CommitStatuses:
         refused = notifications.is_refused(record)
         back = bool(record.of(Rollback))
         words = "refused" if refused else record.result.value
-        told = {"head": record.head, "result": words}
-        if self.history.sent(self.name) == told:
+        sent = {"head": record.head, "result": words}
+        if self.history.sent(self.name) == sent:
             return
         self.forge().set_status(
             CommitStatus(
@@ -179,7 +179,7 @@ class CommitStatuses:
                 f"{words}: {record.message}" if record.message else words,
             )
         )
-        self.history.set_sent(self.name, told)
+        self.history.set_sent(self.name, sent)
 
 
 Send = Callable[[Sequence[notifications.Notification], RunRecord], None]
@@ -198,25 +198,25 @@ class Messages:
         """Look at all runs since the last one that was told; for a receiver that was never told, or
         whose record cannot be read any more, at the latest alone."""
         kept = self.history.sent(self.name)
-        told = notifications.Sent.read(kept, record.id)
-        if told is None:
+        sent = notifications.Sent.read(kept, record.id)
+        if sent is None:
             if kept is not None:
                 _log.warning(
                     "the record of what %s was sent cannot be read: it gets notifications from this run on",
                     self.name,
                 )
                 self.history.count({(FORGOTTEN.name, ""): 1})
-            told = notifications.Sent(record.id - 1)
-            self.history.set_sent(self.name, told.kept())
-        runs = self.history.runs_after(told.run, bounds.MESSAGE_RUNS)
+            sent = notifications.Sent(record.id - 1)
+            self.history.set_sent(self.name, sent.kept())
+        runs = self.history.runs_after(sent.run, bounds.MESSAGE_RUNS)
         found: list[notifications.Notification] = []
-        lasting = told.states
+        lasting = sent.states
         for run in runs:
             # A run that another version has recorded is no reason to be silent about all later ones.
-            heard = attempt("notification", f"{self.name}, run {run.id}", partial(self._new, run, lasting))
-            if not isinstance(heard, TunnelwrightError):
-                found += heard[0]
-                lasting = heard[1]
+            received = attempt("notification", f"{self.name}, run {run.id}", partial(self._new, run, lasting))
+            if not isinstance(received, TunnelwrightError):
+                found += received[0]
+                lasting = received[1]
         if found:
             self.send(found, record)
         if runs:

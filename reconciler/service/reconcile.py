@@ -20,14 +20,12 @@ from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
 from reconciler.model.way_back import Arming
-from reconciler.operations.apply import within_one_apply
 from reconciler.operations.confirm import arming_key, carried, new_arming
 from reconciler.operations.converge import (
     Conduct,
     Errors,
     Proven,
     Request,
-    apply_and_prove,
     converge,
     tunnels_of,
 )
@@ -41,6 +39,7 @@ from reconciler.operations.preview import (
     narrowed,
     without,
 )
+from reconciler.operations.roll_back import roll_back
 from reconciler.plan.events import absence_events, judgement_events, plan_events
 from reconciler.policy import Known, Override
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
@@ -66,7 +65,7 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
         in_force = wanted.commit
         seen = _observe(dependencies, wanted)
         if gone_back(dependencies, wanted, seen, report):
-            # Its routers have gone back from it meanwhile, so it is not wanted any more.
+            # Its routers have gone back from it, so it is not wanted any more.
             wanted = choose(dependencies, head, report)
             in_force = wanted.commit
             seen = _observe(dependencies, wanted)
@@ -114,8 +113,8 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
         for change in seen.plan.changes
         if change.resource in found.drift
     ]
-    told = attempt("look-up", "traces", lambda: ask(dependencies.history, fleet, found))
-    report.events += [] if isinstance(told, TunnelwrightError) else told
+    traces = attempt("look-up", "traces", lambda: ask(dependencies.history, fleet, found))
+    report.events += [] if isinstance(traces, TunnelwrightError) else traces
     _report_missing(wanted.fabric, seen, report)
     if held:
         named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
@@ -124,12 +123,12 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
     left_out: dict[str, TunnelwrightError] = {}
     wished = {change.resource for change in decision.allowed.plan.changes}
 
-    def told_without(errors: Errors) -> None:
+    def report_without(errors: Errors) -> None:
         left_out.update(errors)
         _report_left_out(errors, report)
 
     def with_locks(refused: Errors) -> Decision:
-        told_without(refused)
+        report_without(refused)
         return decision.without(refused)
 
     if wished:
@@ -138,7 +137,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
             decide=with_locks,
             # It was decided before the locks were taken.
             approve=lambda _: True,
-            left_out=lambda _, moved: told_without(moved),
+            left_out=lambda _, moved: report_without(moved),
             arming=arming,
             conduct=replace(_conduct(dependencies), applied=report.did),
         )
@@ -303,8 +302,8 @@ def _concluded(
     report.events += proven.checks
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
     # What was not attempted follows from what failed.
-    telling = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
-    problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in telling]
+    causes = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
+    problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in causes]
     problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
     report.notes += [f"{outcome.step.router}: {outcome.message}" for outcome in waiting[:RECORD_NAMED]]
     if not problems:
@@ -312,7 +311,7 @@ def _concluded(
         report.notes += [] if waiting else [f"{len(before.plan.changes)} changed{said}"]
         return Result.HELD if waiting else Result.CHANGED
     report.notes.append(listed(problems, RECORD_NAMED))
-    # Waiting for a peer that has not got the new key yet is no reason to take the commit back.
+    # Waiting for a peer that has not got the new key yet is no reason to roll the commit back.
     restored = {outcome.step.group for outcome in undone if outcome.restored}
     stuck = {
         (outcome.step.router, outcome.step.group) for outcome in undone if outcome.step.group not in restored
@@ -349,30 +348,13 @@ def _roll_back(
     reason = report.notes[-1]
     dependencies.history.mark_bad(wanted.loaded.digest, wanted.commit, reason)
     good, fleet = previous.commit, dependencies.fleet_of(previous.fabric)
-    changed = {change.resource for change in plan.changes}
-    routers = plan.routers
-    back = compare(
-        previous.fabric,
-        {name: config for name, config in previous.desired.items() if name in routers},
-        fleet,
-        lambda change: change.resource in changed,
-    )
-    acting = within_one_apply(fleet, back.plan)
-    # What was begun is brought to its end, even if the service is told to stop.
-    conduct = replace(_conduct(dependencies), stopping=lambda: False)
-    proven = apply_and_prove(back, acting, conduct, tunnels_of(plan))
-    applied, proofs = proven.applied, proven.proofs
-    checks = [check for found in proofs.values() for check in found]
+    rolled = roll_back(previous.fabric, previous.desired, plan, fleet, _conduct(dependencies))
     report.events.append(Rollback(wanted.commit, good, reason))
-    report.did(back, applied)
-    report.events += checks
-    # What could not be observed was not brought back, and neither was what has its other end there.
-    wrong = [absence.sentence(name) for name, absence in sorted(back.plan.unreachable.items())]
-    wrong += [f"{name}: {reason}" for name, reason in sorted(back.plan.withheld.items())]
-    wrong += [outcome.message for outcome in applied.undone]
-    wrong += [f"{check.name}: {check.evidence}" for check in checks if not check.passed]
-    if wrong:
-        report.notes.append(f"the rollback to {good[:12]} is incomplete: {listed(wrong, RECORD_NAMED)}")
+    report.did(rolled.back, rolled.proven.applied)
+    report.events += rolled.proven.checks
+    if rolled.wrong:
+        wrong = listed(rolled.wrong, RECORD_NAMED)
+        report.notes.append(f"the rollback to {good[:12]} is incomplete: {wrong}")
         return Result.INCOMPLETE
     report.notes.append(f"rolled back to {good[:12]}, and proved it")
     return Result.ROLLED_BACK

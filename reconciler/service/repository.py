@@ -1,4 +1,4 @@
-"""The repository as the reconciler has it: a copy that heals, and the last good commit, which outlives
+"""The repository as the reconciler has it: a clone that heals, and the last good commit, which outlives
 it."""
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 class FollowedRepository:
-    """The copy in its folder, and beside it what must outlive it: which commit was the last good one, and
+    """The clone in its folder, and beside it what must outlive it: which commit was the last good one, and
     whose turn it is to fetch.
 
-    The remote has all that the copy has. So when something fails that the copy could be to blame for, a new
+    The remote has all that the clone has. So when something fails that the clone could be to blame for, a new
     one is made and tried: it takes the place of one that still fails where it does not. Whatever is damaged
     is found by that, and nothing is replaced because a remote or the machine fails.
     """
@@ -121,7 +121,7 @@ class FollowedRepository:
         return self._healed(lambda clone: clone.raw(commit, stopping), stopping)
 
     def complaints(self) -> list[str]:
-        """What was done to the copy since this was asked last."""
+        """What was done to the clone since this was asked last."""
         said, self._said = self._said, []
         return said
 
@@ -132,8 +132,8 @@ class FollowedRepository:
         return ""
 
     def _remove_unfinished(self, stopping: Stopping) -> None:
-        """A process that was killed while it made a new copy has left that here, as large as the repository
-        may be. Nothing else would look for it until the copy is damaged again."""
+        """A process that was killed while it made a new clone has left that here, as large as the repository
+        may be. Nothing else would look for it until the clone is damaged again."""
         if os.path.lexists(self._new):
             with self._turn(stopping):
                 _remove(self._new)
@@ -158,7 +158,7 @@ class FollowedRepository:
                     _remove(fresh.folder)
 
     def _replace(self, error: SourceBroken) -> None:
-        """Set the copy aside, if there is one, and the new one in its place; of those set aside only the
+        """Set the clone aside, if there is one, and the new one in its place; of those set aside only the
         latest stay."""
         stem, suffix = self._folder.stem, self._folder.suffix
         aside = self._folder.with_name(f"{stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{suffix}")
@@ -182,7 +182,7 @@ class FollowedRepository:
         _log.error("%s", said)
 
     def _turn(self, stopping: Stopping) -> AbstractContextManager[None]:
-        """A turn, in which no other process fetches into the copy or replaces it."""
+        """A turn, in which no other process fetches into the clone or replaces it."""
 
         def refused(why: str) -> SourceUnavailable:
             if stopping():
@@ -194,7 +194,7 @@ class FollowedRepository:
 
 
 def _does(clone: Clone, work: Callable[[Clone], object], stopping: Stopping) -> bool:
-    """Whether an empty copy can be filled, and then asked. Raises FetchStopped."""
+    """Whether an empty clone can be filled, and then asked. Raises FetchStopped."""
     try:
         clone.fetch(stopping)
         work(clone)

@@ -45,13 +45,13 @@ class Watch:
     def __init__(
         self,
         history: Kept,
-        told: Callable[[TunnelEvent], None],
+        receive: Callable[[TunnelEvent], None],
         wake: Callable[[str], None],
         most: int | None = None,
     ) -> None:
         """`most` is how many routers are followed at a time; as many as there are file descriptors for."""
         self._history = history
-        self._told = told
+        self._receive = receive
         self._wake = wake
         self._most = _most_followed() if most is None else most
         self._followers: dict[str, Follower] = {}
@@ -146,7 +146,7 @@ class Watch:
                 counts[family.name, " ".join(labels)] += 1
             if event.change is not TunnelChange.REKEYED and self._is_new(event):
                 kept.append(event)
-                attempt("report", "an event", partial(self._told, event))
+                attempt("report", "an event", partial(self._receive, event))
         if counts:
             self._history.count(counts)
         if kept:

@@ -132,14 +132,14 @@ class _Untaken:
 class _Body(io.BytesIO):
     def __init__(self, body: bytes, closed: Callable[[int], None]) -> None:
         super().__init__(body)
-        self._tell_closed: Callable[[int], None] | None = closed
+        self._on_closed: Callable[[int], None] | None = closed
         self._size = len(body)
 
     def close(self) -> None:
         super().close()
-        told, self._tell_closed = self._tell_closed, None
-        if told is not None:
-            told(self._size)
+        closing, self._on_closed = self._on_closed, None
+        if closing is not None:
+            closing(self._size)
 
 
 def _said(code: int, text: str) -> _Answer:

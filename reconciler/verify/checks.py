@@ -110,8 +110,8 @@ def _check_traffic(
     )
 
 
-def check_untouched(touched: frozenset[str], before: Observation, after: Observation) -> tuple[Check, ...]:
-    """One check for each router: connections outside `touched` that had CHILD_SAs still hold their SPIs. An
+def check_unaffected(changed: frozenset[str], before: Observation, after: Observation) -> tuple[Check, ...]:
+    """One check for each router: connections outside `changed` that had CHILD_SAs still hold their SPIs. An
     SA that its peer did not hold any more was broken already, by whatever had restarted the peer."""
     checks = []
     held = {
@@ -122,17 +122,17 @@ def check_untouched(touched: frozenset[str], before: Observation, after: Observa
     }
     known = {address.host for state in before.states.values() for address in state.addresses}
     for router in sorted(set(before.states) & set(after.states)):
-        running = {sa.connection for sa in before.states[router].sas} - touched
+        running = {sa.connection for sa in before.states[router].sas} - changed
         names = {name for name in running if _spis(before.states[router], name)}
-        changed = [
+        lost = [
             name
             for name in sorted(names)
             if not _alive(before.states[router], name, held, known) <= _spis(after.states[router], name)
         ]
         if names:
-            evidence = f"{len(names) - len(changed)} of {len(names)} unrelated tunnels kept their SPIs"
-            suffix = f"; changed: {', '.join(changed)}" if changed else ""
-            checks.append(Check(f"{router}: unrelated tunnels untouched", not changed, evidence + suffix))
+            evidence = f"{len(names) - len(lost)} of {len(names)} unrelated tunnels kept their SPIs"
+            suffix = f"; changed: {', '.join(lost)}" if lost else ""
+            checks.append(Check(f"{router}: unrelated tunnels untouched", not lost, evidence + suffix))
     return tuple(checks)
 
 

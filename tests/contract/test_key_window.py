@@ -14,7 +14,7 @@ from reconciler.model.outcome import Status
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import Applied, apply
 from reconciler.routers.fleet import Fleet
-from reconciler.routers.protocol import Closing, Heard, Host, Message, Router, Vici
+from reconciler.routers.protocol import Closing, Host, Message, Router, Vici, ViciEvent
 from tests.contract.sites import Site, change_tunnels
 from tests.converged import assert_converged
 
@@ -64,8 +64,8 @@ class Deaf(Closing):
     def subscribe(self, *events: str) -> frozenset[str]:
         return self.router.vici.subscribe(*events)
 
-    def heard(self, pause: float) -> Heard | None:
-        return self.router.vici.heard(pause)
+    def next_event(self, pause: float) -> ViciEvent | None:
+        return self.router.vici.next_event(pause)
 
 
 def number_of_sas(router: Router, connection: str) -> int:

@@ -345,12 +345,12 @@ def test_a_session_serves_commands_while_it_listens(site: Site) -> None:
     vici = site.connect("paris").vici
     known = ("ike-updown", "child-updown")
     assert vici.subscribe(*known, "of no release") == frozenset(known)
-    assert vici.heard(0.05) is None
+    assert vici.next_event(0.05) is None
     list(vici.stream("terminate", "control-log", {"ike": sites.CONNECTION, "timeout": "5000"}))
     assert vici.request("version")["version"]
     assert read_sas(vici, sites.CONNECTION) == ()
     for expected in known:
-        event = vici.heard(5)
+        event = vici.next_event(5)
         assert event is not None
         assert event[0] == expected
         assert set(event[1]) == {sites.CONNECTION}, "`up` is absent when it goes down"

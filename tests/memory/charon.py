@@ -15,11 +15,11 @@ from netaddr import IPNetwork
 
 from reconciler.facets.connections import printed_id
 from reconciler.model.errors import CommandRejected, RouterUnreachable
-from reconciler.routers.protocol import Heard, Message
+from reconciler.routers.protocol import Message, ViciEvent
 from tests.memory.network import CIPHERS, INTEGRITY, Child, Network, Sa
 
 EVENTS = frozenset({"log", "ike-updown", "child-updown", "ike-rekey", "child-rekey"})
-_OVER: Final[Heard] = ("", {})
+_OVER: Final[ViciEvent] = ("", {})
 _NEGOTIATED = (
     "version",
     "local_addrs",
@@ -53,7 +53,7 @@ class Charon:
         self.narrows: Callable[[list[str]], list[str]] = lambda selectors: selectors
         """What it agrees to, when it answers, of selectors that it has."""
         self._network = network
-        self._heard: SimpleQueue[Heard | None] = SimpleQueue()
+        self._heard: SimpleQueue[ViciEvent | None] = SimpleQueue()
 
     def request(self, command: str, message: Message | None = None) -> Message:
         """One VICI command."""
@@ -113,7 +113,7 @@ class Charon:
         self._heard = SimpleQueue()
         return EVENTS.intersection(events)
 
-    def heard(self, pause: float) -> Heard | None:
+    def next_event(self, pause: float) -> ViciEvent | None:
         """The next event; a charon that ends closes its sessions."""
         try:
             event = self._heard.get(timeout=pause)

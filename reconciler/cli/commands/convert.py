@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +10,9 @@ from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric, show_findings
 from reconciler.doors.files import replace_whole
 from reconciler.model.errors import ExitCode, TunnelwrightError
-from reconciler.model.listing import counted
 from reconciler.operations.convert import Conversion, convert
+from reconciler.report.document_text import converted_lines, difference_lines
 from reconciler.report.json.results import converted_object
-from reconciler.report.line import Line
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,14 +23,15 @@ def run(arguments: argparse.Namespace) -> int:
     done = convert(loaded, fabric, partial(_text, arguments.tree), arguments.tunnel)
     show_findings(done.found, arguments.tree, output)
     if arguments.dry_run:
-        output.lines(map(Line, _difference(arguments.tree, done)))
+        for name, text in done.after.items():
+            output.lines(difference_lines(str(arguments.tree / name), done.before[name], text))
     else:
         _write(arguments.tree, done)
         output.lines(
-            Line(f"{arguments.tree / item.file}: {item.name} from {' and '.join(item.ends)}")
-            for item in done.connections
+            converted_lines(
+                (str(arguments.tree / item.file), item.name, item.ends) for item in done.connections
+            )
         )
-        output.lines([Line(f"{counted(len(done.connections), 'pair')} converted.", "bold")])
     output.objects(
         converted_object(item.name, item.file, item.ends, written=not arguments.dry_run)
         for item in done.connections
@@ -47,14 +45,6 @@ def _text(tree: Path, name: str) -> str:
         return (tree / name).read_bytes().decode()
     except (OSError, ValueError) as error:
         raise TunnelwrightError(f"cannot read {tree / name}: {error}") from error
-
-
-def _difference(tree: Path, done: Conversion) -> Iterator[str]:
-    """As `diff -u` has it."""
-    for name, text in done.after.items():
-        before, after = done.before[name].splitlines(), text.splitlines()
-        new = str(tree / name) if text else "/dev/null"
-        yield from difflib.unified_diff(before, after, str(tree / name), new, lineterm="")
 
 
 def _write(tree: Path, done: Conversion) -> None:

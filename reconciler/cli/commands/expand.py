@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
-
-from ruamel.yaml import YAML
 
 from reconciler.cli.output import Output, document
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
-from reconciler.model.visible import visible
 from reconciler.operations.expand import expanded
+from reconciler.report.document_text import documents_text
 from reconciler.report.json.results import document_object
 
 
@@ -21,16 +18,6 @@ def run(arguments: argparse.Namespace) -> int:
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     documents = list(expanded(loaded, fabric))
     if not output.json:
-        # Other characters than those of ASCII are escaped, so that none changes what a terminal shows.
-        writer = YAML()
-        writer.allow_unicode = False
-        writer.width = 2**16
-        writer.indent(mapping=2, sequence=4, offset=2)
-        texts = []
-        for place, data in documents:
-            text = io.StringIO()
-            writer.dump(data, text)
-            texts.append(f"# {visible(str(place))}\n{text.getvalue()}")
-        document("---\n".join(texts))
+        document(documents_text(documents))
     output.objects(document_object(place, data) for place, data in documents)
     return ExitCode.OK

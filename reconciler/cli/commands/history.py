@@ -46,9 +46,9 @@ def _of_tunnel(history: History, tunnel: str, limit: int, output: Output) -> Exi
             f"the history has nothing about a tunnel {tunnel!r}",
             hint="give the name of a tunnel end; what happens is kept while `tunnelwright reconcile` runs",
         )
-    told: list[tuple[datetime, TunnelEvent | RunRecord]] = [(event.at, event) for event in events]
-    told += [(record.finished, record) for record in runs]
-    for _, item in sorted(told, key=lambda pair: pair[0])[-limit:]:
+    items: list[tuple[datetime, TunnelEvent | RunRecord]] = [(event.at, event) for event in events]
+    items += [(record.finished, record) for record in runs]
+    for _, item in sorted(items, key=lambda pair: pair[0])[-limit:]:
         if isinstance(item, TunnelEvent):
             output.lines([tunnel_event_line(item)])
             output.objects([tunnel_event(item)])

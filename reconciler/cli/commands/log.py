@@ -12,7 +12,7 @@ from reconciler.cli.streams import output_lost
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.observe.tunnel_log import Words
-from reconciler.operations.log import listen_to_tunnel
+from reconciler.operations.log import follow_tunnel
 from reconciler.report.json.tunnel import words_object
 from reconciler.report.tunnel_text import words_line
 from reconciler.routers.fleet import Fleet
@@ -25,9 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     fleet = Fleet(access.connector(fabric, arguments.lab, arguments.links))
 
     def say(words: Words) -> None:
-        told = (words.at, words.router, words.tunnel, words.text)
-        output.lines([words_line(*told)])
-        output.objects([words_object(*told)])
+        fields = (words.at, words.router, words.tunnel, words.text)
+        output.lines([words_line(*fields)])
+        output.objects([words_object(*fields)])
 
     ends = float("inf") if arguments.follow else time.monotonic() + arguments.seconds
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     # Whoever follows it ends it so.
     with suppress(KeyboardInterrupt):
-        failed = listen_to_tunnel(fabric, fleet, arguments.tunnel, say, over)
+        failed = follow_tunnel(fabric, fleet, arguments.tunnel, say, over)
         for error in failed.values():
             explain(error)
         return ExitCode.UNREACHABLE if failed else ExitCode.OK

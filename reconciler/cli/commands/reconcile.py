@@ -38,7 +38,7 @@ from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
 from reconciler.secrets import Allowed, SecretStore, default_folder, read_private
 from reconciler.service.dependencies import Dependencies
-from reconciler.service.log import EventLog, heard
+from reconciler.service.log import EventLog, attached
 from reconciler.service.loop import Service
 from reconciler.service.message import send
 from reconciler.service.metrics import Metrics
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check(effective, output)
     log = EventLog(sys.stdout) if effective.values.log_format == "json" and not output.json else None
-    with heard(log):
+    with attached(log):
         return _follow(effective.values, arguments, output, log)
 
 
@@ -126,7 +126,7 @@ def _beside(
 ) -> list[Watch | Prober]:
     """What follows the routers and probes the tunnels beside the service's runs."""
 
-    def told(event: TunnelEvent) -> None:
+    def happened(event: TunnelEvent) -> None:
         if log is not None:
             log.tunnel(event)
         else:
@@ -136,10 +136,10 @@ def _beside(
     beside: list[Watch | Prober] = []
     history, probes = service.dependencies.history, settings.probes
     if settings.follow:
-        metrics.watch = Watch(history, told, service.wake)
+        metrics.watch = Watch(history, happened, service.wake)
         beside.append(metrics.watch)
     if probes.enabled:
-        prober = Prober(history, told, service.wake, probes.interval, probes.packets)
+        prober = Prober(history, happened, service.wake, probes.interval, probes.packets)
         metrics.prober = prober
         service.dependencies = replace(service.dependencies, impaired=prober.impaired)
         beside.append(prober)

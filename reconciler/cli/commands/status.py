@@ -26,7 +26,7 @@ from reconciler.report.plan_text import address_lines, withheld_lines
 from reconciler.report.status_text import detail_lines, router_lines, status_lines
 from reconciler.report.way_back_text import way_back_lines
 from reconciler.routers.fleet import Fleet
-from reconciler.routers.way_back import told
+from reconciler.routers.way_back import reported
 from reconciler.secrets import SecretStore
 from reconciler.verify.carriage import with_carriage
 from reconciler.verify.condition import conditions
@@ -92,7 +92,7 @@ def _once(
 def _print(
     found: Preview, asked: Sequence[ConnectionCondition], arguments: argparse.Namespace, output: Output
 ) -> None:
-    way_back = list(told(found.observation.states))
+    way_back = list(reported(found.observation.states))
     output.lines(way_back_lines(way_back, datetime.now(UTC)))
     output.objects(way_back_objects(way_back))
     now = datetime.now(UTC)

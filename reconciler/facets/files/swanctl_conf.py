@@ -56,7 +56,7 @@ class SwanctlSyntaxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A setting. `text` is None for `key =`, which takes back what would be inherited."""
+    """A setting. `text` is None for `key =`, which undoes what would be inherited."""
 
     text: str | None
     location: Location

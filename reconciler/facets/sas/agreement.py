@@ -147,7 +147,7 @@ def _superfluous(before: Iterable[IkeSa], now: End) -> Iterator[str]:
     """Of each kind all but one: if there is one, one that nothing has followed at either end.
 
     Who closes a CHILD_SA of IKEv2 goes on to receive by it until the peer has answered, and must not send by
-    it meanwhile; with IKEv1 it goes here at once and there later, so the peer must not send by it. The
+    it in between; with IKEv1 it goes here at once and there later, so the peer must not send by it. The
     counters of two observations tell what is used; where nothing is, the newest stays.
     """
     version = {child.id: sa.version for sa in now.running for child in sa.children}

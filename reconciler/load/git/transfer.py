@@ -28,7 +28,7 @@ class Watch:
     total: float = FETCH_SECONDS
     most: int = FETCH_BYTES
     progress: Callable[[str], None] = lambda _: None
-    told_every: float = 10.0
+    report_every: float = 10.0
     """Seconds between two words about the progress."""
     stopping: Callable[[], bool] = never
 
@@ -65,15 +65,15 @@ def branches(git_dir: Path, remote: str, watch: Watch) -> list[str]:
 
 
 def _receive(child: Running, git_dir: Path, before: Mapping[str, int], watch: Watch) -> None:
-    looked = told = time.monotonic()
+    looked = reported = time.monotonic()
     for is_error, chunk in child.chunks(Timeouts(watch.stall, watch.total), watch.stopping):
         now = time.monotonic()
         if now > looked + 1:
             looked = now
             if sum(size for name, size in _packs(git_dir).items() if name not in before) > watch.most:
                 raise GitFailed(f"more than {watch.most} bytes were received in one transfer")
-        if is_error and now > told + watch.told_every:
-            told = now
+        if is_error and now > reported + watch.report_every:
+            reported = now
             watch.progress(_last(chunk))
     check(child, "fetch")
 

@@ -49,10 +49,10 @@ FETCH_BYTES: Final = 4096 * MIB
 """One transfer in all. A repository of desired state has megabytes; the disk is shared with the history."""
 
 FETCH_TURN: Final = 60.0
-"""Seconds that a fetch waits for another process that fetches into the same copy."""
+"""Seconds that a fetch waits for another process that fetches into the same clone."""
 
 COPIES_SET_ASIDE: Final = 1
-"""Damaged copies of the repository that are kept for a person to look at: each may be as large as the
+"""Damaged clones of the repository that are kept for a person to look at: each may be as large as the
 repository."""
 
 SIGNED_COMMITS: Final = 1_000

@@ -145,13 +145,13 @@ second."""
 STREAM_SECONDS: Final = 300.0
 """After which a stream that is not stopped ends by itself."""
 
-HEARD_LINES: Final = 10_000
+CHARON_LOG_LINES: Final = 10_000
 """Lines of charon's log that are kept while a tunnel is tried; one negotiation has 100."""
 
-HEARD_CHARACTERS: Final = 1_000
+CHARON_LOG_CHARACTERS: Final = 1_000
 """Of one such line."""
 
-HEARD_SECONDS: Final = 2.0
+CHARON_LOG_SECONDS: Final = 2.0
 """How long a charon that is listened to is waited for: to begin, to fall silent, and to end."""
 
 ANSWER_DEPTH: Final = 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,21 @@ FORMS = Forms(*diagnostics.FORMS, *plan.FORMS, *judgement.FORMS, *apply.FORMS, *
 def encode(event: Event) -> dict[str, Any]:
     """An event as the object that tells it."""
     return dict(event.written) if isinstance(event, Foreign) else FORMS.encode(event)
+
+
+def read_objects(text: str) -> list[dict[str, Any]]:
+    """The objects of a JSON list of events, each with a type, for `decode`.
+
+    Raises ValueError, TypeError or RecursionError for anything else.
+    """
+    found: object = json.loads(text)
+    if not isinstance(found, list) or not all(map(_has_type, found)):
+        raise ValueError("what it tells is no list of objects with a type")
+    return found
+
+
+def _has_type(item: object) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("type"), str)
 
 
 def decode(item: Mapping[str, Any]) -> Event:

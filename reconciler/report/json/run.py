@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model.condition import State
 from reconciler.model.events import Down, Drift, Held, Impaired, LeftOut, Part, Rollback, Traced, Trouble
 from reconciler.model.plan import Resource
-from reconciler.model.record import RunRecord
+from reconciler.model.record import RunRecord, read_result
 from reconciler.model.trace import Trace
 from reconciler.model.way_back import Armed, Arming, Cause, WentBack
 from reconciler.report.json.form import Form, Forms, Item
@@ -33,6 +33,25 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
         "message": record.message,
         "repeats": record.repeats,
     }
+
+
+def read_run(summary: Mapping[str, object]) -> RunRecord:
+    """The run that a summary tells, its times in UTC, without its events.
+
+    Raises ValueError or OverflowError for what is no summary.
+    """
+    item = Item(summary)
+    return RunRecord(
+        id=item.number("id"),
+        started=datetime.fromisoformat(item.text("started")).astimezone(UTC),
+        finished=datetime.fromisoformat(item.text("finished")).astimezone(UTC),
+        trigger=item.text("trigger"),
+        head=item.text("head"),
+        in_force=item.text("in_force"),
+        result=read_result(item.text("result")),
+        message=item.text("message"),
+        repeats=item.number("repeats"),
+    )
 
 
 def way_back_objects(found: Iterable[Armed | WentBack]) -> Iterator[dict[str, Any]]:

@@ -74,7 +74,7 @@ def test_what_there_is_no_time_to_close_is_left(clock: list[float]) -> None:
     asked = Counter[str]()
     numbers = tuple(map(str, range(20)))
     with Fleet(busy(clock, asked), 1).kept() as fleet, Errands(fleet, 60) as errands:
-        module._close(errands, "paris", Doomed(numbers, numbers), lambda: clock[0] >= SETTLE_SECONDS)
+        module._close(errands, "paris", Doomed(numbers, numbers), lambda: SETTLE_SECONDS - clock[0])
     assert asked["terminate"] == 3
 
 

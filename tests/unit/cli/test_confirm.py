@@ -96,7 +96,7 @@ def test_a_router_that_went_back_is_told_until_an_apply_has_told_it(stage: Stage
     for command in ("plan", "status", "plan"):
         _, shown = stage.run(command)
         assert "! paris: went back at 2" in shown
-        assert f"UTC from commit {'c' * 12} by you@there: nobody had confirmed it in time" in shown
+        assert f"UTC from commit {'c' * 12} by you@there: it was not confirmed in time" in shown
     code, shown = stage.apply()
     assert (code, "went back at" in shown) == (ExitCode.OK, True), shown
     assert "went back at" not in stage.apply()[1]

@@ -67,7 +67,7 @@ class Told:
 
     def hear(self, name: str, message: dict[str, Any]) -> list[TunnelEvent]:
         self.now += timedelta(seconds=1)
-        return [told for event in decode(name, message) for told in self.standing.heard(event, self.now)]
+        return [told for event in decode(name, message) for told in self.standing.reported(event, self.now)]
 
     def list(self, *spis: str, ike_spi: str = "aa", state: str = "INSTALLED") -> list[TunnelEvent]:
         self.now += timedelta(seconds=1)

@@ -75,7 +75,7 @@ def test_what_a_router_invents_costs_no_memory() -> None:
     assert len(log._unnamed) == bounds.LOG_UNNAMED
     kept = max(log._unnamed.values(), key=len)
     assert len(kept) == bounds.LOG_LINES
-    assert len(kept[0]) == bounds.HEARD_CHARACTERS
+    assert len(kept[0]) == bounds.CHARON_LOG_CHARACTERS
 
 
 @given(

@@ -9,10 +9,20 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.errors import Locked, PlanStale, PlanUnsafe, RouterUnreachable, WeakKey
+from reconciler.model.errors import (
+    Locked,
+    PlanStale,
+    PlanUnsafe,
+    RouterUnreachable,
+    TunnelwrightError,
+    WeakKey,
+)
 from reconciler.model.safety import SafetyPolicy
 from reconciler.operations.converge import Conduct, Errors, Request, converge
+from reconciler.operations.desired import compile_fabric
+from reconciler.operations.planning import Planning
 from reconciler.operations.preview import Decision, Preview, decide, everything, narrowed, preview, without
+from reconciler.operations.roll_back import roll_back
 from reconciler.routers import allowance
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -98,6 +108,64 @@ def test_the_steps_are_taken_in_their_order(stage: Stage) -> None:
     assert done.proven.applied.converged
     assert set(done.proven.proofs) == {"paris-tokyo", "tokyo-paris"}
     assert all(check.passed for checks in done.proven.proofs.values() for check in checks)
+
+
+def test_a_plan_alone_is_made_by_the_same_steps_without_a_lock(stage: Stage) -> None:
+    planning = Planning(
+        stage.site.fabric, stage.site.store(**stage.psk), stage.fleet, targets=("paris-tokyo",)
+    )
+    assert planning.routers == BOTH
+    found = planning.observed()
+    planning.check_names(found)
+    decision = planning.decided(found)
+    assert stage.noted == ["observe paris", "observe tokyo"]
+    with converge(stage.fleet, stage.request(decide=lambda _: decision)) as done:
+        assert done.before.plan == decision.allowed.plan
+
+
+def test_a_name_that_selects_nothing_is_no_plan(stage: Stage) -> None:
+    planning = Planning(stage.site.fabric, stage.site.store(**stage.psk), stage.fleet, targets=("oslo",))
+    with pytest.raises(TunnelwrightError, match="oslo"):
+        planning.check_names(planning.observed())
+
+
+def test_a_rollback_takes_the_steps_between_judging_and_unlocking_again(stage: Stage) -> None:
+    fabric = stage.site.fabric
+    with converge(stage.fleet, stage.request()):
+        pass
+    stage.site = replace(stage.site, fabric=change_tunnels(fabric, esp__lifetime=1800))
+    with converge(stage.fleet, stage.request()) as done:
+        stage.noted.clear()
+        desired = compile_fabric(fabric, stage.site.store(**stage.psk))
+        conduct = Conduct(timeout=1, probe=True, stopping=lambda: True)
+        rolled = roll_back(fabric, desired, done.before.plan, stage.fleet, conduct)
+        assert rolled.wrong == ()
+        assert set(rolled.proven.proofs) == {"paris-tokyo", "tokyo-paris"}
+    assert stage.noted == [
+        *("observe paris", "observe tokyo"),
+        *("apply paris", "apply tokyo"),
+        *("observe paris", "observe tokyo"),
+        *("observe paris", "observe tokyo", "prove paris", "prove tokyo", "observe paris", "observe tokyo"),
+        *("unlock paris", "unlock tokyo"),
+    ]
+
+
+def test_a_rollback_that_leaves_something_undone_says_what(stage: Stage) -> None:
+    with converge(stage.fleet, stage.request()) as done:
+        plan = done.before.plan
+    desired = compile_fabric(
+        stage.site.fabric, stage.site.store(psk="another key of more than enough length")
+    )
+
+    def connect(name: str) -> Router:
+        if name == "tokyo":
+            raise RouterUnreachable("the line is cut", router=name)
+        return stage.connect(name)
+
+    rolled = roll_back(stage.site.fabric, desired, plan, Fleet(connect, 1), Conduct(timeout=1))
+    unreachable, *withheld = rolled.wrong
+    assert "the line is cut" in unreachable
+    assert [text.partition(":")[0] for text in withheld] == ["paris-tokyo"]
 
 
 def test_where_nobody_was_asked_it_is_not_looked_again_before_it_is_applied(stage: Stage) -> None:

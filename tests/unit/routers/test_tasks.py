@@ -11,15 +11,20 @@ from typing import TypeVar
 
 import pytest
 
+from reconciler.apply import phases
+from reconciler.apply import settle as settling
 from reconciler.apply.locking import locked
 from reconciler.apply.loss import measured
+from reconciler.facets.sas.agreement import Doomed
+from reconciler.model.bounds import SETTLE_SECONDS, SETTLE_TURN_SECONDS
 from reconciler.model.errors import AnswerNotUnderstood, Locked, RouterUnreachable, TunnelwrightError
+from reconciler.model.operation import Establish, PairEnd, Scope
 from reconciler.model.plan import Plan
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 from reconciler.observe.probe import probe
-from reconciler.observe.state import observe, within_one_observation
-from reconciler.routers.fleet import Fleet, Sessions, reach
+from reconciler.observe.state import observe, read_sas, within_one_observation
+from reconciler.routers.fleet import Errands, Fleet, Sessions, reach
 from reconciler.routers.protocol import Router, Task
 from reconciler.service.attribution import traces_of
 from tests.contract.sites import Site, change_tunnels, memory_site
@@ -36,8 +41,8 @@ def carried(value: Result) -> Result:
 class CarriedSessions(Sessions):
     """Each task goes to its router, and its result comes back, as bytes; a look alone may stay here."""
 
-    def _run(self, name: str, task: Task[Result]) -> Result:
-        found = super()._run(name, carried(task))
+    def run(self, name: str, task: Task[Result]) -> Result:
+        found = super().run(name, carried(task))
         return carried(found) if self.fleet.results else found  # type: ignore[attr-defined]  # a CarriedFleet
 
 
@@ -106,6 +111,26 @@ def test_what_an_apply_costs_is_measured(site: Site) -> None:
         pass
     assert [loss.tunnel for loss in cost.losses] == ["paris-tokyo"]
     assert not cost.unmeasured
+
+
+def test_both_ends_of_a_tunnel_are_compared_and_what_one_end_lacks_comes_up(site: Site) -> None:
+    def running() -> tuple[str, ...]:
+        return tuple(sa.id for sa in read_sas(site.connect("paris").vici))
+
+    item = Establish("tw-paris-tokyo", ("net",), Scope.FIRST, other_end=PairEnd("tokyo", "tw-tokyo-paris"))
+    (first,) = running()
+    with CarriedFleet(site.connect).kept() as sessions:
+        with Errands(sessions, SETTLE_TURN_SECONDS) as errands:
+            assert settling._close(errands, "paris", Doomed(ike_sas=(first,)), lambda: SETTLE_SECONDS)
+        assert running() == ()
+        assert settling.settle(sessions, [("paris", item)], ()) == [""]
+    (second,) = running()
+    assert second != first
+
+
+def test_what_is_stuck_is_ended(site: Site) -> None:
+    task = partial(phases._end_stuck, connections={"paris": {"tw-paris-tokyo"}})
+    assert CarriedFleet(site.connect).each(["paris"], task) == {"paris": None}
 
 
 def test_routers_are_asked_who_was_there(site: Site) -> None:

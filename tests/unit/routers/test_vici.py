@@ -91,11 +91,11 @@ def test_nonsense_where_something_is_listened_to_is_an_error(hasty: str) -> None
     with beside(said(b"")) as (charon, near):
         vici = UnixVici("paris", near)
         assert vici.subscribe("log") == {"log"}
-        assert vici.heard(0.05) is None
+        assert vici.next_event(0.05) is None
         charon.talks[0].say(UNASKED[hasty])
         with pytest.raises(expected.error, match=expected.words):
             while True:
-                assert vici.heard(0.05) is None
+                assert vici.next_event(0.05) is None
         vici.close()
 
 

@@ -156,7 +156,7 @@ def test_a_transfer_is_limited_by_stall_and_not_by_its_length(tmp_path: Path, sl
     told: list[str] = []
     began = time.monotonic()
     head = repository_at(
-        tmp_path, slow.url, watch=Watch(stall=5, progress=told.append, told_every=0.5)
+        tmp_path, slow.url, watch=Watch(stall=5, progress=told.append, report_every=0.5)
     ).fetch()
     assert time.monotonic() - began > 5, "it took longer than the limit"
     assert head == repository_at(tmp_path).peek()

@@ -16,7 +16,7 @@ from reconciler.model.errors import ExitCode, SourceUnavailable
 from reconciler.service.notifications import Topic
 from reconciler.service.settings import read_settings
 from schemas.generate import ROOT, SETTINGS_EXAMPLE
-from schemas.settings import OTHER_VARIABLES, EventName, ReconcileSettings, StatusSettings, settings
+from schemas.settings import OTHER_VARIABLES, ReconcileSettings, StatusSettings, TopicName, settings
 
 
 def read(path: Path | None, **environment: str) -> tuple[ReconcileSettings | None, list[str]]:
@@ -244,7 +244,7 @@ def test_the_variables_that_the_sources_use_are_settings_or_listed() -> None:
 
 
 def test_names_in_the_schema_are_those_of_the_service() -> None:
-    assert [*get_args(EventName)] == [*Topic]
+    assert [*get_args(TopicName)] == [*Topic]
     assert [*get_args(StatusSettings.model_fields["forge"].annotation)] == [*Kind]
 
 

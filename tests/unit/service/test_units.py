@@ -26,7 +26,7 @@ from reconciler.model.secret import Secret
 from reconciler.operations import converge
 from reconciler.operations.preview import compare
 from reconciler.service import attribution, loop, reconcile, wanted
-from reconciler.service.log import EventLog, heard
+from reconciler.service.log import EventLog, attached
 from reconciler.service.metrics import UNITS, Metrics
 from reconciler.validate import validate
 from tests.unit.service.followed import Followed, followed
@@ -265,7 +265,7 @@ def test_what_ends_a_thread_is_an_event_without_keys() -> None:
     def odd() -> None:
         raise ValueError(f"cannot load {secret.reveal().decode()}")
 
-    with heard(EventLog(stream)):
+    with attached(EventLog(stream)):
         thread = threading.Thread(target=odd, name="odd one")
         thread.start()
         thread.join()
@@ -289,11 +289,11 @@ def test_what_ends_a_thread_is_an_event_without_keys() -> None:
 
 def test_a_log_that_is_full_or_closed_ends_nothing() -> None:
     # Closing it fails too: there is something left to write.
-    with suppress(OSError), Path("/dev/full").open("w", buffering=1) as full, heard(EventLog(full)):
+    with suppress(OSError), Path("/dev/full").open("w", buffering=1) as full, attached(EventLog(full)):
         logging.getLogger("tunnelwright").error("nobody hears")
     closed = StringIO()
     closed.close()
-    with heard(EventLog(closed)):
+    with attached(EventLog(closed)):
         foreign("thread", "x", ValueError("nobody hears"))
 
 

@@ -16,7 +16,7 @@ from reconciler.operations.desired import compile_fabric
 from reconciler.operations.preview import observed
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Closing, Router
-from reconciler.verify.checks import Probed, check_tunnels, check_untouched
+from reconciler.verify.checks import Probed, check_tunnels, check_unaffected
 from tests.contract.sites import Site, memory_site
 
 
@@ -53,10 +53,10 @@ def test_a_tunnel_that_was_never_up_has_kept_nothing(tmp_path: Path) -> None:
     [running] = seen.states["paris"].sas
     coming = replace(running, id="7", connection="tw-paris-berlin", state="CONNECTING", children=())
     before = replace(seen, states={"paris": replace(seen.states["paris"], sas=(running, coming))})
-    [check] = check_untouched(frozenset(), before, seen)
+    [check] = check_unaffected(frozenset(), before, seen)
     assert (check.passed, check.evidence) == (True, "1 of 1 unrelated tunnels kept their SPIs")
     only = replace(seen, states={"paris": replace(seen.states["paris"], sas=(coming,))})
-    assert check_untouched(frozenset(), only, seen) == ()
+    assert check_unaffected(frozenset(), only, seen) == ()
 
 
 def test_an_sa_that_one_end_calls_rekeyed_is_held_by_both(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_an_sa_that_its_peer_had_lost_before_is_not_blamed_on_an_apply(tmp_path:
 
     def blamed(earlier: Observation) -> list[str]:
         after = {name: replace(state, sas=()) for name, state in earlier.states.items()}
-        found = check_untouched(frozenset(), earlier, replace(earlier, states=after))
+        found = check_unaffected(frozenset(), earlier, replace(earlier, states=after))
         return [check.name for check in found if not check.passed]
 
     assert blamed(before) == [f"{name}: unrelated tunnels untouched" for name in ("paris", "tokyo")]

@@ -28,7 +28,7 @@ from reconciler.model.operation import WriteFile
 from reconciler.model.outcome import Loss, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Phase, ResourceChange, Step
 from reconciler.model.secret import Secret
-from reconciler.report.json.events import FORMS, decode, encode
+from reconciler.report.json.events import FORMS, decode, encode, read_objects
 from tests.unit.report.json.written import END, WRITTEN
 
 FORMER = [
@@ -43,6 +43,17 @@ def test_an_event_is_written_as_ever_and_read_back(event: Event, written: dict[s
     # The text, since the order of the keys is that of the lines that people read.
     assert json.dumps(encode(event)) == json.dumps(written)
     assert decode(json.loads(json.dumps(written))) == event
+
+
+def test_events_of_a_run_are_one_text_and_read_back() -> None:
+    events = [event for event, _ in WRITTEN]
+    assert [decode(item) for item in read_objects(json.dumps([encode(event) for event in events]))] == events
+
+
+@pytest.mark.parametrize("text", ["{}", "5", "[5]", '[{"kind": "run"}]', '[{"type": 5}]', "[", "[" * 99_999])
+def test_another_text_is_no_list_of_events(text: str) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        read_objects(text)
 
 
 def test_every_class_of_events_has_a_form_of_its_own_and_is_tested() -> None:

@@ -194,7 +194,7 @@ def test_objects_that_are_gone_heal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("history", [True, False])
-def test_a_rewound_branch_is_refused_by_a_new_copy_too(history: bool, tmp_path: Path) -> None:
+def test_a_rewound_branch_is_refused_by_a_new_clone_too(history: bool, tmp_path: Path) -> None:
     signed = Signed(tmp_path)
     old = signed.change()
     signed.once()

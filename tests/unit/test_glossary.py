@@ -1,0 +1,99 @@
+"""The words that the glossary rules out are in no name of the code and in no page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GLOSSARY = ROOT / "docs" / "reference" / "glossary.md"
+CODE = ("reconciler", "schemas", "lab", "bench")
+ORDINARY = {
+    ("junk", "docs/how-to/guard-against-accidents.md"),  # names of an example
+    ("announcement", "CHANGELOG.md"),  # former names of values
+    ("tell", "CHANGELOG.md"),
+    ("cap", "lab/containers.py"),  # names of Docker, GitPython, asyncssh and Python
+    ("denied", "reconciler/routers/ssh_connect.py"),
+    ("wrapper", "lab/repository.py"),
+    ("wrapper", "reconciler/cli/streams.py"),
+    ("wrapper", "reconciler/service/log.py"),
+}
+"""(word, file) where a word stands for what others, or former versions, call so."""
+EXAMPLES = {"STYLE.md", "docs/reference/glossary.md"}
+"""Pages that quote words in order to rule them out."""
+
+
+def ruled_out(glossary: str) -> dict[str, str]:
+    """Word -> the term to write instead, of words without a remark."""
+    found: dict[str, str] = {}
+    for row in re.findall(r"^\| (?!term )(.*)$", glossary, re.MULTILINE):
+        term, _, words = re.split(r"\s*\|\s*", row)[:3]
+        for word in re.sub(r"[^,(]*\([^)]*\)", "", words).split(","):
+            found |= {word.strip(): term} if word.strip() else {}
+    return found
+
+
+def forms(word: str) -> set[str]:
+    """A word as it is inflected."""
+    stem = word.removesuffix("e")
+    return {word, f"{word}s", f"{stem}ed", f"{stem}ing", f"{stem}er", f"{stem}ers"}
+
+
+def names(source: str) -> set[str]:
+    """Every name in a module, without its texts and comments."""
+    return set(re.findall(r"[A-Za-z_]\w*", TEXTS.sub("", source)))
+
+
+def words_of(name: str) -> str:
+    """`_told_apart` and `ToldApart` -> `told apart`."""
+    return " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)).lower()
+
+
+TEXTS = re.compile(r'"""[\s\S]*?"""|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|#.*')
+WORDS = ruled_out(GLOSSARY.read_text(encoding="utf-8"))
+SEARCHED = {form: word for word in WORDS for form in forms(word)}
+PHRASES = {form: word for form, word in SEARCHED.items() if not form.isalpha()}
+PAGES = sorted(
+    path
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    if str(path.relative_to(ROOT)) not in EXAMPLES
+)
+
+
+def found(text: str, place: str) -> set[str]:
+    """Each word of a text that is ruled out, with its place and the term."""
+    text = text.lower()
+    words = {*re.findall(r"(?<!\w)[a-z]+(?!\w)", text)} & SEARCHED.keys()
+    words |= {phrase for phrase in PHRASES if phrase in text and re.search(rf"\b{phrase}\b", text)}
+    return {
+        f"{place}: {word!r} → {WORDS[SEARCHED[word]]!r}"
+        for word in words
+        if (SEARCHED[word], place) not in ORDINARY
+    }
+
+
+def test_the_glossary_rules_words_out() -> None:
+    """Otherwise the other tests would search for nothing."""
+    assert WORDS["meanwhile"] == "drift attribution"
+    assert WORDS["far end"] == "other end"
+    assert "gateway" not in WORDS, "it has a remark"
+    assert len(WORDS) > 50
+    source = 'def _farEnd(self):  # news\n    """debug"""\n    MEANWHILE = "ears"'
+    words = {word for name in names(source) for word in found(words_of(name), "x")}
+    assert words == {"x: 'far end' → 'other end'", "x: 'meanwhile' → 'drift attribution'"}
+
+
+@pytest.mark.parametrize("room", CODE)
+def test_no_name_in_the_code_has_a_word_that_is_ruled_out(room: str) -> None:
+    problems = set[str]()
+    for path in sorted((ROOT / room).rglob("*.py")):
+        text = " ; ".join(map(words_of, names(path.read_text(encoding="utf-8"))))
+        problems |= found(text, str(path.relative_to(ROOT)))
+    assert problems == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_has_a_word_that_is_ruled_out(page: Path) -> None:
+    assert found(page.read_text(encoding="utf-8"), str(page.relative_to(ROOT))) == set()
