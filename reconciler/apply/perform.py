@@ -69,8 +69,8 @@ def perform(router: Router, operation: Alone, ending: Ending) -> None:
             router.host.set_sysctls(values)
         case AddAddress() | RemoveAddress() | RecordAddress() | TidyRecord():
             change_addresses(router.host, operation)
-        case ChangeFirewall(document):
-            router.host.change_firewall(document)
+        case ChangeFirewall():
+            router.host.change_firewall(operation.document, operation.copy)
         case LoadSecret(secret, _):
             message: Mapping[str, object] = {
                 "id": secret.id,

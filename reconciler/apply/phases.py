@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
+from math import inf
 from types import MappingProxyType
 from typing import Final
 
@@ -40,6 +41,7 @@ NONE_LOST: Final[Mapping[str, TunnelwrightError]] = MappingProxyType({})
 """No lock was lost."""
 
 Progress = Callable[[Outcome], None]
+_OVER: Final = "the time to confirm the change is over, and the routers go back"
 _LAST_EXIT = Phase.CONNECTIONS
 """The last phase before which a run can stop and leave every tunnel as it was."""
 
@@ -64,6 +66,12 @@ class _Run:
     switched: dict[str, tuple[str, Switch]] = field(default_factory=dict)
     """What came up in each group, with the router that brought it up."""
     stopped: bool = False
+    until: float = inf
+
+    @property
+    def over(self) -> bool:
+        """Whether its time is over: routers go back by themselves, and what were changed now would stay."""
+        return time.monotonic() >= self.until
 
 
 def apply_plan(
@@ -74,6 +82,7 @@ def apply_plan(
     progress: Progress = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
     lost: Mapping[str, TunnelwrightError] = NONE_LOST,
+    until: float = inf,
 ) -> tuple[Outcome, ...]:
     """Run every step of a plan; one outcome for each step, in the order of the plan.
 
@@ -82,11 +91,12 @@ def apply_plan(
     configuration is touched, no further step is attempted; after that the plan is carried through, since
     a tunnel whose ends are half changed might not survive the next rekey. Before each phase `lost`
     says whose lock another run has taken by now: that run may change those routers, and this one no more.
+    From `until` on (`time.monotonic`) no step is attempted, because armed routers go back by themselves.
     """
     outcomes: dict[int, Outcome] = {}
     steps = plan.steps
     with fleet.kept() as sessions:
-        run = _Run(sessions)
+        run = _Run(sessions, until=until)
         for phase, members in groupby(enumerate(steps), key=lambda item: item[1].phase):
             if phase <= _LAST_EXIT and not run.moving and stopping():
                 run.stopped = True
@@ -96,7 +106,8 @@ def apply_plan(
             by_router: dict[str, dict[int, Step]] = {}
             for index, step in members:
                 by_router.setdefault(step.router, {})[index] = step
-            _prepare(run, [step for items in by_router.values() for step in items.values()])
+            if not run.over:
+                _prepare(run, [step for items in by_router.values() for step in items.values()])
             ended = fleet.side_by_side("router", by_router, partial(_run_phase, run, by_router, timeout))
             done = [
                 (index, outcome)
@@ -107,7 +118,8 @@ def apply_plan(
                 outcomes[index] = outcome
                 _remember(run, outcome)
                 progress(outcome)
-        _bring_back(run, steps, outcomes)
+        if not run.over:
+            _bring_back(run, steps, outcomes)
     return tuple(outcomes[index] for index in range(len(steps)))
 
 
@@ -165,6 +177,8 @@ def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, 
         elif isinstance(operation, Terminate) and group in run.switched:
             unsettled[index] = run.switched[group]
     started = time.monotonic()
+    if run.over:
+        unsettled = {}
     found = settle(run.sessions, list(unsettled.values()), run.lost | run.dead.keys())
     reasons = dict(zip(unsettled, found, strict=True))
     for index, outcome in done:
@@ -274,8 +288,8 @@ def _kind(operation: Operation) -> object:
 
 
 def _blocked(run: _Run, step: Step) -> str:
-    if run.stopped:
-        return "the run was asked to stop"
+    if run.stopped or run.over:
+        return _OVER if run.over else "the run was asked to stop"
     if step.router in run.dead:
         return f"{step.router} failed: {run.dead[step.router]}"
     if step.group in run.failed_groups:
@@ -312,6 +326,10 @@ def _together(
     run: _Run, name: str, steps: list[Step], operations: list[Together], timeout: float
 ) -> list[Outcome]:
     started = time.monotonic()
+    if run.over:
+        return [Outcome(step, Status.NOT_ATTEMPTED, _OVER) for step in steps]
+    # Whoever waits for tunnels to come up does not wait for longer than that either.
+    timeout = min(timeout, run.until - started)
     ended = run.sessions.one(name, partial(perform_together, operations=operations, timeout=timeout))
     messages = [_failure(run, name, ended)] * len(steps) if isinstance(ended, TunnelwrightError) else ended
     seconds = time.monotonic() - started
@@ -325,6 +343,8 @@ def _one(run: _Run, name: str, step: Step, operation: Alone) -> Outcome:
     started = time.monotonic()
     if name in run.dead:
         return Outcome(step, Status.NOT_ATTEMPTED, run.dead[name])
+    if run.over:
+        return Outcome(step, Status.NOT_ATTEMPTED, _OVER)
     ending = run.ending.setdefault(name, Ending())
     error = run.sessions.one(name, partial(perform, operation=operation, ending=ending))
     message = _failure(run, name, error) if error is not None else ""

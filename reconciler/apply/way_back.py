@@ -5,19 +5,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from reconciler.model.errors import RouterUnreachable, TunnelwrightError
+from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.operation import Arm, Confirm
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Step
+from reconciler.model.way_back import WentBack
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Host, Router
 
+MARGIN: Final = 3.0
+"""Seconds before the time of armed routers is over in which they are neither changed nor confirmed any more:
+one of them might be, and another one go back."""
 _PAUSE: Final = 1.0
 """Seconds between two attempts to confirm a router that does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What confirming came to."""
+
+    outcomes: tuple[Outcome, ...]
+    """One for each step."""
+    silent: frozenset[str]
+    """Routers of which it is not known: they were asked, and the answer did not come."""
 
 
 def arm(steps: Sequence[Step], fleet: Fleet) -> tuple[Outcome, ...]:
@@ -46,14 +60,14 @@ def arm(steps: Sequence[Step], fleet: Fleet) -> tuple[Outcome, ...]:
     return tuple(outcomes)
 
 
-def confirm(steps: Sequence[Step], arming: str, fleet: Fleet, seconds: float) -> tuple[Outcome, ...]:
-    """Confirm the routers of some steps; those that do not answer are asked again for `seconds`. One outcome
-    for each."""
+def confirm(steps: Sequence[Step], arming: str, fleet: Fleet, seconds: float) -> Confirmed:
+    """Confirm the routers of some steps. Those that give no answer are asked again for `seconds`: one that
+    was confirmed says so each time."""
     until = time.monotonic() + seconds
     ids = {step.router: arming for step in steps}
     found = {step.router: Outcome(step, Status.NOT_ATTEMPTED) for step in steps}
     waiting = list(found)
-    while waiting:
+    while True:
         started = time.monotonic()
         ended = fleet.each(waiting, partial(_confirm, ids=ids))
         for name, error in ended.items():
@@ -62,11 +76,11 @@ def confirm(steps: Sequence[Step], arming: str, fleet: Fleet, seconds: float) ->
             found[name] = replace(
                 found[name], status=status, message=said, seconds=time.monotonic() - started
             )
-        silent = [name for name, error in ended.items() if isinstance(error, RouterUnreachable)]
-        waiting = silent if time.monotonic() < until else []
-        if waiting:
-            time.sleep(_PAUSE)
-    return tuple(found[step.router] for step in steps)
+        waiting = [n for n, e in ended.items() if e is not None and not isinstance(e, CommandRejected)]
+        if not waiting or time.monotonic() >= until:
+            break
+        time.sleep(_PAUSE)
+    return Confirmed(tuple(found[step.router] for step in steps), frozenset(waiting))
 
 
 def frame(host: Host, operation: Arm | Confirm) -> None:
@@ -78,9 +92,9 @@ def frame(host: Host, operation: Arm | Confirm) -> None:
             host.confirm(arming_id)
 
 
-def go_back(routers: Mapping[str, str], fleet: Fleet) -> dict[str, TunnelwrightError | None]:
-    """Let routers go back at once, each from the arming of which this is the id. One that does not answer
-    goes back by itself when its time is over."""
+def go_back(routers: Mapping[str, str], fleet: Fleet) -> dict[str, WentBack | TunnelwrightError | None]:
+    """Let routers go back at once, each from the arming of which this is the id; what they tell of it. One
+    that does not answer goes back by itself when its time is over."""
     return fleet.each(sorted(routers), partial(_go_back, ids=dict(routers)))
 
 
@@ -97,8 +111,8 @@ def _confirm(router: Router, ids: Mapping[str, str]) -> None:
     frame(router.host, Confirm(ids[router.name]))
 
 
-def _go_back(router: Router, ids: Mapping[str, str]) -> None:
-    router.host.go_back(ids[router.name])
+def _go_back(router: Router, ids: Mapping[str, str]) -> WentBack | None:
+    return router.host.go_back(ids[router.name])
 
 
 def _forget(router: Router, ids: Mapping[str, str]) -> None:

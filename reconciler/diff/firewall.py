@@ -43,12 +43,15 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
     if table is None or table.unlike or not same:
         document = firewall.rebuild(wanted, retired)
         summary = "load the nftables table inet tunnelwright in one transaction"
-        operation = ChangeFirewall(document, exposed(replaced["guarded"], guarded))
+        copy = firewall.rebuild(wanted, retired, firewall.COPY) if table is not None else ""
+        operation = ChangeFirewall(document, exposed(replaced["guarded"], guarded), copy)
         steps.append(router_step(desired, Phase.GUARD, summary, operation))
     elif any(added.values()):
         summary = f"add {_elements(added)} to the nftables sets"
         document = firewall.element_changes(add=added, delete=replaced)
-        operation = ChangeFirewall(document, exposed(replaced["guarded"], guarded))
+        # Between the deletion of an element and the addition of one that overlaps it is a gap.
+        copy = firewall.rebuild(wanted, retired, firewall.COPY) if any(replaced.values()) else ""
+        operation = ChangeFirewall(document, exposed(replaced["guarded"], guarded), copy)
         steps.append(router_step(desired, Phase.GUARD, summary, operation))
     if any(retired.values()):
         summary = f"delete {_elements(retired)} from the nftables sets"

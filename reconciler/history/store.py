@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from sqlite3 import Connection
 from typing import Any
 
+from reconciler.history import happenings
 from reconciler.history.database import Database, reads, writes
 from reconciler.history.file import HistoryDamaged
 from reconciler.history.rows import (
     acceptance_of,
     checked,
-    happened_values,
     parsed,
     record_of,
     run_values,
@@ -27,6 +27,7 @@ from reconciler.history.tables import (
     BAD,
     CARRIED,
     COUNTS,
+    EXCUSED,
     HAPPENED,
     PLACES,
     RUNS,
@@ -42,7 +43,6 @@ from reconciler.model.record import Acceptance, Result, RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
 from reconciler.report.json.carriage import carriage_object, read_carriage
-from reconciler.report.json.tunnel import read_tunnel_event
 
 Contents = dict[str, list[dict[str, Any]]]
 """The rows of each table."""
@@ -50,7 +50,6 @@ Contents = dict[str, list[dict[str, Any]]]
 _FABRIC = ""
 """In place of a router: the whole."""
 _LATEST = f"{RUNS.select} ORDER BY runs.id DESC LIMIT ?"
-_NEWEST = f"{HAPPENED.select} ORDER BY happened.rowid DESC LIMIT ?"
 
 
 class History(Database):
@@ -67,8 +66,7 @@ class History(Database):
             for table in TABLES
             if table not in (RUNS, HAPPENED)
         }
-        latest = connection.execute(_NEWEST, [bounds.EVENTS_IN_MEMORY]).fetchall()
-        found[HAPPENED.name] = [checked(HAPPENED, row) for row in latest[::-1]]
+        found[HAPPENED.name] = [checked(HAPPENED, row) for row in happenings.latest(connection)]
         room = bounds.RECORDS_IN_MEMORY
         runs: list[dict[str, Any]] = []
         for row in connection.execute(_LATEST, [bounds.RUNS_IN_MEMORY]):
@@ -158,24 +156,12 @@ class History(Database):
     @writes
     def happened(self, connection: Connection, events: Sequence[TunnelEvent]) -> None:
         """Keep what has happened to tunnels: the latest of each, and of all."""
-        connection.executemany(HAPPENED.put, [happened_values(event) for event in events])
-        for tunnel in {event.tunnel for event in events}:
-            connection.execute(
-                "DELETE FROM happened WHERE rowid IN (SELECT happened.rowid FROM happened "
-                "WHERE happened.tunnel = ? ORDER BY happened.at DESC LIMIT -1 OFFSET ?)",
-                [tunnel, bounds.EVENTS_OF_TUNNEL],
-            )
-        newest = connection.execute("SELECT max(happened.rowid) FROM happened").fetchone()[0] or 0
-        connection.execute("DELETE FROM happened WHERE rowid <= ?", [newest - bounds.EVENTS_KEPT])
+        happenings.keep(connection, events)
 
     @reads
     def happenings(self, connection: Connection, tunnel: str, limit: int) -> list[TunnelEvent]:
         """What has happened to one tunnel, the latest first. What another version has written is left out."""
-        rows = connection.execute(
-            f"{HAPPENED.select} WHERE happened.tunnel = ? ORDER BY happened.at DESC LIMIT ?",
-            [encodable(tunnel), max(0, min(limit, bounds.EVENTS_OF_TUNNEL))],
-        )
-        return [event for row in rows if (event := read_tunnel_event(str(row["object"]))) is not None]
+        return happenings.of_tunnel(connection, tunnel, limit)
 
     @writes
     def carry(self, connection: Connection, known: Iterable[Carriage]) -> None:
@@ -301,6 +287,22 @@ class History(Database):
         )
         if not commit or found.rowcount == 0:
             raise TunnelwrightError(f"no commit {commit!r} is marked as bad")
+
+    @writes
+    def excuse(self, connection: Connection, arming: str) -> None:
+        """Routers that go back from this arming do so for no fault of its commit. Only the latest are
+        kept."""
+        newest = connection.execute("SELECT max(excused.number) FROM excused").fetchone()[0] or 0
+        connection.execute(EXCUSED.put, {"arming": arming, "number": newest + 1})
+        connection.execute(
+            "DELETE FROM excused WHERE excused.number <= ?", [newest + 1 - bounds.EXCUSED_ARMINGS]
+        )
+
+    @reads
+    def is_excused(self, connection: Connection, arming: str) -> bool:
+        """Whether that was said of an arming."""
+        found = connection.execute("SELECT count(*) FROM excused WHERE excused.arming = ?", [arming])
+        return bool(found.fetchone()[0])
 
     @reads
     def accepted(self, connection: Connection) -> list[Acceptance]:

@@ -61,6 +61,9 @@ class ChangeFirewall:
     document: str
     exposes: tuple[Pair, ...] = ()
     """(Source, destination) CIDRs of traffic that nothing guards any more after it."""
+    copy: str = ""
+    """Another one, which makes a second table that guards as ours does after it: loaded before, and removed
+    after it. Empty where nothing that guards is replaced."""
 
 
 @dataclass(frozen=True, slots=True)

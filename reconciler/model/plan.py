@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from math import inf
 from typing import Self
 
 from reconciler.model.absence import Absence
-from reconciler.model.operation import ChangeFirewall, CloseSurplus, Operation, Switch, Terminate, Widen
+from reconciler.model.operation import Arm, ChangeFirewall, CloseSurplus, Operation, Switch, Terminate, Widen
 from reconciler.model.router_config import InterfaceAddress, Pair
 from reconciler.model.settings import Change
 
@@ -218,6 +219,13 @@ class Plan:
     confirmed."""
     confirming: tuple[Step, ...] = ()
     """Steps after the proof that end this."""
+
+    @property
+    def time_to_confirm(self) -> float:
+        """Seconds from the arming of the first router until it goes back; infinite where nothing has to be
+        confirmed."""
+        armings = (step.operation.arming.seconds for step in self.arming if isinstance(step.operation, Arm))
+        return min(armings, default=inf)
 
     @property
     def listed_steps(self) -> tuple[Step, ...]:

@@ -46,9 +46,9 @@ class Budget:
     now: float
     _spent: float = 0.0
 
-    def spend(self, now: float) -> bool:
-        """Whether one more is within it."""
-        self._spent = max(0.0, self._spent - (now - self.now) * self.rate) + 1
+    def spend(self, now: float, count: int) -> bool:
+        """Whether so many more are within it."""
+        self._spent = max(0.0, self._spent - (now - self.now) * self.rate) + count
         self.now = now
         return self._spent <= self.burst
 
@@ -140,16 +140,14 @@ class Follower:
         return time.monotonic()
 
     def _take(self, name: str, message: Mapping[str, object]) -> None:
-        if not self._budget.spend(time.monotonic()):
+        events = sa_events.decode(name, message)
+        # A message without any costs as much; one may hold as many as it has room for.
+        if not self._budget.spend(time.monotonic(), max(1, len(events))):
             raise EventsFlooded(
                 f"more than {bounds.EVENTS_BURST:,} events at once", router=self.router, operation="events"
             )
         now = datetime.now(UTC)
         with self._changing:
-            events = tuple(
-                item
-                for event in sa_events.decode(name, message)
-                for item in self._standing.reported(event, now)
-            )
-        if events:
-            self._receive(events)
+            found = tuple(item for event in events for item in self._standing.reported(event, now))
+        if found:
+            self._receive(found)

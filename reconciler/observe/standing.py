@@ -24,6 +24,7 @@ from reconciler.facets.sas.events import (
     SaEvent,
     spi,
 )
+from reconciler.model import bounds
 from reconciler.model.fabric import Tunnel
 from reconciler.model.router_config import PREFIX, IkeSa
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
@@ -38,6 +39,12 @@ class _State:
 
     spis: dict[str, str] = field(default_factory=dict)
     since: datetime | None = None
+
+    def has(self, spi: str, ike: str) -> None:
+        """One more CHILD_SA. A router may tell of any number of them without an end: the latest count."""
+        self.spis[spi] = ike
+        while len(self.spis) > bounds.SPIS_OF_CHILD:
+            del self.spis[next(iter(self.spis))]
 
 
 class Standing:
@@ -56,6 +63,9 @@ class Standing:
         self._children = {(tunnel.name, child) for tunnel in tunnels for child, _, _ in selectors(tunnel)}
         self._between = {(tunnel.vip.address, tunnel.peer_address): tunnel.name for tunnel in tunnels}
         self._states = {child: state for child, state in self._states.items() if child in self._children}
+        self._children_of: dict[str, list[Child]] = {}
+        for child in self._children:
+            self._children_of.setdefault(child[0], []).append(child)
 
     def up(self) -> Mapping[Child, datetime | None]:
         """The children that have CHILD_SAs, and since when."""
@@ -78,7 +88,9 @@ class Standing:
                 events += self._compared(child, spis, now)
             else:
                 since = now - timedelta(seconds=min(ages[child], _LONGEST)) if spis else None
-                self._states[child] = _State(spis, since)
+                state = self._states[child] = _State(since=since)
+                for known, ike in spis.items():
+                    state.has(known, ike)
         self._known = True
         return tuple(events)
 
@@ -90,8 +102,8 @@ class Standing:
                 return tuple(self._of_child(child, event, now)) if child in self._children else ()
             case IkeRekeyed():
                 tunnel = self._tunnel(event.connection)
-                for (name, _), state in self._states.items():
-                    if name == tunnel:
+                for child in self._children_of.get(tunnel, ()):
+                    if (state := self._states.get(child)) is not None:
                         moved = {
                             spi: event.new if ike == event.old else ike for spi, ike in state.spis.items()
                         }
@@ -114,7 +126,7 @@ class Standing:
             case ChildUp():
                 if not state.spis:
                     yield self._turned(child, TunnelChange.UP, now)
-                state.spis[event.spi] = event.ike_sa
+                state.has(event.spi, event.ike_sa)
             case ChildDown():
                 if state.spis.pop(event.spi, None) is not None and not state.spis:
                     yield self._turned(child, TunnelChange.DOWN, now)
@@ -122,14 +134,16 @@ class Standing:
                 if not state.spis:
                     yield self._turned(child, TunnelChange.UP, now)
                 state.spis.pop(event.old, None)
-                state.spis[event.new] = event.ike_sa
+                state.has(event.new, event.ike_sa)
                 yield self._event(child[0], TunnelChange.REKEYED, now, child=child[1], detail="CHILD_SA")
 
     def _compared(self, child: Child, spis: dict[str, str], now: datetime) -> Iterator[TunnelEvent]:
         """What has happened to a child while it was not followed. CHILD_SAs that are all others than before,
         in IKE_SAs that are others as well, were no rekey: the child was down in between."""
         state = self._states.setdefault(child, _State())
-        before, state.spis = state.spis, dict(spis)
+        before, state.spis = state.spis, {}
+        for known, ike in spis.items():
+            state.has(known, ike)
         replaced = not (before.keys() & spis.keys() or set(before.values()) & set(spis.values()))
         if before and (not spis or replaced):
             yield self._turned(child, TunnelChange.DOWN, now, late=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Final
 
 from reconciler.apply.loss import Measured, dropped, measured
 from reconciler.apply.phases import NONE_LOST, Progress, apply_plan
-from reconciler.apply.way_back import arm
+from reconciler.apply.way_back import MARGIN, arm
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.observation import Observation
@@ -40,6 +41,8 @@ class Applied:
     """The routers that were to be changed, as they are now."""
     dropped: tuple[Dropped, ...] = ()
     """What their kernels have counted of it."""
+    late: bool = False
+    """Whether steps were left because the time of the armed routers was nearly over."""
 
     @property
     def undone(self) -> tuple[Outcome, ...]:
@@ -49,7 +52,11 @@ class Applied:
     @property
     def stopped(self) -> bool:
         """True when steps are left and none of them was even attempted: the run was asked to stop."""
-        return bool(self.undone) and all(item.status is Status.NOT_ATTEMPTED for item in self.undone)
+        return (
+            bool(self.undone)
+            and not self.late
+            and all(item.status is Status.NOT_ATTEMPTED for item in self.undone)
+        )
 
     @property
     def unfinished(self) -> tuple[str, ...]:
@@ -95,7 +102,9 @@ def apply(
 ) -> Applied:
     """Run a preview's plan, observe again, and prove: the plan is empty now, unrelated tunnels kept their
     SPIs. Steps that fail are outcomes, not exceptions. Where the change has to be confirmed, its routers are
-    armed first; when one of them cannot be, nothing else is done."""
+    armed first; when one of them cannot be, nothing else is done. Nothing is attempted when their time is
+    nearly over."""
+    until = time.monotonic() + before.plan.time_to_confirm - MARGIN
     armed = arm(before.plan.arming, fleet) if before.plan.arming else ()
     for outcome in armed:
         progress(outcome)
@@ -103,20 +112,32 @@ def apply(
         left = (Outcome(step, Status.NOT_ATTEMPTED, _UNARMED) for step in before.plan.steps)
         after, remaining = _left(before, fleet)
         return Applied((*armed, *left), remaining, (), Measured(), after)
-    act = partial(apply_plan, fleet=fleet, timeout=timeout, progress=progress, stopping=stopping, lost=lost)
+    act = partial(
+        apply_plan,
+        fleet=fleet,
+        timeout=timeout,
+        progress=progress,
+        stopping=stopping,
+        lost=lost,
+        until=until,
+    )
+
+    def ending() -> bool:
+        return stopping() or time.monotonic() >= until
+
     with measured(before.plan, before.fabric, before.observation, fleet) as cost:
         outcomes = (*armed, *act(before.plan))
         after, remaining = _left(before, fleet)
         asked = {step.group for step in before.plan.steps if step.waits_for_peer}
         crossed = remaining.tidying({step.group for step in before.plan.steps} - asked)
-        if not (crossed.empty or stopping()):
+        if not (crossed.empty or ending()):
             # What the peer, a packet, or a charon that has just started had begun to negotiate came up after
             # the tunnel had come to rest or was removed, or was agreed to while only one end had its new
             # configuration.
             outcomes += act(crossed)
             after, remaining = _left(before, fleet)
         resting = down(before.desired, after.states, before.plan.routers, _not_tried(before, outcomes))
-        if not (resting.empty or stopping()):
+        if not (resting.empty or ending()):
             # What a boot or an outage has left half made, and nothing above has had to do with.
             outcomes += act(resting)
             after, remaining = _left(before, fleet)
@@ -135,6 +156,7 @@ def apply(
         cost,
         after,
         dropped(before.plan, before.observation, after),
+        late=time.monotonic() >= until and any(o.status is Status.NOT_ATTEMPTED for o in outcomes),
     )
 
 

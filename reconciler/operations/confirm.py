@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from secrets import token_bytes, token_hex
 from typing import Final
 
-from reconciler.apply.way_back import confirm, forget, go_back
+from reconciler.apply.way_back import MARGIN, confirm, forget, go_back
 from reconciler.doors.identity import user_name
 from reconciler.model.errors import SecretUnavailable, TunnelwrightError
 from reconciler.model.fabric import Fabric, group_of
@@ -23,9 +23,6 @@ from reconciler.routers.fleet import Fleet
 from reconciler.routers.way_back import arming_id
 from reconciler.secrets import SecretStore
 
-_MARGIN: Final = 3.0
-"""Seconds before their time is over in which routers are not confirmed any more: one of them might be, and
-another one go back."""
 _NAMED: Final = 5
 
 
@@ -33,6 +30,8 @@ _NAMED: Final = 5
 class Conclusion:
     """Whether a change that had to be confirmed stays."""
 
+    arming: str
+    """The id of the arming."""
     doubts: tuple[str, ...]
     """Why it does not, a sentence each; empty where every router was confirmed."""
     outcomes: tuple[Outcome, ...]
@@ -40,7 +39,14 @@ class Conclusion:
     begun: bool = True
     """Whether anything was changed: when a router could not be armed, nothing was."""
     back: bool = False
-    """Whether every router is as before by now."""
+    """Whether every router is as before by now, in all parts."""
+    unsure: bool = False
+    """Whether all that speaks against it is that routers did not say whether they are confirmed: the next
+    run sees."""
+    untold: tuple[str, ...] = ()
+    """Routers that go back by themselves, because they did not answer."""
+    unrestored: tuple[str, ...] = ()
+    """What routers that went back could not restore, a sentence each."""
 
     @property
     def stays(self) -> bool:
@@ -66,20 +72,42 @@ def conclude(
     if not all(outcome.status is Status.DONE for outcome in armed(applied)):
         unarmed = tuple(Outcome(step, Status.NOT_ATTEMPTED, "it was not armed") for step in steps)
         reasons = (f"{o.step.router}: {o.message}" for o in armed(applied) if o.status is Status.FAILED)
-        return Conclusion(tuple(reasons), unarmed, begun=False, back=True)
-    left = arming.seconds - elapsed - _MARGIN
+        return Conclusion(arming.id, tuple(reasons), unarmed, begun=False, back=True)
+    left = arming.seconds - elapsed - MARGIN
     found = [*doubts(before, applied, proofs, lost)]
     if not found and left <= 0:
         found.append(f"applying and proving it took {elapsed:.0f} s")
     if not found:
-        outcomes = confirm(steps, arming.id, fleet, left)
-        failed = [f"{o.step.router}: {o.message}" for o in outcomes if o.status is not Status.DONE]
-        return Conclusion(tuple(failed), outcomes)
-    ended = go_back({step.router: arming.id for step in steps}, fleet)
+        done = confirm(steps, arming.id, fleet, left)
+        failed = {o.step.router: o.message for o in done.outcomes if o.status is not Status.DONE}
+        said = tuple(f"{name}: {message}" for name, message in failed.items())
+        return Conclusion(arming.id, said, done.outcomes, unsure=bool(said) and failed.keys() <= done.silent)
     why = listed(found, _NAMED)
+    if all(outcome.status is Status.NOT_ATTEMPTED for outcome in changes(applied)):
+        # There is nothing to go back from: the routers are only disarmed.
+        disarmed = confirm(steps, arming.id, fleet, 0)
+        outcomes = tuple(Outcome(step, Status.NOT_ATTEMPTED, f"nothing was changed: {why}") for step in steps)
+        silent = tuple(sorted(disarmed.silent))
+        return Conclusion(arming.id, tuple(found), outcomes, begun=False, back=not silent, untold=silent)
+    ended = go_back({step.router: arming.id for step in steps}, fleet)
     status = Status.NOT_ATTEMPTED if applied.stopped else Status.FAILED
     outcomes = tuple(Outcome(step, status, f"{_went(ended[step.router])}: {why}") for step in steps)
-    return Conclusion(tuple(found), outcomes, back=not any(ended.values()))
+    whole = {name for name, item in ended.items() if isinstance(item, WentBack) and not item.problems}
+    unrestored = tuple(
+        f"{name}: {problem}"
+        for name, item in ended.items()
+        if isinstance(item, WentBack)
+        for problem in item.problems
+    )
+    untold = tuple(name for name, item in ended.items() if isinstance(item, TunnelwrightError))
+    return Conclusion(
+        arming.id,
+        tuple(found),
+        outcomes,
+        back=whole == ended.keys(),
+        untold=untold,
+        unrestored=unrestored,
+    )
 
 
 def new_arming(digest: str, commit: str, seconds: int, key: Secret) -> Arming:
@@ -103,13 +131,23 @@ def forget_reported(found: Iterable[Armed | WentBack], fleet: Fleet) -> None:
         forget(backs, fleet)
 
 
-def _went(error: TunnelwrightError | None) -> str:
-    return "it went back" if error is None else f"it goes back by itself ({error.message})"
+def _went(found: WentBack | TunnelwrightError | None) -> str:
+    match found:
+        case None:
+            return "it was not armed any more"
+        case WentBack(problems=problems):
+            return f"it went back, except for {listed(problems, _NAMED)}" if problems else "it went back"
+    return f"it goes back by itself ({found.message})"
 
 
 def armed(applied: Applied) -> tuple[Outcome, ...]:
     """The outcomes of arming."""
     return tuple(outcome for outcome in applied.outcomes if isinstance(outcome.step.operation, Arm))
+
+
+def changes(applied: Applied) -> tuple[Outcome, ...]:
+    """The outcomes of all other steps."""
+    return tuple(outcome for outcome in applied.outcomes if not isinstance(outcome.step.operation, Arm))
 
 
 def doubts(

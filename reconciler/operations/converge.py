@@ -42,6 +42,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.apply.locking import locked
 from reconciler.apply.phases import Progress
+from reconciler.apply.way_back import MARGIN
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check
@@ -189,7 +190,9 @@ def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: It
     )
     conduct.on_observation(applied.after)
     conduct.applied(before, applied)
-    proving = (conduct.probe or bool(before.plan.confirming)) and not applied.stopped
+    # What cannot be confirmed in time any more needs no proof.
+    late = time.monotonic() - began >= before.plan.time_to_confirm - MARGIN
+    proving = (conduct.probe or bool(before.plan.confirming)) and not (applied.stopped or late)
     if before.plan.confirming:
         conduct.anew()
     proofs = prove(before, fleet, tunnels, conduct.moved) if proving else {}

@@ -20,7 +20,7 @@ from reconciler.model.router_config import (
 )
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
-from reconciler.model.way_back import Arming, Saved, WayBack
+from reconciler.model.way_back import Arming, Saved, WayBack, WentBack
 
 Message: TypeAlias = Mapping[str, Any]
 """A VICI message: str, list of str, or a nested Message; a value that is sent may be bytes. One that came is
@@ -161,8 +161,9 @@ class Host(Protocol):
         """Replace the record of addresses as a whole."""
         ...
 
-    def change_firewall(self, document: str) -> None:
-        """Run one atomic nftables transaction, given as libnftables JSON."""
+    def change_firewall(self, document: str, copy: str = "") -> None:
+        """Run one atomic nftables transaction, given as libnftables JSON, while the table guards that another
+        one makes (`firewall.COPY`). It is removed in any case, and raises what the first one does."""
         ...
 
     def write_files(self, files: Mapping[str, Secret]) -> None:
@@ -210,9 +211,10 @@ class Host(Protocol):
         Rejected when it is not armed so, or has gone back."""
         ...
 
-    def go_back(self, arming: str) -> None:
-        """Restore at once what the router saved when it was armed under this id; one that is not armed so
-        stays as it is."""
+    def go_back(self, arming: str) -> WentBack | None:
+        """Restore at once what the router saved when it was armed under this id, and tell what became of it;
+        one that is not armed so stays as it is, and tells only what it has not told yet (None for
+        nothing)."""
         ...
 
     def forget(self, arming: str) -> None:

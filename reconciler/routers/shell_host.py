@@ -16,7 +16,7 @@ from reconciler.model.outcome import Ping
 from reconciler.model.router_config import InterfaceAddress, OwnedFile
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
-from reconciler.model.way_back import Arming, Saved
+from reconciler.model.way_back import Arming, Saved, WentBack
 from reconciler.routers import answers, scripts, traces, way_back
 from reconciler.routers.allowance import Allowance, Limits
 from reconciler.routers.archive import BadArchive, pack, unpack
@@ -157,8 +157,12 @@ class ShellHost:
     def _address(self, operation: str, script: Script, address: InterfaceAddress, *more: str) -> None:
         self._change(operation, self._script(script, address.cidr, address.interface, *more))
 
-    def change_firewall(self, document: str) -> None:
-        """Run one nftables transaction."""
+    def change_firewall(self, document: str, copy: str = "") -> None:
+        """Run one nftables transaction, or three: the copy comes, the change is made, the copy goes."""
+        if copy:
+            files = {"document": Secret(document.encode()), "copy": Secret(copy.encode())}
+            self._change("change firewall", self._script(Script.CHANGE_FIREWALL), stdin=pack(files))
+            return
         self._change("change firewall", [*_C, "nft", "-j", "-f", "-"], stdin=document.encode())
 
     def write_files(self, files: Mapping[str, Secret]) -> None:
@@ -216,9 +220,12 @@ class ShellHost:
         """Stop the timer, and delete what was saved."""
         self._change("confirm", self._script(Script.CONFIRM, arming))
 
-    def go_back(self, arming: str) -> None:
+    def go_back(self, arming: str) -> WentBack | None:
         """Run what the timer would run."""
-        self._change("go back", self._script(Script.GO_BACK_NOW, arming))
+        said = self._change("go back", self._script(Script.GO_BACK_NOW, arming))
+        return self._read(
+            "go back", "way back", lambda: way_back.decode(self._router, answers.text(said))
+        ).back
 
     def forget(self, arming: str) -> None:
         """Delete what the router tells of it."""
@@ -269,8 +276,10 @@ class ShellHost:
         """What a command that answers in words has written."""
         return self._succeeded(operation, self._execute(operation, argv, _words()))
 
-    def _change(self, operation: str, argv: Sequence[str], stdin: bytes = b"", *, keys: bool = False) -> None:
-        self._succeeded(operation, self._execute(operation, argv, _change(), stdin), keys=keys)
+    def _change(
+        self, operation: str, argv: Sequence[str], stdin: bytes = b"", *, keys: bool = False
+    ) -> bytes:
+        return self._succeeded(operation, self._execute(operation, argv, _change(), stdin), keys=keys)
 
     def _script(self, script: Script, *arguments: str) -> list[str]:
         """The command that runs a script there."""

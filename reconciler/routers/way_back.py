@@ -2,7 +2,8 @@
 
 It is no facet, since it is compared with nothing: it is there for the time of one apply, and what the router
 says of it is told. `WAY_BACK` is the folder of what was saved, as long as the router is armed; `WENT_BACK`
-tells of the last time that it went back, until a run has told of it.
+tells of the last time that it went back, until a run has told of it. `CONFIRMED` names the last arming that
+was confirmed, for who has lost the answer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from reconciler.model.way_back import Armed, Arming, Cause, WayBack, WentBack
 
 WAY_BACK: Final = "/var/lib/tunnelwright/confirm"
 WENT_BACK: Final = "/var/lib/tunnelwright/went-back"
+CONFIRMED: Final = "/var/lib/tunnelwright/confirmed"
 NO_COMMIT: Final = "-"
 """Stands for the commit of a working tree."""
 _ARMING: Final = r"([0-9a-f]{16}) ([!-~]{1,300}) ([0-9a-f]{1,64}) (-|[0-9a-f]{1,64}) ([0-9]{1,6})"

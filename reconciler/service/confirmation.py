@@ -30,6 +30,7 @@ def gone_back(dependencies: Dependencies, wanted: Wanted, seen: Preview, report:
         for item in backs
         if key is not None
         and is_ours(item.arming, key)
+        and not dependencies.history.is_excused(item.arming.id)
         and _mark_bad(dependencies, item.arming.digest, item.arming.commit, way_back_text(item), report)
     }
     # Once it is marked: should the mark be lost, the router tells it again.
@@ -44,15 +45,25 @@ def not_confirmed(
     back, or will."""
     reason = listed(conclusion.doubts, RECORD_NAMED)
     report.notes.append(f"not confirmed: {reason}")
-    # What another run has taken over is no fault of the commit, nor is a router that cannot be armed.
-    bad = conclusion.begun and not lost
-    if not (bad and _mark_bad(dependencies, wanted.loaded.digest, wanted.commit, reason, report)):
+    if lost or not conclusion.begun:
+        # What another run has taken over is no fault of the commit, nor is a router that cannot be armed.
+        excuse(dependencies, conclusion)
         return Result.INCOMPLETE
+    if conclusion.unsure or not _mark_bad(dependencies, wanted.loaded.digest, wanted.commit, reason, report):
+        return Result.INCOMPLETE
+    if conclusion.unrestored:
+        report.notes.append(f"not restored: {listed(conclusion.unrestored, RECORD_NAMED)}")
+    if conclusion.untold:
+        report.notes.append(f"routers that did not answer go back by themselves: {listed(conclusion.untold)}")
     if not conclusion.back:
-        report.notes.append("the routers that could not be told go back by themselves")
         return Result.INCOMPLETE
     report.notes.append("every router went back")
     return Result.ROLLED_BACK
+
+
+def excuse(dependencies: Dependencies, conclusion: Conclusion) -> None:
+    """Remember that a commit is not to blame when routers tell that they have gone back from an arming."""
+    dependencies.history.excuse(conclusion.arming)
 
 
 def _mark_bad(dependencies: Dependencies, digest: str, commit: str, reason: str, report: RunReport) -> bool:

@@ -45,7 +45,7 @@ from reconciler.policy import Known, Override
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report.json.plan import plan_digest
 from reconciler.service.attribution import ask
-from reconciler.service.confirmation import gone_back, not_confirmed
+from reconciler.service.confirmation import excuse, gone_back, not_confirmed
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.run_report import RunReport
 from reconciler.service.wanted import Refused, Wanted, by_commit_of, choose, sentence, wanted_of
@@ -274,6 +274,8 @@ def _ended(
     conclusion = proven.conclusion
     if conclusion is not None:
         report.events += map(StepEnded.of, conclusion.outcomes)
+    if conclusion is not None and proven.applied.stopped:
+        excuse(dependencies, conclusion)
     if conclusion is None or conclusion.stays or proven.applied.stopped:
         return _concluded(dependencies, wanted, before, proven, by_commit=by_commit, report=report)
     report.events += proven.checks

@@ -2,8 +2,8 @@
 tells is logged, counted and kept.
 
 Each router has a thread of its own (`observe/follow.py`), so one that is broken, slow or floods costs itself
-alone. They put what happens into one queue with a bound; one thread empties it, so that no router waits for
-the disk.
+alone. They put what happens into one backlog with a bound (`backlog.py`); one thread empties it, so that no
+router waits for the disk.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ import resource
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from queue import Empty, Full, Queue
 
 from reconciler.history.kept import Kept
 from reconciler.model import bounds
@@ -27,6 +26,7 @@ from reconciler.model.tunnel_event import LASTING, TunnelChange, TunnelEvent
 from reconciler.observe.follow import Follower
 from reconciler.observe.standing import Child
 from reconciler.routers.fleet import Fleet
+from reconciler.service.backlog import Backlog
 from reconciler.service.metrics import ALERTS, DOWNS, EVENTS_DROPPED, FAILED_ATTEMPTS, REKEYS
 
 _log = logging.getLogger("tunnelwright.events")
@@ -56,8 +56,8 @@ class Watch:
         self._most = _most_followed() if most is None else most
         self._followers: dict[str, Follower] = {}
         self._changing = threading.Lock()
-        self._queue: Queue[TunnelEvent] = Queue(bounds.EVENTS_QUEUED)
-        self._dropped: Counter[str] = Counter()
+        # What finds no room is counted, and not kept: the state that metrics show is right all the same.
+        self._backlog = Backlog(bounds.EVENTS_QUEUED)
         self._over = threading.Event()
         self._down: dict[tuple[str, str, str], float] = {}
         self._lasting: dict[tuple[str, str], set[tuple[str, str]]] = {}
@@ -81,7 +81,7 @@ class Watch:
                 if name in self._followers:
                     self._followers[name].follow(fleet.connect, tunnels[name])
                     continue
-                follower = Follower(name, fleet.connect, tunnels[name], self._put)
+                follower = Follower(name, fleet.connect, tunnels[name], self._backlog.put)
                 if not isinstance(attempt("thread", name, follower.start), TunnelwrightError):
                     self._followers[name] = follower
 
@@ -105,35 +105,16 @@ class Watch:
         self._over.set()
         self._thread.join(bounds.HISTORY_SECONDS)
 
-    def _put(self, events: Iterable[TunnelEvent]) -> None:
-        """From the thread of any router. What finds no room is counted, and not kept: the state that metrics
-        show is right all the same."""
-        for event in events:
-            try:
-                self._queue.put_nowait(event)
-            except Full:
-                self._dropped[event.router] += 1
-
     def _work(self) -> None:
-        while not (self._over.is_set() and self._queue.empty()):
-            attempt("events", "what has happened", partial(self._write, self._batch()))
-            attempt("events", "what stays down", self._wake_for_what_stays_down)
-
-    def _batch(self) -> list[TunnelEvent]:
-        batch: list[TunnelEvent] = []
-        try:
+        while not (self._over.is_set() and self._backlog.empty):
             # Within this time it also notices what has stayed down, and the end.
-            batch.append(self._queue.get(timeout=bounds.DOWN_SECONDS / 4))
-            while len(batch) < bounds.EVENTS_WRITTEN:
-                batch.append(self._queue.get_nowait())
-        except Empty:
-            pass
-        return batch
+            batch = self._backlog.take(bounds.EVENTS_WRITTEN, bounds.DOWN_SECONDS / 4)
+            attempt("events", "what has happened", partial(self._write, batch))
+            attempt("events", "what stays down", self._wake_for_what_stays_down)
 
     def _write(self, batch: list[TunnelEvent]) -> None:
         counts: Counter[tuple[str, str]] = Counter()
-        while self._dropped:
-            router, count = self._dropped.popitem()
+        for router, count in self._backlog.dropped().items():
             counts[EVENTS_DROPPED.name, router] += count
         kept = []
         for event in batch:

@@ -52,6 +52,10 @@ class MemoryHost:
         self.way_back = WayBack()
         self.kept: dict[str, Any] = {}
         """What is saved while it is armed."""
+        self.confirmed = ""
+        """The arming that was confirmed last."""
+        self.unrestored: tuple[str, ...] = ()
+        """What it cannot restore when it goes back."""
         self.running: Callable[[], frozenset[int]] = frozenset
         """The numbers of charon's SAs."""
         self.reload: Callable[[frozenset[str], frozenset[int]], None] = lambda *_: None
@@ -202,15 +206,19 @@ class MemoryHost:
         if self.way_back.armed is None or self.way_back.armed.arming.id != arming:
             back = self.way_back.back
             gone = back is not None and back.arming.id == arming
+            if arming == self.confirmed and not gone:
+                return
             said = "it had gone back before" if gone else "it is not armed"
             raise CommandRejected(said, router=self._name, operation="confirm")
-        self.way_back, self.kept = WayBack(), {}
+        self.way_back, self.kept, self.confirmed = WayBack(), {}, arming
 
-    def go_back(self, arming: str) -> None:
+    def go_back(self, arming: str) -> WentBack | None:
         """Restore what was saved."""
         self._check("go back")
         if self.way_back.armed is not None and self.way_back.armed.arming.id == arming:
             self.restore(Cause.UNPROVEN)
+        back = self.way_back.back
+        return back if back is not None and back.arming.id == arming else None
 
     def forget(self, arming: str) -> None:
         """Tell it no more."""
@@ -224,7 +232,9 @@ class MemoryHost:
         assert armed is not None
         self.files, self.owned, self.record = kept["files"], kept["owned"], kept["record"]
         self.addresses, self.sysctls, self.table = kept["addresses"], kept["sysctls"], kept["table"]
-        self.way_back = WayBack(back=WentBack(self._name, armed.arming, cause, datetime.now(UTC)))
+        self.way_back = WayBack(
+            back=WentBack(self._name, armed.arming, cause, datetime.now(UTC), self.unrestored)
+        )
         self.kept = {}
         self.reload(*kept["connections"])
 
@@ -255,7 +265,7 @@ class MemoryHost:
         lost = 2 - int(first) - last
         return Stream(2, lost, lost * seconds)
 
-    def change_firewall(self, document: str) -> None:
+    def change_firewall(self, document: str, copy: str = "") -> None:  # noqa: ARG002 - no packets pass here
         """One transaction: all of it or nothing."""
         self._check("change firewall")
         table = None if self.table is None else [dict(entry) for entry in self.table]

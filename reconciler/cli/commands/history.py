@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from heapq import merge
 from pathlib import Path
 
 from reconciler.cli.output import Output
@@ -46,9 +48,9 @@ def _of_tunnel(history: History, tunnel: str, limit: int, output: Output) -> Exi
             f"the history has nothing about a tunnel {tunnel!r}",
             hint="give the name of a tunnel end; what happens is kept while `tunnelwright reconcile` runs",
         )
-    items: list[tuple[datetime, TunnelEvent | RunRecord]] = [(event.at, event) for event in events]
-    items += [(record.finished, record) for record in runs]
-    for _, item in sorted(items, key=lambda pair: pair[0])[-limit:]:
+    # Each in its own order, whatever a clock said.
+    items: Iterable[TunnelEvent | RunRecord] = merge(events[::-1], runs[::-1], key=_time)
+    for item in [*items][-limit:]:
         if isinstance(item, TunnelEvent):
             output.lines([tunnel_event_line(item)])
             output.objects([tunnel_event(item)])
@@ -56,6 +58,10 @@ def _of_tunnel(history: History, tunnel: str, limit: int, output: Output) -> Exi
             output.lines(changing_run_lines(item, tunnel))
             output.objects([run_object(item)])
     return ExitCode.OK
+
+
+def _time(item: TunnelEvent | RunRecord) -> datetime:
+    return item.at if isinstance(item, TunnelEvent) else item.finished
 
 
 def _accept(rev: str, config: Path | None, output: Output) -> ExitCode:

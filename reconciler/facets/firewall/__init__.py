@@ -24,6 +24,8 @@ from schemas.addresses import Interval, merged, parse_address, parse_cidr
 
 FAMILY: Final = "inet"
 TABLE: Final = "tunnelwright"
+COPY: Final = "tunnelwright_loading"
+"""The table that guards while ours is replaced."""
 _HERE: Final = {"family": FAMILY, "table": TABLE}
 _ESP: Final = 50
 # kernel-libipsec hands decrypted packets over on this interface; XFRM marks them instead, and has no
@@ -278,19 +280,20 @@ def _span(part: str) -> Interval:
     return parse_cidr(part if "/" in part else f"{part}/32")
 
 
-def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
-    """A transaction that makes the whole table anew: no packet sees a state in between. `kept` are
-    live elements to hold on to until the tunnels that they guard are gone."""
-    table = {"family": FAMILY, "name": TABLE}
-    commands = [_command(verb, "table", table) for verb in ("add", "delete", "add")]
+def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]], table: str = TABLE) -> str:
+    """A transaction that makes the whole table anew, or a copy of it. `kept` are live elements to hold on to
+    until the tunnels that they guard are gone. Packets on their way may pass between the old table and the
+    new one, so where there is an old one a copy has to guard meanwhile."""
+    named = {"family": FAMILY, "name": table}
+    commands = [_command(verb, "table", named) for verb in ("add", "delete", "add")]
     for name, flags in SETS.items():
         wanted = elements(desired, name, kept)
-        body: dict[str, Any] = {**_HERE, "name": name, "type": list(SET_TYPE)}
+        body: dict[str, Any] = {**_HERE, "table": table, "name": name, "type": list(SET_TYPE)}
         if flags:
             body["flags"] = list(flags)
         commands.append(_command("add", "set", body, wanted))
     for entry in compile_rules(desired.mss):
-        commands += (_command("add", kind, body) for kind, body in entry.items())
+        commands += (_command("add", kind, {**body, "table": table}) for kind, body in entry.items())
     return _transaction(commands)
 
 

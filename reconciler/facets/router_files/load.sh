@@ -8,9 +8,19 @@
 # only for the first. A file that is incomplete counts as none.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd /etc/tunnelwright || exit 1
-# First of all: a router that restarts while it is armed goes back to the files of before.
+# First of all: a router that restarts while it is armed goes back to the files of before. Without a restart this
+# waits for nothing.
 go_back=/var/lib/tunnelwright/confirm/go-back
 if [ -f "$go_back" ]; then /bin/sh "$go_back" restart; fi
+# What a power cut has left of what a router had saved, keys included; unless that is just being written.
+saved=${go_back%/*}
+if [ -d "$saved.new" ] || { [ -d "$saved" ] && [ ! -s "$saved/state" ]; }; then
+    (
+        flock -n 9 || exit 0
+        rm -rf "$saved.new"
+        [ -s "$saved/state" ] || rm -rf "$saved"
+    ) 9> "$saved.lock"
+fi
 case ${1-} in
 with) before="include \"$2\"" ;;
 flush) before='flush ruleset' ;;
@@ -66,9 +76,20 @@ case ${1-} in
 with) others "$2" && exit ;;
 flush) others /dev/null && exit ;;
 esac
+# Replaces our table alone by that of the file $1, while a copy of it guards in its place. The copy is in force before
+# the old one goes: packets on their way would slip between two tables of one transaction.
+ours() {
+    sed 's/^\(delete \)\{0,1\}table inet tunnelwright/&_loading/' "$1" | nft -f - && nft -f "$1"
+}
+
+# Replaces it in one transaction with `before`, which flushes whatever is there.
+with_others() {
+    { echo "$before"; echo "include \"/etc/tunnelwright/$1\""; meanwhile "$1"; } | nft -f -
+}
+
 for guard in guard.nft guard.good.nft closed.nft; do
     [ "$(tail -n 1 "$guard")" = '# end' ] || continue
-    if { echo "$before"; echo "include \"/etc/tunnelwright/$guard\""; meanwhile "$guard"; } | nft -f -; then
+    if if [ -n "$before" ]; then with_others "$guard"; else ours "$guard"; fi; then
         echo 'table inet tunnelwright_loading; delete table inet tunnelwright_loading' | nft -f - || exit 1
         [ "$guard" = guard.nft ]
         exit

@@ -143,6 +143,7 @@ from reconciler.model.bounds.following import (
     LOG_LINES as LOG_LINES,
     LOG_TICK as LOG_TICK,
     LOG_UNNAMED as LOG_UNNAMED,
+    SPIS_OF_CHILD as SPIS_OF_CHILD,
 )
 from reconciler.model.bounds.probing import (
     PROBES_WOKEN as PROBES_WOKEN,
@@ -199,6 +200,7 @@ from reconciler.model.bounds.notifying import (
 )
 from reconciler.model.bounds.history import (
     ACCEPTED_COMMITS as ACCEPTED_COMMITS,
+    EXCUSED_ARMINGS as EXCUSED_ARMINGS,
     HISTORY_SECONDS as HISTORY_SECONDS,
     RECORD as RECORD,
     RECORDS_IN_MEMORY as RECORDS_IN_MEMORY,

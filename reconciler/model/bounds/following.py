@@ -5,28 +5,32 @@ from __future__ import annotations
 from typing import Final
 
 EVENTS_BURST: Final = 100_000
-"""Events of one router at once: 10,000 tunnels that go down and come up again are 40,000, and twice that
-where each has two children."""
+"""Events of one router at once, each child of a message being one: 10,000 tunnels that go down and come up
+again are 40,000, and twice that where each has two children."""
 
 EVENTS_PER_SECOND: Final = 50.0
 """Events of one router in the long run: 10,000 tunnels that rekey IKE_SA and CHILD_SA each hour are 6 a
 second."""
 
 EVENTS_QUEUED: Final = 200_000
-"""What has happened to tunnels and is not written yet, of all routers; 100 MB. More are counted and not
-kept."""
+"""What has happened to tunnels and is not written yet, of all routers; 100 MB. Of more, those of the router
+with most of them are counted and not kept."""
+
+SPIS_OF_CHILD: Final = 64
+"""CHILD_SAs of one child that are told from each other: two while one is rekeyed, and a few more where both
+ends initiate. Of more the latest count."""
 
 EVENTS_WRITTEN: Final = 1_000
 """Of these in one transaction."""
 
 EVENTS_KEPT: Final = 100_000
-"""Events of tunnels that the history's file keeps; older ones go."""
+"""Events of tunnels that the history's file keeps; the oldest of the router with most of them go."""
 
 EVENTS_OF_TUNNEL: Final = 1_000
 """Of these of one tunnel, so that one that flaps takes nothing from the others."""
 
 EVENTS_IN_MEMORY: Final = 2_000
-"""Of these beside the history's file."""
+"""Of these beside the history's file, of each router as many as of the others."""
 
 FOLLOW_TICK: Final = 2.0
 """Seconds for which one wait for an event lasts: so soon a thread that is told to end does."""

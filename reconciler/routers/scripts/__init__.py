@@ -41,6 +41,7 @@ class Script(StrEnum):
     RECORD_ADDRESS = "record-address.sh"
     WRITE_RECORD = "write-record.sh"
     LOCK = "lock.sh"
+    CHANGE_FIREWALL = "change-firewall.sh"
     ARM = "arm.sh"
     GO_BACK = "go-back.sh"
     CONFIRM = "confirm.sh"
@@ -66,6 +67,7 @@ def variables(folder: str) -> list[str]:
         f"RECORD_BYTES={bounds.ROUTER_RECORD_BYTES}",
         f"WAY_BACK={way_back.WAY_BACK}",
         f"WENT_BACK={way_back.WENT_BACK}",
+        f"CONFIRMED={way_back.CONFIRMED}",
         "LC_ALL=C",
     ]
 

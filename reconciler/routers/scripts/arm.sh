@@ -17,10 +17,11 @@ exec 9>"$WAY_BACK.lock"
 flock -w 5 9
 if [ -s "$WAY_BACK/state" ]; then echo "the router is armed already" >&2; exit 1; fi
 new=$WAY_BACK.new
-# What a power cut has left of a confirmed one.
-rm -rf "$new" "$WAY_BACK"
+# What a power cut, or the end of a command, has left of a confirmed one and of files that were written; and what an
+# earlier one has kept because it could not restore it.
+rm -rf "$new" "$WAY_BACK" "$WAY_BACK.unrestored" "$FOLDER"/.tunnelwright-*
+. ./leave-nothing.sh
 mkdir "$new"
-trap 'rm -rf "$new"' EXIT
 tar --extract --no-same-owner --file=- --directory="$new"
 {
     ours
@@ -55,5 +56,5 @@ echo "$1 $2 $3 $4 $5 $((${now%%.*} + $5)) $(started)" > "$new/state"
 sync "$new"/* "$new"
 mv -T "$new" "$WAY_BACK"
 sync "${WAY_BACK%/*}"
-start_timer "$5" || { rm -rf "$WAY_BACK"; exit 1; }
+start_timer "$5" "$1" || { rm -rf "$WAY_BACK"; exit 1; }
 rm -f "$WENT_BACK"

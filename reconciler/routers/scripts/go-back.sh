@@ -3,10 +3,11 @@
 # Armed, the router keeps this as WAY_BACK/go-back, after the values of its variables and beside all that was saved.
 # $1 is the cause: `deadline` (its timer), `unproven` (the controller gives up), `overdue` (its time is over and its
 # timer has gone), or `restart`, early in a boot: then there are no SAs yet, and what the kernel and charon hold comes
-# from the files later.
+# from the files later. $2 is the name of the arming that is meant: when the router is armed by another one, nothing
+# happens. Without it any is.
 #
-# Every part is done, whatever becomes of the others. What fails is tried again, up to TRIES times; what was saved is
-# deleted only when the files are back.
+# Every part is done, whatever becomes of the others. What fails is tried again, up to TRIES times. Then the router is
+# armed no longer: it tells what it could not restore, and keeps what was saved if files are among it.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 export PATH LC_ALL
@@ -18,48 +19,97 @@ cause=$1
 . ./take-off.sh
 . ./timer.sh
 TRIES=4
+# Names the arming from which the router has gone back although its state could not be removed. Nobody does it again
+# before the next restart, since each time takes tunnels down.
+ended=/run/tunnelwright.went-back
+state() { read -r id owner digest commit seconds _ mark < "$WAY_BACK/state"; } 2>/dev/null
+
+# Guards are loaded after this (`load`), at any time, and must not wait for a router that goes back just then.
+wait=120
+if [ "$cause" = restart ]; then
+    wait=10 TRIES=1
+    if state; then
+        [ "$mark" != "$(started)" ] || exit 0
+    else
+        wait=0
+    fi
+fi
 exec 9>"$WAY_BACK.lock"
 # Whoever holds the lock already brings it back, or confirms it.
-if [ "$cause" = overdue ]; then flock -n 9 || exit 0; else flock -w 120 9 || exit 1; fi
-if [ ! -s "$WAY_BACK/state" ]; then
+if [ "$cause" = overdue ]; then flock -n 9 || exit 0; else flock -w "$wait" 9 || exit 1; fi
+if ! state; then
     # What a power cut has left of a confirmed one, keys included.
     rm -rf "$WAY_BACK"
     exit 0
 fi
-read -r id owner digest commit seconds _ mark < "$WAY_BACK/state" || exit 1
-if [ "$cause" = restart ]; then
-    [ "$mark" != "$(started)" ] || exit 0
-    TRIES=1
-fi
+[ "${2:-$id}" = "$id" ] || exit 0
+[ "$(cat "$ended" 2>/dev/null)" != "$id" ] || exit 1
 cd "$WAY_BACK" || exit 1
 added=$(cat "$RECORD" 2>/dev/null)
+systemd=
+[ ! -d /run/systemd/system ] || systemd=runs
 
-# part NAME COMMAND...: does a part; what it says when it fails becomes a problem.
+# part NAME: does a part; what it says when it fails becomes a problem.
 part() {
-    name=$1
-    shift
-    said=$("$@" 2>&1 9>&-) && return
+    said=$("$1" 2>&1 9>&-) && return
     said=$(printf '%s' "$said" | LC_ALL=C tr -c '[:print:]' ' ' | cut -c 1-300)
-    problems="${problems}problem $name: ${said:-it failed}
+    case $1 in
+    settings) label='kernel settings' ;;
+    table) label='nftables table' ;;
+    new_sas) label=SAs ;;
+    *_vips) label=VIPs ;;
+    *) label=$1 ;;
+    esac
+    problems="${problems}problem $label: ${said:-it failed}
 "
+    return 1
+}
+
+# beside FOLDER: its saved files, whole, in a folder inside it.
+beside() {
+    new=/$1/.tunnelwright-back
+    [ -d "/$1" ] || (umask 022 && mkdir -p "/$1") || return
+    rm -rf "$new" && mkdir "$new" || return
+    folder="$1/" awk 'index($0, ENVIRON["folder"]) == 1 &&
+        !index(substr($0, length(ENVIRON["folder"]) + 1), "/")' files > members
+    depth=$(printf %s "$1/" | tr -cd / | wc -c)
+    tar --extract --preserve-permissions --same-owner --strip-components="$depth" --directory="$new" \
+        --files-from=members --file=files.tar || { rm -rf "$new"; return 1; }
 }
 
 files() {
     failed=0
-    # What was not there; and what was renamed comes back by its name.
+    # Each is renamed into its place: a power cut at any moment leaves the one file or the other.
+    sed 's|/[^/]*$||' files | sort -u > folders
+    while IFS= read -r folder; do beside "$folder" || failed=1; done < folders
+    sync
+    while IFS= read -r folder; do
+        new=/$folder/.tunnelwright-back
+        [ -d "$new" ] || continue
+        find "$new" -maxdepth 1 -type f -exec mv -f -t "/$folder" {} + || failed=1
+        rm -rf "$new"
+    done < folders
+    # What was not there. What was renamed has come back by its name, or else is still needed.
     {
         ours | grep -vxF -f files || :
-        cat renamed
-    } | while IFS= read -r path; do
-        rm -f -- "/$path" || exit 1
-        case $path in etc/tunnelwright/* | *.d/*) rmdir --ignore-fail-on-non-empty "/${path%/*}" 2>/dev/null || : ;; esac
-    done || failed=1
-    if [ -s files ]; then
-        (umask 022; tar --extract --preserve-permissions --same-owner --directory=/ --file=files.tar) || failed=1
-    fi
+        [ "$failed" -ne 0 ] || cat renamed
+    } | {
+        while IFS= read -r path; do
+            case $path in */tunnelwright-watch.service) [ -z "$systemd" ] || timeout 20 systemctl stop "${path##*/}" ;; esac
+            rm -f -- "/$path" || failed=1
+            case $path in etc/tunnelwright/* | *.d/*) rmdir --ignore-fail-on-non-empty "/${path%/*}" 2>/dev/null || : ;; esac
+        done
+        exit "$failed"
+    } || failed=1
     [ ! -d /etc/tunnelwright ] || chmod 0700 /etc/tunnelwright || failed=1
     sync
-    if [ -d /run/systemd/system ]; then systemctl daemon-reload || failed=1; fi
+    if [ -n "$systemd" ]; then
+        timeout 30 systemctl daemon-reload || failed=1
+        # It compares with the guards that are back by now, by the program that is back.
+        if [ "$cause" != restart ] && [ -f /etc/systemd/system/tunnelwright-watch.service ]; then
+            timeout 20 systemctl --no-block restart tunnelwright-watch.service || failed=1
+        fi
+    fi
     return "$failed"
 }
 
@@ -103,13 +153,24 @@ surplus_vips() {
     }
 }
 
-# One transaction: no packet sees a state in between.
+# A table that is as it was stays. Another one is replaced while a copy of what comes guards in its place: see
+# change-firewall.sh.
 table() {
+    [ "$(nft -s list table inet tunnelwright 2>/dev/null)" != "$(cat table.nft)" ] || return 0
+    loading='table inet tunnelwright_loading
+delete table inet tunnelwright_loading'
+    {
+        echo "$loading"
+        sed 's/^table inet tunnelwright {/table inet tunnelwright_loading {/' table.nft
+    } | nft -f - || return
+    failed=0
     {
         echo 'table inet tunnelwright'
         echo 'delete table inet tunnelwright'
         cat table.nft
-    } | nft -f -
+    } | nft -f - || failed=1
+    [ ! -s table.nft ] || echo "$loading" | nft -f - || failed=1
+    return "$failed"
 }
 
 connections() {
@@ -129,31 +190,45 @@ new_sas() {
     wait
 }
 
+left='files settings'
+[ "$cause" = restart ] || left="$left missing_vips table connections new_sas surplus_vips"
 tries=0
 while :; do
     tries=$((tries + 1))
-    problems=
-    part files files
-    without_files=$problems
-    part 'kernel settings' settings
-    if [ "$cause" != restart ]; then
-        part VIPs missing_vips
-        part 'nftables table' table
-        part connections connections
-        part SAs new_sas
-        part VIPs surplus_vips
-    fi
+    problems='' todo=$left left=''
+    for name in $todo; do
+        # SAs that come up before the connections are back are of the other configuration again; and SAs that
+        # were ended once are not ended again, since those that came after them are right.
+        case "$name $left " in "new_sas "*" connections "*) if [ "$tries" -lt "$TRIES" ]; then left="$left $name"; continue; fi ;; esac
+        part "$name" || left="$left $name"
+        # They come from the files.
+        case "$name $left " in "connections "*" files "*" connections "*) ;; "connections "*" files "*) left="$left $name" ;; esac
+    done
     [ -n "$problems" ] && [ "$tries" -lt "$TRIES" ] || break
     sleep 2
 done
 # Brings up what was up before, and does not wait for it.
 if [ "$cause" != restart ] && [ -f /etc/tunnelwright/start ]; then /bin/sh /etc/tunnelwright/start 9>&-; fi
-{
-    echo "back $id $owner $digest $commit $seconds $cause $(date +%s)"
-    printf %s "$problems"
-} > "$WENT_BACK.new" && sync "$WENT_BACK.new" && mv -fT "$WENT_BACK.new" "$WENT_BACK"
-[ -z "$without_files" ] || exit 1
+kept=
+case " $left " in
+*' files '*)
+    kept=$WAY_BACK.unrestored
+    problems="${problems}problem files: what was saved is in $kept
+"
+    ;;
+esac
+tell() {
+    {
+        echo "back $id $owner $digest $commit $seconds $cause $(date +%s)" && printf %s "$problems"
+    } > "$WENT_BACK.new" && sync "$WENT_BACK.new" && mv -fT "$WENT_BACK.new" "$WENT_BACK"
+}
+# The archive is not needed any more, and its space may be.
+tell || { [ -n "$kept" ] || rm -f files.tar; tell; }
 stop_timer
-rm -f state
+# Without its state it is not armed, whatever is left when the power fails now.
+if ! rm -f state; then
+    echo "$id" > "$ended"
+    exit 1
+fi
 sync "$WAY_BACK"
-rm -rf "$WAY_BACK"
+if [ -n "$kept" ]; then rm -rf "$kept" && mv -T "$WAY_BACK" "$kept"; else rm -rf "$WAY_BACK"; fi

@@ -18,7 +18,7 @@ fi
 # sees to it where its time is over and it has not.
 if [ "$2" -gt 0 ] && [ -z "$owner" ] && armed; then
     if [ "$left" -eq 0 ]; then
-        TUNNELWRIGHT_COMMAND='' setsid /bin/sh "$WAY_BACK/go-back" overdue </dev/null >/dev/null 2>&1 9>&- &
+        TUNNELWRIGHT_COMMAND='' setsid /bin/sh "$WAY_BACK/go-back" overdue "${fields%% *}" </dev/null >/dev/null 2>&1 9>&- &
     fi
     by=${fields#* }
     echo "${by%% *} $left armed"

@@ -5,7 +5,7 @@
 set -eu
 umask 022
 new=$(mktemp -d /run/tunnelwright-files-XXXXXX)
-trap 'rm -rf "$new"' EXIT
+. ./leave-nothing.sh
 tar --extract --no-same-owner --same-permissions --file=- --directory="$new"
 units='' watch=''
 for path do

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.apply import way_back
-from reconciler.model.errors import CommandRejected, RouterUnreachable
+from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, RouterUnreachable
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.model.way_back import Arming
@@ -92,16 +92,38 @@ def test_who_does_not_answer_is_asked_again(site: Site, monkeypatch: pytest.Monk
         return true()
 
     outcomes = way_back.confirm(plan.confirming, ARMING.id, odd(site, tokyo={"confirm": twice}), 60)
-    assert {status for status, _ in told(outcomes).values()} == {Status.DONE}
+    assert {status for status, _ in told(outcomes.outcomes).values()} == {Status.DONE}
     assert len(tries) == 3
+    assert not outcomes.silent
     assert armed(site) == []
+
+
+@pytest.mark.parametrize("error", [SILENT, AnswerNotUnderstood("12 bytes", where="confirm")])
+def test_a_lost_answer_does_not_undo_what_was_confirmed(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(way_back, "_PAUSE", 0.0)
+    plan = plan_of(site)
+    way_back.arm(plan.arming, site.fleet)
+    tries: list[str] = []
+
+    def lost(true: Callable[[], Any]) -> Any:
+        true()
+        tries.append("tokyo")
+        if len(tries) == 1:
+            raise error
+
+    found = way_back.confirm(plan.confirming, ARMING.id, odd(site, tokyo={"confirm": lost}), 60)
+    assert {status for status, _ in told(found.outcomes).values()} == {Status.DONE}
+    assert len(tries) == 2
 
 
 def test_who_does_not_answer_in_time_goes_back_by_itself(site: Site) -> None:
     plan = plan_of(site)
     way_back.arm(plan.arming, site.fleet)
     outcomes = way_back.confirm(plan.confirming, ARMING.id, odd(site, tokyo={"confirm": fails(SILENT)}), 0)
-    assert told(outcomes) == {"paris": (Status.DONE, ""), "tokyo": (Status.FAILED, "no route")}
+    assert told(outcomes.outcomes) == {"paris": (Status.DONE, ""), "tokyo": (Status.FAILED, "no route")}
+    assert outcomes.silent == {"tokyo"}
     assert armed(site) == ["tokyo"]
 
 
@@ -110,7 +132,8 @@ def test_who_has_gone_back_is_not_asked_again(site: Site) -> None:
     way_back.arm(plan.arming, site.fleet)
     way_back.go_back({"tokyo": ARMING.id}, site.fleet)
     outcomes = way_back.confirm(plan.confirming, ARMING.id, site.fleet, 60)
-    assert told(outcomes)["tokyo"] == (Status.FAILED, "it had gone back before")
+    assert told(outcomes.outcomes)["tokyo"] == (Status.FAILED, "it had gone back before")
+    assert not outcomes.silent
 
 
 def test_nobody_goes_back_from_the_arming_of_another_apply(site: Site) -> None:

@@ -86,6 +86,20 @@ def test_new_elements_are_added_before_and_old_ones_deleted_after_the_tunnels() 
     assert isinstance(last.operation, ChangeFirewall)
     assert first.operation.exposes == (), "what was guarded is guarded still while tunnels are changed"
     assert last.operation.exposes == (("10.1.0.0/24", "10.2.0.0/24"),)
+    assert not first.operation.copy, "nothing that guards is replaced"
+
+
+def test_an_element_in_the_place_of_one_that_overlaps_it_comes_behind_a_copy() -> None:
+    """Between the two is a gap, as between two tables."""
+    wanted = desired().firewall
+    [pair] = wanted.guarded
+    wider = replace(wanted, guarded=frozenset({(pair[0], "10.0.0.0/8")}))
+    change = firewall_change(wider, table())
+    [step] = [step for step in change.steps if step.phase is Phase.GUARD]
+    assert isinstance(step.operation, ChangeFirewall)
+    assert set(json.loads(step.operation.copy)["nftables"][0]) == {"add"}
+    assert '"tunnelwright"' not in step.operation.copy
+    assert "10.0.0.0" in step.operation.copy
 
 
 def test_what_is_in_the_table_in_another_way_has_it_loaded_anew() -> None:

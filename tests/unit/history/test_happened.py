@@ -83,6 +83,34 @@ def test_the_latest_are_kept_of_each_tunnel_and_of_all(
         assert connection.execute("SELECT count(*) FROM happened").fetchone() == (20,)
 
 
+def test_no_router_takes_the_place_of_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "EVENTS_KEPT", 40)
+    monkeypatch.setattr(bounds, "EVENTS_IN_MEMORY", 10)
+    history = Kept(tmp_path / "history.db")
+    history.happened([at(second, "quiet") for second in range(3)])
+    for turn in range(5):
+        loud = [at(second, f"loud-{turn}-{second}") for second in range(30)]
+        history.happened([replace(event, router="tokyo") for event in loud])
+    assert len(history.happenings("quiet", 99)) == 3
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        counts = connection.execute("SELECT router, count(*) FROM happened GROUP BY router").fetchall()
+    assert counts == [("paris", 3), ("tokyo", 37)]
+    kept = [row["router"] for row in History(tmp_path / "history.db").contents()["happened"]]
+    assert (kept.count("paris"), len(kept)) == (3, 10)
+
+
+def test_the_latest_is_what_came_last_whatever_the_clock_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that was set back takes nothing away that is new."""
+    monkeypatch.setattr(bounds, "EVENTS_OF_TUNNEL", 3)
+    history = Kept(tmp_path / "history.db")
+    for second in (50, 51, 52, 10, 11):
+        history.happened([at(second)])
+    assert [event.at.second for event in history.happenings("paris-tokyo", 9)] == [11, 10, 52]
+    assert [event.at.second for event in history.happenings("paris-tokyo", 2)] == [11, 10]
+
+
 def test_it_is_kept_over_a_damaged_file(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     history = Kept(path)

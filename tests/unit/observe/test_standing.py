@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.facets import sas
 from reconciler.facets.sas.events import EVENTS, decode
+from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood
 from reconciler.model.router_config import IkeSa
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
@@ -265,3 +266,18 @@ def test_ups_and_downs_alternate_whatever_the_order(words: list[str]) -> None:
     turned = [event.change for event in found if event.change is not REKEYED]
     assert turned == [UP, DOWN] * (len(turned) // 2) + [UP] * (len(turned) % 2)
     assert told.up is bool(there)
+
+
+def test_no_more_child_sas_of_one_child_are_remembered_than_it_may_have() -> None:
+    """A router may tell of any number of them, in one message or in many; one that has gone still counts."""
+    told = Told()
+    spis = [f"{number:x}" for number in range(1, 10 * bounds.SPIS_OF_CHILD)]
+    told.hear("child-updown", updown(*spis, up=True))
+    for spi in spis:
+        told.hear("child-rekey", rekeyed("none", f"f{spi}"))
+    told.list(*spis)
+    [state] = told.standing._states.values()
+    assert len(state.spis) == bounds.SPIS_OF_CHILD
+    assert told.up
+    gone = [change.change for change in told.hear("child-updown", updown(*spis, up=False))]
+    assert (gone, told.up) == ([DOWN], False)

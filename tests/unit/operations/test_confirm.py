@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconciler.model.errors import Locked
+from reconciler.model.errors import Locked, RouterUnreachable
 from reconciler.model.operation import Establish
 from reconciler.model.outcome import Check, Status
+from reconciler.model.plan import Phase
 from reconciler.model.way_back import Arming
 from reconciler.operations.apply import Applied, apply
 from reconciler.operations.confirm import conclude, doubts
 from reconciler.operations.preview import Preview, framed
+from reconciler.routers.fleet import Fleet
 from tests.contract.sites import Site, change_tunnels, memory_site
+from tests.odd import OddRouter, Twists, fails
 
 ARMING = Arming("0" * 16, "me@here", "d" * 64, "", 300)
 BAD = Check("paris-tokyo: traffic", False, "nothing came back")
@@ -38,6 +43,10 @@ def failing(done: Applied, kind: type, **fields: Any) -> Applied:
     index = next(i for i, o in enumerate(done.outcomes) if isinstance(o.step.operation, kind))
     outcome = replace(done.outcomes[index], status=Status.FAILED, message="it refuses", **fields)
     return replace(done, outcomes=(*done.outcomes[:index], outcome, *done.outcomes[index + 1 :]))
+
+
+def odd(site: Site, **twists: Twists) -> Fleet:
+    return Fleet(lambda name: OddRouter(site.connect(name), twists.get(name, {})))
 
 
 def armed(site: Site) -> list[str]:
@@ -117,3 +126,67 @@ def test_after_a_stop_its_last_steps_were_not_attempted(site: Site) -> None:
     assert found is not None
     assert {outcome.status for outcome in found.outcomes} == {Status.NOT_ATTEMPTED}
     assert armed(site) == []
+
+
+def test_nothing_is_attempted_once_the_routers_are_about_to_go_back(site: Site) -> None:
+    """The rest would be changed behind their backs. What was done is told, and they go back at once."""
+    before = framed(site.preview(), replace(ARMING, seconds=4))
+
+    def slow(true: Callable[[], Any]) -> Any:
+        true()
+        time.sleep(1.1)
+
+    done = apply(before, odd(site, tokyo={"change_firewall": slow}), timeout=0.1)
+    statuses = {
+        outcome.step.phase: outcome.status for outcome in done.outcomes if outcome.step.router == "tokyo"
+    }
+    assert (statuses[Phase.ARM], statuses[Phase.GUARD]) == (Status.DONE, Status.NOT_ATTEMPTED)
+    assert {outcome.message for outcome in done.undone} == {
+        "the time to confirm the change is over, and the routers go back"
+    }
+    assert (done.late, done.stopped) == (True, False)
+    assert site.connect("tokyo").host.table is not None  # type: ignore[attr-defined]
+    assert not site.connect("tokyo").vici.connections  # type: ignore[attr-defined]
+    found = conclude(before, done, {}, site.fleet, lost={}, elapsed=1.1)
+    assert found is not None
+    assert (found.begun, found.back, armed(site)) == (True, True, [])
+    assert site.connect("tokyo").host.table is None  # type: ignore[attr-defined]
+
+
+def test_where_nothing_was_attempted_the_routers_are_only_disarmed(site: Site) -> None:
+    before = framed(site.preview(), ARMING)
+    done = apply(
+        before, site.fleet, lost={name: Locked("you@there", router=name) for name in armed_by(before)}
+    )
+    found = conclude(before, done, {}, site.fleet, lost={}, elapsed=1)
+    assert found is not None
+    assert (found.begun, found.back, armed(site)) == (False, True, [])
+    assert not [state for state in site.preview().observation.states.values() if state.way_back.back]
+
+
+def armed_by(before: Preview) -> list[str]:
+    return [step.router for step in before.plan.arming]
+
+
+def test_what_a_router_could_not_restore_is_said(site: Site) -> None:
+    before, done = applied(site)
+    site.connect("tokyo").host.unrestored = ("VIPs: no such device",)  # type: ignore[attr-defined]
+    found = conclude(before, failing(done, Establish), {}, site.fleet, lost={}, elapsed=1)
+    assert found is not None
+    assert [outcome.message.partition(":")[0] for outcome in found.outcomes] == [
+        "it went back",
+        "it went back, except for VIPs",
+    ]
+    assert (found.back, found.unrestored) == (False, ("tokyo: VIPs: no such device",))
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_router_that_does_not_say_whether_it_is_confirmed_proves_nothing(site: Site, gone: bool) -> None:
+    """Unless another one has gone back."""
+    before, done = applied(site)
+    if gone:
+        site.connect("paris").host.go_back(ARMING.id)
+    fleet = odd(site, tokyo={"confirm": fails(RouterUnreachable("no route", router="tokyo"))})
+    found = conclude(before, done, {}, fleet, lost={}, elapsed=296.9)
+    assert found is not None
+    assert (found.stays, found.unsure) == (False, not gone)

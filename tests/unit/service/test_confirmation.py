@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.errors import RouterUnreachable
 from reconciler.model.events import Rollback, StepEnded, ToConfirm
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Phase
@@ -155,7 +156,7 @@ def test_a_new_tunnel_whose_peer_is_not_ready_stays(tmp_path: Path) -> None:
 def test_a_run_that_is_asked_to_stop_leaves_no_router_armed(tmp_path: Path) -> None:
     site = followed(tmp_path)
     site.once()
-    edit_both(site)
+    head = edit_both(site)
     running: list[Service] = []
     service = site.service(confirm=FIVE_MINUTES, progress=lambda _: running[0].stop())
     running.append(service)
@@ -163,6 +164,57 @@ def test_a_run_that_is_asked_to_stop_leaves_no_router_armed(tmp_path: Path) -> N
     assert record.result is Result.STOPPED, record.message
     assert not armed(site)
     assert VIP in site.routers["paris"].host.addresses
+    later = site.once(confirm=FIVE_MINUTES)
+    assert (later.in_force, later.result) == (head, Result.CHANGED), "a stop is no fault of the commit"
+
+
+def test_a_run_that_is_stopped_in_its_first_phases_makes_no_commit_bad(tmp_path: Path) -> None:
+    """Then its routers do go back, and tell it."""
+    site = followed(tmp_path)
+    running: list[Service] = []
+
+    def stop(outcome: Outcome) -> None:
+        if outcome.step.phase is Phase.HOST:
+            running[0].stop()
+
+    service = site.service(confirm=FIVE_MINUTES, progress=stop)
+    running.append(service)
+    assert service.once().result is Result.STOPPED
+    assert {router.host.way_back.back is not None for router in site.routers.values()} == {True}
+    later = site.once(confirm=FIVE_MINUTES)
+    assert [event.cause for event in later.of(WentBack)] == [Cause.UNPROVEN] * 2
+    assert later.result is Result.CHANGED
+
+
+def test_a_router_that_stays_armed_where_another_one_could_not_be_makes_no_commit_bad(tmp_path: Path) -> None:
+    """Nothing was changed, and it goes back from nothing."""
+    site = followed(tmp_path)
+    site.once()
+    head = edit_both(site)
+    site.routers["tokyo"].host.full = True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(site.routers["paris"].host, "confirm", silent)
+        assert site.once(confirm=FIVE_MINUTES).result is Result.INCOMPLETE
+    assert armed(site) == ["paris"]
+    site.routers["paris"].host.restore(Cause.DEADLINE)
+    site.routers["tokyo"].host.full = False
+    later = site.once(confirm=FIVE_MINUTES)
+    assert [event.cause for event in later.of(WentBack)] == [Cause.DEADLINE]
+    assert (later.in_force, later.result) == (head, Result.CHANGED)
+
+
+def silent(_: str) -> None:
+    raise RouterUnreachable("no route", router="paris")
+
+
+def test_a_run_says_what_its_routers_could_not_restore(tmp_path: Path) -> None:
+    site = unmanaged(tmp_path)
+    site.edit("paris-tunnel.yaml", *OTHER)
+    site.routers["paris"].host.unrestored = ("VIPs: no such device",)
+    record = site.once(confirm=FIVE_MINUTES)
+    assert record.result is Result.INCOMPLETE
+    assert "not restored: paris: VIPs: no such device" in record.message
+    assert "every router went back" not in record.message
 
 
 def test_what_a_router_invents_makes_no_commit_bad(tmp_path: Path) -> None:
