@@ -92,6 +92,7 @@ bench: $(STAMP) ## Measure speed and interruption beside `swanctl --load-all`
 	@$(BIN)/python -m bench.charon
 	@$(BIN)/python -m bench.interruption
 	@$(BIN)/python -m bench.preview
+	@$(BIN)/python -m bench.probes
 	@$(BIN)/python -m bench.startup
 
 recovery: $(STAMP) ## Measure how soon a tunnel is back after an end or the link was away; ARGS="--case killed" for a part

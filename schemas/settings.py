@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.base import PATTERNS, SEQUENCE, Model
 from schemas.confirm import MAX_CONFIRM, MIN_CONFIRM
+from schemas.probe import MAX_PROBE_INTERVAL, MIN_PROBE_INTERVAL
 
 PREFIX: Final = "TUNNELWRIGHT_"
 """What the name of every variable begins with."""
@@ -57,7 +58,18 @@ SecretPath = Annotated[str, _not_shown(_PATH, "a path"), WithJsonSchema({"type":
 ApiUrl = Annotated[str, _not_shown(URL, "an address"), WithJsonSchema({"type": "string", "pattern": URL})]
 """The address of an API; a user may have written a password into it."""
 
-TopicName = Literal["rolled-back", "refused", "failed", "incomplete", "down", "drift", "changed", "recovered"]
+TopicName = Literal[
+    "rolled-back",
+    "refused",
+    "failed",
+    "incomplete",
+    "down",
+    "carrying-nothing",
+    "degraded",
+    "drift",
+    "changed",
+    "recovered",
+]
 
 
 class KeySettings(Model):
@@ -103,6 +115,36 @@ class KeySettings(Model):
             "the service that the *file* names, with the credentials of the controller."
         ),
         examples=["pgp, hc_vault"],
+    )
+
+
+class ProbeSettings(Model):
+    """How the service probes tunnels."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether the service probes tunnels between its runs.",
+        examples=[False],
+    )
+    interval: float = Field(
+        default=60,
+        ge=MIN_PROBE_INTERVAL,
+        le=MAX_PROBE_INTERVAL,
+        description=(
+            "Seconds between two rounds of a router. Each round sends three echo requests through each of "
+            "its tunnels. A tunnel's document may say another interval."
+        ),
+        examples=[30],
+    )
+    packets: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        description=(
+            "Echo requests a second that one router sends and answers, at most. What exceeds it is spread "
+            "over a longer interval."
+        ),
+        examples=[100],
     )
 
 
@@ -282,6 +324,14 @@ class ReconcileSettings(Model):
             "open, so that it knows at once when a tunnel goes down."
         ),
         examples=[False],
+    )
+    probes: ProbeSettings = Field(
+        default_factory=ProbeSettings,
+        description=(
+            "How the service probes tunnels between its runs: from the router's own address inside one end "
+            "to that of the other end, or to the target that the document of an unmanaged peer names."
+        ),
+        examples=[{"interval": 30}],
     )
     signatures: SignatureSettings = Field(
         default_factory=SignatureSettings,

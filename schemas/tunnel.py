@@ -24,6 +24,7 @@ from schemas.base import (
 )
 from schemas.keys import KeyRef
 from schemas.policy import IkePolicySpec, IpsecPolicySpec
+from schemas.probe import MAX_PROBE_INTERVAL, MIN_PROBE_INTERVAL
 from schemas.reconcile import TunnelReconcileSpec
 from schemas.vip import VipPlacement
 
@@ -220,6 +221,26 @@ class IdentitySpec(Model):
         return self
 
 
+class ProbeSpec(Model):
+    """What the service probes behind an unmanaged peer."""
+
+    target: Address = Field(
+        description=(
+            "An address behind the peer that answers echo requests. The service sends them through the "
+            "tunnel, from the router's own address in the first of the tunnel's networks."
+        ),
+        examples=["10.2.0.1"],
+        json_schema_extra=diagnosed("probe-target"),
+    )
+    interval: float | None = Field(
+        default=None,
+        ge=MIN_PROBE_INTERVAL,
+        le=MAX_PROBE_INTERVAL,
+        description="Seconds between two rounds of echo requests. Default: that of the service's settings.",
+        examples=[300],
+    )
+
+
 class TunnelEndSpec(Model):
     """What a tunnel end has in every form. Where its peer is, only a document of its own says."""
 
@@ -236,6 +257,7 @@ class TunnelEndSpec(Model):
         examples=[{"name": "shared-b"}, {"system": True}, {"create": {"publicNetwork": "wan"}}],
     )
     peer: PeerSpec | None = None
+    probe: ProbeSpec | None = None
     source: SourceSpec | None = Field(
         default=None,
         description="This end's networks. Default: the router's VPC network, if it has exactly one.",
@@ -290,6 +312,16 @@ class IPsecTunnelSpec(TunnelEndSpec):
 
     peer: PeerSpec = Field(
         description="The other end.", examples=[{"address": "203.0.113.20", "cidrs": ["10.2.0.0/24"]}]
+    )
+    probe: ProbeSpec | None = Field(
+        default=None,
+        description=(
+            "What the service probes behind an unmanaged peer. Without it the service knows only by the "
+            "counters of the CHILD_SAs whether the tunnel carries traffic. Tunnels between managed routers "
+            "are probed anyway."
+        ),
+        examples=[{"target": "10.2.0.1"}],
+        json_schema_extra=diagnosed("probe-managed"),
     )
 
 

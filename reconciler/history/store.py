@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from sqlite3 import Connection
@@ -24,6 +25,7 @@ from reconciler.history.rows import (
 from reconciler.history.tables import (
     ACCEPTED,
     BAD,
+    CARRIED,
     COUNTS,
     EXCUSED,
     HAPPENED,
@@ -31,13 +33,16 @@ from reconciler.history.tables import (
     RUNS,
     SENT,
     TABLES,
+    TOUCHED,
 )
 from reconciler.model import bounds
+from reconciler.model.condition import Carriage, Touch
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import PlannedChange
 from reconciler.model.record import Acceptance, Result, RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
+from reconciler.report.json.carriage import carriage_object, read_carriage
 
 Contents = dict[str, list[dict[str, Any]]]
 """The rows of each table."""
@@ -157,6 +162,52 @@ class History(Database):
     def happenings(self, connection: Connection, tunnel: str, limit: int) -> list[TunnelEvent]:
         """What has happened to one tunnel, the latest first. What another version has written is left out."""
         return happenings.of_tunnel(connection, tunnel, limit)
+
+    @writes
+    def carry(self, connection: Connection, known: Iterable[Carriage]) -> None:
+        """Keep what probes have shown last, in place of what they had shown before."""
+        rows = [{"connection": one.connection, "object": json.dumps(carriage_object(one))} for one in known]
+        connection.executemany(CARRIED.put, rows)
+
+    @reads
+    def carried(self, connection: Connection) -> dict[str, Carriage]:
+        """What probes have shown last, by connection. What another version has written is left out."""
+        found = (read_carriage(str(row["object"])) for row in connection.execute(CARRIED.select))
+        return {one.connection: one for one in found if one is not None}
+
+    @writes
+    def touch(self, connection: Connection, touches: Mapping[str, Touch]) -> None:
+        """A run has changed these connections."""
+        rows = [
+            {
+                "connection": name,
+                "at": touch.at.astimezone(UTC).isoformat(),
+                "commit": touch.commit,
+                "author": encodable(touch.author),
+            }
+            for name, touch in touches.items()
+        ]
+        connection.executemany(TOUCHED.put, rows)
+
+    @reads
+    def touched(self, connection: Connection) -> dict[str, Touch]:
+        """The last change of each connection. One whose time cannot be read is left out."""
+        found = {}
+        for row in connection.execute(TOUCHED.select):
+            with suppress(ValueError, TypeError):
+                at = datetime.fromisoformat(row["at"]).astimezone(UTC)
+                found[str(row["connection"])] = Touch(at, str(row["commit"]), str(row["author"]))
+        return found
+
+    @writes
+    def keep_connections(self, connection: Connection, names: Iterable[str]) -> None:
+        """Forget what is known of all others."""
+        kept = json.dumps(list(names))
+        for table in (CARRIED, TOUCHED):
+            connection.execute(
+                f'DELETE FROM "{table.name}" WHERE connection NOT IN (SELECT value FROM json_each(?))',  # noqa: S608 - names of tables
+                [kept],
+            )
 
     @reads
     def runs_about(self, connection: Connection, tunnel: str, limit: int) -> list[RunRecord]:

@@ -1,10 +1,11 @@
 """The condition of a connection: a tunnel with the ends of it that are managed, two, or one whose peer is
-unmanaged."""
+unmanaged. The one place that names what tunnels do, for `status`, the service, its metrics and messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -15,20 +16,29 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """What a tunnel does, as far as its SAs and their counters tell; the worst first."""
+    """What a tunnel does; the worst first."""
 
     DOWN = "down"
     """An end has none of its CHILD_SAs."""
     SILENT = "up, carrying nothing"
-    """One end has sent through a CHILD_SA, and the other has decrypted nothing."""
+    """Its CHILD_SAs are there, and what is sent through them does not arrive."""
     DEGRADED = "degraded"
-    """A part of the CHILD_SAs is missing, or only one end holds them."""
+    """A part of the CHILD_SAs is missing, only one end holds them, packets are lost, or they take longer than
+    they usually do."""
     UNKNOWN = "unknown"
-    """A router was not observed."""
+    """A router was not observed; or no packet has shown yet whether the tunnel carries any."""
     UP = "up"
+    """Its CHILD_SAs are there, and nobody has asked whether they carry packets: the service, which does ask,
+    never says this."""
+    CARRYING = "carrying"
+    """Packets have arrived."""
     DISABLED = "disabled"
 
 
+WELL = frozenset({State.UP, State.CARRYING})
+"""The states of a tunnel that is there, as far as it was asked."""
+IMPAIRED = frozenset({State.SILENT, State.DEGRADED})
+"""The states that only packets show."""
 TROUBLE = frozenset({State.DOWN, State.SILENT, State.DEGRADED, State.UNKNOWN})
 """The states in which somebody should look."""
 
@@ -61,6 +71,43 @@ class EndCondition:
 
 
 @dataclass(frozen=True, slots=True)
+class Touch:
+    """The last change that a run of the service made to a connection."""
+
+    at: datetime
+    commit: str
+    author: str
+    """Of the commit; empty where the repository does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """What the service's probes know of one connection, which has the name of its condition."""
+
+    connection: str
+    router: str
+    """The one that it is probed from."""
+    tunnel: str
+    """The end there."""
+    state: State
+    reason: str
+    since: datetime
+    """When the first of the rounds was that showed this state."""
+    at: datetime
+    """When the last round was."""
+    proven: datetime | None = None
+    """When a packet was last known to have arrived."""
+    target: str = ""
+    """Where echo requests go; empty where only the counters of the CHILD_SAs tell."""
+    loss: float | None = None
+    """The lost share of the latest echo requests."""
+    rtt: float | None = None
+    """Seconds of the shortest round trip of the last round that was answered."""
+    baseline: float | None = None
+    """What it usually is; None until that is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionCondition:
     """Both managed ends of a tunnel, or the only one; `name` is the lesser of their names."""
 
@@ -68,6 +115,10 @@ class ConnectionCondition:
     state: State
     reason: str
     ends: tuple[EndCondition, ...]
+    carriage: Carriage | None = None
+    """What the service knows of it, where it was asked."""
+    touch: Touch | None = None
+    """The last change of it that the service knows."""
 
     @property
     def drifts(self) -> bool:

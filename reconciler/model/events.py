@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self, TypeAlias
 
 from reconciler.model.absence import Absence
+from reconciler.model.condition import State
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.judgement import Deferral, Refusal, Withholding
 from reconciler.model.outcome import Check, Dropped, Loss, Outcome, Status
@@ -192,6 +194,18 @@ class Down:
     router: str
 
 
+@dataclass(frozen=True, slots=True)
+class Impaired:
+    """A tunnel that is up and carries nothing, or is degraded, as the service's probes have found."""
+
+    tunnel: str
+    """The end that it is probed from."""
+    router: str
+    state: State
+    reason: str
+    since: datetime
+
+
 class Part(StrEnum):
     """A part of the service that a run can do without."""
 
@@ -267,6 +281,7 @@ Event: TypeAlias = (
     | Drift
     | Traced
     | Down
+    | Impaired
     | Trouble
     | StepEnded
     | Check

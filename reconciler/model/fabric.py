@@ -198,6 +198,15 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """What the service probes behind an unmanaged peer."""
+
+    target: str
+    interval: float | None = None
+    """Seconds between two rounds; None for the service's own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tunnel:
     """One end of a tunnel, at one router that we manage."""
 
@@ -234,6 +243,8 @@ class Tunnel:
     level: Level = Level()
     origin: Origin | None = None
     """The document of both ends; None where the end has a document of its own."""
+    probe: Probe | None = None
+    """None for a managed pair, which is probed anyway, and where no document names a target."""
 
     @property
     def initiates(self) -> bool:
@@ -336,13 +347,14 @@ def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:
     managed = fabric.ends_of(tunnel.name)
     if len(managed) == 1:
         return None
-    ends = []
-    for end in managed:
-        inside = [a.address for a in fabric.routers[end.router].vpc if a.cidr in end.local_cidrs]
-        if not inside:
-            return None
-        ends.append(inside[0])
-    return ends[0], ends[1]
+    ends = [address_inside(fabric, end) for end in managed]
+    return (ends[0], ends[1]) if all(ends) else None
+
+
+def address_inside(fabric: Fabric, tunnel: Tunnel) -> str:
+    """The router's own address in one of the networks of a tunnel end; empty where it has none."""
+    attached = fabric.routers[tunnel.router].vpc
+    return next((there.address for there in attached if there.cidr in tunnel.local_cidrs), "")
 
 
 def group_of(tunnel: Tunnel) -> str:

@@ -39,6 +39,8 @@ class Ping:
 
     sent: int
     received: int
+    rtt: float | None = None
+    """Seconds of the shortest round trip; None where no reply came, and where the router does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

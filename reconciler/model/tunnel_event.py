@@ -20,6 +20,10 @@ class TunnelChange(StrEnum):
     """An attempt to bring the tunnel up has failed."""
     ALERT = "alert"
     """charon has raised an alert (strongSwan 6.0.3 and later)."""
+    IMPAIRED = "impaired"
+    """The service's probes have shown that it carries nothing, or less well than it should."""
+    CARRYING = "carrying"
+    """They have shown that it carries packets."""
 
 
 LASTING = frozenset({TunnelChange.FAILED, TunnelChange.ALERT})
@@ -38,7 +42,7 @@ class TunnelEvent:
     child: str = ""
     """The child that it is about; empty for all of the tunnel."""
     detail: str = ""
-    """`CHILD_SA` or `IKE_SA` of a rekey, the type of an alert."""
+    """`CHILD_SA` or `IKE_SA` of a rekey, the type of an alert, what probes have shown."""
     seconds: int | None = None
     """How long the child was down before it came up, or up before it went down; None where that is not
     known."""

@@ -15,6 +15,7 @@ from reconciler.model.events import (
     Exposed,
     Foreign,
     Held,
+    Impaired,
     LeftOut,
     Overridden,
     PlannedChange,
@@ -95,7 +96,7 @@ def _event_lines(event: Event) -> Iterator[Line]:
             yield _address_line(event)
         case StepEnded() | Check() | Loss() | Dropped():
             yield _apply_line(event)
-        case Held() | Drift() | Traced() | Down() | Trouble() | Rollback() | LeftOut():
+        case Held() | Drift() | Traced() | Down() | Impaired() | Trouble() | Rollback() | LeftOut():
             yield _run_line(event)
         case Foreign():
             if event.meant is not None:
@@ -154,7 +155,14 @@ def _apply_line(event: StepEnded | Check | Loss | Dropped) -> Line:
             return Line(f"  {dropped_text(event)}", "yellow" if event.packets else "")
 
 
-def _run_line(event: Held | Drift | Traced | Down | Trouble | Rollback | LeftOut) -> Line:
+def _not_well(event: Down | Impaired) -> str:
+    if isinstance(event, Down):
+        return f"configured but down: {event.tunnel}"
+    since = f"since {event.since:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{event.state} {since}: {event.tunnel}: {event.reason}"
+
+
+def _run_line(event: Held | Drift | Traced | Down | Impaired | Trouble | Rollback | LeftOut) -> Line:
     match event:
         case Held() | Drift():
             what = "left alone" if isinstance(event, Held) else "drift"
@@ -162,8 +170,8 @@ def _run_line(event: Held | Drift | Traced | Down | Trouble | Rollback | LeftOut
         case Traced():
             at = f"{event.trace.at:%Y-%m-%dT%H:%M:%SZ}"
             return Line(f"  since the last run at {event.router}: {at} {event.trace.text}", "yellow")
-        case Down():
-            return Line(f"  configured but down: {event.tunnel}", "bold red")
+        case Down() | Impaired():
+            return Line(f"  {_not_well(event)}", "bold red")
         case Trouble():
             return Line(f"  trouble with the {event.part}: {event.reason}", "bold red")
         case Rollback():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from rich.filesize import decimal
 
 from reconciler.model.absence import Absence
-from reconciler.model.condition import ConnectionCondition, EndCondition, State
+from reconciler.model.condition import WELL, Carriage, ConnectionCondition, EndCondition, State
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Plan, ResourceChange
@@ -18,17 +19,28 @@ from reconciler.report.line import Line
 MANY = 40
 """Connections from which on a table lists those alone that need attention."""
 
-_STYLES = {State.UP: "green", State.DISABLED: "dim", State.UNKNOWN: "yellow", State.DEGRADED: "yellow"}
+_STYLES = {
+    State.UP: "green",
+    State.CARRYING: "green",
+    State.DISABLED: "dim",
+    State.UNKNOWN: "yellow",
+    State.DEGRADED: "yellow",
+}
 
 _TITLES = ("CONNECTION", "STATE", "BETWEEN", "OUT", "IN", "SA AGE", "ALGORITHMS")
+_PROBED = ("SINCE", "LOSS", "RTT")
 
 
-def status_lines(found: Sequence[ConnectionCondition], *, every: bool, wide: bool) -> Iterator[Line]:
+def status_lines(
+    found: Sequence[ConnectionCondition], now: datetime, *, every: bool, wide: bool
+) -> Iterator[Line]:
     """The table and a line that sums it up. Of many connections those alone that need attention are listed,
-    unless `every` one is asked for; `wide` adds the addresses of both ends."""
+    unless `every` one is asked for; `wide` adds the addresses of both ends. What the service knows has
+    columns of its own where it was asked."""
     shown = found if every or len(found) <= MANY else [one for one in found if one.needs_attention]
-    rows = [_row(one, wide=wide) for one in shown]
-    titles = (*_TITLES, "ADDRESSES") if wide else _TITLES
+    probed = any(one.carriage is not None for one in found)
+    rows = [(*_row(one, wide=wide), *(_probed(one.carriage, now) if probed else ())) for one in shown]
+    titles = (*_TITLES, *(("ADDRESSES",) if wide else ()), *(_PROBED if probed else ()))
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     if rows:
         yield Line(_columns(titles, widths), "bold")
@@ -36,6 +48,11 @@ def status_lines(found: Sequence[ConnectionCondition], *, every: bool, wide: boo
         yield Line(_columns(row, widths), _STYLES.get(one.state, "red"))
         if one.reason:
             yield Line(f"    {one.reason}")
+        if one.touch is not None and (wide or one.needs_attention):
+            by = f" by {one.touch.author}" if one.touch.author else ""
+            yield Line(
+                f"    last change: {one.touch.at:%Y-%m-%d %H:%M:%SZ}, commit {one.touch.commit[:12]}{by}"
+            )
         for end in one.ends:
             if end.drift:
                 yield Line(f"    drift at {end.tunnel.router}: {end.drift}", "yellow")
@@ -102,6 +119,18 @@ def _row(one: ConnectionCondition, *, wide: bool) -> tuple[str, ...]:
     return (*row, " - ".join(first.addresses)) if wide else row
 
 
+def _probed(known: Carriage | None, now: datetime) -> tuple[str, str, str]:
+    """Since when, loss, round trip."""
+    if known is None:
+        return "-", "-", "-"
+    usual = f" (usually {known.baseline * 1000:.1f})" if known.baseline is not None else ""
+    return (
+        span(max(0, int((now - known.since).total_seconds()))),
+        "-" if known.loss is None else f"{known.loss:.0%}",
+        "-" if known.rtt is None else f"{known.rtt * 1000:.1f} ms{usual}",
+    )
+
+
 def _traffic(counts: Sequence[tuple[int, int]]) -> str:
     packets, octets = (sum(column) for column in zip(*counts, strict=True))
     return f"{decimal(octets)} ({packets:,} packets)"
@@ -129,12 +158,13 @@ def _moved(end: EndCondition) -> str:
 def _summary(found: Sequence[ConnectionCondition]) -> str:
     """`7 of 8 connections are up: 1 down, 2 with drift.`"""
     counts = Counter(one.state for one in found)
-    parts = [f"{counts[state]} {state}" for state in State if counts[state] and state is not State.UP]
+    parts = [f"{counts[state]} {state}" for state in State if counts[state] and state not in WELL]
     drifting = sum(one.drifts for one in found)
     parts += [f"{drifting} with drift"] if drifting else []
     enabled = len(found) - counts[State.DISABLED]
     noun = "connection is" if enabled == 1 else "connections are"
-    return f"{counts[State.UP]} of {enabled} {noun} up{': ' if parts else ''}{', '.join(parts)}."
+    well = sum(counts[state] for state in WELL)
+    return f"{well} of {enabled} {noun} up{': ' if parts else ''}{', '.join(parts)}."
 
 
 def _sa_lines(end: EndCondition) -> Iterator[Line]:

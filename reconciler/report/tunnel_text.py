@@ -14,6 +14,8 @@ _STYLE: Final[Mapping[TunnelChange, str]] = {
     TunnelChange.DOWN: "bold red",
     TunnelChange.FAILED: "yellow",
     TunnelChange.ALERT: "yellow",
+    TunnelChange.IMPAIRED: "bold red",
+    TunnelChange.CARRYING: "green",
 }
 _WORDS: Final[Mapping[TunnelChange, str]] = {
     TunnelChange.UP: "up",
@@ -21,6 +23,8 @@ _WORDS: Final[Mapping[TunnelChange, str]] = {
     TunnelChange.REKEYED: "rekeyed",
     TunnelChange.FAILED: "an attempt to bring it up failed",
     TunnelChange.ALERT: "alert",
+    TunnelChange.IMPAIRED: "probes show:",
+    TunnelChange.CARRYING: "probes show: carrying",
 }
 
 

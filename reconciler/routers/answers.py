@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection
+from dataclasses import replace
 
 from reconciler.model import bounds
 from reconciler.model.decoding import Fields, from_json, not_understood, sequence
@@ -25,6 +26,8 @@ _STATUS = re.compile(rf"([0-7]{{1,4}}) ([0-9]{{1,10}}:[0-9]{{1,10}}) {_PATH}")
 _DIGEST = re.compile(rf"([0-9a-f]{{64}})  {_PATH}")
 _NETWORK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:@-]{0,200}\.network")
 _PINGED = re.compile(rb"([0-9]{1,9}) packets transmitted, ([0-9]{1,9}) received")
+_ROUND_TRIP = re.compile(rb"rtt min/avg/max/mdev = ([0-9]{1,7}(?:\.[0-9]{1,6})?)/")
+_WAY = re.compile(rb"([0-9]{1,6}) (.*)")
 _REPLY = re.compile(
     rb"^[0-9]{1,5} bytes from .*icmp_seq=([0-9]{1,9}) .*time=([0-9]{1,7}(?:\.[0-9]{1,6})?) ms", re.MULTILINE
 )
@@ -171,7 +174,22 @@ def ping(said: bytes) -> Ping | None:
     found = Ping(int(match[1]), int(match[2]))
     if found.received > found.sent:
         raise ValueError("more replies than requests")
-    return found
+    shortest = _ROUND_TRIP.search(said)
+    return found if shortest is None else replace(found, rtt=float(shortest[1]) / 1000)
+
+
+def probes(said: bytes, count: int) -> tuple[Ping | None, ...]:
+    """A line for each of so many ways, in any order: its number, and what ping (iputils) has said. Raises
+    ValueError."""
+    found: dict[int, Ping | None] = {}
+    for line in said.splitlines():
+        match = _WAY.fullmatch(line)
+        if match is None or not int(match[1]) < count or int(match[1]) in found:
+            raise ValueError("not a line for each way")
+        found[int(match[1])] = ping(match[2])
+    if len(found) != count:
+        raise ValueError(f"{len(found)} lines for {count} ways")
+    return tuple(found[way] for way in range(count))
 
 
 def started_stream(said: bytes) -> tuple[str, str]:

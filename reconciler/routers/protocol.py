@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
@@ -223,6 +223,12 @@ class Host(Protocol):
 
     def ping(self, source: str, destination: str, count: int) -> Ping:
         """Send `count` echo requests from one of the router's own addresses."""
+        ...
+
+    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Ping | None, ...]:
+        """Send echo requests on several ways, each from one of the router's own addresses to another one, all
+        in one command and at most `pace` requests a second; None for a way on which none could be sent. All
+        that it starts ends with the command."""
         ...
 
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:

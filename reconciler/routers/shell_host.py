@@ -32,6 +32,8 @@ _C = ("env", "LC_ALL=C")
 _MARK = f"{scripts.MARK}\n".encode()
 _ECHO_SECONDS = 0.05
 """Between two echo requests of a ping."""
+_PROBE_SECONDS = 0.2
+"""Between two of a probe (`probe.sh`)."""
 _ECHO_WAIT = 2
 """For the reply to the last one."""
 
@@ -239,6 +241,16 @@ class ShellHost:
         if found is None:
             raise self._rejected("ping", done)
         return found
+
+    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Ping | None, ...]:
+        """Send echo requests on each way, in one command; the ways overlap."""
+        count, pause = bounds.PROBE_REQUESTS, bounds.PROBE_REQUESTS / pace
+        own = len(ways) * pause + count * _PROBE_SECONDS + _ECHO_WAIT
+        limits = Limits(bounds.ROUTER_OBSERVATION_SECONDS + own, bounds.ROUTER_WORDS_BYTES, own)
+        words = [f"{count}", f"{pause:.3f}", *(address for way in ways for address in way)]
+        done = self._execute("probe", self._script(Script.PROBE, *words), limits)
+        said = self._succeeded("probe", done)
+        return self._read("probe", "probes", lambda: answers.probes(said, len(ways)))
 
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:
         """Leave a ping running."""

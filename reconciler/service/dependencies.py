@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from reconciler.apply.phases import Progress
 from reconciler.history.kept import Kept
+from reconciler.model.condition import Carriage
 from reconciler.model.fabric import Fabric
 from reconciler.model.observation import Observation
 from reconciler.routers.fleet import Fleet
@@ -46,6 +47,9 @@ class Dependencies:
     saw: Callable[[FleetState], None] = lambda _: None
     followed: Callable[[Fabric, Fleet], None] = lambda _, __: None
     """The routers of a desired state are to be followed from now on."""
+
+    impaired: Callable[[], Iterable[Carriage]] = tuple
+    """The connections that carry nothing, or less well than they should, as far as they are probed."""
 
     @property
     def trust(self) -> Trust:

@@ -21,6 +21,7 @@ from reconciler.model.events import (
     Exposed,
     Foreign,
     Held,
+    Impaired,
     LeftOut,
     Overridden,
     PlannedChange,
@@ -63,7 +64,9 @@ def _level(event: Event) -> str:
     match event:
         case Refusal() | Rollback() | Trouble() | WentBack():
             return "error"
-        case Armed() | Diagnostic() | Down() | DuplicateAddress() | LeftOut() | Unreachable() | Withheld():
+        case Armed() | Diagnostic() | Down() | DuplicateAddress() | Impaired() | LeftOut():
+            return "warning"
+        case Unreachable() | Withheld():
             return "warning"
         case Deferral() | Drift() | Dropped() | Held() | Loss() | PlannedChange() | Traced() | UnusedVip():
             return "info"
@@ -116,7 +119,8 @@ class EventLog:
 
     def tunnel(self, event: TunnelEvent) -> None:
         """What has happened to a tunnel, as its router told."""
-        level = "warning" if event.change in {TunnelChange.DOWN, *LASTING} else "info"
+        bad = {TunnelChange.DOWN, TunnelChange.IMPAIRED, *LASTING}
+        level = "warning" if event.change in bad else "info"
         details = tunnel_event(event)
         self._write(level, details.pop("type"), details=details)
 

@@ -28,6 +28,7 @@ from reconciler.service.clone import FetchStopped
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.reconcile import reconcile
 from reconciler.service.schedule import Absent, retry_after, spread
+from reconciler.service.touched import touched
 from reconciler.service.wanted import sentence
 
 Notify = Callable[[RunRecord], None]
@@ -125,6 +126,7 @@ class Service:
         message = "; ".join(filter(None, (record.message, *(trouble.reason for trouble in troubles))))
         record = bounded(replace(record, message=message, events=(*record.events, *troubles)))
         kept = replace(record, id=history.add(record))
+        attempt("history", "what a run has changed", lambda: history.touch(touched(record, repository)))
         attempt("report", "what a run came to", lambda: self.notify(kept))
         return kept
 

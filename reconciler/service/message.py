@@ -18,6 +18,8 @@ _TYPES = {
     Topic.REFUSED: "failure",
     Topic.FAILED: "failure",
     Topic.DOWN: "failure",
+    Topic.SILENT: "failure",
+    Topic.DEGRADED: "warning",
     Topic.INCOMPLETE: "warning",
     Topic.DRIFT: "info",
     Topic.CHANGED: "success",

@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from reconciler.history.kept import Kept
 from reconciler.model.absence import AbsenceKind
+from reconciler.model.condition import Carriage
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Part, Trouble
 from reconciler.model.isolation import unforeseen
@@ -44,6 +45,7 @@ UNITS = (
     "look-up",
     "metrics",
     "notification",
+    "probes",
     "report",
     "router",
     "run",
@@ -141,6 +143,43 @@ EVENTS_DROPPED = Family(
     ("router",),
     "Events that were not kept because too many waited to be written.",
 )
+STATE = Family(
+    "tunnel_state",
+    "gauge",
+    ("router", "tunnel", "state"),
+    "Always 1; the label is what the service's probes have shown last: carrying, degraded, up, carrying "
+    "nothing, down, disabled or unknown.",
+)
+STATE_SINCE = Family(
+    "tunnel_state_since_timestamp_seconds",
+    "gauge",
+    ("router", "tunnel"),
+    "Since when a tunnel is in the state that probes have shown.",
+)
+ROUND_TRIP = Family(
+    "tunnel_probe_rtt_seconds",
+    "gauge",
+    ("router", "tunnel"),
+    "The shortest round trip through a tunnel in the last round of probes that was answered.",
+)
+BASELINE = Family(
+    "tunnel_probe_rtt_baseline_seconds",
+    "gauge",
+    ("router", "tunnel"),
+    "The usual round trip through a tunnel: the median of its last 30 rounds of probes.",
+)
+LOSS = Family(
+    "tunnel_probe_loss_ratio",
+    "gauge",
+    ("router", "tunnel"),
+    "The lost share of the echo requests of the last 10 rounds of probes through a tunnel.",
+)
+PROBE_INTERVAL = Family(
+    "router_probe_interval_seconds",
+    "gauge",
+    ("router",),
+    "Seconds between two rounds of probes of a router, which its budget of packets may make longer.",
+)
 RECEIVED = Family("child_sa_received_bytes", "counter", _SA, "Bytes decrypted by the running CHILD_SAs.")
 SENT = Family("child_sa_sent_bytes", "counter", _SA, "Bytes encrypted by the running CHILD_SAs.")
 DRIFT = Family("drift_resources", "gauge", ("router",), "Drifted resources that were not repaired.")
@@ -200,6 +239,12 @@ FAMILIES = (
     ALERTS,
     FOLLOWED,
     EVENTS_DROPPED,
+    STATE,
+    STATE_SINCE,
+    ROUND_TRIP,
+    BASELINE,
+    LOSS,
+    PROBE_INTERVAL,
     RECEIVED,
     SENT,
     DRIFT,
@@ -228,6 +273,18 @@ class Followed(Protocol):
         ...
 
 
+class Probed(Protocol):
+    """What probes know of connections."""
+
+    def known(self) -> Iterable[Carriage]:
+        """Of each of them."""
+        ...
+
+    def intervals(self) -> Mapping[str, float]:
+        """Router -> the seconds between two of its rounds."""
+        ...
+
+
 class Metrics(Collector):
     """What the reconciler tells Prometheus. Runs and scrapes may come from different threads."""
 
@@ -235,6 +292,8 @@ class Metrics(Collector):
         self._history = history
         self.watch: Followed | None = None
         """What follows the routers, if anything does."""
+        self.prober: Probed | None = None
+        """What probes the connections, if anything does."""
         self._lock = threading.Lock()
         self._record: RunRecord | None = None
         self._success = history.last(GOOD)
@@ -323,8 +382,33 @@ class Metrics(Collector):
         watch = self.watch
         followed = watch.followed() if watch is not None else {}
         yield _family(FOLLOWED, (((name,), float(is_now)) for name, is_now in sorted(followed.items())))
+        yield from _of_probes(self.prober)
         if seen is not None:
             yield from _of_routers(seen, watch.up() if watch is not None else {})
+
+
+def _of_probes(prober: Probed | None) -> Iterator[Metric]:
+    known = tuple(prober.known()) if prober is not None else ()
+    ends = [((one.router, one.tunnel), one) for one in known]
+    yield _family(STATE, (((*end, one.state.value), 1.0) for end, one in ends))
+    yield _family(STATE_SINCE, ((end, one.since.timestamp()) for end, one in ends))
+    for family, of in ((ROUND_TRIP, _rtt), (BASELINE, _baseline), (LOSS, _loss)):
+        figures = ((end, of(one)) for end, one in ends)
+        yield _family(family, ((end, value) for end, value in figures if value is not None))
+    intervals = prober.intervals() if prober is not None else {}
+    yield _family(PROBE_INTERVAL, (((name,), seconds) for name, seconds in sorted(intervals.items())))
+
+
+def _rtt(one: Carriage) -> float | None:
+    return one.rtt
+
+
+def _baseline(one: Carriage) -> float | None:
+    return one.baseline
+
+
+def _loss(one: Carriage) -> float | None:
+    return one.loss
 
 
 def _ends(seen: FleetState | None) -> list[str]:

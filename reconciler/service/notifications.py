@@ -8,10 +8,12 @@ from enum import StrEnum
 from typing import Any, assert_never
 
 from reconciler.model.absence import AbsenceKind
+from reconciler.model.condition import State as Condition
 from reconciler.model.events import (
     Down,
     Drift,
     Held,
+    Impaired,
     Part,
     PlannedChange,
     PlanSummary,
@@ -38,7 +40,11 @@ class Topic(StrEnum):
     INCOMPLETE = "incomplete"
     """A router does not answer, or not all was done."""
     DOWN = "down"
-    """A tunnel is configured as desired and carries nothing: an alarm, which no apply mends."""
+    """A tunnel is configured as desired and has no CHILD_SA: an alarm, which no apply mends."""
+    SILENT = "carrying-nothing"
+    """Probes have shown that a tunnel is up and carries nothing."""
+    DEGRADED = "degraded"
+    """Probes have shown that a tunnel loses packets, or takes longer than it usually does."""
     DRIFT = "drift"
     """A router was not as the repository says, though no commit had changed that."""
     CHANGED = "changed"
@@ -171,6 +177,11 @@ def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, 
     for down in record.of(Down):
         state = State(Topic.DOWN, down.tunnel, down.router)
         found[state] = f"tunnel {down.tunnel} at {down.router} is configured but down"
+    for impaired in record.of(Impaired):
+        topic = Topic.SILENT if impaired.state is Condition.SILENT else Topic.DEGRADED
+        since = f"since {impaired.since:%Y-%m-%dT%H:%M:%SZ}"
+        text = f"tunnel {impaired.tunnel} at {impaired.router} is {impaired.state} {since}: {impaired.reason}"
+        found[State(topic, impaired.tunnel, impaired.router)] = text
     for drift in record.of(Drift):
         if drift.held:
             state = State(Topic.DRIFT, str(drift.resource), drift.resource.router)
@@ -226,6 +237,10 @@ def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
         match state.topic:
             case Topic.DOWN:
                 yield f"tunnel {state.subject} at {state.router} is no longer down"
+            case Topic.SILENT:
+                yield f"tunnel {state.subject} at {state.router} is no longer {Condition.SILENT}"
+            case Topic.DEGRADED:
+                yield f"tunnel {state.subject} at {state.router} is no longer {Condition.DEGRADED}"
             case Topic.INCOMPLETE if state.router:
                 yield f"router {state.router} answers again"
             case Topic.INCOMPLETE if state.subject:

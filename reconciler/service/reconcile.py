@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from reconciler.model.absence import Absence
 from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.events import Down, Drift, Held, Part, Rollback, StepEnded, Trouble
+from reconciler.model.events import Down, Drift, Held, Impaired, Part, Rollback, StepEnded, Trouble
 from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.isolation import attempt
 from reconciler.model.listing import counted, listed
@@ -76,6 +76,9 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
     if isinstance(result, TunnelwrightError):
         report.notes.append(sentence(result))
         result = Result.FAILED
+    report.events += [
+        Impaired(one.tunnel, one.router, one.state, one.reason, one.since) for one in dependencies.impaired()
+    ]
     if (seen := report.seen) is not None:
         attempt("metrics", "what a run saw", lambda: dependencies.saw(seen))
     return RunRecord(

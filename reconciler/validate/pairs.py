@@ -63,6 +63,8 @@ def pair_tunnels(
             continue
         if managed is False:
             _report_managed(catalog, tunnel, other, found)
+        if tunnel.probe is not None:
+            _report_probe(catalog, tunnel, other, found)
         paired[name] = replace(tunnel, other_end=other.name)
         if name < other.name:
             _check_pair(catalog, tunnel, other, found)
@@ -122,6 +124,17 @@ def _report_managed(catalog: Catalog, tunnel: Tunnel, other: Tunnel, found: Diag
         "peer",
         "managed",
         hint="remove the field: with it, a deletion of the other end is not reported",
+        related=(other.location,),
+    )
+
+
+def _report_probe(catalog: Catalog, tunnel: Tunnel, other: Tunnel, found: Diagnostics) -> None:
+    catalog.tunnels[tunnel.name].error(
+        found,
+        "probe-managed",
+        f"the other end is managed: it is the tunnel {other.name!r} of the router {other.router!r}",
+        "probe",
+        hint="remove the field: a tunnel between managed routers is probed from router to router",
         related=(other.location,),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics, Severity
-from reconciler.model.fabric import PskRef, Tunnel, Vip
+from reconciler.model.fabric import Probe, PskRef, Tunnel, Vip
 from reconciler.validate.catalog import Catalog, Item, by_name, first
 from reconciler.validate.connections import ConnectionEnd
 from reconciler.validate.identities import resolve_ids
@@ -53,6 +53,7 @@ def resolve_tunnels(
             continue
         _check_peer_address(item, peer.address, place.vip, no_hosts, found)
         _check_peer_outside(item, peer.address, place.cidrs or (), found)
+        _check_probe(item, peer, found)
         if place.router is None or place.vip is None or place.cidrs is None:
             continue
         local_id, peer_id = resolve_ids(item, place.vip.address, peer.address, found)
@@ -80,6 +81,7 @@ def resolve_tunnels(
             redundancy_group=spec.redundancy_group or "",
             level=resolve_level(spec.reconcile, place.router.level),
             origin=item.places.origin if isinstance(item.places, ConnectionEnd) else None,
+            probe=Probe(spec.probe.target, spec.probe.interval) if spec.probe is not None else None,
         )
     return tunnels
 
@@ -134,6 +136,20 @@ def _check_peer_outside(
             f"the peer address {address} is inside the tunnel's own source network {inside}",
             "peer",
             "address",
+        )
+
+
+def _check_probe(item: Item[TunnelEndSpec], peer: PeerSpec, found: Diagnostics) -> None:
+    """What is probed lies behind the peer: anything else is not reached through the tunnel."""
+    probe = item.spec.probe
+    if probe is not None and not any(parse_cidr(cidr).includes(probe.target) for cidr in peer.cidrs):
+        item.error(
+            found,
+            "probe-target",
+            f"the probe target {probe.target} is in none of the networks behind the peer",
+            "probe",
+            "target",
+            allowed=", ".join(peer.cidrs),
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reconciler.facets import sas
 from reconciler.facets.sas import agreement
 from reconciler.model.absence import Absence
+from reconciler.model.condition import State
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.observation import Observation
@@ -95,14 +96,17 @@ def _check_traffic(
     name = connection_name(tunnel.name)
     earlier = before.states.get(tunnel.router)
     known = {c.id: c for c in agreement.carrying(earlier.sas_of(name))} if earlier is not None else {}
+    carrying = agreement.carrying(state.sas_of(name))
     received = sum(
-        child.packets_in - (known[child.id].packets_in if child.id in known else 0)
-        for child in agreement.carrying(state.sas_of(name))
+        child.packets_in - (known[child.id].packets_in if child.id in known else 0) for child in carrying
     )
+    # In the words of `status` and of the service's probes.
+    shown = State.DEGRADED if ping.received else State.SILENT
+    word = f"{shown}: " if carrying and ping.received < ping.sent else ""
     return Check(
         f"{tunnel.name}: traffic",
         ping.received == ping.sent and received >= ping.sent,
-        f"{ping.received} of {ping.sent} echo replies, {received} packets decrypted by its CHILD_SAs",
+        f"{word}{ping.received} of {ping.sent} echo replies, {received} packets decrypted by its CHILD_SAs",
     )
 
 

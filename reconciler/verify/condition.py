@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.diff.live import Live
 from reconciler.facets.sas import agreement
 from reconciler.model.absence import Absence
 from reconciler.model.condition import ConnectionCondition, EndCondition, State
-from reconciler.model.fabric import Fabric
+from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import ChildSa, IkeSa, RouterConfig
 
 _RANK = {state: rank for rank, state in enumerate(State)}
 
-_SENT = 5
+UNHEARD = 5
 """Packets that one end has sent before it counts that the other has decrypted none: the two ends are observed
 one after the other, with packets on the way."""
 
@@ -41,6 +41,11 @@ def conditions(
                 for tunnel in tunnels
             )
             found.append(ConnectionCondition(name, *_together(ends), ends))
+    return in_order(found)
+
+
+def in_order(found: Iterable[ConnectionCondition]) -> tuple[ConnectionCondition, ...]:
+    """Those in trouble first, then those that drift, then by name."""
     return tuple(sorted(found, key=lambda one: (_RANK[one.state], not one.drifts, one.name)))
 
 
@@ -57,21 +62,32 @@ def _end(
         failure = seen.failures.get(router)
         why = Absence.of(failure).sentence(router) if failure is not None else f"{router} was not observed"
         return replace(end, state=State.UNKNOWN, reason=why)
-    running = next((tuple(sas[name]) for name in names if name in sas), ())
+    running = running_of(tunnel, sas)
     end = replace(end, running=running, children=agreement.carrying(running))
     if not tunnel.enabled:
         return replace(end, state=State.DISABLED)
+    state, reason = standing(tunnel, running, tuple(desired.connections[names[0]].children))
+    return replace(end, state=state, reason=reason)
+
+
+def running_of(tunnel: Tunnel, sas: Mapping[str, Sequence[IkeSa]]) -> tuple[IkeSa, ...]:
+    """The IKE_SAs by which a tunnel end runs, of those of its router by connection."""
+    return next((tuple(sas[name]) for name in tunnel.connections if name in sas), ())
+
+
+def standing(tunnel: Tunnel, running: Sequence[IkeSa], children: tuple[str, ...]) -> tuple[State, str]:
+    """What the SAs of an enabled end say, which should have one for each of some children; and why."""
     # By a former connection it runs with the children of an earlier configuration.
-    former = bool(running) and names[0] not in sas
-    children = () if former else desired.connections[names[0]].children
-    missing = agreement.down(running, children)
-    if end.children and not missing:
-        return end
-    if 0 < len(missing) < len(children):
-        return replace(end, state=State.DEGRADED, reason=f"no CHILD_SA for {', '.join(missing)} at {router}")
+    former = bool(running) and running[0].connection != tunnel.connections[0]
+    wanted = () if former else children
+    missing = agreement.down(running, wanted)
+    if agreement.carrying(running) and not missing:
+        return State.UP, ""
+    if 0 < len(missing) < len(wanted):
+        return State.DEGRADED, f"no CHILD_SA for {', '.join(missing)} at {tunnel.router}"
     states = sorted({sa.state for sa in running} - {"ESTABLISHED"})
     what = f"the IKE_SA is {', '.join(states)}" if states else "no CHILD_SA" if running else "no IKE_SA"
-    return replace(end, state=State.DOWN, reason=f"{what} at {router}")
+    return State.DOWN, f"{what} at {tunnel.router}"
 
 
 def _together(ends: tuple[EndCondition, ...]) -> tuple[State, str]:
@@ -107,5 +123,5 @@ def _silent(sender: EndCondition, receiver: EndCondition) -> Iterator[str]:
         if (child.spi_in, child.spi_out) in theirs
     ]
     sent, received = (sum(counts) for counts in zip(*pairs, strict=True)) if pairs else (0, 0)
-    if sent >= _SENT and not received:
+    if sent >= UNHEARD and not received:
         yield f"{receiver.tunnel.router} has decrypted none of {sent} packets from {sender.tunnel.router}"

@@ -9,8 +9,9 @@ import pytest
 
 from lab.session import Lab
 from lab.topology import Role
+from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected
-from reconciler.model.outcome import IN_FLIGHT
+from reconciler.model.outcome import IN_FLIGHT, Ping
 from reconciler.model.plan import Disruption
 from reconciler.model.router_config import InterfaceAddress
 from tests.contract.sites import CHARONS, REAL, Site, change_tunnels
@@ -45,6 +46,18 @@ def test_a_stream_to_where_nobody_answers_loses_all(site: Site) -> None:
     stream = host.stop_stream(token)
     assert 0 < stream.lost == stream.sent
     assert stream.longest == pytest.approx(stream.sent * 0.02)
+
+
+def test_one_command_probes_many_ways(site: Site) -> None:
+    site.apply()
+    site.verify()
+    nowhere, foreign = ("10.1.0.1", "192.0.2.1"), ("198.51.100.9", "10.2.0.1")
+    answered, unanswered, unsent = site.connect("paris").host.probe([INSIDE, nowhere, foreign], 20)
+    assert answered is not None
+    assert answered.received == answered.sent == bounds.PROBE_REQUESTS
+    assert answered.rtt is not None
+    assert 0 < answered.rtt < 2
+    assert (unanswered, unsent) == (Ping(bounds.PROBE_REQUESTS, 0), None)
 
 
 @REAL

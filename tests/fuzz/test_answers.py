@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -248,7 +249,9 @@ def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
         judge_preview(seen, shown_by_files(site.fabric, site.store(), seen.observation.states))
         lines = [line.text for line in plan_text.plan_lines(seen.plan)]
         found = conditions(site.fabric, seen.desired, seen.observation, seen.plan)
-        lines += [line.text for line in status_text.status_lines(found, every=True, wide=True)]
+        lines += [
+            line.text for line in status_text.status_lines(found, datetime.now(UTC), every=True, wide=True)
+        ]
         lines += [line.text for line in status_text.detail_lines(found)]
         lines += dump(condition_objects(found))
         lines += dump(plan_objects(seen.plan))

@@ -17,8 +17,10 @@ from lab.topology import RELEASES, Role
 from reconciler.cli.main import main
 from reconciler.history.kept import Kept
 from reconciler.load import load_tree
+from reconciler.model.condition import State
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
 from reconciler.secrets import FOLDER, SecretStore
+from reconciler.service.prober import Prober
 from reconciler.service.watch import Watch
 from reconciler.validate import validate
 from tests.lab.bench import EXAMPLE, OURS, THEIRS, Bench
@@ -129,6 +131,34 @@ def test_a_charon_that_is_killed_is_followed_again(bench: Bench, service: Servic
     up(bench)
     assert until(lambda: service.of("b-to-a")[-1:] == [UP], 20)
     assert service.of("a-to-c") == []
+
+
+def test_a_tunnel_that_is_up_and_carries_nothing_is_found_by_its_probes(bench: Bench, tmp_path: Path) -> None:
+    up(bench)
+    told: list[TunnelEvent] = []
+    prober = Prober(Kept(tmp_path / "history.db"), told.append, lambda _: None, 1.0, 20)
+
+    def state(name: str) -> State:
+        return next(one.state for one in prober.known() if one.connection == name)
+
+    prober.follow(bench.fabric, bench.fleet)
+    try:
+        assert until(lambda: state("a-to-b") is State.CARRYING, 20)
+        # What site B's router decrypts goes no further.
+        bench.sh("router-b", "nft add table ip swallows")
+        bench.sh("router-b", "nft 'add chain ip swallows in { type filter hook input priority 0; }'")
+        bench.sh("router-b", "nft add rule ip swallows in icmp type echo-request drop")
+        assert until(lambda: state("a-to-b") is State.SILENT, 40)
+        bench.sh("router-b", "nft delete table ip swallows")
+        assert until(lambda: state("a-to-b") is State.CARRYING, 40)
+    finally:
+        bench.sh("router-b", "nft delete table ip swallows 2>/dev/null || true")
+        prober.close()
+    assert [event.change for event in told if event.tunnel in {"a-to-b", "b-to-a"}] == [
+        TunnelChange.IMPAIRED,
+        TunnelChange.CARRYING,
+    ]
+    assert state("a-to-c") is State.CARRYING, "no other tunnel is touched"
 
 
 def test_the_words_are_of_one_tunnel_and_hold_no_key(

@@ -6,7 +6,8 @@ import copy
 import fnmatch
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,8 @@ class MemoryHost:
         self.told: list[Trace] = []
         self.table: list[dict[str, Any]] | None = None
         """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
+        self.rtt: float | None = 0.01
+        """Seconds of a round trip."""
         self.full = False
         """Whether its disk is full."""
         self.way_back = WayBack()
@@ -239,6 +242,13 @@ class MemoryHost:
         """All replies come back, or none."""
         self._check("ping")
         return Ping(count, self._ping(source, destination, count))
+
+    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Ping | None, ...]:  # noqa: ARG002
+        """No time passes here. A way from an address that is not its own is none."""
+        self._check("probe")
+        own = {address.host for address in self.addresses}
+        found = [self.ping(*way, bounds.PROBE_REQUESTS) if way[0] in own else None for way in ways]
+        return tuple(replace(ping, rtt=self.rtt) if ping and ping.received else ping for ping in found)
 
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:  # noqa: ARG002
         """No time passes here: a stream is one echo request at its start and one at its end."""

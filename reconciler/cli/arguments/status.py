@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from reconciler.cli.arguments import options
 from reconciler.model.condition import State
@@ -54,6 +55,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="WHAT",
         help="exit with 8 if a connection is `down` (or carries nothing), is `degraded` or worse, or has "
         "`drift`; repeatable",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="read the settings of the reconciler from FILE, and print what its probes know too: since when, "
+        "loss, round trips, the last change",
     )
     options.add_routers(parser)
     options.add_output(parser)

@@ -20,6 +20,7 @@ from reconciler.history.kept import Kept
 from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostics, reported
 from reconciler.model.errors import ExitCode
+from reconciler.model.fabric import Fabric
 from reconciler.model.isolation import attempt
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
@@ -44,6 +45,7 @@ from reconciler.service.metrics import Metrics
 from reconciler.service.notifications import Topic
 from reconciler.service.notifier import CommitStatuses, Messages, Notifier, Receiver, Tolerance
 from reconciler.service.preflight import Preflight
+from reconciler.service.prober import Prober
 from reconciler.service.settings import Effective
 from reconciler.service.signatures import Signers
 from reconciler.service.trust import check_signature
@@ -95,7 +97,7 @@ def _follow(
         notifier.notify(record)
 
     service = Service(dependencies, settings.interval, settings.jitter, report)
-    watch = _watch(service, metrics, output, log) if settings.follow and not arguments.once else None
+    beside = [] if arguments.once else _beside(service, metrics, settings, output, log)
 
     def end(*_: object) -> None:
         service.stop()
@@ -113,14 +115,16 @@ def _follow(
             if web is not None:
                 web.close()
     finally:
-        if watch is not None:
-            watch.close()
+        for item in beside:
+            item.close()
         notifier.close(bounds.NOTIFY_SECONDS)
     return ExitCode.OK
 
 
-def _watch(service: Service, metrics: Metrics, output: Output, log: EventLog | None) -> Watch:
-    """What follows the routers beside the service's runs."""
+def _beside(
+    service: Service, metrics: Metrics, settings: ReconcileSettings, output: Output, log: EventLog | None
+) -> list[Watch | Prober]:
+    """What follows the routers and probes the tunnels beside the service's runs."""
 
     def happened(event: TunnelEvent) -> None:
         if log is not None:
@@ -129,9 +133,23 @@ def _watch(service: Service, metrics: Metrics, output: Output, log: EventLog | N
             output.lines([tunnel_event_line(event)])
             output.objects([tunnel_event(event)])
 
-    watch = metrics.watch = Watch(service.dependencies.history, happened, service.wake)
-    service.dependencies = replace(service.dependencies, followed=watch.follow)
-    return watch
+    beside: list[Watch | Prober] = []
+    history, probes = service.dependencies.history, settings.probes
+    if settings.follow:
+        metrics.watch = Watch(history, happened, service.wake)
+        beside.append(metrics.watch)
+    if probes.enabled:
+        prober = Prober(history, happened, service.wake, probes.interval, probes.packets)
+        metrics.prober = prober
+        service.dependencies = replace(service.dependencies, impaired=prober.impaired)
+        beside.append(prober)
+
+    def followed(fabric: Fabric, fleet: Fleet) -> None:
+        for item in beside:
+            item.follow(fabric, fleet)
+
+    service.dependencies = replace(service.dependencies, followed=followed)
+    return beside
 
 
 def _end_within(seconds: float) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from time import sleep
 
 from reconciler.cli import access
 from reconciler.cli.output import Output
+from reconciler.cli.service_state import HISTORY, service_settings
 from reconciler.cli.workspace import load_fabric
+from reconciler.history.store import History
 from reconciler.model.condition import ConnectionCondition, State
 from reconciler.model.errors import ExitCode
 from reconciler.model.fabric import Fabric
 from reconciler.model.suggestion import check_known
 from reconciler.operations.preview import Preview, preview
 from reconciler.plan.targets import named
+from reconciler.report.json.carriage import carriage_object, touch_object
 from reconciler.report.json.plan import plan_objects
 from reconciler.report.json.run import way_back_objects
 from reconciler.report.json.status import condition_objects, status_objects
@@ -25,7 +29,10 @@ from reconciler.report.way_back_text import way_back_lines
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.way_back import reported
 from reconciler.secrets import SecretStore
+from reconciler.verify.carriage import with_carriage
 from reconciler.verify.condition import conditions
+
+Known = Callable[[Iterable[ConnectionCondition]], tuple[ConnectionCondition, ...]]
 
 _FAILING = {
     "down": frozenset({State.DOWN, State.SILENT}),
@@ -40,18 +47,39 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.target = named(fabric, arguments.target)
     check_known(arguments.target, {*fabric.routers, *fabric.tunnels}, "router or tunnel")
     store, fleet = access.secret_store(arguments), access.fleet_of(fabric, arguments)
+    known = _known_by_service(arguments.config, output)
     while True:
-        code = _once(fabric, store, fleet, arguments, output)
+        code = _once(fabric, store, fleet, known, arguments=arguments, output=output)
         if arguments.watch is None:
             return code
         sleep(arguments.watch)
 
 
+def _known_by_service(config: Path | None, output: Output) -> Known:
+    """What adds to conditions what the service with these settings knows of them."""
+    if config is None:
+        return tuple
+    settings = service_settings(config, output).values
+    history = History(Path(settings.state).expanduser() / HISTORY)
+
+    def known(found: Iterable[ConnectionCondition]) -> tuple[ConnectionCondition, ...]:
+        carried, touched = history.carried(), history.touched()
+        return with_carriage(found, carried, touched, settings.probes.interval, datetime.now(UTC))
+
+    return known
+
+
 def _once(
-    fabric: Fabric, store: SecretStore, fleet: Fleet, arguments: argparse.Namespace, output: Output
+    fabric: Fabric,
+    store: SecretStore,
+    fleet: Fleet,
+    known: Known,
+    *,
+    arguments: argparse.Namespace,
+    output: Output,
 ) -> int:
     found = preview(fabric, store, fleet)
-    every = conditions(fabric, found.desired, found.observation, found.plan)
+    every = known(conditions(fabric, found.desired, found.observation, found.plan))
     asked = [one for one in every if _is_asked(one, arguments)]
     if arguments.watch is not None:
         output.clear()
@@ -69,13 +97,16 @@ def _print(
     way_back = list(reported(found.observation.states))
     output.lines(way_back_lines(way_back, datetime.now(UTC)))
     output.objects(way_back_objects(way_back))
-    output.lines(status_lines(asked, every=arguments.all, wide=arguments.wide))
+    now = datetime.now(UTC)
+    output.lines(status_lines(asked, now, every=arguments.all, wide=arguments.wide))
     if arguments.verbose:
         output.lines(detail_lines(asked))
     output.lines(router_lines(found.fabric, found.observation, found.plan, detail=arguments.verbose))
     output.lines(withheld_lines(found.plan))
     output.lines(address_lines(found.plan))
     output.objects(condition_objects(asked))
+    output.objects(carriage_object(one.carriage) for one in asked if one.carriage is not None)
+    output.objects(touch_object(one.name, one.touch) for one in asked if one.touch is not None)
     output.objects(status_objects(found.observation))
     output.objects(plan_objects(found.plan))
 

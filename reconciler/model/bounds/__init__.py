@@ -145,6 +145,12 @@ from reconciler.model.bounds.following import (
     LOG_UNNAMED as LOG_UNNAMED,
     SPIS_OF_CHILD as SPIS_OF_CHILD,
 )
+from reconciler.model.bounds.probing import (
+    PROBES_WOKEN as PROBES_WOKEN,
+    PROBES_WRITTEN as PROBES_WRITTEN,
+    PROBE_REQUESTS as PROBE_REQUESTS,
+    PROBE_VISIT_SECONDS as PROBE_VISIT_SECONDS,
+)
 from reconciler.model.bounds.waiting import (
     ANSWER_MILLISECONDS as ANSWER_MILLISECONDS,
     ASKED_AGAIN as ASKED_AGAIN,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model.events import Down, Drift, Held, LeftOut, Part, Rollback, Traced, Trouble
+from reconciler.model.condition import State
+from reconciler.model.events import Down, Drift, Held, Impaired, LeftOut, Part, Rollback, Traced, Trouble
 from reconciler.model.plan import Resource
 from reconciler.model.record import RunRecord, read_result
 from reconciler.model.trace import Trace
@@ -90,6 +91,26 @@ def _read_down(item: Item) -> Down:
     return Down(item.text("tunnel"), item.text("router"))
 
 
+def _impaired(item: Impaired) -> dict[str, Any]:
+    return {
+        "tunnel": item.tunnel,
+        "router": item.router,
+        "state": item.state.value,
+        "reason": item.reason,
+        "since": item.since.isoformat(),
+    }
+
+
+def _read_impaired(item: Item) -> Impaired:
+    return Impaired(
+        item.text("tunnel"),
+        item.text("router"),
+        State(item.text("state")),
+        item.text("reason"),
+        datetime.fromisoformat(item.text("since")),
+    )
+
+
 def _trouble(item: Trouble) -> dict[str, Any]:
     return {"unit": item.part.value, "reason": item.reason}
 
@@ -163,6 +184,7 @@ FORMS = Forms(
     Form("drift", Drift, _drift, _read_drift),
     Form("trace", Traced, _traced, _read_traced),
     Form("down", Down, _down, _read_down),
+    Form("impaired", Impaired, _impaired, _read_impaired),
     Form("trouble", Trouble, _trouble, _read_trouble),
     Form("rollback", Rollback, _rollback, _read_rollback),
     Form("armed", Armed, _armed, _read_armed),

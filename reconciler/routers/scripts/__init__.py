@@ -47,6 +47,7 @@ class Script(StrEnum):
     CONFIRM = "confirm.sh"
     GO_BACK_NOW = "go-back-now.sh"
     FORGET = "forget.sh"
+    PROBE = "probe.sh"
     START_STREAM = "start-stream.sh"
     STOP_STREAM = "stop-stream.sh"
     CONTAINER_SHELL = "container-shell.sh"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from reconciler.cli.commands import status
-from reconciler.model.condition import ConnectionCondition, EndCondition, State
+from reconciler.history.store import History
+from reconciler.model.condition import Carriage, ConnectionCondition, EndCondition, State, Touch
 from reconciler.model.errors import ExitCode
 from reconciler.report.status_text import MANY, span, status_lines
 from tests.fabrics import two_routers
@@ -117,18 +121,44 @@ def test_it_observes_again_and_again(stage: Stage, monkeypatch: pytest.MonkeyPat
     assert shown.index("1 of 1 connection is up.") < shown.index("0 of 1 connection is up: 1 down.")
 
 
+def test_what_the_service_knows_is_shown_beside_what_is_there(stage: Stage, tmp_path: Path) -> None:
+    settings = tmp_path / "reconcile.yaml"
+    settings.write_text(f"repository: /nowhere\nstate: {tmp_path}\nprobes: {{interval: 600}}\n")
+    history, now = History(tmp_path / "history.db"), datetime.now(UTC)
+    reason = "10.2.0.1 does not answer, and no packet comes"
+    since = now - timedelta(hours=3, minutes=2, seconds=1)
+    known = Carriage("paris-tokyo", "paris", "paris-tokyo", State.SILENT, reason, since, now)
+    history.carry([replace(known, loss=0.25, rtt=0.0123, baseline=0.01)])
+    history.touch({"paris-tokyo": Touch(since, "c0ffee" * 7, "Ann Other")})
+    code, shown = stage.run("status", "--config", str(settings), "--fail-on", "down")
+    assert code == ExitCode.INCOMPLETE
+    title, row, *rest = shown.splitlines()
+    assert title.split()[-3:] == ["SINCE", "LOSS", "RTT"]
+    assert row.startswith("paris-tokyo  up, carrying nothing  ")
+    assert row.endswith("3 h 2 min  25%   12.3 ms (usually 10.0)")
+    change = f"    last change: {since:%Y-%m-%d %H:%M:%SZ}, commit c0ffeec0ffee by Ann Other"
+    assert rest[:2] == [f"    {reason}", change]
+    assert rest[2] == "0 of 1 connection is up: 1 up, carrying nothing."
+    code, shown = stage.run("status", "--config", str(settings), "--json")
+    found = {item["type"]: item for item in map(json.loads, shown.splitlines())}
+    assert found["connection"]["state"] == found["carriage"]["state"] == "up, carrying nothing"
+    assert (found["carriage"]["loss"], found["touch"]["author"]) == (0.25, "Ann Other")
+    # Without the service, what is there.
+    assert "  up     paris - tokyo  " in stage.run("status")[1]
+
+
 def test_of_many_connections_those_in_trouble_are_listed() -> None:
     tunnels = two_routers().tunnels.values()
     ends = tuple(EndCondition(tunnel, State.UP, "", "") for tunnel in tunnels)
     good = [ConnectionCondition(f"a-{number}", State.UP, "", ends) for number in range(MANY)]
     many = [ConnectionCondition("bad", State.DOWN, "no IKE_SA at x", ends), *good]
-    lines = [line.text for line in status_lines(many, every=False, wide=False)]
+    lines = [line.text for line in status_lines(many, datetime.now(UTC), every=False, wide=False)]
     assert [line.split()[0] for line in lines[1:-2]] == ["bad", "no"]
     assert lines[-2:] == [
         "40 of 41 connections are up: 1 down.",
         "40 that need no attention are not listed; --all lists them.",
     ]
-    assert len(list(status_lines(many, every=True, wide=False))) == MANY + 4
+    assert len(list(status_lines(many, datetime.now(UTC), every=True, wide=False))) == MANY + 4
 
 
 @pytest.mark.parametrize(

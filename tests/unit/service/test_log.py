@@ -20,6 +20,7 @@ RUN = RunRecord(NOW, NOW, "once", "a" * 40, "a" * 40, Result.IN_SYNC, "why", id=
 LEVELS = {
     "diagnostic": "warning",
     "down": "warning",
+    "impaired": "warning",
     "drift": "info",
     "trace": "info",
     "unreachable": "warning",
@@ -92,4 +93,6 @@ def test_what_happens_to_a_tunnel_is_an_event_with_its_level() -> None:
         "down": "warning",
         "failed": "warning",
         "alert": "warning",
+        "impaired": "warning",
+        "carrying": "info",
     }

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.model.absence import Absence, AbsenceKind
+from reconciler.model.condition import State as Condition
 from reconciler.model.events import (
     Down,
     Drift,
     Event,
+    Impaired,
     PlannedChange,
     PlannedStep,
     PlanSummary,
@@ -168,6 +170,25 @@ def test_only_what_is_asked_for() -> None:
     down = run(Result.FAILED, PLAN, DOWN)
     assert told(down, IN_SYNC, on=frozenset({Topic.DOWN})) == [["down"], []]
     assert told(down, IN_SYNC, on=frozenset({Topic.RECOVERED})) == [[], []], "nobody was told of its begin"
+
+
+def test_what_probes_have_shown_is_told_once_and_when_it_ends() -> None:
+    silent = Impaired("a-to-b", "ra", Condition.SILENT, "10.2.0.1 does not answer", NOW)
+    degraded = replace(silent, state=Condition.DEGRADED, reason="packets are lost")
+    bad, worse = run(Result.IN_SYNC, PLAN, degraded), run(Result.IN_SYNC, PLAN, silent)
+    assert told(bad, bad, worse, worse, IN_SYNC, IN_SYNC) == [
+        ["degraded"],
+        [],
+        ["carrying-nothing", "recovered"],
+        [],
+        ["recovered"],
+        [],
+    ]
+    # A run that has seen nothing does not end it.
+    assert told(worse, run(Result.FAILED, head="", force=""), worse)[2] == ["recovered"]
+    text = states(worse, frozenset())[State(Topic.SILENT, "a-to-b", "ra")]
+    since = "since 2026-11-23T00:00:00Z"
+    assert text == f"tunnel a-to-b at ra is up, carrying nothing {since}: 10.2.0.1 does not answer"
 
 
 def test_a_refused_head() -> None:

@@ -83,6 +83,17 @@ def test_packets_count_that_came_by_an_sa_that_is_followed_meanwhile(tmp_path: P
     assert checks["paris-tokyo: traffic"].passed
 
 
+@pytest.mark.parametrize(
+    ("received", "word"), [(0, "up, carrying nothing: 0 of 5 echo"), (4, "degraded: 4 of 5 echo")]
+)
+def test_a_tunnel_that_is_up_and_loses_packets_is_called_so_here_too(
+    tmp_path: Path, received: int, word: str
+) -> None:
+    check = verdict(memory_site(tmp_path), {}, Ping(5, received))["paris-tokyo: traffic"]
+    assert not check.passed
+    assert check.evidence.startswith(word)
+
+
 class Busy(Closing):
     """A router in memory that answers echo requests as it is told to: one fraction for each ping."""
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model.absence import Absence, AbsenceKind
+from reconciler.model.condition import State
 from reconciler.model.diagnostic import Diagnostic, Location, Severity
 from reconciler.model.events import (
     Down,
@@ -14,6 +15,7 @@ from reconciler.model.events import (
     Event,
     Exposed,
     Held,
+    Impaired,
     LeftOut,
     Overridden,
     Part,
@@ -232,6 +234,17 @@ WRITTEN: list[tuple[Event, dict[str, Any]]] = [
         {"type": "trace", "router": "paris", "at": "2026-05-10T02:03:04.000567+00:00", "text": "text"},
     ),
     (Down("paris-tokyo", "paris"), {"type": "down", "tunnel": "paris-tokyo", "router": "paris"}),
+    (
+        Impaired("paris-tokyo", "paris", State.SILENT, "reason", datetime(2026, 5, 10, 2, 3, 4, tzinfo=UTC)),
+        {
+            "type": "impaired",
+            "tunnel": "paris-tokyo",
+            "router": "paris",
+            "state": "up, carrying nothing",
+            "reason": "reason",
+            "since": "2026-05-10T02:03:04+00:00",
+        },
+    ),
     (Trouble(Part.KEYS, "reason"), {"type": "trouble", "unit": "keys", "reason": "reason"}),
     (
         StepEnded(SWITCH, Status.NOT_ATTEMPTED, "message", 1.25),

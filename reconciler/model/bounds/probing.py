@@ -1,0 +1,19 @@
+"""Bounds of the probes that a service sends through every tunnel."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PROBE_REQUESTS: Final = 3
+"""Echo requests of one round through one tunnel: with one alone, a lost packet would look like a tunnel that
+carries nothing."""
+
+PROBE_VISIT_SECONDS: Final = 10.0
+"""Seconds for which one visit of a router sends requests: no thread and no connection is held for much
+longer, however many tunnels the router has."""
+
+PROBES_WRITTEN: Final = 5.0
+"""Seconds between two transactions that keep what probes have shown."""
+
+PROBES_WOKEN: Final = 30.0
+"""Seconds between two runs that are started because of what probes have shown."""

@@ -1,0 +1,56 @@
+"""One visit of a router by the service's probes: its SAs, then echo requests through what is up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.facets import sas
+from reconciler.facets.sas import agreement
+from reconciler.model.outcome import Ping
+from reconciler.model.router_config import IkeSa
+from reconciler.routers.protocol import Router, entries
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A tunnel to look at. Without `source` and `destination` nothing is sent through it."""
+
+    connections: tuple[str, ...]
+    """Those by which it may run."""
+    source: str = ""
+    destination: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a router has answered. A tunnel that is not among `echoes` was sent nothing."""
+
+    sas: Mapping[str, tuple[IkeSa, ...]]
+    """By connection, of those that were asked for."""
+    echoes: Mapping[str, Ping]
+
+
+def visit(router: Router, asked: Mapping[str, Asked], pace: float) -> Visit:
+    """Look at some tunnels of a router, by name. What is down is sent nothing: a packet would wake it, and
+    a trap loses the first ones. Raises what a router raises."""
+    wanted = {name for one in asked.values() for name in one.connections}
+    running: dict[str, tuple[IkeSa, ...]] = {}
+    # Of a router with thousands of tunnels, only what is asked for is decoded.
+    for name, body in entries(router.vici, "list-sas", "list-sa"):
+        if name in wanted:
+            running[name] = (*running.get(name, ()), sas.decode(name, body))
+    running = {name: tuple(sorted(found, key=lambda sa: int(sa.id))) for name, found in running.items()}
+    ways = {
+        name: (one.source, one.destination)
+        for name, one in asked.items()
+        if one.source and any(agreement.carrying(running.get(there, ())) for there in one.connections)
+    }
+    return Visit(running, _echoes(router, ways, pace))
+
+
+def _echoes(router: Router, ways: Mapping[str, tuple[str, str]], pace: float) -> dict[str, Ping]:
+    if not ways:
+        return {}
+    sent: Sequence[Ping | None] = router.host.probe(tuple(ways.values()), pace)
+    return {name: ping for name, ping in zip(ways, sent, strict=True) if ping is not None}

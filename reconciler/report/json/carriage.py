@@ -1,0 +1,75 @@
+"""What the service's probes know of connections, as JSON objects."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.model.condition import Carriage, State, Touch
+from reconciler.report.json.form import Form, Item
+
+
+def _body(one: Carriage) -> dict[str, Any]:
+    return {
+        "connection": one.connection,
+        "router": one.router,
+        "tunnel": one.tunnel,
+        "state": one.state.value,
+        "reason": one.reason,
+        "since": one.since.isoformat(),
+        "at": one.at.isoformat(),
+        "proven": None if one.proven is None else one.proven.isoformat(),
+        "target": one.target,
+        "loss": _rounded(one.loss),
+        "rtt": _rounded(one.rtt),
+        "baseline": _rounded(one.baseline),
+    }
+
+
+def _read(item: Item) -> Carriage:
+    return Carriage(
+        item.text("connection"),
+        item.text("router"),
+        item.text("tunnel"),
+        State(item.text("state")),
+        item.text("reason"),
+        _time(item, "since"),
+        _time(item, "at"),
+        _time(item, "proven") if item.has("proven") else None,
+        item.text("target"),
+        *(item.decimal(name) if item.has(name) else None for name in ("loss", "rtt", "baseline")),
+    )
+
+
+def _time(item: Item, name: str) -> datetime:
+    return datetime.fromisoformat(item.text(name)).astimezone(UTC)
+
+
+def _rounded(value: float | None) -> float | None:
+    """No clock of a router tells more."""
+    return None if value is None else round(value, 6)
+
+
+FORM = Form("carriage", Carriage, _body, _read)
+carriage_object = FORM.encode
+"""What is known of a connection as the object that tells it."""
+
+
+def read_carriage(text: str) -> Carriage | None:
+    """What was kept; None for what another version has written in another way."""
+    try:
+        return FORM.read(Item(json.loads(text)))
+    except (ValueError, KeyError, OverflowError, RecursionError):
+        return None
+
+
+def touch_object(connection: str, touch: Touch) -> dict[str, Any]:
+    """The last change of a connection."""
+    return {
+        "type": "touch",
+        "connection": connection,
+        "at": touch.at.isoformat(),
+        "commit": touch.commit,
+        "author": touch.author,
+    }

@@ -1,0 +1,41 @@
+"""What a run has changed, and who had asked for it."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from reconciler.model.condition import Touch
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.events import StepEnded
+from reconciler.model.isolation import attempt
+from reconciler.model.outcome import Status
+from reconciler.model.record import RunRecord
+
+_AUTHOR = re.compile(rb"^author ([^<\n]*?) ?<", re.MULTILINE)
+_CHARACTERS = 100
+"""Of a name that is kept: anybody may have written it."""
+
+
+class Commits(Protocol):
+    """Where commits are."""
+
+    def raw(self, commit: str) -> bytes:
+        """A commit: headers, message. Raises TunnelwrightError."""
+        ...
+
+
+def touched(record: RunRecord, commits: Commits) -> dict[str, Touch]:
+    """The connections of which a run has done a step."""
+    done = {ended.step.group for ended in record.of(StepEnded) if ended.status is Status.DONE}
+    if not done - {""}:
+        return {}
+    raw = attempt("look-up", "an author", lambda: commits.raw(record.in_force))
+    author = "" if isinstance(raw, TunnelwrightError) else author_of(raw)
+    return {name: Touch(record.finished, record.in_force, author) for name in sorted(done - {""})}
+
+
+def author_of(raw: bytes) -> str:
+    """The name of a commit's author (gitformat-commit: headers end with the first empty line)."""
+    found = _AUTHOR.search(raw.partition(b"\n\n")[0])
+    return "" if found is None else found[1].decode(errors="replace")[:_CHARACTERS]

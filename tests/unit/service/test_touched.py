@@ -1,0 +1,63 @@
+"""Which run has changed a connection last, and who had asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconciler.history.kept import Kept
+from reconciler.model.condition import Touch
+from reconciler.model.events import PlannedStep, StepEnded
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Disruption, Phase
+from reconciler.model.record import Result, RunRecord
+from reconciler.service.touched import author_of, touched
+from tests.unit.service.followed import followed
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+def test_the_last_change_of_a_connection_has_its_commit_and_its_author(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    history = Kept(tmp_path / "state" / "history.db")
+    first = site.once()
+    assert first.result is Result.CHANGED
+    touch = history.touched()["paris-tokyo"]
+    assert (touch.commit, touch.at) == (first.in_force, first.finished)
+    author = site.repository.head.commit.author.name
+    assert author
+    assert touch.author == author
+    assert site.once().result is Result.IN_SYNC
+    assert history.touched() == {"paris-tokyo": touch}, "a run that changes nothing touches nothing"
+
+
+def test_a_step_that_was_not_done_touches_nothing(tmp_path: Path) -> None:
+    step = PlannedStep("paris", Phase.SWITCH, "paris-tokyo", "terminate", Disruption.NONE)
+    ended = [StepEnded(step, status) for status in Status if status is not Status.DONE]
+    record = RunRecord(NOW, NOW, "once", "a" * 40, "a" * 40, Result.INCOMPLETE, "", tuple(ended))
+    commits = followed(tmp_path).service().dependencies.repository
+    assert touched(record, commits) == {}
+    whole = replace(record, events=(StepEnded(step, Status.DONE),))
+    # Where the commit is not here, the author is not known.
+    assert touched(whole, commits) == {"paris-tokyo": Touch(NOW, "a" * 40, "")}
+
+
+@pytest.mark.parametrize(
+    ("raw", "author"),
+    [
+        (
+            b"tree 1\nauthor Ann Other <ann@example.net> 1764000000 +0100\ncommitter Bob <b> 1 +0000\n"
+            b"\nauthor Eve <e> 1 +0000\n",
+            "Ann Other",
+        ),
+        (b"author <nobody@example.net> 1 +0000\n\n", ""),
+        (b"tree 1\n\nauthor Eve <e> 1 +0000\n", ""),
+        (b"author " + b"x" * 500 + b" <x> 1 +0000\n", "x" * 100),
+        (b"author J\xf6rg <j> 1 +0000\n", "J\N{REPLACEMENT CHARACTER}rg"),
+    ],
+)
+def test_the_author_is_in_the_headers_of_a_commit(raw: bytes, author: str) -> None:
+    assert author_of(raw) == author

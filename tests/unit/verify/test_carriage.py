@@ -1,0 +1,141 @@
+"""What rounds of probes make of a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.model.condition import Carriage, ConnectionCondition, State, Touch
+from reconciler.model.outcome import Ping
+from reconciler.verify.carriage import (
+    CONFIRMED,
+    RTT_LEAST,
+    RTT_ROUNDS,
+    Memory,
+    Reading,
+    after,
+    begun,
+    with_carriage,
+)
+
+BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
+SPIS = ("c1", "c2")
+DOWN = Reading(State.DOWN, "no IKE_SA at paris")
+AWAY = Reading(State.UNKNOWN, "paris does not answer")
+OFF = Reading(State.DISABLED)
+
+
+def new(target: str = "10.2.0.1") -> Memory:
+    return begun(Carriage("a", "paris", "a", State.UNKNOWN, "not probed yet", BEGAN, BEGAN, target=target))
+
+
+def answered(received: int = 3, rtt: float = 0.01, state: State = State.UP) -> Reading:
+    return Reading(state, "no CHILD_SA for x" if state is State.DEGRADED else "", {}, Ping(3, received, rtt))
+
+
+def counted(came: int, went: int, echo: Ping | None = None) -> Reading:
+    return Reading(State.UP, "", {SPIS: (came, went)}, echo)
+
+
+def told(memory: Memory, readings: Iterable[Reading]) -> tuple[Memory, list[State]]:
+    """A connection after some rounds, and its state after each."""
+    states = []
+    for reading in readings:
+        memory = after(memory, reading, memory.carriage.at + timedelta(minutes=1))
+        states.append(memory.carriage.state)
+    return memory, states
+
+
+UNANSWERED = Ping(3, 0)
+LOSSY = [answered(2)] * 6
+SLOW = [answered(rtt=0.05)]
+
+
+@pytest.mark.parametrize(
+    ("readings", "state", "reason"),
+    [
+        ([answered()], State.CARRYING, ""),
+        # One that has never been seen to carry, and one that has.
+        ([counted(0, 9 * n, UNANSWERED) for n in range(3)], State.SILENT, "10.2.0.1 does not answer, and no"),
+        ([answered(), *[Reading(State.UP, "", {}, UNANSWERED)] * 3], State.SILENT, "10.2.0.1 does not"),
+        ([answered(), *[DOWN] * 3], State.DOWN, "no IKE_SA at paris"),
+        ([answered(), *[AWAY] * 3], State.UNKNOWN, "paris does not answer"),
+        ([answered(), OFF], State.DISABLED, ""),
+        ([OFF, *[answered()]], State.CARRYING, ""),
+        ([answered(), *LOSSY], State.DEGRADED, "packets are lost"),
+        ([answered()] * RTT_LEAST + SLOW * 3, State.DEGRADED, "packets take longer than they usually do"),
+        ([answered()] * (RTT_LEAST - 3) + SLOW * 2, State.CARRYING, ""),
+        ([answered(rtt=0.0002)] * RTT_LEAST + [answered(rtt=0.02)] * 3, State.CARRYING, ""),
+        ([answered(state=State.DEGRADED)] * 3, State.DEGRADED, "no CHILD_SA for x"),
+        # Its target has gone, and others' packets come.
+        (
+            [answered(), *(counted(5 * n, 5 * n, UNANSWERED) for n in range(5))],
+            State.DEGRADED,
+            "10.2.0.1 does not answer, though other packets come",
+        ),
+        # Its target has never answered, or there is none: the counters tell.
+        ([counted(5 * n, 5 * n, UNANSWERED) for n in range(2)], State.CARRYING, ""),
+        ([counted(5 * n, 5 * n) for n in range(2)], State.CARRYING, ""),
+        ([counted(7, 5 * n) for n in range(5)], State.SILENT, "packets are sent, and none comes"),
+        ([counted(7, n) for n in range(5)], State.UNKNOWN, "it is up, and no packet has shown"),
+        ([counted(7, 7)] * 5, State.UNKNOWN, "it is up, and no packet has shown"),
+        ([counted(1, 1), counted(2, 2), *[counted(2, 2)] * 5], State.CARRYING, ""),
+    ],
+)
+def test_rounds_make_a_state(readings: list[Reading], state: State, reason: str) -> None:
+    memory, _ = told(new(), readings)
+    assert (memory.carriage.state, memory.carriage.reason[: len(reason)]) == (state, reason)
+
+
+def test_another_state_needs_several_rounds_in_a_row() -> None:
+    silent = Reading(State.UP, "", {}, UNANSWERED)
+    memory, _ = told(new(), [answered()])
+    since = memory.carriage.since
+    # One that flaps is told of as what it was.
+    flapping, states = told(memory, [silent, silent, answered()] * 5)
+    assert set(states) == {State.CARRYING}
+    assert flapping.carriage.since == since
+    left, states = told(memory, [silent] * CONFIRMED)
+    assert states == [*[State.CARRYING] * (CONFIRMED - 1), State.SILENT]
+    assert left.carriage.since == memory.carriage.at + timedelta(minutes=1), "the first of them"
+    assert left.carriage.proven == memory.carriage.at
+    assert left.carriage.loss == 0.75
+    # Bad ones that take turns are bad all the same.
+    assert told(memory, [silent, DOWN, silent])[1][-1] is State.SILENT
+    back, states = told(left, [answered()] * 2)
+    assert states == [State.SILENT, State.SILENT]
+    assert told(back, [answered()])[1] == [State.CARRYING]
+
+
+def test_the_loss_of_an_outage_is_no_loss_of_packets() -> None:
+    silent = Reading(State.UP, "", {}, UNANSWERED)
+    memory, states = told(new(), [answered(), *[silent] * 5, *[answered()] * 3])
+    assert states[-1] is State.CARRYING
+    assert memory.carriage.loss is not None
+    assert memory.carriage.loss > 0.4
+
+
+def test_what_takes_longer_for_good_is_the_usual_one_at_last() -> None:
+    memory, states = told(new(), [answered()] * RTT_ROUNDS + SLOW * (RTT_ROUNDS // 2 + CONFIRMED))
+    assert State.DEGRADED in states
+    assert states[-1] is State.CARRYING
+    assert memory.carriage.baseline == 0.05
+    # Another process goes on with what this one has kept.
+    _, states = told(begun(memory.carriage), [answered(rtt=0.2)] * CONFIRMED)
+    assert states[-1] is State.DEGRADED
+
+
+def test_a_connection_that_is_up_is_what_the_service_has_seen_lately() -> None:
+    memory, _ = told(new(), [Reading(State.UP, "", {}, UNANSWERED)] * 3)
+    seen, touch = memory.carriage, Touch(BEGAN, "0" * 40, "Ann")
+    up = ConnectionCondition("a", State.UP, "", ())
+    [found] = with_carriage([up], {"a": seen}, {"a": touch}, 60, seen.at + timedelta(seconds=180))
+    assert (found.state, found.reason, found.touch) == (State.SILENT, seen.reason, touch)
+    [stale] = with_carriage([up], {"a": seen}, {}, 60, seen.at + timedelta(seconds=181))
+    assert (stale.state, stale.carriage) == (State.UP, seen)
+    assert with_carriage([up], {}, {}, 60, BEGAN) == (up,)
+    down = ConnectionCondition("a", State.DOWN, "no IKE_SA", ())
+    [found] = with_carriage([down], {"a": seen}, {}, 60, seen.at)
+    assert found.state is State.DOWN, "what is there now counts"
