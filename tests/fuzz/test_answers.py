@@ -230,7 +230,7 @@ def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("reconciler.model.bounds.REKEY_SECONDS", 0.0)
-    monkeypatch.setattr("reconciler.model.bounds.HEARD_SECONDS", 0.01)
+    monkeypatch.setattr("reconciler.model.bounds.CHARON_LOG_SECONDS", 0.01)
     monkeypatch.setattr("reconciler.apply.establish.OVERLAP", 0.0)
 
     @FUZZ

@@ -23,7 +23,7 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.record import Result
 from reconciler.service.notifier import Tolerance
 from reconciler.service import listener
-from reconciler.service.log import heard
+from reconciler.service.log import attached
 from reconciler.service.metrics import Metrics
 from reconciler.service.web import Application, WebServer
 from tests.unit.service.followed import followed
@@ -47,7 +47,7 @@ def run(script: str, folder: Path) -> str:
 def test_a_full_disk_costs_what_is_written_until_there_is_room(tmp_path: Path) -> None:
     said = run(
         """
-        with heard(None):
+        with attached(None):
             site = followed(folder)
             service = site.service()
             metrics = Metrics(service.dependencies.history)
@@ -90,7 +90,7 @@ def test_a_full_disk_costs_what_is_written_until_there_is_room(tmp_path: Path) -
 def test_no_file_descriptors_cost_a_run_and_no_service(tmp_path: Path) -> None:
     run(
         """
-        with heard(None):
+        with attached(None):
             site = followed(folder)
             service = site.service()
             service.notify = lambda record: site.told.append(record)
