@@ -1,5 +1,5 @@
 """Proof between runs: the tunnels of the desired state in force are probed at an interval, and what that
-shows is kept, counted and told.
+shows is kept, counted and reported.
 
 Each round of a router is one visit in a thread of its own, so one that is slow costs itself alone. Nothing
 stays on a router when a visit has ended.
@@ -38,17 +38,17 @@ _CHANGES = {
     State.DEGRADED: TunnelChange.IMPAIRED,
     State.CARRYING: TunnelChange.CARRYING,
 }
-"""What is told of a tunnel; that one is down its router tells by itself."""
+"""What is reported of a tunnel; that one is down its router reports by itself."""
 
 
 class Prober:
-    """Probes the connections of a service until `close`. `told` gets each lasting change; `wake` is called
+    """Probes the connections of a service until `close`. `report` gets each lasting change; `wake` is called
     for a run that tells of it."""
 
     def __init__(
         self,
         history: Kept,
-        told: Callable[[TunnelEvent], None],
+        report: Callable[[TunnelEvent], None],
         wake: Callable[[str], None],
         interval: float,
         pace: int,
@@ -56,7 +56,7 @@ class Prober:
         """`interval` in seconds, where a document says no other; `pace` is a router's budget of echo requests
         a second."""
         self._history = history
-        self._told = told
+        self._report = report
         self._wake = wake
         self._interval = interval
         self._pace = pace
@@ -200,14 +200,14 @@ class Prober:
                 if memory.carriage.state is not before.carriage.state:
                     events += _events(memory.carriage, before.carriage)
         for event in events:
-            attempt("report", "an event", partial(self._told, event))
+            attempt("report", "an event", partial(self._report, event))
         if events:
             self._history.happened(events)
             self._wake_for(events)
         return frozenset(again)
 
     def _wake_for(self, events: Iterable[TunnelEvent]) -> None:
-        """A run tells whoever is to be told; the next regular one does so otherwise."""
+        """A run sends the notifications; otherwise the next regular one does."""
         now = time.monotonic()
         if any(event.change is TunnelChange.IMPAIRED for event in events) and (
             now - self._woken >= bounds.PROBES_WOKEN
