@@ -200,13 +200,14 @@ class Lab:
     def exec(self, role: Role, name: str, command: Sequence[str]) -> ExecResult:
         """Run a command in a container and wait for it. A failure is a result, not an exception."""
         container = self.container(role, name)
+        generation = self.links.generation
         shell = self.links.take(container, Shell) or Shell(self.engine, container)
         try:
             done = shell.run(command)
         except BaseException:
             shell.close()
             raise
-        self.links.give(container, shell)
+        self.links.give(container, shell, generation)
         return done
 
     def run(self, role: Role, name: str, command: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,12 +36,12 @@ def visit(router: Router, asked: Mapping[str, Asked], pace: float) -> Visit:
     """Look at some tunnels of a router, by name. What is down is sent nothing: a packet would wake it, and
     a trap loses the first ones. Raises what a router raises."""
     wanted = {name for one in asked.values() for name in one.connections}
-    running: dict[str, tuple[IkeSa, ...]] = {}
+    listed = defaultdict[str, list[IkeSa]](list)
     # Of a router with thousands of tunnels, only what is asked for is decoded.
     for name, body in entries(router.vici, "list-sas", "list-sa"):
         if name in wanted:
-            running[name] = (*running.get(name, ()), sas.decode(name, body))
-    running = {name: tuple(sorted(found, key=lambda sa: int(sa.id))) for name, found in running.items()}
+            listed[name].append(sas.decode(name, body))
+    running = {name: tuple(sorted(found, key=lambda sa: int(sa.id))) for name, found in listed.items()}
     ways = {
         name: (one.source, one.destination)
         for name, one in asked.items()

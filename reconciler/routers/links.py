@@ -40,6 +40,7 @@ class Links:
         self._most = most
         self._idle: list[tuple[Hashable, Link]] = []
         self._changing = Lock()
+        self._cleared = 0
 
     def __enter__(self) -> Self:
         return self
@@ -58,18 +59,29 @@ class Links:
             _close(link)
         return None
 
-    def give(self, key: Hashable, link: Link) -> None:
-        """Keep a link for the next one. Where there are too many, the one that has lain longest is closed."""
+    @property
+    def generation(self) -> int:
+        """How often all were closed. A link of an earlier generation is not given on."""
+        return self._cleared
+
+    def give(self, key: Hashable, link: Link, generation: int) -> None:
+        """Keep a link, taken or made in a generation, for the next one. Where there are too many, the one
+        that has lain longest is closed."""
         with self._changing:
-            self._idle.append((key, link))
-            closed = self._idle[: -self._most] if self._most else list(self._idle)
-            del self._idle[: len(closed)]
+            if generation != self._cleared:
+                closed = [(key, link)]
+            else:
+                self._idle.append((key, link))
+                closed = self._idle[: -self._most] if self._most else list(self._idle)
+                del self._idle[: len(closed)]
         for _, old in closed:
             _close(old)
 
     def clear(self) -> None:
-        """Close all that are kept."""
+        """Close all that are kept, and those that are in use now once they are given back: who takes one
+        afterwards gets a new one."""
         with self._changing:
+            self._cleared += 1
             closed = list(self._idle)
             self._idle.clear()
         for _, old in closed:
@@ -98,6 +110,7 @@ class Lease(Generic[L]):
         self.ended = False
         self._links = links
         self._key = key
+        self._generation = links.generation
         self._sound = True
 
     @contextmanager
@@ -126,7 +139,7 @@ class Lease(Generic[L]):
             return
         self.ended = True
         if self._sound and self.link.alive():
-            self._links.give(self._key, self.link)
+            self._links.give(self._key, self.link, self._generation)
         else:
             self.link.close()
 

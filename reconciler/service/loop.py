@@ -124,9 +124,10 @@ class Service:
         said = {Part.REPOSITORY: repository.complaints(), Part.HISTORY: history.complaints()}
         troubles = [Trouble(part, reason) for part, reasons in said.items() for reason in reasons]
         message = "; ".join(filter(None, (record.message, *(trouble.reason for trouble in troubles))))
-        record = bounded(replace(record, message=message, events=(*record.events, *troubles)))
+        whole = replace(record, message=message, events=(*record.events, *troubles))
+        record = bounded(whole)
         kept = replace(record, id=history.add(record))
-        attempt("history", "what a run has changed", lambda: history.touch(touched(record, repository)))
+        attempt("history", "what a run has changed", lambda: history.touch(touched(whole, repository)))
         attempt("report", "what a run came to", lambda: self.notify(kept))
         return kept
 

@@ -142,23 +142,32 @@ class Prober:
                     break
                 begun_now = self._take(time.monotonic())
                 if not begun_now:
-                    pause = self._rounds.next_due() - time.monotonic()
-                    self._changed.wait(min(max(0.0, pause), bounds.PROBES_WRITTEN))
+                    self._changed.wait(self._pause(time.monotonic()))
             for router, names, fleet in begun_now:
                 self._begin(router, names, fleet)
             if time.monotonic() - self._written >= bounds.PROBES_WRITTEN:
                 self._write()
         self._write()
 
+    def _pause(self, now: float) -> float:
+        """Seconds until there may be something to do. While no more routers may be visited at a time, however
+        many are due, that is when a visit ends, which is notified."""
+        if self._full():
+            return bounds.PROBES_WRITTEN
+        return min(max(0.0, self._rounds.next_due() - now), bounds.PROBES_WRITTEN)
+
+    def _full(self) -> bool:
+        return self._fleet is not None and self._running >= self._fleet.parallelism
+
     def _take(self, now: float) -> list[tuple[str, tuple[str, ...], Fleet]]:
         """The rounds to begin, no more at a time than the fleet may be worked on."""
-        if self._fleet is None or self._running >= self._fleet.parallelism:
+        if self._fleet is None or self._full():
             return []
         taken = []
         for router, names in self._rounds.take(now):
             taken.append((router, names, self._fleet))
             self._running += 1
-            if self._running >= self._fleet.parallelism:
+            if self._full():
                 break
         return taken
 
@@ -169,17 +178,25 @@ class Prober:
             self._rest(router, failed=True)
 
     def _round(self, router: str, names: tuple[str, ...], fleet: Fleet) -> None:
+        again = attempt("probes", router, partial(self._visited, router, names, fleet))
+        if isinstance(again, TunnelwrightError):
+            self._rest(router, failed=True)
+        else:
+            self._rest(router, names, again, failed=False)
+
+    def _visited(self, router: str, names: tuple[str, ...], fleet: Fleet) -> frozenset[str]:
+        """The connections that are to be probed again soon. Raises what has kept the router from answering,
+        once that is noted."""
         with self._changed:
             wanted = {name: self._targets[name] for name in names if name in self._targets}
         asked = {name: target.asked for name, target in wanted.items()}
         with fleet.kept() as sessions:
             found = sessions.one(router, partial(visit, asked=asked, pace=self._pace))
         away = Absence.of(found).sentence(router) if isinstance(found, TunnelwrightError) else ""
-        changed = attempt("probes", router, partial(self._noted, wanted, found, away, datetime.now(UTC)))
-        again = frozenset[str]()
-        if not isinstance(changed, TunnelwrightError):
-            again = changed
-        self._rest(router, names, again, failed=bool(away))
+        again = self._noted(wanted, found, away, datetime.now(UTC))
+        if isinstance(found, TunnelwrightError):
+            raise found
+        return again
 
     def _noted(
         self, wanted: Mapping[str, Target], found: Visit | TunnelwrightError, away: str, now: datetime
@@ -209,11 +226,12 @@ class Prober:
     def _wake_for(self, events: Iterable[TunnelEvent]) -> None:
         """A run sends the notifications; otherwise the next regular one does."""
         now = time.monotonic()
-        if any(event.change is TunnelChange.IMPAIRED for event in events) and (
-            now - self._woken >= bounds.PROBES_WOKEN
-        ):
+        with self._changed:
+            due = now - self._woken >= bounds.PROBES_WOKEN
+            if not due or all(event.change is not TunnelChange.IMPAIRED for event in events):
+                return
             self._woken = now
-            self._wake("probes")
+        self._wake("probes")
 
     def _rest(
         self, router: str, names: tuple[str, ...] = (), again: frozenset[str] = frozenset(), *, failed: bool

@@ -274,7 +274,8 @@ def _ended(
     conclusion = proven.conclusion
     if conclusion is not None:
         report.events += map(StepEnded.of, conclusion.outcomes)
-    if conclusion is not None and proven.applied.stopped:
+    if conclusion is not None and (proven.applied.stopped or conclusion.stays):
+        # An arming that was confirmed is over: a router may repeat its id at any time.
         excuse(dependencies, conclusion)
     if conclusion is None or conclusion.stays or proven.applied.stopped:
         return _concluded(dependencies, wanted, before, proven, by_commit=by_commit, report=report)

@@ -41,10 +41,10 @@ def add_transit(
         return
     (hub,) = hubs or ("",)
     carried: _Networks = {
-        name: _networks(catalog, member)
-        for name in connections
+        name: own
+        for name in sorted(connections)
         for end, member in [_ends(catalog, name, hub)]
-        if end.transit != ()
+        if end.transit != () and (own := _networks(catalog, member))
     }
     if not _fit(catalog, topology, hub, carried, found):
         return
@@ -52,9 +52,9 @@ def add_transit(
         item = catalog.connections[name]
         if _ends(catalog, name, hub)[0].transit is not None:
             continue
-        own = set(carried[name])
-        others = (network for other in sorted(carried) for network in carried[other] if other != name)
-        transit = tuple(network for network in dict.fromkeys(others) if network not in own)
+        near = frozenset(carried.get(name, ()))
+        others = (network for other in carried for network in carried[other] if other != name)
+        transit = tuple(network for network in dict.fromkeys(others) if network not in near)
         ends = (
             end.model_copy(update={"transit": transit}) if end.router == hub else end
             for end in item.spec.ends

@@ -67,6 +67,8 @@ class Memory:
     """Of the last round that was answered; None before the first."""
     pending: int = 0
     """Rounds in a row that have shown something else than its state."""
+    pending_state: State | None = None
+    """What the last of them has shown."""
     pending_since: datetime | None = None
     answered: bool = False
     """Whether its target has ever answered."""
@@ -196,13 +198,21 @@ def _turned(memory: Memory, shown: State, reason: str, now: datetime) -> Memory:
     if shown is carriage.state:
         # Why nothing is known may change; of all else the first reason stays, so that it is told once.
         reason = reason if shown is State.UNKNOWN else carriage.reason
-        return replace(memory, carriage=replace(carriage, reason=reason), pending=0, pending_since=None)
+        return _settled(memory, replace(carriage, reason=reason))
+    if State.UNKNOWN in {shown, memory.pending_state} and shown is not memory.pending_state:
+        # A round of which nothing is known confirms no other state, and none confirms that.
+        memory = replace(memory, pending=0, pending_since=None)
     since = memory.pending_since or now
     # Nothing was known, or somebody has said so: that is no matter of packets.
     certain = State.DISABLED in {shown, carriage.state} or (
         carriage.state is State.UNKNOWN and shown is State.CARRYING
     )
     if not certain and memory.pending + 1 < CONFIRMED:
-        return replace(memory, pending=memory.pending + 1, pending_since=since)
+        return replace(memory, pending=memory.pending + 1, pending_state=shown, pending_since=since)
     turned = replace(carriage, state=shown, reason=reason, since=since)
-    return replace(memory, carriage=turned, pending=0, pending_since=None)
+    return _settled(memory, turned)
+
+
+def _settled(memory: Memory, carriage: Carriage) -> Memory:
+    """Nothing is pending any more."""
+    return replace(memory, carriage=carriage, pending=0, pending_state=None, pending_since=None)

@@ -5,12 +5,13 @@ set -eu
 umask 077
 . ./timer.sh
 exec 9>"$WAY_BACK.lock"
-# Longer than it takes to go back, so that the answer is true.
-flock -w 30 9
+flock -w 30 9 || { echo "it is going back" >&2; exit 1; }
 if ! read -r id _ 2>/dev/null < "$WAY_BACK/state" || [ "$id" != "$1" ]; then
     if read -r _ id _ 2>/dev/null < "$WENT_BACK" && [ "$id" = "$1" ]; then
         echo "it had gone back before" >&2
     elif read -r id _ 2>/dev/null < "$CONFIRMED" && [ "$id" = "$1" ]; then
+        # Whoever was ended after the rename has left the rest.
+        [ -s "$WAY_BACK/state" ] || rm -rf "$WAY_BACK"
         exit 0
     else
         echo "it is not armed" >&2

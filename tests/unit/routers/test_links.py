@@ -34,7 +34,7 @@ class Known:
 
 def test_what_was_given_back_is_taken_once() -> None:
     links, link = Links(), Known()
-    links.give("paris", link)
+    links.give("paris", link, 0)
     assert links.take("tokyo", Known) is None
     assert links.take("paris", SshLink) is None
     assert links.take("paris", Known) is link
@@ -44,20 +44,30 @@ def test_what_was_given_back_is_taken_once() -> None:
 
 def test_the_last_one_that_is_alive_is_taken_and_the_dead_are_closed() -> None:
     links, first, dead = Links(), Known(), Known()
-    links.give("paris", first)
-    links.give("paris", dead)
+    links.give("paris", first, 0)
+    links.give("paris", dead, 0)
     dead.lives = False
     assert links.take("paris", Known) is first
     assert (first.closed, dead.closed) == (0, 1)
 
 
+def test_what_was_in_use_when_all_were_closed_is_not_taken_again() -> None:
+    """Who clears them proves something over a new connection; another user gives one back after that."""
+    links, link = Links(), Known()
+    lease = Lease(links, "paris", link)
+    links.clear()
+    lease.end()
+    assert link.closed == 1
+    assert links.take("paris", Known) is None
+
+
 def test_no_more_than_so_many_are_kept() -> None:
     links, all_of_them = Links(2), [Known() for _ in range(3)]
     for number, link in enumerate(all_of_them):
-        links.give(number, link)
+        links.give(number, link, 0)
     assert [link.closed for link in all_of_them] == [1, 0, 0]
     one = Known()
-    NONE_KEPT.give("paris", one)
+    NONE_KEPT.give("paris", one, 0)
     assert (one.closed, NONE_KEPT.take("paris", Known)) == (1, None)
 
 
@@ -69,7 +79,7 @@ def test_all_are_closed_in_the_end_whoever_gave_them() -> None:
             for number in range(200):
                 link = links.take(number % 5, Known) or Known()
                 given.append(link)
-                links.give(number % 5, link)
+                links.give(number % 5, link, 0)
 
         threads = [threading.Thread(target=use) for _ in range(8)]
         for thread in threads:

@@ -12,7 +12,7 @@ from reconciler.model.events import Rollback, StepEnded, ToConfirm
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Phase
 from reconciler.model.record import Result
-from reconciler.model.way_back import Armed, Arming, Cause, WayBack, WentBack
+from reconciler.model.way_back import Armed, Arming, Cause, Saved, WayBack, WentBack
 from reconciler.service.loop import Service
 from tests.documents import SITE, WAN, document
 from tests.unit.service.followed import KEYED, VIP, Followed, followed
@@ -231,3 +231,30 @@ def test_what_a_router_invents_makes_no_commit_bad(tmp_path: Path) -> None:
     assert record.of(WentBack) == [back]
     assert (record.in_force, record.result) == (head, Result.CHANGED)
     assert not service.dependencies.history.why_bad(digest)
+
+
+def test_a_router_that_repeats_a_confirmed_arming_makes_no_commit_bad(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = followed(tmp_path)
+    site.once()
+    head = edit_both(site)
+    armed: list[Arming] = []
+    host = site.routers["paris"].host
+    arm = host.arm
+
+    def noted(arming: Arming, saved: Saved) -> None:
+        armed.append(arming)
+        arm(arming, saved)
+
+    monkeypatch.setattr(host, "arm", noted)
+    assert site.once(confirm=FIVE_MINUTES).result is Result.CHANGED
+    [arming] = armed
+    assert (arming.commit, host.way_back) == (head, WayBack())
+    # Another commit without a change of documents counts by now: the digest of both is the same.
+    site.repository.git.commit("--allow-empty", "--message", "nothing")
+    assert site.once(confirm=FIVE_MINUTES).result is Result.IN_SYNC
+    host.way_back = WayBack(back=WentBack("paris", arming, Cause.DEADLINE, datetime.now(UTC)))
+    record = site.once(confirm=FIVE_MINUTES)
+    assert record.result is Result.IN_SYNC
+    assert record.head == record.in_force

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Ping
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
-from reconciler.routers.fleet import Fleet
+from reconciler.routers.fleet import Fleet, Sessions
 from reconciler.routers.protocol import Router
 from reconciler.service import rounds
 from reconciler.service.metrics import Metrics
@@ -26,6 +28,7 @@ from reconciler.service.prober import Prober
 from reconciler.service.targets import targets
 from reconciler.verify.carriage import CONFIRMED
 from tests.contract.sites import Site, change_tunnels, memory_site
+from tests.fabrics import ring
 from tests.odd import OddRouter
 from tests.unit.service.test_metrics import samples
 
@@ -182,3 +185,53 @@ def test_which_end_probes_and_what(probed: Probed) -> None:
     mixed = replace(probed.site.fabric, tunnels={**probed.site.fabric.tunnels, NAME: paris})
     [other] = targets(mixed, 60)
     assert (other.way.router, other.asked.destination) == ("tokyo", "10.1.0.1")
+
+
+def test_while_no_more_routers_may_be_visited_nothing_turns(
+    probed: Probed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two routers are due, and the visit of one takes long."""
+    turns: list[float] = []
+    pause = Prober._pause
+
+    def counted(prober: Prober, now: float) -> float:
+        turns.append(now)
+        return pause(prober, now)
+
+    monkeypatch.setattr(Prober, "_pause", counted)
+    monkeypatch.setattr(bounds, "PROBES_WRITTEN", 3600)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def connect(router: str) -> Router:
+        begun.set()
+        go_on.wait(20)
+        raise RouterUnreachable("no route to host", router=router)
+
+    three = ring([f"203.0.113.{last}" for last in range(31, 37)])
+    assert len({target.way.router for target in targets(three, 1)}) == 2
+    probed.prober.follow(three, Fleet(connect, parallelism=1))
+    assert begun.wait(20)
+    before = len(turns)
+    assert not until(lambda: len(turns) > before + 2, 0.3), "at most one more, when it falls asleep"
+    go_on.set()
+
+
+def test_a_visit_that_ends_in_any_way_gives_its_place_back(
+    probed: Probed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no thread can be started any more, connections cannot be closed side by side."""
+    scarce = True
+    kept = Fleet.kept
+
+    @contextmanager
+    def fails(fleet: Fleet) -> Iterator[Sessions]:
+        with kept(fleet) as sessions:
+            yield sessions
+        if scarce:
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Fleet, "kept", fails)
+    probed.prober.follow(probed.site.fabric, Fleet(probed.connect, parallelism=1))
+    assert until(lambda: probed.visits["paris"] > 2, 20), "it is visited again"
+    scarce = False
+    assert probed.becomes(State.CARRYING)

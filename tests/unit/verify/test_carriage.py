@@ -109,6 +109,16 @@ def test_another_state_needs_several_rounds_in_a_row() -> None:
     assert told(back, [answered()])[1] == [State.CARRYING]
 
 
+def test_a_router_that_does_not_answer_confirms_no_other_state() -> None:
+    """It may have restarted: one round without a reply after that is one round."""
+    up, _ = told(new(), [answered()])
+    silent = counted(0, 0, Ping(3, 0))
+    _, states = told(up, [AWAY] * (CONFIRMED - 1) + [silent])
+    assert set(states) == {State.CARRYING}
+    _, states = told(up, [AWAY] * (CONFIRMED - 1) + [silent] * CONFIRMED)
+    assert states[-2:] == [State.CARRYING, State.SILENT]
+
+
 def test_the_loss_of_an_outage_is_no_loss_of_packets() -> None:
     silent = Reading(State.UP, "", {}, UNANSWERED)
     memory, states = told(new(), [answered(), *[silent] * 5, *[answered()] * 3])
