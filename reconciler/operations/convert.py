@@ -24,7 +24,7 @@ from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.suggestion import check_known
 from reconciler.operations.revisions import between
 from reconciler.validate import validate
-from reconciler.validate.connections import LONGEST_NAME
+from reconciler.validate.catalog import LONGEST_NAME
 
 _BOM = "\ufeff"
 _SEPARATOR = re.compile(r"---(\s*)\n?")

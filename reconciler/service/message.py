@@ -25,6 +25,8 @@ _TYPES = {
     Topic.CHANGED: "success",
     Topic.RECOVERED: "success",
 }
+_TOPICS = tuple(Topic)
+"""In the order of their weight: a run as a whole before its routers, and trouble before what has ended."""
 _WORST_FIRST = ("failure", "warning", "info", "success")
 
 
@@ -34,8 +36,9 @@ def title(notifications: Sequence[Notification]) -> str:
 
 
 def body(notifications: Sequence[Notification], record: RunRecord) -> str:
-    """One line for each thing, then the run."""
-    lines = [chat(f"- {item.topic.value}: {item.text}") for item in notifications[:_MOST]]
+    """One line for each thing, what concerns most first, then the run."""
+    first = sorted(notifications, key=lambda item: _TOPICS.index(item.topic))[:_MOST]
+    lines = [chat(f"- {item.topic.value}: {item.text}") for item in first]
     if len(notifications) > _MOST:
         lines.append(f"- and {len(notifications) - _MOST} more")
     return "\n".join([*lines, f"run {record.id} of {record.finished:%Y-%m-%d %H:%M:%SZ}: {record.result}"])

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from reconciler.model.condition import Touch
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.events import StepEnded
+from reconciler.model.events import Rollback, StepEnded
 from reconciler.model.isolation import attempt
 from reconciler.model.outcome import Status
 from reconciler.model.record import RunRecord
@@ -26,13 +26,15 @@ class Commits(Protocol):
 
 
 def touched(record: RunRecord, commits: Commits) -> dict[str, Touch]:
-    """The connections of which a run has done a step."""
+    """The connections of which a run has done a step. After a rollback they are as the commit before left
+    them."""
     done = {ended.step.group for ended in record.of(StepEnded) if ended.status is Status.DONE}
     if not done - {""}:
         return {}
-    raw = attempt("look-up", "an author", lambda: commits.raw(record.in_force))
+    commit = next((back.to for back in record.of(Rollback) if back.to), record.in_force)
+    raw = attempt("look-up", "an author", lambda: commits.raw(commit))
     author = "" if isinstance(raw, TunnelwrightError) else author_of(raw)
-    return {name: Touch(record.finished, record.in_force, author) for name in sorted(done - {""})}
+    return {name: Touch(record.finished, commit, author) for name in sorted(done - {""})}
 
 
 def author_of(raw: bytes) -> str:

@@ -28,6 +28,9 @@ from schemas.vip import VipSpec
 
 Spec = TypeVar("Spec")
 
+LONGEST_NAME = 63
+"""Characters of a name (RFC 1123)."""
+
 
 class Places(Protocol):
     """Where the document of what was expanded says what a document of its own would say."""

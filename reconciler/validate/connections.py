@@ -15,16 +15,20 @@ from reconciler.load import Loaded, Path, dotted
 from reconciler.model.bounds import MOST_EXPANDED
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Origin
-from reconciler.validate.catalog import Catalog, Item, build_catalog, by_name, check_annotations
+from reconciler.validate.catalog import (
+    LONGEST_NAME,
+    Catalog,
+    Item,
+    build_catalog,
+    by_name,
+    check_annotations,
+)
 from reconciler.validate.networks import and_more
 from reconciler.validate.topologies import TopologyPair, expand_topologies, former_routers
 from schemas.connection import ConnectionEndSpec, ConnectionMetadata, IPsecConnectionSpec
 from schemas.policy import DpdSpec, IkePolicySpec, IpsecPolicySpec
 from schemas.router import VpcRouterSpec
 from schemas.tunnel import RECONNECT, IdentitySpec, SourceSpec, TunnelEndSpec, TunnelMetadata
-
-LONGEST_NAME = 63
-"""Characters of a name (RFC 1123)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from reconciler.load import Path
 from reconciler.model.bounds import MOST_EXPANDED
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.validate.catalog import Catalog, Item, by_name
+from reconciler.validate.catalog import LONGEST_NAME, Catalog, Item, by_name
 from reconciler.validate.networks import and_more
 from reconciler.validate.shapes import hubs_of, pairs_of
 from reconciler.validate.transit import add_transit
@@ -217,8 +217,10 @@ def _former(
         pair = "-".join((was, *sorted((one, other))))
         found[routers[0]][f"{pair}-{one}"] = found[routers[1]][f"{pair}-{other}"] = None
     now = f"{topology.name}-{routers[0]}-{routers[1]}"
+    # No end could ever have a longer name, however many follow from long ones.
     return {
-        router: tuple(name for name in names if name != f"{now}-{router}") for router, names in found.items()
+        router: tuple(name for name in names if name != f"{now}-{router}" and len(name) <= LONGEST_NAME)
+        for router, names in found.items()
     }
 
 

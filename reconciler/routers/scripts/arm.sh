@@ -55,6 +55,9 @@ echo "$1 $2 $3 $4 $5 $((${now%%.*} + $5)) $(started)" > "$new/state"
 # A power cut from here on leaves either nothing, or a router that goes back to what it is now.
 sync "$new"/* "$new"
 mv -T "$new" "$WAY_BACK"
+# Whatever ends this before the timer runs disarms it: nothing would bring it back in time.
+new=$WAY_BACK
 sync "${WAY_BACK%/*}"
-start_timer "$5" "$1" || { rm -rf "$WAY_BACK"; exit 1; }
+start_timer "$5" "$1"
+new=$WAY_BACK.new
 rm -f "$WENT_BACK"

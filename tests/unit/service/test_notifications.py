@@ -25,7 +25,8 @@ from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Status
 from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceKind
 from reconciler.model.record import Result, RunRecord
-from reconciler.service.notifications import State, Topic, is_refused, new_in, states
+from reconciler.service import message as messages
+from reconciler.service.notifications import Notification, State, Topic, is_refused, new_in, states
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ALL = frozenset(Topic)
@@ -207,3 +208,15 @@ def test_what_failed_is_told_beside_a_router_that_is_away() -> None:
     assert alone not in states(run(Result.INCOMPLETE, PLAN, AWAY), frozenset())
     for failed in (step, proof):
         assert alone in states(run(Result.INCOMPLETE, PLAN, AWAY, failed), frozenset())
+
+
+def test_every_topic_has_a_type() -> None:
+    assert set(messages._TYPES) == set(Topic)
+
+
+def test_what_concerns_most_is_not_cut_off() -> None:
+    """A router with many tunnels that carry nothing does not push a router's outage out of a message."""
+    many = [Notification(Topic.SILENT, f"tunnel {number}") for number in range(messages._MOST)]
+    text = messages.body([*many, Notification(Topic.DOWN, "tunnel x is down")], run(Result.INCOMPLETE))
+    assert text.splitlines()[0] == "- down: tunnel x is down"
+    assert "- and 1 more" in text

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.history.kept import Kept
 from reconciler.model.condition import Touch
-from reconciler.model.events import PlannedStep, StepEnded
+from reconciler.model.events import PlannedStep, Rollback, StepEnded
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Disruption, Phase
 from reconciler.model.record import Result, RunRecord
@@ -43,6 +43,8 @@ def test_a_step_that_was_not_done_touches_nothing(tmp_path: Path) -> None:
     whole = replace(record, events=(StepEnded(step, Status.DONE),))
     # Where the commit is not here, the author is not known.
     assert touched(whole, commits) == {"paris-tokyo": Touch(NOW, "a" * 40, "")}
+    back = replace(whole, events=(*whole.events, Rollback("a" * 40, "b" * 40, "it did not prove good")))
+    assert touched(back, commits) == {"paris-tokyo": Touch(NOW, "b" * 40, "")}
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,15 @@ def test_a_renamed_topology_renames_its_tunnels() -> None:
     }
 
 
+def test_former_names_that_no_end_can_have_had_are_left_out() -> None:
+    """Each of them would be held for each pair."""
+    fabric, found = validated(
+        [*sites(1, 2), topology("t", formerly=["x" * 60, "older"], mesh=BRANCHES, enabled=True)]
+    )
+    assert list(found) == []
+    assert fabric.tunnels["t-r1-r2-r1"].previous_names == ("older-r1-r2-r1",)
+
+
 def test_a_renamed_router_renames_the_tunnels_of_its_topologies_and_connections() -> None:
     """The new name comes behind the other one, so that the pair has another order; the topology has another
     name too."""
