@@ -46,8 +46,8 @@ class Dependencies:
     one."""
     saw: Callable[[FleetState], None] = lambda _: None
     followed: Callable[[Fabric, Fleet], None] = lambda _, __: None
-    """The routers of a desired state are to be followed from now on."""
-
+    """The routers of a desired state are to be followed from now on, and its tunnels probed. What is refused,
+    such as the deletion of all tunnels, ends nothing of what is known of them."""
     impaired: Callable[[], Iterable[Carriage]] = tuple
     """The connections that carry nothing, or less well than they should, as far as they are probed."""
 

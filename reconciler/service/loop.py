@@ -53,6 +53,8 @@ class Service:
     _stop: threading.Event = field(default_factory=threading.Event)
     _triggers: deque[str] = field(default_factory=lambda: deque(maxlen=1))
     _fleet: Fleet | None = None
+    _follows: bool = False
+    """Whether any fabric is followed: the first one is, be it refused or not."""
     _failures: int = 0
     _head: str = ""
     _moved: float = field(default_factory=time.monotonic)
@@ -193,11 +195,18 @@ class Service:
     def _wired(self) -> Dependencies:
         """The dependencies, with connections that leave out absent routers and notice new ones."""
 
+        def follow(fabric: Fabric, fleet: Fleet) -> None:
+            self._follows = True
+            # What the service has found absent may be there for those who follow it.
+            real = fleet if self._fleet is None else self._fleet
+            attempt("events", "the fleet", lambda: self.dependencies.followed(fabric, real))
+
         def fleet_of(fabric: Fabric) -> Fleet:
             real = self.dependencies.fleet_of(fabric)
             self._fleet = real
             self.absent.keep(fabric.routers)
-            attempt("events", "the fleet", lambda: self.dependencies.followed(fabric, real))
+            if not self._follows:
+                follow(fabric, real)
 
             def connect(name: str) -> Router:
                 self.moved()
@@ -219,6 +228,7 @@ class Service:
         return replace(
             self.dependencies,
             fleet_of=fleet_of,
+            followed=follow,
             stopping=self._stopping,
             on_observation=self._keep_apart,
             moved=self.moved,

@@ -108,6 +108,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
         key = arming_key(wanted.fabric, dependencies.store)
         arming = new_arming(wanted.loaded.digest, wanted.commit, dependencies.confirm, key)
     seen, decision, held = _decided(dependencies, wanted, seen, by_commit, report, arming=arming)
+    dependencies.followed(wanted.fabric, fleet)
     report.events += [
         Drift(change.resource, change.reason, change.resource in held)
         for change in seen.plan.changes

@@ -265,3 +265,17 @@ def test_a_router_that_is_another_at_each_look_costs_itself_alone(
     assert "paris: its state has changed since it was observed" in record.message
     assert [item.absence.kind for item in record.of(Unreachable)] == ["changed"]
     assert tokyo.table is not None
+
+
+def test_what_a_commit_would_end_is_followed_until_it_is_carried_out(tmp_path: Path) -> None:
+    """A commit that deletes all tunnels is refused as a whole: they run on, and so does what watches them."""
+    site = followed(tmp_path)
+    seen: list[int] = []
+    service = site.service(followed=lambda fabric, _: seen.append(len(fabric.tunnels)))
+    assert service.once("once").result is Result.CHANGED
+    site.commit({"limits.yaml": SMALL})
+    assert service.once("once").result is Result.IN_SYNC
+    site.commit(dict.fromkeys(ENDS))
+    refused = service.once("once")
+    assert refused.result is Result.FAILED, refused.message
+    assert set(seen) == {2}
