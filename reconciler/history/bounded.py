@@ -14,7 +14,7 @@ from reconciler.model.visible import encodable
 from reconciler.report.json.events import encode
 
 _BULK = (PlannedChange, StepEnded, Check, Diagnostic, Traced)
-"""Events that a run may have by the hundred thousand; what others hear of is the rest."""
+"""Events that a run may have by the hundred thousand; notifications are made of the rest."""
 
 
 def bounded(record: RunRecord) -> RunRecord:

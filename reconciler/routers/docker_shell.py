@@ -1,7 +1,7 @@
 """A shell in a container that runs one command after another.
 
 To start a process in a container, the engine prepares namespaces, capabilities and a filter of system calls
-for it: far more work than the commands of a look. A shell that waits there does that once.
+for it: far more work than the commands of an observation. A shell that waits there does that once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whom runs are announced to: forges and message services."""
+"""Receivers of notifications: forges and message services."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FORGE_WORDS: Final = 300
 """Characters of a refusal that are repeated."""
 
 NOTIFY_SECONDS: Final = 30.0
-"""What forges and message services have when a command that has announced something ends."""
+"""What forges and message services have when a command that has notified them ends."""
 
 MESSAGE_SECONDS: Final = 60.0
 """Seconds in all to hand one message to its service; mail servers may greet late."""
