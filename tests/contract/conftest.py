@@ -10,6 +10,7 @@ import pytest
 from lab.engine import Engine
 from lab.session import Lab
 from lab.topology import Role
+from reconciler.apply.locking import owner_name
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.routers.docker_router import DockerRouter
@@ -82,6 +83,9 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     yield real
     emptied = real.apply(replace(fabric, tunnels={}))
     for name in fabric.routers:
-        real.connect(name).host.remove_files([f"{FOREIGN}.conf", f"{FOREIGN}.conf.adopted"])
+        host = real.connect(name).host
+        host.remove_files([f"{FOREIGN}.conf", f"{FOREIGN}.conf.adopted"])
+        # A controller that was cut off could not give it back, and this process lives on.
+        host.unlock(owner_name())
     real.close()
     assert_converged(emptied)
