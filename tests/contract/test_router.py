@@ -346,9 +346,11 @@ def test_a_session_serves_commands_while_it_listens(site: Site) -> None:
     known = ("ike-updown", "child-updown")
     assert vici.subscribe(*known, "of no release") == frozenset(known)
     assert vici.next_event(0.05) is None
+    was = {sa.spis for sa in read_sas(vici, sites.CONNECTION)}
     list(vici.stream("terminate", "control-log", {"ike": sites.CONNECTION, "timeout": "5000"}))
     assert vici.request("version")["version"]
-    assert read_sas(vici, sites.CONNECTION) == ()
+    # A packet of an earlier test may wake it again.
+    assert was.isdisjoint(sa.spis for sa in read_sas(vici, sites.CONNECTION))
     for expected in known:
         event = vici.next_event(5)
         assert event is not None
