@@ -83,7 +83,12 @@ class Kept(History):
 
     def read(self, work: Work[Answer]) -> Answer:
         """What `work` gives of the file; of memory while the file cannot be used."""
+        used = self._disk
         found = self._on_disk(lambda disk: disk.read(work))
+        if self._disk is not used:
+            # A new file was begun, which has nothing until memory is poured into it.
+            with self._changing:
+                found = self._on_disk(lambda disk: disk.read(work))
         return self._memory.read(work) if found is None else found[0]
 
     def write(self, work: Work[Answer]) -> Answer:

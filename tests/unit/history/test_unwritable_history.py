@@ -156,6 +156,21 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [run.message for run in history.runs(2)] == ["149", "148"]
 
 
+def test_what_was_read_while_a_new_file_was_begun_is_read_again(tmp_path: Path) -> None:
+    history = Kept(tmp_path / "history.db")
+    history.set_sent("a", {"run": 1})
+    reads: list[int] = []
+
+    def work(connection: sqlite3.Connection) -> int:
+        reads.append(connection.execute("SELECT count(*) FROM told").fetchone()[0])
+        if len(reads) == 1:
+            history._disk = History(tmp_path / "another.db")
+        return reads[-1]
+
+    history.read(work)
+    assert reads == [1, 0], "the second one is of the file that is used now"
+
+
 def test_threads_may_use_it_while_its_file_comes_and_goes(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     history = Kept(path)
