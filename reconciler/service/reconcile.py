@@ -275,13 +275,12 @@ def _ended(
     conclusion = proven.conclusion
     if conclusion is not None:
         report.events += map(StepEnded.of, conclusion.outcomes)
-    if conclusion is not None and (proven.applied.stopped or conclusion.stays):
+        if not (conclusion.stays or proven.applied.stopped):
+            report.events += proven.checks
+            return not_confirmed(dependencies, wanted, conclusion, lost=bool(proven.lost), report=report)
         # An arming that was confirmed is over: a router may repeat its id at any time.
         excuse(dependencies, conclusion)
-    if conclusion is None or conclusion.stays or proven.applied.stopped:
-        return _concluded(dependencies, wanted, before, proven, by_commit=by_commit, report=report)
-    report.events += proven.checks
-    return not_confirmed(dependencies, wanted, conclusion, lost=bool(proven.lost), report=report)
+    return _concluded(dependencies, wanted, before, proven, by_commit=by_commit, report=report)
 
 
 def _concluded(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model.condition import Carriage, State, Touch
@@ -34,16 +33,12 @@ def _read(item: Item) -> Carriage:
         item.text("tunnel"),
         State(item.text("state")),
         item.text("reason"),
-        _time(item, "since"),
-        _time(item, "at"),
-        _time(item, "proven") if item.has("proven") else None,
+        item.time("since"),
+        item.time("at"),
+        item.time("proven") if item.has("proven") else None,
         item.text("target"),
         *(item.decimal(name) if item.has(name) else None for name in ("loss", "rtt", "baseline")),
     )
-
-
-def _time(item: Item, name: str) -> datetime:
-    return datetime.fromisoformat(item.text(name)).astimezone(UTC)
 
 
 def _rounded(value: float | None) -> float | None:

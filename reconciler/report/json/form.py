@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 Kind = TypeVar("Kind")
@@ -42,6 +43,13 @@ class Item:
     def number(self, name: str, default: int | None = None) -> int:
         """A whole number."""
         return self._of(int, name, default)
+
+    def time(self, name: str) -> datetime:
+        """A point in time as ISO 8601, in UTC."""
+        try:
+            return datetime.fromisoformat(self.text(name)).astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError("a time is outside of the calendar") from error
 
     def decimal(self, name: str) -> float:
         """A finite number, with a fraction or without: JSON has no other (RFC 8259, section 6), though Python

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model.condition import State
@@ -43,8 +42,8 @@ def read_run(summary: Mapping[str, object]) -> RunRecord:
     item = Item(summary)
     return RunRecord(
         id=item.number("id"),
-        started=datetime.fromisoformat(item.text("started")).astimezone(UTC),
-        finished=datetime.fromisoformat(item.text("finished")).astimezone(UTC),
+        started=item.time("started"),
+        finished=item.time("finished"),
         trigger=item.text("trigger"),
         head=item.text("head"),
         in_force=item.text("in_force"),
@@ -80,7 +79,7 @@ def _traced(item: Traced) -> dict[str, Any]:
 
 
 def _read_traced(item: Item) -> Traced:
-    return Traced(item.text("router"), Trace(datetime.fromisoformat(item.text("at")), item.text("text")))
+    return Traced(item.text("router"), Trace(item.time("at"), item.text("text")))
 
 
 def _down(item: Down) -> dict[str, Any]:
@@ -107,7 +106,7 @@ def _read_impaired(item: Item) -> Impaired:
         item.text("router"),
         State(item.text("state")),
         item.text("reason"),
-        datetime.fromisoformat(item.text("since")),
+        item.time("since"),
     )
 
 
@@ -166,7 +165,7 @@ def _read_went_back(item: Item) -> WentBack:
         item.text("router"),
         _read_arming(item),
         Cause(item.text("cause")),
-        datetime.fromisoformat(item.text("at")),
+        item.time("at"),
         item.texts("problems"),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
@@ -25,7 +25,7 @@ def _body(event: TunnelEvent) -> dict[str, Any]:
 
 def _read(item: Item) -> TunnelEvent:
     return TunnelEvent(
-        datetime.fromisoformat(item.text("at")).astimezone(UTC),
+        item.time("at"),
         item.text("router"),
         item.text("tunnel"),
         TunnelChange(item.text("change")),
