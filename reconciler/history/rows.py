@@ -65,12 +65,17 @@ def checked(table: Table, row: Row) -> dict[str, Any]:
     return values
 
 
+def time_of(text: str, what: str) -> datetime:
+    """A time of a row, in UTC; `what` has it. Raises HistoryDamaged."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise HistoryDamaged(f"{what} in the history cannot be read: {error}") from error
+
+
 def acceptance_of(row: Row) -> Acceptance:
     """The acceptance of a row. Raises HistoryDamaged."""
-    try:
-        at = datetime.fromisoformat(row["at"])
-    except (ValueError, TypeError) as error:
-        raise HistoryDamaged(f"an acceptance in the history cannot be read: {error}") from error
+    at = time_of(row["at"], "an acceptance")
     return Acceptance(row["commit"], at, row["by"], row["instead_of"], row["number"])
 
 

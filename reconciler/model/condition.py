@@ -71,7 +71,7 @@ class EndCondition:
 
 
 @dataclass(frozen=True, slots=True)
-class Touch:
+class LastChange:
     """The last change that a run of the service made to a connection."""
 
     at: datetime
@@ -117,7 +117,7 @@ class ConnectionCondition:
     ends: tuple[EndCondition, ...]
     carriage: Carriage | None = None
     """What the service knows of it, where it was asked."""
-    touch: Touch | None = None
+    last_change: LastChange | None = None
     """The last change of it that the service knows."""
 
     @property

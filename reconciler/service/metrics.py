@@ -212,8 +212,8 @@ SET_ASIDE = Family("history_set_aside", "counter", (), "Damaged history files th
 COPIES_SET_ASIDE = Family(
     "repository_set_aside", "counter", (), "Damaged clones of the repository that were set aside."
 )
-FORGOTTEN = Family(
-    "told_forgotten",
+UNREADABLE = Family(
+    "sent_records_unreadable",
     "counter",
     (),
     "Unreadable records of what a receiver was sent: it gets notifications from the latest run on.",
@@ -256,7 +256,7 @@ FAMILIES = (
     HISTORY_WRITTEN,
     SET_ASIDE,
     COPIES_SET_ASIDE,
-    FORGOTTEN,
+    UNREADABLE,
 )
 
 
@@ -360,7 +360,7 @@ class Metrics(Collector):
             ALERTS: (),
             EVENTS_DROPPED: seen.fabric.routers if seen is not None else (),
             COPIES_SET_ASIDE: ("",),
-            FORGOTTEN: ("",),
+            UNREADABLE: ("",),
         }
         for family, labels in possible.items():
             known = dict.fromkeys(map(str, labels), 0.0)

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Final, TypeAlias
 
 from reconciler.facets.sas import agreement
-from reconciler.model.condition import IMPAIRED, Carriage, ConnectionCondition, State, Touch
+from reconciler.model.condition import IMPAIRED, Carriage, ConnectionCondition, LastChange, State
 from reconciler.model.outcome import Ping
 from reconciler.model.router_config import IkeSa
 from reconciler.verify.condition import UNHEARD, in_order
@@ -101,24 +101,26 @@ def after(memory: Memory, reading: Reading, now: datetime) -> Memory:
 def with_carriage(
     found: Iterable[ConnectionCondition],
     carried: Mapping[str, Carriage],
-    touched: Mapping[str, Touch],
+    last_changes: Mapping[str, LastChange],
     interval: float,
     now: datetime,
 ) -> tuple[ConnectionCondition, ...]:
     """Conditions with what the service knows of them, those in trouble first. `interval` is that of probes,
     in seconds, where a document says no other."""
-    return in_order(_known(one, carried.get(one.name), touched.get(one.name), interval, now) for one in found)
+    return in_order(
+        _known(one, carried.get(one.name), last_changes.get(one.name), interval, now) for one in found
+    )
 
 
 def _known(
     one: ConnectionCondition,
     carriage: Carriage | None,
-    touch: Touch | None,
+    last_change: LastChange | None,
     interval: float,
     now: datetime,
 ) -> ConnectionCondition:
     """Of a connection that is up now, the service has seen whether it carries, unless that was long ago."""
-    one = replace(one, carriage=carriage, touch=touch)
+    one = replace(one, carriage=carriage, last_change=last_change)
     if carriage is None or one.state is not State.UP or carriage.state not in {State.CARRYING, *IMPAIRED}:
         return one
     longest = max([interval, *(end.tunnel.probe.interval or 0 for end in one.ends if end.tunnel.probe)])

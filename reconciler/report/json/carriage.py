@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reconciler.model.condition import Carriage, State, Touch
+from reconciler.model.condition import Carriage, LastChange, State
 from reconciler.report.json.form import Form, Item
 
 
@@ -59,12 +59,12 @@ def read_carriage(text: str) -> Carriage | None:
         return None
 
 
-def touch_object(connection: str, touch: Touch) -> dict[str, Any]:
+def last_change_object(connection: str, change: LastChange) -> dict[str, Any]:
     """The last change of a connection."""
     return {
-        "type": "touch",
+        "type": "last_change",
         "connection": connection,
-        "at": touch.at.isoformat(),
-        "commit": touch.commit,
-        "author": touch.author,
+        "at": change.at.isoformat(),
+        "commit": change.commit,
+        "author": change.author,
     }
