@@ -8,14 +8,14 @@ pytest=$1 workers=$2 routers=$3
 mkdir -p "$4"
 folder=$(cd "$4" && pwd)
 python=$(dirname "$pytest")/python
-# Who starts the private engine notes it there; it runs until nobody needs it any more.
+# The process that starts the private engine notes it there; it runs until no process needs it any more.
 export TUNNELWRIGHT_TESTS_STARTED="$folder/engine-started"
 rm -f "$TUNNELWRIGHT_TESTS_STARTED"
 nice -n 19 "$pytest" -m "not engine" --numprocesses "$workers" >"$folder/plain.log" 2>&1 &
 plain=$!
 nice -n 10 "$pytest" -m "engine and machine" >"$folder/machines.log" 2>&1 &
 machines=$!
-# Whoever ends this script ends them all.
+# The end of this script ends them all.
 trap '
     kill "$plain" "$machines" 2>/dev/null || true
     [ ! -e "$TUNNELWRIGHT_TESTS_STARTED" ] || "$python" -c "from lab.engine import stop; stop()"

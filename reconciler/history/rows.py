@@ -25,7 +25,7 @@ _COMPARED = ("head", "in_force", "result", "message", "objects")
 
 
 def same(last: Row, values: dict[str, Any]) -> bool:
-    """Whether a run that found nothing to do tells what the last one has told. Raises HistoryDamaged."""
+    """Whether a run that found nothing to do reports the same as the last one. Raises HistoryDamaged."""
     parsed(last)
     return values["result"] in _QUIET and all(values[name] == last[name] for name in _COMPARED)
 
@@ -87,7 +87,7 @@ def record_of(row: Row) -> RunRecord:
 
 
 def parsed(row: Row) -> tuple[RunRecord, list[dict[str, Any]]]:
-    """The run of a row without its events, and the objects that tell them. Raises HistoryDamaged."""
+    """The run of a row without its events, and the objects of those. Raises HistoryDamaged."""
     try:
         return read_run(dict(row)), read_objects(row["objects"])
     except (ValueError, TypeError, RecursionError, OverflowError) as error:

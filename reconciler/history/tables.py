@@ -14,7 +14,7 @@ _TYPES: dict[Kind, str] = {str: "VARCHAR", int: "INTEGER", float: "FLOAT"}
 
 @dataclass(frozen=True)
 class Table:
-    """One table: the columns that tell one row from the others, all of them together, and the rest. No
+    """One table: the columns by which one row differs from the others, all of them together, and the rest. No
     value is missing."""
 
     name: str

@@ -1,9 +1,9 @@
 """The way back of a router (`reconciler/routers/scripts/arm.sh`): where it is, what a router says of it.
 
 It is no facet, since it is compared with nothing: it is there for the time of one apply, and what the router
-says of it is told. `WAY_BACK` is the folder of what was saved, as long as the router is armed; `WENT_BACK`
-tells of the last time that it went back, until a run has told of it. `CONFIRMED` names the last arming that
-was confirmed, for who has lost the answer.
+says of it is reported. `WAY_BACK` is the folder of what was saved, as long as the router is armed.
+`WENT_BACK` says when it went back last, until a run has reported it. `CONFIRMED` names the last arming that
+was confirmed, for a controller that has lost the answer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def words(arming: Arming) -> tuple[str, ...]:
 
 
 def arming_id(nonce: str, digest: str, commit: str, key: Secret) -> str:
-    """The id of an arming: 8 hexadecimal digits of its own, and 8 by which whoever has the controller's key
+    """The id of an arming: 8 hexadecimal digits of its own, and 8 by which a holder of the controller's key
     knows that it was armed for this desired state: no router can invent one."""
     return nonce + hmac.new(key.reveal(), f"{nonce} {digest} {commit}".encode(), "sha256").hexdigest()[:8]
 

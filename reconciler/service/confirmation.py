@@ -1,4 +1,4 @@
-"""Changes that were not confirmed: they are told, and their commit is not applied again and again."""
+"""Changes that were not confirmed: they are reported, and their commit is not applied again and again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.service.wanted import Wanted
 
 
 def gone_back(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunReport) -> bool:
-    """Tell of routers that are armed, and of those that have gone back without the controller that had armed
+    """Report routers that are armed, and of those that have gone back without the controller that had armed
     them. Whether the commit that is wanted is marked bad for that."""
     found = list(reported(seen.observation.states))
     report.events += found
@@ -33,7 +33,7 @@ def gone_back(dependencies: Dependencies, wanted: Wanted, seen: Preview, report:
         and not dependencies.history.is_excused(item.arming.id)
         and _mark_bad(dependencies, item.arming.digest, item.arming.commit, way_back_text(item), report)
     }
-    # Once it is marked: should the mark be lost, the router tells it again.
+    # Once it is marked: should the mark be lost, the router reports it again.
     forget_reported(found, dependencies.fleet_of(wanted.fabric))
     return wanted.loaded.digest in marked
 
@@ -62,7 +62,7 @@ def not_confirmed(
 
 
 def excuse(dependencies: Dependencies, conclusion: Conclusion) -> None:
-    """Remember that a commit is not to blame when routers tell that they have gone back from an arming."""
+    """Remember that a commit is not to blame when routers report that they have gone back from an arming."""
     dependencies.history.excuse(conclusion.arming)
 
 

@@ -14,7 +14,7 @@ from reconciler.model.record import RunRecord
 
 _AUTHOR = re.compile(rb"^author ([^<\n]*?) ?<", re.MULTILINE)
 _CHARACTERS = 100
-"""Of a name that is kept: anybody may have written it."""
+"""Of a name that is kept: it may be any text."""
 
 
 class Commits(Protocol):

@@ -179,7 +179,7 @@ class Service:
         """Observe it as a run would: one short answer does not show that it is fast enough for a run."""
         asked = attempt("router", name, lambda: observe(fleet, {name: ()}))
         found = asked if isinstance(asked, TunnelwrightError) else asked.failures.get(name)
-        # One that answers, whatever it may be, is a run's to tell of.
+        # One that answers, whatever it may be, is for a run to report.
         if found is None or not found.retryable:
             self.absent.answered(name)
             self.wake("recovered")

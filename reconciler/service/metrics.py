@@ -286,7 +286,7 @@ class Probed(Protocol):
 
 
 class Metrics(Collector):
-    """What the reconciler tells Prometheus. Runs and scrapes may come from different threads."""
+    """What Prometheus reads of the reconciler. Runs and scrapes may come from different threads."""
 
     def __init__(self, history: Kept) -> None:
         self._history = history
@@ -442,7 +442,7 @@ def _of_routers(
         for name, tunnel in sorted(seen.fabric.tunnels.items())
         for child, sas in (seen.children(name) or {}).items()
     ]
-    # Where a router is followed, what it told since the run counts.
+    # Where a router is followed, what it reported since the run counts.
     states = [
         (labels, labels[1:] in up[labels[0]] if labels[0] in up else bool(sas)) for labels, sas in children
     ]

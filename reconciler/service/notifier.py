@@ -195,7 +195,7 @@ class Messages:
     on: frozenset[notifications.Topic]
 
     def receive(self, record: RunRecord) -> None:
-        """Look at all runs since the last one that was told; for a receiver that was never told, or
+        """Look at all runs since the last one that was sent; for a receiver that was never sent one, or
         whose record cannot be read any more, at the latest alone."""
         kept = self.history.sent(self.name)
         sent = notifications.Sent.read(kept, record.id)

@@ -42,13 +42,13 @@ def _read(item: Item) -> Carriage:
 
 
 def _rounded(value: float | None) -> float | None:
-    """No clock of a router tells more."""
+    """No clock of a router is more exact."""
     return None if value is None else round(value, 6)
 
 
 FORM = Form("carriage", Carriage, _body, _read)
 carriage_object = FORM.encode
-"""What is known of a connection as the object that tells it."""
+"""What is known of a connection as a JSON object."""
 
 
 def read_carriage(text: str) -> Carriage | None:
