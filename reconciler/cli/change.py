@@ -17,7 +17,7 @@ from reconciler.model.operation import Switch
 from reconciler.model.outcome import Check, Status
 from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.operations.apply import Applied
-from reconciler.operations.confirm import arming_key, forget_reported, new_arming
+from reconciler.operations.confirm import forget_reported, new_arming
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.preview import Decision, Preview, without
 from reconciler.plan.targets import check_reconnect
@@ -46,8 +46,7 @@ def change_routers(
     asks = saved is None and not arguments.auto_approve
     arming = None
     if arguments.confirm is not None:
-        key = arming_key(fabric, planning.store)
-        arming = new_arming(loaded.digest, loaded.revision or "", arguments.confirm, key)
+        arming = new_arming(loaded.digest, loaded.revision or "", arguments.confirm)
 
     def decided(refused: Errors) -> Decision:
         taken = [error for error in refused.values() if isinstance(error, Locked)]

@@ -25,10 +25,10 @@ from reconciler.history.rows import (
 )
 from reconciler.history.tables import (
     ACCEPTED,
+    ARMINGS,
     BAD,
     CARRIED,
     COUNTS,
-    EXCUSED,
     HAPPENED,
     LAST_CHANGES,
     PLACES,
@@ -43,6 +43,7 @@ from reconciler.model.events import PlannedChange
 from reconciler.model.record import Acceptance, Result, RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
+from reconciler.model.way_back import Arming, Blame, Recorded
 from reconciler.report.json.carriage import carriage_object, read_carriage
 
 Contents = dict[str, list[dict[str, Any]]]
@@ -287,20 +288,34 @@ class History(Database):
             raise TunnelwrightError(f"no commit {commit!r} is marked as bad")
 
     @writes
-    def excuse(self, connection: Connection, arming: str) -> None:
-        """Routers that go back from this arming do so for no fault of its commit. Only the latest are
-        kept."""
-        newest = connection.execute("SELECT max(excused.number) FROM excused").fetchone()[0] or 0
-        connection.execute(EXCUSED.put, {"arming": arming, "number": newest + 1})
+    def open_arming(self, connection: Connection, arming: Arming) -> None:
+        """Routers are about to be armed. Only the latest armings are kept."""
+        newest = connection.execute("SELECT max(armings.number) FROM armings").fetchone()[0] or 0
+        row = {"arming": arming.id, "digest": arming.digest, "commit": arming.commit}
+        connection.execute(ARMINGS.put, {**row, "blame": Blame.OPEN.value, "number": newest + 1})
+        connection.execute("DELETE FROM armings WHERE armings.number <= ?", [newest + 1 - bounds.ARMINGS])
+
+    @writes
+    def close_arming(self, connection: Connection, arming: str, blame: Blame) -> None:
+        """The run of an arming has ended: what it comes to when routers go back from it. All others of the
+        same desired state are over."""
         connection.execute(
-            "DELETE FROM excused WHERE excused.number <= ?", [newest + 1 - bounds.EXCUSED_ARMINGS]
+            "UPDATE armings SET blame = CASE armings.arming WHEN :arming THEN :blame ELSE :over END "
+            "WHERE armings.digest IN (SELECT armings.digest FROM armings WHERE armings.arming = :arming)",
+            {"arming": arming, "blame": blame.value, "over": Blame.NONE.value},
         )
 
     @reads
-    def is_excused(self, connection: Connection, arming: str) -> bool:
-        """Whether that was said of an arming."""
-        found = connection.execute("SELECT count(*) FROM excused WHERE excused.arming = ?", [arming])
-        return bool(found.fetchone()[0])
+    def arming(self, connection: Connection, arming: str) -> Recorded | None:
+        """What is known of an arming; None of one that no run of this history has made."""
+        row = connection.execute(f"{ARMINGS.select} WHERE armings.arming = ?", [arming]).fetchone()
+        if row is None or row["blame"] not in set(Blame):
+            return None
+        left = connection.execute(
+            "SELECT count(*) FROM armings WHERE armings.digest = ? AND armings.blame = ?",
+            [row["digest"], Blame.OPEN.value],
+        )
+        return Recorded(str(row["digest"]), str(row["commit"]), Blame(row["blame"]), int(left.fetchone()[0]))
 
     @reads
     def accepted(self, connection: Connection) -> list[Acceptance]:

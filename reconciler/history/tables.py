@@ -71,10 +71,10 @@ COUNTS = Table("counts", _texts("name", "label"), {"value": float})
 SENT = Table("sent", _texts("receiver"), _texts("what"))
 ACCEPTED = Table("accepted", _texts("commit"), _texts("at", "by", "instead_of") | {"number": int})
 HAPPENED = Table("happened", _texts("tunnel", "at", "router", "child", "change"), _texts("object"))
-EXCUSED = Table("excused", _texts("arming"), {"number": int})
+ARMINGS = Table("armings", _texts("arming"), _texts("digest", "commit", "blame") | {"number": int})
 CARRIED = Table("carried", _texts("connection"), _texts("object"))
 LAST_CHANGES = Table("last_changes", _texts("connection"), _texts("at", "commit", "author"))
-TABLES = (RUNS, BAD, PLACES, COUNTS, SENT, ACCEPTED, HAPPENED, EXCUSED, CARRIED, LAST_CHANGES)
+TABLES = (RUNS, BAD, PLACES, COUNTS, SENT, ACCEPTED, HAPPENED, ARMINGS, CARRIED, LAST_CHANGES)
 RENAMED = {
     "told": (
         f'ALTER TABLE "told" RENAME TO "{SENT.name}"',

@@ -13,7 +13,7 @@ class Arming:
     """Why, and for how long, routers are armed. The same at all routers of one apply."""
 
     id: str
-    """Of this apply alone: 16 hexadecimal digits (`routers.way_back.arming_id`)."""
+    """Of this apply alone: 16 hexadecimal digits by chance."""
     owner: str
     """Who applies: `user@host`."""
     digest: str
@@ -48,6 +48,28 @@ class Armed:
     router: str
     arming: Arming
     left: int
+
+
+class Blame(StrEnum):
+    """Whether a commit is to blame when routers go back from an arming of it."""
+
+    OPEN = "open"
+    """Its run has not ended: it goes on, or its controller was ended."""
+    UNSURE = "unsure"
+    """It is, if one has gone back: the run could not find out whether they were confirmed."""
+    NONE = "none"
+    """It is not: the arming is over, or its run has judged the commit itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the history has of one arming."""
+
+    digest: str
+    commit: str
+    blame: Blame
+    open: int
+    """Armings of the same desired state that are open, whose runs were ended before they could judge."""
 
 
 class Cause(StrEnum):

@@ -17,6 +17,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Foreign, Rollback
 from reconciler.model.outcome import Check
+from reconciler.model.way_back import Arming, Blame, Recorded
 from reconciler.report.json.events import encode
 from tests.unit.history.stored import RUN
 
@@ -126,3 +127,15 @@ def test_as_many_runs_may_be_asked_for_as_anybody_likes() -> None:
     history = History(None)
     history.add(RUN)
     assert len(history.runs(10**30)) == 1
+
+
+def test_only_the_latest_armings_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "ARMINGS", 2)
+    history = History(None)
+    for number in range(3):
+        history.open_arming(Arming(f"{number:016}", "me@here", "d" * 64, "c" * 40, 300))
+    assert history.arming("0" * 16) is None
+    assert history.arming(f"{2:016}") == Recorded("d" * 64, "c" * 40, Blame.OPEN, 2)
+    history.close_arming(f"{2:016}", Blame.UNSURE)
+    assert history.arming(f"{1:016}") == Recorded("d" * 64, "c" * 40, Blame.NONE, 0)
+    assert history.arming(f"{2:016}") == Recorded("d" * 64, "c" * 40, Blame.UNSURE, 0)
