@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,29 @@ from tests.contract.sites import FOREIGN, Site, memory_site
 from tests.contract.sshd import Sshd, set_up
 from tests.converged import assert_converged
 from tests.fabrics import two_routers
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What concerns charon and the host alone runs over one of the two transports, half of the tests over
+    each. The transports themselves have tests that run over both. A test that is selected by its id runs."""
+    if os.environ.get("TRANSPORTS") == "all":
+        return
+    twins: dict[tuple[str, str], dict[str, pytest.Item]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("one_transport"):
+            name, _, ids = item.nodeid.partition("[")
+            kind = str(item.callspec.params.get("site")) if ids else ""
+            if kind in {"real", "ssh"}:
+                others = "-".join(part for part in ids.rstrip("]").split("-") if part != kind)
+                twins.setdefault((name, others), {})[kind] = item
+    left = {
+        pair["real" if zlib.crc32("".join(key).encode()) % 2 else "ssh"]
+        for key, pair in twins.items()
+        if len(pair) == 2
+    }
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from tests.contract.sites import Site, change_tunnels
 from tests.converged import assert_converged
 from tests.sas import bring_up, take_down
 
+pytestmark = pytest.mark.one_transport
+
 OLD, NEW = "the key of this year, which both ends have", "the key of next year, which comes later"
 
 
