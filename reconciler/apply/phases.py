@@ -146,7 +146,7 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
         item.other_end.router for _, item in switches if item.other_end is not None
     }
     reached = run.sessions.each(sorted(ends - run.dead.keys()), reach)
-    # What cannot be reached is compared with nothing; a step there tries again, and tells.
+    # What cannot be reached is compared with nothing; a step there tries again, and reports it.
     run.lost = {name for name, found in reached.items() if isinstance(found, TunnelwrightError)}
     out = run.lost | run.dead.keys()
     stuck: dict[str, set[str]] = {}
@@ -167,7 +167,7 @@ def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, 
     """The outcomes of a phase, once the tunnels that came up in it are at rest at both of their ends.
 
     So are those whose former connection was terminated in it: the peer may set that one up again when it
-    hears of its end (close_action), and the answering end of IKEv1 has moved CHILD_SAs into such an IKE_SA,
+    learns of its end (close_action), and the answering end of IKEv1 has moved CHILD_SAs into such an IKE_SA,
     which takes them along.
     """
     unsettled: dict[int, tuple[str, Switch]] = {}
@@ -358,7 +358,7 @@ def _together(
     started = time.monotonic()
     if run.over:
         return [Outcome(step, Status.NOT_ATTEMPTED, _OVER) for step in steps]
-    # Whoever waits for tunnels to come up does not wait for longer than that either.
+    # To wait for tunnels to come up takes no longer than that either.
     timeout = min(timeout, run.until - started)
     ended = run.sessions.one(name, partial(perform_together, operations=operations, timeout=timeout))
     messages = [_failure(run, name, ended)] * len(steps) if isinstance(ended, TunnelwrightError) else ended

@@ -212,8 +212,8 @@ SET_ASIDE = Family("history_set_aside", "counter", (), "Damaged history files th
 COPIES_SET_ASIDE = Family(
     "repository_set_aside", "counter", (), "Damaged clones of the repository that were set aside."
 )
-FORGOTTEN = Family(
-    "told_forgotten",
+UNREADABLE = Family(
+    "sent_records_unreadable",
     "counter",
     (),
     "Unreadable records of what a receiver was sent: it gets notifications from the latest run on.",
@@ -256,7 +256,7 @@ FAMILIES = (
     HISTORY_WRITTEN,
     SET_ASIDE,
     COPIES_SET_ASIDE,
-    FORGOTTEN,
+    UNREADABLE,
 )
 
 
@@ -286,7 +286,7 @@ class Probed(Protocol):
 
 
 class Metrics(Collector):
-    """What the reconciler tells Prometheus. Runs and scrapes may come from different threads."""
+    """What Prometheus reads of the reconciler. Runs and scrapes may come from different threads."""
 
     def __init__(self, history: Kept) -> None:
         self._history = history
@@ -360,7 +360,7 @@ class Metrics(Collector):
             ALERTS: (),
             EVENTS_DROPPED: seen.fabric.routers if seen is not None else (),
             COPIES_SET_ASIDE: ("",),
-            FORGOTTEN: ("",),
+            UNREADABLE: ("",),
         }
         for family, labels in possible.items():
             known = dict.fromkeys(map(str, labels), 0.0)
@@ -442,7 +442,7 @@ def _of_routers(
         for name, tunnel in sorted(seen.fabric.tunnels.items())
         for child, sas in (seen.children(name) or {}).items()
     ]
-    # Where a router is followed, what it told since the run counts.
+    # Where a router is followed, what it reported since the run counts.
     states = [
         (labels, labels[1:] in up[labels[0]] if labels[0] in up else bool(sas)) for labels, sas in children
     ]

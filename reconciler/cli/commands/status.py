@@ -19,7 +19,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.suggestion import check_known
 from reconciler.operations.preview import Preview, preview
 from reconciler.plan.targets import named
-from reconciler.report.json.carriage import carriage_object, touch_object
+from reconciler.report.json.carriage import carriage_object, last_change_object
 from reconciler.report.json.plan import plan_objects
 from reconciler.report.json.run import way_back_objects
 from reconciler.report.json.status import condition_objects, status_objects
@@ -63,8 +63,8 @@ def _known_by_service(config: Path | None, output: Output) -> Known:
     history = History(Path(settings.state).expanduser() / HISTORY)
 
     def known(found: Iterable[ConnectionCondition]) -> tuple[ConnectionCondition, ...]:
-        carried, touched = history.carried(), history.touched()
-        return with_carriage(found, carried, touched, settings.probes.interval, datetime.now(UTC))
+        carried, last_changes = history.carried(), history.last_changes()
+        return with_carriage(found, carried, last_changes, settings.probes.interval, datetime.now(UTC))
 
     return known
 
@@ -106,7 +106,9 @@ def _print(
     output.lines(address_lines(found.plan))
     output.objects(condition_objects(asked))
     output.objects(carriage_object(one.carriage) for one in asked if one.carriage is not None)
-    output.objects(touch_object(one.name, one.touch) for one in asked if one.touch is not None)
+    output.objects(
+        last_change_object(one.name, one.last_change) for one in asked if one.last_change is not None
+    )
     output.objects(status_objects(found.observation))
     output.objects(plan_objects(found.plan))
 

@@ -210,7 +210,7 @@ class WrittenFile:
 
     @property
     def reconnect(self) -> str | None:
-        """The last reconnect that was done, empty for none; None when the file does not tell."""
+        """The last reconnect that was done, empty for none; None when the file does not say so."""
         found = _RECONNECT.search(self._content)
         return found[1].decode(errors="replace").removeprefix("never") if found else None
 

@@ -1,5 +1,5 @@
 """What a router's own file says of a change that was not carried out: that it was begun, and how the peer
-has refused it. So whoever looks later knows it as well as the run that has tried; the router is the state.
+has refused it. So a later diagnosis knows it as well as the run that has tried; the router is the state.
 """
 
 from __future__ import annotations
