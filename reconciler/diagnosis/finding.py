@@ -13,6 +13,8 @@ from reconciler.validate.connections import place_in_connection
 from reconciler.validate.topologies import place_in_topology
 
 NOWHERE: Final = Location("")
+APPLY: Final = "run `tunnelwright apply` first, then diagnose again"
+"""The hint where a router is not as desired."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from reconciler.diagnosis.log_lines import without_connection
 from reconciler.model import bounds
 from reconciler.model.decoding import Fields
 from reconciler.model.isolation import attempt
@@ -88,6 +89,8 @@ class CharonLog:
         lines = list(self._lines)
         ours = {line.ike_sa for line in lines if line.connection == connection}
         ours |= {line.ike_sa for line in lines if concerns(line, local, peer)}
+        # Through a NAT the peer's packets come from another address, and no connection is found for them.
+        ours |= {line.ike_sa for line in lines if without_connection((line.text,), local)} - {""}
         return tuple(
             line.text
             for line in lines

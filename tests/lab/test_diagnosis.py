@@ -73,12 +73,18 @@ def with_ikev1(folder: Path) -> Path:
     return tree
 
 
+TAKEN_BACK = "ip address delete 203.0.113.20/24 dev eth0 2>/dev/null; true"
+
+
 def mend(bench: Bench, *, applied: bool, rekey: bool = False) -> None:
     """As the hints say; then nothing is found any more."""
     bench.sh(
         "router-b", "nft delete table inet foreign 2>/dev/null; ip route flush table 220 proto boot; true"
     )
     bench.sh("router-b", "swanctl --load-all")
+    bench.wire()
+    bench.sh("router-a", "ip address delete 203.0.113.20/24 dev wan0 2>/dev/null; ip neigh flush dev wan0")
+    bench.lab.run(Role.BYSTANDER, "wan", ["sh", "-c", TAKEN_BACK])
     bench.down()
     if applied:
         bench.apply()
@@ -102,6 +108,21 @@ def forget(bench: Bench) -> None:
     (bench.lab.places.run("router-b") / "ready").unlink()
     bench.sh("router-b", "pkill -KILL charon-systemd")
     bench.lab.wait_ready("router-b")
+
+
+def take_vip(bench: Bench) -> None:
+    """The bystander takes the VIP, and asks for router-a in its name, by which router-a learns of it."""
+    learns = "ip neigh flush dev eth0; ping -c 1 -W 1 -I 203.0.113.20 203.0.113.10; true"
+    script = f"ip address add 203.0.113.20/24 dev eth0; {learns}"
+    bench.lab.run(Role.BYSTANDER, "wan", ["sh", "-c", script])
+
+
+def translate(bench: Bench) -> None:
+    """A NAT on the path, which keeps no state."""
+    bench.wire(
+        "iifname {router-a} oifname {router-b} ip saddr 203.0.113.10 udp sport 500 ip saddr set 203.0.113.2",
+        "iifname {router-b} oifname {router-a} ip daddr 203.0.113.2 udp dport 500 ip daddr set 203.0.113.10",
+    )
 
 
 def claim(bench: Bench) -> None:
@@ -214,6 +235,53 @@ AROUND = [
         words="retransmit 1 of request",
     ),
     cause(
+        "IKE dropped at the responder once it is up",
+        lambda b: b.nft("router-b", IKE_DROP),
+        ("ike-blocked", "b-to-a", "spec.peer.address"),
+        up=True,
+    ),
+    cause(
+        "IKE dropped on the path once it is up, as a rekeying shows",
+        lambda b: b.wire("oifname {router-b} ip protocol udp drop"),
+        ("ike-blocked", "a-to-b", "spec.peer.address"),
+        words="retransmit 1 of request",
+        up=True,
+        rekey=True,
+    ),
+    cause(
+        "ESP dropped on the path",
+        lambda b: b.wire("oifname {router-b} ip protocol esp drop"),
+        ("esp-blocked", "b-to-a", "spec.peer.address"),
+        words="0 decrypted at router-b",
+        up=True,
+    ),
+    cause(
+        "ESP dropped on the way back",
+        lambda b: b.wire("iifname {router-b} ip protocol esp drop"),
+        ("esp-blocked", "a-to-b", "spec.peer.address"),
+        words="0 decrypted at router-a",
+        up=True,
+    ),
+    cause(
+        "large packets lost on the path",
+        lambda b: b.wire("oifname {router-b} ip length gt 1300 drop"),
+        ("path-mtu", "a-to-b", "spec.mss"),
+        up=True,
+    ),
+    cause(
+        "the peer address is the router's own",
+        lambda b: b.sh("router-a", "ip address add 203.0.113.20/24 dev wan0"),
+        ("peer-is-local", "a-to-b", "spec.peer.address"),
+        up=True,
+    ),
+    cause("another machine has the VIP", take_vip, ("duplicate-address", "b-to-a", "spec.vip"), up=True),
+    cause(
+        "a NAT on the path",
+        translate,
+        ("address-translated", "b-to-a", "spec.peer.address"),
+        words="no IKE config found for 203.0.113.20...203.0.113.2",
+    ),
+    cause(
         "ESP dropped",
         lambda b: b.nft("router-b", ESP_DROP),
         ("esp-blocked", "b-to-a", "spec.peer.address"),
@@ -252,7 +320,7 @@ def check(bench: Bench, made: Cause) -> None:
         bench.down()
     made.make(bench)
     found = bench.diagnose(rekey=made.rekey)
-    said = {(item.code, item.tunnel, str(item.field)) for item in found.findings if item.failure}
+    said = {(item.code, item.tunnel, str(item.field)) for item in found.findings}
     assert said == made.expected, [f"{item.code}: {item.message} {item.seen}" for item in found.findings]
     assert made.words in "\n".join(line for item in found.findings for line in item.seen)
     for item in found.findings:
@@ -297,6 +365,19 @@ def test_a_router_without_ikev1_is_named(bench: Bench, tmp_path: Path) -> None:
     assert [(f.code, f.tunnel, str(f.field)) for f in found.findings if f.code != "drift"] == [
         ("ike-version-unsupported", "a-to-b", "spec.ike.version")
     ]
+    bench.apply()
+
+
+def test_of_a_disabled_tunnel_nothing_else_is_said(bench: Bench, tmp_path: Path) -> None:
+    """Its traffic has no route and no exemption from NAT any more, and needs none."""
+    tree = tmp_path / "desired_state"
+    shutil.copytree(EXAMPLE, tree)
+    for path in (tree / "site-a/a-to-b.yaml", tree / "site-b/b-to-a.yaml"):
+        path.write_text(path.read_text() + "  enabled: false\n")
+    off = bench.of_tree(tree)
+    off.apply()
+    found = {(item.code, item.tunnel, item.failure) for item in off.diagnose().findings}
+    assert found == {("disabled-in-git", "a-to-b", False), ("disabled-in-git", "b-to-a", False)}
     bench.apply()
 
 

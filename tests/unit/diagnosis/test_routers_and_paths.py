@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from reconciler.diagnosis import Evidence, diagnose
-from reconciler.diagnosis.evidence import Flow, ForeignChild, Route
+from reconciler.diagnosis.evidence import Flow, ForeignChild, LostSizes, Route
+from reconciler.model.router_config import InterfaceAddress
 from tests.unit.diagnosis.seen import (
     ARMED,
     DROP,
@@ -32,6 +33,34 @@ from tests.unit.diagnosis.seen import (
     seen,
 )
 
+VIP = FABRIC.tunnels[FAR].vip.address
+ETHERNET = {"ethernet": frozenset({"02:00:00:00:00:01", "02:00:00:00:00:02"})}
+BOTH_ADDRESSES = frozenset(
+    InterfaceAddress("eth0", f"{FABRIC.tunnels[name].vip.address}/24") for name in (NEAR, FAR)
+)
+ENCAPSULATED = tuple(
+    replace(sa, children=tuple(replace(child, encapsulated=True) for child in sa.children))
+    for sa in HEALTHY.this_end.sas
+)
+NAT_SILENCE = (
+    "sending packet: from 203.0.113.11[500] to 203.0.113.12[500] (464 bytes)",
+    "received packet: from 203.0.113.12[500] to 203.0.113.11[500] (472 bytes)",
+    "local host is behind NAT, sending keep alives",
+    "sending packet: from 203.0.113.11[4500] to 203.0.113.12[4500] (256 bytes)",
+    "retransmit 1 of request with message ID 1",
+)
+TRANSLATED = (
+    (
+        "sending packet: from 203.0.113.11[500] to 203.0.113.12[500] (464 bytes)",
+        "received packet: from 203.0.113.12[500] to 203.0.113.11[500] (36 bytes)",
+        "received NO_PROPOSAL_CHOSEN notify error",
+    ),
+    (
+        "received packet: from 203.0.113.99[500] to 203.0.113.12[500] (464 bytes)",
+        "no IKE config found for 203.0.113.12...203.0.113.99, sending NO_PROPOSAL_CHOSEN",
+    ),
+)
+
 TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
     ("silent, peer not managed", alone(seen(near=SILENCE)), {("peer-silent", NEAR)}),
     ("lost on the way there", seen(near=SILENCE), {("ike-blocked", NEAR)}),
@@ -51,8 +80,99 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         {("ike-blocked", NEAR)},
     ),
     (
-        "a rule that drops IKE does not matter while IKE is answered",
+        "a rule that drops IKE ends a tunnel that is up",
         seen(down=False, far_end=nft({"hook": "input"}, PORT, DROP)),
+        {("ike-blocked", FAR)},
+    ),
+    (
+        "a rule that drops IKE on a port that the NAT does not leave to it",
+        seen(down=False, near_end={"sas": ENCAPSULATED}, far_end=nft({"hook": "input"}, PORT, DROP)),
+        set(),
+    ),
+    (
+        "the same, where IKE was answered just now",
+        seen(
+            down=False,
+            near=("received packet: from 203.0.113.12[500] to 203.0.113.11[500] (4 bytes)",),
+            far_end=nft({"hook": "input"}, PORT, DROP),
+        ),
+        set(),
+    ),
+    (
+        "UDP 4500 lost on the way, after an answer on 500",
+        seen(
+            near=NAT_SILENCE, far=("received packet: from 203.0.113.11[500] to 203.0.113.12[500] (4 bytes)",)
+        ),
+        {("ike-blocked", NEAR)},
+    ),
+    (
+        "the peer address is the router's own",
+        seen(down=False, flow=LOST, near_end=drifted(NEAR, addresses=BOTH_ADDRESSES)),
+        {("peer-is-local", NEAR)},
+    ),
+    (
+        "the same in a managed pair, where it is a duplicate as well",
+        seen(near_end=drifted(NEAR, addresses=BOTH_ADDRESSES), far_end={"holders": TWICE}),
+        {("peer-is-local", NEAR)},
+    ),
+    (
+        "another machine answers for the VIP",
+        seen(down=False, flow=LOST, near_end={"neighbors": {VIP: "02:00:00:00:00:09"}}, far_end=ETHERNET),
+        {("duplicate-address", FAR)},
+    ),
+    (
+        "another machine answers for the VIP, and the tunnel is down",
+        seen(near=SILENCE, near_end={"neighbors": {VIP: "02:00:00:00:00:09"}}, far_end=ETHERNET),
+        {("duplicate-address", FAR)},
+    ),
+    (
+        "a proxy answers for the VIP, and passes packets on",
+        seen(down=False, near_end={"neighbors": {VIP: "02:00:00:00:00:09"}}, far_end=ETHERNET),
+        set(),
+    ),
+    (
+        "the router itself answers for the VIP",
+        seen(down=False, flow=LOST, near_end={"neighbors": {VIP: "02:00:00:00:00:02"}}, far_end=ETHERNET),
+        {("esp-blocked", FAR)},
+    ),
+    (
+        "addresses are translated on the path",
+        seen(near=TRANSLATED[0], far=TRANSLATED[1]),
+        {("address-translated", FAR)},
+    ),
+    (
+        "a stranger asks the peer while our packets are lost",
+        seen(near=SILENCE, far=TRANSLATED[1]),
+        {("ike-blocked", NEAR)},
+    ),
+    (
+        "large packets are lost",
+        seen(down=False, lost_sizes=LostSizes(1228, 1232, there=True, back=False)),
+        {("path-mtu", NEAR)},
+    ),
+    (
+        "large packets are lost on their way back",
+        seen(down=False, lost_sizes=LostSizes(1228, 1232, there=False, back=True)),
+        {("path-mtu", FAR)},
+    ),
+    (
+        "large packets are lost one way or the other",
+        seen(down=False, lost_sizes=LostSizes(1228, 1232, there=False, back=False)),
+        {("path-mtu", NEAR)},
+    ),
+    (
+        "disabled, and whatever else is there",
+        seen(
+            failure="",
+            near_end={
+                "tunnel": replace(HEALTHY.this_end.tunnel, enabled=False),
+                "connection": None,
+                "routes": (Route("10.1.0.10", "10.2.0.1", "eth0"),),
+                "foreign": (ForeignChild("x", "y", ("10.1.0.0/16",), ("10.0.0.0/8",)),),
+                **nft({"hook": "forward"}, DROP),
+            },
+            far_end={"tunnel": replace(FABRIC.tunnels[FAR], enabled=False), "connection": None},
+        ),
         set(),
     ),
     ("VIP missing", seen(near=SILENCE, far_end=drifted(FAR, addresses=frozenset())), {("vip-missing", FAR)}),
@@ -266,3 +386,20 @@ def test_what_follows_from_the_evidence(evidence: Evidence, expected: set[tuple[
 def test_a_tunnel_that_is_disabled_is_worth_a_word() -> None:
     evidence = next(row[1] for row in TABLE if row[0] == "disabled at both ends")
     assert [(item.code, item.failure) for item in diagnose(evidence)] == [("disabled-in-git", False)] * 2
+
+
+def test_the_words_are_about_the_port_that_is_lost() -> None:
+    alone_, both = seen(near=NAT_SILENCE), seen(near=NAT_SILENCE, far=TRANSLATED[1][:1])
+    [peer] = diagnose(alone(alone_))
+    assert "answers on UDP 500, and not on UDP 4500" in peer.message
+    [path] = diagnose(both)
+    assert "drops UDP 4500" in path.message
+    [rule] = [f for f in diagnose(seen(down=False, far_end=nft({"hook": "input"}, PORT, DROP))) if f.failure]
+    assert "IKE (UDP 500) is dropped" in rule.message
+
+
+def test_the_mss_to_set_is_said() -> None:
+    [found] = diagnose(seen(down=False, lost_sizes=LostSizes(1228, 1232, there=True, back=True)))
+    assert (found.field.kind, found.field.name, str(found.field)) == ("VpcRouter", "paris", "spec.mss")
+    assert "from paris to tokyo and from tokyo to paris" in found.message
+    assert "set `mss: 1188`" in found.hint
