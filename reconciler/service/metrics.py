@@ -147,8 +147,8 @@ STATE = Family(
     "tunnel_state",
     "gauge",
     ("router", "tunnel", "state"),
-    "Always 1; the label is what the service's probes have shown last: carrying, degraded, up, carrying "
-    "nothing, down, disabled or unknown.",
+    "Always 1; the label is what the service's probes have shown last: carrying, degraded, "
+    "carrying-nothing, down, disabled or unknown.",
 )
 STATE_SINCE = Family(
     "tunnel_state_since_timestamp_seconds",
@@ -390,7 +390,7 @@ class Metrics(Collector):
 def _of_probes(prober: Probed | None) -> Iterator[Metric]:
     known = tuple(prober.known()) if prober is not None else ()
     ends = [((one.router, one.tunnel), one) for one in known]
-    yield _family(STATE, (((*end, one.state.value), 1.0) for end, one in ends))
+    yield _family(STATE, (((*end, one.state.label), 1.0) for end, one in ends))
     yield _family(STATE_SINCE, ((end, one.since.timestamp()) for end, one in ends))
     for family, of in ((ROUND_TRIP, _rtt), (BASELINE, _baseline), (LOSS, _loss)):
         figures = ((end, of(one)) for end, one in ends)

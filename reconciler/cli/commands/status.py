@@ -64,7 +64,7 @@ def _known_by_service(config: Path | None, output: Output) -> Known:
 
     def known(found: Iterable[ConnectionCondition]) -> tuple[ConnectionCondition, ...]:
         carried, touched = history.carried(), history.touched()
-        return with_carriage(found, carried, touched, settings.probes.interval, datetime.now(UTC))
+        return with_carriage(found, carried, touched, datetime.now(UTC))
 
     return known
 
