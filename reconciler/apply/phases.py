@@ -20,6 +20,8 @@ from typing import Final
 from reconciler.apply.establish import Ending, end_stuck, retire_known, spis_of
 from reconciler.apply.perform import Alone, Together, perform, perform_together
 from reconciler.apply.settle import clear, settle
+from reconciler.facets import files
+from reconciler.facets.files import refusal
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.operation import (
     AddAddress,
@@ -31,6 +33,7 @@ from reconciler.model.operation import (
     Scope,
     Switch,
     Terminate,
+    WriteFile,
 )
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Phase, Plan, Step
@@ -119,6 +122,7 @@ def apply_plan(
                 _remember(run, outcome)
                 progress(outcome)
         if not run.over:
+            _note_refusals(run, steps, outcomes)
             _bring_back(run, steps, outcomes)
     return tuple(outcomes[index] for index in range(len(steps)))
 
@@ -225,6 +229,32 @@ def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) 
                 f"{', '.join(said)}"
             )
             outcomes[index] = replace(outcomes[index], message=message, restored=not problems[group])
+
+
+def _note_refusals(run: _Run, steps: Sequence[Step], outcomes: Mapping[int, Outcome]) -> None:
+    """Let the routers know what became of changes beside running tunnels that were not made. It is a word for
+    `diagnose`; an apply has failed by then, whether or not it can be written."""
+    refused = {
+        (outcome.step.router, files.file_name(outcome.step.operation.connection)): outcome.message
+        for outcome in outcomes.values()
+        if outcome.status is Status.FAILED
+        and isinstance(outcome.step.operation, Establish)
+        and outcome.step.operation.scope.beside
+    }
+    for step in steps:
+        operation = step.operation
+        if step.phase is Phase.COMMIT and isinstance(operation, WriteFile):
+            reason = refused.get((step.router, operation.path))
+            if reason is not None:
+                run.sessions.one(step.router, partial(_note_refusal, operation=operation, reason=reason))
+
+
+def _note_refusal(router: Router, operation: WriteFile, reason: str) -> None:
+    wanted = files.parse(operation.content.reveal()) or {}
+    for content in router.host.read_files(f"{files.FOLDER}/{operation.path}").values():
+        noted = refusal.with_refusal(content, wanted, reason)
+        if noted is not None:
+            router.host.write_files({operation.path: noted})
 
 
 def _former(operation: Operation) -> LoadSecret | LoadConnection | None:

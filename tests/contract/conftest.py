@@ -16,12 +16,13 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.links import Links
-from reconciler.routers.protocol import Router
+from reconciler.routers.protocol import Router, entries
 from reconciler.routers.ssh_router import SshRouter
 from tests.contract.sites import FOREIGN, Site, memory_site
 from tests.contract.sshd import Sshd, set_up
 from tests.converged import assert_converged
 from tests.fabrics import two_routers
+from tests.sas import take_down
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -107,9 +108,12 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     yield real
     emptied = real.apply(replace(fabric, tunnels={}))
     for name in fabric.routers:
-        host = real.connect(name).host
-        host.remove_files([f"{FOREIGN}.conf", f"{FOREIGN}.conf.adopted"])
+        router = real.connect(name)
+        router.host.remove_files([f"{FOREIGN}.conf", f"{FOREIGN}.conf.adopted"])
+        if FOREIGN in dict(entries(router.vici, "list-conns", "list-conn")):
+            take_down(router.vici, FOREIGN)
+            router.vici.request("unload-conn", {"name": FOREIGN})
         # A controller that was cut off could not give it back, and this process lives on.
-        host.unlock(owner_name())
+        router.host.unlock(owner_name())
     real.close()
     assert_converged(emptied)
