@@ -8,7 +8,7 @@ pytest=$1 workers=$2 routers=$3
 mkdir -p "$4"
 folder=$(cd "$4" && pwd)
 python=$(dirname "$pytest")/python
-# Who starts the private engine notes it there; it runs until nobody needs it any more.
+# The process that starts the private engine notes it there; it runs until no process needs it any more.
 export TUNNELWRIGHT_TESTS_STARTED="$folder/engine-started"
 rm -f "$TUNNELWRIGHT_TESTS_STARTED"
 

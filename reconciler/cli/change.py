@@ -40,7 +40,7 @@ def change_routers(
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     asked = replace(asked, reconnect=frozenset(map(fabric.tunnel_of, asked.reconnect)))
     check_reconnect(fabric, asked.reconnect)
-    # What cuts us off is undone by the routers themselves where they have to be told that it stays.
+    # What cuts us off is undone by the routers themselves where a change has to be confirmed.
     overrides = () if arguments.confirm is None else (Override.MANAGEMENT,)
     planning = planning_of(arguments, fabric, asked=asked, overrides=overrides)
     asks = saved is None and not arguments.auto_approve
@@ -85,7 +85,7 @@ def change_routers(
         ),
     )
     with converge(planning.fleet, request) as done:
-        pass  # What is told of it may take as long as it likes: the locks are given back first.
+        pass  # Its report may take as long as it likes: the locks are given back first.
     if done.proven is not None:
         applied = done.proven.applied
         checks = () if done.proven.conclusion is None else done.proven.checks

@@ -21,6 +21,7 @@ from reconciler.history.rows import (
     record_of,
     run_values,
     same,
+    time_of,
 )
 from reconciler.history.tables import (
     ACCEPTED,
@@ -29,14 +30,14 @@ from reconciler.history.tables import (
     CARRIED,
     COUNTS,
     HAPPENED,
+    LAST_CHANGES,
     PLACES,
     RUNS,
     SENT,
     TABLES,
-    TOUCHED,
 )
 from reconciler.model import bounds
-from reconciler.model.condition import Carriage, Touch
+from reconciler.model.condition import Carriage, LastChange
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import PlannedChange
 from reconciler.model.record import Acceptance, Result, RunRecord
@@ -135,10 +136,7 @@ class History(Database):
             "ORDER BY runs.id DESC LIMIT 1",
             [json.dumps([result.value for result in results])],
         ).fetchone()
-        try:
-            return None if found is None else datetime.fromisoformat(found[0]).astimezone(UTC)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise HistoryDamaged(f"the end of a run in the history cannot be read: {error}") from error
+        return None if found is None else time_of(found[0], "the end of a run")
 
     @writes
     def count(self, connection: Connection, amounts: Mapping[tuple[str, str], float]) -> None:
@@ -177,34 +175,34 @@ class History(Database):
         return {one.connection: one for one in found if one is not None}
 
     @writes
-    def touch(self, connection: Connection, touches: Mapping[str, Touch]) -> None:
+    def keep_last_changes(self, connection: Connection, changes: Mapping[str, LastChange]) -> None:
         """A run has changed these connections."""
         rows = [
             {
                 "connection": name,
-                "at": touch.at.astimezone(UTC).isoformat(),
-                "commit": touch.commit,
-                "author": encodable(touch.author),
+                "at": change.at.astimezone(UTC).isoformat(),
+                "commit": change.commit,
+                "author": encodable(change.author),
             }
-            for name, touch in touches.items()
+            for name, change in changes.items()
         ]
-        connection.executemany(TOUCHED.put, rows)
+        connection.executemany(LAST_CHANGES.put, rows)
 
     @reads
-    def touched(self, connection: Connection) -> dict[str, Touch]:
+    def last_changes(self, connection: Connection) -> dict[str, LastChange]:
         """The last change of each connection. One whose time cannot be read is left out."""
         found = {}
-        for row in connection.execute(TOUCHED.select):
-            with suppress(ValueError, TypeError):
-                at = datetime.fromisoformat(row["at"]).astimezone(UTC)
-                found[str(row["connection"])] = Touch(at, str(row["commit"]), str(row["author"]))
+        for row in connection.execute(LAST_CHANGES.select):
+            with suppress(HistoryDamaged):
+                at = time_of(row["at"], "a last change")
+                found[str(row["connection"])] = LastChange(at, str(row["commit"]), str(row["author"]))
         return found
 
     @writes
     def keep_connections(self, connection: Connection, names: Iterable[str]) -> None:
         """Forget what is known of all others."""
         kept = json.dumps(list(names))
-        for table in (CARRIED, TOUCHED):
+        for table in (CARRIED, LAST_CHANGES):
             connection.execute(
                 f'DELETE FROM "{table.name}" WHERE connection NOT IN (SELECT value FROM json_each(?))',  # noqa: S608 - names of tables
                 [kept],
@@ -235,7 +233,7 @@ class History(Database):
     def sent(self, connection: Connection, receiver: str) -> object:
         """What a receiver was sent last, of whatever shape: the reader judges that. None for nothing; what
         is no JSON is its text."""
-        row = connection.execute(f"{SENT.select} WHERE told.listener = ?", [receiver]).fetchone()
+        row = connection.execute(f"{SENT.select} WHERE sent.receiver = ?", [receiver]).fetchone()
         try:
             return None if row is None else json.loads(row["what"])
         except (ValueError, TypeError, RecursionError):
@@ -244,7 +242,7 @@ class History(Database):
     @writes
     def set_sent(self, connection: Connection, receiver: str, what: dict[str, Any]) -> None:
         """A receiver was sent this."""
-        connection.execute(SENT.put, {"listener": receiver, "what": json.dumps(what)})
+        connection.execute(SENT.put, {"receiver": receiver, "what": json.dumps(what)})
 
     def good(self) -> str:
         """The last commit that was applied and proven; empty for none."""

@@ -78,7 +78,7 @@ class Cause(StrEnum):
     DEADLINE = "deadline"
     """It was not confirmed in time."""
     UNPROVEN = "unproven"
-    """The controller has told it to, since the change did not prove good."""
+    """The controller has let it, since the change did not prove good."""
     RESTART = "restart"
     """It had restarted while it was armed."""
     OVERDUE = "overdue"
@@ -87,7 +87,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WentBack:
-    """A router that has gone back, and that no run has told of yet."""
+    """A router that has gone back, and that no run has reported yet."""
 
     router: str
     arming: Arming

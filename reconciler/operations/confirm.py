@@ -112,7 +112,7 @@ def new_arming(digest: str, commit: str, seconds: int) -> Arming:
 
 
 def forget_reported(found: Iterable[Armed | WentBack], fleet: Fleet) -> None:
-    """See that routers do not tell again that they have gone back, now that it was told."""
+    """See that routers do not report again that they have gone back, now that it was reported."""
     backs = {item.router: item.arming.id for item in found if isinstance(item, WentBack)}
     if backs:
         forget(backs, fleet)

@@ -1,9 +1,9 @@
 """The way back of a router (`reconciler/routers/scripts/arm.sh`): where it is, what a router says of it.
 
 It is no facet, since it is compared with nothing: it is there for the time of one apply, and what the router
-says of it is told. `WAY_BACK` is the folder of what was saved, as long as the router is armed; `WENT_BACK`
-tells of the last time that it went back, until a run has told of it. `CONFIRMED` names the last arming that
-was confirmed, for who has lost the answer.
+says of it is reported. `WAY_BACK` is the folder of what was saved, as long as the router is armed.
+`WENT_BACK` says when it went back last, until a run has reported it. `CONFIRMED` names the last arming that
+was confirmed, for a controller that has lost the answer.
 """
 
 from __future__ import annotations

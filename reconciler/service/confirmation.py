@@ -1,4 +1,4 @@
-"""Changes that were not confirmed: they are told, and their commit is not applied again and again."""
+"""Changes that were not confirmed: they are reported, and their commit is not applied again and again."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ENDED: Final = 2
 
 
 def gone_back(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunReport) -> bool:
-    """Tell of routers that are armed, and of those that have gone back without the controller that had armed
+    """Report routers that are armed, and of those that have gone back without the controller that had armed
     them. Whether the commit that is wanted is marked bad for that."""
     found = list(reported(seen.observation.states))
     report.events += found
     report.notes += [way_back_text(item) for item in found]
     backs = {item.arming.id: item for item in found if isinstance(item, WentBack)}
     marked = {_blamed(dependencies, item, report) for item in backs.values()}
-    # Once it is marked: should the mark be lost, the router tells it again.
+    # Once it is marked: should the mark be lost, the router reports it again.
     forget_reported(found, dependencies.fleet_of(wanted.fabric))
     return wanted.loaded.digest in marked
 
@@ -59,13 +59,13 @@ def not_confirmed(
 
 
 def closed(dependencies: Dependencies, conclusion: Conclusion, *, lost: bool) -> None:
-    """Remember what it comes to when routers tell later that they have gone back."""
+    """Remember what it comes to when routers report later that they have gone back."""
     unsure = conclusion.unsure and not lost
     dependencies.history.close_arming(conclusion.arming, Blame.UNSURE if unsure else Blame.NONE)
 
 
 def _blamed(dependencies: Dependencies, item: WentBack, report: RunReport) -> str:
-    """The digest that is marked bad for what a router tells; empty for none. A router may say anything: only
+    """The digest that a report of a router marks as bad; empty for none. A router may say anything: only
     an arming that a run has recorded counts. A controller that was ended says nothing about the commit, the
     first time: once it ends each time, the commit may be why."""
     known = dependencies.history.arming(item.arming.id)

@@ -43,7 +43,7 @@ _CHANGES = {
 
 class Prober:
     """Probes the connections of a service until `close`. `report` gets each lasting change; `wake` is called
-    for a run that tells of it."""
+    for a run that reports it."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class Prober:
         with self._changed:
             for name, target in wanted.items():
                 before = self._memories.get(name)
-                # Meanwhile it may have gone, or be probed in another way.
+                # While it was probed it may have gone, or got another target.
                 if before is None or self._targets.get(name) != target:
                     continue
                 interval = self._rounds.interval(target.way)
@@ -270,7 +270,7 @@ def _reading(target: Target, found: Visit | TunnelwrightError, away: str) -> Rea
 
 def _events(now: Carriage, before: Memory) -> list[TunnelEvent]:
     change, then = _CHANGES.get(now.state), before.carriage
-    # That one carries which nobody knew of is no news, unless it was impaired before its router was away.
+    # That a new one carries is nothing to report; one that was impaired before is not new.
     if change is None or (
         change is TunnelChange.CARRYING and then.state is State.UNKNOWN and not before.impaired
     ):

@@ -182,8 +182,8 @@ class Rounds:
 
 def _shortest(ways: Iterable[Way], pace: float) -> float:
     """The shortest interval with which the packets of all of them are within a budget; 0 where it is as they
-    say. Those with longer intervals keep theirs, so that one tunnel that is probed often is at nobody's
-    expense."""
+    say. Those with longer intervals keep theirs, so that one tunnel that is probed often takes nothing from
+    the others."""
     paced = sorted((way for way in ways if way.requests), key=lambda way: way.interval)
     rest = sum(way.requests / way.interval for way in paced)
     if rest <= pace * _ROUNDING:

@@ -13,6 +13,8 @@ from tests.contract.sites import CONNECTION, Site
 from tests.memory import MemoryRouter
 from tests.sas import bring_up, take_down
 
+pytestmark = pytest.mark.one_transport
+
 UP, DOWN, REKEYED = TunnelChange.UP, TunnelChange.DOWN, TunnelChange.REKEYED
 
 

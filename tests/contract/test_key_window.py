@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from reconciler.facets.files import WrittenFile
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.operation import Establish
@@ -18,6 +19,8 @@ from reconciler.routers.protocol import Closing, Host, Message, Router, Vici, Vi
 from tests.contract.sites import Site, change_tunnels
 from tests.converged import assert_converged
 from tests.sas import bring_up, take_down
+
+pytestmark = pytest.mark.one_transport
 
 OLD, NEW = "the key of this year, which both ends have", "the key of next year, which comes later"
 
@@ -87,6 +90,11 @@ def test_the_old_key_is_used_until_the_peer_has_the_new_one(site: Site, version:
     assert not early.remaining.empty, "the next run tries again"
 
     router = site.connect("paris")
+    wanted = site.preview(paris, NEW).desired["paris"].connections["tw-paris-tokyo"]
+    written = site.preview(paris, NEW).observation.states["paris"].files["tw-paris-tokyo.conf"]
+    said = WrittenFile(written).refusal(wanted)
+    assert said, "the router's file says so, for `diagnose`"
+    assert said in message
     assert number_of_sas(router, "tw-paris-tokyo"), "the old SA carries on"
     take_down(router.vici, "tw-paris-tokyo")
     child = next(iter(site.preview(paris, OLD).desired["paris"].connections["tw-paris-tokyo"].children))

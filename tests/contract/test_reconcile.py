@@ -34,6 +34,8 @@ from tests.contract.sites import (
 from tests.converged import assert_converged
 from tests.sas import take_down
 
+pytestmark = pytest.mark.one_transport
+
 
 def test_bare_routers_become_as_desired_and_stay_so(site: Site) -> None:
     first = site.preview().plan

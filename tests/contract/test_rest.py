@@ -38,6 +38,8 @@ from tests.converged import assert_converged
 from tests.memory.charon import Charon
 from tests.sas import bring_up, take_down
 
+pytestmark = pytest.mark.one_transport
+
 ENDS = {"paris": "tw-paris-tokyo", "tokyo": "tw-tokyo-paris"}
 
 

@@ -37,7 +37,7 @@ RECORDS_IN_MEMORY: Final = 32 * MIB
 """Bytes of those, as JSON; older ones go."""
 
 ARMINGS: Final = 1_000
-"""Armings that the history keeps; a router tells of one in the run after it."""
+"""Armings that the history keeps; a router reports one in the run after it."""
 
 SET_ASIDE: Final = 3
 """Damaged histories that are kept for a person to look at."""
