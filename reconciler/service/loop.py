@@ -16,7 +16,7 @@ from reconciler.history.bounded import bounded
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.events import Part, Trouble
-from reconciler.model.fabric import Fabric
+from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.isolation import attempt
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
@@ -202,6 +202,8 @@ class Service:
         def follow(fabric: Fabric) -> None:
             self._follows = True
             attempt("events", "the fleet", lambda: self.dependencies.followed(fabric))
+            names = {group_of(tunnel) for tunnel in fabric.tunnels.values()}
+            attempt("history", "connections", lambda: self.dependencies.history.keep_connections(names))
 
         def fleet_of(fabric: Fabric) -> Fleet:
             real = self.dependencies.fleet_of(fabric)
