@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.cli import access, collector
 from reconciler.cli.output import Output, note, say
-from reconciler.cli.service_state import HISTORY, followed_repository, service_settings
+from reconciler.cli.service_state import HISTORY, followed_repository, only_reconciler, service_settings
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Kind
 from reconciler.history.kept import Kept
@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check(effective, output)
     log = EventLog(sys.stdout) if effective.values.log_format == "json" and not output.json else None
-    with attached(log):
+    state = Path(effective.values.state).expanduser()
+    with attached(log), only_reconciler(state, _warn):
         return _follow(effective.values, arguments, output, log)
 
 
