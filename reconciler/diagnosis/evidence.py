@@ -56,6 +56,8 @@ class End:
     routes: tuple[Route, ...] = ()
     inside: Mapping[str, str] = field(default_factory=dict)
     """Local CIDR to the router's interface there."""
+    half_open: tuple[IkeSa, ...] = ()
+    """IKE_SAs that the peer has begun and that have no connection yet, once ours was tried and is down."""
     neighbors: Mapping[str, str] = field(default_factory=dict)
     """IPv4 address to the Ethernet address that packets for it are sent to."""
     ethernet: frozenset[str] = frozenset()
@@ -101,7 +103,8 @@ class LostSizes:
 @dataclass(frozen=True, slots=True)
 class Flow:
     """Echo requests through the tunnel from the router of `this_end` to that of `other_end`, and by how many
-    packets the CHILD_SAs' counters grew during that time at either end."""
+    packets the CHILD_SAs' counters grew during that time at either end. Without another end, to what answers
+    behind the peer; nothing is counted there then."""
 
     sent: int
     received: int

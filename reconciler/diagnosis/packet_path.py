@@ -11,6 +11,7 @@ from reconciler.diagnosis import log_lines
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
 from reconciler.diagnosis.netfilter import Packet, Verdict, dropped, translated
+from reconciler.model.diagnostic import Severity
 
 _UDP, _ICMP, _ESP = 17, 1, 50
 _IKE_PORTS = (500, 4500)
@@ -21,14 +22,14 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
     """IKE is not answered, and a rule of a managed router, or what came through, says where it is lost. A
     rule that drops IKE ends a tunnel that is up as well, at its next rekeying or dead peer detection."""
     this_end, other_end = evidence.this_end, evidence.other_end
-    unanswered = _unanswered(evidence)
-    if not unanswered and (not this_end.children or log_lines.arrived(_said(this_end), _peer(this_end))):
+    silent = unanswered(evidence)
+    if not silent and (not this_end.children or log_lines.arrived(_said(this_end), _peer(this_end))):
         return
     port = log_lines.port_of(_said(this_end), 4500 if this_end.encapsulated else 500)
     dropping = [(end, rule) for end in evidence.ends if (rule := _drops_ike(evidence, end, port)) is not None]
     lost = log_lines.matching(_said(this_end), log_lines.UNANSWERED)
     for end, (verdict, ports) in dropping:
-        ahead = "" if unanswered else "; the tunnel ends at its next rekeying or dead peer detection"
+        ahead = "" if silent else "; the tunnel ends at its next rekeying or dead peer detection"
         yield found(
             "ike-blocked",
             end.tunnel,
@@ -37,7 +38,7 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
             seen=lost,
             hint=_remove(verdict),
         )
-    if not unanswered or dropping or other_end is None or other_end.state is None:
+    if not silent or dropping or other_end is None or other_end.state is None:
         return
     arrived = log_lines.arrived(_said(other_end), this_end.tunnel.vip.address, port)
     where = (
@@ -73,7 +74,7 @@ def _drops_ike(evidence: Evidence, end: End, port: int) -> tuple[Verdict, str] |
 
 def peer_silent(evidence: Evidence) -> Iterator[Finding]:
     """The peer does not answer, and nothing on our side says why."""
-    if _unanswered(evidence):
+    if unanswered(evidence):
         tunnel, said = evidence.this_end.tunnel, _said(evidence.this_end)
         port = log_lines.port_of(said)
         half = log_lines.arrived(said, tunnel.peer_address) and port != _IKE_PORTS[0]
@@ -97,7 +98,7 @@ def _peer(end: End) -> str:
     return end.tunnel.peer_address
 
 
-def _unanswered(evidence: Evidence) -> bool:
+def unanswered(evidence: Evidence) -> bool:
     """charon sends again, and nothing has come back in this attempt since."""
     said = _said(evidence.this_end)
     last = max((i for i, line in enumerate(said) if log_lines.UNANSWERED.search(line)), default=-1)
@@ -132,9 +133,7 @@ def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
     ]
     for sender, receiver, sent, _ in lost:
         what, protocol = ("ESP in UDP", "UDP 4500") if sender.encapsulated else ("ESP", "IP protocol 50")
-        packet = Packet(sender.tunnel.vip.address, sender.tunnel.peer_address, _ESP)
-        if sender.encapsulated:
-            packet = replace(packet, protocol=_UDP, port=_IKE_PORTS[1])
+        packet = _esp(sender, sender.tunnel.vip.address, sender.tunnel.peer_address)
         rules = list(_stopped([(sender, "output", packet), (receiver, "input", packet)]))
         counted = [
             f"{sent} packets encrypted at {sender.tunnel.router}, 0 decrypted at {receiver.tunnel.router}"
@@ -157,6 +156,20 @@ def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
                 seen=counted,
                 hint=f"check whether a firewall on the path drops {protocol}",
             )
+
+
+def esp_dropped_at(end: End) -> Verdict | None:
+    """The rule by which a router certainly drops the ESP that it sends or receives; None without one."""
+    ours, peer = end.tunnel.vip.address, end.tunnel.peer_address
+    stops = [(end, "output", _esp(end, ours, peer)), (end, "input", _esp(end, peer, ours))]
+    return next((verdict for _, verdict in _stopped(stops)), None)
+
+
+def _esp(end: End, source: str, destination: str) -> Packet:
+    """A packet of the end's ESP on the path."""
+    if end.encapsulated:
+        return Packet(source, destination, _UDP, _IKE_PORTS[1])
+    return Packet(source, destination, _ESP)
 
 
 def nat_steals(evidence: Evidence) -> Iterator[Finding]:
@@ -248,16 +261,17 @@ def overlapping_policy(evidence: Evidence) -> Iterator[Finding]:
 
 
 def one_sided(evidence: Evidence) -> Iterator[Finding]:
-    """One end holds SAs that the other has forgotten."""
+    """One end holds SAs that the other has forgotten; beside one that both hold, such an SA is in the way of
+    no packet of the end that lacks it."""
     this_end, other_end = evidence.this_end, evidence.other_end
     if other_end is None or this_end.state is None or other_end.state is None:
         return
     ours = {child.spis for child in this_end.children}
     theirs = {child.spis_at_peer for child in other_end.children}
     for holder, spis in ((this_end, ours - theirs), (other_end, theirs - ours)):
-        if spis and not ours & theirs:
+        if spis:
             other = other_end if holder is this_end else this_end
-            yield found(
+            item = found(
                 "one-sided-sa",
                 holder.tunnel,
                 "ike.dpd",
@@ -266,17 +280,18 @@ def one_sided(evidence: Evidence) -> Iterator[Finding]:
                 hint="wait for dead peer detection, or send traffic from the end without them, which "
                 "negotiates new ones",
             )
+            yield replace(item, severity=Severity.WARNING) if ours & theirs and evidence.carries else item
 
 
 def not_encrypted(evidence: Evidence) -> Iterator[Finding]:
     """Packets do not enter the tunnel, and nothing that is known says why."""
     this_end, other_end, flow = evidence.this_end, evidence.other_end, evidence.flow
-    if other_end is None or flow is None or flow.whole:
+    if flow is None or flow.whole:
         return
-    for end, wanted, out in (
-        (this_end, flow.sent, flow.this_out),
-        (other_end, flow.other_in, flow.other_out),
-    ):
+    ways = [(this_end, flow.sent, flow.this_out)]
+    if other_end is not None:
+        ways.append((other_end, flow.other_in, flow.other_out))
+    for end, wanted, out in ways:
         if wanted and not out:
             yield found(
                 "not-encrypted",
@@ -308,8 +323,8 @@ def _uncounted(evidence: Evidence) -> list[str]:
         return []
     return [
         f"{flow.sent} echo requests sent, {flow.received} answered; CHILD_SA packets: "
-        f"{flow.this_out} out and {flow.this_in} in at {evidence.this_end.tunnel.router}, "
-        f"{flow.other_in} in and {flow.other_out} out at the peer"
+        f"{flow.this_out} out and {flow.this_in} in at {evidence.this_end.tunnel.router}"
+        + (f", {flow.other_in} in and {flow.other_out} out at the peer" if evidence.other_end else "")
     ]
 
 

@@ -15,6 +15,8 @@ from reconciler.model.decoding import Fields
 from reconciler.model.isolation import attempt
 from reconciler.routers.protocol import Message, Router
 
+UNNAMED = "(unnamed)"
+"""What charon calls the connection of an IKE_SA for which it has found none yet."""
 _TICK = 0.1
 _NO_VERSION = "IKE version 1 not supported"
 """What charon says without an IKE_SA, because there cannot be one (ike_sa_manager.c)."""
@@ -31,7 +33,7 @@ class LogLine:
     @property
     def named(self) -> bool:
         """Whether charon knows which connection the IKE_SA is of."""
-        return self.connection not in {"", "(unnamed)"}
+        return self.connection not in {"", UNNAMED}
 
 
 def log_line(event: Message) -> LogLine:

@@ -21,13 +21,13 @@ from reconciler.model import bounds
 from reconciler.model.absence import Absence
 from reconciler.model.decoding import Fields, from_json, not_understood, sequence
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, TunnelwrightError
-from reconciler.model.fabric import Fabric, Tunnel, group_of, probe_addresses
+from reconciler.model.fabric import Fabric, Tunnel, address_inside, group_of, probe_addresses
 from reconciler.model.observation import Observation
 from reconciler.model.plan import HeldAddress, ResourceChange, ResourceKind
 from reconciler.model.router_config import PREFIX, IkeSa, RouterConfig, RouterState, connection_name
-from reconciler.observe.charon_log import CharonLog
-from reconciler.observe.passage import Way, sas_of
-from reconciler.observe.state import observe
+from reconciler.observe.charon_log import UNNAMED, CharonLog
+from reconciler.observe.passage import Way, sas_of, send_to
+from reconciler.observe.state import observe, read_sas
 from reconciler.plan.moves import Place, held_addresses
 from reconciler.routers.fleet import Fleet, of_router
 from reconciler.routers.protocol import Router, Vici, entries
@@ -179,6 +179,8 @@ def _tried(
         other_end = replace(
             other_end, said=said(other_end), sas=sas_of(routers[other_end.tunnel.router], other_end)
         )
+    if this_end.missing:
+        this_end = replace(this_end, half_open=_half_open(here, this_end))
     evidence = replace(evidence, this_end=this_end, other_end=other_end, failure=failure)
     evidence = _send(scene, evidence, routers)
     if scene.rekey and this_end.children:
@@ -213,6 +215,19 @@ def _initiate(router: Router, this_end: End) -> str:
     return ""
 
 
+def _half_open(router: Router, end: End) -> tuple[IkeSa, ...]:
+    """The attempts of the peer for which charon has found no connection yet."""
+    addresses = (end.tunnel.vip.address, end.tunnel.peer_address)
+    with of_router(router.name):
+        found = read_sas(router.vici, every=True)
+    return tuple(
+        sa
+        for sa in found
+        if (sa.local_address, sa.remote_address) == addresses
+        and (sa.connection, sa.state, sa.initiator) == (UNNAMED, "CONNECTING", False)
+    )
+
+
 def _command(router: Router, command: str, message: Mapping[str, str]) -> str:
     try:
         for _ in router.vici.stream(command, "control-log", {**message, "loglevel": "-1"}):
@@ -226,10 +241,17 @@ def _send(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router]) -> E
     """Echo requests from this router's own address inside the tunnel to that of the other end; where all are
     answered, also such as are as large as packets of TCP, both ways."""
     this_end, other_end = evidence.this_end, evidence.other_end
+    here = routers[this_end.tunnel.router]
+    if other_end is None:
+        target = this_end.tunnel.probe
+        source = address_inside(scene.fabric, this_end.tunnel)
+        if target is None or not source or not this_end.children:
+            return evidence
+        return replace(evidence, flow=send_to(here, this_end, source, target.target))
     ends = probe_addresses(scene.fabric, this_end.tunnel)
-    if other_end is None or other_end.tunnel.router not in routers or ends is None or not this_end.children:
+    if other_end.tunnel.router not in routers or ends is None or not this_end.children:
         return evidence
-    here, there = routers[this_end.tunnel.router], routers[other_end.tunnel.router]
+    there = routers[other_end.tunnel.router]
     way = Way(here, this_end, ends[0], there, other_end, ends[1])
     flow = way.send()
     if 0 < flow.received < flow.sent:

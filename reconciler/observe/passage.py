@@ -103,6 +103,14 @@ class Way:
         return self.sender.host.sizes(self.source, self.destination, count, data)
 
 
+def send_to(router: Router, end: End, source: str, target: str) -> Flow:
+    """Echo requests to what answers behind an unmanaged peer, and what this end counts of them."""
+    before = _packets(router, end)
+    ping = router.host.ping(source, target, _PINGS)
+    after = _packets(router, end)
+    return Flow(ping.sent, ping.received, after[1] - before[1], 0, 0, after[0] - before[0])
+
+
 def _lost(ping: Ping | None) -> bool:
     return ping is not None and not ping.received and not ping.errors
 

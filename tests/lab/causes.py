@@ -42,6 +42,12 @@ def translate(bench: Bench) -> None:
     )
 
 
+def try_in_vain(bench: Bench) -> None:
+    """The peer sends, and receives nothing."""
+    bench.nft("router-b", IKE_DROP)
+    bench.sh("router-b", f"swanctl --initiate --child net --ike {THEIRS} --timeout 1; true")
+
+
 def claim(bench: Bench) -> None:
     foreign = {
         "local_addrs": ["203.0.113.3"],

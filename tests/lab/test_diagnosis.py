@@ -24,8 +24,8 @@ from reconciler.operations.apply import apply
 from reconciler.operations.preview import decide, preview
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
-from tests.lab.bench import EXAMPLE, IKE_DROP, OURS, Bench
-from tests.lab.causes import AROUND, NEGOTIATED, PFS, Cause
+from tests.lab.bench import ESP_DROP, EXAMPLE, IKE_DROP, OURS, Bench
+from tests.lab.causes import AROUND, NEGOTIATED, PFS, Cause, try_in_vain
 from tests.lab.releases import MIDDLE, NEW, Pair, label, of_sites, pairs
 
 pytestmark = pytest.mark.engine
@@ -187,6 +187,7 @@ UNMANAGED = [
     ("selectors", NEGOTIATED[5].make, "selector-mismatch", "spec.peer.cidrs"),
     ("PFS", PFS.make, "pfs-mismatch", "spec.ipsec.pfs"),
     ("silent", lambda b: b.nft("router-b", IKE_DROP), "peer-silent", "spec.peer.address"),
+    ("half open", try_in_vain, "half-open", "spec.peer.address"),
 ]
 
 
@@ -219,6 +220,26 @@ def test_what_can_be_known_from_one_end(
     alone.apply()
     assert alone.diagnose().findings == ()
     bench.apply()
+
+
+def test_packets_that_never_come_back_from_an_unmanaged_peer(bench: Bench, tmp_path: Path) -> None:
+    """Where a target is named it has to answer; without one, only the counters say so, which may be right."""
+    end = unmanaged(tmp_path)
+    before = end.read_text()
+    end.write_text(before + "  probe:\n    target: 10.2.0.1\n")
+    asking = bench.of_tree(tmp_path / "desired_state")
+    asking.apply()
+    assert asking.diagnose().findings == ()
+    bench.down()
+    bench.nft("router-b", ESP_DROP)
+    [lost] = asking.diagnose().findings
+    assert (lost.code, lost.failure) == ("one-way", True)
+    assert "3 packets encrypted at router-a, 0 decrypted" in lost.seen
+    bench.sh("router-a", "ping -q -c 5 -i 0.1 -W 1 -I 10.1.0.1 10.2.0.1; true")
+    end.write_text(before)
+    [lost] = bench.of_tree(tmp_path / "desired_state").diagnose().findings
+    assert (lost.code, lost.failure) == ("one-way", False)
+    mend(bench, applied=True)
 
 
 REFUSED = [

@@ -26,6 +26,7 @@ from tests.unit.diagnosis.seen import (
     TWICE,
     alone,
     changed,
+    child,
     drifted,
     nft,
     offers,
@@ -33,13 +34,25 @@ from tests.unit.diagnosis.seen import (
     seen,
 )
 
+HALF_OPEN = tuple(
+    replace(sa, connection="(unnamed)", state="CONNECTING", initiator=False, children=())
+    for sa in HEALTHY.this_end.sas
+)
+SENT = tuple(
+    replace(sa, children=tuple(replace(one, packets_out=5) for one in sa.children))
+    for sa in HEALTHY.this_end.sas
+)
+ONE_MORE = tuple(
+    replace(sa, children=(*sa.children, child("cccccccc", "dddddddd", ("10.1.0.0/24",), ("10.2.0.0/24",))))
+    for sa in HEALTHY.this_end.sas
+)
 VIP = FABRIC.tunnels[FAR].vip.address
 ETHERNET = {"ethernet": frozenset({"02:00:00:00:00:01", "02:00:00:00:00:02"})}
 BOTH_ADDRESSES = frozenset(
     InterfaceAddress("eth0", f"{FABRIC.tunnels[name].vip.address}/24") for name in (NEAR, FAR)
 )
 ENCAPSULATED = tuple(
-    replace(sa, children=tuple(replace(child, encapsulated=True) for child in sa.children))
+    replace(sa, children=tuple(replace(one, encapsulated=True) for one in sa.children))
     for sa in HEALTHY.this_end.sas
 )
 NAT_SILENCE = (
@@ -277,6 +290,16 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         {("one-sided-sa", NEAR)},
     ),
     (
+        "a CHILD_SA too many at one end, and all is carried",
+        seen(down=False, near_end={"sas": ONE_MORE}),
+        set(),
+    ),
+    (
+        "a CHILD_SA too many at one end, and nothing is carried",
+        seen(down=False, flow=LOST, near_end={"sas": ONE_MORE}),
+        {("one-sided-sa", NEAR)},
+    ),
+    (
         "the other end has forgotten, and its packets are lost",
         seen(near=SILENCE, down=False, flow=LOST, far_end={"sas": ()}),
         {("ike-blocked", NEAR)},
@@ -373,6 +396,38 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         ),
         {("change-refused", NEAR)},
     ),
+    (
+        "the peer's attempts are half open, and ours are lost",
+        alone(seen(near=SILENCE, near_end={"half_open": HALF_OPEN})),
+        {("half-open", NEAR)},
+    ),
+    (
+        "half open while ours is answered",
+        alone(seen(near=("received NO_PROPOSAL_CHOSEN notify error",), near_end={"half_open": HALF_OPEN})),
+        {("ike-proposal-mismatch", NEAR)},
+    ),
+    (
+        "half open in a managed pair, where both logs say more",
+        seen(near=SILENCE, near_end={"half_open": HALF_OPEN}),
+        {("ike-blocked", NEAR)},
+    ),
+    ("nothing comes back from a target", alone(seen(down=False, flow=LOST)), {("one-way", NEAR)}),
+    (
+        "nothing comes back from a target, since ESP is dropped here",
+        alone(seen(down=False, flow=LOST, near_end=nft({"hook": "input"}, PROTOCOL, DROP))),
+        {("esp-blocked", NEAR)},
+    ),
+    (
+        "nothing enters the tunnel to a target",
+        alone(seen(down=False, flow=replace(LOST, this_out=0))),
+        {("not-encrypted", NEAR)},
+    ),
+    (
+        "a target answers less than it is asked",
+        alone(seen(down=False, flow=Flow(3, 1, 3, 0, 0, 1))),
+        {("no-reply", NEAR)},
+    ),
+    ("a stream in one direction", alone(seen(down=False, flow=None, near_end={"sas": SENT})), set()),
     ("no words at all", seen(), {("not-established", NEAR)}),
 ]
 
@@ -403,3 +458,10 @@ def test_the_mss_to_set_is_said() -> None:
     assert (found.field.kind, found.field.name, str(found.field)) == ("VpcRouter", "paris", "spec.mss")
     assert "from paris to tokyo and from tokyo to paris" in found.message
     assert "set `mss: 1188`" in found.hint
+
+
+def test_of_a_stream_in_one_direction_it_is_said_that_nothing_comes() -> None:
+    """It may be as it should be, so it is no failure."""
+    found = diagnose(alone(seen(down=False, flow=None, near_end={"sas": SENT})))
+    assert [(item.code, item.failure) for item in found] == [("one-way", False)]
+    assert "probe.target" in found[0].hint
