@@ -73,7 +73,7 @@ class Item(Generic[Spec]):
         """Where a field of its spec stands; of a missing one, the mapping that would hold it."""
         return self.locate(("spec", *path))
 
-    def sets(self, *path: str) -> bool:
+    def sets(self, *path: str | int) -> bool:
         """True when the document itself gives a field of its spec."""
         return self.document.holds(self.written(("spec", *path)))
 
@@ -182,17 +182,28 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
             continue
         check_annotations(kind, parsed.metadata.annotations, document, ("metadata", "annotations"), found)
         tables[kind][parsed.metadata.name] = Item(kind, parsed.metadata, parsed.spec, document)
-    for single in (catalog.defaults, catalog.safety):
-        _check_single(single, found)
+    for table in (catalog.defaults, catalog.safety):
+        _check_single(table, found)
     return catalog
 
 
 def _check_single(table: Mapping[str, Item[Any]], found: Diagnostics) -> None:
-    """There is at most one document of its kind."""
-    items = sorted(table.values(), key=lambda item: item.location)
+    """At most one document of its kind concerns everything."""
+    items = _of_everything(table)
     for extra in items[1:]:
-        message = f"only one document of kind {extra.kind} is allowed"
-        found.error("second-defaults", extra.location, message, related=(items[0].location,))
+        found.error(
+            "second-defaults",
+            extra.location,
+            f"only one document of kind {extra.kind} without a selector is allowed",
+            hint="delete one of the two, or give one a `selector`",
+            related=(items[0].location,),
+        )
+
+
+def _of_everything(table: Mapping[str, Item[Spec]]) -> list[Item[Spec]]:
+    """The documents of a kind that have no label selector, in order of place."""
+    items = (item for item in table.values() if getattr(item.spec, "selector", None) is None)
+    return sorted(items, key=lambda item: item.location)
 
 
 def check_annotations(
@@ -282,9 +293,9 @@ def _is_first(
     return False
 
 
-def first(table: Mapping[str, Item[Spec]]) -> Item[Spec] | None:
-    """The document that counts, of a kind of which there is at most one."""
-    return min(table.values(), key=lambda item: item.location, default=None)
+def of_everything(table: Mapping[str, Item[Spec]]) -> Item[Spec] | None:
+    """The document of a kind that has no label selector; of several, which are reported, the first."""
+    return next(iter(_of_everything(table)), None)
 
 
 def by_name(table: Mapping[str, Item[Spec]]) -> Iterator[Item[Spec]]:

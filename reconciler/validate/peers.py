@@ -10,6 +10,7 @@ from reconciler.model.fabric import DesiredRouter, Vip
 from reconciler.model.suggestion import did_you_mean
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.connections import ConnectionEnd
+from reconciler.validate.labels import labels_of
 from reconciler.validate.vips import system_vip_name
 from schemas.tunnel import PeerSpec, TunnelEndSpec
 
@@ -55,6 +56,26 @@ def resolve_peers(catalog: Catalog, places: Mapping[str, Place]) -> dict[str, Pe
             if far.router is not None and far.vip is not None and far.cidrs is not None:
                 peers[name] = PeerSpec.model_construct(address=far.vip.address, managed=None, cidrs=far.cidrs)
     return peers
+
+
+def labels_of_ends(
+    catalog: Catalog, places: Mapping[str, Place], peers: Mapping[str, PeerSpec]
+) -> dict[str, tuple[Mapping[str, str], ...]]:
+    """Tunnel end -> its labels, and those of its managed other end."""
+    own = {name: labels_of(catalog, item) for name, item in catalog.tunnels.items()}
+    by_addresses = {
+        (place.vip.address, peers[name].address): name
+        for name, place in sorted(places.items())
+        if place.vip is not None and name in peers
+    }
+    found: dict[str, tuple[Mapping[str, str], ...]] = {}
+    for name, item in catalog.tunnels.items():
+        vip, peer = places[name].vip, peers.get(name)
+        other = item.places.other if isinstance(item.places, ConnectionEnd) else None
+        if other is None and vip is not None and peer is not None:
+            other = by_addresses.get((peer.address, vip.address))
+        found[name] = (own[name],) if other is None else (own[name], own[other])
+    return found
 
 
 def _vip(

@@ -11,6 +11,7 @@ from reconciler.cli.arguments import (
     convert,
     diagnose,
     expand,
+    explain,
     graph,
     history,
     import_,
@@ -34,6 +35,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     for command in (
         validate,
         expand,
+        explain,
         graph,
         allocate,
         preview,

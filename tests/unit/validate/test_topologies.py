@@ -259,6 +259,6 @@ def test_a_finding_at_an_end_is_located_in_the_topology() -> None:
     loaded = read_documents([*sites(1, 2), topology(mesh=BRANCHES)])
     fabric, _ = validated([*sites(1, 2), topology(mesh=BRANCHES)])
     for path, written in (("peer.address", "spec.vip"), ("ike.dhGroup", "spec.ike.dhGroup")):
-        item = locate(finding("code", fabric.tunnels["t-r1-r2-r1"], path, "message"), loaded.documents)
+        item = locate(finding("code", fabric.tunnels["t-r1-r2-r1"], path, "message"), loaded.documents, [])
         assert (item.field.kind, item.field.name, str(item.field)) == ("IPsecTopology", "t", written)
         assert item.location.line == 15
