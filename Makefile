@@ -33,7 +33,7 @@ test: $(STAMP) ## Run the whole test suite, with real routers in ROUTER_WORKERS 
 unit: $(STAMP) ## Run the tests that need no container engine
 	@$(BIN)/pytest -m "not engine" --numprocesses $(WORKERS)
 
-fuzz: $(STAMP) ## Feed every reader of foreign input what nobody would write; FUZZ_EXAMPLES=100000 for longer
+fuzz: $(STAMP) ## Feed generated input to every reader of foreign input; FUZZ_EXAMPLES=100000 for longer
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(BIN)/pytest -n auto tests/fuzz tests/unit/cli/test_key_in_every_place.py
 
 pairs: $(STAMP) ## Try every pair of fields that one commit can change on real charons, and every revert

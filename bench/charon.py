@@ -87,7 +87,7 @@ class Bench:
             (self.tree / tunnel_file(number)).write_text(tunnel_text(number, integrity))
 
     def edit_on_router(self, old: str, new: str) -> None:
-        """The same change in the router's files, as somebody without tunnelwright makes it."""
+        """The same change in the router's files, as it is made without tunnelwright."""
         on_router(self.lab, ROUTER, "edit", str(CHANGED), old, new)
 
     def forget(self) -> None:

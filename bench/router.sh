@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the benchmarks do to the swanctl files of a router in the lab, as somebody without tunnelwright would.
+# What the benchmarks do to the swanctl files of a router in the lab, as they are changed without tunnelwright.
 # The first argument says what:
 #
 # edit NUMBER OLD NEW: replace a text in the first files.

@@ -2,7 +2,7 @@
 
 100 packets a second go each way through a tunnel while its ESP encryption is changed, once by `tunnelwright
 apply` and once by loading new files with swanctl and taking the tunnel down and up. Every packet is looked
-up in the capture of the WAN and opened, which tells the SA that carried it. Moments come from the commands
+up in the capture of the WAN and opened, which shows the SA that carried it. Moments come from the commands
 as they are given, and from charon's own `child-updown` events. Both ways are run several times; the run with
 the median loss is drawn, and the losses of all are printed.
 """
@@ -183,7 +183,7 @@ class TimedBench(Bench):
 
 
 def _follow(path: Path, connection: str, router: str, done: EventType, said: Queue[Moment | None]) -> None:
-    """Tell of the connection's CHILD_SAs as they come and go; a None first says that this listens."""
+    """Report the connection's CHILD_SAs as they come and go; a None first says that this listens."""
     with session(path) as vici:
         ready = False
         for event, message in vici.listen(["child-updown"], timeout=0.1):

@@ -255,7 +255,7 @@ def _is_socket(path: Path) -> bool:
 
 
 def _refuse_forbidden(path: Path) -> None:
-    """Tell "no permission" apart from "not there": the two need different remedies."""
+    """Distinguish "no permission" from "not there": the two need different remedies."""
     if _is_socket(path) and not os.access(path, os.R_OK | os.W_OK):
         raise EngineUnavailable(
             f"permission denied on the engine's socket {path}",

@@ -41,7 +41,7 @@ ESTABLISHED = re.compile(
     r"^(\S+) \d+\[IKE\] (?:inbound )?CHILD_SA \S+ established with SPIs ([0-9a-f]+)_i ", re.MULTILINE
 )
 LOG_STEP = 0.001
-"""Seconds between two times that charon's log can tell apart."""
+"""Seconds between two times that charon's log can distinguish."""
 SPI = re.compile(r"SPI 0x([0-9a-f]+), src (\S+) dst (\S+)")
 
 
@@ -78,10 +78,10 @@ class _Exchange:
 
 
 def sas_from_log(text: str) -> list[EspSa]:
-    """Every SA that a charon log (level `chd = 4`) tells of, in order.
+    """Every SA that a charon log (level `chd = 4`) reports, in order.
 
     The log does not say which end initiated, so each SPI comes twice: once with the initiator's keys and
-    once with the responder's. The integrity check tells them apart when a packet is opened.
+    once with the responder's. The integrity check distinguishes them when a packet is opened.
     """
     threads: dict[str, _Exchange] = {}
     found = []

@@ -36,7 +36,7 @@ WARM_UP = 30.0
 REST = 10.0
 """Seconds for what the warm-up has begun: an SA that comes up later may take the first one with it."""
 WARM_UPS_LOST = 3
-"""Warm-up packets that may get lost before one end is told to initiate."""
+"""Warm-up packets that may get lost before one end has to initiate."""
 MULTICAST = ("224.0.0.251", "239.255.12.34")
 LIMITED_BROADCAST = "255.255.255.255"
 
@@ -126,7 +126,7 @@ class FlowProof:
     def warm_up(self, timeout: float = WARM_UP) -> bool:
         """Send until packets arrive in both directions: the first ones may only start a negotiation.
 
-        Whenever none has arrived after a few, one end is told to initiate: strongSwan's userspace data plane
+        Whenever none has arrived after a few, one end has to initiate: strongSwan's userspace data plane
         does not ask again for 10 s after a refusal, as when the other end was not loaded yet, and that of
         5.9.8 never asks.
         """

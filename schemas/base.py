@@ -151,7 +151,7 @@ def require_one(model: BaseModel, *fields: str) -> None:
 
 
 def one_of_schema(*fields: str) -> dict[str, JsonValue]:
-    """The JSON Schema counterpart of `require_one`."""
+    """The same rule as `require_one` in JSON Schema."""
     return {"oneOf": [{"required": [to_camel(name)]} for name in fields]}
 
 

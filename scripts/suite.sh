@@ -8,18 +8,30 @@ pytest=$1 workers=$2 routers=$3
 mkdir -p "$4"
 folder=$(cd "$4" && pwd)
 python=$(dirname "$pytest")/python
-# Who starts the private engine notes it there; it runs until nobody needs it any more.
+# The process that starts the private engine notes it there; it runs until no process needs it any more.
 export TUNNELWRIGHT_TESTS_STARTED="$folder/engine-started"
 rm -f "$TUNNELWRIGHT_TESTS_STARTED"
-nice -n 19 "$pytest" -m "not engine" --numprocesses "$workers" >"$folder/plain.log" 2>&1 &
+
+beside() { # NICENESS LOG OPTION...: runs pytest at a lower priority; its process is $!
+    niceness=$1 log=$2
+    shift 2
+    # Where the kernel divides the processors among sessions (sched_autogroup), `nice` has an effect inside a
+    # session only, and the routers' containers are outside. The session itself has a priority as well.
+    # shellcheck disable=SC2016  # this text is for the other shell
+    setsid nice -n "$niceness" sh -c 'echo "$0" 2>/dev/null >/proc/self/autogroup || true; exec "$@"' \
+        "$niceness" "$pytest" "$@" >"$log" 2>&1 &
+}
+
+beside 19 "$folder/plain.log" -m "not engine" --numprocesses "$workers"
 plain=$!
-nice -n 10 "$pytest" -m "engine and machine" >"$folder/machines.log" 2>&1 &
+beside 10 "$folder/machines.log" -m "engine and machine"
 machines=$!
-# Whoever ends this script ends them all.
+# The end of this script is the end of all of them.
 trap '
     kill "$plain" "$machines" 2>/dev/null || true
     [ ! -e "$TUNNELWRIGHT_TESTS_STARTED" ] || "$python" -c "from lab.engine import stop; stop()"
 ' EXIT
+trap 'exit 130' INT TERM
 status=0
 echo "With real routers ($routers at a time; the others run beside them, see $folder):"
 "$pytest" -m "engine and not machine" --numprocesses "$routers" || status=$?

@@ -48,7 +48,7 @@ class _Attempt:
     """Children whose running SA has the loaded configuration, by charon's own comparison."""
     refused: str = ""
     unheard: bool = False
-    """Whether it was begun beside a running SA without hearing what charon says to that."""
+    """Whether it was begun beside a running SA without reading what charon logs about that."""
 
     def new_children(self, sa: IkeSa) -> list[ChildSa]:
         """The CHILD_SAs of an IKE_SA that came up since."""
@@ -86,7 +86,7 @@ def establish(vici: Vici, wanted: Sequence[Establish], timeout: float) -> list[s
     """Bring up every connection of `wanted`; an empty string for each that is up, else the reason.
 
     First SAs are started all at once and share `timeout` seconds. Beside a running SA each is waited for in
-    turn, since only then charon tells that the running one is right already. All of them share a time as
+    turn, since only then charon reports that the running one is right already. All of them share a time as
     well: when silent peers have used it up, the others are started at once too, and what charon has to say
     of them is asked for when `timeout` is over. An old SA is ended only after every child of its connection
     has a new one; where that fails the old SA carries on.

@@ -20,6 +20,8 @@ from typing import Final
 from reconciler.apply.establish import Ending, end_stuck, retire_known, spis_of
 from reconciler.apply.perform import Alone, Together, perform, perform_together
 from reconciler.apply.settle import clear, settle
+from reconciler.facets import files
+from reconciler.facets.files import refusal
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.operation import (
     AddAddress,
@@ -31,6 +33,7 @@ from reconciler.model.operation import (
     Scope,
     Switch,
     Terminate,
+    WriteFile,
 )
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Phase, Plan, Step
@@ -119,6 +122,7 @@ def apply_plan(
                 _remember(run, outcome)
                 progress(outcome)
         if not run.over:
+            _note_refusals(run, steps, outcomes)
             _bring_back(run, steps, outcomes)
     return tuple(outcomes[index] for index in range(len(steps)))
 
@@ -142,7 +146,7 @@ def _prepare(run: _Run, steps: Iterable[Step]) -> None:
         item.other_end.router for _, item in switches if item.other_end is not None
     }
     reached = run.sessions.each(sorted(ends - run.dead.keys()), reach)
-    # What cannot be reached is compared with nothing; a step there tries again, and tells.
+    # What cannot be reached is compared with nothing; a step there tries again, and reports it.
     run.lost = {name for name, found in reached.items() if isinstance(found, TunnelwrightError)}
     out = run.lost | run.dead.keys()
     stuck: dict[str, set[str]] = {}
@@ -163,7 +167,7 @@ def _settled(run: _Run, done: list[tuple[int, Outcome]]) -> Iterator[tuple[int, 
     """The outcomes of a phase, once the tunnels that came up in it are at rest at both of their ends.
 
     So are those whose former connection was terminated in it: the peer may set that one up again when it
-    hears of its end (close_action), and the answering end of IKEv1 has moved CHILD_SAs into such an IKE_SA,
+    learns of its end (close_action), and the answering end of IKEv1 has moved CHILD_SAs into such an IKE_SA,
     which takes them along.
     """
     unsettled: dict[int, tuple[str, Switch]] = {}
@@ -225,6 +229,32 @@ def _bring_back(run: _Run, steps: Sequence[Step], outcomes: dict[int, Outcome]) 
                 f"{', '.join(said)}"
             )
             outcomes[index] = replace(outcomes[index], message=message, restored=not problems[group])
+
+
+def _note_refusals(run: _Run, steps: Sequence[Step], outcomes: Mapping[int, Outcome]) -> None:
+    """Let the routers know what became of changes beside running tunnels that were not made. It is a word for
+    `diagnose`; an apply has failed by then, whether or not it can be written."""
+    refused = {
+        (outcome.step.router, files.file_name(outcome.step.operation.connection)): outcome.message
+        for outcome in outcomes.values()
+        if outcome.status is Status.FAILED
+        and isinstance(outcome.step.operation, Establish)
+        and outcome.step.operation.scope.beside
+    }
+    for step in steps:
+        operation = step.operation
+        if step.phase is Phase.COMMIT and isinstance(operation, WriteFile):
+            reason = refused.get((step.router, operation.path))
+            if reason is not None:
+                run.sessions.one(step.router, partial(_note_refusal, operation=operation, reason=reason))
+
+
+def _note_refusal(router: Router, operation: WriteFile, reason: str) -> None:
+    wanted = files.parse(operation.content.reveal()) or {}
+    for content in router.host.read_files(f"{files.FOLDER}/{operation.path}").values():
+        noted = refusal.with_refusal(content, wanted, reason)
+        if noted is not None:
+            router.host.write_files({operation.path: noted})
 
 
 def _former(operation: Operation) -> LoadSecret | LoadConnection | None:
@@ -328,7 +358,7 @@ def _together(
     started = time.monotonic()
     if run.over:
         return [Outcome(step, Status.NOT_ATTEMPTED, _OVER) for step in steps]
-    # Whoever waits for tunnels to come up does not wait for longer than that either.
+    # To wait for tunnels to come up takes no longer than that either.
     timeout = min(timeout, run.until - started)
     ended = run.sessions.one(name, partial(perform_together, operations=operations, timeout=timeout))
     messages = [_failure(run, name, ended)] * len(steps) if isinstance(ended, TunnelwrightError) else ended

@@ -164,7 +164,7 @@ def _until(
                 errands.pause()
             elif pending:
                 time.sleep(establish.OVERLAP if any(tunnel.before for tunnel in pending) else establish.POLL)
-    # By now every router has answered, or failed; of those that were too slow, all that is left is to tell.
+    # By now every router has answered, or failed; those that were too slow are reported.
     _remember(known, observed)
     for tunnel in unjudged:
         done(tunnel, tunnel.ends(known), errands, lambda: 0.0)

@@ -93,13 +93,13 @@ def frame(host: Host, operation: Arm | Confirm) -> None:
 
 
 def go_back(routers: Mapping[str, str], fleet: Fleet) -> dict[str, WentBack | TunnelwrightError | None]:
-    """Let routers go back at once, each from the arming of which this is the id; what they tell of it. One
+    """Let routers go back at once, each from the arming of which this is the id; what they report of it. One
     that does not answer goes back by itself when its time is over."""
     return fleet.each(sorted(routers), partial(_go_back, ids=dict(routers)))
 
 
 def forget(armings: Mapping[str, str], fleet: Fleet) -> None:
-    """See that routers tell no more that they have gone back. One that cannot be asked tells it again."""
+    """See that routers no longer report that they have gone back. An absent one reports it again."""
     fleet.each(sorted(armings), partial(_forget, ids=dict(armings)))
 
 

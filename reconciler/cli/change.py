@@ -17,7 +17,7 @@ from reconciler.model.operation import Switch
 from reconciler.model.outcome import Check, Status
 from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.operations.apply import Applied
-from reconciler.operations.confirm import arming_key, forget_reported, new_arming
+from reconciler.operations.confirm import forget_reported, new_arming
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.preview import Decision, Preview, without
 from reconciler.plan.targets import check_reconnect
@@ -40,14 +40,13 @@ def change_routers(
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     asked = replace(asked, reconnect=frozenset(map(fabric.tunnel_of, asked.reconnect)))
     check_reconnect(fabric, asked.reconnect)
-    # What cuts us off is undone by the routers themselves where they have to be told that it stays.
+    # What cuts us off is undone by the routers themselves where a change has to be confirmed.
     overrides = () if arguments.confirm is None else (Override.MANAGEMENT,)
     planning = planning_of(arguments, fabric, asked=asked, overrides=overrides)
     asks = saved is None and not arguments.auto_approve
     arming = None
     if arguments.confirm is not None:
-        key = arming_key(fabric, planning.store)
-        arming = new_arming(loaded.digest, loaded.revision or "", arguments.confirm, key)
+        arming = new_arming(loaded.digest, loaded.revision or "", arguments.confirm)
 
     def decided(refused: Errors) -> Decision:
         taken = [error for error in refused.values() if isinstance(error, Locked)]
@@ -86,7 +85,7 @@ def change_routers(
         ),
     )
     with converge(planning.fleet, request) as done:
-        pass  # What is told of it may take as long as it likes: the locks are given back first.
+        pass  # Its report may take as long as it likes: the locks are given back first.
     if done.proven is not None:
         applied = done.proven.applied
         checks = () if done.proven.conclusion is None else done.proven.checks

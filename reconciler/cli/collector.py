@@ -1,4 +1,4 @@
-"""The garbage collector of this process. When it looks for cycles is decided here alone."""
+"""The garbage collector of this process. When it runs is decided here alone."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from reconciler.diagnosis import negotiation, packet_path, router_state
+from reconciler.diagnosis import negotiation, packet_path, refused_change, router_state
 from reconciler.diagnosis.evidence import Evidence
 from reconciler.diagnosis.finding import Finding
 
@@ -19,6 +19,7 @@ RULES: Final[tuple[Rule, ...]] = (
     router_state.vip_missing,
     router_state.duplicate_address,
     router_state.drift,
+    refused_change.refused_change,
     packet_path.overlapping_policy,
     negotiation.wrong_key,
     negotiation.key_not_found,
@@ -64,6 +65,8 @@ EXPLAINED_BY: Final = {
     "one-sided-sa": frozenset({"ike-blocked"}),
     "esp-blocked": _ASTRAY,
     "not-encrypted": _ASTRAY | {"drift"},
+    # The running SAs are those of the former configuration.
+    "selector-narrowed": frozenset({"change-refused"}),
     "rekey-failed": frozenset({"pfs-mismatch", "esp-proposal-mismatch", "peer-silent"}),
 }
 """Code to the codes of which any one makes it a mere consequence."""

@@ -33,7 +33,7 @@ OTHER_ID: Final = re.compile(
     r"IDir '(?P<said>.*)' does not match to '(?P<wanted>.*)'"
     r"|constraint check failed: identity '(?P<required>.*)' required"
 )
-# What the initiator is told.
+# What the initiator learns.
 REFUSED_AUTH: Final = re.compile(r"received AUTHENTICATION_FAILED")
 REFUSED_IKE: Final = re.compile(r"received NO_PROPOSAL_CHOSEN (notify error|error notify)")
 REFUSED_ESP: Final = re.compile(r"received NO_PROPOSAL_CHOSEN")

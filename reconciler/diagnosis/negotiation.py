@@ -1,7 +1,7 @@
 """Causes for which charon refuses: keys, IDs, proposals, selectors. One rule for each.
 
-The responder's words name the cause; the initiator is only told that it was refused. Where the responder is
-not managed, what is left are the initiator's words, and the finding says what cannot be told apart.
+The responder's words name the cause; the initiator only learns that it was refused. Where the responder is
+not managed, what is left are the initiator's words, and the finding says what cannot be distinguished.
 """
 
 from __future__ import annotations

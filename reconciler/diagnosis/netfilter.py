@@ -183,7 +183,7 @@ class _Walk:
         )
 
     def _holds(self, base: Entry, body: object) -> bool | None:
-        """Whether a match holds; None when it cannot be told, as where it has a form that is not known."""
+        """Whether a match holds; None when that is not known, as where it has a form that is not known."""
         try:
             match = Fields(body)
             kind, left = _only(match.raw().get("left"))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
+from reconciler.diagnosis.refused_change import refusal_of
 from reconciler.model.diagnostic import Severity
 from reconciler.model.plan import ResourceChange, ResourceKind
 
@@ -45,12 +46,14 @@ def disabled_in_git(evidence: Evidence) -> Iterator[Finding]:
 
 
 def drift(evidence: Evidence) -> Iterator[Finding]:
-    """A router is not as desired; a missing VIP, and a missing guard of a tunnel that is down, have rules of
-    their own."""
+    """A router is not as desired; a missing VIP, a missing guard of a tunnel that is down, and a change that
+    the peer refuses have rules of their own."""
     for end in evidence.ends:
         for change in end.drift:
-            if change.resource.kind is ResourceKind.VIP or (
-                change.resource.kind is ResourceKind.FIREWALL and _leaks(end)
+            if (
+                change.resource.kind is ResourceKind.VIP
+                or (change.resource.kind is ResourceKind.FIREWALL and _leaks(end))
+                or (change.resource.is_tunnel and refusal_of(end))
             ):
                 continue
             fields = ", ".join(dict.fromkeys(item.path for item in change.changes[:6]))

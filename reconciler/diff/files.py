@@ -32,7 +32,7 @@ def compare(end: TunnelEnd, aside: tuple[ForeignFile, ...], *, explained: bool) 
 
 def _reconnect(end: TunnelEnd) -> tuple[Change, ...]:
     """The command asks for a reconnect, or Git does and the file has another one as the last that was done.
-    A file that does not tell is no reason."""
+    A file that does not say so is no reason."""
     wanted = end.connection.reconnect
     if end.reconnect_asked:
         return (Change(RECONNECT, end.file.reconnect or None, "now", "file"),)

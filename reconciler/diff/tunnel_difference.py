@@ -76,7 +76,7 @@ class TunnelDifference:
 
 
 def compare(end: TunnelEnd) -> TunnelDifference:
-    """Compare every facet of one tunnel end. The file comes last: that it differs as a whole is told only
+    """Compare every facet of one tunnel end. The file comes last: that it differs as a whole is reported only
     where nothing else is."""
     names = connections.compare_names(end)
     config = connections.compare(end)

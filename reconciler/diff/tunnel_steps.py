@@ -169,6 +169,6 @@ def _retiring(found: TunnelDifference, *, switched: bool) -> Iterator[Step]:
     for file in found.aside:
         for secret_id in sorted(end.live.state.secret_ids.intersection(file.secret_ids)):
             yield _step(found, Phase.RETIRE, f"unload key {secret_id}", UnloadSecret(secret_id))
-        # Last: it tells which keys those are.
+        # Last: it says which keys those are.
         summary = f"rename {file.path} to {file.path}{files.ADOPTED}"
         yield _step(found, Phase.RETIRE, summary, SetAside(file.path))

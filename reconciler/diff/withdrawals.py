@@ -1,6 +1,6 @@
 """Tunnels whose address another place gets: they leave it before it is taken away.
 
-SAs by an address that is gone can neither be ended nor replaced in an orderly way: the peer would not hear of
+SAs by an address that is gone can neither be ended nor replaced in an orderly way: its peer would not know of
 it. So the connection is unloaded and its SAs are terminated first, in the same phase, and the tunnel comes up
 anew in its turn.
 """

@@ -1,6 +1,6 @@
 """VIPs on their interfaces, and the router's record of those that tunnelwright added.
 
-The record tells whose an address is, which the kernel does not: what is not in it was configured otherwise,
+The record says whose an address is. The kernel does not: what is not in it was configured otherwise,
 and is never touched. An address is recorded before it is added and removed before it leaves the record,
 so that no crash leaves one without an owner. Each line of RECORD is `ADDRESS/PREFIX INTERFACE DOCUMENT`.
 """

@@ -9,7 +9,7 @@ from reconciler.model.fabric import IkeId, Tunnel
 from reconciler.model.router_config import PREFIX, SharedSecret
 from reconciler.model.secret import Secret, fingerprint
 
-# VICI caps one message at 512 KiB and get-shared is a single one: 10,000 ids must stay below 49 bytes.
+# VICI limits one message to 512 KiB and get-shared is a single one: 10,000 ids must stay below 49 bytes.
 _NAME_LENGTH = 26
 _OWNER_LENGTH = 255
 

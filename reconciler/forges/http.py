@@ -23,7 +23,7 @@ class Answer:
     headers: Mapping[str, str]
     content: bytes
     has_next: bool
-    """Whether a Link header tells of a next page."""
+    """Whether a Link header names a next page."""
 
 
 def exchange(

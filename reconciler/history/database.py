@@ -12,7 +12,7 @@ from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from reconciler.history.file import HistoryDamaged, connection_to, made_by_one, translated
-from reconciler.history.tables import FORMAT, TABLES
+from reconciler.history.tables import FORMAT, RENAMED, TABLES
 
 Answer = TypeVar("Answer")
 Words = ParamSpec("Words")
@@ -70,8 +70,7 @@ class Database:
             found = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if found > FORMAT:
                 raise HistoryDamaged(f"{self._path} was written by a newer version of tunnelwright")
-            there = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master")}
-            return found == FORMAT and there >= {table.name for table in TABLES}
+            return found == FORMAT and _tables(connection) >= {table.name for table in TABLES}
 
     def _make(self) -> None:
         if self._path is not None:
@@ -79,6 +78,9 @@ class Database:
                 os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         # All tables or none.
         with self._begin("IMMEDIATE") as connection:
+            for former in RENAMED.keys() & _tables(connection):
+                for statement in RENAMED[former]:
+                    connection.execute(statement)
             for table in TABLES:
                 connection.execute(table.create)
             connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -110,3 +112,8 @@ class Database:
             # It is one for all threads.
             with self._one_by_one:
                 yield self._in_memory
+
+
+def _tables(connection: Connection) -> set[str]:
+    """The names of all tables."""
+    return {row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

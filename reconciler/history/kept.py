@@ -20,6 +20,7 @@ from threading import RLock
 from reconciler.history.database import Answer, Work
 from reconciler.history.file import HistoryDamaged, HistoryUnusable, made_by_one
 from reconciler.history.store import Contents, History
+from reconciler.history.tables import SENT
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
@@ -229,5 +230,5 @@ def _following(older: Contents, newer: Contents) -> Contents:
         "runs": [*older["runs"], *({**run, "id": run["id"] + last} for run in newer["runs"])],
         "counts": [{"name": name, "label": label, "value": n} for (name, label), n in totals.items()],
         # What a receiver was sent refers to runs by their numbers in the file.
-        "told": [*newer["told"], *older["told"]],
+        SENT.name: [*newer[SENT.name], *older[SENT.name]],
     }

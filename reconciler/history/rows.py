@@ -25,7 +25,7 @@ _COMPARED = ("head", "in_force", "result", "message", "objects")
 
 
 def same(last: Row, values: dict[str, Any]) -> bool:
-    """Whether a run that found nothing to do tells what the last one has told. Raises HistoryDamaged."""
+    """Whether a run that found nothing to do reports the same as the last one. Raises HistoryDamaged."""
     parsed(last)
     return values["result"] in _QUIET and all(values[name] == last[name] for name in _COMPARED)
 
@@ -65,12 +65,17 @@ def checked(table: Table, row: Row) -> dict[str, Any]:
     return values
 
 
+def time_of(text: str, what: str) -> datetime:
+    """A time of a row, in UTC; `what` has it. Raises HistoryDamaged."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise HistoryDamaged(f"{what} in the history cannot be read: {error}") from error
+
+
 def acceptance_of(row: Row) -> Acceptance:
     """The acceptance of a row. Raises HistoryDamaged."""
-    try:
-        at = datetime.fromisoformat(row["at"])
-    except (ValueError, TypeError) as error:
-        raise HistoryDamaged(f"an acceptance in the history cannot be read: {error}") from error
+    at = time_of(row["at"], "an acceptance")
     return Acceptance(row["commit"], at, row["by"], row["instead_of"], row["number"])
 
 
@@ -82,7 +87,7 @@ def record_of(row: Row) -> RunRecord:
 
 
 def parsed(row: Row) -> tuple[RunRecord, list[dict[str, Any]]]:
-    """The run of a row without its events, and the objects that tell them. Raises HistoryDamaged."""
+    """The run of a row without its events, and the objects of those. Raises HistoryDamaged."""
     try:
         return read_run(dict(row)), read_objects(row["objects"])
     except (ValueError, TypeError, RecursionError, OverflowError) as error:

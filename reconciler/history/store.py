@@ -21,27 +21,29 @@ from reconciler.history.rows import (
     record_of,
     run_values,
     same,
+    time_of,
 )
 from reconciler.history.tables import (
     ACCEPTED,
+    ARMINGS,
     BAD,
     CARRIED,
     COUNTS,
-    EXCUSED,
     HAPPENED,
+    LAST_CHANGES,
     PLACES,
     RUNS,
     SENT,
     TABLES,
-    TOUCHED,
 )
 from reconciler.model import bounds
-from reconciler.model.condition import Carriage, Touch
+from reconciler.model.condition import Carriage, LastChange
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import PlannedChange
 from reconciler.model.record import Acceptance, Result, RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
+from reconciler.model.way_back import Arming, Blame, Recorded
 from reconciler.report.json.carriage import carriage_object, read_carriage
 
 Contents = dict[str, list[dict[str, Any]]]
@@ -134,10 +136,7 @@ class History(Database):
             "ORDER BY runs.id DESC LIMIT 1",
             [json.dumps([result.value for result in results])],
         ).fetchone()
-        try:
-            return None if found is None else datetime.fromisoformat(found[0]).astimezone(UTC)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise HistoryDamaged(f"the end of a run in the history cannot be read: {error}") from error
+        return None if found is None else time_of(found[0], "the end of a run")
 
     @writes
     def count(self, connection: Connection, amounts: Mapping[tuple[str, str], float]) -> None:
@@ -176,34 +175,34 @@ class History(Database):
         return {one.connection: one for one in found if one is not None}
 
     @writes
-    def touch(self, connection: Connection, touches: Mapping[str, Touch]) -> None:
+    def keep_last_changes(self, connection: Connection, changes: Mapping[str, LastChange]) -> None:
         """A run has changed these connections."""
         rows = [
             {
                 "connection": name,
-                "at": touch.at.astimezone(UTC).isoformat(),
-                "commit": touch.commit,
-                "author": encodable(touch.author),
+                "at": change.at.astimezone(UTC).isoformat(),
+                "commit": change.commit,
+                "author": encodable(change.author),
             }
-            for name, touch in touches.items()
+            for name, change in changes.items()
         ]
-        connection.executemany(TOUCHED.put, rows)
+        connection.executemany(LAST_CHANGES.put, rows)
 
     @reads
-    def touched(self, connection: Connection) -> dict[str, Touch]:
+    def last_changes(self, connection: Connection) -> dict[str, LastChange]:
         """The last change of each connection. One whose time cannot be read is left out."""
         found = {}
-        for row in connection.execute(TOUCHED.select):
-            with suppress(ValueError, TypeError):
-                at = datetime.fromisoformat(row["at"]).astimezone(UTC)
-                found[str(row["connection"])] = Touch(at, str(row["commit"]), str(row["author"]))
+        for row in connection.execute(LAST_CHANGES.select):
+            with suppress(HistoryDamaged):
+                at = time_of(row["at"], "a last change")
+                found[str(row["connection"])] = LastChange(at, str(row["commit"]), str(row["author"]))
         return found
 
     @writes
     def keep_connections(self, connection: Connection, names: Iterable[str]) -> None:
         """Forget what is known of all others."""
         kept = json.dumps(list(names))
-        for table in (CARRIED, TOUCHED):
+        for table in (CARRIED, LAST_CHANGES):
             connection.execute(
                 f'DELETE FROM "{table.name}" WHERE connection NOT IN (SELECT value FROM json_each(?))',  # noqa: S608 - names of tables
                 [kept],
@@ -234,7 +233,7 @@ class History(Database):
     def sent(self, connection: Connection, receiver: str) -> object:
         """What a receiver was sent last, of whatever shape: the reader judges that. None for nothing; what
         is no JSON is its text."""
-        row = connection.execute(f"{SENT.select} WHERE told.listener = ?", [receiver]).fetchone()
+        row = connection.execute(f"{SENT.select} WHERE sent.receiver = ?", [receiver]).fetchone()
         try:
             return None if row is None else json.loads(row["what"])
         except (ValueError, TypeError, RecursionError):
@@ -243,7 +242,7 @@ class History(Database):
     @writes
     def set_sent(self, connection: Connection, receiver: str, what: dict[str, Any]) -> None:
         """A receiver was sent this."""
-        connection.execute(SENT.put, {"listener": receiver, "what": json.dumps(what)})
+        connection.execute(SENT.put, {"receiver": receiver, "what": json.dumps(what)})
 
     def good(self) -> str:
         """The last commit that was applied and proven; empty for none."""
@@ -289,20 +288,34 @@ class History(Database):
             raise TunnelwrightError(f"no commit {commit!r} is marked as bad")
 
     @writes
-    def excuse(self, connection: Connection, arming: str) -> None:
-        """Routers that go back from this arming do so for no fault of its commit. Only the latest are
-        kept."""
-        newest = connection.execute("SELECT max(excused.number) FROM excused").fetchone()[0] or 0
-        connection.execute(EXCUSED.put, {"arming": arming, "number": newest + 1})
+    def open_arming(self, connection: Connection, arming: Arming) -> None:
+        """Routers are about to be armed. Only the latest armings are kept."""
+        newest = connection.execute("SELECT max(armings.number) FROM armings").fetchone()[0] or 0
+        row = {"arming": arming.id, "digest": arming.digest, "commit": arming.commit}
+        connection.execute(ARMINGS.put, {**row, "blame": Blame.OPEN.value, "number": newest + 1})
+        connection.execute("DELETE FROM armings WHERE armings.number <= ?", [newest + 1 - bounds.ARMINGS])
+
+    @writes
+    def close_arming(self, connection: Connection, arming: str, blame: Blame) -> None:
+        """The run of an arming has ended: what it comes to when routers go back from it. All others of the
+        same desired state are over."""
         connection.execute(
-            "DELETE FROM excused WHERE excused.number <= ?", [newest + 1 - bounds.EXCUSED_ARMINGS]
+            "UPDATE armings SET blame = CASE armings.arming WHEN :arming THEN :blame ELSE :over END "
+            "WHERE armings.digest IN (SELECT armings.digest FROM armings WHERE armings.arming = :arming)",
+            {"arming": arming, "blame": blame.value, "over": Blame.NONE.value},
         )
 
     @reads
-    def is_excused(self, connection: Connection, arming: str) -> bool:
-        """Whether that was said of an arming."""
-        found = connection.execute("SELECT count(*) FROM excused WHERE excused.arming = ?", [arming])
-        return bool(found.fetchone()[0])
+    def arming(self, connection: Connection, arming: str) -> Recorded | None:
+        """What is known of an arming; None of one that no run of this history has made."""
+        row = connection.execute(f"{ARMINGS.select} WHERE armings.arming = ?", [arming]).fetchone()
+        if row is None or row["blame"] not in set(Blame):
+            return None
+        left = connection.execute(
+            "SELECT count(*) FROM armings WHERE armings.digest = ? AND armings.blame = ?",
+            [row["digest"], Blame.OPEN.value],
+        )
+        return Recorded(str(row["digest"]), str(row["commit"]), Blame(row["blame"]), int(left.fetchone()[0]))
 
     @reads
     def accepted(self, connection: Connection) -> list[Acceptance]:

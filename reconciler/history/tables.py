@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT = 1
-"""The version of these tables, which the file tells."""
+FORMAT = 2
+"""The version of these tables, which is the `user_version` of the file."""
 
 Kind = type[str] | type[int] | type[float]
 """What the values of a column are in Python."""
@@ -14,7 +14,7 @@ _TYPES: dict[Kind, str] = {str: "VARCHAR", int: "INTEGER", float: "FLOAT"}
 
 @dataclass(frozen=True)
 class Table:
-    """One table: the columns that tell one row from the others, all of them together, and the rest. No
+    """One table: the columns by which one row differs from the others, all of them together, and the rest. No
     value is missing."""
 
     name: str
@@ -68,11 +68,20 @@ RUNS = Table(
 BAD = Table("bad", _texts("digest"), _texts("commit", "reason"))
 PLACES = Table("places", _texts("router"), _texts("commit"))
 COUNTS = Table("counts", _texts("name", "label"), {"value": float})
-# The names in the file are those of its first version.
-SENT = Table("told", _texts("listener"), _texts("what"))
+SENT = Table("sent", _texts("receiver"), _texts("what"))
 ACCEPTED = Table("accepted", _texts("commit"), _texts("at", "by", "instead_of") | {"number": int})
 HAPPENED = Table("happened", _texts("tunnel", "at", "router", "child", "change"), _texts("object"))
-EXCUSED = Table("excused", _texts("arming"), {"number": int})
+ARMINGS = Table("armings", _texts("arming"), _texts("digest", "commit", "blame") | {"number": int})
 CARRIED = Table("carried", _texts("connection"), _texts("object"))
-TOUCHED = Table("touched", _texts("connection"), _texts("at", "commit", "author"))
-TABLES = (RUNS, BAD, PLACES, COUNTS, SENT, ACCEPTED, HAPPENED, EXCUSED, CARRIED, TOUCHED)
+LAST_CHANGES = Table("last_changes", _texts("connection"), _texts("at", "commit", "author"))
+TABLES = (RUNS, BAD, PLACES, COUNTS, SENT, ACCEPTED, HAPPENED, ARMINGS, CARRIED, LAST_CHANGES)
+RENAMED = {
+    "told": (
+        f'ALTER TABLE "told" RENAME TO "{SENT.name}"',
+        f'ALTER TABLE "{SENT.name}" RENAME COLUMN "listener" TO "receiver"',
+        "UPDATE counts SET name = 'sent_records_unreadable' WHERE name = 'told_forgotten'",
+    ),
+    "touched": (f'ALTER TABLE "touched" RENAME TO "{LAST_CHANGES.name}"',),
+}
+"""A table of format 1 -> the statements that give it, and what belongs to it, the names of format 2. Each
+is done where the table is: files of that format need not have all of them."""

@@ -249,7 +249,7 @@ def _ike_proposal(reader: _Reader, running: IkeSa | None) -> Algorithms | None:
 
 
 def _esp_proposal(reader: _Reader, name: str, negotiated: str) -> Algorithms | None:
-    """The first CHILD_SA of an IKE_SA never shows the group, so the proposals have to tell it alone."""
+    """The first CHILD_SA of an IKE_SA never shows the group, so the proposals alone have to show it."""
     found = _proposal(reader, "esp_proposals", negotiated, prf=False)
     offered = split_list(reader.text("esp_proposals", "default" if reader.written else ""))
     if found is None or found.group is not None:

@@ -1,4 +1,4 @@
-"""A file of this machine, read up to a bound: its size does not tell how much comes out of a device."""
+"""A file of this machine, read up to a bound: its size does not show how much comes out of a device."""
 
 from __future__ import annotations
 

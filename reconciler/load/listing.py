@@ -103,7 +103,7 @@ class Choice:
     marks: dict[str, set[str]] = field(default_factory=dict)
     """Folder -> which signs of a repository it holds."""
     hidden: set[str] = field(default_factory=set)
-    """What was told of already."""
+    """What was reported already."""
 
     def exceeded(self, count: int, name: str) -> str:
         """Which bound the tree exceeds with this entry; empty for none."""

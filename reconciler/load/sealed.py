@@ -63,7 +63,7 @@ def read_sealed(name: str, content: bytes, found: Diagnostics) -> Sealed:
         return Sealed(content)
     data = documents[0].data if len(documents) == 1 else None
     if not whole or not isinstance(data, dict) or not isinstance(data.get(_SOPS_METADATA), dict):
-        # What is wrong with it in detail is not told: a message might quote a key.
+        # The details are not reported: a message might quote a key.
         found.error(
             "secret-in-clear",
             Location(name),

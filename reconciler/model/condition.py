@@ -28,7 +28,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
     """A router was not observed; or no packet has shown yet whether the tunnel carries any."""
     UP = "up"
-    """Its CHILD_SAs are there, and nobody has asked whether they carry packets: the service, which does ask,
+    """Its CHILD_SAs are there, but it is not known whether they carry packets: the service, which probes,
     never says this."""
     CARRYING = "carrying"
     """Packets have arrived."""
@@ -40,7 +40,7 @@ WELL = frozenset({State.UP, State.CARRYING})
 IMPAIRED = frozenset({State.SILENT, State.DEGRADED})
 """The states that only packets show."""
 TROUBLE = frozenset({State.DOWN, State.SILENT, State.DEGRADED, State.UNKNOWN})
-"""The states in which somebody should look."""
+"""The states that need attention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,13 @@ class EndCondition:
 
 
 @dataclass(frozen=True, slots=True)
-class Touch:
+class LastChange:
     """The last change that a run of the service made to a connection."""
 
     at: datetime
     commit: str
     author: str
-    """Of the commit; empty where the repository does not tell."""
+    """Of the commit; empty where the repository does not show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Carriage:
     proven: datetime | None = None
     """When a packet was last known to have arrived."""
     target: str = ""
-    """Where echo requests go; empty where only the counters of the CHILD_SAs tell."""
+    """Where echo requests go; empty where there are only the counters of the CHILD_SAs."""
     loss: float | None = None
     """The lost share of the latest echo requests."""
     rtt: float | None = None
@@ -117,7 +117,7 @@ class ConnectionCondition:
     ends: tuple[EndCondition, ...]
     carriage: Carriage | None = None
     """What the service knows of it, where it was asked."""
-    touch: Touch | None = None
+    last_change: LastChange | None = None
     """The last change of it that the service knows."""
 
     @property

@@ -1,6 +1,6 @@
-"""What a run has to tell, one class for each thing. Plain values, without key material and operations.
+"""What a run reports, one class for each thing. Plain values, without key material and operations.
 
-Values of other modules that are told as they are (`Diagnostic`, `Refusal`, `Deferral`, `Check`, `Loss`,
+Values of other modules that are reported as they are (`Diagnostic`, `Refusal`, `Deferral`, `Check`, `Loss`,
 `Dropped`, `Armed`, `WentBack`) are events themselves. How each event is written, and read back, is in
 `reconciler/report/json`.
 """
@@ -36,7 +36,7 @@ class PlannedStep:
 
     @classmethod
     def of(cls, step: Step) -> Self:
-        """What there is to tell of a step."""
+        """What is reported of a step."""
         return cls(step.router, step.phase, step.group, step.summary, step.disruption)
 
 
@@ -56,7 +56,7 @@ class PlannedChange:
 
     @classmethod
     def of(cls, change: ResourceChange, most: int | None = None) -> Self:
-        """What there is to tell of a change, with up to `most` of its fields; without it with all."""
+        """What is reported of a change, with up to `most` of its fields; without it with all."""
         shown = change.changes[:most]
         return cls(
             change.resource,
@@ -147,7 +147,7 @@ class PlanSummary:
     delete: int
     digest: str
     more_exposed: int = 0
-    """How many pairs of networks are in the clear beyond those that were told."""
+    """How many pairs of networks are in the clear beyond those that are named."""
     later: int = 0
     """How many of the resources are not changed now."""
 
@@ -180,7 +180,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """What a router with drift tells of the time since the last run."""
+    """What a router with drift reports of the time since the last run."""
 
     router: str
     trace: Trace
@@ -233,7 +233,7 @@ class StepEnded:
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:
-        """What there is to tell of a step's end."""
+        """What is reported of a step's end."""
         return cls(PlannedStep.of(outcome.step), outcome.status, outcome.message, outcome.seconds)
 
 

@@ -49,7 +49,7 @@ class IkePolicy:
     """Seconds until the IKE_SA is replaced."""
     dpd_enabled: bool
     dpd_delay: int
-    """Seconds between liveness checks of an idle peer."""
+    """Seconds between checks whether an idle peer is alive."""
     dpd_action: Literal["restart", "clear", "trap"]
 
 

@@ -40,7 +40,7 @@ class Ping:
     sent: int
     received: int
     rtt: float | None = None
-    """Seconds of the shortest round trip; None where no reply came, and where the router does not tell."""
+    """Seconds of the shortest round trip; None where no reply came, and where no router reports it."""
 
 
 @dataclass(frozen=True, slots=True)

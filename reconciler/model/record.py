@@ -96,7 +96,7 @@ class Acceptance:
     """Of what an operator accepts: the last good commit at that time, from which this one does not descend.
     Empty where a signature was the reason."""
     number: int = 0
-    """Its place in the order in which the history was told of them: clocks are set back."""
+    """Its place in the order in which the history got them: clocks are set back."""
 
     def __str__(self) -> str:
         return f"{self.commit[:12]} was accepted by {self.by} at {self.at:%Y-%m-%d %H:%M:%SZ}"

@@ -41,7 +41,7 @@ class Connection:
     former: tuple[str, ...] = ()
     """Connections by which it may run on the router still: of its previous names, or one that it adopts."""
     reconnect: str = ""
-    """The last reconnect that was asked for; the router's file tells which was the last one done."""
+    """The last reconnect that was asked for; the router's file says which was the last one done."""
     protected: bool = False
     """Whether a plan that destroys it is refused; the router's file keeps it in mind."""
     paired: bool = False
@@ -130,7 +130,7 @@ class LiveOwnedFile:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What starts a router, as far as it can be told from the router itself."""
+    """What starts a router, as far as the router itself shows it."""
 
     systemd: bool = False
     """Whether systemd is its first process (sd_booted(3))."""
@@ -322,7 +322,7 @@ class RouterState:
 
     @property
     def speaks_ikev1(self) -> bool:
-        """Whether its charon has IKEv1. No command of VICI tells: from 6.1.0 on strongSwan is built without
+        """Whether its charon has IKEv1. VICI does not report it: from 6.1.0 on strongSwan is built without
         it by default (its NEWS), and an IKE_SA of IKEv1 shows that this one was not."""
         numbers = re.match(r"(\d{1,9})\.(\d{1,9})", self.version)
         since = tuple(map(int, numbers.groups())) if numbers else (0, 0)

@@ -54,7 +54,7 @@ def flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Value]]
     """Yield every value with its dotted path, in the mapping's order."""
     for key, value in settings.items():
         path = f"{prefix}{key}"
-        # A text is told from a section at once, a section from a text only by way of `abc`.
+        # A text differs from a section at once, a section from a text only by way of `abc`.
         if isinstance(value, str | tuple):
             yield path, value
         else:

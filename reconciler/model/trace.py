@@ -1,4 +1,4 @@
-"""What a router tells of who was there."""
+"""What a router reports of who was there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, order=True)
 class Trace:
-    """One thing that a router tells. `at` is by the router's own clock, in UTC."""
+    """One thing that a router reports. `at` is by the router's own clock, in UTC."""
 
     at: datetime
     text: str

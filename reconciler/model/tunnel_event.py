@@ -1,4 +1,4 @@
-"""What happens to a running tunnel, as its router tells."""
+"""What happens to a running tunnel, as its router reports it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TunnelChange(StrEnum):
 
 
 LASTING = frozenset({TunnelChange.FAILED, TunnelChange.ALERT})
-"""What is told again and again while its cause lasts: it is kept once."""
+"""What is reported again and again while its cause lasts: it is kept once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class TunnelEvent:
     """One thing that has happened at one end of a tunnel."""
 
     at: datetime
-    """When this program heard of it, in UTC."""
+    """When this program received it, in UTC."""
     router: str
     tunnel: str
     change: TunnelChange

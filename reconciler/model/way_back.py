@@ -13,7 +13,7 @@ class Arming:
     """Why, and for how long, routers are armed. The same at all routers of one apply."""
 
     id: str
-    """Of this apply alone: 16 hexadecimal digits (`routers.way_back.arming_id`)."""
+    """Of this apply alone: 16 hexadecimal digits by chance."""
     owner: str
     """Who applies: `user@host`."""
     digest: str
@@ -50,13 +50,35 @@ class Armed:
     left: int
 
 
+class Blame(StrEnum):
+    """Whether a commit is to blame when routers go back from an arming of it."""
+
+    OPEN = "open"
+    """Its run has not ended: it goes on, or its controller was ended."""
+    UNSURE = "unsure"
+    """It is, if one has gone back: the run could not find out whether they were confirmed."""
+    NONE = "none"
+    """It is not: the arming is over, or its run has judged the commit itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the history has of one arming."""
+
+    digest: str
+    commit: str
+    blame: Blame
+    open: int
+    """Armings of the same desired state that are open, whose runs were ended before they could judge."""
+
+
 class Cause(StrEnum):
     """Why a router has gone back."""
 
     DEADLINE = "deadline"
     """It was not confirmed in time."""
     UNPROVEN = "unproven"
-    """The controller has told it to, since the change did not prove good."""
+    """The controller has let it, since the change did not prove good."""
     RESTART = "restart"
     """It had restarted while it was armed."""
     OVERDUE = "overdue"
@@ -65,7 +87,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WentBack:
-    """A router that has gone back, and that no run has told of yet."""
+    """A router that has gone back, and that no run has reported yet."""
 
     router: str
     arming: Arming

@@ -53,8 +53,8 @@ def concerns(line: LogLine, local: str, peer: str) -> bool:
 
 
 class CharonLog:
-    """Listens to one charon from entering to leaving the context. VICI never gives more than level 1, so
-    no key is heard (vici_logger.c). The router is its own from then on, and is closed at the end."""
+    """Reads the log of one charon from entering to leaving the context. VICI gives no more than level 1, so
+    no key is in it (vici_logger.c). The router is its own from then on, and is closed at the end."""
 
     def __init__(self, router: Router) -> None:
         self._router = router

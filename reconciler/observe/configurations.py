@@ -38,7 +38,7 @@ class Gathered:
 
 def gather_router(router: Router) -> tuple[Gathered, Diagnostics]:
     """The connections of a live router, with the findings of `gather_files`. Those in its files are known
-    best; of what is loaded behind their back charon tells less.
+    best; of what is loaded behind their back charon reports less.
 
     Raises RouterUnreachable, CommandRejected or AnswerNotUnderstood.
     """

@@ -208,7 +208,7 @@ def _initiate(router: Router, this_end: End) -> str:
     if this_end.state is None or name not in this_end.state.connections:
         return ""
     if this_end.missing:
-        # An attempt that is under way is half over: what it was told is past hearing.
+        # An attempt that is under way is half over: what its peer said is logged already.
         for sa in this_end.sas:
             if sa.state == "CONNECTING":
                 _command(router, "terminate", {"ike-id": sa.id, "force": "yes", "timeout": "1000"})

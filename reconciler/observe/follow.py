@@ -54,7 +54,7 @@ class Budget:
 
 
 class Follower:
-    """One router that is followed until `stop`. `tell` gets what happens, in order."""
+    """One router that is followed until `stop`. `receive` gets what happens, in order."""
 
     def __init__(self, router: str, connect: Connect, tunnels: Collection[Tunnel], receive: Receive) -> None:
         self.router = router

@@ -1,6 +1,6 @@
 """Which children of one router's tunnels have CHILD_SAs, from its list of SAs and the events that follow.
 
-Pure: what was heard goes in, and what has happened to the tunnels comes out. A child is up as long as it has
+Pure: lists and events go in, and what has happened to the tunnels comes out. A child is up as long as it has
 any CHILD_SA, so a change by make before break is no event; and SAs are known by their SPIs, since charon
 numbers them anew when it restarts.
 """
@@ -41,7 +41,7 @@ class _State:
     since: datetime | None = None
 
     def has(self, spi: str, ike: str) -> None:
-        """One more CHILD_SA. A router may tell of any number of them without an end: the latest count."""
+        """One more CHILD_SA. A router may report any number of them without an end: the latest count."""
         self.spis[spi] = ike
         while len(self.spis) > bounds.SPIS_OF_CHILD:
             del self.spis[next(iter(self.spis))]
@@ -72,7 +72,7 @@ class Standing:
         return {child: state.since for child, state in self._states.items() if state.spis}
 
     def listed(self, running: Iterable[IkeSa], now: datetime) -> tuple[TunnelEvent, ...]:
-        """Take a list of all SAs; what has happened that no event has told."""
+        """Take a list of all SAs; what has happened that no event has reported."""
         found: dict[Child, dict[str, str]] = {}
         ages: Counter[Child] = Counter()
         for sa in running:
@@ -95,7 +95,7 @@ class Standing:
         return tuple(events)
 
     def reported(self, event: SaEvent, now: datetime) -> tuple[TunnelEvent, ...]:
-        """Take an event; what it tells of tunnels."""
+        """Take an event; what it reports of tunnels."""
         match event:
             case ChildUp() | ChildDown() | ChildRekeyed():
                 child = (self._tunnel(event.connection), event.child)

@@ -142,7 +142,7 @@ def observe(
 
 
 def rulesets(fleet: Fleet, routers: Iterable[str]) -> Mapping[str, tuple[netfilter.Entry, ...]]:
-    """The whole nftables ruleset of each of these routers that tells it: nothing depends on it but words."""
+    """The whole nftables ruleset of each of these routers that reports it: only words depend on it."""
     read = within_one_observation(fleet).each(sorted(routers), _ruleset)
     return {name: found for name, found in read.items() if not isinstance(found, TunnelwrightError)}
 

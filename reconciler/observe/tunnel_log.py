@@ -22,7 +22,7 @@ from reconciler.routers.protocol import Message, Router
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One line. `at` is when this program heard it, in UTC."""
+    """One line. `at` is when this program received it, in UTC."""
 
     at: datetime
     router: str

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from secrets import token_bytes, token_hex
+from secrets import token_hex
 from typing import Final
 
 from reconciler.apply.way_back import MARGIN, confirm, forget, go_back
 from reconciler.doors.identity import user_name
-from reconciler.model.errors import SecretUnavailable, TunnelwrightError
-from reconciler.model.fabric import Fabric, group_of
+from reconciler.model.errors import TunnelwrightError
+from reconciler.model.fabric import group_of
 from reconciler.model.listing import listed
 from reconciler.model.operation import Arm, Establish, Scope, Widen
 from reconciler.model.outcome import Check, Outcome, Status
-from reconciler.model.secret import Secret
 from reconciler.model.way_back import Armed, Arming, WentBack
 from reconciler.operations.apply import Applied
-from reconciler.operations.desired import fingerprint_key_of
 from reconciler.operations.preview import Preview
 from reconciler.routers.fleet import Fleet
-from reconciler.routers.way_back import arming_id
-from reconciler.secrets import SecretStore
 
 _NAMED: Final = 5
 
@@ -110,22 +106,13 @@ def conclude(
     )
 
 
-def new_arming(digest: str, commit: str, seconds: int, key: Secret) -> Arming:
+def new_arming(digest: str, commit: str, seconds: int) -> Arming:
     """How the routers of one apply are armed; `digest` and `commit` are those of the desired state."""
-    return Arming(arming_id(token_hex(4), digest, commit, key), user_name(), digest, commit, seconds)
-
-
-def arming_key(fabric: Fabric, store: SecretStore) -> Secret:
-    """The controller's key for ids of armings. Without one, a random one: then no commit is marked for
-    what a router says."""
-    try:
-        return fingerprint_key_of(fabric, store)
-    except SecretUnavailable:
-        return Secret(token_bytes(32))
+    return Arming(token_hex(8), user_name(), digest, commit, seconds)
 
 
 def forget_reported(found: Iterable[Armed | WentBack], fleet: Fleet) -> None:
-    """See that routers do not tell again that they have gone back, now that it was told."""
+    """See that routers do not report again that they have gone back, now that it was reported."""
     backs = {item.router: item.arming.id for item in found if isinstance(item, WentBack)}
     if backs:
         forget(backs, fleet)

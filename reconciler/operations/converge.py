@@ -45,6 +45,7 @@ from reconciler.apply.phases import Progress
 from reconciler.apply.way_back import MARGIN
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.observation import Observation
+from reconciler.model.operation import Arm
 from reconciler.model.outcome import Check
 from reconciler.model.plan import Plan
 from reconciler.model.way_back import Arming
@@ -73,6 +74,8 @@ class Conduct:
     """Called when there is progress in what has no outcome yet: a lock was asked for, a tunnel was probed."""
     on_observation: Callable[[Observation], None] = lambda _: None
     """Gets each observation of routers."""
+    arming: Callable[[Arming], None] = lambda _: None
+    """Gets what routers are to be armed as, before the first of them is."""
     applied: Callable[[Preview, Applied], None] = lambda *_: None
     """Gets what an apply came to, before the proof, which may end in an error."""
     stopping: Callable[[], bool] = lambda: False
@@ -179,6 +182,9 @@ def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fle
 def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: Iterable[str]) -> Proven:
     """Steps 8 and 9, for routers that are locked. A run that was asked to stop, and has begun nothing, has
     nothing to prove."""
+    for step in before.plan.arming[:1]:
+        if isinstance(step.operation, Arm):
+            conduct.arming(step.operation.arming)
     began = time.monotonic()
     applied = apply(
         before,

@@ -17,7 +17,7 @@ from reconciler.routers.protocol import Router
 def follow_tunnel(
     fabric: Fabric, fleet: Fleet, name: str, say: Say, over: Callable[[], bool]
 ) -> Mapping[str, TunnelwrightError]:
-    """Say what charon says about a tunnel until it is `over`; the routers that were not heard to the end,
+    """Say what charon says about a tunnel until it is `over`; the routers that were not read to the end,
     each with the error. A router that fails ends nothing at the other one.
 
     Raises TunnelwrightError for a name that no tunnel has.
@@ -40,7 +40,7 @@ def follow_tunnel(
         ended = fleet.each(sorted(ends), at)
         failed.update((router, error) for router, error in ended.items() if error is not None)
 
-    # Whoever interrupts it interrupts this thread, which ends the others.
+    # An interrupt reaches this thread, which ends the others.
     following = threading.Thread(target=both, name="log", daemon=True)
     following.start()
     try:

@@ -59,7 +59,7 @@ def _fields(change: ResourceChange, ruleset: tuple[Entry, ...], outside: str | N
 
 
 def _open(field: Change) -> bool:
-    """Whether it is about traffic that leaves its router, in a way that only NAT rules tell."""
+    """Whether it is about traffic that leaves its router, in a way that only NAT rules show."""
     return isinstance(field, LostTraffic) and field.outlet is Outlet.UNGUARDED
 
 

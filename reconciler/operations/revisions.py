@@ -108,7 +108,7 @@ def _compiled(fabric: Fabric, unread: Set[str]) -> dict[str, RouterConfig]:
 
 
 def _of_revisions(change: ResourceChange, base: Fabric, head: Fabric) -> ResourceChange:
-    """A change as the two revisions tell it: known from the base, and a key by its reference."""
+    """A change as the two revisions show it: known from the base, and a key by its reference."""
     name = change.resource.name
     former = head.tunnels[name].previous_names if name in head.tunnels else ()
     key = _key_change(_reference(base, (name, *former)), _reference(head, (name,)))
@@ -135,7 +135,7 @@ def _fields(change: ResourceChange, key: Change | None) -> Iterator[Change]:
 
 def _key_change(before: PskRef | None, after: PskRef | None) -> Change | None:
     """A key by its reference. What is encrypted anew under the same one is another key, as far as can be
-    told without decrypting it."""
+    known without decrypting it."""
     if before == after:
         return None
     here, there = (None if reference is None else str(reference) for reference in (before, after))

@@ -37,7 +37,7 @@ def prove(
     moved: Callable[[], None] = lambda: None,
 ) -> dict[str, tuple[Check, ...]]:
     """Probe some tunnels with real packets, and check each of them at both of its ends. Tunnels that are
-    disabled, or end at a router that did not answer, are left out. `moved` hears of each ping."""
+    disabled, or end at a router that did not answer, are left out. `moved` is called with each ping."""
     fabric = before.fabric
     ends = {end.name: end for name in tunnels for end in fabric.ends_of(name)}
     chosen = {

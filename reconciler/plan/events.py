@@ -1,4 +1,4 @@
-"""What a plan, and what the limits say of it, tell as events."""
+"""A plan, and what the limits say of it, as events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reconciler.model.plan import Action, Plan
 def plan_events(plan: Plan, digest: str, now: Plan | None = None) -> Iterator[Event]:
     """One event a resource, then one for what was left out, one for each pair of networks whose traffic is
     in the clear afterwards, then the summary. `digest` is that of the plan. `now` is the part of it that may
-    be done now; None for all of it, and then nothing is told to be `later`."""
+    be done now; None for all of it, and then nothing is `later`."""
     for change in plan.changes:
         yield PlannedChange.of(change, FIELDS_WRITTEN)
     yield from absence_events(plan.unreachable)

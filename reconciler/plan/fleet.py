@@ -90,7 +90,7 @@ def make_plan(
         left_out = {change.resource for change in found} - {change.resource for change in now}
         changes += _guarding(now, left_out, desired[router], live[router]) if left_out else now
     for router in dead:
-        # What is wrong with a key is told whether or not its router answers.
+        # What is wrong with a key is reported whether or not its router answers.
         for tunnel, reason in desired[router].keyless.items():
             change = ResourceChange(
                 Resource(router, ResourceKind.TUNNEL, tunnel), Action.UPDATE, reason, (), ()

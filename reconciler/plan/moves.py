@@ -53,8 +53,8 @@ class Moves:
 
 
 def arrange(left: Left, desired: Mapping[str, RouterConfig], live: Mapping[str, RouterState]) -> Moves:
-    """Leave out of a plan what would part an address from its tunnels, or give it to two places, and tell
-    additions which routers lose the address first."""
+    """Leave out of a plan what would part an address from its tunnels, or give it to two places, and add
+    to additions which routers lose the address first."""
     moves = _Moves(left, desired, live)
     hosts = moves.hosts
     while hosts:

@@ -1,6 +1,6 @@
 """CHILD_SAs that one end of a managed pair holds and the other one does not. Pure.
 
-Two negotiations that cross may leave one: an end that hears of an INITIAL_CONTACT drops what it had without a
+Two negotiations that cross may leave one: an end that gets an INITIAL_CONTACT drops what it had without a
 word to its peer (RFC 7296, section 2.4). Its peer sends into nothing by it until DPD or a rekey finds out.
 """
 

@@ -1,4 +1,4 @@
-"""Plan -> what of it may be done now: refused as a whole, put off in part, or allowed. Pure."""
+"""Plan -> what of it may be done now: refused as a whole, deferred in part, or allowed. Pure."""
 
 from __future__ import annotations
 

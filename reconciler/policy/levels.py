@@ -16,7 +16,7 @@ ByCommit = Callable[[Resource], bool]
 def held_back(fabric: Fabric, plan: Plan, by_commit: ByCommit) -> dict[Resource, str]:
     """The resources of a plan that the run leaves as they are, each with the reason.
 
-    `by_commit` tells which resources the repository has changed since they were last as desired; the others
+    `by_commit` says which resources the repository has changed since they were last as desired; the others
     have drifted. A tunnel with two managed ends is one: what holds one end back holds back the other.
     """
     held: dict[Resource, str] = {}

@@ -81,7 +81,7 @@ def changing_run_lines(record: RunRecord, tunnel: str) -> Iterator[Line]:
 
 
 def _event_lines(event: Event) -> Iterator[Line]:
-    """One event. What is overridden has been told to who did it, and a plan's summary tells nothing new."""
+    """One event. Who overrode a limit knows that already, and a plan's summary repeats its changes."""
     match event:
         case Diagnostic():
             style = "bold red" if event.severity is Severity.ERROR else "yellow"

@@ -48,11 +48,10 @@ def status_lines(
         yield Line(_columns(row, widths), _STYLES.get(one.state, "red"))
         if one.reason:
             yield Line(f"    {one.reason}")
-        if one.touch is not None and (wide or one.needs_attention):
-            by = f" by {one.touch.author}" if one.touch.author else ""
-            yield Line(
-                f"    last change: {one.touch.at:%Y-%m-%d %H:%M:%SZ}, commit {one.touch.commit[:12]}{by}"
-            )
+        change = one.last_change
+        if change is not None and (wide or one.needs_attention):
+            by = f" by {change.author}" if change.author else ""
+            yield Line(f"    last change: {change.at:%Y-%m-%d %H:%M:%SZ}, commit {change.commit[:12]}{by}")
         for end in one.ends:
             if end.drift:
                 yield Line(f"    drift at {end.tunnel.router}: {end.drift}", "yellow")

@@ -158,8 +158,8 @@ def management(said: bytes) -> Pair | None:
 
 
 def lock_holder(said: bytes) -> tuple[str, int, bool]:
-    """Who holds a lock, and for how many seconds more; whether nobody does, since the router is armed. Raises
-    ValueError."""
+    """Who holds a lock, and for how many seconds more; whether the router is armed, so that none can take it.
+    Raises ValueError."""
     match = _TAKEN.fullmatch(text(said))
     if match is None:
         raise ValueError("not the holder of a lock and its seconds")

@@ -164,7 +164,7 @@ def command_name() -> str:
 
 def end_command(api: Any, container: str, name: str) -> None:  # noqa: ANN401 - as above
     """Have all processes of a command that was given up ended, without waiting for it. Where that fails they
-    end by their own time limit; why the command was given up is what there is to tell."""
+    end by their own time limit; why the command was given up is what is reported."""
     allowance = Allowance(_ENDING, "", "end")
     with contextlib.suppress(Exception), patient(api, allowance):
         words = ["sh", "-c", scripts.text(Script.END), "tunnelwright", name]

@@ -116,7 +116,7 @@ class _Answer:
 
 
 def _line(argv: Sequence[str], stdin: bytes, mark: str, name: str) -> bytes:
-    """What the shell is told, by the functions of `scripts/container-shell.sh`: the command, and to set marks
+    """The input of the shell, by the functions of `scripts/container-shell.sh`: the command, and to set marks
     after all that it writes."""
     words = ["feed", mark, name, _escaped(stdin), *argv] if stdin else ["run", mark, name, *argv]
     return f"{shlex.join(words)}\n".encode()

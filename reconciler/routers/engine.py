@@ -19,7 +19,7 @@ def usual_sockets() -> tuple[Path, ...]:
 
 
 def check_socket(url: str) -> None:
-    """Raises the OSError that tells why nothing answers at a unix socket: docker-py hides which it was, and
+    """Raises the OSError that says why nothing answers at a unix socket: docker-py hides which it was, and
     forgets to close a socket that a dead engine left it with."""
     scheme, _, path = url.partition("://")
     if scheme == "unix":

@@ -58,7 +58,7 @@ class Vici(Protocol):
 
     def subscribe(self, *events: str) -> frozenset[str]:
         """Ask for events until the session is closed; those of them that this charon knows. The session goes
-        on serving commands: events that come during those are kept for `heard`."""
+        on serving commands: events that come during those are kept for `next_event`."""
         ...
 
     def next_event(self, pause: float) -> ViciEvent | None:
@@ -212,13 +212,13 @@ class Host(Protocol):
         ...
 
     def go_back(self, arming: str) -> WentBack | None:
-        """Restore at once what the router saved when it was armed under this id, and tell what became of it;
-        one that is not armed so stays as it is, and tells only what it has not told yet (None for
+        """Restore at once what the router saved when it was armed under this id, report what became of it;
+        one that is not armed so stays as it is, and reports only what it has not reported yet (None for
         nothing)."""
         ...
 
     def forget(self, arming: str) -> None:
-        """Tell no more that the router has gone back from an arming."""
+        """Report no longer that the router has gone back from an arming."""
         ...
 
     def ping(self, source: str, destination: str, count: int) -> Ping:
@@ -298,7 +298,7 @@ class Task(Protocol[Result_co]):
 
     So a task is a function of a module, with plain values bound to it (`functools.partial`), and its result
     is a plain value as well: what `model`, `facets` and this module define, text and numbers. Neither holds a
-    key, a connection, a lock, a callback, or what another task changes; where the caller has to hear of
+    key, a connection, a lock, a callback, or what another task changes; where the caller has to learn of
     something in between, there are several tasks. What survives `pickle` is plain enough. A `Secret` never
     does, so no key leaves this process unnoticed.
 

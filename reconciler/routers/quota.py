@@ -2,7 +2,7 @@
 every answer stays just below its own limit delays no caller for longer than that.
 
 A quota counts the seconds in which answers were waited for, over every connection that was made within it.
-What a command was told to take itself (an `initiate` waits for the peer, a ping for its replies) is not
+The time that a command was given itself (an `initiate` waits for the peer, a ping for its replies) is not
 counted, nor is what this program waits for by itself, nor the time of other routers.
 """
 

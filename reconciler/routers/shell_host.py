@@ -228,7 +228,7 @@ class ShellHost:
         ).back
 
     def forget(self, arming: str) -> None:
-        """Delete what the router tells of it."""
+        """Delete what the router reports of it."""
         self._change("forget", self._script(Script.FORGET, arming))
 
     def ping(self, source: str, destination: str, count: int) -> Ping:

@@ -24,7 +24,7 @@ CONNECT_TIMEOUT = 10.0
 """Seconds until a connection is logged in."""
 
 Lost: TypeAlias = Callable[[str], None]
-"""Is told why a connection that was there has ended."""
+"""Is called with the reason why a connection that was there has ended."""
 
 _NOT_ACCEPTED = (
     "check spec.access.ssh.identityFile, and authorized_keys of spec.access.ssh.user; without "

@@ -151,7 +151,7 @@ class SshRouter(Closing):
         error: asyncssh.ChannelOpenError,
         allowance: Allowance,
     ) -> RouterUnreachable:
-        """sshd says "open failed", whether it may not or cannot: a look at the socket tells."""
+        """sshd says "open failed", whether it may not or cannot: a look at the socket shows which."""
         path = self._access.vici_socket
         there = await run_over_ssh(connection, shlex.join(["test", "-S", path]), b"", allowance)
         if there is not None and there.status == 1:

@@ -1,4 +1,4 @@
-"""Who may have changed a router: what it tells of the time since the last observation. Nothing is
+"""Who may have changed a router: what it reports of the time since the last observation. Nothing is
 concluded."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SUDO = re.compile(r"\s*(?P<user>\S+) : .*?COMMAND=(?P<program>\S+).*")
 
 
 def read(said: str, seconds: int) -> tuple[Trace, ...]:
-    """What a router told of the last so many seconds, the latest ten in the order in which they happened.
+    """What a router reported of the last so many seconds, the latest ten in the order in which they happened.
 
     Its sections, divided by MARK: the time and the controller's own address; swanctl files; ages of charon
     and of the router; lines of the journal. What has another form is passed over.

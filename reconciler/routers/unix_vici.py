@@ -168,7 +168,7 @@ class UnixVici:
             raise Malformed(f"a packet of type {packet[0]} instead of a confirmation")
 
     def _answer(self, allowance: Allowance) -> bytes:
-        """The next packet that is no event of a subscription: those wait to be heard."""
+        """The next packet that is no event of a subscription: those wait to be read."""
         while _name(packet := self._wire.receive(allowance)) in self._subscribed:
             if len(self._waiting) == bounds.VICI_WAITING:
                 raise Malformed(f"more than {bounds.VICI_WAITING} events before an answer")

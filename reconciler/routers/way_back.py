@@ -1,21 +1,19 @@
 """The way back of a router (`reconciler/routers/scripts/arm.sh`): where it is, what a router says of it.
 
 It is no facet, since it is compared with nothing: it is there for the time of one apply, and what the router
-says of it is told. `WAY_BACK` is the folder of what was saved, as long as the router is armed; `WENT_BACK`
-tells of the last time that it went back, until a run has told of it. `CONFIRMED` names the last arming that
-was confirmed, for who has lost the answer.
+says of it is reported. `WAY_BACK` is the folder of what was saved, as long as the router is armed.
+`WENT_BACK` says when it went back last, until a run has reported it. `CONFIRMED` names the last arming that
+was confirmed, for a controller that has lost the answer.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from reconciler.model.router_config import RouterState
-from reconciler.model.secret import Secret
 from reconciler.model.way_back import Armed, Arming, Cause, WayBack, WentBack
 
 WAY_BACK: Final = "/var/lib/tunnelwright/confirm"
@@ -34,18 +32,6 @@ def words(arming: Arming) -> tuple[str, ...]:
     """An arming as the router keeps it. No word has a space."""
     owner = arming.owner.replace(" ", "_")
     return arming.id, owner, arming.digest, arming.commit or NO_COMMIT, str(arming.seconds)
-
-
-def arming_id(nonce: str, digest: str, commit: str, key: Secret) -> str:
-    """The id of an arming: 8 hexadecimal digits of its own, and 8 by which whoever has the controller's key
-    knows that it was armed for this desired state: no router can invent one."""
-    return nonce + hmac.new(key.reveal(), f"{nonce} {digest} {commit}".encode(), "sha256").hexdigest()[:8]
-
-
-def is_ours(arming: Arming, key: Secret) -> bool:
-    """Whether an arming has such an id."""
-    wanted = arming_id(arming.id[:8], arming.digest, arming.commit, key)
-    return hmac.compare_digest(arming.id, wanted)
 
 
 def decode(router: str, said: str) -> WayBack:

@@ -11,7 +11,7 @@ from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
 
 Answers: TypeAlias = Mapping[PskRef, Secret | SecretUnavailable]
-"""Each reference with its key, or with why there is none: all that is wrong is told at once."""
+"""Each reference with its key, or with why there is none: all that is wrong is reported at once."""
 
 
 class Provider(Protocol):

@@ -50,8 +50,8 @@ class SecretStore:
         allowed: Allowed | None = None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`allowed` is what the operator allows; without it, what the environment says of that. `note` hears
-        of a key of fingerprints that is made.
+        """`allowed` is what the operator allows; without it, what the environment says of that. `note` is
+        called when a key of fingerprints is made.
 
         Raises SecretUnavailable when the environment says nonsense.
         """

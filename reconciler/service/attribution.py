@@ -17,8 +17,8 @@ from reconciler.service.fleet_state import FleetState
 
 
 def ask(history: History, fleet: Fleet, seen: FleetState) -> list[Traced]:
-    """What routers tell of the time since the last run, where something differs that did not then. A
-    router that does not tell is no reason to do anything else."""
+    """What routers report of the time since the last run, where something differs that did not then. A
+    router that does not report is no reason to do anything else."""
     last = next(iter(history.runs(1)), None)
     if last is None:
         return []
@@ -36,5 +36,5 @@ def ask(history: History, fleet: Fleet, seen: FleetState) -> list[Traced]:
 
 
 def traces_of(router: Router, seconds: int) -> tuple[Trace, ...]:
-    """What a router tells of who was at it in so many seconds."""
+    """What a router reports of who was at it in so many seconds."""
     return router.host.traces(seconds)

@@ -1,7 +1,7 @@
-"""What routers have told and nobody has taken yet: one line for each router, and a bound on all of them.
+"""Events of routers that are not kept yet: one line for each router, and a bound on all of them.
 
-When there is no room, the router that has most waiting gives way, with its latest. So one that tells without
-end takes nothing from the others, and one that tells much at once (all of its tunnels go down) may use what
+When there is no room, the router that has most waiting gives way, with its latest. So one that sends without
+end takes nothing from the others, and one that sends much at once (all of its tunnels go down) may use what
 is free.
 """
 
@@ -26,7 +26,7 @@ class Backlog:
         self._changed = threading.Condition()
 
     def put(self, events: Iterable[TunnelEvent]) -> None:
-        """Take what one router tells. It neither waits nor fails."""
+        """Take events of one router. It neither waits nor fails."""
         with self._changed:
             for event in events:
                 self._put(event)

@@ -118,7 +118,7 @@ class EventLog:
         )
 
     def tunnel(self, event: TunnelEvent) -> None:
-        """What has happened to a tunnel, as its router told."""
+        """What has happened to a tunnel, as its router reported it."""
         bad = {TunnelChange.DOWN, TunnelChange.IMPAIRED, *LASTING}
         level = "warning" if event.change in bad else "info"
         details = tunnel_event(event)

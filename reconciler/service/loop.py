@@ -26,9 +26,9 @@ from reconciler.routers.fleet import Background, Fleet
 from reconciler.routers.protocol import Router
 from reconciler.service.clone import FetchStopped
 from reconciler.service.dependencies import Dependencies
+from reconciler.service.last_changes import last_changes
 from reconciler.service.reconcile import reconcile
 from reconciler.service.schedule import Absent, retry_after, spread
-from reconciler.service.touched import touched
 from reconciler.service.wanted import sentence
 
 Notify = Callable[[RunRecord], None]
@@ -129,7 +129,11 @@ class Service:
         whole = replace(record, message=message, events=(*record.events, *troubles))
         record = bounded(whole)
         kept = replace(record, id=history.add(record))
-        attempt("history", "what a run has changed", lambda: history.touch(touched(whole, repository)))
+        attempt(
+            "history",
+            "what a run has changed",
+            lambda: history.keep_last_changes(last_changes(whole, repository)),
+        )
         attempt("report", "what a run came to", lambda: self.notify(kept))
         return kept
 
@@ -175,7 +179,7 @@ class Service:
         """Observe it as a run would: one short answer does not show that it is fast enough for a run."""
         asked = attempt("router", name, lambda: observe(fleet, {name: ()}))
         found = asked if isinstance(asked, TunnelwrightError) else asked.failures.get(name)
-        # One that answers, whatever it may be, is a run's to tell of.
+        # One that answers, whatever it may be, is for a run to report.
         if found is None or not found.retryable:
             self.absent.answered(name)
             self.wake("recovered")

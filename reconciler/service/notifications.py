@@ -50,7 +50,7 @@ class Topic(StrEnum):
     CHANGED = "changed"
     """A commit was applied."""
     RECOVERED = "recovered"
-    """What one of the others told of has ended."""
+    """The subject of one of the others has ended."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,7 +93,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One thing to tell, in a sentence."""
+    """One notification, in a sentence."""
 
     topic: Topic
     text: str
@@ -153,7 +153,7 @@ def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]
 
 
 def _explained(record: RunRecord) -> bool:
-    """Whether nothing but a router, or keys that cannot be read, made a run incomplete: those are told
+    """Whether nothing but a router, or keys that cannot be read, made a run incomplete: those are reported
     themselves."""
     if any(ended.status is Status.FAILED for ended in record.of(StepEnded)):
         return False

@@ -19,7 +19,7 @@ from reconciler.model.events import Rollback
 from reconciler.model.isolation import attempt
 from reconciler.model.record import ForeignResult, Result, RunRecord
 from reconciler.service import notifications, schedule
-from reconciler.service.metrics import FORGOTTEN
+from reconciler.service.metric_families import UNREADABLE
 
 _log = logging.getLogger("tunnelwright.notify")
 
@@ -195,7 +195,7 @@ class Messages:
     on: frozenset[notifications.Topic]
 
     def receive(self, record: RunRecord) -> None:
-        """Look at all runs since the last one that was told; for a receiver that was never told, or
+        """Look at all runs since the last one that was sent; for a receiver that was never sent one, or
         whose record cannot be read any more, at the latest alone."""
         kept = self.history.sent(self.name)
         sent = notifications.Sent.read(kept, record.id)
@@ -205,7 +205,7 @@ class Messages:
                     "the record of what %s was sent cannot be read: it gets notifications from this run on",
                     self.name,
                 )
-                self.history.count({(FORGOTTEN.name, ""): 1})
+                self.history.count({(UNREADABLE.name, ""): 1})
             sent = notifications.Sent(record.id - 1)
             self.history.set_sent(self.name, sent.kept())
         runs = self.history.runs_after(sent.run, bounds.MESSAGE_RUNS)

@@ -43,7 +43,7 @@ _CHANGES = {
 
 class Prober:
     """Probes the connections of a service until `close`. `report` gets each lasting change; `wake` is called
-    for a run that tells of it."""
+    for a run that reports it."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class Prober:
         with self._changed:
             for name, target in wanted.items():
                 before = self._memories.get(name)
-                # Meanwhile it may have gone, or be probed in another way.
+                # While it was probed it may have gone, or got another target.
                 if before is None or self._targets.get(name) != target:
                     continue
                 memory = after(before, _reading(target, found, away), now)
@@ -266,7 +266,7 @@ def _reading(target: Target, found: Visit | TunnelwrightError, away: str) -> Rea
 
 def _events(now: Carriage, before: Carriage) -> list[TunnelEvent]:
     change = _CHANGES.get(now.state)
-    # That one carries which nobody knew of is no news.
+    # That a new one carries is nothing to report.
     if change is None or (change is TunnelChange.CARRYING and before.state is State.UNKNOWN):
         return []
     detail = f"{now.state}: {now.reason}" if change is TunnelChange.IMPAIRED else ""

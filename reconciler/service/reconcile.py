@@ -20,7 +20,7 @@ from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
 from reconciler.model.way_back import Arming
-from reconciler.operations.confirm import arming_key, carried, new_arming
+from reconciler.operations.confirm import carried, new_arming
 from reconciler.operations.converge import (
     Conduct,
     Errors,
@@ -45,7 +45,7 @@ from reconciler.policy import Known, Override
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report.json.plan import plan_digest
 from reconciler.service.attribution import ask
-from reconciler.service.confirmation import excuse, gone_back, not_confirmed
+from reconciler.service.confirmation import closed, gone_back, not_confirmed
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.run_report import RunReport
 from reconciler.service.wanted import Refused, Wanted, by_commit_of, choose, sentence, wanted_of
@@ -105,8 +105,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
     found = report.saw(seen, by_commit)
     arming = None
     if dependencies.confirm is not None:
-        key = arming_key(wanted.fabric, dependencies.store)
-        arming = new_arming(wanted.loaded.digest, wanted.commit, dependencies.confirm, key)
+        arming = new_arming(wanted.loaded.digest, wanted.commit, dependencies.confirm)
     seen, decision, held = _decided(dependencies, wanted, seen, by_commit, report, arming=arming)
     dependencies.followed(wanted.fabric, fleet)
     report.events += [
@@ -179,6 +178,7 @@ def _conduct(dependencies: Dependencies) -> Conduct:
         progress=dependencies.progress,
         moved=dependencies.moved,
         on_observation=dependencies.on_observation,
+        arming=dependencies.history.open_arming,
         anew=dependencies.anew,
         stopping=dependencies.stopping,
     )
@@ -272,15 +272,17 @@ def _ended(
     report: RunReport,
 ) -> Result:
     """What an apply came to: what had to be confirmed and was not has gone back as a whole."""
-    conclusion = proven.conclusion
+    conclusion, lost = proven.conclusion, bool(proven.lost)
     if conclusion is not None:
         report.events += map(StepEnded.of, conclusion.outcomes)
-        if not (conclusion.stays or proven.applied.stopped):
-            report.events += proven.checks
-            return not_confirmed(dependencies, wanted, conclusion, lost=bool(proven.lost), report=report)
-        # An arming that was confirmed is over: a router may repeat its id at any time.
-        excuse(dependencies, conclusion)
-    return _concluded(dependencies, wanted, before, proven, by_commit=by_commit, report=report)
+    if conclusion is None or conclusion.stays or proven.applied.stopped:
+        result = _concluded(dependencies, wanted, before, proven, by_commit=by_commit, report=report)
+    else:
+        report.events += proven.checks
+        result = not_confirmed(dependencies, wanted, conclusion, lost=lost, report=report)
+    if conclusion is not None:
+        closed(dependencies, conclusion, lost=lost)
+    return result
 
 
 def _concluded(

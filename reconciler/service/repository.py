@@ -79,7 +79,7 @@ class FollowedRepository:
     def kept(self) -> str:
         """The commit that was kept last, be it here or not; empty for none.
 
-        Raises SourceUnavailable when there was one, and nothing tells any more which.
+        Raises SourceUnavailable when there was one, and nothing shows any more which.
         """
         found = self._remembered() or self._clone.kept()
         if not found and self._good.exists():

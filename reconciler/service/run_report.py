@@ -1,4 +1,4 @@
-"""What one run has to tell, gathered while it goes on."""
+"""What one run reports, gathered while it goes on."""
 
 from __future__ import annotations
 

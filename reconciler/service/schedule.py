@@ -34,7 +34,7 @@ class Absent:
     are asked beside them, ever more seldom, until one answers. One that answers and is then too slow for a
     run is asked ever more seldom all the same.
 
-    Runs and those who ask tell of routers from threads of their own, at any time: each method is one step.
+    Runs, and threads that ask routers, report them at any time: each method is one step.
     """
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ _WHY = {
 
 
 class CommitNotTrusted(TunnelwrightError):
-    """The commit is not signed by anyone who may, or does not follow from what was accepted before."""
+    """The commit has no accepted signature, or does not follow from what was accepted before."""
 
 
 @dataclass(frozen=True, slots=True)

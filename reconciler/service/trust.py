@@ -1,4 +1,4 @@
-"""Whether a commit counts: signed by someone who may, and a descendant of what counted before."""
+"""Whether a commit counts: signed with an accepted key, and a descendant of what counted before."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def sentence(error: TunnelwrightError) -> str:
 
 
 def choose(dependencies: Dependencies, head: str, report: RunReport) -> Wanted:
-    """The head of the branch; the last good commit when the head is refused, which is told."""
+    """The head of the branch; the last good commit when the head is refused, which is reported."""
     try:
         try:
             note = dependencies.trust.check_head(head)

@@ -1,5 +1,5 @@
 """What happens to tunnels between runs: every router of the desired state is followed, and what its charon
-tells is logged, counted and kept.
+reports is logged, counted and kept.
 
 Each router has a thread of its own (`observe/follow.py`), so one that is broken, slow or floods costs itself
 alone. They put what happens into one backlog with a bound (`backlog.py`); one thread empties it, so that no
@@ -27,7 +27,7 @@ from reconciler.observe.follow import Follower
 from reconciler.observe.standing import Child
 from reconciler.routers.fleet import Fleet
 from reconciler.service.backlog import Backlog
-from reconciler.service.metrics import ALERTS, DOWNS, EVENTS_DROPPED, FAILED_ATTEMPTS, REKEYS
+from reconciler.service.metric_families import ALERTS, DOWNS, EVENTS_DROPPED, FAILED_ATTEMPTS, REKEYS
 
 _log = logging.getLogger("tunnelwright.events")
 _COUNTED = {
@@ -39,7 +39,7 @@ _COUNTED = {
 
 
 class Watch:
-    """Follows the routers of a service until `close`. `told` gets each event as it comes; `wake` is called
+    """Follows the routers of a service until `close`. `receive` gets each event as it comes; `wake` is called
     when a tunnel stays down."""
 
     def __init__(
@@ -155,7 +155,7 @@ class Watch:
         return True
 
     def _wake_for_what_stays_down(self) -> None:
-        """A run tells of what is down, and whoever is to be told. What was up again at once needs none."""
+        """A run reports what is down, and notifies. What was up again at once needs none."""
         now = time.monotonic()
         stay = [child for child, since in self._down.items() if now - since >= bounds.DOWN_SECONDS]
         if stay and now - self._woken >= bounds.DOWN_RUNS:

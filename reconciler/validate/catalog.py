@@ -270,7 +270,7 @@ def _kind(document: Document, found: Diagnostics) -> str | None:
 
 
 def _raw_name(document: Document) -> str | None:
-    """The name as far as it can be told before the schema is checked."""
+    """The name as far as it is known before the schema is checked."""
     metadata = document.data.get("metadata") if isinstance(document.data, dict) else None
     name = metadata.get("name") if isinstance(metadata, dict) else None
     return name if isinstance(name, str) else None

@@ -88,7 +88,7 @@ def missing_keys(catalog: Catalog) -> tuple[str, ...]:
 
 
 def check_sealed(catalog: Catalog, used: Collection[PskRef | None], found: Diagnostics) -> None:
-    """Tell of files of encrypted keys that none of the references in use names."""
+    """Report files of encrypted keys that none of the references in use names."""
     if found.errors:
         # What could not be read, or resolved, may refer to them.
         return

@@ -71,7 +71,7 @@ def report_schema_errors(
     """Report the errors of one document, up to a bound. `model` is what it was checked
     against."""
     every = error.errors(include_url=False)
-    # A list whose items are bad counts as too short as well, which tells nothing new.
+    # A list whose items are bad counts as too short as well, which says nothing new.
     around = {detail["loc"][:depth] for detail in every for depth in range(len(detail["loc"]))}
     details = [
         detail for detail in every if not (detail["type"] == "too_short" and tuple(detail["loc"]) in around)

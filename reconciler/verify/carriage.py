@@ -1,9 +1,8 @@
 """Rounds of probes -> what a connection does: carrying, degraded, up and carrying nothing, down. Pure.
 
 A round is one visit of the router at one end: its SAs with their counters, and the replies to echo requests
-where something answers behind the other end. What a round shows is a state once CONFIRMED rounds in a row
-have shown something else than the state before, so that neither one lost reply nor a tunnel that flaps is
-told.
+where something answers behind the other end. A state is reported once CONFIRMED rounds in a row have shown
+it, so that neither one lost reply nor a tunnel that goes down and up is.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from statistics import median
 from typing import Final, TypeAlias
 
 from reconciler.facets.sas import agreement
-from reconciler.model.condition import IMPAIRED, Carriage, ConnectionCondition, State, Touch
+from reconciler.model.condition import IMPAIRED, Carriage, ConnectionCondition, LastChange, State
 from reconciler.model.outcome import Ping
 from reconciler.model.router_config import IkeSa
 from reconciler.verify.condition import UNHEARD, in_order
@@ -75,7 +74,7 @@ class Memory:
 
 
 def begun(carriage: Carriage) -> Memory:
-    """A connection that another process, or nobody, has probed before."""
+    """A connection that another process has probed before, or none."""
     known = () if carriage.baseline is None else (carriage.baseline,) * RTT_LEAST
     return Memory(carriage, rtts=known, answered=carriage.baseline is not None)
 
@@ -101,24 +100,26 @@ def after(memory: Memory, reading: Reading, now: datetime) -> Memory:
 def with_carriage(
     found: Iterable[ConnectionCondition],
     carried: Mapping[str, Carriage],
-    touched: Mapping[str, Touch],
+    last_changes: Mapping[str, LastChange],
     interval: float,
     now: datetime,
 ) -> tuple[ConnectionCondition, ...]:
     """Conditions with what the service knows of them, those in trouble first. `interval` is that of probes,
     in seconds, where a document says no other."""
-    return in_order(_known(one, carried.get(one.name), touched.get(one.name), interval, now) for one in found)
+    return in_order(
+        _known(one, carried.get(one.name), last_changes.get(one.name), interval, now) for one in found
+    )
 
 
 def _known(
     one: ConnectionCondition,
     carriage: Carriage | None,
-    touch: Touch | None,
+    last_change: LastChange | None,
     interval: float,
     now: datetime,
 ) -> ConnectionCondition:
     """Of a connection that is up now, the service has seen whether it carries, unless that was long ago."""
-    one = replace(one, carriage=carriage, touch=touch)
+    one = replace(one, carriage=carriage, last_change=last_change)
     if carriage is None or one.state is not State.UP or carriage.state not in {State.CARRYING, *IMPAIRED}:
         return one
     longest = max([interval, *(end.tunnel.probe.interval or 0 for end in one.ends if end.tunnel.probe)])
@@ -196,14 +197,14 @@ def _turned(memory: Memory, shown: State, reason: str, now: datetime) -> Memory:
     """In another state, if enough rounds have shown one."""
     carriage = memory.carriage
     if shown is carriage.state:
-        # Why nothing is known may change; of all else the first reason stays, so that it is told once.
+        # Why nothing is known may change; of all else the first reason stays, so that it is reported once.
         reason = reason if shown is State.UNKNOWN else carriage.reason
         return _settled(memory, replace(carriage, reason=reason))
     if State.UNKNOWN in {shown, memory.pending_state} and shown is not memory.pending_state:
         # A round of which nothing is known confirms no other state, and none confirms that.
         memory = replace(memory, pending=0, pending_since=None)
     since = memory.pending_since or now
-    # Nothing was known, or somebody has said so: that is no matter of packets.
+    # Nothing was known, or a document says so: that is no matter of packets.
     certain = State.DISABLED in {shown, carriage.state} or (
         carriage.state is State.UNKNOWN and shown is State.CARRYING
     )

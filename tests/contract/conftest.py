@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,36 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.links import Links
-from reconciler.routers.protocol import Router
+from reconciler.routers.protocol import Router, entries
 from reconciler.routers.ssh_router import SshRouter
 from tests.contract.sites import FOREIGN, Site, memory_site
 from tests.contract.sshd import Sshd, set_up
 from tests.converged import assert_converged
 from tests.fabrics import two_routers
+from tests.sas import take_down
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What concerns charon and the host alone runs over one of the two transports, half of the tests over
+    each. The transports themselves have tests that run over both. A test that is selected by its id runs."""
+    if os.environ.get("TRANSPORTS") == "all":
+        return
+    twins: dict[tuple[str, str], dict[str, pytest.Item]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("one_transport"):
+            name, _, ids = item.nodeid.partition("[")
+            kind = str(item.callspec.params.get("site")) if ids else ""
+            if kind in {"real", "ssh"}:
+                others = "-".join(part for part in ids.rstrip("]").split("-") if part != kind)
+                twins.setdefault((name, others), {})[kind] = item
+    left = {
+        pair["real" if zlib.crc32("".join(key).encode()) % 2 else "ssh"]
+        for key, pair in twins.items()
+        if len(pair) == 2
+    }
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
 
 
 @pytest.fixture(scope="session")
@@ -83,9 +108,12 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     yield real
     emptied = real.apply(replace(fabric, tunnels={}))
     for name in fabric.routers:
-        host = real.connect(name).host
-        host.remove_files([f"{FOREIGN}.conf", f"{FOREIGN}.conf.adopted"])
+        router = real.connect(name)
+        router.host.remove_files([f"{FOREIGN}.conf", f"{FOREIGN}.conf.adopted"])
+        if FOREIGN in dict(entries(router.vici, "list-conns", "list-conn")):
+            take_down(router.vici, FOREIGN)
+            router.vici.request("unload-conn", {"name": FOREIGN})
         # A controller that was cut off could not give it back, and this process lives on.
-        host.unlock(owner_name())
+        router.host.unlock(owner_name())
     real.close()
     assert_converged(emptied)

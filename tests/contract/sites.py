@@ -25,6 +25,7 @@ from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
 from tests.fabrics import two_routers
 from tests.memory import MemoryRouter, Network
+from tests.sas import bring_up
 
 CONNECTION = "tw-paris-tokyo"
 FILE = "tw-paris-tokyo.conf"
@@ -186,11 +187,10 @@ def by_hand(site: Site, *, eager: bool = False) -> Fabric:
         site.restart_charon(name)
     vici = site.connect("paris").vici
     [connection] = site.preview().desired["paris"].connections.values()
-    wanted = {"ike": FOREIGN, "child": connection.children[0], "timeout": "10000"}
     if eager:
         assert until(lambda: any(sa.children for sa in read_sas(vici, FOREIGN)), 20)
     else:
-        list(vici.stream("initiate", "control-log", wanted))
+        bring_up(vici, FOREIGN, connection.children[0])
     return change_tunnels(site.fabric, adopts=FOREIGN)
 
 

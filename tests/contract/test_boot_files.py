@@ -18,6 +18,8 @@ from reconciler.model.router_config import OwnedFile, Platform
 from tests.contract.sites import REAL, Site, state
 from tests.converged import assert_converged
 
+pytestmark = pytest.mark.one_transport
+
 DROP_IN = "/etc/systemd/system/former.service.d/tunnelwright.conf"
 
 

@@ -14,6 +14,8 @@ from reconciler.routers.protocol import Router
 from tests.contract.sites import CONNECTION, FILE, Site
 from tests.converged import assert_converged
 
+pytestmark = pytest.mark.one_transport
+
 
 def unload_connection(router: Router) -> None:
     router.vici.request("unload-conn", {"name": CONNECTION})

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from lab.engine import until
-from reconciler.model.errors import CommandRejected
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
 from reconciler.observe.follow import Follower
-from reconciler.observe.state import read_sas
 from tests.contract.sites import CONNECTION, Site
 from tests.memory import MemoryRouter
+from tests.sas import bring_up, take_down
+
+pytestmark = pytest.mark.one_transport
 
 UP, DOWN, REKEYED = TunnelChange.UP, TunnelChange.DOWN, TunnelChange.REKEYED
 
@@ -44,25 +45,12 @@ class Heard:
 def heard(site: Site) -> Iterator[Heard]:
     """The tunnel is up, and paris is followed."""
     site.apply()
-    bring_up(site)
+    bring_up(site.connect("paris").vici, CONNECTION, "net")
     found = Heard(site)
     found.follower.start()
     assert until(found.followed, 20), found.follower.why_not
     yield found
     found.follower.stop()
-
-
-def bring_up(site: Site) -> None:
-    """As a packet would, which may have done so already."""
-    vici = site.connect("paris").vici
-    try:
-        list(vici.stream("initiate", "control-log", {"ike": CONNECTION, "child": "net", "timeout": "10000"}))
-    except CommandRejected:
-        assert any(sa.children for sa in read_sas(vici, CONNECTION))
-
-
-def take_down(site: Site, router: str, connection: str) -> None:
-    list(site.connect(router).vici.stream("terminate", "control-log", {"ike": connection, "timeout": "5000"}))
 
 
 def rekey(site: Site) -> None:
@@ -76,12 +64,12 @@ def rekey(site: Site) -> None:
 def test_a_tunnel_that_goes_down_and_comes_up_is_told(heard: Heard) -> None:
     assert heard.events == [], "what was so at the beginning is no event"
     assert set(heard.follower.up() or {}) == {("paris-tokyo", "net")}
-    take_down(heard.site, "tokyo", "tw-tokyo-paris")
+    take_down(heard.site.connect("tokyo").vici, "tw-tokyo-paris")
     [down] = heard.until(DOWN)
     assert (down.child, down.late) == ("net", False)
     assert down.seconds is not None
     assert heard.follower.up() == {}
-    bring_up(heard.site)
+    bring_up(heard.site.connect("paris").vici, CONNECTION, "net")
     heard.until(UP)
     since = (heard.follower.up() or {})["paris-tokyo", "net"]
     assert since is not None
@@ -94,7 +82,7 @@ def test_a_rekey_is_counted_and_interrupts_nothing(heard: Heard) -> None:
     [event] = heard.until(REKEYED)
     assert event.detail == "CHILD_SA"
     assert heard.follower.up() == before
-    take_down(heard.site, "paris", CONNECTION)
+    take_down(heard.site.connect("paris").vici, CONNECTION)
     heard.until(DOWN)
 
 
@@ -103,9 +91,9 @@ def test_a_charon_that_restarts_is_followed_again_and_nothing_is_missed(heard: H
     heard.site.restart_charon("paris")
     assert until(lambda: any(event.change is DOWN for event in heard.events), 30)
     assert until(heard.followed, 30), heard.follower.why_not
-    bring_up(heard.site)
+    bring_up(heard.site.connect("paris").vici, CONNECTION, "net")
     assert until(lambda: bool(heard.follower.up()), 20)
     assert [event.change for event in heard.events] in ([DOWN, UP], [DOWN, UP, DOWN, UP])
     heard.events.clear()
-    take_down(heard.site, "paris", CONNECTION)
+    take_down(heard.site.connect("paris").vici, CONNECTION)
     heard.until(DOWN)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from reconciler.model.errors import CommandRejected, RouterUnreachable
+from reconciler.facets.files import WrittenFile
+from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.operation import Establish
 from reconciler.model.outcome import Status
@@ -17,6 +18,9 @@ from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Closing, Host, Message, Router, Vici, ViciEvent
 from tests.contract.sites import Site, change_tunnels
 from tests.converged import assert_converged
+from tests.sas import bring_up, take_down
+
+pytestmark = pytest.mark.one_transport
 
 OLD, NEW = "the key of this year, which both ends have", "the key of next year, which comes later"
 
@@ -73,22 +77,6 @@ def number_of_sas(router: Router, connection: str) -> int:
     return sum(sa.state == "ESTABLISHED" and bool(sa.children) for sa in read_sas(router.vici, connection))
 
 
-def end(router: Router, connection: str) -> None:
-    """Terminate what runs, as an administrator or an expiry would."""
-    list(router.vici.stream("terminate", "control-log", {"ike": connection, "timeout": "3000"}))
-
-
-def bring_up(router: Router, child: str) -> None:
-    """As a packet would, which may have done so already."""
-    said = []
-    message = {"ike": "tw-paris-tokyo", "child": child, "timeout": "5000", "loglevel": "1"}
-    try:
-        for event in router.vici.stream("initiate", "control-log", message):
-            said.append(str(event.get("msg")))
-    except CommandRejected as error:
-        assert any("existing duplicate" in line for line in said), (said, error)
-
-
 @pytest.mark.parametrize("version", [2, 1])
 def test_the_old_key_is_used_until_the_peer_has_the_new_one(site: Site, version: int) -> None:
     paris, tokyo = alone(site, "paris-tokyo", version), alone(site, "tokyo-paris", version)
@@ -102,10 +90,15 @@ def test_the_old_key_is_used_until_the_peer_has_the_new_one(site: Site, version:
     assert not early.remaining.empty, "the next run tries again"
 
     router = site.connect("paris")
+    wanted = site.preview(paris, NEW).desired["paris"].connections["tw-paris-tokyo"]
+    written = site.preview(paris, NEW).observation.states["paris"].files["tw-paris-tokyo.conf"]
+    said = WrittenFile(written).refusal(wanted)
+    assert said, "the router's file says so, for `diagnose`"
+    assert said in message
     assert number_of_sas(router, "tw-paris-tokyo"), "the old SA carries on"
-    end(router, "tw-paris-tokyo")
+    take_down(router.vici, "tw-paris-tokyo")
     child = next(iter(site.preview(paris, OLD).desired["paris"].connections["tw-paris-tokyo"].children))
-    bring_up(router, child)
+    bring_up(router.vici, "tw-paris-tokyo", child)
     assert number_of_sas(router, "tw-paris-tokyo"), "a new one comes up by the old key"
 
     assert failed(site.apply(paris, psk=NEW)), "still"
@@ -137,7 +130,7 @@ def test_where_one_end_cannot_be_reached_the_other_keeps_its_key(site: Site) -> 
     applied = apply(before, Fleet(connect), timeout=1)
     assert [o.restored for o in applied.outcomes if isinstance(o.step.operation, Establish)] == [True]
     router = site.connect("paris")
-    end(router, "tw-paris-tokyo")
-    bring_up(router, "net")
+    take_down(router.vici, "tw-paris-tokyo")
+    bring_up(router.vici, "tw-paris-tokyo", "net")
     assert number_of_sas(router, "tw-paris-tokyo")
     assert_converged(site.apply(psk=NEW))

@@ -16,6 +16,7 @@ from reconciler.observe.state import read_sas
 from tests.contract.sites import CONNECTION, MEMORY_AND_CHARONS, Site
 from tests.contract.test_rest import ENDS
 from tests.converged import assert_converged
+from tests.sas import bring_up, take_down
 
 HERE, THERE, MORE = "10.1.0.0/24", "10.2.0.0/24", "10.9.0.0/24"
 ASK = f"ask the peer of {CONNECTION} for the selectors that it has not agreed to"
@@ -114,8 +115,8 @@ def test_a_network_that_is_taken_out_goes_at_once_whatever_the_peer_has(site: Si
 def renegotiate(site: Site) -> None:
     """Take the tunnel down and up without an apply."""
     vici = site.connect("paris").vici
-    list(vici.stream("terminate", "control-log", {"ike": CONNECTION, "timeout": "3000"}))
-    list(vici.stream("initiate", "control-log", {"ike": CONNECTION, "child": "net", "timeout": "5000"}))
+    take_down(vici, CONNECTION)
+    bring_up(vici, CONNECTION, "net")
 
 
 @MEMORY_AND_CHARONS

@@ -32,6 +32,9 @@ from tests.contract.sites import (
     state,
 )
 from tests.converged import assert_converged
+from tests.sas import take_down
+
+pytestmark = pytest.mark.one_transport
 
 
 def test_bare_routers_become_as_desired_and_stay_so(site: Site) -> None:
@@ -235,8 +238,7 @@ def test_a_change_that_got_stuck_and_is_rolled_back_leaves_nothing_behind(site: 
     assert_converged(site.apply())
     assert site.preview().plan.empty
     # The next negotiation is of the right configuration: charon has forgotten the other one.
-    message = {"ike": CONNECTION, "timeout": "3000"}
-    list(site.connect("paris").vici.stream("terminate", "control-log", message))
+    take_down(site.connect("paris").vici, CONNECTION)
     site.verify()  # its packets wake the tunnel
     assert all(check.passed for check in site.verify())
 

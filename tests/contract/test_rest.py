@@ -36,6 +36,9 @@ from tests.contract.sites import (
 )
 from tests.converged import assert_converged
 from tests.memory.charon import Charon
+from tests.sas import bring_up, take_down
+
+pytestmark = pytest.mark.one_transport
 
 ENDS = {"paris": "tw-paris-tokyo", "tokyo": "tw-tokyo-paris"}
 
@@ -64,8 +67,7 @@ def set_up_another(site: Site, fabric: Fabric) -> None:
     connection = site.preview(fabric).desired["paris"].connections[ENDS["paris"]]
     vici = site.connect("paris").vici
     vici.request("load-conn", {connection.name: plain({**connection.settings, "over_time": "1234s"})})
-    wanted = {"ike": connection.name, "child": connection.children[0], "timeout": "10000"}
-    list(vici.stream("initiate", "control-log", wanted))
+    bring_up(vici, connection.name, connection.children[0])
     vici.request("load-conn", {connection.name: plain(connection.settings)})
 
 
@@ -106,13 +108,11 @@ def test_what_comes_up_when_a_tunnel_is_at_rest_already_is_closed_too(site: Site
 def test_what_comes_up_while_a_tunnel_is_removed_is_terminated_too(site: Site) -> None:
     """As a charon that has just started brings its tunnels up."""
     assert_converged(site.apply())
-    ended = {"ike": ENDS["paris"], "timeout": "5000"}
-    list(site.connect("paris").vici.stream("terminate", "control-log", ended))
+    take_down(site.connect("paris").vici, ENDS["paris"])
     gone = replace(site.fabric, tunnels={})
     before = site.preview(gone)
     assert not any(isinstance(step.operation, Terminate) for step in before.plan.steps), "nothing runs"
-    coming = {"ike": ENDS["paris"], "child": "net", "timeout": "10000"}
-    list(site.connect("paris").vici.stream("initiate", "control-log", coming))
+    bring_up(site.connect("paris").vici, ENDS["paris"], "net")
     applied = apply(before, site.fleet)
     assert_converged(applied)
     assert held(site) == ((), ())
@@ -276,9 +276,7 @@ def test_both_ends_initiate_from_nothing_and_one_apply_is_enough(
     children = [desired[router].connections[name].children[0] for router, name in ENDS.items()]
     for _ in range(2):
         for vici, name in ends:
-            for sa in read_sas(vici, name):
-                close = {"ike-id": sa.id, "force": "yes", "timeout": "2000"}
-                list(vici.stream("terminate", "control-log", close))
+            take_down(vici, name)
         for (vici, name), child in zip(ends, children, strict=True):
             list(vici.stream("initiate", "control-log", {"ike": name, "child": child, "timeout": "-1"}))
         assert until(lambda: not any(map(under_way, held(site))) and all(map(installed, held(site))), 20)

@@ -25,6 +25,7 @@ from reconciler.observe.state import read_sas
 from reconciler.routers.protocol import Host
 from tests.contract import sites
 from tests.contract.sites import REAL, Site
+from tests.sas import take_down
 
 CONNECTION = {
     "version": "2",
@@ -347,7 +348,7 @@ def test_a_session_serves_commands_while_it_listens(site: Site) -> None:
     assert vici.subscribe(*known, "of no release") == frozenset(known)
     assert vici.next_event(0.05) is None
     was = {sa.spis for sa in read_sas(vici, sites.CONNECTION)}
-    list(vici.stream("terminate", "control-log", {"ike": sites.CONNECTION, "timeout": "5000"}))
+    take_down(vici, sites.CONNECTION)
     assert vici.request("version")["version"]
     # A packet of an earlier test may wake it again.
     assert was.isdisjoint(sa.spis for sa in read_sas(vici, sites.CONNECTION))

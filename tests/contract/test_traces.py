@@ -6,10 +6,14 @@ import math
 import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from lab.engine import until
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import Host
 from tests.contract.sites import REAL, Site
+
+pytestmark = pytest.mark.one_transport
 
 
 def quiet(host: Host) -> bool:

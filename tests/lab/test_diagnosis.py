@@ -332,19 +332,25 @@ UNMANAGED = [
 ]
 
 
-@pytest.mark.parametrize(("make", "code", "path"), [u[1:] for u in UNMANAGED], ids=[u[0] for u in UNMANAGED])
-def test_what_can_be_known_from_one_end(
-    bench: Bench, tmp_path: Path, make: Callable[[Bench], None], code: str, path: str
-) -> None:
-    """The peer is somebody else's: only our own end is asked."""
-    shutil.copytree(EXAMPLE, tmp_path / "desired_state")
-    shutil.rmtree(tmp_path / "desired_state/site-b")
-    end = tmp_path / "desired_state/site-a/a-to-b.yaml"
+def unmanaged(folder: Path) -> Path:
+    """The desired state of site A, to which site B is somebody else's; the file of its tunnel."""
+    shutil.copytree(EXAMPLE, folder / "desired_state")
+    shutil.rmtree(folder / "desired_state/site-b")
+    end = folder / "desired_state/site-a/a-to-b.yaml"
     end.write_text(
         end.read_text().replace(
             "    address: 203.0.113.20\n", "    address: 203.0.113.20\n    managed: false\n"
         )
     )
+    return end
+
+
+@pytest.mark.parametrize(("make", "code", "path"), [u[1:] for u in UNMANAGED], ids=[u[0] for u in UNMANAGED])
+def test_what_can_be_known_from_one_end(
+    bench: Bench, tmp_path: Path, make: Callable[[Bench], None], code: str, path: str
+) -> None:
+    """The peer is somebody else's: only our own end is asked."""
+    unmanaged(tmp_path)
     alone = bench.of_tree(tmp_path / "desired_state")
     alone.apply()
     bench.down()
@@ -354,6 +360,39 @@ def test_what_can_be_known_from_one_end(
     mend(bench, applied=True)
     alone.apply()
     assert alone.diagnose().findings == ()
+    bench.apply()
+
+
+REFUSED = [
+    ("  ike:\n    encryption: aes-128\n", "NO_PROPOSAL_CHOSEN", "spec.ike.encryption"),
+    ("  ipsec:\n    pfs: dh-group15\n", "NO_PROPOSAL_CHOSEN", "spec.ipsec.pfs"),
+    (
+        "  identity:\n    type: name\n    local: other.example\n    peer: 203.0.113.20\n",
+        "AUTHENTICATION_FAILED",
+        "spec.identity.local",
+    ),
+    ("site-a--site-c.psk", "AUTHENTICATION_FAILED", "spec.authentication.key"),
+]
+
+
+def test_a_change_that_the_peer_refuses_is_named(bench: Bench, tmp_path: Path) -> None:
+    """Each is tried beside the running tunnel, which goes on; what was changed is named, whichever it is."""
+    end = unmanaged(tmp_path)
+    before = end.read_text()
+    bench.of_tree(tmp_path / "desired_state").apply()
+    for change, answer, path in REFUSED:
+        changed = before.replace("site-a--site-b.psk", change) if change.endswith(".psk") else before + change
+        end.write_text(changed)
+        other = bench.of_tree(tmp_path / "desired_state")
+        assert not apply(preview(other.fabric, other.store, other.fleet), other.fleet).converged
+        [found] = other.diagnose().findings
+        assert (found.code, str(found.field), answer in found.message) == ("change-refused", path, True), (
+            found
+        )
+    end.write_text(before)
+    again = bench.of_tree(tmp_path / "desired_state")
+    again.apply()
+    assert again.diagnose().findings == ()
     bench.apply()
 
 

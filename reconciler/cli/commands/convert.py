@@ -48,7 +48,7 @@ def _text(tree: Path, name: str) -> str:
 
 
 def _write(tree: Path, done: Conversion) -> None:
-    """First what is new: an interruption leaves names twice, which `validate` tells, and loses none."""
+    """First what is new: an interruption leaves names twice, which `validate` reports, and loses none."""
     for name, text in sorted(done.after.items(), key=lambda item: not item[1]):
         path = tree / name
         try:

@@ -19,7 +19,7 @@ from reconciler.routers.fleet import Fleet
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print each line as it comes; ends with UNREACHABLE when a router could not be heard to the end."""
+    """Print each line as it comes; ends with UNREACHABLE when a router could not be read to the end."""
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
     fleet = Fleet(access.connector(fabric, arguments.lab, arguments.links))
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     def over() -> bool:
         return output_lost() or time.monotonic() >= ends
 
-    # Whoever follows it ends it so.
+    # This is how a person ends it.
     with suppress(KeyboardInterrupt):
         failed = follow_tunnel(fabric, fleet, arguments.tunnel, say, over)
         for error in failed.values():

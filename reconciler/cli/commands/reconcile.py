@@ -238,7 +238,7 @@ def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) ->
 
 
 def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifier:
-    """Who is told of runs, as the settings say. Secrets are read when they are needed."""
+    """The receivers of notifications, as the settings say. Secrets are read when they are needed."""
     receivers: list[Receiver] = []
     if (status := settings.status) is not None:
         token = Path(status.token_file).expanduser()

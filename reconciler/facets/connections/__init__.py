@@ -204,7 +204,7 @@ def compare(desired: Settings, live: Settings | None, in_file: Settings | None) 
     """Every field of one connection that differs from what is desired.
 
     `live` is what list-conns reports, `in_file` what the router's own file says. A field that neither
-    tells is unobservable, and unobservable is never equal.
+    reports is unobservable, and unobservable is never equal.
     """
     if live is None:
         return tuple(Change(path, None, value, "vici") for path, value in flatten(desired))

@@ -8,7 +8,7 @@ policy_entry_t.used_by). So if the new child of that end has a number that is on
 running one, the end goes on with the old SA until that is deleted, while it receives on both. The userspace
 data plane (kernel-libipsec) knows no priorities.
 
-charon does not report the number: the router's own file tells the one that was loaded last.
+charon does not report the number: the router's own file has the one that was loaded last.
 """
 
 from __future__ import annotations

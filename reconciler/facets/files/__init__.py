@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reconciler.facets.connections import SETS
+from reconciler.facets.files import refusal
 from reconciler.facets.files.swanctl_conf import (
     Section,
     SwanctlSyntaxError,
@@ -130,8 +131,6 @@ def _unordered(settings: Settings) -> dict[str, object]:
     }
 
 
-_PENDING = b"# A change is under way: until it is done, charon may hold another configuration than this.\n"
-
 _PROTECTED = b"\n# Deletion protection: on\n"
 
 _PAIRED = b"\n# Other end: managed\n"
@@ -190,7 +189,7 @@ class WrittenFile:
     @property
     def _trusted(self) -> Settings | None:
         """The same, unless a change was under way."""
-        return None if _PENDING in self._content else self._settings
+        return None if refusal.PENDING in self._content else self._settings
 
     def equals(self, wanted: Secret, connection: Connection) -> bool:
         """Whether it is the wanted one, which was rendered from `connection`: byte for byte, or but for the
@@ -205,13 +204,13 @@ class WrittenFile:
     def marked(self) -> Secret | None:
         """It with a comment that takes its word away; None when it has that already, and when there is no
         file. charon still loads it if it restarts before the change is complete."""
-        if self._file is None or _PENDING in self._content:
+        if self._file is None or refusal.PENDING in self._content:
             return None
-        return Secret(self._content + _PENDING)
+        return Secret(self._content + refusal.PENDING)
 
     @property
     def reconnect(self) -> str | None:
-        """The last reconnect that was done, empty for none; None when the file does not tell."""
+        """The last reconnect that was done, empty for none; None when the file does not say so."""
         found = _RECONNECT.search(self._content)
         return found[1].decode(errors="replace").removeprefix("never") if found else None
 
@@ -234,6 +233,16 @@ class WrittenFile:
         can be read."""
         return _entry(self._settings, "connections", name)
 
+    def refusal(self, wanted: Connection) -> str:
+        """How the peer has refused the change to this connection when it was tried last, in charon's words;
+        empty when it was not tried, or nothing is known of it."""
+        return refusal.refusal(self._content, said(wanted))
+
+    @property
+    def secret_ids(self) -> frozenset[str]:
+        """The ids of the keys that it has, whether or not a change is under way."""
+        return frozenset(dict(_sections(self._settings, "secrets")))
+
     def secret(self, wanted: SharedSecret) -> WrittenSecret | None:
         """What it says of a tunnel's key; None when it says nothing that can be read."""
         section = _entry(self._trusted, "secrets", wanted.id)
@@ -255,9 +264,13 @@ class WrittenFile:
 
 def _entry(parsed: Settings | None, kind: str, name: str) -> Settings | None:
     """One connection, or one key, of a file."""
-    sections = parsed.get(kind) if parsed is not None else None
-    found = sections.get(name) if isinstance(sections, Mapping) else None
+    found = _sections(parsed, kind).get(name)
     return found if isinstance(found, Mapping) else None
+
+
+def _sections(parsed: Settings | None, kind: str) -> Settings:
+    sections = parsed.get(kind) if parsed is not None else None
+    return sections if isinstance(sections, Mapping) else {}
 
 
 def _owners(section: Settings) -> tuple[str, ...]:

@@ -289,7 +289,7 @@ def _span(part: str) -> Interval:
 def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]], table: str = TABLE) -> str:
     """A transaction that makes the whole table anew, or a copy of it. `kept` are live elements to hold on to
     until the tunnels that they guard are gone. Packets on their way may pass between the old table and the
-    new one, so where there is an old one a copy has to guard meanwhile."""
+    new one, so where there is an old one a copy has to guard until the new one does."""
     named = {"family": FAMILY, "name": table}
     commands = [_command(verb, "table", named) for verb in ("add", "delete", "add")]
     for name, flags in SETS.items():

@@ -31,7 +31,7 @@ esac
 # (6.12) fills a set of pairs of networks only after the rules of the same transaction are in force
 # (nft_pipapo_commit, called at the end of nf_tables_commit): until then the guards look into an empty set. Sets of
 # single networks are filled before.
-meanwhile() {
+loading_table() {
     echo 'table inet tunnelwright_loading'
     echo 'delete table inet tunnelwright_loading'
     awk '
@@ -84,7 +84,7 @@ ours() {
 
 # Replaces it in one transaction with `before`, which flushes whatever is there.
 with_others() {
-    { echo "$before"; echo "include \"/etc/tunnelwright/$1\""; meanwhile "$1"; } | nft -f -
+    { echo "$before"; echo "include \"/etc/tunnelwright/$1\""; loading_table "$1"; } | nft -f -
 }
 
 for guard in guard.nft guard.good.nft closed.nft; do

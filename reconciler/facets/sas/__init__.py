@@ -127,7 +127,7 @@ def _stale_child(child: ChildSa, section: Settings) -> list[Change]:
         found.append(Change(f"{path}.algorithms", child.algorithms, proposal, "sa"))
     for side, live in (("local_ts", child.local_ts), ("remote_ts", child.remote_ts)):
         desired = section[side]
-        # A peer may narrow (RFC 7296, section 2.9): `narrowed` tells what it has not agreed to.
+        # A peer may narrow (RFC 7296, section 2.9): `narrowed` is what it has not agreed to.
         if isinstance(desired, tuple) and set(live) != set(desired) and beyond(live, desired):
             found.append(Change(f"{path}.{side}", live, desired, "sa"))
     return found

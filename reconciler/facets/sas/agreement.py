@@ -1,9 +1,9 @@
 """The SAs of one tunnel at both of its ends -> SAs that only one end holds, and surplus SAs. Pure.
 
-Two negotiations that cross, one at each end or two at one, leave SAs that are not needed. An end that hears
+Two negotiations that cross, one at each end or two at one, leave SAs that are not needed. An end that learns
 of an INITIAL_CONTACT drops an IKE_SA without a word to its peer (RFC 7296, section 2.4), and the answering
 end of IKEv1 moves the CHILD_SAs of an IKE_SA into the one that follows it, where a DELETE does not find them.
-So what one end holds tells nothing of the other one.
+So what one end holds says nothing about the other one.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class End:
 
 
 def alive(ends: Sequence[End]) -> bool:
-    """Whether no end holds what its peer does not, as far as one observation tells."""
+    """Whether no end holds what its peer does not, as far as one observation shows."""
     return not any(
         dropped(end) or (end.peer is not None and one_sided(end.running, end.peer)) for end in ends
     )
 
 
 def at_rest(ends: Sequence[End]) -> bool:
-    """Whether nothing of a tunnel is left over at any end, as far as one observation tells."""
+    """Whether nothing of a tunnel is left over at any end, as far as one observation shows."""
     return alive(ends) and not any(surplus(end.running, followed=True) for end in ends)
 
 
@@ -148,7 +148,7 @@ def _superfluous(before: Iterable[IkeSa], now: End) -> Iterator[str]:
 
     Who closes a CHILD_SA of IKEv2 goes on to receive by it until the peer has answered, and must not send by
     it in between; with IKEv1 it goes here at once and there later, so the peer must not send by it. The
-    counters of two observations tell what is used; where nothing is, the newest stays.
+    counters of two observations show what is used; where nothing is, the newest stays.
     """
     version = {child.id: sa.version for sa in now.running for child in sa.children}
     earlier = {child.id: child for sa in before for child in sa.children}

@@ -15,7 +15,7 @@ from reconciler.model.decoding import Fields
 from reconciler.model.router_config import PREFIX
 
 EVENTS: Final = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "alert")
-"""The events of VICI that tell of SAs. `alert` is there from 6.0.3 on."""
+"""The events of VICI about SAs. `alert` is there from 6.0.3 on."""
 _ALERTS: Final = frozenset(
     {
         "authorization-failed",
@@ -35,7 +35,7 @@ _ALERTS: Final = frozenset(
         "unique-replace",
     }
 )
-"""Alerts that tell of a fault of a tunnel (bus.h, alert_t). Others are about certificates and RADIUS, are
+"""Alerts about a fault of a tunnel (bus.h, alert_t). Others are about certificates and RADIUS, are
 raised by an ordinary terminate as well (`ike-sa-expired`), for each packet that is sent again
 (`retransmit-send`), or say what charon does about another one (`keep-on-child-sa-failure`)."""
 
@@ -101,7 +101,7 @@ SaEvent: TypeAlias = ChildUp | ChildDown | ChildRekeyed | IkeRekeyed | AttemptFa
 
 
 def decode(name: str, message: Mapping[str, object]) -> tuple[SaEvent, ...]:
-    """What one event tells of connections of tunnelwright. Raises AnswerNotUnderstood."""
+    """What one event reports of connections of tunnelwright. Raises AnswerNotUnderstood."""
     fields = Fields(message, name)
     match name:
         case "child-updown":

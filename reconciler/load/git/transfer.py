@@ -22,7 +22,7 @@ _UNFINISHED: Final = "tmp_"
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How a transfer is watched: its bounds, who hears of its progress, and who may end it."""
+    """How a transfer is watched: its bounds, who receives its progress, and who may end it."""
 
     stall: float = FETCH_STALL
     total: float = FETCH_SECONDS

@@ -200,7 +200,7 @@ from reconciler.model.bounds.notifying import (
 )
 from reconciler.model.bounds.history import (
     ACCEPTED_COMMITS as ACCEPTED_COMMITS,
-    EXCUSED_ARMINGS as EXCUSED_ARMINGS,
+    ARMINGS as ARMINGS,
     HISTORY_SECONDS as HISTORY_SECONDS,
     RECORD as RECORD,
     RECORDS_IN_MEMORY as RECORDS_IN_MEMORY,

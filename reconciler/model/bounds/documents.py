@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.model.bounds.sizes import MIB
 
 MOST_DIGITS: Final = 64
-"""Characters of a number in YAML. No field takes more than 7; a name of 63 digits is still told to be one.
+"""Characters of a number in YAML. No field takes more than 7; a name of 63 digits is still reported as one.
 Python takes time that grows with the square of the digits, and refuses more than 4,300."""
 
 MOST_VALUES: Final = 500_000

@@ -17,7 +17,7 @@ EVENTS_QUEUED: Final = 200_000
 with most of them are counted and not kept."""
 
 SPIS_OF_CHILD: Final = 64
-"""CHILD_SAs of one child that are told from each other: two while one is rekeyed, and a few more where both
+"""CHILD_SAs of one child that are distinguished: two while one is rekeyed, and a few more where both
 ends initiate. Of more the latest count."""
 
 EVENTS_WRITTEN: Final = 1_000
@@ -33,7 +33,7 @@ EVENTS_IN_MEMORY: Final = 2_000
 """Of these beside the history's file, of each router as many as of the others."""
 
 FOLLOW_TICK: Final = 2.0
-"""Seconds for which one wait for an event lasts: so soon a thread that is told to end does."""
+"""Seconds for which one wait for an event lasts: so soon a thread ends that is asked to."""
 
 FOLLOW_LISTED: Final = 900.0
 """Seconds after which SAs are listed again beside the events: a list of 10,000 takes charon 0.3 s."""
@@ -70,4 +70,4 @@ LOG_LINES: Final = 100
 """Lines of each of those."""
 
 LOG_TICK: Final = 0.2
-"""Seconds for which one wait for a line lasts: so soon a listener that is told to end does."""
+"""Seconds for which one wait for a line lasts: so soon a reader ends that is asked to."""

@@ -36,8 +36,8 @@ RUNS_IN_MEMORY: Final = MESSAGE_RUNS
 RECORDS_IN_MEMORY: Final = 32 * MIB
 """Bytes of those, as JSON; older ones go."""
 
-EXCUSED_ARMINGS: Final = 1_000
-"""Armings that went back for no fault of their commit; a router tells of one in the run after it."""
+ARMINGS: Final = 1_000
+"""Armings that the history keeps; a router reports one in the run after it."""
 
 SET_ASIDE: Final = 3
 """Damaged histories that are kept for a person to look at."""

@@ -54,5 +54,5 @@ LONGEST_LINE: Final = 256 * KIB
 """Characters of a line for people. The longest of our own is a pre-shared key of 65,535 bytes in base64."""
 
 OUTLETS: Final = 100
-"""Pairs of networks of one tunnel end of which a plan tells what the router's NAT does to their traffic once
+"""Pairs of networks of one tunnel end of which a plan says what the router's NAT does to their traffic once
 the tunnel carries it no more: each is a walk through the rules."""

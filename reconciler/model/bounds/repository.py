@@ -38,7 +38,7 @@ GIT_FILE: Final = 4 * KIB
 """A `.git` that is a file: one path."""
 
 FETCH_STALL: Final = 60.0
-"""Seconds in which a remote has to send something that Git tells of: it does so every second while bytes
+"""Seconds in which a remote has to send something that Git reports: it does so every second while bytes
 come, and a busy server needs a while to count what it will send.
 """
 

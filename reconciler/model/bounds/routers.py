@@ -27,7 +27,7 @@ Mbit/s."""
 
 ROUTER_APPLY_SECONDS_IN_ALL: Final = 240.0
 """For all answers of one router in its part of an apply: locks, observations, steps and proof, beside what
-commands were told to wait for peers. Without its steps it is shorter than STANDSTILL and ENDING; with many,
+commands were given to wait for peers. Without its steps it is shorter than STANDSTILL and ENDING; with many,
 each step that is done counts as progress, and what ENDING cuts off is left to the next run."""
 
 ROUTER_STEP_SECONDS: Final = 0.25
@@ -35,7 +35,7 @@ ROUTER_STEP_SECONDS: Final = 0.25
 
 DIAGNOSE_SECONDS: Final = 10.0
 """What each tunnel of a router that is diagnosed adds to the time of an observation, beside what commands
-were told to wait: sessions to act and to listen by, SAs, echo requests, rules and routes."""
+were given to wait: sessions for commands and for logs, SAs, echo requests, rules and routes."""
 
 ROUTER_CONNECT_SECONDS: Final = 30.0
 """To connect: to the engine or sshd, log in, and reach charon's socket, each within a limit of its own."""
@@ -86,7 +86,7 @@ ROUTER_SETTING_CHARACTERS: Final = 100
 """The value of one kernel setting; those that are asked for are numbers."""
 
 TRACES: Final = 10
-"""What one router tells of who was there, the latest of it."""
+"""Traces of who was at one router, the latest of them."""
 
 TRACE_CHARACTERS: Final = 100
 """Of one of these lines."""

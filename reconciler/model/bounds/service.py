@@ -38,7 +38,7 @@ STANDSTILL: Final = 300.0
 `/healthz` says that the service hangs. No single exchange with a router or a remote may take that long."""
 
 ENDING: Final = 270.0
-"""Seconds that a run has to end in when the service is told to: below the 300 after which systemd and
+"""Seconds that a run has to end in when the service is stopped: below the 300 after which systemd and
 the container's engine end it by force."""
 
 ASKED_ROUTERS: Final = 20

@@ -29,7 +29,7 @@ FORCED_MILLISECONDS: Final = 500
 """The same for an SA that goes even if its peer does not answer."""
 
 EXPLAINED: Final = 3
-"""Connections of one router that did not come up and are tried once more to hear why; each costs
+"""Connections of one router that did not come up and are tried once more to learn why; each costs
 ANSWER_MILLISECONDS."""
 
 ESTABLISH_SECONDS: Final = 10.0
@@ -56,7 +56,7 @@ HURRIED_MILLISECONDS: Final = 50
 """For each of them once that time is used up."""
 
 ATTEMPT_MILLISECONDS: Final = 5_000
-"""One attempt to initiate: charon sends again after 4 s, which is what tells a silent peer."""
+"""One attempt to initiate: charon sends again after 4 s, which shows a silent peer."""
 
 REKEY_SECONDS: Final = 6.0
 """A new CHILD_SA: one retransmission, as in SETTLE_SECONDS, between two ends of which neither is switched."""

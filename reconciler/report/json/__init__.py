@@ -1,1 +1,1 @@
-"""Events and results as JSON objects, and back: one module for each thing that is told. Pure."""
+"""Events and results as JSON objects, and back: one module for each group of types. Pure."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reconciler.model.condition import Carriage, State, Touch
+from reconciler.model.condition import Carriage, LastChange, State
 from reconciler.report.json.form import Form, Item
 
 
@@ -42,13 +42,13 @@ def _read(item: Item) -> Carriage:
 
 
 def _rounded(value: float | None) -> float | None:
-    """No clock of a router tells more."""
+    """No clock of a router is more exact."""
     return None if value is None else round(value, 6)
 
 
 FORM = Form("carriage", Carriage, _body, _read)
 carriage_object = FORM.encode
-"""What is known of a connection as the object that tells it."""
+"""What is known of a connection as a JSON object."""
 
 
 def read_carriage(text: str) -> Carriage | None:
@@ -59,12 +59,12 @@ def read_carriage(text: str) -> Carriage | None:
         return None
 
 
-def touch_object(connection: str, touch: Touch) -> dict[str, Any]:
+def last_change_object(connection: str, change: LastChange) -> dict[str, Any]:
     """The last change of a connection."""
     return {
-        "type": "touch",
+        "type": "last_change",
         "connection": connection,
-        "at": touch.at.isoformat(),
-        "commit": touch.commit,
-        "author": touch.author,
+        "at": change.at.isoformat(),
+        "commit": change.commit,
+        "author": change.author,
     }

@@ -15,7 +15,7 @@ FORMS = Forms(*diagnostics.FORMS, *plan.FORMS, *judgement.FORMS, *apply.FORMS, *
 
 
 def encode(event: Event) -> dict[str, Any]:
-    """An event as the object that tells it."""
+    """An event as a JSON object."""
     return dict(event.written) if isinstance(event, Foreign) else FORMS.encode(event)
 
 
@@ -26,7 +26,7 @@ def read_objects(text: str) -> list[dict[str, Any]]:
     """
     found: object = json.loads(text)
     if not isinstance(found, list) or not all(map(_has_type, found)):
-        raise ValueError("what it tells is no list of objects with a type")
+        raise ValueError("it is not a list of objects with a type")
     return found
 
 
@@ -35,7 +35,7 @@ def _has_type(item: object) -> bool:
 
 
 def decode(item: Mapping[str, Any]) -> Event:
-    """The event that an object tells. What another version has written in its own way is `Foreign`."""
+    """The event of a JSON object. What another version has written in its own way is `Foreign`."""
     form = FORMS.named(item.get("type"))
     if form is None:
         return Foreign(item)

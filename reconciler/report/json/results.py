@@ -109,7 +109,7 @@ def identity_object(
 
 
 def key_file_object(action: str, file: str, recipients: int | None = None) -> dict[str, Any]:
-    """A key file that was written; `recipients` is how many can decrypt it, None where that is not told."""
+    """A key file that was written; `recipients` is how many can decrypt it, None where it is unknown."""
     rest = {} if recipients is None else {"recipients": recipients}
     return {"type": "secret", "action": action, "file": file, **rest}
 

@@ -1,4 +1,4 @@
-"""One run of the reconciler as JSON, and what it tells beside its plan and its apply."""
+"""One run of the reconciler as JSON, and what it reports beside its plan and its apply."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
 
 
 def read_run(summary: Mapping[str, object]) -> RunRecord:
-    """The run that a summary tells, its times in UTC, without its events.
+    """The run of a summary, its times in UTC, without its events.
 
     Raises ValueError or OverflowError for what is no summary.
     """

@@ -38,7 +38,7 @@ def _read(item: Item) -> TunnelEvent:
 
 FORM = Form("tunnel_event", TunnelEvent, _body, _read)
 tunnel_event = FORM.encode
-"""An event as the object that tells it."""
+"""An event as a JSON object."""
 
 
 def read_tunnel_event(text: str) -> TunnelEvent | None:

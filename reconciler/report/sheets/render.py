@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SWANCTL_TITLE = (
     "strongSwan 5.9 or later; a file of mode 0600 in /etc/swanctl/conf.d, then `swanctl --load-all`"
 )
-# Varies with the key at our end, to tell one IKE_SA from the next; the other end does not need that.
+# Varies with the key at our end, to distinguish one IKE_SA from the next; the other end does not need that.
 _OURS_ALONE = frozenset({"over_time", "rand_time"})
 
 

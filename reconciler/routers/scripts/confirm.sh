@@ -10,7 +10,7 @@ if ! read -r id _ 2>/dev/null < "$WAY_BACK/state" || [ "$id" != "$1" ]; then
     if read -r _ id _ 2>/dev/null < "$WENT_BACK" && [ "$id" = "$1" ]; then
         echo "it had gone back before" >&2
     elif read -r id _ 2>/dev/null < "$CONFIRMED" && [ "$id" = "$1" ]; then
-        # Whoever was ended after the rename has left the rest.
+        # A process that was ended after the rename has left the rest.
         [ -s "$WAY_BACK/state" ] || rm -rf "$WAY_BACK"
         exit 0
     else

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the shell of a container is told first: how to run a command and to mark the end of its output.
+# What the shell of a container reads first: how to run a command and to mark the end of its output.
 
 # run MARK NAME COMMAND...: the command without input; then a mark on both of its outputs, with its exit status.
 # By its name, which all that it starts has in its environment, it is ended when it is given up (end.sh).

@@ -3,7 +3,7 @@
 # first. It looks until there are none, since one may start another while it ends.
 signal=TERM
 for _ in 1 2 3 4 5 6 7 8 9 10; do
-    # Its exit status tells of processes that have gone by themselves.
+    # Its exit status counts processes that have gone by themselves.
     there=$(grep -lsF "TUNNELWRIGHT_COMMAND=$1" /proc/[0-9]*/environ)
     [ -n "$there" ] || exit 0
     for file in $there; do

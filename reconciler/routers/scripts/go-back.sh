@@ -7,7 +7,7 @@
 # happens. Without it any is.
 #
 # Every part is done, whatever becomes of the others. What fails is tried again, up to TRIES times. Then the router is
-# armed no longer: it tells what it could not restore, and keeps what was saved if files are among it.
+# armed no longer: it reports what it could not restore, and keeps what was saved if files are among it.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 export PATH LC_ALL
@@ -19,7 +19,7 @@ cause=$1
 . ./take-off.sh
 . ./timer.sh
 TRIES=4
-# Names the arming from which the router has gone back although its state could not be removed. Nobody does it again
+# Names the arming from which the router has gone back although its state could not be removed. It is not done again
 # before the next restart, since each time takes tunnels down.
 ended=/run/tunnelwright.went-back
 state() { read -r id owner digest commit seconds _ mark < "$WAY_BACK/state"; } 2>/dev/null
@@ -35,7 +35,7 @@ if [ "$cause" = restart ]; then
     fi
 fi
 exec 9>"$WAY_BACK.lock"
-# Whoever holds the lock already brings it back, or confirms it.
+# The process that holds the lock already restores it, or confirms it.
 if [ "$cause" = overdue ]; then flock -n 9 || exit 0; else flock -w "$wait" 9 || exit 1; fi
 if ! state; then
     # What a power cut has left of a confirmed one, keys included.
@@ -217,13 +217,13 @@ case " $left " in
 "
     ;;
 esac
-tell() {
+report() {
     {
         echo "back $id $owner $digest $commit $seconds $cause $(date +%s)" && printf %s "$problems"
     } > "$WENT_BACK.new" && sync "$WENT_BACK.new" && mv -fT "$WENT_BACK.new" "$WENT_BACK"
 }
 # The archive is not needed any more, and its space may be.
-tell || { [ -n "$kept" ] || rm -f files.tar; tell; }
+report || { [ -n "$kept" ] || rm -f files.tar; report; }
 stop_timer
 # Without its state it is not armed, whatever is left when the power fails now.
 if ! rm -f state; then

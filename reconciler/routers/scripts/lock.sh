@@ -14,7 +14,7 @@ if [ -n "$owner" ] && [ "$owner" != "$1" ]; then
     echo "$owner $left"
     exit "$TAKEN"
 fi
-# An armed router has a change that is not confirmed. Whoever had no lock before waits until it has gone back, and
+# An armed router has a change that is not confirmed. A process that had no lock before waits until it has gone back, and
 # sees to it where its time is over and it has not.
 if [ "$2" -gt 0 ] && [ -z "$owner" ] && armed; then
     if [ "$left" -eq 0 ]; then

@@ -12,7 +12,7 @@ echo "$MARK"
 ip -j -4 address show
 echo "$MARK"
 if [ -f "$RECORD" ]; then
-    # One byte more than it may have tells that it has more.
+    # One byte more than it may have shows that it has more.
     head -c "$((RECORD_BYTES + 1))" "$RECORD"
     echo
 fi

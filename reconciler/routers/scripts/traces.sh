@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tells who may have changed the router in the last $1 seconds: the time and where the controller comes from,
+# Reports who may have changed the router in the last $1 seconds: the time and where the controller comes from,
 # swanctl files in FOLDER, ages of charon and of the router, logins. MARK divides the parts.
 # Each part does without its tool, and without the right to ask.
 now=$(date +%s)

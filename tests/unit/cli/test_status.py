@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.cli.commands import status
 from reconciler.history.store import History
-from reconciler.model.condition import Carriage, ConnectionCondition, EndCondition, State, Touch
+from reconciler.model.condition import Carriage, ConnectionCondition, EndCondition, LastChange, State
 from reconciler.model.errors import ExitCode
 from reconciler.report.status_text import MANY, span, status_lines
 from tests.fabrics import two_routers
@@ -129,7 +129,7 @@ def test_what_the_service_knows_is_shown_beside_what_is_there(stage: Stage, tmp_
     since = now - timedelta(hours=3, minutes=2, seconds=1)
     known = Carriage("paris-tokyo", "paris", "paris-tokyo", State.SILENT, reason, since, now)
     history.carry([replace(known, loss=0.25, rtt=0.0123, baseline=0.01)])
-    history.touch({"paris-tokyo": Touch(since, "c0ffee" * 7, "Ann Other")})
+    history.keep_last_changes({"paris-tokyo": LastChange(since, "c0ffee" * 7, "Ann Other")})
     code, shown = stage.run("status", "--config", str(settings), "--fail-on", "down")
     assert code == ExitCode.INCOMPLETE
     title, row, *rest = shown.splitlines()
@@ -142,7 +142,7 @@ def test_what_the_service_knows_is_shown_beside_what_is_there(stage: Stage, tmp_
     code, shown = stage.run("status", "--config", str(settings), "--json")
     found = {item["type"]: item for item in map(json.loads, shown.splitlines())}
     assert found["connection"]["state"] == found["carriage"]["state"] == "up, carrying nothing"
-    assert (found["carriage"]["loss"], found["touch"]["author"]) == (0.25, "Ann Other")
+    assert (found["carriage"]["loss"], found["last_change"]["author"]) == (0.25, "Ann Other")
     # Without the service, what is there.
     assert "  up     paris - tokyo  " in stage.run("status")[1]
 

@@ -10,8 +10,9 @@ from reconciler.compile.router import compile_router
 from reconciler.diagnosis import End, Evidence
 from reconciler.diagnosis.evidence import Flow, Route
 from reconciler.diff import diff_router
-from reconciler.facets import boot, firewall
+from reconciler.facets import boot, files, firewall
 from reconciler.facets.connections import decode
+from reconciler.facets.files import refusal
 from reconciler.facets.firewall import nft_listing
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import HeldAddress
@@ -132,6 +133,28 @@ def _armed() -> RouterState:
 
 ARMED = _armed()
 """The near end's router, while a change there is not confirmed."""
+
+
+def refused(words: str, **changed: Any) -> dict[str, Any]:
+    """The near end with a file whose change is under way: what was before has other settings (`changed`, of
+    the connection or of its child), and the change to what is desired was refused with these words."""
+    whole = end(NEAR)
+    assert whole.connection is not None
+    assert whole.state is not None
+    former: Any = dict(whole.connection.settings)
+    key = changed.pop("key", None)
+    for name, value in changed.items():
+        if name in former:
+            former[name] = {**former[name], "id": value} if name in {"local", "remote"} else value
+        else:
+            former["children"] = {"net": {**former["children"]["net"], name: value}}
+    secret = replace(whole.connection.secret, id=key or whole.connection.secret.id)
+    before = replace(whole.connection, settings=former, secret=secret)
+    marked = Secret(files.render(before).reveal() + refusal.PENDING)
+    noted = refusal.with_refusal(marked, files.said(whole.connection), words)
+    assert noted is not None
+    written = {files.file_name(whole.connection.name): LiveFile(noted, 0o600)}
+    return drifted(NEAR, files=written)
 
 
 def alone(evidence: Evidence) -> Evidence:

@@ -28,6 +28,7 @@ from tests.unit.diagnosis.seen import (
     drifted,
     nft,
     offers,
+    refused,
     seen,
 )
 
@@ -244,6 +245,13 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         "the exemption is missing",
         seen(down=False, flow=replace(LOST, this_out=0), near_end=drifted(NEAR, firewall=None)),
         {("drift", NEAR)},
+    ),
+    (
+        "a change that the peer refuses",
+        alone(
+            seen(down=False, flow=None, near_end=refused("received AUTHENTICATION_FAILED", key="ike-tw-x"))
+        ),
+        {("change-refused", NEAR)},
     ),
     ("no words at all", seen(), {("not-established", NEAR)}),
 ]

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.history.kept import Kept
 from reconciler.history.store import History
-from reconciler.model.condition import Carriage, State, Touch
+from reconciler.model.condition import Carriage, LastChange, State
 from reconciler.report.json.carriage import carriage_object, read_carriage
 
 NOW = datetime(2026, 11, 26, 16, 20, 8, 113201, tzinfo=UTC)
@@ -20,7 +20,7 @@ UNKNOWN = Carriage("a", "paris", "a", State.UNKNOWN, "it was not probed yet", NO
 SILENT = replace(
     UNKNOWN, state=State.SILENT, proven=NOW, target="10.2.0.1", loss=0.25, rtt=0.0123, baseline=0.01
 )
-TOUCH = Touch(NOW, "c0ffee" * 7, "Ann \ud800 Other")
+CHANGE = LastChange(NOW, "c0ffee" * 7, "Ann \ud800 Other")
 
 
 @pytest.mark.parametrize("carriage", [UNKNOWN, SILENT])
@@ -40,30 +40,30 @@ def test_the_last_of_each_connection_is_kept_over_a_damaged_file(tmp_path: Path)
     history = Kept(tmp_path / "history.db")
     history.carry([UNKNOWN, replace(UNKNOWN, connection="b")])
     history.carry([SILENT])
-    history.touch({"a": TOUCH, "b": TOUCH})
+    history.keep_last_changes({"a": CHANGE, "b": CHANGE})
     (tmp_path / "history.db").write_bytes(b"no database" * 1000)
     assert history.carried() == {"a": SILENT, "b": replace(UNKNOWN, connection="b")}
-    found = History(tmp_path / "history.db").touched()
-    assert (found["a"].at, found["a"].commit) == (NOW, TOUCH.commit)
+    found = History(tmp_path / "history.db").last_changes()
+    assert (found["a"].at, found["a"].commit) == (NOW, CHANGE.commit)
     assert found["a"].author.startswith("Ann ")
     history.keep_connections(["b", "c"])
-    assert (set(history.carried()), set(history.touched())) == ({"b"}, {"b"})
+    assert (set(history.carried()), set(history.last_changes())) == ({"b"}, {"b"})
 
 
 def test_a_time_that_is_none_costs_its_row_alone(tmp_path: Path) -> None:
     history = History(tmp_path / "history.db")
-    history.touch({"a": TOUCH, "b": TOUCH})
+    history.keep_last_changes({"a": CHANGE, "b": CHANGE})
     with sqlite3.connect(tmp_path / "history.db") as connection:
-        connection.execute("UPDATE touched SET at = 'soon' WHERE connection = 'a'")
+        connection.execute("UPDATE last_changes SET at = 'soon' WHERE connection = 'a'")
     connection.close()
-    assert set(history.touched()) == {"b"}
+    assert set(history.last_changes()) == {"b"}
 
 
 def test_a_file_of_the_version_before_gets_the_tables(tmp_path: Path) -> None:
     History(tmp_path / "history.db").set_good("0" * 40)
     with sqlite3.connect(tmp_path / "history.db") as connection:
         connection.execute("DROP TABLE carried")
-        connection.execute("DROP TABLE touched")
+        connection.execute("DROP TABLE last_changes")
     connection.close()
     history = History(tmp_path / "history.db")
-    assert (history.carried(), history.touched(), history.good()) == ({}, {}, "0" * 40)
+    assert (history.carried(), history.last_changes(), history.good()) == ({}, {}, "0" * 40)

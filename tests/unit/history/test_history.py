@@ -17,6 +17,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Foreign, Rollback
 from reconciler.model.outcome import Check
+from reconciler.model.way_back import Arming, Blame, Recorded
 from reconciler.report.json.events import encode
 from tests.unit.history.stored import RUN
 
@@ -59,6 +60,11 @@ CREATE TABLE runs (id INTEGER NOT NULL, started VARCHAR NOT NULL, finished VARCH
     "trigger" VARCHAR NOT NULL, head VARCHAR NOT NULL, in_force VARCHAR NOT NULL, result VARCHAR NOT NULL,
     message VARCHAR NOT NULL, objects VARCHAR NOT NULL, repeats INTEGER NOT NULL, PRIMARY KEY (id));
 CREATE TABLE told (listener VARCHAR NOT NULL, what VARCHAR NOT NULL, PRIMARY KEY (listener));
+CREATE TABLE touched (connection VARCHAR NOT NULL, at VARCHAR NOT NULL, "commit" VARCHAR NOT NULL,
+    author VARCHAR NOT NULL, PRIMARY KEY (connection));
+INSERT INTO told VALUES ('chat', '{"run": 7, "states": []}');
+INSERT INTO touched VALUES ('paris-tokyo', '2026-11-26T16:20:08+00:00', 'c0ffee', 'Ann Other');
+INSERT INTO counts VALUES ('told_forgotten', '', 3.0), ('runs', 'failed', 2.0);
 PRAGMA user_version = 1;
 """
 """How the tables of format 1 were made when SQLAlchemy made them."""
@@ -81,6 +87,11 @@ def test_a_file_that_is_there_already_goes_on(tmp_path: Path) -> None:
     history = Kept(path)
     assert history.is_written, history.complaints()
     assert shapes(path) == shapes(tmp_path / "new.db"), "it got the tables that its version had not"
+    # Its rows have the names of this version, in the file and in memory alike.
+    for known in (history, History(path)):
+        assert known.sent("chat") == {"run": 7, "states": []}
+        assert known.last_changes()["paris-tokyo"].author == "Ann Other"
+        assert known.counts() == {("sent_records_unreadable", ""): 3.0, ("runs", "failed"): 2.0}
     assert [history.add(replace(RUN, message=text)) for text in ("first", "second")] == [1, 2]
     assert [run.message for run in History(path).runs(9)] == ["second", "first"]
 
@@ -116,3 +127,15 @@ def test_as_many_runs_may_be_asked_for_as_anybody_likes() -> None:
     history = History(None)
     history.add(RUN)
     assert len(history.runs(10**30)) == 1
+
+
+def test_only_the_latest_armings_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "ARMINGS", 2)
+    history = History(None)
+    for number in range(3):
+        history.open_arming(Arming(f"{number:016}", "me@here", "d" * 64, "c" * 40, 300))
+    assert history.arming("0" * 16) is None
+    assert history.arming(f"{2:016}") == Recorded("d" * 64, "c" * 40, Blame.OPEN, 2)
+    history.close_arming(f"{2:016}", Blame.UNSURE)
+    assert history.arming(f"{1:016}") == Recorded("d" * 64, "c" * 40, Blame.NONE, 0)
+    assert history.arming(f"{2:016}") == Recorded("d" * 64, "c" * 40, Blame.UNSURE, 0)

@@ -162,7 +162,7 @@ def test_what_was_read_while_a_new_file_was_begun_is_read_again(tmp_path: Path) 
     reads: list[int] = []
 
     def work(connection: sqlite3.Connection) -> int:
-        reads.append(connection.execute("SELECT count(*) FROM told").fetchone()[0])
+        reads.append(connection.execute("SELECT count(*) FROM sent").fetchone()[0])
         if len(reads) == 1:
             history._disk = History(tmp_path / "another.db")
         return reads[-1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.apply.way_back import confirm
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.events import Rollback, StepEnded, ToConfirm
 from reconciler.model.outcome import Outcome
@@ -80,11 +81,11 @@ def test_what_does_not_prove_good_goes_back_and_is_not_applied_again(tmp_path: P
     assert not later.of(StepEnded)
 
 
-def test_after_a_crash_the_routers_go_back_and_the_commit_is_bad(tmp_path: Path) -> None:
+def test_after_a_crash_the_routers_go_back_and_the_commit_is_applied_again(tmp_path: Path) -> None:
     site = followed(tmp_path)
-    good = site.once().in_force
+    site.once()
     files = {name: dict(router.host.files) for name, router in site.routers.items()}
-    bad = edit_both(site)
+    head = edit_both(site)
     with pytest.raises(Killed):
         site.once(confirm=FIVE_MINUTES, progress=killed)
     assert armed(site) == ["paris", "tokyo"]
@@ -97,8 +98,24 @@ def test_after_a_crash_the_routers_go_back_and_the_commit_is_bad(tmp_path: Path)
 
     for router in site.routers.values():
         router.host.restore(Cause.DEADLINE)
+    assert {name: dict(router.host.files) for name, router in site.routers.items()} == files
     record = site.once(confirm=FIVE_MINUTES)
     assert [event.cause for event in record.of(WentBack)] == [Cause.DEADLINE] * 2
+    assert f"the controller was ended while it applied commit {head[:12]}" in record.message
+    assert (record.in_force, record.result, record.of(Rollback)) == (head, Result.CHANGED, [])
+
+
+def test_a_commit_during_which_the_controller_ends_each_time_is_bad(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    good = site.once().in_force
+    files = {name: dict(router.host.files) for name, router in site.routers.items()}
+    bad = edit_both(site)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            site.once(confirm=FIVE_MINUTES, progress=killed)
+        for router in site.routers.values():
+            router.host.restore(Cause.DEADLINE)
+    record = site.once(confirm=FIVE_MINUTES)
     assert [(event.commit, event.to) for event in record.of(Rollback)] == [(bad, good)]
     assert (record.head, record.in_force, record.result) == (bad, good, Result.INCOMPLETE)
     assert {name: dict(router.host.files) for name, router in site.routers.items()} == files
@@ -110,23 +127,50 @@ def test_after_a_crash_the_routers_go_back_and_the_commit_is_bad(tmp_path: Path)
     assert (service.once().result, site.once().in_force) == (Result.CHANGED, bad)
 
 
-def test_a_repair_that_was_not_confirmed_does_not_make_the_good_commit_bad(tmp_path: Path) -> None:
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_repair_that_is_not_confirmed_does_not_make_the_good_state_bad(
+    tmp_path: Path, renewed: bool
+) -> None:
+    """Not by another commit either that says the same: it would take the good one along."""
     site = followed(tmp_path)
-    good = site.once().in_force
+    head = site.once().in_force
     host = site.routers["paris"].host
     host.table = None
+    if renewed:
+        head = site.commit({})
 
     def end(outcome: Outcome) -> None:
         if outcome.step.phase is Phase.GUARD:
             raise Killed
 
-    with pytest.raises(Killed):
-        site.once(confirm=FIVE_MINUTES, progress=end)
-    host.restore(Cause.RESTART)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            site.once(confirm=FIVE_MINUTES, progress=end)
+        host.restore(Cause.RESTART)
     assert host.table is None
     record = site.once(confirm=FIVE_MINUTES)
-    assert (record.in_force, record.result) == (good, Result.CHANGED), record.message
+    assert (record.in_force, record.result) == (head, Result.CHANGED), record.message
     assert host.table is not None
+
+
+def test_routers_that_were_confirmed_for_all_we_know_blame_their_commit_once_they_go_back(
+    tmp_path: Path,
+) -> None:
+    """No answer to the confirmation comes through what the commit has cut."""
+    site = followed(tmp_path)
+    good = site.once().in_force
+    bad = edit_both(site)
+    with pytest.MonkeyPatch.context() as patch:
+        # It is not asked for as long as there is time.
+        once = lambda steps, arming, fleet, _: confirm(steps, arming, fleet, 0)  # noqa: E731
+        patch.setattr("reconciler.operations.confirm.confirm", once)
+        for router in site.routers.values():
+            patch.setattr(router.host, "confirm", silent)
+        assert site.once(confirm=FIVE_MINUTES).result is Result.INCOMPLETE
+    for router in site.routers.values():
+        router.host.restore(Cause.DEADLINE)
+    record = site.once(confirm=FIVE_MINUTES)
+    assert [(event.commit, event.to) for event in record.of(Rollback)] == [(bad, good)]
 
 
 def test_a_router_without_space_is_not_changed_nor_is_any_other(tmp_path: Path) -> None:

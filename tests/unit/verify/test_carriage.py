@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.model.condition import Carriage, ConnectionCondition, State, Touch
+from reconciler.model.condition import Carriage, ConnectionCondition, LastChange, State
 from reconciler.model.outcome import Ping
 from reconciler.verify.carriage import (
     CONFIRMED,
@@ -139,10 +139,10 @@ def test_what_takes_longer_for_good_is_the_usual_one_at_last() -> None:
 
 def test_a_connection_that_is_up_is_what_the_service_has_seen_lately() -> None:
     memory, _ = told(new(), [Reading(State.UP, "", {}, UNANSWERED)] * 3)
-    seen, touch = memory.carriage, Touch(BEGAN, "0" * 40, "Ann")
+    seen, change = memory.carriage, LastChange(BEGAN, "0" * 40, "Ann")
     up = ConnectionCondition("a", State.UP, "", ())
-    [found] = with_carriage([up], {"a": seen}, {"a": touch}, 60, seen.at + timedelta(seconds=180))
-    assert (found.state, found.reason, found.touch) == (State.SILENT, seen.reason, touch)
+    [found] = with_carriage([up], {"a": seen}, {"a": change}, 60, seen.at + timedelta(seconds=180))
+    assert (found.state, found.reason, found.last_change) == (State.SILENT, seen.reason, change)
     [stale] = with_carriage([up], {"a": seen}, {}, 60, seen.at + timedelta(seconds=181))
     assert (stale.state, stale.carriage) == (State.UP, seen)
     assert with_carriage([up], {}, {}, 60, BEGAN) == (up,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from reconciler.model.condition import Touch
+from reconciler.model.condition import LastChange
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Rollback, StepEnded
 from reconciler.model.isolation import attempt
@@ -14,7 +14,7 @@ from reconciler.model.record import RunRecord
 
 _AUTHOR = re.compile(rb"^author ([^<\n]*?) ?<", re.MULTILINE)
 _CHARACTERS = 100
-"""Of a name that is kept: anybody may have written it."""
+"""Of a name that is kept: it may be any text."""
 
 
 class Commits(Protocol):
@@ -25,7 +25,7 @@ class Commits(Protocol):
         ...
 
 
-def touched(record: RunRecord, commits: Commits) -> dict[str, Touch]:
+def last_changes(record: RunRecord, commits: Commits) -> dict[str, LastChange]:
     """The connections of which a run has done a step. After a rollback they are as the commit before left
     them."""
     done = {ended.step.group for ended in record.of(StepEnded) if ended.status is Status.DONE}
@@ -34,7 +34,7 @@ def touched(record: RunRecord, commits: Commits) -> dict[str, Touch]:
     commit = next((back.to for back in record.of(Rollback) if back.to), record.in_force)
     raw = attempt("look-up", "an author", lambda: commits.raw(commit))
     author = "" if isinstance(raw, TunnelwrightError) else author_of(raw)
-    return {name: Touch(record.finished, commit, author) for name in sorted(done - {""})}
+    return {name: LastChange(record.finished, commit, author) for name in sorted(done - {""})}
 
 
 def author_of(raw: bytes) -> str:

@@ -59,7 +59,7 @@ class Heard:
 
 def put(path: Path, what: str | bytes) -> None:
     connection = sqlite3.connect(path)
-    connection.execute("INSERT OR REPLACE INTO told VALUES ('chat', ?)", (what,))
+    connection.execute("INSERT OR REPLACE INTO sent VALUES ('chat', ?)", (what,))
     connection.commit()
     connection.close()
 
@@ -75,7 +75,7 @@ def test_who_has_heard_nobody_knows_what_hears_of_the_next_run(what: str | bytes
     heard.messages.receive(failed)
     heard.messages.receive(failed)
     assert heard.texts == ["no plan"], "once"
-    assert b"tunnelwright_told_forgotten_total 1.0" in Metrics(history).expose("")[1]
+    assert b"tunnelwright_sent_records_unreadable_total 1.0" in Metrics(history).expose("")[1]
     put(tmp_path / "history.db", what)
     with forge_server(Kind.GITHUB) as server:
         github = forge(Kind.GITHUB, server.url, PROJECT, Secret(TOKEN.encode()))

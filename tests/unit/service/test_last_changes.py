@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from reconciler.history.kept import Kept
-from reconciler.model.condition import Touch
+from reconciler.model.condition import LastChange
 from reconciler.model.events import PlannedStep, Rollback, StepEnded
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Disruption, Phase
 from reconciler.model.record import Result, RunRecord
-from reconciler.service.touched import author_of, touched
+from reconciler.service.last_changes import author_of, last_changes
 from tests.unit.service.followed import followed
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -25,26 +25,26 @@ def test_the_last_change_of_a_connection_has_its_commit_and_its_author(tmp_path:
     history = Kept(tmp_path / "state" / "history.db")
     first = site.once()
     assert first.result is Result.CHANGED
-    touch = history.touched()["paris-tokyo"]
-    assert (touch.commit, touch.at) == (first.in_force, first.finished)
+    change = history.last_changes()["paris-tokyo"]
+    assert (change.commit, change.at) == (first.in_force, first.finished)
     author = site.repository.head.commit.author.name
     assert author
-    assert touch.author == author
+    assert change.author == author
     assert site.once().result is Result.IN_SYNC
-    assert history.touched() == {"paris-tokyo": touch}, "a run that changes nothing touches nothing"
+    assert history.last_changes() == {"paris-tokyo": change}, "a run that changes nothing leaves it"
 
 
-def test_a_step_that_was_not_done_touches_nothing(tmp_path: Path) -> None:
+def test_a_step_that_was_not_done_is_no_change(tmp_path: Path) -> None:
     step = PlannedStep("paris", Phase.SWITCH, "paris-tokyo", "terminate", Disruption.NONE)
     ended = [StepEnded(step, status) for status in Status if status is not Status.DONE]
     record = RunRecord(NOW, NOW, "once", "a" * 40, "a" * 40, Result.INCOMPLETE, "", tuple(ended))
     commits = followed(tmp_path).service().dependencies.repository
-    assert touched(record, commits) == {}
+    assert last_changes(record, commits) == {}
     whole = replace(record, events=(StepEnded(step, Status.DONE),))
     # Where the commit is not here, the author is not known.
-    assert touched(whole, commits) == {"paris-tokyo": Touch(NOW, "a" * 40, "")}
+    assert last_changes(whole, commits) == {"paris-tokyo": LastChange(NOW, "a" * 40, "")}
     back = replace(whole, events=(*whole.events, Rollback("a" * 40, "b" * 40, "it did not prove good")))
-    assert touched(back, commits) == {"paris-tokyo": Touch(NOW, "b" * 40, "")}
+    assert last_changes(back, commits) == {"paris-tokyo": LastChange(NOW, "b" * 40, "")}
 
 
 @pytest.mark.parametrize(
