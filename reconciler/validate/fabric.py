@@ -37,6 +37,7 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
     peers = resolve_peers(catalog, places)
     tunnels = resolve_tunnels(catalog, defaults, places, peers, found)
     defaults.report(found)
+    catalog.report_dangling(found)
     check_selectors(catalog, routers, tunnels, peers, found)
     fingerprint_key = _fingerprint_key(catalog, defaults, found)
     check_sealed(catalog, {*(tunnel.psk for tunnel in tunnels.values()), fingerprint_key}, found)

@@ -34,7 +34,7 @@ def resolve_places(
     places: dict[str, Place] = {}
     for item in by_name(catalog.tunnels):
         name = item.spec.router
-        catalog.find(catalog.routers, "VpcRouter", name, item, found, "router")
+        catalog.find(catalog.routers, "VpcRouter", name, item, "router")
         vip = _vip(catalog, item, vips, found)
         router = routers.get(name)
         cidrs = None if router is None else _source_cidrs(catalog, item, router, found)
@@ -89,9 +89,12 @@ def _vip(
         return vips.get(item.name)
     named = catalog.tunnels.get(choice.name)
     created = named is not None and named.spec.vip.create is not None
-    if not created and catalog.find(catalog.vips, "Vip", choice.name, item, found, "vip", "name") is None:
+    if not created and catalog.find(catalog.vips, "Vip", choice.name, item, "vip", "name") is None:
         return None
     vip = vips.get(choice.name)
+    if vip is not None and item.spec.router not in catalog.routers:
+        # Whose VIP it is matters once the router is known.
+        return None
     if vip is not None and vip.router != item.spec.router:
         item.error(
             found,
@@ -132,7 +135,7 @@ def _source_cidrs(
             item.error(found, "duplicate-value", f"{name!r} is already in the list", *path)
         elif name in attached:
             cidrs.append(attached[name])
-        elif catalog.find(catalog.vpc_networks, "VpcNetwork", name, item, found, *path) is not None:
+        elif catalog.find(catalog.vpc_networks, "VpcNetwork", name, item, *path) is not None:
             item.error(
                 found,
                 "network-not-attached",
@@ -155,7 +158,7 @@ def _transit_cidrs(catalog: Catalog, item: Item[TunnelEndSpec], found: Diagnosti
         if name in cidrs:
             item.error(found, "duplicate-value", f"{name!r} is already in the list", *path)
             continue
-        network = catalog.find(catalog.vpc_networks, "VpcNetwork", name, item, found, *path)
+        network = catalog.find(catalog.vpc_networks, "VpcNetwork", name, item, *path)
         if network is not None:
             cidrs[name] = network.spec.cidr
     return tuple(cidrs.values()) if len(cidrs) == len(names) else None

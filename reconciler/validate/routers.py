@@ -94,14 +94,12 @@ def _attachment(
     gateway: str | None = None
     if place.kind == "PublicNetwork":
         public = catalog.find(
-            catalog.public_networks, place.kind, written.network, place.item, found, *path, "network"
+            catalog.public_networks, place.kind, written.network, place.item, *path, "network"
         )
         cidr = public.spec.cidr if public else None
         gateway = public.spec.gateway if public else None
     else:
-        vpc = catalog.find(
-            catalog.vpc_networks, place.kind, written.network, place.item, found, *path, "network"
-        )
+        vpc = catalog.find(catalog.vpc_networks, place.kind, written.network, place.item, *path, "network")
         cidr = vpc.spec.cidr if vpc else None
     if cidr is None:
         return None

@@ -15,4 +15,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--check", action="store_true", help="write nothing; end with 2 if the lock file is out of date"
     )
+    parser.add_argument(
+        "--base",
+        metavar="REV",
+        help="let VIPs keep the addresses of the lock file of this revision, which is applied already, where a "
+        "merge gave one address to two",
+    )
     parser.set_defaults(run="reconciler.cli.commands.allocate:run")

@@ -31,6 +31,7 @@ COMMANDS: dict[str, list[str]] = {
     "convert": ["convert", TREE],
     "diagnose": ["diagnose", TREE, *NEEDS_KEYS],
     "expand": ["expand", TREE],
+    "explain": ["explain", "a-to-b", TREE],
     "graph": ["graph", TREE],
     "history": ["history"],
     "import": ["import", TREE, "--router", "router-a", *NEEDS_KEYS],

@@ -60,6 +60,7 @@ BROKEN: dict[str, list[str]] = {
     "convert": ["convert", "tree"],
     "diagnose": ["diagnose", "tree"],
     "expand": ["expand", "tree"],
+    "explain": ["explain", "x", "tree"],
     "graph": ["graph", "tree"],
     "import": ["import", "tree"],
     "lab up": ["lab", "up", "tree"],
