@@ -192,15 +192,19 @@ class FabricDefaultsSpec(Model):
             "field too, that one counts."
         ),
         examples=[{"matchLabels": {"site": "berlin"}}],
-        json_schema_extra=diagnosed("conflicting-defaults", "second-defaults"),
+        json_schema_extra=diagnosed("exactly-one", "second-defaults"),
     )
     ike: IkePolicySpec = Field(
-        default_factory=IkePolicySpec, description="IKE policy of the fleet.", examples=[{"dhGroup": 14}]
+        default_factory=IkePolicySpec,
+        description="IKE policy of the fleet.",
+        examples=[{"dhGroup": 14}],
+        json_schema_extra=diagnosed("conflicting-defaults"),
     )
     ipsec: IpsecPolicySpec = Field(
         default_factory=IpsecPolicySpec,
         description="IPsec policy of the fleet.",
         examples=[{"pfs": "dh-group14"}],
+        json_schema_extra=diagnosed("conflicting-defaults"),
     )
     weak_algorithms: Literal["warn", "error"] | None = Field(
         default=None,
@@ -209,11 +213,13 @@ class FabricDefaultsSpec(Model):
             "or an error. Default: warn."
         ),
         examples=["error"],
+        json_schema_extra=diagnosed("conflicting-defaults"),
     )
     reconcile: ReconcileSpec = Field(
         default_factory=ReconcileSpec,
         description="What reconcile runs may do by themselves.",
         examples=[{"prune": False}],
+        json_schema_extra=diagnosed("conflicting-defaults"),
     )
     fingerprint_key: KeyRef | None = Field(
         default=None,

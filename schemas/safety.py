@@ -125,7 +125,7 @@ class SafetyPolicySpec(Model):
             "besides those of the whole fleet. Default: all tunnels."
         ),
         examples=[{"matchLabels": {"site": "berlin"}}],
-        json_schema_extra=diagnosed("second-defaults"),
+        json_schema_extra=diagnosed("exactly-one", "second-defaults"),
     )
     deletions: DeletionsSpec = Field(
         default_factory=DeletionsSpec,

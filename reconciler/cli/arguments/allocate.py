@@ -18,7 +18,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--base",
         metavar="REV",
-        help="let VIPs keep the addresses of the lock file of this revision, which is applied already, where a "
-        "merge gave one address to two",
+        help="if two VIPs have one address, as after a merge, leave it to the one that has it in the lock "
+        "file of REV",
     )
     parser.set_defaults(run="reconciler.cli.commands.allocate:run")
