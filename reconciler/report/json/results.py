@@ -38,6 +38,11 @@ def explained_object(tunnel: str, value: Explained) -> dict[str, Any]:
     }
 
 
+def written_object(file: str) -> dict[str, Any]:
+    """A file that a command has written."""
+    return {"type": "written", "file": file}
+
+
 def graph_object(mermaid: str) -> dict[str, Any]:
     """The fabric as a flowchart."""
     return {"type": "graph", "mermaid": mermaid}
