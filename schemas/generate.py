@@ -27,7 +27,7 @@ ANY_DOCUMENT = "tunnelwright.schema.json"
 
 
 def json_schemas() -> dict[str, str]:
-    """File name -> JSON text: one schema for each kind, one for any document, and one of the settings. None of
+    """File name -> JSON text: one schema for each kind, one for any document, one of the settings. None of
     them refers to another file."""
     named: dict[str, tuple[str, type[BaseModel]]] = {
         f"{kind}.schema.json": (kind, model) for kind, model in KINDS.items()

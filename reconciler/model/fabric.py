@@ -7,7 +7,7 @@ one RouterConfig for each router.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from dataclasses import field as dataclass_field
 from enum import StrEnum
@@ -345,6 +345,16 @@ def _by_router(items: Mapping[str, _Placed]) -> dict[str, tuple[_Placed, ...]]:
     for name in sorted(items):
         found.setdefault(items[name].router, []).append(items[name])
     return {router: tuple(there) for router, there in found.items()}
+
+
+def transits(fabric: Fabric) -> Iterator[tuple[str, int, int]]:
+    """Each router through which traffic of others passes, by name: how many pairs of networks carry such
+    traffic, and how many there are in all."""
+    for router in sorted(fabric.routers):
+        tunnels = fabric.tunnels_of(router)
+        passing = sum(len(tunnel.transit_cidrs) * len(tunnel.peer_cidrs) for tunnel in tunnels)
+        if passing:
+            yield router, passing, sum(len(end.local_cidrs) * len(end.peer_cidrs) for end in tunnels)
 
 
 def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:

@@ -38,6 +38,11 @@ def explained_object(tunnel: str, value: Explained) -> dict[str, Any]:
     }
 
 
+def transit_object(router: str, passing: int, pairs: int) -> dict[str, Any]:
+    """A router through which traffic of others passes, with its pairs of networks."""
+    return {"type": "transit", "router": router, "passing": passing, "pairs": pairs}
+
+
 def written_object(file: str) -> dict[str, Any]:
     """A file that a command has written."""
     return {"type": "written", "file": file}

@@ -41,6 +41,7 @@ COMMANDS: dict[str, list[str]] = {
     "preview": ["preview", TREE],
     "reconcile": ["reconcile", "--once"],
     "reconnect": ["reconnect", "a-to-b", TREE, "--auto-approve", *NEEDS_KEYS],
+    "schema": ["schema", "schemas"],
     "secret": ["secret", "set", "keys/a--b.age", "--secrets", "secrets"],
     "show": ["show", "1"],
     "status": ["status", TREE, *NEEDS_KEYS],
