@@ -17,7 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from schemas.base import DIAGNOSTICS, PATTERNS, REFUSED
 from schemas.kinds import KINDS
-from schemas.settings import ReconcileSettings, settings
+from schemas.settings import ReconcileSettings
+from schemas.variables import settings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -16,7 +16,7 @@ from reconciler.history.bounded import bounded
 from reconciler.model import bounds
 from reconciler.model.errors import RouterUnreachable, TunnelwrightError
 from reconciler.model.events import Part, Trouble
-from reconciler.model.fabric import Fabric
+from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.isolation import attempt
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Outcome
@@ -204,6 +204,8 @@ class Service:
             # What the service has found absent may be there for those who follow it.
             real = fleet if self._fleet is None else self._fleet
             attempt("events", "the fleet", lambda: self.dependencies.followed(fabric, real))
+            names = {group_of(tunnel) for tunnel in fabric.tunnels.values()}
+            attempt("history", "connections", lambda: self.dependencies.history.keep_connections(names))
 
         def fleet_of(fabric: Fabric) -> Fleet:
             real = self.dependencies.fleet_of(fabric)

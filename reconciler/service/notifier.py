@@ -19,7 +19,7 @@ from reconciler.model.events import Rollback
 from reconciler.model.isolation import attempt
 from reconciler.model.record import ForeignResult, Result, RunRecord
 from reconciler.service import notifications, schedule
-from reconciler.service.metrics import UNREADABLE
+from reconciler.service.metric_families import UNREADABLE
 
 _log = logging.getLogger("tunnelwright.notify")
 

@@ -23,7 +23,8 @@ from reconciler.model.suggestion import did_you_mean
 from reconciler.secrets import default_folder
 from reconciler.validate.schema_errors import report_schema_errors
 from schemas.keys import KEY_PREFIX
-from schemas.settings import OTHER_VARIABLES, PREFIX, SEPARATOR, ReconcileSettings, Setting, settings
+from schemas.settings import ReconcileSettings
+from schemas.variables import OTHER_VARIABLES, PREFIX, SEPARATOR, Setting, settings
 
 _VARIABLES = {setting.variable: setting for setting in settings()}
 _NAMES = [variable.removeprefix(PREFIX) for variable in _VARIABLES]

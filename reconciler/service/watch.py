@@ -27,7 +27,7 @@ from reconciler.observe.follow import Follower
 from reconciler.observe.standing import Child
 from reconciler.routers.fleet import Fleet
 from reconciler.service.backlog import Backlog
-from reconciler.service.metrics import ALERTS, DOWNS, EVENTS_DROPPED, FAILED_ATTEMPTS, REKEYS
+from reconciler.service.metric_families import ALERTS, DOWNS, EVENTS_DROPPED, FAILED_ATTEMPTS, REKEYS
 
 _log = logging.getLogger("tunnelwright.events")
 _COUNTED = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.service.metrics import FAMILIES
+from reconciler.service.metric_families import FAMILIES
 from tests.lab.repository import ROOT
 from tests.unit.service.followed import followed
 from tests.unit.service.test_metrics import measured

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.settings import settings
+from schemas.variables import settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")

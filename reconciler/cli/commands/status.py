@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
@@ -15,9 +15,9 @@ from reconciler.cli.workspace import load_fabric
 from reconciler.history.store import History
 from reconciler.model.condition import ConnectionCondition, State
 from reconciler.model.errors import ExitCode
-from reconciler.model.fabric import Fabric
 from reconciler.model.suggestion import check_known
-from reconciler.operations.preview import Preview, preview
+from reconciler.operations.preview import Preview
+from reconciler.operations.status import Status, status
 from reconciler.plan.targets import named
 from reconciler.report.json.carriage import carriage_object, last_change_object
 from reconciler.report.json.plan import plan_objects
@@ -26,13 +26,7 @@ from reconciler.report.json.status import condition_objects, status_objects
 from reconciler.report.plan_text import address_lines, withheld_lines
 from reconciler.report.status_text import detail_lines, router_lines, status_lines
 from reconciler.report.way_back_text import way_back_lines
-from reconciler.routers.fleet import Fleet
 from reconciler.routers.way_back import reported
-from reconciler.secrets import SecretStore
-from reconciler.verify.carriage import with_carriage
-from reconciler.verify.condition import conditions
-
-Known = Callable[[Iterable[ConnectionCondition]], tuple[ConnectionCondition, ...]]
 
 _FAILING = {
     "down": frozenset({State.DOWN, State.SILENT}),
@@ -47,46 +41,30 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.target = named(fabric, arguments.target)
     check_known(arguments.target, {*fabric.routers, *fabric.tunnels}, "router or tunnel")
     store, fleet = access.secret_store(arguments), access.fleet_of(fabric, arguments)
-    known = _known_by_service(arguments.config, output)
+    history = _history(arguments.config, output)
     while True:
-        code = _once(fabric, store, fleet, known, arguments=arguments, output=output)
+        code = _show(status(fabric, store, fleet, history), arguments, output)
         if arguments.watch is None:
             return code
         sleep(arguments.watch)
 
 
-def _known_by_service(config: Path | None, output: Output) -> Known:
-    """What adds to conditions what the service with these settings knows of them."""
+def _history(config: Path | None, output: Output) -> History | None:
+    """That of the service with these settings."""
     if config is None:
-        return tuple
+        return None
     settings = service_settings(config, output).values
-    history = History(Path(settings.state).expanduser() / HISTORY)
-
-    def known(found: Iterable[ConnectionCondition]) -> tuple[ConnectionCondition, ...]:
-        carried, last_changes = history.carried(), history.last_changes()
-        return with_carriage(found, carried, last_changes, settings.probes.interval, datetime.now(UTC))
-
-    return known
+    return History(Path(settings.state).expanduser() / HISTORY)
 
 
-def _once(
-    fabric: Fabric,
-    store: SecretStore,
-    fleet: Fleet,
-    known: Known,
-    *,
-    arguments: argparse.Namespace,
-    output: Output,
-) -> int:
-    found = preview(fabric, store, fleet)
-    every = known(conditions(fabric, found.desired, found.observation, found.plan))
-    asked = [one for one in every if _is_asked(one, arguments)]
+def _show(found: Status, arguments: argparse.Namespace, output: Output) -> int:
+    asked = [one for one in found.connections if _is_asked(one, arguments)]
     if arguments.watch is not None:
         output.clear()
-    _print(found, asked, arguments, output)
-    if found.observation.failures:
+    _print(found.drift, asked, arguments, output)
+    if found.drift.observation.failures:
         return ExitCode.UNREACHABLE
-    if found.plan.keyless or _fails(asked, arguments.fail_on):
+    if found.drift.plan.keyless or _fails(asked, arguments.fail_on):
         return ExitCode.INCOMPLETE
     return ExitCode.OK
 

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pyte.screens import Char
 
 from reconciler.report.markdown import MARK
-from reconciler.service.metrics import FAMILIES
+from reconciler.service.metric_families import FAMILIES
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _OUR_HTML = {MARK, "<details>\n<summary>Fields and steps</summary>", "</details>"}

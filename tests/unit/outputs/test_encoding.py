@@ -36,7 +36,8 @@ from reconciler.report.sheets.mirrored import mirrored
 from reconciler.report.sheets.render import render
 from reconciler.report.sheets.vendor_values import Inexpressible
 from reconciler.service.log import EventLog
-from reconciler.service.metrics import CHILD_UP, _family
+from reconciler.service.metric_families import CHILD_UP
+from reconciler.service.metrics import _family
 from tests.fabrics import two_routers
 from tests.unit.outputs.nasty import ALL, SEEN, SURROGATES, TEXTS
 from tests.unit.outputs.parsing import (

@@ -22,7 +22,8 @@ from schemas import reference
 from schemas.base import Document as AnyKind
 from schemas.generate import EXAMPLES, PAGES, ROOT, SETTINGS_PAGE
 from schemas.kinds import KINDS
-from schemas.settings import ReconcileSettings, settings
+from schemas.settings import ReconcileSettings
+from schemas.variables import settings
 from tests.errors import test_errors
 
 DIAGNOSTICS = ROOT / "docs/reference/diagnostics.md"

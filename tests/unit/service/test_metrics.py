@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.model.record import Result, RunRecord
 from reconciler.service.log import EventLog
-from reconciler.service.metrics import FAMILIES, Metrics
+from reconciler.service.metric_families import FAMILIES
+from reconciler.service.metrics import Metrics
 from tests.unit.service.followed import KEY, Followed, followed
 
 ROOT = Path(__file__).parents[3]

@@ -16,7 +16,8 @@ from reconciler.model.errors import ExitCode, SourceUnavailable
 from reconciler.service.notifications import Topic
 from reconciler.service.settings import read_settings
 from schemas.generate import ROOT, SETTINGS_EXAMPLE
-from schemas.settings import OTHER_VARIABLES, ReconcileSettings, StatusSettings, TopicName, settings
+from schemas.settings import ReconcileSettings, StatusSettings, TopicName
+from schemas.variables import OTHER_VARIABLES, settings
 
 
 def read(path: Path | None, **environment: str) -> tuple[ReconcileSettings | None, list[str]]:

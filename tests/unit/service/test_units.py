@@ -27,7 +27,8 @@ from reconciler.operations import converge
 from reconciler.operations.preview import compare
 from reconciler.service import attribution, loop, reconcile, wanted
 from reconciler.service.log import EventLog, attached
-from reconciler.service.metrics import UNITS, Metrics
+from reconciler.service.metric_families import UNITS
+from reconciler.service.metrics import Metrics
 from reconciler.validate import validate
 from tests.unit.service.followed import Followed, followed
 from tests.unit.service.test_loop import running

@@ -1,0 +1,38 @@
+"""The condition of every connection: what routers show now, and what the service remembers. Sends nothing
+through the tunnels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from reconciler.history.store import History
+from reconciler.model.condition import ConnectionCondition
+from reconciler.model.fabric import Fabric
+from reconciler.operations.preview import Preview, preview
+from reconciler.routers.fleet import Fleet
+from reconciler.secrets import SecretStore
+from reconciler.verify.carriage import with_carriage
+from reconciler.verify.condition import conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One observation of a fabric: its connections, those in trouble first, and the drift."""
+
+    drift: Preview
+    connections: tuple[ConnectionCondition, ...]
+
+
+def status(fabric: Fabric, store: SecretStore, fleet: Fleet, history: History | None = None) -> Status:
+    """Observe every router, and judge every connection; with the `history` of a service also by
+    what its probes have shown.
+
+    Raises SecretUnavailable, HistoryUnusable.
+    """
+    found = preview(fabric, store, fleet)
+    shown = conditions(fabric, found.desired, found.observation, found.plan)
+    if history is None:
+        return Status(found, shown)
+    carried, last_changes = history.carried(), history.last_changes()
+    return Status(found, with_carriage(shown, carried, last_changes, datetime.now(UTC)))
