@@ -9,7 +9,7 @@ from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Duplicate, HeldAddress, Plan, ResourceChange, Step
 from reconciler.model.router_config import Pair
-from reconciler.model.settings import UNOBSERVABLE, Change, Live
+from reconciler.model.swanctl import UNOBSERVABLE, Change, Live
 from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
 from reconciler.report.together import brief, changes_together, fields_together, noun, steps_together

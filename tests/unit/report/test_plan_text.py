@@ -21,7 +21,7 @@ from reconciler.model.plan import (
     ResourceKind,
     Step,
 )
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from reconciler.operations.apply import Applied
 from reconciler.policy import Judgement
 from reconciler.report.markdown import comment
