@@ -9,7 +9,7 @@ from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.judgement import Judgement
 from reconciler.model.listing import counted, listed
-from reconciler.model.plan import Disruption, Plan, Resource
+from reconciler.model.plan import Action, Disruption, Plan, Resource
 from reconciler.model.visible import visible
 from reconciler.report.encoding import code, prose
 from reconciler.report.plan_text import (
@@ -17,6 +17,7 @@ from reconciler.report.plan_text import (
     MOST_WITHHELD,
     disruption_summary,
     exposed_parts,
+    resource_text,
     step_text,
     summary,
     value_text,
@@ -161,6 +162,11 @@ def _details(plan: Plan) -> Iterator[str]:
         return
     yield from ("", "<details>", "<summary>Fields and steps</summary>", "", "```diff")
     for first, *others in changes_together(plan.changes):
+        if others and first.action is not Action.UPDATE:
+            yield visible(f"# {noun([first, *others])}: {first.reason}")
+            sign = first.action.symbol
+            yield from (visible(f"{sign} {resource_text(change)}") for change in (first, *others))
+            continue
         alike = f" (and {len(others)} more like it)" if others else ""
         yield visible(f"# {first.resource}: {first.reason}{alike}")
         kinds = fields_together(first.changes)

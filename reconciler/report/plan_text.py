@@ -160,17 +160,23 @@ def _together_lines(changes: Sequence[ResourceChange]) -> Iterator[Line]:
     first, style = changes[0], _STYLE[changes[0].action]
     yield Line()
     yield Line(f"  # {noun(changes)}: {first.reason}", "bold")
-    names = [f'"{change.resource.name}" at {change.resource.router}' for change in changes]
-    symbol, kind = first.action.symbol, first.resource.kind
+    symbol = first.action.symbol
     if first.action is Action.UPDATE:
-        yield Line(f"  {symbol} {kind} {listed(names)}", style)
+        names = [f'"{change.resource.name}" at {change.resource.router}' for change in changes]
+        yield Line(f"  {symbol} {first.resource.kind} {listed(names)}", style)
         yield from _field_lines(first, whole=False)
         return
-    for name, change in zip(names[:MOST_TOGETHER], changes, strict=False):
-        said = brief(change)
-        yield Line(f"  {symbol} {kind} {name}{f': {said}' if said else ''}", style)
+    for change in changes[:MOST_TOGETHER]:
+        yield Line(f"  {symbol} {resource_text(change)}", style)
     if (more := len(changes) - MOST_TOGETHER) > 0:
         yield Line(f"  {symbol} and {more} more", style)
+
+
+def resource_text(change: ResourceChange) -> str:
+    """A created or deleted resource in a line."""
+    said = brief(change)
+    name = f'{change.resource.kind} "{change.resource.name}" at {change.resource.router}'
+    return f"{name}: {said}" if said else name
 
 
 def _field_lines(change: ResourceChange, whole: bool) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from reconciler.model.listing import counted
 from reconciler.model.plan import Action, Disruption, Phase, ResourceChange, ResourceKind, Step
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 ONE_BY_ONE = 3
 """So many of one kind are shown one by one; more are shown together."""
@@ -53,8 +53,8 @@ def noun(changes: Sequence[ResourceChange]) -> str:
 
 
 def brief(change: ResourceChange) -> str:
-    """What tells a created or deleted resource from the others: the addresses and networks of a tunnel end,
-    else its first fields. Empty where there is nothing to say."""
+    """What distinguishes a created or deleted resource from the others: the addresses and networks of a
+    tunnel end, else its only field. Empty where there is nothing to say."""
     values: dict[str, str] = {}
     for field in change.changes:
         value = field.before if field.after is None else field.after

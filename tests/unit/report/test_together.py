@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Action, Plan, ResourceChange
-from reconciler.model.settings import UNOBSERVABLE, Change
+from reconciler.model.swanctl import UNOBSERVABLE, Change
 from reconciler.policy import Judgement
 from reconciler.report.markdown import comment
 from reconciler.report.plan_text import plan_lines
