@@ -90,7 +90,8 @@ def machine(engine: Engine, image: str, folder: Path) -> Iterator[Machine]:
     command = [
         "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "1200", "-nographic",
         "-no-reboot", "-monitor", "none", "-serial", f"file:{console}", "-kernel", str(kernel),
-        "-initrd", str(folder / "initrd"), "-append", "console=ttyS0 quiet panic=-1 mitigations=off",
+        "-initrd", str(folder / "initrd"), "-append",
+        "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check",
         "-netdev", f"user,id=n,restrict=on,{forwards}", "-device", "virtio-net-pci,netdev=n,romfile=",
         "-device", "virtio-rng-pci",
     ]  # fmt: skip
