@@ -136,7 +136,7 @@ class Service:
             running = running_of(target.tunnel, found.sas)
             shown = standing(target.tunnel, running, target.children)
             reading = Reading(*shown, counters_of(running), found.echoes.get(name))
-            self.memories[name] = after(self.memories[name], reading, now)
+            self.memories[name] = after(self.memories[name], reading, now, target.way.interval)
 
 
 def _unknown(target: Target) -> Memory:

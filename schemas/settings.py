@@ -257,7 +257,10 @@ class ReconcileSettings(Model):
     )
     state: FilePath = Field(
         default="~/.local/state/tunnelwright",
-        description="The service's own folder, for the clone of the repository and the history.",
+        description=(
+            "The service's own folder, for the clone of the repository and the history. One `reconcile` at a "
+            "time uses it."
+        ),
         examples=["/var/lib/tunnelwright"],
     )
     secrets: FilePath | None = Field(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from reconciler.cli.output import Output
+from reconciler.doors.files import turn_of
 from reconciler.history.store import History
 from reconciler.load.git import Watch
 from reconciler.model.diagnostic import Diagnostics, reported
@@ -41,6 +43,41 @@ def service_settings(path: Path | None, output: Output) -> Effective:
     if settings is None:
         raise InvalidSettings("the settings are invalid; nothing was done")
     return settings
+
+
+class _Unlockable(TunnelwrightError):
+    """The machine cannot lock a file."""
+
+
+class AlreadyFollowed(TunnelwrightError):
+    """Another reconciler uses the same state."""
+
+    exit_code = ExitCode.LOCKED
+
+
+@contextmanager
+def only_reconciler(state: Path, warn: Callable[[str], None]) -> Iterator[None]:
+    """Be the only reconciler with this state: of two, each would take the other one's armings and probes for
+    its own, and send its notifications again. The kernel gives the lock back when the process ends, in
+    whichever way. Where it cannot be taken at all, for want of space for example, the service goes on, as it
+    does without its history's file.
+
+    Raises AlreadyFollowed.
+    """
+    busy = "another `tunnelwright reconcile` runs"
+
+    def refused(why: str) -> TunnelwrightError:
+        hint = "stop it, or give this one another `state`"
+        return (
+            AlreadyFollowed(f"{why} with the state {state}", hint=hint) if why == busy else _Unlockable(why)
+        )
+
+    with ExitStack() as held:
+        try:
+            held.enter_context(turn_of(state / "reconcile", 0, refused, busy=busy))
+        except _Unlockable as error:
+            warn(f"{state} cannot be locked against other reconcilers: {error.message}")
+        yield
 
 
 def open_history(config: Path | None, output: Output) -> History:

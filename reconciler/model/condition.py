@@ -34,6 +34,11 @@ class State(StrEnum):
     """Packets have arrived."""
     DISABLED = "disabled"
 
+    @property
+    def label(self) -> str:
+        """One word, for labels of metrics: that of the messages about it."""
+        return "carrying-nothing" if self is State.SILENT else self.value
+
 
 WELL = frozenset({State.UP, State.CARRYING})
 """The states of a tunnel that is there, as far as it was asked."""
@@ -95,6 +100,8 @@ class Carriage:
     """When the first of the rounds was that showed this state."""
     at: datetime
     """When the last round was."""
+    interval: float = 0.0
+    """Seconds until the next one; more than what the settings say where a router's budget allows no less."""
     proven: datetime | None = None
     """When a packet was last known to have arrived."""
     target: str = ""

@@ -54,7 +54,7 @@ def concerns(line: LogLine, local: str, peer: str) -> bool:
 
 class CharonLog:
     """Reads the log of one charon from entering to leaving the context. VICI gives no more than level 1, so
-    no key is in it (vici_logger.c). The router is its own from then on, and is closed at the end."""
+    no key is in it (vici_logger.c). Until then it alone uses the connection, which its caller closes."""
 
     def __init__(self, router: Router) -> None:
         self._router = router
@@ -74,7 +74,6 @@ class CharonLog:
     ) -> None:
         self._done.set()
         self._thread.join(bounds.CHARON_LOG_SECONDS)
-        self._router.close()
 
     def forget(self) -> None:
         """Discard the log so far."""

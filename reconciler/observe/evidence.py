@@ -111,14 +111,9 @@ def _evidence(ends: list[End]) -> Evidence:
 def _examine_tunnel(scene: _Scene, tunnels: list[Tunnel]) -> Evidence:
     ends = [_end(scene, tunnel) for tunnel in tunnels]
     evidence = _evidence(ends)
-    with ExitStack() as stack:
-        routers = {
-            end.tunnel.name: stack.enter_context(scene.fleet.connect(end.tunnel.router))
-            for end in ends
-            if end.state is not None
-        }
-        if all(end.connection is not None for end in ends) and evidence.this_end.tunnel.name in routers:
-            evidence = _try(scene, evidence, routers, stack)
+    with scene.fleet.together(end.tunnel.router for end in ends if end.state is not None) as routers:
+        if all(end.connection is not None for end in ends) and evidence.this_end.tunnel.router in routers:
+            evidence = _try(scene, evidence, routers)
         this_end, other_end = evidence.this_end, evidence.other_end
         return replace(
             evidence,
@@ -159,27 +154,29 @@ def _concerns(change: ResourceChange, tunnel: Tunnel) -> bool:
             assert_never(change.resource.kind)
 
 
-def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack: ExitStack) -> Evidence:
-    """Bring it up if it is down, then send through it, then rekey it if that is asked for."""
+def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router]) -> Evidence:
+    """Bring it up if it is down, then send through it, then rekey it if that is asked for; both ends' logs
+    are read over connections of their own."""
+    with scene.fleet.together(routers) as read, ExitStack() as stack:
+        logs = {name: stack.enter_context(CharonLog(router)) for name, router in read.items()}
+        return _tried(scene, evidence, routers, logs)
+
+
+def _tried(
+    scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], logs: Mapping[str, CharonLog]
+) -> Evidence:
     this_end, other_end = evidence.this_end, evidence.other_end
-    logs = {
-        end.tunnel.name: stack.enter_context(CharonLog(scene.fleet.connect(end.tunnel.router)))
-        for end in evidence.ends
-        if end.tunnel.name in routers
-    }
 
     def said(end: End) -> tuple[str, ...]:
-        log = logs.get(end.tunnel.name)
-        if log is None:
-            return ()
+        log = logs[end.tunnel.router]
         return log.said(connection_name(end.tunnel.name), end.tunnel.vip.address, end.tunnel.peer_address)
 
-    here = routers[this_end.tunnel.name]
+    here = routers[this_end.tunnel.router]
     failure = _initiate(here, this_end)
     this_end = replace(this_end, said=said(this_end), sas=_sas(here, this_end))
-    if other_end is not None and other_end.tunnel.name in routers:
+    if other_end is not None and other_end.tunnel.router in routers:
         other_end = replace(
-            other_end, said=said(other_end), sas=_sas(routers[other_end.tunnel.name], other_end)
+            other_end, said=said(other_end), sas=_sas(routers[other_end.tunnel.router], other_end)
         )
     evidence = replace(evidence, this_end=this_end, other_end=other_end, failure=failure)
     evidence = replace(evidence, flow=_send(scene, evidence, routers))
@@ -188,9 +185,11 @@ def _try(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router], stack
             log.forget()
         failure = _rekey(here, this_end, lambda: said(this_end))
         this_end = replace(this_end, said_rekeying=said(this_end), sas=_sas(here, this_end))
-        if other_end is not None and other_end.tunnel.name in routers:
+        if other_end is not None and other_end.tunnel.router in routers:
             other_end = replace(
-                other_end, said_rekeying=said(other_end), sas=_sas(routers[other_end.tunnel.name], other_end)
+                other_end,
+                said_rekeying=said(other_end),
+                sas=_sas(routers[other_end.tunnel.router], other_end),
             )
         evidence = replace(evidence, this_end=this_end, other_end=other_end, rekey_failure=failure)
     return evidence
@@ -232,9 +231,9 @@ def _send(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router]) -> F
     """Echo requests from this router's own address inside the tunnel to that of the other end."""
     this_end, other_end = evidence.this_end, evidence.other_end
     ends = probe_addresses(scene.fabric, this_end.tunnel)
-    if other_end is None or other_end.tunnel.name not in routers or ends is None or not this_end.children:
+    if other_end is None or other_end.tunnel.router not in routers or ends is None or not this_end.children:
         return None
-    here, there = routers[this_end.tunnel.name], routers[other_end.tunnel.name]
+    here, there = routers[this_end.tunnel.router], routers[other_end.tunnel.router]
 
     def count() -> Flow:
         before = _packets(here, this_end), _packets(there, other_end)
@@ -282,7 +281,7 @@ def _replaced(sas: Iterable[IkeSa], old: set[str]) -> bool:
 
 
 def _surroundings(scene: _Scene, end: End, routers: Mapping[str, Router]) -> End:
-    router = routers.get(end.tunnel.name)
+    router = routers.get(end.tunnel.router)
     if router is None or end.state is None:
         return end
     with of_router(router.name):

@@ -17,15 +17,6 @@ from reconciler.verify.condition import conditions
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """What the service knows of connections from its runs and probes."""
-
-    history: History
-    interval: float
-    """Seconds between two rounds of probes, where a document says no other."""
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """One observation of a fabric: its connections, those in trouble first, and the drift."""
 
@@ -33,14 +24,15 @@ class Status:
     connections: tuple[ConnectionCondition, ...]
 
 
-def status(fabric: Fabric, store: SecretStore, fleet: Fleet, memory: Memory | None = None) -> Status:
-    """Observe every router, and judge every connection; with `memory` also by what probes have shown.
+def status(fabric: Fabric, store: SecretStore, fleet: Fleet, history: History | None = None) -> Status:
+    """Observe every router, and judge every connection; with the `history` of a service also by
+    what its probes have shown.
 
     Raises SecretUnavailable, HistoryUnusable.
     """
     found = preview(fabric, store, fleet)
     shown = conditions(fabric, found.desired, found.observation, found.plan)
-    if memory is None:
+    if history is None:
         return Status(found, shown)
-    carried, last_changes = memory.history.carried(), memory.history.last_changes()
-    return Status(found, with_carriage(shown, carried, last_changes, memory.interval, datetime.now(UTC)))
+    carried, last_changes = history.carried(), history.last_changes()
+    return Status(found, with_carriage(shown, carried, last_changes, datetime.now(UTC)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -41,6 +41,17 @@ class Fleet:
     def kept(self) -> Sessions:
         """Connections that are kept for several tasks at the same router."""
         return Sessions(self)
+
+    @contextmanager
+    def together(self, names: Iterable[str]) -> Iterator[dict[str, Router]]:
+        """Connections to several routers for one unit of work that uses them at the same time, such as both
+        ends of a tunnel; each is closed at the end. Raises the error of the first that cannot be reached."""
+        with ExitStack() as stack:
+            found = {}
+            for name in dict.fromkeys(names):
+                with of_router(name):
+                    found[name] = stack.enter_context(self.connect(name))
+            yield found
 
     def side_by_side(
         self, kind: str, names: Iterable[str], work: Callable[[str], Result]

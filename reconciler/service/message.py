@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from reconciler.model import bounds
@@ -36,8 +37,15 @@ def title(notifications: Sequence[Notification]) -> str:
 
 
 def body(notifications: Sequence[Notification], record: RunRecord) -> str:
-    """One line for each thing, what concerns most first, then the run."""
-    first = sorted(notifications, key=lambda item: _TOPICS.index(item.topic))[:_MOST]
+    """One line for each thing, what concerns most first, then the run. Routers take turns, so that the
+    tunnels of one leave room for those of others."""
+    seen: Counter[tuple[Topic, str]] = Counter()
+    ranked = []
+    for number, item in enumerate(notifications):
+        turn = (item.topic, item.router)
+        ranked.append((_TOPICS.index(item.topic), seen[turn], number))
+        seen[turn] += 1
+    first = [notifications[number] for *_, number in sorted(ranked)[:_MOST]]
     lines = [chat(f"- {item.topic.value}: {item.text}") for item in first]
     if len(notifications) > _MOST:
         lines.append(f"- and {len(notifications) - _MOST} more")

@@ -123,8 +123,8 @@ STATE = Family(
     "tunnel_state",
     "gauge",
     ("router", "tunnel", "state"),
-    "Always 1; the label is what the service's probes have shown last: carrying, degraded, up, carrying "
-    "nothing, down, disabled or unknown.",
+    "Always 1; the label is what the service's probes have shown last: carrying, degraded, "
+    "carrying-nothing, down, disabled or unknown.",
 )
 STATE_SINCE = Family(
     "tunnel_state_since_timestamp_seconds",

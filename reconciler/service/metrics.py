@@ -200,7 +200,7 @@ class Metrics(Collector):
 def _of_probes(prober: Probed | None) -> Iterator[Metric]:
     known = tuple(prober.known()) if prober is not None else ()
     ends = [((one.router, one.tunnel), one) for one in known]
-    yield _family(STATE, (((*end, one.state.value), 1.0) for end, one in ends))
+    yield _family(STATE, (((*end, one.state.label), 1.0) for end, one in ends))
     yield _family(STATE_SINCE, ((end, one.since.timestamp()) for end, one in ends))
     for family, of in ((ROUND_TRIP, _rtt), (BASELINE, _baseline), (LOSS, _loss)):
         figures = ((end, of(one)) for end, one in ends)

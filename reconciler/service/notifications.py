@@ -97,6 +97,8 @@ class Notification:
 
     topic: Topic
     text: str
+    router: str = ""
+    """That it is about; empty for the run as a whole."""
 
 
 def is_refused(record: RunRecord) -> bool:
@@ -116,10 +118,10 @@ def new_in(
     for record in records:
         found = states(record, lasting)
         after = frozenset(state for state in found if state.topic in on)
-        new += [Notification(state.topic, found[state]) for state in sorted(after - lasting)]
+        new += [Notification(state.topic, found[state], state.router) for state in sorted(after - lasting)]
         new += [item for item in _done(record) if item.topic in on]
         if Topic.RECOVERED in on:
-            new += [Notification(Topic.RECOVERED, text) for text in _ended(lasting, after)]
+            new += _ended(lasting, after)
         lasting = after
     return new, lasting
 
@@ -210,13 +212,13 @@ def _done(record: RunRecord) -> Iterator[Notification]:
         if not drift.held:
             traces = _traces(record, resource.router)
             text = f"{resource} had drifted and was repaired: {drift.reason}{traces}"
-            yield Notification(Topic.DRIFT, text)
+            yield Notification(Topic.DRIFT, text, resource.router)
     alone = {held.resource for held in record.of(Held)} | set(drifted)
     alone |= {resource for deferral in record.of(Deferral) for resource in deferral.resources}
     for change in record.of(PlannedChange):
         if change.resource not in alone:
             what = f"{change.action} {change.resource}: {change.reason} ({change.disruption})"
-            yield Notification(Topic.CHANGED, f"{record.in_force[:12]}: {what}")
+            yield Notification(Topic.CHANGED, f"{record.in_force[:12]}: {what}", change.resource.router)
 
 
 def _traces(record: RunRecord, router: str) -> str:
@@ -229,30 +231,33 @@ def _traces(record: RunRecord, router: str) -> str:
     return f"; since the last run there: {'; '.join(traces)}" if traces else ""
 
 
-def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[str]:
+def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[Notification]:
     ended = before - after
     if any(state.of_the_run for state in ended) and not any(state.of_the_run for state in after):
-        yield "the head of the branch is in force, and runs succeed"
+        yield Notification(Topic.RECOVERED, "the head of the branch is in force, and runs succeed")
     for state in sorted(ended):
+        text = ""
         match state.topic:
             case Topic.DOWN:
-                yield f"tunnel {state.subject} at {state.router} is no longer down"
+                text = f"tunnel {state.subject} at {state.router} is no longer down"
             case Topic.SILENT:
-                yield f"tunnel {state.subject} at {state.router} is no longer {Condition.SILENT}"
+                text = f"tunnel {state.subject} at {state.router} is no longer {Condition.SILENT}"
             case Topic.DEGRADED:
-                yield f"tunnel {state.subject} at {state.router} is no longer {Condition.DEGRADED}"
+                text = f"tunnel {state.subject} at {state.router} is no longer {Condition.DEGRADED}"
             case Topic.INCOMPLETE if state.router:
-                yield f"router {state.router} answers again"
+                text = f"router {state.router} answers again"
             case Topic.INCOMPLETE if state.subject:
-                yield f"the trouble with the {state.subject} has ended"
+                text = f"the trouble with the {state.subject} has ended"
             case Topic.DRIFT:
-                yield f"{state.subject} no longer differs"
+                text = f"{state.subject} no longer differs"
             case Topic.ROLLED_BACK | Topic.REFUSED | Topic.FAILED | Topic.INCOMPLETE:
                 pass  # of the run, see above
             case Topic.CHANGED | Topic.RECOVERED:
                 pass  # nothing that lasts
             case _:
                 assert_never(state.topic)
+        if text:
+            yield Notification(Topic.RECOVERED, text, state.router)
 
 
 def _state(what: object) -> State | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -68,6 +68,8 @@ class Prober:
         self._running = 0
         self._unwritten: set[str] = set()
         self._written = self._woken = float("-inf")
+        self._impaired = False
+        """Whether something is that no run was started for."""
         self._said: frozenset[str] = frozenset()
         self._over = False
         self._changed = threading.Condition()
@@ -82,14 +84,10 @@ class Prober:
         now = datetime.now(UTC)
         with self._changed:
             self._targets, self._fabric, self._fleet = found, fabric, fleet
-            memories = {name: self._remembered(target, now) for name, target in found.items()}
-            gone = self._memories.keys() - memories.keys()
-            self._memories = memories
+            self._memories = {name: self._remembered(target, now) for name, target in found.items()}
             self._rounds.follow((target.way for target in found.values()), time.monotonic())
             self._changed.notify()
-        if gone:
-            self._history.keep_connections(found)
-        self._say_stretched()
+        self._say_longer()
 
     def known(self) -> tuple[Carriage, ...]:
         """What is known of each connection, by name."""
@@ -126,13 +124,13 @@ class Prober:
         carriage = Carriage(way.name, router, tunnel, State.UNKNOWN, reason, now, now, target=destination)
         return begun(carriage)
 
-    def _say_stretched(self) -> None:
+    def _say_longer(self) -> None:
         """Whose budget makes intervals longer, once as long as it is the same routers."""
-        stretched = self._rounds.stretched
-        if stretched.keys() != self._said:
-            self._said = frozenset(stretched)
-            if stretched:
-                named = listed((f"{name} ({by:.1f} x)" for name, by in sorted(stretched.items())), _NAMED)
+        shortest = self._rounds.shortest
+        if shortest.keys() != self._said:
+            self._said = frozenset(shortest)
+            if shortest:
+                named = listed((f"{name} ({most:.0f} s)" for name, most in sorted(shortest.items())), _NAMED)
                 _log.warning("the budget of probes makes the interval longer at %s", named)
 
     def _work(self) -> None:
@@ -147,6 +145,7 @@ class Prober:
                 self._begin(router, names, fleet)
             if time.monotonic() - self._written >= bounds.PROBES_WRITTEN:
                 self._write()
+            self._wake_when_due()
         self._write()
 
     def _pause(self, now: float) -> float:
@@ -190,7 +189,8 @@ class Prober:
         with self._changed:
             wanted = {name: self._targets[name] for name in names if name in self._targets}
         asked = {name: target.asked for name, target in wanted.items()}
-        with fleet.kept() as sessions:
+        quota = fleet.within(lambda _: bounds.ROUTER_OBSERVATION_SECONDS_IN_ALL, "one round of probes")
+        with quota.kept() as sessions:
             found = sessions.one(router, partial(visit, asked=asked, pace=self._pace))
         away = Absence.of(found).sentence(router) if isinstance(found, TunnelwrightError) else ""
         again = self._noted(wanted, found, away, datetime.now(UTC))
@@ -209,28 +209,32 @@ class Prober:
                 # While it was probed it may have gone, or got another target.
                 if before is None or self._targets.get(name) != target:
                     continue
-                memory = after(before, _reading(target, found, away), now)
+                interval = self._rounds.interval(target.way)
+                memory = after(before, _reading(target, found, away), now, interval)
                 self._memories[name] = memory
                 self._unwritten.add(name)
                 if memory.pending:
                     again.add(name)
                 if memory.carriage.state is not before.carriage.state:
-                    events += _events(memory.carriage, before.carriage)
+                    events += _events(memory.carriage, before)
         for event in events:
             attempt("report", "an event", partial(self._report, event))
         if events:
             self._history.happened(events)
-            self._wake_for(events)
+        if any(event.change is TunnelChange.IMPAIRED for event in events):
+            # A run sends the notifications.
+            with self._changed:
+                self._impaired = True
+                self._changed.notify()
         return frozenset(again)
 
-    def _wake_for(self, events: Iterable[TunnelEvent]) -> None:
-        """A run sends the notifications; otherwise the next regular one does."""
+    def _wake_when_due(self) -> None:
+        """Start a run for what is impaired since the last one that was started, not too often."""
         now = time.monotonic()
         with self._changed:
-            due = now - self._woken >= bounds.PROBES_WOKEN
-            if not due or all(event.change is not TunnelChange.IMPAIRED for event in events):
+            if not self._impaired or now - self._woken < bounds.PROBES_WOKEN:
                 return
-            self._woken = now
+            self._impaired, self._woken = False, now
         self._wake("probes")
 
     def _rest(
@@ -264,11 +268,13 @@ def _reading(target: Target, found: Visit | TunnelwrightError, away: str) -> Rea
     return Reading(state, reason, counters_of(running), found.echoes.get(target.way.name))
 
 
-def _events(now: Carriage, before: Carriage) -> list[TunnelEvent]:
-    change = _CHANGES.get(now.state)
-    # That a new one carries is nothing to report.
-    if change is None or (change is TunnelChange.CARRYING and before.state is State.UNKNOWN):
+def _events(now: Carriage, before: Memory) -> list[TunnelEvent]:
+    change, then = _CHANGES.get(now.state), before.carriage
+    # That a new one carries is nothing to report; one that was impaired before is not new.
+    if change is None or (
+        change is TunnelChange.CARRYING and then.state is State.UNKNOWN and not before.impaired
+    ):
         return []
     detail = f"{now.state}: {now.reason}" if change is TunnelChange.IMPAIRED else ""
-    lasted = max(0, int((now.since - before.since).total_seconds()))
+    lasted = max(0, int((now.since - then.since).total_seconds()))
     return [TunnelEvent(now.at, now.router, now.tunnel, change, detail=detail, seconds=lasted)]

@@ -71,12 +71,15 @@ class Memory:
     pending_since: datetime | None = None
     answered: bool = False
     """Whether its target has ever answered."""
+    impaired: bool = False
+    """Whether it was when its state was known last."""
 
 
 def begun(carriage: Carriage) -> Memory:
     """A connection that another process has probed before, or none."""
     known = () if carriage.baseline is None else (carriage.baseline,) * RTT_LEAST
-    return Memory(carriage, rtts=known, answered=carriage.baseline is not None)
+    answered = carriage.baseline is not None
+    return Memory(carriage, rtts=known, answered=answered, impaired=carriage.state in IMPAIRED)
 
 
 def counters_of(running: Iterable[IkeSa]) -> Counters:
@@ -84,14 +87,15 @@ def counters_of(running: Iterable[IkeSa]) -> Counters:
     return {child.spis: (child.packets_in, child.packets_out) for child in agreement.carrying(running)}
 
 
-def after(memory: Memory, reading: Reading, now: datetime) -> Memory:
-    """A connection after one more round."""
+def after(memory: Memory, reading: Reading, now: datetime, interval: float) -> Memory:
+    """A connection after one more round; the next one is in `interval` seconds."""
     came, went = _moved(memory.counters, reading.counters)
     measured = _measured(memory, reading)
     echo = reading.echo
     shown, reason = _shown(measured, reading, came, went)
     arrived = bool(came or (echo and echo.received))
-    carriage = replace(measured.carriage, at=now, proven=now if arrived else measured.carriage.proven)
+    proven = now if arrived else measured.carriage.proven
+    carriage = replace(measured.carriage, at=now, interval=interval, proven=proven)
     seen = reading.state is not State.UNKNOWN
     moved = replace(measured, carriage=carriage, counters=reading.counters if seen else memory.counters)
     return _turned(moved, shown, reason, now)
@@ -101,29 +105,20 @@ def with_carriage(
     found: Iterable[ConnectionCondition],
     carried: Mapping[str, Carriage],
     last_changes: Mapping[str, LastChange],
-    interval: float,
     now: datetime,
 ) -> tuple[ConnectionCondition, ...]:
-    """Conditions with what the service knows of them, those in trouble first. `interval` is that of probes,
-    in seconds, where a document says no other."""
-    return in_order(
-        _known(one, carried.get(one.name), last_changes.get(one.name), interval, now) for one in found
-    )
+    """Conditions with what the service knows of them, those in trouble first."""
+    return in_order(_known(one, carried.get(one.name), last_changes.get(one.name), now) for one in found)
 
 
 def _known(
-    one: ConnectionCondition,
-    carriage: Carriage | None,
-    last_change: LastChange | None,
-    interval: float,
-    now: datetime,
+    one: ConnectionCondition, carriage: Carriage | None, last_change: LastChange | None, now: datetime
 ) -> ConnectionCondition:
     """Of a connection that is up now, the service has seen whether it carries, unless that was long ago."""
     one = replace(one, carriage=carriage, last_change=last_change)
     if carriage is None or one.state is not State.UP or carriage.state not in {State.CARRYING, *IMPAIRED}:
         return one
-    longest = max([interval, *(end.tunnel.probe.interval or 0 for end in one.ends if end.tunnel.probe)])
-    if (now - carriage.at).total_seconds() > STALE * longest:
+    if (now - carriage.at).total_seconds() > STALE * carriage.interval:
         return one
     return replace(one, state=carriage.state, reason=carriage.reason)
 
@@ -216,4 +211,8 @@ def _turned(memory: Memory, shown: State, reason: str, now: datetime) -> Memory:
 
 def _settled(memory: Memory, carriage: Carriage) -> Memory:
     """Nothing is pending any more."""
-    return replace(memory, carriage=carriage, pending=0, pending_state=None, pending_since=None)
+    known = carriage.state is not State.UNKNOWN
+    impaired = carriage.state in IMPAIRED if known else memory.impaired
+    return replace(
+        memory, carriage=carriage, impaired=impaired, pending=0, pending_state=None, pending_since=None
+    )

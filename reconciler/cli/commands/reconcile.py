@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.cli import access, collector
 from reconciler.cli.output import Output, note, say
-from reconciler.cli.service_state import HISTORY, followed_repository, service_settings
+from reconciler.cli.service_state import HISTORY, followed_repository, only_reconciler, service_settings
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Kind
 from reconciler.history.kept import Kept
@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check(effective, output)
     log = EventLog(sys.stdout) if effective.values.log_format == "json" and not output.json else None
-    with attached(log):
+    state = Path(effective.values.state).expanduser()
+    with attached(log), only_reconciler(state, _warn):
         return _follow(effective.values, arguments, output, log)
 
 
@@ -144,9 +145,12 @@ def _beside(
         service.dependencies = replace(service.dependencies, impaired=prober.impaired)
         beside.append(prober)
 
-    def followed(fabric: Fabric, fleet: Fleet) -> None:
+    # Not the fleet of a run: what the service has found absent may be there for those who follow it.
+    fleet_of = service.dependencies.fleet_of
+
+    def followed(fabric: Fabric) -> None:
         for item in beside:
-            item.follow(fabric, fleet)
+            item.follow(fabric, fleet_of(fabric))
 
     service.dependencies = replace(service.dependencies, followed=followed)
     return beside

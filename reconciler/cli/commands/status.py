@@ -17,7 +17,7 @@ from reconciler.model.condition import ConnectionCondition, State
 from reconciler.model.errors import ExitCode
 from reconciler.model.suggestion import check_known
 from reconciler.operations.preview import Preview
-from reconciler.operations.status import Memory, Status, status
+from reconciler.operations.status import Status, status
 from reconciler.plan.targets import named
 from reconciler.report.json.carriage import carriage_object, last_change_object
 from reconciler.report.json.plan import plan_objects
@@ -41,20 +41,20 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.target = named(fabric, arguments.target)
     check_known(arguments.target, {*fabric.routers, *fabric.tunnels}, "router or tunnel")
     store, fleet = access.secret_store(arguments), access.fleet_of(fabric, arguments)
-    memory = _memory(arguments.config, output)
+    history = _history(arguments.config, output)
     while True:
-        code = _show(status(fabric, store, fleet, memory), arguments, output)
+        code = _show(status(fabric, store, fleet, history), arguments, output)
         if arguments.watch is None:
             return code
         sleep(arguments.watch)
 
 
-def _memory(config: Path | None, output: Output) -> Memory | None:
-    """What the service with these settings knows."""
+def _history(config: Path | None, output: Output) -> History | None:
+    """That of the service with these settings."""
     if config is None:
         return None
     settings = service_settings(config, output).values
-    return Memory(History(Path(settings.state).expanduser() / HISTORY), settings.probes.interval)
+    return History(Path(settings.state).expanduser() / HISTORY)
 
 
 def _show(found: Status, arguments: argparse.Namespace, output: Output) -> int:

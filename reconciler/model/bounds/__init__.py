@@ -151,6 +151,7 @@ from reconciler.model.bounds.probing import (
     PROBES_WRITTEN as PROBES_WRITTEN,
     PROBE_REQUESTS as PROBE_REQUESTS,
     PROBE_VISIT_SECONDS as PROBE_VISIT_SECONDS,
+    PROBE_WAYS as PROBE_WAYS,
 )
 from reconciler.model.bounds.waiting import (
     ANSWER_MILLISECONDS as ANSWER_MILLISECONDS,

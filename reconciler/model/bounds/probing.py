@@ -12,6 +12,10 @@ PROBE_VISIT_SECONDS: Final = 10.0
 """Seconds for which one visit of a router sends requests: no thread and no connection is held for much
 longer, however many tunnels the router has."""
 
+PROBE_WAYS: Final = 1_000
+"""Tunnels through which one visit sends requests: Linux takes 128 KiB as one argument, and over SSH the whole
+command is one. A pair of addresses takes 40 bytes of it."""
+
 PROBES_WRITTEN: Final = 5.0
 """Seconds between two transactions that keep what probes have shown."""
 

@@ -14,6 +14,7 @@ import git
 import pytest
 
 from reconciler.cli.main import main
+from reconciler.cli.service_state import only_reconciler
 from reconciler.model.errors import ExitCode
 from tests.repositories import new_repository
 
@@ -207,6 +208,24 @@ def test_a_run_says_that_it_has_made_a_key_of_fingerprints(
         main(["reconcile", "--once", "--config", str(place.config)])
         said = capsys.readouterr().err
         assert said.count(f"note: {place.folder}/keys/fingerprint.key was made") == count
+
+
+def test_two_reconcilers_do_not_use_one_state(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    once = ["reconcile", "--once", "--config", str(place.config)]
+    with only_reconciler(place.folder / "state", print):
+        assert main(once) == ExitCode.LOCKED
+        assert "another `tunnelwright reconcile` runs with the state" in capsys.readouterr().err
+        assert not (place.folder / "state" / "history.db").exists(), "it has not begun anything"
+        assert place.check() == ExitCode.OK
+    assert main(once) == ExitCode.INCOMPLETE
+    assert (place.folder / "state" / "history.db").exists()
+
+
+def test_a_state_that_cannot_be_locked_is_no_reason_not_to_reconcile(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "state").touch()
+    with only_reconciler(tmp_path / "state", said.append):
+        assert said == [f"{tmp_path}/state cannot be locked against other reconcilers: File exists"]
 
 
 def test_a_run_says_which_branches_there_are(place: Place, capsys: pytest.CaptureFixture[str]) -> None:

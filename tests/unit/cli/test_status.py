@@ -127,7 +127,7 @@ def test_what_the_service_knows_is_shown_beside_what_is_there(stage: Stage, tmp_
     history, now = History(tmp_path / "history.db"), datetime.now(UTC)
     reason = "10.2.0.1 does not answer, and no packet comes"
     since = now - timedelta(hours=3, minutes=2, seconds=1)
-    known = Carriage("paris-tokyo", "paris", "paris-tokyo", State.SILENT, reason, since, now)
+    known = Carriage("paris-tokyo", "paris", "paris-tokyo", State.SILENT, reason, since, now, 60)
     history.carry([replace(known, loss=0.25, rtt=0.0123, baseline=0.01)])
     history.keep_last_changes({"paris-tokyo": LastChange(since, "c0ffee" * 7, "Ann Other")})
     code, shown = stage.run("status", "--config", str(settings), "--fail-on", "down")

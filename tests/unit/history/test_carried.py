@@ -16,7 +16,7 @@ from reconciler.model.condition import Carriage, LastChange, State
 from reconciler.report.json.carriage import carriage_object, read_carriage
 
 NOW = datetime(2026, 11, 26, 16, 20, 8, 113201, tzinfo=UTC)
-UNKNOWN = Carriage("a", "paris", "a", State.UNKNOWN, "it was not probed yet", NOW, NOW)
+UNKNOWN = Carriage("a", "paris", "a", State.UNKNOWN, "it was not probed yet", NOW, NOW, 60)
 SILENT = replace(
     UNKNOWN, state=State.SILENT, proven=NOW, target="10.2.0.1", loss=0.25, rtt=0.0123, baseline=0.01
 )

@@ -10,7 +10,7 @@ import pytest
 from reconciler.history.store import History
 from reconciler.model.condition import Carriage, LastChange, State
 from reconciler.operations.apply import apply
-from reconciler.operations.status import Memory, status
+from reconciler.operations.status import status
 from tests.contract.sites import Site, memory_site
 
 INTERVAL = 60.0
@@ -31,13 +31,13 @@ def test_what_probes_have_shown_counts_until_it_is_stale(
     age: float, expected: State, site: Site, tmp_path: Path
 ) -> None:
     history, then = History(tmp_path / "history.db"), datetime.now(UTC) - timedelta(seconds=age)
-    carriage = Carriage("paris-tokyo", "paris", "paris-tokyo", State.SILENT, "no reply", then, then)
+    carriage = Carriage("paris-tokyo", "paris", "paris-tokyo", State.SILENT, "no reply", then, then, INTERVAL)
     change = LastChange(then, "c0ffee" * 7, "Ann Other")
     history.carry([carriage])
     history.keep_last_changes({"paris-tokyo": change})
     [alone] = status(site.fabric, site.store(), site.fleet).connections
     assert (alone.state, alone.carriage, alone.last_change) == (State.UP, None, None)
-    found = status(site.fabric, site.store(), site.fleet, Memory(history, INTERVAL))
+    found = status(site.fabric, site.store(), site.fleet, history)
     [known] = found.connections
     assert (known.state, known.carriage, known.last_change) == (expected, carriage, change)
     assert found.drift.plan.empty

@@ -85,6 +85,17 @@ def test_a_fleet_keeps_its_connections_until_it_ends() -> None:
     assert sorted(connect.opened) == sorted(connect.closed) == ["a", "b"]
 
 
+def test_connections_for_one_unit_of_work_are_closed_whatever_happens() -> None:
+    connect = Connections()
+    with pytest.raises(ZeroDivisionError), Fleet(connect).together(["a", "b", "a"]) as routers:
+        assert {name: router.name for name, router in routers.items()} == {"a": "a", "b": "b"}
+        assert connect.closed == []
+        raise ZeroDivisionError
+    with pytest.raises(RouterUnreachable), Fleet(connect).together(["c", "dead"]):
+        pytest.fail("one of the two cannot be reached")
+    assert sorted(connect.opened) == sorted(connect.closed) == ["a", "b", "c"]
+
+
 def test_only_what_ends_the_process_ends_the_others() -> None:
     def work(name: str) -> str:
         if name == "b":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.history.kept import Kept
-from reconciler.model.condition import LastChange
+from reconciler.model.condition import Carriage, LastChange, State
 from reconciler.model.events import PlannedStep, Rollback, StepEnded
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Disruption, Phase
@@ -32,6 +32,16 @@ def test_the_last_change_of_a_connection_has_its_commit_and_its_author(tmp_path:
     assert change.author == author
     assert site.once().result is Result.IN_SYNC
     assert history.last_changes() == {"paris-tokyo": change}, "a run that changes nothing leaves it"
+
+
+def test_what_git_has_no_longer_is_forgotten_also_without_probes(tmp_path: Path) -> None:
+    site = followed(tmp_path)
+    service = site.service()
+    history = service.dependencies.history
+    history.keep_last_changes({"gone": LastChange(NOW, "a" * 40, "Ann")})
+    history.carry([Carriage("gone", "paris", "gone", State.UNKNOWN, "", NOW, NOW)])
+    service.once()
+    assert (set(history.last_changes()), history.carried()) == ({"paris-tokyo"}, {})
 
 
 def test_a_step_that_was_not_done_is_no_change(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def test_it_looks_again_after_its_interval(tmp_path: Path) -> None:
         assert told(site, 3)
     assert site.told[-1].trigger == "interval"
     assert site.told[-1].repeats == 1
-    assert service.dependencies.history.runs(5)[0].repeats > 1, (
+    # The last one may have been asked to stop.
+    assert max(run.repeats for run in service.dependencies.history.runs(5)) > 1, (
         "runs that find nothing to do are one in the history"
     )
 

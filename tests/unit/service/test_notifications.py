@@ -220,3 +220,12 @@ def test_what_concerns_most_is_not_cut_off() -> None:
     text = messages.body([*many, Notification(Topic.DOWN, "tunnel x is down")], run(Result.INCOMPLETE))
     assert text.splitlines()[0] == "- down: tunnel x is down"
     assert "- and 1 more" in text
+
+
+def test_the_tunnels_of_one_router_leave_room_for_those_of_others() -> None:
+    ends = [("ra", n) for n in range(30)] + [("rb", 0), ("rc", 0)]
+    silent = [Impaired(f"{router}-{n}", router, Condition.SILENT, "-", NOW) for router, n in ends]
+    new, _ = new_in([run(Result.IN_SYNC, PLAN, *silent)], frozenset(), ALL)
+    text = messages.body(new, run(Result.IN_SYNC))
+    assert all(f" at {router} " in text for router in ("ra", "rb", "rc"))
+    assert "- and 12 more" in text

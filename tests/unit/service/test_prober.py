@@ -20,6 +20,7 @@ from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Ping
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
+from reconciler.routers import quota
 from reconciler.routers.fleet import Fleet, Sessions
 from reconciler.routers.protocol import Router
 from reconciler.service import rounds
@@ -45,6 +46,7 @@ class Probed:
         self.told: list[TunnelEvent] = []
         self.woken: list[str] = []
         self.visits: Counter[str] = Counter()
+        self.quotas: set[str] = set()
         self.lost = False
         self.away = ""
         self.prober = Prober(self.history, self.told.append, self.woken.append, 0.05, 10_000)
@@ -53,6 +55,7 @@ class Probed:
 
     def connect(self, router: str) -> Router:
         self.visits[router] += 1
+        self.quotas |= {one.what for one in quota.in_force()}
         if router == self.away:
             raise RouterUnreachable("no route to host", router=router)
         return OddRouter(self.site.connect(router), {"probe": self._probe})
@@ -102,7 +105,7 @@ def test_a_tunnel_that_is_up_and_carries_nothing_is_told_and_kept(probed: Probed
     assert other.happenings(NAME, 1) == [event]
     labels = {"router": "paris", "tunnel": NAME}
     found = samples(probed.metrics)
-    assert found["tunnelwright_tunnel_state", frozenset({**labels, "state": State.SILENT}.items())] == 1
+    assert found["tunnelwright_tunnel_state", frozenset({**labels, "state": "carrying-nothing"}.items())] == 1
     assert found["tunnelwright_tunnel_probe_rtt_seconds", frozenset(labels.items())] == 0.01
     assert 0 < found["tunnelwright_tunnel_probe_loss_ratio", frozenset(labels.items())] < 1
     probed.lost = False
@@ -116,6 +119,7 @@ def test_a_round_costs_one_visit_of_the_router_that_probes(probed: Probed) -> No
     probed.follow()
     assert until(lambda: probed.visits["paris"] >= 5, 20)
     assert set(probed.visits) == {"paris"}, "replies show what the other end does"
+    assert probed.quotas == {"one round of probes"}
 
 
 def test_what_has_shown_something_new_waits_for_no_interval(
@@ -150,6 +154,34 @@ def test_a_router_that_does_not_answer_leaves_what_it_has_unknown(probed: Probed
     assert probed.becomes(State.CARRYING)
 
 
+def test_an_impaired_tunnel_that_carries_after_its_router_was_away_has_recovered(probed: Probed) -> None:
+    probed.follow()
+    probed.lost = True
+    assert probed.becomes(State.SILENT)
+    probed.away = "paris"
+    assert probed.becomes(State.UNKNOWN)
+    probed.lost, probed.away = False, ""
+    assert probed.becomes(State.CARRYING)
+    assert until(lambda: len(probed.told) == 2, 20)
+    assert [event.change for event in probed.told] == [TunnelChange.IMPAIRED, TunnelChange.CARRYING]
+
+
+def test_what_is_impaired_soon_after_a_run_was_started_gets_one_later(
+    probed: Probed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "PROBES_WOKEN", 3600)
+    probed.follow()
+    for _ in range(2):
+        probed.lost = True
+        assert probed.becomes(State.SILENT)
+        probed.lost = False
+        assert probed.becomes(State.CARRYING)
+    assert until(lambda: len(probed.told) == 4, 20)
+    assert probed.woken == ["probes"]
+    monkeypatch.setattr(bounds, "PROBES_WOKEN", 0)
+    assert until(lambda: probed.woken == ["probes"] * 2, 20)
+
+
 def test_another_desired_state_is_probed_as_it_says(probed: Probed) -> None:
     probed.follow()
     assert probed.becomes(State.CARRYING)
@@ -160,7 +192,6 @@ def test_another_desired_state_is_probed_as_it_says(probed: Probed) -> None:
     assert probed.becomes(State.DISABLED)
     probed.follow(replace(probed.site.fabric, tunnels={}))
     assert probed.prober.known() == ()
-    assert until(lambda: probed.history.carried() == {}, 20)
 
 
 def test_the_next_process_goes_on_with_what_was_known(probed: Probed, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from reconciler.model import bounds
-from reconciler.service.rounds import AGAIN, Rounds, Way
+from reconciler.model.bounds import KIB
+from reconciler.service.rounds import AGAIN, BURST, Rounds, Way
 
 
 class Clock:
@@ -72,7 +73,7 @@ def test_a_router_has_a_budget_and_the_excess_is_spread_over_a_longer_interval(r
     else:
         ways = [Way(f"t{n}", f"spoke-{n}", 60, 3, "hub") for n in range(250)]
     service = clock(ways, pace=5.0)
-    assert service.rounds.stretched == {"hub": 2.5}
+    assert service.rounds.shortest == {"hub": 150}
     assert set(service.rounds.intervals().values()) == {150}
     service.run(450)
     visits = [(at, len(names) * bounds.PROBE_REQUESTS) for at, _, names in service.visits]
@@ -96,8 +97,49 @@ def test_what_all_have_shown_something_new_is_within_the_budget_too() -> None:
 
 def test_what_is_within_the_budget_is_not_stretched() -> None:
     service = clock([Way(f"t{n}", "hub", 60, 3) for n in range(400)])
-    assert service.rounds.stretched == {}
+    assert service.rounds.shortest == {}
     assert service.rounds.intervals() == {"hub": 60}
+
+
+def test_a_tunnel_that_is_probed_often_is_at_its_own_expense() -> None:
+    """Once a second leaves no room for others: it is probed as often as they leave room for it."""
+    ways = [Way("often", "hub", 1, 3), *(Way(f"t{n}", "hub", 60, 3) for n in range(40))]
+    service = clock(ways, pace=4.0)
+    assert service.rounds.shortest == {"hub": 1.5}
+    assert service.rounds.interval(ways[0]) == 1.5
+    assert {service.rounds.interval(way) for way in ways[1:]} == {60}
+
+
+def test_rounds_side_by_side_are_within_the_budget_of_a_router_together() -> None:
+    """All of them are late, for example because the service could not begin threads."""
+    ways = [Way(f"to-{n}", f"spoke-{n}", 60, 3, "hub") for n in range(70)]
+    ways += [Way(f"of-{n}", "hub", 60, 3, f"other-{n}") for n in range(30)]
+    service = clock(ways, pace=10.0)
+    service.now = 3600
+    service.run(3660)
+    pause = bounds.PROBE_REQUESTS / 10.0
+    sent = [at + place * pause for at, _, names in service.visits for place, _ in enumerate(names)]
+    for second in range(3600, 3660):
+        packets = bounds.PROBE_REQUESTS * sum(second <= at < second + 1 for at in sent)
+        assert packets <= 10.0 * (1 + BURST) + bounds.PROBE_REQUESTS
+    assert len({name for _, _, names in service.visits for name in names}) == 100, "none waits for ever"
+
+
+def test_what_was_late_is_not_made_up_for_at_once() -> None:
+    rounds = Rounds(20)
+    rounds.follow([Way("a", "hub", 60, 3)], 0.0)
+    at = rounds.next_due()
+    [(router, names)] = rounds.take(at)
+    rounds.ended(router, names, at + 605)
+    assert AGAIN <= rounds.next_due() - (at + 605) <= 60
+
+
+def test_one_visit_has_so_many_tunnels_that_the_command_can_name_them() -> None:
+    service = clock([Way(f"t{n:04}", "hub", 60, 3) for n in range(2500)], pace=10_000)
+    service.run(60)
+    assert [len(names) for _, _, names in service.visits] == [bounds.PROBE_WAYS, bounds.PROBE_WAYS, 500]
+    longest = ("203.0.113.101", "203.0.113.102")
+    assert len(" ".join(f"'{address}'" for address in longest * bounds.PROBE_WAYS)) < 64 * KIB
 
 
 def test_what_only_counts_costs_no_packets() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -43,7 +44,7 @@ def told(memory: Memory, readings: Iterable[Reading]) -> tuple[Memory, list[Stat
     """A connection after some rounds, and its state after each."""
     states = []
     for reading in readings:
-        memory = after(memory, reading, memory.carriage.at + timedelta(minutes=1))
+        memory = after(memory, reading, memory.carriage.at + timedelta(minutes=1), 60)
         states.append(memory.carriage.state)
     return memory, states
 
@@ -141,11 +142,15 @@ def test_a_connection_that_is_up_is_what_the_service_has_seen_lately() -> None:
     memory, _ = told(new(), [Reading(State.UP, "", {}, UNANSWERED)] * 3)
     seen, change = memory.carriage, LastChange(BEGAN, "0" * 40, "Ann")
     up = ConnectionCondition("a", State.UP, "", ())
-    [found] = with_carriage([up], {"a": seen}, {"a": change}, 60, seen.at + timedelta(seconds=180))
+    [found] = with_carriage([up], {"a": seen}, {"a": change}, seen.at + timedelta(seconds=180))
     assert (found.state, found.reason, found.last_change) == (State.SILENT, seen.reason, change)
-    [stale] = with_carriage([up], {"a": seen}, {}, 60, seen.at + timedelta(seconds=181))
+    [stale] = with_carriage([up], {"a": seen}, {}, seen.at + timedelta(seconds=181))
     assert (stale.state, stale.carriage) == (State.UP, seen)
-    assert with_carriage([up], {}, {}, 60, BEGAN) == (up,)
+    # The budget of its router allows no more rounds than that.
+    seldom = replace(seen, interval=150)
+    [found] = with_carriage([up], {"a": seldom}, {}, seen.at + timedelta(seconds=450))
+    assert found.state is State.SILENT
+    assert with_carriage([up], {}, {}, BEGAN) == (up,)
     down = ConnectionCondition("a", State.DOWN, "no IKE_SA", ())
-    [found] = with_carriage([down], {"a": seen}, {}, 60, seen.at)
+    [found] = with_carriage([down], {"a": seen}, {}, seen.at)
     assert found.state is State.DOWN, "what is there now counts"
