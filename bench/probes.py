@@ -23,12 +23,12 @@ from reconciler.load import load_tree
 from reconciler.model import bounds
 from reconciler.model.condition import Carriage, State
 from reconciler.model.fabric import Fabric, Probe
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.observe.state import read_sas
 from reconciler.observe.visit import visit
 from reconciler.routers.protocol import Router
+from reconciler.service.probe_targets import Target, targets
 from reconciler.service.rounds import Rounds
-from reconciler.service.targets import Target, targets
 from reconciler.validate import validate
 from reconciler.verify.carriage import Memory, Reading, after, begun, counters_of
 from reconciler.verify.condition import running_of, standing
@@ -50,9 +50,9 @@ class Answering:
         """Its SAs."""
         yield from self._sas
 
-    def probe(self, ways: Sequence[tuple[str, str]], _: float) -> tuple[Ping, ...]:
+    def probe(self, ways: Sequence[tuple[str, str]], _: float) -> tuple[Echoes, ...]:
         """All replies."""
-        return (Ping(bounds.PROBE_REQUESTS, bounds.PROBE_REQUESTS, 0.01),) * len(ways)
+        return (Echoes(bounds.PROBE_REQUESTS, bounds.PROBE_REQUESTS, 0.01),) * len(ways)
 
 
 def _sa(number: int, target: Target) -> dict[str, Any]:

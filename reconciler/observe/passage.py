@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from reconciler.diagnosis.evidence import End, Flow, LostSizes
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import IkeSa, connection_name
 from reconciler.observe.state import read_sas
 from reconciler.routers.fleet import of_router
@@ -98,7 +98,7 @@ class Way:
         after, _ = _packets(self.receiver, self.other_end)
         return after - before < _PINGS
 
-    def _of_sizes(self, sizes: tuple[int, ...], count: int) -> tuple[Ping | None, ...]:
+    def _of_sizes(self, sizes: tuple[int, ...], count: int) -> tuple[Echoes | None, ...]:
         data = tuple(size - _ECHO_HEADERS for size in sizes)
         return self.sender.host.sizes(self.source, self.destination, count, data)
 
@@ -111,7 +111,7 @@ def send_to(router: Router, end: End, source: str, target: str) -> Flow:
     return Flow(ping.sent, ping.received, after[1] - before[1], 0, 0, after[0] - before[0])
 
 
-def _lost(ping: Ping | None) -> bool:
+def _lost(ping: Echoes | None) -> bool:
     return ping is not None and not ping.received and not ping.errors
 
 

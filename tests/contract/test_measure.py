@@ -11,7 +11,7 @@ from lab.session import Lab
 from lab.topology import Role
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected
-from reconciler.model.outcome import IN_FLIGHT, Ping
+from reconciler.model.outcome import IN_FLIGHT, Echoes
 from reconciler.model.plan import Disruption
 from reconciler.model.router_config import InterfaceAddress
 from tests.contract.sites import CHARONS, REAL, Site, change_tunnels
@@ -57,7 +57,7 @@ def test_one_command_probes_many_ways(site: Site) -> None:
     assert answered.received == answered.sent == bounds.PROBE_REQUESTS
     assert answered.rtt is not None
     assert 0 < answered.rtt < 2
-    assert (unanswered, unsent) == (Ping(bounds.PROBE_REQUESTS, 0), None)
+    assert (unanswered, unsent) == (Echoes(bounds.PROBE_REQUESTS, 0), None)
 
 
 def test_one_command_sends_requests_of_many_sizes(site: Site) -> None:
@@ -65,7 +65,7 @@ def test_one_command_sends_requests_of_many_sizes(site: Site) -> None:
     site.verify()
     host = site.connect("paris").host
     assert [ping and ping.received for ping in host.sizes(*INSIDE, 2, (56, 1000))] == [2, 2]
-    assert host.sizes("10.1.0.1", "192.0.2.1", 2, (56,)) == (Ping(2, 0),)
+    assert host.sizes("10.1.0.1", "192.0.2.1", 2, (56,)) == (Echoes(2, 0),)
     assert host.sizes("198.51.100.9", "10.2.0.1", 2, (56,)) == (None,)
 
 
@@ -73,7 +73,7 @@ def test_one_command_sends_requests_of_many_sizes(site: Site) -> None:
 def test_a_size_that_the_router_refuses_is_no_silence(site: Site) -> None:
     """Its own interface in the tunnel has a smaller MTU, of which senders learn."""
     site.apply()
-    assert site.connect("paris").host.sizes(*INSIDE, 2, (3000,)) == (Ping(2, 0, errors=2),)
+    assert site.connect("paris").host.sizes(*INSIDE, 2, (3000,)) == (Echoes(2, 0, errors=2),)
 
 
 @REAL

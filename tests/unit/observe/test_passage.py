@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Connect, Router
@@ -66,10 +66,10 @@ def test_packets_of_one_end_are_enough(site: Site, name: str) -> None:
 
 @pytest.mark.parametrize(
     "ping",
-    [Ping(2, 0, errors=2), None, Ping(2, 0)],
+    [Echoes(2, 0, errors=2), None, Echoes(2, 0)],
     ids=["a smaller MTU that is announced", "a ping without such an option", "no size passes any more"],
 )
-def test_what_shows_no_black_hole_is_none(site: Site, ping: Ping | None) -> None:
+def test_what_shows_no_black_hole_is_none(site: Site, ping: Echoes | None) -> None:
     def connect(name: str) -> Router:
         return OddRouter(site.connect(name), {"sizes": lambda true: (ping,) * len(true())})
 
