@@ -90,7 +90,7 @@ def translated_on_the_path(evidence: Evidence) -> Iterator[Finding]:
     ours = this_end.tunnel.vip.address
     seen = log_lines.without_connection(other_end.said, other_end.tunnel.vip.address)
     others = tuple(dict.fromkeys(address for address in seen if address != ours))
-    if others and log_lines.arrived(this_end.said, this_end.tunnel.peer_address):
+    if others and log_lines.answered(this_end.said, this_end.tunnel.peer_address):
         yield found(
             "address-translated",
             other_end.tunnel,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from reconciler.facets.connections.transforms import keyword
@@ -45,6 +46,7 @@ REKEY_FAILED: Final = re.compile(
 )
 
 _NO_CONNECTION: Final = re.compile(r"no IKE config found for ([0-9a-f.:]+)\.\.\.([0-9a-f.:]+)")
+_REQUEST: Final = re.compile(r"parsed \S+ request |received retransmit of request ")
 _SENT: Final = re.compile(r"sending packet: from \S+ to [^\[\s]+\[(\d{1,5})\]")
 _OFFERS: Final = re.compile(r"^(received|configured) proposals: (.*)$")
 _GROUP: Final = re.compile(r"(modp|ecp|curve|mlkem|ml_?kem)\w*")
@@ -72,6 +74,15 @@ def arrived(lines: Iterable[str], sender: str, port: int | None = None) -> bool:
     return any(
         line.startswith(f"received packet: from {sender}[") and end in line.partition(" to ")[2]
         for line in lines
+    )
+
+
+def answered(lines: Iterable[str], sender: str) -> bool:
+    """True when a packet came from that address that is no request of the sender's own."""
+    said = [*lines, ""]
+    return any(
+        line.startswith(f"received packet: from {sender}[") and not _REQUEST.match(following)
+        for line, following in pairwise(said)
     )
 
 

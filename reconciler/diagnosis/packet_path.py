@@ -23,7 +23,7 @@ def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
     rule that drops IKE ends a tunnel that is up as well, at its next rekeying or dead peer detection."""
     this_end, other_end = evidence.this_end, evidence.other_end
     silent = unanswered(evidence)
-    if not silent and (not this_end.children or log_lines.arrived(_said(this_end), _peer(this_end))):
+    if not silent and (not this_end.children or log_lines.answered(_said(this_end), _peer(this_end))):
         return
     port = log_lines.port_of(_said(this_end), 4500 if this_end.encapsulated else 500)
     dropping = [(end, rule) for end in evidence.ends if (rule := _drops_ike(evidence, end, port)) is not None]
@@ -77,7 +77,7 @@ def peer_silent(evidence: Evidence) -> Iterator[Finding]:
     if unanswered(evidence):
         tunnel, said = evidence.this_end.tunnel, _said(evidence.this_end)
         port = log_lines.port_of(said)
-        half = log_lines.arrived(said, tunnel.peer_address) and port != _IKE_PORTS[0]
+        half = log_lines.answered(said, tunnel.peer_address) and port != _IKE_PORTS[0]
         what = f"answers on UDP {_IKE_PORTS[0]}, and not on UDP {port}:" if half else "does not answer"
         yield found(
             "peer-silent",
@@ -99,10 +99,11 @@ def _peer(end: End) -> str:
 
 
 def unanswered(evidence: Evidence) -> bool:
-    """charon sends again, and nothing has come back in this attempt since."""
+    """charon sends again, and nothing has come back in this attempt since: requests of the peer are no
+    answers."""
     said = _said(evidence.this_end)
     last = max((i for i, line in enumerate(said) if log_lines.UNANSWERED.search(line)), default=-1)
-    return last >= 0 and not log_lines.arrived(said[last:], _peer(evidence.this_end))
+    return last >= 0 and not log_lines.answered(said[last:], _peer(evidence.this_end))
 
 
 def _stopped(stops: list[tuple[End, str, Packet]]) -> Iterator[tuple[End, Verdict]]:
