@@ -27,8 +27,8 @@ from reconciler.model.outcome import Ping
 from reconciler.observe.state import read_sas
 from reconciler.observe.visit import visit
 from reconciler.routers.protocol import Router
+from reconciler.service.probe_targets import Target, targets
 from reconciler.service.rounds import Rounds
-from reconciler.service.targets import Target, targets
 from reconciler.validate import validate
 from reconciler.verify.carriage import Memory, Reading, after, begun, counters_of
 from reconciler.verify.condition import running_of, standing

@@ -34,7 +34,7 @@ from reconciler.model.operation import (
     WriteFile,
     WriteOwned,
 )
-from reconciler.model.settings import plain
+from reconciler.model.swanctl import plain
 from reconciler.routers.protocol import Router, Vici
 
 Together: TypeAlias = Switch | WriteFile | RemoveFile

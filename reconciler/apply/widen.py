@@ -26,7 +26,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected
 from reconciler.model.listing import listed
 from reconciler.model.router_config import ChildSa, IkeSa
-from reconciler.model.settings import Settings, plain
+from reconciler.model.swanctl import Settings, plain
 from reconciler.observe.state import read_sas
 from reconciler.routers.protocol import Vici
 

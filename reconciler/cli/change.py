@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.next_command import diagnose_hint
-from reconciler.cli.output import Output, ask
+from reconciler.cli.output import Output, ask, say
 from reconciler.cli.planned import planning_of, show_decision
 from reconciler.cli.saved_plan import SavedPlan
+from reconciler.cli.step_lines import StepLines
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
 from reconciler.model.operation import Switch
@@ -28,6 +29,7 @@ from reconciler.report.json.plan import absence_objects
 from reconciler.report.json.results import apply_summary_object
 from reconciler.routers.way_back import reported
 
+_NEXT = "the next apply does what is left"
 _QUESTION = "Apply this plan? Type `yes` to approve: "
 
 
@@ -44,6 +46,7 @@ def change_routers(
     overrides = () if arguments.confirm is None else (Override.MANAGEMENT,)
     planning = planning_of(arguments, fabric, asked=asked, overrides=overrides)
     asks = saved is None and not arguments.auto_approve
+    steps, signals = StepLines(output, whole=arguments.verbose), Interrupt()
     arming = None
     if arguments.confirm is not None:
         arming = new_arming(loaded.digest, loaded.revision or "", arguments.confirm)
@@ -63,11 +66,13 @@ def change_routers(
     def approved(_: Preview) -> bool:
         if asks and ask(_QUESTION) != "yes":
             raise TunnelwrightError("the plan was not approved", hint="type `yes`, or use --auto-approve")
+        signals.begin()
         return asks
 
     def shown(decision: Decision) -> None:
         backs = tuple(reported(decision.judged.observation.states))
-        show_decision(output, decision, backs)
+        show_decision(output, decision, backs, whole=arguments.verbose)
+        steps.expect(decision.allowed.plan.listed_steps)
         forget_reported(backs, planning.fleet)
 
     request = Request(
@@ -80,12 +85,18 @@ def change_routers(
         arming=arming,
         conduct=Conduct(
             timeout=arguments.wait,
-            progress=lambda outcome: output.lines([plan_text.outcome_line(outcome)], sys.stderr),
+            progress=steps.ended,
+            stopping=signals.stopping,
             anew=arguments.links.clear,
         ),
     )
-    with converge(planning.fleet, request) as done:
-        pass  # Its report may take as long as it likes: the locks are given back first.
+    try:
+        with signals.taken(), converge(planning.fleet, request) as done:
+            pass  # Its report may take as long as it likes: the locks are given back first.
+    except KeyboardInterrupt:
+        if steps.begun:
+            say(f"{steps.account}; {_NEXT}")
+        raise
     if done.proven is not None:
         applied = done.proven.applied
         checks = () if done.proven.conclusion is None else done.proven.checks
@@ -93,6 +104,9 @@ def change_routers(
         failed = [outcome.step for outcome in applied.outcomes if outcome.status is Status.FAILED]
         down = [step.group for step in failed if isinstance(step.operation, Switch)]
         output.lines([diagnose_hint(arguments, down)] if down else [])
+    if signals.requested and done.proven is not None and done.proven.applied.stopped:
+        say(f"interrupted: {steps.account}; {_NEXT}")
+        return ExitCode.INTERRUPTED
     return _ending(output, done)
 
 

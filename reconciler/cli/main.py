@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         say("interrupted")
-        return 130
+        return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the command is a unit of work like any other
         explain(foreign("command", arguments.command, error), words)
         return ExitCode.ERROR

@@ -43,12 +43,16 @@ def planning_of(
     )
 
 
-def show_decision(output: Output, decision: Decision, backs: Iterable[Armed | WentBack]) -> None:
-    """Write a plan, what of it may be done now, and above it the routers that are armed or have gone back."""
+def show_decision(
+    output: Output, decision: Decision, backs: Iterable[Armed | WentBack], *, whole: bool
+) -> None:
+    """Write a plan, what of it may be done now, and above it the routers that are armed or have gone back.
+    Many resources and steps of one kind are shown together, unless the `whole` plan is wanted."""
     found, plan, now = tuple(backs), decision.judged.plan, decision.allowed.plan
     output.lines(way_back_lines(found, datetime.now(UTC)))
     output.objects(way_back_objects(found))
-    output.lines(plan_lines(plan, "" if decision.judged.fabric.routers else NO_ROUTERS, now))
+    unchanged = "" if decision.judged.fabric.routers else NO_ROUTERS
+    output.lines(plan_lines(plan, unchanged, now, whole=whole))
     output.objects(plan_objects(plan, now))
     output.lines(judgement_lines(decision.judgement))
     output.objects(judgement_objects(decision.judgement))

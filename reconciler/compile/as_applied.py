@@ -15,7 +15,7 @@ from reconciler.model.router_config import (
     RouterConfig,
     RouterState,
 )
-from reconciler.model.settings import Settings, first
+from reconciler.model.swanctl import Settings, first
 
 
 def as_applied(config: RouterConfig) -> RouterState:

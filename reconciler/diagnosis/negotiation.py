@@ -12,7 +12,7 @@ from reconciler.diagnosis import log_lines
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
 from reconciler.facets.connections import printed_id, same_value, swanctl_id
-from reconciler.model.settings import Settings, Value, flatten
+from reconciler.model.swanctl import Settings, Value, flatten
 
 _SPEC_OF = {"encryption": "encryption", "integrity": "integrity", "prf": "integrity"}
 _ASK_PEER = "ask the peer's administrator for the log of the responding side"

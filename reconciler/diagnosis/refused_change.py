@@ -12,7 +12,7 @@ from reconciler.diagnosis.finding import Finding, found
 from reconciler.facets.connections import same_value
 from reconciler.facets.files import WrittenFile, file_name
 from reconciler.model.router_config import Connection
-from reconciler.model.settings import Settings, Value, flatten
+from reconciler.model.swanctl import Settings, Value, flatten
 
 _KEY: Final = "authentication.key"
 _FIELDS: Final = {

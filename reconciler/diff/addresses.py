@@ -20,7 +20,7 @@ from reconciler.model.plan import (
     Step,
 )
 from reconciler.model.router_config import InterfaceAddress, RouterConfig, RouterState, local_addresses
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 
 def address_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:

@@ -11,7 +11,7 @@ from reconciler.model.listing import counted
 from reconciler.model.operation import RemoveOwned, WriteOwned
 from reconciler.model.plan import Action, Phase, Resource, ResourceChange
 from reconciler.model.router_config import InterfaceAddress, OwnedFile, RouterConfig, RouterState
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 
 def boot_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.facets import connections
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 
 def compare(end: TunnelEnd) -> tuple[Change, ...]:

@@ -8,7 +8,7 @@ from typing import Final
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.facets import files
 from reconciler.model.router_config import ForeignFile
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 RECONNECT: Final = "reconnect"
 """The field that asks for the tunnel to be taken down and up."""

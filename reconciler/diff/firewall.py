@@ -10,7 +10,7 @@ from reconciler.facets import firewall
 from reconciler.model.operation import ChangeFirewall
 from reconciler.model.plan import Action, Phase, Resource, ResourceChange
 from reconciler.model.router_config import Pair, RouterConfig, RouterState
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 
 def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:

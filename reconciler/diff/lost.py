@@ -14,7 +14,7 @@ from reconciler.diff.live import Live
 from reconciler.facets.connections import listed_ends
 from reconciler.facets.sas.selectors import Block, lacking
 from reconciler.model.router_config import Pair, RouterConfig
-from reconciler.model.settings import Change, Settings
+from reconciler.model.swanctl import Change, Settings
 from schemas.addresses import parse_cidr, without
 
 

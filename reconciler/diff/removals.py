@@ -10,7 +10,7 @@ from reconciler.facets import files, secrets
 from reconciler.model.operation import Operation, RemoveFile, Terminate, UnloadConnection, UnloadSecret
 from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceChange, ResourceKind, Step
 from reconciler.model.router_config import PREFIX, RouterConfig
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 
 def removed_tunnels(desired: RouterConfig, live: Live) -> Iterator[ResourceChange]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.facets import sas
 from reconciler.facets.sas import agreement
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 
 def compare(end: TunnelEnd) -> tuple[Change, ...]:

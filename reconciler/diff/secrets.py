@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.facets import secrets
-from reconciler.model.settings import UNOBSERVABLE, Change
+from reconciler.model.swanctl import UNOBSERVABLE, Change
 
 
 def compare(end: TunnelEnd) -> tuple[Change, ...]:

@@ -9,7 +9,7 @@ from reconciler.facets import sysctls
 from reconciler.model.operation import SetSysctls
 from reconciler.model.plan import Action, Phase, Resource, ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 
 def sysctl_changes(desired: RouterConfig, live: RouterState) -> Iterator[ResourceChange]:

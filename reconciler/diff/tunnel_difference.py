@@ -9,7 +9,7 @@ from reconciler.diff.lost import carried, lost
 from reconciler.diff.tunnel_end import TunnelEnd
 from reconciler.facets import connections as connection_facet
 from reconciler.model.router_config import ForeignFile
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from reconciler.facets import files, secrets
 from reconciler.facets.connections import priority
 from reconciler.facets.files import WrittenFile
 from reconciler.model.router_config import Connection, RouterConfig
-from reconciler.model.settings import Settings
+from reconciler.model.swanctl import Settings
 
 
 class TunnelEnd:

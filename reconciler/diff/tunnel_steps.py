@@ -28,7 +28,7 @@ from reconciler.model.operation import (
 )
 from reconciler.model.plan import Disruption, Phase, Step
 from reconciler.model.router_config import PREFIX, SharedSecret
-from reconciler.model.settings import Settings
+from reconciler.model.swanctl import Settings
 
 
 def tunnel_steps(found: TunnelDifference) -> Iterator[Step]:

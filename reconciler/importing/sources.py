@@ -12,7 +12,7 @@ from reconciler.importing.notation import HeldKey, NotImportable, key, owner
 from reconciler.model.decoding import Fields
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import IkeId
-from reconciler.model.settings import Settings
+from reconciler.model.swanctl import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class ExitCode(IntEnum):
     says where."""
     DEFERRED = 9
     """All that may be done now was done and proven; the rest waits for a window or for the budget."""
+    INTERRUPTED = 130
+    """Stopped by SIGINT or SIGTERM."""
 
 
 class TunnelwrightError(Exception):

@@ -19,7 +19,7 @@ from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.judgement import Deferral, Refusal, Withholding
 from reconciler.model.outcome import Check, Dropped, Loss, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceChange, Step
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from reconciler.model.trace import Trace
 from reconciler.model.way_back import Armed, WentBack
 

@@ -71,5 +71,5 @@ class Judgement:
         return {resource: found for found in self.deferrals for resource in found.resources}
 
     def allows(self, change: ResourceChange) -> bool:
-        """Whether a change may be made now: the selector of the plan that may be applied."""
+        """Whether a change may be made now: the change filter of the plan that may be applied."""
         return not self.refusals and change.resource not in self.deferred

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from reconciler.model.router_config import InterfaceAddress, OwnedFile, Pair, SharedSecret
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Settings
+from reconciler.model.swanctl import Settings
 from reconciler.model.way_back import Arming, Saved
 
 

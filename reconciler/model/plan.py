@@ -11,7 +11,7 @@ from typing import Self
 from reconciler.model.absence import Absence
 from reconciler.model.operation import Arm, ChangeFirewall, CloseSurplus, Operation, Switch, Terminate, Widen
 from reconciler.model.router_config import InterfaceAddress, Pair
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 
 class Action(StrEnum):

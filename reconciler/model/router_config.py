@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Change, Settings
+from reconciler.model.swanctl import Change, Settings
 from reconciler.model.way_back import WayBack
 
 PREFIX = "tw-"

@@ -11,7 +11,7 @@ from reconciler.facets.connections import listed_ends
 from reconciler.model.bounds import OUTLETS
 from reconciler.model.plan import Plan, ResourceChange
 from reconciler.model.router_config import RouterState, connection_name
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from schemas.addresses import format_address, parse_cidr
 
 _TCP = 6

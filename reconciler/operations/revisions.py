@@ -18,8 +18,8 @@ from reconciler.model.operation import LoadSecret, UnloadSecret
 from reconciler.model.plan import Plan, ResourceChange
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Change
 from reconciler.model.stand_in import stand_in
+from reconciler.model.swanctl import Change
 from reconciler.plan.fleet import make_plan
 from reconciler.policy import Judgement, judge
 

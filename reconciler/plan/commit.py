@@ -11,7 +11,7 @@ from reconciler.model.fabric import Fabric, group_of
 from reconciler.model.listing import listed
 from reconciler.model.operation import LoadSecret
 from reconciler.model.plan import Plan, Resource, ResourceChange, ResourceKind
-from reconciler.model.settings import UNOBSERVABLE, Change
+from reconciler.model.swanctl import UNOBSERVABLE, Change
 from reconciler.plan.fleet import ChangeFilter
 
 _MOST_FIELDS = 3

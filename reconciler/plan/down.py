@@ -13,7 +13,7 @@ from reconciler.facets.sas import agreement
 from reconciler.model.operation import Establish, Scope
 from reconciler.model.plan import Action, Disruption, Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import Connection, RouterConfig, RouterState
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from reconciler.plan.fleet import ChangeFilter
 from reconciler.plan.pairs import ends_by_group
 

@@ -14,7 +14,7 @@ from reconciler.model.bounds import ONE_SIDED_SECONDS
 from reconciler.model.operation import CloseSurplus
 from reconciler.model.plan import Action, Disruption, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import ChildSa, Connection, IkeSa, RouterConfig, RouterState
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from reconciler.plan.pairs import ends_by_group
 
 

@@ -9,7 +9,7 @@ from reconciler.model.bounds import FIELDS_SHOWN
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.judgement import Judgement
 from reconciler.model.listing import counted, listed
-from reconciler.model.plan import Disruption, Plan, Resource
+from reconciler.model.plan import Action, Disruption, Plan, Resource
 from reconciler.model.visible import visible
 from reconciler.report.encoding import code, prose
 from reconciler.report.plan_text import (
@@ -17,11 +17,13 @@ from reconciler.report.plan_text import (
     MOST_WITHHELD,
     disruption_summary,
     exposed_parts,
-    more_fields,
+    resource_text,
+    step_text,
     summary,
     value_text,
     withheld_together,
 )
+from reconciler.report.together import changes_together, fields_together, noun, steps_together
 
 MARK = "<!-- tunnelwright:preview -->"
 """What a comment begins with, so that the next run finds and updates it."""
@@ -101,11 +103,19 @@ def _table(plan: Plan) -> Iterator[str]:
             worst[step.group] = step.disruption
     yield "| | what | at | traffic | why |"
     yield "|---|---|---|---|---|"
-    found = [(worst.get(change.group, change.disruption), change) for change in plan.changes]
-    for disruption, change in sorted(found, key=lambda item: (-item[0].rank, str(item[1].resource))):
-        what = f"{change.resource.kind} {code(change.resource.name)}"
-        where = code(change.resource.router)
-        cells = (code(change.action.symbol), what, where, _SIGNS[disruption], prose(change.reason))
+    found = [
+        (max((worst.get(c.group, c.disruption) for c in changes), key=lambda d: d.rank), changes)
+        for changes in changes_together(plan.changes)
+    ]
+    for disruption, changes in sorted(found, key=lambda item: (-item[0].rank, str(item[1][0].resource))):
+        first = changes[0]
+        what, where = f"{first.resource.kind} {code(first.resource.name)}", code(first.resource.router)
+        if len(changes) > 1:
+            names = sorted({change.resource.name for change in changes})
+            routers = sorted({change.resource.router for change in changes})
+            what = f"{noun(changes)}: {listed(map(code, names))}"
+            where = listed(map(code, routers))
+        cells = (code(first.action.symbol), what, where, _SIGNS[disruption], prose(first.reason))
         yield f"| {' | '.join(cells)} |"
 
 
@@ -151,16 +161,24 @@ def _details(plan: Plan) -> Iterator[str]:
     if plan.empty:
         return
     yield from ("", "<details>", "<summary>Fields and steps</summary>", "", "```diff")
-    for change in plan.changes:
-        yield visible(f"# {change.resource}: {change.reason}")
-        for field in change.changes[:FIELDS_SHOWN]:
+    for first, *others in changes_together(plan.changes):
+        if others and first.action is not Action.UPDATE:
+            yield visible(f"# {noun([first, *others])}: {first.reason}")
+            sign = first.action.symbol
+            yield from (visible(f"{sign} {resource_text(change)}") for change in (first, *others))
+            continue
+        alike = f" (and {len(others)} more like it)" if others else ""
+        yield visible(f"# {first.resource}: {first.reason}{alike}")
+        kinds = fields_together(first.changes)
+        for field, *more in kinds[:FIELDS_SHOWN]:
+            alike = f" (and {len(more)} more like it)" if more else ""
             if field.before is not None:
-                yield visible(f"- {field.path}: {value_text(field.before)}")
+                yield visible(f"- {field.path}: {value_text(field.before)}{alike}")
             if field.after is not None:
-                yield visible(f"+ {field.path}: {value_text(field.after)}")
-        if more := more_fields(change):
-            yield f"# … {more}"
+                yield visible(f"+ {field.path}: {value_text(field.after)}{alike}")
+        if left := sum(map(len, kinds[FIELDS_SHOWN:])):
+            yield f"# … and {counted(left, 'more field')}"
     yield from ("```", "", "```text")
-    for number, step in enumerate(plan.steps, start=1):
-        yield visible(f"{number:>3}. [{step.router}] {step.summary}: {step.disruption}")
+    for number, (step, *more_steps) in enumerate(steps_together(plan.steps), start=1):
+        yield visible(f"{number:>3}. {step_text(step, more_steps)}")
     yield from ("```", "", "</details>")

@@ -9,9 +9,10 @@ from reconciler.model.listing import counted, listed
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Action, Disruption, Duplicate, HeldAddress, Plan, ResourceChange, Step
 from reconciler.model.router_config import Pair
-from reconciler.model.settings import UNOBSERVABLE, Change, Live
+from reconciler.model.swanctl import UNOBSERVABLE, Change, Live
 from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
+from reconciler.report.together import brief, changes_together, fields_together, noun, steps_together
 
 _STYLE = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red"}
 _DISRUPTION_STYLE = {
@@ -34,14 +35,19 @@ MOST_EXPOSED = 100
 """Pairs of networks that a text names; JSON names up to `bounds.EXPOSED_WRITTEN`."""
 MOST_ADDRESSES = 20
 """Duplicate addresses, and unused VIPs, that a text names."""
+MOST_TOGETHER = 20
+"""Resources, or tunnels, of one kind that a text names."""
 MOST_WITHHELD = 50
 """Reasons to withhold tunnels that a text names; JSON names all."""
 NO_CHANGES = "No changes. The live routers match the desired state."
 NO_ROUTERS = "No changes. The desired state describes no router, so none was observed."
 
 
-def plan_lines(plan: Plan, unchanged: str = "", now: Plan | None = None) -> Iterator[Line]:
-    """The whole plan: every resource with its fields, every step with its disruption, the summary.
+def plan_lines(
+    plan: Plan, unchanged: str = "", now: Plan | None = None, *, whole: bool = False
+) -> Iterator[Line]:
+    """A plan: its resources with their fields, its steps with their disruption, the summary. Many of one kind
+    are shown together, unless the `whole` of it is wanted.
     `unchanged` is what to say of an empty one; by default that the routers match, if all have answered.
     `now` is the part of it that may be done now; None for all of it."""
     yield from left_out_lines(plan)
@@ -49,17 +55,21 @@ def plan_lines(plan: Plan, unchanged: str = "", now: Plan | None = None) -> Iter
         if unchanged or not (plan.unreachable or plan.keyless or plan.duplicates):
             yield Line(unchanged or NO_CHANGES, "bold green")
         return
-    for change in plan.changes:
-        yield from _resource_lines(change)
+    resources = [[change] for change in plan.changes] if whole else changes_together(plan.changes)
+    for changes in resources:
+        yield from _resource_lines(changes[0], whole) if len(changes) == 1 else _together_lines(changes)
     yield Line()
     yield Line("Steps, in this order:", "bold")
-    for number, step in enumerate(plan.listed_steps, start=1):
-        yield Line(f"  {number:>3}. {_step_text(step)}", _DISRUPTION_STYLE[step.disruption])
+    steps = [[step] for step in plan.listed_steps] if whole else steps_together(plan.listed_steps)
+    for number, (first, *others) in enumerate(steps, start=1):
+        yield Line(f"  {number:>3}. {step_text(first, others)}", _DISRUPTION_STYLE[first.disruption])
     for heading, pairs in exposed_parts(plan, now):
         yield from _exposed_lines(heading, pairs)
     yield Line()
     yield Line(summary(plan, now), "bold")
     yield Line(disruption_summary(plan, now), "bold")
+    if len(resources) < len(plan.changes) or len(steps) < len(plan.listed_steps):
+        yield Line("Many of one kind are shown together; `-v` shows each.")
 
 
 def left_out_lines(plan: Plan) -> Iterator[Line]:
@@ -136,22 +146,54 @@ def _exposed_lines(heading: str, pairs: Sequence[tuple[str, Pair]]) -> Iterator[
         yield Line(f"  ! and {len(pairs) - MOST_EXPOSED} more", "bold red")
 
 
-def _resource_lines(change: ResourceChange) -> Iterator[Line]:
+def _resource_lines(change: ResourceChange, whole: bool) -> Iterator[Line]:
     style = _STYLE[change.action]
     yield Line()
     yield Line(f"  # {change.resource}: {change.reason}", "bold")
     kind, name = change.resource.kind, change.resource.name
     yield Line(f'  {change.action.symbol} {kind} "{name}" at {change.resource.router}', style)
-    for field in change.changes[:FIELDS_SHOWN]:
-        yield Line(f"      {_field_symbol(field)} {_field_text(field, change.action)}", style)
-    if more := more_fields(change):
-        yield Line(f"      … {more}", style)
+    yield from _field_lines(change, whole)
 
 
-def more_fields(change: ResourceChange) -> str:
-    """How many fields of a resource are not shown; empty for none."""
-    more = len(change.changes) - FIELDS_SHOWN
-    return f"and {counted(more, 'more field')}" if more > 0 else ""
+def _together_lines(changes: Sequence[ResourceChange]) -> Iterator[Line]:
+    """Resources of one kind to which the same happens."""
+    first, style = changes[0], _STYLE[changes[0].action]
+    yield Line()
+    yield Line(f"  # {noun(changes)}: {first.reason}", "bold")
+    symbol = first.action.symbol
+    if first.action is Action.UPDATE:
+        names = [f'"{change.resource.name}" at {change.resource.router}' for change in changes]
+        yield Line(f"  {symbol} {first.resource.kind} {listed(names)}", style)
+        yield from _field_lines(first, whole=False)
+        return
+    for change in changes[:MOST_TOGETHER]:
+        yield Line(f"  {symbol} {resource_text(change)}", style)
+    if (more := len(changes) - MOST_TOGETHER) > 0:
+        yield Line(f"  {symbol} and {more} more", style)
+
+
+def resource_text(change: ResourceChange) -> str:
+    """A created or deleted resource in a line."""
+    said = brief(change)
+    name = f'{change.resource.kind} "{change.resource.name}" at {change.resource.router}'
+    return f"{name}: {said}" if said else name
+
+
+def _field_lines(change: ResourceChange, whole: bool) -> Iterator[Line]:
+    """What changes of a resource; of fields that cannot be compared their number, since they may be as
+    desired."""
+    style = _STYLE[change.action]
+    unknown = [] if whole else [field for field in change.changes if field.before is UNOBSERVABLE]
+    shown = [field for field in change.changes if field not in unknown] if unknown else list(change.changes)
+    kinds = [[field] for field in shown] if whole else fields_together(shown)
+    for first, *others in kinds[:FIELDS_SHOWN]:
+        text = f"{_field_symbol(first)} {_field_text(first, change.action)}{_like_it(len(others))}"
+        yield Line(f"      {text}", style)
+    if more := sum(len(fields) for fields in kinds[FIELDS_SHOWN:]):
+        yield Line(f"      … and {counted(more, 'more field')}", style)
+    if unknown:
+        count = counted(len(unknown), "field")
+        yield Line(f"      … {count} cannot be compared (`-v` shows what is written)", style)
 
 
 def _field_symbol(field: Change) -> str:
@@ -188,8 +230,18 @@ def value_text(value: Live) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _step_text(step: Step) -> str:
-    return f"[{step.router}] {step.summary}: {step.disruption}"
+def step_text(step: Step, others: Sequence[Step] = ()) -> str:
+    """A step and what it does to traffic, and those `others` that are shown together with it."""
+    routers = {item.router for item in (step, *others)}
+    where = f" at {len(routers)} routers" if len(routers) > 1 else ""
+    if step.disruption in {Disruption.INTERRUPTS, Disruption.DESTROYS}:
+        where += f": {listed(sorted({other.group for other in others}), MOST_TOGETHER)}"
+    what = "" if step.disruption is Disruption.NONE else f": {step.disruption}"
+    return f"[{step.router}] {step.summary}{what}{_like_it(len(others), where)}"
+
+
+def _like_it(others: int, where: str = "") -> str:
+    return f" (and {others} more like it{where})" if others else ""
 
 
 def summary(plan: Plan, now: Plan | None = None) -> str:
@@ -258,7 +310,10 @@ def applied_lines(
             f"{len(failed)} failed, {len(skipped)} not attempted.",
             "bold red",
         )
-        yield from (outcome_line(outcome) for outcome in (*failed, *skipped))
+        for undone in (failed, skipped):
+            yield from (outcome_line(outcome) for outcome in undone[:MOST_TOGETHER])
+            if (more := len(undone) - MOST_TOGETHER) > 0:
+                yield Line(f"  … and {more} more: {undone[0].status}", "bold red")
     elif broken and not remaining.changes:
         said = f"Apply incomplete: every step was done, but {counted(broken, 'check')} failed."
         yield Line(said, "bold red")
@@ -270,6 +325,6 @@ def applied_lines(
         else:
             yield Line(f"Apply complete! {done}", "bold green")
     if remaining.changes:
-        names = ", ".join(str(change.resource) for change in remaining.changes)
+        names = listed((str(change.resource) for change in remaining.changes), MOST_TOGETHER)
         said = "" if failed or skipped else "Apply incomplete. "
         yield Line(f"{said}Still different from the desired state: {names}", "bold red")

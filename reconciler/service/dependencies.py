@@ -45,7 +45,7 @@ class Dependencies:
     """A run has ended: what it reached routers by, and what it has left in memory, is not kept until the next
     one."""
     saw: Callable[[FleetState], None] = lambda _: None
-    followed: Callable[[Fabric, Fleet], None] = lambda _, __: None
+    followed: Callable[[Fabric], None] = lambda _: None
     """The routers of a desired state are to be followed from now on, and its tunnels probed. What is refused,
     such as the deletion of all tunnels, ends nothing of what is known of them."""
     impaired: Callable[[], Iterable[Carriage]] = tuple

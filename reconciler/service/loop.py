@@ -199,11 +199,9 @@ class Service:
     def _wired(self) -> Dependencies:
         """The dependencies, with connections that leave out absent routers and notice new ones."""
 
-        def follow(fabric: Fabric, fleet: Fleet) -> None:
+        def follow(fabric: Fabric) -> None:
             self._follows = True
-            # What the service has found absent may be there for those who follow it.
-            real = fleet if self._fleet is None else self._fleet
-            attempt("events", "the fleet", lambda: self.dependencies.followed(fabric, real))
+            attempt("events", "the fleet", lambda: self.dependencies.followed(fabric))
             names = {group_of(tunnel) for tunnel in fabric.tunnels.values()}
             attempt("history", "connections", lambda: self.dependencies.history.keep_connections(names))
 
@@ -212,7 +210,7 @@ class Service:
             self._fleet = real
             self.absent.keep(fabric.routers)
             if not self._follows:
-                follow(fabric, real)
+                follow(fabric)
 
             def connect(name: str) -> Router:
                 self.moved()

@@ -25,8 +25,8 @@ from reconciler.model.listing import listed
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
 from reconciler.observe.visit import Visit, visit
 from reconciler.routers.fleet import Fleet
+from reconciler.service.probe_targets import Target, targets
 from reconciler.service.rounds import Rounds
-from reconciler.service.targets import Target, targets
 from reconciler.verify.carriage import Memory, Reading, after, begun, counters_of
 from reconciler.verify.condition import running_of, standing
 

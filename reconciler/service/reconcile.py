@@ -107,7 +107,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
     if dependencies.confirm is not None:
         arming = new_arming(wanted.loaded.digest, wanted.commit, dependencies.confirm)
     seen, decision, held = _decided(dependencies, wanted, seen, by_commit, report, arming=arming)
-    dependencies.followed(wanted.fabric, fleet)
+    dependencies.followed(wanted.fabric)
     report.events += [
         Drift(change.resource, change.reason, change.resource in held)
         for change in seen.plan.changes

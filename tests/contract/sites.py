@@ -15,7 +15,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Check
 from reconciler.model.router_config import InterfaceAddress, RouterState
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Settings
+from reconciler.model.swanctl import Settings
 from reconciler.observe.state import observe_router, read_sas
 from reconciler.operations.apply import Applied, apply
 from reconciler.operations.preview import Preview, preview

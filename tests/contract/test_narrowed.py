@@ -11,7 +11,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Disruption
 from reconciler.model.router_config import ChildSa
-from reconciler.model.settings import plain
+from reconciler.model.swanctl import plain
 from reconciler.observe.state import read_sas
 from tests.contract.sites import CONNECTION, MEMORY_AND_CHARONS, Site
 from tests.contract.test_rest import ENDS

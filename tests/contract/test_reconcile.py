@@ -14,7 +14,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, Disruption, Phase
 from reconciler.model.router_config import Asked, InterfaceAddress
 from reconciler.model.secret import Secret
-from reconciler.model.settings import plain
+from reconciler.model.swanctl import plain
 from reconciler.operations.apply import apply
 from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.operations.preview import preview

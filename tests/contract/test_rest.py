@@ -17,7 +17,7 @@ from reconciler.model.operation import Establish, PairEnd, Scope, Terminate
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Disruption, Phase
 from reconciler.model.router_config import Asked, ChildSa, IkeSa
-from reconciler.model.settings import plain
+from reconciler.model.swanctl import plain
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import confirmed, preview

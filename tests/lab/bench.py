@@ -13,7 +13,7 @@ from lab.topology import Role
 from reconciler.load import Loaded, load_tree
 from reconciler.model.errors import CommandRejected
 from reconciler.model.fabric import Fabric
-from reconciler.model.settings import plain
+from reconciler.model.swanctl import plain
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.diagnose import Diagnosis, diagnose_tunnels

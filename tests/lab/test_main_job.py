@@ -224,12 +224,16 @@ def test_a_commit_that_rotates_an_encrypted_key_is_applied_as_any_other(reposito
 
 
 def test_no_key_is_ever_a_process_argument(repository: Repository) -> None:
-    """Every process that is seen while an apply runs; those of the containers are this machine's too."""
-    process = repository.start("apply", "--auto-approve")
+    """Every process that is seen while an apply runs; those of the containers are this machine's too. Theirs
+    end within milliseconds: a busy machine looks again while nothing but a look is left to do."""
     seen: set[str] = set()
-    while process.poll() is None:
-        seen |= {_read(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
-    assert repository.finish(process).returncode == ExitCode.OK
+    for _ in range(20):
+        process = repository.start("apply", "--auto-approve")
+        while process.poll() is None:
+            seen |= {_read(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
+        assert repository.finish(process).returncode == ExitCode.OK
+        if any('cd "$FOLDER"' in line for line in seen):
+            break
     assert any('cd "$FOLDER"' in line for line in seen), "commands in routers are among them"
     assert not any("PLANTED" in line or "UExBTlRFRC" in line for line in seen)
 

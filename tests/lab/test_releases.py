@@ -22,7 +22,7 @@ from lab.verify import verify
 from reconciler.facets import connections
 from reconciler.load import load_tree
 from reconciler.model.router_config import Asked
-from reconciler.model.settings import flatten, plain
+from reconciler.model.swanctl import flatten, plain
 from reconciler.observe.state import observe_router
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import compile_fabric

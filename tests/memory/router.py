@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from reconciler.facets import files as swanctl_files
 from reconciler.model.router_config import InterfaceAddress
-from reconciler.model.settings import Settings, plain
+from reconciler.model.swanctl import Settings, plain
 from reconciler.routers.protocol import Closing
 from tests.memory.charon import Charon
 from tests.memory.host import MemoryHost

@@ -42,6 +42,13 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+def test_the_list_has_every_page() -> None:
+    """Those of `kinds` and `decisions` have lists of their own."""
+    docs = ROOT / "docs"
+    listed = {docs / link for link in re.findall(r"\]\(([^)#\s]+)\)", prose(docs / "README.md"))}
+    assert {page for page in docs.glob("*/*.md") if page.parent.name != "decisions"} - listed == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_two_headings_share_an_anchor(page: Path) -> None:
     found = anchors(page)

@@ -17,6 +17,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_routers(parser)
     options.add_selection(parser)
     options.add_output(parser)
+    options.add_verbose(parser)
     options.add_applying(parser)
     options.add_overrides(parser)
     parser.add_argument(

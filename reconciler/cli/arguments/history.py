@@ -16,7 +16,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=int,
         default=20,
         metavar="N",
-        help="show this many runs, or so much of a tunnel (default: %(default)s)",
+        help="show this many runs, or events and runs of a tunnel (default: %(default)s)",
     )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(

@@ -20,7 +20,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=options.seconds,
         default=10.0,
         metavar="N",
-        help="listen for this long (default: %(default)s)",
+        help="read the charon logs for this long (default: %(default)s)",
     )
     options.add_output(parser)
     parser.set_defaults(run="reconciler.cli.commands.log:run")

@@ -49,6 +49,13 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """Whether a plan is shown as a whole."""
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show each of many resources and steps of one kind"
+    )
+
+
 def add_secrets(parser: argparse.ArgumentParser) -> None:
     """Where the controller keeps what is its own."""
     parser.add_argument(

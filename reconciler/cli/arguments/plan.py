@@ -16,6 +16,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_selection(parser)
     options.add_overrides(parser)
     options.add_output(parser)
+    options.add_verbose(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="save the plan for `apply FILE`")
     parser.add_argument(
         "--detailed-exitcode",

@@ -30,6 +30,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default="text",
         help="write in this format; json is one object in each line (default: %(default)s)",
     )
+    options.add_verbose(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to FILE instead of standard output")
     parser.add_argument("--detailed-exitcode", action="store_true", help="end with 2 if there are changes")
     parser.add_argument(

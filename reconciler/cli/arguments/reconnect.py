@@ -14,6 +14,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_tree(parser)
     options.add_routers(parser)
     options.add_output(parser)
+    options.add_verbose(parser)
     options.add_applying(parser)
     options.add_overrides(parser)
     parser.set_defaults(run="reconciler.cli.commands.reconnect:run")

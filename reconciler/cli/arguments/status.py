@@ -28,7 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=[],
         choices=[str(state) for state in State],
         metavar="STATE",
-        help=f"show only connections in this state ({', '.join(State)}); repeatable",
+        help=f"show only connections in this state ({'; '.join(State)}); repeatable",
     )
     parser.add_argument(
         "--all",

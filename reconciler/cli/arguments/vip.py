@@ -16,5 +16,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_tree(action)
     options.add_routers(action)
     options.add_output(action)
+    options.add_verbose(action)
     options.add_applying(action)
     action.set_defaults(run="reconciler.cli.commands.vip:run", override=[])

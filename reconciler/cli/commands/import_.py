@@ -136,7 +136,9 @@ def _check_absent(files: Iterable[Path]) -> None:
     """Raises TunnelwrightError rather than overwrite."""
     there = [str(file) for file in files if file.exists()]
     if there:
-        raise TunnelwrightError(f"{', '.join(there)}: there already", hint="choose another folder with --out")
+        raise TunnelwrightError(
+            f"the import would overwrite {', '.join(there)}", hint="choose another folder with --out"
+        )
 
 
 def _write(texts: Mapping[Path, str], *, to_files: bool) -> None:

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = planning.observed()
     planning.check_names(found)
     decision = planning.decided(found)
-    show_decision(output, decision, reported(found.observation.states))
+    show_decision(output, decision, reported(found.observation.states), whole=arguments.verbose)
     check_keys(fabric, decision.allowed.plan)
     if arguments.out is not None:
         # The whole of it: what is withheld is decided anew when it is applied.

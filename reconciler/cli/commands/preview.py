@@ -52,9 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.tree} has uncommitted changes; the preview is of {arguments.head} without them"
         ),
     )
-    _write(arguments, _report(arguments.format, commit))
+    _write(arguments, _report(arguments.format, commit, whole=arguments.verbose))
     if forge is not None:
-        forge.put_comment(arguments.comment, MARK, _report("markdown", commit))
+        forge.put_comment(arguments.comment, MARK, _report("markdown", commit, whole=False))
     if not commit.valid:
         return ExitCode.INVALID
     step = commit.step
@@ -82,7 +82,7 @@ def _forge(arguments: argparse.Namespace) -> Forge:
     return forge(kind, arguments.forge_url or there.url, arguments.project or there.project, token)
 
 
-def _report(form: str, commit: Commit) -> str:
+def _report(form: str, commit: Commit, *, whole: bool) -> str:
     before, after, found, step = commit.before, commit.after, commit.found, commit.step
     base, head = (before.revision or "")[:12], (after.revision or "")[:12]
     judgement = step.judgement if step is not None else Judgement()
@@ -110,7 +110,7 @@ def _report(form: str, commit: Commit) -> str:
             return "".join(f"{line}\n" for line in dump(objects))
     lines = list(diagnostic_lines(found))
     if step is not None:
-        lines += [*plan_lines(step.plan, unchanged, now), *judgement_lines(judgement)]
+        lines += [*plan_lines(step.plan, unchanged, now, whole=whole), *judgement_lines(judgement)]
     return joined((*lines, *(Line(f"note: {note}") for note in notes)))
 
 

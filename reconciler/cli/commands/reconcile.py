@@ -145,9 +145,12 @@ def _beside(
         service.dependencies = replace(service.dependencies, impaired=prober.impaired)
         beside.append(prober)
 
-    def followed(fabric: Fabric, fleet: Fleet) -> None:
+    # Not the fleet of a run: what the service has found absent may be there for those who follow it.
+    fleet_of = service.dependencies.fleet_of
+
+    def followed(fabric: Fabric) -> None:
         for item in beside:
-            item.follow(fabric, fleet)
+            item.follow(fabric, fleet_of(fabric))
 
     service.dependencies = replace(service.dependencies, followed=followed)
     return beside

@@ -12,7 +12,7 @@ from reconciler.facets.connections.transforms import proposals
 from reconciler.model.decoding import Fields
 from reconciler.model.fabric import IdType, IkeId, Tunnel
 from reconciler.model.router_config import GIVE_UP_AFTER, Pair
-from reconciler.model.settings import UNOBSERVABLE, Change, Settings, Value, flatten
+from reconciler.model.swanctl import UNOBSERVABLE, Change, Settings, Value, flatten
 from schemas.addresses import parse_cidr
 from schemas.algorithms import esp_proposal, ike_proposal
 

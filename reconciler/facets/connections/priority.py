@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from reconciler.model.router_config import Pair
-from reconciler.model.settings import Settings
+from reconciler.model.swanctl import Settings
 from schemas.addresses import prefix_length
 
 KEY: Final = "priority"

@@ -28,7 +28,7 @@ from reconciler.facets.files.swanctl_conf import (
 from reconciler.model.diagnostic import Location
 from reconciler.model.router_config import PREFIX, Connection, LiveFile, SharedSecret
 from reconciler.model.secret import Secret, fingerprint
-from reconciler.model.settings import Settings, Value
+from reconciler.model.swanctl import Settings, Value
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler.facets.connections import priority
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Settings, flatten
+from reconciler.model.swanctl import Settings, flatten
 
 PENDING: Final = (
     b"# A change is under way: until it is done, charon may hold another configuration than this.\n"

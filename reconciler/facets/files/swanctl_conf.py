@@ -22,7 +22,7 @@ from reconciler.model.bounds import (
     SWANCTL_SETTINGS,
 )
 from reconciler.model.diagnostic import Location
-from reconciler.model.settings import Settings
+from reconciler.model.swanctl import Settings
 
 Include = Callable[[str], Iterable[tuple[str, bytes]]]
 """Gives the name and content of each file that a shell pattern names, in order. A pattern that is not

@@ -16,7 +16,7 @@ from typing import Any, Final
 from reconciler.facets.firewall import COPY, SET_TYPE, SETS, canonical, element_path
 from reconciler.model.decoding import Fields, from_json, not_understood, text
 from reconciler.model.router_config import LiveFirewall, Pair
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 
 _WHERE: Final = "nft list table"
 _BROKEN_OFF: Final = re.compile(r'"table": \{[^{}]*"flags": *\s*$')

@@ -10,7 +10,7 @@ from reconciler.facets.sas.agreement import carrying
 from reconciler.facets.sas.selectors import Block, beyond, lacking
 from reconciler.model.decoding import Fields
 from reconciler.model.router_config import ChildSa, Connection, IkeSa
-from reconciler.model.settings import Change, Settings, Value, first
+from reconciler.model.swanctl import Change, Settings, Value, first
 
 
 def decode(name: str, listed: object) -> IkeSa:

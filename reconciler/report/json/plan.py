@@ -21,7 +21,7 @@ from reconciler.model.events import (
     WithheldFor,
 )
 from reconciler.model.plan import Action, Disruption, Phase, Plan, Resource, ResourceKind
-from reconciler.model.settings import UNOBSERVABLE, Change, Live
+from reconciler.model.swanctl import UNOBSERVABLE, Change, Live
 from reconciler.plan.events import absence_events, plan_events
 from reconciler.report.json.form import Form, Forms, Item, texts
 

@@ -90,7 +90,8 @@ def machine(engine: Engine, image: str, folder: Path) -> Iterator[Machine]:
     command = [
         "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "1200", "-nographic",
         "-no-reboot", "-monitor", "none", "-serial", f"file:{console}", "-kernel", str(kernel),
-        "-initrd", str(folder / "initrd"), "-append", "console=ttyS0 quiet panic=-1 mitigations=off",
+        "-initrd", str(folder / "initrd"), "-append",
+        "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check",
         "-netdev", f"user,id=n,restrict=on,{forwards}", "-device", "virtio-net-pci,netdev=n,romfile=",
         "-device", "virtio-rng-pci",
     ]  # fmt: skip
@@ -124,18 +125,7 @@ def _root(engine: Engine, image: str, folder: Path, modules: Path) -> str:
     """Write `initrd`: the image's files, the modules, our init and SSH's keys. Returns the host key."""
     root = folder / "root"
     root.mkdir()
-    archive = folder / "root.tar"
-    with engine.connect() as client:
-        container = client.create_container(image, "wire")["Id"]
-        try:
-            with archive.open("wb") as output:
-                output.writelines(client.export(container))
-        finally:
-            client.remove_container(container)
-    tool("tar", "-xf", str(archive), "-C", str(root), "--exclude=usr/share/doc",
-          "--exclude=usr/share/locale",
-          "--exclude=usr/share/man", "--exclude=dev/*", "--exclude=var/cache/*")  # fmt: skip
-    archive.unlink()
+    export(engine, image, root)
     there = root / "usr/lib/modules" / modules.name
     for part in MODULES:
         shutil.copytree(modules / part, there / part)
@@ -145,22 +135,42 @@ def _root(engine: Engine, image: str, folder: Path, modules: Path) -> str:
     for name, mode, target in (("init.sh", 0o755, "init"), ("listen.py", 0o644, "listen.py")):
         shutil.copy(HERE / name, root / target)
         (root / target).chmod(mode)
-    ours, theirs = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
-    (folder / "id").touch(mode=0o600)
-    (folder / "id").write_bytes(ours.export_private_key())
-    secret = root / "etc/ssh/lab_host_key"
-    secret.touch(mode=0o600)
-    secret.write_bytes(theirs.export_private_key())
-    (root / "etc/ssh/lab_authorized_keys").write_bytes(ours.export_public_key())
-    (root / "etc/ssh/lab_config").write_text(
-        "HostKey /etc/ssh/lab_host_key\nAuthorizedKeysFile /etc/ssh/lab_authorized_keys\n"
-        "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-    )
+    host_key = ssh_keys(root, folder)
     with (folder / "initrd").open("wb") as output:
         subprocess.run(
             ["sh", "-c", "find . -print0 | cpio -0 -o -H newc --quiet"], cwd=root, stdout=output, check=True
         )
     shutil.rmtree(root)
+    return host_key
+
+
+def export(engine: Engine, image: str, root: Path) -> None:
+    """Write the files of an image into the folder `root`, without documentation and devices."""
+    archive = root.with_suffix(".tar")
+    with engine.connect() as client:
+        container = client.create_container(image, "wire")["Id"]
+        try:
+            with archive.open("wb") as output:
+                output.writelines(client.export(container))
+        finally:
+            client.remove_container(container)
+    without = ("usr/share/doc", "usr/share/locale", "usr/share/man", "dev/*", "var/cache/*", ".dockerenv")
+    tool("tar", "-xf", str(archive), "-C", str(root), *(f"--exclude={path}" for path in without))
+    archive.unlink()
+
+
+def ssh_keys(root: Path, folder: Path) -> str:
+    """Make SSH's keys: the machine's and `folder / "id"`, which it lets in. Returns the host key."""
+    ours, theirs = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    secret = root / "etc/ssh/lab_host_key"
+    for path, key in ((folder / "id", ours), (secret, theirs)):
+        path.touch(mode=0o600)
+        path.write_bytes(key.export_private_key())
+    (root / "etc/ssh/lab_authorized_keys").write_bytes(ours.export_public_key())
+    (root / "etc/ssh/lab_config").write_text(
+        "HostKey /etc/ssh/lab_host_key\nAuthorizedKeysFile /etc/ssh/lab_authorized_keys\n"
+        "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
+    )
     return theirs.export_public_key().decode().strip()
 
 

@@ -30,7 +30,7 @@ def test_arming_and_confirming_are_steps_of_the_plan(stage: Stage) -> None:
     code, shown = stage.apply("--confirm", "5m")
     assert code == ExitCode.OK, shown
     arms = [f"[{name}] save what is there, to go back in 5 min unless this is confirmed" for name in BOTH]
-    assert f"Steps, in this order:\n    1. {arms[0]}: none\n    2. {arms[1]}: none\n" in shown
+    assert f"Steps, in this order:\n    1. {arms[0]}\n    2. {arms[1]}\n" in shown
     for words in (*arms, *(f"[{name}] confirm what was changed" for name in BOTH)):
         assert f"  ✓ {words} (" in shown
     assert "Apply complete!" in shown

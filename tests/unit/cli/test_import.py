@@ -48,7 +48,7 @@ def test_documents_and_keys_are_written_once(tree: Path, capsys: pytest.CaptureF
     assert (tree / "imported" / "router-a.yaml").read_text() == written
     (tree / "imported" / "router-a.yaml").write_text("")
     assert run(tree) == ExitCode.ERROR
-    assert "there already" in capsys.readouterr().err
+    assert "the import would overwrite" in capsys.readouterr().err
 
 
 def test_documents_can_be_printed(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

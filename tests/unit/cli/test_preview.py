@@ -209,8 +209,6 @@ def test_markdown_is_cut_where_a_comment_ends(tmp_path: Path, capsys: pytest.Cap
     branch.tree.mkdir()
     (branch.tree / "wan.yaml").write_text(WAN.replace("203.0.113.99", "203.0.113.250"))
     (branch.tree / "paris.yaml").write_text(document(SITE, "paris"))
-    branch.commit()
-    branch.repository.git.branch("--force", "main", "HEAD")
     tunnels = [
         document(KEYED, "paris")
         .replace("paris-tokyo", f"t{number}")
@@ -221,13 +219,17 @@ def test_markdown_is_cut_where_a_comment_ends(tmp_path: Path, capsys: pytest.Cap
     ]
     (branch.tree / "tunnels.yaml").write_text("---\n".join(tunnels))
     branch.commit()
+    branch.repository.git.branch("--force", "main", "HEAD")
+    # Each gets another value, so that none is like another one.
+    (branch.tree / "tunnels.yaml").write_text("---\n".join(tunnels).replace("172.16.", "172.17."))
+    branch.commit()
     assert branch.preview("--format", "markdown") == ExitCode.OK
     said = capsys.readouterr().out
     assert LIMIT // 2 < len(said) < LIMIT
     assert "lines were cut" in said
     assert said.count("<details>") == said.count("</details>")
     assert said.count("```") % 2 == 0
-    assert "Plan: 462 to add" in said
+    assert "Plan: 0 to add, 232 to change" in said
 
 
 def test_sarif_and_junit_point_at_lines(branch: Branch, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.plan import HeldAddress
 from reconciler.model.router_config import ChildSa, IkeSa, InterfaceAddress, LiveFile, Platform, RouterState
 from reconciler.model.secret import Secret
-from reconciler.model.settings import plain
+from reconciler.model.swanctl import plain
 from reconciler.model.way_back import Armed, Arming, WayBack
 from tests.fabrics import two_routers
 from tests.memory.charon import _reported

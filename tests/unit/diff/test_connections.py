@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.diff import connections
-from reconciler.model.settings import UNOBSERVABLE, Change, flatten
+from reconciler.model.swanctl import UNOBSERVABLE, Change, flatten
 from tests.contract.sites import rename_tunnels
 from tests.fabrics import two_routers
 from tests.unit.diff.ends import NAME, compiled, desired, end_of, held, with_file

@@ -12,7 +12,7 @@ from reconciler.diff import files
 from reconciler.model.operation import Establish, Scope, SetAside, UnloadSecret
 from reconciler.model.plan import Disruption, Phase
 from reconciler.model.router_config import ForeignFile
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from tests.contract.sites import change_tunnels
 from tests.fabrics import two_routers
 from tests.unit.diff.ends import (

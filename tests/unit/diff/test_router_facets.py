@@ -12,7 +12,7 @@ from reconciler.diff.sysctls import sysctl_changes
 from reconciler.model.operation import AddAddress, ChangeFirewall, RecordAddress, SetSysctls, TidyRecord
 from reconciler.model.plan import Action, Disruption, Phase, ResourceChange
 from reconciler.model.router_config import AddressRecord, Firewall, InterfaceAddress, LiveFirewall
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from tests.fabrics import many_tunnels
 from tests.unit.diff.ends import compiled, desired, fields, held, steps
 

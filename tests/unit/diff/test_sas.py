@@ -10,7 +10,7 @@ from reconciler.diff import diff_router, sas
 from reconciler.facets.sas import asking
 from reconciler.model.operation import CloseSurplus, Establish, Scope, Switch, Widen
 from reconciler.model.plan import Disruption, Phase
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from tests.unit.diff.ends import desired, end_of, held, only_sa, steps, tunnel_of, with_sa
 
 

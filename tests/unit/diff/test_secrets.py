@@ -11,7 +11,7 @@ from reconciler.diff import secrets
 from reconciler.facets.secrets import digest_of
 from reconciler.model.operation import LoadConnection, LoadSecret
 from reconciler.model.plan import Phase
-from reconciler.model.settings import UNOBSERVABLE, Change
+from reconciler.model.swanctl import UNOBSERVABLE, Change
 from tests.unit.diff.ends import KEY, desired, end_of, held, steps, tunnel_of, with_file, with_sa
 
 OTHER = "another key of both"

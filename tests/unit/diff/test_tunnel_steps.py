@@ -24,7 +24,7 @@ from reconciler.model.operation import (
 )
 from reconciler.model.plan import Disruption, Phase, Step
 from reconciler.model.router_config import ForeignFile, RouterState
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from tests.unit.diff.ends import NAME, desired, held
 
 NOTHING: dict[str, Any] = dict.fromkeys(

@@ -14,7 +14,7 @@ from reconciler.facets.files import WrittenFile
 from reconciler.facets.files.swanctl_conf import quoted
 from reconciler.model.router_config import Connection, LiveFile
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Settings, flatten
+from reconciler.model.swanctl import Settings, flatten
 from tests.contract.sites import change_tunnels
 from tests.fabrics import two_routers
 

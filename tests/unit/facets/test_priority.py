@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.facets.connections import priority
-from reconciler.model.settings import Settings
+from reconciler.model.swanctl import Settings
 
 HERE, THERE = "10.1.0.0/24", "10.2.0.0/24"
 OWN = 375_423

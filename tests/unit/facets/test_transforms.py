@@ -10,7 +10,7 @@ from reconciler.facets import connections
 from reconciler.facets.connections.transforms import proposals
 from reconciler.model.decoding import Fields
 from reconciler.model.errors import AnswerNotUnderstood
-from reconciler.model.settings import UNOBSERVABLE, Settings
+from reconciler.model.swanctl import UNOBSERVABLE, Settings
 
 
 def read(*listed: dict[str, Any]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Fabric, PskRef
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import InterfaceAddress
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from reconciler.operations.apply import apply
 from reconciler.operations.preview import everything, judge_preview, preview
 from reconciler.operations.revisions import between

@@ -21,7 +21,7 @@ from reconciler.model.plan import (
     ResourceKind,
     Step,
 )
-from reconciler.model.settings import Change
+from reconciler.model.swanctl import Change
 from reconciler.operations.apply import Applied
 from reconciler.policy import Judgement
 from reconciler.report.markdown import comment
@@ -36,8 +36,11 @@ def test_a_table_of_thousands_of_networks_is_counted() -> None:
     text = "\n".join(line.text for line in plan_lines(plan))
     said = comment(plan, Judgement(), (), [], base="a", head="b", unchanged="No changes.")
     for shown in (text, said):
-        assert shown.count("guarded[") == FIELDS_SHOWN
-        assert f"and {5_000 - FIELDS_SHOWN} more fields" in shown
+        assert shown.count("guarded[") == 1
+        assert "(and 4999 more like it)" in shown
+    whole = "\n".join(line.text for line in plan_lines(plan, whole=True))
+    assert whole.count("guarded[") == FIELDS_SHOWN
+    assert f"and {5_000 - FIELDS_SHOWN} more fields" in whole
 
 
 def test_only_what_is_whole_and_proven_is_called_complete() -> None:

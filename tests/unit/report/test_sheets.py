@@ -17,7 +17,7 @@ from reconciler.facets.connections import compile_settings, swanctl_id
 from reconciler.load import load_tree
 from reconciler.model.fabric import IdType, IkeId, Tunnel
 from reconciler.model.secret import Secret
-from reconciler.model.settings import Settings, flatten
+from reconciler.model.swanctl import Settings, flatten
 from reconciler.report.json.results import sheet_object
 from reconciler.report.sheets import FORMATS, SWANCTL, TABLE
 from reconciler.report.sheets.dialects import DIALECTS

@@ -271,7 +271,7 @@ def test_what_a_commit_would_end_is_followed_until_it_is_carried_out(tmp_path: P
     """A commit that deletes all tunnels is refused as a whole: they run on, and so does what watches them."""
     site = followed(tmp_path)
     seen: list[int] = []
-    service = site.service(followed=lambda fabric, _: seen.append(len(fabric.tunnels)))
+    service = site.service(followed=lambda fabric: seen.append(len(fabric.tunnels)))
     assert service.once("once").result is Result.CHANGED
     site.commit({"limits.yaml": SMALL})
     assert service.once("once").result is Result.IN_SYNC

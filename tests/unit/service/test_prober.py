@@ -25,8 +25,8 @@ from reconciler.routers.fleet import Fleet, Sessions
 from reconciler.routers.protocol import Router
 from reconciler.service import rounds
 from reconciler.service.metrics import Metrics
+from reconciler.service.probe_targets import targets
 from reconciler.service.prober import Prober
-from reconciler.service.targets import targets
 from reconciler.verify.carriage import CONFIRMED
 from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.fabrics import ring

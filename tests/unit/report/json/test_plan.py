@@ -19,7 +19,7 @@ from reconciler.model.plan import (
     ResourceKind,
     Step,
 )
-from reconciler.model.settings import UNOBSERVABLE, Change
+from reconciler.model.swanctl import UNOBSERVABLE, Change
 from reconciler.report.json import plan as plan_json
 from reconciler.report.json.plan import plan_digest, plan_objects
 from tests.unit.report.json.written import END

@@ -35,7 +35,7 @@ from reconciler.model.events import (
 from reconciler.model.judgement import Deferral, Override, Refusal
 from reconciler.model.outcome import Check, Dropped, Loss, Status
 from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceKind
-from reconciler.model.settings import UNOBSERVABLE, Change
+from reconciler.model.swanctl import UNOBSERVABLE, Change
 from reconciler.model.trace import Trace
 from reconciler.model.way_back import Armed, Arming, Cause, WentBack
 
