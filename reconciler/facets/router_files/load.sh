@@ -72,8 +72,8 @@ others() {
     } | nft -f - && nft list table inet tunnelwright >/dev/null
 }
 
-# Nobody else replaces our table at that time: each would take the copy of the other one away. A router without guards
-# is worse than that, so who keeps the lock for too long is not waited for.
+# One at a time replaces our table: each would take the copy of the other one away. A router without guards is worse
+# than that, so a command that keeps the lock for too long is not waited for.
 if touch /run/tunnelwright.firewall; then
     exec 8< /run/tunnelwright.firewall
     flock -w 60 8 || :

@@ -5,7 +5,7 @@
 # passes the new chain before it counts and the old one after it has ended, since the kernel evaluates each base chain of
 # a hook by itself; and Linux 6.12 fills a set of pairs of networks only after the rules of the same transaction are in
 # force (nft_pipapo_commit). So the copy is complete before, in a table of its own, and goes after.
-# Nobody else replaces the table at that time (`load`, go-back.sh): each would take the copy of the other one away.
+# One at a time replaces the table (`load`, go-back.sh): each would take the copy of the other one away.
 set -eu
 umask 077
 exec 8>/run/tunnelwright.firewall

@@ -24,7 +24,7 @@ if ! said=$(nft -j list table inet tunnelwright 2>&1 >&3); then
     case $said in *'No such file'*) ;; *) printf '%s\n' "$said" >&2; exit 1 ;; esac
 fi
 echo "$MARK"
-# A copy that guards in its place (change-firewall.sh) is left behind if nobody replaces it now.
+# A copy that guards in its place (change-firewall.sh) is left behind if no command replaces it now.
 (
     flock -n 8 || exit 0
     ! nft list tables inet | grep -qx 'table inet tunnelwright_loading' || echo left
