@@ -23,7 +23,7 @@ from reconciler.load import load_tree
 from reconciler.model import bounds
 from reconciler.model.condition import Carriage, State
 from reconciler.model.fabric import Fabric, Probe
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.observe.state import read_sas
 from reconciler.observe.visit import visit
 from reconciler.routers.protocol import Router
@@ -50,9 +50,9 @@ class Answering:
         """Its SAs."""
         yield from self._sas
 
-    def probe(self, ways: Sequence[tuple[str, str]], _: float) -> tuple[Ping, ...]:
+    def probe(self, ways: Sequence[tuple[str, str]], _: float) -> tuple[Echoes, ...]:
         """All replies."""
-        return (Ping(bounds.PROBE_REQUESTS, bounds.PROBE_REQUESTS, 0.01),) * len(ways)
+        return (Echoes(bounds.PROBE_REQUESTS, bounds.PROBE_REQUESTS, 0.01),) * len(ways)
 
 
 def _sa(number: int, target: Target) -> dict[str, Any]:

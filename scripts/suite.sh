@@ -24,7 +24,7 @@ beside() { # NICENESS LOG OPTION...: runs pytest at a lower priority; its proces
 
 beside 19 "$folder/plain.log" -m "not engine" --numprocesses "$workers"
 plain=$!
-beside 10 "$folder/machines.log" -m "engine and machine"
+beside 5 "$folder/machines.log" -m "engine and machine" --numprocesses 2
 machines=$!
 # The end of this script is the end of all of them.
 trap '
@@ -35,7 +35,7 @@ trap 'exit 130' INT TERM
 status=0
 echo "With real routers ($routers at a time; the others run beside them, see $folder):"
 "$pytest" -m "engine and not machine" --numprocesses "$routers" || status=$?
-echo "With virtual machines, one at a time:"
+echo "With virtual machines (2 at a time):"
 wait "$machines" || status=$?
 cat "$folder/machines.log"
 echo "Without routers ($workers at a time):"

@@ -34,7 +34,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Ping:
+class Echoes:
     """ICMP echo requests that were sent and replies that came back."""
 
     sent: int

@@ -7,7 +7,7 @@ from functools import partial
 
 from reconciler.model.errors import CommandRejected, TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, probe_addresses
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.routers.fleet import Fleet, Sessions
 from reconciler.routers.protocol import Router
 
@@ -20,9 +20,9 @@ _WAKINGS = 3
 
 def probe(
     fabric: Fabric, fleet: Fleet, tunnels: Iterable[Tunnel], moved: Callable[[], None] = lambda: None
-) -> dict[str, Ping | TunnelwrightError]:
-    """Ping through each managed tunnel from the router's own address inside it; keys are tunnels. One that
-    could not be probed has the reason. `moved` is called after each ping: many tunnels take long.
+) -> dict[str, Echoes | TunnelwrightError]:
+    """Send echo requests through each managed tunnel from the router's own address inside it; keys are
+    tunnels. One that could not be probed has the reason. `moved` is called after each: many take long.
 
     One router after the other: packets from both ends at once would wake a tunnel twice.
     """
@@ -31,7 +31,7 @@ def probe(
         ends = probe_addresses(fabric, tunnel)
         if ends is not None:
             by_router.setdefault(tunnel.router, {})[tunnel.name] = ends
-    found: dict[str, Ping | TunnelwrightError] = {}
+    found: dict[str, Echoes | TunnelwrightError] = {}
     for name, ways in by_router.items():
         with fleet.kept() as sessions:
             found |= _probe_router(sessions, name, ways, moved)
@@ -40,8 +40,8 @@ def probe(
 
 def _probe_router(
     sessions: Sessions, name: str, ways: Mapping[str, tuple[str, str]], moved: Callable[[], None]
-) -> dict[str, Ping | TunnelwrightError]:
-    found: dict[str, Ping | TunnelwrightError] = {}
+) -> dict[str, Echoes | TunnelwrightError]:
+    found: dict[str, Echoes | TunnelwrightError] = {}
     ended: TunnelwrightError | None = None
     for tunnel, ends in ways.items():
         result = _wake_and_ping(sessions, name, ends, moved) if ended is None else ended
@@ -54,10 +54,10 @@ def _probe_router(
 
 def _wake_and_ping(
     sessions: Sessions, name: str, ends: tuple[str, str], moved: Callable[[], None]
-) -> Ping | TunnelwrightError:
+) -> Echoes | TunnelwrightError:
     """Wake the tunnel, then probe it; what did not wake it is the result where nothing does."""
 
-    def answered(count: int) -> Ping | TunnelwrightError:
+    def answered(count: int) -> Echoes | TunnelwrightError:
         found = sessions.one(name, partial(ping, ends=ends, count=count))
         moved()
         return found
@@ -77,6 +77,6 @@ def _wake_and_ping(
     return answered(_PROBES)
 
 
-def ping(router: Router, ends: tuple[str, str], count: int) -> Ping:
+def ping(router: Router, ends: tuple[str, str], count: int) -> Echoes:
     """`count` echo requests from the first of two addresses, which is the router's own, to the second."""
     return router.host.ping(*ends, count)

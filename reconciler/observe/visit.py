@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reconciler.facets import sas
 from reconciler.facets.sas import agreement
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import IkeSa
 from reconciler.routers.protocol import Router, entries
 
@@ -29,7 +29,7 @@ class Visit:
 
     sas: Mapping[str, tuple[IkeSa, ...]]
     """By connection, of those that were asked for."""
-    echoes: Mapping[str, Ping]
+    echoes: Mapping[str, Echoes]
 
 
 def visit(router: Router, asked: Mapping[str, Asked], pace: float) -> Visit:
@@ -50,8 +50,8 @@ def visit(router: Router, asked: Mapping[str, Asked], pace: float) -> Visit:
     return Visit(running, _echoes(router, ways, pace))
 
 
-def _echoes(router: Router, ways: Mapping[str, tuple[str, str]], pace: float) -> dict[str, Ping]:
+def _echoes(router: Router, ways: Mapping[str, tuple[str, str]], pace: float) -> dict[str, Echoes]:
     if not ways:
         return {}
-    sent: Sequence[Ping | None] = router.host.probe(tuple(ways.values()), pace)
+    sent: Sequence[Echoes | None] = router.host.probe(tuple(ways.values()), pace)
     return {name: ping for name, ping in zip(ways, sent, strict=True) if ping is not None}

@@ -37,7 +37,7 @@ def prove(
     moved: Callable[[], None] = lambda: None,
 ) -> dict[str, tuple[Check, ...]]:
     """Probe some tunnels with real packets, and check each of them at both of its ends. Tunnels that are
-    disabled, or end at a router that did not answer, are left out. `moved` is called with each ping."""
+    disabled, or end at a router that did not answer, are left out. `moved` is called after each."""
     fabric = before.fabric
     ends = {end.name: end for name in tunnels for end in fabric.ends_of(name)}
     chosen = {
@@ -63,5 +63,5 @@ def _probed(
 ) -> Probed:
     """Observe, send packets through the tunnels whose routers answered, and observe again."""
     before = observed(desired, observing)
-    pings = probe(fabric, probing, (tunnel for tunnel in tunnels if tunnel.router in before.states), moved)
-    return Probed(fabric, desired, before, observed(desired, observing), pings)
+    echoes = probe(fabric, probing, (tunnel for tunnel in tunnels if tunnel.router in before.states), moved)
+    return Probed(fabric, desired, before, observed(desired, observing), echoes)

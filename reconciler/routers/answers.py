@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from reconciler.model import bounds
 from reconciler.model.decoding import Fields, from_json, not_understood, sequence
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import InterfaceAddress, LiveFile, LiveOwnedFile, Pair, Platform
 from reconciler.routers.archive import BadArchive, unpack
 from reconciler.routers.protocol import Stream
@@ -166,22 +166,22 @@ def lock_holder(said: bytes) -> tuple[str, int, bool]:
     return match[1], int(match[2]), match[3] is not None
 
 
-def ping(said: bytes) -> Ping | None:
+def ping(said: bytes) -> Echoes | None:
     """The last lines of ping (iputils); None where there are none. Raises ValueError."""
     match = _PINGED.search(said)
     if match is None:
         return None
-    found = Ping(int(match[1]), int(match[2]))
+    found = Echoes(int(match[1]), int(match[2]))
     if found.received > found.sent:
         raise ValueError("more replies than requests")
     shortest = _ROUND_TRIP.search(said)
     return found if shortest is None else replace(found, rtt=float(shortest[1]) / 1000)
 
 
-def probes(said: bytes, count: int) -> tuple[Ping | None, ...]:
+def probes(said: bytes, count: int) -> tuple[Echoes | None, ...]:
     """A line for each of so many ways, in any order: its number, and what ping (iputils) has said. Raises
     ValueError."""
-    found: dict[int, Ping | None] = {}
+    found: dict[int, Echoes | None] = {}
     for line in said.splitlines():
         match = _WAY.fullmatch(line)
         if match is None or not int(match[1]) < count or int(match[1]) in found:

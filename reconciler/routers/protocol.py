@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from reconciler.model.decoding import Fields
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import (
     InterfaceAddress,
     LiveFile,
@@ -223,11 +223,11 @@ class Host(Protocol):
         """Report no longer that the router has gone back from an arming."""
         ...
 
-    def ping(self, source: str, destination: str, count: int) -> Ping:
+    def ping(self, source: str, destination: str, count: int) -> Echoes:
         """Send `count` echo requests from one of the router's own addresses."""
         ...
 
-    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Ping | None, ...]:
+    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Echoes | None, ...]:
         """Send echo requests on several ways, each from one of the router's own addresses to another one, all
         in one command and at most `pace` requests a second; None for a way on which none could be sent. All
         that it starts ends with the command."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked, StillArmed
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import InterfaceAddress, OwnedFile
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
@@ -235,7 +235,7 @@ class ShellHost:
         """Delete what the router reports of it."""
         self._change("forget", self._script(Script.FORGET, arming))
 
-    def ping(self, source: str, destination: str, count: int) -> Ping:
+    def ping(self, source: str, destination: str, count: int) -> Echoes:
         """Send echo requests; no reply at all is an answer, not an error."""
         argv = ["ping", "-n", "-q", "-c", f"{count}", "-i", f"{_ECHO_SECONDS}", "-W", f"{_ECHO_WAIT}"]
         own = count * _ECHO_SECONDS + _ECHO_WAIT
@@ -246,7 +246,7 @@ class ShellHost:
             raise self._rejected("ping", done)
         return found
 
-    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Ping | None, ...]:
+    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Echoes | None, ...]:
         """Send echo requests on each way, in one command; the ways overlap."""
         count, pause = bounds.PROBE_REQUESTS, bounds.PROBE_REQUESTS / pace
         own = len(ways) * pause + count * _PROBE_SECONDS + _ECHO_WAIT

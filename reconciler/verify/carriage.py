@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from reconciler.facets.sas import agreement
 from reconciler.model.condition import IMPAIRED, Carriage, ConnectionCondition, LastChange, State
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import IkeSa
 from reconciler.verify.condition import UNHEARD, in_order
 
@@ -50,7 +50,7 @@ class Reading:
     state: State
     reason: str = ""
     counters: Counters = field(default_factory=dict)
-    echo: Ping | None = None
+    echo: Echoes | None = None
     """What came back; None where nothing was sent."""
 
 
@@ -176,7 +176,7 @@ def _shown(memory: Memory, reading: Reading, came: int, went: int) -> tuple[Stat
     return state, reason
 
 
-def _answered(memory: Memory, echo: Ping) -> tuple[State, str]:
+def _answered(memory: Memory, echo: Echoes) -> tuple[State, str]:
     """What replies show."""
     rounds = [(sent, received) for sent, received in memory.echoes if received]
     sent, received = (sum(column) for column in zip(*rounds, strict=True))

@@ -12,20 +12,20 @@ from reconciler.model.condition import State
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.observation import Observation
-from reconciler.model.outcome import Check, Ping
+from reconciler.model.outcome import Check, Echoes
 from reconciler.model.router_config import ChildSa, RouterConfig, RouterState, connection_name
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What was learnt about a fabric: `before` and `after` lie on either side of the probe; `pings` has
+    """What was learnt about a fabric: `before` and `after` lie on either side of the probe; `echoes` has
     the tunnels between managed ends, each with what came back or why it was not probed."""
 
     fabric: Fabric
     desired: Mapping[str, RouterConfig]
     before: Observation
     after: Observation
-    pings: Mapping[str, Ping | TunnelwrightError]
+    echoes: Mapping[str, Echoes | TunnelwrightError]
 
 
 def check_tunnels(probed: Probed) -> Iterator[Check]:
@@ -64,8 +64,8 @@ def check_tunnel(probed: Probed, tunnel: Tunnel) -> Iterator[Check]:
     other = probed.fabric.tunnels.get(tunnel.other_end or "")
     if other is not None and other.router in probed.after.states:
         yield _check_agreement(tunnel, state, probed.after.states[other.router], other)
-    if tunnel.name in probed.pings:
-        yield _check_traffic(probed.before, state, tunnel, probed.pings[tunnel.name])
+    if tunnel.name in probed.echoes:
+        yield _check_traffic(probed.before, state, tunnel, probed.echoes[tunnel.name])
 
 
 def _check_agreement(tunnel: Tunnel, here: RouterState, there: RouterState, other: Tunnel) -> Check:
@@ -88,11 +88,11 @@ def _pairs(children: Iterable[ChildSa]) -> str:
 
 
 def _check_traffic(
-    before: Observation, state: RouterState, tunnel: Tunnel, ping: Ping | TunnelwrightError
+    before: Observation, state: RouterState, tunnel: Tunnel, echoes: Echoes | TunnelwrightError
 ) -> Check:
     """Replies came back, and they came through the tunnel's own CHILD_SAs."""
-    if isinstance(ping, TunnelwrightError):
-        return Check(f"{tunnel.name}: traffic", False, f"not probed from {tunnel.router}: {ping.message}")
+    if isinstance(echoes, TunnelwrightError):
+        return Check(f"{tunnel.name}: traffic", False, f"not probed from {tunnel.router}: {echoes.message}")
     name = connection_name(tunnel.name)
     earlier = before.states.get(tunnel.router)
     known = {c.id: c for c in agreement.carrying(earlier.sas_of(name))} if earlier is not None else {}
@@ -101,12 +101,13 @@ def _check_traffic(
         child.packets_in - (known[child.id].packets_in if child.id in known else 0) for child in carrying
     )
     # In the words of `status` and of the service's probes.
-    shown = State.DEGRADED if ping.received else State.SILENT
-    word = f"{shown}: " if carrying and ping.received < ping.sent else ""
+    shown = State.DEGRADED if echoes.received else State.SILENT
+    word = f"{shown}: " if carrying and echoes.received < echoes.sent else ""
     return Check(
         f"{tunnel.name}: traffic",
-        ping.received == ping.sent and received >= ping.sent,
-        f"{word}{ping.received} of {ping.sent} echo replies, {received} packets decrypted by its CHILD_SAs",
+        echoes.received == echoes.sent and received >= echoes.sent,
+        f"{word}{echoes.received} of {echoes.sent} echo replies, "
+        f"{received} packets decrypted by its CHILD_SAs",
     )
 
 

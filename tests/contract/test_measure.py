@@ -11,7 +11,7 @@ from lab.session import Lab
 from lab.topology import Role
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected
-from reconciler.model.outcome import IN_FLIGHT, Ping
+from reconciler.model.outcome import IN_FLIGHT, Echoes
 from reconciler.model.plan import Disruption
 from reconciler.model.router_config import InterfaceAddress
 from tests.contract.sites import CHARONS, REAL, Site, change_tunnels
@@ -57,7 +57,7 @@ def test_one_command_probes_many_ways(site: Site) -> None:
     assert answered.received == answered.sent == bounds.PROBE_REQUESTS
     assert answered.rtt is not None
     assert 0 < answered.rtt < 2
-    assert (unanswered, unsent) == (Ping(bounds.PROBE_REQUESTS, 0), None)
+    assert (unanswered, unsent) == (Echoes(bounds.PROBE_REQUESTS, 0), None)
 
 
 @REAL

@@ -16,7 +16,7 @@ from reconciler.facets import files as swanctl_files
 from reconciler.facets.addresses import by_place, decode_record, record_text
 from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected, Locked, RouterUnreachable, StillArmed
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import InterfaceAddress, LiveFile, OwnedFile, Pair, Platform
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
@@ -241,12 +241,12 @@ class MemoryHost:
         self.kept = {}
         self.reload(*kept["connections"])
 
-    def ping(self, source: str, destination: str, count: int) -> Ping:
+    def ping(self, source: str, destination: str, count: int) -> Echoes:
         """All replies come back, or none."""
         self._check("ping")
-        return Ping(count, self._ping(source, destination, count))
+        return Echoes(count, self._ping(source, destination, count))
 
-    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Ping | None, ...]:  # noqa: ARG002
+    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Echoes | None, ...]:  # noqa: ARG002
         """No time passes here. A way from an address that is not its own is none."""
         self._check("probe")
         own = {address.host for address in self.addresses}

@@ -72,11 +72,11 @@ def test_the_second_one_stops_at_once_and_says_how_far_it_came(stage: Stage, at:
 
 def test_before_anything_is_changed_the_first_one_stops_at_once(stage: Stage, at: Arrange) -> None:
     stage.both("dh-group14", "dh-group15")
-    held = stage.live()
+    held, handler = stage.live(), signal.getsignal(signal.SIGINT)
     at(MemoryHost, "lock", [signal.SIGINT])
     code, shown = stage.apply()
     assert code == ExitCode.INTERRUPTED
     assert shown.endswith("interrupted\n")
     assert "steps were done" not in shown
     assert stage.live() == held
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler

@@ -14,7 +14,7 @@ from reconciler.model import bounds
 from reconciler.model.condition import State
 from reconciler.model.errors import ExitCode
 from reconciler.model.events import Impaired
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.model.record import Result
 from reconciler.service import rounds
 from reconciler.service.loop import Service
@@ -26,7 +26,7 @@ def test_a_service_tells_of_a_tunnel_that_is_up_and_carries_nothing(
     enabled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site = followed(tmp_path)
-    site.twists["paris"] = {"probe": lambda _: (Ping(bounds.PROBE_REQUESTS, 0),)}
+    site.twists["paris"] = {"probe": lambda _: (Echoes(bounds.PROBE_REQUESTS, 0),)}
     config = tmp_path / "reconcile.yaml"
     config.write_text(
         f"repository: {site.repository.working_dir}\nstate: {tmp_path}/state\nsecrets: {tmp_path}/secrets\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -24,9 +24,9 @@ def test_a_reply_that_was_lost_once_is_no_finding(tmp_path: Path, series: list[i
     site.apply()
     left = list(series)
 
-    def lossy(true: Callable[[], Any]) -> Ping:
+    def lossy(true: Callable[[], Any]) -> Echoes:
         sent: int = true().sent
-        return Ping(sent, left.pop(0))
+        return Echoes(sent, left.pop(0))
 
     def connect(name: str) -> Router:
         return OddRouter(site.connect(name), {"ping": lossy})

@@ -20,7 +20,7 @@ from reconciler.model.errors import (
     StillArmed,
     TunnelwrightError,
 )
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import InterfaceAddress, LiveOwnedFile, Platform
 from reconciler.model.secret import Secret
 from reconciler.routers.allowance import Allowance
@@ -182,7 +182,7 @@ def test_the_results_of_probes_are_those_of_their_ways() -> None:
         b"1 3 packets transmitted, 0 received, 100% packet loss, time 2033ms  \n"
     )
     ways = [("10.1.0.1", f"10.2.0.{number}") for number in range(3)]
-    assert host(said).probe(ways, 20) == (Ping(3, 2, 0.00025), Ping(3, 0), None)
+    assert host(said).probe(ways, 20) == (Echoes(3, 2, 0.00025), Echoes(3, 0), None)
     for nonsense in (said + said, said[:10], said.replace(b"2 ping", b"3 ping"), b""):
         with pytest.raises(AnswerNotUnderstood, match="probes: "):
             host(nonsense).probe(ways, 20)

@@ -18,7 +18,7 @@ from reconciler.model import bounds
 from reconciler.model.condition import Carriage, State
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
 from reconciler.routers import quota
 from reconciler.routers.fleet import Fleet, Sessions
@@ -62,7 +62,7 @@ class Probed:
 
     def _probe(self, true: Callable[[], tuple[object, ...]]) -> tuple[object, ...]:
         """What is sent is lost on its way, if it is to be."""
-        return (Ping(bounds.PROBE_REQUESTS, 0),) if self.lost else true()
+        return (Echoes(bounds.PROBE_REQUESTS, 0),) if self.lost else true()
 
     def follow(self, fabric: Fabric | None = None) -> None:
         self.prober.follow(self.site.fabric if fabric is None else fabric, Fleet(self.connect))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.model.condition import Carriage, ConnectionCondition, LastChange, State
-from reconciler.model.outcome import Ping
+from reconciler.model.outcome import Echoes
 from reconciler.verify.carriage import (
     CONFIRMED,
     RTT_LEAST,
@@ -33,10 +33,12 @@ def new(target: str = "10.2.0.1") -> Memory:
 
 
 def answered(received: int = 3, rtt: float = 0.01, state: State = State.UP) -> Reading:
-    return Reading(state, "no CHILD_SA for x" if state is State.DEGRADED else "", {}, Ping(3, received, rtt))
+    return Reading(
+        state, "no CHILD_SA for x" if state is State.DEGRADED else "", {}, Echoes(3, received, rtt)
+    )
 
 
-def counted(came: int, went: int, echo: Ping | None = None) -> Reading:
+def counted(came: int, went: int, echo: Echoes | None = None) -> Reading:
     return Reading(State.UP, "", {SPIS: (came, went)}, echo)
 
 
@@ -49,7 +51,7 @@ def told(memory: Memory, readings: Iterable[Reading]) -> tuple[Memory, list[Stat
     return memory, states
 
 
-UNANSWERED = Ping(3, 0)
+UNANSWERED = Echoes(3, 0)
 LOSSY = [answered(2)] * 6
 SLOW = [answered(rtt=0.05)]
 
@@ -113,7 +115,7 @@ def test_another_state_needs_several_rounds_in_a_row() -> None:
 def test_a_router_that_does_not_answer_confirms_no_other_state() -> None:
     """It may have restarted: one round without a reply after that is one round."""
     up, _ = told(new(), [answered()])
-    silent = counted(0, 0, Ping(3, 0))
+    silent = counted(0, 0, Echoes(3, 0))
     _, states = told(up, [AWAY] * (CONFIRMED - 1) + [silent])
     assert set(states) == {State.CARRYING}
     _, states = told(up, [AWAY] * (CONFIRMED - 1) + [silent] * CONFIRMED)

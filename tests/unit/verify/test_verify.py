@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from reconciler.model.observation import Observation
-from reconciler.model.outcome import Check, Ping
+from reconciler.model.outcome import Check, Echoes
 from reconciler.model.router_config import ChildSa, RouterState
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
@@ -21,7 +21,7 @@ from tests.contract.sites import Site, memory_site
 
 
 def verdict(
-    site: Site, change: dict[str, dict[str, str]], ping: Ping | None = None, more: int = 0
+    site: Site, change: dict[str, dict[str, str]], ping: Echoes | None = None, more: int = 0
 ) -> dict[str, Check]:
     """The checks of a converged tunnel, with fields of each router's CHILD_SA replaced; `more` packets have
     come in since the look before."""
@@ -79,7 +79,7 @@ def test_an_sa_that_one_end_lacks_is_named_as_it_is_elsewhere(tmp_path: Path) ->
 
 
 def test_packets_count_that_came_by_an_sa_that_is_followed_meanwhile(tmp_path: Path) -> None:
-    checks = verdict(memory_site(tmp_path), {"paris": {"state": "REKEYED"}}, Ping(5, 5), more=5)
+    checks = verdict(memory_site(tmp_path), {"paris": {"state": "REKEYED"}}, Echoes(5, 5), more=5)
     assert checks["paris-tokyo: traffic"].passed
 
 
@@ -89,7 +89,7 @@ def test_packets_count_that_came_by_an_sa_that_is_followed_meanwhile(tmp_path: P
 def test_a_tunnel_that_is_up_and_loses_packets_is_called_so_here_too(
     tmp_path: Path, received: int, word: str
 ) -> None:
-    check = verdict(memory_site(tmp_path), {}, Ping(5, received))["paris-tokyo: traffic"]
+    check = verdict(memory_site(tmp_path), {}, Echoes(5, received))["paris-tokyo: traffic"]
     assert not check.passed
     assert check.evidence.startswith(word)
 
@@ -101,9 +101,9 @@ class Busy(Closing):
         self.name, self.vici, self.host = router.name, router.vici, self
         self.fractions = fractions
 
-    def ping(self, source: str, destination: str, count: int) -> Ping:
+    def ping(self, source: str, destination: str, count: int) -> Echoes:
         assert source and destination
-        return Ping(count, int(count * self.fractions.pop(0)))
+        return Echoes(count, int(count * self.fractions.pop(0)))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -112,16 +112,16 @@ class Busy(Closing):
 @pytest.mark.parametrize(
     ("fractions", "found"),
     [
-        ([1, 1], Ping(5, 5)),
-        ([0.4, 1], Ping(5, 5)),
-        ([0, 0, 1, 1], Ping(5, 5)),
-        ([1, 0.8, 1], Ping(5, 5)),
-        ([1, 0.8, 0.8], Ping(5, 4)),
-        ([0, 0, 0], Ping(3, 0)),
+        ([1, 1], Echoes(5, 5)),
+        ([0.4, 1], Echoes(5, 5)),
+        ([0, 0, 1, 1], Echoes(5, 5)),
+        ([1, 0.8, 1], Echoes(5, 5)),
+        ([1, 0.8, 0.8], Echoes(5, 4)),
+        ([0, 0, 0], Echoes(3, 0)),
     ],
     ids=["at once", "a trap", "negotiates for long", "one lost", "loses", "dead"],
 )
-def test_a_tunnel_is_judged_when_it_is_awake(tmp_path: Path, fractions: list[float], found: Ping) -> None:
+def test_a_tunnel_is_judged_when_it_is_awake(tmp_path: Path, fractions: list[float], found: Echoes) -> None:
     site = memory_site(tmp_path)
     asked = list(fractions)
     router = Busy(site.connect("paris"), asked)
