@@ -20,6 +20,7 @@ from reconciler.cli.arguments import (
     preview,
     reconcile,
     reconnect,
+    rollback,
     secret,
     show,
     status,
@@ -50,6 +51,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         reconcile,
         history,
         show,
+        rollback,
         import_,
         convert,
     ):
