@@ -23,6 +23,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from schemas.addresses import HostBitsError, parse_address, parse_cidr
+from schemas.labels import LABEL_KEY, LABEL_VALUE
 
 API_VERSION = "tunnelwright/v1"
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -41,10 +42,6 @@ _OF_PAIR = r"\{a\}[A-Za-z0-9._-]*\{b\}[A-Za-z0-9._-]*"
 AGE_OF_PAIR = rf"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*([A-Za-z0-9_-][A-Za-z0-9._-]*)?{_OF_PAIR}\.age$"
 FILE_OF_PAIR = rf"^([A-Za-z0-9][A-Za-z0-9._-]*)?{_OF_PAIR}\.psk$"
 """Names of the key files of a topology: `{a}` and `{b}` stand for the routers of a pair."""
-
-_LABEL = "[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
-LABEL_KEY = f"^([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_LABEL}$"
-LABEL_VALUE = f"^({_LABEL})?$"
 
 PATTERNS: Final[Mapping[str, str]] = {
     _ADDRESS_PATTERN: "an IPv4 address",

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
+from pydantic.json_schema import models_json_schema
 
+from schemas.base import API_VERSION
 from schemas.kinds import KINDS
 from schemas.reference import pages, settings_page
 from schemas.settings import ReconcileSettings
@@ -21,30 +23,49 @@ EXAMPLES = "docs/reference/examples"
 SETTINGS_PAGE = "docs/reference/settings.md"
 SETTINGS_EXAMPLE = "docs/reference/reconcile.yaml"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_ALL = "tunnelwright.schema.json"
+ANY_DOCUMENT = "tunnelwright.schema.json"
 
 
 def json_schemas() -> dict[str, str]:
-    """File name -> JSON text: one schema for each kind, one that picks by kind, and one of the settings."""
-    schemas: dict[str, JsonValue] = {}
-    for kind, model in KINDS.items():
-        body = model.model_json_schema(by_alias=True)
-        schemas[f"{kind}.schema.json"] = {"$schema": _DIALECT, **body}
-    schemas[_ALL] = {
+    """File name -> JSON text: one schema for each kind, one for any document, one of the settings. None of
+    them refers to another file."""
+    named: dict[str, tuple[str, type[BaseModel]]] = {
+        f"{kind}.schema.json": (kind, model) for kind, model in KINDS.items()
+    }
+    named["ReconcileSettings.schema.json"] = ("ReconcileSettings", ReconcileSettings)
+    schemas: dict[str, JsonValue] = {
+        file: {"$schema": _DIALECT, "$id": _id(name), **model.model_json_schema(by_alias=True)}
+        for file, (name, model) in named.items()
+    }
+    schemas[ANY_DOCUMENT] = _any_document()
+    return {name: json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
+
+
+def _any_document() -> dict[str, JsonValue]:
+    """The schema of a document of any kind. `if` and `then` let a validator check a document as the kind that
+    it has; with `oneOf` it would report the mistakes of one document for every kind."""
+    references, joint = models_json_schema([(model, "validation") for model in KINDS.values()], by_alias=True)
+    return {
         "$schema": _DIALECT,
+        "$id": _id("document"),
         "title": "tunnelwright document",
         "description": "Any document of the desired state.",
         "type": "object",
         "required": ["apiVersion", "kind", "metadata", "spec"],
-        "properties": {"kind": {"enum": list(KINDS)}},
-        "oneOf": [
-            {"properties": {"kind": {"const": kind}}, "allOf": [{"$ref": f"{kind}.schema.json"}]}
-            for kind in KINDS
+        "properties": {"kind": {"description": "The kind of document.", "enum": list(KINDS)}},
+        "allOf": [
+            {
+                "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+                "then": references[model, "validation"],
+            }
+            for kind, model in KINDS.items()
         ],
+        **joint,
     }
-    settings = ReconcileSettings.model_json_schema(by_alias=True)
-    schemas["ReconcileSettings.schema.json"] = {"$schema": _DIALECT, **settings}
-    return {name: json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
+
+
+def _id(name: str) -> str:
+    return f"urn:{API_VERSION.replace('/', ':')}:{name}"
 
 
 def generated(root: Path = ROOT) -> dict[str, str]:

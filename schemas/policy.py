@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas.base import NUMBER, Document, Model, diagnosed, refuse
 from schemas.keys import KeyRef
+from schemas.label_selector import LabelSelectorSpec
 from schemas.reconcile import ReconcileSpec
 
 Integrity = Literal["md5", "sha1", "sha256", "sha384", "sha512"]
@@ -180,42 +181,60 @@ class IpsecPolicySpec(Model):
 
 
 class FabricDefaultsSpec(Model):
-    """Defaults for every tunnel that does not set a value itself."""
+    """Defaults for every tunnel that does not set a value itself. Where two documents with a selector set a
+    field of one tunnel to different values, that is an error."""
 
+    selector: LabelSelectorSpec | None = Field(
+        default=None,
+        description=(
+            "The tunnels and routers that the document concerns. A tunnel between two managed routers is "
+            "selected by the labels of either end. Default: all; where a document with a selector sets a "
+            "field too, that one counts."
+        ),
+        examples=[{"matchLabels": {"site": "berlin"}}],
+        json_schema_extra=diagnosed("exactly-one", "second-defaults"),
+    )
     ike: IkePolicySpec = Field(
-        default_factory=IkePolicySpec, description="IKE policy of the fleet.", examples=[{"dhGroup": 14}]
+        default_factory=IkePolicySpec,
+        description="IKE policy of the fleet.",
+        examples=[{"dhGroup": 14}],
+        json_schema_extra=diagnosed("conflicting-defaults"),
     )
     ipsec: IpsecPolicySpec = Field(
         default_factory=IpsecPolicySpec,
         description="IPsec policy of the fleet.",
         examples=[{"pfs": "dh-group14"}],
+        json_schema_extra=diagnosed("conflicting-defaults"),
     )
-    weak_algorithms: Literal["warn", "error"] = Field(
-        default="warn",
+    weak_algorithms: Literal["warn", "error"] | None = Field(
+        default=None,
         description=(
             "Whether setting a weak algorithm (md5, sha1, 3des, groups 2, 5 and 22 to 24) is a warning "
-            "or an error."
+            "or an error. Default: warn."
         ),
         examples=["error"],
+        json_schema_extra=diagnosed("conflicting-defaults"),
     )
     reconcile: ReconcileSpec = Field(
         default_factory=ReconcileSpec,
         description="What reconcile runs may do by themselves.",
         examples=[{"prune": False}],
+        json_schema_extra=diagnosed("conflicting-defaults"),
     )
     fingerprint_key: KeyRef | None = Field(
         default=None,
         description=(
             "The key for the fingerprints by which a router's key is compared with the desired one. "
             "Controllers of the same routers must share it. Default: one that the controller "
-            "creates for itself."
+            "creates for itself. A document with a selector cannot have it."
         ),
         examples=[{"age": "keys/fingerprints.age"}],
+        json_schema_extra=diagnosed("refused"),
     )
 
 
 class FabricDefaults(Document):
-    """The fleet's defaults. At most one document of this kind."""
+    """Defaults of the fleet, or of a part of it. At most one document of this kind has no selector."""
 
     kind: Literal["FabricDefaults"] = Field(description="The kind of document.", examples=["FabricDefaults"])
     spec: FabricDefaultsSpec = Field(description="The defaults.")

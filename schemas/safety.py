@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from schemas.base import MOST_LISTED, SEQUENCE, Document, Model, diagnosed
+from schemas.label_selector import LabelSelectorSpec
 
 
 def _schedule(text: str) -> str:
@@ -114,12 +115,23 @@ class WindowSpec(Model):
 
 
 class SafetyPolicySpec(Model):
-    """The limits. Each has its own `--override`."""
+    """The limits. Each has its own `--override`. All policies that select a tunnel must permit its
+    interruption."""
 
+    selector: LabelSelectorSpec | None = Field(
+        default=None,
+        description=(
+            "The tunnels that `budget` and `windows` concern, by the labels of either end. Their limits hold "
+            "besides those of the whole fleet. Default: all tunnels."
+        ),
+        examples=[{"matchLabels": {"site": "berlin"}}],
+        json_schema_extra=diagnosed("exactly-one", "second-defaults"),
+    )
     deletions: DeletionsSpec = Field(
         default_factory=DeletionsSpec,
-        description="How many tunnels one plan may destroy.",
+        description="How many tunnels one plan may destroy. A document with a selector cannot have it.",
         examples=[{"maxShare": 20, "minimum": 5}],
+        json_schema_extra=diagnosed("refused"),
     )
     budget: BudgetSpec = Field(
         default_factory=BudgetSpec,
@@ -140,7 +152,7 @@ class SafetyPolicySpec(Model):
 
 
 class SafetyPolicy(Document):
-    """What an apply may do at once, and when. At most one document of this kind."""
+    """What an apply may do at once, and when. At most one document of this kind has no selector."""
 
     kind: Literal["SafetyPolicy"] = Field(description="The kind of document.", examples=["SafetyPolicy"])
     spec: SafetyPolicySpec = Field(description="The limits.")

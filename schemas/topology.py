@@ -230,7 +230,7 @@ class TopologyMetadata(Metadata):
             "count as previous names."
         ),
         examples=[["sites"]],
-        json_schema_extra=diagnosed("previous-name-in-use"),
+        json_schema_extra=diagnosed("previous-name-in-use", "too-many-names"),
     )
 
 

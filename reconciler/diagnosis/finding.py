@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,9 +10,12 @@ from reconciler.load.documents import Document, Path, dotted
 from reconciler.model.diagnostic import Location, Severity
 from reconciler.model.fabric import Tunnel
 from reconciler.validate.connections import place_in_connection
+from reconciler.validate.labels import selector_of
 from reconciler.validate.topologies import place_in_topology
+from schemas.label_selector import LabelSelectorSpec
 
 NOWHERE: Final = Location("")
+_SELECTOR: Final[Path] = ("spec", "selector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +78,30 @@ def _field(tunnel: Tunnel, path: Path) -> Field:
     return Field(origin.kind, origin.name, path)
 
 
-def locate(item: Finding, documents: Iterable[Document]) -> Finding:
-    """The finding with the place of its field: in the document itself, else in the fleet's defaults, else
-    where the document would hold it."""
+def locate(item: Finding, documents: Iterable[Document], labels: Iterable[Mapping[str, str]]) -> Finding:
+    """The finding with the place of its field: in the document itself, else in the defaults that concern the
+    tunnel, else where the document would hold it. `labels` are those of each managed end."""
     fitting = [d for d in documents if _named(d, item.field)]
-    own = [d for d in fitting if d.locate(item.field.path[:-1]) != d.locate(item.field.path)]
-    fleet = [
-        d
-        for d in documents
-        if _kind(d) == "FabricDefaults" and d.locate(item.field.path[:-1]) != d.locate(item.field.path)
-    ]
-    for document in (*own, *fleet, *fitting):
+    own = [d for d in fitting if _sets(d, item.field.path)]
+    fleet = [d for d in documents if _kind(d) == "FabricDefaults" and _sets(d, item.field.path)]
+    every = list(labels)
+    selecting = [d for d in fleet if _selects(d, every)]
+    general = [d for d in fleet if not d.holds(_SELECTOR)]
+    for document in (*own, *selecting, *general, *fitting):
         return replace(item, location=document.locate(item.field.path))
     return item
+
+
+def _sets(document: Document, path: Path) -> bool:
+    return document.locate(path[:-1]) != document.locate(path)
+
+
+def _selects(document: Document, labels: Iterable[Mapping[str, str]]) -> bool:
+    """Whether a document of defaults has a label selector that selects one of the ends."""
+    if not isinstance(document.data, dict) or not document.holds(_SELECTOR):
+        return False
+    selector = selector_of(LabelSelectorSpec.model_validate(document.data["spec"]["selector"]))
+    return any(map(selector.matches, labels))
 
 
 def _kind(document: Document) -> object:

@@ -59,9 +59,9 @@ def compose(content: bytes, file: str, found: Diagnostics) -> tuple[list[Documen
             Location(file, content.count(b"\n", 0, conflict.start()) + 1, 1),
             "the file has conflict markers of a merge",
             hint="keep the right lines between the markers, and remove the markers. Of "
-            "`vips.lock.yaml` keep every line, first those of the branch that is applied already: "
-            "`tunnelwright allocate` leaves a duplicate address with its first VIP, and assigns new ones "
-            "to the others",
+            "`vips.lock.yaml` keep one line for each VIP, and run `tunnelwright allocate --base BRANCH` with "
+            "the branch that is applied already: of two VIPs with one address, the one that has it there "
+            "keeps it",
         )
         return [], False
     try:

@@ -99,23 +99,27 @@ def _too_many_signs(files: Mapping[str, bytes]) -> tuple[str, str] | None:
     return None
 
 
+_RESTORE = "restore the line from Git; without it `tunnelwright allocate` gives the VIP another address"
+
+
 def _read_lock(documents: list[Document], found: Diagnostics) -> dict[str, LockEntry]:
     """VIP name -> assigned address, from the one document of the lock file."""
     entries: dict[str, LockEntry] = {}
-    hint = "run `tunnelwright allocate`, which writes this file"
     for document in documents:
         if document.index > 0 or not isinstance(document.data, dict):
             found.error(
                 "lock-malformed",
                 document.locate(),
                 "the lock file must be one mapping of VIP name to address",
-                hint=hint,
+                hint="restore the file from Git: a new one would give every VIP a new address",
             )
             continue
         for name, value in document.data.items():
             location = document.locate((name,))
             address = value if isinstance(value, str) and is_address(value) else None
             if address is None:
-                found.error("lock-malformed", location, f"{quoted(value)} is not an IPv4 address", hint=hint)
+                found.error(
+                    "lock-malformed", location, f"{quoted(value)} is not an IPv4 address", hint=_RESTORE
+                )
             entries[name] = LockEntry(address, location)
     return entries

@@ -7,7 +7,7 @@ one RouterConfig for each router.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from dataclasses import field as dataclass_field
 from enum import StrEnum
@@ -245,6 +245,8 @@ class Tunnel:
     """The document of both ends; None where the end has a document of its own."""
     probe: Probe | None = None
     """None for a managed pair, which is probed anyway, and where no document names a target."""
+    labels: Mapping[str, str] = dataclass_field(default_factory=dict, hash=False)
+    """Those of its document, and of its router where that document does not have their keys."""
 
     @property
     def initiates(self) -> bool:
@@ -277,6 +279,7 @@ class DesiredRouter:
     level: Level = Level()
     previous_names: tuple[str, ...] = ()
     """Names that the same router had before."""
+    labels: Mapping[str, str] = dataclass_field(default_factory=dict, hash=False)
 
 
 _Placed = TypeVar("_Placed", Vip, Tunnel)
@@ -292,6 +295,9 @@ class Fabric:
     vips: Mapping[str, Vip] = field(default_factory=dict)
     tunnels: Mapping[str, Tunnel] = field(default_factory=dict)
     safety: SafetyPolicy = field(default_factory=SafetyPolicy)
+    """Of the whole fleet."""
+    part_safety: tuple[SafetyPolicy, ...] = ()
+    """Budgets and windows of the tunnels that they select, which hold besides those of the fleet."""
     fingerprint_key: PskRef | None = None
     """Under which fingerprints of keys are made; None for the controller's own."""
     _tunnels: Mapping[str, tuple[Tunnel, ...]] = field(init=False, repr=False, compare=False)
@@ -339,6 +345,16 @@ def _by_router(items: Mapping[str, _Placed]) -> dict[str, tuple[_Placed, ...]]:
     for name in sorted(items):
         found.setdefault(items[name].router, []).append(items[name])
     return {router: tuple(there) for router, there in found.items()}
+
+
+def transits(fabric: Fabric) -> Iterator[tuple[str, int, int]]:
+    """Each router through which traffic of others passes, by name: how many pairs of networks carry such
+    traffic, and how many there are in all."""
+    for router in sorted(fabric.routers):
+        tunnels = fabric.tunnels_of(router)
+        passing = sum(len(tunnel.transit_cidrs) * len(tunnel.peer_cidrs) for tunnel in tunnels)
+        if passing:
+            yield router, passing, sum(len(end.local_cidrs) * len(end.peer_cidrs) for end in tunnels)
 
 
 def probe_addresses(fabric: Fabric, tunnel: Tunnel) -> tuple[str, str] | None:

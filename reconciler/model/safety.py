@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from reconciler.model.labels import LabelSelector
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,6 @@ class SafetyPolicy:
     max_interrupted: int | None = None
     """Tunnels in one apply."""
     windows: tuple[Window, ...] = ()
+    name: str = ""
+    selector: LabelSelector = field(default_factory=LabelSelector)
+    """The tunnels that budget and windows concern, by the labels of either end."""

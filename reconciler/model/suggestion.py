@@ -14,13 +14,20 @@ from reconciler.model.quoting import NOT_SHOWN, is_plain_name
 _MOST_KNOWN = 12
 
 
-def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """A hint with the closest allowed word, or nothing: also where looking for one would take long."""
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """The closest allowed word, or nothing: also where looking for one would take long. A word in other case
+    is the same one."""
     words = list(islice(allowed, MOST_CANDIDATES + 1))
     if len(word) > MOST_MISSPELT or len(words) > MOST_CANDIDATES:
         return ""
-    close = difflib.get_close_matches(word, words, n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
+    alike = next((item for item in words if item.lower() == word.lower()), "")
+    return alike or next(iter(difflib.get_close_matches(word, words, n=1)), "")
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """A hint with the closest allowed word, or nothing."""
+    close = nearest(word, allowed)
+    return f"did you mean {close!r}?" if close else ""
 
 
 def known(names: Iterable[str]) -> str:

@@ -48,7 +48,10 @@ def diagnose_tunnels(
     return tuple(
         Diagnosis(
             tuple(end.tunnel.name for end in evidence.ends),
-            tuple(locate(item, documents) for item in diagnose(evidence)),
+            tuple(
+                locate(item, documents, [end.tunnel.labels for end in evidence.ends])
+                for item in diagnose(evidence)
+            ),
         )
         for evidence in gathered
     )

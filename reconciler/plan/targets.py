@@ -1,41 +1,70 @@
-"""Selection by name: routers, tunnels and resources from `--target`, `--exclude` and arguments."""
+"""Selection by name and label: routers, tunnels and resources of `--target`, `--exclude` and arguments."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.fabric import Fabric, Tunnel, group_of
+from reconciler.model.fabric import DesiredRouter, Fabric, Tunnel, group_of
+from reconciler.model.labels import LabelSelector
 from reconciler.model.listing import listed
 from reconciler.model.plan import Action, Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import RouterConfig
-from reconciler.model.suggestion import check_known, known
+from reconciler.model.suggestion import check_known, did_you_mean, known
 from reconciler.plan.fleet import ChangeFilter
 
 
-def named(fabric: Fabric, words: Iterable[str]) -> tuple[str, ...]:
-    """The words of `--target` and `--exclude`, with a tunnel in the place of each connection. A router of
-    that name comes before a connection."""
-    return tuple(word if word in fabric.routers else fabric.tunnel_of(word) for word in words)
+def named(fabric: Fabric, words: Iterable[str | LabelSelector]) -> tuple[str, ...]:
+    """The words of `--target` and `--exclude`, with a tunnel in the place of each connection, and the routers
+    and tunnel ends that it selects in the place of each label selector. A router of a name comes before a
+    connection.
+
+    Raises TunnelwrightError for a label selector that selects nothing.
+    """
+    names: list[str] = []
+    for word in words:
+        if isinstance(word, LabelSelector):
+            names += _selected(fabric, word)
+        else:
+            names.append(word if word in fabric.routers else fabric.tunnel_of(word))
+    return tuple(dict.fromkeys(names))
+
+
+def _selected(fabric: Fabric, selector: LabelSelector) -> list[str]:
+    things: list[DesiredRouter | Tunnel] = [*fabric.routers.values(), *fabric.tunnels.values()]
+    found = [thing.name for thing in things if selector.matches(thing.labels)]
+    if not found:
+        labels = {f"{key}={value}" for thing in things for key, value in thing.labels.items()}
+        keys = {key for thing in things for key in thing.labels}
+        near = (did_you_mean(part.key, keys) for part in selector.requirements if part.key not in keys)
+        there = f"the labels are: {known(labels)}" if labels else "no router, tunnel or connection has labels"
+        raise TunnelwrightError(
+            "no router or tunnel has labels that match", hint=next(filter(None, near), "") or there
+        )
+    return found
 
 
 def targeting(fabric: Fabric, targets: tuple[str, ...], excluded: tuple[str, ...]) -> ChangeFilter:
     """The change filter of `--target` and `--exclude`. A name is a router, a resource (`router/kind/name`) or
     a tunnel, which always means both of its ends. What a router needs as a whole goes with its tunnels."""
     groups = {name: group_of(tunnel) for name, tunnel in fabric.tunnels.items()}
-    targeted = {groups.get(name, name) for name in targets}
-    carriers = {tunnel.router for name, tunnel in fabric.tunnels.items() if groups[name] in targeted}
+    # Label selectors come to many names, and a fleet to many changes.
+    wanted, unwanted = (
+        {*names, *(groups.get(name, name) for name in names)} for names in (targets, excluded)
+    )
+    carriers = {tunnel.router for name, tunnel in fabric.tunnels.items() if groups[name] in wanted}
 
-    def concerned(change: ResourceChange, names: tuple[str, ...]) -> bool:
-        own = {change.resource.router, change.resource.name, str(change.resource)}
-        group = groups.get(change.resource.name, change.resource.name)
-        return bool(own & set(names)) or group in {groups.get(name, name) for name in names}
+    def concerned(change: ResourceChange, names: set[str]) -> bool:
+        name = change.resource.name
+        return not names.isdisjoint(
+            {change.resource.router, name, str(change.resource), groups.get(name, name)}
+        )
 
     def selected(change: ResourceChange) -> bool:
-        if concerned(change, excluded):
+        if concerned(change, unwanted):
             return False
         shared = not change.resource.is_tunnel and change.resource.router in carriers
-        return not targets or shared or concerned(change, targets)
+        return not targets or shared or concerned(change, wanted)
 
     return selected
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from reconciler.diff.live import Live
 from reconciler.model.fabric import Fabric
@@ -22,6 +22,7 @@ from reconciler.policy.unspoken import unspoken
 from reconciler.policy.windows import next_permitted, permitted
 from schemas.addresses import parse_cidr
 
+_Limits: TypeAlias = tuple[SafetyPolicy, ...]
 _RIGHT: Final = "check that this is the right revision and folder"
 
 
@@ -205,30 +206,60 @@ def _waiting(
     now: datetime,
     overrides: frozenset[Override],
 ) -> Iterator[Deferral]:
-    """Who has to wait: all that interrupts while no window is open, else those for whom the budget is spent,
-    as routers take turns: none uses up the budget of the others with what it lists. What is overridden waits
-    for nothing, so it counts as interrupted."""
-    policy = fabric.safety
-    interrupting = in_turn((unit for unit in units if unit.interrupts), now)
-    if interrupting and not permitted(policy.windows, now):
-        until = next_permitted(policy.windows, now)
-        for unit in interrupting:
+    """Who has to wait: what interrupts while a window that concerns it is closed, else those for whom a
+    budget is spent, as routers take turns: none uses up the budget of the others with what it lists. What is
+    overridden waits for nothing, so it counts as interrupted."""
+    interrupting = [(unit, _limits(unit, fabric)) for unit in in_turn(filter(_interrupts, units), now)]
+    opening: dict[_Limits, tuple[bool, datetime | None]] = {}
+    permitted_now: list[tuple[Unit, _Limits]] = []
+    for unit, limits in interrupting:
+        windows = [policy.windows for policy in limits]
+        if limits not in opening:
+            opening[limits] = permitted(windows, now), next_permitted(windows, now)
+        is_open, until = opening[limits]
+        if not is_open:
             yield Deferral(unit.resources, "no maintenance window is open", Override.WINDOWS, until)
-        if Override.WINDOWS not in overrides:
-            return
+        if is_open or Override.WINDOWS in overrides:
+            permitted_now.append((unit, limits))
     members, up = _redundant(fabric, states)
-    going: list[Unit] = []
+    going: Counter[SafetyPolicy] = Counter()
     spent: set[str] = set()
-    for unit in interrupting:
+    for unit, limits in permitted_now:
         groups = _groups(unit, fabric)
         reason = _without_stand_in(sorted(groups), _both_ends(unit, fabric), spent, members, up)
-        if not reason and policy.max_interrupted is not None and len(going) >= policy.max_interrupted:
-            reason = f"the budget allows {counted(len(going), 'interrupted tunnel')} at once"
+        reason = reason or next(filter(None, (_spent(policy, going[policy]) for policy in limits)), "")
         if reason:
             yield Deferral(unit.resources, reason, Override.BUDGET)
         if not reason or Override.BUDGET in overrides:
-            going.append(unit)
+            going.update(limits)
             spent |= groups
+
+
+def _interrupts(unit: Unit) -> bool:
+    return unit.interrupts
+
+
+def _limits(unit: Unit, fabric: Fabric) -> _Limits:
+    """The policies that concern a unit: the fleet's, and those that select an end by its labels. Of a tunnel
+    that Git has no more the labels of the router are known."""
+    if not fabric.part_safety:
+        return (fabric.safety,)
+    labels = [fabric.tunnels[name].labels for name in _both_ends(unit, fabric) if name in fabric.tunnels]
+    labels += [
+        fabric.routers[end.router].labels
+        for end in unit.resources
+        if end.name not in fabric.tunnels and end.router in fabric.routers
+    ]
+    selecting = (policy for policy in fabric.part_safety if any(map(policy.selector.matches, labels)))
+    return (fabric.safety, *selecting)
+
+
+def _spent(policy: SafetyPolicy, going: int) -> str:
+    """Why a budget allows no further tunnel; empty when it does."""
+    if policy.max_interrupted is None or going < policy.max_interrupted:
+        return ""
+    whose = f" of the SafetyPolicy {policy.name!r}" if policy.name else ""
+    return f"the budget{whose} allows {counted(policy.max_interrupted, 'interrupted tunnel')} at once"
 
 
 def _redundant(

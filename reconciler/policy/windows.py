@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -11,22 +13,31 @@ from cronsim import CronSim
 from reconciler.model.bounds import WINDOW_STEPS
 from reconciler.model.safety import Window
 
+Windows: TypeAlias = Sequence[Sequence[Window]]
+"""The windows of each of some policies, which must all permit."""
 
-def permitted(windows: Sequence[Window], at: datetime) -> bool:
-    """True when no window denies, and one allows or none is there to allow. `at` has a time zone."""
+
+def permitted(windows: Windows, at: datetime) -> bool:
+    """True when of no policy a window denies, and of each one allows or none is there to allow. `at` has a
+    time zone."""
+    return all(_permits(of_policy, at) for of_policy in windows)
+
+
+def _permits(windows: Sequence[Window], at: datetime) -> bool:
     if any(window.kind == "deny" and _begun(window, at) is not None for window in windows):
         return False
     allowing = [window for window in windows if window.kind == "allow"]
     return not allowing or any(_begun(window, at) is not None for window in allowing)
 
 
-def next_permitted(windows: Sequence[Window], after: datetime) -> datetime | None:
+def next_permitted(windows: Windows, after: datetime) -> datetime | None:
     """The next time in UTC at which `permitted` holds; None when none is in sight."""
     at = after.astimezone(UTC)
+    every = list(chain.from_iterable(windows))
     for _ in range(WINDOW_STEPS):
         if permitted(windows, at):
             return at
-        turns = list(_turns(windows, at))
+        turns = list(_turns(every, at))
         if not turns:
             return None
         at = min(turns)

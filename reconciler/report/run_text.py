@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import assert_never
 
 from reconciler.model.absence import AbsenceKind
@@ -78,11 +78,11 @@ def undo_hint(commit: str) -> str:
     return f"`tunnelwright rollback {commit[:12]}` prepares a branch that undoes the commit in Git"
 
 
-def changing_run_lines(record: RunRecord, tunnel: str) -> Iterator[Line]:
-    """One run, with what it was to change of one tunnel end."""
+def changing_run_lines(record: RunRecord, tunnels: Collection[str]) -> Iterator[Line]:
+    """One run, with what it was to change of these tunnel ends."""
     began = f"{record.finished:%Y-%m-%d %H:%M:%SZ}  run {record.id} of {record.head[:12]}, {record.result}"
     for event in record.events:
-        if isinstance(event, PlannedChange) and event.resource.name == tunnel:
+        if isinstance(event, PlannedChange) and event.resource.name in tunnels:
             text = f"{began}: {event.action} {event.resource}: {event.reason} ({event.disruption})"
             yield Line(text, _STYLE.get(record.result, "yellow"))
 

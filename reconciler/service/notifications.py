@@ -26,6 +26,7 @@ from reconciler.model.events import (
 from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Status
 from reconciler.model.record import ForeignResult, Result, RunRecord
+from reconciler.report.run_text import undo_hint
 
 
 class Topic(StrEnum):

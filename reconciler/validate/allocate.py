@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from netaddr import IPAddress, IPRange, IPSet
 
 from reconciler.load import Loaded
+from reconciler.load.documents import LockEntry
 from reconciler.load.scalars import resolve
-from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.validate.catalog import Catalog, Item
 from reconciler.validate.connections import expanded_catalog
 from reconciler.validate.networks import reserved_in
@@ -22,8 +23,13 @@ _HEADER = """\
 """
 
 
-def allocate(loaded: Loaded) -> tuple[dict[str, str], Diagnostics]:
+def allocate(
+    loaded: Loaded, base: Mapping[str, LockEntry] | None = None
+) -> tuple[dict[str, str], Diagnostics]:
     """VIP name -> address, for the VIPs that name no address; the new content of the lock file.
+
+    `base` is the lock file of a revision that is applied already: of two VIPs with one address, as a merge
+    leaves them, the one that has it there keeps it.
 
     What is assigned stays, unless the VIP has gone, or its network or range has moved away from it.
     A new VIP gets the lowest free address of its range. Findings: `range-exhausted`, and all errors
@@ -41,7 +47,7 @@ def allocate(loaded: Loaded) -> tuple[dict[str, str], Diagnostics]:
             taken.add((wish.placement.public_network, wish.placement.address))
         elif wish.managed and network is not None:
             automatic.append((wish, network))
-    kept = _kept(catalog, automatic, taken)
+    kept = _kept(catalog, automatic, taken, base or {})
     taken.update((network.name, kept[wish.name]) for wish, network in automatic if wish.name in kept)
     assigned = dict(kept)
     free: dict[tuple[str, str | None], Iterator[IPAddress]] = {}
@@ -58,6 +64,7 @@ def allocate(loaded: Loaded) -> tuple[dict[str, str], Diagnostics]:
             continue
         assigned[wish.name] = address
         taken.add((network.name, address))
+    catalog.report_dangling(found)
     return dict(sorted(assigned.items())), found
 
 
@@ -65,12 +72,19 @@ def _kept(
     catalog: Catalog,
     automatic: list[tuple[Wish, Item[PublicNetworkSpec]]],
     taken: set[tuple[str, str]],
+    base: Mapping[str, LockEntry],
 ) -> dict[str, str]:
     """The assignments that still hold."""
+    lock = catalog.loaded.lock
+
+    def turn(pair: tuple[Wish, Item[PublicNetworkSpec]]) -> tuple[bool, tuple[bool, bool, Location]]:
+        names = [name for name in pair[0].names if name in lock]
+        applied = any(name in base and base[name].address == lock[name].address for name in names)
+        return not applied, precedence(catalog.loaded, pair[0])
+
     kept: dict[str, str] = {}
     used = set(taken)
-    for wish, network in sorted(automatic, key=lambda pair: precedence(catalog.loaded, pair[0])):
-        lock = catalog.loaded.lock
+    for wish, network in sorted(automatic, key=turn):
         address = next((lock[name].address for name in wish.names if name in lock), None)
         if address is None or (network.name, address) in used:
             continue

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from reconciler.load import Document, Loaded, Path, dotted
 from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT
 from reconciler.model.diagnostic import Besides, Diagnostics, Location
-from reconciler.model.quoting import quoted
-from reconciler.model.suggestion import did_you_mean, known
+from reconciler.model.listing import counted
+from reconciler.model.quoting import is_plain, quoted
+from reconciler.model.suggestion import did_you_mean, known, nearest
 from reconciler.validate.schema_errors import report_schema_errors, unknown
 from schemas.base import API_VERSION, Metadata
 from schemas.connection import IPsecConnectionSpec
@@ -73,7 +74,7 @@ class Item(Generic[Spec]):
         """Where a field of its spec stands; of a missing one, the mapping that would hold it."""
         return self.locate(("spec", *path))
 
-    def sets(self, *path: str) -> bool:
+    def sets(self, *path: str | int) -> bool:
         """True when the document itself gives a field of its spec."""
         return self.document.holds(self.written(("spec", *path)))
 
@@ -113,6 +114,8 @@ class Catalog:
     safety: dict[str, Item[SafetyPolicySpec]] = field(default_factory=dict)
     broken: dict[tuple[str, str], Document] = field(default_factory=dict)
     """(kind, name) of documents that have errors: references to them are not dangling."""
+    dangling: dict[tuple[str, str], list[tuple[Location, str]]] = field(default_factory=dict)
+    """(kind, name) of documents that are not there -> where they are referred to: the place and the field."""
 
     def find(
         self,
@@ -120,26 +123,48 @@ class Catalog:
         kind: str,
         name: str,
         user: Item[Any],
-        found: Diagnostics,
         *path: str | int,
     ) -> Item[Spec] | None:
         """The document that a field of `user` refers to.
 
-        None when there is none, which is reported unless a broken document or file may define it.
+        None when there is none, which `report_dangling` reports unless a broken document or file may define
+        it.
         """
         item = table.get(name)
         there = item is not None or not self.broken.keys().isdisjoint({(kind, name), ("", name)})
         if not there and not self.loaded.may_define(name):
-            user.error(
-                found,
+            where = user.at(*path), dotted(user.written(("spec", *path)))
+            self.dangling.setdefault((kind, name), []).append(where)
+        return item
+
+    @property
+    def missing(self) -> int:
+        """How many fields refer to documents that are not there."""
+        return sum(map(len, self.dangling.values()))
+
+    def report_dangling(self, found: Diagnostics) -> None:
+        """Report each document that is not there once, at the first place that refers to it."""
+        tables: Mapping[str, Mapping[str, object]] = {
+            "PublicNetwork": self.public_networks,
+            "VpcNetwork": self.vpc_networks,
+            "VpcRouter": self.routers,
+            "Vip": self.vips,
+        }
+        for (kind, name), places in self.dangling.items():
+            (location, path), *others = sorted(set(places))
+            table = tables[kind]
+            refer = "refers" if len(others) == 1 else "refer"
+            more = f"; {counted(len(others), 'more field')} {refer} to it" if others else ""
+            found.error(
                 "dangling-reference",
-                f"there is no {kind} named {name!r}",
-                *path,
+                location,
+                f"there is no {kind} named {name!r}{more}",
+                path=path,
                 # Hints of thousands of findings are not read, and each takes a look at every name.
                 allowed="" if found.many else known(table),
                 hint="" if found.many else did_you_mean(name, table) if table else f"no {kind} is described",
+                related=tuple(place for place, _ in others),
             )
-        return item
 
 
 def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
@@ -173,6 +198,8 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
             catalog.broken["", name or f"{document.file}#{document.index}"] = document
             continue
         if name is not None and not _is_first(kind, name, document, seen, found):
+            # What it should be called is not known, so that it may be what another one misses.
+            catalog.broken[kind, f"{document.file}#{document.index}"] = document
             continue
         try:
             parsed: Any = KINDS[kind].model_validate(document.data)
@@ -182,17 +209,28 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
             continue
         check_annotations(kind, parsed.metadata.annotations, document, ("metadata", "annotations"), found)
         tables[kind][parsed.metadata.name] = Item(kind, parsed.metadata, parsed.spec, document)
-    for single in (catalog.defaults, catalog.safety):
-        _check_single(single, found)
+    for table in (catalog.defaults, catalog.safety):
+        _check_single(table, found)
     return catalog
 
 
 def _check_single(table: Mapping[str, Item[Any]], found: Diagnostics) -> None:
-    """There is at most one document of its kind."""
-    items = sorted(table.values(), key=lambda item: item.location)
+    """At most one document of its kind concerns everything."""
+    items = _of_everything(table)
     for extra in items[1:]:
-        message = f"only one document of kind {extra.kind} is allowed"
-        found.error("second-defaults", extra.location, message, related=(items[0].location,))
+        found.error(
+            "second-defaults",
+            extra.location,
+            f"only one document of kind {extra.kind} without a selector is allowed",
+            hint="delete one of the two, or give one a `selector`",
+            related=(items[0].location,),
+        )
+
+
+def _of_everything(table: Mapping[str, Item[Spec]]) -> list[Item[Spec]]:
+    """The documents of a kind that have no label selector, in order of place."""
+    items = (item for item in table.values() if getattr(item.spec, "selector", None) is None)
+    return sorted(items, key=lambda item: item.location)
 
 
 def check_annotations(
@@ -237,13 +275,7 @@ def _kind(document: Document, found: Diagnostics) -> str | None:
     for field_name, allowed in (("apiVersion", [API_VERSION]), ("kind", list(KINDS))):
         value = data.get(field_name)
         if field_name not in data:
-            found.error(
-                "missing-field",
-                document.locate(),
-                f"the field {field_name!r} is missing",
-                path=field_name,
-                allowed=", ".join(allowed),
-            )
+            _report_missing(field_name, allowed, document, data, found)
             return None
         if value not in allowed:
             found.error(
@@ -256,6 +288,29 @@ def _kind(document: Document, found: Diagnostics) -> str | None:
             )
             return None
     return str(data["kind"])
+
+
+def _report_missing(
+    field_name: str, allowed: list[str], document: Document, data: Mapping[str, object], found: Diagnostics
+) -> None:
+    """Report that a field which says what a document is does not stand there, or is misspelt."""
+    misspelt = next((key for key in data if nearest(key, [field_name]) and is_plain(key)), None)
+    if misspelt is not None:
+        found.error(
+            "unknown-field",
+            document.locate_key((misspelt,)),
+            unknown("field", misspelt),
+            path=misspelt,
+            hint=f"did you mean {field_name!r}?",
+        )
+        return
+    found.error(
+        "missing-field",
+        document.locate(),
+        f"the field {field_name!r} is missing",
+        path=field_name,
+        allowed=", ".join(allowed),
+    )
 
 
 def _raw_name(document: Document) -> str | None:
@@ -282,9 +337,9 @@ def _is_first(
     return False
 
 
-def first(table: Mapping[str, Item[Spec]]) -> Item[Spec] | None:
-    """The document that counts, of a kind of which there is at most one."""
-    return min(table.values(), key=lambda item: item.location, default=None)
+def of_everything(table: Mapping[str, Item[Spec]]) -> Item[Spec] | None:
+    """The document of a kind that has no label selector; of several, which are reported, the first."""
+    return next(iter(_of_everything(table)), None)
 
 
 def by_name(table: Mapping[str, Item[Spec]]) -> Iterator[Item[Spec]]:

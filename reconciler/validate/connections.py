@@ -68,6 +68,10 @@ class ConnectionEnd:
                 return self.connection.written(place)
             case ("spec", "enabled") if not self.connection.spec.enabled:
                 return self.connection.written(path)
+            case ("spec", "ike" | "ipsec", *rest) if self.connection.places is None:
+                own_policy: Path = ("spec", "ends", self.end, path[1], *rest)
+                if rest and self.connection.document.holds(own_policy):
+                    return own_policy
         return self.connection.written(place_in_connection(path, self.end))
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from reconciler.load import Loaded
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import Fabric, PskRef
-from reconciler.validate.catalog import Catalog, first
+from reconciler.validate.catalog import Catalog
 from reconciler.validate.connections import expanded_catalog
+from reconciler.validate.defaults import Defaults
 from reconciler.validate.keys import check_sealed, resolve_key
 from reconciler.validate.networks import check_networks, public_networks, vpc_networks
 from reconciler.validate.pairs import pair_tunnels
 from reconciler.validate.peers import resolve_peers, resolve_places
 from reconciler.validate.routers import resolve_routers
-from reconciler.validate.safety import safety_policy
+from reconciler.validate.safety import fleet_safety, part_safety
 from reconciler.validate.selectors import check_selectors
 from reconciler.validate.tunnels import resolve_tunnels
 from reconciler.validate.vips import resolve_vips
@@ -29,13 +30,16 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
         _report_nothing(loaded, found)
     catalog = expanded_catalog(loaded, found)
     check_networks(catalog, found)
-    routers = resolve_routers(catalog, found)
+    defaults = Defaults(catalog)
+    routers = resolve_routers(catalog, defaults, found)
     vips = resolve_vips(catalog, routers, found)
     places = resolve_places(catalog, routers, vips, found)
     peers = resolve_peers(catalog, places)
-    tunnels = resolve_tunnels(catalog, places, peers, found)
+    tunnels = resolve_tunnels(catalog, defaults, places, peers, found)
+    defaults.report(found)
+    catalog.report_dangling(found)
     check_selectors(catalog, routers, tunnels, peers, found)
-    fingerprint_key = _fingerprint_key(catalog, found)
+    fingerprint_key = _fingerprint_key(catalog, defaults, found)
     check_sealed(catalog, {*(tunnel.psk for tunnel in tunnels.values()), fingerprint_key}, found)
     return (
         Fabric(
@@ -44,7 +48,8 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
             routers=routers,
             vips=vips,
             tunnels=pair_tunnels(catalog, vips, tunnels, peers, found),
-            safety=safety_policy(catalog),
+            safety=fleet_safety(catalog),
+            part_safety=part_safety(catalog, found),
             fingerprint_key=fingerprint_key,
         ),
         found,
@@ -63,8 +68,8 @@ def _report_nothing(loaded: Loaded, found: Diagnostics) -> None:
     )
 
 
-def _fingerprint_key(catalog: Catalog, found: Diagnostics) -> PskRef | None:
-    defaults = first(catalog.defaults)
-    if defaults is None or defaults.spec.fingerprint_key is None:
+def _fingerprint_key(catalog: Catalog, defaults: Defaults, found: Diagnostics) -> PskRef | None:
+    fleet = defaults.fleet
+    if fleet is None or fleet.spec.fingerprint_key is None:
         return None
-    return resolve_key(catalog, defaults, defaults.spec.fingerprint_key, found, "fingerprintKey")
+    return resolve_key(catalog, fleet, fleet.spec.fingerprint_key, found, "fingerprintKey")

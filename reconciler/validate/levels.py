@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model.fabric import Level, Mode
-from reconciler.validate.catalog import Catalog, first
 from schemas.reconcile import ReconcileSpec, TunnelReconcileSpec
-
-
-def fleet_level(catalog: Catalog) -> Level:
-    """What the fleet's defaults say, else the tool's own."""
-    defaults = first(catalog.defaults)
-    return Level() if defaults is None else resolve_level(defaults.spec.reconcile, Level())
 
 
 def resolve_level(spec: TunnelReconcileSpec, enclosing: Level) -> Level:

@@ -143,8 +143,13 @@ def _check_pair(catalog: Catalog, left: Tunnel, right: Tunnel, found: Diagnostic
     ends = catalog.tunnels[left.name], catalog.tunnels[right.name]
     _check_cidrs(ends, left, right, found)
     _check_cidrs((ends[1], ends[0]), right, left, found)
-    _check_ids(ends, left, right, found)
-    _check_ids((ends[1], ends[0]), right, left, found)
+    neither = left.local_id != right.peer_id and right.local_id != left.peer_id
+    saying = [end.sets("identity") for end in ends]
+    # Where only one end has IDs of its own, that is one difference, and reported there.
+    if not (neither and saying == [True, False]):
+        _check_ids(ends, left, right, found)
+    if not (neither and saying == [False, True]):
+        _check_ids((ends[1], ends[0]), right, left, found)
     comparisons: tuple[tuple[str, tuple[str, ...], object, object], ...] = (
         ("IKE versions", ("ike", "version"), left.ike.version, right.ike.version),
         ("IKE proposals", ("ike",), _ike(left), _ike(right)),

@@ -10,6 +10,7 @@ from reconciler.model.fabric import DesiredRouter, Vip
 from reconciler.model.suggestion import did_you_mean
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.connections import ConnectionEnd
+from reconciler.validate.labels import labels_of
 from reconciler.validate.vips import system_vip_name
 from schemas.tunnel import PeerSpec, TunnelEndSpec
 
@@ -33,7 +34,7 @@ def resolve_places(
     places: dict[str, Place] = {}
     for item in by_name(catalog.tunnels):
         name = item.spec.router
-        catalog.find(catalog.routers, "VpcRouter", name, item, found, "router")
+        catalog.find(catalog.routers, "VpcRouter", name, item, "router")
         vip = _vip(catalog, item, vips, found)
         router = routers.get(name)
         cidrs = None if router is None else _source_cidrs(catalog, item, router, found)
@@ -57,6 +58,26 @@ def resolve_peers(catalog: Catalog, places: Mapping[str, Place]) -> dict[str, Pe
     return peers
 
 
+def labels_of_ends(
+    catalog: Catalog, places: Mapping[str, Place], peers: Mapping[str, PeerSpec]
+) -> dict[str, tuple[Mapping[str, str], ...]]:
+    """Tunnel end -> its labels, and those of its managed other end."""
+    own = {name: labels_of(catalog, item) for name, item in catalog.tunnels.items()}
+    by_addresses = {
+        (place.vip.address, peers[name].address): name
+        for name, place in sorted(places.items())
+        if place.vip is not None and name in peers
+    }
+    found: dict[str, tuple[Mapping[str, str], ...]] = {}
+    for name, item in catalog.tunnels.items():
+        vip, peer = places[name].vip, peers.get(name)
+        other = item.places.other if isinstance(item.places, ConnectionEnd) else None
+        if other is None and vip is not None and peer is not None:
+            other = by_addresses.get((peer.address, vip.address))
+        found[name] = (own[name],) if other is None else (own[name], own[other])
+    return found
+
+
 def _vip(
     catalog: Catalog, item: Item[TunnelEndSpec], vips: Mapping[str, Vip], found: Diagnostics
 ) -> Vip | None:
@@ -68,9 +89,12 @@ def _vip(
         return vips.get(item.name)
     named = catalog.tunnels.get(choice.name)
     created = named is not None and named.spec.vip.create is not None
-    if not created and catalog.find(catalog.vips, "Vip", choice.name, item, found, "vip", "name") is None:
+    if not created and catalog.find(catalog.vips, "Vip", choice.name, item, "vip", "name") is None:
         return None
     vip = vips.get(choice.name)
+    if vip is not None and item.spec.router not in catalog.routers:
+        # Whose VIP it is matters once the router is known.
+        return None
     if vip is not None and vip.router != item.spec.router:
         item.error(
             found,
@@ -111,7 +135,7 @@ def _source_cidrs(
             item.error(found, "duplicate-value", f"{name!r} is already in the list", *path)
         elif name in attached:
             cidrs.append(attached[name])
-        elif catalog.find(catalog.vpc_networks, "VpcNetwork", name, item, found, *path) is not None:
+        elif catalog.find(catalog.vpc_networks, "VpcNetwork", name, item, *path) is not None:
             item.error(
                 found,
                 "network-not-attached",
@@ -134,7 +158,7 @@ def _transit_cidrs(catalog: Catalog, item: Item[TunnelEndSpec], found: Diagnosti
         if name in cidrs:
             item.error(found, "duplicate-value", f"{name!r} is already in the list", *path)
             continue
-        network = catalog.find(catalog.vpc_networks, "VpcNetwork", name, item, found, *path)
+        network = catalog.find(catalog.vpc_networks, "VpcNetwork", name, item, *path)
         if network is not None:
             cidrs[name] = network.spec.cidr
     return tuple(cidrs.values()) if len(cidrs) == len(names) else None

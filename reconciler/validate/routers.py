@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.fabric import Attachment, DesiredRouter, DockerAccess, SshAccess
+from reconciler.model.fabric import Attachment, DesiredRouter, DockerAccess, Level, SshAccess
 from reconciler.validate.catalog import Catalog, Item, by_name
-from reconciler.validate.levels import fleet_level, resolve_level
+from reconciler.validate.defaults import Defaults
+from reconciler.validate.levels import resolve_level
 from reconciler.validate.networks import host_problem
 from reconciler.validate.topologies import former_routers
 from schemas.router import AccessSpec, DockerAccessSpec, NetworkAttachment, VpcRouterSpec
@@ -31,17 +32,18 @@ class _Place:
         return (spec.public_networks if self.field == "publicNetworks" else spec.vpc_networks)[self.index]
 
 
-def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, DesiredRouter]:
+def resolve_routers(catalog: Catalog, defaults: Defaults, found: Diagnostics) -> dict[str, DesiredRouter]:
     """Check each router and resolve its attachments. One whose networks are not all known is left out."""
     routers: dict[str, DesiredRouter] = {}
     owners: dict[tuple[str, str, str], _Place] = {}
-    fleet = fleet_level(catalog)
     for item in by_name(catalog.routers):
         public = _attachments(catalog, item, "publicNetworks", owners, found)
         vpc = _attachments(catalog, item, "vpcNetworks", owners, found)
         _check_system_vip(item, found)
         if public is None or vpc is None:
             continue
+        own = defaults.concerning(item.metadata.labels)
+        defaults.note(item, own, {"reconcile"}, item.spec)
         routers[item.name] = DesiredRouter(
             name=item.name,
             access=_access(item.name, item.spec.access),
@@ -51,8 +53,9 @@ def resolve_routers(catalog: Catalog, found: Diagnostics) -> dict[str, DesiredRo
             mss=item.spec.mss,
             give_up_after=item.spec.give_up_after,
             location=item.location,
-            level=resolve_level(item.spec.reconcile, fleet),
+            level=resolve_level(item.spec.reconcile, resolve_level(own.spec.reconcile, Level())),
             previous_names=former_routers(item),
+            labels=item.metadata.labels,
         )
     return routers
 
@@ -91,14 +94,12 @@ def _attachment(
     gateway: str | None = None
     if place.kind == "PublicNetwork":
         public = catalog.find(
-            catalog.public_networks, place.kind, written.network, place.item, found, *path, "network"
+            catalog.public_networks, place.kind, written.network, place.item, *path, "network"
         )
         cidr = public.spec.cidr if public else None
         gateway = public.spec.gateway if public else None
     else:
-        vpc = catalog.find(
-            catalog.vpc_networks, place.kind, written.network, place.item, found, *path, "network"
-        )
+        vpc = catalog.find(catalog.vpc_networks, place.kind, written.network, place.item, *path, "network")
         cidr = vpc.spec.cidr if vpc else None
     if cidr is None:
         return None

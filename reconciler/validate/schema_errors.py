@@ -14,6 +14,7 @@ from reconciler.model.bounds import MOST_MISSPELT, MOST_SCHEMA_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics
 from reconciler.model.quoting import NOT_SHOWN, is_plain, quoted
 from reconciler.model.suggestion import did_you_mean
+from reconciler.validate.causes import causes, fields_at, is_field
 from reconciler.validate.spellings import are_groups, spelt_otherwise
 from schemas.base import KEY_IN_CLEAR, PATTERNS
 
@@ -73,12 +74,13 @@ def report_schema_errors(
     every = error.errors(include_url=False)
     # A list whose items are bad counts as too short as well, which says nothing new.
     around = {detail["loc"][:depth] for detail in every for depth in range(len(detail["loc"]))}
-    details = [
-        detail for detail in every if not (detail["type"] == "too_short" and tuple(detail["loc"]) in around)
-    ]
+    counted = [d for d in every if not (d["type"] == "too_short" and tuple(d["loc"]) in around)]
+    cause = causes(counted, model)
+    details = cause.details
     for detail in details[:MOST_SCHEMA_FINDINGS]:
-        if _PRIVATE.isdisjoint(detail["loc"]) or detail["type"] in {"missing", *CUSTOM_CODES}:
-            _report(detail, model, document, found)
+        hint = cause.hints.get(tuple(detail["loc"]), "")
+        if _may_be_shown(detail, model):
+            _report(detail, model, document, found, hint)
         else:
             found.extend(_without_key(detail, model, document))
     if len(details) > MOST_SCHEMA_FINDINGS:
@@ -89,6 +91,16 @@ def report_schema_errors(
         )
 
 
+def _may_be_shown(detail: ErrorDetails, model: type[BaseModel]) -> bool:
+    """Whether neither the name of a field nor its value may be a key."""
+    if _PRIVATE.isdisjoint(detail["loc"]) or detail["type"] in {"missing", *CUSTOM_CODES}:
+        return True
+    if detail["input"] is None:
+        return True
+    # Only the names of unknown fields are shown.
+    return detail["type"] == "extra_forbidden" and is_field(model, detail["loc"][-1])
+
+
 def _without_key(detail: ErrorDetails, model: type[BaseModel], document: Document) -> Iterator[Diagnostic]:
     """The same finding without what stands there, and with what to do if that is a key."""
     pasted = detail["type"] in _TYPES and detail["loc"][-1] in _REFERENCES
@@ -96,7 +108,7 @@ def _without_key(detail: ErrorDetails, model: type[BaseModel], document: Documen
     reported = Diagnostics()
     _report({**detail, "input": _HIDDEN}, model, document, reported)
     for item in reported:
-        hint = f"{item.hint} Else, {KEY_IN_CLEAR}" if item.hint else KEY_IN_CLEAR
+        hint = f"{item.hint} Else, {KEY_IN_CLEAR}" if item.hint not in {"", KEY_IN_CLEAR} else KEY_IN_CLEAR
         if detail["type"] == "extra_forbidden":
             message = "unknown field; neither its name nor its value is shown, because they may be a key"
             yield replace(item, message=message, path=dotted(tuple(detail["loc"][:-1])), hint=hint)
@@ -107,7 +119,9 @@ def _without_key(detail: ErrorDetails, model: type[BaseModel], document: Documen
             yield replace(item, hint=hint)
 
 
-def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, found: Diagnostics) -> None:
+def _report(
+    detail: ErrorDetails, model: type[BaseModel], document: Document, found: Diagnostics, meant: str = ""
+) -> None:
     kind = detail["type"]
     path: Path = tuple(detail["loc"])
     context: dict[str, Any] = detail.get("ctx", {})
@@ -117,8 +131,8 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
         message = f"the field {path[-1]!r} is missing" if not context else detail["msg"]
         found.error("missing-field", document.locate(path), message, path=text)
     elif kind == "extra_forbidden":
-        allowed, word = _fields_at(model, path[:-1]), str(path[-1])
-        hint = "" if found.many else did_you_mean(word, allowed)
+        allowed, word = fields_at(model, path[:-1]), str(path[-1])
+        hint = meant or ("" if found.many else did_you_mean(word, allowed))
         found.error(
             "unknown-field",
             document.locate_key(path),
@@ -133,10 +147,10 @@ def _report(detail: ErrorDetails, model: type[BaseModel], document: Document, fo
         found.error(
             "wrong-type",
             document.locate(path),
-            f"{shown} is not {_TYPES[kind]}",
+            f"{shown} is not {_TYPES[kind]}" if detail["input"] is not None else "there is no value",
             path=text,
             allowed=_TYPES[kind],
-            hint=hint,
+            hint=hint or meant,
         )
     elif kind in _RANGES:
         key, words = _RANGES[kind]
@@ -205,28 +219,3 @@ def unknown(what: str, word: str) -> str:
     if is_plain(word):
         return f"the {what} {word!r} is unknown here"
     return f"this {what} is unknown here; its name is not shown, because it may be a key"
-
-
-def _fields_at(model: type[BaseModel], path: Path) -> list[str]:
-    """The field names of the mapping at a path, as they are written in YAML."""
-    current: type[BaseModel] = model
-    for part in path:
-        if isinstance(part, int):
-            continue
-        by_alias = {field.alias or name: field for name, field in current.model_fields.items()}
-        inner = _model_in(by_alias[part].annotation)
-        if inner is None:
-            return []
-        current = inner
-    return [field.alias or name for name, field in current.model_fields.items()]
-
-
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    """The model inside `Model | None`, `tuple[Model, ...]` or `Annotated[...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for part in getattr(annotation, "__args__", ()):
-        inner = _model_in(part)
-        if inner is not None:
-            return inner
-    return None

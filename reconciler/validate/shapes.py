@@ -22,9 +22,9 @@ _Members: TypeAlias = Mapping[str, Path]
 def pairs_of(catalog: Catalog, topology: Item[IPsecTopologySpec], found: Diagnostics) -> list[Pair] | None:
     """The routers of each pair in order, each once; None when there are too many, which is reported. Routers
     that are not there are reported too, and a topology that joins none where nothing else explains that."""
-    errors = found.error_count
+    errors, missing = found.error_count, catalog.missing
     pairs = _pairs(catalog, topology, found)
-    explained = found.error_count > errors or catalog.loaded.unread
+    explained = found.error_count > errors or catalog.missing > missing or catalog.loaded.unread
     if pairs == [] and not explained and not any(kind in {"", "VpcRouter"} for kind, _ in catalog.broken):
         topology.warning(found, "no-pairs", "the topology joins no routers", hint="check names and labels")
     return pairs
@@ -87,7 +87,7 @@ def _members(
         where = (*path, "routers", index)
         if name in named:
             topology.error(found, "duplicate-value", f"{name!r} is already in the list", *where)
-        elif catalog.find(catalog.routers, "VpcRouter", name, topology, found, *where) is not None:
+        elif catalog.find(catalog.routers, "VpcRouter", name, topology, *where) is not None:
             named[name] = where
     return named
 
@@ -97,8 +97,7 @@ def _listed(catalog: Catalog, topology: Item[IPsecTopologySpec], found: Diagnost
     for index, pair in enumerate(topology.spec.pairs or ()):
         place: Path = ("pairs", index)
         known = [
-            catalog.find(catalog.routers, "VpcRouter", name, topology, found, *place) is not None
-            for name in pair
+            catalog.find(catalog.routers, "VpcRouter", name, topology, *place) is not None for name in pair
         ]
         if pair[0] == pair[1]:
             message = f"{pair[1]!r} is the other router of the pair already"

@@ -12,8 +12,8 @@ from itertools import product
 
 from pydantic import ValidationError
 
-from reconciler.load import Path
-from reconciler.model.bounds import MOST_EXPANDED
+from reconciler.load import Path, dotted
+from reconciler.model.bounds import MOST_DERIVED_NAMES, MOST_EXPANDED
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.validate.catalog import LONGEST_NAME, Catalog, Item, by_name
 from reconciler.validate.networks import and_more
@@ -60,7 +60,7 @@ def place_in_topology(path: Path) -> Path:
 
 def expand_topologies(catalog: Catalog, found: Diagnostics) -> None:
     """Add the connections of all topologies to the catalog, but for those that are written."""
-    ends = 0
+    ends = names = 0
     keys = _KeyFiles(found)
     for topology in by_name(catalog.topologies):
         pairs = pairs_of(catalog, topology, found)
@@ -80,6 +80,10 @@ def expand_topologies(catalog: Catalog, found: Diagnostics) -> None:
             if written is None:
                 places = TopologyPair(topology, (at_a, at_b))
                 made = _connection(catalog, topology, name, (a, b), places)
+                names += sum(len(end.previous_names) for end in made.spec.ends)
+                if names > MOST_DERIVED_NAMES:
+                    _report_names(topology, found)
+                    return
                 if not keys.take((a, b), made.spec.authentication.key):
                     catalog.broken[made.kind, name] = topology.document
                     continue
@@ -91,6 +95,19 @@ def expand_topologies(catalog: Catalog, found: Diagnostics) -> None:
         keys.report(topology)
         if topology.spec.star is not None and topology.spec.star.transit:
             add_transit(catalog, topology, hubs_of(topology, pairs, catalog), joined, found)
+
+
+def _report_names(topology: Item[IPsecTopologySpec], found: Diagnostics) -> None:
+    where = ("metadata", "previousNames")
+    found.error(
+        "too-many-names",
+        topology.locate(where),
+        "the previous names of this topology, of those that sort before it and of their routers come to more "
+        f"than {MOST_DERIVED_NAMES:,} of tunnel ends",
+        path=dotted(where),
+        allowed=f"at most {MOST_DERIVED_NAMES:,}",
+        hint="remove previous names that no router has any more: those of changes that are applied",
+    )
 
 
 def former_routers(router: Item[VpcRouterSpec] | None) -> tuple[str, ...]:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 
 from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics, Severity
-from reconciler.model.fabric import Probe, PskRef, Tunnel, Vip
-from reconciler.validate.catalog import Catalog, Item, by_name, first
+from reconciler.model.fabric import Level, Probe, PskRef, Tunnel, Vip
+from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.connections import ConnectionEnd
+from reconciler.validate.defaults import Defaults, Effective
 from reconciler.validate.identities import resolve_ids
 from reconciler.validate.keys import resolve_key
 from reconciler.validate.levels import resolve_level
 from reconciler.validate.networks import addresses_without_hosts, not_unicast
-from reconciler.validate.peers import Place
+from reconciler.validate.peers import Place, labels_of_ends
 from reconciler.validate.placement import previous_names
 from reconciler.validate.policies import (
     SERVICE_ESP,
@@ -24,29 +25,35 @@ from reconciler.validate.policies import (
     resolve_ike,
 )
 from schemas.addresses import Interval, parse_address, parse_cidr
+from schemas.policy import FabricDefaultsSpec
+from schemas.router import VpcRouterSpec
 from schemas.tunnel import ADOPTS, RECONNECT, PeerSpec, TunnelEndSpec
 
 
 def resolve_tunnels(
-    catalog: Catalog, places: Mapping[str, Place], peers: Mapping[str, PeerSpec], found: Diagnostics
+    catalog: Catalog,
+    defaults: Defaults,
+    places: Mapping[str, Place],
+    peers: Mapping[str, PeerSpec],
+    found: Diagnostics,
 ) -> dict[str, Tunnel]:
     """Check every tunnel by itself. One with a reference that leads nowhere is left out."""
-    defaults = first(catalog.defaults)
-    fleet_ike, fleet_esp, severity = SERVICE_IKE, SERVICE_ESP, Severity.WARNING
-    if defaults is not None:
-        fleet_ike = resolve_ike(defaults.spec.ike, SERVICE_IKE)
-        fleet_esp = resolve_esp(defaults.spec.ipsec, SERVICE_ESP)
-        severity = Severity.ERROR if defaults.spec.weak_algorithms == "error" else Severity.WARNING
-        report_weak(defaults, fleet_esp, severity, found)
+    _report_weak_defaults(catalog, defaults, found)
     tunnels: dict[str, Tunnel] = {}
     _check_previous_names(catalog, found)
     keys = _keys(catalog, found)
     no_hosts = addresses_without_hosts(catalog)
+    labels = labels_of_ends(catalog, places, peers)
     for item in by_name(catalog.tunnels):
         spec = item.spec
-        esp = resolve_esp(spec.ipsec, fleet_esp)
-        report_weak(item, esp, severity, found)
-        ike = resolve_ike(spec.ike, fleet_ike)
+        both, own = defaults.concerning(*labels[item.name]), defaults.concerning(labels[item.name][0])
+        esp = resolve_esp(spec.ipsec, resolve_esp(both.spec.ipsec, SERVICE_ESP))
+        report_weak(item, esp, _severity(both.spec), found)
+        ike = resolve_ike(spec.ike, resolve_ike(both.spec.ike, SERVICE_IKE))
+        defaults.note(item, both, {"ike", "ipsec", "weakAlgorithms"}, spec)
+        router = catalog.routers.get(spec.router)
+        enclosing = () if router is None else (router.spec,)
+        defaults.note(item, own, {"reconcile"}, spec, *enclosing)
         check_ike(item, ike, found)
         place, peer = places[item.name], peers.get(item.name)
         if peer is None:
@@ -79,11 +86,35 @@ def resolve_tunnels(
             reconnect=_reconnect(item, place.vip.address, peer.address),
             protected=spec.deletion_protection,
             redundancy_group=spec.redundancy_group or "",
-            level=resolve_level(spec.reconcile, place.router.level),
+            level=_level(spec, enclosing, own),
             origin=item.places.origin if isinstance(item.places, ConnectionEnd) else None,
             probe=Probe(spec.probe.target, spec.probe.interval) if spec.probe is not None else None,
+            labels=labels[item.name][0],
         )
     return tunnels
+
+
+def _report_weak_defaults(catalog: Catalog, defaults: Defaults, found: Diagnostics) -> None:
+    """Report each weak algorithm that a document of defaults sets, as strictly as that document or the one of
+    the whole fleet says."""
+    for item in by_name(catalog.defaults):
+        fleet = defaults.fleet.spec if defaults.fleet is not None else FabricDefaultsSpec()
+        esp = resolve_esp(item.spec.ipsec, resolve_esp(fleet.ipsec, SERVICE_ESP))
+        report_weak(item, esp, _severity(item.spec, fleet), found)
+
+
+def _severity(*specs: FabricDefaultsSpec) -> Severity:
+    """What the first of some defaults that says it makes of weak algorithms."""
+    said = next((spec.weak_algorithms for spec in specs if spec.weak_algorithms is not None), "warn")
+    return Severity.ERROR if said == "error" else Severity.WARNING
+
+
+def _level(spec: TunnelEndSpec, enclosing: tuple[VpcRouterSpec, ...], own: Effective) -> Level:
+    """What a tunnel's document says, else that of its router, else the defaults for the labels of its end."""
+    level = resolve_level(own.spec.reconcile, Level())
+    for router in enclosing:
+        level = resolve_level(router.reconcile, level)
+    return resolve_level(spec.reconcile, level)
 
 
 def _reconnect(item: Item[TunnelEndSpec], address: str, peer: str) -> str:

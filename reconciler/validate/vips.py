@@ -116,7 +116,6 @@ def _resolve(
         "PublicNetwork",
         placement.public_network,
         wish.item,
-        found,
         *wish.prefix,
         "publicNetwork",
     )
@@ -124,7 +123,7 @@ def _resolve(
         # A tunnel's router is looked up with the tunnel.
         router_item = catalog.routers.get(wish.router)
     else:
-        router_item = catalog.find(catalog.routers, "VpcRouter", wish.router, wish.item, found, "router")
+        router_item = catalog.find(catalog.routers, "VpcRouter", wish.router, wish.item, "router")
     # A range that is not there is the cause, and an address that is not allocated a mere consequence.
     if network is not None and not range_exists(network, wish, found):
         return None

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "symbolic-link",
     "too-many-ends",
     "too-many-findings",
+    "too-many-names",
     "too-many-pairs",
     "yaml-too-large",
     "tree-too-large",

@@ -15,4 +15,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--check", action="store_true", help="write nothing; end with 2 if the lock file is out of date"
     )
+    parser.add_argument(
+        "--base",
+        metavar="REV",
+        help="if two VIPs have one address, as after a merge, leave it to the one that has it in the lock "
+        "file of REV",
+    )
     parser.set_defaults(run="reconciler.cli.commands.allocate:run")

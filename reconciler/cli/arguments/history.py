@@ -22,7 +22,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     instead.add_argument(
         "--tunnel",
         metavar="NAME",
-        help="print when this tunnel went up and down, and the runs that changed it",
+        help="print when this tunnel or connection went up and down, and the runs that changed it",
     )
     instead.add_argument(
         "--accept",

@@ -7,6 +7,7 @@ import math
 import re
 from pathlib import Path
 
+from reconciler.model.labels import LabelSelector, is_selector, parse_labels
 from schemas.confirm import MAX_CONFIRM, MIN_CONFIRM
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -88,20 +89,47 @@ def add_routers(parser: argparse.ArgumentParser) -> None:
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Which part of the fabric is meant."""
-    parser.add_argument(
-        "--target",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="work only on this router, tunnel, connection or resource; repeatable",
-    )
+    add_targets(parser, "work only on this router, tunnel, connection or resource")
     parser.add_argument(
         "--exclude",
         action="append",
         default=[],
+        type=_name_or_labels,
         metavar="NAME",
-        help="leave out this router, tunnel, connection or resource; repeatable",
+        help="leave out this router, tunnel, connection or resource, or what LABELS select; repeatable",
     )
+
+
+def add_targets(parser: argparse.ArgumentParser, summary: str) -> None:
+    """Names and label selectors in one list: `target`."""
+    parser.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        type=_name_or_labels,
+        metavar="NAME",
+        help=f"{summary}, or what LABELS select; repeatable",
+    )
+    parser.add_argument(
+        "-l",
+        "--selector",
+        action="append",
+        dest="target",
+        type=_labels,
+        metavar="LABELS",
+        help="the same for routers and tunnels by their labels, as kubectl selects: site=berlin,tier!=lab",
+    )
+
+
+def _labels(text: str) -> LabelSelector:
+    try:
+        return parse_labels(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a label selector, as of `kubectl get -l`") from None
+
+
+def _name_or_labels(text: str) -> str | LabelSelector:
+    return _labels(text) if is_selector(text) else text
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:

@@ -15,13 +15,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "status", help="show the state of every connection, its traffic and drift; those in trouble first"
     )
     options.add_tree(parser)
-    parser.add_argument(
-        "--target",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="show only connections with this router or tunnel; repeatable",
-    )
+    options.add_targets(parser, "show only connections with this router or tunnel")
     parser.add_argument(
         "--state",
         action="append",

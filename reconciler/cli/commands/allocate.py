@@ -6,7 +6,7 @@ import argparse
 
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import show_findings
-from reconciler.load import load_tree
+from reconciler.load import load_revision, load_tree
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.listing import counted
 from reconciler.report.json.results import allocation_object
@@ -18,7 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the lock file, or check it; ends with INVALID when an address cannot be assigned."""
     output = Output(arguments)
     loaded = load_tree(arguments.tree)
-    assigned, found = allocate(loaded)
+    base = None if arguments.base is None else load_revision(arguments.tree, arguments.base)
+    assigned, found = allocate(loaded, None if base is None else base.lock)
     show_findings(found, arguments.tree, output)
     if found.errors:
         return ExitCode.INVALID

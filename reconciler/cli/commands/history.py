@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from heapq import merge
 from pathlib import Path
 
 from reconciler.cli.output import Output
-from reconciler.cli.service_state import HISTORY, followed_repository, open_history, service_settings
+from reconciler.cli.service_state import HISTORY, followed_repository, service_settings
 from reconciler.doors.identity import user_name
 from reconciler.history.store import History
 from reconciler.model.errors import ExitCode, TunnelwrightError
@@ -21,6 +22,8 @@ from reconciler.report.line import Line
 from reconciler.report.run_text import changing_run_lines, run_line
 from reconciler.report.tunnel_text import tunnel_event_line
 from reconciler.service.trust import Trust
+from reconciler.validate import validate
+from schemas.settings import ReconcileSettings
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,36 +31,58 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(arguments)
     if arguments.accept is not None:
         return _accept(arguments.accept, arguments.config, output)
-    history = open_history(arguments.config, output)
+    settings = service_settings(arguments.config, output).values
+    history = History(Path(settings.state).expanduser() / HISTORY)
     if arguments.forgive is not None:
         history.forgive(arguments.forgive)
         return ExitCode.OK
     if arguments.tunnel is not None:
-        return _of_tunnel(history, arguments.tunnel, arguments.limit, output)
+        return _of_tunnel(history, settings, arguments.tunnel, arguments.limit, output)
     runs = history.runs(arguments.limit)[::-1]
     output.lines(run_line(record) for record in runs)
     output.objects(run_object(record) for record in runs)
     return ExitCode.OK
 
 
-def _of_tunnel(history: History, tunnel: str, limit: int, output: Output) -> ExitCode:
-    """What has happened to one tunnel end and what runs changed of it, newest last."""
-    events, runs = history.happenings(tunnel, limit), history.runs_about(tunnel, limit)
-    if not (events or runs):
+def _of_tunnel(
+    history: History, settings: ReconcileSettings, name: str, limit: int, output: Output
+) -> ExitCode:
+    """What has happened to one tunnel end, or to both ends of a connection, and what runs changed of them,
+    newest last."""
+    ends = (name,) if _has(history, name) else _ends_of(settings, name)
+    events = [history.happenings(end, limit)[::-1] for end in ends]
+    runs = {run.id: run for end in ends for run in history.runs_about(end, limit)}
+    if not (any(events) or runs):
         raise TunnelwrightError(
-            f"the history has nothing about a tunnel {tunnel!r}",
-            hint="give the name of a tunnel end; what happens is kept while `tunnelwright reconcile` runs",
+            f"the history has nothing about a tunnel or connection {name!r}",
+            hint="what happens to a tunnel is kept while `tunnelwright reconcile` runs",
         )
     # Each in its own order, whatever a clock said.
-    items: Iterable[TunnelEvent | RunRecord] = merge(events[::-1], runs[::-1], key=_time)
+    items: Iterable[TunnelEvent | RunRecord] = merge(
+        *events, [runs[number] for number in sorted(runs)], key=_time
+    )
     for item in [*items][-limit:]:
         if isinstance(item, TunnelEvent):
             output.lines([tunnel_event_line(item)])
             output.objects([tunnel_event(item)])
         else:
-            output.lines(changing_run_lines(item, tunnel))
+            output.lines(changing_run_lines(item, ends))
             output.objects([run_object(item)])
     return ExitCode.OK
+
+
+def _has(history: History, tunnel: str) -> bool:
+    return bool(history.happenings(tunnel, 1) or history.runs_about(tunnel, 1))
+
+
+def _ends_of(settings: ReconcileSettings, connection: str) -> tuple[str, ...]:
+    """The ends of a connection of the followed branch, as far as it was fetched; empty where nothing is known
+    of it."""
+    repository = followed_repository(settings, lambda _: None)
+    with suppress(TunnelwrightError):
+        fabric, _ = validate(repository.load(repository.head()))
+        return tuple(end.name for end in fabric.ends_of(fabric.tunnel_of(connection)))
+    return ()
 
 
 def _time(item: TunnelEvent | RunRecord) -> datetime:

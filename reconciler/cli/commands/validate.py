@@ -7,8 +7,9 @@ import argparse
 from reconciler.cli.output import Output
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
+from reconciler.model.fabric import transits
 from reconciler.model.listing import counted
-from reconciler.report.json.results import valid_object
+from reconciler.report.json.results import transit_object, valid_object
 from reconciler.report.line import Line
 from reconciler.report.transit_text import transit_lines
 
@@ -22,5 +23,6 @@ def run(arguments: argparse.Namespace) -> int:
         f"{counted(len(fabric.vips), 'VIP')} in {counted(len(loaded.documents), 'document')}."
     )
     output.lines([Line(text, "bold green"), *transit_lines(fabric)])
+    output.objects(transit_object(*found) for found in transits(fabric))
     output.objects([valid_object(fabric, len(loaded.documents), loaded.digest)])
     return ExitCode.OK

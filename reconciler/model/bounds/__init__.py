@@ -24,6 +24,7 @@ from reconciler.model.bounds.keys import (
 from reconciler.model.bounds.documents import (
     MOST_CHILDREN as MOST_CHILDREN,
     MOST_DEPTH as MOST_DEPTH,
+    MOST_DERIVED_NAMES as MOST_DERIVED_NAMES,
     MOST_DIGITS as MOST_DIGITS,
     MOST_DOCUMENTS as MOST_DOCUMENTS,
     MOST_EXPANDED as MOST_EXPANDED,

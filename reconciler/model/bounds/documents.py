@@ -36,6 +36,10 @@ MOST_EXPANDED: Final = 50_000
 """Tunnel ends that connections expand to. A connection has about as many values as the document of one end,
 so that the bound on the values of a tree would let twice as many of them through."""
 
+MOST_DERIVED_NAMES: Final = 200_000
+"""Previous names of tunnel ends that follow from those of topologies and routers: four for each of the
+ends that there may be. One end may have 124 of them."""
+
 MOST_PAIRS_OF_TUNNEL: Final = 4_096
 """Pairs of a source and a peer network that one tunnel carries: 16 networks at one end and 255 at the other.
 charon sets three policies for each in the kernel."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.facets.connections import guarded_pairs
 from reconciler.model.diagnostic import Location
+from reconciler.model.explanation import Explained
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.report.json.diagnostics import place_object
 from reconciler.report.settings_text import Said
@@ -23,6 +24,28 @@ def valid_object(fabric: Fabric, documents: int, digest: str) -> dict[str, Any]:
         "documents": documents,
         "digest": digest,
     }
+
+
+def explained_object(tunnel: str, value: Explained) -> dict[str, Any]:
+    """An effective value of a tunnel end, with the document that says it and its place there."""
+    return {
+        "type": "explained",
+        "tunnel": tunnel,
+        "field": value.field,
+        "value": value.value,
+        "document": value.document,
+        **(place_object(value.location) if value.location is not None else {}),
+    }
+
+
+def transit_object(router: str, passing: int, pairs: int) -> dict[str, Any]:
+    """A router through which traffic of others passes, with its pairs of networks."""
+    return {"type": "transit", "router": router, "passing": passing, "pairs": pairs}
+
+
+def written_object(file: str) -> dict[str, Any]:
+    """A file that a command has written."""
+    return {"type": "written", "file": file}
 
 
 def graph_object(mermaid: str) -> dict[str, Any]:

@@ -42,3 +42,28 @@ def test_what_is_excluded_may_be_on_the_routers_alone(stage: Stage) -> None:
     code, shown = stage.run("plan", "--exclude", "paris-tokio")
     assert (code, "did you mean 'paris-tokyo'?" in shown) == (ExitCode.ERROR, True)
     assert stage.live() == held
+
+
+@pytest.mark.parametrize(
+    "words", [("-l", "site=paris"), ("--target", "site in (paris)"), ("--exclude", "!site")]
+)
+def test_labels_select_as_names_do(stage: Stage, words: tuple[str, ...]) -> None:
+    """The label of a router concerns its tunnels too, and so both of their ends."""
+    stage.site.edit("paris.yaml", "{name: paris}", "{name: paris, labels: {site: paris}}")
+    stage.reconnect()
+    code, shown = stage.run("plan", *words)
+    assert (code, "paris/tunnel/paris-tokyo" in shown, "tokyo/tunnel/tokyo-paris" in shown) == (
+        ExitCode.OK,
+        words[0] != "--exclude",
+        words[0] != "--exclude",
+    ), shown
+    code, shown = stage.run("status", "--json", "-l", "site=paris")
+    assert (code, '"paris-tokyo"' in shown) == (ExitCode.OK, True)
+    code, shown = stage.run("status", "-l", "site=rome")
+    assert (code, "the labels are: site=paris" in shown) == (ExitCode.ERROR, True)
+
+
+def test_what_is_no_label_selector_is_refused(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        stage.run("plan", "-l", "site=a=b")
+    assert "must be a label selector" in capsys.readouterr().err

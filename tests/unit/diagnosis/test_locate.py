@@ -26,10 +26,28 @@ def test_a_finding_at_an_end_of_a_connection_is_located_in_it(
     fabric, errors = validate(loaded)
     assert errors.errors == ()
     end = fabric.tunnels["tunnel-0001-0002-router-0002"]
-    item = locate(found("code", end, path, "message"), loaded.documents)
+    item = locate(found("code", end, path, "message"), loaded.documents, [end.labels])
     assert (item.field.kind, item.field.name, str(item.field)) == (
         "IPsecConnection",
         "tunnel-0001-0002",
         field,
     )
     assert (item.location.file, item.location.line) == ("tunnel-0001.yaml", line)
+
+
+def test_a_finding_at_a_default_is_located_where_the_defaults_of_that_tunnel_say_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    tree = write_connected_ring(tmp_path_factory.mktemp("tree") / "ring", 3)
+    for name, selector in (("rome", "site: rome"), ("berlin", "site: berlin")):
+        (tree / f"{name}.yaml").write_text(
+            "apiVersion: tunnelwright/v1\nkind: FabricDefaults\n"
+            f"metadata: {{name: {name}}}\nspec:\n  selector: {{matchLabels: {{{selector}}}}}\n"
+            "  ike: {dhGroup: 19}\n"
+        )
+    loaded = load_tree(tree)
+    fabric, errors = validate(loaded)
+    assert errors.errors == ()
+    item = found("code", fabric.tunnels["tunnel-0001-0002-router-0002"], "ike.dhGroup", "message")
+    for labels, file in (([{}], "common.yaml"), ([{}, {"site": "berlin"}], "berlin.yaml")):
+        assert locate(item, loaded.documents, labels).location.file == file

@@ -20,6 +20,7 @@ from reconciler.model.plan import Action, Disruption, Resource, ResourceKind
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
 from reconciler.report.json.tunnel import read_tunnel_event, tunnel_event
+from tests.unit.service.followed import followed
 
 NOW = datetime(2026, 5, 9, 12, 0, tzinfo=UTC)
 DOWN = TunnelEvent(NOW, "paris", "paris-tokyo", TunnelChange.DOWN, "net", seconds=11_520)
@@ -144,4 +145,24 @@ def test_history_tells_of_one_tunnel_in_the_order_of_time(
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [item["type"] for item in objects] == ["version", "tunnel_event", "run"]
     assert main(["history", "--config", str(config), "--tunnel", "nobody"]) == 1
-    assert "the history has nothing about a tunnel 'nobody'" in capsys.readouterr().err
+    assert "the history has nothing about a tunnel or connection 'nobody'" in capsys.readouterr().err
+
+
+def test_the_name_of_a_connection_means_both_of_its_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which they are stands in the followed repository."""
+    site = followed(tmp_path)
+    assert main(["convert", str(site.tree)]) == 0
+    site.commit({})
+    site.once()
+    history = History(tmp_path / "state" / "history.db")
+    history.happened([at(61), at(60, "tokyo-paris"), at(62, "elsewhere")])
+    config = tmp_path / "reconcile.yaml"
+    config.write_text(f"repository: {site.repository.working_dir}\nstate: {tmp_path}/state\n")
+    capsys.readouterr()
+    for name in ("paris--tokyo", "tokyo-paris"):
+        assert main(["history", "--config", str(config), "--tunnel", name]) == 0
+        shown = capsys.readouterr().out
+        assert ("paris-tokyo at" in shown, "tokyo-paris at" in shown) == (name != "tokyo-paris", True)
+        assert "elsewhere" not in shown

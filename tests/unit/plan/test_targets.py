@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.labels import parse_labels
 from reconciler.model.plan import Action, Plan, Resource, ResourceChange, ResourceKind
-from reconciler.plan.targets import check_reconnect, check_targets, find_tunnel, routers_of, targeting
+from reconciler.plan.targets import (
+    check_reconnect,
+    check_targets,
+    find_tunnel,
+    named,
+    routers_of,
+    targeting,
+)
 from tests.contract.sites import change_tunnels
 from tests.fabrics import many_tunnels
 
@@ -108,3 +118,28 @@ def test_a_name_is_looked_for_where_it_may_be(
     targets: tuple[str, ...], excluded: tuple[str, ...], found: set[str]
 ) -> None:
     assert routers_of(many_tunnels(1), targets, excluded) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("site=paris", ("paris", "paris-000", "paris-001")),
+        ("tier", ("paris-000", "tokyo-000")),
+        ("site=paris,tier!=lab", ("paris", "paris-001")),
+    ],
+)
+def test_a_label_selector_stands_for_the_routers_and_tunnels_that_it_selects(
+    text: str, names: tuple[str, ...]
+) -> None:
+    site, lab = {"site": "paris"}, {"tier": "lab"}
+    labels = {"paris-000": site | lab, "paris-001": site, "tokyo-000": lab}
+    fabric = replace(
+        FABRIC,
+        routers={**FABRIC.routers, "paris": replace(FABRIC.routers["paris"], labels=site)},
+        tunnels={name: replace(end, labels=labels.get(name, {})) for name, end in FABRIC.tunnels.items()},
+    )
+    assert sorted(named(fabric, ["paris", parse_labels(text)])) == sorted({"paris", *names})
+    for word, hint in (("sitee=paris", "did you mean 'site'?"), ("site=rome", "the labels are: site=paris")):
+        with pytest.raises(TunnelwrightError, match="labels that match") as raised:
+            named(fabric, [parse_labels(word)])
+        assert hint in raised.value.hint

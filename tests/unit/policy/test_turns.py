@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reconciler.model.labels import parse_labels
 from reconciler.model.safety import SafetyPolicy, Window
 from reconciler.operations.preview import Preview, narrowed
 from reconciler.policy import judge
@@ -72,3 +73,30 @@ def test_what_waits_for_another_reason_takes_nobodys_turn(odd: Preview) -> None:
     tunnels = {n: replace(t, unmanaged=n != "paris-000") for n, t in odd.fabric.tunnels.items()}
     before = replace(odd, fabric=replace(odd.fabric, tunnels=tunnels))
     assert allowed(before, 2, NOW) == ["paris-001", "tokyo-010"]
+
+
+def test_a_policy_limits_the_tunnels_that_it_selects_besides_the_fleets(odd: Preview) -> None:
+    """By the labels of either end; each has its own budget and its own windows."""
+    tunnels = {
+        name: replace(tunnel, labels={"tier": "lab" if number_of(name) < 5 else "production"})
+        for name, tunnel in odd.fabric.tunnels.items()
+    }
+    lab = SafetyPolicy(name="lab", max_interrupted=2, selector=parse_labels("tier=lab"))
+    fabric = replace(odd.fabric, tunnels=tunnels, part_safety=(lab,))
+    before = replace(odd, fabric=fabric)
+    assert allowed(before, 11, NOW) == [
+        *("paris-000", "paris-001"),
+        *(f"paris-{number:03}" for number in range(5, 10)),
+        "tokyo-010",
+    ]
+    waiting = judge(before.plan, fabric, before.observation.states, NOW).deferrals
+    assert {item.reason for item in waiting} == {
+        "the budget of the SafetyPolicy 'lab' allows 2 interrupted tunnels at once"
+    }
+    closed = replace(lab, max_interrupted=None, windows=(Window("allow", "0 4 * * *", 3600, "UTC"),))
+    before = replace(odd, fabric=replace(fabric, part_safety=(closed,)))
+    assert allowed(before, 11, NOW) == [*(f"paris-{number:03}" for number in range(5, 10)), "tokyo-010"]
+    (until,) = {
+        item.until for item in judge(before.plan, before.fabric, odd.observation.states, NOW).deferrals
+    }
+    assert until == NOW.replace(hour=4)

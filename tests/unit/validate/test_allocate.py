@@ -173,6 +173,22 @@ def test_of_two_lines_that_a_merge_kept_the_first_keeps_its_address(
     assert list(found) == []
 
 
+def test_of_two_lines_that_a_merge_left_in_order_of_name_the_one_of_the_base_keeps_its_address(
+    tmp_path: Path,
+) -> None:
+    """Git merges two added lines that are not side by side without a conflict."""
+    lines = "a: 203.0.113.4\nm: 203.0.113.5\nz: 203.0.113.4\n"
+    (tmp_path / "fabric.yaml").write_text("---\n".join((NETWORKS, vip("a"), vip("m"), vip("z"))))
+    (tmp_path / LOCK_NAME).write_text(lines)
+    merged = load_tree(tmp_path)
+    (tmp_path / LOCK_NAME).write_text("m: 203.0.113.5\nz: 203.0.113.4\n")
+    base = load_tree(tmp_path).lock
+    addresses, found = allocate(merged, base)
+    assert list(found) == []
+    assert (addresses["z"], addresses["m"]) == ("203.0.113.4", "203.0.113.5")
+    assert addresses["a"] not in {"203.0.113.4", "203.0.113.5"}
+
+
 def test_conflict_markers_send_nobody_in_a_circle(tmp_path: Path) -> None:
     """Neither `validate` nor `allocate` says to run `allocate` on a file that it does not read."""
     (tmp_path / "fabric.yaml").write_text("---\n".join((NETWORKS, vip("a"), vip("z"))))
@@ -183,7 +199,7 @@ def test_conflict_markers_send_nobody_in_a_circle(tmp_path: Path) -> None:
         [said] = found
         assert (said.code, said.location.line) == ("conflict-markers", 1)
         assert said.hint.startswith("keep the right lines between the markers, and remove")
-    # What the hint says: keep all lines, those of the branch that is applied first, and allocate.
+    # What the hint says: keep one line for each VIP, and allocate.
     (tmp_path / LOCK_NAME).write_text(ours + theirs)
     addresses, _ = assign(tmp_path, vip("a"), vip("z"))
     assert addresses["a"] == "203.0.113.4"

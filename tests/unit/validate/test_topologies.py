@@ -18,7 +18,7 @@ from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Fabric, Origin
 from reconciler.model.plan import Disruption
 from reconciler.operations.revisions import between
-from reconciler.validate import shapes
+from reconciler.validate import shapes, topologies
 from reconciler.validate.connections import expanded_catalog
 from tests.unit.validate.test_connections import WAN, read_documents, without_places
 from tests.unit.validate.written import document, network, validated
@@ -255,10 +255,20 @@ def test_a_topology_has_a_bounded_number_of_ends(monkeypatch: pytest.MonkeyPatch
     assert catalog.tunnels == {}
 
 
+def test_the_previous_names_of_all_ends_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each name of a topology and of either router makes further ones, at every pair."""
+    monkeypatch.setattr(topologies, "MOST_DERIVED_NAMES", 17)
+    there = [*sites(1, 2, 3), topology(formerly=["old", "older", "oldest"], mesh=BRANCHES)]
+    (item,) = validated(there)[1]
+    assert (item.code, item.path) == ("too-many-names", "metadata.previousNames")
+    monkeypatch.setattr(topologies, "MOST_DERIVED_NAMES", 18)
+    assert list(validated(there)[1]) == []
+
+
 def test_a_finding_at_an_end_is_located_in_the_topology() -> None:
     loaded = read_documents([*sites(1, 2), topology(mesh=BRANCHES)])
     fabric, _ = validated([*sites(1, 2), topology(mesh=BRANCHES)])
     for path, written in (("peer.address", "spec.vip"), ("ike.dhGroup", "spec.ike.dhGroup")):
-        item = locate(finding("code", fabric.tunnels["t-r1-r2-r1"], path, "message"), loaded.documents)
+        item = locate(finding("code", fabric.tunnels["t-r1-r2-r1"], path, "message"), loaded.documents, [])
         assert (item.field.kind, item.field.name, str(item.field)) == ("IPsecTopology", "t", written)
         assert item.location.line == 15

@@ -143,3 +143,7 @@ def test_validate_says_how_many_selectors_that_makes(
     assert main(["validate", str(tmp_path)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[1:] == ["Transit through r1: 24 of 36 pairs of networks in 3 tunnel ends (at most 25,000)."]
+    assert main(["validate", "--json", str(tmp_path)]) == 0
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [item["type"] for item in objects] == ["version", "transit", "valid"]
+    assert objects[1] == {"type": "transit", "router": "r1", "passing": 24, "pairs": 36}

@@ -1,0 +1,18 @@
+"""What `tunnelwright explain` takes."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.cli.arguments import options
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "explain", help="print every effective value of a tunnel, with the file and line that says so"
+    )
+    parser.add_argument("tunnel", help="the tunnel end, or a connection, which means both of its ends")
+    options.add_tree(parser)
+    options.add_output(parser)
+    parser.set_defaults(run="reconciler.cli.commands.explain:run")
