@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from lab.engine import until
 from reconciler.diff.firewall import firewall_changes
 from reconciler.facets import firewall
 from reconciler.facets.firewall import nft_file, nft_listing
+from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected
 from reconciler.model.operation import ChangeFirewall
+from reconciler.model.plan import ResourceChange
 from reconciler.model.router_config import Firewall, RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.model.way_back import Arming, Cause, Saved, WentBack
@@ -206,6 +209,67 @@ def test_a_router_that_restarted_goes_back_before_its_guards_are_loaded(paris: S
     assert paris.asked() == ["--list-sas"], "when it was armed; charon has not started yet"
 
 
+def test_a_router_whose_guards_have_gone_has_them_back_before_they_are_loaded(paris: Scratch) -> None:
+    """Also their folder, in which `load` runs."""
+    paris.load(GUARDS)
+    paris.host.arm(WAY, Saved())
+    load = paris.path("/etc/tunnelwright/load").read_text()
+    paris.sh("rm -rf /etc/tunnelwright")
+    paris.sh("sed -i 's/[^ ]*$/another-start/' $1", f"{WAY_BACK}/state")
+    paris.sh(load)
+    assert "10.2.0.0/16" in paris.sh("nft list table inet tunnelwright")
+
+
+UNIT = "/etc/systemd/system/tunnelwright.way-back.service"
+LINK = "/etc/systemd/system/sysinit.target.wants/tunnelwright.way-back.service"
+
+
+@pytest.mark.parametrize("end", ["confirmed", "back", "not armed"])
+def test_an_armed_router_goes_back_at_its_boot_whatever_its_boot_files_are(paris: Scratch, end: str) -> None:
+    paris.path("/run/systemd/system").mkdir(parents=True)
+    paris.load(GUARDS)
+    paris.write("/etc/systemd/system/tunnelwright-guard.service", "[Service]\n")
+    if end == "not armed":
+        paris.sh("printf '#!/bin/sh\nexit 1\n' > /usr/sbin/systemd-run")
+        with pytest.raises(CommandRejected):
+            paris.host.arm(WAY, Saved())
+        assert not (paris.path(UNIT).exists() or paris.path(LINK).is_symlink())
+        return
+    paris.host.arm(WAY, Saved())
+    held = paris.host.snapshot([])
+    assert (paris.path(LINK).is_symlink(), UNIT in held.owned) == (True, False)
+    unit = paris.path(UNIT).read_text()
+    if end == "confirmed":
+        paris.host.confirm(WAY.id)
+    else:
+        paris.host.remove_owned([*held.owned])
+        paris.sh("sed -i 's/[^ ]*$/another-start/' $1", f"{WAY_BACK}/state")
+        paris.sh(unit.partition("ExecStart=")[2])
+        back = told(paris)
+        assert back is not None
+        assert (back.cause, back.problems) == (Cause.RESTART, ())
+        assert set(paris.host.snapshot([]).owned) == set(held.owned)
+        # This boot began without it.
+        assert "--no-block start tunnelwright-guard.service" in paris.asked("systemctl")
+    assert not (paris.path(UNIT).exists() or paris.path(LINK).is_symlink())
+
+
+def test_a_router_that_goes_back_for_longer_is_not_waited_for_to_the_end(
+    paris: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its charon hangs."""
+    monkeypatch.setattr(bounds, "GO_BACK_SECONDS", 1)
+    paris.host.arm(WAY, Saved())
+    change(paris)
+    hangs = "#!/bin/sh\nuntil [ -e /run/answers ]; do /usr/bin/sleep 0.05; done\n"
+    paris.write("/usr/sbin/swanctl", hangs, 0o755)
+    with pytest.raises(CommandRejected, match="it has not gone back within 1 s, and goes on"):
+        paris.host.go_back(WAY.id)
+    paris.write("/run/answers")
+    assert until(lambda: told(paris) is not None, 20)
+    assert files(paris) == {"tw-paris-tokyo.conf": "before"}
+
+
 @pytest.mark.parametrize("left", [f"{WAY_BACK}.new", WAY_BACK])
 def test_a_boot_cleans_up_what_a_power_cut_has_left_of_keys(paris: Scratch, left: str) -> None:
     paris.load(GUARDS)
@@ -286,6 +350,64 @@ def test_an_apply_replaces_the_table_behind_a_copy(paris: Scratch, refused: bool
     with behind_a_copy(paris):
         paris.host.change_firewall(step.operation.document, step.operation.copy)
     assert firewall.same_rules(new, nft_listing.decode(paris.host.snapshot([]).firewall))
+
+
+@pytest.mark.parametrize("who", ["an apply", "load", "going back"])
+def test_only_one_replaces_the_table_at_a_time(paris: Scratch, who: str) -> None:
+    """Each would take away the copy that guards for the other one."""
+    paris.load(GUARDS)
+    paris.sh("/etc/tunnelwright/load")
+    paris.host.arm(WAY, Saved())
+    paris.load(OTHERS)
+    if who == "going back":
+        paris.sh("/etc/tunnelwright/load")
+    before = paris.sh("nft -s list table inet tunnelwright")
+    copy, new = (firewall.rebuild(Firewall(), {}, name) for name in (firewall.COPY, firewall.TABLE))
+    act: dict[str, Callable[[], object]] = {
+        "an apply": lambda: paris.host.change_firewall(new, copy),
+        "load": lambda: paris.sh("/etc/tunnelwright/load"),
+        "going back": lambda: paris.host.go_back(WAY.id),
+    }
+    waits = """for process in /proc/[0-9]*; do
+        ! grep -qsx flock $process/comm || tr '\\0' ' ' < $process/cmdline
+    done | grep -c ' 8 $' || :"""
+    with ThreadPoolExecutor() as pool:
+        with paris.start(
+            ["sh", "-c", "exec 8>/run/tunnelwright.firewall; flock 8; echo locked; cat"]
+        ) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"locked\n"
+            acting = pool.submit(act[who])
+            assert until(lambda: paris.sh(waits).strip() == "1", 20)
+            assert paris.sh("nft -s list table inet tunnelwright") == before
+            assert "loading" not in paris.sh("nft list tables")
+            assert not paris.host.snapshot([]).copy, "that is in the hands of who holds it"
+        acting.result(20)
+    assert paris.sh("nft -s list table inet tunnelwright") != before
+
+
+def test_a_copy_that_was_left_behind_is_drift_and_goes(paris: Scratch) -> None:
+    """Whoever had loaded it was killed, and it drops what belonged to tunnels of that time."""
+    desired = RouterConfig("paris", firewall=Firewall(guarded=frozenset({PAIR})))
+
+    def changes() -> list[ResourceChange]:
+        found = paris.host.snapshot([])
+        live = nft_listing.decode(found.firewall, copy=found.copy)
+        state = RouterState("paris", "", frozenset(), {}, frozenset(), (), {}, frozenset(), live, {})
+        return list(firewall_changes(desired, state))
+
+    paris.host.change_firewall(firewall.rebuild(desired.firewall, {}))
+    assert changes() == []
+    for table in ("there", "missing"):
+        paris.sh("nft add table inet tunnelwright_loading")
+        if table == "missing":
+            paris.sh("nft delete table inet tunnelwright")
+        [change] = changes()
+        assert "table tunnelwright_loading" in [item.path for item in change.changes]
+        [operation] = [step.operation for step in change.steps]
+        assert isinstance(operation, ChangeFirewall)
+        paris.host.change_firewall(operation.document, operation.copy)
+        assert changes() == []
 
 
 @contextmanager
