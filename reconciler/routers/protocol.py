@@ -88,6 +88,8 @@ class HostSnapshot:
     """Our files without keys, by path."""
     platform: Platform = field(default_factory=Platform)
     way_back: WayBack = field(default_factory=WayBack)
+    copy: bool = False
+    """Whether a copy of the nftables table, which guards while it is replaced, was left behind."""
 
 
 @dataclass(frozen=True, slots=True)

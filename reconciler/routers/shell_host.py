@@ -85,11 +85,12 @@ class ShellHost:
         """Read everything in one command."""
         keys = list(sysctls)
         output = self._observed("observe", self._script(Script.SNAPSHOT, *keys))
-        parts = self._parts("observe", output, 10)
-        session, links, record, table, values, dropped, owned, platform, back, archive = parts
+        parts = self._parts("observe", output, 11)
+        session, links, record, table, copy, values, dropped, owned, platform, back, archive = parts
         return HostSnapshot(
             addresses=self._read("observe", "addresses", lambda: answers.addresses(bytes(links))),
             firewall=self._read("observe", "nftables listing", lambda: answers.listing(bytes(table))),
+            copy=answers.text(bytes(copy)).strip() == "left",
             sysctls=self._read("observe", "kernel settings", lambda: answers.settings(bytes(values), keys)),
             files=self._read("observe", "files", lambda: answers.files(archive)),
             record=answers.text(bytes(record)),
@@ -225,7 +226,10 @@ class ShellHost:
 
     def go_back(self, arming: str) -> WentBack | None:
         """Run what the timer would run."""
-        said = self._change("go back", self._script(Script.GO_BACK_NOW, arming))
+        own = bounds.GO_BACK_SECONDS
+        limits = Limits(bounds.ROUTER_LONGEST_SECONDS, bounds.ROUTER_WORDS_BYTES, own)
+        script = self._script(Script.GO_BACK_NOW, arming, f"{own:.0f}")
+        said = self._succeeded("go back", self._execute("go back", script, limits))
         return self._read(
             "go back", "way back", lambda: way_back.decode(self._router, answers.text(said))
         ).back

@@ -47,6 +47,8 @@ class MemoryHost:
         self.told: list[Trace] = []
         self.table: list[dict[str, Any]] | None = None
         """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
+        self.copy = False
+        """Whether a command that has replaced it was ended before it could take the copy away."""
         self.rtt: float | None = 0.01
         """Seconds of a round trip."""
         self.full = False
@@ -78,6 +80,7 @@ class MemoryHost:
             owned=boot.as_applied(self.owned),
             platform=self.platform,
             way_back=self.way_back,
+            copy=self.copy,
         )
 
     def inspect(self) -> HostInspection:
@@ -279,7 +282,7 @@ class MemoryHost:
         lost = 2 - int(first) - last
         return Stream(2, lost, lost * seconds)
 
-    def change_firewall(self, document: str, copy: str = "") -> None:  # noqa: ARG002 - no packets pass here
+    def change_firewall(self, document: str, copy: str = "") -> None:
         """One transaction: all of it or nothing."""
         self._check("change firewall")
         table = None if self.table is None else [dict(entry) for entry in self.table]
@@ -287,6 +290,8 @@ class MemoryHost:
             verb, entry = next(iter(command.items()))
             table = self._run(table, verb, entry)
         self.table = table
+        # No packets pass here, so there was none.
+        self.copy = self.copy and not copy
 
     def _run(
         self, table: list[dict[str, Any]] | None, verb: str, entry: dict[str, Any]
