@@ -63,7 +63,7 @@ class End:
     @property
     def children(self) -> tuple[ChildSa, ...]:
         """The CHILD_SAs that carry traffic."""
-        return tuple(child for sa in self.sas for child in sa.children if child.state == "INSTALLED")
+        return tuple(child for sa in self.sas for child in sa.children if child.installed)
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -276,7 +276,7 @@ def _rekey(router: Router, this_end: End, said: Callable[[], tuple[str, ...]]) -
 
 
 def _replaced(sas: Iterable[IkeSa], old: set[str]) -> bool:
-    running = {child.id for sa in sas for child in sa.children if child.state == "INSTALLED"}
+    running = {child.id for sa in sas for child in sa.children if child.installed}
     return len(running) >= len(old) and not running & old
 
 

@@ -105,7 +105,7 @@ def _together(ends: tuple[EndCondition, ...]) -> tuple[State, str]:
     if silent:
         return State.SILENT, "; ".join(silent)
     for one, other in ((here, there), (there, here)):
-        if any(child.state == "INSTALLED" for child in _alone(one, other)):
+        if any(child.installed for child in _alone(one, other)):
             return State.DEGRADED, f"{one.tunnel.router} holds a CHILD_SA that {other.tunnel.router} does not"
     return State.UP, ""
 

@@ -21,6 +21,7 @@ from reconciler.cli.arguments import (
     preview,
     reconcile,
     reconnect,
+    rollback,
     schema,
     secret,
     show,
@@ -54,6 +55,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         reconcile,
         history,
         show,
+        rollback,
         import_,
         convert,
     ):
