@@ -104,11 +104,14 @@ class ShellHost:
         )
 
     def inspect(self) -> HostInspection:
-        """Read every firewall rule and route."""
-        ruleset, routes = self._parts("inspect", self._observed("inspect", self._script(Script.INSPECT)), 2)
+        """Read every firewall rule, route, neighbor and interface."""
+        output = self._observed("inspect", self._script(Script.INSPECT))
+        ruleset, routes, neighbors, links = self._parts("inspect", output, 4)
         return HostInspection(
             self._read("inspect", "nftables ruleset", lambda: answers.listing(bytes(ruleset))),
             self._read("inspect", "routes", lambda: answers.listing(bytes(routes))),
+            self._read("inspect", "neighbors", lambda: answers.listing(bytes(neighbors))),
+            self._read("inspect", "interfaces", lambda: answers.listing(bytes(links))),
         )
 
     def traces(self, seconds: int) -> tuple[Trace, ...]:
@@ -255,6 +258,16 @@ class ShellHost:
         done = self._execute("probe", self._script(Script.PROBE, *words), limits)
         said = self._succeeded("probe", done)
         return self._read("probe", "probes", lambda: answers.probes(said, len(ways)))
+
+    def sizes(
+        self, source: str, destination: str, count: int, sizes: Sequence[int]
+    ) -> tuple[Echoes | None, ...]:
+        """Send echo requests of each size at the same time, in one command."""
+        own = count * _ECHO_SECONDS + _ECHO_WAIT
+        limits = Limits(bounds.ROUTER_OBSERVATION_SECONDS + own, bounds.ROUTER_WORDS_BYTES, own)
+        words = [f"{count}", source, destination, *map(str, sizes)]
+        said = self._succeeded("sizes", self._execute("sizes", self._script(Script.SIZES, *words), limits))
+        return self._read("sizes", "sizes", lambda: answers.probes(said, len(sizes)))
 
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:
         """Leave a ping running."""

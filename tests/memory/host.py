@@ -33,6 +33,8 @@ class MemoryHost:
     ) -> None:
         self._name = name
         self._ping = ping
+        self.largest = 65_507
+        """The bytes of data of the largest echo request that arrives anywhere."""
         self.up = True
         self._lock = ("", 0.0)
         self.addresses = set(addresses)
@@ -252,6 +254,18 @@ class MemoryHost:
         own = {address.host for address in self.addresses}
         found = [self.ping(*way, bounds.PROBE_REQUESTS) if way[0] in own else None for way in ways]
         return tuple(replace(ping, rtt=self.rtt) if ping and ping.received else ping for ping in found)
+
+    def sizes(
+        self, source: str, destination: str, count: int, sizes: Sequence[int]
+    ) -> tuple[Echoes | None, ...]:
+        """Those of at most `largest` bytes arrive."""
+        self._check("sizes")
+        if source not in {address.host for address in self.addresses}:
+            return (None,) * len(sizes)
+        return tuple(
+            Echoes(count, self._ping(source, destination, count) if size <= self.largest else 0)
+            for size in sizes
+        )
 
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:  # noqa: ARG002
         """No time passes here: a stream is one echo request at its start and one at its end."""
