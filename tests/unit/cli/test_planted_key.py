@@ -35,6 +35,7 @@ COMMANDS: dict[str, list[str]] = {
     "graph": ["graph", TREE],
     "history": ["history"],
     "import": ["import", TREE, "--router", "router-a", *NEEDS_KEYS],
+    "init": ["init", TREE],
     "log": ["log", "a-to-b", TREE, "--lab", "no-such-lab", "--seconds", "0"],
     "peer-sheet": ["peer-sheet", "a-to-b", TREE, "--secrets", "secrets"],
     "plan": ["plan", TREE, "--out", "plan.json", *NEEDS_KEYS],
