@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from reconciler.cli.out_file import make_folder
 from reconciler.cli.output import Output, note
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.report.json.results import written_object
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     beside = {
         whole.parent / name: _text(source).replace(_TREE, whole.name) for name, source in _BESIDE.items()
     }
+    make_folder(tree)
     for path, text in (*new.items(), *beside.items()):
         if _write(path, text):
             output.lines([Line(f"  + {path}")])
