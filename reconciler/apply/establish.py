@@ -54,7 +54,7 @@ class _Attempt:
         """The CHILD_SAs of an IKE_SA that came up since."""
         if sa.state != "ESTABLISHED" or sa.connection != self.item.connection:
             return []
-        return [c for c in sa.children if c.state == "INSTALLED" and c.id not in self.old_children]
+        return [c for c in sa.children if c.installed and c.id not in self.old_children]
 
     def lacking(self, found: Sequence[IkeSa]) -> tuple[str, ...]:
         """The children without a CHILD_SA of the loaded configuration."""

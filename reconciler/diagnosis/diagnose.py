@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from reconciler.diagnosis import negotiation, packet_path, refused_change, router_state
+from reconciler.diagnosis import (
+    addresses,
+    half_open,
+    negotiation,
+    one_way,
+    packet_path,
+    path_mtu,
+    refused_change,
+    router_state,
+)
 from reconciler.diagnosis.evidence import Evidence
 from reconciler.diagnosis.finding import Finding
 
@@ -16,8 +25,11 @@ RULES: Final[tuple[Rule, ...]] = (
     router_state.router_armed,
     router_state.disabled_in_git,
     router_state.cleartext_leak,
-    router_state.vip_missing,
-    router_state.duplicate_address,
+    addresses.vip_missing,
+    addresses.duplicate_address,
+    addresses.answered_elsewhere,
+    addresses.peer_is_local,
+    addresses.translated_on_the_path,
     router_state.drift,
     refused_change.refused_change,
     packet_path.overlapping_policy,
@@ -32,6 +44,7 @@ RULES: Final[tuple[Rule, ...]] = (
     negotiation.selector_mismatch,
     negotiation.selector_narrowed,
     packet_path.ike_blocked,
+    half_open.half_open,
     packet_path.peer_silent,
     packet_path.nat_steals,
     packet_path.route_steals,
@@ -39,31 +52,32 @@ RULES: Final[tuple[Rule, ...]] = (
     packet_path.esp_blocked,
     packet_path.one_sided,
     packet_path.not_encrypted,
+    one_way.one_way,
+    path_mtu.path_mtu,
     negotiation.rekey_failed,
     packet_path.no_reply,
     negotiation.not_established,
 )
 """One for each cause, in the order in which findings are shown; the symptoms come last."""
 
-_ASTRAY: Final = frozenset({"nat-steals", "route-steals", "overlapping-policy", "one-sided-sa"})
+_ASTRAY: Final = frozenset(
+    {"nat-steals", "route-steals", "overlapping-policy", "one-sided-sa", "duplicate-address", "peer-is-local"}
+)
+_ELSEWHERE: Final = frozenset({"vip-missing", "duplicate-address", "peer-is-local", "address-translated"})
 EXPLAINED_BY: Final = {
     "connection-not-found": frozenset({"drift"}),
     "key-not-found": frozenset({"drift"}),
     # With IKEv1 a wrong key makes messages that cannot be read, and those are not answered.
-    "ike-blocked": frozenset({"vip-missing", "duplicate-address", "wrong-key", "ike-version-unsupported"}),
-    "peer-silent": frozenset(
-        {
-            "vip-missing",
-            "duplicate-address",
-            "wrong-key",
-            "ike-blocked",
-            "ike-version-unsupported",
-            "router-unreachable",
-        }
-    ),
+    "ike-blocked": _ELSEWHERE | {"wrong-key", "ike-version-unsupported"},
+    "half-open": _ELSEWHERE | {"ike-blocked", "wrong-key"},
+    "peer-silent": _ELSEWHERE
+    | {"half-open", "wrong-key", "ike-blocked", "ike-version-unsupported", "router-unreachable"},
+    # The router that has the address beside its owner is the one that has it as that of its peer.
+    "duplicate-address": frozenset({"peer-is-local"}),
     # Dead peer detection, or a new negotiation, would end them; neither gets through.
     "one-sided-sa": frozenset({"ike-blocked"}),
     "esp-blocked": _ASTRAY,
+    "one-way": _ASTRAY,
     "not-encrypted": _ASTRAY | {"drift"},
     # The running SAs are those of the former configuration.
     "selector-narrowed": frozenset({"change-refused"}),

@@ -56,14 +56,30 @@ class End:
     routes: tuple[Route, ...] = ()
     inside: Mapping[str, str] = field(default_factory=dict)
     """Local CIDR to the router's interface there."""
+    half_open: tuple[IkeSa, ...] = ()
+    """IKE_SAs that the peer has begun and that have no connection yet, once ours was tried and is down."""
+    neighbors: Mapping[str, str] = field(default_factory=dict)
+    """IPv4 address to the Ethernet address that packets for it are sent to."""
+    ethernet: frozenset[str] = frozenset()
+    """The Ethernet addresses of the router's own interfaces."""
     said: tuple[str, ...] = ()
     """charon's log of this tunnel at level 1 while it was tried to bring it up, oldest first."""
     said_rekeying: tuple[str, ...] = ()
 
     @property
+    def up(self) -> bool:
+        """True when it is enabled and no CHILD_SA is missing."""
+        return self.connection is not None and not self.missing
+
+    @property
     def children(self) -> tuple[ChildSa, ...]:
         """The CHILD_SAs that carry traffic."""
-        return tuple(child for sa in self.sas for child in sa.children if child.state == "INSTALLED")
+        return tuple(child for sa in self.sas for child in sa.children if child.installed)
+
+    @property
+    def encapsulated(self) -> bool:
+        """True when its ESP goes in UDP, since a NAT was detected."""
+        return any(child.encapsulated for child in self.children)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -73,9 +89,22 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class LostSizes:
+    """Packets through the tunnel that may not be fragmented: IPv4 packets of `lost` bytes are lost without
+    an ICMP error, those of `passing` bytes arrive."""
+
+    passing: int
+    lost: int
+    there: bool
+    """Whether they are lost from this end to the other one, as its counters show."""
+    back: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """Echo requests through the tunnel from the router of `this_end` to that of `other_end`, and by how many
-    packets the CHILD_SAs' counters grew during that time at either end."""
+    packets the CHILD_SAs' counters grew during that time at either end. Without another end, to what answers
+    behind the peer; nothing is counted there then."""
 
     sent: int
     received: int
@@ -100,9 +129,21 @@ class Evidence:
     """Why charon did not bring it up when asked; empty when it did, or was up already."""
     flow: Flow | None = None
     """None when the tunnel is not up, or no address behind the peer is known to answer."""
+    lost_sizes: LostSizes | None = None
+    """None where no size is lost, and where none was tried."""
     rekey_failure: str = ""
+
+    @property
+    def carries(self) -> bool:
+        """True when echo requests were sent through the tunnel, and all of them were answered."""
+        return self.flow is not None and self.flow.whole
 
     @property
     def ends(self) -> tuple[End, ...]:
         """The managed ends."""
         return (self.this_end,) if self.other_end is None else (self.this_end, self.other_end)
+
+    @property
+    def enabled(self) -> tuple[End, ...]:
+        """The managed ends that should carry traffic."""
+        return tuple(end for end in self.ends if end.connection is not None)

@@ -15,6 +15,8 @@ from reconciler.validate.topologies import place_in_topology
 from schemas.label_selector import LabelSelectorSpec
 
 NOWHERE: Final = Location("")
+APPLY: Final = "run `tunnelwright apply` first, then diagnose again"
+"""The hint where a router is not as desired."""
 _SELECTOR: Final[Path] = ("spec", "selector")
 
 

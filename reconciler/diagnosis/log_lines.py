@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from reconciler.facets.connections.transforms import keyword
@@ -44,6 +45,9 @@ REKEY_FAILED: Final = re.compile(
     r"CHILD_SA rekeying failed|no CHILD_SA built|received NO_PROPOSAL_CHOSEN error"
 )
 
+_NO_CONNECTION: Final = re.compile(r"no IKE config found for ([0-9a-f.:]+)\.\.\.([0-9a-f.:]+)")
+_REQUEST: Final = re.compile(r"parsed \S+ request |received retransmit of request ")
+_SENT: Final = re.compile(r"sending packet: from \S+ to [^\[\s]+\[(\d{1,5})\]")
 _OFFERS: Final = re.compile(r"^(received|configured) proposals: (.*)$")
 _GROUP: Final = re.compile(r"(modp|ecp|curve|mlkem|ml_?kem)\w*")
 _INTEGRITY: Final = re.compile(r"(md5|sha\d+|aesxcbc|aescmac|hmac\w*)(_\d+)?")
@@ -64,9 +68,34 @@ def matching(lines: Iterable[str], *patterns: re.Pattern[str]) -> tuple[str, ...
     return tuple(line for line in lines if any(pattern.search(line) for pattern in patterns))
 
 
-def arrived(lines: Iterable[str], sender: str) -> bool:
-    """True when charon has received an IKE packet from that address."""
-    return any(line.startswith(f"received packet: from {sender}[") for line in lines)
+def arrived(lines: Iterable[str], sender: str, port: int | None = None) -> bool:
+    """True when charon has received an IKE packet from that address, at its own `port` where one is given."""
+    end = "" if port is None else f"[{port}]"
+    return any(
+        line.startswith(f"received packet: from {sender}[") and end in line.partition(" to ")[2]
+        for line in lines
+    )
+
+
+def answered(lines: Iterable[str], sender: str) -> bool:
+    """True when a packet came from that address that is no request of the sender's own."""
+    said = [*lines, ""]
+    return any(
+        line.startswith(f"received packet: from {sender}[") and not _REQUEST.match(following)
+        for line, following in pairwise(said)
+    )
+
+
+def port_of(lines: Iterable[str], default: int = 500) -> int:
+    """The UDP port that charon has sent its last packet to: 4500 once a NAT is detected (RFC 7296, section
+    2.23)."""
+    sent = [match for line in lines if (match := _SENT.match(line))]
+    return int(sent[-1][1]) if sent else default
+
+
+def without_connection(lines: Iterable[str], local: str) -> tuple[str, ...]:
+    """The addresses from which packets came to a local one, between which charon has no connection."""
+    return tuple(match[2] for line in lines if (match := _NO_CONNECTION.search(line)) and match[1] == local)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,16 +137,18 @@ def authentication_refused(evidence: Evidence) -> Iterator[Finding]:
 
 def connection_not_found(evidence: Evidence) -> Iterator[Finding]:
     """The responder has no connection between these addresses for this IKE version."""
-    other_end = evidence.other_end
-    lines = log_lines.matching(other_end.said, log_lines.NO_CONNECTION) if other_end is not None else ()
-    if other_end is not None and lines:
+    this_end, other_end = evidence.this_end, evidence.other_end
+    if other_end is None:
+        return
+    local, peer = other_end.tunnel.vip.address, this_end.tunnel.vip.address
+    if peer in log_lines.without_connection(other_end.said, local):
         yield found(
             "connection-not-found",
             other_end.tunnel,
             "ike.version",
             f"{other_end.tunnel.router} has no connection between these addresses for "
-            f"IKEv{evidence.this_end.tunnel.ike.version}",
-            seen=lines,
+            f"IKEv{this_end.tunnel.ike.version}",
+            seen=log_lines.matching(other_end.said, log_lines.NO_CONNECTION),
             hint=_correct(other_end),
         )
 

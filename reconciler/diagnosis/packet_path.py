@@ -11,71 +11,99 @@ from reconciler.diagnosis import log_lines
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
 from reconciler.diagnosis.netfilter import Packet, Verdict, dropped, translated
+from reconciler.model.diagnostic import Severity
 
 _UDP, _ICMP, _ESP = 17, 1, 50
+_IKE_PORTS = (500, 4500)
 _IPSEC_INTERFACE = "ipsec0"
 
 
 def ike_blocked(evidence: Evidence) -> Iterator[Finding]:
-    """IKE is not answered, and a rule of a managed router, or what came through, says where it is lost."""
+    """IKE is not answered, and a rule of a managed router, or what came through, says where it is lost. A
+    rule that drops IKE ends a tunnel that is up as well, at its next rekeying or dead peer detection."""
     this_end, other_end = evidence.this_end, evidence.other_end
-    if not _unanswered(evidence):
+    silent = unanswered(evidence)
+    if not silent and (not this_end.children or log_lines.answered(_said(this_end), _peer(this_end))):
         return
-    request = Packet(this_end.tunnel.vip.address, this_end.tunnel.peer_address, _UDP, 500)
-    reply = Packet(request.destination, request.source, _UDP, 500)
-    stops: list[tuple[End, str, Packet]] = [(this_end, "output", request), (this_end, "input", reply)]
-    if other_end is not None:
-        stops += [(other_end, "input", request), (other_end, "output", reply)]
-    rules = list(_stopped(stops))
-    for end, verdict in rules:
+    port = log_lines.port_of(_said(this_end), 4500 if this_end.encapsulated else 500)
+    dropping = [(end, rule) for end in evidence.ends if (rule := _drops_ike(evidence, end, port)) is not None]
+    lost = log_lines.matching(_said(this_end), log_lines.UNANSWERED)
+    for end, (verdict, ports) in dropping:
+        ahead = "" if silent else "; the tunnel ends at its next rekeying or dead peer detection"
         yield found(
             "ike-blocked",
             end.tunnel,
             "peer.address",
-            f"IKE (UDP 500 and 4500) is dropped at {end.tunnel.router} by {verdict.rule}",
-            seen=log_lines.matching(this_end.said, log_lines.UNANSWERED),
+            f"IKE (UDP {ports}) is dropped at {end.tunnel.router} by {verdict.rule}{ahead}",
+            seen=lost,
             hint=_remove(verdict),
         )
-    if rules or other_end is None or other_end.state is None:
+    if not silent or dropping or other_end is None or other_end.state is None:
         return
-    arrived = log_lines.arrived(other_end.said, this_end.tunnel.vip.address)
+    arrived = log_lines.arrived(_said(other_end), this_end.tunnel.vip.address, port)
     where = (
-        f"{this_end.tunnel.router} sends, but {other_end.tunnel.router} receives nothing"
-        if not arrived
-        else f"{other_end.tunnel.router} receives requests of {this_end.tunnel.router}, "
-        "but its answers are lost"
+        f"{other_end.tunnel.router} receives requests of {this_end.tunnel.router}, but its answers are lost"
+        if arrived
+        else f"{this_end.tunnel.router} sends, but {other_end.tunnel.router} receives nothing"
     )
     yield found(
         "ike-blocked",
         this_end.tunnel,
         "peer.address",
-        f"{where}: something between {this_end.tunnel.vip.address} and {this_end.tunnel.peer_address} "
-        "drops UDP 500",
-        seen=log_lines.matching(this_end.said, log_lines.UNANSWERED),
+        f"{where}: something between {this_end.tunnel.vip.address} and {_peer(this_end)} drops UDP {port}",
+        seen=lost,
         hint="check firewalls and routes between the two addresses",
     )
 
 
+def _drops_ike(evidence: Evidence, end: End, port: int) -> tuple[Verdict, str] | None:
+    """The rule of a router that drops what is sent to a port of IKE, or what comes back, with the ports of
+    IKE that it drops."""
+    ours = end is evidence.this_end
+    sender, receiver = evidence.this_end.tunnel.vip.address, _peer(evidence.this_end)
+
+    def verdict(number: int) -> Verdict | None:
+        request, reply = Packet(sender, receiver, _UDP, number), Packet(receiver, sender, _UDP, number)
+        hooks = [("output", request), ("input", reply)] if ours else [("input", request), ("output", reply)]
+        return next((found for _, found in _stopped([(end, *hook) for hook in hooks])), None)
+
+    stopped = verdict(port)
+    ports = " and ".join(str(number) for number in _IKE_PORTS if verdict(number) == stopped)
+    return (stopped, ports) if stopped is not None else None
+
+
 def peer_silent(evidence: Evidence) -> Iterator[Finding]:
     """The peer does not answer, and nothing on our side says why."""
-    if _unanswered(evidence):
-        tunnel = evidence.this_end.tunnel
+    if unanswered(evidence):
+        tunnel, said = evidence.this_end.tunnel, _said(evidence.this_end)
+        port = log_lines.port_of(said)
+        half = log_lines.answered(said, tunnel.peer_address) and port != _IKE_PORTS[0]
+        what = f"answers on UDP {_IKE_PORTS[0]}, and not on UDP {port}:" if half else "does not answer"
         yield found(
             "peer-silent",
             tunnel,
             "peer.address",
-            f"{tunnel.peer_address} does not answer IKE from {tunnel.vip.address}",
-            seen=log_lines.matching(evidence.this_end.said, log_lines.UNANSWERED),
+            f"{tunnel.peer_address} {what} IKE from {tunnel.vip.address}",
+            seen=log_lines.matching(said, log_lines.UNANSWERED),
             hint="check that the peer is up, that this is its address, and that no firewall on the path "
-            "drops UDP 500 and 4500",
+            "drops UDP 500 and 4500; a peer behind a NAT has to initiate the tunnel itself",
         )
 
 
-def _unanswered(evidence: Evidence) -> bool:
-    """charon sends again, and nothing has come back in this attempt since."""
-    said = (*evidence.this_end.said, *evidence.this_end.said_rekeying)
+def _said(end: End) -> tuple[str, ...]:
+    return (*end.said, *end.said_rekeying)
+
+
+def _peer(end: End) -> str:
+    return end.tunnel.peer_address
+
+
+def unanswered(evidence: Evidence) -> bool:
+    """charon sends again, and nothing has come back in this attempt since: requests of the peer are no
+    answers."""
+    said = _said(evidence.this_end)
     last = max((i for i, line in enumerate(said) if log_lines.UNANSWERED.search(line)), default=-1)
-    return last >= 0 and not log_lines.arrived(said[last:], evidence.this_end.tunnel.peer_address)
+    return last >= 0 and not log_lines.answered(said[last:], _peer(evidence.this_end))
 
 
 def _stopped(stops: list[tuple[End, str, Packet]]) -> Iterator[tuple[End, Verdict]]:
@@ -105,7 +133,8 @@ def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
         if sent and not arrived
     ]
     for sender, receiver, sent, _ in lost:
-        packet = Packet(sender.tunnel.vip.address, sender.tunnel.peer_address, _ESP)
+        what, protocol = ("ESP in UDP", "UDP 4500") if sender.encapsulated else ("ESP", "IP protocol 50")
+        packet = _esp(sender, sender.tunnel.vip.address, sender.tunnel.peer_address)
         rules = list(_stopped([(sender, "output", packet), (receiver, "input", packet)]))
         counted = [
             f"{sent} packets encrypted at {sender.tunnel.router}, 0 decrypted at {receiver.tunnel.router}"
@@ -115,7 +144,7 @@ def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
                 "esp-blocked",
                 end.tunnel,
                 "peer.address",
-                f"ESP is dropped at {end.tunnel.router} by {verdict.rule}",
+                f"{what} is dropped at {end.tunnel.router} by {verdict.rule}",
                 seen=counted,
                 hint=_remove(verdict),
             )
@@ -124,15 +153,29 @@ def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
                 "esp-blocked",
                 receiver.tunnel,
                 "peer.address",
-                f"ESP from {sender.tunnel.router} to {receiver.tunnel.router} is lost on the path",
+                f"{what} from {sender.tunnel.router} to {receiver.tunnel.router} is lost on the path",
                 seen=counted,
-                hint="check whether a firewall on the path drops IP protocol 50",
+                hint=f"check whether a firewall on the path drops {protocol}",
             )
+
+
+def esp_dropped_at(end: End) -> Verdict | None:
+    """The rule by which a router certainly drops the ESP that it sends or receives; None without one."""
+    ours, peer = end.tunnel.vip.address, end.tunnel.peer_address
+    stops = [(end, "output", _esp(end, ours, peer)), (end, "input", _esp(end, peer, ours))]
+    return next((verdict for _, verdict in _stopped(stops)), None)
+
+
+def _esp(end: End, source: str, destination: str) -> Packet:
+    """A packet of the end's ESP on the path."""
+    if end.encapsulated:
+        return Packet(source, destination, _UDP, _IKE_PORTS[1])
+    return Packet(source, destination, _ESP)
 
 
 def nat_steals(evidence: Evidence) -> Iterator[Finding]:
     """A NAT rule is asked before the tunnel's exemption and translates its traffic."""
-    for end in evidence.ends:
+    for end in evidence.enabled:
         for local, remote in _pairs(end):
             packet = Packet(_host(local), _host(remote), _ICMP, interfaces=(None, _outside(end)))
             verdict = translated(end.ruleset, "postrouting", packet)
@@ -152,7 +195,7 @@ def nat_steals(evidence: Evidence) -> Iterator[Finding]:
 def route_steals(evidence: Evidence) -> Iterator[Finding]:
     """The kernel sends the tunnel's traffic elsewhere."""
     for end in evidence.ends:
-        if end.state is None or end.missing:
+        if end.state is None or not end.up:
             # The userspace data plane has its routes with its SAs alone.
             continue
         for route in end.routes:
@@ -175,7 +218,7 @@ def route_steals(evidence: Evidence) -> Iterator[Finding]:
 
 def forward_blocked(evidence: Evidence) -> Iterator[Finding]:
     """Another table drops what the router forwards into the tunnel, or out of it."""
-    for end in evidence.ends:
+    for end in evidence.enabled:
         for local, remote in _pairs(end):
             inside, outside = end.inside.get(local), _outside(end)
             there = Packet(_host(local), _host(remote), _ICMP, interfaces=(inside, outside))
@@ -196,7 +239,7 @@ def forward_blocked(evidence: Evidence) -> Iterator[Finding]:
 
 def overlapping_policy(evidence: Evidence) -> Iterator[Finding]:
     """A connection that is not tunnelwright's claims the same traffic."""
-    for end in evidence.ends:
+    for end in evidence.enabled:
         for foreign in end.foreign:
             same = [
                 f"{local} === {remote}"
@@ -219,16 +262,17 @@ def overlapping_policy(evidence: Evidence) -> Iterator[Finding]:
 
 
 def one_sided(evidence: Evidence) -> Iterator[Finding]:
-    """One end holds SAs that the other has forgotten."""
+    """One end holds SAs that the other has forgotten; beside one that both hold, such an SA is in the way of
+    no packet of the end that lacks it."""
     this_end, other_end = evidence.this_end, evidence.other_end
     if other_end is None or this_end.state is None or other_end.state is None:
         return
     ours = {child.spis for child in this_end.children}
     theirs = {child.spis_at_peer for child in other_end.children}
     for holder, spis in ((this_end, ours - theirs), (other_end, theirs - ours)):
-        if spis and not ours & theirs:
+        if spis:
             other = other_end if holder is this_end else this_end
-            yield found(
+            item = found(
                 "one-sided-sa",
                 holder.tunnel,
                 "ike.dpd",
@@ -237,17 +281,18 @@ def one_sided(evidence: Evidence) -> Iterator[Finding]:
                 hint="wait for dead peer detection, or send traffic from the end without them, which "
                 "negotiates new ones",
             )
+            yield replace(item, severity=Severity.WARNING) if ours & theirs and evidence.carries else item
 
 
 def not_encrypted(evidence: Evidence) -> Iterator[Finding]:
     """Packets do not enter the tunnel, and nothing that is known says why."""
     this_end, other_end, flow = evidence.this_end, evidence.other_end, evidence.flow
-    if other_end is None or flow is None or flow.whole:
+    if flow is None or flow.whole:
         return
-    for end, wanted, out in (
-        (this_end, flow.sent, flow.this_out),
-        (other_end, flow.other_in, flow.other_out),
-    ):
+    ways = [(this_end, flow.sent, flow.this_out)]
+    if other_end is not None:
+        ways.append((other_end, flow.other_in, flow.other_out))
+    for end, wanted, out in ways:
         if wanted and not out:
             yield found(
                 "not-encrypted",
@@ -279,8 +324,8 @@ def _uncounted(evidence: Evidence) -> list[str]:
         return []
     return [
         f"{flow.sent} echo requests sent, {flow.received} answered; CHILD_SA packets: "
-        f"{flow.this_out} out and {flow.this_in} in at {evidence.this_end.tunnel.router}, "
-        f"{flow.other_in} in and {flow.other_out} out at the peer"
+        f"{flow.this_out} out and {flow.this_in} in at {evidence.this_end.tunnel.router}"
+        + (f", {flow.other_in} in and {flow.other_out} out at the peer" if evidence.other_end else "")
     ]
 
 

@@ -1,4 +1,4 @@
-"""Causes in what routers hold: drift, VIPs, guards, tunnels that are disabled, routers that do not answer."""
+"""Causes in what routers hold: drift, guards, tunnels that are disabled, routers that do not answer."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from reconciler.diagnosis.evidence import End, Evidence
-from reconciler.diagnosis.finding import Finding, found
+from reconciler.diagnosis.finding import APPLY, Finding, found
 from reconciler.diagnosis.refused_change import refusal_of
 from reconciler.model.diagnostic import Severity
 from reconciler.model.plan import ResourceChange, ResourceKind
-
-_APPLY = "run `tunnelwright apply` first, then diagnose again"
 
 
 def router_unreachable(evidence: Evidence) -> Iterator[Finding]:
@@ -63,36 +61,7 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
                 "router",
                 f"{change.resource} is not as desired: {change.reason}",
                 seen=[f"differs: {fields}"],
-                hint=_APPLY,
-            )
-
-
-def vip_missing(evidence: Evidence) -> Iterator[Finding]:
-    """The tunnel's local address is not on the router."""
-    for end in evidence.ends:
-        if end.state is None:
-            continue
-        vip = end.tunnel.vip
-        there = {(a.interface, a.host) for a in end.state.addresses}
-        if (vip.interface, vip.address) not in there:
-            hint = _APPLY if vip.managed else f"find out what configures {vip.address} at {end.tunnel.router}"
-            message = f"the VIP {vip.address} is not on {vip.interface} of {end.tunnel.router}"
-            yield found("vip-missing", end.tunnel, "vip", message, hint=hint)
-
-
-def duplicate_address(evidence: Evidence) -> Iterator[Finding]:
-    """Another managed router has the tunnel's local address as well: packets go to either of the two."""
-    for end in evidence.ends:
-        others = [held for held in end.holders if held.router != end.tunnel.router]
-        for held in others:
-            ours = f"tunnelwright added it there for {held.owner}"
-            yield found(
-                "duplicate-address",
-                end.tunnel,
-                "vip",
-                f"the VIP {held.host} is on {held.address.interface} of {held.router} too",
-                seen=[ours if held.owner else "tunnelwright did not add it there"],
-                hint=_APPLY if held.owner else f"remove it from {held.router}",
+                hint=APPLY,
             )
 
 

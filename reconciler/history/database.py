@@ -51,26 +51,31 @@ class Database:
     """
 
     def __init__(self, path: Path | None, *, make: bool = True) -> None:
-        """Without `make` the file is there already."""
+        """Without `make` the file is there already, and its caller excludes other processes."""
         self._path = path
         self._one_by_one = RLock()
         self._in_memory = connection_to(None) if path is None else None
         # Two processes may find that there is none: the second one finds what the first has made.
         with made_by_one(path) if make else nullcontext():
-            if not self._is_made():
-                if not make:
-                    raise HistoryDamaged(f"{path} is not a history")
+            found, whole = self._found()
+            if not (found or make):
+                raise HistoryDamaged(f"{path} is not a history")
+            if not whole:
                 self._make()
 
-    def _is_made(self) -> bool:
-        """Whether the file has its tables. Raises HistoryDamaged for one of a newer version."""
+    def _found(self) -> tuple[int, bool]:
+        """The format of the file, 0 for none, and whether it has all tables of this one.
+
+        Raises HistoryDamaged for one of a newer version.
+        """
         if self._path is not None and not os.path.lexists(self._path):
-            return False
+            return 0, False
         with self._begin("DEFERRED") as connection:
             found = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if found > FORMAT:
                 raise HistoryDamaged(f"{self._path} was written by a newer version of tunnelwright")
-            return found == FORMAT and _tables(connection) >= {table.name for table in TABLES}
+            whole = found == FORMAT and _tables(connection) >= {table.name for table in TABLES}
+            return found, whole
 
     def _make(self) -> None:
         if self._path is not None:

@@ -27,7 +27,7 @@ _NO_SUCH_REVISION = "Needed a single revision"
 
 
 @contextmanager
-def _repository(place: Path | Repository, what: str) -> Iterator[Repository]:
+def repository_of(place: Path | Repository, what: str) -> Iterator[Repository]:
     """The repository that a folder lies in; whatever goes wrong in it is said of `what`."""
     try:
         yield opened(place) if isinstance(place, Path) else place
@@ -43,7 +43,7 @@ def place_in_repository(folder: Path) -> str:
 
     Raises SourceUnavailable.
     """
-    with _repository(folder, str(folder)) as repository:
+    with repository_of(folder, str(folder)) as repository:
         return repository.place(folder).rstrip("/")
 
 
@@ -52,7 +52,7 @@ def default_base(repo: Path, head: str) -> str:
 
     Raises SourceUnavailable when there is none of them, or nothing in common.
     """
-    with _repository(repo, str(repo)) as repository:
+    with repository_of(repo, str(repo)) as repository:
         for branch in ("origin/HEAD", "origin/main", "main"):
             with suppress(GitFailed):
                 return repository.ask("merge-base", "--end-of-options", branch, head).decode().strip()
@@ -68,7 +68,7 @@ def has_uncommitted(folder: Path, committed: Loaded, composed: Composed | None =
     Git is not asked: its `status` runs filters that a repository's configuration names.
     Raises SourceUnavailable when there is no repository.
     """
-    with _repository(folder, str(folder)) as repository:
+    with repository_of(folder, str(folder)) as repository:
         if repository.commit("HEAD") != committed.revision or not folder.is_dir():
             return False
     return load_tree(folder, composed=composed).digest != committed.digest
@@ -93,7 +93,7 @@ def load_revision(
     subdir = subdir.strip("/").removeprefix("./")
     if isinstance(repo, Path):
         refuse_links_below(repo / subdir)
-    with _repository(repo, f"{rev} of {repo}") as repository:
+    with repository_of(repo, f"{rev} of {repo}") as repository:
         commit = _commit(repository, rev)
         path, place = (repo, repository.place(repo)) if isinstance(repo, Path) else (repo.git_dir, "")
         return _load(repository, Source(str(path), subdir, commit), place, composed, missing_is_empty)

@@ -40,6 +40,7 @@ class Echoes:
     sent: int
     received: int
     rtt: float | None = None
+    errors: int = 0
     """Seconds of the shortest round trip; None where no reply came, and where no router reports it."""
 
 

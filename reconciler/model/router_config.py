@@ -206,6 +206,11 @@ class ChildSa:
     """Seconds since it was installed."""
 
     @property
+    def installed(self) -> bool:
+        """Whether it carries traffic and no other one has followed it (child_sa.h, CHILD_INSTALLED)."""
+        return self.state == "INSTALLED"
+
+    @property
     def spis(self) -> tuple[str, str]:
         """What this end receives by, and what it sends by."""
         return self.spi_in, self.spi_out
@@ -334,9 +339,7 @@ class RouterState:
 
     def installed(self, connection: str) -> tuple[ChildSa, ...]:
         """The CHILD_SAs of one connection that carry traffic and that no other one has followed."""
-        return tuple(
-            child for sa in self.sas_of(connection) for child in sa.children if child.state == "INSTALLED"
-        )
+        return tuple(child for sa in self.sas_of(connection) for child in sa.children if child.installed)
 
 
 def local_addresses(settings: Settings) -> frozenset[str]:

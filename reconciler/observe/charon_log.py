@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from reconciler.diagnosis.log_lines import without_connection
 from reconciler.model import bounds
 from reconciler.model.decoding import Fields
 from reconciler.model.isolation import attempt
 from reconciler.routers.protocol import Message, Router
 
+UNNAMED = "(unnamed)"
+"""What charon calls the connection of an IKE_SA for which it has found none yet."""
 _TICK = 0.1
 _NO_VERSION = "IKE version 1 not supported"
 """What charon says without an IKE_SA, because there cannot be one (ike_sa_manager.c)."""
@@ -30,7 +33,7 @@ class LogLine:
     @property
     def named(self) -> bool:
         """Whether charon knows which connection the IKE_SA is of."""
-        return self.connection not in {"", "(unnamed)"}
+        return self.connection not in {"", UNNAMED}
 
 
 def log_line(event: Message) -> LogLine:
@@ -87,6 +90,8 @@ class CharonLog:
         lines = list(self._lines)
         ours = {line.ike_sa for line in lines if line.connection == connection}
         ours |= {line.ike_sa for line in lines if concerns(line, local, peer)}
+        # Through a NAT the peer's packets come from another address, and no connection is found for them.
+        ours |= {line.ike_sa for line in lines if without_connection((line.text,), local)} - {""}
         return tuple(
             line.text
             for line in lines

@@ -14,18 +14,19 @@ from itertools import islice
 from typing import assert_never
 
 from reconciler.diagnosis import netfilter
-from reconciler.diagnosis.evidence import End, Evidence, Flow, ForeignChild, Route
+from reconciler.diagnosis.evidence import End, Evidence, ForeignChild, Route
 from reconciler.diagnosis.log_lines import REKEY_FAILED, matching
 from reconciler.diff import diff_router
 from reconciler.model import bounds
 from reconciler.model.absence import Absence
 from reconciler.model.decoding import Fields, from_json, not_understood, sequence
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, TunnelwrightError
-from reconciler.model.fabric import Fabric, Tunnel, group_of, probe_addresses
+from reconciler.model.fabric import Fabric, Tunnel, address_inside, group_of, probe_addresses
 from reconciler.model.observation import Observation
 from reconciler.model.plan import HeldAddress, ResourceChange, ResourceKind
 from reconciler.model.router_config import PREFIX, IkeSa, RouterConfig, RouterState, connection_name
-from reconciler.observe.charon_log import CharonLog
+from reconciler.observe.charon_log import UNNAMED, CharonLog
+from reconciler.observe.passage import Way, sas_of, send_to
 from reconciler.observe.state import observe, read_sas
 from reconciler.plan.moves import Place, held_addresses
 from reconciler.routers.fleet import Fleet, of_router
@@ -33,8 +34,8 @@ from reconciler.routers.protocol import Router, Vici, entries
 
 _ATTEMPT = str(bounds.ATTEMPT_MILLISECONDS)
 _POLL = 0.05
-_PINGS = 3
 _ROUTES, _ROUTE = "ip route show", "ip route get"
+_NEIGHBORS, _LINKS = "ip neigh show", "ip link show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,32 +174,28 @@ def _tried(
 
     here = routers[this_end.tunnel.router]
     failure = _initiate(here, this_end)
-    this_end = replace(this_end, said=said(this_end), sas=_sas(here, this_end))
+    this_end = replace(this_end, said=said(this_end), sas=sas_of(here, this_end))
     if other_end is not None and other_end.tunnel.router in routers:
         other_end = replace(
-            other_end, said=said(other_end), sas=_sas(routers[other_end.tunnel.router], other_end)
+            other_end, said=said(other_end), sas=sas_of(routers[other_end.tunnel.router], other_end)
         )
+    if this_end.missing:
+        this_end = replace(this_end, half_open=_half_open(here, this_end))
     evidence = replace(evidence, this_end=this_end, other_end=other_end, failure=failure)
-    evidence = replace(evidence, flow=_send(scene, evidence, routers))
+    evidence = _send(scene, evidence, routers)
     if scene.rekey and this_end.children:
         for log in logs.values():
             log.forget()
         failure = _rekey(here, this_end, lambda: said(this_end))
-        this_end = replace(this_end, said_rekeying=said(this_end), sas=_sas(here, this_end))
+        this_end = replace(this_end, said_rekeying=said(this_end), sas=sas_of(here, this_end))
         if other_end is not None and other_end.tunnel.router in routers:
             other_end = replace(
                 other_end,
                 said_rekeying=said(other_end),
-                sas=_sas(routers[other_end.tunnel.router], other_end),
+                sas=sas_of(routers[other_end.tunnel.router], other_end),
             )
         evidence = replace(evidence, this_end=this_end, other_end=other_end, rekey_failure=failure)
     return evidence
-
-
-def _sas(router: Router, end: End) -> tuple[IkeSa, ...]:
-    """The IKE_SAs of a tunnel end as they are now."""
-    with of_router(router.name):
-        return read_sas(router.vici, connection_name(end.tunnel.name))
 
 
 def _initiate(router: Router, this_end: End) -> str:
@@ -218,6 +215,19 @@ def _initiate(router: Router, this_end: End) -> str:
     return ""
 
 
+def _half_open(router: Router, end: End) -> tuple[IkeSa, ...]:
+    """The attempts of the peer for which charon has found no connection yet."""
+    addresses = (end.tunnel.vip.address, end.tunnel.peer_address)
+    with of_router(router.name):
+        found = read_sas(router.vici, every=True)
+    return tuple(
+        sa
+        for sa in found
+        if (sa.local_address, sa.remote_address) == addresses
+        and (sa.connection, sa.state, sa.initiator) == (UNNAMED, "CONNECTING", False)
+    )
+
+
 def _command(router: Router, command: str, message: Mapping[str, str]) -> str:
     try:
         for _ in router.vici.stream(command, "control-log", {**message, "loglevel": "-1"}):
@@ -227,33 +237,30 @@ def _command(router: Router, command: str, message: Mapping[str, str]) -> str:
     return ""
 
 
-def _send(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router]) -> Flow | None:
-    """Echo requests from this router's own address inside the tunnel to that of the other end."""
+def _send(scene: _Scene, evidence: Evidence, routers: Mapping[str, Router]) -> Evidence:
+    """Echo requests from this router's own address inside the tunnel to that of the other end; where all are
+    answered, also such as are as large as packets of TCP, both ways."""
     this_end, other_end = evidence.this_end, evidence.other_end
+    here = routers[this_end.tunnel.router]
+    if other_end is None:
+        target = this_end.tunnel.probe
+        source = address_inside(scene.fabric, this_end.tunnel)
+        if target is None or not source or not this_end.children:
+            return evidence
+        return replace(evidence, flow=send_to(here, this_end, source, target.target))
     ends = probe_addresses(scene.fabric, this_end.tunnel)
-    if other_end is None or other_end.tunnel.router not in routers or ends is None or not this_end.children:
-        return None
-    here, there = routers[this_end.tunnel.router], routers[other_end.tunnel.router]
-
-    def count() -> Flow:
-        before = _packets(here, this_end), _packets(there, other_end)
-        ping = here.host.ping(*ends, _PINGS)
-        after = _packets(here, this_end), _packets(there, other_end)
-        (this_in, this_out), (other_in, other_out) = (
-            (now[0] - then[0], now[1] - then[1]) for then, now in zip(before, after, strict=True)
-        )
-        return Flow(ping.sent, ping.received, this_out, other_in, other_out, this_in)
-
-    flow = count()
-    # Once more where some were answered: one may go with an SA that crossed the one that came up just now, or
-    # be late on a router that is busy. What is wrong with a tunnel loses them again.
-    return count() if 0 < flow.received < flow.sent else flow
-
-
-def _packets(router: Router, end: End) -> tuple[int, int]:
-    """Packets in and out of all CHILD_SAs of a tunnel end so far."""
-    children = [child for sa in _sas(router, end) for child in sa.children]
-    return sum(child.packets_in for child in children), sum(child.packets_out for child in children)
+    if other_end.tunnel.router not in routers or ends is None or not this_end.children:
+        return evidence
+    there = routers[other_end.tunnel.router]
+    way = Way(here, this_end, ends[0], there, other_end, ends[1])
+    flow = way.send()
+    if 0 < flow.received < flow.sent:
+        # Once more where some were answered: one may go with an SA that crossed the one that came up just
+        # now, or be late on a router that is busy. What is wrong with a tunnel loses them again.
+        flow = way.send()
+    evidence = replace(evidence, flow=flow)
+    mss = min(scene.fabric.routers[end.tunnel.router].mss for end in evidence.ends)
+    return replace(evidence, lost_sizes=way.lost_sizes(mss)) if evidence.carries else evidence
 
 
 def _rekey(router: Router, this_end: End, said: Callable[[], tuple[str, ...]]) -> str:
@@ -266,7 +273,7 @@ def _rekey(router: Router, this_end: End, said: Callable[[], tuple[str, ...]]) -
             return error.message
     deadline = time.monotonic() + bounds.REKEY_SECONDS
     while time.monotonic() < deadline:
-        if _replaced(_sas(router, this_end), old):
+        if _replaced(sas_of(router, this_end), old):
             return ""
         failed = matching(said(), REKEY_FAILED)
         if failed:
@@ -276,7 +283,7 @@ def _rekey(router: Router, this_end: End, said: Callable[[], tuple[str, ...]]) -
 
 
 def _replaced(sas: Iterable[IkeSa], old: set[str]) -> bool:
-    running = {child.id for sa in sas for child in sa.children if child.state == "INSTALLED"}
+    running = {child.id for sa in sas for child in sa.children if child.installed}
     return len(running) >= len(old) and not running & old
 
 
@@ -308,10 +315,21 @@ def _inspect(scene: _Scene, end: End, state: RouterState, router: Router) -> End
     return replace(
         end,
         ruleset=netfilter.read(found.ruleset),
+        neighbors=_ethernet(found.neighbors, "dst", "lladdr", _NEIGHBORS),
+        ethernet=frozenset(_ethernet(found.links, "ifname", "address", _LINKS).values()),
         inside=inside,
         routes=tuple(_route(q, reply) for q, reply in zip(questions, replies, strict=True)),
         foreign=tuple(_foreign(router.vici)),
     )
+
+
+def _ethernet(said: str, key: str, value: str, where: str) -> dict[str, str]:
+    """The Ethernet addresses of a listing, by another field; an entry without one has none.
+
+    Raises AnswerNotUnderstood.
+    """
+    entries = [Fields(entry, where) for entry in sequence(from_json(said, where), where)]
+    return {name: found for one in entries if (name := one.text(key, "")) and (found := one.text(value, ""))}
 
 
 def _hosts(cidr: str, taken: set[str]) -> Iterator[str]:

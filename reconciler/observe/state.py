@@ -49,7 +49,7 @@ def observe_router(
         sas=running,
         files=snapshot.files,
         addresses=snapshot.addresses,
-        firewall=nft_listing.decode(snapshot.firewall),
+        firewall=nft_listing.decode(snapshot.firewall, copy=snapshot.copy),
         sysctls=snapshot.sysctls,
         foreign_files=_foreign_files(router, adopted, conns) if adopted else {},
         record=addresses.decode_record(snapshot.record),

@@ -309,5 +309,5 @@ def _carrying(state: RouterState) -> set[str]:
     return {
         sa.connection
         for sa in state.sas
-        if sa.state == "ESTABLISHED" and any(child.state == "INSTALLED" for child in sa.children)
+        if sa.state == "ESTABLISHED" and any(child.installed for child in sa.children)
     }

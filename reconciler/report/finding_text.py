@@ -24,7 +24,8 @@ def finding_lines(tunnels: Iterable[str], findings: Iterable[Finding]) -> Iterat
             yield Line(f"    hint: {item.hint}")
 
 
-def summary_line(tunnels: int, failures: int) -> Line:
-    """How many tunnels were looked at, and how many findings are failures."""
-    found = "nothing is wrong" if not failures else counted(failures, "finding")
+def summary_line(tunnels: int, failures: int, warnings: int) -> Line:
+    """How many tunnels were looked at, and how many findings are failures and warnings."""
+    counts = ((failures, "finding"), (warnings, "warning"))
+    found = " and ".join(counted(count, what) for count, what in counts if count) or "nothing is wrong"
     return Line(f"Diagnosed {counted(tunnels, 'tunnel')}: {found}.", "bold")

@@ -69,6 +69,13 @@ def run_lines(record: RunRecord) -> Iterator[Line]:
     yield Line(f"       started {record.started:%Y-%m-%d %H:%M:%SZ}, took {seconds:.1f} s")
     for event in record.events:
         yield from _event_lines(event)
+    if record.result is Result.ROLLED_BACK:
+        yield Line(f"  {undo_hint(record.head)}", "bold")
+
+
+def undo_hint(commit: str) -> str:
+    """How a commit that the routers do not have any more is undone in Git as well."""
+    return f"`tunnelwright rollback {commit[:12]}` prepares a branch that undoes the commit in Git"
 
 
 def changing_run_lines(record: RunRecord, tunnels: Collection[str]) -> Iterator[Line]:

@@ -25,7 +25,7 @@ _PATH = r"(/[A-Za-z0-9/._:@-]{1,300})"
 _STATUS = re.compile(rf"([0-7]{{1,4}}) ([0-9]{{1,10}}:[0-9]{{1,10}}) {_PATH}")
 _DIGEST = re.compile(rf"([0-9a-f]{{64}})  {_PATH}")
 _NETWORK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:@-]{0,200}\.network")
-_PINGED = re.compile(rb"([0-9]{1,9}) packets transmitted, ([0-9]{1,9}) received")
+_PINGED = re.compile(rb"([0-9]{1,9}) packets transmitted, ([0-9]{1,9}) received(?:, \+([0-9]{1,9}) errors)?")
 _ROUND_TRIP = re.compile(rb"rtt min/avg/max/mdev = ([0-9]{1,7}(?:\.[0-9]{1,6})?)/")
 _WAY = re.compile(rb"([0-9]{1,6}) (.*)")
 _REPLY = re.compile(
@@ -171,7 +171,7 @@ def ping(said: bytes) -> Echoes | None:
     match = _PINGED.search(said)
     if match is None:
         return None
-    found = Echoes(int(match[1]), int(match[2]))
+    found = Echoes(int(match[1]), int(match[2]), errors=int(match[3] or 0))
     if found.received > found.sent:
         raise ValueError("more replies than requests")
     shortest = _ROUND_TRIP.search(said)

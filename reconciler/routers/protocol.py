@@ -88,6 +88,8 @@ class HostSnapshot:
     """Our files without keys, by path."""
     platform: Platform = field(default_factory=Platform)
     way_back: WayBack = field(default_factory=WayBack)
+    copy: bool = False
+    """Whether a copy of the nftables table, which guards while it is replaced, was left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,10 @@ class HostInspection:
     """The reply of `nft -j list ruleset`."""
     routes: str
     """The reply of `ip -4 -j route show table all`."""
+    neighbors: str = "[]"
+    """The reply of `ip -4 -j neigh show`."""
+    links: str = "[]"
+    """The reply of `ip -j link show`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ class Host(Protocol):
         ...
 
     def inspect(self) -> HostInspection:
-        """Read every firewall rule and route."""
+        """Read every firewall rule, route, neighbor and interface."""
         ...
 
     def traces(self, seconds: int) -> tuple[Trace, ...]:
@@ -229,6 +235,14 @@ class Host(Protocol):
         """Send echo requests on several ways, each from one of the router's own addresses to another one, all
         in one command and at most `pace` requests a second; None for a way on which none could be sent. All
         that it starts ends with the command."""
+        ...
+
+    def sizes(
+        self, source: str, destination: str, count: int, sizes: Sequence[int]
+    ) -> tuple[Echoes | None, ...]:
+        """Send `count` echo requests of each size from one of the router's own addresses, which may not be
+        fragmented; a size is that of a request's data, in bytes. None for a size of which none could be
+        sent."""
         ...
 
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:

@@ -85,11 +85,12 @@ class ShellHost:
         """Read everything in one command."""
         keys = list(sysctls)
         output = self._observed("observe", self._script(Script.SNAPSHOT, *keys))
-        parts = self._parts("observe", output, 10)
-        session, links, record, table, values, dropped, owned, platform, back, archive = parts
+        parts = self._parts("observe", output, 11)
+        session, links, record, table, copy, values, dropped, owned, platform, back, archive = parts
         return HostSnapshot(
             addresses=self._read("observe", "addresses", lambda: answers.addresses(bytes(links))),
             firewall=self._read("observe", "nftables listing", lambda: answers.listing(bytes(table))),
+            copy=answers.text(bytes(copy)).strip() == "left",
             sysctls=self._read("observe", "kernel settings", lambda: answers.settings(bytes(values), keys)),
             files=self._read("observe", "files", lambda: answers.files(archive)),
             record=answers.text(bytes(record)),
@@ -103,11 +104,14 @@ class ShellHost:
         )
 
     def inspect(self) -> HostInspection:
-        """Read every firewall rule and route."""
-        ruleset, routes = self._parts("inspect", self._observed("inspect", self._script(Script.INSPECT)), 2)
+        """Read every firewall rule, route, neighbor and interface."""
+        output = self._observed("inspect", self._script(Script.INSPECT))
+        ruleset, routes, neighbors, links = self._parts("inspect", output, 4)
         return HostInspection(
             self._read("inspect", "nftables ruleset", lambda: answers.listing(bytes(ruleset))),
             self._read("inspect", "routes", lambda: answers.listing(bytes(routes))),
+            self._read("inspect", "neighbors", lambda: answers.listing(bytes(neighbors))),
+            self._read("inspect", "interfaces", lambda: answers.listing(bytes(links))),
         )
 
     def traces(self, seconds: int) -> tuple[Trace, ...]:
@@ -222,7 +226,10 @@ class ShellHost:
 
     def go_back(self, arming: str) -> WentBack | None:
         """Run what the timer would run."""
-        said = self._change("go back", self._script(Script.GO_BACK_NOW, arming))
+        own = bounds.GO_BACK_SECONDS
+        limits = Limits(bounds.ROUTER_LONGEST_SECONDS, bounds.ROUTER_WORDS_BYTES, own)
+        script = self._script(Script.GO_BACK_NOW, arming, f"{own:.0f}")
+        said = self._succeeded("go back", self._execute("go back", script, limits))
         return self._read(
             "go back", "way back", lambda: way_back.decode(self._router, answers.text(said))
         ).back
@@ -251,6 +258,16 @@ class ShellHost:
         done = self._execute("probe", self._script(Script.PROBE, *words), limits)
         said = self._succeeded("probe", done)
         return self._read("probe", "probes", lambda: answers.probes(said, len(ways)))
+
+    def sizes(
+        self, source: str, destination: str, count: int, sizes: Sequence[int]
+    ) -> tuple[Echoes | None, ...]:
+        """Send echo requests of each size at the same time, in one command."""
+        own = count * _ECHO_SECONDS + _ECHO_WAIT
+        limits = Limits(bounds.ROUTER_OBSERVATION_SECONDS + own, bounds.ROUTER_WORDS_BYTES, own)
+        words = [f"{count}", source, destination, *map(str, sizes)]
+        said = self._succeeded("sizes", self._execute("sizes", self._script(Script.SIZES, *words), limits))
+        return self._read("sizes", "sizes", lambda: answers.probes(said, len(sizes)))
 
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:
         """Leave a ping running."""

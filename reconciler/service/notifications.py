@@ -26,6 +26,7 @@ from reconciler.model.events import (
 from reconciler.model.judgement import Deferral, Refusal
 from reconciler.model.outcome import Check, Status
 from reconciler.model.record import ForeignResult, Result, RunRecord
+from reconciler.report.run_text import undo_hint
 
 
 class Topic(StrEnum):
@@ -137,7 +138,7 @@ def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]
     head = record.head[:12]
     for back in record.of(Rollback):
         force = f", {back.to[:12]} is in force again" if back.to else ""
-        text = f"{head} was rolled back{force}: {back.reason}"
+        text = f"{head} was rolled back{force}: {back.reason}; {undo_hint(record.head)}"
         whole = record.result is Result.ROLLED_BACK
         return {State(Topic.ROLLED_BACK, record.head): text if whole else f"{head}: {record.message}"}
     if is_refused(record):

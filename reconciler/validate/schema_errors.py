@@ -74,8 +74,8 @@ def report_schema_errors(
     every = error.errors(include_url=False)
     # A list whose items are bad counts as too short as well, which says nothing new.
     around = {detail["loc"][:depth] for detail in every for depth in range(len(detail["loc"]))}
-    telling = [d for d in every if not (d["type"] == "too_short" and tuple(d["loc"]) in around)]
-    cause = causes(telling, model)
+    distinct = [d for d in every if not (d["type"] == "too_short" and tuple(d["loc"]) in around)]
+    cause = causes(distinct, model)
     details = cause.details
     for detail in details[:MOST_SCHEMA_FINDINGS]:
         hint = cause.hints.get(tuple(detail["loc"]), "")

@@ -73,8 +73,8 @@ def _check_agreement(tunnel: Tunnel, here: RouterState, there: RouterState, othe
     (IKEv1 keeps both until the older one expires)."""
     ours = here.sas_of(connection_name(tunnel.name))
     theirs = there.sas_of(connection_name(other.name))
-    alone = [child for child in agreement.one_sided(ours, theirs) if child.state == "INSTALLED"]
-    missing = [child for child in agreement.one_sided(theirs, ours) if child.state == "INSTALLED"]
+    alone = [child for child in agreement.one_sided(ours, theirs) if child.installed]
+    missing = [child for child in agreement.one_sided(theirs, ours) if child.installed]
     evidence = f"{_pairs(agreement.installed(ours))} at both"
     if alone or missing:
         turned = ", ".join(f"{child.spi_out}/{child.spi_in}" for child in missing)

@@ -40,7 +40,7 @@ def conditions(
                 )
                 for tunnel in tunnels
             )
-            found.append(ConnectionCondition(name, *_together(ends), ends))
+            found.append(ConnectionCondition(name, *together(ends), ends))
     return in_order(found)
 
 
@@ -90,7 +90,7 @@ def standing(tunnel: Tunnel, running: Sequence[IkeSa], children: tuple[str, ...]
     return State.DOWN, f"{what} at {tunnel.router}"
 
 
-def _together(ends: tuple[EndCondition, ...]) -> tuple[State, str]:
+def together(ends: tuple[EndCondition, ...]) -> tuple[State, str]:
     """The state of a connection by those of its ends, and why."""
     off = [end.tunnel.router for end in ends if not end.tunnel.enabled]
     if len(off) == len(ends):
@@ -105,7 +105,7 @@ def _together(ends: tuple[EndCondition, ...]) -> tuple[State, str]:
     if silent:
         return State.SILENT, "; ".join(silent)
     for one, other in ((here, there), (there, here)):
-        if any(child.state == "INSTALLED" for child in _alone(one, other)):
+        if any(child.installed for child in _alone(one, other)):
             return State.DEGRADED, f"{one.tunnel.router} holds a CHILD_SA that {other.tunnel.router} does not"
     return State.UP, ""
 

@@ -60,6 +60,22 @@ def test_one_command_probes_many_ways(site: Site) -> None:
     assert (unanswered, unsent) == (Echoes(bounds.PROBE_REQUESTS, 0), None)
 
 
+def test_one_command_sends_requests_of_many_sizes(site: Site) -> None:
+    site.apply()
+    site.verify()
+    host = site.connect("paris").host
+    assert [ping and ping.received for ping in host.sizes(*INSIDE, 2, (56, 1000))] == [2, 2]
+    assert host.sizes("10.1.0.1", "192.0.2.1", 2, (56,)) == (Echoes(2, 0),)
+    assert host.sizes("198.51.100.9", "10.2.0.1", 2, (56,)) == (None,)
+
+
+@REAL
+def test_a_size_that_the_router_refuses_is_no_silence(site: Site) -> None:
+    """Its own interface in the tunnel has a smaller MTU, of which senders learn."""
+    site.apply()
+    assert site.connect("paris").host.sizes(*INSIDE, 2, (3000,)) == (Echoes(2, 0, errors=2),)
+
+
 @REAL
 def test_a_stream_that_nobody_stops_ends_by_itself(site: Site) -> None:
     host = site.connect("paris").host

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,19 @@ class Bench:
 
     def sh(self, router: str, script: str) -> None:
         self.lab.run(Role.ROUTER, router, ["sh", "-c", script])
+
+    def wire(self, *rules: str) -> None:
+        """Let the wire do something to the packets that it forwards between the routers; without rules, no
+        more. `{router-a}` in a rule is the wire's port to that router."""
+        run = partial(self.lab.run, Role.WIRE, self.lab.name)
+        # An empty table is no error when it goes.
+        text = "table bridge path {}\ndelete table bridge path\n"
+        if rules:
+            ports = {node.name: node.ports[0].wire_name for node in self.lab.routers}
+            lines = "\n".join(rule.format_map(ports) for rule in rules)
+            hook = "type filter hook forward priority 0;"
+            text += f"table bridge path {{ chain between {{ {hook}\n{lines}\n}}\n}}\n"
+        run(["sh", "-c", f"nft -f - <<'RULES'\n{text}RULES"])
 
     def nft(self, router: str, rule: str) -> None:
         self.sh(router, f"nft -f - <<'RULES'\n{TABLE}\n{rule}\nRULES")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lab.topology import Role
 from tests.lab.bench import ESP_DROP, IKE_DROP, THEIRS, Bench
 
 
@@ -26,6 +27,27 @@ def forget(bench: Bench) -> None:
     bench.lab.wait_ready("router-b")
 
 
+def take_vip(bench: Bench) -> None:
+    """The bystander takes the VIP, and asks for router-a in its name, by which router-a learns of it."""
+    learns = "ip neigh flush dev eth0; ping -c 1 -W 1 -I 203.0.113.20 203.0.113.10; true"
+    script = f"ip address add 203.0.113.20/24 dev eth0; {learns}"
+    bench.lab.run(Role.BYSTANDER, "wan", ["sh", "-c", script])
+
+
+def translate(bench: Bench) -> None:
+    """A NAT on the path, which keeps no state."""
+    bench.wire(
+        "iifname {router-a} oifname {router-b} ip saddr 203.0.113.10 udp sport 500 ip saddr set 203.0.113.2",
+        "iifname {router-b} oifname {router-a} ip daddr 203.0.113.2 udp dport 500 ip daddr set 203.0.113.10",
+    )
+
+
+def try_in_vain(bench: Bench) -> None:
+    """The peer sends, and receives nothing."""
+    bench.nft("router-b", IKE_DROP)
+    bench.sh("router-b", f"swanctl --initiate --child net --ike {THEIRS} --timeout 1; true")
+
+
 def claim(bench: Bench) -> None:
     foreign = {
         "local_addrs": ["203.0.113.3"],
@@ -41,7 +63,7 @@ def claim(bench: Bench) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What is done by hand, and what has to be said of it: (code, tunnel, path) of each failure."""
+    """What is done by hand, and what has to be said of it: (code, tunnel, path) of each finding."""
 
     name: str
     make: Callable[[Bench], None]
@@ -134,6 +156,53 @@ AROUND = [
         lambda b: b.nft("router-b", IKE_DROP),
         ("ike-blocked", "b-to-a", "spec.peer.address"),
         words="retransmit 1 of request",
+    ),
+    cause(
+        "IKE dropped at the responder once it is up",
+        lambda b: b.nft("router-b", IKE_DROP),
+        ("ike-blocked", "b-to-a", "spec.peer.address"),
+        up=True,
+    ),
+    cause(
+        "IKE dropped on the path once it is up, as a rekeying shows",
+        lambda b: b.wire("oifname {router-b} ip protocol udp drop"),
+        ("ike-blocked", "a-to-b", "spec.peer.address"),
+        words="retransmit 1 of request",
+        up=True,
+        rekey=True,
+    ),
+    cause(
+        "ESP dropped on the path",
+        lambda b: b.wire("oifname {router-b} ip protocol esp drop"),
+        ("esp-blocked", "b-to-a", "spec.peer.address"),
+        words="0 decrypted at router-b",
+        up=True,
+    ),
+    cause(
+        "ESP dropped on the way back",
+        lambda b: b.wire("iifname {router-b} ip protocol esp drop"),
+        ("esp-blocked", "a-to-b", "spec.peer.address"),
+        words="0 decrypted at router-a",
+        up=True,
+    ),
+    cause(
+        "large packets lost on the path",
+        lambda b: b.wire("oifname {router-b} ip length gt 1300 drop"),
+        ("path-mtu", "a-to-b", "spec.mss"),
+        up=True,
+    ),
+    cause(
+        "the peer address is the router's own",
+        lambda b: b.sh("router-a", "ip address add 203.0.113.20/24 dev wan0"),
+        ("peer-is-local", "a-to-b", "spec.peer.address"),
+        up=True,
+    ),
+    cause("another machine has the VIP", take_vip, ("duplicate-address", "b-to-a", "spec.vip"), up=True),
+    cause(
+        "a NAT on the path",
+        translate,
+        ("address-translated", "b-to-a", "spec.peer.address"),
+        words="no IKE config found for 203.0.113.20...203.0.113.2",
     ),
     cause(
         "ESP dropped",

@@ -24,8 +24,8 @@ from reconciler.operations.apply import apply
 from reconciler.operations.preview import decide, preview
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
-from tests.lab.bench import EXAMPLE, IKE_DROP, OURS, Bench
-from tests.lab.causes import AROUND, NEGOTIATED, PFS, Cause
+from tests.lab.bench import ESP_DROP, EXAMPLE, IKE_DROP, OURS, Bench
+from tests.lab.causes import AROUND, NEGOTIATED, PFS, Cause, try_in_vain
 from tests.lab.releases import MIDDLE, NEW, Pair, label, of_sites, pairs
 
 pytestmark = pytest.mark.engine
@@ -73,12 +73,18 @@ def with_ikev1(folder: Path) -> Path:
     return tree
 
 
+TAKEN_BACK = "ip address delete 203.0.113.20/24 dev eth0 2>/dev/null; true"
+
+
 def mend(bench: Bench, *, applied: bool, rekey: bool = False) -> None:
     """As the hints say; then nothing is found any more."""
     bench.sh(
         "router-b", "nft delete table inet foreign 2>/dev/null; ip route flush table 220 proto boot; true"
     )
     bench.sh("router-b", "swanctl --load-all")
+    bench.wire()
+    bench.sh("router-a", "ip address delete 203.0.113.20/24 dev wan0 2>/dev/null; ip neigh flush dev wan0")
+    bench.lab.run(Role.BYSTANDER, "wan", ["sh", "-c", TAKEN_BACK])
     bench.down()
     if applied:
         bench.apply()
@@ -91,7 +97,7 @@ def check(bench: Bench, made: Cause) -> None:
         bench.down()
     made.make(bench)
     found = bench.diagnose(rekey=made.rekey)
-    said = {(item.code, item.tunnel, str(item.field)) for item in found.findings if item.failure}
+    said = {(item.code, item.tunnel, str(item.field)) for item in found.findings}
     assert said == made.expected, [f"{item.code}: {item.message} {item.seen}" for item in found.findings]
     assert made.words in "\n".join(line for item in found.findings for line in item.seen)
     for item in found.findings:
@@ -139,6 +145,19 @@ def test_a_router_without_ikev1_is_named(bench: Bench, tmp_path: Path) -> None:
     bench.apply()
 
 
+def test_of_a_disabled_tunnel_nothing_else_is_said(bench: Bench, tmp_path: Path) -> None:
+    """Its traffic has no route and no exemption from NAT any more, and needs none."""
+    tree = tmp_path / "desired_state"
+    shutil.copytree(EXAMPLE, tree)
+    for path in (tree / "site-a/a-to-b.yaml", tree / "site-b/b-to-a.yaml"):
+        path.write_text(path.read_text() + "  enabled: false\n")
+    off = bench.of_tree(tree)
+    off.apply()
+    found = {(item.code, item.tunnel, item.failure) for item in off.diagnose().findings}
+    assert found == {("disabled-in-git", "a-to-b", False), ("disabled-in-git", "b-to-a", False)}
+    bench.apply()
+
+
 def test_a_running_tunnel_is_left_as_it_is(bench: Bench) -> None:
     bench.apply()
     before = {name: spis(bench, *name) for name in (("router-a", OURS), ("router-a", "tw-a-to-c"))}
@@ -168,6 +187,7 @@ UNMANAGED = [
     ("selectors", NEGOTIATED[5].make, "selector-mismatch", "spec.peer.cidrs"),
     ("PFS", PFS.make, "pfs-mismatch", "spec.ipsec.pfs"),
     ("silent", lambda b: b.nft("router-b", IKE_DROP), "peer-silent", "spec.peer.address"),
+    ("half open", try_in_vain, "half-open", "spec.peer.address"),
 ]
 
 
@@ -200,6 +220,26 @@ def test_what_can_be_known_from_one_end(
     alone.apply()
     assert alone.diagnose().findings == ()
     bench.apply()
+
+
+def test_packets_that_never_come_back_from_an_unmanaged_peer(bench: Bench, tmp_path: Path) -> None:
+    """Where a target is named it has to answer; without one, only the counters say so, which may be right."""
+    end = unmanaged(tmp_path)
+    before = end.read_text()
+    end.write_text(before + "  probe:\n    target: 10.2.0.1\n")
+    asking = bench.of_tree(tmp_path / "desired_state")
+    asking.apply()
+    assert asking.diagnose().findings == ()
+    bench.down()
+    bench.nft("router-b", ESP_DROP)
+    [lost] = asking.diagnose().findings
+    assert (lost.code, lost.failure) == ("one-way", True)
+    assert "3 packets encrypted at router-a, 0 decrypted" in lost.seen
+    bench.sh("router-a", "ping -q -c 5 -i 0.1 -W 1 -I 10.1.0.1 10.2.0.1; true")
+    end.write_text(before)
+    [lost] = bench.of_tree(tmp_path / "desired_state").diagnose().findings
+    assert (lost.code, lost.failure) == ("one-way", False)
+    mend(bench, applied=True)
 
 
 REFUSED = [

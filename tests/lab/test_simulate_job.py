@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from reconciler.model.errors import ExitCode
 from tests.lab.repository import ROOT
-from tests.unit.cli.test_preview import Branch
+from tests.unit.cli.branch import Branch
 
 BIN = Path(sys.executable).parent
 

@@ -33,6 +33,8 @@ class MemoryHost:
     ) -> None:
         self._name = name
         self._ping = ping
+        self.largest = 65_507
+        """The bytes of data of the largest echo request that arrives anywhere."""
         self.up = True
         self._lock = ("", 0.0)
         self.addresses = set(addresses)
@@ -45,6 +47,8 @@ class MemoryHost:
         self.told: list[Trace] = []
         self.table: list[dict[str, Any]] | None = None
         """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
+        self.copy = False
+        """Whether a command that has replaced it was ended before it could take the copy away."""
         self.rtt: float | None = 0.01
         """Seconds of a round trip."""
         self.full = False
@@ -76,6 +80,7 @@ class MemoryHost:
             owned=boot.as_applied(self.owned),
             platform=self.platform,
             way_back=self.way_back,
+            copy=self.copy,
         )
 
     def inspect(self) -> HostInspection:
@@ -250,6 +255,18 @@ class MemoryHost:
         found = [self.ping(*way, bounds.PROBE_REQUESTS) if way[0] in own else None for way in ways]
         return tuple(replace(ping, rtt=self.rtt) if ping and ping.received else ping for ping in found)
 
+    def sizes(
+        self, source: str, destination: str, count: int, sizes: Sequence[int]
+    ) -> tuple[Echoes | None, ...]:
+        """Those of at most `largest` bytes arrive."""
+        self._check("sizes")
+        if source not in {address.host for address in self.addresses}:
+            return (None,) * len(sizes)
+        return tuple(
+            Echoes(count, self._ping(source, destination, count) if size <= self.largest else 0)
+            for size in sizes
+        )
+
     def start_stream(self, source: str, destination: str, interval: float, seconds: float) -> str:  # noqa: ARG002
         """No time passes here: a stream is one echo request at its start and one at its end."""
         self._check("start a stream")
@@ -265,7 +282,7 @@ class MemoryHost:
         lost = 2 - int(first) - last
         return Stream(2, lost, lost * seconds)
 
-    def change_firewall(self, document: str, copy: str = "") -> None:  # noqa: ARG002 - no packets pass here
+    def change_firewall(self, document: str, copy: str = "") -> None:
         """One transaction: all of it or nothing."""
         self._check("change firewall")
         table = None if self.table is None else [dict(entry) for entry in self.table]
@@ -273,6 +290,8 @@ class MemoryHost:
             verb, entry = next(iter(command.items()))
             table = self._run(table, verb, entry)
         self.table = table
+        # No packets pass here, so there was none.
+        self.copy = self.copy and not copy
 
     def _run(
         self, table: list[dict[str, Any]] | None, verb: str, entry: dict[str, Any]

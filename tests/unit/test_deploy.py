@@ -18,7 +18,7 @@ from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.service.settings import read_settings
 from tests.forges import NUMBER, forge_server
-from tests.unit.cli.test_preview import Branch
+from tests.unit.cli.branch import Branch
 from tests.unit.cli.test_preview_comment import job
 
 ROOT = Path(__file__).parents[2]

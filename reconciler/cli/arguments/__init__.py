@@ -22,6 +22,7 @@ from reconciler.cli.arguments import (
     preview,
     reconcile,
     reconnect,
+    rollback,
     schema,
     secret,
     show,
@@ -56,6 +57,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         reconcile,
         history,
         show,
+        rollback,
         import_,
         convert,
     ):

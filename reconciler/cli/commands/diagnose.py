@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(arguments)
     fabric, loaded = load_fabric(tree, arguments.rev, output)
     failures: list[Finding] = []
+    warnings = 0
     done = diagnose_tunnels(
         fabric,
         loaded.documents,
@@ -38,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
         output.lines(finding_lines(diagnosis.tunnels, findings))
         output.objects(finding_object(item) for item in findings)
         failures += [item for item in findings if item.failure]
-    output.lines([summary_line(len(done), len(failures))])
+        warnings += sum(not item.failure for item in findings)
+    output.lines([summary_line(len(done), len(failures), warnings)])
     looked_at = [name for diagnosis in done for name in diagnosis.tunnels]
     output.objects([diagnosis_summary_object(looked_at, len(failures))])
     if any(item.code == "router-unreachable" for item in failures):

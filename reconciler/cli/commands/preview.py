@@ -10,6 +10,7 @@ from reconciler.cli import access
 from reconciler.cli.installed import version
 from reconciler.cli.out_file import write_out
 from reconciler.cli.output import document, note
+from reconciler.cli.previewed import preview_code, preview_lines, preview_objects
 from reconciler.forges.choose import Surroundings, forge, surroundings
 from reconciler.forges.forge import Forge, Kind
 from reconciler.model.errors import ExitCode, TunnelwrightError
@@ -17,17 +18,10 @@ from reconciler.model.fabric import Fabric
 from reconciler.operations.commit import Commit, preview_commit
 from reconciler.policy import Judgement
 from reconciler.report import markdown
-from reconciler.report.diagnostic_text import diagnostic_lines
-from reconciler.report.json.diagnostics import diagnostic_object
-from reconciler.report.json.judgement import judgement_objects
 from reconciler.report.json.lines import dump, version_line
-from reconciler.report.json.plan import plan_objects
-from reconciler.report.json.results import note_object, preview_object
-from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.junit import junit
-from reconciler.report.line import Line, joined
+from reconciler.report.line import joined
 from reconciler.report.markdown import MARK
-from reconciler.report.plan_text import plan_lines
 from reconciler.report.sarif import sarif
 from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore, read_private
@@ -55,12 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     _write(arguments, _report(arguments.format, commit, whole=arguments.verbose))
     if forge is not None:
         forge.put_comment(arguments.comment, MARK, _report("markdown", commit, whole=False))
-    if not commit.valid:
-        return ExitCode.INVALID
-    step = commit.step
-    if step is not None and step.judgement.refusals:
-        return ExitCode.UNSAFE
-    changes = step is not None and not step.plan.empty
+    code = preview_code(commit)
+    if code is not ExitCode.OK:
+        return code
+    changes = commit.step is not None and not commit.step.plan.empty
     return ExitCode.CHANGES if arguments.detailed_exitcode and changes else ExitCode.OK
 
 
@@ -83,35 +75,30 @@ def _forge(arguments: argparse.Namespace) -> Forge:
 
 
 def _report(form: str, commit: Commit, *, whole: bool) -> str:
-    before, after, found, step = commit.before, commit.after, commit.found, commit.step
-    base, head = (before.revision or "")[:12], (after.revision or "")[:12]
-    judgement = step.judgement if step is not None else Judgement()
-    notes = step.notes if step is not None else ()
-    unchanged = step.unchanged if step is not None else ""
-    now = step.now if step is not None else None
     match form:
         case "sarif":
-            return sarif(found, version())
+            return sarif(commit.found, version())
         case "junit":
-            return junit(found, commit.files)
+            return junit(commit.found, commit.files)
         case "markdown":
-            plan = step.plan if step is not None else None
-            return markdown.comment(
-                plan, judgement, notes, found, base=base, head=head, unchanged=unchanged, now=now
-            )
+            return _comment(commit)
         case "json":
-            objects = [version_line(version())]
-            objects += [diagnostic_object(item) for item in found]
-            if step is not None:
-                objects += plan_objects(step.plan, now)
-                objects += judgement_objects(judgement)
-            objects += map(note_object, notes)
-            objects.append(preview_object(before.revision, after.revision))
-            return "".join(f"{line}\n" for line in dump(objects))
-    lines = list(diagnostic_lines(found))
-    if step is not None:
-        lines += [*plan_lines(step.plan, unchanged, now, whole=whole), *judgement_lines(judgement)]
-    return joined((*lines, *(Line(f"note: {note}") for note in notes)))
+            return "".join(f"{line}\n" for line in dump([version_line(version()), *preview_objects(commit)]))
+    return joined(preview_lines(commit, whole=whole))
+
+
+def _comment(commit: Commit) -> str:
+    step = commit.step
+    return markdown.comment(
+        step.plan if step is not None else None,
+        step.judgement if step is not None else Judgement(),
+        step.notes if step is not None else (),
+        commit.found,
+        base=(commit.before.revision or "")[:12],
+        head=(commit.after.revision or "")[:12],
+        unchanged=step.unchanged if step is not None else "",
+        now=step.now if step is not None else None,
+    )
 
 
 def _write(arguments: argparse.Namespace, text: str) -> None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
-from reconciler.facets.firewall import SET_TYPE, SETS, canonical, element_path
+from reconciler.facets.firewall import COPY, SET_TYPE, SETS, canonical, element_path
 from reconciler.model.decoding import Fields, from_json, not_understood, text
 from reconciler.model.router_config import LiveFirewall, Pair
 from reconciler.model.swanctl import Change
@@ -41,14 +41,19 @@ class _Table:
         self.unlike.append(Change(path, before, after, "kernel"))
 
 
-def decode(listing: str) -> LiveFirewall | None:
-    """The table; None when there is none, for which the listing is empty.
+def decode(listing: str, *, copy: bool = False) -> LiveFirewall | None:
+    """The table; None when there is none, for which the listing is empty. `copy`: whether a copy of it was
+    left behind, which goes when the table is made anew.
 
     Raises AnswerNotUnderstood.
     """
-    if not listing.strip():
-        return None
     table = _Table()
+    if copy:
+        table.differs(f"table {COPY}", "left behind")
+    if not listing.strip():
+        if not copy:
+            return None
+        listing = '{"nftables": []}'
     if _BROKEN_OFF.search(listing):
         table.differs("table", "with flags")
         listing = '{"nftables": []}'

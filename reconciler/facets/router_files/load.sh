@@ -7,11 +7,11 @@
 # It fails closed: the guards, else their last good copy, else a table that forwards nothing. Its exit status is 0
 # only for the first. A file that is incomplete counts as none.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
-cd /etc/tunnelwright || exit 1
-# First of all: a router that restarts while it is armed goes back to the files of before. Without a restart this
-# waits for nothing.
+# First of all: a router that restarts while it is armed goes back to the files of before, and the folder of before.
+# Without a restart this waits for nothing.
 go_back=/var/lib/tunnelwright/confirm/go-back
 if [ -f "$go_back" ]; then /bin/sh "$go_back" restart; fi
+cd /etc/tunnelwright || exit 1
 # What a power cut has left of what a router had saved, keys included; unless that is just being written.
 saved=${go_back%/*}
 if [ -d "$saved.new" ] || { [ -d "$saved" ] && [ ! -s "$saved/state" ]; }; then
@@ -72,6 +72,12 @@ others() {
     } | nft -f - && nft list table inet tunnelwright >/dev/null
 }
 
+# One at a time replaces our table: each would take the copy of the other one away. A router without guards is worse
+# than that, so a command that keeps the lock for too long is not waited for.
+if touch /run/tunnelwright.firewall; then
+    exec 8< /run/tunnelwright.firewall
+    flock -w 60 8 || :
+fi
 case ${1-} in
 with) others "$2" && exit ;;
 flush) others /dev/null && exit ;;

@@ -108,7 +108,7 @@ def stale_fields(connection: Connection, sa: IkeSa) -> tuple[Change, ...]:
     expect("sa.algorithms", sa.algorithms, first(wanted, "proposals"))
     for child in sa.children:
         configured = children.get(child.name)
-        if child.state != "INSTALLED":
+        if not child.installed:
             continue
         if not isinstance(configured, Mapping):
             found.append(Change(f"sa.children.{child.name}", child.algorithms, None, "sa"))

@@ -25,7 +25,7 @@ def carrying(running: Iterable[IkeSa]) -> tuple[ChildSa, ...]:
 
 def installed(running: Iterable[IkeSa]) -> tuple[ChildSa, ...]:
     """The CHILD_SAs that no other one has followed."""
-    return tuple(child for sa in running for child in sa.children if child.state == "INSTALLED")
+    return tuple(child for sa in running for child in sa.children if child.installed)
 
 
 def surplus(running: Iterable[IkeSa], *, followed: bool = False) -> tuple[tuple[ChildSa, ...], ...]:
@@ -161,7 +161,7 @@ def _superfluous(before: Iterable[IkeSa], now: End) -> Iterator[str]:
         else:
             used = child.packets_out - was.packets_out
         valid = now.peer is None or child.spis in theirs
-        return valid and child.state == "INSTALLED", used, -child.age, int(child.id)
+        return valid and child.installed, used, -child.age, int(child.id)
 
     for kind in surplus(now.running, followed=True):
         kept = max(kind, key=worth)

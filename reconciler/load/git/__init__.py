@@ -24,6 +24,7 @@ Because nothing that a repository's configuration names is run, its owner is not
 from reconciler.load.git.places import found_above, initialised, opened, refuse_links_below
 from reconciler.load.git.process import GitEnded, GitFailed, GitStopped, git_environment
 from reconciler.load.git.repository import Repository
+from reconciler.load.git.revert import author_of, branch_at, reverted
 from reconciler.load.git.transfer import Watch
 
 __all__ = [
@@ -32,9 +33,12 @@ __all__ = [
     "GitStopped",
     "Repository",
     "Watch",
+    "author_of",
+    "branch_at",
     "found_above",
     "git_environment",
     "initialised",
     "opened",
     "refuse_links_below",
+    "reverted",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -117,9 +117,9 @@ def started(
         raise GitFailed(error.message) from error
 
 
-def check(child: Running, command: str) -> None:
+def check(child: Running, command: str, codes: Collection[int] = (0,)) -> None:
     """Raise GitFailed unless it has ended well, once its output is at its end."""
-    if child.code() != 0:
+    if child.code() not in codes:
         said = child.said() or f"git {command} ended with {child.code()}"
         # Git asks the remote of a partial clone, which may end it before it says for what.
         lacks = "promisor" in said or (command != "fetch" and "not allowed" in said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,18 @@ class Repository:
     work_tree: Path | None = None
     """None for a bare one."""
 
-    def ask(self, *words: str, most: int = GIT_ANSWER, stdin: Input = NOTHING) -> bytes:
-        """What a command writes, in bytes."""
+    def ask(
+        self,
+        *words: str,
+        most: int = GIT_ANSWER,
+        stdin: Input = NOTHING,
+        codes: Collection[int] = (0,),
+        away: bool = False,
+    ) -> bytes:
+        """What a command writes, in bytes. `codes` are the exit codes of success; with `away` it sees the
+        operator's own configuration."""
         answer = bytearray()
-        for chunk in self._chunks(words, stdin):
+        for chunk in self._chunks(words, stdin, codes, away=away):
             answer += chunk
             if len(answer) > most:
                 raise GitFailed(f"git {words[0]} wrote more than {most} bytes")
@@ -152,12 +160,19 @@ class Repository:
     def _range(self, options: Sequence[str], of: str, but_not: str) -> list[str]:
         return self.ask("rev-list", *options, "--end-of-options", of, f"^{but_not}").decode().split()
 
-    def _chunks(self, words: Sequence[str], stdin: Input = NOTHING) -> Iterator[bytes]:
-        with started(words, self.git_dir, self.work_tree, stdin=stdin) as child:
+    def _chunks(
+        self,
+        words: Sequence[str],
+        stdin: Input = NOTHING,
+        codes: Collection[int] = (0,),
+        *,
+        away: bool = False,
+    ) -> Iterator[bytes]:
+        with started(words, self.git_dir, self.work_tree, stdin=stdin, away=away) as child:
             for is_error, chunk in child.chunks(Timeouts(GIT_SECONDS, GIT_SECONDS), never):
                 if not is_error:
                     yield chunk
-            check(child, words[0])
+            check(child, words[0], codes)
 
 
 def _size(header: bytes, wanted: str) -> int:

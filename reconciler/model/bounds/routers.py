@@ -20,6 +20,10 @@ ROUTER_CHANGE_SECONDS: Final = 60.0
 ROUTER_LONGEST_SECONDS: Final = 100.0
 """For any command, whatever came of it; shorter than the lease of a lock, so that no command outlives it."""
 
+GO_BACK_SECONDS: Final = 80.0
+"""How long a router that goes back at once is waited for; it goes on by itself. A charon that hangs, and four
+tries, make it some minutes."""
+
 ROUTER_OBSERVATION_SECONDS_IN_ALL: Final = 120.0
 """For all answers of one router in one observation, connecting included, so that six of which each stays
 below its own limit do not hold up a run for ten minutes. An observation at 10,000 tunnels takes as long at 2

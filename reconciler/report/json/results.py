@@ -68,6 +68,11 @@ def preview_object(base: str | None, head: str | None) -> dict[str, Any]:
     return {"type": "preview", "base": base, "head": head}
 
 
+def rollback_object(undoes: str, commit: str | None, branch: str | None) -> dict[str, Any]:
+    """A branch that undoes a commit; None where there is none."""
+    return {"type": "rollback", "undoes": undoes, "commit": commit, "branch": branch}
+
+
 def apply_summary_object(*, converged: bool) -> dict[str, Any]:
     """How an apply ended."""
     return {"type": "apply_summary", "converged": converged}

@@ -48,6 +48,7 @@ class Script(StrEnum):
     GO_BACK_NOW = "go-back-now.sh"
     FORGET = "forget.sh"
     PROBE = "probe.sh"
+    SIZES = "sizes.sh"
     START_STREAM = "start-stream.sh"
     STOP_STREAM = "stop-stream.sh"
     CONTAINER_SHELL = "container-shell.sh"

@@ -11,6 +11,7 @@ umask 077
 . ./ours.sh
 . ./sas.sh
 . ./timer.sh
+. ./at-boot.sh
 command -v swanctl > /dev/null || { echo "the router has no swanctl, by which it could go back" >&2; exit 1; }
 mkdir -p "${WAY_BACK%/*}"
 exec 9>"$WAY_BACK.lock"
@@ -21,6 +22,8 @@ new=$WAY_BACK.new
 # earlier one has kept because it could not restore it.
 rm -rf "$new" "$WAY_BACK" "$WAY_BACK.unrestored" "$FOLDER"/.tunnelwright-*
 . ./leave-nothing.sh
+armed=
+trap 'rm -rf "$new"; [ -n "$armed" ] || not_at_boot' EXIT
 mkdir "$new"
 tar --extract --no-same-owner --file=- --directory="$new"
 {
@@ -52,6 +55,7 @@ sas > "$new/sas"
 } > "$new/go-back"
 read -r now _ < /proc/uptime
 echo "$1 $2 $3 $4 $5 $((${now%%.*} + $5)) $(started)" > "$new/state"
+go_back_at_boot
 # A power cut from here on leaves either nothing, or a router that goes back to what it is now.
 sync "$new"/* "$new"
 mv -T "$new" "$WAY_BACK"
@@ -59,5 +63,5 @@ mv -T "$new" "$WAY_BACK"
 new=$WAY_BACK
 sync "${WAY_BACK%/*}"
 start_timer "$5" "$1"
-new=$WAY_BACK.new
+new=$WAY_BACK.new armed=yes
 rm -f "$WENT_BACK"

@@ -4,6 +4,7 @@
 set -eu
 umask 077
 . ./timer.sh
+. ./at-boot.sh
 exec 9>"$WAY_BACK.lock"
 flock -w 30 9 || { echo "it is going back" >&2; exit 1; }
 if ! read -r id _ 2>/dev/null < "$WAY_BACK/state" || [ "$id" != "$1" ]; then
@@ -11,7 +12,7 @@ if ! read -r id _ 2>/dev/null < "$WAY_BACK/state" || [ "$id" != "$1" ]; then
         echo "it had gone back before" >&2
     elif read -r id _ 2>/dev/null < "$CONFIRMED" && [ "$id" = "$1" ]; then
         # A process that was ended after the rename has left the rest.
-        [ -s "$WAY_BACK/state" ] || rm -rf "$WAY_BACK"
+        [ -s "$WAY_BACK/state" ] || { rm -rf "$WAY_BACK"; not_at_boot; }
         exit 0
     else
         echo "it is not armed" >&2
@@ -23,3 +24,4 @@ stop_timer
 mv -fT "$WAY_BACK/state" "$CONFIRMED"
 sync "$WAY_BACK" "${CONFIRMED%/*}"
 rm -rf "$WAY_BACK"
+not_at_boot

@@ -18,6 +18,7 @@ cause=$1
 . ./sas.sh
 . ./take-off.sh
 . ./timer.sh
+. ./at-boot.sh
 TRIES=4
 # Names the arming from which the router has gone back although its state could not be removed. It is not done again
 # before the next restart, since each time takes tunnels down.
@@ -40,6 +41,7 @@ if [ "$cause" = overdue ]; then flock -n 9 || exit 0; else flock -w "$wait" 9 ||
 if ! state; then
     # What a power cut has left of a confirmed one, keys included.
     rm -rf "$WAY_BACK"
+    not_at_boot
     exit 0
 fi
 [ "${2:-$id}" = "$id" ] || exit 0
@@ -105,6 +107,13 @@ files() {
     sync
     if [ -n "$systemd" ]; then
         timeout 30 systemctl daemon-reload || failed=1
+        # What this boot began with may have had none of them.
+        if [ "$cause" = restart ]; then
+            for unit in guard addresses watch; do
+                [ ! -f "/etc/systemd/system/tunnelwright-$unit.service" ] ||
+                    timeout 20 systemctl --no-block start "tunnelwright-$unit.service" || failed=1
+            done
+        fi
         # It compares with the guards that are back by now, by the program that is back.
         if [ "$cause" != restart ] && [ -f /etc/systemd/system/tunnelwright-watch.service ]; then
             timeout 20 systemctl --no-block restart tunnelwright-watch.service || failed=1
@@ -156,6 +165,9 @@ surplus_vips() {
 # A table that is as it was stays. Another one is replaced while a copy of what comes guards in its place: see
 # change-firewall.sh.
 table() {
+    # See change-firewall.sh.
+    exec 8>/run/tunnelwright.firewall
+    flock -w 30 8 || { echo 'another program replaces it'; return 1; }
     [ "$(nft -s list table inet tunnelwright 2>/dev/null)" != "$(cat table.nft)" ] || return 0
     loading='table inet tunnelwright_loading
 delete table inet tunnelwright_loading'
@@ -230,5 +242,6 @@ if ! rm -f state; then
     echo "$id" > "$ended"
     exit 1
 fi
+not_at_boot
 sync "$WAY_BACK"
 if [ -n "$kept" ]; then rm -rf "$kept" && mv -T "$WAY_BACK" "$kept"; else rm -rf "$WAY_BACK"; fi

@@ -1,6 +1,10 @@
 #!/bin/sh
-# Writes every firewall rule, MARK, and every route.
+# Writes every firewall rule, every route, every neighbor and every interface, with MARK between them.
 set -eu
 nft -j list ruleset
 echo "$MARK"
 ip -4 -j route show table all
+echo "$MARK"
+ip -4 -j neigh show
+echo "$MARK"
+ip -j link show

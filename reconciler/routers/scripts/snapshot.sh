@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes all that a look reads, each part after a mark: whom the management connection joins, addresses, the
-# record of those that we added, our nftables table, the kernel settings named by the arguments, how many
+# record of those that we added, our nftables table, whether a copy of it was left behind, the kernel settings named by the arguments, how many
 # packets the kernel has dropped because their SA was not installed yet, our files without keys, what starts the
 # router, whether it is armed or has gone back, and an archive of our swanctl files. FOLDER has those files, RECORD is
 # the record, OWNED are patterns of the files without keys, MARK divides the parts.
@@ -23,6 +23,12 @@ exec 3>&1
 if ! said=$(nft -j list table inet tunnelwright 2>&1 >&3); then
     case $said in *'No such file'*) ;; *) printf '%s\n' "$said" >&2; exit 1 ;; esac
 fi
+echo "$MARK"
+# A copy that guards in its place (change-firewall.sh) is left behind if no command replaces it now.
+(
+    flock -n 8 || exit 0
+    ! nft list tables inet | grep -qx 'table inet tunnelwright_loading' || echo left
+) 8>/run/tunnelwright.firewall
 echo "$MARK"
 # grep, since the kernel gives a setting to one read(2) and a shell reads byte by byte; no key has a colon.
 cd /proc/sys

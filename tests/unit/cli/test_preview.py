@@ -20,34 +20,11 @@ from reconciler.model.plan import Plan, Resource, ResourceKind
 from reconciler.policy import Deferral, Judgement, Override, Refusal
 from reconciler.report.markdown import LIMIT, MARK, comment
 from tests.documents import SITE, WAN, document
-from tests.repositories import new_repository
+from tests.unit.cli.branch import Branch
 from tests.unit.outputs.parsing import check_markdown
 from tests.unit.service.followed import KEYED
 
 ROOT = Path(__file__).parents[3]
-
-
-class Branch:
-    """A repository with the project's desired state on main, and commits on a branch."""
-
-    def __init__(self, folder: Path) -> None:
-        self.tree = folder / "desired_state"
-        self.repository = new_repository(folder)
-        shutil.copytree(ROOT / "tests" / "sites", self.tree)
-        self.commit()
-        self.repository.git.checkout("-b", "change")
-
-    def commit(self) -> None:
-        self.repository.git.add("--all")
-        self.repository.git.commit("--message", "change", "--allow-empty")
-
-    def edit(self, file: str, old: str, new: str) -> None:
-        path = self.tree / file
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new, 1))
-
-    def preview(self, *words: str) -> int:
-        return main(["preview", str(self.tree), *words])
 
 
 @pytest.fixture

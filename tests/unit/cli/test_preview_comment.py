@@ -12,7 +12,7 @@ from reconciler.forges.forge import Kind
 from reconciler.model.errors import ExitCode
 from reconciler.report.markdown import MARK
 from tests.forges import ME, NUMBER, PROJECT, TOKEN, ForgeServer, forge_server
-from tests.unit.cli.test_preview import Branch
+from tests.unit.cli.branch import Branch
 
 SET_BY_JOBS = ("GITHUB_", "GITLAB_", "GITEA_", "FORGEJO_", "CI_")
 

@@ -96,6 +96,18 @@ def test_a_file_that_is_there_already_goes_on(tmp_path: Path) -> None:
     assert [run.message for run in History(path).runs(9)] == ["second", "first"]
 
 
+def test_a_file_of_an_earlier_version_may_take_the_place_of_one_in_use(tmp_path: Path) -> None:
+    """A backup that was put back is not damaged, whatever its tables are called."""
+    path = tmp_path / "history.db"
+    history = Kept(path)
+    with closing(sqlite3.connect(tmp_path / "backup.db")) as connection:
+        connection.executescript(OLDER)
+    (tmp_path / "backup.db").replace(path)
+    assert history.sent("chat") == {"run": 7, "states": []}
+    assert history.set_aside == 0
+    assert [file.name for file in tmp_path.glob("*.damaged-*")] == []
+
+
 @pytest.mark.parametrize("number", [-1, 0, 2, 10**30])
 def test_a_run_that_is_not_there_is_one_sentence(number: int) -> None:
     history = History(None)

@@ -79,6 +79,7 @@ ROUTED = {
     "history": "test_a_run_and_all_who_hear_of_it",
     "preview": "test_a_preview_in_every_format",
     "reconcile": "test_a_run_and_all_who_hear_of_it",
+    "rollback": "test_a_rollback_of_a_commit_with_any_subject",
     "schema": "test_what_is_given_by_hand",
     "show": "test_a_run_and_all_who_hear_of_it",
     "secret init": "test_what_is_given_by_hand",
@@ -141,6 +142,29 @@ def test_a_preview_in_every_format(tree: str, runner: Runner, tmp_path: Path) ->
         check(said.out)
         assert runner.run(*words, "--format", form, "--out", "found").code == ExitCode.INVALID
         assert Path("found").read_bytes() == said.out.encode()
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_rollback_of_a_commit_with_any_subject(runner: Runner, tmp_path: Path, *, broken: bool) -> None:
+    """With documents before it that are not valid, and without documents."""
+    repository = new_repository(tmp_path / "repository")
+    tree = tmp_path / "repository" / "desired_state"
+    if broken:
+        write_broken_tree(tree)
+    tree.mkdir(exist_ok=True)
+    (tree / "README").touch()
+    repository.git.add("--all")
+    repository.git.commit("--message", "x")
+    (tree / "README").write_text("other content")
+    message = ALL.replace("\0", "").encode(errors="replace").decode()
+    repository.git.commit("--all", "--message", message)
+    code = ExitCode.INVALID if broken else ExitCode.OK
+    said = runner.run("rollback", "HEAD", str(tree))
+    assert (said.code, said.err) == (code, "")
+    check_lines(said.out)
+    said = runner.run("rollback", "HEAD", str(tree), "--branch", "b", "--json")
+    assert (said.code, said.err) == (code, "")
+    check_json_lines(said.out)
 
 
 @dataclass(slots=True)

@@ -13,38 +13,19 @@ from pathlib import Path
 import pytest
 
 from reconciler.facets.boot.charon import text_of
+from reconciler.facets.firewall import nft_file
+from reconciler.model.router_config import Firewall
+from reconciler.model.way_back import Arming
 from reconciler.routers.allowance import Allowance
 from reconciler.routers.shell_host import Completed, ShellHost
 
 TOOLS = ("unshare", "nsenter", "nft", "ip", "flock", "setsid", "tar")
 FOLDER = "/etc/swanctl/conf.d"
-_SETUP = """
-set -e
-mount -t tmpfs scratch "$1"
-for place in etc usr/sbin; do
-    upper=$1/$(echo "$place" | tr / -)
-    mkdir -p "$upper/upper" "$upper/work"
-    mount -t overlay overlay -o "lowerdir=/$place,upperdir=$upper/upper,workdir=$upper/work" "/$place"
-done
-mount -t tmpfs run /run
-mount -t tmpfs state /var/lib
-rm -rf /etc/tunnelwright /etc/swanctl
-mkdir -p /etc/swanctl/conf.d
-ip link set lo up
-for program in swanctl systemctl systemd-run; do
-    rm -f "/usr/sbin/$program"
-    { echo '#!/bin/sh'; echo "echo \\"$program \\$*\\" >> /run/asked"; } > "/usr/sbin/$program"
-    chmod +x "/usr/sbin/$program"
-done
-echo '[ "$*" != --list-sas ] || cat /run/sas 2>/dev/null || :' >> /usr/sbin/swanctl
-# Here is no power to be cut, and nobody for whom the scripts would have to wait before they try again.
-printf '#!/bin/sh\n' > /usr/sbin/sync
-chmod +x /usr/sbin/sync
-printf '#!/bin/sh\n[ "$1" = 2 ] || exec /usr/bin/sleep "$@"\n' > /usr/sbin/sleep
-chmod +x /usr/sbin/sleep
-echo ready
-exec /usr/bin/sleep infinity
-"""
+_SETUP = Path(__file__).with_name("scratch.sh")
+WAY = Arming("a" * 16, "me@here", "d" * 64, "c" * 40, 300)
+PAIR = ("10.1.0.0/16", "10.2.0.0/16")
+GUARDS = nft_file.render(Firewall(guarded=frozenset({PAIR}), mss=1300), {})
+OTHERS = nft_file.render(Firewall(guarded=frozenset({("10.1.0.0/16", "10.2.3.0/24")}), mss=1300), {})
 
 
 class Scratch:
@@ -103,7 +84,7 @@ def scratch_router(folder: Path) -> Iterator[Scratch]:
     if os.geteuid() != 0 or (missing := [tool for tool in TOOLS if shutil.which(tool) is None]):
         pytest.skip("it needs root" if os.geteuid() != 0 else f"it needs {', '.join(missing)}")
     words = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    words += ["sh", "-c", _SETUP, "sh", str(folder)]
+    words += ["sh", str(_SETUP), str(folder)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as outer:
         try:
             assert outer.stdout is not None

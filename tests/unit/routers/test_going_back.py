@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 
 from lab.engine import until
-from reconciler.diff.firewall import firewall_changes
-from reconciler.facets import firewall
-from reconciler.facets.firewall import nft_file, nft_listing
+from reconciler.model import bounds
 from reconciler.model.errors import CommandRejected
-from reconciler.model.operation import ChangeFirewall
-from reconciler.model.router_config import Firewall, RouterConfig, RouterState
 from reconciler.model.secret import Secret
 from reconciler.model.way_back import Arming, Cause, Saved, WentBack
 from reconciler.routers import scripts
 from reconciler.routers.scripts import Script
 from reconciler.routers.way_back import WAY_BACK
-from tests.unit.routers.scratch import FOLDER, Scratch, scratch_router
+from tests.unit.routers.scratch import FOLDER, GUARDS, OTHERS, WAY, Scratch
 
-WAY = Arming("a" * 16, "me@here", "d" * 64, "c" * 40, 300)
 LATER = Arming("b" * 16, "me@here", "d" * 64, "c" * 40, 300)
 FILE = f"{FOLDER}/tw-paris-tokyo.conf"
-PAIR = ("10.1.0.0/16", "10.2.0.0/16")
-GUARDS = nft_file.render(Firewall(guarded=frozenset({PAIR}), mss=1300), {})
-OTHERS = nft_file.render(Firewall(guarded=frozenset({("10.1.0.0/16", "10.2.3.0/24")}), mss=1300), {})
 SA = "tw-paris-tokyo: #1, ESTABLISHED, IKEv2, aa_i* bb_r\n    in  {old},      0 bytes\n"
-
-
-@pytest.fixture
-def paris(tmp_path: Path) -> Iterator[Scratch]:
-    with scratch_router(tmp_path) as router:
-        router.host.write_files({"tw-paris-tokyo.conf": Secret(b"before")})
-        yield router
 
 
 def told(paris: Scratch) -> WentBack | None:
@@ -206,6 +187,67 @@ def test_a_router_that_restarted_goes_back_before_its_guards_are_loaded(paris: S
     assert paris.asked() == ["--list-sas"], "when it was armed; charon has not started yet"
 
 
+def test_a_router_whose_guards_have_gone_has_them_back_before_they_are_loaded(paris: Scratch) -> None:
+    """Also their folder, in which `load` runs."""
+    paris.load(GUARDS)
+    paris.host.arm(WAY, Saved())
+    load = paris.path("/etc/tunnelwright/load").read_text()
+    paris.sh("rm -rf /etc/tunnelwright")
+    paris.sh("sed -i 's/[^ ]*$/another-start/' $1", f"{WAY_BACK}/state")
+    paris.sh(load)
+    assert "10.2.0.0/16" in paris.sh("nft list table inet tunnelwright")
+
+
+UNIT = "/etc/systemd/system/tunnelwright.way-back.service"
+LINK = "/etc/systemd/system/sysinit.target.wants/tunnelwright.way-back.service"
+
+
+@pytest.mark.parametrize("end", ["confirmed", "back", "not armed"])
+def test_an_armed_router_goes_back_at_its_boot_whatever_its_boot_files_are(paris: Scratch, end: str) -> None:
+    paris.path("/run/systemd/system").mkdir(parents=True)
+    paris.load(GUARDS)
+    paris.write("/etc/systemd/system/tunnelwright-guard.service", "[Service]\n")
+    if end == "not armed":
+        paris.sh("printf '#!/bin/sh\nexit 1\n' > /usr/sbin/systemd-run")
+        with pytest.raises(CommandRejected):
+            paris.host.arm(WAY, Saved())
+        assert not (paris.path(UNIT).exists() or paris.path(LINK).is_symlink())
+        return
+    paris.host.arm(WAY, Saved())
+    held = paris.host.snapshot([])
+    assert (paris.path(LINK).is_symlink(), UNIT in held.owned) == (True, False)
+    unit = paris.path(UNIT).read_text()
+    if end == "confirmed":
+        paris.host.confirm(WAY.id)
+    else:
+        paris.host.remove_owned([*held.owned])
+        paris.sh("sed -i 's/[^ ]*$/another-start/' $1", f"{WAY_BACK}/state")
+        paris.sh(unit.partition("ExecStart=")[2])
+        back = told(paris)
+        assert back is not None
+        assert (back.cause, back.problems) == (Cause.RESTART, ())
+        assert set(paris.host.snapshot([]).owned) == set(held.owned)
+        # This boot began without it.
+        assert "--no-block start tunnelwright-guard.service" in paris.asked("systemctl")
+    assert not (paris.path(UNIT).exists() or paris.path(LINK).is_symlink())
+
+
+def test_a_router_that_goes_back_for_longer_is_not_waited_for_to_the_end(
+    paris: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its charon hangs."""
+    monkeypatch.setattr(bounds, "GO_BACK_SECONDS", 1)
+    paris.host.arm(WAY, Saved())
+    change(paris)
+    hangs = "#!/bin/sh\nuntil [ -e /run/answers ]; do /usr/bin/sleep 0.05; done\n"
+    paris.write("/usr/sbin/swanctl", hangs, 0o755)
+    with pytest.raises(CommandRejected, match="it has not gone back within 1 s, and goes on"):
+        paris.host.go_back(WAY.id)
+    paris.write("/run/answers")
+    assert until(lambda: told(paris) is not None, 20)
+    assert files(paris) == {"tw-paris-tokyo.conf": "before"}
+
+
 @pytest.mark.parametrize("left", [f"{WAY_BACK}.new", WAY_BACK])
 def test_a_boot_cleans_up_what_a_power_cut_has_left_of_keys(paris: Scratch, left: str) -> None:
     paris.load(GUARDS)
@@ -242,75 +284,6 @@ def test_what_was_left_of_written_files_goes_with_the_next_arming(paris: Scratch
         paris.write(f"{FOLDER}/{name}/tw-paris-tokyo.conf", "keys")
     paris.host.arm(WAY, Saved())
     assert [path.name for path in paris.path(FOLDER).iterdir()] == ["tw-paris-tokyo.conf"]
-
-
-def test_a_table_that_is_as_it_was_stays(paris: Scratch) -> None:
-    paris.load(GUARDS)
-    paris.sh("/etc/tunnelwright/load")
-    handles = paris.sh("nft -a list table inet tunnelwright")
-    paris.host.arm(WAY, Saved())
-    paris.host.go_back(WAY.id)
-    assert paris.sh("nft -a list table inet tunnelwright") == handles
-
-
-def test_a_table_of_another_time_is_replaced_behind_a_copy(paris: Scratch) -> None:
-    """At every moment one of two tables guards: the copy is there before the old one goes."""
-    paris.load(GUARDS)
-    paris.sh("/etc/tunnelwright/load")
-    before = paris.sh("nft -s list table inet tunnelwright")
-    paris.host.arm(WAY, Saved())
-    paris.load(OTHERS)
-    with behind_a_copy(paris):
-        paris.sh("/etc/tunnelwright/load")
-    assert paris.sh("nft -s list table inet tunnelwright") != before
-    with behind_a_copy(paris):
-        paris.host.go_back(WAY.id)
-    assert paris.sh("nft -s list table inet tunnelwright") == before
-
-
-@pytest.mark.parametrize("refused", [False, True])
-def test_an_apply_replaces_the_table_behind_a_copy(paris: Scratch, refused: bool) -> None:
-    """Should the change be refused, the copy goes as well."""
-    old, new = (Firewall(guarded=frozenset({PAIR}), mss=mss) for mss in (1300, 1301))
-    paris.host.change_firewall(firewall.rebuild(old, {}))
-    desired = RouterConfig("paris", firewall=new)
-    live = nft_listing.decode(paris.host.snapshot([]).firewall)
-    state = RouterState("paris", "", frozenset(), {}, frozenset(), (), {}, frozenset(), live, {})
-    [step] = [step for change in firewall_changes(desired, state) for step in change.steps]
-    assert isinstance(step.operation, ChangeFirewall)
-    if refused:
-        with pytest.raises(CommandRejected):
-            paris.host.change_firewall(step.operation.document[:-1], step.operation.copy)
-        assert "loading" not in paris.sh("nft list tables")
-        return
-    with behind_a_copy(paris):
-        paris.host.change_firewall(step.operation.document, step.operation.copy)
-    assert firewall.same_rules(new, nft_listing.decode(paris.host.snapshot([]).firewall))
-
-
-@contextmanager
-def behind_a_copy(paris: Scratch) -> Iterator[None]:
-    """What replaces the table inside does so while a copy is in force: in three transactions."""
-    groups = "awk '$2 == 12 && $4 !~ /^0+$/ { found = 1 } END { exit !found }' /proc/net/netlink"
-    paris.sh(
-        f"nft monitor > /run/monitor 2>&1 & echo $! > /run/monitoring; until {groups}; do sleep 0.05; done"
-    )
-    yield
-    done = "until grep -q done_now /run/monitor; do sleep 0.05; done; nft delete table ip done_now"
-    said = paris.sh(f"nft add table ip done_now; {done}; kill $(cat /run/monitoring); cat /run/monitor")
-    generations: list[set[str]] = [set()]
-    for line in said.splitlines():
-        if line.startswith("# new generation"):
-            generations.append(set())
-        elif line.startswith(("add table inet", "delete table inet")):
-            generations[-1].add(line)
-    copy, real = "table inet tunnelwright_loading", "table inet tunnelwright"
-    assert [lines for lines in generations if lines] == [
-        {f"delete {copy}", f"add {copy}"},
-        {f"delete {real}", f"add {real}"},
-        {f"delete {copy}"},
-    ]
-    assert "loading" not in paris.sh("nft list tables")
 
 
 def test_systemd_stops_the_watch_before_its_files_go(paris: Scratch) -> None:

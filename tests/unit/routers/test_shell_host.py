@@ -48,6 +48,7 @@ def snapshot(
     *,
     record: bytes = b"",
     table: bytes = b"",
+    copy: bytes = b"",
     settings: bytes = b"net/ipv4/ip_forward:1\n",
     dropped: bytes = b"XfrmAcquireError        \t7\n",
     archive: bytes = pack({"tw-a.conf": Secret(b"a {}")}),
@@ -56,7 +57,7 @@ def snapshot(
     way_back: bytes = b"",
 ) -> bytes:
     mark = f"{MARK}\n".encode()
-    parts = [links, record, table, settings, dropped, owned, platform, way_back, archive]
+    parts = [links, record, table, copy, settings, dropped, owned, platform, way_back, archive]
     return mark.join([b"192.0.2.9 50000 192.0.2.1 22\n", *parts])
 
 
@@ -69,6 +70,7 @@ def test_an_answer_in_order_is_read() -> None:
     assert found.management == ("192.0.2.1", "192.0.2.9")
     assert found.dropped == 7
     assert host(snapshot(dropped=b"")).snapshot(KEYS).dropped is None
+    assert (found.copy, host(snapshot(copy=b"left\n")).snapshot(KEYS).copy) == (False, True)
 
 
 def test_boot_files_and_the_platform_are_read() -> None:
@@ -84,8 +86,8 @@ def test_boot_files_and_the_platform_are_read() -> None:
 
 
 SNAPSHOTS = {
-    "no marks": (b"hello\n", "output: 1 parts of 10"),
-    "nothing": (b"", "output: 1 parts of 10"),
+    "no marks": (b"hello\n", "output: 1 parts of 11"),
+    "nothing": (b"", "output: 1 parts of 11"),
     "no JSON": (snapshot(b"ip: command not found"), "addresses: it is not JSON"),
     "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is not JSON"),
     "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),
