@@ -42,6 +42,7 @@ COMMANDS: dict[str, list[str]] = {
     "preview": ["preview", TREE],
     "reconcile": ["reconcile", "--once"],
     "reconnect": ["reconnect", "a-to-b", TREE, "--auto-approve", *NEEDS_KEYS],
+    "rollback": ["rollback", "HEAD", TREE],
     "schema": ["schema", "schemas"],
     "secret": ["secret", "set", "keys/a--b.age", "--secrets", "secrets"],
     "show": ["show", "1"],
