@@ -1,4 +1,5 @@
-"""The file that `--out` names: written whole, and never in the place of a key."""
+"""The files and folders that an argument names: written whole, never in the place of a key, never called like
+one."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from reconciler.load.bounded import read_bounded
 from reconciler.model.bounds import PRIVATE_FILE_BYTES
 from reconciler.model.credentials import private_key
 from reconciler.model.errors import SourceUnavailable, TunnelwrightError
+from reconciler.model.quoting import is_plain_name
 from schemas.keys import KEY_FILE, SEALED_BY_AGE, SEALED_BY_SOPS
 
 _KEYS: Final = (KEY_FILE, SEALED_BY_AGE, *SEALED_BY_SOPS, ".key")
@@ -48,6 +50,23 @@ def write_out(path: Path, content: bytes, *, private: bool = False) -> None:
             path.write_bytes(content)
     except OSError as error:
         raise TunnelwrightError(f"cannot write {path}: {error.strerror}") from error
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder that is not there, with those around it; none is called like a key, which may have been
+    pasted in the place of its name.
+
+    Raises TunnelwrightError.
+    """
+    whole = path.resolve()
+    try:
+        if any(not there.exists() and not is_plain_name(there.name) for there in (whole, *whole.parents)):
+            raise TunnelwrightError(
+                "no folder is created under this name, because it may be a key", hint="choose another name"
+            )
+        whole.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TunnelwrightError(f"cannot create {path}: {error.strerror}") from error
 
 
 def _holds_private_key(path: Path) -> bool:

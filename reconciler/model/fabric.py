@@ -247,6 +247,8 @@ class Tunnel:
     """None for a managed pair, which is probed anyway, and where no document names a target."""
     labels: Mapping[str, str] = dataclass_field(default_factory=dict, hash=False)
     """Those of its document, and of its router where that document does not have their keys."""
+    group_by_default: bool = False
+    """Whether no document chose the DH group of its IKE policy."""
 
     @property
     def initiates(self) -> bool:

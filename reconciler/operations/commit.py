@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -20,6 +20,7 @@ from reconciler.plan.commit import changes_of_commit, compared, unchanged
 from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
+from reconciler.validate.policies import weak_default
 
 Live: TypeAlias = Callable[[Fabric], tuple[SecretStore, Fleet]]
 """How the keys and the routers of a fabric are reached."""
@@ -77,6 +78,8 @@ def preview_commit(
             step = between(here, there, now)
             if live is not None:
                 step = _on_routers(step, here, there, *live(there))
+            weak = weak_default(there)
+            step = replace(step, notes=(*step.notes, weak)) if weak else step
     files = tuple(f"{place}/{document.file}" if place else document.file for document in after.documents)
     return Commit(before, after, tuple(found), files, not findings.errors, step)
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack
 from pydantic import ValidationError
 
 from reconciler.load import Document, Loaded, Path, dotted
-from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT
+from reconciler.model.bounds import MOST_SUGGESTIONS, MOST_VALUES_OF_DOCUMENT
 from reconciler.model.diagnostic import Besides, Diagnostics, Location
 from reconciler.model.listing import counted
 from reconciler.model.quoting import is_plain, quoted
@@ -150,7 +150,11 @@ class Catalog:
             "VpcRouter": self.routers,
             "Vip": self.vips,
         }
+        before = 0
         for (kind, name), places in self.dangling.items():
+            # Hints of thousands of findings are not read, and each takes a look at every name.
+            hinted = before < MOST_SUGGESTIONS and not found.many
+            before += len(places)
             (location, path), *others = sorted(set(places))
             table = tables[kind]
             refer = "refers" if len(others) == 1 else "refer"
@@ -160,9 +164,8 @@ class Catalog:
                 location,
                 f"there is no {kind} named {name!r}{more}",
                 path=path,
-                # Hints of thousands of findings are not read, and each takes a look at every name.
-                allowed="" if found.many else known(table),
-                hint="" if found.many else did_you_mean(name, table) if table else f"no {kind} is described",
+                allowed=known(table) if hinted else "",
+                hint="" if not hinted else did_you_mean(name, table) if table else f"no {kind} is described",
                 related=tuple(place for place, _ in others),
             )
 

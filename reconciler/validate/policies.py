@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from reconciler.model.diagnostic import Diagnostics, Severity
-from reconciler.model.fabric import EspPolicy, IkePolicy
+from reconciler.model.fabric import EspPolicy, Fabric, IkePolicy
+from reconciler.model.listing import counted
 from reconciler.validate.catalog import Item
 from schemas.algorithms import WEAK, WEAK_GROUPS, is_aead, pfs_group
 from schemas.policy import DpdSpec, FabricDefaultsSpec, IkePolicySpec, IpsecPolicySpec
@@ -56,6 +57,20 @@ def resolve_esp(spec: IpsecPolicySpec, fleet: EspPolicy) -> EspPolicy:
 
 def _chosen(own: Policy | None, fleet: Policy) -> Policy:
     return fleet if own is None else own
+
+
+def weak_default(fabric: Fabric) -> str:
+    """One sentence about tunnel ends that have the service's DH group because no document chose one; empty
+    if there are none. A disabled tunnel negotiates nothing."""
+    group = SERVICE_IKE.dh_group
+    ends = [end for end in fabric.tunnels.values() if end.group_by_default and end.enabled]
+    if not ends:
+        return ""
+    run = "runs" if len(ends) == 1 else "run"
+    return (
+        f"{counted(len(ends), 'tunnel end')} {run} on DH group {group}, the default of the service, which is "
+        f"weak: {WEAK_GROUPS[group]}; set `ike.dhGroup` of a FabricDefaults to 14 or above"
+    )
 
 
 def check_ike(item: Item[TunnelEndSpec], ike: IkePolicy, found: Diagnostics) -> None:

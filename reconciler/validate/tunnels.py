@@ -90,6 +90,7 @@ def resolve_tunnels(
             origin=item.places.origin if isinstance(item.places, ConnectionEnd) else None,
             probe=Probe(spec.probe.target, spec.probe.interval) if spec.probe is not None else None,
             labels=labels[item.name][0],
+            group_by_default=spec.ike.dh_group is None and both.spec.ike.dh_group is None,
         )
     return tunnels
 

@@ -15,6 +15,7 @@ from reconciler.cli.arguments import (
     graph,
     history,
     import_,
+    init,
     log,
     peer_sheet,
     plan,
@@ -35,6 +36,7 @@ from reconciler.cli.arguments import (
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add every command to the parser."""
     for command in (
+        init,
         validate,
         expand,
         explain,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from reconciler.cli.out_file import write_out
+from reconciler.cli.out_file import make_folder, write_out
 from reconciler.cli.output import Output
-from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.errors import ExitCode
 from reconciler.report.json.results import written_object
 from reconciler.report.line import Line
 from schemas.generate import ANY_DOCUMENT, json_schemas
@@ -16,10 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write one file for each kind, one for a document of any kind, and one for the settings."""
     output = Output(arguments)
     folder = arguments.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TunnelwrightError(f"cannot create {folder}: {error.strerror}") from error
+    make_folder(folder)
     for name, text in json_schemas().items():
         write_out(folder / name, text.encode())
         output.objects([written_object(str(folder / name))])

@@ -23,6 +23,7 @@ KEYS = {
 WRITES = {"--out", "--metrics-file", "--pcap"}
 """What these name is made by the command, and then called so."""
 NEEDED = {
+    "folder": "schemas",
     "tunnel": "a-to-b",
     "number": "1",
     "node": "router-a",

@@ -258,3 +258,18 @@ def test_what_is_not_there_is_said(branch: Branch, capsys: pytest.CaptureFixture
     branch.repository.git.branch("--delete", "--force", "main")
     assert branch.preview() == ExitCode.ERROR
     assert "--base REV" in capsys.readouterr().err
+
+
+def test_the_weak_default_group_is_named_once_for_all_tunnels(
+    branch: Branch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for format_ in ("text", "markdown"):
+        assert branch.preview("--format", format_) == ExitCode.OK
+        assert "DH group 2" not in capsys.readouterr().out
+    branch.edit("defaults.yaml", "dhGroup: 14", "lifetime: 7200")
+    branch.commit()
+    for format_ in ("text", "markdown"):
+        assert branch.preview("--format", format_) == ExitCode.OK
+        assert capsys.readouterr().out.count("run on DH group 2, the default of the service") == 1
+    assert main(["validate", str(branch.tree)]) == ExitCode.OK
+    assert capsys.readouterr().out.count("Note: 2 tunnel ends run on DH group 2") == 1

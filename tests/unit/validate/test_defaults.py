@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.fabric import Fabric, Level, Mode
+from reconciler.validate.policies import weak_default
 from tests.unit.validate.test_connections import WAN
 from tests.unit.validate.test_topologies import connection, site, topology
 from tests.unit.validate.written import document, validated
@@ -120,3 +121,16 @@ def test_a_weak_algorithm_is_an_error_where_the_defaults_of_that_tunnel_say_so()
         ]
     )
     assert (len(found.warnings), len(found.errors)) == (1, 1)
+
+
+def test_one_sentence_counts_the_ends_on_the_weak_default_group() -> None:
+    """A group that a document chooses, be it the same one, is not counted; nor is a tunnel that is down."""
+    assert weak_default(fabric_of()) == ""
+    up = connection(1, 2, ike={}, ipsec={}, enabled=True)
+    assert weak_default(fabric_of(up)).startswith(
+        "2 tunnel ends run on DH group 2, the default of the service"
+    )
+    assert weak_default(fabric_of(up, berlin(ike={"dhGroup": 14}))).startswith("2 tunnel ends run")
+    assert weak_default(fabric_of(up, defaults("fleet", ike={"dhGroup": 14}))) == ""
+    chosen = connection(1, 2, ike={"dhGroup": 2}, ipsec={}, enabled=True)
+    assert weak_default(fabric_of(chosen, codes=("weak-algorithm",))) == ""
