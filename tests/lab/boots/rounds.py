@@ -11,6 +11,8 @@ from lab.packets import Packet, esp_of
 from reconciler.apply.phases import apply_plan
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Phase
+from reconciler.model.way_back import Arming, Saved
+from reconciler.routers.protocol import Router
 from tests.contract.sites import change_tunnels
 from tests.lab.boots.machine import DEADLINE
 from tests.lab.boots.site import Site, Traffic, ours
@@ -96,6 +98,22 @@ def without_charon(site: Site) -> Round:
         _cut_when(traffic, "the first packet of charon", before)
         site.boot()
         return _ended(traffic, "any time; charon never starts, and at its first packet", 2)
+
+
+def armed_without_boot_files(site: Site) -> Round:
+    """The machine is armed, and loses its boot files before its power."""
+    owned = [*site.preview().observation.states["paris"].owned]
+
+    def remove(router: Router) -> None:
+        router.host.arm(Arming("a" * 16, "me@here", "d" * 64, "", 3600), Saved())
+        router.host.remove_owned(owned)
+
+    assert site.fleet.each(["paris"], remove) == {"paris": None}
+    site.machine.run("sync")
+    with Traffic(site) as traffic:
+        site.machine.cut()
+        site.boot()
+        return _ended(traffic, "any time; armed, without boot files", 1)
 
 
 def without_guards(site: Site) -> Round:

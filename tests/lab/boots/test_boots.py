@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.model.way_back import Cause
 from tests.lab.boots import rounds
 from tests.lab.boots.site import Site, Traffic
 
@@ -40,6 +41,19 @@ def test_nothing_leaks_without_charon_nor_when_the_power_is_cut_as_it_starts(sit
     found = rounds.without_charon(site)
     assert found.clear == 0
     assert VIP in site.machine.run(ADDRESSES)
+
+
+def test_an_armed_router_without_boot_files_has_them_back_at_its_boot(site: Site) -> None:
+    """The power is cut after a change has removed all that starts at a boot, and before it was confirmed."""
+    found = rounds.armed_without_boot_files(site)
+    assert found.clear == 0
+    state = site.preview().observation.states["paris"]
+    assert state.way_back.back is not None
+    assert (state.way_back.back.cause, state.way_back.back.problems) == (Cause.RESTART, ())
+    assert site.preview().plan.empty
+    assert VIP in site.machine.run(ADDRESSES)
+    assert site.machine.run("systemctl is-active tunnelwright-guard tunnelwright-watch") == "active\n" * 2
+    assert site.machine.run("ls /etc/systemd/system | grep way-back || :") == ""
 
 
 def test_without_the_guards_a_boot_leaks(site: Site) -> None:
