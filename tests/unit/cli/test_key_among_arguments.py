@@ -23,6 +23,7 @@ KEYS = {
 WRITES = {"--out", "--metrics-file", "--pcap"}
 """What these name is made by the command, and then called so."""
 NEEDED = {
+    "commit": "HEAD",
     "folder": "schemas",
     "tunnel": "a-to-b",
     "number": "1",
