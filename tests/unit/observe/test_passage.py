@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,5 +74,18 @@ def test_packets_of_one_end_are_enough(site: Site, name: str) -> None:
 def test_what_shows_no_black_hole_is_none(site: Site, ping: Echoes | None) -> None:
     def connect(name: str) -> Router:
         return OddRouter(site.connect(name), {"sizes": lambda true: (ping,) * len(true())})
+
+    assert diagnosed(site, connect) == []
+
+
+def test_a_smaller_mtu_that_is_announced_is_no_black_hole(site: Site) -> None:
+    """Small packets pass, and senders of large ones learn to send smaller ones."""
+    let_pass(site, "paris", 1000)
+
+    def connect(name: str) -> Router:
+        def announced(true: Callable[[], tuple[Echoes, ...]]) -> tuple[Echoes, ...]:
+            return tuple(one if one.received else replace(one, errors=one.sent) for one in true())
+
+        return OddRouter(site.connect(name), {"sizes": announced})
 
     assert diagnosed(site, connect) == []
