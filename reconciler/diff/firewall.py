@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reconciler.diff.exposure import exposed
 from reconciler.diff.router_step import router_step
 from reconciler.facets import firewall
+from reconciler.model.listing import counted
 from reconciler.model.operation import ChangeFirewall
 from reconciler.model.plan import Action, Phase, Resource, ResourceChange
 from reconciler.model.router_config import Pair, RouterConfig, RouterState
@@ -70,4 +71,4 @@ def firewall_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resou
 
 def _elements(pairs: dict[str, frozenset[Pair]]) -> str:
     count = sum(len(elements) for elements in pairs.values())
-    return f"{count} element{'s' if count != 1 else ''}"
+    return counted(count, "element")

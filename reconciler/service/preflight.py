@@ -58,7 +58,7 @@ class Preflight:
     history: Path
     found: Diagnostics
     exit_code: ExitCode = ExitCode.OK
-    """INVALID when something is wrong that an author of the desired state can mend, else ERROR when
+    """INVALID when something is wrong that an author of the desired state can correct, else ERROR when
     something is wrong."""
 
     def run(self) -> Ready | None:
@@ -151,7 +151,7 @@ class Preflight:
             where = self.effective.where(path)
             code = "extra-missing" if isinstance(error, ExtraMissing) else code
             self.found.error(code, where, error.message, path=dotted(path), hint=error.hint)
-            # What an author can mend in Git (6) goes before all else (1).
+            # What an author can correct in Git (6) goes before all else (1).
             self.exit_code = max(self.exit_code, error.exit_code)
 
 

@@ -118,7 +118,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
     _report_missing(wanted.fabric, seen, report)
     if held:
         named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
-        report.notes.append(f"{len(held)} left alone: {named}")
+        report.notes.append(f"{counted(len(held), 'resource')} held: {named}")
     result = Result.HELD if held else Result.IN_SYNC
     left_out: dict[str, TunnelwrightError] = {}
     wished = {change.resource for change in decision.allowed.plan.changes}
@@ -151,8 +151,8 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
         was_observed = seen.observation.states or not wanted.desired
         waiting = {resource for resource in wished if resource.router in left_out}
         if was_observed and not any(by_commit(resource) for resource in (*held, *waiting)):
-            # A commit is good when all of it that could be done was done, and proven. What was left alone for
-            # want of a lock may still prove bad, and needs the commit before it to go back to; what drifts
+            # A commit is good when all of it that could be done was done, and proven. What was held, or had
+            # no lock, may still prove bad, and needs the commit before it to go back to; what drifts
             # there is no part of the commit.
             dependencies.history.set_good(wanted.commit)
             # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
@@ -193,7 +193,7 @@ def _decided(
     *,
     arming: Arming | None,
 ) -> tuple[Preview, Decision, dict[Resource, str]]:
-    """What was seen, without the routers that are left alone; what of it may be done now; and what is held,
+    """What was seen, without the routers that are absent; what of it may be done now; and what is held,
     with the reasons.
 
     Raises PlanUnsafe.
@@ -245,7 +245,7 @@ def _report_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
         report.notes.append(absence.sentence(router))
     if keyless := sorted(seen.plan.keyless):
         named = listed((f"{name} ({seen.plan.withheld[name]})" for name in keyless), RECORD_NAMED)
-        said = f"{counted(len(keyless), 'tunnel')} left alone, for want of a readable key: {named}"
+        said = f"{counted(len(keyless), 'tunnel')} withheld, for want of a readable key: {named}"
         report.notes.append(said)
         report.events.append(Trouble(Part.KEYS, said))
     changing = {change.resource.name for change in seen.plan.changes}
@@ -259,7 +259,10 @@ def _report_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
     ]
     report.events += [Down(name, fabric.tunnels[name].router) for name in down]
     if down:
-        report.notes.append(f"{len(down)} configured but down: {listed(down, RECORD_NAMED)}")
+        report.notes.append(
+            f"{counted(len(down), 'tunnel is', 'tunnels are')} configured but down: "
+            f"{listed(down, RECORD_NAMED)}"
+        )
 
 
 def _ended(
@@ -313,7 +316,7 @@ def _concluded(
     report.notes += [f"{outcome.step.router}: {outcome.message}" for outcome in waiting[:RECORD_NAMED]]
     if not problems:
         said = f", {counted(len(proofs), 'tunnel end')} proven" if proofs else ""
-        report.notes += [] if waiting else [f"{len(before.plan.changes)} changed{said}"]
+        report.notes += [] if waiting else [f"{counted(len(before.plan.changes), 'resource')} changed{said}"]
         return Result.HELD if waiting else Result.CHANGED
     report.notes.append(listed(problems, RECORD_NAMED))
     # Waiting for a peer that has not got the new key yet is no reason to roll the commit back.

@@ -190,7 +190,7 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
             found.error(
                 "document-too-large",
                 document.locate(),
-                f"{document.values:,} keys and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read",
+                f"{counted(document.values, 'key')} and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read",
             )
             kind = document.data.get("kind") if isinstance(document.data, dict) else None
             catalog.broken[str(kind), _raw_name(document) or f"{document.file}#{document.index}"] = document
