@@ -22,7 +22,7 @@ from reconciler.model.listing import counted
 from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
 from reconciler.service.clone import BranchMissing
-from reconciler.service.recipient import recipient
+from reconciler.service.receiver import receiver
 from reconciler.service.repository import FollowedRepository
 from reconciler.service.settings import Effective
 from reconciler.validate import validate
@@ -80,7 +80,7 @@ class Preflight:
                 forge(Kind(status.forge), status.url, status.project, token)
         for number, notify in enumerate(self.effective.values.notify):
             with self._blamed("file-unusable", ("notify", number, "urlFile")):
-                recipient(read_private(Path(notify.url_file).expanduser()))
+                receiver(read_private(Path(notify.url_file).expanduser()))
 
     def _signers(self) -> None:
         signatures = self.effective.values.signatures

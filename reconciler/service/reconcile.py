@@ -44,7 +44,7 @@ from reconciler.plan.events import absence_events, judgement_events, plan_events
 from reconciler.policy import Known, Override
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report.json.plan import plan_digest
-from reconciler.service.attribution import ask
+from reconciler.service.attribution import traces_of_drift
 from reconciler.service.confirmation import closed, gone_back, not_confirmed
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.run_report import RunReport
@@ -113,7 +113,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
         for change in seen.plan.changes
         if change.resource in found.drift
     ]
-    traces = attempt("look-up", "traces", lambda: ask(dependencies.history, fleet, found))
+    traces = attempt("look-up", "traces", lambda: traces_of_drift(dependencies.history, fleet, found))
     report.events += [] if isinstance(traces, TunnelwrightError) else traces
     _report_missing(wanted.fabric, seen, report)
     if held:
