@@ -83,7 +83,7 @@ CONN = packet(EVENT, name(b"list-conn") + SECTION + name(b"tw-a") + value(b"vers
 WIDE = packet(EVENT, name(b"list-conn") + value(b"tw-a", bytes(9000)))
 NONSENSE = {
     "a length of 4 GiB": Nonsense(
-        lambda talk: talk.flood(b"\xff" * 65536), AnswerNotUnderstood, "a packet of 4294967295 bytes"
+        lambda talk: talk.flood(b"\xff" * 65536), AnswerNotUnderstood, "a packet of 4,294,967,295 bytes"
     ),
     "an empty packet": Nonsense(said(bytes(4)), AnswerNotUnderstood, "a packet of 0 bytes"),
     "a value that is cut off": Nonsense(

@@ -39,7 +39,7 @@ def _known(text: str) -> str:
         return ""
     phrases = list(dict.fromkeys(_vocabulary().findall(text)))[:3]
     size = counted(len(text.encode(errors="replace")), "byte")
-    withheld = f"its output ({size}) is withheld, because it was given keys"
+    withheld = f"its output of {size} is withheld, because it was given keys"
     return f"{'; '.join(phrases)} ({withheld})" if phrases else withheld
 
 

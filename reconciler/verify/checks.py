@@ -132,9 +132,8 @@ def check_unaffected(changed: frozenset[str], before: Observation, after: Observ
             if not _alive(before.states[router], name, held, known) <= _spis(after.states[router], name)
         ]
         if names:
-            evidence = (
-                f"{len(names) - len(lost)} of {counted(len(names), 'unrelated tunnel')} kept their SPIs"
-            )
+            one, many = "unrelated tunnel kept its SPIs", "unrelated tunnels kept their SPIs"
+            evidence = f"{len(names) - len(lost)} of {counted(len(names), one, many)}"
             suffix = f"; changed: {', '.join(lost)}" if lost else ""
             checks.append(Check(f"{router}: unrelated tunnels untouched", not lost, evidence + suffix))
     return tuple(checks)

@@ -20,6 +20,7 @@ from reconciler.model.errors import (
     StillArmed,
     TunnelwrightError,
 )
+from reconciler.model.listing import counted
 from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import InterfaceAddress, LiveOwnedFile, Platform
 from reconciler.model.secret import Secret
@@ -86,8 +87,8 @@ def test_boot_files_and_the_platform_are_read() -> None:
 
 
 SNAPSHOTS = {
-    "no marks": (b"hello\n", "output: 1 parts of 11"),
-    "nothing": (b"", "output: 1 parts of 11"),
+    "no marks": (b"hello\n", "output: 1 part of 11"),
+    "nothing": (b"", "output: 1 part of 11"),
     "no JSON": (snapshot(b"ip: command not found"), "addresses: it is not JSON"),
     "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is not JSON"),
     "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),
@@ -254,7 +255,7 @@ def test_errors_of_a_command_that_was_given_keys_are_withheld(echo: bytes) -> No
     stderr = b"tar: " + echo + b": Cannot write: No space left on device\n"
     with pytest.raises(CommandRejected) as caught:
         host(b"", 2, stderr).write_files({"tw-a.conf": Secret(KEY)})
-    withheld = f"{len(stderr)} bytes of its output are withheld, because it was given keys"
+    withheld = f"its output of {counted(len(stderr), 'byte')} is withheld, because it was given keys"
     assert caught.value.message == f"No space left on device ({withheld})"
 
 
@@ -263,7 +264,7 @@ def test_errors_of_a_command_that_was_given_keys_are_withheld(echo: bytes) -> No
     [
         (b"tunnelwright: 5: mktemp: not found\n", "mktemp: not found"),
         (os.strerror(30).encode(), "Read-only file system"),
-        (KEY, "^28 bytes of its output are withheld"),
+        (KEY, "^its output of 28 bytes is withheld"),
         (b"", "exit status 1"),
     ],
 )

@@ -315,7 +315,7 @@ def test_texts_and_related_places_are_bounded() -> None:
     [item] = found
     assert len(item.message) < MOST_CHARACTERS + 100
     assert item.message.endswith("x is wrong")
-    assert f"{10**6 + 9 - MOST_CHARACTERS} more characters" in item.message
+    assert f"{10**6 + 9 - MOST_CHARACTERS:,} more characters" in item.message
     assert len(item.path) < MOST_CHARACTERS + 100
     assert item.related == places[:MOST_RELATED]
     assert item.more_related == 1_000 - MOST_RELATED + 7
