@@ -28,7 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--format",
         choices=FORMATS,
         default="text",
-        help="write in this format; json is one object in each line (default: %(default)s)",
+        help="write in this format; json is one object per line (default: %(default)s)",
     )
     options.add_verbose(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to FILE instead of standard output")
