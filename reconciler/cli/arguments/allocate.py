@@ -20,4 +20,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="REV",
         help="let a VIP keep the address that the lock file of REV gives it, if two have it after a merge",
     )
+    options.add_examples(parser, "tunnelwright allocate", "tunnelwright allocate --check")
     parser.set_defaults(run="reconciler.cli.commands.allocate:run")

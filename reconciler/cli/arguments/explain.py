@@ -15,4 +15,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("tunnel", help="name of a tunnel end, or of a connection for both of its ends")
     options.add_tree(parser)
     options.add_output(parser)
+    options.add_examples(
+        parser, "tunnelwright explain a-to-b", "tunnelwright explain site-a--site-b --rev origin/main"
+    )
     parser.set_defaults(run="reconciler.cli.commands.explain:run")

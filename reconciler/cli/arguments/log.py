@@ -27,4 +27,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="read the charon logs for this long (default: %(default)g)",
     )
     options.add_output(parser)
+    options.add_examples(parser, "tunnelwright log a-to-b --follow")
     parser.set_defaults(run="reconciler.cli.commands.log:run")

@@ -168,6 +168,14 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_examples(parser: argparse.ArgumentParser, *lines: str) -> None:
+    """What a user may type, at the end of the command's help: one or two whole command lines."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(
+        [f"{'example' if len(lines) == 1 else 'examples'}:", *(f"  {line}" for line in lines)]
+    )
+
+
 def _duration(text: str) -> int:
     number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
     # No time of six digits is short enough.

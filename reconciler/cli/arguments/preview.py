@@ -58,4 +58,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     forge.add_argument(
         "--token-file", type=Path, metavar="FILE", help="read the token from FILE, readable only by its owner"
     )
+    options.add_examples(
+        parser,
+        "tunnelwright preview --base origin/main",
+        "tunnelwright preview --live --secrets keys --format markdown --out preview.md",
+    )
     parser.set_defaults(run="reconciler.cli.commands.preview:run")

@@ -19,4 +19,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_verbose(parser)
     options.add_applying(parser)
     options.add_overrides(parser)
+    options.add_examples(parser, "tunnelwright reconnect a-to-b")
     parser.set_defaults(run="reconciler.cli.commands.reconnect:run")

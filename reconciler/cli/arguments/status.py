@@ -59,4 +59,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     options.add_routers(parser)
     options.add_output(parser)
+    options.add_examples(
+        parser, "tunnelwright status --state down --wide", "tunnelwright status -l site=berlin --watch 10"
+    )
     parser.set_defaults(run="reconciler.cli.commands.status:run")
