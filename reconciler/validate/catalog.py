@@ -192,10 +192,10 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
                 document.locate(),
                 f"{document.values:,} keys and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read",
             )
-            kind = document.data.get("kind") if isinstance(document.data, dict) else None
-            catalog.broken[str(kind), _raw_name(document) or f"{document.file}#{document.index}"] = document
+            name = document.name or f"{document.file}#{document.index}"
+            catalog.broken[document.kind or "", name] = document
             continue
-        kind, name = _kind(document, found), _raw_name(document)
+        kind, name = _kind(document, found), document.name
         if kind is None:
             # Whatever it was meant to be, it is there: what refers to it is not to blame.
             catalog.broken["", name or f"{document.file}#{document.index}"] = document
@@ -314,13 +314,6 @@ def _report_missing(
         path=field_name,
         allowed=", ".join(allowed),
     )
-
-
-def _raw_name(document: Document) -> str | None:
-    """The name as far as it is known before the schema is checked."""
-    metadata = document.data.get("metadata") if isinstance(document.data, dict) else None
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return name if isinstance(name, str) else None
 
 
 def _is_first(
