@@ -36,7 +36,6 @@ from reconciler.operations.preview import (
     check_safe,
     compare,
     decide,
-    narrowed,
     without,
 )
 from reconciler.operations.roll_back import roll_back
@@ -199,13 +198,11 @@ def _decided(
     Raises PlanUnsafe.
     """
     held = held_back(wanted.fabric, seen.plan, by_commit)
-    wished = narrowed(seen, lambda change: change.resource not in held)
     # What cuts us off is undone by the routers themselves.
     overrides = frozenset({Override.MANAGEMENT} if arming is not None else ())
     known = _known(dependencies, wanted, seen, by_commit)
-    decision = decide(wished, known, overrides).framed(arming)
-    judgement, absent = decision.judgement, decision.judged.observation.failures
-    seen = without(seen, {name: absent[name] for name in absent.keys() - seen.observation.failures.keys()})
+    decision = decide(seen, known, overrides, lambda change: change.resource not in held).framed(arming)
+    judgement, seen = decision.judgement, decision.rest
     report.withheld(seen.plan)
     planned = {change.resource for change in seen.plan.changes}
     held = {resource: reason for resource, reason in held.items() if resource in planned}
