@@ -221,7 +221,7 @@ class StatusSettings(Model):
 
 
 class NotifySettings(Model):
-    """A receiver of messages, and the events that it gets."""
+    """A receiver of messages, and the topics that it wants."""
 
     url_file: SecretPath = Field(
         description="A file with one Apprise URL, readable only by its owner.",
@@ -231,7 +231,7 @@ class NotifySettings(Model):
         default=tuple(name for name in get_args(TopicName) if name != "changed"),
         min_length=1,
         max_length=100,
-        description="The events that cause a message. Default: all but `changed`.",
+        description="The topics that cause a message. Default: all but `changed`.",
         examples=[["down", "rolled-back"]],
     )
 

@@ -51,3 +51,12 @@ def test_the_subject_of_a_commit_is_checked(tmp_path: Path, message: str, said: 
     )
     assert (done.returncode == 0) == (said == "")
     assert said in done.stderr
+
+
+def test_only_pictures_are_not_text() -> None:
+    """A package that was unpacked for a try, a core or a capture is added sooner than it is seen."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    tracked = [ROOT / name for name in names.decode().split("\0") if name]
+    assert len(tracked) > 1000
+    binary = {path.suffix for path in tracked if path.is_file() and b"\0" in path.read_bytes()[:8192]}
+    assert binary <= {".png"}

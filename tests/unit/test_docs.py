@@ -95,7 +95,7 @@ def test_modules_that_the_architecture_names_are_there() -> None:
 def _modules() -> dict[str, set[str]]:
     """The modules of each folder."""
     found: dict[str, set[str]] = {}
-    for root in ("reconciler", "lab"):
+    for root in ("schemas", "reconciler", "lab"):
         for path in (ROOT / root).rglob("*.py"):
             if path.name not in {"__init__.py", "__main__.py"}:
                 found.setdefault(str(path.parent.relative_to(ROOT)), set()).add(path.name)

@@ -121,8 +121,8 @@ def test_threads_and_pools_are_where_their_decision_says() -> None:
     record = (root / "docs/decisions/0027-work-beside-the-runner.md").read_text()
     sources = {str(path.relative_to(root)): path.read_text() for path in (root / "reconciler").rglob("*.py")}
     threads, pools = (
-        {place for place, text in sources.items() if f"{call}(" in text}
-        for call in ("Thread", "PoolExecutor")
+        {place for place, text in sources.items() if re.search(rf"{call}\(", text)}
+        for call in ("(Thread|Timer)", "PoolExecutor")
     )
     assert pools == {"reconciler/routers/fleet.py"}
     assert threads == set(re.findall(r"^\| `(\S+)` \|", record, re.MULTILINE))
