@@ -20,7 +20,7 @@ from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.operations.apply import Applied
 from reconciler.operations.confirm import forget_reported, new_arming
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
-from reconciler.operations.preview import Decision, Preview, without
+from reconciler.operations.preview import Decision, Preview
 from reconciler.plan.targets import check_reconnect
 from reconciler.policy import Override
 from reconciler.report import cost_text, judgement_text, plan_text
@@ -56,12 +56,9 @@ def change_routers(
         if taken and (asks or saved is not None):
             # A saved plan is not begun beside another run, and a person who is asked may want to wait.
             raise taken[0]
-        before = without(planning.observed(), refused)
-        if saved is not None:
-            saved.check(loaded, before.plan)
-        else:
-            planning.check_names(before)
-        return planning.decided(before)
+        if saved is None:
+            return planning.decided(refused)
+        return planning.decided(refused, lambda found: saved.check(loaded, found.plan))
 
     def approved(_: Preview) -> bool:
         if asks and ask(_QUESTION) != "yes":

@@ -83,9 +83,9 @@ def _field(tunnel: Tunnel, path: Path) -> Field:
 def locate(item: Finding, documents: Iterable[Document], labels: Iterable[Mapping[str, str]]) -> Finding:
     """The finding with the place of its field: in the document itself, else in the defaults that concern the
     tunnel, else where the document would hold it. `labels` are those of each managed end."""
-    fitting = [d for d in documents if _named(d, item.field)]
+    fitting = [d for d in documents if d.kind == item.field.kind and d.name == item.field.name]
     own = [d for d in fitting if _sets(d, item.field.path)]
-    fleet = [d for d in documents if _kind(d) == "FabricDefaults" and _sets(d, item.field.path)]
+    fleet = [d for d in documents if d.kind == "FabricDefaults" and _sets(d, item.field.path)]
     every = list(labels)
     selecting = [d for d in fleet if _selects(d, every)]
     general = [d for d in fleet if not d.holds(_SELECTOR)]
@@ -104,14 +104,3 @@ def _selects(document: Document, labels: Iterable[Mapping[str, str]]) -> bool:
         return False
     selector = selector_of(LabelSelectorSpec.model_validate(document.data["spec"]["selector"]))
     return any(map(selector.matches, labels))
-
-
-def _kind(document: Document) -> object:
-    return document.data.get("kind") if isinstance(document.data, dict) else None
-
-
-def _named(document: Document, field: Field) -> bool:
-    if not isinstance(document.data, dict) or _kind(document) != field.kind:
-        return False
-    metadata = document.data.get("metadata")
-    return isinstance(metadata, dict) and metadata.get("name") == field.name

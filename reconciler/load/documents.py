@@ -76,6 +76,19 @@ class Document:
     values: int = 0
     """How many keys, list members and other values it has."""
 
+    @property
+    def kind(self) -> str | None:
+        """What it says of its kind, which need not be one of ours; None where that is no text."""
+        kind = self.data.get("kind") if isinstance(self.data, dict) else None
+        return kind if isinstance(kind, str) else None
+
+    @property
+    def name(self) -> str | None:
+        """Its name, as far as it is known before the schema is checked; None where that is no text."""
+        metadata = self.data.get("metadata") if isinstance(self.data, dict) else None
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        return name if isinstance(name, str) else None
+
     def locate(self, path: Path = ()) -> Location:
         """Where a value stands; of what is missing, the nearest that encloses it."""
         _, value = self._parts(path)

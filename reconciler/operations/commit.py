@@ -12,9 +12,7 @@ from reconciler.load import Composed, Loaded
 from reconciler.load.revision import default_base, has_uncommitted, load_revision, place_in_repository
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, reported
 from reconciler.model.fabric import Fabric
-from reconciler.operations.desired import check_keys
 from reconciler.operations.planning import Planning
-from reconciler.operations.preview import narrowed
 from reconciler.operations.revisions import Transition, between, left_alone
 from reconciler.plan.commit import changes_of_commit, compared, unchanged
 from reconciler.routers.fleet import Fleet
@@ -88,12 +86,8 @@ def _on_routers(
     commit: Transition, base: Fabric, head: Fabric, store: SecretStore, fleet: Fleet
 ) -> Transition:
     """The same commit, planned from what is on the routers. One that does not answer is part of the plan."""
-    planning = Planning(head, store, fleet)
-    whole = planning.observed()
-    mine = narrowed(whole, changes_of_commit(commit.plan, base, head))
-    decision = planning.decided(mine)
-    check_keys(head, decision.allowed.plan)
+    decision = Planning(head, store, fleet, also=changes_of_commit(commit.plan, base, head)).checked()
     plan = decision.judged.plan
-    notes = (*left_alone(base, head), *compared(commit.plan, plan, whole.plan))
+    notes = (*left_alone(base, head), *compared(commit.plan, plan, decision.found.plan))
     said = commit.unchanged if commit.plan.empty else unchanged(commit.plan, plan)
     return Transition(plan, decision.allowed.plan, decision.judgement, notes, said)

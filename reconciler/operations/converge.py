@@ -27,9 +27,10 @@ The steps, in this order, for every caller:
 Steps 2 to 5 are the caller's `decide`, by `compare` and `decide` of `operations/preview.py`: a command takes
 them under the locks (`operations/planning.py`), since it is there to change something. The service takes them
 before, since mostly there is nothing to change, so that no router needs a lock; step 7 then makes up for the
-time in between.
+time in between. A plan that is refused ends its run there, since nothing is left of it to lock for.
 
-Two more use cases take a part of this order. `plan` and `preview --live` end after step 6, and need no lock.
+Two more use cases take a part of this order. `plan` and `preview --live` end after step 6
+(`Planning.checked`), and need no lock.
 A rollback (`operations/roll_back.py`) takes steps 2, 3, 8 and 9 again within step 9, under the same locks.
 """
 

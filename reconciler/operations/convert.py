@@ -130,8 +130,9 @@ class _Files:
 
     def __init__(self, loaded: Loaded, read: Callable[[str], str]) -> None:
         self._read_text = read
-        ends = (document for document in loaded.documents if _kind_of(document) == "IPsecTunnel")
-        self._documents = {_name_of(document): document for document in ends}
+        self._documents = {
+            document.name: document for document in loaded.documents if document.kind == "IPsecTunnel"
+        }
         self._texts: dict[str, str] = {}
         self._parts: dict[str, list[_Part]] = {}
         self._new: dict[str, dict[tuple[str, int], str]] = {}
@@ -198,15 +199,6 @@ class _Files:
             if not _SEPARATOR.fullmatch(line):
                 self._unclear.setdefault(name, number)
         self._parts[name] = parts
-
-
-def _kind_of(document: Document) -> object:
-    return document.data.get("kind") if isinstance(document.data, dict) else None
-
-
-def _name_of(document: Document) -> str:
-    data = document.data
-    return str(data["metadata"]["name"]) if isinstance(data, dict) else ""
 
 
 def _sound(

@@ -25,8 +25,7 @@ def expanded(loaded: Loaded, fabric: Fabric) -> Iterator[tuple[Location, dict[st
     for document in loaded.documents:
         place = document.locate()
         items = ends.get((document.file, document.index), [])
-        kind = document.data.get("kind") if isinstance(document.data, dict) else None
-        if kind in {"IPsecConnection", "IPsecTopology"}:
+        if document.kind in {"IPsecConnection", "IPsecTopology"}:
             # Of a topology nothing is left where a connection is written for each of its pairs.
             yield from ((place, _end(item, fabric.tunnels[item.name])) for item in items)
         elif isinstance(document.data, dict):

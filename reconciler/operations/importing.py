@@ -177,9 +177,9 @@ def edited_files(request: Request, edits: Mapping[str, list[Edit]]) -> dict[str,
     """
     by_file: dict[str, list[tuple[int, list[Edit]]]] = {}
     for item in request.loaded.documents:
-        data = item.data
-        if isinstance(data, dict) and data["kind"] == "IPsecTunnel" and edits.get(data["metadata"]["name"]):
-            by_file.setdefault(item.file, []).append((item.index, edits[data["metadata"]["name"]]))
+        changed = edits.get(item.name) if item.kind == "IPsecTunnel" and item.name is not None else None
+        if changed:
+            by_file.setdefault(item.file, []).append((item.index, changed))
     texts = {}
     for file, changes in by_file.items():
         try:

@@ -112,11 +112,20 @@ def leaving_out(seen: Observation, failures: Mapping[str, TunnelwrightError]) ->
 class Decision:
     """What may be done now of a preview, and why the rest may not."""
 
+    found: Preview
+    """The whole preview, before it was narrowed and judged."""
     judged: Preview
-    """The preview without the routers that are withheld."""
+    """What of it was to be judged, without the routers that are withheld."""
     judgement: Judgement
     allowed: Preview
     """All of it, some, or nothing when anything is refused."""
+
+    @property
+    def rest(self) -> Preview:
+        """The whole preview, without the routers that are withheld."""
+        failures = self.judged.observation.failures
+        new = failures.keys() - self.found.observation.failures.keys()
+        return without(self.found, {name: failures[name] for name in new})
 
     def without(self, failures: Mapping[str, TunnelwrightError]) -> Decision:
         """The same decision, in which some routers have no part."""
@@ -132,12 +141,18 @@ def framed(before: Preview, arming: Arming | None) -> Preview:
     return replace(before, plan=with_way_back(before.plan, arming, before.desired))
 
 
-def decide(before: Preview, known: Known, overrides: frozenset[Override] = frozenset()) -> Decision:
-    """Judge a preview, and narrow it to what may be done now. `known` says what is known to have been Git's,
-    `overrides` which limits are set aside."""
+def decide(
+    found: Preview,
+    known: Known,
+    overrides: frozenset[Override] = frozenset(),
+    wished: ChangeFilter = everything,
+) -> Decision:
+    """Judge what is `wished` of a preview, and narrow it to what may be done now. `known` says what is known
+    to have been Git's, `overrides` which limits are set aside."""
+    before = found if wished is everything else narrowed(found, wished)
     judged, judgement = judge_preview(before, known, overrides)
     whole = not (judgement.refusals or judgement.deferrals)
-    return Decision(judged, judgement, judged if whole else narrowed(judged, judgement.allows))
+    return Decision(found, judged, judgement, judged if whole else narrowed(judged, judgement.allows))
 
 
 def judge_preview(

@@ -9,10 +9,9 @@ from reconciler.history.store import History
 from reconciler.model.bounds import ASKED_ROUTERS, ASKED_SECONDS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Drift, Traced
-from reconciler.model.trace import Trace
 from reconciler.observe.state import within_one_observation
+from reconciler.observe.traces import traces_of
 from reconciler.routers.fleet import Fleet
-from reconciler.routers.protocol import Router
 from reconciler.service.fleet_state import FleetState
 
 
@@ -33,8 +32,3 @@ def ask(history: History, fleet: Fleet, seen: FleetState) -> list[Traced]:
         if not isinstance(traces, TunnelwrightError)
         for trace in traces
     ]
-
-
-def traces_of(router: Router, seconds: int) -> tuple[Trace, ...]:
-    """What a router reports of who was at it in so many seconds."""
-    return router.host.traces(seconds)

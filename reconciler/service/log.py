@@ -43,6 +43,7 @@ from reconciler.model.secret import redacted
 from reconciler.model.tunnel_event import LASTING, TunnelChange, TunnelEvent
 from reconciler.model.way_back import Armed, WentBack
 from reconciler.report.encoding import json_text
+from reconciler.report.json.apply import logged_step
 from reconciler.report.json.events import encode
 from reconciler.report.json.run import run_summary
 from reconciler.report.json.tunnel import tunnel_event
@@ -92,17 +93,8 @@ class EventLog:
 
     def step(self, outcome: Outcome) -> None:
         """One step of an apply that has ended."""
-        self._write(
-            "info" if outcome.status is Status.DONE else "error",
-            "step",
-            router=outcome.step.router,
-            tunnel=outcome.step.group,
-            summary=outcome.step.summary,
-            disruption=outcome.step.disruption.value,
-            status=outcome.status.value,
-            message=outcome.message,
-            seconds=round(outcome.seconds, 4),
-        )
+        level = "info" if outcome.status is Status.DONE else "error"
+        self._write(level, "step", **logged_step(outcome))
 
     def run(self, record: RunRecord) -> None:
         """One run that has ended: what it found, then the run itself."""

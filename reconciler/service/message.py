@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from reconciler.model import bounds
+from reconciler.model.notification import Notification, Topic
 from reconciler.model.record import RunRecord
 from reconciler.model.secret import Secret
 from reconciler.report.encoding import chat
 from reconciler.service.messenger import Message, hand_over
-from reconciler.service.notifications import Notification, Topic
 
 _MOST = 20
 """Lines of a message; more of them are counted."""

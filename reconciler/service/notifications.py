@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, assert_never
+from typing import assert_never
 
 from reconciler.model.absence import AbsenceKind
 from reconciler.model.condition import State as Condition
@@ -24,82 +22,10 @@ from reconciler.model.events import (
     Unreachable,
 )
 from reconciler.model.judgement import Deferral, Refusal
+from reconciler.model.notification import Lasting, Notification, Topic
 from reconciler.model.outcome import Check, Status
 from reconciler.model.record import ForeignResult, Result, RunRecord
 from reconciler.report.run_text import undo_hint
-
-
-class Topic(StrEnum):
-    """What a message may be about."""
-
-    ROLLED_BACK = "rolled-back"
-    """A commit was rolled back."""
-    REFUSED = "refused"
-    """A commit is not reconciled: not valid, not signed, against its own limits, or rolled back before."""
-    FAILED = "failed"
-    """There was no plan."""
-    INCOMPLETE = "incomplete"
-    """A router does not answer, or not all was done."""
-    DOWN = "down"
-    """A tunnel is configured as desired and has no CHILD_SA: an alarm, which no apply mends."""
-    SILENT = "carrying-nothing"
-    """Probes have shown that a tunnel is up and carries nothing."""
-    DEGRADED = "degraded"
-    """Probes have shown that a tunnel loses packets, or takes longer than it usually does."""
-    DRIFT = "drift"
-    """A router was not as the repository says, though no commit had changed that."""
-    CHANGED = "changed"
-    """A commit was applied."""
-    RECOVERED = "recovered"
-    """The subject of one of the others has ended."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class State:
-    """Something that lasts from one run to the next. `subject` is a commit, a router, a tunnel, a resource or
-    a part of the service; empty for the run as a whole."""
-
-    topic: Topic
-    subject: str = ""
-    router: str = ""
-
-    @property
-    def of_the_run(self) -> bool:
-        """True for what is the run's or its commit's, and no router's or part of the service's."""
-        return not self.router and (self.topic is not Topic.INCOMPLETE or not self.subject)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a receiver was sent: the runs up to one, and what lasted after it."""
-
-    run: int
-    states: frozenset[State] = frozenset()
-
-    @classmethod
-    def read(cls, what: object, latest: int) -> Sent | None:
-        """From what was kept of it; None for what another version or another program has kept, such as a run
-        that is later than the latest one."""
-        match what:
-            case {"run": int(run), "states": list(states)} if 0 <= run <= latest:
-                found = [_state(state) for state in states]
-                return None if None in found else cls(run, frozenset(filter(None, found)))
-        return None
-
-    def kept(self) -> dict[str, Any]:
-        """As it is kept."""
-        states = [[state.topic.value, state.subject, state.router] for state in sorted(self.states)]
-        return {"run": self.run, "states": states}
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """One notification, in a sentence."""
-
-    topic: Topic
-    text: str
-    router: str = ""
-    """That it is about; empty for the run as a whole."""
 
 
 def is_refused(record: RunRecord) -> bool:
@@ -110,8 +36,8 @@ def is_refused(record: RunRecord) -> bool:
 
 
 def new_in(
-    records: Iterable[RunRecord], before: frozenset[State], on: frozenset[Topic]
-) -> tuple[list[Notification], frozenset[State]]:
+    records: Iterable[RunRecord], before: frozenset[Lasting], on: frozenset[Topic]
+) -> tuple[list[Notification], frozenset[Lasting]]:
     """What is new in some runs, oldest first, when `before` lasted; and what lasts after them. Only topics
     of `on` count."""
     new: list[Notification] = []
@@ -127,31 +53,31 @@ def new_in(
     return new, lasting
 
 
-def states(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
+def states(record: RunRecord, before: frozenset[Lasting]) -> dict[Lasting, str]:
     """What lasts after a run, each with a sentence. What the run could not see lasts on."""
     if record.result is Result.STOPPED:
         return dict.fromkeys(before, "")
     return {**_of_the_run(record, before), **_of_the_routers(record, before), **_of_the_service(record)}
 
 
-def _of_the_run(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
+def _of_the_run(record: RunRecord, before: frozenset[Lasting]) -> dict[Lasting, str]:
     head = record.head[:12]
     for back in record.of(Rollback):
         force = f", {back.to[:12]} is in force again" if back.to else ""
         text = f"{head} was rolled back{force}: {back.reason}; {undo_hint(record.head)}"
         whole = record.result is Result.ROLLED_BACK
-        return {State(Topic.ROLLED_BACK, record.head): text if whole else f"{head}: {record.message}"}
+        return {Lasting(Topic.ROLLED_BACK, record.head): text if whole else f"{head}: {record.message}"}
     if is_refused(record):
         # Of a commit that was rolled back, the next run says that it is refused: the same thing once more.
-        known = State(Topic.ROLLED_BACK, record.head)
-        return {known if known in before else State(Topic.REFUSED, record.head): record.message}
+        known = Lasting(Topic.ROLLED_BACK, record.head)
+        return {known if known in before else Lasting(Topic.REFUSED, record.head): record.message}
     if isinstance(record.result, ForeignResult):
         # Whether what lasted has ended, this version cannot say.
         return {state: "" for state in before if state.of_the_run}
     if record.result is Result.FAILED:
-        return {State(Topic.FAILED): record.message}
+        return {Lasting(Topic.FAILED): record.message}
     if record.result is Result.INCOMPLETE and not _explained(record):
-        return {State(Topic.INCOMPLETE): f"{head}: {record.message}"}
+        return {Lasting(Topic.INCOMPLETE): f"{head}: {record.message}"}
     return {}
 
 
@@ -166,28 +92,28 @@ def _explained(record: RunRecord) -> bool:
     return without_keys or bool(record.of(Unreachable))
 
 
-def _of_the_service(record: RunRecord) -> dict[State, str]:
-    return {State(Topic.INCOMPLETE, trouble.part.value): trouble.reason for trouble in record.of(Trouble)}
+def _of_the_service(record: RunRecord) -> dict[Lasting, str]:
+    return {Lasting(Topic.INCOMPLETE, trouble.part.value): trouble.reason for trouble in record.of(Trouble)}
 
 
-def _of_the_routers(record: RunRecord, before: frozenset[State]) -> dict[State, str]:
-    found: dict[State, str] = {}
+def _of_the_routers(record: RunRecord, before: frozenset[Lasting]) -> dict[Lasting, str]:
+    found: dict[Lasting, str] = {}
     for absent in record.of(Unreachable):
         silent = absent.absence.kind is AbsenceKind.UNREACHABLE
         what = "does not answer" if silent else "is not reconciled"
-        state = State(Topic.INCOMPLETE, absent.router, absent.router)
+        state = Lasting(Topic.INCOMPLETE, absent.router, absent.router)
         found[state] = f"router {absent.router} {what}: {absent.absence.reason}"
     for down in record.of(Down):
-        state = State(Topic.DOWN, down.tunnel, down.router)
+        state = Lasting(Topic.DOWN, down.tunnel, down.router)
         found[state] = f"tunnel {down.tunnel} at {down.router} is configured but down"
     for impaired in record.of(Impaired):
         topic = Topic.SILENT if impaired.state is Condition.SILENT else Topic.DEGRADED
         since = f"since {impaired.since:%Y-%m-%dT%H:%M:%SZ}"
         text = f"tunnel {impaired.tunnel} at {impaired.router} is {impaired.state} {since}: {impaired.reason}"
-        found[State(topic, impaired.tunnel, impaired.router)] = text
+        found[Lasting(topic, impaired.tunnel, impaired.router)] = text
     for drift in record.of(Drift):
         if drift.held:
-            state = State(Topic.DRIFT, str(drift.resource), drift.resource.router)
+            state = Lasting(Topic.DRIFT, str(drift.resource), drift.resource.router)
             traces = _traces(record, state.router)
             found[state] = f"{drift.resource} has drifted and is left as it is: {drift.reason}{traces}"
     observed = bool(record.of(PlanSummary))
@@ -232,7 +158,7 @@ def _traces(record: RunRecord, router: str) -> str:
     return f"; since the last run there: {'; '.join(traces)}" if traces else ""
 
 
-def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[Notification]:
+def _ended(before: frozenset[Lasting], after: frozenset[Lasting]) -> Iterator[Notification]:
     ended = before - after
     if any(state.of_the_run for state in ended) and not any(state.of_the_run for state in after):
         yield Notification(Topic.RECOVERED, "the head of the branch is in force, and runs succeed")
@@ -259,10 +185,3 @@ def _ended(before: frozenset[State], after: frozenset[State]) -> Iterator[Notifi
                 assert_never(state.topic)
         if text:
             yield Notification(Topic.RECOVERED, text, state.router)
-
-
-def _state(what: object) -> State | None:
-    match what:
-        case [str(event), str(subject), str(router)] if event in set(Topic):
-            return State(Topic(event), subject, router)
-    return None

@@ -17,7 +17,9 @@ from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Rollback
 from reconciler.model.isolation import attempt
+from reconciler.model.notification import Lasting, Notification, Sent, Topic
 from reconciler.model.record import ForeignResult, Result, RunRecord
+from reconciler.report.json.sent import read_sent, sent_object
 from reconciler.service import notifications, schedule
 from reconciler.service.metric_families import UNREADABLE
 
@@ -182,7 +184,7 @@ class CommitStatuses:
         self.history.set_sent(self.name, sent)
 
 
-Send = Callable[[Sequence[notifications.Notification], RunRecord], None]
+Send = Callable[[Sequence[Notification], RunRecord], None]
 
 
 @dataclass(slots=True)
@@ -192,13 +194,13 @@ class Messages:
     name: str
     send: Send
     history: History
-    on: frozenset[notifications.Topic]
+    on: frozenset[Topic]
 
     def receive(self, record: RunRecord) -> None:
         """Look at all runs since the last one that was sent; for a receiver that was never sent one, or
         whose record cannot be read any more, at the latest alone."""
         kept = self.history.sent(self.name)
-        sent = notifications.Sent.read(kept, record.id)
+        sent = read_sent(kept, record.id)
         if sent is None:
             if kept is not None:
                 _log.warning(
@@ -206,10 +208,10 @@ class Messages:
                     self.name,
                 )
                 self.history.count({(UNREADABLE.name, ""): 1})
-            sent = notifications.Sent(record.id - 1)
-            self.history.set_sent(self.name, sent.kept())
+            sent = Sent(record.id - 1)
+            self.history.set_sent(self.name, sent_object(sent))
         runs = self.history.runs_after(sent.run, bounds.MESSAGE_RUNS)
-        found: list[notifications.Notification] = []
+        found: list[Notification] = []
         lasting = sent.states
         for run in runs:
             # A run that another version has recorded is no reason to be silent about all later ones.
@@ -220,9 +222,9 @@ class Messages:
         if found:
             self.send(found, record)
         if runs:
-            self.history.set_sent(self.name, notifications.Sent(runs[-1].id, lasting).kept())
+            self.history.set_sent(self.name, sent_object(Sent(runs[-1].id, lasting)))
 
     def _new(
-        self, run: RunRecord, lasting: frozenset[notifications.State]
-    ) -> tuple[list[notifications.Notification], frozenset[notifications.State]]:
+        self, run: RunRecord, lasting: frozenset[Lasting]
+    ) -> tuple[list[Notification], frozenset[Lasting]]:
         return notifications.new_in([run], lasting, self.on)

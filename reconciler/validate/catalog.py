@@ -186,29 +186,29 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
     }
     seen: dict[tuple[str, str], Location] = {}
     for document in loaded.documents:
+        place = f"{document.file}#{document.index}"
         if document.values > MOST_VALUES_OF_DOCUMENT:
             found.error(
                 "document-too-large",
                 document.locate(),
                 f"{document.values:,} keys and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read",
             )
-            kind = document.data.get("kind") if isinstance(document.data, dict) else None
-            catalog.broken[str(kind), _raw_name(document) or f"{document.file}#{document.index}"] = document
+            catalog.broken[document.kind or "", document.name or place] = document
             continue
-        kind, name = _kind(document, found), _raw_name(document)
+        kind, name = _kind(document, found), document.name
         if kind is None:
             # Whatever it was meant to be, it is there: what refers to it is not to blame.
-            catalog.broken["", name or f"{document.file}#{document.index}"] = document
+            catalog.broken["", name or place] = document
             continue
         if name is not None and not _is_first(kind, name, document, seen, found):
             # What it should be called is not known, so that it may be what another one misses.
-            catalog.broken[kind, f"{document.file}#{document.index}"] = document
+            catalog.broken[kind, place] = document
             continue
         try:
             parsed: Any = KINDS[kind].model_validate(document.data)
         except ValidationError as error:
             report_schema_errors(error, KINDS[kind], document, found)
-            catalog.broken[kind, name or f"{document.file}#{document.index}"] = document
+            catalog.broken[kind, name or place] = document
             continue
         check_annotations(kind, parsed.metadata.annotations, document, ("metadata", "annotations"), found)
         tables[kind][parsed.metadata.name] = Item(kind, parsed.metadata, parsed.spec, document)
@@ -314,13 +314,6 @@ def _report_missing(
         path=field_name,
         allowed=", ".join(allowed),
     )
-
-
-def _raw_name(document: Document) -> str | None:
-    """The name as far as it is known before the schema is checked."""
-    metadata = document.data.get("metadata") if isinstance(document.data, dict) else None
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return name if isinstance(name, str) else None
 
 
 def _is_first(

@@ -10,7 +10,6 @@ from reconciler.cli.output import Output
 from reconciler.cli.planned import planning_of, show_decision
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
-from reconciler.operations.desired import check_keys
 from reconciler.report.json.plan import plan_digest
 from reconciler.routers.way_back import reported
 
@@ -22,23 +21,24 @@ def run(arguments: argparse.Namespace) -> int:
         check_out(arguments.out)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
     planning = planning_of(arguments, fabric)
-    found = planning.observed()
-    planning.check_names(found)
-    decision = planning.decided(found)
-    show_decision(output, decision, reported(found.observation.states), whole=arguments.verbose)
-    check_keys(fabric, decision.allowed.plan)
+    decision = planning.checked(
+        lambda made: show_decision(
+            output, made, reported(made.found.observation.states), whole=arguments.verbose
+        )
+    )
     if arguments.out is not None:
         # The whole of it: what is withheld is decided anew when it is applied.
+        plan = decision.found.plan
         saved = saved_plan.SavedPlan(
             arguments.tree,
             loaded.revision,
             loaded.digest,
-            plan_digest(found.plan),
+            plan_digest(plan),
             arguments.lab,
             planning.targets,
             planning.excluded,
         )
-        saved_plan.write(arguments.out, saved, found.plan)
+        saved_plan.write(arguments.out, saved, plan)
     if decision.judgement.refusals:
         return ExitCode.UNSAFE
     judged = decision.judged.plan

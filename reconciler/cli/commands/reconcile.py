@@ -22,6 +22,7 @@ from reconciler.model.diagnostic import Diagnostics, reported
 from reconciler.model.errors import ExitCode
 from reconciler.model.fabric import Fabric
 from reconciler.model.isolation import attempt
+from reconciler.model.notification import Topic
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.report.diagnostic_text import diagnostic_lines
@@ -42,7 +43,6 @@ from reconciler.service.log import EventLog, attached
 from reconciler.service.loop import Service
 from reconciler.service.message import send
 from reconciler.service.metrics import Metrics
-from reconciler.service.notifications import Topic
 from reconciler.service.notifier import CommitStatuses, Messages, Notifier, Receiver, Tolerance
 from reconciler.service.preflight import Preflight
 from reconciler.service.prober import Prober

@@ -63,9 +63,13 @@ class Item:
         """True or false."""
         return self._of(bool, name, default)
 
+    def sequence(self, name: str) -> tuple[object, ...]:
+        """A list of anything."""
+        return tuple(self._of(list, name, None))
+
     def items(self, name: str) -> tuple[Item, ...]:
         """A list of objects."""
-        return tuple(map(Item, self._of(list, name, None)))
+        return tuple(map(Item, self.sequence(name)))
 
     def _of(self, kind: type[Value], name: str, default: Value | None) -> Value:
         found = self.value(name) if default is None else self._values.get(name, default)

@@ -16,11 +16,12 @@ from reconciler.history.kept import Kept
 from reconciler.history.store import History
 from reconciler.model.errors import ExitCode
 from reconciler.model.events import Drift, Foreign, Rollback, Unreachable
+from reconciler.model.notification import Topic
 from reconciler.model.record import GOOD, ForeignResult, Result
 from reconciler.report.json.events import encode
 from reconciler.report.json.run import run_object
 from reconciler.report.run_text import run_line, run_lines
-from reconciler.service.notifications import Topic, new_in
+from reconciler.service.notifications import new_in
 from tests.unit.history.stored import RUN
 from tests.unit.report.json.test_events import FORMER
 from tests.unit.service.followed import followed

@@ -14,10 +14,11 @@ from lab.engine import until
 from reconciler.history.kept import Kept
 from reconciler.history.store import History
 from reconciler.model import bounds
+from reconciler.model.notification import Topic
 from reconciler.model.outcome import Check
 from reconciler.model.record import Acceptance, Result
 from reconciler.service.metrics import Metrics
-from reconciler.service.notifications import Topic, new_in
+from reconciler.service.notifications import new_in
 from tests.unit.history.stored import NOW, RUN, garbage, history_of
 from tests.unit.service.followed import followed
 

@@ -115,9 +115,9 @@ def test_a_plan_alone_is_made_by_the_same_steps_without_a_lock(stage: Stage) -> 
         stage.site.fabric, stage.site.store(**stage.psk), stage.fleet, targets=("paris-tokyo",)
     )
     assert planning.routers == BOTH
-    found = planning.observed()
-    planning.check_names(found)
-    decision = planning.decided(found)
+    shown: list[Decision] = []
+    decision = planning.checked(shown.append)
+    assert shown == [decision]
     assert stage.noted == ["observe paris", "observe tokyo"]
     with converge(stage.fleet, stage.request(decide=lambda _: decision)) as done:
         assert done.before.plan == decision.allowed.plan
@@ -126,7 +126,7 @@ def test_a_plan_alone_is_made_by_the_same_steps_without_a_lock(stage: Stage) -> 
 def test_a_name_that_selects_nothing_is_no_plan(stage: Stage) -> None:
     planning = Planning(stage.site.fabric, stage.site.store(**stage.psk), stage.fleet, targets=("oslo",))
     with pytest.raises(TunnelwrightError, match="oslo"):
-        planning.check_names(planning.observed())
+        planning.checked()
 
 
 def test_a_rollback_takes_the_steps_between_judging_and_unlocking_again(stage: Stage) -> None:

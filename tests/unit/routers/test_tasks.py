@@ -24,9 +24,9 @@ from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
 from reconciler.observe.probe import probe
 from reconciler.observe.state import observe, read_sas, within_one_observation
+from reconciler.observe.traces import traces_of
 from reconciler.routers.fleet import Errands, Fleet, Sessions, reach
 from reconciler.routers.protocol import Router, Task
-from reconciler.service.attribution import traces_of
 from tests.contract.sites import Site, change_tunnels, memory_site
 
 Result = TypeVar("Result")

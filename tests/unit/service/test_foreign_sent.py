@@ -14,11 +14,11 @@ from reconciler.forges.choose import forge
 from reconciler.forges.forge import Kind
 from reconciler.history.kept import Kept
 from reconciler.model.isolation import unforeseen
+from reconciler.model.notification import Notification, Topic
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
 from reconciler.report.json.events import decode
 from reconciler.service.metrics import Metrics
-from reconciler.service.notifications import Notification, Topic
 from reconciler.service.notifier import CommitStatuses, Messages
 from tests.forges import PROJECT, SHA, TOKEN, forge_server
 from tests.unit.history.stored import RUN

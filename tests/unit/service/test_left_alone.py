@@ -16,6 +16,7 @@ from reconciler.apply.locking import locked
 from reconciler.history.kept import Kept
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected
 from reconciler.model.events import Trouble, Unreachable
+from reconciler.model.notification import Topic
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
 from reconciler.routers.protocol import HostSnapshot
@@ -144,7 +145,7 @@ def test_a_router_that_cannot_be_worked_with_costs_itself_alone(
     assert site.routers["paris"].host.table is None
     assert site.routers["tokyo"].host.table is not None
     assert site.routers["tokyo"].vici.connections == loaded, "it waits for its other end"
-    said, _ = notifications.new_in([record], frozenset(), frozenset(notifications.Topic))
+    said, _ = notifications.new_in([record], frozenset(), frozenset(Topic))
     assert f"router paris is not reconciled: {told.absence.reason}" in {item.text for item in said}
     puzzling = metrics.registry.get_sample_value("tunnelwright_router_not_understood", {"router": "paris"})
     assert puzzling == (kind == "not-understood")
@@ -173,7 +174,7 @@ def test_a_router_that_invents_tunnels_costs_itself_alone(tmp_path: Path) -> Non
     assert junk.keys() <= paris.files.keys()
     reached = service.dependencies.history.reached()
     assert (reached["paris"], reached["tokyo"]) == (good, head)
-    said, _ = notifications.new_in([record], frozenset(), frozenset(notifications.Topic))
+    said, _ = notifications.new_in([record], frozenset(), frozenset(Topic))
     assert f"router paris is not reconciled: {told.absence.reason}" in {item.text for item in said}
     for name, value in (("withheld", 1), ("reachable", 1), ("not_understood", 0)):
         sample = metrics.registry.get_sample_value(f"tunnelwright_router_{name}", {"router": "paris"})
@@ -237,12 +238,12 @@ def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
         assert "tw-tokyo-partner" not in router.vici.connections
     assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "tokyo"}) == 1
     assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "paris"}) == 0
-    told, lasting = notifications.new_in([record], frozenset(), frozenset(notifications.Topic))
-    assert [item.text for item in told if item.topic is notifications.Topic.INCOMPLETE] == [said]
+    told, lasting = notifications.new_in([record], frozenset(), frozenset(Topic))
+    assert [item.text for item in told if item.topic is Topic.INCOMPLETE] == [said]
     site.edit("partner.yaml", "env: NEW_KEY", "env: NEXT")
     mended = site.once()
     assert "tw-tokyo-partner" in site.routers["tokyo"].vici.connections
-    told, _ = notifications.new_in([mended], lasting, frozenset(notifications.Topic))
+    told, _ = notifications.new_in([mended], lasting, frozenset(Topic))
     assert "the trouble with the keys has ended" in {item.text for item in told}
 
 

@@ -22,11 +22,12 @@ from reconciler.model.events import (
     Unreachable,
 )
 from reconciler.model.judgement import Deferral, Refusal
+from reconciler.model.notification import Lasting, Notification, Topic
 from reconciler.model.outcome import Check, Status
 from reconciler.model.plan import Action, Disruption, Phase, Resource, ResourceKind
 from reconciler.model.record import Result, RunRecord
 from reconciler.service import message as messages
-from reconciler.service.notifications import Notification, State, Topic, is_refused, new_in, states
+from reconciler.service.notifications import is_refused, new_in, states
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ALL = frozenset(Topic)
@@ -55,7 +56,7 @@ IN_SYNC = run(Result.IN_SYNC, PLAN)
 def told(*records: RunRecord, on: frozenset[Topic] = ALL) -> list[list[str]]:
     """The events of each run, as they are told one after the other."""
     found: list[list[str]] = []
-    lasting: frozenset[State] = frozenset()
+    lasting: frozenset[Lasting] = frozenset()
     for record in records:
         news, lasting = new_in([record], lasting, on)
         found.append([item.topic.value for item in news])
@@ -187,7 +188,7 @@ def test_what_probes_have_shown_is_told_once_and_when_it_ends() -> None:
     ]
     # A run that has seen nothing does not end it.
     assert told(worse, run(Result.FAILED, head="", force=""), worse)[2] == ["recovered"]
-    text = states(worse, frozenset())[State(Topic.SILENT, "a-to-b", "ra")]
+    text = states(worse, frozenset())[Lasting(Topic.SILENT, "a-to-b", "ra")]
     since = "since 2026-11-23T00:00:00Z"
     assert text == f"tunnel a-to-b at ra is up, carrying nothing {since}: 10.2.0.1 does not answer"
 
@@ -204,7 +205,7 @@ def test_what_failed_is_told_beside_a_router_that_is_away() -> None:
     switch = PlannedStep("tokyo", Phase.SWITCH, "a-to-b", "bring up", Disruption.NONE)
     step = StepEnded(switch, Status.FAILED, "it refused")
     proof = Check("traffic", passed=False, evidence="0 of 3")
-    alone = State(Topic.INCOMPLETE)
+    alone = Lasting(Topic.INCOMPLETE)
     assert alone not in states(run(Result.INCOMPLETE, PLAN, AWAY), frozenset())
     for failed in (step, proof):
         assert alone in states(run(Result.INCOMPLETE, PLAN, AWAY, failed), frozenset())

@@ -19,12 +19,12 @@ from reconciler.forges.choose import forge
 from reconciler.forges.forge import Forge, Kind
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.isolation import unforeseen
+from reconciler.model.notification import Notification, Topic
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
 from reconciler.service import schedule
 from reconciler.service.message import body, send
 from reconciler.service.messenger import Message, hand_over
-from reconciler.service.notifications import Notification, Topic
 from reconciler.service.notifier import CommitStatuses, Messages, Notifier
 from tests.documents import SITE, WAN, document
 from tests.forges import PROJECT, SHA, TOKEN, Answer, Request, forge_server, listening, misbehaving

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.events import PlannedChange, StepEnded, Traced
+from reconciler.model.notification import Topic
 from reconciler.model.outcome import Check
 from reconciler.model.record import Result
 from reconciler.model.trace import Trace
@@ -167,10 +168,8 @@ def test_a_router_that_drifted_is_asked_who_was_there(tmp_path: Path) -> None:
     traces = [(item.router, item.trace.text) for item in record.of(Traced)]
     assert traces == [("paris", "ann logged in from 192.0.2.7")]
     assert "ann logged in" in "".join(line.text for line in run_lines(record))
-    told, _ = notifications.new_in([record], frozenset(), frozenset(notifications.Topic))
-    assert [item.topic for item in told if "ann logged in from 192.0.2.7" in item.text] == [
-        notifications.Topic.DRIFT
-    ]
+    told, _ = notifications.new_in([record], frozenset(), frozenset(Topic))
+    assert [item.topic for item in told if "ann logged in from 192.0.2.7" in item.text] == [Topic.DRIFT]
 
 
 def test_a_run_that_is_asked_to_stop_leaves_no_tunnel_half_changed(tmp_path: Path) -> None:

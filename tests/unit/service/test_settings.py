@@ -13,7 +13,7 @@ from reconciler.forges.forge import Kind
 from reconciler.model.bounds import SETTINGS_BYTES
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import ExitCode, SourceUnavailable
-from reconciler.service.notifications import Topic
+from reconciler.model.notification import Topic
 from reconciler.service.settings import read_settings
 from schemas.generate import ROOT, SETTINGS_EXAMPLE
 from schemas.settings import ReconcileSettings, StatusSettings, TopicName
