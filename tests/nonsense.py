@@ -125,7 +125,7 @@ NONSENSE = {
     ),
     "nothing": Nonsense(lambda _: None, RouterUnreachable, "no complete answer"),
     "the half of a packet": Nonsense(
-        said(struct.pack("!I", 4000) + bytes(1000)), RouterUnreachable, "100[49] bytes came"
+        said(struct.pack("!I", 4000) + bytes(1000)), RouterUnreachable, "1,00[49] bytes came"
     ),
     "a byte now and then": Nonsense(
         lambda talk: talk.drip(packet(RESPONSE, bytes(4000)), 0.02), RouterUnreachable, "no complete answer"

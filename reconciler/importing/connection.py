@@ -117,7 +117,7 @@ class _Reader:
             self.refuse(word, str(error))
             return default
         if not allowed[0] <= found <= allowed[1]:
-            self.refuse(word, f"{word} must be {allowed[0]} to {counted(allowed[1], 'second')}, not {found}")
+            self.refuse(word, f"{word} must be {allowed[0]} to {allowed[1]} seconds, not {found}")
         return found
 
 

@@ -14,6 +14,7 @@ from reconciler.model.fabric import group_of
 from reconciler.model.listing import listed
 from reconciler.model.operation import Arm, Establish, Scope, Widen
 from reconciler.model.outcome import Check, Outcome, Status
+from reconciler.model.plan import Step
 from reconciler.model.way_back import Armed, Arming, WentBack
 from reconciler.operations.apply import Applied
 from reconciler.operations.preview import Preview
@@ -66,43 +67,61 @@ def conclude(
     if arming is None:
         return None
     if not all(outcome.status is Status.DONE for outcome in armed(applied)):
-        unarmed = tuple(Outcome(step, Status.NOT_ATTEMPTED, "it was not armed") for step in steps)
-        reasons = (f"{o.step.router}: {o.message}" for o in armed(applied) if o.status is Status.FAILED)
-        return Conclusion(arming.id, tuple(reasons), unarmed, begun=False, back=True)
+        return _not_armed(arming.id, steps, applied)
     left = arming.seconds - elapsed - MARGIN
-    found = [*doubts(before, applied, proofs, lost)]
+    found = tuple(doubts(before, applied, proofs, lost))
     if not found and left <= 0:
-        found.append(f"applying and proving it took {elapsed:.0f} s")
+        found = (f"applying and proving it took {elapsed:.0f} s",)
     if not found:
-        done = confirm(steps, arming.id, fleet, left)
-        failed = {o.step.router: o.message for o in done.outcomes if o.status is not Status.DONE}
-        said = tuple(f"{name}: {message}" for name, message in failed.items())
-        return Conclusion(arming.id, said, done.outcomes, unsure=bool(said) and failed.keys() <= done.silent)
-    why = listed(found, _NAMED)
+        return _confirmed(arming.id, steps, fleet, left)
     if all(outcome.status is Status.NOT_ATTEMPTED for outcome in changes(applied)):
-        # There is nothing to go back from: the routers are only disarmed.
-        disarmed = confirm(steps, arming.id, fleet, 0)
-        outcomes = tuple(Outcome(step, Status.NOT_ATTEMPTED, f"nothing was changed: {why}") for step in steps)
-        silent = tuple(sorted(disarmed.silent))
-        return Conclusion(arming.id, tuple(found), outcomes, begun=False, back=not silent, untold=silent)
-    ended = go_back({step.router: arming.id for step in steps}, fleet)
+        return _disarmed(arming.id, steps, fleet, found)
     status = Status.NOT_ATTEMPTED if applied.stopped else Status.FAILED
+    return _gone_back(arming.id, steps, fleet, found, status=status)
+
+
+def _not_armed(arming: str, steps: tuple[Step, ...], applied: Applied) -> Conclusion:
+    """Some router could not be armed, so nothing was changed."""
+    unarmed = tuple(Outcome(step, Status.NOT_ATTEMPTED, "it was not armed") for step in steps)
+    reasons = (f"{o.step.router}: {o.message}" for o in armed(applied) if o.status is Status.FAILED)
+    return Conclusion(arming, tuple(reasons), unarmed, begun=False, back=True)
+
+
+def _confirmed(arming: str, steps: tuple[Step, ...], fleet: Fleet, left: float) -> Conclusion:
+    """Confirm every router within the seconds that are left."""
+    done = confirm(steps, arming, fleet, left)
+    failed = {o.step.router: o.message for o in done.outcomes if o.status is not Status.DONE}
+    said = tuple(f"{name}: {message}" for name, message in failed.items())
+    return Conclusion(arming, said, done.outcomes, unsure=bool(said) and failed.keys() <= done.silent)
+
+
+def _disarmed(arming: str, steps: tuple[Step, ...], fleet: Fleet, found: tuple[str, ...]) -> Conclusion:
+    """There is nothing to go back from: the routers are only disarmed."""
+    disarmed = confirm(steps, arming, fleet, 0)
+    why = f"nothing was changed: {listed(found, _NAMED)}"
+    outcomes = tuple(Outcome(step, Status.NOT_ATTEMPTED, why) for step in steps)
+    silent = tuple(sorted(disarmed.silent))
+    return Conclusion(arming, found, outcomes, begun=False, back=not silent, untold=silent)
+
+
+def _gone_back(
+    arming: str, steps: tuple[Step, ...], fleet: Fleet, found: tuple[str, ...], *, status: Status
+) -> Conclusion:
+    """Let every router go back at once; the steps that confirm end with a status."""
+    ended = go_back({step.router: arming for step in steps}, fleet)
+    why = listed(found, _NAMED)
     outcomes = tuple(Outcome(step, status, f"{_went(ended[step.router])}: {why}") for step in steps)
-    whole = {name for name, item in ended.items() if isinstance(item, WentBack) and not item.problems}
-    unrestored = tuple(
-        f"{name}: {problem}"
-        for name, item in ended.items()
-        if isinstance(item, WentBack)
-        for problem in item.problems
-    )
-    untold = tuple(name for name, item in ended.items() if isinstance(item, TunnelwrightError))
+    went = {name: item for name, item in ended.items() if isinstance(item, WentBack)}
+    whole = {name for name, item in went.items() if not item.problems}
+    unrestored = (f"{name}: {problem}" for name, item in went.items() for problem in item.problems)
+    untold = (name for name, item in ended.items() if isinstance(item, TunnelwrightError))
     return Conclusion(
-        arming.id,
-        tuple(found),
+        arming,
+        found,
         outcomes,
         back=whole == ended.keys(),
-        untold=untold,
-        unrestored=unrestored,
+        untold=tuple(untold),
+        unrestored=tuple(unrestored),
     )
 
 

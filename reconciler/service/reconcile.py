@@ -4,7 +4,7 @@ proven, and rolled back when it does not prove good."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,22 +12,20 @@ from reconciler.model.absence import Absence
 from reconciler.model.bounds import RECORD_NAMED
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Down, Drift, Held, Impaired, Part, Rollback, StepEnded, Trouble
-from reconciler.model.fabric import Fabric, group_of
+from reconciler.model.fabric import Fabric
 from reconciler.model.isolation import attempt
 from reconciler.model.listing import counted, listed
-from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan, Resource
 from reconciler.model.record import GOOD, Result, RunRecord
 from reconciler.model.router_config import connection_name
 from reconciler.model.way_back import Arming
-from reconciler.operations.confirm import carried, new_arming
+from reconciler.operations.confirm import new_arming
 from reconciler.operations.converge import (
     Conduct,
     Errors,
     Proven,
     Request,
     converge,
-    tunnels_of,
 )
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.preview import (
@@ -46,7 +44,9 @@ from reconciler.report.json.plan import plan_digest
 from reconciler.service.attribution import traces_of_drift
 from reconciler.service.confirmation import closed, gone_back, not_confirmed
 from reconciler.service.dependencies import Dependencies
+from reconciler.service.fleet_state import FleetState
 from reconciler.service.run_report import RunReport
+from reconciler.service.verdict import is_to_blame, verdict_of
 from reconciler.service.wanted import Refused, Wanted, by_commit_of, choose, sentence, wanted_of
 
 
@@ -99,7 +99,6 @@ def _observe(dependencies: Dependencies, wanted: Wanted) -> Preview:
 
 
 def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunReport) -> Result:
-    fleet = dependencies.fleet_of(wanted.fabric)
     by_commit = by_commit_of(dependencies, wanted, seen.plan)
     found = report.saw(seen, by_commit)
     arming = None
@@ -107,20 +106,41 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
         arming = new_arming(wanted.loaded.digest, wanted.commit, dependencies.confirm)
     seen, decision, held = _decided(dependencies, wanted, seen, by_commit, report, arming=arming)
     dependencies.followed(wanted.fabric)
-    report.events += [
-        Drift(change.resource, change.reason, change.resource in held)
-        for change in seen.plan.changes
-        if change.resource in found.drift
-    ]
-    traces = attempt("look-up", "traces", lambda: traces_of_drift(dependencies.history, fleet, found))
-    report.events += [] if isinstance(traces, TunnelwrightError) else traces
+    _report_drift(dependencies, seen, found, held, report)
     _report_missing(wanted.fabric, seen, report)
     if held:
         named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
         report.notes.append(f"{counted(len(held), 'resource')} held: {named}")
     result = Result.HELD if held else Result.IN_SYNC
-    left_out: dict[str, TunnelwrightError] = {}
+    left_out: Errors = {}
     wished = {change.resource for change in decision.allowed.plan.changes}
+    if wished:
+        done, left_out = _changed(dependencies, wanted, decision, by_commit, report, arming=arming)
+        result = result if done is None else done
+        seen = without(seen, left_out)
+    if result in GOOD:
+        # What was held, or had no lock, may still prove bad, and needs the commit before it to go
+        # back to; what drifts there is no part of the commit.
+        waiting = {resource for resource in wished if resource.router in left_out}
+        _remember(dependencies, wanted, seen, held, report, good=not any(map(by_commit, {*held, *waiting})))
+        if seen.plan.unreachable or seen.plan.keyless:
+            return Result.INCOMPLETE
+    return result
+
+
+def _changed(
+    dependencies: Dependencies,
+    wanted: Wanted,
+    decision: Decision,
+    by_commit: ByCommit,
+    report: RunReport,
+    *,
+    arming: Arming | None,
+) -> tuple[Result | None, Errors]:
+    """Carry out what may be done now: what it came to, None where nothing was left to do; and the routers
+    that were left out, each with the reason."""
+    result: Result | None = None
+    left_out: dict[str, TunnelwrightError] = {}
 
     def report_without(errors: Errors) -> None:
         left_out.update(errors)
@@ -130,44 +150,45 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunR
         report_without(refused)
         return decision.without(refused)
 
-    if wished:
-        request = Request(
-            routers=decision.allowed.plan.routers,
-            decide=with_locks,
-            # It was decided before the locks were taken.
-            approve=lambda _: True,
-            left_out=lambda _, moved: report_without(moved),
-            arming=arming,
-            conduct=replace(_conduct(dependencies), applied=report.did),
-        )
-        with converge(fleet, request) as done:
-            if done.proven is not None:
-                result = _ended(
-                    dependencies, wanted, done.before, done.proven, by_commit=by_commit, report=report
-                )
-        seen = without(seen, left_out)
-    if result in GOOD:
-        was_observed = seen.observation.states or not wanted.desired
-        waiting = {resource for resource in wished if resource.router in left_out}
-        if was_observed and not any(by_commit(resource) for resource in (*held, *waiting)):
-            # A commit is good when all of it that could be done was done, and proven. What was held, or had
-            # no lock, may still prove bad, and needs the commit before it to go back to; what drifts
-            # there is no part of the commit.
-            dependencies.history.set_good(wanted.commit)
-            # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
-            kept = attempt(
-                "history", "the last good commit", lambda: dependencies.repository.keep(wanted.commit)
+    request = Request(
+        routers=decision.allowed.plan.routers,
+        decide=with_locks,
+        # It was decided before the locks were taken.
+        approve=lambda _: True,
+        left_out=lambda _, moved: report_without(moved),
+        arming=arming,
+        conduct=replace(_conduct(dependencies), applied=report.did),
+    )
+    with converge(dependencies.fleet_of(wanted.fabric), request) as done:
+        if done.proven is not None:
+            result = _ended(
+                dependencies, wanted, done.before, done.proven, by_commit=by_commit, report=report
             )
-            if kept is not None:
-                report.notes.append(sentence(kept))
-        partly = {resource.router for resource in held}
-        partly |= {
-            wanted.fabric.tunnels[name].router for name in seen.plan.withheld if name in wanted.fabric.tunnels
-        }
-        dependencies.history.set_reached(set(seen.observation.states) - partly, wanted.commit)
-        if seen.plan.unreachable or seen.plan.keyless:
-            return Result.INCOMPLETE
-    return result
+    return result, left_out
+
+
+def _remember(
+    dependencies: Dependencies,
+    wanted: Wanted,
+    seen: Preview,
+    held: Mapping[Resource, str],
+    report: RunReport,
+    *,
+    good: bool,
+) -> None:
+    """Remember the commit of a run that went well, and the routers that were brought to it as a whole. A
+    commit is `good` when all of it that could be done was done, and proven."""
+    if good and (seen.observation.states or not wanted.desired):
+        dependencies.history.set_good(wanted.commit)
+        # Should it not be kept, a branch that is rewritten takes it along; the run is what it is.
+        kept = attempt("history", "the last good commit", lambda: dependencies.repository.keep(wanted.commit))
+        if kept is not None:
+            report.notes.append(sentence(kept))
+    partly = {resource.router for resource in held}
+    partly |= {
+        wanted.fabric.tunnels[name].router for name in seen.plan.withheld if name in wanted.fabric.tunnels
+    }
+    dependencies.history.set_reached(set(seen.observation.states) - partly, wanted.commit)
 
 
 def _conduct(dependencies: Dependencies) -> Conduct:
@@ -235,6 +256,24 @@ def _report_left_out(left_out: Mapping[str, TunnelwrightError], report: RunRepor
     report.events += absence_events(absences)
 
 
+def _report_drift(
+    dependencies: Dependencies,
+    seen: Preview,
+    found: FleetState,
+    held: Mapping[Resource, str],
+    report: RunReport,
+) -> None:
+    """What has drifted, and who was at those routers."""
+    report.events += [
+        Drift(change.resource, change.reason, change.resource in held)
+        for change in seen.plan.changes
+        if change.resource in found.drift
+    ]
+    fleet = dependencies.fleet_of(seen.fabric)
+    traces = attempt("look-up", "traces", lambda: traces_of_drift(dependencies.history, fleet, found))
+    report.events += [] if isinstance(traces, TunnelwrightError) else traces
+
+
 def _report_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
     """Routers that did not answer; tunnels whose key cannot be read; tunnels that are configured but down,
     which is no drift."""
@@ -295,54 +334,43 @@ def _concluded(
     report: RunReport,
 ) -> Result:
     """What an apply came to; what carried traffic before and does not now is rolled back."""
-    applied, proofs = proven.applied, proven.proofs
-    changed = tunnels_of(before.plan)
-    # A peer that does not agree to all that is desired takes nothing away: what it refuses waits for it.
-    waiting = [outcome for outcome in applied.undone if outcome.step.waits_for_peer]
-    undone = [outcome for outcome in applied.undone if not outcome.step.waits_for_peer]
-    if applied.stopped and not proven.lost:
-        undone += waiting
-        report.notes.append(f"stopped with {counted(len(undone), 'step')} left")
+    if proven.applied.stopped and not proven.lost:
+        report.notes.append(f"stopped with {counted(len(proven.applied.undone), 'step')} left")
         return Result.STOPPED
     report.events += proven.checks
-    failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
-    # What was not attempted follows from what failed.
-    causes = [outcome for outcome in undone if outcome.status is Status.FAILED] or undone
-    problems = [f"{outcome.step.router}: {outcome.step.summary}: {outcome.message}" for outcome in causes]
-    problems += [f"{check.name}: {check.evidence}" for check in failed.values()]
-    report.notes += [f"{outcome.step.router}: {outcome.message}" for outcome in waiting[:RECORD_NAMED]]
-    if not problems:
-        said = f", {counted(len(proofs), 'tunnel end')} proven" if proofs else ""
-        report.notes += [] if waiting else [f"{counted(len(before.plan.changes), 'resource')} changed{said}"]
-        return Result.HELD if waiting else Result.CHANGED
-    report.notes.append(listed(problems, RECORD_NAMED))
-    # Waiting for a peer that has not got the new key yet is no reason to roll the commit back.
-    restored = {outcome.step.group for outcome in undone if outcome.restored}
-    stuck = {
-        (outcome.step.router, outcome.step.group) for outcome in undone if outcome.step.group not in restored
-    }
-    hurt = {
-        name
-        for name in changed
-        if (name in failed or not stuck.isdisjoint(_ends(before, name))) and carried(before, name)
-    }
-    good = dependencies.trust.good()
+    verdict = verdict_of(before, proven.applied, proven.proofs)
+    report.notes += verdict.waiting[:RECORD_NAMED]
+    if not verdict.problems:
+        proofs = len(proven.proofs)
+        said = f", {counted(proofs, 'tunnel end')} proven" if proofs else ""
+        changed = counted(len(before.plan.changes), "resource")
+        report.notes += [] if verdict.waiting else [f"{changed} changed{said}"]
+        return Result.HELD if verdict.waiting else Result.CHANGED
+    report.notes.append(listed(verdict.problems, RECORD_NAMED))
     # A rollback would change what another run has locked by now; that run, or the next one, converges it.
     # What was confirmed has proven good enough.
     may = dependencies.rollback and not proven.lost and proven.conclusion is None
-    if not (hurt and may and good not in {"", wanted.commit}):
-        return Result.INCOMPLETE
-    try:
-        previous = wanted_of(dependencies, good, RunReport())
-    except Refused as refused:
-        report.notes.append(f"cannot roll back to {good[:12]}: {refused.message}")
+    previous = _previous(dependencies, wanted, report) if verdict.hurt and may else None
+    if previous is None:
         return Result.INCOMPLETE
     # What the good commit wants too is not this one's fault, whichever router has not been brought to it yet.
     differs = changed_by_commit(previous.desired, wanted.desired)
-    blamed = [change.resource for change in before.plan.changes if change.resource.name in hurt]
-    if not any(by_commit(resource) and differs(resource) for resource in blamed):
+    if not is_to_blame(before.plan, verdict.hurt, by_commit, differs):
         return Result.INCOMPLETE
     return _roll_back(dependencies, wanted, previous, before.plan, report)
+
+
+def _previous(dependencies: Dependencies, wanted: Wanted, report: RunReport) -> Wanted | None:
+    """The last good commit, to go back to; None where there is no other one, or it is refused, which is
+    reported."""
+    good = dependencies.trust.good()
+    if good in {"", wanted.commit}:
+        return None
+    try:
+        return wanted_of(dependencies, good, RunReport())
+    except Refused as refused:
+        report.notes.append(f"cannot roll back to {good[:12]}: {refused.message}")
+        return None
 
 
 def _roll_back(
@@ -363,16 +391,3 @@ def _roll_back(
         return Result.INCOMPLETE
     report.notes.append(f"rolled back to {good[:12]}, and proved it")
     return Result.ROLLED_BACK
-
-
-def _ends(before: Preview, tunnel: str) -> set[tuple[str, str]]:
-    """The routers of a tunnel, each with the group of its steps: what another router calls by that name
-    does not count."""
-    ends = before.fabric.ends_of(tunnel)
-    if not ends:
-        return {(what.router, tunnel) for what in _resources(before.plan) if what.name == tunnel}
-    return {(end.router, group_of(end)) for end in ends}
-
-
-def _resources(plan: Plan) -> Iterator[Resource]:
-    return (change.resource for change in plan.changes if change.resource.is_tunnel)

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for room in ("reconciler", "lab") for path in (ROOT / room).rglob("*.py"))
 ALWAYS_MANY = {
     ("reconciler/cli/commands/reconcile.py", "seconds"),  # of a setting, with fractions
+    ("reconciler/importing/connection.py", "seconds"),  # the end of a range
     ("reconciler/service/notifier.py", "seconds"),
     ("reconciler/service/notifications.py", "answers"),  # the verb, after a name
     ("reconciler/validate/shapes.py", "ends"),  # two of each connection

@@ -126,7 +126,7 @@ SNAPSHOTS = {
     "a long setting": (snapshot(settings=b"net/ipv4/ip_forward:" + b"1" * 200 + b"\n"), "kernel settings"),
     "a counter without a number": (snapshot(dropped=b"XfrmAcquireError\n"), "packet counter: not a counter"),
     "a counter that is none": (snapshot(dropped=b"XfrmAcquireError -1\n"), "packet counter: not a counter"),
-    "a file without a digest": (snapshot(owned=b"600 0:0 /etc/x\n"), "boot files: 1 lines"),
+    "a file without a digest": (snapshot(owned=b"600 0:0 /etc/x\n"), "boot files: 1 line for"),
     "a digest of another file": (
         snapshot(owned=b"600 0:0 /etc/x\n" + b"0" * 64 + b"  /etc/y\n"),
         "boot files: a line that is not a requested file",
@@ -135,7 +135,7 @@ SNAPSHOTS = {
         snapshot(owned=b"600 0:0 /etc/x\n" * 2 + (b"0" * 64 + b"  /etc/x\n") * 2),
         "boot files: a line that is not a requested file",
     ),
-    "many files": (snapshot(owned=b"600 0:0 /etc/x\n" * 2002), "boot files: 2002 lines"),
+    "many files": (snapshot(owned=b"600 0:0 /etc/x\n" * 2002), "boot files: 2,002 lines"),
     "words about the platform": (snapshot(platform=b"openrc\n"), "platform: a line"),
     "many networks": (
         snapshot(platform=b"".join(b"networkd e%d e.network\n" % number for number in range(1001))),
