@@ -30,6 +30,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="run a router, or all of them, on this Debian release and its strongSwan: trixie (6.0.1), "
         "bookworm (5.9.8) or forky (6.1.0)",
     )
+    options.add_examples(
+        up, "tunnelwright lab up --name first", "tunnelwright lab up --release router-b=bookworm"
+    )
     up.set_defaults(run="lab.commands:run_up")
 
     verify = actions.add_parser("verify", help="prove every tunnel with captured packets (apply first)")
@@ -44,6 +47,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="leave out the negative control, which takes each tunnel down briefly",
     )
+    options.add_examples(verify, "tunnelwright lab verify --name first --pcap captures")
     verify.set_defaults(run="lab.commands:run_verify")
 
     shell = actions.add_parser("shell", help="open a shell in a router, or in the host of a network")
@@ -56,16 +60,23 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="run this command instead of an interactive shell",
     )
     _add_name(shell)
+    options.add_examples(
+        shell,
+        "tunnelwright lab shell router-a",
+        "tunnelwright lab shell wire --command 'tcpdump -ni any esp'",
+    )
     shell.set_defaults(run="lab.commands:run_shell")
 
     power = actions.add_parser("power-loss", help="kill a router, which then boots from its files alone")
     power.add_argument("router", help="name of the router")
     options.add_tree(power)
     _add_common(power)
+    options.add_examples(power, "tunnelwright lab power-loss router-a")
     power.set_defaults(run="lab.commands:run_power_loss")
 
     down = actions.add_parser("down", help="remove the lab, even if it is incomplete")
     _add_common(down)
+    options.add_examples(down, "tunnelwright lab down --name first")
     down.set_defaults(run="lab.commands:run_down")
 
 

@@ -154,10 +154,12 @@ class FlowProof:
     def prove_delivery(self, *, from_one: bool = True) -> list[Check]:
         """Packets both ways, and what the WAN's capture says of them."""
         there, back = self._batch(self._packets), self._batch(self._packets, backwards=True)
+        before = len(self._esp())
         self._send_left(there)
         self._send_right(back)
         self._far.wait_for(lambda packets: _all_in(there.probes, packets), ARRIVAL)
         self._near.wait_for(lambda packets: _all_in(back.probes, packets), ARRIVAL)
+        self._caught_up((*there.probes, *back.probes), before)
         reported = self._reported()
         esp = self._esp()
         opened = open_esp(self._lab, self._routers, esp)
@@ -195,9 +197,10 @@ class FlowProof:
 
     def prove_rejection(self) -> list[Check]:
         """An attacker on the WAN replays, tampers and forges; none of it reaches the far host."""
-        batch = self._batch(1)
+        batch, so_far = self._batch(1), len(self._esp())
         self._send_left(batch)
         self._far.wait_for(lambda packets: _all_in(batch.probes, packets), ARRIVAL)
+        self._caught_up(batch.probes, so_far)
         payload = batch.probes[0].payload
         before = sum(p.payload == payload for p in self._far.packets())
         opened = open_esp(self._lab, self._routers, self._esp())
@@ -255,10 +258,26 @@ class FlowProof:
         send(self._lab, Role.HOST, self._flow.right_host, [p.ip for p in batch.probes], rate=self._rate)
 
     def _marker(self) -> bool:
-        batch = self._batch(1)
+        """Whether a packet that follows all others has arrived, and is in the captures."""
+        batch, so_far = self._batch(1), len(self._esp())
         self._sent.warm_up.append(batch.token)
         self._send_left(batch)
-        return self._far.wait_for(lambda packets: _all_in(batch.probes, packets), ARRIVAL)
+        arrived = self._far.wait_for(lambda packets: _all_in(batch.probes, packets), ARRIVAL)
+        return self._caught_up(batch.probes, so_far) and arrived
+
+    def _caught_up(self, probes: tuple[Probe, ...], before: int) -> bool:
+        """Wait until the captures of the WAN and of both hosts have these packets: other processes write
+        them, on a busy machine later than that of the host where they arrive. Before them there were that
+        many ESP packets."""
+        wanted = {probe.payload for probe in probes}
+
+        def there() -> bool:
+            hosts = [{packet.payload for packet in end.packets()} for end in (self._near, self._far)]
+            opened = open_esp(self._lab, self._routers, self._esp()[before:])
+            inside = {item.inner.payload for item in opened if item.inner}
+            return all(wanted <= seen for seen in (*hosts, inside))
+
+        return until(there, ARRIVAL)
 
     def _esp(self) -> list[EspPacket]:
         return esp_between(self._wan.packets()[self._since :], *self._vips, ignore=self._attacker)

@@ -18,7 +18,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--base",
         metavar="REV",
-        help="if two VIPs have one address, as after a merge, leave it to the one that has it in the lock "
-        "file of REV",
+        help="let a VIP keep the address that the lock file of REV gives it, if two have it after a merge",
     )
+    options.add_examples(parser, "tunnelwright allocate", "tunnelwright allocate --check")
     parser.set_defaults(run="reconciler.cli.commands.allocate:run")

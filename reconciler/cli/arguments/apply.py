@@ -23,4 +23,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--plan", type=Path, metavar="FILE", help="apply this saved plan, without asking for approval"
     )
+    options.add_examples(parser, "tunnelwright apply --confirm 5m", "tunnelwright apply change.plan")
     parser.set_defaults(run="reconciler.cli.commands.apply:run")

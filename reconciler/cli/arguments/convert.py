@@ -24,4 +24,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--dry-run", action="store_true", help="write nothing; print the difference of the files"
     )
     options.add_output(parser)
+    options.add_examples(parser, "tunnelwright convert --dry-run", "tunnelwright convert --tunnel a-to-b")
     parser.set_defaults(run="reconciler.cli.commands.convert:run")

@@ -21,4 +21,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="rekey the running CHILD_SAs, to find failures of the next rekey now",
     )
+    options.add_examples(parser, "tunnelwright diagnose", "tunnelwright diagnose a-to-b")
     parser.set_defaults(run="reconciler.cli.commands.diagnose:run")

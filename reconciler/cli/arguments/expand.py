@@ -14,4 +14,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     options.add_tree(parser)
     options.add_output(parser)
+    options.add_examples(parser, "tunnelwright expand", "tunnelwright expand desired_state --rev v1.2")
     parser.set_defaults(run="reconciler.cli.commands.expand:run")

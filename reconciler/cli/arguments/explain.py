@@ -10,9 +10,12 @@ from reconciler.cli.arguments import options
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
-        "explain", help="print every effective value of a tunnel, with the file and line that says so"
+        "explain", help="print every effective value of a tunnel, with the file and line of its source"
     )
-    parser.add_argument("tunnel", help="the tunnel end, or a connection, which means both of its ends")
+    parser.add_argument("tunnel", help="name of a tunnel end, or of a connection for both of its ends")
     options.add_tree(parser)
     options.add_output(parser)
+    options.add_examples(
+        parser, "tunnelwright explain a-to-b", "tunnelwright explain site-a--site-b --rev origin/main"
+    )
     parser.set_defaults(run="reconciler.cli.commands.explain:run")

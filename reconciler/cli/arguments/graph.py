@@ -12,4 +12,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser("graph", help="print the fabric as a Mermaid flowchart")
     options.add_tree(parser)
     options.add_output(parser)
+    options.add_examples(parser, "tunnelwright graph")
     parser.set_defaults(run="reconciler.cli.commands.graph:run")

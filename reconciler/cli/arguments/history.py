@@ -33,4 +33,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--forgive", metavar="COMMIT", help="allow a commit that was rolled back to be tried once more"
     )
     options.add_output(parser)
+    options.add_examples(parser, "tunnelwright history --config reconcile.yaml --tunnel a-to-b")
     parser.set_defaults(run="reconciler.cli.commands.history:run")

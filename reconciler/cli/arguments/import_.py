@@ -50,4 +50,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="write one file for each router to DIR; `-` for standard output (default: TREE/imported)",
     )
     options.add_output(parser)
+    options.add_examples(
+        parser,
+        "tunnelwright import --router berlin",
+        "tunnelwright import --router berlin --files /etc/swanctl/swanctl.conf --out -",
+    )
     parser.set_defaults(run="reconciler.cli.commands.import_:run")

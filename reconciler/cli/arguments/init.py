@@ -15,4 +15,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     options.add_folder(parser)
     options.add_output(parser)
+    options.add_examples(parser, "tunnelwright init", "tunnelwright init network/desired_state")
     parser.set_defaults(run="reconciler.cli.commands.init:run")

@@ -9,18 +9,23 @@ from reconciler.cli.arguments import options
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("log", help="print what charon says about one tunnel, at both of its ends")
-    parser.add_argument("tunnel", help="the tunnel: either end of a managed pair, or its connection")
+    parser = subparsers.add_parser(
+        "log", help="print the lines of the charon logs about one tunnel, at both of its ends"
+    )
+    parser.add_argument(
+        "tunnel", help="name of the tunnel: of either end of a managed pair, or of its connection"
+    )
     options.add_tree(parser)
     options.add_lab(parser)
     how_long = parser.add_mutually_exclusive_group()
-    how_long.add_argument("--follow", action="store_true", help="go on until you interrupt it")
+    how_long.add_argument("--follow", action="store_true", help="read the charon logs until Ctrl-C")
     how_long.add_argument(
         "--seconds",
         type=options.seconds,
         default=10.0,
         metavar="N",
-        help="read the charon logs for this long (default: %(default)s)",
+        help="read the charon logs for this long (default: %(default)g)",
     )
     options.add_output(parser)
+    options.add_examples(parser, "tunnelwright log a-to-b --follow")
     parser.set_defaults(run="reconciler.cli.commands.log:run")

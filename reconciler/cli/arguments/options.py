@@ -42,9 +42,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """How results are written."""
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object in each line, for programs"
-    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line, for programs")
     parser.add_argument(
         "--no-color", action="store_true", help="print without colour (NO_COLOR does the same)"
     )
@@ -117,7 +115,7 @@ def add_targets(parser: argparse.ArgumentParser, summary: str) -> None:
         dest="target",
         type=_labels,
         metavar="LABELS",
-        help="the same for routers and tunnels by their labels, as kubectl selects: site=berlin,tier!=lab",
+        help="select routers and tunnels by labels, as kubectl does: site=berlin,tier!=lab; repeatable",
     )
 
 
@@ -151,14 +149,14 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=10.0,
         metavar="SECONDS",
-        help="wait this long for new tunnels to come up (default: %(default)s)",
+        help="wait this long for new tunnels to come up (default: %(default)g)",
     )
     parser.add_argument(
         "--lock-timeout",
         type=seconds,
         default=0.0,
         metavar="SECONDS",
-        help="wait this long for another run to release a router (default: %(default)s)",
+        help="wait this long for another run to release a router (default: %(default)g)",
     )
 
     parser.add_argument(
@@ -167,6 +165,14 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="let each router that is changed go back by itself after this time (90s, 5m, 1h), unless the "
         "change was proven and confirmed before",
+    )
+
+
+def add_examples(parser: argparse.ArgumentParser, *lines: str) -> None:
+    """What a user may type, at the end of the command's help: one or two whole command lines."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(
+        [f"{'example' if len(lines) == 1 else 'examples'}:", *(f"  {line}" for line in lines)]
     )
 
 

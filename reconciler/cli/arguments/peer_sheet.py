@@ -28,4 +28,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--out", type=Path, metavar="FILE", help="write the sheet to FILE, readable only by you"
     )
     options.add_output(parser)
+    options.add_examples(
+        parser,
+        "tunnelwright peer-sheet hub-to-partner",
+        "tunnelwright peer-sheet hub-to-partner --format fortigate --out partner.txt",
+    )
     parser.set_defaults(run="reconciler.cli.commands.peer_sheet:run")

@@ -23,4 +23,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="end with 2 if there are changes, 0 if there are none",
     )
+    options.add_examples(
+        parser, "tunnelwright plan --target a-to-b", "tunnelwright plan -l site=berlin --out change.plan"
+    )
     parser.set_defaults(run="reconciler.cli.commands.plan:run")

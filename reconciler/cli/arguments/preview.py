@@ -28,7 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--format",
         choices=FORMATS,
         default="text",
-        help="write in this format; json is one object in each line (default: %(default)s)",
+        help="write in this format; json is one object per line (default: %(default)s)",
     )
     options.add_verbose(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to FILE instead of standard output")
@@ -57,5 +57,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     forge.add_argument(
         "--token-file", type=Path, metavar="FILE", help="read the token from FILE, readable only by its owner"
+    )
+    options.add_examples(
+        parser,
+        "tunnelwright preview --base origin/main",
+        "tunnelwright preview --live --secrets keys --format markdown --out preview.md",
     )
     parser.set_defaults(run="reconciler.cli.commands.preview:run")

@@ -20,4 +20,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--lab", metavar="NAME", help="use the routers of this lab instead of the real ones")
     options.add_output(parser)
+    options.add_examples(
+        parser,
+        "tunnelwright reconcile --config reconcile.yaml --check",
+        "tunnelwright reconcile --config reconcile.yaml",
+    )
     parser.set_defaults(run="reconciler.cli.commands.reconcile:run")

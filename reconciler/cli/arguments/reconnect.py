@@ -10,11 +10,14 @@ from reconciler.cli.arguments import options
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser("reconnect", help="take one tunnel down and up again")
-    parser.add_argument("tunnel", help="the tunnel: either end of a managed pair, or its connection")
+    parser.add_argument(
+        "tunnel", help="name of the tunnel: of either end of a managed pair, or of its connection"
+    )
     options.add_tree(parser)
     options.add_routers(parser)
     options.add_output(parser)
     options.add_verbose(parser)
     options.add_applying(parser)
     options.add_overrides(parser)
+    options.add_examples(parser, "tunnelwright reconnect a-to-b")
     parser.set_defaults(run="reconciler.cli.commands.reconnect:run")

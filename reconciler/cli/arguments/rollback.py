@@ -17,4 +17,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     options.add_output(parser)
     options.add_verbose(parser)
+    options.add_examples(parser, "tunnelwright rollback HEAD")
     parser.set_defaults(run="reconciler.cli.commands.rollback:run")

@@ -15,6 +15,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     action = actions.add_parser("init", help="create an identity, and add it to the recipients")
     _shared(action)
+    options.add_examples(action, "tunnelwright secret init")
 
     action = actions.add_parser("set", help="encrypt a key from standard input into a new file")
     which = action.add_mutually_exclusive_group(required=True)
@@ -25,13 +26,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     action.add_argument("--random", action="store_true", help="encrypt a new random key instead")
     action.add_argument("--replace", action="store_true", help="replace an existing key")
     _shared(action)
+    options.add_examples(
+        action, "tunnelwright secret set keys/a--b.age --random", "tunnelwright secret set --missing"
+    )
 
     action = actions.add_parser("rotate", help="replace keys with new random keys")
     action.add_argument("names", nargs="+", metavar="name", help="file names that documents use")
     _shared(action)
+    options.add_examples(action, "tunnelwright secret rotate keys/a--b.age")
 
     action = actions.add_parser("rekey", help="encrypt every key for the present recipients")
     _shared(action)
+    options.add_examples(action, "tunnelwright secret rekey")
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:

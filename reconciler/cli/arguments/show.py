@@ -13,4 +13,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("number", type=int, metavar="RUN", help="number of the run, as printed by `history`")
     options.add_settings(parser)
     options.add_output(parser)
+    options.add_examples(parser, "tunnelwright show 7 --config reconcile.yaml")
     parser.set_defaults(run="reconciler.cli.commands.show:run")

@@ -27,7 +27,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--all",
         action="store_true",
-        help="list every connection, also where there are so many that only those in trouble are listed",
+        help="list every connection (default: of more than 40, only those in trouble and those that drift)",
     )
     parser.add_argument("--wide", action="store_true", help="print the addresses of both ends too")
     parser.add_argument(
@@ -39,7 +39,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         const=5.0,
         type=options.seconds,
         metavar="SECONDS",
-        help="observe again and again, after so many seconds each time (default: 5), until Ctrl-C",
+        help="observe again after each pause of SECONDS (default: 5), until Ctrl-C",
     )
     parser.add_argument(
         "--fail-on",
@@ -59,4 +59,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     options.add_routers(parser)
     options.add_output(parser)
+    options.add_examples(
+        parser, "tunnelwright status --state down --wide", "tunnelwright status -l site=berlin --watch 10"
+    )
     parser.set_defaults(run="reconciler.cli.commands.status:run")

@@ -15,4 +15,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_tree(parser)
     options.add_routers(parser)
     options.add_output(parser)
+    options.add_examples(parser, "tunnelwright verify")
     parser.set_defaults(run="reconciler.cli.commands.verify:run")

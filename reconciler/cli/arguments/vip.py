@@ -18,4 +18,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_output(action)
     options.add_verbose(action)
     options.add_applying(action)
+    options.add_examples(action, "tunnelwright vip release 198.51.100.10")
     action.set_defaults(run="reconciler.cli.commands.vip:run", override=[])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -191,6 +193,21 @@ def test_the_help_of_each_command_says_what_it_does() -> None:
         for action in parser._actions:
             inner = isinstance(action, argparse._SubParsersAction)
             assert action.help or inner, f"{name} {action.dest}"
+
+
+def test_the_help_of_each_command_ends_with_examples_that_can_be_typed() -> None:
+    parser = build_parser()
+    for words, command in commands_of(parser):
+        if "run" not in command._defaults:
+            continue
+        examples = re.findall(
+            r"^  tunnelwright (.+)$", command.format_help().partition("\nexample")[2], re.MULTILINE
+        )
+        assert 1 <= len(examples) <= 2, words
+        for example in examples:
+            typed = shlex.split(example)
+            assert typed[: len(words)] == words
+            assert parser.parse_args(typed).run == command._defaults["run"]
 
 
 @pytest.mark.parametrize(
