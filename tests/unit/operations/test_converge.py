@@ -249,6 +249,14 @@ def test_a_weak_key_ends_it_before_anybody_is_asked(stage: Stage) -> None:
     assert_undone(stage, WeakKey, stage.request())
 
 
+def test_a_plan_alone_with_a_weak_key_is_shown_before_it_ends(stage: Stage) -> None:
+    planning = Planning(stage.site.fabric, stage.site.store(psk="a key"), stage.fleet)
+    shown: list[Decision] = []
+    with pytest.raises(WeakKey):
+        planning.checked(shown.append)
+    assert len(shown) == 1
+
+
 def test_what_is_unsafe_is_shown_and_not_done(stage: Stage) -> None:
     assert stage.site.apply(timeout=1).converged
     disabled = change_tunnels(stage.site.fabric, enabled=False)

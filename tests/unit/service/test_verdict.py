@@ -69,9 +69,10 @@ def test_a_tunnel_that_the_plan_leaves_alone_is_not_hurt(site: Site) -> None:
     assert (len(found.problems), found.hurt) == (1, frozenset())
 
 
-def test_a_failed_step_leaves_both_ends_stuck(before: ObservedPlan) -> None:
-    found = verdict_of(before, applied(outcome(before, Status.FAILED)), {})
-    assert found == Verdict(("paris: switch: it refuses",), (), ENDS)
+@pytest.mark.parametrize("router", ["paris", "tokyo"])
+def test_a_failed_step_leaves_both_ends_stuck(before: ObservedPlan, router: str) -> None:
+    found = verdict_of(before, applied(outcome(before, Status.FAILED, router)), {})
+    assert found == Verdict((f"{router}: switch: it refuses",), (), ENDS)
 
 
 def test_what_follows_from_a_failure_is_not_reported(before: ObservedPlan) -> None:
