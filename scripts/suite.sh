@@ -1,8 +1,9 @@
 #!/bin/sh
 # Runs the whole test suite: scripts/suite.sh PYTEST WORKERS ROUTER_WORKERS FOLDER
 # Tests with real routers wait most of their time, for packets and time limits, and a core that is busy when a
-# packet comes loses it. So the virtual machines take what those leave of the processors, and the tests that
-# need no router, at the lowest priority, what both leave. FOLDER has what they print until they have ended.
+# packet comes loses it. A virtual machine that gets too little of the processors stalls. So these two share them,
+# and the tests that need no router take, at the lowest priority, what both leave. FOLDER has what they print until
+# they have ended.
 set -eu
 pytest=$1 workers=$2 routers=$3
 mkdir -p "$4"
@@ -12,7 +13,7 @@ python=$(dirname "$pytest")/python
 export TUNNELWRIGHT_TESTS_STARTED="$folder/engine-started"
 rm -f "$TUNNELWRIGHT_TESTS_STARTED"
 
-beside() { # NICENESS LOG OPTION...: runs pytest at a lower priority; its process is $!
+beside() { # NICENESS LOG OPTION...: runs pytest beside the others; its process is $!
     niceness=$1 log=$2
     shift 2
     # Where the kernel divides the processors among sessions (sched_autogroup), `nice` has an effect inside a
@@ -24,7 +25,7 @@ beside() { # NICENESS LOG OPTION...: runs pytest at a lower priority; its proces
 
 beside 19 "$folder/plain.log" -m "not engine" --numprocesses "$workers"
 plain=$!
-beside 5 "$folder/machines.log" -m "engine and machine" --numprocesses 2
+beside 0 "$folder/machines.log" -m "engine and machine"
 machines=$!
 # The end of this script is the end of all of them.
 trap '
@@ -35,7 +36,7 @@ trap 'exit 130' INT TERM
 status=0
 echo "With real routers ($routers at a time; the others run beside them, see $folder):"
 "$pytest" -m "engine and not machine" --numprocesses "$routers" || status=$?
-echo "With virtual machines (2 at a time):"
+echo "With virtual machines, one at a time:"
 wait "$machines" || status=$?
 cat "$folder/machines.log"
 echo "Without routers ($workers at a time):"
