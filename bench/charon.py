@@ -27,7 +27,7 @@ from reconciler.apply.phases import apply_plan
 from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Phase, Plan
-from reconciler.operations.preview import Preview, observed, preview
+from reconciler.operations.observed_plan import ObservedPlan, observed, observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -61,10 +61,10 @@ class Bench:
         """All of them."""
         return Fleet(self.connect)
 
-    def plan(self) -> Preview:
+    def plan(self) -> ObservedPlan:
         """tunnelwright: everything up to the plan."""
         self.fabric_ = self.fabric()
-        return preview(self.fabric_, self.store, self.fleet)
+        return observed_plan(self.fabric_, self.store, self.fleet)
 
     def apply(self) -> int:
         """tunnelwright: plan, apply, observe again; the number of steps."""

@@ -38,7 +38,7 @@ from reconciler.model.router_config import IkeSa, RouterConfig, connection_name
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import compile_fabric
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -187,7 +187,7 @@ class Bench:
 
     def bring(self, fabric: Fabric, key: str) -> str:
         """tunnelwright: plan and apply; what the plan predicted for the tunnel."""
-        before = preview(fabric, self.store(key), self.fleet)
+        before = observed_plan(fabric, self.store(key), self.fleet)
         predicted = max(
             (c.disruption for c in before.plan.changes), key=lambda d: d.rank, default=Disruption.NONE
         )
@@ -232,7 +232,7 @@ class Bench:
     def _prepare(self, fabric: Fabric) -> None:
         """The state before a change. What a way without a plan has left may still be negotiating."""
         for _ in range(3):
-            if apply(preview(fabric, self.store(KEY), self.fleet), self.fleet).converged:
+            if apply(observed_plan(fabric, self.store(KEY), self.fleet), self.fleet).converged:
                 return
         self.bring(fabric, KEY)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.next_command import diagnose_hint
 from reconciler.cli.output import Output, ask, say
-from reconciler.cli.planned import planning_of, show_decision
+from reconciler.cli.plan_view import planning_of, show_decision
 from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.step_lines import StepLines
 from reconciler.cli.workspace import load_fabric
@@ -20,7 +20,7 @@ from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.operations.apply import Applied
 from reconciler.operations.confirm import forget_reported, new_arming
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
-from reconciler.operations.preview import Decision, Preview
+from reconciler.operations.observed_plan import Decision, ObservedPlan
 from reconciler.plan.targets import check_reconnect
 from reconciler.policy import Override
 from reconciler.report import cost_text, judgement_text, plan_text
@@ -60,7 +60,7 @@ def change_routers(
             return planning.decided(refused)
         return planning.decided(refused, lambda found: saved.check(loaded, found.plan))
 
-    def approved(_: Preview) -> bool:
+    def approved(_: ObservedPlan) -> bool:
         if asks and ask(_QUESTION) != "yes":
             raise TunnelwrightError("the plan was not approved", hint="type `yes`, or use --auto-approve")
         signals.begin()
@@ -141,13 +141,13 @@ def _names_left_out(done: Converged) -> list[str]:
     return sorted({*plan.unreachable, *plan.withheld, *done.moved})
 
 
-def _report_left_out(output: Output, again: Preview) -> None:
+def _report_left_out(output: Output, again: ObservedPlan) -> None:
     output.lines(plan_text.left_out_lines(again.plan))
     output.objects(absence_objects(again.plan.unreachable))
 
 
 def _report_outcome(
-    output: Output, before: Preview, applied: Applied, proofs: Sequence[Check], left_out: Sequence[str]
+    output: Output, before: ObservedPlan, applied: Applied, proofs: Sequence[Check], left_out: Sequence[str]
 ) -> None:
     checks = (*applied.checks, *proofs)
     output.lines(cost_text.cost_lines(applied.cost.losses, applied.cost.unmeasured, applied.dropped))

@@ -1,4 +1,4 @@
-"""Apply a previewed plan, observe again, and prove what it left."""
+"""Apply an observed plan, observe again, and prove what it left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Dropped, Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import NOTHING_ASKED
-from reconciler.operations.preview import Preview, leaving_out, observed, planned
+from reconciler.operations.observed_plan import ObservedPlan, leaving_out, observed, planned
 from reconciler.plan.down import down
 from reconciler.plan.fleet import ChangeFilter
 from reconciler.policy import connections_of
@@ -92,7 +92,7 @@ def within_one_apply(fleet: Fleet, plan: Plan) -> Fleet:
 
 
 def apply(
-    before: Preview,
+    before: ObservedPlan,
     fleet: Fleet,
     *,
     timeout: float = 10.0,
@@ -100,7 +100,7 @@ def apply(
     stopping: Callable[[], bool] = lambda: False,
     lost: Mapping[str, TunnelwrightError] = NONE_LOST,
 ) -> Applied:
-    """Run a preview's plan, observe again, and prove: the plan is empty now, unrelated tunnels kept their
+    """Run an observed plan, observe again, and prove: the plan is empty now, unrelated tunnels kept their
     SPIs. Steps that fail are outcomes, not exceptions. Where the change has to be confirmed, its routers are
     armed first; when one of them cannot be, nothing else is done. Nothing is attempted when their time is
     nearly over."""
@@ -160,14 +160,14 @@ def apply(
     )
 
 
-def _not_tried(before: Preview, outcomes: Iterable[Outcome]) -> ChangeFilter:
-    """Selects what a preview has selected, and of what no step was left undone."""
+def _not_tried(before: ObservedPlan, outcomes: Iterable[Outcome]) -> ChangeFilter:
+    """Selects what the plan has selected, and of what no step was left undone."""
     undone = {outcome.step.group for outcome in outcomes if outcome.status is not Status.DONE}
     return lambda change: before.selected(change) and change.group not in undone
 
 
-def _left(before: Preview, fleet: Fleet) -> tuple[Observation, Plan]:
-    """What there is after a preview was applied, and what is left to do. Who had no part in it is not asked
+def _left(before: ObservedPlan, fleet: Fleet) -> tuple[Observation, Plan]:
+    """What there is after a plan was applied, and what is left to do. Who had no part in it is not asked
     again, and has left nothing undone."""
     absent = before.observation.failures
     # What a command has asked for is done, or has failed; Git does not ask for it.

@@ -17,7 +17,7 @@ from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Step
 from reconciler.model.way_back import Armed, Arming, WentBack
 from reconciler.operations.apply import Applied
-from reconciler.operations.preview import Preview
+from reconciler.operations.observed_plan import ObservedPlan
 from reconciler.routers.fleet import Fleet
 
 _NAMED: Final = 5
@@ -52,7 +52,7 @@ class Conclusion:
 
 
 def conclude(
-    before: Preview,
+    before: ObservedPlan,
     applied: Applied,
     proofs: Mapping[str, tuple[Check, ...]],
     fleet: Fleet,
@@ -157,7 +157,7 @@ def changes(applied: Applied) -> tuple[Outcome, ...]:
 
 
 def doubts(
-    before: Preview,
+    before: ObservedPlan,
     applied: Applied,
     proofs: Mapping[str, tuple[Check, ...]],
     lost: Mapping[str, TunnelwrightError],
@@ -187,7 +187,7 @@ def doubts(
     yield from (f"{check.name}: {check.evidence}" for check in applied.checks if not check.passed)
 
 
-def carried(before: Preview, tunnel: str) -> bool:
+def carried(before: ObservedPlan, tunnel: str) -> bool:
     """True when the tunnel, under whichever name, had CHILD_SAs before."""
     known = before.fabric.tunnels.get(tunnel)
     if known is None or known.router not in before.observation.states:

@@ -24,10 +24,11 @@ The steps, in this order, for every caller:
     confirmed if nothing speaks against it (`operations/confirm.py`).
 10. **Unlock.**
 
-Steps 2 to 5 are the caller's `decide`, by `compare` and `decide` of `operations/preview.py`: a command takes
-them under the locks (`operations/planning.py`), since it is there to change something. The service takes them
-before, since mostly there is nothing to change, so that no router needs a lock; step 7 then makes up for the
-time in between. A plan that is refused ends its run there, since nothing is left of it to lock for.
+Steps 2 to 5 are the caller's `decide`, by `compare` and `decide` of `operations/observed_plan.py`: a command
+takes them under the locks (`operations/planning.py`), since it is there to change something. The service
+takes them before, since mostly there is nothing to change, so that no router needs a lock; step 7 then makes
+up for the time in between. A plan that is refused ends its run there, since nothing is left of it to lock
+for.
 
 Two more use cases take a part of this order. `plan` and `preview --live` end after step 6
 (`Planning.checked`), and need no lock.
@@ -53,7 +54,7 @@ from reconciler.model.way_back import Arming
 from reconciler.operations.apply import Applied, apply, within_one_apply
 from reconciler.operations.confirm import Conclusion, conclude, with_conclusion
 from reconciler.operations.desired import check_keys
-from reconciler.operations.preview import Decision, Preview, check_safe, confirmed, framed
+from reconciler.operations.observed_plan import Decision, ObservedPlan, check_safe, confirmed, framed
 from reconciler.operations.verify import prove
 from reconciler.routers.fleet import Fleet
 
@@ -77,7 +78,7 @@ class Conduct:
     """Gets each observation of routers."""
     arming: Callable[[Arming], None] = lambda _: None
     """Gets what routers are to be armed as, before the first of them is."""
-    applied: Callable[[Preview, Applied], None] = lambda *_: None
+    applied: Callable[[ObservedPlan, Applied], None] = lambda *_: None
     """Gets what an apply came to, before the proof, which may end in an error."""
     stopping: Callable[[], bool] = lambda: False
     """Asked while it goes on: whether to stop as soon as no tunnel is half changed."""
@@ -97,9 +98,9 @@ class Request:
     """Steps 2 to 5, given the routers whose locks could not be taken. May raise instead."""
     show: Callable[[Decision], None] = lambda _: None
     """Gets what was decided, before it is refused or done."""
-    approve: Callable[[Preview], bool] = lambda _: False
+    approve: Callable[[ObservedPlan], bool] = lambda _: False
     """Step 7: raises to do nothing; whether routers may have changed since they were observed."""
-    left_out: Callable[[Preview, Errors], None] = lambda *_: None
+    left_out: Callable[[ObservedPlan, Errors], None] = lambda *_: None
     """Gets routers that had changed since they were observed, or did not answer, and of what is left."""
     lock_timeout: float = 0.0
     """Seconds to wait for another run to finish with a router."""
@@ -134,7 +135,7 @@ class Converged:
     """Routers whose locks could not be taken."""
     moved: Errors
     """Routers that were left out when they were observed again."""
-    before: Preview
+    before: ObservedPlan
     """What was carried out; its plan is empty where nothing was to be done, or nothing was left."""
     proven: Proven | None
     """None where nothing was carried out."""
@@ -180,7 +181,7 @@ def _carry_out(request: Request, decision: Decision, refused: Errors, fleet: Fle
     return Converged(decision, refused, moved, before, proven)
 
 
-def apply_and_prove(before: Preview, fleet: Fleet, conduct: Conduct, tunnels: Iterable[str]) -> Proven:
+def apply_and_prove(before: ObservedPlan, fleet: Fleet, conduct: Conduct, tunnels: Iterable[str]) -> Proven:
     """Steps 8 and 9, for routers that are locked. A run that was asked to stop, and has begun nothing, has
     nothing to prove."""
     for step in before.plan.arming[:1]:

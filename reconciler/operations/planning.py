@@ -12,13 +12,13 @@ from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.operations.desired import check_keys, shown_by_files
-from reconciler.operations.preview import (
+from reconciler.operations.observed_plan import (
     Decision,
-    Preview,
+    ObservedPlan,
     check_selection,
     decide,
     everything,
-    preview,
+    observed_plan,
     without,
 )
 from reconciler.plan.fleet import ChangeFilter
@@ -54,17 +54,17 @@ class Planning:
     def decided(
         self,
         refused: Mapping[str, TunnelwrightError] = MappingProxyType({}),
-        accept: Callable[[Preview], None] | None = None,
+        accept: Callable[[ObservedPlan], None] | None = None,
     ) -> Decision:
         """Steps 2 to 5: what the routers hold, except those that are `refused`, and what may be done now of
         what was named. `accept` raises for a plan that is not to be judged, in place of the check of names.
 
-        Raises what `preview` and `accept` raise; TunnelwrightError for a name that selects nothing, or a VIP
-        that cannot be released.
+        Raises what `observed_plan` and `accept` raise; TunnelwrightError for a name that selects nothing, or
+        a VIP that cannot be released.
         """
         release = self.asked.release
         selected = releasing(release) if release else targeting(self.fabric, self.targets, self.excluded)
-        found = without(preview(self.fabric, self.store, self.fleet, selected, self.asked), refused)
+        found = without(observed_plan(self.fabric, self.store, self.fleet, selected, self.asked), refused)
         (accept or self._check_names)(found)
         known = shown_by_files(self.fabric, self.store, found.observation.states)
         return decide(found, known, self.overrides, self.also)
@@ -80,7 +80,7 @@ class Planning:
         check_keys(self.fabric, decision.allowed.plan)
         return decision
 
-    def _check_names(self, found: Preview) -> None:
+    def _check_names(self, found: ObservedPlan) -> None:
         if self.asked.release:
             check_released(found.plan, found.desired, self.asked.release)
         else:

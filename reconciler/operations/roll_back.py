@@ -10,7 +10,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.router_config import RouterConfig
 from reconciler.operations.apply import within_one_apply
 from reconciler.operations.converge import Conduct, Proven, apply_and_prove, tunnels_of
-from reconciler.operations.preview import Preview, compare
+from reconciler.operations.observed_plan import ObservedPlan, compare
 from reconciler.routers.fleet import Fleet
 
 
@@ -18,7 +18,7 @@ from reconciler.routers.fleet import Fleet
 class RolledBack:
     """What a rollback came to."""
 
-    back: Preview
+    back: ObservedPlan
     """What it was to do."""
     proven: Proven
 

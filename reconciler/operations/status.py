@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from reconciler.history.store import History
 from reconciler.model.condition import ConnectionCondition
 from reconciler.model.fabric import Fabric
-from reconciler.operations.preview import Preview, preview
+from reconciler.operations.observed_plan import ObservedPlan, observed_plan
 from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 from reconciler.verify.carriage import with_carriage
@@ -20,7 +20,7 @@ from reconciler.verify.condition import conditions
 class Status:
     """One observation of a fabric: its connections, those in trouble first, and the drift."""
 
-    drift: Preview
+    drift: ObservedPlan
     connections: tuple[ConnectionCondition, ...]
 
 
@@ -30,7 +30,7 @@ def status(fabric: Fabric, store: SecretStore, fleet: Fleet, history: History | 
 
     Raises SecretUnavailable, HistoryUnusable.
     """
-    found = preview(fabric, store, fleet)
+    found = observed_plan(fabric, store, fleet)
     shown = conditions(fabric, found.desired, found.observation, found.plan)
     if history is None:
         return Status(found, shown)

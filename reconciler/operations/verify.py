@@ -12,7 +12,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.router_config import RouterConfig
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
-from reconciler.operations.preview import Preview, everything, observed, planned
+from reconciler.operations.observed_plan import ObservedPlan, everything, observed, planned
 from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 from reconciler.verify.checks import Probed, check_tunnel, check_tunnels
@@ -31,7 +31,7 @@ def verify(fabric: Fabric, store: SecretStore, fleet: Fleet) -> tuple[tuple[Chec
 
 
 def prove(
-    before: Preview,
+    before: ObservedPlan,
     fleet: Fleet,
     tunnels: Iterable[str],
     moved: Callable[[], None] = lambda: None,

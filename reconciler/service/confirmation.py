@@ -12,7 +12,7 @@ from reconciler.model.listing import listed
 from reconciler.model.record import Result
 from reconciler.model.way_back import Blame, WentBack
 from reconciler.operations.confirm import Conclusion, forget_reported
-from reconciler.operations.preview import Preview
+from reconciler.operations.observed_plan import ObservedPlan
 from reconciler.report.way_back_text import way_back_text
 from reconciler.routers.way_back import reported
 from reconciler.service.dependencies import Dependencies
@@ -23,7 +23,7 @@ _ENDED: Final = 2
 """Controllers that were ended while they applied the same desired state, before it counts as the cause."""
 
 
-def gone_back(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunReport) -> bool:
+def gone_back(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, report: RunReport) -> bool:
     """Report routers that are armed, and of those that have gone back without the controller that had armed
     them. Whether the commit that is wanted is marked bad for that."""
     found = list(reported(seen.observation.states))

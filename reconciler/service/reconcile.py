@@ -28,9 +28,9 @@ from reconciler.operations.converge import (
     converge,
 )
 from reconciler.operations.desired import shown_by_files
-from reconciler.operations.preview import (
+from reconciler.operations.observed_plan import (
     Decision,
-    Preview,
+    ObservedPlan,
     check_safe,
     compare,
     decide,
@@ -92,13 +92,13 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
     )
 
 
-def _observe(dependencies: Dependencies, wanted: Wanted) -> Preview:
+def _observe(dependencies: Dependencies, wanted: Wanted) -> ObservedPlan:
     seen = compare(wanted.fabric, wanted.desired, dependencies.fleet_of(wanted.fabric))
     dependencies.on_observation(seen.observation)
     return seen
 
 
-def _run(dependencies: Dependencies, wanted: Wanted, seen: Preview, report: RunReport) -> Result:
+def _run(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, report: RunReport) -> Result:
     by_commit = by_commit_of(dependencies, wanted, seen.plan)
     found = report.saw(seen, by_commit)
     arming = None
@@ -170,7 +170,7 @@ def _changed(
 def _remember(
     dependencies: Dependencies,
     wanted: Wanted,
-    seen: Preview,
+    seen: ObservedPlan,
     held: Mapping[Resource, str],
     report: RunReport,
     *,
@@ -207,12 +207,12 @@ def _conduct(dependencies: Dependencies) -> Conduct:
 def _decided(
     dependencies: Dependencies,
     wanted: Wanted,
-    seen: Preview,
+    seen: ObservedPlan,
     by_commit: ByCommit,
     report: RunReport,
     *,
     arming: Arming | None,
-) -> tuple[Preview, Decision, dict[Resource, str]]:
+) -> tuple[ObservedPlan, Decision, dict[Resource, str]]:
     """What was seen, without the routers that are absent; what of it may be done now; and what is held,
     with the reasons.
 
@@ -237,7 +237,7 @@ def _decided(
     return seen, decision, held
 
 
-def _known(dependencies: Dependencies, wanted: Wanted, seen: Preview, by_commit: ByCommit) -> Known:
+def _known(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, by_commit: ByCommit) -> Known:
     """What shows that Git had a tunnel end: the router's file of it, and the commit that the router was last
     brought to, where one is known. A router may keep old files."""
     by_files = shown_by_files(wanted.fabric, dependencies.store, seen.observation.states)
@@ -258,7 +258,7 @@ def _report_left_out(left_out: Mapping[str, TunnelwrightError], report: RunRepor
 
 def _report_drift(
     dependencies: Dependencies,
-    seen: Preview,
+    seen: ObservedPlan,
     found: FleetState,
     held: Mapping[Resource, str],
     report: RunReport,
@@ -274,7 +274,7 @@ def _report_drift(
     report.events += [] if isinstance(traces, TunnelwrightError) else traces
 
 
-def _report_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
+def _report_missing(fabric: Fabric, seen: ObservedPlan, report: RunReport) -> None:
     """Routers that did not answer; tunnels whose key cannot be read; tunnels that are configured but down,
     which is no drift."""
     for router, absence in sorted(seen.plan.unreachable.items()):
@@ -304,7 +304,7 @@ def _report_missing(fabric: Fabric, seen: Preview, report: RunReport) -> None:
 def _ended(
     dependencies: Dependencies,
     wanted: Wanted,
-    before: Preview,
+    before: ObservedPlan,
     proven: Proven,
     *,
     by_commit: ByCommit,
@@ -327,7 +327,7 @@ def _ended(
 def _concluded(
     dependencies: Dependencies,
     wanted: Wanted,
-    before: Preview,
+    before: ObservedPlan,
     proven: Proven,
     *,
     by_commit: ByCommit,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.model.events import Event, StepEnded
 from reconciler.model.plan import Plan
 from reconciler.operations.apply import Applied
-from reconciler.operations.preview import Preview
+from reconciler.operations.observed_plan import ObservedPlan
 from reconciler.policy.levels import ByCommit
 from reconciler.service.fleet_state import FleetState
 
@@ -20,7 +20,7 @@ class RunReport:
     events: list[Event] = field(default_factory=list)
     seen: FleetState | None = None
 
-    def saw(self, before: Preview, by_commit: ByCommit) -> FleetState:
+    def saw(self, before: ObservedPlan, by_commit: ByCommit) -> FleetState:
         """Take the routers as they were found, and what in them no commit had made different."""
         drift = {
             change.resource
@@ -42,7 +42,7 @@ class RunReport:
         if self.seen is not None:
             self.seen = replace(self.seen, absent=plan.unreachable)
 
-    def did(self, before: Preview, applied: Applied) -> None:
+    def did(self, before: ObservedPlan, applied: Applied) -> None:
         """Take what an apply came to, and the routers as they are after it."""
         self.events += map(StepEnded.of, applied.outcomes)
         self.events += applied.checks

@@ -10,7 +10,7 @@ from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.operations.apply import Applied
 from reconciler.operations.confirm import carried
-from reconciler.operations.preview import Preview
+from reconciler.operations.observed_plan import ObservedPlan
 from reconciler.policy.levels import ByCommit
 
 
@@ -26,7 +26,7 @@ class Verdict:
     """Tunnel ends that carried traffic before, and are stuck half changed or do not prove good."""
 
 
-def verdict_of(before: Preview, applied: Applied, proofs: Mapping[str, tuple[Check, ...]]) -> Verdict:
+def verdict_of(before: ObservedPlan, applied: Applied, proofs: Mapping[str, tuple[Check, ...]]) -> Verdict:
     """What of an apply, and of the proofs of each tunnel end, went wrong."""
     undone = [outcome for outcome in applied.undone if not outcome.step.waits_for_peer]
     failed = {name: check for name, checks in proofs.items() for check in checks if not check.passed}
@@ -49,7 +49,7 @@ def is_to_blame(plan: Plan, hurt: Set[str], by_commit: ByCommit, differs: ByComm
     return any(by_commit(resource) and differs(resource) for resource in blamed)
 
 
-def _hurt(before: Preview, undone: list[Outcome], failed: Set[str]) -> set[str]:
+def _hurt(before: ObservedPlan, undone: list[Outcome], failed: Set[str]) -> set[str]:
     # Waiting for a peer that has not got the new key yet is no reason to roll the commit back.
     restored = {outcome.step.group for outcome in undone if outcome.restored}
     stuck = {
@@ -63,7 +63,7 @@ def _hurt(before: Preview, undone: list[Outcome], failed: Set[str]) -> set[str]:
     }
 
 
-def _ends(before: Preview, tunnel: str) -> set[tuple[str, str]]:
+def _ends(before: ObservedPlan, tunnel: str) -> set[tuple[str, str]]:
     """The routers of a tunnel, each with the group of its steps: what another router calls by that name
     does not count."""
     ends = before.fabric.ends_of(tunnel)

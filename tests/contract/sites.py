@@ -18,7 +18,7 @@ from reconciler.model.secret import Secret
 from reconciler.model.swanctl import Settings
 from reconciler.observe.state import observe_router, read_sas
 from reconciler.operations.apply import Applied, apply
-from reconciler.operations.preview import Preview, preview
+from reconciler.operations.observed_plan import ObservedPlan, observed_plan
 from reconciler.operations.verify import verify
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -84,9 +84,9 @@ class Site:
         """The keys: every tunnel of the fabric uses one."""
         return SecretStore(self.folder, {PSK_VARIABLE: psk})
 
-    def preview(self, fabric: Fabric | None = None, psk: str = PSK) -> Preview:
+    def preview(self, fabric: Fabric | None = None, psk: str = PSK) -> ObservedPlan:
         """What would be done now."""
-        return preview(fabric or self.fabric, self.store(psk), self.fleet)
+        return observed_plan(fabric or self.fabric, self.store(psk), self.fleet)
 
     def apply(self, fabric: Fabric | None = None, psk: str = PSK, timeout: float = 10) -> Applied:
         """Make the routers as desired."""

@@ -17,7 +17,7 @@ from reconciler.model.plan import Phase
 from reconciler.model.way_back import Arming, Cause
 from reconciler.operations.apply import apply
 from reconciler.operations.converge import Conduct, Proven, Request, converge
-from reconciler.operations.preview import decide, everything, judge_preview, narrowed
+from reconciler.operations.observed_plan import decide, everything, judge_plan, narrowed
 from reconciler.policy import Override
 from reconciler.routers.docker_exec import run_in_container
 from reconciler.routers.protocol import Router
@@ -82,18 +82,18 @@ def test_the_tunnel_that_carries_our_own_way_is_not_interrupted(site: Site, sshd
             change_tunnels(site.fabric, reconnect="now"),
         ):
             before = inside.preview(wanted)
-            _, judgement = judge_preview(before, everything)
+            _, judgement = judge_plan(before, everything)
             [deferral] = judgement.deferrals
             assert "carries the connection to paris itself" in deferral.reason
             assert {resource.router for resource in deferral.resources} == {"paris", "tokyo"}
             left = narrowed(before, judgement.allows).plan.changes
             assert not [change for change in left if change.resource.kind == "tunnel"]
-            assert not judge_preview(before, everything, frozenset({Override.MANAGEMENT}))[1].deferrals
+            assert not judge_plan(before, everything, frozenset({Override.MANAGEMENT}))[1].deferrals
 
         # What loses no packet goes on, over that very connection.
         wanted = change_tunnels(site.fabric, esp__integrity="sha512")
         before = inside.preview(wanted)
-        assert not judge_preview(before, everything)[1].deferrals
+        assert not judge_plan(before, everything)[1].deferrals
         assert_converged(apply(before, inside.fleet))
         inside.close()
 

@@ -17,7 +17,7 @@ from reconciler.model.secret import Secret
 from reconciler.model.swanctl import plain
 from reconciler.operations.apply import apply
 from reconciler.operations.diagnose import diagnose_tunnels
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from tests.contract.sites import (
     CONNECTION,
     FILE,
@@ -295,7 +295,9 @@ def test_a_reconnect_is_done_once(site: Site) -> None:
 def test_a_reconnect_on_request_needs_no_difference(site: Site) -> None:
     site.apply()
     before = spis(site)
-    asked = preview(site.fabric, site.store(), site.fleet, asked=Asked(reconnect=frozenset({"tokyo-paris"})))
+    asked = observed_plan(
+        site.fabric, site.store(), site.fleet, asked=Asked(reconnect=frozenset({"tokyo-paris"}))
+    )
     assert [str(change.resource) for change in asked.plan.changes] == ["tokyo/tunnel/tokyo-paris"]
     assert_converged(apply(asked, site.fleet))
     assert len(spis(site)) == 1 and not spis(site) & before

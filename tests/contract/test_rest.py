@@ -20,7 +20,7 @@ from reconciler.model.router_config import Asked, ChildSa, IkeSa
 from reconciler.model.swanctl import plain
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import confirmed, preview
+from reconciler.operations.observed_plan import confirmed, observed_plan
 from reconciler.plan import one_sided_sas
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Message
@@ -145,7 +145,7 @@ def test_traffic_that_wakes_the_tunnel_while_it_is_reconnected_leaves_no_second_
     """The measurement's packets find no SA at the other end, so that one negotiates as well."""
     site.apply()
     for _ in range(5):
-        asked = preview(
+        asked = observed_plan(
             site.fabric, site.store(), site.fleet, asked=Asked(reconnect=frozenset({"tokyo-paris"}))
         )
         assert_converged(apply(asked, site.fleet))
@@ -191,7 +191,9 @@ def test_both_ends_belong_to_the_plan_of_one(tmp_path: Path) -> None:
     """So both are locked, and looked at again under the lock."""
     site = memory_site(tmp_path)
     site.apply()
-    asked = preview(site.fabric, site.store(), site.fleet, asked=Asked(reconnect=frozenset({"tokyo-paris"})))
+    asked = observed_plan(
+        site.fabric, site.store(), site.fleet, asked=Asked(reconnect=frozenset({"tokyo-paris"}))
+    )
     assert {step.router for step in asked.plan.steps} == {"tokyo"}
     assert asked.plan.routers == {"paris", "tokyo"}
     again, moved = confirmed(asked, site.fleet)

@@ -16,7 +16,7 @@ from reconciler.model.router_config import RouterState
 from reconciler.model.way_back import Arming, Cause, WentBack
 from reconciler.operations.apply import apply
 from reconciler.operations.converge import Conduct, Converged, Request, converge
-from reconciler.operations.preview import decide, everything, framed
+from reconciler.operations.observed_plan import decide, everything, framed
 from reconciler.routers.protocol import entries
 from tests.contract.sites import FOREIGN, MEMORY_AND_CHARONS, Site, by_hand, change_tunnels, spis
 from tests.converged import assert_converged

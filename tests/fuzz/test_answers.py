@@ -33,7 +33,7 @@ from reconciler.observe.evidence import _destinations, _route
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.diagnose import diagnose_tunnels
-from reconciler.operations.preview import judge_preview, preview
+from reconciler.operations.observed_plan import judge_plan, observed_plan
 from reconciler.operations.verify import verify
 from reconciler.report import plan_text, status_text
 from reconciler.report.json.lines import dump
@@ -244,9 +244,9 @@ def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
         def connect(name: str) -> OddRouter:
             return OddRouter(site.connect(name), twist if name == "paris" else {})
 
-        seen = preview(site.fabric, site.store(), Fleet(connect))
+        seen = observed_plan(site.fabric, site.store(), Fleet(connect))
         assert "tokyo" in seen.observation.states
-        judge_preview(seen, shown_by_files(site.fabric, site.store(), seen.observation.states))
+        judge_plan(seen, shown_by_files(site.fabric, site.store(), seen.observation.states))
         lines = [line.text for line in plan_text.plan_lines(seen.plan)]
         found = conditions(site.fabric, seen.desired, seen.observation, seen.plan)
         lines += [

@@ -19,7 +19,7 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.operations.apply import apply
 from reconciler.operations.convert import convert
-from reconciler.operations.preview import narrowed, preview
+from reconciler.operations.observed_plan import narrowed, observed_plan
 from reconciler.policy import judge
 from reconciler.report.judgement_text import judgement_lines
 from reconciler.report.plan_text import plan_lines
@@ -73,8 +73,8 @@ def test_the_plan_is_the_golden_one(case: str, form: str, tmp_path: Path) -> Non
         )
         for name, router in desired.routers.items()
     }
-    apply(preview(live, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
-    planned = preview(desired, store, Fleet(routers.__getitem__))
+    apply(observed_plan(live, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
+    planned = observed_plan(desired, store, Fleet(routers.__getitem__))
     judgement = judge(planned.plan, desired, planned.observation.states, NOW)
     now = narrowed(planned, judgement.allows).plan
     lines = [*plan_lines(planned.plan, now=now), *judgement_lines(judgement)]

@@ -18,7 +18,7 @@ from reconciler.model.swanctl import plain
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.diagnose import Diagnosis, diagnose_tunnels
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -126,7 +126,7 @@ class Bench:
         return found
 
     def apply(self) -> None:
-        assert_converged(apply(preview(self.fabric, self.store, self.fleet), self.fleet))
+        assert_converged(apply(observed_plan(self.fabric, self.store, self.fleet), self.fleet))
 
     def of_tree(self, tree: Path) -> Bench:
         loaded = load_tree(tree)

@@ -21,7 +21,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.router_config import ChildSa, connection_name
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -87,7 +87,7 @@ def test_every_algorithm_is_negotiated_as_written(lab2: Lab, tmp_path: Path) -> 
         return DockerRouter(fabric.routers[name], lab2.name, lab2.links)
 
     store = SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key for the matrix"})
-    before = preview(fabric, store, Fleet(connect))
+    before = observed_plan(fabric, store, Fleet(connect))
     applied = apply(before, Fleet(connect), timeout=60)
     labels = {connection_name(f"paris-{n:03d}"): case.label for n, case in enumerate(cases)}
     failed = {
@@ -103,7 +103,7 @@ def test_every_algorithm_is_negotiated_as_written(lab2: Lab, tmp_path: Path) -> 
         _rekey_all(router, list(labels))
     finally:
         router.close()
-    after = preview(fabric, store, Fleet(connect))
+    after = observed_plan(fabric, store, Fleet(connect))
     assert after.plan.empty
     state = after.observation.states["paris"]
     for number, case in enumerate(cases):

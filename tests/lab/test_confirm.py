@@ -24,7 +24,7 @@ from reconciler.model.router_config import RouterState
 from reconciler.model.way_back import Arming, Cause, Saved, WentBack
 from reconciler.operations.apply import apply
 from reconciler.operations.converge import Conduct, Converged, Request, converge
-from reconciler.operations.preview import Preview, decide, everything, framed, preview
+from reconciler.operations.observed_plan import ObservedPlan, decide, everything, framed, observed_plan
 from reconciler.operations.verify import verify
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
@@ -52,9 +52,9 @@ class Site:
         self.fleet = Fleet(lambda name: DockerRouter(self.fabric.routers[name], lab, links))
         self.keys = SecretStore(folder, {PSK_VARIABLE: PSK})
 
-    def preview(self, fabric: Fabric | None = None) -> Preview:
+    def preview(self, fabric: Fabric | None = None) -> ObservedPlan:
         """What there is to do."""
-        return preview(fabric or self.fabric, self.keys, self.fleet)
+        return observed_plan(fabric or self.fabric, self.keys, self.fleet)
 
     def apply(self) -> None:
         """Make the routers as they are at first, and let them tell no more of the past."""

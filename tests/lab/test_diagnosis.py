@@ -21,7 +21,7 @@ from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import decide, preview
+from reconciler.operations.observed_plan import decide, observed_plan
 from reconciler.secrets import SecretStore
 from reconciler.validate import validate
 from tests.lab.bench import ESP_DROP, EXAMPLE, IKE_DROP, OURS, Bench
@@ -130,7 +130,7 @@ def test_a_router_without_ikev1_is_named(bench: Bench, tmp_path: Path) -> None:
     if not any(RELEASES[node.release].startswith("6.1") for node in bench.lab.routers):
         pytest.skip("both releases have IKEv1")
     old = bench.of_tree(with_ikev1(tmp_path))
-    before = preview(old.fabric, old.store, old.fleet)
+    before = observed_plan(old.fabric, old.store, old.fleet)
     decision = decide(before, lambda _: True)
     [deferral] = decision.judgement.deferrals
     assert {item.name for item in deferral.resources} == {"a-to-b", "b-to-a"}
@@ -263,7 +263,7 @@ def test_a_change_that_the_peer_refuses_is_named(bench: Bench, tmp_path: Path) -
         changed = before.replace("site-a--site-b.psk", change) if change.endswith(".psk") else before + change
         end.write_text(changed)
         other = bench.of_tree(tmp_path / "desired_state")
-        assert not apply(preview(other.fabric, other.store, other.fleet), other.fleet).converged
+        assert not apply(observed_plan(other.fabric, other.store, other.fleet), other.fleet).converged
         [found] = other.diagnose().findings
         assert (found.code, str(found.field), answer in found.message) == ("change-refused", path, True), (
             found

@@ -18,7 +18,7 @@ from reconciler.model.fabric import Fabric, IdType, IkeId, PskRef
 from reconciler.model.outcome import Status
 from reconciler.model.router_config import RouterState, connection_name
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -68,9 +68,9 @@ def bring_up(lab: Lab, fabric: Fabric, store: SecretStore) -> RouterState:
     def connect(name: str) -> Router:
         return DockerRouter(fabric.routers[name], lab.name, lab.links)
 
-    applied = apply(preview(fabric, store, Fleet(connect)), Fleet(connect), timeout=20)
+    applied = apply(observed_plan(fabric, store, Fleet(connect)), Fleet(connect), timeout=20)
     assert [o.message for o in applied.outcomes if o.status is not Status.DONE] == []
-    after = preview(fabric, store, Fleet(connect))
+    after = observed_plan(fabric, store, Fleet(connect))
     assert after.plan.empty
     return after.observation.states["paris"]
 

@@ -18,7 +18,7 @@ from reconciler.cli.main import main
 from reconciler.load import load_tree
 from reconciler.model.errors import ExitCode
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -165,12 +165,12 @@ def test_a_foreign_router_with_the_sheet_is_our_peer(
 
     sheet = (with_a_child_for_each_pair if case.split else printed)(tree, secrets, capsys)
     configure_by_hand(lab2, sheet, fabric.tunnels["paris-tokyo"].peer_cidrs)
-    applied = apply(preview(fabric, SecretStore(secrets), Fleet(connect)), Fleet(connect), timeout=20)
+    applied = apply(observed_plan(fabric, SecretStore(secrets), Fleet(connect)), Fleet(connect), timeout=20)
     assert applied.remaining.empty
     for address in case.far:
         lab2.run(Role.HOST, "tokyo-net", ["ip", "address", "replace", f"{address}/24", "dev", "eth0"])
         assert_traffic_passes(lab2, address)
-    state = preview(fabric, SecretStore(secrets), Fleet(connect)).observation.states["paris"]
+    state = observed_plan(fabric, SecretStore(secrets), Fleet(connect)).observation.states["paris"]
     children = [child for sa in state.sas_of("tw-paris-tokyo") for child in sa.children]
     pairs = {(ours, theirs) for child in children for ours in child.local_ts for theirs in child.remote_ts}
     assert pairs == {("10.1.0.0/24", cidr) for cidr in fabric.tunnels["paris-tokyo"].peer_cidrs}

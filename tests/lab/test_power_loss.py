@@ -18,7 +18,7 @@ from lab.topology import Role, flows_of
 from lab.traffic import Stream
 from reconciler.model.fabric import Fabric
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import Preview, preview
+from reconciler.operations.observed_plan import ObservedPlan, observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
@@ -41,9 +41,9 @@ class Site:
         self.keys = SecretStore(folder, {PSK_VARIABLE: PSK})
         [self.flow] = flows_of(fabric, lab.topology)
 
-    def preview(self) -> Preview:
+    def preview(self) -> ObservedPlan:
         """What there is to do."""
-        return preview(self.fabric, self.keys, self.fleet)
+        return observed_plan(self.fabric, self.keys, self.fleet)
 
     def apply(self) -> None:
         """Make the routers as desired."""
@@ -105,7 +105,7 @@ def clear(packets: list[Packet], stream: Stream) -> bool:
 def test_a_router_that_leaves_the_fabric_keeps_nothing(site: Site) -> None:
     """Without tunnels and VIPs there is nothing to load at a boot. The record of VIPs is not one of these."""
     bare = replace(site.fabric, tunnels={}, vips={})
-    assert_converged(apply(preview(bare, site.keys, site.fleet), site.fleet))
+    assert_converged(apply(observed_plan(bare, site.keys, site.fleet), site.fleet))
     listed = "ls /etc/tunnelwright /etc/sysctl.d | grep -e tunnelwright.conf -e nft -e load -e up || true"
     assert site.lab.run(Role.ROUTER, "paris", ["sh", "-c", listed]) == ""
     site.lab.power_loss("paris")

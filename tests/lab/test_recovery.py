@@ -19,7 +19,7 @@ from reconciler.facets.boot import charon
 from reconciler.load import load_tree
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.validate import validate
 from tests.converged import assert_converged
 from tests.lab.repository import ROOT
@@ -114,7 +114,7 @@ def test_apply_ends_what_is_stuck_and_says_complete_when_the_tunnel_is_up(bench:
     assert stuck
     # Anything that is to be done will do.
     bench.lab.run(Role.ROUTER, "router-b", ["sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward"])
-    before = preview(bench.base, bench.store(KEY), bench.fleet)
+    before = observed_plan(bench.base, bench.store(KEY), bench.fleet)
     assert [str(change.resource) for change in before.plan.changes] == ["router-b/sysctl/forwarding"]
     assert_converged(apply(before, bench.fleet))
     assert not stuck & {sa.id for sa in bench.running()}
@@ -128,7 +128,7 @@ def test_the_settings_of_charon_are_mended_and_loaded_without_a_restart(bench: R
     )
     bench.lab.run(Role.ROUTER, "router-a", ["sh", "-c", script])
     pid = bench.lab.run(Role.ROUTER, "router-a", ["pidof", "charon-systemd"])
-    before = preview(bench.base, bench.store(KEY), bench.fleet)
+    before = observed_plan(bench.base, bench.store(KEY), bench.fleet)
     assert [str(change.resource) for change in before.plan.changes] == ["router-a/boot/files"]
     assert_converged(apply(before, bench.fleet))
     assert bench.lab.run(Role.ROUTER, "router-a", ["pidof", "charon-systemd"]) == pid

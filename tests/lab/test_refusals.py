@@ -30,7 +30,7 @@ from lab.traffic import send
 from reconciler.model.fabric import Fabric, IdType, IkeId
 from reconciler.observe.state import read_sas
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -107,7 +107,7 @@ def test_aggressive_mode_gets_no_sa(lab2: Lab, tmp_path: Path) -> None:
         return DockerRouter(fabric.routers[name], lab2.name, lab2.links)
 
     applied = apply(
-        preview(fabric, SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key"}), Fleet(connect)),
+        observed_plan(fabric, SecretStore(tmp_path, {"TUNNELWRIGHT_KEY_LAB": "a key"}), Fleet(connect)),
         Fleet(connect),
         timeout=0,
     )

@@ -26,7 +26,7 @@ from reconciler.model.swanctl import flatten, plain
 from reconciler.observe.state import observe_router
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import compile_fabric
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.operations.verify import verify as verify_tunnels
 from reconciler.routers.protocol import entries
 from reconciler.validate import validate
@@ -103,13 +103,13 @@ def test_after_a_restart_a_reconnect_brings_the_tunnel_back(bench: Bench) -> Non
     bench.lab.run(Role.ROUTER, "router-b", ["pkill", "-KILL", "-x", "charon-systemd"])
     bench.lab.wait_ready("router-b")
     store = bench.store("the first key of all")
-    before = preview(bench.base, store, bench.fleet)
+    before = observed_plan(bench.base, store, bench.fleet)
     left = [
         change.reason for change in before.plan.changes if "does not hold all of its" not in change.reason
     ]
     assert left == [], "its files have brought the configuration back"
     assert before.observation.states["router-b"].sas == ()
-    asked = preview(bench.base, store, bench.fleet, asked=Asked(reconnect=frozenset({"b-to-a"})))
+    asked = observed_plan(bench.base, store, bench.fleet, asked=Asked(reconnect=frozenset({"b-to-a"})))
     assert_converged(apply(asked, bench.fleet))
     checks, _ = verify_tunnels(bench.base, store, bench.fleet)
     assert all(check.passed for check in checks if "b-to-a" in check.name)
@@ -125,7 +125,7 @@ def test_proposals_that_were_loaded_by_hand_are_drift_where_charon_reports_them(
         router.vici.request(
             "load-conn", {"tw-a-to-b": {**plain(wanted), "proposals": ["aes128-sha256-modp2048"]}}
         )
-    before = preview(bench.base, store, bench.fleet)
+    before = observed_plan(bench.base, store, bench.fleet)
     [changed] = before.plan.changes
     assert [(change.path, change.before, change.source) for change in changed.changes] == [
         ("proposals", ("aes128-sha256-modp2048",), "vici")

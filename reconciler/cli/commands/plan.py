@@ -7,7 +7,7 @@ import argparse
 from reconciler.cli import saved_plan
 from reconciler.cli.out_file import check_out
 from reconciler.cli.output import Output
-from reconciler.cli.planned import planning_of, show_decision
+from reconciler.cli.plan_view import planning_of, show_decision
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.report.json.plan import plan_digest

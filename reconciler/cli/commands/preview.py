@@ -10,7 +10,7 @@ from reconciler.cli import access
 from reconciler.cli.installed import version
 from reconciler.cli.out_file import write_out
 from reconciler.cli.output import document, note
-from reconciler.cli.previewed import preview_code, preview_lines, preview_objects
+from reconciler.cli.preview_view import preview_code, preview_lines, preview_objects
 from reconciler.forges.choose import Surroundings, forge, surroundings
 from reconciler.forges.forge import Forge, Kind
 from reconciler.model.errors import ExitCode, TunnelwrightError

@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 
 from reconciler.cli.output import Output
-from reconciler.cli.previewed import preview_code, preview_lines, preview_objects
+from reconciler.cli.preview_view import preview_code, preview_lines, preview_objects
 from reconciler.operations.undo import prepare_undo
 from reconciler.report.json.results import rollback_object
 from reconciler.report.line import Line

@@ -16,7 +16,7 @@ from reconciler.history.store import History
 from reconciler.model.condition import ConnectionCondition, State
 from reconciler.model.errors import ExitCode
 from reconciler.model.suggestion import check_known
-from reconciler.operations.preview import Preview
+from reconciler.operations.observed_plan import ObservedPlan
 from reconciler.operations.status import Status, status
 from reconciler.plan.targets import named
 from reconciler.report.json.carriage import carriage_object, last_change_object
@@ -70,7 +70,7 @@ def _show(found: Status, arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _print(
-    found: Preview, asked: Sequence[ConnectionCondition], arguments: argparse.Namespace, output: Output
+    found: ObservedPlan, asked: Sequence[ConnectionCondition], arguments: argparse.Namespace, output: Output
 ) -> None:
     way_back = list(reported(found.observation.states))
     output.lines(way_back_lines(way_back, datetime.now(UTC)))

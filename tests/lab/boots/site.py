@@ -18,7 +18,7 @@ from lab.traffic import Stream
 from reconciler.apply.locking import locked
 from reconciler.model.fabric import Fabric
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import Preview, preview
+from reconciler.operations.observed_plan import ObservedPlan, observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
@@ -54,14 +54,14 @@ class Site:
             return SshRouter(name, self.machine.access, self.links)
         return DockerRouter(self.fabric.routers[name], self.lab.name, self.links)
 
-    def preview(self, fabric: Fabric | None = None) -> Preview:
+    def preview(self, fabric: Fabric | None = None) -> ObservedPlan:
         """What there is to do. A login takes an emulated processor longer, on a busy machine, than it may."""
-        found = preview(fabric or self.fabric, self.keys, self.fleet)
+        found = observed_plan(fabric or self.fabric, self.keys, self.fleet)
 
         def reached() -> bool:
             nonlocal found
             if found.plan.unreachable:
-                found = preview(fabric or self.fabric, self.keys, self.fleet)
+                found = observed_plan(fabric or self.fabric, self.keys, self.fleet)
             return not found.plan.unreachable
 
         assert until(reached, DEADLINE), found.plan.unreachable

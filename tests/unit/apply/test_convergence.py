@@ -23,7 +23,7 @@ from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Phase, Plan, Step
 from reconciler.model.secret import Secret
 from reconciler.operations.desired import compile_fabric
-from reconciler.operations.preview import observed
+from reconciler.operations.observed_plan import observed
 from reconciler.plan.fleet import make_plan
 from reconciler.report.json.plan import plan_digest
 from reconciler.routers.fleet import Fleet

@@ -19,7 +19,7 @@ from reconciler.model.operation import AddAddress, RemoveAddress
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Disruption, Phase, Plan, Step
 from reconciler.model.router_config import InterfaceAddress
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import Site, memory_site
@@ -196,7 +196,7 @@ def test_nothing_moves_while_one_of_the_routers_is_away() -> None:
     here.apply()
     before = {router: vips_of(here, router) for router in RING}
     hosts = (HOSTS[2], HOSTS[1], HOSTS[4], HOSTS[3], HOSTS[0], HOSTS[5])
-    plan = preview(ring(hosts), here.store(), without(here, "cyd")).plan
+    plan = observed_plan(ring(hosts), here.store(), without(here, "cyd")).plan
     assert [
         step.summary for step in plan.steps if isinstance(step.operation, AddAddress | RemoveAddress)
     ] == []

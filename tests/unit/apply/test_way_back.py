@@ -13,7 +13,7 @@ from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Router
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.model.way_back import Arming
-from reconciler.operations.preview import framed
+from reconciler.operations.observed_plan import framed
 from reconciler.routers.fleet import Fleet
 from tests.contract.sites import Site, memory_site
 from tests.odd import OddRouter, Twists, fails

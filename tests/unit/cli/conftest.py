@@ -11,7 +11,7 @@ import pytest
 from reconciler.apply import establish
 from reconciler.cli import access
 from reconciler.model.errors import ExitCode
-from reconciler.operations import preview as run
+from reconciler.operations import observed_plan as run
 from tests.allowed import ALLOWED
 from tests.unit.cli.stage import Stage
 from tests.unit.service.followed import KEY, followed

@@ -340,13 +340,13 @@ def test_a_service_that_holds_keys_writes_none(folder: Path) -> None:
 
 
 BROKEN = """
-from reconciler.operations import diagnose, preview, verify
+from reconciler.operations import diagnose, observed_plan, verify
 def broken(*given, **_):
     desired = next(item for item in given if isinstance(item, dict))
     ends = [item for config in desired.values() for item in config.connections.values()]
     held = [item.secret.secret.reveal() for item in ends]
     raise ValueError(f"{held} {held[0].hex()}", *[key.decode() for key in held])
-preview.observed = verify.observed = diagnose.examine = broken
+observed_plan.observed = verify.observed = diagnose.examine = broken
 """
 
 

@@ -13,7 +13,7 @@ from reconciler.load import load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.secret import Secret
 from reconciler.model.stand_in import stand_in
-from reconciler.operations.preview import observed
+from reconciler.operations.observed_plan import observed
 from reconciler.plan.fleet import make_plan
 from reconciler.validate import validate
 from tests.contract.sites import change_tunnels, memory_site

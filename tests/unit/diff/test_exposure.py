@@ -21,7 +21,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.router_config import RouterConfig
 from reconciler.model.secret import Secret
-from reconciler.operations.preview import everything
+from reconciler.operations.observed_plan import everything
 from reconciler.plan.events import plan_events
 from reconciler.plan.fleet import ChangeFilter, make_plan
 from reconciler.plan.targets import targeting

@@ -17,7 +17,7 @@ from reconciler.model.plan import Phase
 from reconciler.model.way_back import Arming
 from reconciler.operations.apply import Applied, apply
 from reconciler.operations.confirm import conclude, doubts
-from reconciler.operations.preview import Preview, framed
+from reconciler.operations.observed_plan import ObservedPlan, framed
 from reconciler.routers.fleet import Fleet
 from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.odd import OddRouter, Twists, fails
@@ -31,7 +31,7 @@ def site(tmp_path: Path) -> Site:
     return memory_site(tmp_path)
 
 
-def applied(site: Site, *, managed: bool = True) -> tuple[Preview, Applied]:
+def applied(site: Site, *, managed: bool = True) -> tuple[ObservedPlan, Applied]:
     """A first tunnel, whose other end is managed or not."""
     fabric = site.fabric if managed else change_tunnels(site.fabric, other_end=None)
     before = framed(site.preview(fabric), ARMING)
@@ -164,7 +164,7 @@ def test_where_nothing_was_attempted_the_routers_are_only_disarmed(site: Site) -
     assert not [state for state in site.preview().observation.states.values() if state.way_back.back]
 
 
-def armed_by(before: Preview) -> list[str]:
+def armed_by(before: ObservedPlan) -> list[str]:
     return [step.router for step in before.plan.arming]
 
 

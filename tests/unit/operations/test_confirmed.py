@@ -11,7 +11,7 @@ import pytest
 from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.errors import RouterUnreachable
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import confirmed
+from reconciler.operations.observed_plan import confirmed
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import Site, change_tunnels, memory_site

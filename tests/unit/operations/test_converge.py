@@ -20,8 +20,16 @@ from reconciler.model.errors import (
 from reconciler.model.safety import SafetyPolicy
 from reconciler.operations.converge import Conduct, Errors, Request, converge
 from reconciler.operations.desired import compile_fabric
+from reconciler.operations.observed_plan import (
+    Decision,
+    ObservedPlan,
+    decide,
+    everything,
+    narrowed,
+    observed_plan,
+    without,
+)
 from reconciler.operations.planning import Planning
-from reconciler.operations.preview import Decision, Preview, decide, everything, narrowed, preview, without
 from reconciler.operations.roll_back import roll_back
 from reconciler.routers import allowance
 from reconciler.routers.fleet import Fleet
@@ -63,10 +71,10 @@ class Stage:
     def decide(self, refused: Errors) -> Decision:
         """As a command does: under the locks."""
         self.note("decide")
-        before = preview(self.site.fabric, self.site.store(**self.psk), self.fleet)
+        before = observed_plan(self.site.fabric, self.site.store(**self.psk), self.fleet)
         return decide(without(before, refused), everything)
 
-    def approve(self, before: Preview) -> bool:
+    def approve(self, before: ObservedPlan) -> bool:
         assert not before.plan.empty
         self.note("approve")
         return True
@@ -217,7 +225,7 @@ def test_a_router_whose_lock_is_taken_has_no_part(stage: Stage) -> None:
 
 
 def test_what_has_changed_while_it_was_approved_is_left_out_and_told(stage: Stage) -> None:
-    def approved(before: Preview) -> bool:
+    def approved(before: ObservedPlan) -> bool:
         stage.site.connect("tokyo").host.set_sysctls({"net/ipv4/ip_forward": "1"})
         return stage.approve(before)
 
@@ -241,6 +249,14 @@ def test_a_weak_key_ends_it_before_anybody_is_asked(stage: Stage) -> None:
     assert_undone(stage, WeakKey, stage.request())
 
 
+def test_a_plan_alone_with_a_weak_key_is_shown_before_it_ends(stage: Stage) -> None:
+    planning = Planning(stage.site.fabric, stage.site.store(psk="a key"), stage.fleet)
+    shown: list[Decision] = []
+    with pytest.raises(WeakKey):
+        planning.checked(shown.append)
+    assert len(shown) == 1
+
+
 def test_what_is_unsafe_is_shown_and_not_done(stage: Stage) -> None:
     assert stage.site.apply(timeout=1).converged
     disabled = change_tunnels(stage.site.fabric, enabled=False)
@@ -251,7 +267,7 @@ def test_what_is_unsafe_is_shown_and_not_done(stage: Stage) -> None:
 
 
 def test_what_the_caller_raises_gives_the_locks_back(stage: Stage) -> None:
-    def approved(_: Preview) -> bool:
+    def approved(_: ObservedPlan) -> bool:
         raise RouterUnreachable("the line is cut", router="paris")
 
     assert_undone(stage, RouterUnreachable, stage.request(approve=approved))

@@ -17,7 +17,7 @@ from reconciler.model.fabric import Fabric, PskRef
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.diagnose import diagnose_tunnels
-from reconciler.operations.preview import Preview, preview
+from reconciler.operations.observed_plan import ObservedPlan, observed_plan
 from reconciler.operations.verify import verify
 from reconciler.report.json.plan import plan_objects
 from reconciler.report.plan_text import plan_lines
@@ -51,8 +51,8 @@ def store(site: Site, *, whole: bool) -> SecretStore:
     return SecretStore(site.folder, {PSK_VARIABLE: PSK, **({OTHER: PSK} if whole else {})})
 
 
-def seen(site: Site, fabric: Fabric, *, whole: bool = False) -> Preview:
-    return preview(fabric, store(site, whole=whole), site.fleet)
+def seen(site: Site, fabric: Fabric, *, whole: bool = False) -> ObservedPlan:
+    return observed_plan(fabric, store(site, whole=whole), site.fleet)
 
 
 def held(site: Site, numbers: set[int]) -> dict[str, object]:

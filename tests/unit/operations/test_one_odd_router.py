@@ -15,7 +15,7 @@ from reconciler.model.outcome import Status
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.diagnose import diagnose_tunnels
-from reconciler.operations.preview import observed, preview
+from reconciler.operations.observed_plan import observed, observed_plan
 from reconciler.operations.verify import verify
 from reconciler.plan.fleet import make_plan
 from reconciler.routers.fleet import Fleet
@@ -81,7 +81,7 @@ def test_a_step_that_fails_in_a_way_nobody_foresaw_is_an_outcome(
         assert hasattr(host, "sysctls")
         host.sysctls["net/ipv4/ip_forward"] = "0"
     connect = odd(site, {"set_sysctls": fails(ValueError(PSK)), "start_stream": fails(ValueError("x"))})
-    before = preview(wanted, site.store(), Fleet(connect))
+    before = observed_plan(wanted, site.store(), Fleet(connect))
     with caplog.at_level(logging.ERROR, "tunnelwright.unforeseen"):
         applied = apply(before, Fleet(connect), timeout=0.1)
     assert len(applied.outcomes) == len(before.plan.steps)

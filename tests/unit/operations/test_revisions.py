@@ -17,7 +17,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.model.swanctl import Change
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import everything, judge_preview, preview
+from reconciler.operations.observed_plan import everything, judge_plan, observed_plan
 from reconciler.operations.revisions import between
 from reconciler.report.plan_text import plan_lines
 from reconciler.routers.fleet import Fleet
@@ -78,8 +78,8 @@ def test_it_is_the_plan_of_routers_that_hold_the_base(case: str, tmp_path: Path)
     keys = tmp_path / "keys"
     keys.mkdir(mode=0o700)
     store = SecretStore(keys, {"KEY": "a golden key", "NEW_KEY": "another golden key", **ALLOWED})
-    apply(preview(base, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
-    planned = preview(head, store, Fleet(routers.__getitem__)).plan
+    apply(observed_plan(base, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
+    planned = observed_plan(head, store, Fleet(routers.__getitem__)).plan
     foreseen = between(base, head, NOW).plan
     assert told(foreseen) == without_keys(told(planned))
 
@@ -98,8 +98,11 @@ def test_what_is_equal_in_both_is_left_out_and_the_rest_is_as_before(tmp_path: P
     routers = memory_routers(base, head)
     (tmp_path / "keys").mkdir(mode=0o700)
     store = SecretStore(tmp_path / "keys", {"TUNNELWRIGHT_KEY_LAB": "a key of the lab"})
-    apply(preview(base, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
-    planned, foreseen = preview(head, store, Fleet(routers.__getitem__)).plan, between(base, head, NOW).plan
+    apply(observed_plan(base, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
+    planned, foreseen = (
+        observed_plan(head, store, Fleet(routers.__getitem__)).plan,
+        between(base, head, NOW).plan,
+    )
     assert told(foreseen) == without_keys(told(planned))
     assert not any(resource.endswith("3") for resource, *_ in told(foreseen))
     assert firewall(foreseen) == firewall(planned)
@@ -206,10 +209,10 @@ def test_a_site_that_goes_with_its_router_does_not_leave_the_other_end_alone(tmp
     routers = memory_routers(base, head)
     (tmp_path / "keys").mkdir(mode=0o700)
     store = SecretStore(tmp_path / "keys", {"TUNNELWRIGHT_KEY_LAB": "a key of the lab"})
-    apply(preview(base, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
+    apply(observed_plan(base, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
 
     def reasons(to: Fabric) -> list[list[str]]:
-        _, live = judge_preview(preview(to, store, Fleet(routers.__getitem__)), everything)
+        _, live = judge_plan(observed_plan(to, store, Fleet(routers.__getitem__)), everything)
         assert live.refusals == (), "what a router says of its own files costs that tunnel alone"
         refused = [item.reason for item in between(base, to, NOW).judgement.refusals]
         return [refused, [item.reason.partition(" (")[0] for item in live.deferrals]]
@@ -219,8 +222,10 @@ def test_a_site_that_goes_with_its_router_does_not_leave_the_other_end_alone(tmp
     disabled = {name: replace(tunnel, enabled=False) for name, tunnel in head.tunnels.items()}
     assert reasons(replace(head, tunnels=disabled)) == [[], []]
     assert reasons(base) == reasons(handed_over) == reasons(gone) == [[], []]
-    apply(preview(handed_over, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
-    assert preview(handed_over, store, Fleet(routers.__getitem__)).plan.empty
+    apply(
+        observed_plan(handed_over, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1
+    )
+    assert observed_plan(handed_over, store, Fleet(routers.__getitem__)).plan.empty
     assert reasons(head)[1] == [], "the router was told"
 
 

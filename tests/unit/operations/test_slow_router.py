@@ -18,7 +18,7 @@ from reconciler.observe.evidence import examine
 from reconciler.observe.state import observe
 from reconciler.operations.apply import apply, within_one_apply
 from reconciler.operations.desired import compile_fabric
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.operations.verify import verify
 from reconciler.routers import allowance
 from reconciler.routers.fleet import Fleet
@@ -58,7 +58,7 @@ def slow(site: Site, clock: Clock, seconds: Callable[[str], float] | float = SEC
 
 def test_a_look_ends_when_the_time_of_one_router_is_used_up(site: Site, clock: Clock) -> None:
     _drifted(site)
-    found = preview(site.fabric, site.store(), Fleet(slow(site, clock)))
+    found = observed_plan(site.fabric, site.store(), Fleet(slow(site, clock)))
     assert clock.now == LOOK
     assert set(found.observation.states) == {"tokyo"}
     absence = found.plan.unreachable["paris"]
@@ -68,7 +68,7 @@ def test_a_look_ends_when_the_time_of_one_router_is_used_up(site: Site, clock: C
 
 
 def test_a_look_that_is_slow_and_ends_in_time_is_one(site: Site, clock: Clock) -> None:
-    assert preview(site.fabric, site.store(), Fleet(slow(site, clock, LOOK / 7))).plan.empty
+    assert observed_plan(site.fabric, site.store(), Fleet(slow(site, clock, LOOK / 7))).plan.empty
     assert clock.now > LOOK / 2
 
 
@@ -80,7 +80,7 @@ def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
     next run converges."""
     wanted = change_tunnels(site.fabric, esp__encryption="aes-128")
     _drifted(site)
-    before = preview(wanted, site.store(), site.fleet)
+    before = observed_plan(wanted, site.store(), site.fleet)
     steps = [step for step in before.plan.steps if step.router == "paris"]
 
     began: list[str] = []

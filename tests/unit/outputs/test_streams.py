@@ -157,7 +157,7 @@ import reconciler.apply.establish
 from reconciler.cli import access
 from reconciler.cli.main import entry
 from reconciler.model.errors import CommandRejected
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from tests.unit.service.followed import followed, load_tree, validate
 
 site = followed(Path.cwd())
@@ -176,7 +176,7 @@ if sys.argv[1] == "apply":
 try:
     entry()
 finally:
-    left = preview(validate(load_tree(site.tree))[0], site.store(), site.fleet).plan
+    left = observed_plan(validate(load_tree(site.tree))[0], site.store(), site.fleet).plan
     locks = [router.host._lock[0] for router in site.routers.values()]
     Path("after.json").write_text(json.dumps({"left": len(left.changes), "locks": locks}))
 """

@@ -12,7 +12,7 @@ from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Plan
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import narrowed, preview
+from reconciler.operations.observed_plan import narrowed, observed_plan
 from reconciler.operations.revisions import between
 from reconciler.plan.commit import changes_of_commit, compared, unchanged
 from reconciler.routers.fleet import Fleet
@@ -42,7 +42,7 @@ class Live:
         self.apply(base)
 
     def apply(self, fabric: Fabric) -> None:
-        apply(preview(fabric, self.store, self.fleet), self.fleet, timeout=0.1)
+        apply(observed_plan(fabric, self.store, self.fleet), self.fleet, timeout=0.1)
 
     @property
     def fleet(self) -> Fleet:
@@ -56,7 +56,7 @@ class Live:
     def plan(self, head: Fabric) -> tuple[Plan, Plan, list[str]]:
         """The commit by its revisions, its part of the plan against the routers, and what is said of it."""
         commit = between(self.base, head, NOW).plan
-        whole = preview(head, self.store, self.fleet)
+        whole = observed_plan(head, self.store, self.fleet)
         mine = narrowed(whole, changes_of_commit(commit, self.base, head)).plan
         return commit, mine, list(compared(commit, mine, whole.plan))
 

@@ -12,7 +12,7 @@ from reconciler.apply import establish
 from reconciler.facets import files
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Phase, Plan
-from reconciler.operations.preview import narrowed
+from reconciler.operations.observed_plan import narrowed
 from tests.contract.sites import Site, change_tunnels, memory_site, rename_tunnels
 from tests.converged import assert_converged
 from tests.memory import Charon

@@ -12,7 +12,7 @@ from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.router_config import Pair
 from reconciler.model.safety import Window
 from reconciler.operations.apply import Applied, apply
-from reconciler.operations.preview import Preview, narrowed
+from reconciler.operations.observed_plan import ObservedPlan, narrowed
 from reconciler.policy import Judgement, Override, judge
 from tests.contract.sites import Site, memory_site
 from tests.converged import assert_converged
@@ -62,13 +62,13 @@ def without(fabric: Fabric, numbers: set[int]) -> Fabric:
 
 def judged(
     site: Site, fabric: Fabric, *overrides: Override, now: datetime = NOW
-) -> tuple[Preview, Judgement]:
+) -> tuple[ObservedPlan, Judgement]:
     before = site.preview(fabric)
     found = judge(before.plan, fabric, before.observation.states, now, frozenset(overrides))
     return before, found
 
 
-def apply_allowed(site: Site, before: Preview, judgement: Judgement) -> Applied:
+def apply_allowed(site: Site, before: ObservedPlan, judgement: Judgement) -> Applied:
     return apply(narrowed(before, judgement.allows), site.fleet, timeout=1)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from reconciler.apply.phases import apply_plan
 from reconciler.model.plan import Disruption
 from reconciler.model.safety import SafetyPolicy
-from reconciler.operations.preview import narrowed
+from reconciler.operations.observed_plan import narrowed
 from reconciler.policy import Judgement, Override, judge
 from tests.converged import assert_converged
 from tests.fabrics import number_of

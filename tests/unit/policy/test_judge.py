@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.fabric import Tunnel
 from reconciler.model.safety import SafetyPolicy
-from reconciler.operations.preview import narrowed
+from reconciler.operations.observed_plan import narrowed
 from reconciler.policy import Override, judge
 from tests.converged import assert_converged
 from tests.fabrics import number_of

@@ -21,7 +21,7 @@ from reconciler.model.safety import SafetyPolicy
 from reconciler.model.secret import Secret, fingerprint
 from reconciler.operations.apply import apply
 from reconciler.operations.desired import shown_by_files
-from reconciler.operations.preview import Preview, judge_preview, narrowed, preview
+from reconciler.operations.observed_plan import ObservedPlan, judge_plan, narrowed, observed_plan
 from reconciler.policy import Judgement, Override, withholdings
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
@@ -48,10 +48,10 @@ def without(fabric: Fabric, numbers: set[int]) -> Fabric:
     return replace(fabric, tunnels=kept)
 
 
-def judged(site: Site, fabric: Fabric, *overrides: Override) -> tuple[Preview, Judgement]:
+def judged(site: Site, fabric: Fabric, *overrides: Override) -> tuple[ObservedPlan, Judgement]:
     before = site.preview(fabric)
     known = shown_by_files(fabric, site.store(), before.observation.states)
-    return judge_preview(before, known, frozenset(overrides))
+    return judge_plan(before, known, frozenset(overrides))
 
 
 def invent(site: Site, count: int, content: bytes = JUNK, router: str = "paris") -> None:
@@ -90,8 +90,8 @@ def test_a_router_that_invents_tunnels_costs_itself_alone(site: Site, twist: Twi
         router = site.connect(name)
         return OddRouter(router, twist) if name == "paris" else router
 
-    seen = preview(wanted, site.store(), Fleet(connect))
-    before, found = judge_preview(seen, shown_by_files(wanted, site.store(), seen.observation.states))
+    seen = observed_plan(wanted, site.store(), Fleet(connect))
+    before, found = judge_plan(seen, shown_by_files(wanted, site.store(), seen.observation.states))
     assert not found.refusals
     assert {change.resource.router for change in before.plan.changes} == {"tokyo"}
     absence = before.plan.unreachable["paris"]
@@ -139,7 +139,7 @@ def test_what_a_router_invents_makes_no_share_smaller(site: Site) -> None:
     seen = site.preview(without(site.fabric, {0, 1, 2, 3}))
     targeted = narrowed(seen, lambda change: "ghost" not in change.resource.name)
     known = shown_by_files(seen.fabric, site.store(), seen.observation.states)
-    assert len(judge_preview(targeted, known)[1].refusals) == 3
+    assert len(judge_plan(targeted, known)[1].refusals) == 3
 
 
 def test_a_deletion_of_few_and_what_a_router_invents_do_not_add_up(site: Site) -> None:
@@ -168,9 +168,9 @@ def test_what_a_router_invents_joins_no_tunnel_of_others_and_uses_up_no_budget(s
 
         return OddRouter(router, {"list-sas": lied}) if name == "paris" else router
 
-    seen = preview(wanted, site.store(), Fleet(connect))
+    seen = observed_plan(wanted, site.store(), Fleet(connect))
     known = shown_by_files(wanted, site.store(), seen.observation.states)
-    before, found = judge_preview(seen, known)
+    before, found = judge_plan(seen, known)
     assert not before.plan.unreachable
     assert {str(resource) for resource in found.deferred} == {"paris/tunnel/aa", "paris/tunnel/tokyo-005"}
     allowed = {str(change.resource) for change in narrowed(before, found.allows).plan.changes}
@@ -228,9 +228,9 @@ def test_a_router_that_hides_what_it_has_costs_itself_alone(shown: int, tmp_path
         return OddRouter(made.connect(name), twists if name == "paris" else {})
 
     wanted = without(fabric, doomed)
-    looked = preview(wanted, made.store(), Fleet(connect))
+    looked = observed_plan(wanted, made.store(), Fleet(connect))
     known = shown_by_files(wanted, made.store(), looked.observation.states)
-    before, found = judge_preview(looked, known)
+    before, found = judge_plan(looked, known)
     assert not found.refusals
     assert {str(resource) for resource in found.deferred} == {f"paris/tunnel/paris-00{n}" for n in range(4)}
     assert {item.override for item in found.deferrals} == {Override.DELETIONS}
@@ -249,7 +249,7 @@ def test_small_routers_that_lost_all_their_proofs_are_not_emptied(tmp_path: Path
     wanted = without(fabric, {1, 2, 3})
     seen = made.preview(wanted)
     known = shown_by_files(wanted, memory_site(Path(tempfile.mkdtemp())).store(), seen.observation.states)
-    before, found = judge_preview(seen, known)
+    before, found = judge_plan(seen, known)
     assert not found.refusals
     assert [(name, absence.kind) for name, absence in before.plan.unreachable.items()] == [
         ("paris", AbsenceKind.WITHHELD)
@@ -257,7 +257,7 @@ def test_small_routers_that_lost_all_their_proofs_are_not_emptied(tmp_path: Path
     assert "9 of the 15 tunnel ends on all routers" in before.plan.unreachable["paris"].reason
     all_gone = replace(fabric, safety=SafetyPolicy(deletions_minimum=3), tunnels={})
     seen = made.preview(all_gone)
-    before, _ = judge_preview(seen, known)
+    before, _ = judge_plan(seen, known)
     assert set(before.plan.unreachable) == {"paris", "tokyo"}, "nothing is destroyed"
 
 
@@ -273,7 +273,7 @@ def test_a_key_of_fingerprints_that_cannot_be_had_is_told(site: Site) -> None:
     seen = site.preview()
     known = shown_by_files(site.fabric, without_fingerprint_key(site), seen.observation.states)
     with pytest.raises(SecretUnavailable, match="cannot create"):
-        judge_preview(seen, known)
+        judge_plan(seen, known)
 
 
 def test_no_key_of_fingerprints_is_needed_to_take_the_last_tunnels_away(site: Site) -> None:
@@ -283,8 +283,8 @@ def test_no_key_of_fingerprints_is_needed_to_take_the_last_tunnels_away(site: Si
     seen = site.preview(replace(site.fabric, tunnels={}))
     known = shown_by_files(seen.fabric, without_fingerprint_key(site), seen.observation.states)
     assert withholdings(seen.plan, seen.fabric, seen.observation.states, known) == ()
-    assert judge_preview(seen, known)[1].refusals
-    before, found = judge_preview(seen, known, frozenset({Override.DELETIONS}))
+    assert judge_plan(seen, known)[1].refusals
+    before, found = judge_plan(seen, known, frozenset({Override.DELETIONS}))
     assert not found.refusals
     assert before.plan.routers == {"paris", "tokyo"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.model.labels import parse_labels
 from reconciler.model.safety import SafetyPolicy, Window
-from reconciler.operations.preview import Preview, narrowed
+from reconciler.operations.observed_plan import ObservedPlan, narrowed
 from reconciler.policy import judge
 from reconciler.policy.turns import _SECONDS
 from tests.fabrics import number_of
@@ -20,7 +20,7 @@ NOW = datetime(2026, 5, 9, 2, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def odd() -> Preview:
+def odd() -> ObservedPlan:
     """Ten tunnels of paris that have to be interrupted at each look, and one of tokyo. None of them has a
     managed other end."""
     site = site_of(11)
@@ -34,7 +34,7 @@ def odd() -> Preview:
     return narrowed(before, lambda change: change.resource.name in tunnels)
 
 
-def allowed(before: Preview, budget: int, now: datetime, **policy: object) -> list[str]:
+def allowed(before: ObservedPlan, budget: int, now: datetime, **policy: object) -> list[str]:
     """Which tunnels may be interrupted, where so many may."""
     fabric = replace(before.fabric, safety=SafetyPolicy(max_interrupted=budget, **policy))  # type: ignore[arg-type]
     found = judge(before.plan, fabric, before.observation.states, now)
@@ -45,7 +45,7 @@ def allowed(before: Preview, budget: int, now: datetime, **policy: object) -> li
     return sorted(set(changes) - waiting)
 
 
-def test_each_router_has_its_share(odd: Preview) -> None:
+def test_each_router_has_its_share(odd: ObservedPlan) -> None:
     for number in range(50):
         found = allowed(odd, 2, NOW + number * timedelta(seconds=_SECONDS))
         assert found == ["paris-000", "tokyo-010"]
@@ -53,7 +53,7 @@ def test_each_router_has_its_share(odd: Preview) -> None:
 
 
 def test_where_one_tunnel_may_be_interrupted_each_router_begins_now_and_then(
-    odd: Preview,
+    odd: ObservedPlan,
 ) -> None:
     """At the same time of each day too, as with a window."""
     policy = {"windows": (Window("allow", "0 2 * * *", 3600, "UTC"),)}
@@ -62,20 +62,20 @@ def test_where_one_tunnel_may_be_interrupted_each_router_begins_now_and_then(
     assert min(firsts.values()) > 20
 
 
-def test_a_plan_and_its_apply_have_the_same_order(odd: Preview) -> None:
+def test_a_plan_and_its_apply_have_the_same_order(odd: ObservedPlan) -> None:
     for number in range(20):
         now = NOW + number * timedelta(seconds=_SECONDS)
         assert allowed(odd, 1, now) == allowed(odd, 1, now + timedelta(seconds=_SECONDS - 1))
 
 
-def test_what_waits_for_another_reason_takes_nobodys_turn(odd: Preview) -> None:
+def test_what_waits_for_another_reason_takes_nobodys_turn(odd: ObservedPlan) -> None:
     """A tunnel whose other end has gone stays as it is, whatever the budget."""
     tunnels = {n: replace(t, unmanaged=n != "paris-000") for n, t in odd.fabric.tunnels.items()}
     before = replace(odd, fabric=replace(odd.fabric, tunnels=tunnels))
     assert allowed(before, 2, NOW) == ["paris-001", "tokyo-010"]
 
 
-def test_a_policy_limits_the_tunnels_that_it_selects_besides_the_fleets(odd: Preview) -> None:
+def test_a_policy_limits_the_tunnels_that_it_selects_besides_the_fleets(odd: ObservedPlan) -> None:
     """By the labels of either end; each has its own budget and its own windows."""
     tunnels = {
         name: replace(tunnel, labels={"tier": "lab" if number_of(name) < 5 else "production"})

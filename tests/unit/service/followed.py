@@ -14,7 +14,7 @@ from reconciler.model.errors import RouterUnreachable
 from reconciler.model.record import RunRecord
 from reconciler.model.router_config import InterfaceAddress
 from reconciler.operations.apply import apply
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
@@ -101,7 +101,7 @@ class Followed:
             (folder / f"{number}.yaml").write_text(alone(text))
         fabric, found = validate(load_tree(folder))
         assert not found.errors
-        apply(preview(fabric, self.store(), self.fleet), self.fleet, timeout=0.1)
+        apply(observed_plan(fabric, self.store(), self.fleet), self.fleet, timeout=0.1)
 
     def spis(self) -> list[str]:
         """What the running CHILD_SAs at paris receive by."""

@@ -9,6 +9,9 @@ from io import StringIO
 from typing import get_args
 
 from reconciler.model.events import Event, Foreign
+from reconciler.model.operation import UnloadConnection
+from reconciler.model.outcome import Outcome, Status
+from reconciler.model.plan import Disruption, Phase, Step
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
 from reconciler.report.json.events import FORMS
@@ -41,6 +44,25 @@ LEVELS = {
 }
 SILENT = {"outcome", "check", "exposed", "plan_summary", "overridden", "to_confirm"}
 """Steps were told when they ended, with what they came to; the others say nothing that those above do not."""
+
+
+def test_a_step_is_logged_when_it_ends() -> None:
+    stream = StringIO()
+    step = Step("paris", Phase.SWITCH, "a-to-b", "bring up", Disruption.NONE, UnloadConnection("tw-a-to-b"))
+    EventLog(stream).step(Outcome(step, Status.FAILED, "no proposal chosen", 1.23456))
+    logged = json.loads(stream.getvalue())
+    del logged["time"]
+    assert logged == {
+        "level": "error",
+        "event": "step",
+        "router": "paris",
+        "tunnel": "a-to-b",
+        "summary": "bring up",
+        "disruption": "none",
+        "status": "failed",
+        "message": "no proposal chosen",
+        "seconds": 1.2346,
+    }
 
 
 def test_what_a_run_found_is_told_as_json_tells_it() -> None:

@@ -24,7 +24,7 @@ from reconciler.model.outcome import Status
 from reconciler.model.record import Result
 from reconciler.model.secret import Secret
 from reconciler.operations import converge
-from reconciler.operations.preview import compare
+from reconciler.operations.observed_plan import compare
 from reconciler.service import attribution, loop, reconcile, wanted
 from reconciler.service.log import EventLog, attached
 from reconciler.service.metric_families import UNITS

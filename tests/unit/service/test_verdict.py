@@ -15,7 +15,7 @@ from reconciler.model.operation import UnloadConnection, Widen
 from reconciler.model.outcome import Check, Outcome, Status
 from reconciler.model.plan import Disruption, Phase, Plan, Resource, Step
 from reconciler.operations.apply import Applied
-from reconciler.operations.preview import Preview
+from reconciler.operations.observed_plan import ObservedPlan
 from reconciler.service.verdict import Verdict, is_to_blame, verdict_of
 from tests.contract.sites import Site, change_tunnels, memory_site
 
@@ -30,7 +30,7 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def before(site: Site) -> Preview:
+def before(site: Site) -> ObservedPlan:
     """Both ends carried traffic, and are changed."""
     site.apply()
     return site.preview(change_tunnels(site.fabric, esp__integrity="sha512"))
@@ -40,7 +40,7 @@ def applied(*outcomes: Outcome) -> Applied:
     return Applied(outcomes, Plan(()), (), Measured(), Observation({}, {}))
 
 
-def outcome(before: Preview, status: Status, router: str = "paris", **fields: Any) -> Outcome:
+def outcome(before: ObservedPlan, status: Status, router: str = "paris", **fields: Any) -> Outcome:
     """The end of a step of the tunnel."""
     group = fields.pop("group", group_of(before.fabric.tunnels["paris-tokyo"]))
     operation = fields.pop("operation", UnloadConnection("tw-paris-tokyo"))
@@ -48,12 +48,12 @@ def outcome(before: Preview, status: Status, router: str = "paris", **fields: An
     return Outcome(step, status, "it refuses" if status is Status.FAILED else "not reached", **fields)
 
 
-def test_what_was_done_and_proven_is_good(before: Preview) -> None:
+def test_what_was_done_and_proven_is_good(before: ObservedPlan) -> None:
     done = outcome(before, Status.DONE)
     assert verdict_of(before, applied(done), {"paris-tokyo": (WORKS,)}) == Verdict()
 
 
-def test_a_failed_proof_hurts_the_end_that_was_probed(before: Preview) -> None:
+def test_a_failed_proof_hurts_the_end_that_was_probed(before: ObservedPlan) -> None:
     found = verdict_of(before, applied(), {"paris-tokyo": (WORKS, SILENT), "tokyo-paris": (WORKS,)})
     assert found == Verdict(("paris-tokyo: traffic: no reply",), (), frozenset({"paris-tokyo"}))
 
@@ -69,32 +69,33 @@ def test_a_tunnel_that_the_plan_leaves_alone_is_not_hurt(site: Site) -> None:
     assert (len(found.problems), found.hurt) == (1, frozenset())
 
 
-def test_a_failed_step_leaves_both_ends_stuck(before: Preview) -> None:
-    found = verdict_of(before, applied(outcome(before, Status.FAILED)), {})
-    assert found == Verdict(("paris: switch: it refuses",), (), ENDS)
+@pytest.mark.parametrize("router", ["paris", "tokyo"])
+def test_a_failed_step_leaves_both_ends_stuck(before: ObservedPlan, router: str) -> None:
+    found = verdict_of(before, applied(outcome(before, Status.FAILED, router)), {})
+    assert found == Verdict((f"{router}: switch: it refuses",), (), ENDS)
 
 
-def test_what_follows_from_a_failure_is_not_reported(before: Preview) -> None:
+def test_what_follows_from_a_failure_is_not_reported(before: ObservedPlan) -> None:
     failed = outcome(before, Status.FAILED)
     left = outcome(before, Status.NOT_ATTEMPTED, "tokyo")
     assert verdict_of(before, applied(failed, left), {}).problems == ("paris: switch: it refuses",)
     assert verdict_of(before, applied(left), {}).problems == ("tokyo: switch: not reached",)
 
 
-def test_a_tunnel_that_goes_on_as_before_is_not_stuck(before: Preview) -> None:
+def test_a_tunnel_that_goes_on_as_before_is_not_stuck(before: ObservedPlan) -> None:
     restored = outcome(before, Status.FAILED, restored=True)
     found = verdict_of(before, applied(restored, outcome(before, Status.NOT_ATTEMPTED, "tokyo")), {})
     assert (len(found.problems), found.hurt) == (1, frozenset())
 
 
 @pytest.mark.parametrize(("router", "group"), [("berlin", None), ("paris", "another tunnel")])
-def test_a_step_of_another_tunnel_hurts_nothing(before: Preview, router: str, group: str | None) -> None:
+def test_a_step_of_another_tunnel_hurts_nothing(before: ObservedPlan, router: str, group: str | None) -> None:
     named = {} if group is None else {"group": group}
     found = verdict_of(before, applied(outcome(before, Status.FAILED, router, **named)), {})
     assert (len(found.problems), found.hurt) == (1, frozenset())
 
 
-def test_a_peer_that_does_not_agree_is_waited_for(before: Preview) -> None:
+def test_a_peer_that_does_not_agree_is_waited_for(before: ObservedPlan) -> None:
     widen = Widen("tw-paris-tokyo", ("net",), {})
     found = verdict_of(before, applied(outcome(before, Status.FAILED, operation=widen)), {})
     assert found == Verdict((), ("paris: it refuses",), frozenset())
@@ -122,7 +123,7 @@ def test_a_tunnel_that_was_removed_is_known_by_its_resources(site: Site) -> None
     ],
 )
 def test_only_what_the_commit_has_changed_is_its_fault(
-    before: Preview, hurt: set[str], by_commit: set[str], differs: set[str], blamed: bool
+    before: ObservedPlan, hurt: set[str], by_commit: set[str], differs: set[str], blamed: bool
 ) -> None:
     def named(names: set[str]) -> Any:
         def known(resource: Resource) -> bool:

@@ -13,7 +13,7 @@ from reconciler.model.condition import ConnectionCondition, State
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.plan import Action, Resource, ResourceChange, ResourceKind
 from reconciler.model.router_config import RouterState
-from reconciler.operations.preview import preview
+from reconciler.operations.observed_plan import observed_plan
 from reconciler.verify.condition import conditions
 from tests.contract.sites import Site, change_tunnels, memory_site, rename_tunnels
 from tests.fabrics import two_routers
@@ -52,7 +52,7 @@ def connecting(state: RouterState) -> RouterState:
 def found(site: Site, twists: dict[str, Twist], *, silent: str = "") -> ConnectionCondition:
     """The only connection of a converged site, once the states of its routers are twisted."""
     site.apply()
-    seen = preview(site.fabric, site.store(), site.fleet)
+    seen = observed_plan(site.fabric, site.store(), site.fleet)
     states = {
         n: twists[n](s) if n in twists else s for n, s in seen.observation.states.items() if n != silent
     }
@@ -128,7 +128,7 @@ def test_a_rename_that_is_not_applied_yet_is_no_tunnel_that_is_down(tmp_path: Pa
     site = memory_site(tmp_path)
     site.apply()
     renamed = rename_tunnels(site.fabric, {"paris-tokyo": "a-b", "tokyo-paris": "b-a"})
-    seen = preview(renamed, site.store(), site.fleet)
+    seen = observed_plan(renamed, site.store(), site.fleet)
     [one] = conditions(renamed, seen.desired, seen.observation, seen.plan)
     assert (one.state, one.reason, one.drifts) == (State.UP, "", True)
 
@@ -154,7 +154,7 @@ def test_a_connection_is_disabled_if_both_ends_are(
 def test_the_drift_of_a_router_is_none_of_a_tunnel_of_that_name(tmp_path: Path) -> None:
     site = memory_site(tmp_path)
     site.apply()
-    seen = preview(site.fabric, site.store(), site.fleet)
+    seen = observed_plan(site.fabric, site.store(), site.fleet)
     drift = ResourceChange(
         Resource("paris", ResourceKind.BOOT, "paris-tokyo"), Action.UPDATE, "drift", (), ()
     )

@@ -13,7 +13,7 @@ from reconciler.model.outcome import Check, Echoes
 from reconciler.model.router_config import ChildSa, RouterState
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
-from reconciler.operations.preview import observed
+from reconciler.operations.observed_plan import observed
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Closing, Router
 from reconciler.verify.checks import Probed, check_tunnels, check_unaffected

@@ -30,8 +30,8 @@ def everything(_: object) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """A plan with what it was made from."""
+class ObservedPlan:
+    """A plan of live routers, with what it was made from. (A preview is made without routers.)"""
 
     fabric: Fabric
     desired: dict[str, RouterConfig]
@@ -40,13 +40,13 @@ class Preview:
     selected: ChangeFilter = everything
 
 
-def preview(
+def observed_plan(
     fabric: Fabric,
     store: SecretStore,
     fleet: Fleet,
     selected: ChangeFilter = everything,
     asked: Asked = NOTHING_ASKED,
-) -> Preview:
+) -> ObservedPlan:
     """Compile, observe and plan. Changes nothing.
 
     Raises SecretUnavailable, and KeysDiffer. A router that does not answer is part of the plan, not an
@@ -61,18 +61,18 @@ def compare(
     desired: dict[str, RouterConfig],
     fleet: Fleet,
     selected: ChangeFilter = everything,
-) -> Preview:
+) -> ObservedPlan:
     """Observe and plan what was compiled before."""
     observation = observed(desired, fleet)
     plan = planned(desired, observation, selected)
     if asked := unguarded_at(plan):
         observation = replace(observation, rulesets=rulesets(fleet, asked))
         plan = with_outlets(plan, observation.rulesets, observation.states)
-    return Preview(fabric, desired, observation, plan, selected)
+    return ObservedPlan(fabric, desired, observation, plan, selected)
 
 
-def narrowed(before: Preview, also: ChangeFilter) -> Preview:
-    """A preview from the same observation, of what is selected already and by `also`."""
+def narrowed(before: ObservedPlan, also: ChangeFilter) -> ObservedPlan:
+    """An observed plan from the same observation, of what is selected already and by `also`."""
 
     def selected(change: ResourceChange) -> bool:
         return before.selected(change) and also(change)
@@ -81,7 +81,7 @@ def narrowed(before: Preview, also: ChangeFilter) -> Preview:
     return replace(before, plan=plan, selected=selected)
 
 
-def check_selection(found: Preview, targets: Collection[str], excluded: Collection[str]) -> None:
+def check_selection(found: ObservedPlan, targets: Collection[str], excluded: Collection[str]) -> None:
     """Raises TunnelwrightError for a name that selects nothing: a misspelt one would look like something in
     order, or would not be left out."""
     check_targets(found.fabric, found.plan, targets)
@@ -92,9 +92,9 @@ def check_selection(found: Preview, targets: Collection[str], excluded: Collecti
         check_targets(found.fabric, whole, others)
 
 
-def without(before: Preview, failures: Mapping[str, TunnelwrightError]) -> Preview:
-    """A preview from the same observation, in which some routers have no part; tunnels with an end there are
-    withheld."""
+def without(before: ObservedPlan, failures: Mapping[str, TunnelwrightError]) -> ObservedPlan:
+    """An observed plan from the same observation, in which some routers have no part; tunnels with an end
+    there are withheld."""
     if not failures:
         return before
     observation = leaving_out(before.observation, failures)
@@ -110,19 +110,19 @@ def leaving_out(seen: Observation, failures: Mapping[str, TunnelwrightError]) ->
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What may be done now of a preview, and why the rest may not."""
+    """What may be done now of an observed plan, and why the rest may not."""
 
-    found: Preview
-    """The whole preview, before it was narrowed and judged."""
-    judged: Preview
+    found: ObservedPlan
+    """The whole plan, before it was narrowed and judged."""
+    judged: ObservedPlan
     """What of it was to be judged, without the routers that are withheld."""
     judgement: Judgement
-    allowed: Preview
+    allowed: ObservedPlan
     """All of it, some, or nothing when anything is refused."""
 
     @property
-    def rest(self) -> Preview:
-        """The whole preview, without the routers that are withheld."""
+    def rest(self) -> ObservedPlan:
+        """The whole plan, without the routers that are withheld."""
         failures = self.judged.observation.failures
         new = failures.keys() - self.found.observation.failures.keys()
         return without(self.found, {name: failures[name] for name in new})
@@ -136,29 +136,29 @@ class Decision:
         return replace(self, judged=framed(self.judged, arming), allowed=framed(self.allowed, arming))
 
 
-def framed(before: Preview, arming: Arming | None) -> Preview:
-    """A preview with the steps that arm and confirm. A plan that is made anew has them no more."""
+def framed(before: ObservedPlan, arming: Arming | None) -> ObservedPlan:
+    """An observed plan with the steps that arm and confirm. A plan that is made anew has them no more."""
     return replace(before, plan=with_way_back(before.plan, arming, before.desired))
 
 
 def decide(
-    found: Preview,
+    found: ObservedPlan,
     known: Known,
     overrides: frozenset[Override] = frozenset(),
     wished: ChangeFilter = everything,
 ) -> Decision:
-    """Judge what is `wished` of a preview, and narrow it to what may be done now. `known` says what is known
-    to have been Git's, `overrides` which limits are set aside."""
+    """Judge what is `wished` of an observed plan, and narrow it to what may be done now. `known` says what is
+    known to have been Git's, `overrides` which limits are set aside."""
     before = found if wished is everything else narrowed(found, wished)
-    judged, judgement = judge_preview(before, known, overrides)
+    judged, judgement = judge_plan(before, known, overrides)
     whole = not (judgement.refusals or judgement.deferrals)
     return Decision(found, judged, judgement, judged if whole else narrowed(judged, judgement.allows))
 
 
-def judge_preview(
-    before: Preview, known: Known, overrides: frozenset[Override] = frozenset()
-) -> tuple[Preview, Judgement]:
-    """What of a preview's plan may be done now; and the preview, without the routers that hold too much of
+def judge_plan(
+    before: ObservedPlan, known: Known, overrides: frozenset[Override] = frozenset()
+) -> tuple[ObservedPlan, Judgement]:
+    """What of an observed plan may be done now; and the plan, without the routers that hold too much of
     what is not `known` to have been Git's."""
     states = before.observation.states
     withheld = withholdings(before.plan, before.fabric, states, known)
@@ -183,7 +183,7 @@ def check_safe(judgement: Judgement) -> None:
         raise PlanUnsafe(f"refused as unsafe, nothing was done: {reasons}")
 
 
-def confirmed(before: Preview, fleet: Fleet) -> tuple[Preview, dict[str, TunnelwrightError]]:
+def confirmed(before: ObservedPlan, fleet: Fleet) -> tuple[ObservedPlan, dict[str, TunnelwrightError]]:
     """Observe the routers that a plan changes again: the same plan, without those that do not answer any more
     or whose own changes are others now, each with the reason. A tunnel goes with both of its ends.
 

@@ -11,8 +11,8 @@ from reconciler.cli.output import Output
 from reconciler.model.fabric import Fabric
 from reconciler.model.router_config import NOTHING_ASKED, Asked
 from reconciler.model.way_back import Armed, WentBack
+from reconciler.operations.observed_plan import Decision
 from reconciler.operations.planning import Planning
-from reconciler.operations.preview import Decision
 from reconciler.plan.targets import named
 from reconciler.policy import Override
 from reconciler.report.json.judgement import judgement_objects
