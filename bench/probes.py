@@ -43,7 +43,7 @@ class Answering:
     def __init__(self, found: Sequence[Target]) -> None:
         self.vici = self.host = self
         self._sas = [
-            {target.asked.connections[0]: _sa(number, target)} for number, target in enumerate(found)
+            {target.request.connections[0]: _sa(number, target)} for number, target in enumerate(found)
         ]
 
     def stream(self, *_: object) -> Iterator[Mapping[str, Any]]:
@@ -130,7 +130,7 @@ class Service:
 
     def _visit(self, router: str, names: tuple[str, ...], now: datetime) -> None:
         self.visits += 1
-        found = visit(self.routers[router], {name: self.targets[name].asked for name in names}, _PACE)
+        found = visit(self.routers[router], {name: self.targets[name].request for name in names}, _PACE)
         for name in names:
             target = self.targets[name]
             running = running_of(target.tunnel, found.sas)

@@ -157,7 +157,7 @@ def _report_lines(report: Report) -> Iterator[Line]:
     checks = [c for f in report.flows for c in f.checks] + list(report.checks)
     good = sum(c.passed for c in checks)
     verdict = "Proven" if report.passed else "NOT proven"
-    count = f"{good} of {len(checks)} checks hold for {counted(len(report.flows), 'flow')}"
+    count = f"{good} of {counted(len(checks), 'check')} hold for {counted(len(report.flows), 'flow')}"
     yield Line(
         f"{verdict}: {count}, {report.seconds:.1f} s.",
         "bold green" if report.passed else "bold red",

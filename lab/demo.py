@@ -74,7 +74,7 @@ class Found:
                 checks = [check for flow in report.flows for check in flow.checks]
                 good = sum(check.passed for check in checks)
                 flows = counted(len(report.flows), "flow")
-                evidence = f"{good} of {len(checks)} packet checks hold for {flows}"
+                evidence = f"{good} of {counted(len(checks), 'packet check')} hold for {flows}"
                 yield Check(title, report.passed, evidence)
 
     @property
@@ -232,8 +232,9 @@ class Demo:
         verdict = "Proven" if found.passed else "NOT proven"
         seconds = time.monotonic() - began
         style = "bold green" if found.passed else "bold red"
+        routers = counted(len(lab.routers), "real router")
         self._say(
-            f"{verdict} on {len(lab.routers)} real routers ({lab.data_plane} data plane) in {seconds:.0f} s.",
+            f"{verdict} on {routers} ({lab.data_plane} data plane) in {seconds:.0f} s.",
             style,
         )
 

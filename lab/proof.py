@@ -51,7 +51,7 @@ class Tally:
     def __str__(self) -> str:
         return (
             f"{self.sent} sent, {self.received} received, {self.lost} lost,"
-            f" {self.duplicates} duplicates, {self.reordered} out of order"
+            f" {counted(self.duplicates, 'duplicate')}, {self.reordered} out of order"
         )
 
 
@@ -109,8 +109,8 @@ def esp_content(sent: Sequence[Probe], opened: Sequence[Opened], *, also: Collec
     wanted = Counter(probe.key for probe in sent)
     missing, foreign = sum((wanted - inner).values()), sum((inner - wanted).values())
     evidence = (
-        f"{len(opened)} ESP packets, {len(opened) - len(closed)} decrypted and verified,"
-        f" {sum(wanted.values()) - missing} of {len(sent)} sent packets inside, {foreign} others"
+        f"{counted(len(opened), 'ESP packet')}, {len(opened) - len(closed)} decrypted and verified,"
+        f" {sum(wanted.values()) - missing} of {counted(len(sent), 'sent packet')} inside, {foreign} others"
     )
     if closed:
         reasons = Counter(o.reason for o in closed)
@@ -187,8 +187,9 @@ def no_cleartext(
     ]
     readable = [p for p in watched if any(token in p.frame for token in tokens)]
     evidence = (
-        f"{len(watched)} frames searched for {len(tokens)} payload tokens and {len(networks)} private"
-        f" networks: {len(readable)} hold a payload, {len(private)} a private address"
+        f"{counted(len(watched), 'frame')} searched for {counted(len(tokens), 'payload token')} and "
+        f"{counted(len(networks), 'private network')}: {len(readable)} hold a payload, "
+        f"{len(private)} a private address"
     )
     for packet in (*readable, *private)[:1]:
         evidence += f"; first: {packet.source} -> {packet.destination}, IP protocol {packet.protocol}"
@@ -261,8 +262,9 @@ def rejected(
     seen = sum((Counter(p.frame for p in wan if p.frame in frames) & frames).values())
     after = sum(p.payload == inner_payload for p in far)
     evidence = (
-        f"{seen} of {len(injected)} injected frames on the WAN; inner packet delivered {after} times"
-        f" (before: {before}); a good packet afterwards {'arrived' if marker_arrived else 'did not arrive'}"
+        f"{seen} of {counted(len(injected), 'injected frame')} on the WAN; inner packet delivered "
+        f"{counted(after, 'time')} (before: {before}); a good packet afterwards "
+        f"{'arrived' if marker_arrived else 'did not arrive'}"
     )
     passed = bool(injected) and seen == len(injected) and after == before and marker_arrived
     return Check(name, passed, evidence)
@@ -273,7 +275,7 @@ def capture_whole(dropped: int, captures: int) -> Check:
     return Check(
         "captures whole",
         captures > 0 and dropped == 0,
-        f"{captures} captures, {dropped} packets dropped by the kernel",
+        f"{counted(captures, 'capture')}, {counted(dropped, 'packet')} dropped by the kernel",
     )
 
 
@@ -315,8 +317,9 @@ def carried_through(result: StreamResult, flying: int) -> Check:
     that the other end had not installed yet: how many is a matter of that charon's pace."""
     passed = result.sent > 0 and result.duplicates == 0 and result.lost == flying
     evidence = (
-        f"{result.sent} packets sent, {result.lost} lost{f' ({flying} in flight)' if flying else ''},"
-        f" {result.duplicates} duplicates, longest gap {result.longest_gap_ms:.0f} ms"
+        f"{counted(result.sent, 'packet')} sent, {result.lost} lost"
+        f"{f' ({flying} in flight)' if flying else ''},"
+        f" {counted(result.duplicates, 'duplicate')}, longest gap {result.longest_gap_ms:.0f} ms"
     )
     return Check(f"carried through the change {result.direction}", passed, evidence)
 

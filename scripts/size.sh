@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tells what an install brings, with no extra, with each, and with all: scripts/size.sh VENV WHEEL FOLDER
+# Prints what an install brings, with no extra, with each, and with all: scripts/size.sh VENV WHEEL FOLDER
 # Each goes into a virtual environment of its own in FOLDER, with the versions of requirements.lock; pip itself
 # and compiled files are not counted.
 set -eu

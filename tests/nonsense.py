@@ -83,7 +83,7 @@ CONN = packet(EVENT, name(b"list-conn") + SECTION + name(b"tw-a") + value(b"vers
 WIDE = packet(EVENT, name(b"list-conn") + value(b"tw-a", bytes(9000)))
 NONSENSE = {
     "a length of 4 GiB": Nonsense(
-        lambda talk: talk.flood(b"\xff" * 65536), AnswerNotUnderstood, "a packet of 4294967295 bytes"
+        lambda talk: talk.flood(b"\xff" * 65536), AnswerNotUnderstood, "a packet of 4,294,967,295 bytes"
     ),
     "an empty packet": Nonsense(said(bytes(4)), AnswerNotUnderstood, "a packet of 0 bytes"),
     "a value that is cut off": Nonsense(
@@ -125,7 +125,7 @@ NONSENSE = {
     ),
     "nothing": Nonsense(lambda _: None, RouterUnreachable, "no complete answer"),
     "the half of a packet": Nonsense(
-        said(struct.pack("!I", 4000) + bytes(1000)), RouterUnreachable, "100[49] bytes came"
+        said(struct.pack("!I", 4000) + bytes(1000)), RouterUnreachable, "1,00[49] bytes came"
     ),
     "a byte now and then": Nonsense(
         lambda talk: talk.drip(packet(RESPONSE, bytes(4000)), 0.02), RouterUnreachable, "no complete answer"

@@ -198,7 +198,7 @@ def bring_up(vici: Vici, connection: str, children: Sequence[str]) -> str:
 
 
 def _explain(vici: Vici, item: Establish, waited: float) -> str:
-    """Try once more, listening to charon's own words, to learn why it does not come up. `waited` are the
+    """Try once more, reading charon's log, to learn why it does not come up. `waited` are the
     seconds that it had before: that charon has not waited as long for this attempt explains nothing."""
     failure, words = initiate(vici, item.connection, item.children[0], _ANSWER_TIMEOUT)
     if _GIVEN_UP in failure:

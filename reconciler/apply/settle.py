@@ -132,7 +132,7 @@ def _until(
     sessions: Sessions,
     seconds: float,
 ) -> None:
-    """Look at both ends of all tunnels, again and again, until each is done or the time is up. After that
+    """Observe both ends of all tunnels again and again, until each is done or the time is up. After that
     nothing more is closed or brought up, in the middle of a pass over many tunnels too. A router that is slow
     costs its own tunnels the time: the others go on, and those are judged when it has answered."""
     pending = list(tunnels)

@@ -19,7 +19,7 @@ _ASK_PEER = "ask the peer's administrator for the log of the responding side"
 
 
 def _correct(*ends: End) -> str:
-    """How routers get back to what Git says. Where a plan sees the difference an apply mends it; proposals
+    """How routers get back to what Git says. Where a plan sees the difference an apply repairs it; proposals
     and keys that were loaded by hand are not reported by charon, and its files are still right."""
     if any(change.resource.is_tunnel for end in ends for change in end.drift):
         return "a router differs from Git: run `tunnelwright apply`"

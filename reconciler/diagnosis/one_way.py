@@ -10,6 +10,7 @@ from reconciler.diagnosis.evidence import Evidence
 from reconciler.diagnosis.finding import Finding, found
 from reconciler.diagnosis.packet_path import esp_dropped_at
 from reconciler.model.diagnostic import Severity
+from reconciler.model.listing import counted
 
 _SOME: Final = 5
 """Packets that went out before it counts that none came: one or two may still be on their way."""
@@ -30,7 +31,7 @@ def one_way(evidence: Evidence) -> Iterator[Finding]:
         went, came, certain = flow.this_out, flow.this_in, True
     if came or went < (1 if certain else _SOME):
         return
-    counted = [f"{went} packets encrypted at {tunnel.router}, 0 decrypted"]
+    packets = [f"{counted(went, 'packet')} encrypted at {tunnel.router}, 0 decrypted"]
     verdict = esp_dropped_at(this_end)
     if verdict is not None:
         yield found(
@@ -38,7 +39,7 @@ def one_way(evidence: Evidence) -> Iterator[Finding]:
             tunnel,
             "peer.address",
             f"ESP is dropped at {tunnel.router} by {verdict.rule}",
-            seen=counted,
+            seen=packets,
             hint=f"change {verdict.rule} (`nft -a list ruleset`): tunnelwright changes only its own table",
         )
         return
@@ -48,7 +49,7 @@ def one_way(evidence: Evidence) -> Iterator[Finding]:
         "peer.address",
         f"packets go out to {tunnel.peer_address}, and none comes back: they vanish on the path, at the peer "
         "or behind it",
-        seen=counted,
+        seen=packets,
         hint="ask the peer's administrator whether its CHILD_SA counts them"
         + ("" if certain else "; set `probe.target` to an address behind the peer that answers"),
     )

@@ -12,6 +12,7 @@ from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import Finding, found
 from reconciler.diagnosis.netfilter import Packet, Verdict, dropped, translated
 from reconciler.model.diagnostic import Severity
+from reconciler.model.listing import counted
 
 _UDP, _ICMP, _ESP = 17, 1, 50
 _IKE_PORTS = (500, 4500)
@@ -136,8 +137,9 @@ def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
         what, protocol = ("ESP in UDP", "UDP 4500") if sender.encapsulated else ("ESP", "IP protocol 50")
         packet = _esp(sender, sender.tunnel.vip.address, sender.tunnel.peer_address)
         rules = list(_stopped([(sender, "output", packet), (receiver, "input", packet)]))
-        counted = [
-            f"{sent} packets encrypted at {sender.tunnel.router}, 0 decrypted at {receiver.tunnel.router}"
+        packets = [
+            f"{counted(sent, 'packet')} encrypted at {sender.tunnel.router}, 0 decrypted at "
+            f"{receiver.tunnel.router}"
         ]
         for end, verdict in rules[:1]:
             yield found(
@@ -145,7 +147,7 @@ def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
                 end.tunnel,
                 "peer.address",
                 f"{what} is dropped at {end.tunnel.router} by {verdict.rule}",
-                seen=counted,
+                seen=packets,
                 hint=_remove(verdict),
             )
         if not rules:
@@ -154,7 +156,7 @@ def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
                 receiver.tunnel,
                 "peer.address",
                 f"{what} from {sender.tunnel.router} to {receiver.tunnel.router} is lost on the path",
-                seen=counted,
+                seen=packets,
                 hint=f"check whether a firewall on the path drops {protocol}",
             )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.diff.router_step import router_step
 from reconciler.facets import sysctls
+from reconciler.model.listing import counted
 from reconciler.model.operation import SetSysctls
 from reconciler.model.plan import Action, Phase, Resource, ResourceChange
 from reconciler.model.router_config import RouterConfig, RouterState
@@ -17,7 +18,7 @@ def sysctl_changes(desired: RouterConfig, live: RouterState) -> Iterator[Resourc
     wrong = sysctls.wrong(desired.sysctls, live.sysctls)
     if not wrong:
         return
-    summary = f"set {len(wrong)} kernel setting{'s' if len(wrong) != 1 else ''}"
+    summary = f"set {counted(len(wrong), 'kernel setting')}"
     operation = SetSysctls({key: value for key, _, value in wrong})
     yield ResourceChange(
         Resource.sysctls(desired.router),

@@ -1,4 +1,4 @@
-"""How one tunnel end differs -> the steps that mend it: those of its facets interleave in one order."""
+"""How one tunnel end differs -> the steps that repair it: those of its facets interleave in one order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from reconciler.model.swanctl import Settings
 
 
 def tunnel_steps(found: TunnelDifference) -> Iterator[Step]:
-    """What mends one tunnel end, in the order of the phases."""
+    """What repairs one tunnel end, in the order of the phases."""
     switch = _switch(found)
     yield from _loading(found)
     if switch is not None:

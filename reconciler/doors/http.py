@@ -21,6 +21,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from reconciler.model.listing import counted
+
 _PIECE = 64 * 2**10
 
 
@@ -135,7 +137,7 @@ class _Bounded(HTTPAdapter):
         for piece in answer.iter_content(_PIECE):
             content += piece
             if len(content) > self._most:
-                raise TooLong(f"more than {self._most} bytes")
+                raise TooLong(f"more than {counted(self._most, 'byte')}")
         return bytes(content)
 
 

@@ -21,6 +21,7 @@ from typing import IO, Final, TypeAlias
 from reconciler.model.bounds import CHILD_GRACE_SECONDS, CHILD_WORDS
 from reconciler.model.credentials import without_credentials
 from reconciler.model.errors import TunnelwrightError
+from reconciler.model.listing import counted
 from reconciler.model.visible import visible
 
 _CHUNK = 2**16
@@ -214,7 +215,7 @@ def finished(
         for is_error, chunk in child.chunks(Timeouts(math.inf, seconds), never):
             wrote[is_error] += chunk
             if len(wrote[is_error]) > most:
-                raise ChildFailed(f"wrote more than {most} bytes")
+                raise ChildFailed(f"wrote more than {counted(most, 'byte')}")
         return ChildResult(child.code(), bytes(wrote[False]), bytes(wrote[True]), child.said())
 
 

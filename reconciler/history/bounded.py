@@ -8,6 +8,7 @@ from dataclasses import replace
 from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.events import LeftOut, PlannedChange, StepEnded, Traced
+from reconciler.model.listing import counted
 from reconciler.model.outcome import Check
 from reconciler.model.record import RunRecord
 from reconciler.model.visible import encodable
@@ -24,7 +25,7 @@ def bounded(record: RunRecord) -> RunRecord:
     # What is no text at all, in words of others, could not be written.
     message = encodable(record.message)
     if len(message) > bounds.RECORD_MESSAGE:
-        message = f"{message[: bounds.RECORD_MESSAGE]}… ({len(message)} characters)"
+        message = f"{message[: bounds.RECORD_MESSAGE]}… ({counted(len(message), 'character')})"
     if sum(sizes) <= bounds.RECORD:
         return replace(record, message=message)
     room = bounds.RECORD

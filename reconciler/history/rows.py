@@ -36,8 +36,8 @@ def run_values(record: RunRecord) -> dict[str, Any]:
     return run_summary(record) | {"objects": objects, "message": encodable(record.message), "id": None}
 
 
-def happened_values(event: TunnelEvent) -> dict[str, str]:
-    """The row of what has happened to a tunnel."""
+def tunnel_event_values(event: TunnelEvent) -> dict[str, str]:
+    """The row of a tunnel event."""
     return {
         "tunnel": event.tunnel,
         "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),

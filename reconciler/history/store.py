@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from sqlite3 import Connection
 from typing import Any
 
-from reconciler.history import happenings
+from reconciler.history import tunnel_events
 from reconciler.history.database import Database, reads, writes
 from reconciler.history.file import HistoryDamaged
 from reconciler.history.rows import (
@@ -27,14 +27,14 @@ from reconciler.history.tables import (
     ACCEPTED,
     ARMINGS,
     BAD,
-    CARRIED,
+    CARRIAGES,
     COUNTS,
-    HAPPENED,
     LAST_CHANGES,
     PLACES,
     RUNS,
     SENT,
     TABLES,
+    TUNNEL_EVENTS,
 )
 from reconciler.model import bounds
 from reconciler.model.condition import Carriage, LastChange
@@ -61,14 +61,14 @@ class History(Database):
 
     @reads
     def contents(self, connection: Connection) -> Contents:
-        """All of it, but of the runs and of what has happened to tunnels only the latest, as far as they are
+        """All of it, but of the runs and of the tunnel events only the latest, as far as they are
         to be kept in memory."""
         found: Contents = {
             table.name: [checked(table, row) for row in connection.execute(table.select)]
             for table in TABLES
-            if table not in (RUNS, HAPPENED)
+            if table not in (RUNS, TUNNEL_EVENTS)
         }
-        found[HAPPENED.name] = [checked(HAPPENED, row) for row in happenings.latest(connection)]
+        found[TUNNEL_EVENTS.name] = [checked(TUNNEL_EVENTS, row) for row in tunnel_events.latest(connection)]
         room = bounds.RECORDS_IN_MEMORY
         runs: list[dict[str, Any]] = []
         for row in connection.execute(_LATEST, [bounds.RUNS_IN_MEMORY]):
@@ -153,25 +153,25 @@ class History(Database):
         return {(row["name"], row["label"]): row["value"] for row in connection.execute(COUNTS.select)}
 
     @writes
-    def happened(self, connection: Connection, events: Sequence[TunnelEvent]) -> None:
-        """Keep what has happened to tunnels: the latest of each, and of all."""
-        happenings.keep(connection, events)
+    def add_tunnel_events(self, connection: Connection, events: Sequence[TunnelEvent]) -> None:
+        """Keep tunnel events: the latest of each, and of all."""
+        tunnel_events.keep(connection, events)
 
     @reads
-    def happenings(self, connection: Connection, tunnel: str, limit: int) -> list[TunnelEvent]:
-        """What has happened to one tunnel, the latest first. What another version has written is left out."""
-        return happenings.of_tunnel(connection, tunnel, limit)
+    def tunnel_events(self, connection: Connection, tunnel: str, limit: int) -> list[TunnelEvent]:
+        """The events of one tunnel, the latest first. What another version has written is left out."""
+        return tunnel_events.of_tunnel(connection, tunnel, limit)
 
     @writes
     def carry(self, connection: Connection, known: Iterable[Carriage]) -> None:
         """Keep what probes have shown last, in place of what they had shown before."""
         rows = [{"connection": one.connection, "object": json.dumps(carriage_object(one))} for one in known]
-        connection.executemany(CARRIED.put, rows)
+        connection.executemany(CARRIAGES.put, rows)
 
     @reads
-    def carried(self, connection: Connection) -> dict[str, Carriage]:
+    def carriages(self, connection: Connection) -> dict[str, Carriage]:
         """What probes have shown last, by connection. What another version has written is left out."""
-        found = (read_carriage(str(row["object"])) for row in connection.execute(CARRIED.select))
+        found = (read_carriage(str(row["object"])) for row in connection.execute(CARRIAGES.select))
         return {one.connection: one for one in found if one is not None}
 
     @writes
@@ -202,7 +202,7 @@ class History(Database):
     def keep_connections(self, connection: Connection, names: Iterable[str]) -> None:
         """Forget what is known of all others."""
         kept = json.dumps(list(names))
-        for table in (CARRIED, LAST_CHANGES):
+        for table in (CARRIAGES, LAST_CHANGES):
             connection.execute(
                 f'DELETE FROM "{table.name}" WHERE connection NOT IN (SELECT value FROM json_each(?))',  # noqa: S608 - names of tables
                 [kept],

@@ -70,11 +70,11 @@ PLACES = Table("places", _texts("router"), _texts("commit"))
 COUNTS = Table("counts", _texts("name", "label"), {"value": float})
 SENT = Table("sent", _texts("receiver"), _texts("what"))
 ACCEPTED = Table("accepted", _texts("commit"), _texts("at", "by", "instead_of") | {"number": int})
-HAPPENED = Table("happened", _texts("tunnel", "at", "router", "child", "change"), _texts("object"))
+TUNNEL_EVENTS = Table("tunnel_events", _texts("tunnel", "at", "router", "child", "change"), _texts("object"))
 ARMINGS = Table("armings", _texts("arming"), _texts("digest", "commit", "blame") | {"number": int})
-CARRIED = Table("carried", _texts("connection"), _texts("object"))
+CARRIAGES = Table("carriages", _texts("connection"), _texts("object"))
 LAST_CHANGES = Table("last_changes", _texts("connection"), _texts("at", "commit", "author"))
-TABLES = (RUNS, BAD, PLACES, COUNTS, SENT, ACCEPTED, HAPPENED, ARMINGS, CARRIED, LAST_CHANGES)
+TABLES = (RUNS, BAD, PLACES, COUNTS, SENT, ACCEPTED, TUNNEL_EVENTS, ARMINGS, CARRIAGES, LAST_CHANGES)
 RENAMED = {
     "told": (
         f'ALTER TABLE "told" RENAME TO "{SENT.name}"',
@@ -82,6 +82,8 @@ RENAMED = {
         "UPDATE counts SET name = 'sent_records_unreadable' WHERE name = 'told_forgotten'",
     ),
     "touched": (f'ALTER TABLE "touched" RENAME TO "{LAST_CHANGES.name}"',),
+    "happened": (f'ALTER TABLE "happened" RENAME TO "{TUNNEL_EVENTS.name}"',),
+    "carried": (f'ALTER TABLE "carried" RENAME TO "{CARRIAGES.name}"',),
 }
 """A table of format 1 -> the statements that give it, and what belongs to it, the names of format 2. Each
 is done where the table is: files of that format need not have all of them."""

@@ -22,6 +22,7 @@ from reconciler.importing.sources import Source
 from reconciler.importing.vocabulary import AUTHENTICATION, CHILD, DPD_ACTIONS, IKE, Vocabulary
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import IdType, IkeId
+from reconciler.model.listing import counted
 from reconciler.model.quoting import NOT_SHOWN, is_plain, quoted
 from reconciler.model.router_config import PREFIX, IkeSa
 from reconciler.model.secret import Secret
@@ -270,7 +271,7 @@ def _identity(reader: _Reader, end: str, otherwise: str | None) -> IkeId | None:
     (ike_auth.c), and the peer may have any."""
     rounds = [name for name in reader.section.sections if name.startswith(end)]
     if len(rounds) != 1:
-        reader.refuse(end, f"there are {len(rounds)} rounds of {end} authentication; one is supported")
+        reader.refuse(end, f"{end} authentication has {counted(len(rounds), 'round')}; one is supported")
         return None
     section = _Reader(reader.section.sections[rounds[0]], reader.found, reader.written, reader.reports)
     section.check_words(AUTHENTICATION)

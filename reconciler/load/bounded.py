@@ -8,6 +8,7 @@ from typing import IO
 
 from reconciler.model.bounds import MIB
 from reconciler.model.errors import SourceUnavailable
+from reconciler.model.listing import counted
 
 
 def read_bounded(path: Path, most: int) -> bytes:
@@ -20,7 +21,7 @@ def read_bounded(path: Path, most: int) -> bytes:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SourceUnavailable(f"cannot read {path}: {reason}") from error
     if len(content) > most:
-        raise SourceUnavailable(f"{path} has more than {most:,} bytes, the maximum size")
+        raise SourceUnavailable(f"{path} has more than {counted(most, 'byte')}, the maximum size")
     return content
 
 

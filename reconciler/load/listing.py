@@ -9,6 +9,7 @@ from enum import Enum, auto
 from reconciler.load.sealed import is_sealed
 from reconciler.model.bounds import FILE_BYTES, LOOKED_AT_BYTES, MIB, TREE_BYTES, TREE_DEPTH, TREE_ENTRIES
 from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.listing import counted
 from reconciler.model.visible import unambiguous
 
 SUFFIXES = (".yaml", ".yml")
@@ -159,7 +160,9 @@ class Choice:
         elif entry.kind is not Kind.FILE:
             self.report("file-unreadable", name, _NO_FILE[entry.kind])
         elif entry.size > FILE_BYTES:
-            self.report("file-too-large", name, f"{entry.size} bytes; at most {FILE_BYTES} are read")
+            self.report(
+                "file-too-large", name, f"{counted(entry.size, 'byte')}; at most {FILE_BYTES} are read"
+            )
         else:
             self.total += entry.size
             self.files[name] = entry

@@ -9,6 +9,7 @@ from reconciler.load.documents import Sealed
 from reconciler.model.bounds import SEALED_FILE_BYTES
 from reconciler.model.credentials import private_key
 from reconciler.model.diagnostic import Diagnostics, Location
+from reconciler.model.listing import counted
 from schemas.keys import KEY_FILE, SEALED_BY_AGE, SEALED_BY_SOPS
 
 _AGE_BEGINNINGS = (b"-----BEGIN AGE ENCRYPTED FILE-----", b"age-encryption.org/v1\n")
@@ -43,7 +44,7 @@ def read_sealed(name: str, content: bytes, found: Diagnostics) -> Sealed:
         found.error(
             "file-too-large",
             Location(name),
-            f"{len(content)} bytes; a file with encrypted keys may have at most {SEALED_FILE_BYTES}",
+            f"{counted(len(content), 'byte')}; a file with encrypted keys has at most {SEALED_FILE_BYTES}",
         )
         return Sealed(content)
     if name.endswith(SEALED_BY_AGE):

@@ -178,4 +178,4 @@ def _bounded(text: str) -> str:
     # What is wrong may stand behind what the author wrote.
     end = MOST_CHARACTERS // 4
     left_out = len(text) - MOST_CHARACTERS
-    return f"{text[: MOST_CHARACTERS - end]}… ({left_out} more characters) …{text[-end:]}"
+    return f"{text[: MOST_CHARACTERS - end]}… ({counted(left_out, 'more character')}) …{text[-end:]}"

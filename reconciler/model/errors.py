@@ -37,7 +37,7 @@ class TunnelwrightError(Exception):
     """Whether the same may go well soon without any change. Code that tries again because of an error reads
     this: a request to a forge, a router that is left out of runs, the history's file, a kept
     connection. Runs and notifications are tried again whatever the error was, ever more seldom: a person may
-    mend its cause at any time, and nothing but a try shows that."""
+    remove its cause at any time, and nothing but a try shows that."""
 
     def __init__(self, message: str, *, router: str = "", operation: str = "", hint: str = "") -> None:
         super().__init__(message)

@@ -175,7 +175,7 @@ class Drift:
     resource: Resource
     reason: str
     held: bool
-    """False when the run mends it."""
+    """False when the run repairs it."""
 
 
 @dataclass(frozen=True, slots=True)

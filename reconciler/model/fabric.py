@@ -180,7 +180,7 @@ class Level:
 
     mode: Mode = Mode.APPLY
     self_heal: bool = True
-    """Whether a difference that no commit made is mended too."""
+    """Whether a difference that no commit made is repaired too."""
     prune: bool = True
     """Whether a tunnel that Git no longer has is removed."""
 

@@ -16,5 +16,5 @@ def listed(names: Iterable[str], most: int = MOST_NAMES, *, between: str = ", ")
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """A count with its noun, `1 check` or `2 checks`; give the `plural` if it does not end in s."""
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+    """A count with its noun, `1 check` or `2,000 checks`; give the `plural` if it does not end in s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -18,7 +18,7 @@ class Topic(StrEnum):
     INCOMPLETE = "incomplete"
     """A router does not answer, or not all was done."""
     DOWN = "down"
-    """A tunnel is configured as desired and has no CHILD_SA: an alarm, which no apply mends."""
+    """A tunnel is configured as desired and has no CHILD_SA: an alarm, which no apply repairs."""
     SILENT = "carrying-nothing"
     """Probes have shown that a tunnel is up and carries nothing."""
     DEGRADED = "degraded"

@@ -19,7 +19,7 @@ class Result(StrEnum):
     CHANGED = "changed"
     """The plan was applied and proven."""
     HELD = "held"
-    """There are differences that the run may not mend by itself, or that its peer does not let it mend."""
+    """There are differences that the run may not repair, or that its peer does not let it repair."""
     INCOMPLETE = "incomplete"
     """A step failed, a router could not be read or locked, or a check did not pass."""
     ROLLED_BACK = "rolled back"

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from reconciler.model.bounds import LONGEST_LINE
+from reconciler.model.listing import counted
 
 _CUT = 40
 """Characters left for saying that a line was cut."""
@@ -42,7 +43,7 @@ def visible(text: str) -> str:
         shown = command.sub(harmless, shown)
     if len(shown) > LONGEST_LINE:
         kept = LONGEST_LINE - _CUT
-        return f"{shown[:kept]}… (cut: {max(len(text) - kept, 1)} more characters)"
+        return f"{shown[:kept]}… (cut: {counted(max(len(text) - kept, 1), 'more character')})"
     return shown
 
 

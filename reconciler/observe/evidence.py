@@ -22,6 +22,7 @@ from reconciler.model.absence import Absence
 from reconciler.model.decoding import Fields, from_json, not_understood, sequence
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, address_inside, group_of, probe_addresses
+from reconciler.model.listing import counted
 from reconciler.model.observation import Observation
 from reconciler.model.plan import HeldAddress, ResourceChange, ResourceKind
 from reconciler.model.router_config import PREFIX, IkeSa, RouterConfig, RouterState, connection_name
@@ -310,7 +311,7 @@ def _inspect(scene: _Scene, end: End, state: RouterState, router: Router) -> End
     ]
     replies = router.host.route(questions) if questions else ()
     if len(replies) != len(questions):
-        what = f"{len(replies)} answers to {len(questions)} questions"
+        what = f"{counted(len(replies), 'answer')} to {counted(len(questions), 'question')}"
         raise AnswerNotUnderstood(what, where=_ROUTE)
     return replace(
         end,

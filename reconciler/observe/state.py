@@ -15,6 +15,7 @@ from reconciler.importing.separation import MAIN_FILE, Inseparable, collect, sep
 from reconciler.model import bounds
 from reconciler.model.decoding import Fields
 from reconciler.model.errors import AnswerNotUnderstood, SourceUnavailable, TunnelwrightError
+from reconciler.model.listing import counted
 from reconciler.model.observation import Observation
 from reconciler.model.router_config import PREFIX, ForeignFile, IkeSa, RouterState
 from reconciler.routers.fleet import Fleet
@@ -73,7 +74,8 @@ def _check_pairs(state: RouterState) -> None:
     count = sum(len(ours) * len(theirs) for ours, theirs in lists)
     if count > bounds.ROUTER_LISTED_PAIRS:
         raise AnswerNotUnderstood(
-            f"{count:,} pairs of networks or addresses; at most {bounds.ROUTER_LISTED_PAIRS:,} are supported",
+            f"{counted(count, 'pair')} of networks or addresses; at most "
+            f"{bounds.ROUTER_LISTED_PAIRS:,} are supported",
             where="list-conns and list-sas",
             router=state.router,
         )

@@ -14,8 +14,8 @@ from reconciler.routers.protocol import Router, entries
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A tunnel to look at. Without `source` and `destination` nothing is sent through it."""
+class ProbeRequest:
+    """A tunnel to observe. Without `source` and `destination` nothing is sent through it."""
 
     connections: tuple[str, ...]
     """Those by which it may run."""
@@ -32,10 +32,10 @@ class Visit:
     echoes: Mapping[str, Echoes]
 
 
-def visit(router: Router, asked: Mapping[str, Asked], pace: float) -> Visit:
-    """Look at some tunnels of a router, by name. What is down is sent nothing: a packet would wake it, and
+def visit(router: Router, requests: Mapping[str, ProbeRequest], pace: float) -> Visit:
+    """Observe some tunnels of a router, by name. What is down is sent nothing: a packet would wake it, and
     a trap loses the first ones. Raises what a router raises."""
-    wanted = {name for one in asked.values() for name in one.connections}
+    wanted = {name for one in requests.values() for name in one.connections}
     listed = defaultdict[str, list[IkeSa]](list)
     # Of a router with thousands of tunnels, only what is asked for is decoded.
     for name, body in entries(router.vici, "list-sas", "list-sa"):
@@ -44,7 +44,7 @@ def visit(router: Router, asked: Mapping[str, Asked], pace: float) -> Visit:
     running = {name: tuple(sorted(found, key=lambda sa: int(sa.id))) for name, found in listed.items()}
     ways = {
         name: (one.source, one.destination)
-        for name, one in asked.items()
+        for name, one in requests.items()
         if one.source and any(agreement.carrying(running.get(there, ())) for there in one.connections)
     }
     return Visit(running, _echoes(router, ways, pace))

@@ -184,7 +184,7 @@ def check_safe(judgement: Judgement) -> None:
 
 
 def confirmed(before: ObservedPlan, fleet: Fleet) -> tuple[ObservedPlan, dict[str, TunnelwrightError]]:
-    """Look again at the routers that a plan changes: the same plan, without those that do not answer any more
+    """Observe the routers that a plan changes again: the same plan, without those that do not answer any more
     or whose own changes are others now, each with the reason. A tunnel goes with both of its ends.
 
     What is planned twice and the same was true for as long as no other change was made to the routers.

@@ -34,5 +34,5 @@ def status(fabric: Fabric, store: SecretStore, fleet: Fleet, history: History | 
     shown = conditions(fabric, found.desired, found.observation, found.plan)
     if history is None:
         return Status(found, shown)
-    carried, last_changes = history.carried(), history.last_changes()
+    carried, last_changes = history.carriages(), history.last_changes()
     return Status(found, with_carriage(shown, carried, last_changes, datetime.now(UTC)))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from reconciler.facets import connections
 from reconciler.facets.connections import priority
 from reconciler.model.fabric import Fabric, group_of
-from reconciler.model.listing import listed
+from reconciler.model.listing import counted, listed
 from reconciler.model.operation import LoadSecret
 from reconciler.model.plan import Plan, Resource, ResourceChange, ResourceKind
 from reconciler.model.swanctl import UNOBSERVABLE, Change
@@ -69,7 +69,7 @@ def compared(commit: Plan, live: Plan, whole: Plan) -> Iterator[str]:
         yield f"different on the routers and in the base, so this is planned too: {listed(moved)}"
     others = len(whole.changes) - len(live.changes)
     if others > 0:
-        differ = "1 other resource differs" if others == 1 else f"{others} other resources differ"
+        differ = counted(others, "other resource differs", "other resources differ")
         yield f"{differ} on the routers, but not because of this commit (tunnelwright plan shows them)"
 
 

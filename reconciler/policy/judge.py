@@ -38,7 +38,7 @@ def judge(
 ) -> Judgement:
     """Which part of a plan may be done at `now`, which has a time zone. `states` are those it was made from.
     `simulated` are states that were compiled from another revision: what waits at one router while the others
-    go on is a reason to refuse the commit there, since its author can mend it.
+    go on is a reason to refuse the commit there, since its author can correct it.
 
     Every reason to refuse is found, not the first. What is overridden is reported as such. Tunnels that are
     not `known` to have been Git's count for no refusal: `withholdings` says which routers they cost.
@@ -141,9 +141,8 @@ def _destroyed(unit: Unit, known: Known) -> Iterator[Resource]:
 
 
 def _too_many(policy: SafetyPolicy, gone: int, total: int, where: str) -> str:
-    return (
-        f"{gone} of the {total} tunnel ends {where} would be destroyed, more than {policy.max_deleted_share}%"
-    )
+    ends = counted(total, "tunnel end")
+    return f"{gone} of the {ends} {where} would be destroyed, more than {policy.max_deleted_share}%"
 
 
 def _of_git(fabric: Fabric, state: RouterState, known: Known) -> int:

@@ -1,4 +1,4 @@
-"""What a reconcile run leaves alone, and why: the levels that Git sets for fleet, router and tunnel.
+"""What a reconcile run holds, and why: the levels that Git sets for fleet, router and tunnel.
 Pure."""
 
 from __future__ import annotations

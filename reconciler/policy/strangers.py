@@ -2,7 +2,7 @@
 that router. Pure.
 
 A commit that deletes too much is refused as a whole, since it may be the wrong one. A router that lists
-tunnels that do not exist must not bring that about: it is left alone, and what it lists counts nowhere else.
+tunnels that do not exist must not bring that about: it is withheld, and what it lists counts nowhere else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from reconciler.facets import files
 from reconciler.model.fabric import Fabric
 from reconciler.model.judgement import Override, Withholding
-from reconciler.model.listing import listed
+from reconciler.model.listing import counted, listed
 from reconciler.model.plan import Action, Plan, Resource, ResourceChange
 from reconciler.model.router_config import PREFIX, RouterState, connection_name
 from reconciler.model.safety import SafetyPolicy
@@ -22,9 +22,9 @@ from reconciler.policy.units import Known
 def withholdings(
     plan: Plan, fabric: Fabric, states: Mapping[str, RouterState], known: Known
 ) -> tuple[Withholding, ...]:
-    """The routers that are left alone, by the first reason that holds for each; in order of name.
+    """The routers that are withheld, by the first reason that holds for each; in order of name.
 
-    A router is left alone when a tunnel that is not `known` is protected there, or when those to be destroyed
+    A router is withheld when a tunnel that is not `known` is protected there, or when those to be destroyed
     exceed the share of its tunnel ends; then, while they exceed it on all routers together, the one that has
     the most of them.
     """
@@ -39,14 +39,14 @@ def withholdings(
     for name in sorted(counts):
         gone, total = counts[name], there[name]
         if exceeds(fabric.safety, gone, total):
-            said = f"{gone} of the {total} tunnel ends on it would be destroyed, {share}"
+            said = f"{gone} of the {counted(total, 'tunnel end')} on it would be destroyed, {share}"
             found[name] = _exceeding(name, strange[name], said)
             del counts[name], there[name]
     for name in sorted(counts, key=lambda name: (-counts[name], name)):
         gone, total = sum(counts.values()), sum(there.values())
         if not exceeds(fabric.safety, gone, total):
             break
-        said = f"{gone} of the {total} tunnel ends on all routers would be destroyed, {share}"
+        said = f"{gone} of the {counted(total, 'tunnel end')} on all routers would be destroyed, {share}"
         found[name] = _exceeding(name, strange[name], said)
         del counts[name], there[name]
     return tuple(found[name] for name in sorted(found))

@@ -92,7 +92,11 @@ def _cut(body: str, folded: list[str]) -> str:
             shown.append("```")
         if shown.count("<details>") > shown.count("</details>"):
             shown += ["", "</details>"]
-        shown += ["", f"*{left} lines were cut: a comment may have {LIMIT:,} characters.*"]
+        cut = counted(left, "line was", "lines were")
+        shown += [
+            "",
+            f"*{cut} cut: a comment may have {LIMIT:,} characters.*",
+        ]
     return "\n".join(shown) + "\n"
 
 
@@ -137,7 +141,7 @@ def _left_out(plan: Plan) -> Iterator[str]:
     for reason, tunnels in together[:MOST_WITHHELD]:
         yield f"- ! {listed(map(code, tunnels))}: withheld, {prose(reason)}"
     if more := sum(len(tunnels) for _, tunnels in together[MOST_WITHHELD:]):
-        yield f"- ! and {more} more tunnel ends are withheld"
+        yield f"- ! and {counted(more, 'more tunnel end is', 'more tunnel ends are')} withheld"
 
 
 def _exposed(plan: Plan, now: Plan | None) -> Iterator[str]:

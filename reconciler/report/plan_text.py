@@ -85,11 +85,11 @@ def address_lines(plan: Plan) -> Iterator[Line]:
     for duplicate in plan.duplicates[:MOST_ADDRESSES]:
         yield Line(f"! {duplicate_text(duplicate)}", "bold red")
     if (more := len(plan.duplicates) - MOST_ADDRESSES) > 0:
-        yield Line(f"! and {more} more duplicate addresses", "bold red")
+        yield Line(f"! and {counted(more, 'more duplicate address', 'more duplicate addresses')}", "bold red")
     for item in plan.unused[:MOST_ADDRESSES]:
         yield Line(f"  unused VIP: {unused_text(item)}", "yellow")
     if (more := len(plan.unused) - MOST_ADDRESSES) > 0:
-        yield Line(f"  and {more} more unused VIPs", "yellow")
+        yield Line(f"  and {counted(more, 'more unused VIP')}", "yellow")
 
 
 def duplicate_text(item: Duplicate) -> str:
@@ -115,7 +115,9 @@ def withheld_lines(plan: Plan) -> Iterator[Line]:
     for reason, tunnels in together[:MOST_WITHHELD]:
         yield Line(f"! {listed(tunnels)}: withheld, {reason}", "bold red")
     if more := sum(len(tunnels) for _, tunnels in together[MOST_WITHHELD:]):
-        yield Line(f"! and {more} more tunnel ends are withheld", "bold red")
+        yield Line(
+            f"! and {counted(more, 'more tunnel end is', 'more tunnel ends are')} withheld", "bold red"
+        )
 
 
 def withheld_together(plan: Plan) -> list[tuple[str, list[str]]]:

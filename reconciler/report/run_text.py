@@ -52,7 +52,7 @@ _STYLE: dict[Result | ForeignResult, str] = {
 
 def run_line(record: RunRecord) -> Line:
     """One run in a line."""
-    times = f" {record.repeats} times" if record.repeats > 1 else ""
+    times = f" {counted(record.repeats, 'time')}" if record.repeats > 1 else ""
     force = f" (in force: {record.in_force[:12]})" if record.in_force not in {"", record.head} else ""
     said = f": {record.message}" if record.message else ""
     text = (
@@ -172,7 +172,7 @@ def _not_well(event: Down | Impaired) -> str:
 def _run_line(event: Held | Drift | Traced | Down | Impaired | Trouble | Rollback | LeftOut) -> Line:
     match event:
         case Held() | Drift():
-            what = "left alone" if isinstance(event, Held) else "drift"
+            what = "held" if isinstance(event, Held) else "drift"
             return Line(f"  {what}: {event.resource}: {event.reason}", "yellow")
         case Traced():
             at = f"{event.trace.at:%Y-%m-%dT%H:%M:%SZ}"
@@ -185,4 +185,8 @@ def _run_line(event: Held | Drift | Traced | Down | Impaired | Trouble | Rollbac
             back = f"rolled back from {event.commit[:12]}{f' to {event.to[:12]}' if event.to else ''}"
             return Line(f"  {back}: {event.reason}", "bold red")
         case LeftOut():
-            return Line(f"  {event.events} more are left out, limit {event.limit} bytes", "yellow")
+            return Line(
+                f"  {counted(event.events, 'more event')} left out: a record has at most "
+                f"{counted(event.limit, 'byte')}",
+                "yellow",
+            )

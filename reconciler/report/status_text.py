@@ -11,6 +11,7 @@ from rich.filesize import decimal
 from reconciler.model.absence import Absence
 from reconciler.model.condition import WELL, Carriage, ConnectionCondition, EndCondition, State
 from reconciler.model.fabric import Fabric
+from reconciler.model.listing import counted
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Plan, ResourceChange
 from reconciler.model.router_config import ChildSa
@@ -132,7 +133,7 @@ def _probed(known: Carriage | None, now: datetime) -> tuple[str, str, str]:
 
 def _traffic(counts: Sequence[tuple[int, int]]) -> str:
     packets, octets = (sum(column) for column in zip(*counts, strict=True))
-    return f"{decimal(octets)} ({packets:,} packets)"
+    return f"{decimal(octets)} ({counted(packets, 'packet')})"
 
 
 def span(seconds: int) -> str:
@@ -177,8 +178,8 @@ def _sa_lines(end: EndCondition) -> Iterator[Line]:
 def _child_text(child: ChildSa) -> str:
     selectors = f"{' '.join(child.local_ts)} === {' '.join(child.remote_ts)}"
     traffic = (
-        f"in {child.packets_in} packets {child.bytes_in} bytes, "
-        f"out {child.packets_out} packets {child.bytes_out} bytes"
+        f"in {counted(child.packets_in, 'packet')} {counted(child.bytes_in, 'byte')}, "
+        f"out {counted(child.packets_out, 'packet')} {counted(child.bytes_out, 'byte')}"
     )
     wire = "ESP in UDP" if child.encapsulated else child.protocol
     return (

@@ -12,6 +12,7 @@ from typing import Self
 
 from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood, RouterUnreachable
+from reconciler.model.listing import counted
 from reconciler.routers.quota import Quota, Quotas
 
 
@@ -81,7 +82,7 @@ class Allowance:
     def late(self) -> RouterUnreachable:
         """The error of an answer that takes too long: by itself, or with all that came before it."""
         waited = monotonic() - self._began
-        came = f"{self._came} bytes came" if self._came else "nothing came"
+        came = f"{counted(self._came, 'byte')} came" if self._came else "nothing came"
         first = min(self._quotas, key=lambda quota: self._of(quota, waited), default=None)
         if first is None or self._of(first, waited) > self._seconds() - waited:
             late = f"no complete answer to {self.operation} within {self._seconds():.3g} s ({came})"
@@ -116,4 +117,4 @@ def _size(count: int) -> str:
     for unit, name in ((bounds.MIB, "MiB"), (bounds.KIB, "KiB")):
         if count >= unit:
             return f"{count / unit:g} {name}"
-    return f"{count} bytes"
+    return f"{counted(count, 'byte')}"

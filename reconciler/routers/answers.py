@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from reconciler.model import bounds
 from reconciler.model.decoding import Fields, from_json, not_understood, sequence
+from reconciler.model.listing import counted
 from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import InterfaceAddress, LiveFile, LiveOwnedFile, Pair, Platform
 from reconciler.routers.archive import BadArchive, unpack
@@ -114,7 +115,7 @@ def owned(said: bytes) -> dict[str, LiveOwnedFile]:
     Raises ValueError."""
     lines = text(said).splitlines()
     if len(lines) % 2 or len(lines) > 2 * bounds.ROUTER_OWNED_FILES:
-        raise ValueError(f"{len(lines)} lines for files and their digests")
+        raise ValueError(f"{counted(len(lines), 'line')} for files and their digests")
     found: dict[str, LiveOwnedFile] = {}
     half = len(lines) // 2
     for line, other in zip(lines[:half], lines[half:], strict=True):
@@ -188,7 +189,7 @@ def probes(said: bytes, count: int) -> tuple[Echoes | None, ...]:
             raise ValueError("not a line for each way")
         found[int(match[1])] = ping(match[2])
     if len(found) != count:
-        raise ValueError(f"{len(found)} lines for {count} ways")
+        raise ValueError(f"{counted(len(found), 'line')} for {counted(count, 'way')}")
     return tuple(found[way] for way in range(count))
 
 

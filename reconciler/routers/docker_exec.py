@@ -49,7 +49,7 @@ class Execution:
         """`name` is what the command is ended by when it is given up."""
         self._api = api
         known = {_NAME: name} if name else {}
-        with patient(api, allowance):
+        with within_allowance(api, allowance):
             created = api.exec_create(container, list(argv), stdin=True, environment=known)
             stream = api.exec_start(created["Id"], socket=True)
         self._id = created["Id"]
@@ -87,7 +87,7 @@ class Execution:
     def status(self, allowance: Allowance) -> int:
         """Its exit status; the engine may take a moment to notice that it has ended."""
         while True:
-            with patient(self._api, allowance):
+            with within_allowance(self._api, allowance):
                 status = self._api.exec_inspect(self._id).get("ExitCode")
             if status is not None:
                 return int(status)
@@ -166,14 +166,14 @@ def end_command(api: Any, container: str, name: str) -> None:  # noqa: ANN401 - 
     """Have all processes of a command that was given up ended, without waiting for it. Where that fails they
     end by their own time limit; why the command was given up is what is reported."""
     allowance = Allowance(_ENDING, "", "end")
-    with contextlib.suppress(Exception), patient(api, allowance):
+    with contextlib.suppress(Exception), within_allowance(api, allowance):
         words = ["sh", "-c", scripts.text(Script.END), "tunnelwright", name]
         created = api.exec_create(container, words)
         api.exec_start(created["Id"], detach=True)
 
 
 @contextlib.contextmanager
-def patient(api: Any, allowance: Allowance) -> Iterator[None]:  # noqa: ANN401 - as above
+def within_allowance(api: Any, allowance: Allowance) -> Iterator[None]:  # noqa: ANN401 - as above
     """The engine is waited for no longer than an answer may take, nor than its own limit."""
     own = api.timeout
     api.timeout = min(own, allowance.left())

@@ -18,7 +18,7 @@ from reconciler.model.fabric import DesiredRouter, DockerAccess
 from reconciler.model.secret import redacted
 from reconciler.model.suggestion import did_you_mean, known
 from reconciler.routers.allowance import Allowance, Limits
-from reconciler.routers.docker_exec import patient
+from reconciler.routers.docker_exec import within_allowance
 from reconciler.routers.docker_shell import ContainerShell
 from reconciler.routers.engine import check_socket, engine_url
 from reconciler.routers.links import NONE_KEPT, Lease, Links
@@ -85,7 +85,7 @@ class DockerRouter(Closing):
     def _open(self, access: DockerAccess, lab: str | None, allowance: Allowance) -> DockerLink:
         client = _connect(allowance)
         try:
-            with _engine_fails(allowance), patient(client.api, allowance):
+            with _engine_fails(allowance), within_allowance(client.api, allowance):
                 container = self._find(client, access, lab)
                 socket = self._host_path(container, PurePosixPath(access.vici_socket))
                 return DockerLink(client, str(container.id), socket)

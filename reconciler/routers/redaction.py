@@ -12,6 +12,7 @@ import re
 from functools import cache
 
 from reconciler.model import bounds
+from reconciler.model.listing import counted
 from reconciler.model.secret import redacted
 
 _TOOLS = ("sh", "env", "timeout", "mktemp", "mkdir", "tar", "sync", "find", "mv", "rm")
@@ -30,16 +31,15 @@ def without_keys(said: bytes | str, *, keys: bool = False) -> str:
     lines = [line for line in text.strip().splitlines() if not line.endswith("due to previous errors")]
     words = redacted(lines[-1]) if lines else ""
     most = bounds.ROUTER_MESSAGE_CHARACTERS
-    return words if len(words) <= most else f"{words[:most]}… ({len(words)} characters)"
+    return words if len(words) <= most else f"{words[:most]}… ({counted(len(words), 'character')})"
 
 
 def _known(text: str) -> str:
     if not text.strip():
         return ""
     phrases = list(dict.fromkeys(_vocabulary().findall(text)))[:3]
-    withheld = (
-        f"{len(text.encode(errors='replace'))} bytes of its output are withheld, because it was given keys"
-    )
+    size = counted(len(text.encode(errors="replace")), "byte")
+    withheld = f"its output of {size} is withheld, because it was given keys"
     return f"{'; '.join(phrases)} ({withheld})" if phrases else withheld
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from reconciler.model import bounds
 from reconciler.model.errors import AnswerNotUnderstood, CommandRejected, Locked, StillArmed
+from reconciler.model.listing import counted
 from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import InterfaceAddress, OwnedFile
 from reconciler.model.secret import Secret
@@ -125,7 +126,11 @@ class ShellHost:
         words = [word for question in asked for word in question]
         lines = answers.text(self._ask("route", self._script(Script.ROUTE, *words))).split("\n")[:-1]
         if len(lines) != len(asked):
-            raise self._refused("route", "routes", f"{len(lines)} lines for {len(asked)} queries")
+            raise self._refused(
+                "route",
+                "routes",
+                f"{counted(len(lines), 'line')} for {counted(len(asked), 'query', 'queries')}",
+            )
         return tuple(lines)
 
     def read_files(self, pattern: str) -> Mapping[str, Secret]:
@@ -322,7 +327,7 @@ class ShellHost:
         for _ in range(count - 1):
             end = output.find(_MARK, begin)
             if end < 0:
-                raise self._refused(operation, "output", f"{len(parts) + 1} parts of {count}")
+                raise self._refused(operation, "output", f"{counted(len(parts) + 1, 'part')} of {count}")
             parts.append(whole[begin:end])
             begin = end + len(_MARK)
         return [*parts, whole[begin:]]

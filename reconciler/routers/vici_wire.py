@@ -11,6 +11,7 @@ import socket
 import struct
 
 from reconciler.model import bounds
+from reconciler.model.listing import counted
 from reconciler.routers.allowance import Allowance
 from reconciler.routers.vici_message import Malformed
 
@@ -70,7 +71,7 @@ class Wire:
         (size,) = _LENGTH.unpack_from(self._came)
         if not 0 < size <= bounds.VICI_PACKET_BYTES:
             most = bounds.VICI_PACKET_BYTES // bounds.KIB
-            raise Malformed(f"a packet of {size} bytes, where one has from 1 byte to {most} KiB")
+            raise Malformed(f"a packet of {counted(size, 'byte')}, where one has from 1 byte to {most} KiB")
         end = _LENGTH.size + size
         if len(self._came) < end:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reconciler.model.bounds import KEY_BYTES
 from reconciler.model.credentials import credential
 from reconciler.model.errors import SecretUnavailable
+from reconciler.model.listing import counted
 from reconciler.model.secret import Secret
 
 _LINE_ENDS = (b"\n", b"\r")
@@ -17,7 +18,7 @@ def check_key(key: Secret) -> None:
     """
     value = key.reveal()
     if len(value) > KEY_BYTES:
-        raise SecretUnavailable(f"it has {len(value)} bytes; a key has at most {KEY_BYTES}")
+        raise SecretUnavailable(f"it has {counted(len(value), 'byte')}; a key has at most {KEY_BYTES}")
     if what := credential(value):
         raise SecretUnavailable(
             f"it contains {what}, which must not reach a router",

@@ -1,4 +1,4 @@
-"""Drift attribution: asks routers with drift about logins, changed files and restarts."""
+"""Drift attribution: what routers with drift report about logins, changed files and restarts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from reconciler.history.store import History
-from reconciler.model.bounds import ASKED_ROUTERS, ASKED_SECONDS
+from reconciler.model.bounds import ATTRIBUTED_ROUTERS, ATTRIBUTED_SECONDS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Drift, Traced
 from reconciler.observe.state import within_one_observation
@@ -15,16 +15,16 @@ from reconciler.routers.fleet import Fleet
 from reconciler.service.fleet_state import FleetState
 
 
-def ask(history: History, fleet: Fleet, seen: FleetState) -> list[Traced]:
+def traces_of_drift(history: History, fleet: Fleet, seen: FleetState) -> list[Traced]:
     """What routers report of the time since the last run, where something differs that did not then. A
     router that does not report is no reason to do anything else."""
     last = next(iter(history.runs(1)), None)
     if last is None:
         return []
     known = {item.resource for item in last.of(Drift)}
-    routers = sorted({resource.router for resource in seen.drift - known})[:ASKED_ROUTERS]
+    routers = sorted({resource.router for resource in seen.drift - known})[:ATTRIBUTED_ROUTERS]
     # A clock that was set back makes it negative.
-    seconds = max(1, min(ASKED_SECONDS, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
+    seconds = max(1, min(ATTRIBUTED_SECONDS, int((datetime.now(UTC) - last.finished).total_seconds()) + 1))
     answers = within_one_observation(fleet).each(routers, partial(traces_of, seconds=seconds))
     return [
         Traced(name, trace)

@@ -23,10 +23,10 @@ class FleetState:
     """Routers without a state, and why."""
     drift: frozenset[Resource] = frozenset()
     """What differs still."""
-    healed: frozenset[Resource] = frozenset()
-    """What the run has mended."""
+    repaired: frozenset[Resource] = frozenset()
+    """What the run has repaired."""
     keyless: frozenset[str] = frozenset()
-    """Tunnels that were left alone for want of a key."""
+    """Tunnels that were withheld for want of a key."""
 
     def children(self, tunnel: str) -> Mapping[str, tuple[ChildSa, ...]] | None:
         """Each child that an enabled tunnel should have, with its CHILD_SAs; None for a disabled tunnel, and

@@ -32,7 +32,7 @@ from reconciler.service.schedule import Absent, retry_after, spread
 from reconciler.service.wanted import sentence
 
 Notify = Callable[[RunRecord], None]
-_ASKED_AT_ONCE = 8
+_OBSERVED_AT_ONCE = 8
 _SETTLED = GOOD | {Result.ROLLED_BACK}
 
 
@@ -71,7 +71,7 @@ class Service:
         return f"no progress for {still:.0f} s, limit {limit:.0f} s" if still > limit else ""
 
     def wake(self, trigger: str) -> None:
-        """Look now; from any thread."""
+        """Observe now; from any thread."""
         self._triggers.append(trigger)
         self._wake.set()
 
@@ -140,16 +140,16 @@ class Service:
     def run(self) -> None:
         """Go on until `stop`."""
         trigger = "start"
-        with Background(_ASKED_AT_ONCE) as asking:
+        with Background(_OBSERVED_AT_ONCE) as observing:
             while not self._stop.is_set():
                 now = trigger
                 record = attempt("run", now, lambda now=now: self.once(now))  # type: ignore[misc]
                 settled = isinstance(record, RunRecord) and record.result in _SETTLED
                 self._failures = 0 if settled else self._failures + 1
-                trigger = self._wait(asking)
+                trigger = self._wait(observing)
 
-    def _wait(self, asking: Background) -> str:
-        """Sleep until there is a reason to observe; the reason. Until then absent routers are asked."""
+    def _wait(self, observing: Background) -> str:
+        """Sleep until there is a reason to observe; the reason. Until then absent routers are observed."""
         now = time.monotonic()
         regular = now + spread(self.interval, self.jitter, random.random())  # noqa: S311 - not for secrecy
         retry = now + retry_after(self._failures) if self._failures else float("inf")
@@ -161,24 +161,24 @@ class Service:
             now = time.monotonic()
             if now >= min(regular, retry):
                 return "retry" if retry < regular else "interval"
-            self._ask(asking, now)
+            self._observe_absent(observing, now)
             self._wake.wait(max(0.0, min(regular, retry, self.absent.next_due()) - now))
             self._wake.clear()
         return ""
 
-    def _ask(self, asking: Background, now: float) -> None:
+    def _observe_absent(self, observing: Background, now: float) -> None:
         if self._fleet is None:
             return
-        for name in self.absent.ask(now):
-            asked = partial(asking.begin, "router", name, partial(self._ask_one, name, self._fleet))
-            if isinstance(attempt("thread", name, asked), TunnelwrightError):
-                # No thread can be started now: it is asked when it is due again.
+        for name in self.absent.take_due(now):
+            begin = partial(observing.begin, "router", name, partial(self._observe_one, name, self._fleet))
+            if isinstance(attempt("thread", name, begin), TunnelwrightError):
+                # No thread can be started now: it is observed when it is due again.
                 self.absent.failed(name, "it could not be observed", now)
 
-    def _ask_one(self, name: str, fleet: Fleet) -> None:
+    def _observe_one(self, name: str, fleet: Fleet) -> None:
         """Observe it as a run would: one short answer does not show that it is fast enough for a run."""
-        asked = attempt("router", name, lambda: observe(fleet, {name: ()}))
-        found = asked if isinstance(asked, TunnelwrightError) else asked.failures.get(name)
+        observed = attempt("router", name, lambda: observe(fleet, {name: ()}))
+        found = observed if isinstance(observed, TunnelwrightError) else observed.failures.get(name)
         # One that answers, whatever it may be, is for a run to report.
         if found is None or not found.retryable:
             self.absent.answered(name)

@@ -16,7 +16,7 @@ from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.extras import require
 from reconciler.model.secret import Secret
-from reconciler.service.recipient import recipient
+from reconciler.service.receiver import receiver
 
 _NOT_TAKEN, _NO_URL = 3, 4
 _ENVIRONMENT = (
@@ -74,7 +74,7 @@ def main() -> int:
 
     text = json.load(sys.stdin)
     try:
-        service = recipient(Secret(text["url"].encode()))
+        service = receiver(Secret(text["url"].encode()))
     except TunnelwrightError:
         return _NO_URL
     sent = service.notify(

@@ -80,7 +80,7 @@ KEYLESS = Family(
     "tunnels_without_key",
     "gauge",
     ("router",),
-    "Tunnel ends that the last run left alone because their keys could not be read.",
+    "Tunnel ends that the last run withheld because their keys could not be read.",
 )
 CHILD_UP = Family(
     "child_sa_up",
@@ -159,7 +159,7 @@ PROBE_INTERVAL = Family(
 RECEIVED = Family("child_sa_received_bytes", "counter", _SA, "Bytes decrypted by the running CHILD_SAs.")
 SENT = Family("child_sa_sent_bytes", "counter", _SA, "Bytes encrypted by the running CHILD_SAs.")
 DRIFT = Family("drift_resources", "gauge", ("router",), "Drifted resources that were not repaired.")
-HEALED = Family("drift_healed", "counter", ("router",), "Drifted resources that were repaired.")
+REPAIRED = Family("drift_healed", "counter", ("router",), "Drifted resources that were repaired.")
 PROBES = Family(
     "change_probes", "counter", ("predicted",), "Round trips sent through changed tunnels during applies."
 )
@@ -224,7 +224,7 @@ FAMILIES = (
     RECEIVED,
     SENT,
     DRIFT,
-    HEALED,
+    REPAIRED,
     PROBES,
     LOST,
     DROPPED,

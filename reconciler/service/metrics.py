@@ -38,7 +38,6 @@ from reconciler.service.metric_families import (
     EVENTS_DROPPED,
     FAILED_ATTEMPTS,
     FOLLOWED,
-    HEALED,
     HISTORY_WRITTEN,
     KEYLESS,
     LAST_DURATION,
@@ -54,6 +53,7 @@ from reconciler.service.metric_families import (
     RECEIVED,
     REFUSED,
     REKEYS,
+    REPAIRED,
     ROUND_TRIP,
     RUN_SECONDS,
     RUNS,
@@ -114,7 +114,7 @@ class Metrics(Collector):
     def saw(self, seen: FleetState) -> None:
         """Take what a run has seen."""
         self._history.count(
-            {(HEALED.name, router): n for router, n in Counter(r.router for r in seen.healed).items()}
+            {(REPAIRED.name, router): n for router, n in Counter(r.router for r in seen.repaired).items()}
         )
         with self._lock:
             self._seen = seen
@@ -160,7 +160,7 @@ class Metrics(Collector):
         possible: dict[Family, Iterable[str]] = {
             RUNS: Result,
             RUN_SECONDS: ("",),
-            HEALED: seen.fabric.routers if seen is not None else (),
+            REPAIRED: seen.fabric.routers if seen is not None else (),
             PROBES: Disruption,
             LOST: Disruption,
             DROPPED: seen.fabric.routers if seen is not None else (),

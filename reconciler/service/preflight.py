@@ -22,7 +22,7 @@ from reconciler.model.listing import counted
 from reconciler.operations.desired import keys_of
 from reconciler.secrets import SecretStore, may_write, read_private
 from reconciler.service.clone import BranchMissing
-from reconciler.service.recipient import recipient
+from reconciler.service.receiver import receiver
 from reconciler.service.repository import FollowedRepository
 from reconciler.service.settings import Effective
 from reconciler.validate import validate
@@ -58,7 +58,7 @@ class Preflight:
     history: Path
     found: Diagnostics
     exit_code: ExitCode = ExitCode.OK
-    """INVALID when something is wrong that an author of the desired state can mend, else ERROR when
+    """INVALID when something is wrong that an author of the desired state can correct, else ERROR when
     something is wrong."""
 
     def run(self) -> Ready | None:
@@ -80,7 +80,7 @@ class Preflight:
                 forge(Kind(status.forge), status.url, status.project, token)
         for number, notify in enumerate(self.effective.values.notify):
             with self._blamed("file-unusable", ("notify", number, "urlFile")):
-                recipient(read_private(Path(notify.url_file).expanduser()))
+                receiver(read_private(Path(notify.url_file).expanduser()))
 
     def _signers(self) -> None:
         signatures = self.effective.values.signatures
@@ -151,7 +151,7 @@ class Preflight:
             where = self.effective.where(path)
             code = "extra-missing" if isinstance(error, ExtraMissing) else code
             self.found.error(code, where, error.message, path=dotted(path), hint=error.hint)
-            # What an author can mend in Git (6) goes before all else (1).
+            # What an author can correct in Git (6) goes before all else (1).
             self.exit_code = max(self.exit_code, error.exit_code)
 
 

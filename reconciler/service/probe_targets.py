@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconciler.facets.connections import selectors
 from reconciler.model import bounds
 from reconciler.model.fabric import Fabric, Tunnel, address_inside, group_of, probe_addresses
-from reconciler.observe.visit import Asked
+from reconciler.observe.visit import ProbeRequest
 from reconciler.service.rounds import Way
 
 
@@ -19,7 +19,7 @@ class Target:
     way: Way
     tunnel: Tunnel
     children: tuple[str, ...]
-    asked: Asked
+    request: ProbeRequest
 
 
 def targets(fabric: Fabric, interval: float) -> Iterator[Target]:
@@ -50,4 +50,4 @@ def _target(fabric: Fabric, name: str, end: Tunnel, interval: float) -> Target:
         other.router if other is not None and source else "",
     )
     children = tuple(child for child, _, _ in selectors(end))
-    return Target(way, end, children, Asked(end.connections, source, destination))
+    return Target(way, end, children, ProbeRequest(end.connections, source, destination))

@@ -62,7 +62,7 @@ class Prober:
         self._pace = pace
         self._rounds = Rounds(pace)
         self._targets: dict[str, Target] = {}
-        self._memories = {name: begun(known) for name, known in history.carried().items()}
+        self._memories = {name: begun(known) for name, known in history.carriages().items()}
         self._fabric: Fabric | None = None
         self._fleet: Fleet | None = None
         self._running = 0
@@ -113,7 +113,7 @@ class Prober:
     def _remembered(self, target: Target, now: datetime) -> Memory:
         """What is known of a connection; nothing of one that is probed from elsewhere, or to elsewhere."""
         known, way = self._memories.get(target.way.name), target.way
-        where = (way.router, target.tunnel.name, target.asked.destination)
+        where = (way.router, target.tunnel.name, target.request.destination)
         if (
             known is not None
             and (known.carriage.router, known.carriage.tunnel, known.carriage.target) == where
@@ -188,10 +188,10 @@ class Prober:
         once that is noted."""
         with self._changed:
             wanted = {name: self._targets[name] for name in names if name in self._targets}
-        asked = {name: target.asked for name, target in wanted.items()}
+        requests = {name: target.request for name, target in wanted.items()}
         quota = fleet.within(lambda _: bounds.ROUTER_OBSERVATION_SECONDS_IN_ALL, "one round of probes")
         with quota.kept() as sessions:
-            found = sessions.one(router, partial(visit, asked=asked, pace=self._pace))
+            found = sessions.one(router, partial(visit, requests=requests, pace=self._pace))
         away = Absence.of(found).sentence(router) if isinstance(found, TunnelwrightError) else ""
         again = self._noted(wanted, found, away, datetime.now(UTC))
         if isinstance(found, TunnelwrightError):
@@ -220,7 +220,7 @@ class Prober:
         for event in events:
             attempt("report", "an event", partial(self._report, event))
         if events:
-            self._history.happened(events)
+            self._history.add_tunnel_events(events)
         if any(event.change is TunnelChange.IMPAIRED for event in events):
             # A run sends the notifications.
             with self._changed:

@@ -41,7 +41,7 @@ from reconciler.plan.events import absence_events, judgement_events, plan_events
 from reconciler.policy import Known, Override
 from reconciler.policy.levels import ByCommit, changed_by_commit, held_back
 from reconciler.report.json.plan import plan_digest
-from reconciler.service.attribution import ask
+from reconciler.service.attribution import traces_of_drift
 from reconciler.service.confirmation import closed, gone_back, not_confirmed
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.fleet_state import FleetState
@@ -110,7 +110,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, report:
     _report_missing(wanted.fabric, seen, report)
     if held:
         named = listed((f"{what} ({why})" for what, why in held.items()), RECORD_NAMED)
-        report.notes.append(f"{len(held)} left alone: {named}")
+        report.notes.append(f"{counted(len(held), 'resource')} held: {named}")
     result = Result.HELD if held else Result.IN_SYNC
     left_out: Errors = {}
     wished = {change.resource for change in decision.allowed.plan.changes}
@@ -119,7 +119,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, report:
         result = result if done is None else done
         seen = without(seen, left_out)
     if result in GOOD:
-        # What was left alone for want of a lock may still prove bad, and needs the commit before it to go
+        # What was held, or had no lock, may still prove bad, and needs the commit before it to go
         # back to; what drifts there is no part of the commit.
         waiting = {resource for resource in wished if resource.router in left_out}
         _remember(dependencies, wanted, seen, held, report, good=not any(map(by_commit, {*held, *waiting})))
@@ -213,7 +213,7 @@ def _decided(
     *,
     arming: Arming | None,
 ) -> tuple[ObservedPlan, Decision, dict[Resource, str]]:
-    """What was seen, without the routers that are left alone; what of it may be done now; and what is held,
+    """What was seen, without the routers that are absent; what of it may be done now; and what is held,
     with the reasons.
 
     Raises PlanUnsafe.
@@ -270,7 +270,7 @@ def _report_drift(
         if change.resource in found.drift
     ]
     fleet = dependencies.fleet_of(seen.fabric)
-    traces = attempt("look-up", "traces", lambda: ask(dependencies.history, fleet, found))
+    traces = attempt("look-up", "traces", lambda: traces_of_drift(dependencies.history, fleet, found))
     report.events += [] if isinstance(traces, TunnelwrightError) else traces
 
 
@@ -281,7 +281,7 @@ def _report_missing(fabric: Fabric, seen: ObservedPlan, report: RunReport) -> No
         report.notes.append(absence.sentence(router))
     if keyless := sorted(seen.plan.keyless):
         named = listed((f"{name} ({seen.plan.withheld[name]})" for name in keyless), RECORD_NAMED)
-        said = f"{counted(len(keyless), 'tunnel')} left alone, for want of a readable key: {named}"
+        said = f"{counted(len(keyless), 'tunnel')} withheld, for want of a readable key: {named}"
         report.notes.append(said)
         report.events.append(Trouble(Part.KEYS, said))
     changing = {change.resource.name for change in seen.plan.changes}
@@ -295,7 +295,10 @@ def _report_missing(fabric: Fabric, seen: ObservedPlan, report: RunReport) -> No
     ]
     report.events += [Down(name, fabric.tunnels[name].router) for name in down]
     if down:
-        report.notes.append(f"{len(down)} configured but down: {listed(down, RECORD_NAMED)}")
+        report.notes.append(
+            f"{counted(len(down), 'tunnel is', 'tunnels are')} configured but down: "
+            f"{listed(down, RECORD_NAMED)}"
+        )
 
 
 def _ended(
@@ -340,7 +343,8 @@ def _concluded(
     if not verdict.problems:
         proofs = len(proven.proofs)
         said = f", {counted(proofs, 'tunnel end')} proven" if proofs else ""
-        report.notes += [] if verdict.waiting else [f"{len(before.plan.changes)} changed{said}"]
+        changed = counted(len(before.plan.changes), "resource")
+        report.notes += [] if verdict.waiting else [f"{changed} changed{said}"]
         return Result.HELD if verdict.waiting else Result.CHANGED
     report.notes.append(listed(verdict.problems, RECORD_NAMED))
     # A rollback would change what another run has locked by now; that run, or the next one, converges it.

@@ -1,5 +1,5 @@
-"""The repository as the reconciler has it: a clone that heals, and the last good commit, which outlives
-it."""
+"""The repository as the reconciler has it: a clone that is replaced when damaged, and the last good commit,
+which outlives it."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class FollowedRepository:
         `stopping` says so.
         """
         self._remove_unfinished(stopping)
-        return self._healed(lambda clone: clone.fetch(stopping), stopping)
+        return self._repaired(lambda clone: clone.fetch(stopping), stopping)
 
     def peek(self) -> str:
         """As `fetch`, but what was fetched last stays `head`: a service that runs beside does not notice."""
         self._remove_unfinished(never)
-        return self._healed(lambda clone: clone.peek(), never)
+        return self._repaired(lambda clone: clone.peek(), never)
 
     def head(self) -> str:
         """The commit that the last fetch has brought; empty before the first."""
@@ -74,7 +74,7 @@ class FollowedRepository:
                 replace_whole(self._good, f"{commit}\n".encode())
         except OSError as error:
             raise SourceUnavailable(f"cannot write {self._good}: {error.strerror}") from error
-        self._healed(lambda clone: clone.keep(commit), never)
+        self._repaired(lambda clone: clone.keep(commit), never)
 
     def kept(self) -> str:
         """The commit that was kept last, be it here or not; empty for none.
@@ -98,14 +98,14 @@ class FollowedRepository:
 
         Raises SourceUnavailable when it is neither here nor at the remote, or has no such folder.
         """
-        return self._healed(lambda clone: clone.load(commit, stopping), stopping)
+        return self._repaired(lambda clone: clone.load(commit, stopping), stopping)
 
     def descends(self, commit: str, from_: str, stopping: Stopping = never) -> bool:
         """Whether a commit is another one, or has it among its ancestors. False also when that is not here.
 
         Raises SourceUnavailable when history has to be fetched to know, and cannot be.
         """
-        return self._healed(lambda clone: clone.descends(commit, from_, stopping), stopping)
+        return self._repaired(lambda clone: clone.descends(commit, from_, stopping), stopping)
 
     def between(self, old: str, new: str, most: int, stopping: Stopping = never) -> list[str]:
         """The commits that `new` has among its ancestors and `old` has not, by whichever parent: `new`
@@ -114,11 +114,11 @@ class FollowedRepository:
         Raises SourceUnavailable when history has to be fetched to know, and cannot be; and when it is cut
         between the two, so that what lies behind the cut would be passed over.
         """
-        return self._healed(lambda clone: clone.between(old, new, most, stopping), stopping)
+        return self._repaired(lambda clone: clone.between(old, new, most, stopping), stopping)
 
     def raw(self, commit: str, stopping: Stopping = never) -> bytes:
         """A commit as it is signed: headers, signature, message. Raises SourceUnavailable."""
-        return self._healed(lambda clone: clone.raw(commit, stopping), stopping)
+        return self._repaired(lambda clone: clone.raw(commit, stopping), stopping)
 
     def complaints(self) -> list[str]:
         """What was done to the clone since this was asked last."""
@@ -138,7 +138,7 @@ class FollowedRepository:
             with self._turn(stopping):
                 _remove(self._new)
 
-    def _healed(self, work: Callable[[Clone], Answer], stopping: Stopping) -> Answer:
+    def _repaired(self, work: Callable[[Clone], Answer], stopping: Stopping) -> Answer:
         try:
             return work(self._clone)
         except SourceBroken:

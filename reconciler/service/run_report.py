@@ -55,5 +55,5 @@ class RunReport:
                 self.seen,
                 states={**self.seen.states, **applied.after.states},
                 drift=self.seen.drift - done,
-                healed=self.seen.healed | (self.seen.drift & done),
+                repaired=self.seen.repaired | (self.seen.drift & done),
             )

@@ -1,5 +1,5 @@
-"""When to look again: after an interval, sooner after a failure, and at routers that failed each in its own
-time. Times are seconds of a clock that only goes forward, which the caller reads."""
+"""When to observe again: after an interval, sooner after a failure, and at routers that failed each in its
+own time. Times are seconds of a clock that only goes forward, which the caller reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def spread(interval: float, jitter: float, chance: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Absence:
-    """A router that does not answer, and when to ask it again."""
+    """A router that does not answer, and when to observe it again."""
 
     reason: str
     due: float
@@ -31,21 +31,21 @@ class _Absence:
 
 class Absent:
     """The routers that did not answer. They are left out of runs, so that they delay no other router, and
-    are asked beside them, ever more seldom, until one answers. One that answers and is then too slow for a
-    run is asked ever more seldom all the same.
+    are observed beside them, ever more seldom, until one answers. One that answers and is then too slow for a
+    run is observed ever more seldom all the same.
 
-    Runs, and threads that ask routers, report them at any time: each method is one step.
+    Runs, and threads that observe routers, report them at any time: each method is one step.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._routers: dict[str, _Absence] = {}
-        self._asking: set[str] = set()
+        self._observing: set[str] = set()
         self._failures: dict[str, int] = {}
         """Of each router since a run has last seen it."""
 
     def failed(self, router: str, reason: str, now: float) -> None:
-        """It did not answer, be it a run or who was to ask it."""
+        """It did not answer, be it to a run or between runs."""
         with self._lock:
             self._failed(router, reason, now)
 
@@ -77,30 +77,30 @@ class Absent:
             known = self._routers.get(router)
             return None if known is None else known.reason
 
-    def ask(self, now: float) -> list[str]:
-        """Those to ask now. Each counts as being asked until it has failed or answered."""
+    def take_due(self, now: float) -> list[str]:
+        """Those to observe now. Each counts as being observed until it has failed or answered."""
         with self._lock:
             due = sorted(name for name, absence in self._idle() if absence.due <= now)
-            self._asking.update(due)
+            self._observing.update(due)
             return due
 
     def next_due(self) -> float:
-        """When the next one is to be asked, of those that are not being asked."""
+        """When the next one is to be observed, of those that are not being observed."""
         with self._lock:
             return min((absence.due for _, absence in self._idle()), default=float("inf"))
 
     def _idle(self) -> Iterator[tuple[str, _Absence]]:
-        return (item for item in self._routers.items() if item[0] not in self._asking)
+        return (item for item in self._routers.items() if item[0] not in self._observing)
 
     def _failed(self, router: str, reason: str, now: float) -> None:
         failures = self._failures.get(router, 0) + 1
         self._failures[router] = failures
         self._routers[router] = _Absence(reason, now + retry_after(failures))
-        self._asking.discard(router)
+        self._observing.discard(router)
 
     def _answered(self, router: str) -> None:
         self._routers.pop(router, None)
-        self._asking.discard(router)
+        self._observing.discard(router)
 
     def _seen(self, router: str) -> None:
         self._answered(router)

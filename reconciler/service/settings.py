@@ -19,6 +19,7 @@ from reconciler.load.scalars import resolve
 from reconciler.model.bounds import MOST_VALUES_OF_DOCUMENT, SETTINGS_BYTES
 from reconciler.model.credentials import without_credentials
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
+from reconciler.model.listing import counted
 from reconciler.model.suggestion import did_you_mean
 from reconciler.secrets import default_folder
 from reconciler.validate.schema_errors import report_schema_errors
@@ -175,7 +176,9 @@ def _read(path: Path | None, found: Diagnostics) -> Document | None:
         found.error("not-a-document", Location(str(path), 1, 1), "the settings must be one mapping")
         return None
     if documents[0].values > MOST_VALUES_OF_DOCUMENT:
-        message = f"{documents[0].values:,} keys and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read"
+        message = (
+            f"{counted(documents[0].values, 'key')} and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read"
+        )
         found.error("document-too-large", Location(str(path), 1, 1), message)
         return None
     return documents[0]

@@ -131,7 +131,7 @@ class Watch:
         if counts:
             self._history.count(counts)
         if kept:
-            self._history.happened(kept)
+            self._history.add_tunnel_events(kept)
 
     def _note(self, event: TunnelEvent) -> None:
         """Remember what is down, and since when by this machine's clock."""

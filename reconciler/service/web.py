@@ -82,7 +82,7 @@ class Application:
         if not is_signed(environ, environ["wsgi.input"].read(), secret):
             return _said(403, "the signature is missing or wrong")
         self._wake()
-        return _said(202, "looking")
+        return _said(202, "a run was requested")
 
     def _health(self) -> _Answer:
         why = self._hangs()

@@ -191,7 +191,7 @@ def build_catalog(loaded: Loaded, found: Diagnostics) -> Catalog:
             found.error(
                 "document-too-large",
                 document.locate(),
-                f"{document.values:,} keys and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read",
+                f"{counted(document.values, 'key')} and values; at most {MOST_VALUES_OF_DOCUMENT:,} are read",
             )
             catalog.broken[document.kind or "", document.name or place] = document
             continue

@@ -15,6 +15,7 @@ from reconciler.load import Loaded, Path, dotted
 from reconciler.model.bounds import MOST_EXPANDED
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.fabric import Origin
+from reconciler.model.listing import counted
 from reconciler.validate.catalog import (
     LONGEST_NAME,
     Catalog,
@@ -154,7 +155,9 @@ def _is_sound(connection: Item[IPsecConnectionSpec], ends: int, found: Diagnosti
         connection.error(found, "duplicate-value", message, "ends", 1, "router", hint=hint)
         return False
     if ends > MOST_EXPANDED:
-        message = f"with this connection, and those whose names sort before it, there are {ends:,} ends"
+        message = (
+            f"with this connection, and those whose names sort before it, there are {counted(ends, 'end')}"
+        )
         allowed = f"at most {MOST_EXPANDED:,} tunnel ends of connections"
         connection.error(found, "too-many-ends", message, "ends", allowed=allowed)
         return False

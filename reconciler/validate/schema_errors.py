@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from reconciler.load import Document, Path, dotted
 from reconciler.model.bounds import MOST_MISSPELT, MOST_SCHEMA_FINDINGS
 from reconciler.model.diagnostic import Diagnostic, Diagnostics
+from reconciler.model.listing import counted
 from reconciler.model.quoting import NOT_SHOWN, is_plain, quoted
 from reconciler.model.suggestion import did_you_mean
 from reconciler.validate.causes import causes, fields_at, is_field
@@ -83,11 +84,11 @@ def report_schema_errors(
             _report(detail, model, document, found, hint)
         else:
             found.extend(_without_key(detail, model, document))
-    if len(details) > MOST_SCHEMA_FINDINGS:
+    if (more := len(details) - MOST_SCHEMA_FINDINGS) > 0:
         found.error(
             "too-many-findings",
             document.locate(),
-            f"{len(details) - MOST_SCHEMA_FINDINGS} more fields of this document are wrong",
+            f"{counted(more, 'more field of this document is', 'more fields of this document are')} wrong",
         )
 
 

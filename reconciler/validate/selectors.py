@@ -17,6 +17,7 @@ from reconciler.model.bounds import (
 )
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import DesiredRouter, Tunnel
+from reconciler.model.listing import counted
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.networks import and_more, not_unicast
 from reconciler.validate.overlaps import Overlap, overlaps_before, overlaps_with
@@ -97,7 +98,8 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
         problem, where = "", ("peer", "cidrs")
         if len(tunnel.local_cidrs) > MOST_SELECTORS:
             problem = (
-                f"this end has {len(tunnel.local_cidrs):,} networks; at most {MOST_SELECTORS} are supported "
+                f"this end has {counted(len(tunnel.local_cidrs), 'network')}; at most {MOST_SELECTORS} are "
+                f"supported "
                 "(RFC 7296, section 3.13)"
             )
             where = ("source", "networks")
@@ -107,17 +109,16 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
             continue
         elif pairs > most:
             kind = " with IKEv1, which needs an SA for each" if children else ""
-            problem = (
-                f"the tunnel carries {pairs:,} pairs{_OF_NETWORKS}; at most {most:,} are supported{kind}"
-            )
+            carried = f"the tunnel carries {counted(pairs, 'pair')}{_OF_NETWORKS}"
+            problem = f"{carried}; at most {most:,} are supported{kind}"
         elif (of_router := total[tunnel.router] + pairs) > MOST_PAIRS_OF_ROUTER:
             problem = (
                 f"with this tunnel, and those whose names sort before it, the router {tunnel.router!r} has "
-                f"{of_router:,} pairs{_OF_NETWORKS}; at most {MOST_PAIRS_OF_ROUTER:,} are supported"
+                f"{counted(of_router, 'pair')}{_OF_NETWORKS}; at most {MOST_PAIRS_OF_ROUTER:,} are supported"
             )
         elif (of_all := total.total() + pairs) > most_in_all:
             problem = (
-                f"with this tunnel, and those whose names sort before it, there are {of_all:,} pairs"
+                f"with this tunnel, and those whose names sort before it, there are {counted(of_all, 'pair')}"
                 f"{_OF_NETWORKS}; at most {most_in_all:,} are supported"
             )
         if problem:

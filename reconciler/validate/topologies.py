@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from reconciler.load import Path, dotted
 from reconciler.model.bounds import MOST_DERIVED_NAMES, MOST_EXPANDED
 from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.listing import counted
 from reconciler.validate.catalog import LONGEST_NAME, Catalog, Item, by_name
 from reconciler.validate.networks import and_more
 from reconciler.validate.shapes import hubs_of, pairs_of
@@ -68,7 +69,9 @@ def expand_topologies(catalog: Catalog, found: Diagnostics) -> None:
             continue
         ends += 2 * len(pairs)
         if ends > MOST_EXPANDED:
-            message = f"with this topology, and those whose names sort before it, there are {ends:,} ends"
+            message = (
+                f"with this topology, and those whose names sort before it, there are {counted(ends, 'end')}"
+            )
             topology.error(found, "too-many-ends", message, allowed=f"at most {MOST_EXPANDED:,}")
             return
         joined: list[str] = []

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from reconciler.model.bounds import MOST_PAIRS_OF_ROUTER
 from reconciler.model.diagnostic import Diagnostics
+from reconciler.model.listing import counted
 from reconciler.validate.catalog import Catalog, Item
 from schemas.base import MOST_SELECTORS
 from schemas.connection import ConnectionEndSpec
@@ -91,10 +92,12 @@ def _fit(
     pairs = sum(len(own) * (of_hub + of_members - len(own)) for own in carried.values())
     problem = allowed = ""
     if most > MOST_SELECTORS:
-        problem = f"the tunnel of a member would carry {most:,} networks at the hub's end"
+        problem = f"the tunnel of a member would carry {counted(most, 'network')} at the hub's end"
         allowed = f"at most {MOST_SELECTORS} (RFC 7296, section 3.13)"
     elif pairs > MOST_PAIRS_OF_ROUTER:
-        problem = f"the tunnels of the hub would carry {pairs:,} pairs of a source and a peer network"
+        problem = (
+            f"the tunnels of the hub would carry {counted(pairs, 'pair')} of a source and a peer network"
+        )
         allowed = f"at most {MOST_PAIRS_OF_ROUTER:,}"
     if problem:
         hint = "name fewer and wider networks, or make two stars of it"

@@ -11,6 +11,7 @@ from reconciler.model.absence import Absence
 from reconciler.model.condition import State
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel
+from reconciler.model.listing import counted
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Echoes
 from reconciler.model.router_config import ChildSa, RouterConfig, RouterState, connection_name
@@ -107,7 +108,7 @@ def _check_traffic(
         f"{tunnel.name}: traffic",
         echoes.received == echoes.sent and received >= echoes.sent,
         f"{word}{echoes.received} of {echoes.sent} echo replies, "
-        f"{received} packets decrypted by its CHILD_SAs",
+        f"{counted(received, 'packet')} decrypted by its CHILD_SAs",
     )
 
 
@@ -131,7 +132,8 @@ def check_unaffected(changed: frozenset[str], before: Observation, after: Observ
             if not _alive(before.states[router], name, held, known) <= _spis(after.states[router], name)
         ]
         if names:
-            evidence = f"{len(names) - len(lost)} of {len(names)} unrelated tunnels kept their SPIs"
+            one, many = "unrelated tunnel kept its SPIs", "unrelated tunnels kept their SPIs"
+            evidence = f"{len(names) - len(lost)} of {counted(len(names), one, many)}"
             suffix = f"; changed: {', '.join(lost)}" if lost else ""
             checks.append(Check(f"{router}: unrelated tunnels untouched", not lost, evidence + suffix))
     return tuple(checks)

@@ -10,6 +10,7 @@ from reconciler.facets.sas import agreement
 from reconciler.model.absence import Absence
 from reconciler.model.condition import ConnectionCondition, EndCondition, State
 from reconciler.model.fabric import Fabric, Tunnel
+from reconciler.model.listing import counted
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import ChildSa, IkeSa, RouterConfig
@@ -124,4 +125,5 @@ def _silent(sender: EndCondition, receiver: EndCondition) -> Iterator[str]:
     ]
     sent, received = (sum(counts) for counts in zip(*pairs, strict=True)) if pairs else (0, 0)
     if sent >= UNHEARD and not received:
-        yield f"{receiver.tunnel.router} has decrypted none of {sent} packets from {sender.tunnel.router}"
+        packets = f"{counted(sent, 'packet')} from {sender.tunnel.router}"
+        yield f"{receiver.tunnel.router} has decrypted none of {packets}"

@@ -116,7 +116,7 @@ ANSWERS: dict[str, tuple[str, str, type[TunnelwrightError], str]] = {
     "no status": ("timeout", "kill -KILL $$", CommandRejected, "exit status|Killed"),
     "no JSON": ("ip", "echo hello", AnswerNotUnderstood, "addresses: it is not JSON"),
     "bytes": ("ip", "head -c 1000 /dev/urandom", AnswerNotUnderstood, "addresses: it is not JSON"),
-    "no marks": ("env", "echo hello", AnswerNotUnderstood, "output: 1 parts of 11"),
+    "no marks": ("env", "echo hello", AnswerNotUnderstood, "output: 1 part of 11"),
     "no tool": ("tar", "exit 127", CommandRejected, "exit status 127"),
     "a sparse archive": ("tar", SPARSE, AnswerNotUnderstood, "files: 'tw-sparse.conf' is not a regular file"),
     "a compressed archive": (

@@ -96,7 +96,7 @@ def test_what_happens_to_a_tunnel_is_known_at_both_ends_and_of_no_other(
     up(bench)
     assert until(lambda: (service.of("a-to-b"), service.of("b-to-a")) == ([DOWN, UP], [DOWN, UP]), 20)
     assert service.of("a-to-c") == []
-    assert [event.change for event in service.history.happenings("a-to-b", 9)] == [UP, DOWN]
+    assert [event.change for event in service.history.tunnel_events("a-to-b", 9)] == [UP, DOWN]
 
 
 def test_an_alert_names_the_tunnel_where_charon_has_alerts(bench: Bench, service: Service) -> None:

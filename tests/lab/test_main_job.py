@@ -96,7 +96,7 @@ def test_a_change_of_one_field_touches_one_tunnel(repository: Repository) -> Non
     }
     applied = repository.run("apply", "--auto-approve")
     assert applied.returncode == ExitCode.OK
-    assert "1 of 1 unrelated tunnels kept their SPIs" in applied.stdout
+    assert "1 of 1 unrelated tunnel kept its SPIs" in applied.stdout
     after = _spis(repository)
     assert {key for key in before if before[key] != after[key]} == {
         ("router-a", "tw-a-to-b"),

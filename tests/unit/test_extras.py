@@ -21,7 +21,7 @@ from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
 from reconciler.secrets import SecretStore
 from reconciler.service.messenger import Message, hand_over
-from reconciler.service.recipient import recipient
+from reconciler.service.receiver import receiver
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -195,7 +195,7 @@ def test_keys_in_vault_are_missing_without_its_package_and_others_are_not(tmp_pa
 
 @pytest.mark.usefixtures("lacking")
 def test_messages_are_not_sent_without_their_package() -> None:
-    for work in (lambda: recipient(URL), lambda: hand_over(Message(URL, "title", "body", "info"), seconds=9)):
+    for work in (lambda: receiver(URL), lambda: hand_over(Message(URL, "title", "body", "info"), seconds=9)):
         with pytest.raises(ExtraMissing) as raised:
             work()
         assert raised.value.hint == "pip install 'tunnelwright[messages]'"

@@ -50,7 +50,7 @@ def _of_tunnel(
     """What has happened to one tunnel end, or to both ends of a connection, and what runs changed of them,
     newest last."""
     ends = (name,) if _has(history, name) else _ends_of(settings, name)
-    events = [history.happenings(end, limit)[::-1] for end in ends]
+    events = [history.tunnel_events(end, limit)[::-1] for end in ends]
     runs = {run.id: run for end in ends for run in history.runs_about(end, limit)}
     if not (any(events) or runs):
         raise TunnelwrightError(
@@ -72,7 +72,7 @@ def _of_tunnel(
 
 
 def _has(history: History, tunnel: str) -> bool:
-    return bool(history.happenings(tunnel, 1) or history.runs_about(tunnel, 1))
+    return bool(history.tunnel_events(tunnel, 1) or history.runs_about(tunnel, 1))
 
 
 def _ends_of(settings: ReconcileSettings, connection: str) -> tuple[str, ...]:

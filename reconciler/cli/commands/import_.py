@@ -96,8 +96,8 @@ def _report(output: Output, done: Imported, places: Mapping[str, Path] | None) -
         skipped_object(item.router, item.connection, item.location, item.reason) for item in done.skipped
     )
     shown = [Line(str(item)) for item in done.skipped[:MOST_FINDINGS]]
-    if len(done.skipped) > MOST_FINDINGS:
-        shown.append(Line(f"{len(done.skipped) - MOST_FINDINGS} more connections are skipped"))
+    if (more := len(done.skipped) - MOST_FINDINGS) > 0:
+        shown.append(Line(f"{counted(more, 'more connection is', 'more connections are')} skipped"))
     output.lines(shown, sys.stderr if places is None else None)
     if places is not None:
         output.lines(

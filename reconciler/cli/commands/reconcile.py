@@ -127,7 +127,7 @@ def _beside(
 ) -> list[Watch | Prober]:
     """What follows the routers and probes the tunnels beside the service's runs."""
 
-    def happened(event: TunnelEvent) -> None:
+    def report(event: TunnelEvent) -> None:
         if log is not None:
             log.tunnel(event)
         else:
@@ -137,10 +137,10 @@ def _beside(
     beside: list[Watch | Prober] = []
     history, probes = service.dependencies.history, settings.probes
     if settings.follow:
-        metrics.watch = Watch(history, happened, service.wake)
+        metrics.watch = Watch(history, report, service.wake)
         beside.append(metrics.watch)
     if probes.enabled:
-        prober = Prober(history, happened, service.wake, probes.interval, probes.packets)
+        prober = Prober(history, report, service.wake, probes.interval, probes.packets)
         metrics.prober = prober
         service.dependencies = replace(service.dependencies, impaired=prober.impaired)
         beside.append(prober)

@@ -24,7 +24,7 @@ intact() {
     [ "$(printf %s "$live" | lines)" = "$(printf %s "$wanted" | lines)" ]
 }
 
-mend() {
+repair() {
     intact && return
     echo "the table inet tunnelwright was not as tunnelwright had loaded it: it is loaded again" >&2
     /etc/tunnelwright/load
@@ -33,13 +33,13 @@ mend() {
 nft monitor | {
     # What happened before nft listened has no event. Its socket (protocol 12) has groups once it listens.
     until awk '$2 == 12 && $4 !~ /^0+$/ { found = 1 } END { exit !found }' /proc/net/netlink; do sleep 0.1; done
-    mend
+    repair
     touched=
     while read -r line; do
         case $line in
         *" inet tunnelwright "* | *" inet tunnelwright") touched=yes ;;
         '# new generation '*)
-            if [ -n "$touched" ]; then mend; fi
+            if [ -n "$touched" ]; then repair; fi
             touched=
             ;;
         esac

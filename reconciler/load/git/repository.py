@@ -12,6 +12,7 @@ from reconciler.doors.processes import NOTHING, Input, Timeouts, decoded, never
 from reconciler.load.git import transfer
 from reconciler.load.git.process import LACKS, GitEnded, GitFailed, check, started
 from reconciler.model.bounds import GIT_ANSWER, GIT_SECONDS, LISTING_BYTES, MIB, MOST_CANDIDATES
+from reconciler.model.listing import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Repository:
         for chunk in self._chunks(words, stdin, codes, away=away):
             answer += chunk
             if len(answer) > most:
-                raise GitFailed(f"git {words[0]} wrote more than {most} bytes")
+                raise GitFailed(f"git {words[0]} wrote more than {counted(most, 'byte')}")
         return bytes(answer)
 
     def items(self, *words: str) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from typing import Final
 from reconciler.doors.processes import Running, Timeouts, decoded, never
 from reconciler.load.git.process import GitFailed, check, started
 from reconciler.model.bounds import FETCH_BYTES, FETCH_SECONDS, FETCH_STALL, GIT_ANSWER
+from reconciler.model.listing import counted
 
 _HEADS: Final = "refs/heads/"
 _PACKS: Final = "objects/pack"
@@ -71,7 +72,7 @@ def _receive(child: Running, git_dir: Path, before: Mapping[str, int], watch: Wa
         if now > looked + 1:
             looked = now
             if sum(size for name, size in _packs(git_dir).items() if name not in before) > watch.most:
-                raise GitFailed(f"more than {watch.most} bytes were received in one transfer")
+                raise GitFailed(f"more than {counted(watch.most, 'byte')} were received in one transfer")
         if is_error and now > reported + watch.report_every:
             reported = now
             watch.progress(_last(chunk))

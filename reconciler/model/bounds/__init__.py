@@ -173,8 +173,8 @@ from reconciler.model.bounds.waiting import (
     STUCK_SECONDS as STUCK_SECONDS,
 )
 from reconciler.model.bounds.service import (
-    ASKED_ROUTERS as ASKED_ROUTERS,
-    ASKED_SECONDS as ASKED_SECONDS,
+    ATTRIBUTED_ROUTERS as ATTRIBUTED_ROUTERS,
+    ATTRIBUTED_SECONDS as ATTRIBUTED_SECONDS,
     ENDING as ENDING,
     SCRAPES as SCRAPES,
     STANDSTILL as STANDSTILL,

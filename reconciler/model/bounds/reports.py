@@ -13,7 +13,7 @@ MOST_SCHEMA_FINDINGS: Final = 100
 """Fields of one document that are reported as wrong."""
 
 MOST_FINDINGS: Final = 500
-"""Findings that are reported, in any format; the rest is counted. No person mends more at once, and code
+"""Findings that are reported, in any format; the rest is counted. No person corrects more at once, and code
 scanning, comments and a terminal take no more."""
 
 MOST_KEPT: Final = 5_000

@@ -41,8 +41,8 @@ ENDING: Final = 270.0
 """Seconds that a run has to end in when the service is stopped: below the 300 after which systemd and
 the container's engine end it by force."""
 
-ASKED_ROUTERS: Final = 20
+ATTRIBUTED_ROUTERS: Final = 20
 """Routers that one run asks who was there."""
 
-ASKED_SECONDS: Final = 86_400
+ATTRIBUTED_SECONDS: Final = 86_400
 """The time before now for which they are asked, at most."""

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes all that a look reads, each part after a mark: whom the management connection joins, addresses, the
+# Writes all that an observation reads, each part after a mark: whom the management connection joins, addresses, the
 # record of those that we added, our nftables table, whether a copy of it was left behind, the kernel settings named by the arguments, how many
 # packets the kernel has dropped because their SA was not installed yet, our files without keys, what starts the
 # router, whether it is armed or has gone back, and an archive of our swanctl files. FOLDER has those files, RECORD is

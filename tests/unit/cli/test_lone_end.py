@@ -86,7 +86,7 @@ def test_a_run_leaves_a_lone_end_as_it_is(stage: Stage) -> None:
     for result in (Result.CHANGED, Result.HELD):
         record = service.once()
         assert (record.result, record.in_force) == (result, head), record.message
-        assert f"1 left alone: paris/tunnel/paris-tokyo ({SAID}" in record.message
+        assert f"1 resource held: paris/tunnel/paris-tokyo ({SAID}" in record.message
         assert [[str(resource) for resource in item.resources] for item in record.of(Deferral)] == [
             ["paris/tunnel/paris-tokyo"]
         ]

@@ -50,11 +50,11 @@ def test_a_service_tells_of_a_tunnel_that_is_up_and_carries_nothing(
     [record] = history.runs(1)
     said = capsys.readouterr().out
     if not enabled:
-        assert (record.of(Impaired), history.carried()) == ([], {})
+        assert (record.of(Impaired), history.carriages()) == ([], {})
         return
     [impaired] = record.of(Impaired)
     assert (impaired.tunnel, impaired.router, impaired.state) == ("paris-tokyo", "paris", State.SILENT)
-    assert history.carried()["paris-tokyo"].since == impaired.since
+    assert history.carriages()["paris-tokyo"].since == impaired.since
     assert "paris-tokyo at paris: probes show: up, carrying nothing: 10.2.0.1 does not answer" in said
     assert main(["show", "--config", str(config), str(record.id)]) == ExitCode.OK
     assert "  up, carrying nothing since " in capsys.readouterr().out

@@ -62,9 +62,16 @@ CREATE TABLE runs (id INTEGER NOT NULL, started VARCHAR NOT NULL, finished VARCH
 CREATE TABLE told (listener VARCHAR NOT NULL, what VARCHAR NOT NULL, PRIMARY KEY (listener));
 CREATE TABLE touched (connection VARCHAR NOT NULL, at VARCHAR NOT NULL, "commit" VARCHAR NOT NULL,
     author VARCHAR NOT NULL, PRIMARY KEY (connection));
+CREATE TABLE happened (tunnel VARCHAR NOT NULL, at VARCHAR NOT NULL, router VARCHAR NOT NULL,
+    child VARCHAR NOT NULL, change VARCHAR NOT NULL, object VARCHAR NOT NULL,
+    PRIMARY KEY (tunnel, at, router, child, change));
+CREATE TABLE carried (connection VARCHAR NOT NULL, object VARCHAR NOT NULL, PRIMARY KEY (connection));
 INSERT INTO told VALUES ('chat', '{"run": 7, "states": []}');
 INSERT INTO touched VALUES ('paris-tokyo', '2026-11-26T16:20:08+00:00', 'c0ffee', 'Ann Other');
 INSERT INTO counts VALUES ('told_forgotten', '', 3.0), ('runs', 'failed', 2.0);
+INSERT INTO happened VALUES ('paris-tokyo', '2026-11-26T16:20:08+00:00', 'paris', 'net', 'down',
+    '{"type": "tunnel_event", "at": "2026-11-26T16:20:08+00:00", "router": "paris", "tunnel": "paris-tokyo", '
+    || '"change": "down", "child": "net", "detail": "", "seconds": null, "late": false}');
 PRAGMA user_version = 1;
 """
 """How the tables of format 1 were made when SQLAlchemy made them."""
@@ -91,6 +98,7 @@ def test_a_file_that_is_there_already_goes_on(tmp_path: Path) -> None:
     for known in (history, History(path)):
         assert known.sent("chat") == {"run": 7, "states": []}
         assert known.last_changes()["paris-tokyo"].author == "Ann Other"
+        assert [event.router for event in known.tunnel_events("paris-tokyo", 9)] == ["paris"]
         assert known.counts() == {("sent_records_unreadable", ""): 3.0, ("runs", "failed"): 2.0}
     assert [history.add(replace(RUN, message=text)) for text in ("first", "second")] == [1, 2]
     assert [run.message for run in History(path).runs(9)] == ["second", "first"]

@@ -297,7 +297,7 @@ def test_what_charon_alone_tells_is_not_enough_for_forward_secrecy() -> None:
     ("more", "finding"),
     [
         ({"ppk_id": "a"}, "ppk_id = a: post-quantum pre-shared keys"),
-        ({"local-2": {"class": "EAP"}}, "there are 2 rounds of local authentication"),
+        ({"local-2": {"class": "EAP"}}, "local authentication has 2 rounds; one is supported"),
         ({"child": {"interface": "ipsec0"}}, "interface = ipsec0: route-based"),
         ({"child": {"rekey_time": "0"}}, "rekey_time must be 30"),
     ],

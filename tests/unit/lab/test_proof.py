@@ -51,7 +51,7 @@ def test_the_good_capture_passes_every_check() -> None:
     ("received", "said"),
     [
         (ARRIVED[1:], "1 lost"),
-        ([*ARRIVED, ARRIVED[0]], "1 duplicates"),
+        ([*ARRIVED, ARRIVED[0]], "1 duplicate"),
         ([], "3 lost"),
     ],
 )

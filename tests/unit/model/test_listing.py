@@ -8,7 +8,7 @@ from reconciler.model.listing import counted, listed
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 checks"), (1, "1 check"), (2, "2 checks"), (1000, "1000 checks")]
+    ("count", "text"), [(0, "0 checks"), (1, "1 check"), (2, "2 checks"), (1000, "1,000 checks")]
 )
 def test_a_count_agrees_with_its_noun(count: int, text: str) -> None:
     assert counted(count, "check") == text

@@ -105,7 +105,7 @@ def test_a_step_that_fails_in_a_way_nobody_foresaw_is_an_outcome(
     [
         ({"inspect": changed(ruleset="{}")}, "nft list ruleset: nftables: is missing"),
         ({"inspect": changed(routes='[{"dst": "10.2.0.0/99"}]')}, "'10.2.0.0/99' is not an IPv4 network"),
-        ({"route": answers(())}, "0 answers to 1 questions"),
+        ({"route": answers(())}, "0 answers to 1 question"),
         ({"version": answers([])}, "version: a list is not a section"),
     ],
 )

@@ -40,7 +40,7 @@ def test_a_table_of_thousands_of_networks_is_counted() -> None:
         assert "(and 4999 more like it)" in shown
     whole = "\n".join(line.text for line in plan_lines(plan, whole=True))
     assert whole.count("guarded[") == FIELDS_SHOWN
-    assert f"and {5_000 - FIELDS_SHOWN} more fields" in whole
+    assert f"and {5_000 - FIELDS_SHOWN:,} more fields" in whole
 
 
 def test_only_what_is_whole_and_proven_is_called_complete() -> None:

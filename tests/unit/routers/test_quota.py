@@ -73,7 +73,7 @@ def test_an_answer_over_its_own_limit_says_so(clock: Clock) -> None:
 
 def test_what_moves_buys_no_more_than_there_is_in_all(clock: Clock) -> None:
     with (
-        pytest.raises(RouterUnreachable, match=r"30 s, the limit for one look; .* \(524288 bytes came\)"),
+        pytest.raises(RouterUnreachable, match=r"30 s, the limit for one look; .* \(524,288 bytes came\)"),
         Allowance(LIMITS, "paris", "observe", quotas=(Quota(30.0, "one look"),)) as allowance,
     ):
         while True:

@@ -20,6 +20,7 @@ from reconciler.model.errors import (
     StillArmed,
     TunnelwrightError,
 )
+from reconciler.model.listing import counted
 from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import InterfaceAddress, LiveOwnedFile, Platform
 from reconciler.model.secret import Secret
@@ -86,8 +87,8 @@ def test_boot_files_and_the_platform_are_read() -> None:
 
 
 SNAPSHOTS = {
-    "no marks": (b"hello\n", "output: 1 parts of 11"),
-    "nothing": (b"", "output: 1 parts of 11"),
+    "no marks": (b"hello\n", "output: 1 part of 11"),
+    "nothing": (b"", "output: 1 part of 11"),
     "no JSON": (snapshot(b"ip: command not found"), "addresses: it is not JSON"),
     "no UTF-8": (snapshot(b'[{"ifname": "\xff'), "addresses: it is not JSON"),
     "deep JSON": (snapshot(DEEP), "addresses: it is nested too deeply"),
@@ -125,7 +126,7 @@ SNAPSHOTS = {
     "a long setting": (snapshot(settings=b"net/ipv4/ip_forward:" + b"1" * 200 + b"\n"), "kernel settings"),
     "a counter without a number": (snapshot(dropped=b"XfrmAcquireError\n"), "packet counter: not a counter"),
     "a counter that is none": (snapshot(dropped=b"XfrmAcquireError -1\n"), "packet counter: not a counter"),
-    "a file without a digest": (snapshot(owned=b"600 0:0 /etc/x\n"), "boot files: 1 lines"),
+    "a file without a digest": (snapshot(owned=b"600 0:0 /etc/x\n"), "boot files: 1 line for"),
     "a digest of another file": (
         snapshot(owned=b"600 0:0 /etc/x\n" + b"0" * 64 + b"  /etc/y\n"),
         "boot files: a line that is not a requested file",
@@ -134,7 +135,7 @@ SNAPSHOTS = {
         snapshot(owned=b"600 0:0 /etc/x\n" * 2 + (b"0" * 64 + b"  /etc/x\n") * 2),
         "boot files: a line that is not a requested file",
     ),
-    "many files": (snapshot(owned=b"600 0:0 /etc/x\n" * 2002), "boot files: 2002 lines"),
+    "many files": (snapshot(owned=b"600 0:0 /etc/x\n" * 2002), "boot files: 2,002 lines"),
     "words about the platform": (snapshot(platform=b"openrc\n"), "platform: a line"),
     "many networks": (
         snapshot(platform=b"".join(b"networkd e%d e.network\n" % number for number in range(1001))),
@@ -254,7 +255,7 @@ def test_errors_of_a_command_that_was_given_keys_are_withheld(echo: bytes) -> No
     stderr = b"tar: " + echo + b": Cannot write: No space left on device\n"
     with pytest.raises(CommandRejected) as caught:
         host(b"", 2, stderr).write_files({"tw-a.conf": Secret(KEY)})
-    withheld = f"{len(stderr)} bytes of its output are withheld, because it was given keys"
+    withheld = f"its output of {counted(len(stderr), 'byte')} is withheld, because it was given keys"
     assert caught.value.message == f"No space left on device ({withheld})"
 
 
@@ -263,7 +264,7 @@ def test_errors_of_a_command_that_was_given_keys_are_withheld(echo: bytes) -> No
     [
         (b"tunnelwright: 5: mktemp: not found\n", "mktemp: not found"),
         (os.strerror(30).encode(), "Read-only file system"),
-        (KEY, "^28 bytes of its output are withheld"),
+        (KEY, "^its output of 28 bytes is withheld"),
         (b"", "exit status 1"),
     ],
 )

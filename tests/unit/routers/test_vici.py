@@ -185,7 +185,7 @@ def test_charons_words_are_not_kept_where_it_was_given_a_key() -> None:
     with session(said(packet(RESPONSE, value(b"success", b"no") + value(b"errmsg", words)))) as (vici, _):
         with pytest.raises(CommandRejected) as caught:
             vici.request("load-shared", {"id": "ike-tw-a", "data": key.reveal()})
-        withheld = "invalid (49 bytes of its output are withheld, because it was given keys)"
+        withheld = "invalid (its output of 49 bytes is withheld, because it was given keys)"
         assert caught.value.message == withheld
         with pytest.raises(CommandRejected, match="elpats"):
             vici.request("load-conn", {"tw-a": {}})

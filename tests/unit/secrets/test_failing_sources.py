@@ -43,7 +43,7 @@ def reason(store: SecretStore, reference: PskRef) -> str:
     ("script", "said"),
     [
         ("sleep 600", "given up after 1 s in total"),
-        ("exec cat /dev/zero", "wrote more than 4194304 bytes"),
+        ("exec cat /dev/zero", "wrote more than 4,194,304 bytes"),
         ("echo '[1]'", "not a mapping"),
         ("printf '{\"a\": 1'", "not a mapping"),
         ("printf '\\377\\376'", "not a mapping"),
@@ -199,7 +199,7 @@ def endless(head: bytes, content: bytes) -> Callable[[socket.socket], None]:
             lambda connection: (connection.sendall(HEAD + b"\r\n"), slowly(b" ")(connection)),
             "Vault does not answer",
         ),
-        (endless(HEAD + b"\r\n", b" " * 65_536), "Vault's answer has more than 4194304 bytes"),
+        (endless(HEAD + b"\r\n", b" " * 65_536), "Vault's answer has more than 4,194,304 bytes"),
         (endless(HEAD, b"A: b\r\n" * 1000), "Vault does not answer"),
         (lambda connection: connection.sendall(b"\x00\xff" * 50), "Vault does not answer"),
         (lambda connection: connection.sendall(HEAD + b"\r\n" + b"[" * 200_000), "not from a version 2"),

@@ -194,7 +194,7 @@ def test_a_new_tunnel_whose_peer_is_not_ready_stays(tmp_path: Path) -> None:
     record = site.once(confirm=FIVE_MINUTES)
     assert (record.result, record.of(Rollback)) == (Result.INCOMPLETE, [])
     assert not armed(site)
-    assert site.once(confirm=FIVE_MINUTES).message == "1 configured but down: paris-tokyo"
+    assert site.once(confirm=FIVE_MINUTES).message == "1 tunnel is configured but down: paris-tokyo"
 
 
 def test_a_run_that_is_asked_to_stop_leaves_no_router_armed(tmp_path: Path) -> None:

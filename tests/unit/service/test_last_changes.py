@@ -41,7 +41,7 @@ def test_what_git_has_no_longer_is_forgotten_also_without_probes(tmp_path: Path)
     history.keep_last_changes({"gone": LastChange(NOW, "a" * 40, "Ann")})
     history.carry([Carriage("gone", "paris", "gone", State.UNKNOWN, "", NOW, NOW)])
     service.once()
-    assert (set(history.last_changes()), history.carried()) == ({"paris-tokyo"}, {})
+    assert (set(history.last_changes()), history.carriages()) == ({"paris-tokyo"}, {})
 
 
 def test_a_step_that_was_not_done_is_no_change(tmp_path: Path) -> None:

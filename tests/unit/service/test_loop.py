@@ -108,14 +108,14 @@ def test_times_between_tries_grow_to_ten_minutes() -> None:
     assert [spread(60, 0.5, chance) for chance in (0, 0.5, 1)] == [30, 60, 90]
 
 
-def test_absent_routers_are_asked_each_in_its_own_time() -> None:
+def test_absent_routers_are_observed_each_in_its_own_time() -> None:
     absent = Absent()
     assert absent.next_due() == float("inf")
     absent.failed("a", "x", 100)
     absent.failed("b", "y", 100)
     absent.failed("b", "y", 105)
-    assert (absent.ask(104), absent.ask(105), absent.ask(115)) == ([], ["a"], ["b"])
-    assert absent.next_due() == float("inf"), "both are being asked"
+    assert (absent.take_due(104), absent.take_due(105), absent.take_due(115)) == ([], ["a"], ["b"])
+    assert absent.next_due() == float("inf"), "both are being observed"
     absent.answered("a")
     absent.failed("b", "y", 120)
     assert (absent.reason("a"), absent.reason("b")) == (None, "y")
@@ -164,7 +164,7 @@ def test_a_router_that_answers_while_a_run_leaves_it_out_is_back(tmp_path: Path)
             # The run asks routers side by side: this one waits until the other was left out.
             assert name == "paris"
             assert left_out.wait(20)
-            asking = threading.Thread(target=service._ask_one, args=("tokyo", site.fleet))
+            asking = threading.Thread(target=service._observe_one, args=("tokyo", site.fleet))
             asking.start()
             asking.join(20)
             assert not asking.is_alive()
@@ -197,13 +197,13 @@ def test_a_router_that_could_not_even_be_asked_is_asked_again(
     site = followed(tmp_path)
     service = site.service()
     service.absent.failed("tokyo", "no route", 0.0)
-    [name] = service.absent.ask(1000.0)
+    [name] = service.absent.take_due(1000.0)
 
     def full(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(loop, "observe", full)
-    service._ask_one(name, site.fleet)
+    service._observe_one(name, site.fleet)
     assert "can't start new thread" in str(service.absent.reason("tokyo"))
     assert service.absent.next_due() < float("inf")
 
@@ -222,12 +222,12 @@ def test_whoever_answers_is_asked_by_the_next_run_whatever_it_answers(
     site = followed(tmp_path)
     service = site.service()
     service.absent.failed("tokyo", "no route", 0.0)
-    [name] = service.absent.ask(1000.0)
+    [name] = service.absent.take_due(1000.0)
 
     def connect(_: str) -> Router:
         raise error
 
-    service._ask_one(name, Fleet(connect))
+    service._observe_one(name, Fleet(connect))
     assert (service.absent.reason("tokyo") is not None) is left_out
 
 

@@ -101,8 +101,8 @@ def test_a_tunnel_that_is_up_and_carries_nothing_is_told_and_kept(probed: Probed
     assert [one.connection for one in probed.prober.impaired()] == [NAME]
     # In the file, for `status` and for the next process.
     other = History(tmp_path / "history.db")
-    assert until(lambda: other.carried()[NAME].state is State.SILENT, 20)
-    assert other.happenings(NAME, 1) == [event]
+    assert until(lambda: other.carriages()[NAME].state is State.SILENT, 20)
+    assert other.tunnel_events(NAME, 1) == [event]
     labels = {"router": "paris", "tunnel": NAME}
     found = samples(probed.metrics)
     assert found["tunnelwright_tunnel_state", frozenset({**labels, "state": "carrying-nothing"}.items())] == 1
@@ -209,13 +209,13 @@ def test_the_next_process_goes_on_with_what_was_known(probed: Probed, tmp_path: 
 def test_which_end_probes_and_what(probed: Probed) -> None:
     [both] = targets(probed.site.fabric, 60)
     assert (both.way.router, both.way.other, both.way.requests) == ("paris", "tokyo", bounds.PROBE_REQUESTS)
-    assert (both.asked.source, both.asked.destination) == ("10.1.0.1", "10.2.0.1")
+    assert (both.request.source, both.request.destination) == ("10.1.0.1", "10.2.0.1")
     off = change_tunnels(probed.site.fabric, enabled=False)
     assert [target.way.requests for target in targets(off, 60)] == [0]
     paris = replace(off.tunnels[NAME], enabled=False)
     mixed = replace(probed.site.fabric, tunnels={**probed.site.fabric.tunnels, NAME: paris})
     [other] = targets(mixed, 60)
-    assert (other.way.router, other.asked.destination) == ("tokyo", "10.1.0.1")
+    assert (other.way.router, other.request.destination) == ("tokyo", "10.1.0.1")
 
 
 def test_while_no_more_routers_may_be_visited_nothing_turns(

@@ -183,7 +183,7 @@ def test_a_remote_that_dribbles_is_given_up_in_the_end(tmp_path: Path, slow: Slo
 
 def test_a_transfer_has_a_bound_in_bytes(tmp_path: Path, slow: SlowRemote) -> None:
     slow.pause(0.15)
-    with pytest.raises(SourceUnavailable, match="more than 50000 bytes were received in one transfer"):
+    with pytest.raises(SourceUnavailable, match="more than 50,000 bytes were received in one transfer"):
         repository_at(tmp_path, slow.url, watch=Watch(most=50_000)).fetch()
     assert not list((tmp_path / "clone.git" / "objects" / "pack").iterdir()), "nothing of it stays"
 

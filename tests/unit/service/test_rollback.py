@@ -104,7 +104,7 @@ def test_a_new_tunnel_whose_peer_is_not_ready_is_not_rolled_back(tmp_path: Path)
     assert record.result is Result.INCOMPLETE
     waiting = site.once()
     assert waiting.result is Result.IN_SYNC
-    assert waiting.message == "1 configured but down: paris-tokyo"
+    assert waiting.message == "1 tunnel is configured but down: paris-tokyo"
 
 
 @pytest.mark.parametrize("cause", ["locked", "absent"])

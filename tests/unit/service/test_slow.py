@@ -68,7 +68,7 @@ class Slow:
 
     def ask(self) -> None:
         """What is asked beside the runs."""
-        self.service._ask_one("paris", self.fleet)
+        self.service._observe_one("paris", self.fleet)
 
     @property
     def failures(self) -> int:

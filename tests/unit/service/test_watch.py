@@ -97,9 +97,9 @@ def test_what_happens_is_told_kept_and_counted(watched: Callable[..., Watched], 
     service.terminate()
     service.initiate()
     assert until(lambda: len(service.told) == 4, 20)
-    assert until(lambda: len(service.history.happenings("tokyo-paris", 10)) == 2, 20)
+    assert until(lambda: len(service.history.tunnel_events("tokyo-paris", 10)) == 2, 20)
     # In the file, for the commands of another process.
-    [up, down] = History(tmp_path / "history.db").happenings("tokyo-paris", 10)
+    [up, down] = History(tmp_path / "history.db").tunnel_events("tokyo-paris", 10)
     assert (up.change, down.change, up.router) == (UP, DOWN, "tokyo")
     assert service.value("tunnel_downs_total", **TOKYO) == 1
     assert service.value("router_followed", router="tokyo") == 1
@@ -219,7 +219,7 @@ def test_a_router_that_is_broken_costs_itself_alone(
         assert until(lambda: any(told.router == "tokyo" for told in service.told), 20)
         assert service.watch.followed()["tokyo"]
         assert served.sent < 4 * bounds.MIB
-        assert len(service.history.happenings("paris-tokyo", 1000)) <= 500
+        assert len(service.history.tunnel_events("paris-tokyo", 1000)) <= 500
 
 
 def test_only_the_routers_of_the_newest_state_are_followed(watched: Callable[..., Watched]) -> None:
@@ -276,4 +276,4 @@ def test_what_lasts_is_kept_once(watched: Callable[..., Watched]) -> None:
 
 
 def kept(service: Watched) -> list[TunnelChange]:
-    return [told.change for told in service.history.happenings("tokyo-paris", 10)]
+    return [told.change for told in service.history.tunnel_events("tokyo-paris", 10)]

@@ -175,7 +175,7 @@ def test_what_two_thousand_copies_overlap_is_counted_not_listed(tmp_path: Path) 
     assert pairs == COPIES * (COPIES - 1) // 2, "every pair counts once"
     worst = max(ambiguous, key=lambda item: item.more_related)
     assert worst.more_related == COPIES - 1 - MOST_RELATED
-    assert f"and {COPIES - 2} more peer CIDRs" in worst.message
+    assert f"and {COPIES - 2:,} more peer CIDRs" in worst.message
 
 
 def nested(count: int) -> list[Data]:
@@ -239,8 +239,8 @@ def test_the_output_of_two_thousand_copies_is_small_and_counts_all(
     said = capsys.readouterr().err
     count = 2 * (COPIES - 1)
     assert len(said) < 1_000_000
-    assert f"{count - MOST_FINDINGS} more errors from here on (more-findings)" in said
-    assert f"\n{count} errors\n" in said
+    assert f"{count - MOST_FINDINGS:,} more errors from here on (more-findings)" in said
+    assert f"\n{count:,} errors\n" in said
     assert main(["validate", "--json", str(tmp_path)]) == ExitCode.INVALID
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     told = [item for item in objects if item["type"] == "diagnostic"]
@@ -302,7 +302,7 @@ def test_every_format_counts_what_it_leaves_out(errors: int, warnings: int, kept
         assert any(item["ruleId"] == "more-findings" for item in results)
         assert " more " in "".join(suite.itertext())
     if errors:
-        assert f"{errors + warnings} findings" in comment
+        assert f"{errors + warnings:,} findings" in comment
     assert len(results) == len(shown) <= MOST_FINDINGS + 2
 
 
@@ -315,7 +315,7 @@ def test_texts_and_related_places_are_bounded() -> None:
     [item] = found
     assert len(item.message) < MOST_CHARACTERS + 100
     assert item.message.endswith("x is wrong")
-    assert f"{10**6 + 9 - MOST_CHARACTERS} more characters" in item.message
+    assert f"{10**6 + 9 - MOST_CHARACTERS:,} more characters" in item.message
     assert len(item.path) < MOST_CHARACTERS + 100
     assert item.related == places[:MOST_RELATED]
     assert item.more_related == 1_000 - MOST_RELATED + 7

@@ -84,7 +84,7 @@ def test_the_fields_of_one_document_are_reported_up_to_a_hundred() -> None:
         "unknown-field": MOST_SCHEMA_FINDINGS,
         "too-many-findings": 1,
     }
-    assert any("8900 more fields" in item.message for item in found)
+    assert any("8,900 more fields" in item.message for item in found)
 
 
 def test_a_file_that_cannot_be_read_may_define_anything_when_it_is_large() -> None:

@@ -54,7 +54,7 @@ def test_a_tunnel_that_was_never_up_has_kept_nothing(tmp_path: Path) -> None:
     coming = replace(running, id="7", connection="tw-paris-berlin", state="CONNECTING", children=())
     before = replace(seen, states={"paris": replace(seen.states["paris"], sas=(running, coming))})
     [check] = check_unaffected(frozenset(), before, seen)
-    assert (check.passed, check.evidence) == (True, "1 of 1 unrelated tunnels kept their SPIs")
+    assert (check.passed, check.evidence) == (True, "1 of 1 unrelated tunnel kept its SPIs")
     only = replace(seen, states={"paris": replace(seen.states["paris"], sas=(coming,))})
     assert check_unaffected(frozenset(), only, seen) == ()
 

@@ -42,12 +42,12 @@ def test_the_last_of_each_connection_is_kept_over_a_damaged_file(tmp_path: Path)
     history.carry([SILENT])
     history.keep_last_changes({"a": CHANGE, "b": CHANGE})
     (tmp_path / "history.db").write_bytes(b"no database" * 1000)
-    assert history.carried() == {"a": SILENT, "b": replace(UNKNOWN, connection="b")}
+    assert history.carriages() == {"a": SILENT, "b": replace(UNKNOWN, connection="b")}
     found = History(tmp_path / "history.db").last_changes()
     assert (found["a"].at, found["a"].commit) == (NOW, CHANGE.commit)
     assert found["a"].author.startswith("Ann ")
     history.keep_connections(["b", "c"])
-    assert (set(history.carried()), set(history.last_changes())) == ({"b"}, {"b"})
+    assert (set(history.carriages()), set(history.last_changes())) == ({"b"}, {"b"})
 
 
 def test_a_time_that_is_none_costs_its_row_alone(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_a_time_that_is_none_costs_its_row_alone(tmp_path: Path) -> None:
 def test_a_file_of_the_version_before_gets_the_tables(tmp_path: Path) -> None:
     History(tmp_path / "history.db").set_good("0" * 40)
     with sqlite3.connect(tmp_path / "history.db") as connection:
-        connection.execute("DROP TABLE carried")
+        connection.execute("DROP TABLE carriages")
         connection.execute("DROP TABLE last_changes")
     connection.close()
     history = History(tmp_path / "history.db")
-    assert (history.carried(), history.last_changes(), history.good()) == ({}, {}, "0" * 40)
+    assert (history.carriages(), history.last_changes(), history.good()) == ({}, {}, "0" * 40)

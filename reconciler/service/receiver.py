@@ -1,4 +1,4 @@
-"""Who gets messages: one Apprise URL."""
+"""Where messages go: one Apprise URL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import apprise
 
 
-def recipient(url: Secret) -> apprise.Apprise:
+def receiver(url: Secret) -> apprise.Apprise:
     """Who is behind an Apprise URL, which may hold a password. Sends nothing.
 
     Raises ExtraMissing, and TunnelwrightError when it is none; its words hold nothing of the URL.

@@ -1,4 +1,4 @@
-"""What has happened to tunnels is kept: as much of it as may be, in the file and beside it."""
+"""Tunnel events are kept: as much of it as may be, in the file and beside it."""
 
 from __future__ import annotations
 
@@ -75,28 +75,28 @@ def test_the_latest_are_kept_of_each_tunnel_and_of_all(
     monkeypatch.setattr(bounds, "EVENTS_OF_TUNNEL", 5)
     monkeypatch.setattr(bounds, "EVENTS_KEPT", 20)
     history = Kept(tmp_path / "history.db")
-    history.happened([at(second, "quiet") for second in (1, 2)])
+    history.add_tunnel_events([at(second, "quiet") for second in (1, 2)])
     for first in (10, 20, 30):
-        history.happened([at(second) for second in range(first, first + 10)])
-    assert [event.at.second for event in history.happenings("paris-tokyo", 99)] == [39, 38, 37, 36, 35]
-    history.happened([at(1, f"tunnel-{number}") for number in range(50)])
+        history.add_tunnel_events([at(second) for second in range(first, first + 10)])
+    assert [event.at.second for event in history.tunnel_events("paris-tokyo", 99)] == [39, 38, 37, 36, 35]
+    history.add_tunnel_events([at(1, f"tunnel-{number}") for number in range(50)])
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
-        assert connection.execute("SELECT count(*) FROM happened").fetchone() == (20,)
+        assert connection.execute("SELECT count(*) FROM tunnel_events").fetchone() == (20,)
 
 
 def test_no_router_takes_the_place_of_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "EVENTS_KEPT", 40)
     monkeypatch.setattr(bounds, "EVENTS_IN_MEMORY", 10)
     history = Kept(tmp_path / "history.db")
-    history.happened([at(second, "quiet") for second in range(3)])
+    history.add_tunnel_events([at(second, "quiet") for second in range(3)])
     for turn in range(5):
         loud = [at(second, f"loud-{turn}-{second}") for second in range(30)]
-        history.happened([replace(event, router="tokyo") for event in loud])
-    assert len(history.happenings("quiet", 99)) == 3
+        history.add_tunnel_events([replace(event, router="tokyo") for event in loud])
+    assert len(history.tunnel_events("quiet", 99)) == 3
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
-        counts = connection.execute("SELECT router, count(*) FROM happened GROUP BY router").fetchall()
+        counts = connection.execute("SELECT router, count(*) FROM tunnel_events GROUP BY router").fetchall()
     assert counts == [("paris", 3), ("tokyo", 37)]
-    kept = [row["router"] for row in History(tmp_path / "history.db").contents()["happened"]]
+    kept = [row["router"] for row in History(tmp_path / "history.db").contents()["tunnel_events"]]
     assert (kept.count("paris"), len(kept)) == (3, 10)
 
 
@@ -107,19 +107,19 @@ def test_the_latest_is_what_came_last_whatever_the_clock_said(
     monkeypatch.setattr(bounds, "EVENTS_OF_TUNNEL", 3)
     history = Kept(tmp_path / "history.db")
     for second in (50, 51, 52, 10, 11):
-        history.happened([at(second)])
-    assert [event.at.second for event in history.happenings("paris-tokyo", 9)] == [11, 10, 52]
-    assert [event.at.second for event in history.happenings("paris-tokyo", 2)] == [11, 10]
+        history.add_tunnel_events([at(second)])
+    assert [event.at.second for event in history.tunnel_events("paris-tokyo", 9)] == [11, 10, 52]
+    assert [event.at.second for event in history.tunnel_events("paris-tokyo", 2)] == [11, 10]
 
 
 def test_it_is_kept_over_a_damaged_file(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     history = Kept(path)
-    history.happened([DOWN])
+    history.add_tunnel_events([DOWN])
     path.write_bytes(b"no database")
-    history.happened([at(1)])
+    history.add_tunnel_events([at(1)])
     history.settle()
-    assert [event.at for event in History(path).happenings("paris-tokyo", 9)] == [at(1).at, DOWN.at]
+    assert [event.at for event in History(path).tunnel_events("paris-tokyo", 9)] == [at(1).at, DOWN.at]
 
 
 def test_history_tells_of_one_tunnel_in_the_order_of_time(
@@ -129,7 +129,7 @@ def test_history_tells_of_one_tunnel_in_the_order_of_time(
     history = History(tmp_path / "state" / "history.db")
     for minute, tunnel in enumerate(["paris-tokyo", "paris-tokyo-2", "paris-tokyo"]):
         history.add(run_of(tunnel, 10 * minute))
-    history.happened([at(60), at(61), at(62, "paris-tokyo-2")])
+    history.add_tunnel_events([at(60), at(61), at(62, "paris-tokyo-2")])
     config = tmp_path / "reconcile.yaml"
     config.write_text(f"repository: {tmp_path}\nstate: {tmp_path}/state\n")
     assert main(["history", "--config", str(config), "--tunnel", "paris-tokyo"]) == 0
@@ -157,7 +157,7 @@ def test_the_name_of_a_connection_means_both_of_its_ends(
     site.commit({})
     site.once()
     history = History(tmp_path / "state" / "history.db")
-    history.happened([at(61), at(60, "tokyo-paris"), at(62, "elsewhere")])
+    history.add_tunnel_events([at(61), at(60, "tokyo-paris"), at(62, "elsewhere")])
     config = tmp_path / "reconcile.yaml"
     config.write_text(f"repository: {site.repository.working_dir}\nstate: {tmp_path}/state\n")
     capsys.readouterr()

@@ -1,4 +1,4 @@
-"""What has happened to tunnels, in the history's file: how much of it is kept, and of whom.
+"""Tunnel events, in the history's file: how much of it is kept, and of whom.
 
 Rows are in the order in which they were written, which no clock changes. Where there are too many, those of
 the router with most of them go first, so that none takes the place of another one's.
@@ -9,31 +9,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from sqlite3 import Connection, Row
 
-from reconciler.history.rows import happened_values
-from reconciler.history.tables import HAPPENED
+from reconciler.history.rows import tunnel_event_values
+from reconciler.history.tables import TUNNEL_EVENTS
 from reconciler.model import bounds
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
 from reconciler.report.json.tunnel import read_tunnel_event
 
 _LATEST = (
-    f"{HAPPENED.select} "  # noqa: S608 - names of this room
-    "JOIN (SELECT happened.rowid AS number, row_number() OVER "
-    "(PARTITION BY happened.router ORDER BY happened.rowid DESC) AS place FROM happened "
-    "ORDER BY place, number DESC LIMIT ?) ON happened.rowid = number ORDER BY number"
+    f"{TUNNEL_EVENTS.select} "  # noqa: S608 - names of this room
+    "JOIN (SELECT tunnel_events.rowid AS number, row_number() OVER "
+    "(PARTITION BY tunnel_events.router ORDER BY tunnel_events.rowid DESC) AS place FROM tunnel_events "
+    "ORDER BY place, number DESC LIMIT ?) ON tunnel_events.rowid = number ORDER BY number"
 )
 
 
 def keep(connection: Connection, events: Sequence[TunnelEvent]) -> None:
     """Add events: of each tunnel and of all together the latest stay."""
-    connection.executemany(HAPPENED.put, map(happened_values, events))
+    connection.executemany(TUNNEL_EVENTS.put, map(tunnel_event_values, events))
     for tunnel in {event.tunnel for event in events}:
         connection.execute(
-            "DELETE FROM happened WHERE rowid IN (SELECT happened.rowid FROM happened "
-            "WHERE happened.tunnel = ? ORDER BY happened.rowid DESC LIMIT -1 OFFSET ?)",
+            "DELETE FROM tunnel_events WHERE rowid IN (SELECT tunnel_events.rowid FROM tunnel_events "
+            "WHERE tunnel_events.tunnel = ? ORDER BY tunnel_events.rowid DESC LIMIT -1 OFFSET ?)",
             [encodable(tunnel), bounds.EVENTS_OF_TUNNEL],
         )
-    surplus = connection.execute("SELECT count(*) FROM happened").fetchone()[0] - bounds.EVENTS_KEPT
+    surplus = connection.execute("SELECT count(*) FROM tunnel_events").fetchone()[0] - bounds.EVENTS_KEPT
     if surplus > 0:
         _shorten(connection, surplus)
 
@@ -41,7 +41,7 @@ def keep(connection: Connection, events: Sequence[TunnelEvent]) -> None:
 def of_tunnel(connection: Connection, tunnel: str, limit: int) -> list[TunnelEvent]:
     """The events of one tunnel, the latest first. Those that another version has written are left out."""
     rows = connection.execute(
-        f"{HAPPENED.select} WHERE happened.tunnel = ? ORDER BY happened.rowid DESC LIMIT ?",
+        f"{TUNNEL_EVENTS.select} WHERE tunnel_events.tunnel = ? ORDER BY tunnel_events.rowid DESC LIMIT ?",
         [encodable(tunnel), max(0, min(limit, bounds.EVENTS_OF_TUNNEL))],
     )
     return [event for row in rows if (event := read_tunnel_event(str(row["object"]))) is not None]
@@ -54,14 +54,14 @@ def latest(connection: Connection) -> list[Row]:
 
 def _shorten(connection: Connection, surplus: int) -> None:
     """Delete so many rows, always the oldest one of the router that has most by then."""
-    rows = connection.execute("SELECT happened.router AS router, count(*) AS n FROM happened GROUP BY router")
+    rows = connection.execute("SELECT router, count(*) AS n FROM tunnel_events GROUP BY router")
     counts = {row["router"]: row["n"] for row in rows}
     allowed = _level(sorted(counts.values()), sum(counts.values()) - surplus)
     for router, count in counts.items():
         if count > allowed:
             connection.execute(
-                "DELETE FROM happened WHERE rowid IN (SELECT happened.rowid FROM happened "
-                "WHERE happened.router = ? ORDER BY happened.rowid LIMIT ?)",
+                "DELETE FROM tunnel_events WHERE rowid IN (SELECT tunnel_events.rowid FROM tunnel_events "
+                "WHERE tunnel_events.router = ? ORDER BY tunnel_events.rowid LIMIT ?)",
                 [router, count - allowed],
             )
 
