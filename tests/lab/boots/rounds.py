@@ -146,7 +146,7 @@ def _ended(traffic: Traffic, label: str, boots: int) -> Round:
     traffic.carries()
     site.machine.wait_up()
     found = Round(label, boots, traffic.sent(), _dropped(site), traffic.clear())
-    assert site.preview().plan.empty, "nothing has to be mended"
+    assert site.left() == [], "nothing has to be repaired"
     return found
 
 

@@ -17,6 +17,7 @@ from lab.topology import flows_of
 from lab.traffic import Stream
 from reconciler.apply.locking import locked
 from reconciler.model.fabric import Fabric
+from reconciler.model.swanctl import Change
 from reconciler.operations.apply import apply
 from reconciler.operations.observed_plan import ObservedPlan, observed_plan
 from reconciler.routers.docker_router import DockerRouter
@@ -66,6 +67,10 @@ class Site:
 
         assert until(reached, DEADLINE), found.plan.unreachable
         return found
+
+    def left(self) -> list[tuple[str, str, tuple[Change, ...]]]:
+        """What an apply would do: each resource, why, and its fields."""
+        return [(str(item.resource), item.reason, item.changes) for item in self.preview().plan.changes]
 
     def apply(self, fabric: Fabric | None = None) -> None:
         """Make the routers as desired, under their locks, as a command does."""
