@@ -61,7 +61,7 @@ def rekey(site: Site) -> None:
         router.vici.request("rekey", {"child": "net"})
 
 
-def test_a_tunnel_that_goes_down_and_comes_up_is_told(heard: Heard) -> None:
+def test_a_tunnel_that_goes_down_and_comes_up_is_reported(heard: Heard) -> None:
     assert heard.events == [], "what was so at the beginning is no event"
     assert set(heard.follower.up() or {}) == {("paris-tokyo", "net")}
     take_down(heard.site.connect("tokyo").vici, "tw-tokyo-paris")

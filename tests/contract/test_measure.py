@@ -127,7 +127,7 @@ def test_a_gap_is_measured(site: Site) -> None:
 
 
 @REAL
-def test_what_was_lost_before_the_first_reply_is_told_apart(site: Site) -> None:
+def test_what_was_lost_before_the_first_reply_is_distinguished(site: Site) -> None:
     """A tunnel that is mended has carried nothing before: that is no cost of mending it."""
     site.apply()
     site.verify()

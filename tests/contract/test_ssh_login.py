@@ -161,7 +161,7 @@ def test_forwarding_that_is_forbidden_is_named(sshd: Sshd) -> None:
     assert "AllowStreamLocalForwarding" in error.hint
 
 
-def test_a_socket_that_is_not_there_is_told_from_forwarding_that_is_forbidden(sshd: Sshd) -> None:
+def test_a_socket_that_is_not_there_is_distinguished_from_forwarding_that_is_forbidden(sshd: Sshd) -> None:
     error = refusal(replace(sshd.access("paris"), vici_socket="/run/no where.vici"))
     assert "has no VICI socket /run/no where.vici" in error.message
     assert "viciSocket" in error.hint

@@ -22,7 +22,7 @@ def quiet(host: Host) -> bool:
 
 
 @REAL
-def test_a_file_that_was_written_and_a_charon_that_was_started_are_told(site: Site) -> None:
+def test_a_file_that_was_written_and_a_charon_that_was_started_are_reported(site: Site) -> None:
     site.apply()
     host = site.connect("paris").host
     assert quiet(host)

@@ -226,7 +226,7 @@ def comparable(site: Site) -> dict[str, object]:
     }
 
 
-def test_what_cannot_be_restored_is_told_and_the_rest_is(site: Site, lab: Lab) -> None:
+def test_what_cannot_be_restored_is_reported_and_the_rest_is(site: Site, lab: Lab) -> None:
     way = Arming("2" * 16, "me@here", "d" * 64, "", 300)
     assert_converged(apply(framed(site.preview(site.other), way), site.fleet, timeout=20))
     lab.run(Role.ROUTER, "paris", ["mv", "/usr/sbin/swanctl", "/usr/sbin/swanctl.away"])

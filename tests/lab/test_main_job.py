@@ -126,9 +126,7 @@ def test_only_the_target_is_changed(repository: Repository) -> None:
     assert names == {"a-to-b", "b-to-a"}
 
 
-def test_a_router_that_is_down_holds_up_nobody_else(
-    repository: Repository, lab3: Lab, engine: Engine
-) -> None:
+def test_a_router_that_is_down_delays_no_other(repository: Repository, lab3: Lab, engine: Engine) -> None:
     container = lab3.container(Role.ROUTER, "router-c")
     with engine.connect() as client:
         client.pause(container)

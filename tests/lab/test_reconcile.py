@@ -122,7 +122,7 @@ def test_the_service_heals_follows_and_ends_on_a_signal(lab3: Lab, repository: R
     assert done.stderr == ""
 
 
-def test_a_charon_that_hangs_holds_up_nobody_else(lab3: Lab, repository: Repository) -> None:
+def test_a_charon_that_hangs_delays_no_other(lab3: Lab, repository: Repository) -> None:
     once(repository)
     lab3.run(Role.ROUTER, "router-c", ["pkill", "-STOP", "charon-systemd"])
     try:

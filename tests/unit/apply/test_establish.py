@@ -67,7 +67,7 @@ def test_what_the_peer_brings_up_while_a_tunnel_is_removed_goes_too(site: Site) 
     assert read_sas(vici, OURS) == ()
 
 
-def test_what_does_not_go_is_told(site: Site) -> None:
+def test_what_does_not_go_is_reported(site: Site) -> None:
     asked: list[str] = []
 
     def refuse(_: Callable[[], Any]) -> Any:

@@ -109,7 +109,7 @@ def test_progress_is_reported_after_each_lock_and_locks_are_taken_by_name() -> N
         assert asked == ["a", "moved", "b", "moved", "c", "moved"]
 
 
-def test_of_locks_those_that_cannot_be_taken_are_told() -> None:
+def test_of_locks_those_that_cannot_be_taken_are_reported() -> None:
     network, held = Network(), []
     routers = {name: MemoryRouter(name, network) for name in ("a", "b", "c", "d")}
     routers["b"].host.lock("you@there:2", 60)

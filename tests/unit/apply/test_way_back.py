@@ -72,7 +72,7 @@ def test_a_router_whose_answer_was_lost_is_disarmed_as_well(site: Site) -> None:
     assert armed(site) == []
 
 
-def test_a_router_that_can_be_neither_confirmed_nor_disarmed_is_told(site: Site) -> None:
+def test_a_router_that_can_be_neither_confirmed_nor_disarmed_is_reported(site: Site) -> None:
     twists = {"confirm": fails(RouterUnreachable("gone", router="paris"))}
     fleet = odd(site, paris=twists, tokyo={"arm": fails(SILENT)})
     found = told(way_back.arm(plan_of(site).arming, fleet))

@@ -78,7 +78,7 @@ def invented(true: Callable[[], HostSnapshot]) -> HostSnapshot:
     return replace(found, files={**found.files, **junk})
 
 
-def test_a_router_that_invents_tunnels_is_told_and_the_others_are_done(stage: Stage) -> None:
+def test_a_router_that_invents_tunnels_is_reported_and_the_others_are_done(stage: Stage) -> None:
     """By plan, by apply and by a saved plan; only --override destroys what it lists."""
     for router in stage.site.routers.values():
         router.host.table = None

@@ -123,7 +123,7 @@ def test_no_engine_is_a_router_that_cannot_be_reached(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_no_permission_is_told_from_no_engine() -> None:
+def test_no_permission_is_distinguished_from_no_engine() -> None:
     """As another user, before a socket of root's."""
     script = (
         "import os, socket, sys, pathlib\n"

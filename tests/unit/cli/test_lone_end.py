@@ -50,7 +50,7 @@ def test_apply_leaves_a_lone_end_as_it_is(stage: Stage) -> None:
     assert stage.run("plan", "--detailed-exitcode")[0] == ExitCode.OK
 
 
-def test_plan_tells_of_a_lone_end(stage: Stage) -> None:
+def test_plan_reports_a_lone_end(stage: Stage) -> None:
     without_tokyo(stage)
     code, shown = stage.run("plan", "--detailed-exitcode")
     assert (code, f"… paris/tunnel/paris-tokyo: {SAID}" in shown) == (ExitCode.CHANGES, True)

@@ -22,7 +22,7 @@ from tests.unit.service.followed import KEY, followed
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_a_service_tells_of_a_tunnel_that_is_up_and_carries_nothing(
+def test_a_service_reports_a_tunnel_that_is_up_and_carries_nothing(
     enabled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site = followed(tmp_path)

@@ -190,7 +190,7 @@ def test_what_a_check_ends_with(
     assert shown.count("(repository-unavailable)") == said.count("(repository-unavailable)")
 
 
-def test_of_many_branches_some_are_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_many_branches_some_are_reported(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     place.config.write_text(f"branch: zzz\n{place.config.read_text()}")
     for number in range(30):
         place.repository.git.branch(f"topic-{number:02}")
@@ -235,7 +235,7 @@ def test_a_run_says_which_branches_there_are(place: Place, capsys: pytest.Captur
     assert "remote has no branch mian (did you mean 'main'?)" in shown.out + shown.err
 
 
-def test_a_commit_that_is_not_valid_is_told_by_its_lines(
+def test_a_commit_that_is_not_valid_is_reported_by_its_lines(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tunnel = place.folder / "remote/desired_state/site-a/a-to-c.yaml"
@@ -275,7 +275,7 @@ def test_a_password_in_the_address_of_the_repository_is_not_shown(
     assert "ter2" not in shown.out + shown.err
 
 
-def test_metrics_that_cannot_be_written_are_told_once_and_stop_nothing(tmp_path: Path) -> None:
+def test_metrics_that_cannot_be_written_are_reported_once_and_stop_nothing(tmp_path: Path) -> None:
     repository = new_repository(tmp_path / "remote")
     (tmp_path / "remote/desired_state").mkdir()
     shutil.copy(ROOT / "desired_state/wan.yaml", tmp_path / "remote/desired_state")

@@ -37,7 +37,7 @@ def test_protection_outlives_the_document(stage: Stage) -> None:
     assert all(not files for files, *_ in stage.live().values())
 
 
-def test_what_waits_is_told_and_has_a_code_of_its_own(stage: Stage) -> None:
+def test_what_waits_is_reported_and_has_a_code_of_its_own(stage: Stage) -> None:
     stage.site.commit({"policy.yaml": WINDOW})
     stage.reconnect()
     held = stage.live()
@@ -94,7 +94,7 @@ def _says_later(objects: Sequence[dict[str, Any]]) -> None:
     assert all(item["later"] for item in exposed)
 
 
-def test_a_key_of_fingerprints_that_is_made_is_told_once(
+def test_a_key_of_fingerprints_that_is_made_is_reported_once(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (made := stage.keys / "fingerprint.key").unlink()

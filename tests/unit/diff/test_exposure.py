@@ -71,14 +71,14 @@ def test_a_tunnel_that_is_deleted_is_told_by_prefix() -> None:
     assert between(before, without(before, "paris-tokyo", "tokyo-paris")).exposed == BOTH
 
 
-def test_a_network_that_is_taken_off_a_tunnel_is_told() -> None:
+def test_a_network_that_is_taken_off_a_tunnel_is_reported() -> None:
     after = two_routers()
     wide = replace(after.tunnels["paris-tokyo"], peer_cidrs=("10.2.0.0/24", "10.3.0.0/24"))
     before = replace(after, tunnels={**after.tunnels, "paris-tokyo": wide})
     assert between(before, after).exposed == (("paris", ("10.1.0.0/24", "10.3.0.0/24")),)
 
 
-def test_of_a_network_that_gets_smaller_the_rest_is_told() -> None:
+def test_of_a_network_that_gets_smaller_the_rest_is_reported() -> None:
     after = two_routers()
     wide = replace(after.tunnels["paris-tokyo"], peer_cidrs=("10.2.0.0/22",))
     before = replace(after, tunnels={**after.tunnels, "paris-tokyo": wide})
@@ -136,7 +136,7 @@ def test_every_form_of_a_plan_tells_it() -> None:
     ]
 
 
-def test_what_keeps_its_guard_for_now_is_told_apart() -> None:
+def test_what_keeps_its_guard_for_now_is_distinguished() -> None:
     """A tunnel that waits is counted in the plan's summary, and said not to be done now; its traffic stays
     guarded until it is."""
     before = many_tunnels(2)

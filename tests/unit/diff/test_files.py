@@ -31,14 +31,14 @@ WRITE = (Phase.COMMIT, "write /etc/swanctl/conf.d/tw-paris-tokyo.conf")
 FOREIGN = "/etc/swanctl/conf.d/office.conf"
 
 
-def test_an_edit_that_changes_nothing_else_is_told_as_one() -> None:
+def test_an_edit_that_changes_nothing_else_is_reported_as_one() -> None:
     change = tunnel_of(desired(), with_file(held(), lambda content: b"# by hand\n" + content))
     assert change.changes == (Change("file", "edited", "rendered", "file"),)
     assert change.reason == "the router's file differs"
     assert steps(change) == [WRITE]
 
 
-def test_an_edit_that_changes_a_field_is_told_as_that_field_alone() -> None:
+def test_an_edit_that_changes_a_field_is_reported_as_that_field_alone() -> None:
     change = tunnel_of(
         desired(), with_file(held(), lambda content: content.replace(b"mobike = no", b"mobike = yes"))
     )

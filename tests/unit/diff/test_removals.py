@@ -44,7 +44,7 @@ def test_the_file_goes_first_and_the_key_last() -> None:
     ]
 
 
-def test_a_disabled_one_is_told_from_one_that_git_does_not_have() -> None:
+def test_a_disabled_one_is_distinguished_from_one_that_git_does_not_have() -> None:
     config = compiled(change_tunnels(two_routers(), enabled=False))
     whole = desired()
     config = replace(config, firewall=whole.firewall, addresses=whole.addresses, sysctls=whole.sysctls)

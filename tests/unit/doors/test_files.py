@@ -61,7 +61,7 @@ def test_a_turn_is_one_s_alone_and_ends_with_its_context(tmp_path: Path) -> None
         pass
 
 
-def test_what_the_machine_refuses_is_told_in_its_words(tmp_path: Path) -> None:
+def test_what_the_machine_refuses_is_reported_in_its_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with (
         pytest.raises(Refused, match=r"^(Not a directory|File exists)$"),

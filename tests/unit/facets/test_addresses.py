@@ -48,7 +48,7 @@ def test_of_two_lines_for_one_address_the_first_counts() -> None:
     )
 
 
-def test_a_record_beyond_its_bound_is_told() -> None:
+def test_a_record_beyond_its_bound_is_reported() -> None:
     assert decode_record(LINE + "\n" * bounds.ROUTER_RECORD_BYTES) == AddressRecord(
         {WEB: "Vip/web"}, sound=False
     )

@@ -131,7 +131,7 @@ def test_what_another_one_has_followed_at_both_ends_is_closed() -> None:
     assert leftovers(before, now) == (Doomed(("1",)), Doomed())
 
 
-def test_an_exchange_in_which_the_peer_takes_no_part_is_told() -> None:
+def test_an_exchange_in_which_the_peer_takes_no_part_is_reported() -> None:
     mine, theirs = (replace(ike(1, child(1, spis), version="1"), spis="x/y") for spis in ("a/b", "b/a"))
     busy = replace(mine, busy=True)
     assert unanswered(End((busy,), (theirs,))) == {"1"}

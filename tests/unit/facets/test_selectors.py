@@ -34,7 +34,7 @@ WHOLE: Block = ((HERE, MORE), (THERE, BEHIND))
         ([], ((WHOLE[0], WHOLE[1]),)),
     ],
 )
-def test_what_is_lacking_is_told_in_blocks(carried: list[Block], missing: tuple[Block, ...]) -> None:
+def test_what_is_lacking_is_reported_in_blocks(carried: list[Block], missing: tuple[Block, ...]) -> None:
     assert lacking(WHOLE, carried) == missing
 
 

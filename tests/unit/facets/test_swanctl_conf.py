@@ -106,7 +106,7 @@ def test_a_section_inherits_what_it_does_not_say() -> None:
     assert plain(root)["connections"] == {"a": a, "b": {**a, "mobike": None}}
 
 
-def test_references_to_nothing_and_in_circles_are_told() -> None:
+def test_references_to_nothing_and_in_circles_are_reported() -> None:
     root, useless = inherit(parsed("a : b { x = 1 }\nb : a { y = 2 }\nc : gone.away { }"))
     assert plain(root) == {"a": {"x": "1", "y": "2"}, "b": {"y": "2", "x": "1"}, "c": {}}
     assert {entry.text for entry in useless} == {"a", "b", "gone.away"}

@@ -88,7 +88,7 @@ def test_only_an_own_comment_is_updated(server: ForgeServer) -> None:
     ("token", "project", "code", "said"),
     [("wrong", PROJECT, 401, "expired"), (TOKEN, "acme/other", 404, "may not read it")],
 )
-def test_a_refusal_is_told_with_what_may_be_wrong(
+def test_a_refusal_is_reported_with_what_may_be_wrong(
     server: ForgeServer, token: str, project: str, code: int, said: str
 ) -> None:
     with pytest.raises(ForgeError) as raised:

@@ -42,7 +42,7 @@ def history_with(path: Path, *objects: dict[str, Any], result: Result = Result.C
     return Kept(path)
 
 
-def test_a_run_of_the_version_before_is_read_shown_and_told(tmp_path: Path) -> None:
+def test_a_run_of_the_version_before_is_read_shown_and_reported(tmp_path: Path) -> None:
     [run] = history_with(tmp_path / "history.db", *FORMER, result=Result.INCOMPLETE).runs(1)
     assert [encode(event) for event in run.events] == FORMER
     assert not run.of(Foreign)

@@ -122,7 +122,7 @@ def test_it_is_kept_over_a_damaged_file(tmp_path: Path) -> None:
     assert [event.at for event in History(path).tunnel_events("paris-tokyo", 9)] == [at(1).at, DOWN.at]
 
 
-def test_history_tells_of_one_tunnel_in_the_order_of_time(
+def test_history_reports_one_tunnel_in_the_order_of_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "state").mkdir(mode=0o700)

@@ -120,7 +120,7 @@ def test_a_repository_inside_the_tree_is_refused(tmp_path: Path) -> None:
     assert codes(load_tree(tmp_path / "tree", "inner")) == [("embedded-repository", "inner/.git")]
 
 
-def test_files_that_are_passed_over_are_told_by_both(tmp_path: Path) -> None:
+def test_files_that_are_passed_over_are_reported_by_both(tmp_path: Path) -> None:
     write(tmp_path, {"a.YAML": "a: 1\n", "b.Yml": "a: 1\n", "key.psk.AGE": "", ".c.yaml": "", "d.json": ""})
     write(tmp_path, {".e/1.yaml": "", ".e/2.YML": "", "f/.g/h/x.yaml": "", ".i/README": "", ".j": ""})
     for loaded in both(tmp_path):

@@ -30,7 +30,7 @@ def test_known_names() -> None:
     check_known([], [], "tunnel")
 
 
-def test_of_many_names_some_are_told() -> None:
+def test_of_many_names_some_are_reported() -> None:
     with pytest.raises(TunnelwrightError) as caught:
         check_known(
             [f"{number:05}" for number in range(30_000)], [f"{n:x}y" for n in range(30_000)], "tunnel"

@@ -224,7 +224,7 @@ def test_a_router_whose_lock_is_taken_has_no_part(stage: Stage) -> None:
     assert not {"apply tokyo", "unlock tokyo"} & set(stage.noted)
 
 
-def test_what_has_changed_while_it_was_approved_is_left_out_and_told(stage: Stage) -> None:
+def test_what_has_changed_while_it_was_approved_is_left_out_and_reported(stage: Stage) -> None:
     def approved(before: ObservedPlan) -> bool:
         stage.site.connect("tokyo").host.set_sysctls({"net/ipv4/ip_forward": "1"})
         return stage.approve(before)

@@ -92,7 +92,7 @@ def test_a_missing_key_costs_its_tunnel_at_both_ends_alone(tmp_path: Path, route
     assert seen(site, wanted, whole=True).plan.withheld == {}
 
 
-def test_one_that_is_as_desired_but_for_its_key_is_told_all_the_same(tmp_path: Path) -> None:
+def test_one_that_is_as_desired_but_for_its_key_is_reported_all_the_same(tmp_path: Path) -> None:
     """Whether it is, nobody can know."""
     site, fabric = memory_site(tmp_path), keyed(many_tunnels(2), {1})
     assert apply(seen(site, fabric, whole=True), site.fleet, timeout=1).converged
@@ -129,14 +129,14 @@ def test_one_without_a_key_can_still_be_deleted_and_disabled(tmp_path: Path) -> 
     assert not any(value for entry in held(site, {1}).values() for value in entry)  # type: ignore[attr-defined]
 
 
-def test_a_store_that_has_no_key_at_all_is_told_once(tmp_path: Path) -> None:
+def test_a_store_that_has_no_key_at_all_is_reported_once(tmp_path: Path) -> None:
     site, fabric = memory_site(tmp_path), keyed(many_tunnels(3), {0, 1, 2})
     with pytest.raises(SecretUnavailable, match="keys are missing") as caught:
         seen(site, fabric)
     assert str(caught.value).count(OTHER) == 1
 
 
-def test_many_reasons_are_told_in_few_lines(tmp_path: Path) -> None:
+def test_many_reasons_are_reported_in_few_lines(tmp_path: Path) -> None:
     site, fabric = memory_site(tmp_path), many_tunnels(80)
     tunnels = {
         name: replace(t, psk=PskRef("env", f"TUNNELWRIGHT_KEY_{number_of(name)}")) if number_of(name) else t

@@ -248,7 +248,7 @@ def test_neither_utf_8_nor_a_home_is_needed(words: str, folder: Path) -> None:
     ],
     ids=str,
 )
-def test_findings_are_told_in_any_locale(environment: dict[str, str], folder: Path) -> None:
+def test_findings_are_reported_in_any_locale(environment: dict[str, str], folder: Path) -> None:
     found = run(folder, [SCRIPT, "validate", "broken"], **{"XDG_CONFIG_HOME": "", **environment})
     assert found.code == ExitCode.INVALID
     check_lines(found.err)

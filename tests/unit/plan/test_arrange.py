@@ -103,7 +103,7 @@ def test_an_address_that_only_waiting_tunnels_need_is_not_added() -> None:
     assert vips(waits, AddAddress) == set()
 
 
-def test_an_address_that_two_places_would_have_is_told() -> None:
+def test_an_address_that_two_places_would_have_is_reported() -> None:
     found = arranged(ring(SWAPPED), without={f"ada/vip/{HOSTS[0]}"})
     [first, second] = found.duplicates
     assert isinstance(first, Duplicate)

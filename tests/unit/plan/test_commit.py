@@ -123,7 +123,7 @@ def test_what_a_commit_changes_and_had_drifted_is_planned_from_the_router_and_na
     )
 
 
-def test_what_is_missing_on_the_routers_is_told_with_its_reason(live: Live) -> None:
+def test_what_is_missing_on_the_routers_is_reported_with_its_reason(live: Live) -> None:
     without = {name: tunnel for name, tunnel in live.base.tunnels.items() if not name.endswith("002")}
     live.apply(replace(live.base, tunnels=without))
     _, _, said = live.plan(one_changed(live.base))
@@ -141,7 +141,7 @@ def test_what_is_applied_already_is_said(live: Live) -> None:
     assert unchanged(commit, mine) == "No changes. The routers already match the commit."
 
 
-def test_a_field_that_is_there_already_is_told_from_one_that_is_not(live: Live) -> None:
+def test_a_field_that_is_there_already_is_distinguished_from_one_that_is_not(live: Live) -> None:
     both = one_changed(live.base)
     lifetimes = {
         name: replace(tunnel, ike=replace(tunnel.ike, lifetime=7200)) if name.endswith("002") else tunnel

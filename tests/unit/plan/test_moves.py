@@ -118,7 +118,7 @@ def test_an_address_of_another_prefix_length_is_somebody_elses() -> None:
     assert foreign in host.snapshot([]).addresses
 
 
-def test_an_address_on_two_routers_is_told_until_one_loses_it() -> None:
+def test_an_address_on_two_routers_is_reported_until_one_loses_it() -> None:
     here = site()
     host = here.connect("bob").host
     host.add_address(OUT, "Vip/any")

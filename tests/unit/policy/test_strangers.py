@@ -267,7 +267,7 @@ def without_fingerprint_key(site: Site) -> SecretStore:
     return replace(site, folder=folder).store()
 
 
-def test_a_key_of_fingerprints_that_cannot_be_had_is_told(site: Site) -> None:
+def test_a_key_of_fingerprints_that_cannot_be_had_is_reported(site: Site) -> None:
     """It is no reason to take a router's word for what was Git's, which would refuse all that is planned."""
     invent(site, 30)
     seen = site.preview()

@@ -268,7 +268,7 @@ def test_errors_of_a_command_that_was_given_keys_are_withheld(echo: bytes) -> No
         (b"", "exit status 1"),
     ],
 )
-def test_what_is_known_of_an_error_is_told_even_so(stderr: bytes, words: str) -> None:
+def test_what_is_known_of_an_error_is_reported_even_so(stderr: bytes, words: str) -> None:
     with pytest.raises(CommandRejected, match=words):
         host(b"", 1, stderr).write_files({"tw-a.conf": Secret(KEY)})
 

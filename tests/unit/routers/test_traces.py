@@ -20,7 +20,7 @@ def told(files: str = FILES, starts: str = STARTS, journal: str = JOURNAL, own: 
     return f"{NOW} {own}\n{MARK}\n{files}{MARK}\n{starts}{MARK}\n{journal}"
 
 
-def test_what_happened_is_told_in_its_order() -> None:
+def test_what_happened_is_reported_in_its_order() -> None:
     found = read(told(), 60)
     assert [(NOW - round(trace.at.timestamp()), trace.text) for trace in found] == [
         (30, "ann logged in from 192.0.2.7 (SHA256:Zm9v)"),
@@ -40,7 +40,7 @@ def test_a_router_that_was_started_says_so() -> None:
     assert [trace.text for trace in read(told("", "40 uptime\n", ""), 60)] == ["the router was started"]
 
 
-def test_only_the_latest_ten_are_told() -> None:
+def test_only_the_latest_ten_are_reported() -> None:
     files = "".join(f"{NOW - number}.0 root tw-{number}.conf\n" for number in range(50))
     found = read(told(files, "", ""), 60)
     assert [trace.text for trace in found] == [f"tw-{n}.conf was written as root" for n in range(9, -1, -1)]

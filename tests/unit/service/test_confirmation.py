@@ -49,7 +49,7 @@ def edit_both(site: Followed) -> str:
     return site.edit("tokyo-tunnel.yaml", *OTHER)
 
 
-def test_a_proven_change_is_confirmed_and_told(tmp_path: Path) -> None:
+def test_a_proven_change_is_confirmed_and_reported(tmp_path: Path) -> None:
     site = followed(tmp_path)
     fresh: list[str] = []
     record = site.once(confirm=FIVE_MINUTES, anew=lambda: fresh.append("anew"))

@@ -156,7 +156,7 @@ def test_each_damaged_file_heals_by_the_run_after_the_next(
 
 
 @pytest.mark.parametrize("name", ["HEAD", "refs/heads/main"])
-def test_a_damaged_copy_is_set_aside_and_told(
+def test_a_damaged_copy_is_set_aside_and_reported(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = followed(tmp_path)

@@ -95,7 +95,7 @@ def test_what_a_run_found_is_told_as_json_tells_it() -> None:
     }
 
 
-def test_of_each_class_it_is_known_whether_it_is_told() -> None:
+def test_of_each_class_it_is_known_whether_it_is_reported() -> None:
     names = {form.name for form in FORMS}
     assert LEVELS.keys() | SILENT == names
     assert len(names) == len(set(get_args(Event)) - {Foreign})

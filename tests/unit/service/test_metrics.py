@@ -155,7 +155,7 @@ def test_counts_go_on_in_another_process(tmp_path: Path) -> None:
     assert value(metrics, "run_seconds_total") > 0
 
 
-def test_a_refused_head_is_told(tmp_path: Path) -> None:
+def test_a_refused_head_is_reported(tmp_path: Path) -> None:
     site = followed(tmp_path)
     metrics, once = measured(site)
     once()

@@ -82,7 +82,7 @@ def told(*records: RunRecord, on: frozenset[Topic] = ALL) -> list[list[str]]:
         (run(Result.HELD, PLAN, CHANGE, drift(held=True)), "drift"),
     ],
 )
-def test_what_lasts_is_told_when_it_begins_and_when_it_ends(trouble: RunRecord, event: str) -> None:
+def test_what_lasts_is_reported_when_it_begins_and_when_it_ends(trouble: RunRecord, event: str) -> None:
     assert told(IN_SYNC, trouble, trouble, trouble, IN_SYNC, IN_SYNC) == [
         [],
         [event],
@@ -93,7 +93,7 @@ def test_what_lasts_is_told_when_it_begins_and_when_it_ends(trouble: RunRecord, 
     ]
 
 
-def test_what_is_done_is_told_once_and_needs_no_end() -> None:
+def test_what_is_done_is_reported_once_and_needs_no_end() -> None:
     changed = run(Result.CHANGED, PLAN, CHANGE)
     assert told(changed, IN_SYNC) == [["changed"], []]
     healed = run(Result.CHANGED, PLAN, CHANGE, drift(held=False))
@@ -118,7 +118,7 @@ def test_down_is_another_thing_than_drift() -> None:
     assert sorted(events) == ["changed", "down", "drift"]
 
 
-def test_of_a_commit_that_was_rolled_back_it_is_told_once() -> None:
+def test_of_a_commit_that_was_rolled_back_it_is_reported_once() -> None:
     back, refused = run(Result.ROLLED_BACK, PLAN, BACK), run(Result.INCOMPLETE, PLAN, force=OTHER)
     assert told(back, refused, refused, IN_SYNC) == [["rolled-back"], [], [], ["recovered"]]
     another = run(Result.INCOMPLETE, PLAN, head="c" * 40, force=OTHER)
@@ -174,7 +174,7 @@ def test_only_what_is_asked_for() -> None:
     assert told(down, IN_SYNC, on=frozenset({Topic.RECOVERED})) == [[], []], "nobody was told of its begin"
 
 
-def test_what_probes_have_shown_is_told_once_and_when_it_ends() -> None:
+def test_what_probes_have_shown_is_reported_once_and_when_it_ends() -> None:
     silent = Impaired("a-to-b", "ra", Condition.SILENT, "10.2.0.1 does not answer", NOW)
     degraded = replace(silent, state=Condition.DEGRADED, reason="packets are lost")
     bad, worse = run(Result.IN_SYNC, PLAN, degraded), run(Result.IN_SYNC, PLAN, silent)
@@ -200,7 +200,7 @@ def test_a_refused_head() -> None:
     assert not is_refused(IN_SYNC)
 
 
-def test_what_failed_is_told_beside_a_router_that_is_away() -> None:
+def test_what_failed_is_reported_beside_a_router_that_is_away() -> None:
     """An absent router, or a missing key, hides no step and no proof that failed."""
     switch = PlannedStep("tokyo", Phase.SWITCH, "a-to-b", "bring up", Disruption.NONE)
     step = StepEnded(switch, Status.FAILED, "it refused")

@@ -211,7 +211,7 @@ def test_drift_is_information_and_no_alarm(told: Sent, inbox: Inbox) -> None:
     assert "paris/firewall/inet tunnelwright had drifted and was repaired" in (inbox.messages[1]["message"])
 
 
-def test_what_could_not_be_told_is_told_with_the_next_run(told: Sent, inbox: Inbox) -> None:
+def test_what_could_not_be_reported_is_reported_with_the_next_run(told: Sent, inbox: Inbox) -> None:
     inbox.faults = [Answer(500, {}), Answer(403, {})]
     assert told.once(inbox).result is Result.CHANGED
     told.site.routers["paris"].host.table = None

@@ -86,7 +86,7 @@ def probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Probed]:
     service.prober.close()
 
 
-def test_a_tunnel_that_is_up_and_carries_nothing_is_told_and_kept(probed: Probed, tmp_path: Path) -> None:
+def test_a_tunnel_that_is_up_and_carries_nothing_is_reported_and_kept(probed: Probed, tmp_path: Path) -> None:
     probed.follow()
     assert probed.becomes(State.CARRYING)
     assert (probed.known.router, probed.known.target, probed.known.rtt) == ("paris", "10.2.0.1", 0.01)

@@ -113,7 +113,7 @@ def test_a_first_commit_that_is_bad_changes_nothing(tmp_path: Path) -> None:
     assert not site.asked
 
 
-def test_a_commit_of_ten_thousand_broken_lines_is_told_in_few(tmp_path: Path) -> None:
+def test_a_commit_of_ten_thousand_broken_lines_is_reported_in_few(tmp_path: Path) -> None:
     site = followed(tmp_path)
     good = site.once().head
     site.commit({"broken.yaml": "apiVersion: tunnelwright/v1\nkind: Nonsense\n---\n" * 5_000})

@@ -38,7 +38,7 @@ def test_a_file_and_what_the_environment_replaces(tmp_path: Path) -> None:
     assert settings.listen.port == 9000
 
 
-def test_who_is_told(tmp_path: Path) -> None:
+def test_who_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "reconcile.yaml"
     path.write_text(
         "repository: /srv/tunnels.git\n"

@@ -140,7 +140,7 @@ def test_one_that_is_too_slow_in_an_apply_is_left_out_of_the_next_run_and_conver
     assert slow.service.once().result is Result.IN_SYNC
 
 
-def test_going_back_tells_of_a_router_that_could_not_be_brought_back(slow: Slow) -> None:
+def test_going_back_reports_a_router_that_could_not_be_brought_back(slow: Slow) -> None:
     slow.takes(QUICK)
     good = slow.service.once()
     assert good.result is Result.CHANGED, good.message

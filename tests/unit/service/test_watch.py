@@ -91,7 +91,7 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         item.watch.close()
 
 
-def test_what_happens_is_told_kept_and_counted(watched: Callable[..., Watched], tmp_path: Path) -> None:
+def test_what_happens_is_reported_kept_and_counted(watched: Callable[..., Watched], tmp_path: Path) -> None:
     service = watched()
     service.follow("paris", "tokyo")
     service.terminate()

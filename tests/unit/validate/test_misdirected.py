@@ -85,6 +85,6 @@ def test_where_several_could_be_meant_both_ends_miss_one() -> None:
     assert "mirror-mismatch" not in [row[0] for row in told(*ends)]
 
 
-def test_where_both_are_wrong_each_is_told_by_itself() -> None:
+def test_where_both_are_wrong_each_is_reported_by_itself() -> None:
     both = told(end(1, 2, "203.0.113.3"), end(2, 1, "203.0.113.3"))
     assert [row[:3] for row in both] == [("mirror-missing", "t12", WRONG), ("mirror-missing", "t21", WRONG)]

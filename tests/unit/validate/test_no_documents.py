@@ -28,7 +28,7 @@ from tests.unit.load.sources import commit, write
         ({"a.yaml": "a: [\n"}, ["yaml-syntax"]),
     ],
 )
-def test_it_is_told_where_nothing_else_hides_documents(
+def test_it_is_reported_where_nothing_else_hides_documents(
     tmp_path: Path, files: dict[str, str], expected: list[str]
 ) -> None:
     write(tmp_path, {**files, "there/is": "a folder\n"})

@@ -100,7 +100,7 @@ def test_networks_that_overlap_are_found() -> None:
     assert {item.code for item in found} == {"ambiguous-tunnels", "peer-cidr-overlap"}
 
 
-def test_sources_that_overlap_without_being_the_same_are_told() -> None:
+def test_sources_that_overlap_without_being_the_same_are_reported() -> None:
     """Traffic from 10.3.0.0/24 to 10.2.0.0/24 has two ways: its own, and that of the wider source."""
     wide, transit = network("wide", "10.3.0.0/16"), ["r3-0", "r3-1"]
     end = {"vip": {"system": True}, "authentication": {"mode": "psk", "key": {"env": "TUNNELWRIGHT_KEY_K"}}}
@@ -126,7 +126,7 @@ def test_sources_that_overlap_without_being_the_same_are_told() -> None:
         ("MOST_PAIRS_OF_ROUTER", 35, "the tunnels of the hub would carry 36 pairs"),
     ],
 )
-def test_the_selectors_are_bounded_and_told_once(
+def test_the_selectors_are_bounded_and_reported_once(
     monkeypatch: pytest.MonkeyPatch, bound: str, value: int, said: str
 ) -> None:
     monkeypatch.setattr(f"reconciler.validate.transit.{bound}", value)
