@@ -29,7 +29,7 @@ from reconciler.report.json.plan import absence_objects
 from reconciler.report.json.results import apply_summary_object
 from reconciler.routers.way_back import reported
 
-_NEXT = "the next apply does what is left"
+_NEXT = "the next apply completes the remaining steps"
 _QUESTION = "Apply this plan? Type `yes` to approve: "
 
 

@@ -51,7 +51,7 @@ def refused_change(evidence: Evidence) -> Iterator[Finding]:
                 next(iter(blamed)) if blamed else "peer.address",
                 f"{what}; the tunnel goes on with its former configuration",
                 seen=[words],
-                hint="agree on it with the peer's administrator, or take it back in Git; then run "
+                hint="agree on it with the peer's administrator, or revert it in Git; then run "
                 "`tunnelwright apply`",
             )
 

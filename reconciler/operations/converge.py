@@ -10,6 +10,7 @@ The steps, in this order, for every caller:
  4. **Judge** the plan by the safety policy: withheld, refused, deferred or allowed.
  5. **Narrow** it to what may be done now.
  6. **Check**: a plan that is refused, or that would load a weak key, ends here, before anything is changed.
+    (A command that has shown that a router went back lets the router forget it, which is no change.)
  7. **Approve**. An answer takes time, and locks may be taken after the routers were observed: in both cases
     they are observed again, and those at which anything differs are left out.
  8. **Apply**, phase by phase; observe again, and plan what is left. Two parts of that are carried out at

@@ -20,8 +20,7 @@ from reconciler.secrets import STRONG_KEY_HINT, SecretStore, missing, weakness
 
 def compile_fabric(fabric: Fabric, store: SecretStore) -> dict[str, RouterConfig]:
     """The desired state of every router. A tunnel whose key cannot be read is `keyless` there, with the
-    reason: it
-    is compiled with a random key, and no plan touches either of its ends.
+    reason: it is compiled with a random key, and no plan touches either of its ends.
 
     Raises KeysDiffer before anything is touched, and SecretUnavailable when not one key can be had, or not
     that of the fingerprints.

@@ -31,14 +31,14 @@ def with_way_back(plan: Plan, arming: Arming | None, desired: Mapping[str, Route
     if arming is None or plan.empty:
         return replace(plan, arming=(), confirming=())
     routers = sorted(plan.routers)
-    arm = f"save what is there, to go back in {duration(arming.seconds)} unless this is confirmed"
+    arm = f"save the state, to go back in {duration(arming.seconds)} unless this is confirmed"
     return replace(
         plan,
         arming=tuple(
             _step(name, Phase.ARM, arm, Arm(arming, saved(plan, name, desired))) for name in routers
         ),
         confirming=tuple(
-            _step(name, Phase.CONFIRM, "confirm what was changed", Confirm(arming.id)) for name in routers
+            _step(name, Phase.CONFIRM, "confirm the change", Confirm(arming.id)) for name in routers
         ),
     )
 

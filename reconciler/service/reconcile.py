@@ -281,7 +281,7 @@ def _report_missing(fabric: Fabric, seen: ObservedPlan, report: RunReport) -> No
         report.notes.append(absence.sentence(router))
     if keyless := sorted(seen.plan.keyless):
         named = listed((f"{name} ({seen.plan.withheld[name]})" for name in keyless), RECORD_NAMED)
-        said = f"{counted(len(keyless), 'tunnel')} withheld, for want of a readable key: {named}"
+        said = f"{counted(len(keyless), 'tunnel')} withheld for lack of a readable key: {named}"
         report.notes.append(said)
         report.events.append(Trouble(Part.KEYS, said))
     changing = {change.resource.name for change in seen.plan.changes}
@@ -389,5 +389,5 @@ def _roll_back(
         wrong = listed(rolled.wrong, RECORD_NAMED)
         report.notes.append(f"the rollback to {good[:12]} is incomplete: {wrong}")
         return Result.INCOMPLETE
-    report.notes.append(f"rolled back to {good[:12]}, and proved it")
+    report.notes.append(f"rolled back to {good[:12]}, and proven")
     return Result.ROLLED_BACK

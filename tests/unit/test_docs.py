@@ -16,6 +16,11 @@ from reconciler.service.metric_families import FAMILIES
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
+SUFFIXES = {"conf", "good", "io", "json", "md", "nft", "py", "recipients", "service", "txt", "yaml"}
+"""A path that ends so is the name of a file, a package or a remote."""
+FOREIGN_OPTIONS = {"--load-all", "--internal", "--filter", "--rounds", "--tunnels"}
+"""Options of swanctl, Docker, Git and the benchmarks."""
+
 
 def prose(page: Path) -> str:
     """A page without its fenced code, which may look like links and headings."""
@@ -157,6 +162,43 @@ def test_fields_and_settings_that_a_page_names_are_there() -> None:
     pattern = r"`(?:[a-z]\w*\.)*([a-z]+[A-Z]\w*)(?=[`:.\[])"
     unknown = {page.name: named(page, pattern) - fields for page in PAGES if page.name != "CHANGELOG.md"}
     assert {page: words for page, words in unknown.items() if words} == {}
+
+
+def test_paths_of_fields_that_a_page_names_are_there() -> None:
+    """Where the first word is a field, the others are too."""
+    schemas = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "schemas").rglob("*.json")]
+    fields = set(_fields(schemas))
+    unknown = set()
+    for page in PAGES:
+        for path in named(page, r"`([a-z]\w*(?:\.[a-z]\w*)+)`"):
+            first, *others = path.split(".")
+            if first in fields and not fields.issuperset(others) and others[-1] not in SUFFIXES:
+                unknown.add(f"{page.name}: {path}")
+    assert unknown == set()
+
+
+def test_modules_are_named_by_paths_that_are_there() -> None:
+    """`room/module.py` is below one of the folders."""
+    there = [str(path.relative_to(ROOT)) for path in ROOT.glob("[a-z]*/**/*.py")]
+    unknown = {
+        f"{page.name}: {path}"
+        for page in PAGES
+        for path in named(page, r"`([a-z_]+(?:/[a-z_]+)+\.py)`")
+        if page.name != "CHANGELOG.md" and not any(f"/{other}".endswith(f"/{path}") for other in there)
+    }
+    assert unknown == set()
+
+
+def test_options_that_a_page_names_alone_are_there() -> None:
+    options = set().union(*dict(_commands(build_parser())).values())
+    unknown = {
+        f"{page.name}: {option}"
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for option in named(page, r"`(--[a-z][a-z-]*)(?=[` =])")
+        if option not in options | FOREIGN_OPTIONS
+    }
+    assert unknown == set()
 
 
 def _commands(parser: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[str, set[str]]]:

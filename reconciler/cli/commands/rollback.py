@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
             ]
         )
     else:
-        text = f"What was there before {undone.undoes[:12]} is not valid: no branch was made."
+        text = f"The desired state before {undone.undoes[:12]} is not valid: no branch was made."
         output.lines([Line(text, "bold red")])
     commit = undone.commit if done.branch else None
     output.objects([rollback_object(undone.undoes, commit, done.branch or None)])

@@ -29,9 +29,9 @@ def test_arming_and_confirming_are_steps_of_the_plan(stage: Stage) -> None:
     stage.both("dh-group14", "dh-group15")
     code, shown = stage.apply("--confirm", "5m")
     assert code == ExitCode.OK, shown
-    arms = [f"[{name}] save what is there, to go back in 5 min unless this is confirmed" for name in BOTH]
+    arms = [f"[{name}] save the state, to go back in 5 min unless this is confirmed" for name in BOTH]
     assert f"Steps, in this order:\n    1. {arms[0]}\n    2. {arms[1]}\n" in shown
-    for words in (*arms, *(f"[{name}] confirm what was changed" for name in BOTH)):
+    for words in (*arms, *(f"[{name}] confirm the change" for name in BOTH)):
         assert f"  ✓ {words} (" in shown
     assert "Apply complete!" in shown
     assert all(stage.site.routers[name].host.way_back.armed is None for name in BOTH)
@@ -110,7 +110,7 @@ def test_what_does_not_prove_good_goes_back_as_a_whole(stage: Stage) -> None:
     stage.both("dh-group14", "dh-group15")
     code, shown = stage.apply("--confirm", "5m")
     assert code == ExitCode.INCOMPLETE, shown
-    assert "[paris] confirm what was changed: failed: it went back: " in shown
+    assert "[paris] confirm the change: failed: it went back: " in shown
     assert "Apply incomplete" in shown
     assert {name: dict(stage.site.routers[name].host.files) for name in BOTH} == files
     assert stage.site.spis() == spis

@@ -48,7 +48,7 @@ def test_before_a_tunnel_is_half_changed_nothing_more_is_attempted(
     assert code == ExitCode.INTERRUPTED
     assert "stopping as soon as no tunnel is half changed" in shown
     assert "not attempted" in shown
-    assert "interrupted: 2 of 7 steps were done; the next apply does what is left" in shown
+    assert "interrupted: 2 of 7 steps were done; the next apply completes the remaining steps" in shown
     assert_the_next_apply_does_the_rest(stage)
 
 
@@ -65,7 +65,7 @@ def test_the_second_one_stops_at_once_and_says_how_far_it_came(stage: Stage, at:
     at(Charon, "stream", [signal.SIGINT, signal.SIGTERM], "initiate")
     code, shown = stage.apply()
     assert code == ExitCode.INTERRUPTED
-    assert "4 of 7 steps were done; the next apply does what is left" in shown
+    assert "4 of 7 steps were done; the next apply completes the remaining steps" in shown
     assert shown.endswith("interrupted\n")
     assert_the_next_apply_does_the_rest(stage)
 

@@ -227,7 +227,7 @@ def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
     record = service.once()
     assert (record.result, record.in_force) == (Result.INCOMPLETE, head), record.message
     said = (
-        "1 tunnel withheld, for want of a readable key: tokyo-partner (its key cannot be read: "
+        "1 tunnel withheld for lack of a readable key: tokyo-partner (its key cannot be read: "
         "env:NEW_KEY: the environment variable is not set)"
     )
     assert said in record.message
