@@ -16,7 +16,7 @@ from reconciler.service.metric_families import FAMILIES
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
-SUFFIXES = {"conf", "good", "io", "json", "md", "nft", "py", "recipients", "service", "txt", "yaml"}
+SUFFIXES = {"conf", "git", "good", "io", "json", "md", "nft", "py", "recipients", "service", "txt", "yaml"}
 """A path that ends so is the name of a file, a package or a remote."""
 FOREIGN_OPTIONS = {"--load-all", "--internal", "--filter", "--rounds", "--tunnels"}
 """Options of swanctl, Docker, Git and the benchmarks."""

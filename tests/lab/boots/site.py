@@ -16,6 +16,7 @@ from lab.session import Lab
 from lab.topology import flows_of
 from lab.traffic import Stream
 from reconciler.apply.locking import locked
+from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.swanctl import Change
 from reconciler.operations.apply import apply
@@ -23,7 +24,7 @@ from reconciler.operations.observed_plan import ObservedPlan, observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
-from reconciler.routers.protocol import Router
+from reconciler.routers.protocol import Router, Task
 from reconciler.routers.ssh_router import SshRouter
 from reconciler.secrets import SecretStore
 from tests.contract.sites import PSK, PSK_VARIABLE
@@ -67,6 +68,18 @@ class Site:
 
         assert until(reached, DEADLINE), found.plan.unreachable
         return found
+
+    def at_machine(self, task: Task[None]) -> None:
+        """Do something at the machine once it is reached, which may take longer as well."""
+        outcome: object = None
+
+        def reached() -> bool:
+            nonlocal outcome
+            outcome = self.fleet.each(["paris"], task)["paris"]
+            return not isinstance(outcome, RouterUnreachable)
+
+        assert until(reached, DEADLINE), outcome
+        assert outcome is None, outcome
 
     def left(self) -> list[tuple[str, str, tuple[Change, ...]]]:
         """What an apply would do: each resource, why, and its fields."""
