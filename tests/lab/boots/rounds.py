@@ -146,7 +146,8 @@ def _ended(traffic: Traffic, label: str, boots: int) -> Round:
     traffic.carries()
     site.machine.wait_up()
     found = Round(label, boots, traffic.sent(), _dropped(site), traffic.clear())
-    assert site.left() == [], "nothing has to be repaired"
+    left = site.left()
+    assert not left, f"nothing has to be repaired: {left}"
     return found
 
 
