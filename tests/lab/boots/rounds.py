@@ -26,6 +26,7 @@ MOMENTS: dict[str, Callable[[Packet], bool]] = {
 """What the machine sends on the WAN when its power is cut."""
 PHASES = (Phase.GUARD, Phase.CONNECTIONS, Phase.COMMIT)
 """Of an apply in which its power is cut."""
+SURPLUS = "there are surplus CHILD_SAs"
 ENOUGH = 100
 """Packets that must have had the chance to leak."""
 
@@ -146,8 +147,14 @@ def _ended(traffic: Traffic, label: str, boots: int) -> Round:
     traffic.carries()
     site.machine.wait_up()
     found = Round(label, boots, traffic.sent(), _dropped(site), traffic.clear())
-    left = site.left()
-    assert not left, f"nothing has to be repaired: {left}"
+    left: list[object] = []
+
+    def repaired() -> bool:
+        # Both ends bring the tunnel up; what is one too many the next apply closes, without loss.
+        left[:] = [item for item in site.left() if item[1] != SURPLUS]
+        return not left
+
+    assert until(repaired, 120, poll=2), f"nothing has to be repaired: {left}"
     return found
 
 

@@ -205,7 +205,7 @@ def test_traces_that_nobody_foresaw_cost_nothing_but_themselves(
     site.routers["paris"].host.table = None
     monkeypatch.setattr(site.routers["paris"].host, "traces", lambda _: 1 / 0)
     assert site.once().result is Result.CHANGED
-    monkeypatch.setattr(reconcile, "ask", lambda *_: 1 / 0)
+    monkeypatch.setattr(reconcile, "traces_of_drift", lambda *_: 1 / 0)
     site.routers["paris"].host.table = None
     assert site.once().result is Result.CHANGED
 
