@@ -54,7 +54,7 @@ def test_json_tells_them_as_well(stage: Stage) -> None:
 
 def test_without_changes_nothing_is_armed(stage: Stage) -> None:
     code, shown = stage.apply("--confirm", "5m")
-    assert (code, "save what is there" in shown) == (ExitCode.OK, False)
+    assert (code, "save the state" in shown) == (ExitCode.OK, False)
 
 
 def test_an_armed_router_is_shown_and_not_changed(stage: Stage) -> None:
