@@ -57,8 +57,8 @@ def holders(site: Site, host: str) -> set[str]:
 
 
 def assert_carries(site: Site, fabric: Fabric) -> None:
-    """Every check holds, and no packet of ten is lost in either direction: what the change itself has cost, and
-    what a busy machine answers too late, is behind after a few of them."""
+    """Every check holds, and no packet of ten is lost in either direction, once what the change itself has
+    cost is behind, and what a busy machine answers too late."""
     assert [check for check in site.verify(fabric) if not check.passed] == []
     for router, (near, far) in {"paris": ("10.1.0.1", "10.2.0.1"), "tokyo": ("10.2.0.1", "10.1.0.1")}.items():
         host = site.connect(router).host
