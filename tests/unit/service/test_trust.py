@@ -232,9 +232,11 @@ def test_an_operator_accepts_a_rewrite_and_the_record_says_who(
     # From there on it is as always.
     signed.lifetime -= 100
     newer = signed.change()
-    assert signed.once().in_force == newer
+    record = signed.once()
+    assert (record.in_force, record.result) == (newer, Result.CHANGED), record.message
     signed.rewind(old)
-    assert signed.once().in_force == newer, "it was accepted once, and not for ever"
+    record = signed.once()
+    assert record.in_force == newer, f"it was accepted once, and not for ever: {record.message}"
     signed.rewind(head)
     assert signed.once().in_force == newer
 
