@@ -23,7 +23,7 @@ from reconciler.report.plan_text import (
     value_text,
     withheld_together,
 )
-from reconciler.report.together import changes_together, fields_together, noun, steps_together
+from reconciler.report.together import changes_together, fields_together, like_it, noun, steps_together
 
 MARK = "<!-- tunnelwright:preview -->"
 """What a comment begins with, so that the next run finds and updates it."""
@@ -171,11 +171,10 @@ def _details(plan: Plan) -> Iterator[str]:
             sign = first.action.symbol
             yield from (visible(f"{sign} {resource_text(change)}") for change in (first, *others))
             continue
-        alike = f" (and {len(others)} more like it)" if others else ""
-        yield visible(f"# {first.resource}: {first.reason}{alike}")
+        yield visible(f"# {first.resource}: {first.reason}{like_it(len(others))}")
         kinds = fields_together(first.changes)
         for field, *more in kinds[:FIELDS_SHOWN]:
-            alike = f" (and {len(more)} more like it)" if more else ""
+            alike = like_it(len(more))
             if field.before is not None:
                 yield visible(f"- {field.path}: {value_text(field.before)}{alike}")
             if field.after is not None:

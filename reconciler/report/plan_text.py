@@ -12,7 +12,7 @@ from reconciler.model.router_config import Pair
 from reconciler.model.swanctl import UNOBSERVABLE, Change, Live
 from reconciler.report.check_text import check_lines
 from reconciler.report.line import Line
-from reconciler.report.together import brief, changes_together, fields_together, noun, steps_together
+from reconciler.report.together import brief, changes_together, fields_together, like_it, noun, steps_together
 
 _STYLE = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red"}
 _DISRUPTION_STYLE = {
@@ -189,7 +189,7 @@ def _field_lines(change: ResourceChange, whole: bool) -> Iterator[Line]:
     shown = [field for field in change.changes if field not in unknown] if unknown else list(change.changes)
     kinds = [[field] for field in shown] if whole else fields_together(shown)
     for first, *others in kinds[:FIELDS_SHOWN]:
-        text = f"{_field_symbol(first)} {_field_text(first, change.action)}{_like_it(len(others))}"
+        text = f"{_field_symbol(first)} {_field_text(first, change.action)}{like_it(len(others))}"
         yield Line(f"      {text}", style)
     if more := sum(len(fields) for fields in kinds[FIELDS_SHOWN:]):
         yield Line(f"      … and {counted(more, 'more field')}", style)
@@ -239,11 +239,7 @@ def step_text(step: Step, others: Sequence[Step] = ()) -> str:
     if step.disruption in {Disruption.INTERRUPTS, Disruption.DESTROYS}:
         where += f": {listed(sorted({other.group for other in others}), MOST_TOGETHER)}"
     what = "" if step.disruption is Disruption.NONE else f": {step.disruption}"
-    return f"[{step.router}] {step.summary}{what}{_like_it(len(others), where)}"
-
-
-def _like_it(others: int, where: str = "") -> str:
-    return f" (and {others} more like it{where})" if others else ""
+    return f"[{step.router}] {step.summary}{what}{like_it(len(others), where)}"
 
 
 def summary(plan: Plan, now: Plan | None = None) -> str:

@@ -52,6 +52,11 @@ def noun(changes: Sequence[ResourceChange]) -> str:
     return counted(len(changes), name, f"{first}s of {rest}" if rest else "")
 
 
+def like_it(others: int, where: str = "") -> str:
+    """How many more the first of them stands for; empty for none."""
+    return f" (and {others} more like it{where})" if others else ""
+
+
 def brief(change: ResourceChange) -> str:
     """What distinguishes a created or deleted resource from the others: the addresses and networks of a
     tunnel end, else its only field. Empty where there is nothing to say."""

@@ -62,8 +62,8 @@ def assert_carries(site: Site, fabric: Fabric) -> None:
     assert [check for check in site.verify(fabric) if not check.passed] == []
     for router, (near, far) in {"paris": ("10.1.0.1", "10.2.0.1"), "tokyo": ("10.2.0.1", "10.1.0.1")}.items():
         host = site.connect(router).host
-        echoes = [host.ping(near, far, 10) for _ in range(3)]
-        assert (10, 10) in [(some.sent, some.received) for some in echoes], (router, echoes)
+        tries = (host.ping(near, far, 10) for _ in range(3))
+        assert any((echoes.sent, echoes.received) == (10, 10) for echoes in tries), router
 
 
 @EITHER
