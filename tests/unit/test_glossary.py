@@ -57,10 +57,11 @@ WORDS = ruled_out(GLOSSARY.read_text(encoding="utf-8"))
 SEARCHED = {form: word for word in WORDS for form in forms(word)}
 PHRASES = {form: word for form, word in SEARCHED.items() if not form.isalpha()}
 ACTORS = re.compile(r"\b(?:nobody|somebody|anybody|whoever|someone|anyone)\b", re.IGNORECASE)
+SETTINGS = ("Makefile", "pyproject.toml", ".importlinter", ".pre-commit-config.yaml")
 KINDS = {".py", ".sh", ".j2", ".service", ".timer", ".yaml", ".yml", ".sysusers", ".json"}
 PAGES = sorted(
     path
-    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / name for name in SETTINGS)]
     if str(path.relative_to(ROOT)) not in EXAMPLES
 )
 
