@@ -78,7 +78,7 @@ def test_every_command_says_how_much_is_not_done_now(stage: Stage, saying: str) 
     main(["preview", str(stage.site.tree), "--base", "HEAD~1"])
     outputs.append(stage.capsys.readouterr().out)
     for shown in outputs:
-        assert "4 to destroy; nothing of this is done now, see below." in shown
+        assert "4 to destroy; none of this is done now, see below." in shown
         assert "Disruption: 2 destroys; of what is done now: none." in shown
         assert (shown.count("network in the clear"), shown.count(later)) == (1, 1)
     for words in (("plan", "--json"), ("preview", "--base", "HEAD~1", "--live", "--format", "json")):
