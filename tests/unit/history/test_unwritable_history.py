@@ -14,7 +14,7 @@ from lab.engine import until
 from reconciler.history.kept import Kept
 from reconciler.history.store import History
 from reconciler.model import bounds
-from reconciler.model.notification import Topic
+from reconciler.model.notification import SentMessages, Topic
 from reconciler.model.outcome import Check
 from reconciler.model.record import Acceptance, Result
 from reconciler.service.metrics import Metrics
@@ -73,7 +73,7 @@ def test_what_came_before_the_file_could_be_read_is_added_to_it(
     before.add(RUN)
     before.count({("runs", "changed"): 5})
     before.mark_bad("digest", "b" * 40, "no echo")
-    before.set_sent("chat", {"run": 1})
+    before.set_sent("chat", SentMessages(1))
     before.set_good("b" * 40)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -82,7 +82,7 @@ def test_what_came_before_the_file_could_be_read_is_added_to_it(
     assert not history.is_written
     assert history.add(replace(RUN, message="meanwhile")) == 1
     history.count({("runs", "changed"): 1})
-    history.set_sent("chat", {"run": 0})
+    history.set_sent("chat", SentMessages(0))
     history.set_good("c" * 40)
     other.execute("ROLLBACK")
     other.close()
@@ -91,7 +91,7 @@ def test_what_came_before_the_file_could_be_read_is_added_to_it(
         assert [(run.id, run.message) for run in found.runs(9)] == [(2, "meanwhile"), (1, "why")]
         assert found.counts() == {("runs", "changed"): 6}
         assert found.why_bad("digest") == "no echo"
-        assert found.sent("chat") == {"run": 1}, "its numbers are those of the file"
+        assert found.sent("chat") == SentMessages(1), "its numbers are those of the file"
         assert found.good() == "c" * 40
 
 
@@ -159,7 +159,7 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_was_read_while_a_new_file_was_begun_is_read_again(tmp_path: Path) -> None:
     history = Kept(tmp_path / "history.db")
-    history.set_sent("a", {"run": 1})
+    history.set_sent("a", SentMessages(1))
     reads: list[int] = []
 
     def work(connection: sqlite3.Connection) -> int:
@@ -181,8 +181,8 @@ def test_threads_may_use_it_while_its_file_comes_and_goes(tmp_path: Path) -> Non
     def work(name: str) -> None:
         try:
             while not stop.is_set():
-                history.set_sent(name, {"run": 1})
-                assert history.sent(name) == {"run": 1}
+                history.set_sent(name, SentMessages(1))
+                assert history.sent(name) == SentMessages(1)
                 history.count({("runs", name): 1})
                 history.counts()
         except BaseException as error:
