@@ -46,7 +46,7 @@ from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
 from reconciler.model.way_back import Arming, Blame, Recorded
 from reconciler.report.json.carriage import carriage_object, read_carriage
-from reconciler.report.json.sent import read_sent, write_sent
+from reconciler.report.json.sent import read_sent, sent_object
 
 Contents = dict[str, list[dict[str, Any]]]
 """The rows of each table."""
@@ -240,7 +240,7 @@ class History(Database):
     @writes
     def set_sent(self, connection: Connection, receiver: str, sent: Sent) -> None:
         """A receiver was sent this."""
-        connection.execute(SENT.put, {"receiver": receiver, "what": write_sent(sent)})
+        connection.execute(SENT.put, {"receiver": receiver, "what": json.dumps(sent_object(sent))})
 
     def good(self) -> str:
         """The last commit that was applied and proven; empty for none."""

@@ -49,8 +49,8 @@ def not_confirmed(
         return Result.INCOMPLETE
     if conclusion.unrestored:
         report.notes.append(f"not restored: {listed(conclusion.unrestored, RECORD_NAMED)}")
-    if conclusion.untold:
-        report.notes.append(f"routers that did not answer go back by themselves: {listed(conclusion.untold)}")
+    if conclusion.silent:
+        report.notes.append(f"routers that did not answer go back by themselves: {listed(conclusion.silent)}")
     if not conclusion.back:
         return Result.INCOMPLETE
     report.notes.append("every router went back")

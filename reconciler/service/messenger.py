@@ -63,7 +63,7 @@ def hand_over(message: Message, seconds: float) -> None:
     if done.status == _NO_URL:
         raise TunnelwrightError("the file does not contain an Apprise URL", hint="such as json://host/path")
     if done.status == _NOT_TAKEN:
-        raise TunnelwrightError("the service did not take the message")
+        raise TunnelwrightError("the service did not accept the message")
     raise TunnelwrightError(f"the message was not sent: its process ended with {done.status}")
 
 

@@ -80,7 +80,7 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
         Impaired(one.tunnel, one.router, one.state, one.reason, one.since) for one in dependencies.impaired()
     ]
     if (seen := report.seen) is not None:
-        attempt("metrics", "what a run saw", lambda: dependencies.saw(seen))
+        attempt("metrics", "a run", lambda: dependencies.saw(seen))
     return RunRecord(
         started=started,
         finished=started + timedelta(seconds=time.monotonic() - began),

@@ -38,13 +38,13 @@ _STATUS = Form("sent-status", SentStatus, _status_body, _read_status)
 _MESSAGES = Form("sent-messages", SentMessages, _messages_body, _read_messages)
 
 
-def write_sent(sent: Sent) -> str:
+def sent_object(sent: Sent) -> dict[str, Any]:
     """As it is kept: in a row of its receiver alone, so that it needs no `type`."""
-    return json.dumps(_STATUS.body(sent) if isinstance(sent, SentStatus) else _MESSAGES.body(sent))
+    return _STATUS.body(sent) if isinstance(sent, SentStatus) else _MESSAGES.body(sent)
 
 
 def read_sent(kept: object) -> Sent | Unreadable:
-    """From what was kept of it, whatever another version or another program has kept."""
+    """From the text that was kept of it, whatever another version or another program has kept."""
     try:
         item = Item(json.loads(kept) if isinstance(kept, str) else kept)
         return (_STATUS if item.has("head") else _MESSAGES).read(item)

@@ -34,7 +34,7 @@ def test_a_record_is_bounded_and_says_what_is_left_out(monkeypatch: pytest.Monke
         "objects": 1_001 - (len(found.events) - 1),
         "limit": 10_000,
     }
-    assert last in found.events, "what others hear of comes before what there is much of"
+    assert last in found.events, "what notifications are about comes before what there is much of"
     assert [int(check.name) for check in found.of(Check)] == list(range(len(found.events) - 2))
     assert len(found.message) < 5_000
     assert bounded(RUN) == RUN
@@ -144,7 +144,7 @@ def test_a_bad_commit_is_forgiven_by_the_beginning_of_its_hash(tmp_path: Path) -
     assert [bool(history.why_bad(letter)) for letter in "abc"] == [True, False, True]
 
 
-def test_as_many_runs_may_be_asked_for_as_anybody_likes() -> None:
+def test_any_number_of_runs_may_be_asked_for() -> None:
     history = History(None)
     history.add(RUN)
     assert len(history.runs(10**30)) == 1

@@ -1,4 +1,4 @@
-"""One event of each class beside the object that tells it, as every version has written it."""
+"""One event of each class beside the object that reports it, as every version has written it."""
 
 from __future__ import annotations
 
