@@ -48,6 +48,8 @@ class Finding:
     seen: tuple[str, ...] = ()
     hint: str = ""
     location: Location = NOWHERE
+    new_sas_may_help: bool = False
+    """True when nothing that is known is in the way of packets through new SAs."""
 
     @property
     def failure(self) -> bool:
@@ -61,12 +63,35 @@ class Finding:
 
 
 def found(
-    code: str, tunnel: Tunnel, path: str, message: str, *, seen: Iterable[str] = (), hint: str = ""
+    code: str,
+    tunnel: Tunnel,
+    path: str,
+    message: str,
+    *,
+    seen: Iterable[str] = (),
+    hint: str = "",
+    new_sas_may_help: bool = False,
 ) -> Finding:
     """A failure of one tunnel end; `path` is dotted, below `spec`."""
     field = _field(tunnel, ("spec", *path.split(".")))
-    shown = tuple(dict.fromkeys(seen))
-    return Finding(code, Severity.ERROR, tunnel.name, tunnel.router, field, message, shown, hint)
+    return Finding(
+        code,
+        Severity.ERROR,
+        tunnel.name,
+        tunnel.router,
+        field,
+        message,
+        tuple(dict.fromkeys(seen)),
+        hint,
+        new_sas_may_help=new_sas_may_help,
+    )
+
+
+def reconnect_may_help(findings: Iterable[Finding]) -> bool:
+    """Whether new SAs may end every failure that was found. Without a failure there is nothing to mend: the
+    tunnel carries by now, or nothing behind it answers."""
+    failures = [finding for finding in findings if finding.failure]
+    return bool(failures) and all(finding.new_sas_may_help for finding in failures)
 
 
 def _field(tunnel: Tunnel, path: Path) -> Field:

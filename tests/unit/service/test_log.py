@@ -23,6 +23,7 @@ RUN = RunRecord(NOW, NOW, "once", "a" * 40, "a" * 40, Result.IN_SYNC, "why", id=
 LEVELS = {
     "diagnostic": "warning",
     "down": "warning",
+    "diagnosed": "warning",
     "impaired": "warning",
     "drift": "info",
     "trace": "info",
@@ -117,4 +118,5 @@ def test_what_happens_to_a_tunnel_is_an_event_with_its_level() -> None:
         "alert": "warning",
         "impaired": "warning",
         "carrying": "info",
+        "reconnected": "info",
     }
