@@ -38,8 +38,8 @@ def router_armed(evidence: Evidence) -> Iterator[Finding]:
 
 
 def clock_differs(evidence: Evidence) -> Iterator[Finding]:
-    """A clock is what people suspect first, and no tunnel here depends on one: keys are pre-shared, and charon
-    counts lifetimes from the start of an SA (RFC 7296, 2.8). It is in the way of comparing logs alone."""
+    """A clock is what people suspect first, and no tunnel here depends on one: keys are pre-shared, and
+    lifetimes are counted from the start of an SA (RFC 7296, 2.8). It makes logs hard to compare alone."""
     for end in evidence.ends:
         ahead = end.clock_ahead
         if abs(ahead) > _CLOCK:
