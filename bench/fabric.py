@@ -1,5 +1,5 @@
-"""Writes desired states as a user would have them, one file for each tunnel end: one router with many tunnels,
-and a fleet of routers."""
+"""Writes desired states as a user would have them, one file for each tunnel end: one router with many
+tunnels, and a fleet of routers."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import Any
 def parser() -> Callable[[bytes], Any]:
     """From the bytes of a file to what it says."""
     try:
-        from yaml_rs import loads  # type: ignore[import-not-found]  # noqa: PLC0415
+        from yaml_rs import loads  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
     except ImportError:
         from _ruamel_yaml import CParser  # type: ignore[import-not-found]  # noqa: PLC0415
         from ruamel.yaml.events import StreamEndEvent  # noqa: PLC0415

@@ -176,7 +176,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     print(
-        "| desired state | process | processor time, median | to the floor | to `validate` | memory | each end |"
+        "| desired state | process | processor time, median | to the floor | to `validate` | memory "
+        "| each end |"
         "\n|---|---|---|---|---|---|---|"
     )
     for name in arguments.cases:

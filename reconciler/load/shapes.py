@@ -3,8 +3,8 @@
 In a fleet thousands of files differ in a few plain words alone: names, addresses, numbers. The rest of a file
 is its *shape*. A shape that `compose` has understood once without a finding, with each word a whole scalar,
 is understood for other words too: they are made of characters that end no scalar and begin nothing else
-(yaml.org/spec/1.2.2, section 7.3.3). So a file of a known shape is not parsed: its words go where those of the
-first one went, and its marks are those of the shape, moved by the lengths of the words before them.
+(yaml.org/spec/1.2.2, section 7.3.3). So a file of a known shape is not parsed: its words go where those of
+the first one went, and its marks are those of the shape, moved by the lengths of the words before them.
 """
 
 from __future__ import annotations
@@ -184,7 +184,9 @@ class _Learnt:
             number = -member - 1
             return member if member >= 0 else (containers if number % 2 else constants) + number // 2
 
-        made = tuple(_Container(keys, _getter(list(map(place, members)))) for keys, members in self.containers)
+        made = tuple(
+            _Container(keys, _getter(list(map(place, members)))) for keys, members in self.containers
+        )
         numbers, before = self._moved()
         document = self._document
         return _Shape(tuple(self._constants), made, numbers, before, document.index, document.values)

@@ -155,6 +155,8 @@ from reconciler.model.bounds.probing import (
     PROBE_REQUESTS as PROBE_REQUESTS,
     PROBE_VISIT_SECONDS as PROBE_VISIT_SECONDS,
     PROBE_WAYS as PROBE_WAYS,
+    PROOF_PACE as PROOF_PACE,
+    PROOF_VISIT_SECONDS as PROOF_VISIT_SECONDS,
 )
 from reconciler.model.bounds.waiting import (
     ANSWER_MILLISECONDS as ANSWER_MILLISECONDS,

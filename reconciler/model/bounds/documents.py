@@ -24,8 +24,8 @@ that 40,000 ends have 1.4 to 2.5 million. (200,000 ends with a document each wou
 read."""
 
 MOST_SHAPES: Final = 1_000
-"""Shapes of files that are kept while a tree is read. A fleet has as many as it has kinds of documents and ways
-to write them."""
+"""Shapes of files that are kept while a tree is read. A fleet has as many as it has kinds of documents and
+ways to write them."""
 
 SHAPED_BYTES: Final = 64 * KIB
 """The largest file of which the shape is looked for: 60 documents of the format. The larger a file, the less

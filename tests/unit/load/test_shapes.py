@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,8 @@ CORPUS = sorted(
 WORDS = (
     *("true", "False", "null", "no", "y", "0", "012", "1_000", "0x1F", "0o14", "1e3", "1.5", "123456", "inf"),
     *("a", "a-b", "10.0.0.0/24", "198.18.0.1", "a.b", "x-", "x.", "a_b", "2026-01-01", "12:30", "1" * 70),
-    *("a b", "a, b", "a - b", "a,b", "site 1 (old)", "b@c", "a#b", "a #b", "a: b", "[a]", "{a", "'a'", "x" * 300),
+    *("a b", "a, b", "a - b", "a,b", "site 1 (old)", "b@c", "a#b", "a #b", "a: b", "[a]", "{a", "'a'"),
+    "x" * 300,
 )
 
 
@@ -108,15 +109,24 @@ def test_what_is_no_whole_word_is_composed(text: str) -> None:
 @pytest.mark.parametrize("word", WORDS)
 def test_every_word_is_taken_as_the_composer_takes_it(word: str) -> None:
     """After words of each kind have made a shape known, in lines, sequences, and in brackets."""
-    for form in ("a: {}\nb: c\n", "- {}\n- x\n", "a: [{}, b]\nc: d\n", "a: {{b: {}, c: d}}\n", "a: [x,\n {}\n, y]\n"):
+    forms = (
+        "a: {}\nb: c\n",
+        "- {}\n- x\n",
+        "a: [{}, b]\nc: d\n",
+        "a: {{b: {}, c: d}}\n",
+        "a: [x,\n {}\n, y]\n",
+    )
+    for form in forms:
         for first in ("x", "x y", "x, y", "7"):
             known = Shapes()
             for one in (first, first, word, first):
                 _assert_equal(known, form.format(one).encode())
 
 
-@pytest.mark.parametrize("write", [lambda number: tunnel_text(number), lambda number: end_text(number, number + 1)])
-def test_files_of_a_fleet_are_composed_twice(write: object, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("write", [tunnel_text, lambda number: end_text(number, number + 1)])
+def test_files_of_a_fleet_are_composed_twice(
+    write: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     composed: list[str] = []
 
     def counted(content: bytes, file: str, found: Diagnostics) -> tuple[list[Document], bool]:
@@ -126,7 +136,7 @@ def test_files_of_a_fleet_are_composed_twice(write: object, monkeypatch: pytest.
     monkeypatch.setattr(shapes, "compose", counted)
     known = Shapes()
     for number in range(100):
-        known.compose(write(number).encode(), f"{number}.yaml", Diagnostics())  # type: ignore[operator]
+        known.compose(write(number).encode(), f"{number}.yaml", Diagnostics())
     assert composed == ["0.yaml", "1.yaml"]
 
 
@@ -140,8 +150,9 @@ def test_shapes_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 _PIECES = (
-    *("a", "b: ", "c:\n", "\n", "  ", "    ", "- ", ", ", ": ", "[", "]", "{", "}", "# ", "'", '"', "|\n", ">-\n"),
-    *("x y", "12", "true", "---\n", "? ", "&r ", "*r", "!t ", "<<: ", "\r\n", "\t", "é", "d: e\n", "f: [g, h]\n", "...\n"),
+    *("a", "b: ", "c:\n", "\n", "  ", "    ", "- ", ", ", ": ", "[", "]", "{", "}", "# ", "'", '"', "|\n"),
+    *("x y", "12", "true", "---\n", "? ", "&r ", "*r", "!t ", "<<: ", "\r\n", "\t", "é", "d: e\n"),
+    *(">-\n", "f: [g, h]\n", "...\n"),
 )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from reconciler.model.bounds import PROOF_PACE
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Echoes
 from reconciler.model.router_config import ChildSa, RouterState
@@ -95,15 +97,15 @@ def test_a_tunnel_that_is_up_and_loses_packets_is_called_so_here_too(
 
 
 class Busy(Closing):
-    """A router in memory that answers echo requests as it is told to: one fraction for each ping."""
+    """A router in memory that answers echo requests as it is told to: one fraction for each command."""
 
     def __init__(self, router: Router, fractions: list[float]) -> None:
         self.name, self.vici, self.host = router.name, router.vici, self
         self.fractions = fractions
 
-    def ping(self, source: str, destination: str, count: int) -> Echoes:
-        assert source and destination
-        return Echoes(count, int(count * self.fractions.pop(0)))
+    def probe(self, ways: Sequence[tuple[str, str]], count: int, pace: float) -> tuple[Echoes, ...]:
+        assert pace == PROOF_PACE
+        return tuple(Echoes(count, int(count * self.fractions.pop(0))) for _ in ways)
 
     def close(self) -> None:
         """Nothing is held."""
