@@ -157,6 +157,9 @@ from reconciler.model.bounds.probing import (
     PROBE_WAYS as PROBE_WAYS,
     PROOF_PACE as PROOF_PACE,
     PROOF_VISIT_SECONDS as PROOF_VISIT_SECONDS,
+    SELF_REPAIRS as SELF_REPAIRS,
+    SELF_REPAIR_AGAIN as SELF_REPAIR_AGAIN,
+    SELF_REPAIR_DAY as SELF_REPAIR_DAY,
 )
 from reconciler.model.bounds.waiting import (
     ANSWER_MILLISECONDS as ANSWER_MILLISECONDS,
