@@ -111,7 +111,7 @@ def locked(
             done.set()
             for renewal in renewals:
                 renewal.join()
-            locks.give_back(locks.held)
+            locks.give_back(sorted(locks.held))
 
 
 @dataclass(slots=True)
@@ -153,7 +153,7 @@ class _Locks:
         self.held.difference_update(given)
 
     def _ask(self, names: list[str], timeout: float) -> dict[str, TunnelwrightError | None]:
-        # Before they are asked: an interrupt must not leave a lock that was taken meanwhile.
+        # Before they are asked: an interrupt must leave no lock that one of them has given.
         self.held.update(names)
         wanted = partial(take, owner=self.owner, lease=self.lease, timeout=timeout)
         answers = self.sessions.each(names, wanted)

@@ -10,12 +10,14 @@ from typing import cast
 import pytest
 
 from reconciler.model.bounds import PROOF_PACE
+from reconciler.model.errors import RouterUnreachable
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Echoes
 from reconciler.model.router_config import ChildSa, RouterState
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.observed_plan import observed
+from reconciler.operations.verify import verify
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Closing, Router
 from reconciler.verify.checks import Probed, check_tunnels, check_unaffected
@@ -149,3 +151,21 @@ def test_an_sa_that_its_peer_had_lost_before_is_not_blamed_on_an_apply(tmp_path:
 
     assert blamed(before) == [f"{name}: unrelated tunnels untouched" for name in ("paris", "tokyo")]
     assert blamed(gone) == []
+
+
+def test_a_router_that_does_not_answer_is_asked_once(tmp_path: Path) -> None:
+    site, asked = memory_site(tmp_path), list[str]()
+    site.apply()
+
+    def connect(name: str) -> Router:
+        asked.append(name)
+        if name == "tokyo":
+            raise RouterUnreachable("no answer", router=name)
+        return site.connect(name)
+
+    checks, plan = verify(site.fabric, site.store(), Fleet(connect))
+    assert asked.count("tokyo") == 1
+    assert set(plan.unreachable) == {"tokyo"}
+    assert [check.evidence for check in checks if check.name == "tokyo-paris: up"] == [
+        "tokyo is unreachable: no answer"
+    ]
