@@ -41,7 +41,7 @@ def status_lines(
     shown = found if every or len(found) <= MANY else [one for one in found if one.needs_attention]
     probed = any(one.carriage is not None for one in found)
     rows = [(*row(one, wide=wide), *(probed_cells(one.carriage, now) if probed else ())) for one in shown]
-    titles = (*TITLES, *(("ADDRESSES",) if wide else ()), *(_PROBED if probed else ()))
+    titles = (*TITLES, *(("ADDRESSES",) if wide else ()), *(PROBED if probed else ()))
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     if rows:
         yield Line(_columns(titles, widths), "bold")
