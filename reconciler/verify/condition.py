@@ -85,9 +85,7 @@ def as_reported(
     return in_order(_reported(one, up) for one in found)
 
 
-def _reported(
-    one: ConnectionCondition, up: Mapping[str, Collection[tuple[str, str]]]
-) -> ConnectionCondition:
+def _reported(one: ConnectionCondition, up: Mapping[str, Collection[tuple[str, str]]]) -> ConnectionCondition:
     ends = tuple(_end_reported(end, up.get(end.tunnel.router)) for end in one.ends)
     if ends == one.ends:
         return one

@@ -202,6 +202,7 @@ from reconciler.model.bounds.page import (
     PAGE_SECONDS as PAGE_SECONDS,
     PAGE_STREAMS as PAGE_STREAMS,
     PAGE_STREAM_SECONDS as PAGE_STREAM_SECONDS,
+    PAGE_SQUARES as PAGE_SQUARES,
     PAGE_WAITING as PAGE_WAITING,
 )
 from reconciler.model.bounds.notifying import (

@@ -48,6 +48,9 @@ PAGE_NODES: Final = 40
 PAGE_CLUSTERS: Final = 24
 """Clusters that a topology draws."""
 
+PAGE_SQUARES: Final = 500
+"""Connections of one cluster that are drawn."""
+
 PAGE_SAMPLES: Final = 120
 """Samples of each connection that are kept in memory: two hours of a run a minute."""
 
