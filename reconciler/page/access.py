@@ -64,7 +64,7 @@ class Access:
         return bool(headers.get(self.identity_header.lower(), "").strip())
 
     def _knows(self, authorization: str) -> bool:
-        """Whether somebody has the token: as a password (RFC 7617), or as a bearer (RFC 6750)."""
+        """Whether a request has the token: as a password (RFC 7617), or as a bearer (RFC 6750)."""
         scheme, _, given = authorization.partition(" ")
         word = given.strip().encode("latin-1", errors="replace")
         if scheme.lower() == "basic":

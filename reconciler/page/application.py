@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -73,7 +73,10 @@ class Page:
         """All addresses."""
         routes = [Route(path, self._endpoint(view)) for path, view in VIEWS.items()]
         routes += [Route("/events", self._events), Route("/static/{name}", self._static)]
-        return Starlette(routes=routes, exception_handlers={404: self._not_found})
+        made = Starlette(routes=routes, exception_handlers={404: self._not_found})
+        # A redirect would lead to the host that the request names.
+        made.router.redirect_slashes = False
+        return made
 
     def render(self, view: View, path: str, asked: Mapping[str, str], itself: str) -> tuple[int, str]:
         """The status and the HTML of one response. An error is one response, and the log says why."""
@@ -118,7 +121,8 @@ class Page:
             self._limiter = CapacityLimiter(bounds.PAGE_RENDERED)
         path, query = request.url.path, request.url.query[: 4 * bounds.PAGE_QUERY]
         asked = {**dict(request.query_params), **{k: str(v) for k, v in request.path_params.items()}}
-        itself = f"{path}?{query}" if query else path
+        # What begins with two slashes is the address of another host.
+        itself = f"/{quote(path.lstrip('/'))}{f'?{query}' if query else ''}"
         self._waiting += 1
         try:
             status, text = await run_sync(self.render, view, path, asked, itself, limiter=self._limiter)

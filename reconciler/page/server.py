@@ -4,6 +4,7 @@ time of each, so that slow browsers keep no other one away."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -85,6 +86,8 @@ class PageServer:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
+        # Warnings of what is no request would be as many as there are of them.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         config = uvicorn.Config(
             self._guarded,
             lifespan="off",
@@ -109,9 +112,9 @@ class PageServer:
             taking.cancel()
             for connection in _connections(state):
                 connection.end()
-            for task in [*state.tasks]:
-                task.cancel()
-            await asyncio.gather(*state.tasks, taking, return_exceptions=True)
+            # Each notices that its browser has gone.
+            if state.tasks:
+                await asyncio.wait([*state.tasks], timeout=1)
 
     async def _take(self, config: uvicorn.Config, state: ServerState) -> None:
         """Take browsers, at the cost of those who have waited longest when there are too many."""

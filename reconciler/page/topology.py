@@ -99,11 +99,9 @@ def clusters(found: Sequence[ConnectionCondition], routers: Sequence[str]) -> di
         if len(ends) == 2:
             near[ends[0]].add(ends[1])
             near[ends[1]].add(ends[0])
-    centres = sorted(routers, key=lambda name: (-degree[name], name))[: bounds.PAGE_CLUSTERS]
-    # One that is nothing but a leaf of another centre is no centre of its own.
-    kept = [name for name in centres if len(near[name]) > 1] or centres
-    nearest = {name: name for name in kept}
-    waiting = deque(kept)
+    centres = _centres(sorted(routers, key=lambda name: (-degree[name], name)), near)
+    nearest = {name: name for name in centres}
+    waiting = deque(centres)
     while waiting:
         here = waiting.popleft()
         for name in sorted(near[here]):
@@ -111,6 +109,19 @@ def clusters(found: Sequence[ConnectionCondition], routers: Sequence[str]) -> di
                 nearest[name] = nearest[here]
                 waiting.append(name)
     return {name: nearest.get(name, ALONE) for name in routers}
+
+
+def _centres(routers: Sequence[str], near: Mapping[str, set[str]]) -> list[str]:
+    """Of routers in the order of their connections those of whose neighbours most are no other centre's."""
+    found: list[str] = []
+    covered: set[str] = set()
+    for name in routers:
+        if 2 * len(near[name] - covered) > len(near[name]):
+            found.append(name)
+            covered |= {name, *near[name]}
+            if len(found) == bounds.PAGE_CLUSTERS:
+                break
+    return found
 
 
 def _touched(found: Iterable[ConnectionCondition], inside: set[str]) -> list[str]:

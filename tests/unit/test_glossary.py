@@ -22,6 +22,9 @@ ORDINARY = {
     ("component", "reconciler/routers/scripts/go-back.sh"),
     ("news", "reconciler/model/router_config.py"),
     ("told", "reconciler/history/tables.py"),  # the name of a table in files of an earlier version
+    ("cycle", "reconciler/page/server.py"),  # uvicorn's, and SVG's
+    ("aspect", "reconciler/page/templates/connection.html.j2"),
+    ("aspect", "reconciler/page/templates/run.html.j2"),
     ("wrapper", "lab/repository.py"),
     ("wrapper", "reconciler/cli/streams.py"),
     ("wrapper", "reconciler/service/log.py"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -22,10 +23,12 @@ from reconciler.cli import access
 from reconciler.cli.arguments.preview import FORMATS
 from reconciler.cli.main import build_parser
 from reconciler.facets.files import swanctl_conf
+from reconciler.model.condition import State as Condition
 from reconciler.model.errors import CommandRejected, ExitCode, RouterUnreachable, SecretUnavailable
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
+from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
 from reconciler.report.sheets import FORMATS as SHEETS
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
@@ -36,6 +39,7 @@ from tests.repositories import new_repository
 from tests.unit.outputs.commands import Runner
 from tests.unit.outputs.nasty import ALL, SEEN, TEXTS, WORDS, as_yaml, file_names, write_broken_tree
 from tests.unit.outputs.parsing import (
+    check_html,
     check_json_lines,
     check_junit,
     check_lines,
@@ -44,6 +48,8 @@ from tests.unit.outputs.parsing import (
     check_sarif,
     check_terminal,
 )
+from tests.unit.page.crawl import ask, crawled
+from tests.unit.page.sites import paged
 from tests.unit.service.followed import KEY, Followed, followed
 
 # Apprise imports a module that Python 3.13 has no more, and knows it.
@@ -70,6 +76,7 @@ BROKEN: dict[str, list[str]] = {
     "plan": ["plan", "tree"],
     "reconnect": ["reconnect", "x", "tree"],
     "status": ["status", "tree"],
+    "ui": ["ui", "tree"],
     "validate": ["validate", "tree"],
     "verify": ["verify", "tree"],
     "vip release": ["vip", "release", "203.0.113.10", "tree"],
@@ -406,6 +413,37 @@ def test_settings_that_are_not_valid(runner: Runner) -> None:
         Path(f"{number}.yaml").write_text(as_yaml(wrong))
         for words in (["reconcile", "--check"], ["history"], ["show", "1"]):
             runner.check(*words, "--config", f"{number}.yaml", seen=False)
+
+
+@pytest.mark.parametrize("unplugged", [False, True])
+def test_a_page_of_what_says_anything(stage: Stage, unplugged: bool) -> None:
+    """Documents, commits, routers, runs and their errors in each page that a link leads to."""
+    repository = stage.site.repository
+    message = ALL.replace("\0", "").replace("\n", " ").encode(errors="replace").decode()
+    repository.git.commit("--allow-empty", "--message", message)
+    with paged(stage.site.folder, site=stage.site) as page:
+        strange(stage.site)
+        if unplugged:
+            stage.site.unplugged["paris"] = ALL
+        page.run()
+        page.source.happened(TunnelEvent(datetime.now(UTC), "paris", WORDS, TunnelChange.ALERT, detail=WORDS))
+        page.prober.shows(page.source, "paris-tokyo", Condition.DEGRADED, reason=ALL, target=WORDS)
+        found = crawled(page.address)
+    assert {"/connections/paris-tokyo", "/routers/paris", "/runs/2", "/commits", "/drift"} <= set(found)
+    for path, answer in found.items():
+        assert answer.status == (404 if path == "/nothing" else 200), path
+        if "html" in answer.headers["content-type"]:
+            check_html(answer.text)
+    assert SEEN in found["/commits"].text
+    assert SEEN in found["/runs/2" if unplugged else "/"].text
+
+
+def test_a_page_is_itself_whatever_was_asked_for(stage: Stage) -> None:
+    with paged(stage.site.folder, site=stage.site) as page:
+        for text in (*TEXTS, "/evil.example/x"):
+            word = quote(text, safe="/")
+            for path in (f"/?q={word}", f"/{word}", f"/runs/{word}", f"/connections/{word}?{word}"):
+                check_html(ask(page.address, path).text)
 
 
 def test_a_web_server_repeats_nothing() -> None:
