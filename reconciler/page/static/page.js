@@ -19,7 +19,7 @@ function follow() {
   stream = new EventSource("/events");
   stream.addEventListener("open", () => say("live", "live"));
   stream.addEventListener("error", () => say("lost", "no connection"));
-  stream.addEventListener("changed", () => htmx.trigger("#main", "changed"));
+  stream.addEventListener("changed", () => htmx.trigger("#content", "changed"));
 }
 
 function leave() {
@@ -32,7 +32,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     leave();
   } else {
-    htmx.trigger("#main", "changed");
+    htmx.trigger("#content", "changed");
     follow();
   }
 });

@@ -178,5 +178,5 @@ def check_html(text: str) -> None:
             assert not name.startswith("on"), name
             assert name != "style"
             if name in _LINKS:
-                assert re.match(r"/(?!/)", value) or value == "#main", value
+                assert re.match(r"/(?!/)", value) or value in {"#main", "#content"}, value
         assert tag != "script" or not (element.text or "").strip()

@@ -76,11 +76,12 @@ def with_trouble(fleet: Paged) -> None:
 def after_traffic(one: ConnectionCondition, number: int) -> ConnectionCondition:
     """A connection after so many samples with more traffic now and then."""
     megabytes = sum(90 + 60 * (hour * 5 % 7) for hour in range(number + 1))
-    counts = {"bytes_out": 10**6 * megabytes, "bytes_in": 4 * 10**5 * megabytes}
-    ends = (
-        replace(end, children=tuple(replace(child, **counts) for child in end.children)) for end in one.ends
+    out, come = 10**6 * megabytes, 4 * 10**5 * megabytes
+    children = (
+        tuple(replace(child, bytes_out=out, bytes_in=come) for child in end.children) for end in one.ends
     )
-    return replace(one, ends=tuple(ends))
+    ends = zip(one.ends, children, strict=True)
+    return replace(one, ends=tuple(replace(end, children=there) for end, there in ends))
 
 
 def break_tunnel(fleet: Paged) -> None:
