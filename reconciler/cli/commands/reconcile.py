@@ -142,7 +142,9 @@ def _beside(service: Service, reports: RunReports, settings: ReconcileSettings) 
     if probes.enabled:
         prober = Prober(history, reports.happened, service.wake, probes.interval, probes.packets)
         reports.probed(prober)
-        service.dependencies = replace(service.dependencies, impaired=prober.impaired)
+        service.dependencies = replace(
+            service.dependencies, impaired=prober.impaired, diagnosed={} if probes.repair else None
+        )
         beside.append(prober)
 
     # Not the fleet of a run: what the service has found absent may be there for those who follow it.

@@ -147,7 +147,7 @@ def test_htmx_is_the_one_that_its_note_names() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
-def test_half_open_connections_keep_nobody_out(sent: bytes) -> None:
+def test_half_open_connections_block_no_other(sent: bytes) -> None:
     with serving() as (address, port), ExitStack() as held:
         for _ in range(bounds.PAGE_CONNECTIONS + 20):
             held.enter_context(opened(port, sent))

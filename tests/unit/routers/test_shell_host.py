@@ -189,6 +189,14 @@ def test_the_results_of_probes_are_those_of_their_ways() -> None:
             host(nonsense).probe(ways, 20)
 
 
+@pytest.mark.parametrize("clock", [b"", b"-5\n", b"9" * 13 + b"\n", "\N{SUPERSCRIPT TWO}\n".encode()])
+def test_the_clock_is_a_number(clock: bytes) -> None:
+    mark, parts = f"{MARK}\n".encode(), [b"{}\n", b"[]\n", b"[]\n", b"[]\n"]
+    assert host(mark.join([*parts, b"1795748616\n"])).inspect().clock == 1_795_748_616
+    with pytest.raises(AnswerNotUnderstood, match="clock: not a number of seconds"):
+        host(mark.join([*parts, clock])).inspect()
+
+
 @pytest.mark.parametrize("left", ["5" * 5000, "-5", "\N{SUPERSCRIPT TWO}"])
 def test_the_seconds_of_a_lock_are_a_number(left: str) -> None:
     with pytest.raises(AnswerNotUnderstood, match="lock: not the holder"):
@@ -198,9 +206,9 @@ def test_the_seconds_of_a_lock_are_a_number(left: str) -> None:
 
 
 def test_a_router_that_is_armed_is_locked_in_another_way() -> None:
-    with pytest.raises(StillArmed, match="a change by you@there is not confirmed yet") as told:
+    with pytest.raises(StillArmed, match="a change by you@there is not confirmed yet") as raised:
         host(b"you@there 5 armed\n", TAKEN).lock("me@here:2", 60)
-    assert (told.value.left, told.value.exit_code) == (5, ExitCode.LOCKED)
+    assert (raised.value.left, raised.value.exit_code) == (5, ExitCode.LOCKED)
 
 
 ASKED: list[Callable[[ShellHost], object]] = [
