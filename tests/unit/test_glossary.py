@@ -13,7 +13,7 @@ CODE = ("reconciler", "schemas", "lab", "bench", "scripts", "deploy", "tests")
 NAMES = re.compile(
     r"AssertionError|TextIOWrapper|GitCommandWrapperType|wrapper_class|file_wrapper|cap_(?:add|drop)|cap-drop|"
     r"Cap(?:Eff|Bnd)|--strip-components|--orphan|from itertools import cycle|permission ?denied|its NEWS|"
-    r"liveness check|preserveAspectRatio",
+    r"liveness check|preserveAspectRatio|bypass_csp",
     re.IGNORECASE,
 )
 """Names and messages of Python, Docker, Git, GNU tar, the kernel, strongSwan and the libraries."""

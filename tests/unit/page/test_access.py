@@ -51,7 +51,7 @@ def test_a_name_that_another_site_may_have_is_refused(host: str, known: bool) ->
     assert (OPEN.refuses("GET", "127.0.0.1", {"host": host}) is None) is known
 
 
-def test_a_user_whom_the_proxy_names_may_read_and_nobody_else() -> None:
+def test_a_user_whom_the_proxy_names_may_read_and_no_other() -> None:
     named = {**HOST, "x-user": "ann"}
     assert PROXIED.refuses("GET", "192.0.2.20", named) is None
     assert PROXIED.refuses("GET", "192.0.2.21", named) is HTTPStatus.FORBIDDEN
