@@ -4,7 +4,7 @@ revision."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from reconciler.history.store import History
@@ -50,10 +50,19 @@ class RouterSource:
         self._changing = threading.Lock()
         self._loaded: tuple[Loaded, Fabric] | None = None
         self._shown: Snapshot | None = None
+        self.why_not = ""
 
     def observe(self) -> TunnelwrightError | None:
         """Read the desired state, and observe its routers. A desired state that cannot be read leaves the one
         before in place, which the page says. The error that has kept it from being shown, if any."""
+        failed = self._observe()
+        why = "" if failed is None else f"{failed.message}{f' ({failed.hint})' if failed.hint else ''}"
+        if why != self.why_not:
+            self.why_not = why
+            self.changes.changed()
+        return failed
+
+    def _observe(self) -> TunnelwrightError | None:
         notice = ""
         read = attempt("page", "the desired state", self._read)
         if isinstance(read, TunnelwrightError):
@@ -76,11 +85,11 @@ class RouterSource:
         with self._changing:
             return self._shown
 
-    def explained(self, seen: Snapshot, tunnel: str) -> list[Explained]:
-        """Where each value of a tunnel end comes from."""
+    def explained(self, seen: Snapshot, ends: Sequence[str]) -> Mapping[str, list[Explained]]:
+        """Where each value of some tunnel ends comes from."""
         if self._loaded is None or self._loaded[1] is not seen.fabric:
             raise SourceUnavailable("the desired state is being read again")
-        return explain(self._loaded[0], seen.fabric, tunnel)
+        return explain(self._loaded[0], seen.fabric, ends)
 
     def raw(self, commit: str) -> bytes:
         """A commit: headers, message."""

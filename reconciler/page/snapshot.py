@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -82,12 +82,17 @@ class Source(Protocol):
         """What a service remembers; None without one."""
         ...
 
+    @property
+    def why_not(self) -> str:
+        """Why the last observation failed; empty when it did not."""
+        ...
+
     def snapshot(self) -> Snapshot | None:
         """The fleet now; None before it was observed for the first time."""
         ...
 
-    def explained(self, seen: Snapshot, tunnel: str) -> list[Explained]:
-        """Where each value of a tunnel end comes from. Raises TunnelwrightError."""
+    def explained(self, seen: Snapshot, ends: Sequence[str]) -> Mapping[str, list[Explained]]:
+        """Where each value of some tunnel ends comes from. Raises TunnelwrightError."""
         ...
 
     def raw(self, commit: str) -> bytes:
