@@ -19,7 +19,7 @@ def test_they_are_those_of_public_networks_alone() -> None:
     keys = {tunnel.psk: Secret(b"key") for tunnel in fabric.tunnels.values()}
     both = replace(paris, public=(public, replace(public, interface=paris.vpc[0].interface)))
     wanted = compile_router(
-        replace(fabric, routers={**fabric.routers, "paris": both}), "paris", {}, Secret(b"")
+        replace(fabric, routers={**fabric.routers, "paris": both}), "paris", keys, Secret(b"")
     )
     assert wanted.firewall.outside == {"eth0"}
     rule = 'ip daddr . ip saddr @guarded meta oifname "eth0" rt ipsec missing counter drop'
