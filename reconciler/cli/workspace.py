@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from reconciler.cli import collector
 from reconciler.cli.output import Output
 from reconciler.load import Loaded, load_revision, load_tree
 from reconciler.model.diagnostic import Diagnostic, reported
@@ -27,7 +28,7 @@ def load(tree: Path, rev: str | None) -> Loaded:
 
     Raises SourceUnavailable.
     """
-    return load_tree(tree) if rev is None else load_revision(tree, rev)
+    return collector.keep(load_tree(tree) if rev is None else load_revision(tree, rev))
 
 
 def load_fabric(tree: Path, rev: str | None, output: Output) -> tuple[Fabric, Loaded]:
@@ -36,7 +37,7 @@ def load_fabric(tree: Path, rev: str | None, output: Output) -> tuple[Fabric, Lo
     Raises SourceUnavailable, and InvalidDesiredState when there are errors.
     """
     loaded = load(tree, rev)
-    fabric, found = validate(loaded)
+    fabric, found = collector.keep(validate(loaded))
     show_findings(found, tree, output)
     if found.errors:
         raise InvalidDesiredState("the desired state is invalid; nothing was done")

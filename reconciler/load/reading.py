@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from reconciler.load.composer import compose
 from reconciler.load.documents import Document, Loaded, LockEntry, Sealed, Source
 from reconciler.load.sealed import is_sealed, read_sealed, report_private
+from reconciler.load.shapes import Shapes
 from reconciler.model.bounds import MOST_UNREAD, TREE_VALUES
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from reconciler.model.quoting import quoted
@@ -33,10 +33,10 @@ def read(
     `whole_tree` is False when that has left files out; `composed` is filled, and what is in it already is
     not composed again."""
     composed = {} if composed is None else composed
+    shapes = Shapes()
     values = 0
     too_much = _too_many_signs(files)
     lock_file = f"{source.subdir}/{LOCK_NAME}" if source.subdir else LOCK_NAME
-    digest = hashlib.sha256()
     documents: list[Document] = []
     unread: list[str] = [] if whole_tree else [""]
     unread_bytes = 0
@@ -44,8 +44,6 @@ def read(
     sealed: dict[str, Sealed] = {}
     for name in sorted(files):
         content = files[name]
-        digest.update(f"{name}\0{len(content)}\0".encode())
-        digest.update(content)
         report_private((name,), content, found)
         if too_much:
             continue
@@ -54,7 +52,7 @@ def read(
             continue
         if (name, content) not in composed:
             own = Diagnostics()
-            composed[name, content] = (*compose(content, name, own), tuple(own))
+            composed[name, content] = (*shapes.compose(content, name, own), tuple(own))
         of_file, whole, findings = composed[name, content]
         found.extend(findings)
         values += sum(document.values for document in of_file)
@@ -77,8 +75,17 @@ def read(
         found.error("tree-too-large", Location(name), message)
         documents, lock, sealed, unread = [], {}, {}, [""]
     return Loaded(
-        tuple(documents), tuple(found), source, digest.hexdigest(), lock_file, lock, tuple(unread), sealed
+        tuple(documents), tuple(found), source, digest_of(files), lock_file, lock, tuple(unread), sealed
     )
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over the names and bytes of all files, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{len(files[name])}\0".encode())
+        digest.update(files[name])
+    return digest.hexdigest()
 
 
 _SIGNS = (b",", b"[", b"{", b": ", b":\n", b":\r", b":\t", b'":', b"- ", b"-\n", b"-\t", b"? ")

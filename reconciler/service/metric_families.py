@@ -12,6 +12,7 @@ _SA = ("router", "tunnel", "child")
 UNITS = (
     "command",
     "commit",
+    "diagnosis",
     "events",
     "fetch",
     "forge",
@@ -21,6 +22,7 @@ UNITS = (
     "look-up",
     "metrics",
     "notification",
+    "page",
     "probes",
     "report",
     "router",
