@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from reconciler.model.diagnostic import Location
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.secret import Secret
 from schemas.addresses import is_address
@@ -152,6 +153,9 @@ class HeldKey:
 
     owners: tuple[IkeId | None, ...]
     secret: Secret
+    name: str
+    location: Location
+    """Where its section begins."""
 
 
 def matching(keys: Iterable[HeldKey], local: IkeId, peer: IkeId) -> tuple[Secret, ...]:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.importing import Draft, document_name, draft, from_root, render
-from reconciler.importing.keys import key_references
+from reconciler.importing import Draft, document_name, draft, from_root
+from reconciler.importing.leftovers import report_unused_keys
 from reconciler.importing.separation import report_staying
 from reconciler.importing.update import Edit, FormattingLost, differences, edited
 from reconciler.load import Loaded
-from reconciler.load.composer import compose
-from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location, Severity
+from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import DesiredRouter, Fabric, PskRef, Tunnel
 from reconciler.model.listing import listed
@@ -21,10 +20,8 @@ from reconciler.model.router_config import PREFIX
 from reconciler.model.suggestion import check_known, known
 from reconciler.observe.configurations import Gathered, gather_files, gather_router, local_files
 from reconciler.observe.state import within_one_observation
+from reconciler.operations.imported_documents import NewEnd, Target, settle
 from reconciler.routers.fleet import Fleet
-from reconciler.validate import validate
-from reconciler.validate.connections import expanded_catalog
-from reconciler.validate.owners import owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +63,11 @@ class Reading:
         """A place in its files as a reader finds it."""
         return replace(location, file=f"{self.router.name}: {location.file}") if self.live else location
 
+    def placed(self, item: Draft) -> Draft:
+        """A draft with its places as a reader finds them."""
+        places = {field: self.place(place) for field, place in item.places.items()}
+        return replace(item, location=self.place(item.location), places=places)
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -100,7 +102,6 @@ class ImportedEnd:
     router: str
     draft: Draft
     key: PskRef
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,69 +109,69 @@ class Imported:
     """What an import comes to, before anything is written."""
 
     ends: tuple[ImportedEnd, ...]
+    texts: Mapping[Path, str]
+    """New file -> what it holds."""
     edits: Mapping[str, list[Edit]]
     """Tunnel -> what changes in its document."""
+    changed: Mapping[str, str]
+    """File, as loading names it -> its text with the edits."""
     skipped: tuple[Skipped, ...]
     found: Diagnostics
     """What was found on the routers, each at its place there."""
-
-    @property
-    def texts(self) -> dict[Path, str]:
-        """What each new file holds."""
-        parts: dict[Path, list[str]] = {}
-        for end in self.ends:
-            parts.setdefault(end.file, []).append(end.text)
-        return {file: "---\n".join(texts) for file, texts in parts.items()}
+    findings: list[Diagnostic]
+    """What is found in the tree with the new and the changed documents: every error, and their warnings."""
+    valid: bool
+    """Whether the tree is valid with them. Only edits can make it invalid."""
 
 
 def import_connections(request: Request, fleet: Fleet) -> Imported:
     """Read the routers side by side, and draw up what becomes of their connections. A router that cannot be
-    read is a finding, and costs itself alone.
+    read is a finding, and costs itself alone; so is a connection that cannot be a valid document.
 
     Raises the error of the first router when none can be read, and TunnelwrightError for a connection that no
-    router has.
+    router has, and for a file to be edited whose formatting would not survive.
     """
     found = Diagnostics()
     readings = _read_routers(request, fleet, found)
     _check_connections(request.connections, readings)
     fabric = request.fabric
     edits: dict[str, list[Edit]] = {}
-    fresh: dict[str, tuple[Reading, Draft]] = {}
+    fresh: dict[str, NewEnd] = {}
     skipped: list[Skipped] = []
     for reading in readings:
         drawn = _drafts(request, reading)
         skipped += drawn.skipped
         edits |= drawn.edits
         for item in drawn.fresh:
-            fresh[document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})] = reading, item
-    ends = _ends(request, fresh)
-    for reading in readings:
+            name = document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})
+            fresh[name] = NewEnd(reading.router, reading.placed(item))
         found.extend(reading.findings())
-    return Imported(ends, edits, tuple(skipped), found)
+    changed = _edited_files(request, edits)
+    target = Target(request.tree, request.folder, request.loaded, fabric, changed)
+    settled = settle(target, fresh, found)
+    ends = (
+        ImportedEnd(name, file, fresh[name].router.name, fresh[name].draft, settled.keys[name])
+        for name, file in settled.files.items()
+    )
+    for reading in readings:
+        _report_staying(reading, fabric, [fresh[name] for name in settled.files], found)
+    return Imported(
+        tuple(ends), settled.texts, edits, changed, tuple(skipped), found, settled.findings, settled.valid
+    )
 
 
-def _ends(request: Request, fresh: Mapping[str, tuple[Reading, Draft]]) -> tuple[ImportedEnd, ...]:
-    """The documents of new tunnel ends; of one that cannot be one there is a finding."""
-    keys = key_references({name: item for name, (_, item) in fresh.items()}, request.fabric)
-    unmanaged = _unmanaged([item for _, item in fresh.values()], request.fabric, request.loaded)
-    ends = []
-    for name, (reading, item) in fresh.items():
-        text = render(
-            item,
-            name,
-            reading.router,
-            request.fabric,
-            reading.found,
-            key=keys[name],
-            unmanaged=item.peer_address in unmanaged,
-        )
-        if text is not None:
-            file = request.folder / f"{reading.router.name}.yaml"
-            ends.append(ImportedEnd(name, file, reading.router.name, item, keys[name], text))
-    return tuple(ends)
+def _report_staying(reading: Reading, fabric: Fabric, ends: Iterable[NewEnd], found: Diagnostics) -> None:
+    """Warn of files on a router that stay although their connections are imported."""
+    name, gathered = reading.router.name, reading.gathered
+    new = {end.draft.connection for end in ends if end.router.name == name}
+    fresh = {connection for connection in new if not connection.startswith(PREFIX)}
+    adopted = {*fresh, *(tunnel.adopts for tunnel in fabric.tunnels_of(name))}
+    own = Diagnostics()
+    report_staying(gathered.configurations, fresh, adopted, gathered.loaded, own)
+    found.extend(replace(item, location=reading.place(item.location)) for item in own)
 
 
-def edited_files(request: Request, edits: Mapping[str, list[Edit]]) -> dict[str, str]:
+def _edited_files(request: Request, edits: Mapping[str, list[Edit]]) -> dict[str, str]:
     """File, as loading names it -> its text with the edits.
 
     Raises TunnelwrightError for one whose formatting would not survive.
@@ -192,46 +193,6 @@ def edited_files(request: Request, edits: Mapping[str, list[Edit]]) -> dict[str,
     return texts
 
 
-def check_together(
-    request: Request, texts: Mapping[Path, str], changed: Mapping[str, str]
-) -> tuple[list[Diagnostic], bool]:
-    """What is found in the tree with the new and the changed documents, files named as a reader opens them:
-    every error, and warnings of those documents; and whether the whole is valid."""
-    written = {**{str(file): text for file, text in texts.items()}, **changed}
-    new = [
-        document
-        for file, text in written.items()
-        for document in compose(text.encode(), file, Diagnostics())[0]
-    ]
-    kept = [document for document in request.loaded.documents if document.file not in changed]
-    _, found = validate(replace(request.loaded, documents=(*kept, *new)))
-    files = frozenset(map(str, texts))
-    shown = [
-        _placed(item, files, request.tree)
-        for item in found
-        if item.location.file in written or item.severity is Severity.ERROR
-    ]
-    return shown, not found.errors
-
-
-def _placed(item: Diagnostic, new: frozenset[str], tree: Path) -> Diagnostic:
-    """A finding with files of the tree as a reader opens them; those in `new` are named so already."""
-    places = (item.location, *item.related)
-    first, *rest = (
-        place if place.file in new else replace(place, file=str(tree / place.file)) for place in places
-    )
-    return replace(item, location=first, related=tuple(rest))
-
-
-def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> frozenset[str]:
-    """Peers' addresses that look like ours and are not: no tunnel leads back from there, of those that are
-    described already or are about to be."""
-    ends = {(tunnel.vip.address, tunnel.peer_address) for tunnel in fabric.tunnels.values()}
-    ends |= {(item.local_address, item.peer_address) for item in drafts}
-    alone = {peer for local, peer in ends if (peer, local) not in ends}
-    return frozenset(owners(expanded_catalog(loaded, Diagnostics()), fabric.vips, alone))
-
-
 def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Reading]:
     """Side by side. Raises the error of the first when none can be read."""
     routers = request.routers
@@ -239,8 +200,8 @@ def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Re
         own = Diagnostics()
         gathered = gather_files(request.files, local_files, own)
         for configuration in gathered.configurations:
-            if not any(from_root(configuration.root)):
-                own.warning("import-dropped", Location(configuration.main), "the file has no connection")
+            if not any(from_root(configuration.root)) and not own.errors:
+                own.error("import-refused", Location(configuration.main), "the file has no connection")
         return [Reading(routers[0], gathered, own, live=False)]
     answers = within_one_observation(fleet).each((router.name for router in routers), gather_router)
     readings = []
@@ -281,9 +242,8 @@ def _drafts(request: Request, reading: Reading) -> _Drafts:
     understood = [
         item for source in wanted if (item := draft(source, gathered.keys, gathered.sas, found)) is not None
     ]
-    fresh = {item.connection for item in understood if not item.connection.startswith(PREFIX)} - set(tunnels)
-    adopted = {*fresh, *(tunnel.adopts for tunnel in tunnels.values())}
-    report_staying(gathered.configurations, fresh, adopted, gathered.loaded, found)
+    if gathered.sources:
+        report_unused_keys(gathered.sources, gathered.keys, found)
     edits = {
         tunnels[item.connection].name: list(differences(item, tunnels[item.connection], reading.router))
         for item in understood

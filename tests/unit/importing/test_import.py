@@ -11,6 +11,7 @@ from reconciler.compile.router import compile_router
 from reconciler.facets.files.swanctl_conf import inherit, read
 from reconciler.importing import document_name, draft, from_reply, from_root, render
 from reconciler.importing.sources import keys_of
+from reconciler.importing.vips import vip_of
 from reconciler.load import load_tree
 from reconciler.load.composer import compose
 from reconciler.model.diagnostic import Diagnostics
@@ -71,7 +72,8 @@ def imported(text: str, fabric: Fabric, *sas: IkeSa) -> tuple[str | None, list[s
     item = draft(source, keys_of(root, found), sas, found)
     document = None
     if item is not None:
-        document = render(item, "x", fabric.routers["router-a"], fabric, found)
+        router = fabric.routers["router-a"]
+        document = render(item, "x", router, vip_of(item, router, fabric, {}), found)
     return document, [f"{d.location.line}: {d.severity}: {d.message}" for d in found]
 
 
@@ -91,7 +93,8 @@ def test_what_this_tool_wrote_comes_back_as_it_was(fabric: Fabric) -> None:
             item = draft(source, keys_of(root, found), (), found)
             assert item is not None, list(found)
             document = document_name(item.connection, ())
-            text = render(item, document, bare.routers[name], bare, found)
+            router = bare.routers[name]
+            text = render(item, document, router, vip_of(item, router, bare, {}), found)
             assert text is not None
             texts.append(text)
             held[f"{document}.psk"] = item.key
