@@ -128,7 +128,9 @@ def _child(name: str, reader: Reader, ike: Ike) -> Children | None:
         reader.drop_setting("updown", STOCK_UPDOWN)
     sas = [child for child in ike.running.children if child.name == name] if ike.running is not None else []
     # The youngest: after a rekey it shows the group.
-    esp = _esp_proposal(reader, name, sas[-1].algorithms if sas else "")
+    negotiated = sas[-1].algorithms if sas else ""
+    # AH is refused already, and has no ESP proposals beside it.
+    esp = None if reader.text("ah_proposals") else _esp_proposal(reader, name, negotiated)
     local, peer = _cidrs(reader, "local_ts", ike.version), _cidrs(reader, "remote_ts", ike.version)
     lifetime = _esp_lifetime(reader)
     action = DPD_ACTIONS.get(reader.text("dpd_action", "none").lower())

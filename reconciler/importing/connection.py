@@ -151,6 +151,9 @@ def _local_address(reader: Reader, running: IkeSa | None) -> str:
     if len(found) == 1 and is_address(found[0]):
         return found[0]
     written = f"local_addrs = {', '.join(found)} is not one IPv4 address"
+    if any(":" in text for text in found):
+        reader.refuse("local_addrs", f"{written}; IPv6 is not supported")
+        return ""
     if running is None:
         reader.refuse(
             "local_addrs",
@@ -167,6 +170,9 @@ def _peer_address(reader: Reader, running: IkeSa | None) -> str:
     if len(found) == 1 and is_address(found[0]):
         return found[0]
     written = f"remote_addrs = {', '.join(found)} is not one IPv4 address"
+    if any(":" in text for text in found):
+        reader.refuse("remote_addrs", f"{written}; IPv6 is not supported")
+        return ""
     if len(found) != 1 or re.search(r"[%/]|^[0-9.-]+$", found[0]):
         # Of several peers, or of any, the one that is there now is not the only one.
         reader.refuse("remote_addrs", written, hint="a tunnel has one peer; write its address")

@@ -29,7 +29,7 @@ _FORMATS = (
     ),
     (
         # ipsec.secrets(5): identities, a colon, the type of the secret.
-        re.compile(r"^[^#\n{}=]*(?:^|[ \t]):[ \t]*(?:PSK|RSA|ECDSA|EAP|XAUTH|P12|PIN)[ \t]", re.MULTILINE),
+        re.compile(r"^[^#\n{}=]*(?:^|[ \t]):[ \t]*(?:PSK|RSA|ECDSA|EAP|XAUTH|P12)[ \t]", re.MULTILINE),
         Format(
             "an ipsec.secrets", "write its keys in the section `secrets` of a swanctl.conf, then import that"
         ),

@@ -43,7 +43,9 @@ def report_leftovers(whole: Configuration, found: Diagnostics) -> None:
             message = f"the section {quoted(name)} is none that swanctl.conf has, and is passed over"
             found.warning("import-dropped", section.location, message, hint=hint)
     for name in sorted(SECTIONS & root.sections.keys()):
-        _report_entries(root.sections[name].entries.items(), f"in {name}, outside of its sections", found)
+        _report_entries(
+            root.sections[name].entries.items(), f"of {name} is in none of its sections, and", found
+        )
     for kind, words in _OTHERS.items():
         for name, section in _sections(root, kind):
             _drop(found, section.location, f"{quoted(name)}: {words}")
@@ -84,7 +86,7 @@ def _report_secrets(root: Section, found: Diagnostics) -> None:
         if "secret" not in section.entries:
             _drop(found, section.location, f"{quoted(name)} has no secret, and is passed over")
         unknown = ((word, entry) for word, entry in section.entries.items() if fate(word, KEY) is None)
-        _report_entries(unknown, f"in {quoted(name)}", found)
+        _report_entries(unknown, f"of {quoted(name)} is none that a key has, and", found)
         for inner, part in section.sections.items():
             _drop(found, part.location, f"the section {quoted(inner)} in {quoted(name)} is passed over")
 
@@ -94,9 +96,9 @@ def _sections(root: Section, kind: str) -> Iterable[tuple[str, Section]]:
     return section.sections.items() if section is not None else ()
 
 
-def _report_entries(entries: Iterable[tuple[str, Entry]], where: str, found: Diagnostics) -> None:
+def _report_entries(entries: Iterable[tuple[str, Entry]], why: str, found: Diagnostics) -> None:
     for name, entry in entries:
-        _drop(found, entry.location, f"the setting {quoted(name)} {where} is passed over")
+        _drop(found, entry.location, f"the setting {quoted(name)} {why} is passed over")
 
 
 def _report_mark(name: str, place: Location, found: Diagnostics) -> bool:

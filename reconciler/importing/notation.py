@@ -75,7 +75,7 @@ def identity(text: str) -> IkeId:
     if is_address(text):
         return IkeId(IdType.IP, text)
     if not text or "%" in text or "*" in text or "=" in text or colon or text.startswith("@#"):
-        raise NotImportable(f"the ID {text!r} is not an address, a name or an e-mail form")
+        raise NotImportable(f"the ID {text!r} is not an IPv4 address, a name or an e-mail form")
     return IkeId(IdType.EMAIL if "@" in text else IdType.FQDN, text)
 
 

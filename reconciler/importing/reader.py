@@ -78,11 +78,12 @@ class Reader:
             if word in leave:
                 continue
             match fate(word, known):
-                case Refused(why, harmless):
+                case Refused(why, harmless, hint):
                     if entry.text is not None and entry.text.lower() not in harmless:
-                        self.refuse(word, f"{word} = {entry.text}: {why}")
-                case Dropped(why):
-                    self.drop_setting(word, why)
+                        self.refuse(word, f"{word} = {entry.text}: {why}", hint)
+                case Dropped(why, harmless):
+                    if entry.text is not None and entry.text.lower() not in harmless:
+                        self.drop_setting(word, why)
                 case None:
                     self.refuse_unknown(word, (name for name in known if not name.endswith("*")))
         for name in self.section.sections.keys() - set(sections):

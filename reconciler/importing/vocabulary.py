@@ -39,6 +39,8 @@ class Dropped:
     """A setting that the document does not have; a warning names it."""
 
     why: str = "tunnelwright sets it itself"
+    harmless: frozenset[str] = field(default_factory=frozenset)
+    """Values that hold anyway, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Refused:
     why: str
     harmless: frozenset[str] = field(default_factory=frozenset)
     """In lower case."""
+    hint: str = ""
 
 
 Fate: TypeAlias = Taken | Dropped | Refused
@@ -68,18 +71,18 @@ IKE: Final[Vocabulary] = {
     "pull": Dropped(),
     "dscp": Dropped(),
     "encap": Refused("forced UDP encapsulation is not supported", NO),
-    "mobike": Dropped(),
+    "mobike": Dropped(harmless=NO),
     "dpd_delay": Taken("ike.dpd.enabled, ike.dpd.delay"),
     "dpd_timeout": Dropped(),
-    "fragmentation": Dropped(),
+    "fragmentation": Dropped(harmless=YES),
     "childless": Refused("childless initiation is not supported", frozenset({"allow", "never"})),
     "send_certreq": Dropped(),
     "send_cert": Dropped(),
     "ocsp": Dropped(),
     "ppk_id": Refused(_PPK),
     "ppk_required": Refused(_PPK, NO),
-    "keyingtries": Dropped(),
-    "unique": Dropped(),
+    "keyingtries": Dropped(harmless=_ZERO),
+    "unique": Dropped(harmless=frozenset({"replace"})),
     "reauth_time": Taken("ike.lifetime, if rekey_time does not say it"),
     "rekey_time": Taken("ike.lifetime"),
     "over_time": Dropped(),
@@ -92,7 +95,7 @@ IKE: Final[Vocabulary] = {
     "mediation_peer": Refused(_MEDIATION),
 }
 LOCAL: Final[Vocabulary] = {
-    "round": Dropped(),
+    "round": Dropped("there is one round", _ZERO),
     "certs": Refused(_CERTIFICATES),
     "cert*": Refused(_CERTIFICATES),
     "pubkeys": Refused(_CERTIFICATES),
@@ -103,7 +106,7 @@ LOCAL: Final[Vocabulary] = {
     "xauth_id": Refused(_EAP),
 }
 REMOTE: Final[Vocabulary] = {
-    "round": Dropped(),
+    "round": Dropped("there is one round", _ZERO),
     "id": Taken("identity.peer"),
     "eap_id": Refused(_EAP),
     "groups": Refused(_CERTIFICATES),
@@ -132,13 +135,16 @@ CHILD: Final[Vocabulary] = {
     "rekey_packets": _LIFETIME_OF_VOLUME,
     "life_packets": _LIFETIME_OF_VOLUME,
     "rand_packets": _LIFETIME_OF_VOLUME,
-    "updown": Refused("scripts are not part of the desired state"),
-    "hostaccess": Dropped(),
+    "updown": Refused(
+        "scripts are not part of the desired state",
+        hint="if the tunnel works without the script, remove it, then import again",
+    ),
+    "hostaccess": Dropped(harmless=NO),
     "mode": Refused("only tunnel mode is supported", frozenset({"tunnel"})),
     "policies": Refused(_ROUTE_BASED, YES),
     "policies_fwd_out": Refused(_FWD, NO),
     "dpd_action": Taken("ike.dpd.action, if dpd_delay is set"),
-    "ipcomp": Dropped("tunnelwright does not compress"),
+    "ipcomp": Dropped("tunnelwright does not compress", NO),
     "inactivity": Dropped(),
     "reqid": Refused("fixed request ids are not supported", _ZERO),
     "priority": Dropped(),
@@ -160,8 +166,8 @@ CHILD: Final[Vocabulary] = {
     "copy_ecn": Refused(_COPYING, YES),
     "copy_dscp": Refused(_COPYING, frozenset({"out"})),
     "icmp": Refused("ICMP errors of other hosts are not carried", NO),
-    "start_action": Dropped(),
-    "close_action": Dropped(),
+    "start_action": Dropped(harmless=frozenset({"trap", "route"})),
+    "close_action": Dropped(harmless=frozenset({"none", "clear"})),
 }
 KEY: Final[Vocabulary] = {
     "secret": Taken("authentication.key: a reference to the file that --write-keys writes"),

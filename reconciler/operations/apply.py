@@ -139,8 +139,8 @@ def apply(
             after, remaining = _left(before, fleet)
         tried, aside = Plan(()), remaining.setting_aside(groups)
         while not (aside.empty or aside == tried or ending()):
-            # The file of several connections goes with the last that is taken over, and a file with the key of
-            # another connection after the file of that one.
+            # The file of several connections goes with the last that is taken over, and a file with the key
+            # of another connection after the file of that one.
             outcomes += act(aside)
             after, remaining = _left(before, fleet)
             tried, aside = aside, remaining.setting_aside(groups)

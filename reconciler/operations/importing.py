@@ -10,7 +10,7 @@ from pathlib import Path
 from reconciler.importing import Draft, document_name, draft, from_root
 from reconciler.importing.leftovers import report_unused_keys
 from reconciler.importing.separation import report_staying
-from reconciler.importing.update import Edit, FormattingLost, differences, edited
+from reconciler.importing.update import differences
 from reconciler.load import Loaded
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from reconciler.model.errors import TunnelwrightError
@@ -21,6 +21,13 @@ from reconciler.model.suggestion import check_known, known
 from reconciler.observe.configurations import Gathered, gather_files, gather_router, local_files
 from reconciler.observe.state import within_one_observation
 from reconciler.operations.imported_documents import NewEnd, Target, settle
+from reconciler.operations.imported_edits import (
+    Described,
+    EditedDocument,
+    Skipped,
+    edited_documents,
+    edited_files,
+)
 from reconciler.routers.fleet import Fleet
 
 
@@ -70,26 +77,13 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
-    """A connection that is left as it is, and why."""
-
-    router: str
-    connection: str
-    location: Location
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.location}: {self.connection}: skipped, {self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
 class _Drafts:
     """What becomes of the connections of one router."""
 
     fresh: list[Draft]
     """Those that no document describes."""
-    edits: dict[str, list[Edit]]
-    """Tunnel -> what is to be changed in its document."""
+    described: list[Described]
+    """To update: those that a document describes."""
     skipped: list[Skipped]
 
 
@@ -111,8 +105,7 @@ class Imported:
     ends: tuple[ImportedEnd, ...]
     texts: Mapping[Path, str]
     """New file -> what it holds."""
-    edits: Mapping[str, list[Edit]]
-    """Tunnel -> what changes in its document."""
+    edited: tuple[EditedDocument, ...]
     changed: Mapping[str, str]
     """File, as loading names it -> its text with the edits."""
     skipped: tuple[Skipped, ...]
@@ -135,18 +128,19 @@ def import_connections(request: Request, fleet: Fleet) -> Imported:
     readings = _read_routers(request, fleet, found)
     _check_connections(request.connections, readings)
     fabric = request.fabric
-    edits: dict[str, list[Edit]] = {}
+    described: list[Described] = []
     fresh: dict[str, NewEnd] = {}
     skipped: list[Skipped] = []
     for reading in readings:
         drawn = _drafts(request, reading)
         skipped += drawn.skipped
-        edits |= drawn.edits
+        described += drawn.described
         for item in drawn.fresh:
             name = document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})
             fresh[name] = NewEnd(reading.router, reading.placed(item))
         found.extend(reading.findings())
-    changed = _edited_files(request, edits)
+    documents, left = edited_documents(described, request.loaded)
+    changed = edited_files(request.tree, documents)
     target = Target(request.tree, request.folder, request.loaded, fabric, changed)
     settled = settle(target, fresh, found)
     ends = (
@@ -156,7 +150,14 @@ def import_connections(request: Request, fleet: Fleet) -> Imported:
     for reading in readings:
         _report_staying(reading, fabric, [fresh[name] for name in settled.files], found)
     return Imported(
-        tuple(ends), settled.texts, edits, changed, tuple(skipped), found, settled.findings, settled.valid
+        tuple(ends),
+        settled.texts,
+        documents,
+        changed,
+        (*skipped, *left),
+        found,
+        settled.findings,
+        settled.valid,
     )
 
 
@@ -169,28 +170,6 @@ def _report_staying(reading: Reading, fabric: Fabric, ends: Iterable[NewEnd], fo
     own = Diagnostics()
     report_staying(gathered.configurations, fresh, adopted, gathered.loaded, own)
     found.extend(replace(item, location=reading.place(item.location)) for item in own)
-
-
-def _edited_files(request: Request, edits: Mapping[str, list[Edit]]) -> dict[str, str]:
-    """File, as loading names it -> its text with the edits.
-
-    Raises TunnelwrightError for one whose formatting would not survive.
-    """
-    by_file: dict[str, list[tuple[int, list[Edit]]]] = {}
-    for item in request.loaded.documents:
-        changed = edits.get(item.name) if item.kind == "IPsecTunnel" and item.name is not None else None
-        if changed:
-            by_file.setdefault(item.file, []).append((item.index, changed))
-    texts = {}
-    for file, changes in by_file.items():
-        try:
-            texts[file] = edited((request.tree / file).read_text(encoding="utf-8"), changes)
-        except FormattingLost as error:
-            words = "; ".join(str(edit) for _, part in changes for edit in part)
-            raise TunnelwrightError(
-                f"{request.tree / file}: {error} ({words}); nothing was written"
-            ) from error
-    return texts
 
 
 def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Reading]:
@@ -244,10 +223,10 @@ def _drafts(request: Request, reading: Reading) -> _Drafts:
     ]
     if gathered.sources:
         report_unused_keys(gathered.sources, gathered.keys, found)
-    edits = {
-        tunnels[item.connection].name: list(differences(item, tunnels[item.connection], reading.router))
+    described = {
+        item.connection: Described(of, reading.placed(item), list(differences(item, of, reading.router)))
         for item in understood
-        if item.connection in tunnels
+        if (of := tunnels.get(item.connection)) is not None
     }
     skipped = []
     for source in named:
@@ -259,14 +238,11 @@ def _drafts(request: Request, reading: Reading) -> _Drafts:
             reason = f"{by} has taken over from it"
         elif not request.update:
             reason = f"described already by {by} (--update changes that where they differ)"
-        elif edits.get(tunnel.name) == []:
+        elif source.name in described and not described[source.name].edits:
             reason = f"{by} says the same"
-        elif tunnel.origin is not None and tunnel.name in edits:
-            # What differs at one end alone cannot be said of both.
-            words = "; ".join(map(str, edits.pop(tunnel.name)))
-            reason = f"{by} is an end of a connection, which an import does not edit ({words})"
         else:
             continue
         place = reading.place(source.section.location)
         skipped.append(Skipped(reading.router.name, source.name, place, reason))
-    return _Drafts([item for item in understood if item.connection not in tunnels], edits, skipped)
+    fresh = [item for item in understood if item.connection not in tunnels]
+    return _Drafts(fresh, [*described.values()], skipped)

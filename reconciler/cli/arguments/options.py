@@ -30,6 +30,11 @@ def add_tree(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
     parser.add_argument("--rev", help="read this Git revision of the folder, without checking it out")
 
 
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Where the desired state is: a folder as for `add_tree`, or standard input."""
+    add_tree(parser, ", or `-` for documents from standard input")
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Where the reconciler's own settings are."""
     parser.add_argument(

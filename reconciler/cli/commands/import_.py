@@ -64,24 +64,21 @@ def run(arguments: argparse.Namespace) -> int:
     for file, text in done.changed.items():
         _replace(arguments.tree / file, text)
     _write(done.texts, to_files=to_files)
-    places = {name: arguments.tree / tunnel.location.file for name, tunnel in fabric.tunnels.items()}
-    _report(output, done, places if to_files else None)
+    _report(output, done, arguments.tree if to_files else None)
     return ExitCode.INCOMPLETE if done.found.errors else ExitCode.OK
 
 
-def _report(output: Output, done: Imported, places: Mapping[str, Path] | None) -> None:
-    """What was written, and what was left. `places` gives the file of each tunnel; None when documents are
-    printed, so that nothing else is."""
+def _report(output: Output, done: Imported, tree: Path | None) -> None:
+    """What was written, and what was left. The tree is None when documents are printed, so that nothing else
+    is."""
     output.objects(
         imported_object(
-            item.router, item.draft.connection, item.name, "-" if places is None else str(item.file)
+            item.router, item.draft.connection, item.name, "-" if tree is None else str(item.file)
         )
         for item in done.ends
     )
     output.objects(
-        updated_object(name, edit.path, edit.after)
-        for name, changes in done.edits.items()
-        for edit in changes
+        updated_object(item.name, edit.path, edit.after) for item in done.edited for edit in item.edits
     )
     output.objects(
         skipped_object(item.router, item.connection, item.location, item.reason) for item in done.skipped
@@ -89,12 +86,10 @@ def _report(output: Output, done: Imported, places: Mapping[str, Path] | None) -
     shown = [Line(str(item)) for item in done.skipped[:MOST_FINDINGS]]
     if (more := len(done.skipped) - MOST_FINDINGS) > 0:
         shown.append(Line(f"{counted(more, 'more connection is', 'more connections are')} skipped"))
-    output.lines(shown, sys.stderr if places is None else None)
-    if places is not None:
+    output.lines(shown, sys.stderr if tree is None else None)
+    if tree is not None:
         output.lines(
-            Line(f"{places[name]}: {name}: {edit}")
-            for name, changes in done.edits.items()
-            for edit in changes
+            Line(f"{tree / item.file}: {item.name}: {edit}") for item in done.edited for edit in item.edits
         )
         output.lines(
             Line(f"{item.file}: {item.name} from the connection {item.draft.connection} of {item.router}")

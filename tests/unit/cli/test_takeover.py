@@ -1,4 +1,4 @@
-"""Connections that were configured by hand are imported and taken over by one apply, however their files are cut."""
+"""One apply takes over connections that were configured by hand, however their files are cut."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def connection(here: str, there: str) -> str:
 
 
 def key(there: str) -> str:
-    return f"secrets {{\nike-{there} {{\nid = {SITES[there][0]}\nsecret = 0sUExBTlRFRCBrZXkgb2YgYm90aCBlbmRz\n}}\n}}\n"
+    secret = f"id = {SITES[there][0]}\nsecret = 0sUExBTlRFRCBrZXkgb2YgYm90aCBlbmRz\n"
+    return f"secrets {{\nike-{there} {{\n{secret}}}\n}}\n"
 
 
 @pytest.mark.parametrize(
