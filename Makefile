@@ -85,7 +85,7 @@ wheel: $(STAMP) ## Build the package that is installed elsewhere, dist/*.whl
 	@$(BIN)/python -m uv build --quiet --wheel --no-build-isolation --out-dir dist
 	@ls dist/*.whl
 
-size: wheel ## Tell how many packages an install brings, and their size, with and without extras
+size: wheel ## Measure how many packages an install brings, and their size, with and without extras
 	@sh scripts/size.sh $(VENV) dist/*.whl build/size
 
 bench: $(STAMP) ## Measure speed and interruption beside `swanctl --load-all`

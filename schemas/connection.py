@@ -230,7 +230,7 @@ class ConnectionMetadata(Metadata):
         default=(),
         max_length=MOST_SELECTORS,
         description=(
-            "Names that the connection had before. Of an end without a name of its own, the name that "
+            "Names that the connection had before. For an end without a name of its own, the name that "
             "follows from each of them counts as a previous name."
         ),
         examples=[["berlin--lisbon"]],

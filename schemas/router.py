@@ -222,8 +222,8 @@ class RouterMetadata(Metadata):
         default=(),
         max_length=MOST_FORMER,
         description=(
-            "Names that the router had before. Of an end of a connection without a name of its own, the name "
-            "that follows from each of them counts as a previous name; so do those of a topology."
+            "Names that the router had before. For an end of a connection without a name of its own, the "
+            "name that follows from each of them counts as a previous name; so do those of a topology."
         ),
         examples=[["router-old"]],
         json_schema_extra=diagnosed("previous-name-in-use"),

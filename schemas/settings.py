@@ -133,6 +133,14 @@ class ProbeSettings(Model):
         ),
         examples=[100],
     )
+    repair: bool = Field(
+        default=False,
+        description=(
+            "Whether the service diagnoses a tunnel that is up and carries nothing, and reconnects it where "
+            "new SAs may help. Maintenance windows and budgets hold."
+        ),
+        examples=[True],
+    )
 
 
 class SignatureSettings(Model):

@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """All workers have ended: nobody needs the engine any more that one of them has started. What another
+    """All workers have ended: the engine that one of them has started is not needed any more. What another
     run of tests has started is left alone."""
     note = config.stash.get(_NOTE, None)
     if note is not None:
@@ -64,7 +64,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where everything should be there, a test that was skipped was not run for a reason nobody saw."""
+    """Where everything should be there, a test was skipped for a reason that was not foreseen."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -52,7 +52,7 @@ class ForgeServer:
     kind: Kind
     faults: list[Answer] = field(default_factory=list)
     fault_of_writes: Answer | None = None
-    """Answered to whoever makes a comment, which is made nevertheless."""
+    """The answer to a comment, which is made nevertheless."""
     requests: list[Request] = field(default_factory=list)
     statuses: list[dict[str, str]] = field(default_factory=list)
     comments: list[dict[str, Any]] = field(default_factory=list)
@@ -65,7 +65,7 @@ class ForgeServer:
         return self.host + {Kind.GITHUB: "", Kind.GITLAB: "/api/v4", Kind.GITEA: "/api/v1"}[self.kind]
 
     def comment(self, author: str, body: str) -> int:
-        """Somebody has written a comment."""
+        """A person has written a comment."""
         number = 100 + len(self.comments)
         self.comments.append({"id": number, "author": author, "body": body})
         return number
@@ -163,7 +163,7 @@ class ForgeServer:
         size, page = min(int(request.query.get("per_page", 30)), 100), int(request.query.get("page", 1))
         links = {}
         if page * size < len(shown):
-            # A stranger's host: whoever follows it would take the token there.
+            # Another host: a client that follows it would take the token there.
             links = {"Link": f'<http://elsewhere.invalid{request.path}?page={page + 1}>; rel="next"'}
         return Answer(200, shown[(page - 1) * size : page * size], links)
 
@@ -217,7 +217,7 @@ def listening(answer: Any, stopping: threading.Event) -> Iterator[str]:
                 self.end_headers()
                 self.wfile.write(text.encode())
             except OSError:
-                return  # whoever asked has gone
+                return  # the client has gone
 
         do_GET = do_POST = do_PATCH = do_PUT = _serve  # noqa: N815 - the names that http.server calls
 
@@ -239,7 +239,7 @@ def listening(answer: Any, stopping: threading.Event) -> Iterator[str]:
 
 @contextmanager
 def misbehaving(first: bytes, chunk: bytes, pause: float = 0) -> Iterator[int]:
-    """A server on loopback that answers each request with some bytes and then, for as long as somebody
+    """A server on loopback that answers each request with some bytes and then, for as long as a client
     listens, a chunk again and again with a pause in between; without a chunk nothing more. Its port."""
     stopping = threading.Event()
 
@@ -252,7 +252,7 @@ def misbehaving(first: bytes, chunk: bytes, pause: float = 0) -> Iterator[int]:
                 while chunk and not stopping.wait(pause):
                     self.request.sendall(chunk)
             except OSError:
-                return  # whoever asked has gone
+                return  # the client has gone
             stopping.wait(60)
 
     server = ThreadingTCPServer(("127.0.0.1", 0), Handler)

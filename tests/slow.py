@@ -62,11 +62,11 @@ class Slowly(Mapping[str, Twist]):
         return twist
 
     def __iter__(self) -> Iterator[str]:
-        """Nobody counts them."""
+        """They are not counted."""
         return iter(())
 
     def __len__(self) -> int:
-        """Nobody counts them."""
+        """They are not counted."""
         return 0
 
 
@@ -141,7 +141,7 @@ def held() -> tuple[int, int, int]:
     """Threads, file descriptors and children of this process."""
     children = 0
     for status in Path("/proc").glob("[0-9]*/stat"):
-        # A process may end meanwhile.
+        # A process may end while it is read.
         with contextlib.suppress(OSError):
             children += status.read_text().rpartition(")")[2].split()[1] == str(os.getpid())
     return threading.active_count(), len(list(Path("/proc/self/fd").iterdir())), children

@@ -47,7 +47,7 @@ class _Attempt:
     right_already: set[str] = field(default_factory=set)
     """Children whose running SA has the loaded configuration, by charon's own comparison."""
     refused: str = ""
-    unheard: bool = False
+    unlogged: bool = False
     """Whether it was begun beside a running SA without reading what charon logs about that."""
 
     def new_children(self, sa: IkeSa) -> list[ChildSa]:
@@ -127,9 +127,9 @@ def establish(vici: Vici, wanted: Sequence[Establish], timeout: float) -> list[s
         time.sleep(OVERLAP)
         retire(vici, doomed)
     unexplained = [attempt for attempt in pending.values() if not attempt.refused]
-    for position, attempt in enumerate(sorted(unexplained, key=lambda attempt: attempt.unheard)):
+    for position, attempt in enumerate(sorted(unexplained, key=lambda attempt: attempt.unlogged)):
         # Beside a running SA another attempt could come up as well as the one that is under way.
-        tried = position < bounds.EXPLAINED and not attempt.unheard
+        tried = position < bounds.EXPLAINED and not attempt.unlogged
         reason = _explain(vici, attempt.item, timeout) if tried else ""
         attempt.refused = reason or f"no CHILD_SA within {timeout:g} s"
     _abandon(vici, [attempt for attempt in attempts.values() if attempt.refused and attempt.old_children])
@@ -141,7 +141,7 @@ def _ask_again(vici: Vici, pending: dict[str, _Attempt], seconds: float) -> list
     `seconds`. Those that are up now are pending no longer; what has to go for them."""
     until = time.monotonic() + seconds
     doomed: list[tuple[str, str]] = []
-    for name, attempt in [item for item in pending.items() if item[1].unheard]:
+    for name, attempt in [item for item in pending.items() if item[1].unlogged]:
         found = _found(vici, attempt)
         if not _under_way(found):
             _start(vici, attempt, attempt.lacking(found), until, seconds)
@@ -176,12 +176,12 @@ def _start(vici: Vici, attempt: _Attempt, children: Sequence[str], until: float,
     for child in children:
         left = until - time.monotonic() if attempt.old_children else 0.0
         timeout = f"{left * 1000:.0f}" if left > POLL else _AT_ONCE
-        attempt.unheard = bool(attempt.old_children) and timeout == _AT_ONCE
+        attempt.unlogged = bool(attempt.old_children) and timeout == _AT_ONCE
         failure, words = initiate(vici, attempt.item.connection, child, timeout)
         if any("existing duplicate" in line for line in words) and attempt.runs:
             attempt.right_already.add(child)
         elif failure and left < seconds - POLL and _under_way(_found(vici, attempt)):
-            attempt.unheard = True
+            attempt.unlogged = True
         elif failure:
             attempt.refused = cause_of(words, failure)
             return

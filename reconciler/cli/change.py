@@ -27,7 +27,6 @@ from reconciler.report import cost_text, judgement_text, plan_text
 from reconciler.report.json.apply import check_object, dropped_object, loss_object, outcome_object
 from reconciler.report.json.plan import absence_objects
 from reconciler.report.json.results import apply_summary_object
-from reconciler.routers.way_back import reported
 
 _NEXT = "the next apply completes the remaining steps"
 _QUESTION = "Apply this plan? Type `yes` to approve: "
@@ -67,7 +66,7 @@ def change_routers(
         return asks
 
     def shown(decision: Decision) -> None:
-        backs = tuple(reported(decision.judged.observation.states))
+        backs = decision.judged.observation.ways_back
         show_decision(output, decision, backs, whole=arguments.verbose)
         steps.expect(decision.allowed.plan.listed_steps)
         forget_reported(backs, planning.fleet)

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from reconciler.diagnosis.diagnose import diagnose
 from reconciler.diagnosis.evidence import End, Evidence
-from reconciler.diagnosis.finding import Field, Finding
+from reconciler.diagnosis.finding import Field, Finding, reconnect_may_help
 
-__all__ = ["End", "Evidence", "Field", "Finding", "diagnose"]
+__all__ = ["End", "Evidence", "Field", "Finding", "diagnose", "reconnect_may_help"]

@@ -54,7 +54,7 @@ def answered_elsewhere(evidence: Evidence) -> Iterator[Finding]:
                 holder.tunnel,
                 "vip",
                 f"another machine has the VIP {address} too: {sender.tunnel.router} sends to {seen}, which "
-                f"is no interface of {holder.tunnel.router}",
+                f"is not an interface of {holder.tunnel.router}",
                 seen=[f"neighbor at {sender.tunnel.router}: {address} lladdr {seen}"],
                 hint=f"find the machine with the Ethernet address {seen}, and remove the VIP there",
             )

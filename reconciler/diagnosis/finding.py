@@ -48,6 +48,8 @@ class Finding:
     seen: tuple[str, ...] = ()
     hint: str = ""
     location: Location = NOWHERE
+    new_sas_may_help: bool = False
+    """True when nothing that is known is in the way of packets through new SAs."""
 
     @property
     def failure(self) -> bool:
@@ -61,12 +63,35 @@ class Finding:
 
 
 def found(
-    code: str, tunnel: Tunnel, path: str, message: str, *, seen: Iterable[str] = (), hint: str = ""
+    code: str,
+    tunnel: Tunnel,
+    path: str,
+    message: str,
+    *,
+    seen: Iterable[str] = (),
+    hint: str = "",
+    new_sas_may_help: bool = False,
 ) -> Finding:
     """A failure of one tunnel end; `path` is dotted, below `spec`."""
     field = _field(tunnel, ("spec", *path.split(".")))
-    shown = tuple(dict.fromkeys(seen))
-    return Finding(code, Severity.ERROR, tunnel.name, tunnel.router, field, message, shown, hint)
+    return Finding(
+        code,
+        Severity.ERROR,
+        tunnel.name,
+        tunnel.router,
+        field,
+        message,
+        tuple(dict.fromkeys(seen)),
+        hint,
+        new_sas_may_help=new_sas_may_help,
+    )
+
+
+def reconnect_may_help(findings: Iterable[Finding]) -> bool:
+    """Whether new SAs may end every failure that was found. Without a failure there is nothing to mend: the
+    tunnel carries by now, or nothing behind it answers."""
+    failures = [finding for finding in findings if finding.failure]
+    return bool(failures) and all(finding.new_sas_may_help for finding in failures)
 
 
 def _field(tunnel: Tunnel, path: Path) -> Field:
@@ -84,8 +109,8 @@ def locate(item: Finding, documents: Iterable[Document], labels: Iterable[Mappin
     """The finding with the place of its field: in the document itself, else in the defaults that concern the
     tunnel, else where the document would hold it. `labels` are those of each managed end."""
     fitting = [d for d in documents if d.kind == item.field.kind and d.name == item.field.name]
-    own = [d for d in fitting if _sets(d, item.field.path)]
-    fleet = [d for d in documents if d.kind == "FabricDefaults" and _sets(d, item.field.path)]
+    own = [d for d in fitting if d.has(item.field.path)]
+    fleet = [d for d in documents if d.kind == "FabricDefaults" and d.has(item.field.path)]
     every = list(labels)
     selecting = [d for d in fleet if _selects(d, every)]
     general = [d for d in fleet if not d.holds(_SELECTOR)]
@@ -94,13 +119,10 @@ def locate(item: Finding, documents: Iterable[Document], labels: Iterable[Mappin
     return item
 
 
-def _sets(document: Document, path: Path) -> bool:
-    return document.locate(path[:-1]) != document.locate(path)
-
-
 def _selects(document: Document, labels: Iterable[Mapping[str, str]]) -> bool:
     """Whether a document of defaults has a label selector that selects one of the ends."""
-    if not isinstance(document.data, dict) or not document.holds(_SELECTOR):
+    written = document.value(_SELECTOR)
+    if written is None:
         return False
-    selector = selector_of(LabelSelectorSpec.model_validate(document.data["spec"]["selector"]))
+    selector = selector_of(LabelSelectorSpec.model_validate(written))
     return any(map(selector.matches, labels))

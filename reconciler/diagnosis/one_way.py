@@ -52,5 +52,6 @@ def one_way(evidence: Evidence) -> Iterator[Finding]:
         seen=packets,
         hint="ask the peer's administrator whether its CHILD_SA counts them"
         + ("" if certain else "; set `probe.target` to an address behind the peer that answers"),
+        new_sas_may_help=True,
     )
     yield item if certain else replace(item, severity=Severity.WARNING)

@@ -158,6 +158,7 @@ def esp_blocked(evidence: Evidence) -> Iterator[Finding]:
                 f"{what} from {sender.tunnel.router} to {receiver.tunnel.router} is lost on the path",
                 seen=packets,
                 hint=f"check whether a firewall on the path drops {protocol}",
+                new_sas_may_help=True,
             )
 
 
@@ -282,6 +283,7 @@ def one_sided(evidence: Evidence) -> Iterator[Finding]:
                 seen=[f"{spi_in}/{spi_out}" for spi_in, spi_out in sorted(spis)],
                 hint="wait for dead peer detection, or send traffic from the end without them, which "
                 "negotiates new ones",
+                new_sas_may_help=True,
             )
             yield replace(item, severity=Severity.WARNING) if ours & theirs and evidence.carries else item
 
@@ -303,6 +305,7 @@ def not_encrypted(evidence: Evidence) -> Iterator[Finding]:
                 f"{end.tunnel.router} sends no packet into the tunnel: 0 of {wanted} were encrypted",
                 seen=_uncounted(evidence),
                 hint="check routes, NAT, firewall rules and other IPsec policies of this router",
+                new_sas_may_help=True,
             )
 
 

@@ -53,7 +53,9 @@ def address_removals(desired: RouterConfig, live: RouterState) -> Iterator[Resou
             reason = "the address is no longer on the router, and no document asks for it there"
             yield _forgotten(desired, address, owner, reason)
         elif (desired.router, address.interface) in claimed:
-            yield _forgotten(desired, address, owner, "Git has it as provided by others (`managed: false`)")
+            yield _forgotten(
+                desired, address, owner, "Git declares it as provided by others (`managed: false`)"
+            )
         elif claimed:
             yield _withdrawn(desired, address, claimed)
         elif not addresses.left_over(desired, owner):

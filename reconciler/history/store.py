@@ -40,11 +40,13 @@ from reconciler.model import bounds
 from reconciler.model.condition import Carriage, LastChange
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import PlannedChange
+from reconciler.model.notification import Sent, Unreadable
 from reconciler.model.record import Acceptance, Result, RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.model.visible import encodable
 from reconciler.model.way_back import Arming, Blame, Recorded
 from reconciler.report.json.carriage import carriage_object, read_carriage
+from reconciler.report.json.sent import read_sent, sent_object
 
 Contents = dict[str, list[dict[str, Any]]]
 """The rows of each table."""
@@ -230,19 +232,15 @@ class History(Database):
         return [record_of(row) for row in connection.execute(later, [number, limit])][::-1]
 
     @reads
-    def sent(self, connection: Connection, receiver: str) -> object:
-        """What a receiver was sent last, of whatever shape: the reader judges that. None for nothing; what
-        is no JSON is its text."""
+    def sent(self, connection: Connection, receiver: str) -> Sent | Unreadable | None:
+        """What a receiver was sent last; None for nothing."""
         row = connection.execute(f"{SENT.select} WHERE sent.receiver = ?", [receiver]).fetchone()
-        try:
-            return None if row is None else json.loads(row["what"])
-        except (ValueError, TypeError, RecursionError):
-            return str(row["what"])
+        return None if row is None else read_sent(row["what"])
 
     @writes
-    def set_sent(self, connection: Connection, receiver: str, what: dict[str, Any]) -> None:
+    def set_sent(self, connection: Connection, receiver: str, sent: Sent) -> None:
         """A receiver was sent this."""
-        connection.execute(SENT.put, {"receiver": receiver, "what": json.dumps(what)})
+        connection.execute(SENT.put, {"receiver": receiver, "what": json.dumps(sent_object(sent))})
 
     def good(self) -> str:
         """The last commit that was applied and proven; empty for none."""

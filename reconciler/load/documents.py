@@ -79,14 +79,13 @@ class Document:
     @property
     def kind(self) -> str | None:
         """What it says of its kind, which need not be one of ours; None where that is no text."""
-        kind = self.data.get("kind") if isinstance(self.data, dict) else None
+        kind = self.value(("kind",))
         return kind if isinstance(kind, str) else None
 
     @property
     def name(self) -> str | None:
         """Its name, as far as it is known before the schema is checked; None where that is no text."""
-        metadata = self.data.get("metadata") if isinstance(self.data, dict) else None
-        name = metadata.get("name") if isinstance(metadata, dict) else None
+        name = self.value(("metadata", "name"))
         return name if isinstance(name, str) else None
 
     def locate(self, path: Path = ()) -> Location:
@@ -101,6 +100,16 @@ class Document:
 
     def holds(self, path: Path) -> bool:
         """True when there is a value at a path, and it is not null."""
+        return self.value(path) is not None
+
+    def has(self, path: Path) -> bool:
+        """True when the document itself gives a value at a path, if only null."""
+        parent = self.value(path[:-1])
+        known = parent if isinstance(parent, dict) else range(len(parent)) if isinstance(parent, list) else ()
+        return bool(path) and path[-1] in known
+
+    def value(self, path: Path) -> object:
+        """The value at a path, whether the schema allows it or not; None if there is none, or null."""
         data = self.data
         for part in path:
             if isinstance(data, dict) and isinstance(part, str):
@@ -108,8 +117,8 @@ class Document:
             elif isinstance(data, list) and isinstance(part, int) and part < len(data):
                 data = data[part]
             else:
-                return False
-        return data is not None
+                return None
+        return data
 
     def _parts(self, path: Path) -> tuple[int, int]:
         """The key and the value at a path; of a missing one twice the value that encloses it."""

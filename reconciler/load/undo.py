@@ -30,7 +30,7 @@ def undo(folder: Path, rev: str) -> Undone:
     with repository_of(folder, str(folder)) as repository:
         commit, head = repository.commit(rev), repository.commit("HEAD")
         if not repository.is_ancestor(commit, head):
-            raise SourceUnavailable(f"{rev} is no part of HEAD", hint="check out the branch that has it")
+            raise SourceUnavailable(f"{rev} is not part of HEAD", hint="check out the branch that has it")
         said = repository.ask("log", "-1", "--format=%s", "--end-of-options", commit)
         subject = said.decode(errors="replace").strip()
         message = f'Revert "{subject}"\n\nThis reverts commit {commit}.\n'

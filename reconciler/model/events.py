@@ -206,6 +206,22 @@ class Impaired:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """What a diagnosis has found of a tunnel that carries nothing."""
+
+    tunnel: str
+    """The end that it is probed from."""
+    router: str
+    causes: tuple[str, ...]
+    """Empty where nothing is wrong any more."""
+    reconnects: bool
+    """Whether new SAs may help, so that the run plans to reconnect it."""
+
+    def __str__(self) -> str:
+        return "; ".join(self.causes) or "nothing is wrong with it any more"
+
+
 class Part(StrEnum):
     """A part of the service that a run can do without."""
 
@@ -282,6 +298,7 @@ Event: TypeAlias = (
     | Traced
     | Down
     | Impaired
+    | Diagnosed
     | Trouble
     | StepEnded
     | Check

@@ -41,7 +41,7 @@ def foreign(kind: str, name: str, error: Exception) -> Unforeseen:
     with _counting:
         _unforeseen[kind] += 1
     text = redacted("".join(traceback.format_exception(error)))
-    _log.error("unforeseen error in %s %s\n%s", kind, name, text)
+    _log.error("unforeseen error in %s (%s)\n%s", kind, name, text)
     return Unforeseen(
         f"an unforeseen error: {type(error).__name__}: {redacted(str(error))[:200]}",
         router=name if kind == "router" else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 
 class Topic(StrEnum):
@@ -47,11 +48,29 @@ class Lasting:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What a receiver was sent: the runs up to one, and what lasted after it."""
+class SentStatus:
+    """The commit status that a forge was sent last."""
+
+    head: str
+    """The commit at the head of the branch."""
+    result: str
+    """How its run ended, in a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessages:
+    """What a receiver of messages was sent: the runs up to one, and what lasted after it."""
 
     run: int
     states: frozenset[Lasting] = frozenset()
+
+
+Sent: TypeAlias = SentStatus | SentMessages
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something was sent, and what is kept of it has another form than this version writes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.router_config import RouterState
+from reconciler.model.way_back import Armed, WentBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,8 @@ class Observation:
     failures: Mapping[str, TunnelwrightError] = field(default_factory=dict)
     rulesets: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     """The nftables ruleset of each router whose NAT decides where traffic goes that a plan lets out."""
+
+    @property
+    def ways_back(self) -> tuple[Armed | WentBack, ...]:
+        """What the routers report of their ways back, in the order of their names."""
+        return tuple(item for _, state in sorted(self.states.items()) for item in state.way_back.reported)

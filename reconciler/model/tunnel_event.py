@@ -24,6 +24,8 @@ class TunnelChange(StrEnum):
     """The service's probes have shown that it carries nothing, or less well than it should."""
     CARRYING = "carrying"
     """They have shown that it carries packets."""
+    RECONNECTED = "reconnected"
+    """The service begins to reconnect it, because it carries nothing."""
 
 
 LASTING = frozenset({TunnelChange.FAILED, TunnelChange.ALERT})

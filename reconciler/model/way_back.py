@@ -104,3 +104,8 @@ class WayBack:
 
     armed: Armed | None = None
     back: WentBack | None = None
+
+    @property
+    def reported(self) -> tuple[Armed | WentBack, ...]:
+        """What there is to report of it; nothing for most routers."""
+        return tuple(item for item in (self.armed, self.back) if item is not None)

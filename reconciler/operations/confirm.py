@@ -40,7 +40,7 @@ class Conclusion:
     unsure: bool = False
     """Whether all that speaks against it is that routers did not say whether they are confirmed: the next
     run sees."""
-    untold: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
     """Routers that go back by themselves, because they did not answer."""
     unrestored: tuple[str, ...] = ()
     """What routers that went back could not restore, a sentence each."""
@@ -101,7 +101,7 @@ def _disarmed(arming: str, steps: tuple[Step, ...], fleet: Fleet, found: tuple[s
     why = f"nothing was changed: {listed(found, _NAMED)}"
     outcomes = tuple(Outcome(step, Status.NOT_ATTEMPTED, why) for step in steps)
     silent = tuple(sorted(disarmed.silent))
-    return Conclusion(arming, found, outcomes, begun=False, back=not silent, untold=silent)
+    return Conclusion(arming, found, outcomes, begun=False, back=not silent, silent=silent)
 
 
 def _gone_back(
@@ -114,13 +114,13 @@ def _gone_back(
     went = {name: item for name, item in ended.items() if isinstance(item, WentBack)}
     whole = {name for name, item in went.items() if not item.problems}
     unrestored = (f"{name}: {problem}" for name, item in went.items() for problem in item.problems)
-    untold = (name for name, item in ended.items() if isinstance(item, TunnelwrightError))
+    silent = (name for name, item in ended.items() if isinstance(item, TunnelwrightError))
     return Conclusion(
         arming,
         found,
         outcomes,
         back=whole == ended.keys(),
-        untold=tuple(untold),
+        silent=tuple(silent),
         unrestored=tuple(unrestored),
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.diagnosis import Finding, diagnose
 from reconciler.diagnosis.finding import locate
 from reconciler.load import Document
 from reconciler.model.fabric import Fabric
+from reconciler.model.router_config import RouterConfig
 from reconciler.model.suggestion import check_known
 from reconciler.observe.evidence import examine
 from reconciler.operations.desired import check_every_key, compile_fabric
@@ -44,7 +45,20 @@ def diagnose_tunnels(
     chosen = names or tuple(fabric.tunnels)
     desired = compile_fabric(fabric, store)
     check_every_key(fabric, desired, set(chosen))
-    gathered = examine(fabric, desired, fleet, chosen, rekey=rekey)
+    return diagnose_compiled(fabric, desired, documents, fleet, chosen, rekey=rekey)
+
+
+def diagnose_compiled(
+    fabric: Fabric,
+    desired: Mapping[str, RouterConfig],
+    documents: Sequence[Document],
+    fleet: Fleet,
+    names: Iterable[str],
+    *,
+    rekey: bool = False,
+) -> tuple[Diagnosis, ...]:
+    """As `diagnose_tunnels`, of tunnels by the names of their ends, and of what was compiled before."""
+    gathered = examine(fabric, desired, fleet, names, rekey=rekey)
     return tuple(
         Diagnosis(
             tuple(end.tunnel.name for end in evidence.ends),

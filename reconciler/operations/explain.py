@@ -170,10 +170,7 @@ def _default(sources: Mapping[Path, DefaultsItem], path: Path) -> _Source:
 
 def _called(item: Item[TunnelEndSpec] | Item[Any]) -> str:
     """Kind and name of the document that the author wrote."""
-    data = item.document.data
-    if not isinstance(data, dict):
-        raise TypeError("a document of the catalog is a mapping")
-    return f"{data['kind']} {data['metadata']['name']}"
+    return f"{item.document.kind} {item.document.name}"
 
 
 def _id(identity: IkeId) -> str:

@@ -255,7 +255,7 @@ def _not_now(plan: Plan, now: Plan | None) -> str:
     if not later:
         return ""
     if later == len(plan.changes):
-        return "; nothing of this is done now, see below"
+        return "; none of this is done now, see below"
     return f"; {later} of these {'is' if later == 1 else 'are'} not done now, see below"
 
 

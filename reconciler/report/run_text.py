@@ -8,6 +8,7 @@ from typing import assert_never
 from reconciler.model.absence import AbsenceKind
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.events import (
+    Diagnosed,
     Down,
     Drift,
     DuplicateAddress,
@@ -103,8 +104,10 @@ def _event_lines(event: Event) -> Iterator[Line]:
             yield _address_line(event)
         case StepEnded() | Check() | Loss() | Dropped():
             yield _apply_line(event)
-        case Held() | Drift() | Traced() | Down() | Impaired() | Trouble() | Rollback() | LeftOut():
+        case Held() | Drift() | Traced() | Trouble() | Rollback() | LeftOut():
             yield _run_line(event)
+        case Down() | Impaired() | Diagnosed():
+            yield Line(f"  {_not_well(event)}", "bold red")
         case Foreign():
             if event.meant is not None:
                 text = f"  {event.written['type']}: recorded by another version; `--json` shows it"
@@ -162,14 +165,16 @@ def _apply_line(event: StepEnded | Check | Loss | Dropped) -> Line:
             return Line(f"  {dropped_text(event)}", "yellow" if event.packets else "")
 
 
-def _not_well(event: Down | Impaired) -> str:
+def _not_well(event: Down | Impaired | Diagnosed) -> str:
     if isinstance(event, Down):
         return f"configured but down: {event.tunnel}"
+    if isinstance(event, Diagnosed):
+        return f"diagnosis of {event.tunnel}: {event}"
     since = f"since {event.since:%Y-%m-%dT%H:%M:%SZ}"
     return f"{event.state} {since}: {event.tunnel}: {event.reason}"
 
 
-def _run_line(event: Held | Drift | Traced | Down | Impaired | Trouble | Rollback | LeftOut) -> Line:
+def _run_line(event: Held | Drift | Traced | Trouble | Rollback | LeftOut) -> Line:
     match event:
         case Held() | Drift():
             what = "held" if isinstance(event, Held) else "drift"
@@ -177,8 +182,6 @@ def _run_line(event: Held | Drift | Traced | Down | Impaired | Trouble | Rollbac
         case Traced():
             at = f"{event.trace.at:%Y-%m-%dT%H:%M:%SZ}"
             return Line(f"  since the last run at {event.router}: {at} {event.trace.text}", "yellow")
-        case Down() | Impaired():
-            return Line(f"  {_not_well(event)}", "bold red")
         case Trouble():
             return Line(f"  trouble with the {event.part}: {event.reason}", "bold red")
         case Rollback():

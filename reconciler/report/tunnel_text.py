@@ -16,6 +16,7 @@ _STYLE: Final[Mapping[TunnelChange, str]] = {
     TunnelChange.ALERT: "yellow",
     TunnelChange.IMPAIRED: "bold red",
     TunnelChange.CARRYING: "green",
+    TunnelChange.RECONNECTED: "yellow",
 }
 _WORDS: Final[Mapping[TunnelChange, str]] = {
     TunnelChange.UP: "up",
@@ -25,6 +26,7 @@ _WORDS: Final[Mapping[TunnelChange, str]] = {
     TunnelChange.ALERT: "alert",
     TunnelChange.IMPAIRED: "probes show:",
     TunnelChange.CARRYING: "probes show: carrying",
+    TunnelChange.RECONNECTED: "reconnected by the service:",
 }
 
 

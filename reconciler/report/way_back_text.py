@@ -11,7 +11,7 @@ from reconciler.report.line import Line
 
 _CAUSES = {
     Cause.DEADLINE: "it was not confirmed in time",
-    Cause.UNPROVEN: "it had not proven good",
+    Cause.UNPROVEN: "it was not proven",
     Cause.RESTART: "the router restarted before it was confirmed",
     Cause.OVERDUE: "it was not confirmed in time, and the router's timer had gone",
 }

@@ -64,7 +64,7 @@ def unpack(archive: memoryview) -> dict[str, Packed]:
             continue
         name, long_name = long_name or member.name, ""
         if member.type not in {tarfile.REGTYPE, tarfile.AREGTYPE}:
-            raise BadArchive(f"{name[:100]!r} is not a regular file (type {member.type!r})")
+            raise BadArchive(f"{name[:100]!r} is not a regular file (type {member.type.decode('latin-1')!r})")
         if member.size > bounds.ROUTER_FILE_BYTES:
             raise BadArchive(f"{name[:100]!r} has more than {bounds.ROUTER_FILE_BYTES // bounds.KIB} KiB")
         if name in found:

@@ -9,11 +9,9 @@ was confirmed, for a controller that has lost the answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from reconciler.model.router_config import RouterState
 from reconciler.model.way_back import Armed, Arming, Cause, WayBack, WentBack
 
 WAY_BACK: Final = "/var/lib/tunnelwright/confirm"
@@ -53,12 +51,6 @@ def decode(router: str, said: str) -> WayBack:
     if back is not None and problems:
         back = WentBack(router, back.arming, back.cause, back.at, tuple(problems))
     return WayBack(armed, back)
-
-
-def reported(states: Mapping[str, RouterState]) -> Iterator[Armed | WentBack]:
-    """What there is to say of the way back of each router that was observed."""
-    for _, state in sorted(states.items()):
-        yield from (item for item in (state.way_back.armed, state.way_back.back) if item is not None)
 
 
 def _arming(match: re.Match[str]) -> Arming:

@@ -14,7 +14,6 @@ from reconciler.model.way_back import Blame, WentBack
 from reconciler.operations.confirm import Conclusion, forget_reported
 from reconciler.operations.observed_plan import ObservedPlan
 from reconciler.report.way_back_text import way_back_text
-from reconciler.routers.way_back import reported
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.run_report import RunReport
 from reconciler.service.wanted import Wanted
@@ -26,7 +25,7 @@ _ENDED: Final = 2
 def gone_back(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, report: RunReport) -> bool:
     """Report routers that are armed, and of those that have gone back without the controller that had armed
     them. Whether the commit that is wanted is marked bad for that."""
-    found = list(reported(seen.observation.states))
+    found = seen.observation.ways_back
     report.events += found
     report.notes += [way_back_text(item) for item in found]
     backs = {item.arming.id: item for item in found if isinstance(item, WentBack)}
@@ -50,8 +49,8 @@ def not_confirmed(
         return Result.INCOMPLETE
     if conclusion.unrestored:
         report.notes.append(f"not restored: {listed(conclusion.unrestored, RECORD_NAMED)}")
-    if conclusion.untold:
-        report.notes.append(f"routers that did not answer go back by themselves: {listed(conclusion.untold)}")
+    if conclusion.silent:
+        report.notes.append(f"routers that did not answer go back by themselves: {listed(conclusion.silent)}")
     if not conclusion.back:
         return Result.INCOMPLETE
     report.notes.append("every router went back")

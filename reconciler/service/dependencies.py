@@ -50,6 +50,9 @@ class Dependencies:
     such as the deletion of all tunnels, ends nothing of what is known of them."""
     impaired: Callable[[], Iterable[Carriage]] = tuple
     """The connections that carry nothing, or less well than they should, as far as they are probed."""
+    diagnosed: dict[str, float] | None = None
+    """When each tunnel that carries nothing was last diagnosed, by the monotonic clock; runs fill it in. None
+    where self-repair is off."""
 
     @property
     def trust(self) -> Trust:

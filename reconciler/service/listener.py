@@ -142,7 +142,7 @@ class _Server(TcpWSGIServer):
 
     def handle_error(self) -> None:
         """What goes wrong with one caller is no reason to close the socket for all."""
-        self.logger.error("a caller was not taken", exc_info=True)
+        self.logger.error("a connection was not accepted", exc_info=True)
         self._accepts_from = time.monotonic() + _PAUSE
 
     def end(self) -> None:

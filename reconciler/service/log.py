@@ -14,6 +14,7 @@ import structlog
 
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.events import (
+    Diagnosed,
     Down,
     Drift,
     DuplicateAddress,
@@ -65,7 +66,7 @@ def _level(event: Event) -> str:
     match event:
         case Refusal() | Rollback() | Trouble() | WentBack():
             return "error"
-        case Armed() | Diagnostic() | Down() | DuplicateAddress() | Impaired() | LeftOut():
+        case Armed() | Diagnosed() | Diagnostic() | Down() | DuplicateAddress() | Impaired() | LeftOut():
             return "warning"
         case Unreachable() | Withheld():
             return "warning"

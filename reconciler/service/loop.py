@@ -131,10 +131,10 @@ class Service:
         kept = replace(record, id=history.add(record))
         attempt(
             "history",
-            "what a run has changed",
+            "last changes",
             lambda: history.keep_last_changes(last_changes(whole, repository)),
         )
-        attempt("report", "what a run came to", lambda: self.notify(kept))
+        attempt("report", "a run", lambda: self.notify(kept))
         return kept
 
     def run(self) -> None:

@@ -43,13 +43,11 @@ def hand_over(message: Message, seconds: float) -> None:
     URL.
     """
     require("messages")
-    text = {"url": message.url.reveal().decode(errors="replace"), "title": message.title}
-    text |= {"body": message.body, "kind": message.kind}
     try:
         done = finished(
             # Without -P a module of the working directory would be taken for one of ours.
             [sys.executable, "-P", "-m", "reconciler.service.messenger"],
-            json.dumps(text).encode(),
+            _written(message),
             minimal(*_ENVIRONMENT),
             seconds=seconds,
             most=bounds.MESSAGE_WORDS,
@@ -63,8 +61,19 @@ def hand_over(message: Message, seconds: float) -> None:
     if done.status == _NO_URL:
         raise TunnelwrightError("the file does not contain an Apprise URL", hint="such as json://host/path")
     if done.status == _NOT_TAKEN:
-        raise TunnelwrightError("the service did not take the message")
+        raise TunnelwrightError("the service did not accept the message")
     raise TunnelwrightError(f"the message was not sent: its process ended with {done.status}")
+
+
+def _written(message: Message) -> bytes:
+    """A message as the process gets it."""
+    url = message.url.reveal().decode(errors="replace")
+    return json.dumps([url, message.title, message.body, message.kind]).encode()
+
+
+def _read(text: bytes) -> Message:
+    url, title, body, kind = json.loads(text)
+    return Message(Secret(url.encode()), title, body, kind)
 
 
 def main() -> int:
@@ -72,15 +81,15 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (bounds.MESSAGE_MEMORY, bounds.MESSAGE_MEMORY))
     import apprise  # noqa: PLC0415 - 300 ms, with its plugins, that only this process needs
 
-    text = json.load(sys.stdin)
+    message = _read(sys.stdin.buffer.read())
     try:
-        service = receiver(Secret(text["url"].encode()))
+        service = receiver(message.url)
     except TunnelwrightError:
         return _NO_URL
     sent = service.notify(
-        title=text["title"],
-        body=text["body"],
-        notify_type=apprise.NotifyType(text["kind"]),
+        title=message.title,
+        body=message.body,
+        notify_type=apprise.NotifyType(message.kind),
         # Plain text: no service takes what routers and commits say for markup.
         body_format=apprise.NotifyFormat.TEXT,
     )

@@ -8,6 +8,7 @@ from typing import assert_never
 from reconciler.model.absence import AbsenceKind
 from reconciler.model.condition import State as Condition
 from reconciler.model.events import (
+    Diagnosed,
     Down,
     Drift,
     Held,
@@ -106,10 +107,12 @@ def _of_the_routers(record: RunRecord, before: frozenset[Lasting]) -> dict[Lasti
     for down in record.of(Down):
         state = Lasting(Topic.DOWN, down.tunnel, down.router)
         found[state] = f"tunnel {down.tunnel} at {down.router} is configured but down"
+    diagnoses = {item.tunnel: f"; diagnosis: {item}" for item in record.of(Diagnosed)}
     for impaired in record.of(Impaired):
         topic = Topic.SILENT if impaired.state is Condition.SILENT else Topic.DEGRADED
         since = f"since {impaired.since:%Y-%m-%dT%H:%M:%SZ}"
         text = f"tunnel {impaired.tunnel} at {impaired.router} is {impaired.state} {since}: {impaired.reason}"
+        text += diagnoses.get(impaired.tunnel, "")
         found[Lasting(topic, impaired.tunnel, impaired.router)] = text
     for drift in record.of(Drift):
         if drift.held:

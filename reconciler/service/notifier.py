@@ -17,9 +17,8 @@ from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Rollback
 from reconciler.model.isolation import attempt
-from reconciler.model.notification import Lasting, Notification, Sent, Topic
+from reconciler.model.notification import Lasting, Notification, SentMessages, SentStatus, Topic
 from reconciler.model.record import ForeignResult, Result, RunRecord
-from reconciler.report.json.sent import read_sent, sent_object
 from reconciler.service import notifications, schedule
 from reconciler.service.metric_families import UNREADABLE
 
@@ -169,7 +168,7 @@ class CommitStatuses:
         refused = notifications.is_refused(record)
         back = bool(record.of(Rollback))
         words = "refused" if refused else record.result.value
-        sent = {"head": record.head, "result": words}
+        sent = SentStatus(record.head, words)
         if self.history.sent(self.name) == sent:
             return
         self.forge().set_status(
@@ -199,17 +198,17 @@ class Messages:
     def receive(self, record: RunRecord) -> None:
         """Look at all runs since the last one that was sent; for a receiver that was never sent one, or
         whose record cannot be read any more, at the latest alone."""
-        kept = self.history.sent(self.name)
-        sent = read_sent(kept, record.id)
-        if sent is None:
-            if kept is not None:
+        sent = self.history.sent(self.name)
+        # One that is later than this run is of another history.
+        if not isinstance(sent, SentMessages) or sent.run > record.id:
+            if sent is not None:
                 _log.warning(
                     "the record of what %s was sent cannot be read: it gets notifications from this run on",
                     self.name,
                 )
                 self.history.count({(UNREADABLE.name, ""): 1})
-            sent = Sent(record.id - 1)
-            self.history.set_sent(self.name, sent_object(sent))
+            sent = SentMessages(record.id - 1)
+            self.history.set_sent(self.name, sent)
         runs = self.history.runs_after(sent.run, bounds.MESSAGE_RUNS)
         found: list[Notification] = []
         lasting = sent.states
@@ -222,7 +221,7 @@ class Messages:
         if found:
             self.send(found, record)
         if runs:
-            self.history.set_sent(self.name, sent_object(Sent(runs[-1].id, lasting)))
+            self.history.set_sent(self.name, SentMessages(runs[-1].id, lasting))
 
     def _new(
         self, run: RunRecord, lasting: frozenset[Lasting]

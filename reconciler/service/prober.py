@@ -255,7 +255,7 @@ class Prober:
             rows = [self._memories[name].carriage for name in self._unwritten if name in self._memories]
             self._unwritten.clear()
         if rows:
-            attempt("history", "what probes have shown", partial(self._history.carry, rows))
+            attempt("history", "carriages", partial(self._history.carry, rows))
 
 
 def _reading(target: Target, found: Visit | TunnelwrightError, away: str) -> Reading:

@@ -45,6 +45,7 @@ from reconciler.service.attribution import traces_of_drift
 from reconciler.service.confirmation import closed, gone_back, not_confirmed
 from reconciler.service.dependencies import Dependencies
 from reconciler.service.fleet_state import FleetState
+from reconciler.service.repair import begin_repairs, with_repairs
 from reconciler.service.run_report import RunReport
 from reconciler.service.verdict import is_to_blame, verdict_of
 from reconciler.service.wanted import Refused, Wanted, by_commit_of, choose, sentence, wanted_of
@@ -79,7 +80,7 @@ def reconcile(dependencies: Dependencies, head: str, trigger: str) -> RunRecord:
         Impaired(one.tunnel, one.router, one.state, one.reason, one.since) for one in dependencies.impaired()
     ]
     if (seen := report.seen) is not None:
-        attempt("metrics", "what a run saw", lambda: dependencies.saw(seen))
+        attempt("metrics", "a run", lambda: dependencies.saw(seen))
     return RunRecord(
         started=started,
         finished=started + timedelta(seconds=time.monotonic() - began),
@@ -101,6 +102,9 @@ def _observe(dependencies: Dependencies, wanted: Wanted) -> ObservedPlan:
 def _run(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, report: RunReport) -> Result:
     by_commit = by_commit_of(dependencies, wanted, seen.plan)
     found = report.saw(seen, by_commit)
+    seen, as_found = with_repairs(dependencies, wanted, seen, report), seen
+    if seen is not as_found:
+        by_commit = by_commit_of(dependencies, wanted, seen.plan)
     arming = None
     if dependencies.confirm is not None:
         arming = new_arming(wanted.loaded.digest, wanted.commit, dependencies.confirm)
@@ -115,6 +119,7 @@ def _run(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, report:
     left_out: Errors = {}
     wished = {change.resource for change in decision.allowed.plan.changes}
     if wished:
+        begin_repairs(dependencies, decision.allowed, report)
         done, left_out = _changed(dependencies, wanted, decision, by_commit, report, arming=arming)
         result = result if done is None else done
         seen = without(seen, left_out)

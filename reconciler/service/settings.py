@@ -47,7 +47,7 @@ class Effective:
         the first of it was said."""
         if path in self.variables:
             return _location(self.variables[path])
-        if _has(self.document.data, path):
+        if self.document.has(path):
             return self.document.locate(path)
         inside = (name for known, name in self.variables.items() if known[: len(path)] == path)
         return next(map(_location, inside), Location("default"))
@@ -135,15 +135,6 @@ def _check_names(environment: Mapping[str, str], found: Diagnostics) -> None:
             allowed = ", ".join(inside or _VARIABLES)
             hint = hint.replace("'", f"'{PREFIX}", 1)
         found.error("unknown-field", _location(variable), message, allowed=allowed, hint=hint)
-
-
-def _has(data: object, path: FieldPath) -> bool:
-    for part in path:
-        known = data.keys() if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
-        if part not in known:
-            return False
-        data = data[part]  # type: ignore[index]
-    return True
 
 
 def _location(variable: str) -> Location:

@@ -109,8 +109,8 @@ class Watch:
         while not (self._over.is_set() and self._backlog.empty):
             # Within this time it also notices what has stayed down, and the end.
             batch = self._backlog.take(bounds.EVENTS_WRITTEN, bounds.DOWN_SECONDS / 4)
-            attempt("events", "what has happened", partial(self._write, batch))
-            attempt("events", "what stays down", self._wake_for_what_stays_down)
+            attempt("events", "tunnel events", partial(self._write, batch))
+            attempt("events", "tunnels that stay down", self._wake_for_what_stays_down)
 
     def _write(self, batch: list[TunnelEvent]) -> None:
         counts: Counter[tuple[str, str]] = Counter()

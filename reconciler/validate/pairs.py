@@ -74,9 +74,7 @@ def pair_tunnels(
 def _has_unreadable_peer(catalog: Catalog) -> bool:
     """Whether a broken tunnel has a peer whose address is none: it may be the other end of any."""
     for (kind, _), document in catalog.broken.items():
-        spec = document.data.get("spec") if isinstance(document.data, dict) else None
-        peer = spec.get("peer") if isinstance(spec, dict) else None
-        address = peer.get("address") if isinstance(peer, dict) else None
+        address = document.value(("spec", "peer", "address"))
         if kind == "IPsecTunnel" and address is not None and not is_address(str(address)):
             return True
     return False

@@ -105,8 +105,8 @@ def _report_names(topology: Item[IPsecTopologySpec], found: Diagnostics) -> None
     found.error(
         "too-many-names",
         topology.locate(where),
-        "the previous names of this topology, of those that sort before it and of their routers come to more "
-        f"than {MOST_DERIVED_NAMES:,} of tunnel ends",
+        "the previous names of this topology, of those that sort before it and of their routers result in "
+        f"more than {MOST_DERIVED_NAMES:,} previous names of tunnel ends",
         path=dotted(where),
         allowed=f"at most {MOST_DERIVED_NAMES:,}",
         hint="remove previous names that no router has any more: those of changes that are applied",

@@ -161,11 +161,11 @@ def _shown(memory: Memory, reading: Reading, came: int, went: int) -> tuple[Stat
         # Others' packets come, be it that what was asked does not answer.
         quiet = echo is not None and memory.answered
         state = State.DEGRADED if quiet else State.CARRYING
-        reason = f"{carriage.target} does not answer, though other packets come" if quiet else ""
+        reason = f"{carriage.target} does not answer, although other packets arrive" if quiet else ""
     elif echo is not None:
-        state, reason = State.SILENT, f"{carriage.target} does not answer, and no packet comes"
+        state, reason = State.SILENT, f"{carriage.target} does not answer, and no packet arrives"
     elif went >= UNHEARD:
-        state, reason = State.SILENT, "packets are sent, and none comes"
+        state, reason = State.SILENT, "packets are sent, and none arrives"
     elif carriage.state in {State.CARRYING, State.SILENT}:
         # An idle tunnel shows nothing new.
         state, reason = carriage.state, carriage.reason

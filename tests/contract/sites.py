@@ -36,7 +36,7 @@ PSK = 'braces{} quote" hash# back\\slash sp ace é 0s='
 REAL = pytest.mark.parametrize(
     "site", [pytest.param(kind, marks=pytest.mark.engine) for kind in ("real", "ssh")], indirect=True
 )
-"""For what needs time that passes and files that somebody owns."""
+"""For what needs time that passes and files that have an owner."""
 
 
 CHARONS = pytest.mark.parametrize("site", [pytest.param("real", marks=pytest.mark.engine)], indirect=True)
@@ -171,7 +171,7 @@ FOREIGN = "office"
 
 
 def by_hand(site: Site, *, eager: bool = False) -> Fabric:
-    """Make the tunnel of converged routers one that somebody configured by hand, and bring it up; the fabric
+    """Make the tunnel of converged routers one that was configured by hand, and bring it up; the fabric
     that adopts it. With `eager` charon does so by itself, and again when the tunnel is closed."""
     site.apply()
     for name in ("paris", "tokyo"):

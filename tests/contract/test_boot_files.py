@@ -1,4 +1,4 @@
-"""Boot files: compared and mended like everything else that a router holds, and whole at any moment."""
+"""Boot files: compared and repaired like everything else that a router holds, and whole at any moment."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_first_apply_writes_them_and_nothing_is_left_to_do(site: Site) -> No
 
 
 @pytest.mark.parametrize("what", ["content", "mode", "missing", "surplus"])
-def test_drift_of_a_boot_file_is_found_and_mended(site: Site, what: str) -> None:
+def test_drift_of_a_boot_file_is_found_and_repaired(site: Site, what: str) -> None:
     site.apply()
     host = site.connect("paris").host
     if what == "content":

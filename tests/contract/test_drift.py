@@ -1,4 +1,4 @@
-"""What somebody does to a router is found, and healed by the next apply."""
+"""What is done to a router by hand is found, and repaired by the next apply."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def edit_key_in_file(router: Router) -> None:
 
 def comment_file(router: Router) -> None:
     content = router.host.snapshot([]).files[FILE].content.reveal()
-    router.host.write_files({FILE: Secret(content + b"# somebody was here\n")})
+    router.host.write_files({FILE: Secret(content + b"# edited by hand\n")})
 
 
 def remove_file(router: Router) -> None:
@@ -112,7 +112,7 @@ def forward_off(router: Router) -> None:
         (forward_off, "paris/sysctl/forwarding", "net/ipv4/ip_forward"),
     ],
 )
-def test_what_somebody_does_to_a_router_is_found_and_healed(
+def test_what_is_done_to_a_router_by_hand_is_found_and_repaired(
     site: Site, harm: Callable[[Router], None], resource: str, path: str
 ) -> None:
     site.apply()
@@ -126,7 +126,7 @@ def test_what_somebody_does_to_a_router_is_found_and_healed(
     assert all(check.passed for check in site.verify())
 
 
-def test_a_vip_that_somebody_deletes_comes_back(site: Site) -> None:
+def test_a_vip_that_was_deleted_by_hand_comes_back(site: Site) -> None:
     site.apply()
     (vip,) = site.preview().desired["paris"].addresses
     site.delete_address("paris", vip)

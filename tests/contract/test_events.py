@@ -1,4 +1,4 @@
-"""What charon tells of tunnels between two looks, on whatever way it is reached."""
+"""Events of tunnels between two observations, on whatever way charon is reached."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.one_transport
 UP, DOWN, REKEYED = TunnelChange.UP, TunnelChange.DOWN, TunnelChange.REKEYED
 
 
-class Heard:
-    """What the follower of paris has told."""
+class Watched:
+    """What the follower of paris has reported."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -42,11 +42,11 @@ class Heard:
 
 
 @pytest.fixture
-def heard(site: Site) -> Iterator[Heard]:
+def watched(site: Site) -> Iterator[Watched]:
     """The tunnel is up, and paris is followed."""
     site.apply()
     bring_up(site.connect("paris").vici, CONNECTION, "net")
-    found = Heard(site)
+    found = Watched(site)
     found.follower.start()
     assert until(found.followed, 20), found.follower.why_not
     yield found
@@ -61,39 +61,39 @@ def rekey(site: Site) -> None:
         router.vici.request("rekey", {"child": "net"})
 
 
-def test_a_tunnel_that_goes_down_and_comes_up_is_reported(heard: Heard) -> None:
-    assert heard.events == [], "what was so at the beginning is no event"
-    assert set(heard.follower.up() or {}) == {("paris-tokyo", "net")}
-    take_down(heard.site.connect("tokyo").vici, "tw-tokyo-paris")
-    [down] = heard.until(DOWN)
+def test_a_tunnel_that_goes_down_and_comes_up_is_reported(watched: Watched) -> None:
+    assert watched.events == [], "what was so at the beginning is no event"
+    assert set(watched.follower.up() or {}) == {("paris-tokyo", "net")}
+    take_down(watched.site.connect("tokyo").vici, "tw-tokyo-paris")
+    [down] = watched.until(DOWN)
     assert (down.child, down.late) == ("net", False)
     assert down.seconds is not None
-    assert heard.follower.up() == {}
-    bring_up(heard.site.connect("paris").vici, CONNECTION, "net")
-    heard.until(UP)
-    since = (heard.follower.up() or {})["paris-tokyo", "net"]
+    assert watched.follower.up() == {}
+    bring_up(watched.site.connect("paris").vici, CONNECTION, "net")
+    watched.until(UP)
+    since = (watched.follower.up() or {})["paris-tokyo", "net"]
     assert since is not None
     assert since >= down.at
 
 
-def test_a_rekey_is_counted_and_interrupts_nothing(heard: Heard) -> None:
-    before = heard.follower.up()
-    rekey(heard.site)
-    [event] = heard.until(REKEYED)
+def test_a_rekey_is_counted_and_interrupts_nothing(watched: Watched) -> None:
+    before = watched.follower.up()
+    rekey(watched.site)
+    [event] = watched.until(REKEYED)
     assert event.detail == "CHILD_SA"
-    assert heard.follower.up() == before
-    take_down(heard.site.connect("paris").vici, CONNECTION)
-    heard.until(DOWN)
+    assert watched.follower.up() == before
+    take_down(watched.site.connect("paris").vici, CONNECTION)
+    watched.until(DOWN)
 
 
-def test_a_charon_that_restarts_is_followed_again_and_nothing_is_missed(heard: Heard) -> None:
+def test_a_charon_that_restarts_is_followed_again_and_nothing_is_missed(watched: Watched) -> None:
     """It ends without a word, and its new socket is another one."""
-    heard.site.restart_charon("paris")
-    assert until(lambda: any(event.change is DOWN for event in heard.events), 30)
-    assert until(heard.followed, 30), heard.follower.why_not
-    bring_up(heard.site.connect("paris").vici, CONNECTION, "net")
-    assert until(lambda: bool(heard.follower.up()), 20)
-    assert [event.change for event in heard.events] in ([DOWN, UP], [DOWN, UP, DOWN, UP])
-    heard.events.clear()
-    take_down(heard.site.connect("paris").vici, CONNECTION)
-    heard.until(DOWN)
+    watched.site.restart_charon("paris")
+    assert until(lambda: any(event.change is DOWN for event in watched.events), 30)
+    assert until(watched.followed, 30), watched.follower.why_not
+    bring_up(watched.site.connect("paris").vici, CONNECTION, "net")
+    assert until(lambda: bool(watched.follower.up()), 20)
+    assert [event.change for event in watched.events] in ([DOWN, UP], [DOWN, UP, DOWN, UP])
+    watched.events.clear()
+    take_down(watched.site.connect("paris").vici, CONNECTION)
+    watched.until(DOWN)

@@ -1,4 +1,4 @@
-"""Two keys are good while a peer that somebody else manages changes its own."""
+"""Two keys are good while an unmanaged peer changes its own."""
 
 from __future__ import annotations
 

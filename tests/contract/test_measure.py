@@ -38,7 +38,7 @@ def test_a_stream_through_a_tunnel_loses_nothing(site: Site) -> None:
     assert stream.sent > (20 if site.real else 1)
 
 
-def test_a_stream_to_where_nobody_answers_loses_all(site: Site) -> None:
+def test_a_stream_without_an_answer_loses_all(site: Site) -> None:
     host = site.connect("paris").host
     token = host.start_stream("10.1.0.1", "192.0.2.1", 0.02, 30)
     if site.real:
@@ -77,7 +77,7 @@ def test_a_size_that_the_router_refuses_is_no_silence(site: Site) -> None:
 
 
 @REAL
-def test_a_stream_that_nobody_stops_ends_by_itself(site: Site) -> None:
+def test_a_stream_that_is_not_stopped_ends_by_itself(site: Site) -> None:
     host = site.connect("paris").host
     token = host.start_stream("10.1.0.1", "10.1.0.1", 0.02, 1)
     time.sleep(2.5)
@@ -128,7 +128,7 @@ def test_a_gap_is_measured(site: Site) -> None:
 
 @REAL
 def test_what_was_lost_before_the_first_reply_is_distinguished(site: Site) -> None:
-    """A tunnel that is mended has carried nothing before: that is no cost of mending it."""
+    """A tunnel that is repaired has carried nothing before: that is no cost of its repair."""
     site.apply()
     site.verify()
     host, far = site.connect("paris").host, InterfaceAddress("eth1", "10.2.0.1/24")

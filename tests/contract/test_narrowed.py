@@ -23,7 +23,7 @@ ASK = f"ask the peer of {CONNECTION} for the selectors that it has not agreed to
 
 
 def of_paris(fabric: Fabric, **fields: Any) -> Fabric:
-    """The fabric of somebody who manages paris alone: to them tokyo is an unmanaged peer."""
+    """A fabric that has paris alone: in it tokyo is an unmanaged peer."""
     tunnel = replace(fabric.tunnels["paris-tokyo"], other_end=None, unmanaged=True, **fields)
     return replace(
         fabric,
@@ -74,7 +74,7 @@ def test_a_network_that_the_peer_lacks_is_asked_for_in_each_run_until_it_agrees(
     [failed] = first.undone
     assert (failed.status, failed.step.summary) == (Status.FAILED, ASK)
     assert f"the peer has agreed to {HERE} === {THERE}, not to {MORE} === {THERE}" in failed.message
-    # The drift is told, with what the peer has agreed to, and what an attempt costs.
+    # The drift is reported, with what the peer has agreed to, and what an attempt costs.
     plan = site.preview(wanted).plan
     [change] = [item for item in plan.changes if item.resource.kind == "tunnel"]
     assert change.reason == "the peer has narrowed the traffic selectors"

@@ -222,7 +222,7 @@ NOBODYS: dict[str, str] = {
 
 
 @pytest.mark.parametrize("kind", NOBODYS)
-def test_a_lock_that_is_none_of_ours_holds_up_nobody(hostile: Hostile, kind: str) -> None:
+def test_a_lock_that_is_none_of_ours_holds_up_no_apply(hostile: Hostile, kind: str) -> None:
     hostile.said(f"rm -rf {LOCK}; {NOBODYS[kind]}")
     with contextlib.closing(hostile.connect()) as router:
         _is_held_and_given_back(hostile, router.host)
@@ -251,7 +251,7 @@ CANNOT = {
         "rm -f /run/tunnelwright.guard; mkdir /run/tunnelwright.guard",
         "directory",
     ),
-    "a guard that somebody keeps": (
+    "a guard that is kept by hand": (
         "flock /run/tunnelwright.guard sleep 4712 > /dev/null 2>&1 &",
         "another command holds /run/tunnelwright.guard",
     ),

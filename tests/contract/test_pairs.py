@@ -36,7 +36,7 @@ def assert_reached(site: Site, commit: Commit) -> None:
 
 
 def try_pairs(site: Site, version: int, pairs: Iterable[tuple[str, str]]) -> None:
-    """From the same state to each pair and back; all that fail are told."""
+    """From the same state to each pair and back; all that fail are reported."""
     start = before(site.fabric, version)
     assert_reached(site, start)
     failed = {}

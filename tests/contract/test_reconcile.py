@@ -126,8 +126,8 @@ def test_a_plan_says_where_traffic_goes_that_loses_its_tunnel(site: Site) -> Non
         (change_tunnels(site.fabric, enabled=False), "dropped"),
     ):
         gone = [change for change in site.preview(wanted).plan.changes if change.action is Action.DELETE]
-        told = {field.path: field.after for change in gone for field in change.changes if field.after}
-        assert told == {"traffic[10.1.0.0/24 10.2.0.0/24]": way, "traffic[10.2.0.0/24 10.1.0.0/24]": way}
+        shown = {field.path: field.after for change in gone for field in change.changes if field.after}
+        assert shown == {"traffic[10.1.0.0/24 10.2.0.0/24]": way, "traffic[10.2.0.0/24 10.1.0.0/24]": way}
 
 
 def test_a_restarted_charon_has_its_configuration_back(site: Site) -> None:
@@ -303,7 +303,7 @@ def test_a_reconnect_on_request_needs_no_difference(site: Site) -> None:
     assert len(spis(site)) == 1 and not spis(site) & before
 
 
-def test_a_file_that_somebody_replaced_asks_for_no_reconnect(site: Site) -> None:
+def test_a_file_that_was_replaced_by_hand_asks_for_no_reconnect(site: Site) -> None:
     asked = change_tunnels(site.fabric, reconnect="2026-03-01")
     site.apply(asked)
     before = spis(site)
@@ -323,7 +323,7 @@ def test_nothing_is_found_where_nothing_is_wrong(site: Site) -> None:
     assert "vip-missing" in {item.code for item in found.findings}
 
 
-def test_a_connection_of_somebody_else_is_taken_over_and_does_not_come_back(site: Site) -> None:
+def test_a_foreign_connection_is_taken_over_and_does_not_come_back(site: Site) -> None:
     wanted = by_hand(site)
     plan = site.preview(wanted).plan
     tunnels = [change for change in plan.changes if change.resource.kind == "tunnel"]

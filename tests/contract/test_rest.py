@@ -72,7 +72,7 @@ def set_up_another(site: Site, fabric: Fabric) -> None:
 
 
 @pytest.mark.parametrize("version", [2, 1])
-def test_an_sa_that_nobody_needs_is_a_difference_and_is_closed(site: Site, version: int) -> None:
+def test_a_surplus_sa_is_a_difference_and_is_closed(site: Site, version: int) -> None:
     fabric = change_tunnels(site.fabric, ike__version=version)
     assert_converged(site.apply(fabric))
     set_up_another(site, fabric)
@@ -91,7 +91,7 @@ def test_an_sa_that_nobody_needs_is_a_difference_and_is_closed(site: Site, versi
 
 
 def test_what_comes_up_when_a_tunnel_is_at_rest_already_is_closed_too(site: Site) -> None:
-    """A peer that had tried before, when nobody answered, tries again for minutes."""
+    """A peer that had tried before, when it got no answer, tries again for minutes."""
     before = site.preview()
     crossing = [site.fabric]
 

@@ -79,7 +79,7 @@ def test_addresses_and_sysctls_are_set_and_seen(site: Site) -> None:
     assert seen.sysctls == {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/rp_filter": "2"}
 
 
-def test_the_record_tells_which_addresses_were_added(site: Site) -> None:
+def test_the_record_says_which_addresses_were_added(site: Site) -> None:
     host = site.connect("paris").host
     own = InterfaceAddress("eth0", "203.0.113.1/24")
     one, two = (InterfaceAddress("eth0", f"203.0.113.{number}/24") for number in (78, 79))
@@ -137,7 +137,7 @@ def test_a_firewall_lists_as_it_was_loaded(site: Site) -> None:
     assert not firewall.same_rules(Firewall(mss=1235), seen)
 
 
-def test_what_somebody_typed_into_the_table_is_shown_and_taken_away(site: Site) -> None:
+def test_what_was_typed_into_the_table_is_shown_and_removed(site: Site) -> None:
     """Ranges, networks, comments, timeouts, another set, a chain: valid nftables, and not ours."""
     host = site.connect("paris").host
     ours, gone = ("10.1.0.0/24", "10.2.0.0/16"), ("10.9.0.1-10.9.0.5", "10.1.9.0/24")
@@ -220,7 +220,7 @@ def test_a_firewall_transaction_is_all_or_nothing(site: Site) -> None:
     assert seen.peers == frozenset()
 
 
-def test_list_conns_tells_no_more_than_it_does(site: Site) -> None:
+def test_list_conns_reports_only_what_is_known_of_it(site: Site) -> None:
     vici = site.connect("paris").vici
     vici.request("load-conn", {"tw-contract": CONNECTION})
     (listed,) = [e["tw-contract"] for e in vici.stream("list-conns", "list-conn") if "tw-contract" in e]
@@ -297,7 +297,7 @@ def test_a_lock_has_one_owner_until_it_expires(site: Site) -> None:
     host.unlock("me@here:1")
 
 
-def test_a_lock_of_a_process_that_has_gone_holds_up_nobody(site: Site) -> None:
+def test_a_lock_of_a_process_that_has_gone_holds_up_no_other(site: Site) -> None:
     """On its own machine it can be seen; a lock whose owner lives, or is elsewhere, is respected."""
     say_owner = "from reconciler.apply.locking import owner_name; print(owner_name(), flush=True); input()"
     host = site.connect("paris").host

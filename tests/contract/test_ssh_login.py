@@ -96,7 +96,7 @@ def test_a_trusted_key_is_chosen_among_several(sshd: Sshd) -> None:
 
 
 @pytest.mark.parametrize("file", ["none", "/dev/null"])
-def test_a_configuration_that_knows_no_hosts_trusts_nobody(sshd: Sshd, file: str) -> None:
+def test_a_configuration_that_knows_no_hosts_trusts_no_host(sshd: Sshd, file: str) -> None:
     with replaced(sshd.config, sshd.config.read_text() + KNOWN_HOSTS + file + "\n"):
         assert fingerprint(sshd) in refusal(sshd.access("paris")).message
         assert lets_in(sshd.access("paris", host_key=public_key(sshd)))
@@ -214,7 +214,7 @@ def here(port: int, **how: str) -> SshAccess:
 
 
 @pytest.mark.usefixtures("sshd")
-def test_a_port_where_nobody_listens_is_told_from_one_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_port_is_distinguished_from_a_silent_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssh_connect, "CONNECT_TIMEOUT", 1)
     assert "127.0.0.1 does not answer: connection refused" in refusal(here(1)).message
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -1,4 +1,4 @@
-"""A router tells who was there, as far as it can."""
+"""A router reports who was there, as far as it can."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def test_a_file_that_was_written_and_a_charon_that_was_started_are_reported(site
     assert all(abs(datetime.now(UTC) - trace.at) < timedelta(seconds=90) for trace in found)
 
 
-def test_a_router_where_nothing_was_done_tells_nothing(site: Site) -> None:
+def test_a_router_where_nothing_was_done_reports_nothing(site: Site) -> None:
     assert quiet(site.connect("tokyo").host)

@@ -59,8 +59,8 @@ def changed(before: Mapping[str, RouterState], after: Mapping[str, RouterState])
 
 def wholly_back(site: Site, way: Arming) -> bool:
     """Let both go back; whether each says that it did, and nothing that it could not restore."""
-    told = go_back(dict.fromkeys(BOTH, way.id), site.fleet).values()
-    return all(isinstance(item, WentBack) and (item.arming, item.problems) == (way, ()) for item in told)
+    backs = go_back(dict.fromkeys(BOTH, way.id), site.fleet).values()
+    return all(isinstance(item, WentBack) and (item.arming, item.problems) == (way, ()) for item in backs)
 
 
 @MEMORY_AND_CHARONS

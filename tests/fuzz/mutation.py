@@ -1,4 +1,4 @@
-"""Bytes that are nearly right: what a good input becomes by a few edits, and what nobody would send."""
+"""Bytes that are nearly right: what a good input becomes by a few edits, and what is sent by no program."""
 
 from __future__ import annotations
 

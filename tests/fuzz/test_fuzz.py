@@ -1,4 +1,4 @@
-"""Every reader of what comes from outside, under inputs that nobody would write.
+"""Every reader of what comes from outside, under inputs that are not written by hand.
 
 A run of `make test` tries some inputs for each reader, the same ones every time, and all that were ever
 found. `make fuzz` tries as many new ones as FUZZ_EXAMPLES says, and keeps what it finds in
@@ -65,7 +65,7 @@ def keep(reader: Reader, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
-def test_what_was_found_once_stays_mended(reader: Reader) -> None:
+def test_what_was_found_once_stays_corrected(reader: Reader) -> None:
     for case in sorted((CASES / reader.name).glob("*")):
         run(reader, case.read_bytes())
 

@@ -58,7 +58,7 @@ def claim(bench: Bench) -> None:
             "all": {"local_ts": ["10.2.0.0/16"], "remote_ts": ["10.0.0.0/8"], "start_action": "trap"}
         },
     }
-    bench.vici("router-b", "load-conn", {"someone": foreign})
+    bench.vici("router-b", "load-conn", {"foreign": foreign})
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ AROUND = [
         up=True,
     ),
     cause(
-        "a policy of somebody else",
+        "a foreign policy",
         claim,
         ("overlapping-policy", "b-to-a", "spec.peer.cidrs"),
         up=True,

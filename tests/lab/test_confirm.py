@@ -57,7 +57,7 @@ class Site:
         return observed_plan(fabric or self.fabric, self.keys, self.fleet)
 
     def apply(self) -> None:
-        """Make the routers as they are at first, and let them tell no more of the past."""
+        """Make the routers as they are at first, and let them report the past no more."""
         assert_converged(apply(self.preview(), self.fleet, timeout=20))
         for name, state in self.preview().observation.states.items():
             if state.way_back.back is not None:
@@ -128,7 +128,7 @@ def in_the_middle(lab: str, folder: Path, seconds: int) -> None:
 
 
 def test_a_controller_that_is_killed(site: Site, lab: Lab, tmp_path: Path) -> None:
-    """Both ends go back at their deadline; until then nobody else changes them."""
+    """Both ends go back at their deadline; until then no other controller changes them."""
     controller = _SPAWN.Process(target=in_the_middle, args=(lab.name, tmp_path, 12))
     controller.start()
     assert until((tmp_path / "switched").exists, BACK)

@@ -56,7 +56,7 @@ class Running:
         return found[0]
 
     def runs(self) -> list[dict[str, Any]]:
-        """The runs that it has told of."""
+        """The runs that it has reported."""
         lines = self.docker("logs", self.name).splitlines()
         found = [json.loads(line) for line in lines if line.startswith("{")]
         return [item for item in found if item["event"] == "run"]
@@ -75,7 +75,7 @@ class Running:
 
 
 def give_away(folder: Path, uid: int = UID) -> None:
-    """To the container's account: git refuses a repository of somebody else, and keys are for their owner."""
+    """To the container's account: git refuses a repository of another user, and keys are for their owner."""
     subprocess.run(["chown", "-R", f"{uid}:{uid}", str(folder)], check=True)
 
 
@@ -87,15 +87,15 @@ def service() -> dict[str, Any]:
 
 def options(folder: Path) -> list[str]:
     """The compose file's service as arguments of `docker run`; `folder` is where it would be."""
-    told = service()
-    words = ["--user", told["user"], *(["--read-only"] if told["read_only"] else [])]
-    words += [f"--cap-drop={name}" for name in told["cap_drop"]]
-    words += [f"--security-opt={item}" for item in told["security_opt"]]
-    words += [f"--tmpfs={item}" for item in told["tmpfs"]]
-    for volume in told["volumes"]:
+    declared = service()
+    words = ["--user", declared["user"], *(["--read-only"] if declared["read_only"] else [])]
+    words += [f"--cap-drop={name}" for name in declared["cap_drop"]]
+    words += [f"--security-opt={item}" for item in declared["security_opt"]]
+    words += [f"--tmpfs={item}" for item in declared["tmpfs"]]
+    for volume in declared["volumes"]:
         words += ["--volume", volume.replace("./", f"{folder}/") if volume.startswith("./") else volume]
     known = {"image", "restart", "user", "read_only", "cap_drop", "security_opt", "tmpfs", "volumes", "ports"}
-    assert set(told) == {*known, "stop_grace_period"}, "what is new in the compose file belongs here too"
+    assert set(declared) == {*known, "stop_grace_period"}, "what is new in the compose file belongs here too"
     return words
 
 
@@ -204,7 +204,7 @@ def test_the_key_is_nowhere_but_in_its_file(running: Running) -> None:
     assert files == ["/etc/tunnelwright/keys/psk/one.psk"]
 
 
-def test_it_ends_when_it_is_told_to(running: Running) -> None:
+def test_it_ends_at_a_signal(running: Running) -> None:
     running.docker("stop", "--time", "60", running.name)
     state = running.inspect()["State"]
     assert (state["ExitCode"], state["OOMKilled"]) == (0, False), running.docker("logs", running.name)[-2000:]

@@ -1,4 +1,4 @@
-"""Each cause is made by hand on real routers, named, and mended; a healthy tunnel gives no alarm."""
+"""Each cause is made by hand on real routers, named, and repaired; a healthy tunnel gives no alarm."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def with_ikev1(folder: Path) -> Path:
 TAKEN_BACK = "ip address delete 203.0.113.20/24 dev eth0 2>/dev/null; true"
 
 
-def mend(bench: Bench, *, applied: bool, rekey: bool = False) -> None:
+def repair(bench: Bench, *, applied: bool, rekey: bool = False) -> None:
     """As the hints say; then nothing is found any more."""
     bench.sh(
         "router-b", "nft delete table inet foreign 2>/dev/null; ip route flush table 220 proto boot; true"
@@ -104,7 +104,7 @@ def check(bench: Bench, made: Cause) -> None:
         assert (bench.tree / item.location.file).is_file()
         assert item.location.line > 0
     codes = {code for code, _, _ in made.expected}
-    mend(bench, applied=bool(codes & {"drift", "vip-missing", "cleartext-leak"}), rekey=made.rekey)
+    repair(bench, applied=bool(codes & {"drift", "vip-missing", "cleartext-leak"}), rekey=made.rekey)
 
 
 @pytest.mark.parametrize("made", [*NEGOTIATED, *AROUND], ids=lambda made: made.name)
@@ -192,7 +192,7 @@ UNMANAGED = [
 
 
 def unmanaged(folder: Path) -> Path:
-    """The desired state of site A, to which site B is somebody else's; the file of its tunnel."""
+    """The desired state of site A, to which site B is unmanaged; the file of its tunnel."""
     shutil.copytree(EXAMPLE, folder / "desired_state")
     shutil.rmtree(folder / "desired_state/site-b")
     end = folder / "desired_state/site-a/a-to-b.yaml"
@@ -208,7 +208,7 @@ def unmanaged(folder: Path) -> Path:
 def test_what_can_be_known_from_one_end(
     bench: Bench, tmp_path: Path, make: Callable[[Bench], None], code: str, path: str
 ) -> None:
-    """The peer is somebody else's: only our own end is asked."""
+    """The peer is unmanaged: only our own end is observed."""
     unmanaged(tmp_path)
     alone = bench.of_tree(tmp_path / "desired_state")
     alone.apply()
@@ -216,7 +216,7 @@ def test_what_can_be_known_from_one_end(
     make(bench)
     found = alone.diagnose(rekey=True)
     assert [(f.code, f.tunnel, str(f.field)) for f in found.findings] == [(code, "a-to-b", path)]
-    mend(bench, applied=True)
+    repair(bench, applied=True)
     alone.apply()
     assert alone.diagnose().findings == ()
     bench.apply()
@@ -239,7 +239,7 @@ def test_packets_that_never_come_back_from_an_unmanaged_peer(bench: Bench, tmp_p
     end.write_text(before)
     [lost] = bench.of_tree(tmp_path / "desired_state").diagnose().findings
     assert (lost.code, lost.failure) == ("one-way", False)
-    mend(bench, applied=True)
+    repair(bench, applied=True)
 
 
 REFUSED = [
@@ -306,5 +306,5 @@ def test_the_command_line_says_it(
     assert {(item["code"], item["tunnel"]) for item in objects if item["type"] == "finding"} == {
         ("router-unreachable", "b-to-a")
     }
-    assert main(["diagnose", str(tree), "nobody", *where]) == ExitCode.ERROR
-    assert "no tunnel is called nobody" in capsys.readouterr().err
+    assert main(["diagnose", str(tree), "unknown", *where]) == ExitCode.ERROR
+    assert "no tunnel is called unknown" in capsys.readouterr().err

@@ -56,10 +56,10 @@ def test_an_engine_that_others_use_goes_on() -> None:
     engine = start_private()
     with engine.connect() as client:
         client.import_image_from_data(bytes(10240), repository="nothing")
-        client.create_container("nothing", command="none", name="somebody-elses")
+        client.create_container("nothing", command="none", name="of-another")
         assert not retire(engine)
         assert answers(engine.url)
-        client.remove_container("somebody-elses")
+        client.remove_container("of-another")
     assert retire(engine)
     assert not answers(engine.url)
     assert not retire(Engine("unix:///var/run/docker.sock")), "not ours"

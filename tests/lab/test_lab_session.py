@@ -73,7 +73,7 @@ def test_what_a_crash_leaves_is_replaced_and_removed(
 def test_down_removes_a_state_directory_that_lost_its_containers(
     engine: Engine, image: str, fabric: Fabric, lab_name: str
 ) -> None:
-    name = f"{lab_name}-orphan"
+    name = f"{lab_name}-lost"
     state = Lab.up(fabric, name, engine=engine, image=image).places.state
     with engine.connect() as client:
         for container in find(engine, name):

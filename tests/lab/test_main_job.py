@@ -143,7 +143,7 @@ def test_a_router_that_is_down_delays_no_other(repository: Repository, lab3: Lab
 
 def test_an_apply_killed_at_any_step_is_finished_by_the_next_one(repository: Repository, lab3: Lab) -> None:
     """SIGKILL after each step in turn, so in the middle of the next. The tunnel carries traffic all the
-    while, and the lock of a process that has gone holds up nobody on its machine."""
+    while, and the lock of a process that has gone holds up no other on its machine."""
     assert repository.run("apply", "--auto-approve").returncode == ExitCode.OK
     through = ["ping", "-c", "3", "-i", "0.05", "-W", "2", "-I", "10.1.0.1", "10.3.0.1"]
     killed = 0

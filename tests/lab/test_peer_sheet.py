@@ -108,7 +108,7 @@ def lab2(engine: Engine, image: str) -> Iterator[Lab]:
 
 
 def desired(case: Case, folder: Path) -> Path:
-    """The desired state: paris alone, with a tunnel to a peer that nobody here manages."""
+    """The desired state: paris alone, with a tunnel to an unmanaged peer."""
     peer = {"address": "203.0.113.12", "managed": False, **case.spec["peer"]}  # type: ignore[dict-item]
     authentication = {"mode": "psk", "key": {"file": "paris-tokyo.psk"}}
     fields = {**case.spec, "peer": peer, "authentication": authentication}

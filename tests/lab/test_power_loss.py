@@ -76,12 +76,12 @@ def test_a_tunnel_carries_again_after_a_power_loss_and_nothing_leaks(site: Site)
     ):
         assert check.passed, check.evidence
     watch.discard()
-    assert site.preview().plan.empty, "and nothing has to be mended"
+    assert site.preview().plan.empty, "and nothing has to be repaired"
 
 
 def test_without_the_guards_of_the_boot_there_is_a_leak(site: Site) -> None:
     """The same boot, but the guards are not loaded: it shows that the capture sees what leaks. What is
-    missing on the router is drift, which an apply mends."""
+    missing on the router is drift, which an apply repairs."""
     site.lab.run(Role.ROUTER, "paris", ["sh", "-c", "echo '#!/bin/sh' > /etc/tunnelwright/load"])
     stream = Stream(site.lab, site.flow, rate=200, limit=90)
     with Watch(site.lab) as watch:

@@ -27,7 +27,7 @@ nft add table inet foreign
 nft add chain inet foreign in '{ type filter hook input priority -10; }'
 nft add rule inet foreign in udp dport 500 @th,208,8 34 drop
 """
-HEARING = "nft delete table inet foreign"
+REACHABLE = "nft delete table inet foreign"
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_commit_reaches_the_routers_and_a_bad_one_is_rolled_back(lab3: Lab, re
     try:
         code, record = once(repository)
     finally:
-        lab3.run(Role.ROUTER, "router-c", ["sh", "-c", HEARING])
+        lab3.run(Role.ROUTER, "router-c", ["sh", "-c", REACHABLE])
     assert (code, record["result"]) == (ExitCode.INCOMPLETE, "rolled back"), record
     assert "and proven" in record["message"]
     assert spis(lab3, "router-a", "tw-a-to-c") == up, "the tunnel that carried traffic was never taken down"

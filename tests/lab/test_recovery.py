@@ -71,7 +71,7 @@ def test_a_charon_that_ends_at_once_leaves_the_next_one_its_ports(bench: Recover
 
 
 def test_a_peer_that_only_answers_says_nothing_of_its_restart(bench: Recovery) -> None:
-    """So only a check tells that it has lost its SAs, and how soon is a matter of the settings."""
+    """So only a check shows that it has lost its SAs, and how soon is a matter of the settings."""
     case = next(case for case in CASES if case.quick)
     ours, theirs = (end.vip.address for end in (bench.changed.left, bench.changed.right))
     with Watch(bench.lab, hosts=()) as watch:
@@ -121,7 +121,7 @@ def test_apply_ends_what_is_stuck_and_says_complete_when_the_tunnel_is_up(bench:
     assert [sa.state for sa in bench.running()] == ["ESTABLISHED"]
 
 
-def test_the_settings_of_charon_are_mended_and_loaded_without_a_restart(bench: Recovery) -> None:
+def test_the_settings_of_charon_are_repaired_and_loaded_without_a_restart(bench: Recovery) -> None:
     bench.bring(bench.base, KEY)
     script = (
         f"rm -f {LATER} && echo 'charon {{ retransmit_tries = 1 }}' > {charon.SETTINGS} && rm {charon.START}"

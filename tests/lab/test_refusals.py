@@ -112,7 +112,7 @@ def test_aggressive_mode_gets_no_sa(lab2: Lab, tmp_path: Path) -> None:
         timeout=0,
     )
     assert applied.remaining.empty
-    heard: dict[int, list[ISAKMP]] = {}
+    answered: dict[int, list[ISAKMP]] = {}
     states: dict[int, list[str]] = {}
     router = connect("paris")
     try:
@@ -127,15 +127,15 @@ def test_aggressive_mode_gets_no_sa(lab2: Lab, tmp_path: Path) -> None:
             with Capture(lab2, Role.WIRE, lab2.name, lab2.topology.bridge(WAN, NETWORK)) as wan:
                 send(lab2, Role.BYSTANDER, NETWORK, [packet])
                 assert wan.wait_for(lambda seen, c=cookie: bool(answers(seen, c, vip)), 5)  # type: ignore[misc]  # bound
-                heard[mode] = answers(wan.packets(), cookie, vip)
+                answered[mode] = answers(wan.packets(), cookie, vip)
             states[mode] = _responding(router)
     finally:
         router.close()
-    (refusal,) = heard[AGGRESSIVE]
+    (refusal,) = answered[AGGRESSIVE]
     assert refusal.exch_type == INFORMATIONAL
     assert refusal[ISAKMP_payload_Notify].notify_msg_type == AUTHENTICATION_FAILED
     assert states[AGGRESSIVE] == []
     # The control: the same peer with the same proposal in Main Mode is answered with an SA payload.
-    assert heard[MAIN_MODE][0].exch_type == MAIN_MODE
-    assert ISAKMP_payload_SA in heard[MAIN_MODE][0]
+    assert answered[MAIN_MODE][0].exch_type == MAIN_MODE
+    assert ISAKMP_payload_SA in answered[MAIN_MODE][0]
     assert states[MAIN_MODE] == ["CONNECTING"]

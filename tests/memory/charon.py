@@ -53,7 +53,7 @@ class Charon:
         self.narrows: Callable[[list[str]], list[str]] = lambda selectors: selectors
         """What it agrees to, when it answers, of selectors that it has."""
         self._network = network
-        self._heard: SimpleQueue[ViciEvent | None] = SimpleQueue()
+        self._events: SimpleQueue[ViciEvent | None] = SimpleQueue()
 
     def request(self, command: str, message: Message | None = None) -> Message:
         """One VICI command."""
@@ -110,13 +110,13 @@ class Charon:
     def subscribe(self, *events: str) -> frozenset[str]:
         """What happens from now on; nothing is logged."""
         self._check("events")
-        self._heard = SimpleQueue()
+        self._events = SimpleQueue()
         return EVENTS.intersection(events)
 
     def next_event(self, pause: float) -> ViciEvent | None:
         """The next event; a charon that ends closes its sessions."""
         try:
-            event = self._heard.get(timeout=pause)
+            event = self._events.get(timeout=pause)
         except Empty:
             event = None
             self._check("events")
@@ -125,8 +125,8 @@ class Charon:
         return event
 
     def happens(self, event: str, message: Message) -> None:
-        """Tell whoever listens."""
-        self._heard.put((event, message))
+        """Send an event to its followers."""
+        self._events.put((event, message))
 
     def goes(self, sa: Sa, children: Iterable[Child] | None = None, *, up: bool = False) -> None:
         """An IKE_SA with its children, or some of those alone, has come up or gone down."""
@@ -139,11 +139,11 @@ class Charon:
             self.happens("child-updown", {**flag, sa.connection: {**listed, "child-sas": named}})
 
     def ends(self) -> None:
-        """It is killed: what listens to it hears no more."""
-        self._heard.put(_OVER)
+        """It is killed: its followers get no more events."""
+        self._events.put(_OVER)
 
     def rekey(self) -> None:
-        """Replace every CHILD_SA, and tell of it as charon does: by no updown."""
+        """Replace every CHILD_SA, and report it as charon does: by no updown."""
         for sa in self.sas:
             for child in list(sa.children):
                 new = replace(child, number=self._network.number())
@@ -310,7 +310,7 @@ def _mirrored(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
 
 
 def _reported(settings: Mapping[str, Any], *, proposals: bool = False) -> Message:
-    """What list-conns tells of a connection: no start action, no hard lifetimes; proposals where asked."""
+    """What list-conns reports of a connection: no start action, no hard lifetimes; proposals where asked."""
     return {
         **({"proposals": _transforms(settings["proposals"])} if proposals else {}),
         "local_addrs": settings["local_addrs"],

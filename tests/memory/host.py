@@ -44,7 +44,7 @@ class MemoryHost:
         self.owned: dict[str, OwnedFile] = {}
         self.platform = Platform()
         self.record: dict[InterfaceAddress, str] = {}
-        self.told: list[Trace] = []
+        self.kept_traces: list[Trace] = []
         self.table: list[dict[str, Any]] | None = None
         """Sets, chains and rules of `inet tunnelwright` in order; None when there is no table."""
         self.copy = False
@@ -66,7 +66,7 @@ class MemoryHost:
         """Lets charon load its files, and end SAs of these connections that have other numbers."""
 
     def snapshot(self, sysctls: Iterable[str]) -> HostSnapshot:
-        """Everything at once; a setting nobody wrote is 0, save rp_filter, which distributions set to 1."""
+        """Everything at once; an unset value is 0, save rp_filter, which distributions set to 1."""
         self._check("observe")
         listing = "" if self.table is None else json.dumps({"nftables": self.table})
         defaults = {key: "1" if key.endswith("rp_filter") else "0" for key in sysctls}
@@ -92,7 +92,7 @@ class MemoryHost:
         """What a test has put there."""
         self._check("traces")
         since = datetime.now(UTC) - timedelta(seconds=seconds)
-        return tuple(trace for trace in self.told if trace.at >= since)
+        return tuple(trace for trace in self.kept_traces if trace.at >= since)
 
     def route(self, questions: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
         """Every packet leaves by the interface of the userspace data plane."""
@@ -226,7 +226,7 @@ class MemoryHost:
         return back if back is not None and back.arming.id == arming else None
 
     def forget(self, arming: str) -> None:
-        """Tell it no more."""
+        """Report it no more."""
         self._check("forget")
         if self.way_back.back is not None and self.way_back.back.arming.id == arming:
             self.way_back = WayBack(self.way_back.armed)

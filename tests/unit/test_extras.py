@@ -104,7 +104,7 @@ def test_the_lock_has_every_extra_and_that_of_the_image_what_a_controller_may_wa
 
 
 def test_a_base_install_serves_the_controller(tmp_path: Path) -> None:
-    """Routers by SSH that nobody can reach, keys in files, and the whole reconciler imported."""
+    """Unreachable routers by SSH, keys in files, and the whole reconciler imported."""
     tree = tmp_path / "desired_state"
     for path in (ROOT / "desired_state").rglob("*.yaml"):
         target = tree / path.relative_to(ROOT / "desired_state")

@@ -1,4 +1,4 @@
-"""What the shipped workflows do with a checkout that nobody has reviewed: their lines are run."""
+"""What the shipped workflows do with an unreviewed checkout: their lines are run."""
 
 from __future__ import annotations
 

@@ -56,7 +56,10 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def add_verbose(parser: argparse.ArgumentParser) -> None:
     """Whether a plan is shown as a whole."""
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="show each of many resources and steps of one kind"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show every resource and step, also where many are of one kind",
     )
 
 

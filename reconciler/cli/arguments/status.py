@@ -54,8 +54,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--config",
         type=Path,
         metavar="FILE",
-        help="read the settings of the reconciler from FILE, and print what its probes know too: since when, "
-        "loss, round trips, the last change",
+        help="read the settings of the reconciler from FILE, and also print what its probes know: "
+        "since when, loss, round trips, the last change",
     )
     options.add_routers(parser)
     options.add_output(parser)

@@ -11,7 +11,6 @@ from reconciler.cli.plan_view import planning_of, show_decision
 from reconciler.cli.workspace import folder, load_fabric
 from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.report.json.plan import plan_digest
-from reconciler.routers.way_back import reported
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,9 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output, stream=True)
     planning = planning_of(arguments, fabric)
     decision = planning.checked(
-        lambda made: show_decision(
-            output, made, reported(made.found.observation.states), whole=arguments.verbose
-        )
+        lambda made: show_decision(output, made, made.found.observation.ways_back, whole=arguments.verbose)
     )
     if arguments.out is not None:
         # The whole of it: what is withheld is decided anew when it is applied.

@@ -142,7 +142,9 @@ def _beside(
     if probes.enabled:
         prober = Prober(history, report, service.wake, probes.interval, probes.packets)
         metrics.prober = prober
-        service.dependencies = replace(service.dependencies, impaired=prober.impaired)
+        service.dependencies = replace(
+            service.dependencies, impaired=prober.impaired, diagnosed={} if probes.repair else None
+        )
         beside.append(prober)
 
     # Not the fleet of a run: what the service has found absent may be there for those who follow it.

@@ -26,7 +26,6 @@ from reconciler.report.json.status import condition_objects, status_objects
 from reconciler.report.plan_text import address_lines, withheld_lines
 from reconciler.report.status_text import detail_lines, router_lines, status_lines
 from reconciler.report.way_back_text import way_back_lines
-from reconciler.routers.way_back import reported
 
 _FAILING = {
     "down": frozenset({State.DOWN, State.SILENT}),
@@ -72,7 +71,7 @@ def _show(found: Status, arguments: argparse.Namespace, output: Output) -> int:
 def _print(
     found: ObservedPlan, asked: Sequence[ConnectionCondition], arguments: argparse.Namespace, output: Output
 ) -> None:
-    way_back = list(reported(found.observation.states))
+    way_back = found.observation.ways_back
     output.lines(way_back_lines(way_back, datetime.now(UTC)))
     output.objects(way_back_objects(way_back))
     now = datetime.now(UTC)

@@ -180,7 +180,7 @@ def asking(settings: Settings, child: str, block: Block) -> Settings:
     children = settings["children"]
     section = children[child] if isinstance(children, Mapping) else {}
     if not isinstance(section, Mapping):
-        raise TypeError(f"the child {child} of a connection is no section")
+        raise TypeError(f"the child {child} of a connection is not a section")
     local, remote = block
     asked: Settings = {**section, "local_ts": local, "remote_ts": remote, "start_action": "none"}
     return {**settings, "children": {child: asked}}

@@ -153,6 +153,9 @@ from reconciler.model.bounds.probing import (
     PROBE_REQUESTS as PROBE_REQUESTS,
     PROBE_VISIT_SECONDS as PROBE_VISIT_SECONDS,
     PROBE_WAYS as PROBE_WAYS,
+    SELF_REPAIRS as SELF_REPAIRS,
+    SELF_REPAIR_AGAIN as SELF_REPAIR_AGAIN,
+    SELF_REPAIR_DAY as SELF_REPAIR_DAY,
 )
 from reconciler.model.bounds.waiting import (
     ANSWER_MILLISECONDS as ANSWER_MILLISECONDS,

@@ -21,3 +21,14 @@ PROBES_WRITTEN: Final = 5.0
 
 PROBES_WOKEN: Final = 30.0
 """Seconds between two runs that are started because of what probes have shown."""
+
+SELF_REPAIRS: Final = 4
+"""Tunnels that one run of the service diagnoses and reconnects: when a whole site is cut off, that is not a
+reason to work on all of its tunnels."""
+
+SELF_REPAIR_AGAIN: Final = 600.0
+"""Seconds after a reconnect before the same tunnel is diagnosed and reconnected again; twice as many after
+each further one of the same day."""
+
+SELF_REPAIR_DAY: Final = 86_400.0
+"""Seconds for which a reconnect counts, and the longest time between two."""

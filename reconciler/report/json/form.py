@@ -75,7 +75,7 @@ class Item:
         found = self.value(name) if default is None else self._values.get(name, default)
         # Python takes True for a number.
         if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
-            raise ValueError(f"{name} is no {kind.__name__}")
+            raise ValueError(f"{name} is not of the type {kind.__name__}")
         return found
 
 

@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reconciler.model.condition import State
-from reconciler.model.events import Down, Drift, Held, Impaired, LeftOut, Part, Rollback, Traced, Trouble
+from reconciler.model.events import (
+    Diagnosed,
+    Down,
+    Drift,
+    Held,
+    Impaired,
+    LeftOut,
+    Part,
+    Rollback,
+    Traced,
+    Trouble,
+)
 from reconciler.model.plan import Resource
 from reconciler.model.record import RunRecord, read_result
 from reconciler.model.trace import Trace
@@ -110,6 +121,19 @@ def _read_impaired(item: Item) -> Impaired:
     )
 
 
+def _diagnosed(item: Diagnosed) -> dict[str, Any]:
+    return {
+        "tunnel": item.tunnel,
+        "router": item.router,
+        "causes": list(item.causes),
+        "reconnects": item.reconnects,
+    }
+
+
+def _read_diagnosed(item: Item) -> Diagnosed:
+    return Diagnosed(item.text("tunnel"), item.text("router"), item.texts("causes"), item.flag("reconnects"))
+
+
 def _trouble(item: Trouble) -> dict[str, Any]:
     return {"unit": item.part.value, "reason": item.reason}
 
@@ -184,6 +208,7 @@ FORMS = Forms(
     Form("trace", Traced, _traced, _read_traced),
     Form("down", Down, _down, _read_down),
     Form("impaired", Impaired, _impaired, _read_impaired),
+    Form("diagnosed", Diagnosed, _diagnosed, _read_diagnosed),
     Form("trouble", Trouble, _trouble, _read_trouble),
     Form("rollback", Rollback, _rollback, _read_rollback),
     Form("armed", Armed, _armed, _read_armed),

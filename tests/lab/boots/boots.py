@@ -1,6 +1,6 @@
 """`python -m tests.lab.boots.boots` (`make boots`): a Debian router loses its power again and again.
 
-A table tells how many packets of its tunnel were in the clear. The last row is a control: there they must be.
+A table shows how many packets of its tunnel were in the clear. The last row is a control: there they must be.
 """
 
 from __future__ import annotations

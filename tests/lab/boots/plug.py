@@ -41,7 +41,7 @@ def main(interface: str, ours: str, theirs: str) -> None:
     machine.bind(ours)
     while True:
         ready, _, _ = select.select([wire, machine], [], [])
-        # Nobody hears a card that is off; a full queue is a lost frame.
+        # A card that is off reaches no machine; a full queue is a lost frame.
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError, BlockingIOError, OSError):
             if wire in ready:
                 machine.sendto(completed(wire.recv(70_000)), socket.MSG_DONTWAIT, theirs)

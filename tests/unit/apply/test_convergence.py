@@ -86,18 +86,18 @@ def test_after_an_apply_there_is_nothing_to_plan(
 
 @settings(max_examples=40, deadline=None)
 @given(VARIANTS, VARIANTS, st.integers(0, 60), PLANES)
-def test_a_crash_after_any_step_is_mended_by_the_next_run(
+def test_a_crash_after_any_step_is_repaired_by_the_next_run(
     first: list[dict[str, object]], then: list[dict[str, object]], crash: int, kernel: list[str]
 ) -> None:
     here = site(kernel)
     here.apply(altered(here.fabric, first))
     wanted = altered(here.fabric, then)
-    plan = here.preview(wanted, psk="rotated meanwhile").plan
+    plan = here.preview(wanted, psk="rotated after it").plan
     apply_plan(only(plan, list(plan.steps[:crash])), here.fleet, timeout=0.2)
-    applied = here.apply(wanted, psk="rotated meanwhile")
+    applied = here.apply(wanted, psk="rotated after it")
     assert_converged(applied)
     for name in ("paris", "tokyo"):
-        state = observed(compile_fabric(wanted, here.store("rotated meanwhile")), here.fleet).states[name]
+        state = observed(compile_fabric(wanted, here.store("rotated after it")), here.fleet).states[name]
         enabled = all(tunnel.enabled for tunnel in wanted.tunnels.values())
         assert len(state.connections) == len(state.files) == len(state.secret_ids) == int(enabled)
 
@@ -222,7 +222,7 @@ def test_no_step_can_be_left_out() -> None:
         if left_out.phase is Phase.SWITCH:
             continue  # its absence is a tunnel that comes up with the first packet
         bare = site()
-        # The plan of equal routers is equal, so its steps can be told by their place.
+        # The plan of equal routers is equal, so its steps can be recognized by their place.
         index = plan.steps.index(left_out)
         theirs = bare.preview().plan
         apply_plan(only(theirs, [s for i, s in enumerate(theirs.steps) if i != index]), bare.fleet, timeout=1)
@@ -286,11 +286,11 @@ def test_a_connection_that_cannot_be_made_is_an_outcome() -> None:
 
     def connect(name: str) -> Router:
         if name == "tokyo":
-            raise RouterUnreachable("nobody home", router=name)
+            raise RouterUnreachable("no route", router=name)
         return here.connect(name)
 
     outcomes = apply_plan(plan, Fleet(connect), timeout=0.2)
     assert {o.message for o in outcomes if o.step.router == "tokyo" and o.status is Status.FAILED} == {
-        "nobody home"
+        "no route"
     }
     assert any(o.status is Status.NOT_ATTEMPTED for o in outcomes if o.step.router == "paris")

@@ -40,7 +40,7 @@ def end(vici: Vici) -> None:
 
 
 def overtaken(site: Site, asked: list[str]) -> Router:
-    """A router whose peer finishes a negotiation while it is told to terminate: the IKE_SA has no name when
+    """A router whose peer finishes a negotiation while it is terminated: the IKE_SA has no name when
     charon looks for one, and has one right after."""
 
     def twist(true: Callable[[], Any]) -> Any:
@@ -106,7 +106,7 @@ TIMEOUT = 10.0
 
 @dataclass
 class Silent:
-    """paris, whose charon gets no answer of some peers and waits for as long as it is told to. The time
+    """paris, whose charon gets no answer of some peers and waits for as long as it is asked to. The time
     passes only where something waits."""
 
     site: Site
@@ -194,13 +194,13 @@ def test_what_was_waited_is_said(silent: Callable[[int], Silent]) -> None:
 def test_many_silent_peers_cost_little_more_than_one(scope: Scope, silent: Callable[[int], Silent]) -> None:
     many = silent(30)
     reasons = establish(many.vici, items(30, scope), TIMEOUT)
-    assert all(reasons), "each is told"
+    assert all(reasons), "each is reported"
     assert many.begun == many.names, "each was tried"
     assert many.now < 2 * ESTABLISH_SECONDS + TIMEOUT + ENDING_SECONDS
 
 
 def test_who_comes_after_a_silent_peer_is_brought_up_all_the_same(silent: Callable[[int], Silent]) -> None:
-    """Also one that is right already, which charon tells nobody who does not wait for it."""
+    """Also one that is right already, which charon reports only to a client that waits for it."""
     found = silent(2)
     changed(found.site, 5)
     before = {number: sas(found, number) for number in range(30)}

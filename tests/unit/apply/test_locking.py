@@ -121,9 +121,9 @@ def test_of_locks_those_that_cannot_be_taken_are_reported() -> None:
     routers["d"].power(on=False)
     with locked(Fleet(connect), routers, 0) as refused:
         for name in ("a", "b"):
-            with pytest.raises(Locked) as told:
+            with pytest.raises(Locked) as raised:
                 routers[name].host.lock("me@here:1", 60)
-            held.append(told.value.owner)
+            held.append(raised.value.owner)
     assert held[0].count("@") == 1
     assert held[1] == "you@there:2"
     expected: dict[str, type[TunnelwrightError]] = {
@@ -190,7 +190,7 @@ def test_a_router_that_names_one_gone_owner_after_the_other_is_given_up() -> Non
     assert len(asked) == 2
 
 
-def test_a_lock_that_nobody_can_renew_is_given_back_with_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_cannot_be_renewed_is_given_back_with_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     network, start = Network(), threading.Thread.start
     routers = {name: MemoryRouter(name, network) for name in ("a", "b", "c")}
 

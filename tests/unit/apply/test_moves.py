@@ -216,7 +216,7 @@ def without(here: Site, away: str) -> Fleet:
     return Fleet(connect)
 
 
-def test_an_address_that_somebody_else_added_is_never_taken_off() -> None:
+def test_an_address_that_is_not_ours_is_never_removed() -> None:
     here = site()
     foreign = InterfaceAddress("eth0", f"{HOSTS[0]}/24")
     host = here.connect("bob").host

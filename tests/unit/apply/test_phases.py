@@ -73,16 +73,16 @@ def statuses(outcomes: tuple[Outcome, ...], router: str) -> dict[Phase, set[Stat
 
 def test_no_router_begins_a_phase_before_all_have_ended_the_one_before(site: Site) -> None:
     asked: list[tuple[str, str]] = []
-    told: list[Outcome] = []
+    ended: list[Outcome] = []
     plan = site.preview().plan
-    outcomes = apply_plan(plan, recording(site, asked), timeout=1, progress=told.append)
+    outcomes = apply_plan(plan, recording(site, asked), timeout=1, progress=ended.append)
     phases = [PHASES[verb] for _, verb in asked]
     assert phases == sorted(phases)
     assert set(phases) == set(PHASES.values())
     for phase in (Phase.SECRETS, Phase.CONNECTIONS, Phase.COMMIT):
         assert {name for name, verb in asked if PHASES[verb] is phase} == {"paris", "tokyo"}
     assert [outcome.step for outcome in outcomes] == list(plan.steps)
-    assert sorted(told, key=lambda o: plan.steps.index(o.step)) == list(outcomes), "each is told once"
+    assert sorted(ended, key=lambda o: plan.steps.index(o.step)) == list(outcomes), "each is reported once"
     assert {outcome.status for outcome in outcomes} == {Status.DONE}
 
 

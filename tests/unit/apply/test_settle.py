@@ -114,7 +114,7 @@ def test_an_ike_sa_that_is_stuck_is_closed_before_a_switch(
 
 
 @pytest.mark.parametrize("command", ["list-sas", "initiate"])
-def test_a_router_that_is_slow_ends_nobody_elses_settling(
+def test_a_router_that_is_slow_ends_no_other_settling(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It answers once the tunnel of the others has come up, or after all the time that there is."""
@@ -131,9 +131,9 @@ def test_a_router_that_is_slow_ends_nobody_elses_settling(
         return true()
 
     def comes_up(true: Callable[[], Any]) -> Any:
-        told = list(true())
+        answered = list(true())
         up.set()
-        return told
+        return answered
 
     def connect(name: str) -> Router:
         if name == "rome":
@@ -150,4 +150,4 @@ def test_a_router_that_is_slow_ends_nobody_elses_settling(
     with Fleet(connect).kept() as fleet:
         slow_one, other = module.settle(fleet, wanted, ())
     assert other == ""
-    assert "CHILD_SA config 'net' not found" in slow_one, "it is told what it said in the end"
+    assert "CHILD_SA config 'net' not found" in slow_one, "what it said in the end is reported"

@@ -35,7 +35,7 @@ def odd(site: Site, **twists: Twists) -> Fleet:
     return Fleet(lambda name: OddRouter(site.connect(name), twists.get(name, {})))
 
 
-def told(outcomes: tuple[Outcome, ...]) -> dict[str, tuple[Status, str]]:
+def reported(outcomes: tuple[Outcome, ...]) -> dict[str, tuple[Status, str]]:
     return {outcome.step.router: (outcome.status, outcome.message) for outcome in outcomes}
 
 
@@ -46,7 +46,7 @@ def armed(site: Site) -> list[str]:
 
 def test_all_are_armed(site: Site) -> None:
     outcomes = way_back.arm(plan_of(site).arming, site.fleet)
-    assert {status for status, _ in told(outcomes).values()} == {Status.DONE}
+    assert {status for status, _ in reported(outcomes).values()} == {Status.DONE}
     assert armed(site) == ["paris", "tokyo"]
 
 
@@ -56,7 +56,7 @@ def test_all_are_armed(site: Site) -> None:
 )
 def test_when_one_cannot_be_armed_none_is(site: Site, error: Exception, said: str) -> None:
     outcomes = way_back.arm(plan_of(site).arming, odd(site, tokyo={"arm": fails(error)}))
-    assert told(outcomes) == {
+    assert reported(outcomes) == {
         "paris": (Status.NOT_ATTEMPTED, "disarmed, because tokyo cannot be armed"),
         "tokyo": (Status.FAILED, said),
     }
@@ -75,7 +75,7 @@ def test_a_router_whose_answer_was_lost_is_disarmed_as_well(site: Site) -> None:
 def test_a_router_that_can_be_neither_confirmed_nor_disarmed_is_reported(site: Site) -> None:
     twists = {"confirm": fails(RouterUnreachable("gone", router="paris"))}
     fleet = odd(site, paris=twists, tokyo={"arm": fails(SILENT)})
-    found = told(way_back.arm(plan_of(site).arming, fleet))
+    found = reported(way_back.arm(plan_of(site).arming, fleet))
     assert found["paris"][1] == "still armed: it goes back to what it is, because tokyo cannot be armed"
 
 
@@ -92,7 +92,7 @@ def test_who_does_not_answer_is_asked_again(site: Site, monkeypatch: pytest.Monk
         return true()
 
     outcomes = way_back.confirm(plan.confirming, ARMING.id, odd(site, tokyo={"confirm": twice}), 60)
-    assert {status for status, _ in told(outcomes.outcomes).values()} == {Status.DONE}
+    assert {status for status, _ in reported(outcomes.outcomes).values()} == {Status.DONE}
     assert len(tries) == 3
     assert not outcomes.silent
     assert armed(site) == []
@@ -114,7 +114,7 @@ def test_a_lost_answer_does_not_undo_what_was_confirmed(
             raise error
 
     found = way_back.confirm(plan.confirming, ARMING.id, odd(site, tokyo={"confirm": lost}), 60)
-    assert {status for status, _ in told(found.outcomes).values()} == {Status.DONE}
+    assert {status for status, _ in reported(found.outcomes).values()} == {Status.DONE}
     assert len(tries) == 2
 
 
@@ -122,7 +122,7 @@ def test_who_does_not_answer_in_time_goes_back_by_itself(site: Site) -> None:
     plan = plan_of(site)
     way_back.arm(plan.arming, site.fleet)
     outcomes = way_back.confirm(plan.confirming, ARMING.id, odd(site, tokyo={"confirm": fails(SILENT)}), 0)
-    assert told(outcomes.outcomes) == {"paris": (Status.DONE, ""), "tokyo": (Status.FAILED, "no route")}
+    assert reported(outcomes.outcomes) == {"paris": (Status.DONE, ""), "tokyo": (Status.FAILED, "no route")}
     assert outcomes.silent == {"tokyo"}
     assert armed(site) == ["tokyo"]
 
@@ -132,11 +132,11 @@ def test_who_has_gone_back_is_not_asked_again(site: Site) -> None:
     way_back.arm(plan.arming, site.fleet)
     way_back.go_back({"tokyo": ARMING.id}, site.fleet)
     outcomes = way_back.confirm(plan.confirming, ARMING.id, site.fleet, 60)
-    assert told(outcomes.outcomes)["tokyo"] == (Status.FAILED, "it had gone back before")
+    assert reported(outcomes.outcomes)["tokyo"] == (Status.FAILED, "it had gone back before")
     assert not outcomes.silent
 
 
-def test_nobody_goes_back_from_the_arming_of_another_apply(site: Site) -> None:
+def test_no_router_goes_back_from_the_arming_of_another_apply(site: Site) -> None:
     way_back.arm(plan_of(site).arming, site.fleet)
     assert way_back.go_back(dict.fromkeys(("paris", "tokyo"), "1" * 16), site.fleet) == {
         "paris": None,

@@ -76,7 +76,7 @@ def test_a_panel_without_moments_is_refused() -> None:
         drawing([Panel("nothing", ("a",), (), ())], 0.1)
 
 
-def test_the_picture_of_the_documentation_is_small_and_tells_what_it_shows() -> None:
+def test_the_picture_of_the_documentation_is_small_and_says_what_it_shows() -> None:
     assert PICTURE.stat().st_size < 150_000
     root = ElementTree.parse(PICTURE).getroot()  # noqa: S314 - our own file
     title = root.find(f"{SVG}title")

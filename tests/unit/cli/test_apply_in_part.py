@@ -72,10 +72,12 @@ def test_an_apply_does_what_it_can_without_a_router(
 
 
 def invented(true: Callable[[], HostSnapshot]) -> HostSnapshot:
-    """Files of tunnels that nobody made."""
+    """Files of tunnels that Git never had."""
     found = true()
-    junk = {f"tw-junk{number}.conf": LiveFile(Secret(b"connections {}"), 0o600) for number in range(30)}
-    return replace(found, files={**found.files, **junk})
+    strangers = {
+        f"tw-stranger{number}.conf": LiveFile(Secret(b"connections {}"), 0o600) for number in range(30)
+    }
+    return replace(found, files={**found.files, **strangers})
 
 
 def test_a_router_that_invents_tunnels_is_reported_and_the_others_are_done(stage: Stage) -> None:
@@ -85,7 +87,8 @@ def test_a_router_that_invents_tunnels_is_reported_and_the_others_are_done(stage
     stage.site.twists["paris"] = {"snapshot": invented}
     said = (
         "! paris: not planned, 30 of the 31 tunnel ends on it would be destroyed, more than 30%, and "
-        "there is no evidence that Git ever had: junk0, junk1, junk10, junk11, junk12, junk13 and 24 more "
+        "there is no evidence that Git ever had: stranger0, stranger1, stranger10, stranger11, "
+        "stranger12, stranger13 and 24 more "
         "(find out what created them; --override deletions destroys them)\n"
     )
     saved = str(stage.keys / "plan.json")
@@ -100,7 +103,7 @@ def test_a_router_that_invents_tunnels_is_reported_and_the_others_are_done(stage
     assert tables == {"paris": True, "tokyo": False}
     code, text = stage.run("plan", "--override", "deletions")
     assert code == ExitCode.OK
-    assert "Overridden:\n  ! paris/tunnel/junk0, " in text
+    assert "Overridden:\n  ! paris/tunnel/stranger0, " in text
     assert "30 to destroy" in text
     _, text = stage.run("plan", "--json")
     objects = [json.loads(line) for line in text.splitlines()]
@@ -118,14 +121,14 @@ def test_what_moved_while_the_question_was_open_costs_its_router_alone(
     stage.both("dh-group14", "dh-group15")
     loaded = dict(stage.site.routers["paris"].vici.connections)
 
-    def meanwhile(_: str) -> str:
+    def answer(_: str) -> str:
         if gone:
             stage.site.unplugged["tokyo"] = "no route"
         else:
             stage.site.routers["tokyo"].host.remove_files(["tw-tokyo-paris.conf"])
         return "yes"
 
-    monkeypatch.setattr(change, "ask", meanwhile)
+    monkeypatch.setattr(change, "ask", answer)
     code, text = stage.run("apply", "--wait", "0.1")
     assert code == (ExitCode.UNREACHABLE if gone else ExitCode.STALE)
     why = "unreachable: no route" if gone else "its state has changed since it was observed"
@@ -161,7 +164,9 @@ def test_a_missing_key_costs_its_tunnel_and_the_code_says_so(
         assert (code, said in text) == (ExitCode.INCOMPLETE, True), words
     assert "Applied in part. " in text
     code, text = stage.run("apply", "--auto-approve")
-    assert (code, said in text) == (ExitCode.INCOMPLETE, True), "there is nothing left to do, and it is told"
+    assert (code, said in text) == (ExitCode.INCOMPLETE, True), (
+        "there is nothing left to do, and it is reported"
+    )
     assert "No changes" not in text
     code, text = stage.run("plan", "--json")
     objects = [json.loads(line) for line in text.splitlines()]
@@ -172,7 +177,7 @@ def test_a_missing_key_costs_its_tunnel_and_the_code_says_so(
     assert "tw-tokyo-partner" in stage.site.routers["tokyo"].vici.connections
 
 
-def test_whoever_is_asked_decides_whether_to_wait_for_a_lock(stage: Stage) -> None:
+def test_the_user_who_is_asked_decides_whether_to_wait_for_a_lock(stage: Stage) -> None:
     """An apply that would ask, or that has a saved plan, does nothing beside another run."""
     assert stage.apply()[0] == ExitCode.OK
     for router in stage.site.routers.values():
@@ -186,7 +191,7 @@ def test_whoever_is_asked_decides_whether_to_wait_for_a_lock(stage: Stage) -> No
 
 
 def test_only_what_a_target_may_be_at_is_locked(stage: Stage) -> None:
-    """Whoever works on another router, or on what is excluded, is not waited for."""
+    """Another controller at another router, or at what is excluded, is not waited for."""
     for router in stage.site.routers.values():
         router.host.table = None
     stage.site.routers["tokyo"].host.lock("you@there:2", 60)

@@ -64,7 +64,7 @@ def test_the_codes_of_refusals_differ(stage: Stage) -> None:
     assert stage.main("apply", path)[0] == ExitCode.UNSAFE
     stage.site.routers["paris"].host.table = None
     assert stage.main("apply", path)[0] == ExitCode.STALE
-    stage.site.routers["paris"].host.lock("somebody", 60)
+    stage.site.routers["paris"].host.lock("another", 60)
     assert stage.main("apply", path)[0] == ExitCode.LOCKED
 
 
@@ -72,7 +72,7 @@ def test_the_codes_of_refusals_differ(stage: Stage) -> None:
     "other", [("--lab", "other"), ("--rev", "main~1"), ("--target", "x"), ("--exclude", "x")]
 )
 def test_a_saved_plan_is_applied_to_nothing_else(stage: Stage, other: tuple[str, str]) -> None:
-    """Whoever says another lab expects that the plan is applied there."""
+    """With another lab named, the plan would be expected to be applied there."""
     saved = stage.save()
     code, text = stage.main("apply", saved, *other)
     assert code == ExitCode.ERROR

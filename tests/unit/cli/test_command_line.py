@@ -117,12 +117,12 @@ def test_missing_keys_are_all_named(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_no_engine_is_a_router_that_cannot_be_reached(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
     with pytest.raises(RouterUnreachable, match="no container engine answers"):
         DockerRouter(two_routers().routers["paris"])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 def test_no_permission_is_distinguished_from_no_engine() -> None:
     """As another user, before a socket of root's."""
     script = (
@@ -136,7 +136,7 @@ def test_no_permission_is_distinguished_from_no_engine() -> None:
         "try:\n    DockerRouter(two_routers().routers['paris'])\n"
         "except Exception as error:\n    print(type(error).__name__, error.message, error.hint, sep=': ')\n"
     )
-    path = Path("/tmp") / f"tw-denied-{os.getpid()}.sock"  # noqa: S108 - a folder that others may enter
+    path = Path("/tmp") / f"tw-refused-{os.getpid()}.sock"  # noqa: S108 - a folder that others may enter
     try:
         done = subprocess.run(
             [sys.executable, "-c", script, str(path)], cwd=ROOT, capture_output=True, text=True, check=True

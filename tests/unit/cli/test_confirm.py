@@ -37,7 +37,7 @@ def test_arming_and_confirming_are_steps_of_the_plan(stage: Stage) -> None:
     assert all(stage.site.routers[name].host.way_back.armed is None for name in BOTH)
 
 
-def test_json_tells_them_as_well(stage: Stage) -> None:
+def test_json_reports_them_as_well(stage: Stage) -> None:
     stage.both("dh-group14", "dh-group15")
     stage.capsys.readouterr()
     words = ["apply", "--auto-approve", "--wait", "0.1", "--confirm", "90s", "--json"]
@@ -89,7 +89,7 @@ def test_json_shows_it(stage: Stage) -> None:
     assert "it goes back now" in stage.run("status")[1]
 
 
-def test_a_router_that_went_back_is_told_until_an_apply_has_told_it(stage: Stage) -> None:
+def test_a_router_that_went_back_is_reported_until_an_apply_has_reported_it(stage: Stage) -> None:
     arm(stage)
     for name in BOTH:
         stage.site.routers[name].host.restore(Cause.DEADLINE)

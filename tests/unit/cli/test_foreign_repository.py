@@ -1,4 +1,4 @@
-"""Commands on commits that nobody has reviewed: what looks like a repository runs nothing and is told."""
+"""Commands on unreviewed commits: what looks like a repository runs nothing and is reported."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_names_that_are_not_utf8_are_findings_in_every_format(tmp_path: Path, re
         assert "Traceback" not in done.stderr
 
 
-def test_a_service_that_fetches_ends_when_it_is_told_to(tmp_path: Path, repository: git.Repo) -> None:
+def test_a_service_that_fetches_ends_at_a_signal(tmp_path: Path, repository: git.Repo) -> None:
     remote = SlowRemote(tmp_path, Path(repository.working_dir))
     remote.pause(0, stops_after=1000)
     config = tmp_path / "reconcile.yaml"

@@ -233,7 +233,7 @@ def test_a_file_that_is_not_swanctl_conf_is_no_traceback(
     assert "x.conf:1:1: error: the section is not closed" in capsys.readouterr().err
 
 
-def test_a_peer_that_looks_like_ours_is_said_to_be_somebody_elses(
+def test_a_peer_that_looks_like_ours_is_said_to_be_unmanaged(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its address is in a range from which VIPs are taken, and no tunnel leads back from there."""
@@ -254,7 +254,7 @@ def test_a_peer_that_looks_like_ours_is_said_to_be_somebody_elses(
         ("<id>", "vpn@site-x.example"),
         ("10.1.0.0/24", "10.2.0.0/24"),
         ("172.16.0.0/16, 172.18.0.0/16", "10.1.0.0/24"),
-        ("net-net", "far-end"),
+        ("net-net", "other-end"),
     )
     other = conf.read_text()
     for here, there in swapped:
@@ -272,7 +272,7 @@ def test_a_peer_that_looks_like_ours_is_said_to_be_somebody_elses(
     assert main(["import", str(tree), *place]) == ExitCode.OK
     assert "managed: false" not in (tree / "imported" / "router-b.yaml").read_text()
     assert main(["validate", str(tree)]) == ExitCode.OK
-    assert "the tunnel 'far-end' of the router 'router-b'" in capsys.readouterr().err
+    assert "the tunnel 'other-end' of the router 'router-b'" in capsys.readouterr().err
 
 
 def test_a_peer_elsewhere_needs_no_word(tree: Path) -> None:

@@ -92,7 +92,7 @@ def test_both_ends_have_one_key_in_one_file(place: Place, capsys: pytest.Capture
 
 
 def test_two_keys_of_one_tunnel_stay_two(place: Place) -> None:
-    """They differ, so the tunnel is down: `plan` says so, and which of them is right is nobody's guess."""
+    """They differ, so the tunnel is down: `plan` says so, and which of them is right is not guessed."""
     place.write("router-b", CONF.format(**B, key="another PLANTED key"))
     assert place.run("--write-keys") == ExitCode.OK
     assert sorted(path.name for path in place.keys.iterdir()) == ["office-2.psk", "office.psk"]

@@ -41,7 +41,7 @@ KEYS = {
     "hexadecimal": "5f4dcc3b5aa765d61d8327deb882cf99",
 }
 WHERE_IT_IS_SAID = {("spec", "identity", "local"), ("spec", "identity", "peer")}
-"""What a peer is told, and a plan has to show: an ID may be any text, also the serial number of a device."""
+"""What a peer receives, and a plan has to show: an ID may be any text, also the serial number of a device."""
 
 Place = tuple[str | int, ...]
 

@@ -96,9 +96,9 @@ def test_a_run_leaves_a_lone_end_as_it_is(stage: Stage) -> None:
         assert service.dependencies.history.good() == good
         assert service.dependencies.history.reached()["paris"] == good
     stage.site.edit("paris-tunnel.yaml", "  peer:\n", "  peer:\n    managed: false\n")
-    mended = service.once()
-    assert mended.result is Result.CHANGED, mended.message
-    assert service.dependencies.history.good() == mended.head
+    repaired = service.once()
+    assert repaired.result is Result.CHANGED, repaired.message
+    assert service.dependencies.history.good() == repaired.head
 
 
 def test_a_weak_key_is_refused_where_it_would_be_loaded(

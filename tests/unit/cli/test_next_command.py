@@ -40,7 +40,7 @@ def test_the_hint_has_what_the_command_needs(words: str, tunnels: list[str], com
 
 def test_an_apply_to_a_silent_peer_names_the_tunnel_and_the_folder(stage: Stage) -> None:
     def silent(true: Any) -> Any:
-        """charon waits for as long as it is told to."""
+        """charon waits for as long as it is asked to."""
         if true.args[2]["timeout"] != "-1":
             raise CommandRejected(f"CHILD_SA 'net' not established after {true.args[2]['timeout']}ms")
         return ()

@@ -65,7 +65,7 @@ def test_what_is_no_file_is_written_into(folder: Path) -> None:
 
 
 def test_a_key_that_is_there_is_not_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`secret set` refuses before anybody has typed a key, and says what to do."""
+    """`secret set` refuses before a key is typed, and says what to do."""
     shared = ["--tree", "desired_state", "--secrets", "keys"]
     assert main(["secret", "init", *shared]) == ExitCode.OK
     assert main(["secret", "set", "keys/a--b.age", "--random", *shared]) == ExitCode.OK

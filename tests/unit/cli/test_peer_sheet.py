@@ -145,7 +145,7 @@ def test_what_is_weak_is_said_in_the_sheet_and_to_who_hands_it_over(
 
 
 def test_a_weak_default_is_said_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody chose it, so `validate` names it once; the other end's administrator is to type it."""
+    """No document chose it, so `validate` names it once; the other end's administrator is to type it."""
     tree = shutil.copytree(TREE, tmp_path / "tree")
     (tree / "defaults.yaml").unlink()
     assert main(["validate", str(tree)]) == ExitCode.OK

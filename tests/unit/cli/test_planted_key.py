@@ -248,9 +248,7 @@ sys.addaudithook(seen)
     ],
     ids=" ".join,
 )
-def test_what_runs_on_commits_that_nobody_has_reviewed_opens_no_secret(
-    folder: Path, words: list[str]
-) -> None:
+def test_what_runs_on_unreviewed_commits_opens_no_secret(folder: Path, words: list[str]) -> None:
     """Neither keys nor an identity, although both are where they are looked for."""
     repository = new_repository(folder)
     repository.git.add(TREE)
@@ -351,8 +349,8 @@ observed_plan.observed = verify.observed = diagnose.examine = broken
 
 
 @pytest.mark.parametrize("command", ["plan", "diagnose", "verify", "status", "apply"])
-def test_an_error_that_nobody_foresaw_quotes_no_key(folder: Path, command: str) -> None:
-    """Its traceback is written, for whoever has to mend it."""
+def test_an_unforeseen_error_quotes_no_key(folder: Path, command: str) -> None:
+    """Its traceback is written, so that the error can be corrected."""
     said = run(folder, COMMANDS[command], BROKEN, foreseen=False)
     assert b"ValueError" in said
     assert b"(redacted)" in said

@@ -13,7 +13,7 @@ from reconciler.history.store import History
 from reconciler.model import bounds
 from reconciler.model.condition import State
 from reconciler.model.errors import ExitCode
-from reconciler.model.events import Impaired
+from reconciler.model.events import Diagnosed, Impaired
 from reconciler.model.outcome import Echoes
 from reconciler.model.record import Result
 from reconciler.service import rounds
@@ -31,7 +31,7 @@ def test_a_service_reports_a_tunnel_that_is_up_and_carries_nothing(
     config.write_text(
         f"repository: {site.repository.working_dir}\nstate: {tmp_path}/state\nsecrets: {tmp_path}/secrets\n"
         f"keys: {{variables: KEY}}\nfollow: false\n"
-        f"probes: {{enabled: {'true' if enabled else 'false'}, interval: 5, packets: 10000}}\n"
+        f"probes: {{enabled: {'true' if enabled else 'false'}, interval: 5, packets: 10000, repair: true}}\n"
     )
     monkeypatch.setenv("KEY", KEY)
     monkeypatch.setattr(access, "connector", lambda *_: site.connect)
@@ -55,6 +55,7 @@ def test_a_service_reports_a_tunnel_that_is_up_and_carries_nothing(
     [impaired] = record.of(Impaired)
     assert (impaired.tunnel, impaired.router, impaired.state) == ("paris-tokyo", "paris", State.SILENT)
     assert history.carriages()["paris-tokyo"].since == impaired.since
+    assert [one.tunnel for one in record.of(Diagnosed)] == ["paris-tokyo"]
     assert "paris-tokyo at paris: probes show: up, carrying nothing: 10.2.0.1 does not answer" in said
     assert main(["show", "--config", str(config), str(record.id)]) == ExitCode.OK
     assert "  up, carrying nothing since " in capsys.readouterr().out

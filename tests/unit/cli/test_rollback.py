@@ -77,7 +77,7 @@ def test_a_merge_is_undone_as_a_whole(branch: Branch) -> None:
     assert branch.repository.commit(f"rollback-{merged.hexsha[:12]}").tree == merged.parents[0].tree
 
 
-@pytest.mark.parametrize("commit", ["HEAD", "HEAD~1", "main", "nobody", "--all", "change:desired_state"])
+@pytest.mark.parametrize("commit", ["HEAD", "HEAD~1", "main", "unknown", "--all", "change:desired_state"])
 def test_what_cannot_be_undone_is_an_error_and_makes_no_branch(
     branch: Branch, commit: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,7 +65,7 @@ def test_every_command_says_how_much_is_not_done_now(stage: Stage, saying: str) 
     else:
         stage.site.commit({"policy.yaml": WINDOW + FEW})
     stage.site.commit(dict.fromkeys(ENDS))
-    told = []
+    outputs = []
     later = "Once the rest of the plan is applied, no tunnel guards this traffic"
     for words in (
         ("plan",),
@@ -73,12 +73,12 @@ def test_every_command_says_how_much_is_not_done_now(stage: Stage, saying: str) 
         ("preview", "--base", "HEAD~1", "--live"),
         ("preview", "--base", "HEAD~1", "--live", "--format", "markdown"),
     ):
-        told.append(stage.run(*words)[1])
+        outputs.append(stage.run(*words)[1])
     stage.capsys.readouterr()
     main(["preview", str(stage.site.tree), "--base", "HEAD~1"])
-    told.append(stage.capsys.readouterr().out)
-    for shown in told:
-        assert "4 to destroy; nothing of this is done now, see below." in shown
+    outputs.append(stage.capsys.readouterr().out)
+    for shown in outputs:
+        assert "4 to destroy; none of this is done now, see below." in shown
         assert "Disruption: 2 destroys; of what is done now: none." in shown
         assert (shown.count("network in the clear"), shown.count(later)) == (1, 1)
     for words in (("plan", "--json"), ("preview", "--base", "HEAD~1", "--live", "--format", "json")):
@@ -106,7 +106,7 @@ def test_a_key_of_fingerprints_that_is_made_is_reported_once(
         assert made.read_text() not in said
 
 
-def test_the_command_reconnects_in_the_window_or_when_told_to(stage: Stage) -> None:
+def test_the_command_reconnects_in_the_window_or_when_allowed_to(stage: Stage) -> None:
     stage.site.commit({"policy.yaml": WINDOW})
     before = stage.live()["paris"][3]
     words = ("reconnect", "paris-tokyo", str(stage.site.tree), "--auto-approve", "--wait", "0.1")

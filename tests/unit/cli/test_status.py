@@ -52,7 +52,7 @@ def test_what_is_down_is_said_with_the_reason(stage: Stage) -> None:
         ("degraded", False, False, ExitCode.OK),
     ],
 )
-def test_it_fails_on_what_it_is_told_to(
+def test_it_fails_on_what_the_option_names(
     stage: Stage, what: str, is_down: bool, drifts: bool, code: ExitCode
 ) -> None:
     if is_down:
@@ -125,7 +125,7 @@ def test_what_the_service_knows_is_shown_beside_what_is_there(stage: Stage, tmp_
     settings = tmp_path / "reconcile.yaml"
     settings.write_text(f"repository: /nowhere\nstate: {tmp_path}\nprobes: {{interval: 600}}\n")
     history, now = History(tmp_path / "history.db"), datetime.now(UTC)
-    reason = "10.2.0.1 does not answer, and no packet comes"
+    reason = "10.2.0.1 does not answer, and no packet arrives"
     since = now - timedelta(hours=3, minutes=2, seconds=1)
     known = Carriage("paris-tokyo", "paris", "paris-tokyo", State.SILENT, reason, since, now, 60)
     history.carry([replace(known, loss=0.25, rtt=0.0123, baseline=0.01)])

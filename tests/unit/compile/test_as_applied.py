@@ -1,4 +1,4 @@
-"""A revision as it would be observed once applied: the same as what routers in memory then tell."""
+"""A revision as it would be observed once applied: the same as what routers in memory then report."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_an_applied_revision_plans_to_nothing(fabric: Fabric) -> None:
     assert make_plan(desired, {name: as_applied(config) for name, config in desired.items()}).empty
 
 
-def test_it_is_what_a_router_tells_after_an_apply(tmp_path: Path) -> None:
+def test_it_is_what_a_router_reports_after_an_apply(tmp_path: Path) -> None:
     site = memory_site(tmp_path)
     applied = site.preview()
     site.apply()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
+
+import pytest
 
 from reconciler.compile.router import compile_router
-from reconciler.diagnosis import End, Evidence
+from reconciler.diagnosis import End, Evidence, diagnose
 from reconciler.diagnosis.evidence import Flow, Route
 from reconciler.diff import diff_router
 from reconciler.facets import boot, files, firewall
@@ -97,12 +99,12 @@ def seen(
     far: tuple[str, ...] = (),
     down: bool = True,
     near_end: dict[str, Any] | None = None,
-    far_end: dict[str, Any] | None = None,
+    other_end: dict[str, Any] | None = None,
     **fields: Any,
 ) -> Evidence:
     """The healthy evidence with something else in it; a tunnel that is down has no SAs."""
     changed: dict[str, Any] = {"said": near, **({"sas": ()} if down else {}), **(near_end or {})}
-    other: dict[str, Any] = {"said": far, **({"sas": ()} if down else {}), **(far_end or {})}
+    other: dict[str, Any] = {"said": far, **({"sas": ()} if down else {}), **(other_end or {})}
     if down:
         fields = {"flow": None, "failure": "establishing CHILD_SA 'net' failed", **fields}
     return replace(
@@ -121,7 +123,7 @@ TWICE = tuple(
     HeldAddress(router, InterfaceAddress("eth0", f"{FABRIC.tunnels[FAR].vip.address}/24"), owner)
     for router, owner in (("paris", ""), ("tokyo", "Vip/tokyo-vip"))
 )
-"""The local address of the far end, which both routers have."""
+"""The local address of the other end, which both routers have."""
 
 
 def _armed() -> RouterState:
@@ -157,6 +159,21 @@ def refused(words: str, **changed: Any) -> dict[str, Any]:
     return drifted(NEAR, files=written)
 
 
+Row: TypeAlias = tuple[str, Evidence, set[tuple[str, str]]]
+"""A name, evidence, and the failures that follow from it: the code and the tunnel of each."""
+
+
+def each_of(table: list[Row]) -> pytest.MarkDecorator:
+    """A test of each row, with its `evidence` and what is `expected` of it."""
+    rows = [pytest.param(evidence, expected, id=name) for name, evidence, expected in table]
+    return pytest.mark.parametrize(("evidence", "expected"), rows)
+
+
+def failures(evidence: Evidence) -> set[tuple[str, str]]:
+    """The code and the tunnel of each failure that follows from the evidence."""
+    return {(item.code, item.tunnel) for item in diagnose(evidence) if item.failure}
+
+
 def alone(evidence: Evidence) -> Evidence:
     return replace(evidence, other_end=None)
 
@@ -187,3 +204,14 @@ PORT = {"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "
 PROTOCOL = {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": 50}}
 DROP, MASQUERADE = {"drop": None}, {"masquerade": None}
 LOST = Flow(sent=3, received=0, this_out=3, other_in=0, other_out=0, this_in=0)
+TRANSLATED = (
+    (
+        "sending packet: from 203.0.113.11[500] to 203.0.113.12[500] (464 bytes)",
+        "received packet: from 203.0.113.12[500] to 203.0.113.11[500] (36 bytes)",
+        "received NO_PROPOSAL_CHOSEN notify error",
+    ),
+    (
+        "received packet: from 203.0.113.99[500] to 203.0.113.12[500] (464 bytes)",
+        "no IKE config found for 203.0.113.12...203.0.113.99, sending NO_PROPOSAL_CHOSEN",
+    ),
+)

@@ -8,9 +8,7 @@ from reconciler.diagnosis import End, Evidence, diagnose
 from reconciler.facets.sas import agreement
 from reconciler.model.condition import TROUBLE, EndCondition, State
 from reconciler.verify.condition import standing, together
-from tests.unit.diagnosis import test_negotiation, test_routers_and_paths
-
-ROWS = [*test_negotiation.TABLE, *test_routers_and_paths.TABLE]
+from tests.unit.diagnosis.tables import ROWS
 
 
 def condition(end: End) -> EndCondition:

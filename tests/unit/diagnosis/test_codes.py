@@ -8,10 +8,9 @@ from pathlib import Path
 
 import reconciler.diagnosis
 from reconciler.diagnosis.diagnose import EXPLAINED_BY, RULES, SYMPTOMS
-from tests.unit.diagnosis import test_negotiation, test_routers_and_paths
+from tests.unit.diagnosis.tables import ROWS
 
 ROOT = Path(__file__).parents[3]
-TABLES = (test_negotiation.TABLE, test_routers_and_paths.TABLE)
 PAGE = ROOT / "docs/reference/diagnosis.md"
 
 
@@ -28,5 +27,5 @@ def test_every_code_is_documented_and_has_a_row() -> None:
     known = codes_in_source()
     assert len(known) >= len(RULES) - 1
     assert set(codes(r"(?m)^\| `([a-z-]+)` \|", [PAGE.read_text()])) == known
-    assert {code for table in TABLES for _, _, found in table for code, _ in found} == known
+    assert {code for _, _, found in ROWS for code, _ in found} == known
     assert {*EXPLAINED_BY, *SYMPTOMS, *(c for codes_ in EXPLAINED_BY.values() for c in codes_)} <= known

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
-from reconciler.diagnosis import Evidence, diagnose
+from reconciler.diagnosis import Evidence
 from tests.unit.diagnosis.seen import (
     ESP,
     FAR,
@@ -16,14 +14,18 @@ from tests.unit.diagnosis.seen import (
     NEAR,
     SILENCE,
     UP,
+    Row,
     alone,
     child,
     drifted,
+    each_of,
+    failures,
     offers,
+    refused,
     seen,
 )
 
-TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
+TABLE: list[Row] = [
     ("healthy", HEALTHY, set()),
     ("healthy, asked for a rekey", replace(HEALTHY, rekey_failure=""), set()),
     ("healthy, peer not managed", alone(seen(down=False, flow=None)), set()),
@@ -85,7 +87,7 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         "no connection, for it is not loaded",
         seen(
             far=("no IKE config found for 203.0.113.12...203.0.113.11, sending NO_PROPOSAL_CHOSEN",),
-            far_end=drifted(FAR, connections={}),
+            other_end=drifted(FAR, connections={}),
         ),
         {("drift", FAR)},
     ),
@@ -133,7 +135,7 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         "PFS at a rekey",
         seen(
             down=False,
-            far_end={
+            other_end={
                 "said_rekeying": (*offers(ESP, (256, 2048), (256, 3072)), "no acceptable proposal found")
             },
             rekey_failure="CHILD_SA rekeying failed, trying again in 13 seconds",
@@ -178,10 +180,38 @@ TABLE: list[tuple[str, Evidence, set[tuple[str, str]]]] = [
         ),
         {("selector-narrowed", NEAR)},
     ),
+    (
+        "answered late",
+        seen(near=(*SILENCE, "received packet: from 203.0.113.12[500] to 203.0.113.11[500] (4 bytes)")),
+        {("not-established", NEAR)},
+    ),
+    (
+        "wrong key, IKEv1, peer not managed",
+        alone(seen(near=("invalid HASH_V1 payload length, decryption failed?", *SILENCE))),
+        {("wrong-key", NEAR)},
+    ),
+    (
+        "ESP proposals at a rekey",
+        seen(
+            down=False,
+            other_end={
+                "said_rekeying": (*offers(ESP, (256, 2048), (128, 2048)), "no acceptable proposal found")
+            },
+            rekey_failure="CHILD_SA rekeying failed, trying again in 13 seconds",
+        ),
+        {("esp-proposal-mismatch", FAR)},
+    ),
+    ("no words at all", seen(), {("not-established", NEAR)}),
+    (
+        "a change that the peer refuses",
+        alone(
+            seen(down=False, flow=None, near_end=refused("received AUTHENTICATION_FAILED", key="ike-tw-x"))
+        ),
+        {("change-refused", NEAR)},
+    ),
 ]
 
 
-@pytest.mark.parametrize(("evidence", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+@each_of(TABLE)
 def test_what_follows_from_the_evidence(evidence: Evidence, expected: set[tuple[str, str]]) -> None:
-    failures = [item for item in diagnose(evidence) if item.failure]
-    assert {(item.code, item.tunnel) for item in failures} == expected, [item.message for item in failures]
+    assert failures(evidence) == expected

@@ -176,6 +176,6 @@ def test_an_expression_of_another_form_is_undecided(expression: Any) -> None:
     ],
 )
 def test_a_ruleset_of_another_form_is_not_understood(said: str, reason: str) -> None:
-    with pytest.raises(AnswerNotUnderstood) as told:
+    with pytest.raises(AnswerNotUnderstood) as raised:
         read(said)
-    assert reason in str(told.value)
+    assert reason in str(raised.value)

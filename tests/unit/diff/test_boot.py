@@ -76,7 +76,7 @@ def test_the_file_has_new_guards_before_and_old_ones_until_after_the_tunnels() -
     assert new in after
 
 
-def test_an_element_that_somebody_added_to_the_table_stays_out_of_the_file() -> None:
+def test_an_element_that_was_added_to_the_table_by_hand_stays_out_of_the_file() -> None:
     table = held().firewall
     assert table is not None
     odd = replace(table, guarded=table.guarded | {("10.1.0.0/24", "172.16.0.0/16")})
@@ -176,8 +176,8 @@ def test_the_files_are_those_that_the_router_can_use() -> None:
     assert hook == {"/etc/network/if-up.d/tunnelwright"}
 
 
-def test_a_vip_of_somebody_else_is_not_written_for_networkd() -> None:
-    """Whoever configured it brings it back."""
+def test_a_vip_that_is_not_ours_is_not_written_for_networkd() -> None:
+    """It is the task of its author to bring it back."""
     assert NETWORK in written(change_of(desired(), replace(held(), owned={}, platform=SYSTEMD)), Phase.GUARD)
     there = replace(held(), owned={}, platform=SYSTEMD, record=AddressRecord())
     assert NETWORK not in written(change_of(desired(), there), Phase.GUARD)

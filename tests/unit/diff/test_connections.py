@@ -1,4 +1,4 @@
-"""How a loaded connection differs, and whether its file or charon tells."""
+"""How a loaded connection differs, and whether its file or charon shows it."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def test_a_connection_as_desired_has_no_differences() -> None:
 @pytest.mark.parametrize(
     "content", [b"connections {", b"include other.conf\n", b""], ids=["cut", "include", "empty"]
 )
-def test_what_neither_tells_is_unobservable_and_never_equal(content: bytes) -> None:
+def test_what_neither_reports_is_unobservable_and_never_equal(content: bytes) -> None:
     config = desired()
     found = connections.compare(end_of(config, with_file(held(), lambda _: content)))
     [connection] = config.connections.values()
-    told = {"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"}
-    told |= {"local.auth", "local.id", "remote.auth", "remote.id"}
+    reported = {"version", "local_addrs", "remote_addrs", "rekey_time", "dpd_delay", "unique"}
+    reported |= {"local.auth", "local.id", "remote.auth", "remote.id"}
     child = {f"children.net.{key}" for key in ("local_ts", "remote_ts", "rekey_time", "dpd_action", "mode")}
     assert {change.path for change in found} == {
         path for path, _ in flatten(connection.settings)
-    } - told - child
+    } - reported - child
     assert {(change.before, change.source) for change in found} == {(UNOBSERVABLE, "file")}
 
 

@@ -66,7 +66,7 @@ def changed(fabric: Fabric, **fields: object) -> Fabric:
     return replace(fabric, tunnels=tunnels)
 
 
-def test_a_tunnel_that_is_deleted_is_told_by_prefix() -> None:
+def test_a_tunnel_that_is_deleted_is_shown_by_prefix() -> None:
     before = two_routers()
     assert between(before, without(before, "paris-tokyo", "tokyo-paris")).exposed == BOTH
 
@@ -88,7 +88,7 @@ def test_of_a_network_that_gets_smaller_the_rest_is_reported() -> None:
     )
 
 
-def test_what_another_tunnel_covers_is_not_told() -> None:
+def test_what_another_tunnel_covers_is_not_exposed() -> None:
     base = two_routers()
     other = replace(base.tunnels["paris-tokyo"], name="wide", peer_cidrs=("10.2.0.0/16",), enabled=False)
     after = without(replace(base, tunnels={**base.tunnels, "wide": other}), "paris-tokyo")
@@ -115,7 +115,7 @@ def test_a_target_keeps_the_guards_until_the_table_goes_with_it() -> None:
     assert {router for router, _ in between(before, after).exposed} == {"paris", "tokyo"}
 
 
-def test_every_form_of_a_plan_tells_it() -> None:
+def test_every_form_of_a_plan_shows_it() -> None:
     before = two_routers()
     plan = between(before, without(before, *before.tunnels))
     text = "\n".join(line.text for line in plan_lines(plan))
@@ -129,8 +129,8 @@ def test_every_form_of_a_plan_tells_it() -> None:
     assert text.index("in the clear") < text.index("Plan: ")
     assert "- ! `paris`: from `10.1.0.0/24` to `10.2.0.0/24`" in markdown
     assert "at paris from 10.1.0.0/24 to 10.2.0.0/24" in recorded
-    told = [json.loads(json.dumps(item)) for item in objects if item["type"] == "exposed"]
-    assert told == [
+    shown = [json.loads(json.dumps(item)) for item in objects if item["type"] == "exposed"]
+    assert shown == [
         {"type": "exposed", "router": router, "source": source, "destination": destination}
         for router, (source, destination) in BOTH
     ]
@@ -153,14 +153,14 @@ def test_what_keeps_its_guard_for_now_is_distinguished() -> None:
     events = tuple(plan_events(plan, "", now))
     record = RunRecord(NOW, NOW, "commit", "a" * 40, "a" * 40, Result.HELD, "", events)
     recorded = "\n".join(line.text for line in run_lines(record))
-    for told in (text, markdown):
-        soon, later = told.split("Once the rest of the plan is applied, no tunnel guards", 1)
+    for shown in (text, markdown):
+        soon, later = shown.split("Once the rest of the plan is applied, no tunnel guards", 1)
         for router, (source, destination) in plan.exposed:
             named = re.compile(rf"! .?{router}.*from .?{source}.? to .?{destination}")
             assert bool(named.search(soon)) == ((router, (source, destination)) not in kept)
             assert bool(named.search(later)) == ((router, (source, destination)) in kept)
-        assert "4 to destroy; 3 of these are not done now, see below." in told
-        assert "Disruption: 4 destroys; of what is done now: 3 destroys." in told
+        assert "4 to destroy; 3 of these are not done now, see below." in shown
+        assert "Disruption: 4 destroys; of what is done now: 3 destroys." in shown
     exposed_later = [item for item in objects if item["type"] == "exposed" and item.get("later")]
     assert {(item["router"], (item["source"], item["destination"])) for item in exposed_later} == kept
     assert objects[-1]["later"] == 3
@@ -196,12 +196,12 @@ def test_exactly_what_is_covered_no_more(
     removed: list[tuple[str, str]], remaining: list[tuple[str, str]]
 ) -> None:
     found = exposed(removed, remaining)
-    told = {source: IPSet() for source, _ in removed}
+    shown = {source: IPSet() for source, _ in removed}
     for source, destination in found:
-        told[source].add(destination)
+        shown[source].add(destination)
     for source, group in itertools.groupby(sorted(removed), key=lambda pair: pair[0]):
         covering = IPSet(to for other, to in remaining if IPNetwork(source) in IPNetwork(other))
-        assert told[source] == IPSet(to for _, to in group) - covering
+        assert shown[source] == IPSet(to for _, to in group) - covering
 
 
 @pytest.mark.parametrize("odd", ["", "10.0.0.1-10.0.0.9", "10.0.0.1/24", "x" * 10_000])

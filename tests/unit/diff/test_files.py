@@ -74,7 +74,7 @@ def test_a_reconnect_is_done_once_for_each_word_in_git() -> None:
     )
 
 
-def test_a_file_that_does_not_tell_is_no_reason_to_interrupt() -> None:
+def test_a_file_that_does_not_say_is_no_reason_to_interrupt() -> None:
     silent = with_file(held(), lambda content: content.replace(b"# Reconnect: never\n", b""))
     assert "reconnect" not in fields(tunnel_of(desired(reconnect="monday"), silent))
 

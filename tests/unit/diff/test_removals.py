@@ -1,4 +1,4 @@
-"""What carries our prefix and is desired no more goes; what does not is nobody's business."""
+"""What carries our prefix and is not desired any more is removed; what does not is left alone."""
 
 from __future__ import annotations
 

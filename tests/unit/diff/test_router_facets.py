@@ -134,7 +134,7 @@ def test_a_vip_of_another_document_is_recorded_for_that_one() -> None:
     assert change.disruption is Disruption.NONE
 
 
-def test_a_vip_that_is_there_and_not_recorded_is_somebody_elses() -> None:
+def test_a_vip_that_is_there_and_not_recorded_is_not_ours() -> None:
     assert list(address_changes(desired(), replace(held(), record=AddressRecord()))) == []
 
 

@@ -22,7 +22,7 @@ def digest(psk: str) -> str:
     return digest_of(connection.secret.id)
 
 
-def test_another_key_is_told_by_its_fingerprint() -> None:
+def test_another_key_is_recognized_by_its_fingerprint() -> None:
     assert secrets.compare(end_of(desired(OTHER), held())) == (
         Change("psk", digest(KEY), digest(OTHER), "vici"),
     )
@@ -43,7 +43,7 @@ def test_a_key_beside_the_right_one_is_retired() -> None:
 
 
 def test_another_key_under_the_right_fingerprint_is_loaded_again() -> None:
-    """Only the file could tell which key the id stands for."""
+    """Only the file could say which key the id stands for."""
     state = with_file(held(), lambda content: content.replace(b"secret = 0s", b"secret = 0sAAAA"))
     assert secrets.compare(end_of(desired(), state)) == (Change("psk", UNOBSERVABLE, digest(KEY), "file"),)
     assert [phase for phase, _ in steps(tunnel_of(desired(), state))] == [

@@ -80,9 +80,9 @@ def test_sas_of_another_configuration_are_replaced_and_what_comes_up_is_whole_an
     phases = [Phase.MARK, Phase.CONNECTIONS, Phase.SWITCH, Phase.COMMIT]
     for names in (("stale",), ("stale", "narrowed", "surplus")):
         facets: dict[str, Any] = dict.fromkeys(names, (SELECTOR,))
-        mending = list(tunnel_steps(found(**facets)))
-        assert [step.phase for step in mending] == phases
-        assert isinstance(mending[2].operation, Establish)
+        repair = list(tunnel_steps(found(**facets)))
+        assert [step.phase for step in repair] == phases
+        assert isinstance(repair[2].operation, Establish)
 
 
 def test_nothing_that_carries_no_traffic_is_disturbed() -> None:

@@ -115,7 +115,7 @@ def test_one_that_was_only_unloaded_is_loaded_under_the_sas_that_run() -> None:
     change = tunnel_of(desired(), replace(held(), connections={}))
     assert change.reason == "the connection is not loaded in charon"
     assert scopes(change) == []
-    # With another file nobody knows what they were set up by.
+    # With another file it is not known what they were set up by.
     edited = with_file(replace(held(), connections={}), lambda content: b"#\n" + content)
     assert scopes(tunnel_of(desired(), edited)) == [Scope.IKE]
 

@@ -28,7 +28,7 @@ def eventually(true: Callable[[], bool]) -> None:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has asked for yet is a zombie."""
+    """Whether a process has ended; one whose parent has not waited for it yet is a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
@@ -44,7 +44,7 @@ def test_it_sees_what_it_is_given_and_no_more(monkeypatch: pytest.MonkeyPatch) -
     assert {"PATH", "WANTED"} <= names <= {"PATH", "LC_ALL", "TMPDIR", "WANTED"}
 
 
-def test_what_it_leaves_in_the_background_holds_up_nobody_and_ends() -> None:
+def test_what_it_leaves_in_the_background_holds_up_no_caller_and_ends() -> None:
     """A connection that ssh keeps open has the streams of the command that began it."""
     pid = int(wrote("sleep 1000 & echo $!"))
     eventually(lambda: gone(pid))
@@ -85,7 +85,7 @@ def test_foreign_words_are_printable_and_without_credentials() -> None:
 
 
 class Late(selectors.DefaultSelector):
-    """As on a machine that is busy: a look that found nothing is told of once the child has ended."""
+    """As on a machine that is busy: a look that found nothing is reported once the child has ended."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         found = super().select(timeout)
@@ -107,7 +107,7 @@ def test_a_program_is_run_to_its_end_with_a_file_for_its_input() -> None:
 
 
 def test_what_a_program_is_given_is_never_on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be a password in a URL; and a full disk keeps nobody from being told of it."""
+    """It may be a password in a URL; and a full disk does not keep it from being reported."""
     monkeypatch.setenv("TMPDIR", "/nowhere")
     done = finished(["readlink", "/proc/self/fd/0"], b"given", minimal(), seconds=60, most=100)
     assert done.output.startswith(b"/memfd:")

@@ -1,4 +1,4 @@
-"""The record of VIPs that a router keeps: any content is read, and what is not understood is nobody's."""
+"""The record of VIPs that a router keeps: any content is read, and what is not understood has no owner."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_record_says_which_document_asked_for_an_address() -> None:
         "# a comment",
     ],
 )
-def test_a_line_of_another_form_is_nobodys_and_is_told(line: str) -> None:
+def test_a_line_of_another_form_has_no_owner_and_is_reported(line: str) -> None:
     assert decode_record(f"{line}\n{LINE}") == AddressRecord({WEB: "Vip/web"}, sound=False)
 
 

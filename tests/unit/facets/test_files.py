@@ -88,7 +88,7 @@ def test_a_file_that_is_not_there_says_nothing() -> None:
     assert file.before(wanted.name, [wanted.secret.id]) is None
 
 
-def test_while_a_change_is_under_way_a_file_tells_only_what_ran_before() -> None:
+def test_while_a_change_is_under_way_a_file_says_only_what_ran_before() -> None:
     wanted = connection()
     marked = WrittenFile(LiveFile(files.render(wanted), files.MODE)).marked()
     assert marked is not None

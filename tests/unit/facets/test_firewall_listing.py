@@ -1,4 +1,4 @@
-"""The table as nft lists it, with what somebody who is root may have put into it."""
+"""The table as nft lists it, with what an administrator may have put into it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_dormant_table_guards_nothing(said: str) -> None:
         ({"elem": {"val": {"concat": ["10.1.0.9", "10.3.0.7"]}, "comment": "x"}}, ("10.1.0.9", "10.3.0.7")),
     ],
 )
-def test_an_element_that_somebody_typed_is_one(element: dict[str, Any], pair: tuple[str, str]) -> None:
+def test_an_element_that_was_typed_by_hand_is_one(element: dict[str, Any], pair: tuple[str, str]) -> None:
     live = decoded(listing(elements("guarded", element)))
     assert pair in live.guarded
     _, removed = firewall.differences(WANTED, live)["guarded"]
@@ -153,7 +153,9 @@ def test_a_network_among_peers_goes_with_the_set() -> None:
     ],
 )
 def test_any_other_answer_is_not_understood(said: str, reason: str) -> None:
-    with pytest.raises(AnswerNotUnderstood, match="its answer was not understood: nft list table: ") as told:
+    with pytest.raises(
+        AnswerNotUnderstood, match="its answer was not understood: nft list table: "
+    ) as raised:
         nft_listing.decode(said)
-    assert reason in str(told.value)
-    assert len(str(told.value)) < 300
+    assert reason in str(raised.value)
+    assert len(str(raised.value)) < 300

@@ -93,7 +93,7 @@ def test_the_number_of_the_file_is_kept_if_a_switch_can_have_led_to_it(
     "written",
     [None, {}, {"children": "x"}, {"children": {"net": "x"}}, {"children": {"net": {"local_ts": "x"}}}],
 )
-def test_a_file_that_somebody_edited_has_no_number(written: Any) -> None:
+def test_a_file_that_was_edited_by_hand_has_no_number(written: Any) -> None:
     wanted = connection(net=child())
     assert priority.kept(wanted, written) is wanted
     assert priority.raised(wanted, [written or {}]) is wanted

@@ -73,7 +73,7 @@ def test_a_comment_is_made_once_and_then_updated(server: ForgeServer) -> None:
 def test_only_an_own_comment_is_updated(server: ForgeServer) -> None:
     """Others may write the mark, a user may be gone, and the own one may stand on the third page."""
     server.comment("mallory", f"{MARK}\nforged")
-    server.comment("", "whoever wrote this is gone")
+    server.comment("", "the author of this is gone")
     server.comment(ME, f"an own one that quotes {MARK}")
     for number in range(250):
         server.comment("alice", f"remark {number}")
@@ -172,7 +172,7 @@ def test_a_netrc_does_not_replace_the_token(
     github: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.write_text("machine 127.0.0.1 login user password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     opened(github).set_status(status())
     assert len(github.statuses) == 1
@@ -185,7 +185,7 @@ def test_a_slow_answer_is_given_up(github: ForgeServer, monkeypatch: pytest.Monk
         opened(github).set_status(status())
 
 
-def test_nobody_there() -> None:
+def test_no_server_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(ForgeError, match=f"127.0.0.1:{port} cannot be reached"):

@@ -18,6 +18,7 @@ from reconciler.history.kept import Kept
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import unforeseen
+from reconciler.model.notification import SentStatus
 from reconciler.model.record import Result, RunRecord
 from reconciler.model.secret import Secret
 from reconciler.service.notifier import CommitStatuses, Notifier
@@ -70,7 +71,7 @@ def test_one_odd_answer_costs_one_notification(
     assert ("redirects to" in said[0]) is (300 <= odd.status < 400)
     assert TOKEN not in said[0]
     assert unforeseen() == before, "each of them is foreseen"
-    assert history.sent("status") == {"head": SHA, "result": "in sync"}
+    assert history.sent("status") == SentStatus(SHA, "in sync")
 
 
 BEGIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

@@ -122,7 +122,7 @@ def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("history.damaged-*.db"))) == bounds.SET_ASIDE
 
 
-def test_errors_tell_what_a_file_has_from_what_the_machine_has(tmp_path: Path) -> None:
+def test_errors_of_a_file_are_distinguished_from_those_of_the_machine(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(HistoryUnusable) as raised:
         History(tmp_path / "folder")

@@ -33,7 +33,7 @@ OTHER_FORM = {"type": "drift", "where": "paris"}
 
 
 def history_with(path: Path, *objects: dict[str, Any], result: Result = Result.CHANGED) -> Kept:
-    """A history whose only run has told these objects, as a row of the file says."""
+    """A history whose only run has recorded these objects, as a row of the file says."""
     History(path).add(replace(RUN, result=result))
     connection = sqlite3.connect(path)
     connection.execute("UPDATE runs SET objects = ?", (json.dumps(objects),))
@@ -49,12 +49,12 @@ def test_a_run_of_the_version_before_is_read_shown_and_reported(tmp_path: Path) 
     text = "\n".join(line.text for line in run_lines(run))
     for words in ("drift: berlin/tunnel/paris-tokyo", "trouble with the repository", "(unobservable)"):
         assert words in text
-    told, lasting = new_in([run], frozenset(), frozenset(Topic))
-    assert {Topic.ROLLED_BACK, Topic.DOWN, Topic.INCOMPLETE, Topic.DRIFT} <= {item.topic for item in told}
+    found, lasting = new_in([run], frozenset(), frozenset(Topic))
+    assert {Topic.ROLLED_BACK, Topic.DOWN, Topic.INCOMPLETE, Topic.DRIFT} <= {item.topic for item in found}
     assert lasting
 
 
-def test_what_another_version_tells_is_kept_and_hides_nothing_else(tmp_path: Path) -> None:
+def test_what_another_version_records_is_kept_and_hides_nothing_else(tmp_path: Path) -> None:
     [run] = history_with(tmp_path / "history.db", OF_TOMORROW, OTHER_FORM, FORMER[-1]).runs(1)
     assert run.events[:2] == (Foreign(OF_TOMORROW), Foreign(OTHER_FORM, Drift))
     assert [encode(event) for event in run.events] == [OF_TOMORROW, OTHER_FORM, FORMER[-1]]
@@ -76,7 +76,7 @@ def test_a_service_goes_on_after_rows_of_another_version(
     connection.execute("UPDATE runs SET objects = ?", (json.dumps([OF_TOMORROW, OTHER_FORM, *FORMER]),))
     connection.commit()
     connection.close()
-    # Of what had drifted at that run nothing is known: nobody is asked who was there, and it is mended.
+    # Of what had drifted at that run nothing is known: no router is asked who was there, and it is repaired.
     site.routers["paris"].host.sysctls.clear()
     record = site.once()
     assert record.result is Result.CHANGED, record.message
@@ -113,8 +113,8 @@ def test_a_result_of_another_version_is_kept_and_shown(tmp_path: Path) -> None:
     assert history.last(GOOD) is None
     # Whether it was quiet is not known, so that the next run is no repeat of it.
     assert history.add(replace(paused, id=0, result=Result.IN_SYNC)) == 3
-    told, lasting = new_in([failed], frozenset(), frozenset(Topic))
-    assert [item.topic for item in told] == [Topic.FAILED]
+    found, lasting = new_in([failed], frozenset(), frozenset(Topic))
+    assert [item.topic for item in found] == [Topic.FAILED]
     assert new_in([paused], lasting, frozenset(Topic)) == ([], lasting), "it may last, or have ended"
     again, _ = new_in([RUN], lasting, frozenset(Topic))
     assert [item.topic for item in again] == [Topic.RECOVERED]

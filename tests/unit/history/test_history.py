@@ -16,6 +16,7 @@ from reconciler.history.store import History
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Foreign, Rollback
+from reconciler.model.notification import SentMessages
 from reconciler.model.outcome import Check
 from reconciler.model.way_back import Arming, Blame, Recorded
 from reconciler.report.json.events import encode
@@ -33,7 +34,7 @@ def test_a_record_is_bounded_and_says_what_is_left_out(monkeypatch: pytest.Monke
         "objects": 1_001 - (len(found.events) - 1),
         "limit": 10_000,
     }
-    assert last in found.events, "what others hear of comes before what there is much of"
+    assert last in found.events, "what notifications are about comes before what there is much of"
     assert [int(check.name) for check in found.of(Check)] == list(range(len(found.events) - 2))
     assert len(found.message) < 5_000
     assert bounded(RUN) == RUN
@@ -96,7 +97,7 @@ def test_a_file_that_is_there_already_goes_on(tmp_path: Path) -> None:
     assert shapes(path) == shapes(tmp_path / "new.db"), "it got the tables that its version had not"
     # Its rows have the names of this version, in the file and in memory alike.
     for known in (history, History(path)):
-        assert known.sent("chat") == {"run": 7, "states": []}
+        assert known.sent("chat") == SentMessages(7)
         assert known.last_changes()["paris-tokyo"].author == "Ann Other"
         assert [event.router for event in known.tunnel_events("paris-tokyo", 9)] == ["paris"]
         assert known.counts() == {("sent_records_unreadable", ""): 3.0, ("runs", "failed"): 2.0}
@@ -111,7 +112,7 @@ def test_a_file_of_an_earlier_version_may_take_the_place_of_one_in_use(tmp_path:
     with closing(sqlite3.connect(tmp_path / "backup.db")) as connection:
         connection.executescript(OLDER)
     (tmp_path / "backup.db").replace(path)
-    assert history.sent("chat") == {"run": 7, "states": []}
+    assert history.sent("chat") == SentMessages(7)
     assert history.set_aside == 0
     assert [file.name for file in tmp_path.glob("*.damaged-*")] == []
 
@@ -143,7 +144,7 @@ def test_a_bad_commit_is_forgiven_by_the_beginning_of_its_hash(tmp_path: Path) -
     assert [bool(history.why_bad(letter)) for letter in "abc"] == [True, False, True]
 
 
-def test_as_many_runs_may_be_asked_for_as_anybody_likes() -> None:
+def test_any_number_of_runs_may_be_asked_for() -> None:
     history = History(None)
     history.add(RUN)
     assert len(history.runs(10**30)) == 1

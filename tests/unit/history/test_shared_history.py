@@ -47,7 +47,7 @@ def use(path: Path, number: int) -> None:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody gives up on a machine that is busy with other things."""
+    """No process gives up on a machine that is busy with other things."""
     monkeypatch.setattr(bounds, "HISTORY_SECONDS", 60.0)
 
 

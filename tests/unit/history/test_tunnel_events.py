@@ -144,8 +144,8 @@ def test_history_reports_one_tunnel_in_the_order_of_time(
     )
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [item["type"] for item in objects] == ["version", "tunnel_event", "run"]
-    assert main(["history", "--config", str(config), "--tunnel", "nobody"]) == 1
-    assert "the history has nothing about a tunnel or connection 'nobody'" in capsys.readouterr().err
+    assert main(["history", "--config", str(config), "--tunnel", "unknown"]) == 1
+    assert "the history has nothing about a tunnel or connection 'unknown'" in capsys.readouterr().err
 
 
 def test_the_name_of_a_connection_means_both_of_its_ends(

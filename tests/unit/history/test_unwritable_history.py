@@ -14,7 +14,7 @@ from lab.engine import until
 from reconciler.history.kept import Kept
 from reconciler.history.store import History
 from reconciler.model import bounds
-from reconciler.model.notification import Topic
+from reconciler.model.notification import SentMessages, Topic
 from reconciler.model.outcome import Check
 from reconciler.model.record import Acceptance, Result
 from reconciler.service.metrics import Metrics
@@ -60,8 +60,8 @@ def test_a_locked_history_is_written_later(tmp_path: Path, monkeypatch: pytest.M
     assert kept.good() == head
     assert [run.id for run in kept.runs(9)] == [4, 3, 2, 1]
     assert kept.counts() == service.dependencies.history.counts()
-    news, _ = new_in(kept.runs_after(1, 9), frozenset(), frozenset(Topic))
-    assert [item.topic for item in news if "history" in item.text] == [Topic.INCOMPLETE, Topic.RECOVERED]
+    new, _ = new_in(kept.runs_after(1, 9), frozenset(), frozenset(Topic))
+    assert [item.topic for item in new if "history" in item.text] == [Topic.INCOMPLETE, Topic.RECOVERED]
 
 
 def test_what_came_before_the_file_could_be_read_is_added_to_it(
@@ -73,25 +73,25 @@ def test_what_came_before_the_file_could_be_read_is_added_to_it(
     before.add(RUN)
     before.count({("runs", "changed"): 5})
     before.mark_bad("digest", "b" * 40, "no echo")
-    before.set_sent("chat", {"run": 1})
+    before.set_sent("chat", SentMessages(1))
     before.set_good("b" * 40)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
     history = Kept(path)
     assert not history.is_written
-    assert history.add(replace(RUN, message="meanwhile")) == 1
+    assert history.add(replace(RUN, message="later")) == 1
     history.count({("runs", "changed"): 1})
-    history.set_sent("chat", {"run": 0})
+    history.set_sent("chat", SentMessages(0))
     history.set_good("c" * 40)
     other.execute("ROLLBACK")
     other.close()
     history.settle()
     for found in (history, History(path)):
-        assert [(run.id, run.message) for run in found.runs(9)] == [(2, "meanwhile"), (1, "why")]
+        assert [(run.id, run.message) for run in found.runs(9)] == [(2, "later"), (1, "why")]
         assert found.counts() == {("runs", "changed"): 6}
         assert found.why_bad("digest") == "no echo"
-        assert found.sent("chat") == {"run": 1}, "its numbers are those of the file"
+        assert found.sent("chat") == SentMessages(1), "its numbers are those of the file"
         assert found.good() == "c" * 40
 
 
@@ -111,7 +111,7 @@ def test_what_others_write_while_the_file_cannot_be_written_counts(
     history.add(RUN)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    history.add(replace(RUN, message="meanwhile"))
+    history.add(replace(RUN, message="later"))
     history.mark_bad("new", "d" * 40, "no echo")
     history.accept(Acceptance("e" * 40, NOW, "who has signed the next"))
     assert not history.is_written
@@ -130,7 +130,7 @@ def test_what_others_write_while_the_file_cannot_be_written_counts(
             "e": "who has signed the next",
             "f": "an operator",
         }
-        assert [run.message for run in found.runs(9)] == ["meanwhile", "why"]
+        assert [run.message for run in found.runs(9)] == ["later", "why"]
 
 
 def test_what_others_write_into_the_file_counts(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_was_read_while_a_new_file_was_begun_is_read_again(tmp_path: Path) -> None:
     history = Kept(tmp_path / "history.db")
-    history.set_sent("a", {"run": 1})
+    history.set_sent("a", SentMessages(1))
     reads: list[int] = []
 
     def work(connection: sqlite3.Connection) -> int:
@@ -181,8 +181,8 @@ def test_threads_may_use_it_while_its_file_comes_and_goes(tmp_path: Path) -> Non
     def work(name: str) -> None:
         try:
             while not stop.is_set():
-                history.set_sent(name, {"run": 1})
-                assert history.sent(name) == {"run": 1}
+                history.set_sent(name, SentMessages(1))
+                assert history.sent(name) == SentMessages(1)
                 history.count({("runs", name): 1})
                 history.counts()
         except BaseException as error:

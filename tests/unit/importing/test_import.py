@@ -264,7 +264,7 @@ def test_the_first_child_does_not_show_its_forward_secrecy(
 
 
 def reply(**more: object) -> dict[str, object]:
-    """A connection as list-conns tells it."""
+    """A connection as list-conns reports it."""
     child = {
         "mode": "TUNNEL",
         "rekey_time": "3600",
@@ -286,7 +286,7 @@ def reply(**more: object) -> dict[str, object]:
     }
 
 
-def test_what_charon_alone_tells_is_not_enough_for_forward_secrecy() -> None:
+def test_what_charon_alone_reports_is_not_enough_for_forward_secrecy() -> None:
     found = Diagnostics()
     assert draft(from_reply("net-net", reply()), (), [sa()], found) is None
     assert any("it is unknown whether it uses perfect forward secrecy" in d.message for d in found)
@@ -305,7 +305,7 @@ def test_what_charon_alone_tells_is_not_enough_for_forward_secrecy() -> None:
         ({"child": {"rekey_time": "0"}}, "rekey_time must be 30"),
     ],
 )
-def test_what_charon_tells_besides_is_not_passed_over(more: dict[str, object], finding: str) -> None:
+def test_what_charon_reports_besides_is_not_passed_over(more: dict[str, object], finding: str) -> None:
     found = Diagnostics()
     source = from_reply("net-net", reply(**more))
     assert draft(source, (), [sa(esp="aes256-sha256-modp2048")], found) is None

@@ -125,7 +125,7 @@ def test_frames_without_ipv4(frame: bytes) -> None:
     assert packet.protocol == -1 and esp_of(packet) is None
 
 
-def test_a_log_tells_when_its_router_had_an_sa() -> None:
+def test_a_log_says_when_its_router_had_an_sa() -> None:
     """As 6.0.1 and 5.9.8 word it, for new ones and, since they do so in two steps, for rekeyed ones."""
     text = """\
 1795660284.083 08[IKE] CHILD_SA net{9} established with SPIs ecd49081_i f6b463aa_o and TS a === b

@@ -1,4 +1,4 @@
-"""Working trees and revisions to read, and what is told of them."""
+"""Working trees and revisions to read, and what is reported of them."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_what_a_partial_clone_lacks_is_not_fetched(
 
 
 @pytest.mark.parametrize(("command", "hint"), [("cat-file", "a partial clone lacks objects"), ("fetch", "")])
-def test_a_partial_clone_is_told_of_when_git_ends_before_it_says_so(command: str, hint: str) -> None:
+def test_a_partial_clone_is_reported_when_git_ends_before_it_says_so(command: str, hint: str) -> None:
     """The process that was to bring the object refuses, and Git is ended by the pipe to it."""
     script = "echo \"fatal: transport 'ext' not allowed\" >&2; kill -PIPE $$"
     with running(["sh", "-c", script], minimal()) as child:

@@ -65,8 +65,8 @@ def test_what_has_few_signs_is_counted_as_it_is_composed(
     """Three files of nine values for four signs each."""
     monkeypatch.setattr(module, "TREE_VALUES", values)
     loaded = reading({f"{number}.yaml": b"{a,b,c,d}" for number in range(3)})
-    told = [item.location.file for item in loaded.diagnostics if item.code == "tree-too-large"]
-    assert "".join(told) == refused
+    reported = [item.location.file for item in loaded.diagnostics if item.code == "tree-too-large"]
+    assert "".join(reported) == refused
     assert len(loaded.documents) == (0 if refused else 3)
 
 

@@ -1,4 +1,4 @@
-"""What stands in a working tree or a revision and is not read: refused, or told, by both alike."""
+"""What stands in a working tree or a revision and is not read: refused, or reported, by both alike."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def test_a_submodule_is_refused_by_both_whether_it_is_there_or_not(
     refused = [("file-unreadable", f"{name}partners")]
     assert codes(load_revision(clone / folder, "HEAD", subdir)) == refused
     assert codes(load_tree(clone / folder, subdir)) == refused
-    [told] = load_tree(clone / folder, subdir).diagnostics
-    assert "a submodule: its documents are in another repository" in told.message
-    assert "copy them" in told.hint
+    [reported] = load_tree(clone / folder, subdir).diagnostics
+    assert "a submodule: its documents are in another repository" in reported.message
+    assert "copy them" in reported.hint
     run_git(clone, "submodule", "update", "--init")
     assert codes(load_tree(clone / folder, subdir)) == [("embedded-repository", f"{name}partners/.git")]
 

@@ -30,7 +30,7 @@ FILES = {
 }
 
 
-def told(loaded: Loaded) -> tuple[object, ...]:
+def content(loaded: Loaded) -> tuple[object, ...]:
     """All that loading yields, with the place of each document and of its first value."""
     documents = [(d.file, d.index, d.data, d.locate(), d.locate(("a",))) for d in loaded.documents]
     return documents, loaded.diagnostics, loaded.digest, loaded.lock, loaded.unread
@@ -44,8 +44,8 @@ def test_revisions_share_the_documents_of_equal_files_and_nothing_else(tmp_path:
     head = commit(tmp_path)
     composed: Composed = {}
     together = [load_revision(tmp_path, rev, "fabric", composed=composed) for rev in (base, head)]
-    assert [told(item) for item in together] == [
-        told(load_revision(tmp_path, r, "fabric")) for r in (base, head)
+    assert [content(item) for item in together] == [
+        content(load_revision(tmp_path, r, "fabric")) for r in (base, head)
     ]
     before, after = ({item.file: item for item in loaded.documents} for loaded in together)
     assert before["fabric/é ü.yaml"] is after["fabric/é ü.yaml"]
@@ -181,13 +181,13 @@ def test_a_tree_has_bounds(
     commit(tmp_path)
     monkeypatch.setattr(listing, bound, value)
     for loaded in (load_tree(tmp_path / "a", "b"), load_tree(tmp_path), load_revision(tmp_path, "HEAD")):
-        told = [(item.code, item.message) for item in loaded.diagnostics]
+        reported = [(item.code, item.message) for item in loaded.diagnostics]
         if bound == "TREE_DEPTH" and loaded.source.subdir:
-            assert told == [], "depth counts from the folder of the desired state"
-        elif bound == "TREE_ENTRIES" or told:
-            assert told == [("tree-too-large", message)]
+            assert reported == [], "depth counts from the folder of the desired state"
+        elif bound == "TREE_ENTRIES" or reported:
+            assert reported == [("tree-too-large", message)]
             assert loaded.may_define("anything")
-        assert len(loaded.documents) < 5 or not told
+        assert len(loaded.documents) < 5 or not reported
     assert codes(load_revision(tmp_path, "HEAD"))
 
 

@@ -1,4 +1,4 @@
-"""How much one router may tell."""
+"""How much one router may report."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def test_a_budget_is_spent_and_comes_back() -> None:
 def test_what_counts_is_what_messages_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: int
 ) -> None:
-    """One message may tell as much as many."""
+    """One message may report as much as many."""
     monkeypatch.setattr(bounds, "EVENTS_BURST", 100)
     monkeypatch.setattr(bounds, "EVENTS_PER_SECOND", 0.0)
     monkeypatch.setattr(bounds, "FOLLOW_TICK", 0.0)
     site = memory_site(tmp_path)
-    told: list[TunnelEvent] = []
+    reported: list[TunnelEvent] = []
     spis = [f"{number:x}" for number in range(1, 120 // messages + 1)]
     flood = [updown(*spis, up=turn % 2 == 0) for turn in range(messages)]
 
     tunnels = [tunnel for tunnel in site.fabric.tunnels.values() if tunnel.router == "paris"]
-    follower = Follower("paris", site.connect, tunnels, told.extend)
+    follower = Follower("paris", site.connect, tunnels, reported.extend)
     follower.start()
     try:
         assert until(lambda: not follower.why_not, 20)
@@ -45,4 +45,4 @@ def test_what_counts_is_what_messages_hold(
         assert until(lambda: "more than 100 events" in follower._why, 20)
     finally:
         follower.stop()
-    assert len(told) <= 100
+    assert len(reported) <= 100

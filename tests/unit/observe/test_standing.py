@@ -58,17 +58,19 @@ def running(*spis: str, ike_spi: str = "aa", state: str = "INSTALLED") -> list[I
     return [sas.decode(CONNECTION, ike(ike_spi, children=children))] if spis else []
 
 
-class Told:
-    """A router's tunnels, with a clock that moves a second with each thing that is heard."""
+class Observed:
+    """A router's tunnels, with a clock that moves a second with each event."""
 
     def __init__(self, listed: Iterable[IkeSa] = ()) -> None:
         tunnels = [tunnel for tunnel in two_routers().tunnels.values() if tunnel.router == "paris"]
         self.standing, self.now = Standing("paris", tunnels), NOW
         assert self.standing.listed(listed, NOW) == ()
 
-    def hear(self, name: str, message: dict[str, Any]) -> list[TunnelEvent]:
+    def receive(self, name: str, message: dict[str, Any]) -> list[TunnelEvent]:
         self.now += timedelta(seconds=1)
-        return [told for event in decode(name, message) for told in self.standing.reported(event, self.now)]
+        return [
+            change for event in decode(name, message) for change in self.standing.reported(event, self.now)
+        ]
 
     def list(self, *spis: str, ike_spi: str = "aa", state: str = "INSTALLED") -> list[TunnelEvent]:
         self.now += timedelta(seconds=1)
@@ -85,36 +87,36 @@ def changes(events: Iterable[TunnelEvent]) -> list[TunnelChange]:
 
 def test_a_second_child_sa_beside_the_first_is_no_event() -> None:
     """Make before break: up, up, down."""
-    told = Told()
-    assert changes(told.hear("child-updown", updown("01", up=True))) == [UP]
-    assert told.hear("child-updown", updown("02", up=True)) == []
-    assert told.hear("child-updown", updown("01", up=False)) == []
-    assert told.up
-    [down] = told.hear("child-updown", updown("02", up=False))
+    observed = Observed()
+    assert changes(observed.receive("child-updown", updown("01", up=True))) == [UP]
+    assert observed.receive("child-updown", updown("02", up=True)) == []
+    assert observed.receive("child-updown", updown("01", up=False)) == []
+    assert observed.up
+    [down] = observed.receive("child-updown", updown("02", up=False))
     assert (down.change, down.seconds, down.child) == (DOWN, 3, "net")
-    [up] = told.hear("child-updown", updown("03", up=True))
+    [up] = observed.receive("child-updown", updown("03", up=True))
     assert (up.change, up.seconds) == (UP, 1)
 
 
 def test_a_rekey_takes_over_so_that_the_end_of_the_new_one_is_the_end() -> None:
-    """No updown event tells of a rekey."""
-    told = Told(running("01"))
-    [event] = told.hear("child-rekey", rekeyed("01", "02"))
+    """No updown event reports a rekey."""
+    observed = Observed(running("01"))
+    [event] = observed.receive("child-rekey", rekeyed("01", "02"))
     assert (event.change, event.detail) == (REKEYED, "CHILD_SA")
-    assert told.hear("child-updown", updown("01", up=False)) == []
-    assert changes(told.hear("child-updown", updown("02", up=False))) == [DOWN]
+    assert observed.receive("child-updown", updown("01", up=False)) == []
+    assert changes(observed.receive("child-updown", updown("02", up=False))) == [DOWN]
 
 
 def test_an_ike_sa_that_goes_takes_its_children() -> None:
-    told = Told(running("01", "02"))
-    assert told.hear("ike-updown", {CONNECTION: ike(state="DELETING")}) == []
-    assert told.hear("child-updown", updown("01", up=False)) == []
-    assert changes(told.hear("child-updown", updown("02", up=False))) == [DOWN]
+    observed = Observed(running("01", "02"))
+    assert observed.receive("ike-updown", {CONNECTION: ike(state="DELETING")}) == []
+    assert observed.receive("child-updown", updown("01", up=False)) == []
+    assert changes(observed.receive("child-updown", updown("02", up=False))) == [DOWN]
 
 
 def test_what_was_so_at_the_beginning_has_an_age_and_is_no_event() -> None:
-    told = Told(running("01"))
-    assert told.standing.up() == {("paris-tokyo", "net"): NOW - timedelta(seconds=60)}
+    observed = Observed(running("01"))
+    assert observed.standing.up() == {("paris-tokyo", "net"): NOW - timedelta(seconds=60)}
 
 
 @pytest.mark.parametrize(
@@ -143,70 +145,70 @@ def test_what_was_so_at_the_beginning_has_an_age_and_is_no_event() -> None:
 def test_what_was_missed_is_found_by_comparison(
     before: tuple[str, ...], after: dict[str, Any], expected: list[TunnelChange]
 ) -> None:
-    told = Told(running(*before))
-    events = told.list(*after.pop("spis"), **after)
+    observed = Observed(running(*before))
+    events = observed.list(*after.pop("spis"), **after)
     assert changes(events) == expected
     assert all(event.late for event in events)
 
 
-def test_an_event_that_the_list_has_told_already_says_nothing_new() -> None:
+def test_an_event_that_the_list_has_reported_already_says_nothing_new() -> None:
     """It came between the subscription and the list."""
-    told = Told(running("02"))
-    assert told.hear("child-updown", updown("02", up=True)) == []
-    assert told.hear("child-updown", updown("01", up=False)) == []
-    assert told.up
+    observed = Observed(running("02"))
+    assert observed.receive("child-updown", updown("02", up=True)) == []
+    assert observed.receive("child-updown", updown("01", up=False)) == []
+    assert observed.up
 
 
 def test_an_ike_sa_that_was_rekeyed_is_the_same_after_a_gap() -> None:
-    told = Told(running("01"))
-    [event] = told.hear("ike-rekey", {CONNECTION: {"old": ike("aa"), "new": ike("cc")}})
+    observed = Observed(running("01"))
+    [event] = observed.receive("ike-rekey", {CONNECTION: {"old": ike("aa"), "new": ike("cc")}})
     assert (event.change, event.detail) == (REKEYED, "IKE_SA")
-    assert told.list("02", ike_spi="cc") == []
+    assert observed.list("02", ike_spi="cc") == []
 
 
 def test_a_failed_attempt_is_one_that_was_never_established() -> None:
-    told = Told()
-    [event] = told.hear("ike-updown", {CONNECTION: ike(state="CONNECTING")})
+    observed = Observed()
+    [event] = observed.receive("ike-updown", {CONNECTION: ike(state="CONNECTING")})
     assert event.change is TunnelChange.FAILED
-    assert told.hear("ike-updown", {CONNECTION: ike(state="DELETING")}) == []
-    assert told.hear("ike-updown", {"up": "yes", CONNECTION: ike()}) == []
+    assert observed.receive("ike-updown", {CONNECTION: ike(state="DELETING")}) == []
+    assert observed.receive("ike-updown", {"up": "yes", CONNECTION: ike()}) == []
 
 
 @pytest.mark.parametrize("name", [CONNECTION, "(unnamed)"])
 def test_an_alert_is_a_tunnels_by_name_or_by_addresses(name: str) -> None:
-    told = Told()
-    [event] = told.hear("alert", {"type": "proposal-mismatch-ike", "ike-sa": {name: ike()}})
+    observed = Observed()
+    [event] = observed.receive("alert", {"type": "proposal-mismatch-ike", "ike-sa": {name: ike()}})
     assert (event.change, event.tunnel, event.detail) == (
         TunnelChange.ALERT,
         "paris-tokyo",
         "proposal-mismatch-ike",
     )
     elsewhere = {**ike(), "remote-host": "203.0.113.99"}
-    assert told.hear("alert", {"type": "ts-mismatch", "ike-sa": {"(unnamed)": elsewhere}}) == []
+    assert observed.receive("alert", {"type": "ts-mismatch", "ike-sa": {"(unnamed)": elsewhere}}) == []
 
 
 @pytest.mark.parametrize(
     "kind", ["ike-sa-expired", "retransmit-send", "cert-expired", "of a later release", "x" * 9999]
 )
 def test_an_alert_that_is_no_fault_of_a_tunnel_is_passed_over(kind: str) -> None:
-    assert Told().hear("alert", {"type": kind, "ike-sa": {CONNECTION: ike()}}) == []
+    assert Observed().receive("alert", {"type": kind, "ike-sa": {CONNECTION: ike()}}) == []
 
 
 def test_what_a_router_invents_costs_no_memory() -> None:
-    told = Told()
+    observed = Observed()
     for number in range(100):
         body = ike(children={"x": child("01", name=f"child-{number}")})
-        assert told.hear("child-updown", {"up": "yes", f"tw-{number}": body}) == []
-        assert told.hear("child-updown", {"up": "yes", CONNECTION: body}) == []
-    assert told.standing.up() == {}
-    assert told.standing._states == {}
+        assert observed.receive("child-updown", {"up": "yes", f"tw-{number}": body}) == []
+        assert observed.receive("child-updown", {"up": "yes", CONNECTION: body}) == []
+    assert observed.standing.up() == {}
+    assert observed.standing._states == {}
 
 
 def test_only_the_tunnels_of_the_newest_state_count() -> None:
-    told = Told(running("01"))
-    told.standing.follow(())
-    assert told.standing.up() == {}
-    assert told.hear("child-updown", updown("01", up=False)) == []
+    observed = Observed(running("01"))
+    observed.standing.follow(())
+    assert observed.standing.up() == {}
+    assert observed.receive("child-updown", updown("01", up=False)) == []
 
 
 VALUES = st.recursive(
@@ -240,9 +242,9 @@ VALUES = st.recursive(
     st.dictionaries(st.sampled_from([CONNECTION, "up", "type", "ike-sa"]), VALUES),
 )
 def test_a_message_of_any_shape_is_decoded_or_not_understood(name: str, message: dict[str, Any]) -> None:
-    told = Told(running("01"))
+    observed = Observed(running("01"))
     try:
-        told.hear(name, message)
+        observed.receive(name, message)
     except AnswerNotUnderstood:
         return
 
@@ -250,34 +252,34 @@ def test_a_message_of_any_shape_is_decoded_or_not_understood(name: str, message:
 @given(st.lists(st.sampled_from(["up", "down", "rekey"]), max_size=30))
 def test_ups_and_downs_alternate_whatever_the_order(words: list[str]) -> None:
     """And a tunnel is up exactly where the last of them says so."""
-    told, number, there = Told(), 0, []
+    observed, number, there = Observed(), 0, []
     found = []
     for word in words:
         if word == "up":
             number += 1
             there.append(f"{number:x}")
-            found += told.hear("child-updown", updown(there[-1], up=True))
+            found += observed.receive("child-updown", updown(there[-1], up=True))
         elif word == "down" and there:
-            found += told.hear("child-updown", updown(there.pop(0), up=False))
+            found += observed.receive("child-updown", updown(there.pop(0), up=False))
         elif word == "rekey" and there:
             number += 1
-            found += told.hear("child-rekey", rekeyed(there.pop(), f"{number:x}"))
+            found += observed.receive("child-rekey", rekeyed(there.pop(), f"{number:x}"))
             there.append(f"{number:x}")
     turned = [event.change for event in found if event.change is not REKEYED]
     assert turned == [UP, DOWN] * (len(turned) // 2) + [UP] * (len(turned) % 2)
-    assert told.up is bool(there)
+    assert observed.up is bool(there)
 
 
 def test_no_more_child_sas_of_one_child_are_remembered_than_it_may_have() -> None:
-    """A router may tell of any number of them, in one message or in many; one that has gone still counts."""
-    told = Told()
+    """A router may report any number of them, in one message or in many; one that has gone still counts."""
+    observed = Observed()
     spis = [f"{number:x}" for number in range(1, 10 * bounds.SPIS_OF_CHILD)]
-    told.hear("child-updown", updown(*spis, up=True))
+    observed.receive("child-updown", updown(*spis, up=True))
     for spi in spis:
-        told.hear("child-rekey", rekeyed("none", f"f{spi}"))
-    told.list(*spis)
-    [state] = told.standing._states.values()
+        observed.receive("child-rekey", rekeyed("none", f"f{spi}"))
+    observed.list(*spis)
+    [state] = observed.standing._states.values()
     assert len(state.spis) == bounds.SPIS_OF_CHILD
-    assert told.up
-    gone = [change.change for change in told.hear("child-updown", updown(*spis, up=False))]
-    assert (gone, told.up) == ([DOWN], False)
+    assert observed.up
+    gone = [change.change for change in observed.receive("child-updown", updown(*spis, up=False))]
+    assert (gone, observed.up) == ([DOWN], False)

@@ -33,7 +33,7 @@ def odd(site: Site, **twists: Twist) -> Router:
 
 
 def with_foreign(true: Callable[[], Any]) -> Any:
-    """The true answers, and a connection that somebody else has loaded."""
+    """The true answers, and a connection that another program has loaded."""
     items = list(true())
     return [*items, {"theirs": next(iter(items[0].values()))}]
 

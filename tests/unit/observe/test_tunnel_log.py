@@ -63,8 +63,8 @@ def test_an_attempt_that_never_gets_a_name_is_known_by_its_addresses() -> None:
 def test_a_version_that_charon_does_not_speak_has_no_ike_sa() -> None:
     assert said(line(NO_VERSION), version=1) == [NO_VERSION]
     assert said(line(NO_VERSION)) == []
-    told = "received unsupported IKE version 1.0 from 203.0.113.12, sending INVALID_MAJOR_VERSION"
-    assert said(line(told), line(told.replace(".12,", ".120,")), version=1) == [told]
+    message = "received unsupported IKE version 1.0 from 203.0.113.12, sending INVALID_MAJOR_VERSION"
+    assert said(line(message), line(message.replace(".12,", ".120,")), version=1) == [message]
 
 
 def test_what_a_router_invents_costs_no_memory() -> None:

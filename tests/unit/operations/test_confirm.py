@@ -129,7 +129,7 @@ def test_after_a_stop_its_last_steps_were_not_attempted(site: Site) -> None:
 
 
 def test_nothing_is_attempted_once_the_routers_are_about_to_go_back(site: Site) -> None:
-    """The rest would be changed behind their backs. What was done is told, and they go back at once."""
+    """The rest would be changed behind their backs. What was done is reported, and they go back at once."""
     before = framed(site.preview(), replace(ARMING, seconds=4))
 
     def slow(true: Callable[[], Any]) -> Any:

@@ -50,7 +50,7 @@ class Stage:
         self.site = memory_site(folder)
         self.fleet = Fleet(self.connect, 1)
         self.noted: list[str] = []
-        self.psk = {"psk": "braces{} and a longer key that nobody guesses"}
+        self.psk = {"psk": "braces{} and a longer key that cannot be guessed"}
 
     def connect(self, name: str) -> Router:
         twists = {asked: self._noting(f"{what} {name}") for asked, what in NOTED.items()}
@@ -80,7 +80,7 @@ class Stage:
         return True
 
     def request(self, **fields: Any) -> Request:
-        """All that a caller may hear of, and give."""
+        """All that a caller may receive, and give."""
         request = Request(
             routers=BOTH,
             decide=self.decide,
@@ -176,7 +176,7 @@ def test_a_rollback_that_leaves_something_undone_says_what(stage: Stage) -> None
     assert [text.partition(":")[0] for text in withheld] == ["paris-tokyo"]
 
 
-def test_where_nobody_was_asked_it_is_not_looked_again_before_it_is_applied(stage: Stage) -> None:
+def test_without_a_question_routers_are_not_observed_again_before_the_apply(stage: Stage) -> None:
     with converge(stage.fleet, stage.request(approve=lambda _: False, conduct=Conduct(timeout=1))) as done:
         assert done.proven is not None
         assert not done.proven.proofs
@@ -192,7 +192,7 @@ def test_nothing_is_approved_or_done_where_there_is_nothing_to_do(stage: Stage) 
 
 
 def test_no_other_router_is_locked(stage: Stage) -> None:
-    """One that somebody else works on is no hindrance."""
+    """One that another controller works on is no hindrance."""
 
     def decided(refused: Errors) -> Decision:
         decision = stage.decide(refused)
@@ -232,8 +232,8 @@ def test_what_has_changed_while_it_was_approved_is_left_out_and_reported(stage: 
     with converge(stage.fleet, stage.request(approve=approved)) as done:
         assert {name: type(error) for name, error in done.moved.items()} == {"tokyo": PlanStale}
         assert done.before.plan.routers == {"paris"}
-    told = stage.noted.index("left out tokyo")
-    assert stage.noted[:told].count("observe tokyo") == 2
+    noted = stage.noted.index("left out tokyo")
+    assert stage.noted[:noted].count("observe tokyo") == 2
     assert not [what for what in stage.noted if what.startswith("apply")], "it takes both ends"
 
 
@@ -244,7 +244,7 @@ def assert_undone(stage: Stage, error: type[Exception], request: Request) -> Non
     assert stage.noted[-2:] == ["unlock paris", "unlock tokyo"]
 
 
-def test_a_weak_key_ends_it_before_anybody_is_asked(stage: Stage) -> None:
+def test_a_weak_key_ends_it_before_the_question(stage: Stage) -> None:
     stage.psk = {"psk": "a key"}
     assert_undone(stage, WeakKey, stage.request())
 

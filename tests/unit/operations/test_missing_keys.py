@@ -93,7 +93,7 @@ def test_a_missing_key_costs_its_tunnel_at_both_ends_alone(tmp_path: Path, route
 
 
 def test_one_that_is_as_desired_but_for_its_key_is_reported_all_the_same(tmp_path: Path) -> None:
-    """Whether it is, nobody can know."""
+    """Whether it is cannot be known."""
     site, fabric = memory_site(tmp_path), keyed(many_tunnels(2), {1})
     assert apply(seen(site, fabric, whole=True), site.fleet, timeout=1).converged
     found = seen(site, fabric)
@@ -102,8 +102,11 @@ def test_one_that_is_as_desired_but_for_its_key_is_reported_all_the_same(tmp_pat
         f"! paris-001, tokyo-001: withheld, its key cannot be read: env:{OTHER}: "
         "the environment variable is not set"
     ]
-    told = [item for item in plan_objects(found.plan) if item["type"] == "withheld"]
-    assert [(item["tunnel"], item["cause"]) for item in told] == [("paris-001", "key"), ("tokyo-001", "key")]
+    withheld = [item for item in plan_objects(found.plan) if item["type"] == "withheld"]
+    assert [(item["tunnel"], item["cause"]) for item in withheld] == [
+        ("paris-001", "key"),
+        ("tokyo-001", "key"),
+    ]
     checks, drift = verify(fabric, store(site, whole=False), site.fleet)
     assert all(check.passed for check in checks)
     assert drift.empty

@@ -1,4 +1,4 @@
-"""Two routers, one of which answers nonsense or fails in a way that nobody foresaw: what is done of each
+"""Two routers, one of which answers nonsense or fails in an unforeseen way: what is done of each
 operation all the same."""
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ def test_a_router_whose_answer_is_not_understood_is_named_by_its_checks(site: Si
     assert str(drift.unreachable["paris"]) == reason
 
 
-def test_a_step_that_fails_in_a_way_nobody_foresaw_is_an_outcome(
-    site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unforeseen_failure_of_a_step_is_an_outcome(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     """Keys that stand in the traceback are not in the log."""
     wanted = change_tunnels(site.fabric, esp__encryption="aes-128")
     for name in ("paris", "tokyo"):
@@ -118,7 +116,7 @@ def test_a_diagnosis_says_which_router_was_not_understood(site: Site, twists: Tw
 
 
 def test_a_router_whose_state_cannot_be_compared_is_left_out_of_the_plan(site: Site) -> None:
-    """No decoder gives such a state: this is what nobody foresaw."""
+    """No decoder gives such a state: this is an unforeseen error."""
     wanted = change_tunnels(site.fabric, peer_cidrs=("10.77.0.0/24",), other_end=None)
     desired = compile_fabric(wanted, site.store())
     states = dict(observed(desired, site.fleet).states)

@@ -48,10 +48,10 @@ def traffic(site: Site, monkeypatch: pytest.MonkeyPatch, *rules: dict[str, Any])
     host = site.connect("paris").host
     said = json.dumps({"nftables": [{"chain": CHAIN}, *rules]})
     monkeypatch.setattr(host, "inspect", lambda: HostInspection(said, "[]"))
-    return told(site)
+    return way_out(site)
 
 
-def told(site: Site) -> object:
+def way_out(site: Site) -> object:
     plan = site.preview(replace(site.fabric, tunnels={})).plan
     [change] = [item for item in plan.changes if str(item.resource) == "paris/tunnel/paris-tokyo"]
     [field] = [item for item in change.changes if item.path == "traffic[10.1.0.0/24 10.2.0.0/24]"]
@@ -76,21 +76,21 @@ def test_the_rules_of_the_router_decide(
     assert traffic(site, monkeypatch, *([rule(*expressions)] if expressions else [])) == way
 
 
-def test_a_router_that_does_not_tell_its_rules_is_planned_all_the_same(
+def test_a_router_that_does_not_report_its_rules_is_planned_all_the_same(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> HostInspection:
         raise CommandRejected("no nft here", router="paris", operation="inspect")
 
     monkeypatch.setattr(site.connect("paris").host, "inspect", refuse)
-    assert told(site) == "in the clear or masqueraded"
+    assert way_out(site) == "in the clear or masqueraded"
 
 
 def test_the_rules_are_not_asked_for_where_nothing_is_let_out(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> HostInspection:
-        raise AssertionError("nobody asks for the rules here")
+        raise AssertionError("the rules are not asked for here")
 
     for name in ("paris", "tokyo"):
         monkeypatch.setattr(site.connect(name).host, "inspect", refuse)

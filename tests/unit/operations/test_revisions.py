@@ -1,4 +1,4 @@
-"""What two revisions tell is what routers that hold the first would be told."""
+"""The plan between two revisions is that of routers that hold the first."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def memory_routers(base: Fabric, head: Fabric) -> dict[str, MemoryRouter]:
     }
 
 
-def told(plan: Plan) -> set[tuple[str, ...]]:
+def shown(plan: Plan) -> set[tuple[str, ...]]:
     """What is compared: all that a person decides by. Kernel settings of a router in memory are its own."""
     return {
         (str(change.resource), change.action, change.disruption, *(step.summary for step in change.steps))
@@ -81,7 +81,7 @@ def test_it_is_the_plan_of_routers_that_hold_the_base(case: str, tmp_path: Path)
     apply(observed_plan(base, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1)
     planned = observed_plan(head, store, Fleet(routers.__getitem__)).plan
     foreseen = between(base, head, NOW).plan
-    assert told(foreseen) == without_keys(told(planned))
+    assert shown(foreseen) == without_keys(shown(planned))
 
 
 def test_what_is_equal_in_both_is_left_out_and_the_rest_is_as_before(tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_what_is_equal_in_both_is_left_out_and_the_rest_is_as_before(tmp_path: P
         observed_plan(head, store, Fleet(routers.__getitem__)).plan,
         between(base, head, NOW).plan,
     )
-    assert told(foreseen) == without_keys(told(planned))
-    assert not any(resource.endswith("3") for resource, *_ in told(foreseen))
+    assert shown(foreseen) == without_keys(shown(planned))
+    assert not any(resource.endswith("3") for resource, *_ in shown(foreseen))
     assert firewall(foreseen) == firewall(planned)
 
 
@@ -146,14 +146,14 @@ def test_a_key_that_is_encrypted_anew_is_a_changed_key_of_its_tunnels_alone(fiel
     step = between(fabric("0123456789abcdef"), fabric("fedcba9876543210"), NOW)
     name = f"{source}:keys/a--b.age{'#a--b' if field else ''}"
     assert {
-        change.resource.name: list(map(str, map(told_field, change.changes))) for change in step.plan.changes
+        change.resource.name: list(map(str, map(shown_field, change.changes))) for change in step.plan.changes
     } == {end: [f"psk: {name} -> {name} (written again)"] for end in ("paris-001", "tokyo-001")}
     shown = "\n".join(line.text for line in plan_lines(step.plan))
     assert "0123456789abcdef" not in shown
     assert "sealed bytes" not in shown
 
 
-def told_field(field: Change) -> str:
+def shown_field(field: Change) -> str:
     return f"{field.path}: {field.before} -> {field.after}"
 
 
@@ -202,7 +202,7 @@ def two_sites(*sites: str, managed: bool | None = None) -> Fabric:
 
 
 def test_a_site_that_goes_with_its_router_does_not_leave_the_other_end_alone(tmp_path: Path) -> None:
-    """Its address is nobody's then, so that `validate` cannot know; the revision before and the file on the
+    """Its address has no owner then, so that `validate` cannot know; the revision before and the file on the
     router that stays do."""
     base, head = two_sites("near", "far"), two_sites("near")
     handed_over, gone = two_sites("near", managed=False), replace(head, tunnels={})
@@ -226,7 +226,7 @@ def test_a_site_that_goes_with_its_router_does_not_leave_the_other_end_alone(tmp
         observed_plan(handed_over, store, Fleet(routers.__getitem__)), Fleet(routers.__getitem__), timeout=0.1
     )
     assert observed_plan(handed_over, store, Fleet(routers.__getitem__)).plan.empty
-    assert reasons(head)[1] == [], "the router was told"
+    assert reasons(head)[1] == [], "the router knows it"
 
 
 def test_an_end_that_is_given_another_peer_loses_nothing() -> None:

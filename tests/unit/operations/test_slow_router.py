@@ -76,7 +76,7 @@ def test_a_look_that_is_slow_and_ends_in_time_is_one(site: Site, clock: Clock) -
 def test_an_apply_ends_when_the_time_of_one_router_is_used_up(
     site: Site, clock: Clock, operation: str
 ) -> None:
-    """Slow from the first command of this kind on: what was done, failed and not attempted is told, and the
+    """Slow from the first command of this kind on: each outcome is reported, and the
     next run converges."""
     wanted = change_tunnels(site.fabric, esp__encryption="aes-128")
     _drifted(site)

@@ -39,7 +39,7 @@ WORDS = "\n".join(TEXTS)
 """For what can only hold text that has an encoding."""
 ALL = "\n".join((WORDS, *SURROGATES))
 SEEN = "b\\x1b[31mred\\x1b]0;title\\x07"
-"""A part of ALL as whoever reads an output for people sees it."""
+"""A part of ALL as a reader of an output for people sees it."""
 
 BROKEN = "apiVersion: tunnelwright/v1\nkind: Nothing\n"
 

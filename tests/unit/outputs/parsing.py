@@ -83,13 +83,13 @@ def _refuse(word: str) -> None:
 
 
 def check_markdown(text: str) -> None:
-    """Our one heading, our lists and tables; no link, image, HTML, mention or reference of anybody else."""
+    """Our one heading, our lists and tables; no link, image, HTML, mention or reference from outside."""
     check_lines(text)
     tokens = MarkdownIt("gfm-like").parse(text)
     assert [token.type for token in tokens].count("heading_open") == 1
     assert {token.type for token in tokens} <= _OUR_BLOCKS
     assert {t.content.strip() for t in tokens if t.type == "html_block"} <= _OUR_HTML
-    # A list in a list, or a paragraph of its own, would be somebody else's.
+    # A list in a list, or a paragraph of its own, would be from outside.
     assert max((token.level for token in tokens if token.type == "bullet_list_open"), default=0) == 0
     for row in _rows(tokens):
         assert len(row) == 5, row

@@ -1,4 +1,4 @@
-"""Each encoder, against whoever reads what it writes."""
+"""Each encoder, against a reader of its format."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ VALUES = st.recursive(
 
 @given(ANY)
 @example(ALL)
-def test_a_line_is_one_line_that_anybody_may_see(text: str) -> None:
+def test_a_line_is_one_printable_line(text: str) -> None:
     line = Line(text).text
     check_lines(line)
     assert visible(line) == line
@@ -94,7 +94,7 @@ def test_a_line_ends_and_says_so(text: str) -> None:
     assert visible("x" * LONGEST_LINE) == "x" * LONGEST_LINE
 
 
-def test_a_log_is_lines_that_anybody_may_see(
+def test_a_log_is_printable_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     show_log()
@@ -187,7 +187,7 @@ def test_what_is_syntax_in_sarif_alone_is_words() -> None:
 
 @given(ANY)
 @example(ALL)
-def test_a_message_asks_for_nobody(text: str) -> None:
+def test_a_message_mentions_no_user(text: str) -> None:
     said = chat(text)
     assert "\n" not in said
     assert not re.search(r"@\w|!\w|<[!@#]|\]\(|://|www\.", said)

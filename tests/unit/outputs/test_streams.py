@@ -1,4 +1,4 @@
-"""The console script where a standard stream is closed, full, read by nobody, or not UTF-8."""
+"""The console script where a standard stream is closed, full, without a reader, or not UTF-8."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.unit.outputs.parsing import check_lines
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = str(Path(sys.executable).with_name("tunnelwright"))
-FULL, NOBODY, CLOSED = "No space left on device", "Broken pipe", "Bad file descriptor"
+FULL, UNREAD, CLOSED = "No space left on device", "Broken pipe", "Bad file descriptor"
 
 # What says something without a router, and how it ends.
 COMMANDS: dict[str, int] = {
@@ -114,7 +114,7 @@ def test_a_file_opened_later_is_not_standard_output(folder: Path) -> None:
     assert (folder / "file").read_bytes() == b""
 
 
-def test_whoever_reads_may_stop(folder: Path) -> None:
+def test_the_reader_of_a_pipe_may_stop(folder: Path) -> None:
     """Real pipes: one whose reader takes a byte, one whose reader has gone before."""
     done = run(folder, ["sh", "-c", f"{SCRIPT} graph desired_state | head -c1"])
     assert (done.code, done.out) == (0, "f")
@@ -122,7 +122,7 @@ def test_whoever_reads_may_stop(folder: Path) -> None:
     gone = without_reader([SCRIPT, "graph", "desired_state"], folder)
     assert (gone.returncode, gone.stderr.decode()) == (
         READER_GONE,
-        f"error: standard output could not be written in full: {NOBODY}\n",
+        f"error: standard output could not be written in full: {UNREAD}\n",
     )
 
 
@@ -214,7 +214,7 @@ def test_an_apply_is_carried_to_its_end(
     assert found.code == code, found.err
     assert json.loads((tmp_path / "after.json").read_text()) == {"left": 0, "locks": ["", ""]}
     if code == READER_GONE:
-        assert found.err.endswith(f"error: standard output could not be written in full: {NOBODY}\n")
+        assert found.err.endswith(f"error: standard output could not be written in full: {UNREAD}\n")
 
 
 def test_what_a_run_came_to_goes_before_its_lost_output(
@@ -268,9 +268,9 @@ def test_files_are_the_same_in_any_locale(folder: Path) -> None:
         assert (folder / "one").read_bytes() == (folder / "two").read_bytes()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_who_has_no_home_is_told_so() -> None:
-    """A user whom nobody knows, as a container may be run as one."""
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+def test_a_missing_home_is_an_error_that_says_so() -> None:
+    """A user without an account, as a container may be run as one."""
     script = (
         "import os\nfrom reconciler.model.errors import SecretUnavailable\n"
         "from reconciler.secrets import default_folder\n"

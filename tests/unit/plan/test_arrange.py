@@ -115,7 +115,7 @@ def test_an_address_that_two_places_would_have_is_reported() -> None:
     ]
 
 
-def _told(item: Duplicate) -> tuple[str, list[str], tuple[str, ...]]:
+def _shown(item: Duplicate) -> tuple[str, list[str], tuple[str, ...]]:
     return item.address, [held.router for held in item.holders], item.wanted
 
 

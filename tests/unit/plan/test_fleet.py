@@ -139,7 +139,7 @@ def test_a_tunnel_without_its_key_is_withheld_at_both_ends() -> None:
     assert {change.resource.name for change in plan.changes} == {"paris-000", "tokyo-000"}
     gone = Absence.of(RouterUnreachable("no route", router="tokyo"))
     alone = make_plan(config, {"paris": held(fabric)["paris"]}, {"tokyo": gone})
-    assert alone.withheld["tokyo-001"] == "there is no key", "told although its router does not answer"
+    assert alone.withheld["tokyo-001"] == "there is no key", "reported although its router does not answer"
 
 
 def test_what_is_left_out_keeps_its_guards() -> None:
@@ -152,7 +152,7 @@ def test_what_is_left_out_keeps_its_guards() -> None:
 
 
 @pytest.mark.parametrize("named", [frozenset({"paris-tokyo"}), frozenset({"paris-tokyo", "tokyo-paris"})])
-def test_a_reconnect_is_done_by_one_end_whoever_is_named(named: frozenset[str]) -> None:
+def test_a_reconnect_is_done_by_one_end_whichever_is_named(named: frozenset[str]) -> None:
     fabric = two_routers()
     asked = {name: replace(config, asked=Asked(reconnect=named)) for name, config in compiled(fabric).items()}
     plan = make_plan(asked, held(fabric))

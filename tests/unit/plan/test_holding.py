@@ -152,7 +152,7 @@ def test_a_tunnel_that_is_down_starts_over(tmp_path: Path) -> None:
     assert numbers(site) == {"paris": [None], "tokyo": [None]}
 
 
-def test_a_number_that_somebody_wrote_is_drift(tmp_path: Path) -> None:
+def test_a_number_that_was_written_by_hand_is_drift(tmp_path: Path) -> None:
     site = memory_site(tmp_path, BOTH)
     changed(site)
     host: Any = site.connect("tokyo").host

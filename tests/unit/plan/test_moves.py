@@ -106,7 +106,7 @@ def test_a_line_whose_address_is_gone_is_forgotten() -> None:
     assert_converged(here.apply())
 
 
-def test_an_address_of_another_prefix_length_is_somebody_elses() -> None:
+def test_an_address_of_another_prefix_length_is_not_ours() -> None:
     here = site()
     here.apply(with_vip(here.fabric, "ada", "203.0.113.77"))
     host = here.connect("ada").host

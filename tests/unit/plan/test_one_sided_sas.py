@@ -78,7 +78,7 @@ def test_what_may_be_under_way_is_left_alone(fields: dict[str, object]) -> None:
     assert planned(live).empty
 
 
-def test_a_router_that_does_not_answer_and_a_tunnel_that_is_switched_tell_nothing() -> None:
+def test_a_router_that_does_not_answer_and_a_tunnel_that_is_switched_show_nothing() -> None:
     live = both()
     assert planned({"paris": live["paris"]}).empty
     live["tokyo"] = replace(live["tokyo"], sas=())

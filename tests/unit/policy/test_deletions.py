@@ -66,7 +66,7 @@ def test_protection_outlives_its_document_and_no_option_sets_it_aside() -> None:
         assert [str(r) for item in refused.refusals for r in item.resources] == [
             "paris/tunnel/paris-000",
             "tokyo/tunnel/tokyo-000",
-        ], "where nobody's word is taken, the commit is refused"
+        ], "without an override, the commit is refused"
     lifted = each(site.fabric, lambda t: replace(t, protected=number_of(t.name) > 0))
     before, found = judged(site, lifted)
     assert not found.refusals

@@ -30,8 +30,8 @@ from tests.contract.sites import Site, change_tunnels, memory_site
 from tests.fabrics import many_tunnels, number_of
 from tests.odd import OddRouter, Twists
 
-JUNK = b"connections {\n    tw-ghost {\n    }\n}\n"
-PROTECTED = b"# nobody\n\n# Deletion protection: on\n" + JUNK
+STRANGER = b"connections {\n    tw-ghost {\n    }\n}\n"
+PROTECTED = b"# by hand\n\n# Deletion protection: on\n" + STRANGER
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def judged(site: Site, fabric: Fabric, *overrides: Override) -> tuple[ObservedPl
     return judge_plan(before, known, frozenset(overrides))
 
 
-def invent(site: Site, count: int, content: bytes = JUNK, router: str = "paris") -> None:
+def invent(site: Site, count: int, content: bytes = STRANGER, router: str = "paris") -> None:
     names = (f"tw-ghost{number:03d}.conf" for number in range(count))
     site.connect(router).host.write_files({name: Secret(content) for name in names})
 
@@ -64,23 +64,23 @@ def changing(fabric: Fabric) -> Fabric:
     return replace(fabric, routers={n: replace(r, mss=1200) for n, r in fabric.routers.items()})
 
 
-def told_again(true: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+def given_again(true: Callable[[], Iterator[Any]]) -> Iterator[Any]:
     """Each of a listing, then the first one under thirty more names."""
-    told = list(true())
-    yield from told
-    (body,) = told[0].values()
+    given = list(true())
+    yield from given
+    (body,) = given[0].values()
     yield from ({f"tw-ghost{number:03d}": body} for number in range(30))
 
 
 def tar_of_files(true: Callable[[], Any]) -> Any:
     found = true()
-    junk = {f"tw-ghost{number:03d}.conf": LiveFile(Secret(JUNK), 0o600) for number in range(30)}
-    return replace(found, files={**found.files, **junk})
+    strangers = {f"tw-ghost{number:03d}.conf": LiveFile(Secret(STRANGER), 0o600) for number in range(30)}
+    return replace(found, files={**found.files, **strangers})
 
 
 @pytest.mark.parametrize(
     "twist",
-    [{"list-conns": told_again}, {"list-sas": told_again}, {"snapshot": tar_of_files}],
+    [{"list-conns": given_again}, {"list-sas": given_again}, {"snapshot": tar_of_files}],
     ids=["connections", "sas", "files"],
 )
 def test_a_router_that_invents_tunnels_costs_itself_alone(site: Site, twist: Twists) -> None:
@@ -158,9 +158,9 @@ def test_what_a_router_invents_joins_no_tunnel_of_others_and_uses_up_no_budget(s
         router = site.connect(name)
 
         def lied(true: Callable[[], Iterator[Any]]) -> Iterator[Any]:
-            told = list(true())
-            yield from told
-            [(body,)] = [item.values() for item in told if "tw-paris-005" in item]
+            given = list(true())
+            yield from given
+            [(body,)] = [item.values() for item in given if "tw-paris-005" in item]
             for number, ghost in enumerate(("aa", "tokyo-005")):
                 own = {"local-ts": ["172.16.0.0/24"], "remote-ts": [f"172.17.{number}.0/24"]}
                 children = {name: {**child, **own} for name, child in body["child-sas"].items()}

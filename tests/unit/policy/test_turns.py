@@ -68,7 +68,7 @@ def test_a_plan_and_its_apply_have_the_same_order(odd: ObservedPlan) -> None:
         assert allowed(odd, 1, now) == allowed(odd, 1, now + timedelta(seconds=_SECONDS - 1))
 
 
-def test_what_waits_for_another_reason_takes_nobodys_turn(odd: ObservedPlan) -> None:
+def test_what_waits_for_another_reason_takes_no_turn(odd: ObservedPlan) -> None:
     """A tunnel whose other end has gone stays as it is, whatever the budget."""
     tunnels = {n: replace(t, unmanaged=n != "paris-000") for n, t in odd.fabric.tunnels.items()}
     before = replace(odd, fabric=replace(odd.fabric, tunnels=tunnels))

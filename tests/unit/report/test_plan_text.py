@@ -1,4 +1,4 @@
-"""A plan for people: bounded where nobody would read on, and counted."""
+"""A plan for people: bounded where a reader would stop, and counted."""
 
 from __future__ import annotations
 

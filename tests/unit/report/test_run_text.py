@@ -18,7 +18,7 @@ spec:
 """
 
 
-def test_a_run_tells_all_that_it_found(tmp_path: Path) -> None:
+def test_a_run_shows_all_that_it_found(tmp_path: Path) -> None:
     site = followed(tmp_path)
     site.edit("paris-tunnel.yaml", "spec:\n", "spec:\n  deletionProtection: true\n")
     changed = site.once()

@@ -47,7 +47,7 @@ def engine(
             return "engine"
 
         def log_message(self, *_: object) -> None:
-            """Nobody reads it."""
+            """It is not read."""
 
     class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         daemon_threads = False

@@ -24,8 +24,8 @@ def allowance() -> Allowance:
 
 
 def test_a_result_is_what_stands_before_the_marks() -> None:
-    done = answer(b"said" + MARK + b" 137\n", b"told" + MARK + b"\n").completed(allowance())
-    assert (done.status, done.stdout, done.stderr) == (137, b"said", b"told")
+    done = answer(b"said" + MARK + b" 137\n", b"wrote" + MARK + b"\n").completed(allowance())
+    assert (done.status, done.stdout, done.stderr) == (137, b"said", b"wrote")
 
 
 def test_marks_that_come_in_pieces_are_found() -> None:
@@ -39,7 +39,7 @@ def test_marks_that_come_in_pieces_are_found() -> None:
 
 @pytest.mark.parametrize("end", [b" " + KEY[:12] + b"\n", b" -1\n", b" 1000\n", b"0\n"])
 def test_what_is_no_status_is_refused_and_not_quoted(end: bytes) -> None:
-    """The router's root sees what the shell is told, and may write what looks like its marks."""
+    """The router's root sees what the shell is given, and may write what looks like its marks."""
     with pytest.raises(AnswerNotUnderstood) as caught:
         answer(MARK + end).completed(allowance())
     assert KEY[:12].decode() not in f"{caught.value} {caught.value!r}"

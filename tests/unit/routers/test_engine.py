@@ -1,4 +1,4 @@
-"""Which engine is meant when nobody says."""
+"""Which engine is meant when none is named."""
 
 from __future__ import annotations
 

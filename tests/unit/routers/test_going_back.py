@@ -19,7 +19,7 @@ FILE = f"{FOLDER}/tw-paris-tokyo.conf"
 SA = "tw-paris-tokyo: #1, ESTABLISHED, IKEv2, aa_i* bb_r\n    in  {old},      0 bytes\n"
 
 
-def told(paris: Scratch) -> WentBack | None:
+def reported(paris: Scratch) -> WentBack | None:
     return paris.host.snapshot([]).way_back.back
 
 
@@ -84,7 +84,7 @@ def test_a_file_is_whole_at_any_moment_of_the_going_back(paris: Scratch) -> None
 
 
 def test_a_file_that_cannot_be_restored_ends_the_going_back(paris: Scratch) -> None:
-    """It is told, the rest is restored, and no later run of it takes tunnels down."""
+    """It is reported, the rest is restored, and no later run of it takes tunnels down."""
     other = f"{FOLDER}/tw-paris-oslo.conf"
     paris.write(other, "before")
     paris.write("/run/sas", SA.format(old="cccccccc"))
@@ -145,7 +145,7 @@ def test_a_timer_of_another_arming_is_ignored(paris: Scratch) -> None:
         paris.sh(f"sh {WAY_BACK}/go-back {cause} {WAY.id}")
     assert armed(paris)
     paris.sh(f"sh {WAY_BACK}/go-back deadline")
-    back = told(paris)
+    back = reported(paris)
     assert back is not None
     assert (back.arming, back.cause) == (LATER, Cause.DEADLINE)
 
@@ -179,7 +179,7 @@ def test_a_router_that_restarted_goes_back_before_its_guards_are_loaded(paris: S
     change(paris)
     paris.sh("sed -i 's/[^ ]*$/another-start/' $1", f"{WAY_BACK}/state")
     paris.sh("/etc/tunnelwright/load")
-    back = told(paris)
+    back = reported(paris)
     assert back is not None
     assert (back.cause, back.problems) == (Cause.RESTART, ())
     assert files(paris) == {"tw-paris-tokyo.conf": "before"}
@@ -223,7 +223,7 @@ def test_an_armed_router_goes_back_at_its_boot_whatever_its_boot_files_are(paris
         paris.host.remove_owned([*held.owned])
         paris.sh("sed -i 's/[^ ]*$/another-start/' $1", f"{WAY_BACK}/state")
         paris.sh(unit.partition("ExecStart=")[2])
-        back = told(paris)
+        back = reported(paris)
         assert back is not None
         assert (back.cause, back.problems) == (Cause.RESTART, ())
         assert set(paris.host.snapshot([]).owned) == set(held.owned)
@@ -244,7 +244,7 @@ def test_a_router_that_goes_back_for_longer_is_not_waited_for_to_the_end(
     with pytest.raises(CommandRejected, match="it has not gone back within 1 s, and goes on"):
         paris.host.go_back(WAY.id)
     paris.write("/run/answers")
-    assert until(lambda: told(paris) is not None, 20)
+    assert until(lambda: reported(paris) is not None, 20)
     assert files(paris) == {"tw-paris-tokyo.conf": "before"}
 
 
@@ -256,7 +256,7 @@ def test_a_boot_cleans_up_what_a_power_cut_has_left_of_keys(paris: Scratch, left
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"locked\n"
         paris.sh("/etc/tunnelwright/load")
-        assert paris.path(left).exists(), "somebody writes it just now"
+        assert paris.path(left).exists(), "another process writes it just now"
     paris.sh("/etc/tunnelwright/load")
     assert not paris.path(left).exists()
 

@@ -71,7 +71,7 @@ def test_no_more_than_so_many_are_kept() -> None:
     assert (one.closed, NONE_KEPT.take("paris", Known)) == (1, None)
 
 
-def test_all_are_closed_in_the_end_whoever_gave_them() -> None:
+def test_all_are_closed_in_the_end_whichever_adapter_gave_them() -> None:
     given: list[Known] = []
     with Links(10_000) as links:
 
@@ -104,7 +104,7 @@ def test_a_lease_gives_its_link_back_once() -> None:
 @pytest.mark.parametrize(
     "error", [RouterUnreachable("gone"), CommandRejected("no"), AnswerNotUnderstood("x", where="y")]
 )
-def test_a_link_whose_work_failed_serves_nobody_again(error: TunnelwrightError) -> None:
+def test_a_link_whose_work_failed_is_not_used_again(error: TunnelwrightError) -> None:
     links, link = Links(), Known()
     lease = Lease(links, "paris", link)
     with pytest.raises(type(error)), lease.working():
@@ -167,13 +167,13 @@ def test_a_router_is_logged_in_to_once(tmp_path: Path) -> None:
         assert len(charon.talks) == 3
         first, second = (SshRouter("paris", access, links) for _ in range(2))
         assert first._lease.link is used[0]
-        assert second._lease.link is not used[0], "whoever has a connection has it alone"
+        assert second._lease.link is not used[0], "the user of a connection has it alone"
         first.close()
         second.close()
 
 
 @pytest.mark.usefixtures("home")
-def test_a_connection_that_broke_serves_nobody_again(tmp_path: Path) -> None:
+def test_a_connection_that_broke_is_not_used_again(tmp_path: Path) -> None:
     with (
         slow.sshd(tmp_path, _done) as access,
         listening(tmp_path / "charon.vici", _version),

@@ -83,7 +83,7 @@ def test_what_moves_buys_no_more_than_there_is_in_all(clock: Clock) -> None:
     assert clock.now == 30.0
 
 
-def test_what_a_command_was_told_to_take_and_what_its_asker_takes_is_not_counted(clock: Clock) -> None:
+def test_what_a_command_was_asked_to_take_and_what_its_caller_takes_is_not_counted(clock: Clock) -> None:
     quota = Quota(50.0, "one apply")
     for _ in range(20):
         ask(clock, 11.0, quota, limits=Limits(25.0, bounds.MIB, own=10.0))

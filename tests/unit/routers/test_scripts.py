@@ -83,21 +83,21 @@ def test_words_from_outside_are_never_read_as_shell(shell: list[str], tmp_path: 
 @pytest.mark.parametrize("stdin", [b"", b"-n\0\n'\\\\", bytes(range(256))])
 def test_a_container_shell_marks_the_end_of_every_command(shell: list[str], stdin: bytes) -> None:
     """Its own variables are no command's environment, even where the container has some of their names."""
-    told = f"{scripts.text(Script.CONTAINER_SHELL)}\n".encode()
-    program = 'cat; printf "%s|" "$@"; printf "[%s]" "${input-}"; echo told >&2; exit 5'
-    told += _line(["sh", "-c", program, "sh", *NASTY], stdin, "MARK1", "first")
-    told += _line(["sh", "-c", 'printf "%s|" "$TUNNELWRIGHT_COMMAND"; false'], b"", "MARK2", "second")
+    given = f"{scripts.text(Script.CONTAINER_SHELL)}\n".encode()
+    program = 'cat; printf "%s|" "$@"; printf "[%s]" "${input-}"; echo wrote >&2; exit 5'
+    given += _line(["sh", "-c", program, "sh", *NASTY], stdin, "MARK1", "first")
+    given += _line(["sh", "-c", 'printf "%s|" "$TUNNELWRIGHT_COMMAND"; false'], b"", "MARK2", "second")
     done = subprocess.run(
-        shell, input=told, capture_output=True, check=True, env={"PATH": "/usr/bin:/bin", "input": "its own"}
+        shell, input=given, capture_output=True, check=True, env={"PATH": "/usr/bin:/bin", "input": "its own"}
     )
     words = "".join(f"{word}|" for word in NASTY).encode()
     seen = b"" if stdin else b"its own"
     assert done.stdout == stdin + words + b"[" + seen + b"]MARK1 5\nsecond|MARK2 1\n"
-    assert done.stderr == b"told\nMARK1\nMARK2\n"
+    assert done.stderr == b"wrote\nMARK1\nMARK2\n"
 
 
 def test_what_a_command_has_started_is_ended_by_its_name(shell: list[str]) -> None:
-    """Whoever ignores being asked, and whatever has a session of its own; nothing of another command."""
+    """A process that ignores the signal, and one with a session of its own; nothing of another command."""
     mine, other = secrets.token_hex(16), secrets.token_hex(16)
     program = "trap '' TERM; setsid sleep 300 & echo $!; sleep 300 & echo $!; echo; wait"
 

@@ -198,9 +198,9 @@ def test_the_seconds_of_a_lock_are_a_number(left: str) -> None:
 
 
 def test_a_router_that_is_armed_is_locked_in_another_way() -> None:
-    with pytest.raises(StillArmed, match="a change by you@there is not confirmed yet") as told:
+    with pytest.raises(StillArmed, match="a change by you@there is not confirmed yet") as raised:
         host(b"you@there 5 armed\n", TAKEN).lock("me@here:2", 60)
-    assert (told.value.left, told.value.exit_code) == (5, ExitCode.LOCKED)
+    assert (raised.value.left, raised.value.exit_code) == (5, ExitCode.LOCKED)
 
 
 ASKED: list[Callable[[ShellHost], object]] = [

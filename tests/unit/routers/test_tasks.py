@@ -95,12 +95,12 @@ def test_locks_are_taken_and_given_back(site: Site) -> None:
 
 
 def test_tunnels_are_probed(site: Site) -> None:
-    heard: list[int] = []
+    pings: list[int] = []
     tunnels = site.fabric.tunnels.values()
-    found = probe(site.fabric, CarriedFleet(site.connect), tunnels, lambda: heard.append(0))
+    found = probe(site.fabric, CarriedFleet(site.connect), tunnels, lambda: pings.append(0))
     assert found == probe(site.fabric, site.fleet, tunnels)
     assert not [name for name, ping in found.items() if isinstance(ping, TunnelwrightError)]
-    assert heard, "whoever waits hears of each ping, though no callback is carried"
+    assert pings, "each ping is reported, though no callback is carried"
 
 
 def test_what_an_apply_costs_is_measured(site: Site) -> None:
@@ -135,7 +135,7 @@ def test_what_is_stuck_is_ended(site: Site) -> None:
 
 def test_routers_are_asked_who_was_there(site: Site) -> None:
     trace = Trace(datetime.now(UTC), "root logged in")
-    site.connect("paris").host.told.append(trace)  # type: ignore[attr-defined]  # memory
+    site.connect("paris").host.kept_traces.append(trace)  # type: ignore[attr-defined]  # memory
     fleet = within_one_observation(CarriedFleet(site.connect))
     assert fleet.each(["paris", "tokyo"], partial(traces_of, seconds=60)) == {"paris": (trace,), "tokyo": ()}
 

@@ -16,12 +16,12 @@ JOURNAL = f"""\
 """
 
 
-def told(files: str = FILES, starts: str = STARTS, journal: str = JOURNAL, own: str = "192.0.2.9") -> str:
+def answer(files: str = FILES, starts: str = STARTS, journal: str = JOURNAL, own: str = "192.0.2.9") -> str:
     return f"{NOW} {own}\n{MARK}\n{files}{MARK}\n{starts}{MARK}\n{journal}"
 
 
 def test_what_happened_is_reported_in_its_order() -> None:
-    found = read(told(), 60)
+    found = read(answer(), 60)
     assert [(NOW - round(trace.at.timestamp()), trace.text) for trace in found] == [
         (30, "ann logged in from 192.0.2.7 (SHA256:Zm9v)"),
         (28, "2 logins from 192.0.2.9, the address of this controller"),
@@ -31,31 +31,31 @@ def test_what_happened_is_reported_in_its_order() -> None:
     ]
 
 
-def test_what_was_before_is_not_told() -> None:
-    assert [trace.text for trace in read(told(), 15)] == ["charon-systemd was started"]
-    assert read(told(), 5) == ()
+def test_what_was_before_is_not_reported() -> None:
+    assert [trace.text for trace in read(answer(), 15)] == ["charon-systemd was started"]
+    assert read(answer(), 5) == ()
 
 
 def test_a_router_that_was_started_says_so() -> None:
-    assert [trace.text for trace in read(told("", "40 uptime\n", ""), 60)] == ["the router was started"]
+    assert [trace.text for trace in read(answer("", "40 uptime\n", ""), 60)] == ["the router was started"]
 
 
 def test_only_the_latest_ten_are_reported() -> None:
     files = "".join(f"{NOW - number}.0 root tw-{number}.conf\n" for number in range(50))
-    found = read(told(files, "", ""), 60)
+    found = read(answer(files, "", ""), 60)
     assert [trace.text for trace in found] == [f"tw-{n}.conf was written as root" for n in range(9, -1, -1)]
 
 
 def test_a_router_cannot_write_what_it_likes() -> None:
     hostile = f"{NOW - 1}.0 ro\x1b[31mot tw-\u202e\x07{'x' * 500}.conf\n"
-    (trace,) = read(told(hostile, "", ""), 60)
+    (trace,) = read(answer(hostile, "", ""), 60)
     assert trace.text.isprintable()
     assert trace.text.startswith(r"tw-\u202e\x07xxx"), "what is hidden is seen"
     assert len(trace.text) <= 100
 
 
 @pytest.mark.parametrize(
-    "said", ["", "x", f"{NOW}\n", MARK, told("garbage\n", "-1 x\n", "2 vr1 sshd: Accepted\n")]
+    "said", ["", "x", f"{NOW}\n", MARK, answer("garbage\n", "-1 x\n", "2 vr1 sshd: Accepted\n")]
 )
 def test_what_has_another_form_is_passed_over(said: str) -> None:
     assert read(said, 60) == ()

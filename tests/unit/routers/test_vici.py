@@ -129,7 +129,7 @@ def test_the_time_of_a_command_itself_is_allowed(monkeypatch: pytest.MonkeyPatch
         list(vici.stream("initiate", "control-log", {"ike": "tw-a", "timeout": "-1"}))
 
 
-def test_a_stream_that_nobody_reads_to_its_end_leaves_the_session_in_order() -> None:
+def test_a_stream_that_is_not_read_to_its_end_leaves_the_session_in_order() -> None:
     def three(talk: nonsense.Talk) -> None:
         talk.say(nonsense.CONN * 3 + packet(RESPONSE, value(b"version", b"6.0.1")))
 

@@ -28,7 +28,7 @@ def test_what_was_written_is_current(root: Path) -> None:
     assert main(["--check"], root) == 0
 
 
-def test_stale_files_are_named_and_mended(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stale_files_are_named_and_replaced(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / SCHEMAS / "Vip.schema.json").unlink()
     (root / SCHEMAS / "Old.schema.json").write_text("{}")
     (root / PAGES / "old.md").write_text("# Old\n")

@@ -1,4 +1,4 @@
-"""The reference tells the truth: its examples are valid, its defaults are those that are used, and what
+"""The reference is true: its examples are valid, its defaults are those that are used, and what
 `validate` reports at a field is named there."""
 
 from __future__ import annotations

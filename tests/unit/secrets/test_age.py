@@ -92,6 +92,6 @@ def test_recipients_are_checked_line_by_line(tmp_path: Path) -> None:
         read_recipients(tmp_path)
     assert f"{RECIPIENTS}:1:" in caught.value.message
     assert f"{RECIPIENTS}:3:" in caught.value.message
-    (tmp_path / RECIPIENTS).write_text("# nobody\n")
+    (tmp_path / RECIPIENTS).write_text("# none\n")
     with pytest.raises(SecretUnavailable, match="no recipient"):
         read_recipients(tmp_path)

@@ -42,7 +42,7 @@ def test_what_lies_beside_the_key_files_is_no_key(tmp_path: Path, name: str) -> 
     refused(SecretStore(tmp_path / "keys", {}), PskRef("file", name))
 
 
-def test_a_file_where_they_were_before_is_told_where_to_go(tmp_path: Path) -> None:
+def test_a_file_where_they_were_before_says_where_it_belongs(tmp_path: Path) -> None:
     private(tmp_path / "a.psk")
     error = refused(SecretStore(tmp_path, {}), PskRef("file", "a.psk"))
     assert error.hint == f"move {tmp_path}/a.psk to {tmp_path}/psk, the folder of key files"

@@ -56,9 +56,9 @@ def test_what_sops_does_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ) -> None:
     monkeypatch.setattr(sops, "SOPS_SECONDS", 1.0 if "given up" in said else 60.0)
-    told = reason(SecretStore(tmp_path, program(tmp_path, script)), REFERENCE)
-    assert said in told
-    assert "PLANTED" not in told
+    text = reason(SecretStore(tmp_path, program(tmp_path, script)), REFERENCE)
+    assert said in text
+    assert "PLANTED" not in text
 
 
 def test_files_that_hang_have_one_time_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,9 +107,9 @@ def test_what_a_file_asks_for_needs_the_operators_permission(
     sealed = SEALED + f"  {metadata}\n".encode()
     environment = program(tmp_path, f'echo x >> {tmp_path}/runs; echo \'{{"a": "PLANTED"}}\'')
     reference = PskRef("sops", "a.sops.yaml", "a", sealed=sealed)
-    told = reason(SecretStore(tmp_path, environment), reference)
-    assert f"to decrypt the file, sops would use {named}" in told
-    assert "keys.sopsServices" in told
+    text = reason(SecretStore(tmp_path, environment), reference)
+    assert f"to decrypt the file, sops would use {named}" in text
+    assert "keys.sopsServices" in text
     assert not (tmp_path / "runs").exists(), "sops was not run"
     allowed = named.replace("'", "")
     store = SecretStore(tmp_path, {**environment, "TUNNELWRIGHT_KEYS__SOPS_SERVICES": allowed})
@@ -241,7 +241,7 @@ def test_what_vault_says_is_bounded(
     ids=" ".join,
 )
 def test_a_source_that_fails_costs_its_own_keys_alone(tmp_path: Path, setting: dict[str, str]) -> None:
-    """The last one in a way that nobody foresaw."""
+    """The last one in an unforeseen way."""
     environment = {**setting, "VAULT_TOKEN": "t", "TUNNELWRIGHT_KEY_A": "k"}
     with pytest.raises(SecretUnavailable) as caught:
         SecretStore(tmp_path, environment).keys([ASKED, PskRef("env", "TUNNELWRIGHT_KEY_A")])

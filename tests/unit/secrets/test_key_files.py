@@ -140,7 +140,7 @@ def test_set_keeps_a_key_that_is_there_unless_it_is_to_be_replaced(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("place", "under_git"),
-    # Outside of a repository nothing tells whose the folder is that a link in the place of the tree leads to.
+    # Outside of a repository nothing says whose the folder is that a link in the place of the tree leads to.
     [("tree", True), ("keys", True), ("keys", False), ("keys/deep", True), ("keys/deep", False)],
 )
 def test_nothing_is_written_behind_a_link(
@@ -203,7 +203,7 @@ def test_a_link_that_leads_nowhere_is_there_too(tmp_path: Path, files: KeyFiles)
 def test_recipients_behind_a_link_are_not_read(tmp_path: Path, files: KeyFiles) -> None:
     """What the link leads to may be a key, which would be committed with the recipients."""
     (recipients := tmp_path / "tree" / RECIPIENTS).unlink()
-    (key := tmp_path / "a--b.psk").write_text("a key that nobody else may read\n")
+    (key := tmp_path / "a--b.psk").write_text("a key that no other user may read\n")
     recipients.symlink_to(key)
     for work in (files.init, partial(files.set, NAME, KEY), files.rekey):
         with pytest.raises(SecretUnavailable, match="symbolic link"):

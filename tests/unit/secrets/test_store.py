@@ -63,11 +63,11 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_key_is_made_once_and_private(tmp_path: Path) -> None:
-    told: list[str] = []
-    store = SecretStore(tmp_path / "new", {}, note=told.append)
+    notes: list[str] = []
+    store = SecretStore(tmp_path / "new", {}, note=notes.append)
     first = store.fingerprint_key()
     assert store.fingerprint_key() == first
-    [said] = told
+    [said] = notes
     assert said.startswith(f"{tmp_path / 'new' / FINGERPRINT_KEY} was made: the key of the fingerprints")
     assert first.reveal().decode() not in said
     path = tmp_path / "new" / FINGERPRINT_KEY

@@ -43,7 +43,7 @@ def alone(text: str) -> str:
 
 @dataclass(slots=True)
 class Followed:
-    """The repository, the routers, and what the reconciler has told."""
+    """The repository, the routers, and what the reconciler has reported."""
 
     folder: Path
     repository: git.Repo
@@ -51,7 +51,7 @@ class Followed:
     routers: dict[str, MemoryRouter] = field(default_factory=dict)
     unplugged: dict[str, str] = field(default_factory=dict)
     twists: dict[str, Twists] = field(default_factory=dict)
-    told: list[RunRecord] = field(default_factory=list)
+    records: list[RunRecord] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -94,7 +94,7 @@ class Followed:
         return Fleet(self.connect)
 
     def apply_foreign(self, *texts: str) -> None:
-        """What somebody else has configured at routers that the repository does not have."""
+        """What was configured by hand at routers that the repository does not have."""
         folder = self.folder / f"foreign{len(list(self.folder.iterdir()))}"
         folder.mkdir()
         for number, text in enumerate(texts):
@@ -124,7 +124,7 @@ class Followed:
             timeout=0.1,
             **dependencies,
         )
-        return Service(wired, 3600, 0, self.told.append)
+        return Service(wired, 3600, 0, self.records.append)
 
     def once(self, **dependencies: Any) -> RunRecord:
         """One run of a new reconciler process."""

@@ -26,15 +26,15 @@ def waiting(backlog: Backlog) -> dict[str, int]:
 
 def test_what_arrives_is_taken_in_its_order() -> None:
     backlog = Backlog(100)
-    told = [*events("paris", 3), *events("tokyo", 2), *events("paris", 2, 3)]
-    for event in told:
+    reported = [*events("paris", 3), *events("tokyo", 2), *events("paris", 2, 3)]
+    for event in reported:
         backlog.put([event])
-    assert backlog.take(100, 0) == told
+    assert backlog.take(100, 0) == reported
     assert backlog.empty
     assert backlog.take(100, 0) == []
 
 
-def test_a_router_that_tells_much_at_once_may_use_what_is_free() -> None:
+def test_a_router_that_reports_much_at_once_may_use_what_is_free() -> None:
     backlog = Backlog(100)
     backlog.put(events("paris", 90))
     backlog.put(events("tokyo", 10))
@@ -43,7 +43,7 @@ def test_a_router_that_tells_much_at_once_may_use_what_is_free() -> None:
 
 
 def test_a_router_that_floods_takes_no_place_of_another_one() -> None:
-    """Whoever comes first."""
+    """The one that comes first."""
     backlog = Backlog(100)
     backlog.put(events("tokyo", 5))
     backlog.put(events("paris", 500))

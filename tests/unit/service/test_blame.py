@@ -20,7 +20,7 @@ from tests.odd import fails
 from tests.unit.service.followed import KEY, Followed, followed
 
 ENDS = ("paris-tunnel.yaml", "tokyo-tunnel.yaml")
-JUNK = b"connections {\n    tw-paris-tokyo {\n    }\n}\n"
+STRANGER = b"connections {\n    tw-paris-tokyo {\n    }\n}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -34,12 +34,12 @@ def both(site: Followed, old: str, new: str) -> str:
 
 
 def with_berlin(site: Followed) -> Followed:
-    """A third router, which has no tunnel, invents one by the name of somebody else's."""
+    """A third router, which has no tunnel, invents one by the name of another router's."""
     addresses = [InterfaceAddress("eth0", "203.0.113.3/24"), InterfaceAddress("eth1", "10.3.0.1/24")]
     site.routers["berlin"] = MemoryRouter("berlin", site.network, addresses)
     site.commit({"berlin.yaml": SITE.format(here="berlin", me=3)})
     assert site.once().result is Result.CHANGED
-    site.routers["berlin"].host.write_files({"tw-paris-tokyo.conf": Secret(JUNK)})
+    site.routers["berlin"].host.write_files({"tw-paris-tokyo.conf": Secret(STRANGER)})
     return site
 
 

@@ -121,7 +121,7 @@ def test_a_commit_during_which_the_controller_ends_each_time_is_bad(tmp_path: Pa
     assert {name: dict(router.host.files) for name, router in site.routers.items()} == files
 
     again = site.once(confirm=FIVE_MINUTES)
-    assert (again.in_force, again.of(WentBack)) == (good, []), "it is told once"
+    assert (again.in_force, again.of(WentBack)) == (good, []), "it is reported once"
     service = site.service(confirm=FIVE_MINUTES)
     service.dependencies.history.forgive(bad[:12])
     assert (service.once().result, site.once().in_force) == (Result.CHANGED, bad)
@@ -213,7 +213,7 @@ def test_a_run_that_is_asked_to_stop_leaves_no_router_armed(tmp_path: Path) -> N
 
 
 def test_a_run_that_is_stopped_in_its_first_phases_makes_no_commit_bad(tmp_path: Path) -> None:
-    """Then its routers do go back, and tell it."""
+    """Then its routers do go back, and report it."""
     site = followed(tmp_path)
     running: list[Service] = []
 

@@ -178,7 +178,7 @@ def test_a_damaged_copy_is_set_aside_and_reported(
         assert (aside[-1] / name).read_bytes().strip(b"\0") == b"", "it is there to be looked at"
         assert f"tunnelwright_repository_set_aside_total {number + 1}.0".encode() in metrics.expose("")[1]
     assert "was set aside as" in caplog.text
-    assert not service.once().of(Trouble), "it is told once"
+    assert not service.once().of(Trouble), "it is reported once"
 
 
 def test_objects_that_are_gone_heal(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_a_new_copy_that_was_never_used_goes_at_the_next_start(
 
 
 def test_a_copy_that_is_not_there_is_not_set_aside(whole: Site, tmp_path: Path) -> None:
-    """It is made anew, and nobody is sent to look at what does not exist."""
+    """It is made anew, and no person is sent to look at what does not exist."""
     site = whole.again(tmp_path / "site")
     shutil.rmtree(site.copy)
     followed = site.followed()

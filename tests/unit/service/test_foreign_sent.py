@@ -1,4 +1,4 @@
-"""What a receiver of messages has heard is kept in a shape that this version does not know."""
+"""What a receiver of messages was sent is kept in a form that this version does not know."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FOREIGN = [
 ]
 
 
-class Heard:
+class Chat:
     """A receiver of messages."""
 
     def __init__(self, history: Kept) -> None:
@@ -65,16 +65,16 @@ def put(path: Path, what: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("what", [*FOREIGN, b"\xff\xfe"], ids=lambda what: str(what)[:40])
-def test_who_has_heard_nobody_knows_what_hears_of_the_next_run(what: str | bytes, tmp_path: Path) -> None:
+def test_a_receiver_with_an_unreadable_record_is_sent_the_next_run(what: str | bytes, tmp_path: Path) -> None:
     history = Kept(tmp_path / "history.db")
     history.add(RUN)
     put(tmp_path / "history.db", what)
-    heard = Heard(history)
+    chat = Chat(history)
     failed = replace(FAILED, id=history.add(FAILED))
     before = unforeseen()
-    heard.messages.receive(failed)
-    heard.messages.receive(failed)
-    assert heard.texts == ["no plan"], "once"
+    chat.messages.receive(failed)
+    chat.messages.receive(failed)
+    assert chat.texts == ["no plan"], "once"
     assert b"tunnelwright_sent_records_unreadable_total 1.0" in Metrics(history).expose("")[1]
     put(tmp_path / "history.db", what)
     with forge_server(Kind.GITHUB) as server:
@@ -86,16 +86,16 @@ def test_who_has_heard_nobody_knows_what_hears_of_the_next_run(what: str | bytes
     assert (history.set_aside, unforeseen()) == (0, before)
 
 
-def test_a_run_of_another_version_silences_nobody(tmp_path: Path) -> None:
+def test_a_run_of_another_version_silences_no_receiver(tmp_path: Path) -> None:
     history = Kept(tmp_path / "history.db")
-    heard = Heard(history)
-    heard.messages.receive(replace(RUN, id=history.add(RUN)))
+    chat = Chat(history)
+    chat.messages.receive(replace(RUN, id=history.add(RUN)))
     other = ({"type": "rollback"}, {"type": "unreachable", "name": "paris"})
     history.add(replace(RUN, head="c" * 40, events=tuple(map(decode, other))))
     failed = replace(FAILED, id=history.add(FAILED))
     before = unforeseen().get("notification", 0)
-    heard.messages.receive(failed)
-    assert heard.texts == ["no plan"]
+    chat.messages.receive(failed)
+    assert chat.texts == ["no plan"]
     assert unforeseen()["notification"] == before + 1
-    heard.messages.receive(failed)
-    assert heard.texts == ["no plan"]
+    chat.messages.receive(failed)
+    assert chat.texts == ["no plan"]

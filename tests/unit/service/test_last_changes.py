@@ -65,7 +65,7 @@ def test_a_step_that_was_not_done_is_no_change(tmp_path: Path) -> None:
             b"\nauthor Eve <e> 1 +0000\n",
             "Ann Other",
         ),
-        (b"author <nobody@example.net> 1 +0000\n\n", ""),
+        (b"author <unnamed@example.net> 1 +0000\n\n", ""),
         (b"tree 1\n\nauthor Eve <e> 1 +0000\n", ""),
         (b"author " + b"x" * 500 + b" <x> 1 +0000\n", "x" * 100),
         (b"author J\xf6rg <j> 1 +0000\n", "J\N{REPLACEMENT CHARACTER}rg"),

@@ -139,14 +139,14 @@ def test_a_router_that_cannot_be_worked_with_costs_itself_alone(
     record = site.once(saw=metrics.saw)
     assert record.result is Result.INCOMPLETE
     assert f"paris: {reason}" in record.message
-    (told,) = record.of(Unreachable)
-    assert (told.router, told.absence.kind) == ("paris", kind)
-    assert reason in told.absence.reason
+    (left,) = record.of(Unreachable)
+    assert (left.router, left.absence.kind) == ("paris", kind)
+    assert reason in left.absence.reason
     assert site.routers["paris"].host.table is None
     assert site.routers["tokyo"].host.table is not None
     assert site.routers["tokyo"].vici.connections == loaded, "it waits for its other end"
     said, _ = notifications.new_in([record], frozenset(), frozenset(Topic))
-    assert f"router paris is not reconciled: {told.absence.reason}" in {item.text for item in said}
+    assert f"router paris is not reconciled: {left.absence.reason}" in {item.text for item in said}
     puzzling = metrics.registry.get_sample_value("tunnelwright_router_not_understood", {"router": "paris"})
     assert puzzling == (kind == "not-understood")
     site.twists.clear()
@@ -161,25 +161,25 @@ def test_a_router_that_invents_tunnels_costs_itself_alone(tmp_path: Path) -> Non
     paris, tokyo = (site.routers[name].host for name in ("paris", "tokyo"))
     for host in (paris, tokyo):
         host.table = None
-    junk = {f"tw-junk{number}.conf": Secret(b"connections {}") for number in range(30)}
-    paris.write_files(junk)
+    strangers = {f"tw-stranger{number}.conf": Secret(b"connections {}") for number in range(30)}
+    paris.write_files(strangers)
     metrics = Metrics(Kept(tmp_path / "metrics.db"))
     service = site.service(saw=metrics.saw)
     record = service.once()
     assert record.result is Result.INCOMPLETE
     assert "paris: 30 of the 31 tunnel ends on it would be destroyed" in record.message
-    (told,) = record.of(Unreachable)
-    assert (told.router, told.absence.kind) == ("paris", "withheld")
+    (left,) = record.of(Unreachable)
+    assert (left.router, left.absence.kind) == ("paris", "withheld")
     assert (paris.table, tokyo.table is None) == (None, False)
-    assert junk.keys() <= paris.files.keys()
+    assert strangers.keys() <= paris.files.keys()
     reached = service.dependencies.history.reached()
     assert (reached["paris"], reached["tokyo"]) == (good, head)
     said, _ = notifications.new_in([record], frozenset(), frozenset(Topic))
-    assert f"router paris is not reconciled: {told.absence.reason}" in {item.text for item in said}
+    assert f"router paris is not reconciled: {left.absence.reason}" in {item.text for item in said}
     for name, value in (("withheld", 1), ("reachable", 1), ("not_understood", 0)):
         sample = metrics.registry.get_sample_value(f"tunnelwright_router_{name}", {"router": "paris"})
         assert sample == value, name
-    paris.remove_files(junk)
+    paris.remove_files(strangers)
     assert site.once().result is Result.CHANGED
     assert paris.table is not None
 
@@ -206,7 +206,7 @@ def test_old_files_that_a_router_brings_back_are_not_what_a_commit_deletes(tmp_p
     assert record.result is Result.INCOMPLETE
     assert "there is no evidence that Git ever had: paris-tokyo" in record.message
     assert set(paris.files) == set(kept)
-    assert tokyo.sysctls, "it is mended"
+    assert tokyo.sysctls, "it is repaired"
 
 
 def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
@@ -238,13 +238,13 @@ def test_a_key_that_is_missing_costs_its_tunnel_alone(tmp_path: Path) -> None:
         assert "tw-tokyo-partner" not in router.vici.connections
     assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "tokyo"}) == 1
     assert metrics.registry.get_sample_value("tunnelwright_tunnels_without_key", {"router": "paris"}) == 0
-    told, lasting = notifications.new_in([record], frozenset(), frozenset(Topic))
-    assert [item.text for item in told if item.topic is Topic.INCOMPLETE] == [said]
+    found, lasting = notifications.new_in([record], frozenset(), frozenset(Topic))
+    assert [item.text for item in found if item.topic is Topic.INCOMPLETE] == [said]
     site.edit("partner.yaml", "env: NEW_KEY", "env: NEXT")
-    mended = site.once()
+    repaired = site.once()
     assert "tw-tokyo-partner" in site.routers["tokyo"].vici.connections
-    told, _ = notifications.new_in([mended], lasting, frozenset(Topic))
-    assert "the trouble with the keys has ended" in {item.text for item in told}
+    found, _ = notifications.new_in([repaired], lasting, frozenset(Topic))
+    assert "the trouble with the keys has ended" in {item.text for item in found}
 
 
 def test_a_router_that_is_another_at_each_look_costs_itself_alone(

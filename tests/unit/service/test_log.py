@@ -1,4 +1,4 @@
-"""A run as structured events: what it found is told in the words of `--json`, each with its level."""
+"""A run as structured events: what it found is logged in the words of `--json`, each with its level."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ RUN = RunRecord(NOW, NOW, "once", "a" * 40, "a" * 40, Result.IN_SYNC, "why", id=
 LEVELS = {
     "diagnostic": "warning",
     "down": "warning",
+    "diagnosed": "warning",
     "impaired": "warning",
     "drift": "info",
     "trace": "info",
@@ -43,7 +44,7 @@ LEVELS = {
     "went_back": "error",
 }
 SILENT = {"outcome", "check", "exposed", "plan_summary", "overridden", "to_confirm"}
-"""Steps were told when they ended, with what they came to; the others say nothing that those above do not."""
+"""Steps were logged when they ended, with their outcomes; the others say nothing that those above do not."""
 
 
 def test_a_step_is_logged_when_it_ends() -> None:
@@ -65,15 +66,15 @@ def test_a_step_is_logged_when_it_ends() -> None:
     }
 
 
-def test_what_a_run_found_is_told_as_json_tells_it() -> None:
+def test_what_a_run_found_is_logged_as_json_has_it() -> None:
     stream = StringIO()
     EventLog(stream).run(replace(RUN, events=tuple(event for event, _ in WRITTEN)))
     *found, run = map(json.loads, stream.getvalue().splitlines())
-    told = [
+    logged = [
         {"type": item["event"], "level": item["level"], "run": item["run"], **item["details"]}
         for item in found
     ]
-    assert told == [
+    assert logged == [
         {**written, "level": LEVELS[written["type"]], "run": 7}
         for _, written in WRITTEN
         if written["type"] not in SILENT
@@ -106,9 +107,9 @@ def test_what_happens_to_a_tunnel_is_an_event_with_its_level() -> None:
     log = EventLog(stream)
     for change in TunnelChange:
         log.tunnel(TunnelEvent(NOW, "paris", "paris-tokyo", change, "net", seconds=7))
-    told = [json.loads(line) for line in stream.getvalue().splitlines()]
-    levels = {item["details"]["change"]: item["level"] for item in told}
-    assert {item["event"] for item in told} == {"tunnel_event"}
+    logged = [json.loads(line) for line in stream.getvalue().splitlines()]
+    levels = {item["details"]["change"]: item["level"] for item in logged}
+    assert {item["event"] for item in logged} == {"tunnel_event"}
     assert levels == {
         "up": "info",
         "rekeyed": "info",
@@ -117,4 +118,5 @@ def test_what_happens_to_a_tunnel_is_an_event_with_its_level() -> None:
         "alert": "warning",
         "impaired": "warning",
         "carrying": "info",
+        "reconnected": "info",
     }

@@ -47,19 +47,19 @@ def running(service: Service) -> Iterator[Service]:
         assert not thread.is_alive()
 
 
-def told(site: Followed, count: int) -> bool:
-    return until(lambda: len(site.told) >= count, 20)
+def recorded(site: Followed, count: int) -> bool:
+    return until(lambda: len(site.records) >= count, 20)
 
 
 def test_it_looks_at_once_and_then_when_it_is_woken(tmp_path: Path) -> None:
     site = followed(tmp_path)
     with running(site.service()) as service:
-        assert told(site, 1)
+        assert recorded(site, 1)
         site.edit("paris-tunnel.yaml", "dh-group14", "dh-group15")
         site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
         service.wake("webhook")
-        assert told(site, 2)
-    assert [(record.trigger, record.result) for record in site.told] == [
+        assert recorded(site, 2)
+    assert [(record.trigger, record.result) for record in site.records] == [
         ("commit", Result.CHANGED),
         ("commit", Result.CHANGED),
     ]
@@ -70,9 +70,9 @@ def test_it_looks_again_after_its_interval(tmp_path: Path) -> None:
     service = site.service()
     service.interval = 0.05
     with running(service):
-        assert told(site, 3)
-    assert site.told[-1].trigger == "interval"
-    assert site.told[-1].repeats == 1
+        assert recorded(site, 3)
+    assert site.records[-1].trigger == "interval"
+    assert site.records[-1].repeats == 1
     # The last one may have been asked to stop.
     assert max(run.repeats for run in service.dependencies.history.runs(5)) > 1, (
         "runs that find nothing to do are one in the history"
@@ -85,11 +85,11 @@ def test_a_router_that_comes_back_is_noticed(tmp_path: Path, monkeypatch: pytest
     site = followed(tmp_path)
     site.unplugged["tokyo"] = "no route"
     with running(site.service()):
-        assert told(site, 1)
-        assert site.told[0].result is Result.INCOMPLETE
+        assert recorded(site, 1)
+        assert site.records[0].result is Result.INCOMPLETE
         site.unplugged.clear()
-        assert told(site, 2)
-    assert (site.told[1].trigger, site.told[1].result) == ("recovered", Result.CHANGED)
+        assert recorded(site, 2)
+    assert (site.records[1].trigger, site.records[1].result) == ("recovered", Result.CHANGED)
 
 
 def test_what_failed_is_tried_again_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,10 +97,10 @@ def test_what_failed_is_tried_again_sooner(tmp_path: Path, monkeypatch: pytest.M
     site = followed(tmp_path)
     site.routers["paris"].host.lock("you@there:2", 60)
     with running(site.service()):
-        assert told(site, 2)
+        assert recorded(site, 2)
         site.routers["paris"].host.unlock("you@there:2")
-        assert until(lambda: site.told[-1].result is Result.CHANGED, 20)
-    assert site.told[1].trigger == "retry"
+        assert until(lambda: site.records[-1].result is Result.CHANGED, 20)
+    assert site.records[1].trigger == "retry"
 
 
 def test_times_between_tries_grow_to_ten_minutes() -> None:
@@ -124,11 +124,11 @@ def test_absent_routers_are_observed_each_in_its_own_time() -> None:
     assert absent.reason("b") is None
 
 
-def test_failures_that_two_threads_tell_at_once_both_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_that_two_threads_report_at_once_both_count(monkeypatch: pytest.MonkeyPatch) -> None:
     both = threading.Barrier(2)
 
     class Meeting(dict[str, int]):
-        """Whoever has read it waits for another reader, should there be one."""
+        """A reader waits for another one, should there be one."""
 
         def get(self, key: str, default: Any = None) -> Any:
             found = super().get(key, default)
@@ -138,11 +138,11 @@ def test_failures_that_two_threads_tell_at_once_both_count(monkeypatch: pytest.M
 
     absent = Absent()
     monkeypatch.setattr(absent, "_failures", Meeting())
-    tellers = [threading.Thread(target=absent.failed, args=("a", "x", 100.0)) for _ in range(2)]
-    for teller in tellers:
-        teller.start()
-    for teller in tellers:
-        teller.join()
+    threads = [threading.Thread(target=absent.failed, args=("a", "x", 100.0)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert absent.next_due() == 100 + retry_after(2)
 
 
@@ -174,7 +174,7 @@ def test_a_router_that_answers_while_a_run_leaves_it_out_is_back(tmp_path: Path)
 
     reason = service.absent.reason
 
-    def told(name: str) -> str | None:
+    def reported(name: str) -> str | None:
         found = reason(name)
         if name == "tokyo":
             left_out.set()
@@ -182,7 +182,7 @@ def test_a_router_that_answers_while_a_run_leaves_it_out_is_back(tmp_path: Path)
 
     service.dependencies = replace(service.dependencies, fleet_of=fleet_of)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(service.absent, "reason", told)
+        patched.setattr(service.absent, "reason", reported)
         record = service.once()
     assert "tokyo is unreachable: no route" in record.message, "it began without it"
     assert service.absent.reason("tokyo") is None
@@ -193,7 +193,7 @@ def test_a_router_that_answers_while_a_run_leaves_it_out_is_back(tmp_path: Path)
 def test_a_router_that_could_not_even_be_asked_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A machine without threads to spare is an error of the question, which nobody waits for."""
+    """A machine without threads to spare is an error of the question, which no thread waits for."""
     site = followed(tmp_path)
     service = site.service()
     service.absent.failed("tokyo", "no route", 0.0)
@@ -216,7 +216,7 @@ def test_a_router_that_could_not_even_be_asked_is_asked_again(
         (AnswerNotUnderstood("half an answer", where="list-sas"), False),
     ],
 )
-def test_whoever_answers_is_asked_by_the_next_run_whatever_it_answers(
+def test_a_router_that_answers_is_asked_by_the_next_run_whatever_it_answers(
     tmp_path: Path, error: TunnelwrightError, left_out: bool
 ) -> None:
     site = followed(tmp_path)

@@ -80,7 +80,7 @@ class Known:
         return {"paris": self.children}
 
 
-def test_what_a_router_told_since_the_run_counts(tmp_path: Path) -> None:
+def test_what_a_router_reported_since_the_run_counts(tmp_path: Path) -> None:
     metrics, once = measured(followed(tmp_path))
     once()
     other = {"router": "tokyo", "tunnel": "tokyo-paris", "child": "net"}
@@ -110,10 +110,10 @@ def test_down_is_not_drift(tmp_path: Path) -> None:
     assert value(metrics, "drift_resources", router="paris") == 0
     assert value(metrics, "router_reachable", router="tokyo") == 0
     names = {(name, dict(labels).get("tunnel")) for name, labels in samples(metrics)}
-    assert ("tunnelwright_child_sa_up", "tokyo-paris") not in names, "nobody knows"
+    assert ("tunnelwright_child_sa_up", "tokyo-paris") not in names, "it is not known"
 
 
-def test_drift_is_counted_when_it_is_mended_and_shown_while_it_stays(tmp_path: Path) -> None:
+def test_drift_is_counted_when_it_is_repaired_and_shown_while_it_stays(tmp_path: Path) -> None:
     site = followed(tmp_path)
     metrics, once = measured(site)
     once()
@@ -207,18 +207,18 @@ def events(site: Followed) -> list[dict[str, Any]]:
 
 def test_events_are_objects_in_the_order_in_which_they_happened(tmp_path: Path) -> None:
     site = followed(tmp_path)
-    told = events(site)
-    assert told[0]["event"] == "step"
-    assert told[0]["status"] == "done"
-    assert told[-1] | {"event": "run", "result": "changed", "level": "info", "run": 1} == told[-1]
-    times = [datetime.fromisoformat(item["time"]) for item in told]
+    logged = events(site)
+    assert logged[0]["event"] == "step"
+    assert logged[0]["status"] == "done"
+    assert logged[-1] | {"event": "run", "result": "changed", "level": "info", "run": 1} == logged[-1]
+    times = [datetime.fromisoformat(item["time"]) for item in logged]
     assert times == sorted(times)
     assert all(time.tzinfo == UTC for time in times)
     site.unplugged["tokyo"] = "no route to host"
-    told = events(site)
-    assert told[-1]["level"] == "warning"
+    logged = events(site)
+    assert logged[-1]["level"] == "warning"
     assert {"event": "unreachable", "level": "warning", "run": 2} in [
         {key: item[key] for key in ("event", "level", "run")}
-        for item in told
+        for item in logged
         if item["event"] == "unreachable"
     ]

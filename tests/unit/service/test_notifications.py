@@ -1,4 +1,4 @@
-"""What of some runs is told: what begins, what lasts, what ends."""
+"""What notifications say of some runs: what begins, what lasts, what ends."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def run(
 IN_SYNC = run(Result.IN_SYNC, PLAN)
 
 
-def told(*records: RunRecord, on: frozenset[Topic] = ALL) -> list[list[str]]:
-    """The events of each run, as they are told one after the other."""
+def sent(*records: RunRecord, on: frozenset[Topic] = ALL) -> list[list[str]]:
+    """The events of each run, as they are sent one after the other."""
     found: list[list[str]] = []
     lasting: frozenset[Lasting] = frozenset()
     for record in records:
-        news, lasting = new_in([record], lasting, on)
-        found.append([item.topic.value for item in news])
+        new, lasting = new_in([record], lasting, on)
+        found.append([item.topic.value for item in new])
     together, after = new_in(records, frozenset(), on)
     assert [item.topic.value for item in together] == [event for events in found for event in events]
     assert after == lasting
@@ -83,7 +83,7 @@ def told(*records: RunRecord, on: frozenset[Topic] = ALL) -> list[list[str]]:
     ],
 )
 def test_what_lasts_is_reported_when_it_begins_and_when_it_ends(trouble: RunRecord, event: str) -> None:
-    assert told(IN_SYNC, trouble, trouble, trouble, IN_SYNC, IN_SYNC) == [
+    assert sent(IN_SYNC, trouble, trouble, trouble, IN_SYNC, IN_SYNC) == [
         [],
         [event],
         [],
@@ -95,10 +95,10 @@ def test_what_lasts_is_reported_when_it_begins_and_when_it_ends(trouble: RunReco
 
 def test_what_is_done_is_reported_once_and_needs_no_end() -> None:
     changed = run(Result.CHANGED, PLAN, CHANGE)
-    assert told(changed, IN_SYNC) == [["changed"], []]
+    assert sent(changed, IN_SYNC) == [["changed"], []]
     healed = run(Result.CHANGED, PLAN, CHANGE, drift(held=False))
-    news, lasting = new_in([healed], frozenset(), ALL)
-    assert [item.text for item in news] == ["ra/tunnel/a-to-b had drifted and was repaired: it is missing"]
+    new, lasting = new_in([healed], frozenset(), ALL)
+    assert [item.text for item in new] == ["ra/tunnel/a-to-b had drifted and was repaired: it is missing"]
     assert not lasting
     [first] = new_in([changed], frozenset(), ALL)[0]
     assert first.text == f"{HEAD[:12]}: update ra/tunnel/a-to-b: proposals differ (make-before-break)"
@@ -106,27 +106,27 @@ def test_what_is_done_is_reported_once_and_needs_no_end() -> None:
 
 def test_drift_and_what_waits_are_no_change_of_the_commit() -> None:
     waits = Deferral((END,), "", None)
-    assert told(run(Result.CHANGED, PLAN, CHANGE, waits)) == [[]]
-    assert told(run(Result.CHANGED, PLAN, CHANGE, drift(held=True))) == [["drift"]]
+    assert sent(run(Result.CHANGED, PLAN, CHANGE, waits)) == [[]]
+    assert sent(run(Result.CHANGED, PLAN, CHANGE, drift(held=True))) == [["drift"]]
 
 
 def test_down_is_another_thing_than_drift() -> None:
     both = run(
         Result.CHANGED, PLAN, DOWN, replace(CHANGE, resource=replace(END, name="a-to-c")), drift(held=False)
     )
-    [events] = told(both)
+    [events] = sent(both)
     assert sorted(events) == ["changed", "down", "drift"]
 
 
 def test_of_a_commit_that_was_rolled_back_it_is_reported_once() -> None:
     back, refused = run(Result.ROLLED_BACK, PLAN, BACK), run(Result.INCOMPLETE, PLAN, force=OTHER)
-    assert told(back, refused, refused, IN_SYNC) == [["rolled-back"], [], [], ["recovered"]]
+    assert sent(back, refused, refused, IN_SYNC) == [["rolled-back"], [], [], ["recovered"]]
     another = run(Result.INCOMPLETE, PLAN, head="c" * 40, force=OTHER)
-    assert told(back, another) == [["rolled-back"], ["refused"]], "nothing has recovered yet"
+    assert sent(back, another) == [["rolled-back"], ["refused"]], "nothing has recovered yet"
 
 
 def test_one_trouble_after_the_other_recovers_once() -> None:
-    assert told(run(Result.FAILED), run(Result.INCOMPLETE, PLAN), IN_SYNC) == [
+    assert sent(run(Result.FAILED), run(Result.INCOMPLETE, PLAN), IN_SYNC) == [
         ["failed"],
         ["incomplete"],
         ["recovered"],
@@ -145,14 +145,14 @@ def test_one_trouble_after_the_other_recovers_once() -> None:
 )
 def test_what_a_run_did_not_see_has_not_ended(blind: RunRecord) -> None:
     down = run(Result.IN_SYNC, PLAN, DOWN)
-    found = told(down, blind, down)
+    found = sent(down, blind, down)
     assert found[0] == ["down"]
     assert "recovered" not in found[1]
     assert "down" not in found[2]
 
 
 def test_a_tunnel_that_was_proven_is_up() -> None:
-    assert told(run(Result.IN_SYNC, PLAN, DOWN), run(Result.CHANGED, PLAN, CHANGE)) == [
+    assert sent(run(Result.IN_SYNC, PLAN, DOWN), run(Result.CHANGED, PLAN, CHANGE)) == [
         ["down"],
         ["changed", "recovered"],
     ]
@@ -160,7 +160,7 @@ def test_a_tunnel_that_was_proven_is_up() -> None:
 
 def test_each_router_and_each_tunnel_for_itself() -> None:
     second = Down("c-to-d", "rc")
-    found = told(
+    found = sent(
         run(Result.IN_SYNC, PLAN, DOWN),
         run(Result.IN_SYNC, PLAN, DOWN, second),
         run(Result.IN_SYNC, PLAN, second),
@@ -170,15 +170,15 @@ def test_each_router_and_each_tunnel_for_itself() -> None:
 
 def test_only_what_is_asked_for() -> None:
     down = run(Result.FAILED, PLAN, DOWN)
-    assert told(down, IN_SYNC, on=frozenset({Topic.DOWN})) == [["down"], []]
-    assert told(down, IN_SYNC, on=frozenset({Topic.RECOVERED})) == [[], []], "nobody was told of its begin"
+    assert sent(down, IN_SYNC, on=frozenset({Topic.DOWN})) == [["down"], []]
+    assert sent(down, IN_SYNC, on=frozenset({Topic.RECOVERED})) == [[], []], "its begin was not sent"
 
 
 def test_what_probes_have_shown_is_reported_once_and_when_it_ends() -> None:
     silent = Impaired("a-to-b", "ra", Condition.SILENT, "10.2.0.1 does not answer", NOW)
     degraded = replace(silent, state=Condition.DEGRADED, reason="packets are lost")
     bad, worse = run(Result.IN_SYNC, PLAN, degraded), run(Result.IN_SYNC, PLAN, silent)
-    assert told(bad, bad, worse, worse, IN_SYNC, IN_SYNC) == [
+    assert sent(bad, bad, worse, worse, IN_SYNC, IN_SYNC) == [
         ["degraded"],
         [],
         ["carrying-nothing", "recovered"],
@@ -187,7 +187,7 @@ def test_what_probes_have_shown_is_reported_once_and_when_it_ends() -> None:
         [],
     ]
     # A run that has seen nothing does not end it.
-    assert told(worse, run(Result.FAILED, head="", force=""), worse)[2] == ["recovered"]
+    assert sent(worse, run(Result.FAILED, head="", force=""), worse)[2] == ["recovered"]
     text = states(worse, frozenset())[Lasting(Topic.SILENT, "a-to-b", "ra")]
     since = "since 2026-11-23T00:00:00Z"
     assert text == f"tunnel a-to-b at ra is up, carrying nothing {since}: 10.2.0.1 does not answer"

@@ -1,4 +1,4 @@
-"""Who is told of runs: over real HTTP, with routers in memory."""
+"""Receivers of notifications: over real HTTP, with routers in memory."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def inbox() -> Iterator[Inbox]:
         yield found
 
 
-class Sent:
-    """A reconciler in a process of its own for each run, and whoever listens to it."""
+class Notified:
+    """A reconciler in a process of its own for each run, and its receivers."""
 
     def __init__(self, site: Followed) -> None:
         self.site = site
@@ -76,12 +76,12 @@ class Sent:
     def once(self, inbox: Inbox | None = None, open_forge: Forge | None = None) -> RunRecord:
         service = self.site.service()
         history = service.dependencies.history
-        listeners: list[Any] = []
+        receivers: list[Any] = []
         if open_forge is not None:
-            listeners.append(CommitStatuses("status", lambda: open_forge, history, "main", "tunnelwright"))
+            receivers.append(CommitStatuses("status", lambda: open_forge, history, "main", "tunnelwright"))
         if inbox is not None:
-            listeners.append(Messages("messages", partial(send, lambda: inbox.url), history, self.on))
-        notifier = Notifier(listeners, self.said.append)
+            receivers.append(Messages("messages", partial(send, lambda: inbox.url), history, self.on))
+        notifier = Notifier(receivers, self.said.append)
         service.notify = notifier.notify
         record = service.once()
         notifier.close(20)
@@ -89,23 +89,23 @@ class Sent:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Sent:
-    return Sent(followed(tmp_path))
+def notified(tmp_path: Path) -> Notified:
+    return Notified(followed(tmp_path))
 
 
-def test_the_head_gets_a_status_for_each_way_that_a_run_ends(told: Sent) -> None:
+def test_the_head_gets_a_status_for_each_way_that_a_run_ends(notified: Notified) -> None:
     with forge_server(Kind.GITHUB) as server:
         any_commit = partial(_any_commit, server.answer)
         with listening(any_commit, threading.Event()) as host:
             github = forge(Kind.GITHUB, host, PROJECT, Secret(TOKEN.encode()))
-            run = partial(told.once, open_forge=github)
+            run = partial(notified.once, open_forge=github)
             assert run().result is Result.CHANGED
             for _ in range(3):
                 assert run().result is Result.IN_SYNC
-            told.site.edit("paris-tunnel.yaml", "dh-group14", "dh-group99")
+            notified.site.edit("paris-tunnel.yaml", "dh-group14", "dh-group99")
             assert run().result is Result.INCOMPLETE
-            told.site.edit("paris-tunnel.yaml", "dh-group99", "dh-group14")
-            told.site.unplugged["tokyo"] = "no route"
+            notified.site.edit("paris-tunnel.yaml", "dh-group99", "dh-group14")
+            notified.site.unplugged["tokyo"] = "no route"
             assert run().result is Result.INCOMPLETE
     said = [(sent["state"], sent["description"].partition(":")[0]) for sent in server.statuses]
     assert said == [
@@ -116,7 +116,7 @@ def test_the_head_gets_a_status_for_each_way_that_a_run_ends(told: Sent) -> None
     ], "one for each head and result; runs that are alike say nothing"
     assert "4 tunnel ends proven" not in server.statuses[1]["description"]
     assert "dh-group99" in server.statuses[2]["description"]
-    assert not told.said
+    assert not notified.said
 
 
 def _any_commit(answer: Any, request: Request) -> Answer:
@@ -129,15 +129,15 @@ def _any_commit(answer: Any, request: Request) -> Answer:
     return found
 
 
-def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Sent) -> None:
+def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(notified: Notified) -> None:
     with forge_server(Kind.GITHUB) as server:
         server.faults = [Answer(201, {}, after=60)]
-        service = told.site.service()
+        service = notified.site.service()
         slow = forge(Kind.GITHUB, server.url, PROJECT, Secret(TOKEN.encode()))
-        listener = CommitStatuses(
+        receiver = CommitStatuses(
             "status", lambda: slow, service.dependencies.history, "main", "tunnelwright"
         )
-        notifier = Notifier([listener], told.said.append)
+        notifier = Notifier([receiver], notified.said.append)
         service.notify = notifier.notify
         before = time.monotonic()
         assert service.once().result is Result.CHANGED
@@ -145,101 +145,103 @@ def test_a_forge_that_is_down_neither_fails_nor_delays_a_run(told: Sent) -> None
         assert time.monotonic() - before < 5
         assert until(lambda: len(server.requests) == 1, 5)
         notifier.close(0.2)
-        assert told.said == [
+        assert notified.said == [
             "not all notifications were sent within 0.2 seconds; the next run sends the rest"
         ]
 
 
 def test_what_a_forge_refuses_is_said_once_and_tried_again_by_itself(
-    told: Sent, monkeypatch: pytest.MonkeyPatch
+    notified: Notified, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)
     with forge_server(Kind.GITHUB) as server:
-        service = told.site.service()
+        service = notified.site.service()
         github = forge(Kind.GITHUB, server.url, "acme/gone", Secret(TOKEN.encode()))
         history = service.dependencies.history
         notifier = Notifier(
-            [CommitStatuses("status", lambda: github, history, "main", "x")], told.said.append
+            [CommitStatuses("status", lambda: github, history, "main", "x")], notified.said.append
         )
         notifier.notify(service.once())
         assert until(lambda: len(server.requests) > 3, 10)
         notifier.close(5)
-    [said] = told.said
+    [said] = notified.said
     assert said.startswith("status: 127.0.0.1:")
     assert "answered 404" in said
     assert history.sent("status") is None
 
 
-def test_a_newer_run_does_not_hurry_who_has_failed(told: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_run_does_not_hurry_a_receiver_that_has_failed(
+    notified: Notified, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(schedule, "FIRST_RETRY", 600.0)
     with forge_server(Kind.GITHUB) as server:
-        service = told.site.service()
+        service = notified.site.service()
         github = forge(Kind.GITHUB, server.url, "acme/gone", Secret(TOKEN.encode()))
         notifier = Notifier(
             [CommitStatuses("status", lambda: github, service.dependencies.history, "main", "x")],
-            told.said.append,
+            notified.said.append,
         )
         notifier.notify(service.once())
-        assert until(lambda: len(told.said) == 1, 10)
+        assert until(lambda: len(notified.said) == 1, 10)
         for _ in range(3):
             notifier.notify(service.once())
         assert len(server.requests) == 1, "the first pause is not over"
         notifier.close(5)
-        assert len(server.requests) == 2, "whoever ends tries what nobody has tried"
+        assert len(server.requests) == 2, "at its end it tries what was not tried"
 
 
 def test_a_message_when_a_tunnel_goes_down_and_when_it_is_back(tmp_path: Path, inbox: Inbox) -> None:
-    told = Sent(followed(tmp_path, managed=("paris",)))
-    told.on = frozenset({Topic.DOWN, Topic.RECOVERED})
+    notified = Notified(followed(tmp_path, managed=("paris",)))
+    notified.on = frozenset({Topic.DOWN, Topic.RECOVERED})
     for _ in range(4):
-        told.once(inbox)
+        notified.once(inbox)
     assert inbox.titles() == [("tunnelwright: down", "failure")]
     assert "- down: tunnel paris-tokyo at paris is configured but down\n" in inbox.messages[0]["message"]
-    told.site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
+    notified.site.apply_foreign(WAN, document(SITE, "tokyo"), document(KEYED, "tokyo"))
     for _ in range(2):
-        told.once(inbox)
+        notified.once(inbox)
     assert inbox.titles()[1:] == [("tunnelwright: recovered", "success")]
     assert "tunnel paris-tokyo at paris is no longer down" in inbox.messages[1]["message"]
 
 
-def test_drift_is_information_and_no_alarm(told: Sent, inbox: Inbox) -> None:
-    told.once(inbox)
+def test_drift_is_information_and_no_alarm(notified: Notified, inbox: Inbox) -> None:
+    notified.once(inbox)
     assert inbox.titles() == [("tunnelwright: changed", "success")]
-    told.site.routers["paris"].host.table = None
-    assert told.once(inbox).result is Result.CHANGED
+    notified.site.routers["paris"].host.table = None
+    assert notified.once(inbox).result is Result.CHANGED
     assert inbox.titles()[1:] == [("tunnelwright: drift", "info")]
     assert "paris/firewall/inet tunnelwright had drifted and was repaired" in (inbox.messages[1]["message"])
 
 
-def test_what_could_not_be_reported_is_reported_with_the_next_run(told: Sent, inbox: Inbox) -> None:
+def test_what_could_not_be_reported_is_reported_with_the_next_run(notified: Notified, inbox: Inbox) -> None:
     inbox.faults = [Answer(500, {}), Answer(403, {})]
-    assert told.once(inbox).result is Result.CHANGED
-    told.site.routers["paris"].host.table = None
-    assert told.once(inbox).result is Result.CHANGED
+    assert notified.once(inbox).result is Result.CHANGED
+    notified.site.routers["paris"].host.table = None
+    assert notified.once(inbox).result is Result.CHANGED
     assert not inbox.messages
-    assert told.said == ["messages: the service did not take the message"] * 2, "once in each process"
-    told.once(inbox)
-    told.once(inbox)
+    assert notified.said == ["messages: the service did not accept the message"] * 2, "once in each process"
+    notified.once(inbox)
+    notified.once(inbox)
     assert inbox.titles() == [("tunnelwright: changed, drift", "info")]
 
 
-def test_nobody_takes_messages(told: Sent) -> None:
+def test_a_service_that_is_down_takes_no_messages(notified: Notified) -> None:
     inbox = Inbox(Secret(f"json://127.0.0.1:1/{PASSWORD}".encode()))
-    assert told.once(inbox).result is Result.CHANGED
-    assert told.said == ["messages: the service did not take the message"]
+    assert notified.once(inbox).result is Result.CHANGED
+    assert notified.said == ["messages: the service did not accept the message"]
 
 
 @pytest.mark.parametrize("url", [f"no://{PASSWORD}", PASSWORD, f"json://:{PASSWORD}@", "\x00\xff"])
 def test_what_is_no_address_is_not_repeated(
-    told: Sent, url: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    notified: Notified, url: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    told.once(Inbox(Secret(url.encode("utf-8", "surrogateescape"))))
-    assert told.said == ["messages: the file does not contain an Apprise URL (such as json://host/path)"]
+    notified.once(Inbox(Secret(url.encode("utf-8", "surrogateescape"))))
+    assert notified.said == ["messages: the file does not contain an Apprise URL (such as json://host/path)"]
     captured = capfd.readouterr()
     assert PASSWORD not in captured.out + captured.err + caplog.text
 
 
-def test_the_command_tells_whom_its_settings_name(
+def test_the_command_notifies_the_receivers_of_its_settings(
     tmp_path: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No engine answers it, so no router does."""
@@ -279,59 +281,61 @@ def test_the_command_tells_whom_its_settings_name(
     assert [line for line in said if not line.startswith("note: ")] == []
 
 
-def test_a_long_message_counts_what_it_leaves_out(told: Sent) -> None:
-    record = told.once()
+def test_a_long_message_counts_what_it_leaves_out(notified: Notified) -> None:
+    record = notified.once()
     lines = body([Notification(Topic.DOWN, f"tunnel {number}") for number in range(25)], record).splitlines()
     assert len(lines) == 22
     assert lines[20] == "- and 5 more"
     assert lines[21].startswith("run 1 of ")
 
 
-class Deaf:
-    """A listener that fails in its way, for so many times."""
+class Failing:
+    """A receiver that fails in its way, for so many times."""
 
     def __init__(self, error: Exception, times: int = 10**9) -> None:
-        self.name = "deaf"
+        self.name = "failing"
         self.error = error
         self.times = times
-        self.heard: list[RunRecord] = []
+        self.received: list[RunRecord] = []
 
     def receive(self, record: RunRecord) -> None:
-        if len(self.heard) < self.times:
-            self.heard.append(record)
+        if len(self.received) < self.times:
+            self.received.append(record)
             raise self.error
-        self.heard.append(record)
+        self.received.append(record)
 
 
-def test_a_listener_that_fails_keeps_nobody_else_from_hearing(told: Sent, inbox: Inbox) -> None:
-    service = told.site.service()
-    messages = Messages("messages", partial(send, lambda: inbox.url), service.dependencies.history, told.on)
-    deaf = Deaf(TunnelwrightError("not listening", hint="speak up"))
-    notifier = Notifier([deaf, messages], told.said.append)
+def test_a_receiver_that_fails_keeps_no_other_from_receiving(notified: Notified, inbox: Inbox) -> None:
+    service = notified.site.service()
+    messages = Messages(
+        "messages", partial(send, lambda: inbox.url), service.dependencies.history, notified.on
+    )
+    failing = Failing(TunnelwrightError("not taken", hint="try later"))
+    notifier = Notifier([failing, messages], notified.said.append)
     notifier.notify(service.once())
     notifier.close(20)
-    assert told.said == ["deaf: not listening (speak up)"]
+    assert notified.said == ["failing: not taken (try later)"]
     assert len(inbox.messages) == 1
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), RecursionError(), MemoryError(), OSError(24, "files")])
-def test_whatever_a_listener_raises_it_is_asked_again(
-    told: Sent, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_whatever_a_receiver_raises_it_is_asked_again(
+    notified: Notified, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.01)
     before = unforeseen().get("notification", 0)
-    deaf = Deaf(error, times=2)
-    notifier = Notifier([deaf], told.said.append)
-    notifier.notify(told.site.service().once())
-    assert until(lambda: len(deaf.heard) == 3, 20)
+    failing = Failing(error, times=2)
+    notifier = Notifier([failing], notified.said.append)
+    notifier.notify(notified.site.service().once())
+    assert until(lambda: len(failing.received) == 3, 20)
     notifier.close(5)
-    [said] = told.said
-    assert said.startswith(f"deaf: an unforeseen error: {type(error).__name__}")
+    [said] = notified.said
+    assert said.startswith(f"failing: an unforeseen error: {type(error).__name__}")
     assert unforeseen()["notification"] == before + 2
     assert "Traceback" in caplog.text
 
 
-def test_a_listener_that_hangs_keeps_nobody_else_from_hearing(told: Sent, inbox: Inbox) -> None:
+def test_a_receiver_that_hangs_keeps_no_other_from_receiving(notified: Notified, inbox: Inbox) -> None:
     released = threading.Event()
 
     class Lost:
@@ -340,16 +344,20 @@ def test_a_listener_that_hangs_keeps_nobody_else_from_hearing(told: Sent, inbox:
         def receive(self, _: RunRecord) -> None:
             released.wait(60)
 
-    service = told.site.service()
-    messages = Messages("messages", partial(send, lambda: inbox.url), service.dependencies.history, told.on)
-    notifier = Notifier([Lost(), messages], told.said.append)
+    service = notified.site.service()
+    messages = Messages(
+        "messages", partial(send, lambda: inbox.url), service.dependencies.history, notified.on
+    )
+    notifier = Notifier([Lost(), messages], notified.said.append)
     notifier.notify(service.once())
     assert until(lambda: len(inbox.messages) == 1, 20)
-    told.site.routers["paris"].host.table = None
+    notified.site.routers["paris"].host.table = None
     notifier.notify(service.once())
     assert until(lambda: len(inbox.messages) == 2, 20)
     notifier.close(0.1)
-    assert told.said == ["not all notifications were sent within 0.1 seconds; the next run sends the rest"]
+    assert notified.said == [
+        "not all notifications were sent within 0.1 seconds; the next run sends the rest"
+    ]
     released.set()
 
 
@@ -357,8 +365,8 @@ def test_a_listener_that_hangs_keeps_nobody_else_from_hearing(told: Sent, inbox:
     ("chunk", "seconds", "said"),
     [
         (b"", 3, "did not accept the message within 3 s"),
-        (b"X-Header: and another\r\n", 60, "did not take the message"),
-        (b"not HTTP at all\r\n" * 9999, 60, "did not take the message"),
+        (b"X-Header: and another\r\n", 60, "did not accept the message"),
+        (b"not HTTP at all\r\n" * 9999, 60, "did not accept the message"),
     ],
     ids=["silent", "endless", "noise"],
 )

@@ -43,13 +43,13 @@ class Probed:
         self.site: Site = memory_site(folder)
         self.site.apply()
         self.history = Kept(folder / "history.db")
-        self.told: list[TunnelEvent] = []
+        self.events: list[TunnelEvent] = []
         self.woken: list[str] = []
         self.visits: Counter[str] = Counter()
         self.quotas: set[str] = set()
         self.lost = False
         self.away = ""
-        self.prober = Prober(self.history, self.told.append, self.woken.append, 0.05, 10_000)
+        self.prober = Prober(self.history, self.events.append, self.woken.append, 0.05, 10_000)
         self.metrics = Metrics(self.history)
         self.metrics.prober = self.prober
 
@@ -90,11 +90,11 @@ def test_a_tunnel_that_is_up_and_carries_nothing_is_reported_and_kept(probed: Pr
     probed.follow()
     assert probed.becomes(State.CARRYING)
     assert (probed.known.router, probed.known.target, probed.known.rtt) == ("paris", "10.2.0.1", 0.01)
-    assert probed.told == [], "that it carries is no news"
+    assert probed.events == [], "that it carries is no event"
     probed.lost = True
     assert probed.becomes(State.SILENT)
-    assert until(lambda: len(probed.told) == 1, 20)
-    [event] = probed.told
+    assert until(lambda: len(probed.events) == 1, 20)
+    [event] = probed.events
     assert (event.tunnel, event.router, event.change) == (NAME, "paris", TunnelChange.IMPAIRED)
     assert event.detail.startswith("up, carrying nothing: 10.2.0.1 does not answer")
     assert until(lambda: probed.woken == ["probes"], 20)
@@ -110,8 +110,8 @@ def test_a_tunnel_that_is_up_and_carries_nothing_is_reported_and_kept(probed: Pr
     assert 0 < found["tunnelwright_tunnel_probe_loss_ratio", frozenset(labels.items())] < 1
     probed.lost = False
     assert probed.becomes(State.CARRYING)
-    assert until(lambda: len(probed.told) == 2, 20)
-    assert probed.told[1].change is TunnelChange.CARRYING
+    assert until(lambda: len(probed.events) == 2, 20)
+    assert probed.events[1].change is TunnelChange.CARRYING
     assert not probed.prober.impaired()
 
 
@@ -128,7 +128,7 @@ def test_what_has_shown_something_new_waits_for_no_interval(
     monkeypatch.setattr(rounds, "_next", lambda _, __, now: now + 0.05)
     probed.prober.close()
     probed.lost = True
-    probed.prober = Prober(probed.history, probed.told.append, probed.woken.append, 3600, 10_000)
+    probed.prober = Prober(probed.history, probed.events.append, probed.woken.append, 3600, 10_000)
     probed.follow()
     assert probed.becomes(State.SILENT)
     assert probed.visits["paris"] == CONFIRMED
@@ -141,7 +141,7 @@ def test_what_is_down_is_not_woken(probed: Probed) -> None:
     list(vici.stream("terminate", "control-log", {"ike": "tw-tokyo-paris"}))
     assert probed.becomes(State.DOWN)
     assert probed.known.reason == "no IKE_SA at paris"
-    assert probed.told == [], "its router tells of that"
+    assert probed.events == [], "its router reports that"
 
 
 def test_a_router_that_does_not_answer_leaves_what_it_has_unknown(probed: Probed) -> None:
@@ -162,8 +162,8 @@ def test_an_impaired_tunnel_that_carries_after_its_router_was_away_has_recovered
     assert probed.becomes(State.UNKNOWN)
     probed.lost, probed.away = False, ""
     assert probed.becomes(State.CARRYING)
-    assert until(lambda: len(probed.told) == 2, 20)
-    assert [event.change for event in probed.told] == [TunnelChange.IMPAIRED, TunnelChange.CARRYING]
+    assert until(lambda: len(probed.events) == 2, 20)
+    assert [event.change for event in probed.events] == [TunnelChange.IMPAIRED, TunnelChange.CARRYING]
 
 
 def test_what_is_impaired_soon_after_a_run_was_started_gets_one_later(
@@ -176,7 +176,7 @@ def test_what_is_impaired_soon_after_a_run_was_started_gets_one_later(
         assert probed.becomes(State.SILENT)
         probed.lost = False
         assert probed.becomes(State.CARRYING)
-    assert until(lambda: len(probed.told) == 4, 20)
+    assert until(lambda: len(probed.events) == 4, 20)
     assert probed.woken == ["probes"]
     monkeypatch.setattr(bounds, "PROBES_WOKEN", 0)
     assert until(lambda: probed.woken == ["probes"] * 2, 20)
@@ -201,7 +201,7 @@ def test_the_next_process_goes_on_with_what_was_known(probed: Probed, tmp_path: 
     assert probed.becomes(State.SILENT)
     probed.prober.close()
     since = probed.known.since
-    probed.prober = Prober(Kept(tmp_path / "history.db"), probed.told.append, probed.woken.append, 3600, 20)
+    probed.prober = Prober(Kept(tmp_path / "history.db"), probed.events.append, probed.woken.append, 3600, 20)
     probed.follow()
     assert (probed.known.state, probed.known.since) == (State.SILENT, since)
 

@@ -58,7 +58,7 @@ def test_without_self_heal_drift_is_reported_and_commits_go_on(tmp_path: Path) -
     site.edit("tokyo-tunnel.yaml", "dh-group14", "dh-group15")
     changed = site.once()
     assert changed.result is Result.CHANGED, changed.message
-    assert site.routers["paris"].host.table is None, "the drift is still not ours to mend"
+    assert site.routers["paris"].host.table is None, "the drift is still not ours to repair"
 
 
 @pytest.mark.parametrize(("mode", "reason"), [("observe", "observed only"), ("suspend", "suspended")])
@@ -103,7 +103,7 @@ def test_a_bad_commit_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:
     assert (record.head, record.in_force, record.result) == (bad, good, Result.INCOMPLETE)
     assert "is not valid: desired_state/paris-tunnel.yaml:9:14" in record.message
     assert f"{good[:12]} stays in force" in record.message
-    assert VIP in site.routers["paris"].host.addresses, "drift is healed meanwhile"
+    assert VIP in site.routers["paris"].host.addresses, "drift is repaired all the same"
 
 
 def test_a_first_commit_that_is_bad_changes_nothing(tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_a_commit_of_ten_thousand_broken_lines_is_reported_in_few(tmp_path: Path
     record = site.once()
     assert (record.in_force, record.result) == (good, Result.INCOMPLETE)
     assert "and 4999 more" in record.message
-    told = [item for item in record.of(Diagnostic) if item.severity is Severity.ERROR]
-    assert len(told) == 101
-    assert sum(item.stands_for for item in told) == 5_000
+    found = [item for item in record.of(Diagnostic) if item.severity is Severity.ERROR]
+    assert len(found) == 101
+    assert sum(item.stands_for for item in found) == 5_000
 
 
 def test_the_last_known_commit_stays_desired_without_the_remote(tmp_path: Path) -> None:
@@ -162,14 +162,14 @@ def test_a_router_that_drifted_is_asked_who_was_there(tmp_path: Path) -> None:
     paris = site.routers["paris"].host
     assert site.once().result is Result.IN_SYNC
     # After that run, however long it took: only what is newer is asked for.
-    paris.told = [Trace(datetime.now(UTC), "ann logged in from 192.0.2.7")]
+    paris.kept_traces = [Trace(datetime.now(UTC), "ann logged in from 192.0.2.7")]
     paris.sysctls.clear()
     record = site.once()
     traces = [(item.router, item.trace.text) for item in record.of(Traced)]
     assert traces == [("paris", "ann logged in from 192.0.2.7")]
     assert "ann logged in" in "".join(line.text for line in run_lines(record))
-    told, _ = notifications.new_in([record], frozenset(), frozenset(Topic))
-    assert [item.topic for item in told if "ann logged in from 192.0.2.7" in item.text] == [Topic.DRIFT]
+    found, _ = notifications.new_in([record], frozenset(), frozenset(Topic))
+    assert [item.topic for item in found if "ann logged in from 192.0.2.7" in item.text] == [Topic.DRIFT]
 
 
 def test_a_run_that_is_asked_to_stop_leaves_no_tunnel_half_changed(tmp_path: Path) -> None:
@@ -195,5 +195,5 @@ def test_no_key_gets_into_the_history(tmp_path: Path) -> None:
     kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
     assert b"resource_change" in kept
     assert KEY.encode() not in kept
-    assert KEY not in json.dumps([encode(event) for record in site.told for event in record.events])
-    assert KEY not in repr(site.told)
+    assert KEY not in json.dumps([encode(event) for record in site.records for event in record.events])
+    assert KEY not in repr(site.records)

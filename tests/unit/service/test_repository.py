@@ -101,7 +101,7 @@ def test_the_operators_configuration_counts_for_a_fetch(
 
 
 @pytest.mark.usefixtures("repository")
-def test_a_fetch_runs_no_hook_of_anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fetch_runs_no_hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marker, hook = tmp_path / "marker", tmp_path / "hooks" / "reference-transaction"
     hook.parent.mkdir()
     hook.write_text(f"#!/bin/sh\ntouch {marker}\n")
@@ -153,14 +153,14 @@ def test_what_a_merge_brings_from_before_the_first_fetch_is_not_new(
 
 def test_a_transfer_is_limited_by_stall_and_not_by_its_length(tmp_path: Path, slow: SlowRemote) -> None:
     slow.pause(0.15)
-    told: list[str] = []
+    lines: list[str] = []
     began = time.monotonic()
     head = repository_at(
-        tmp_path, slow.url, watch=Watch(stall=5, progress=told.append, report_every=0.5)
+        tmp_path, slow.url, watch=Watch(stall=5, progress=lines.append, report_every=0.5)
     ).fetch()
     assert time.monotonic() - began > 5, "it took longer than the limit"
     assert head == repository_at(tmp_path).peek()
-    assert any("Receiving objects" in line for line in told)
+    assert any("Receiving objects" in line for line in lines)
 
 
 def test_a_transfer_that_stalls_is_given_up_and_the_next_one_succeeds(
@@ -188,7 +188,7 @@ def test_a_transfer_has_a_bound_in_bytes(tmp_path: Path, slow: SlowRemote) -> No
     assert not list((tmp_path / "clone.git" / "objects" / "pack").iterdir()), "nothing of it stays"
 
 
-def test_a_fetch_ends_when_it_is_told_to(tmp_path: Path, slow: SlowRemote) -> None:
+def test_a_fetch_ends_when_it_is_stopped(tmp_path: Path, slow: SlowRemote) -> None:
     slow.pause(0, stops_after=50_000)
     stop = threading.Event()
 

@@ -44,7 +44,7 @@ def test_a_change_that_does_not_prove_good_is_rolled_back(tmp_path: Path) -> Non
     assert site.once().result is Result.CHANGED
 
 
-def test_a_router_that_another_run_has_locked_meanwhile_is_not_rolled_back(
+def test_a_router_that_another_run_has_locked_is_not_rolled_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Going back is a change as well."""

@@ -55,11 +55,11 @@ def test_a_full_disk_costs_what_is_written_until_there_is_room(tmp_path: Path) -
             warned = []
             tolerance = Tolerance(warned.append)
 
-            def tell(record):
+            def notify(record):
                 metrics.ended(record)
                 tolerance.of("metrics", "metricsFile", lambda: metrics.write(textfile))
 
-            service.notify = tell
+            service.notify = notify
             assert service.once().result is Result.CHANGED
             whole = textfile.read_bytes()
             # Files cannot grow beyond this, as on a disk that is full.
@@ -93,7 +93,7 @@ def test_no_file_descriptors_cost_a_run_and_no_service(tmp_path: Path) -> None:
         with attached(None):
             site = followed(folder)
             service = site.service()
-            service.notify = lambda record: site.told.append(record)
+            service.notify = lambda record: site.records.append(record)
             assert service.once().result is Result.CHANGED
             used = max(map(int, os.listdir("/proc/self/fd")))
             limit(resource.RLIMIT_NOFILE, used)
@@ -103,10 +103,10 @@ def test_no_file_descriptors_cost_a_run_and_no_service(tmp_path: Path) -> None:
                 assert record.result in {Result.FAILED, Result.INCOMPLETE}, record
                 assert record.message
             limit(resource.RLIMIT_NOFILE, None)
-            mended = service.once()
-            assert mended.result is Result.CHANGED, mended.message
-            assert len(site.told) == 5
-            assert History(folder / "state" / "history.db").good() == mended.head
+            repaired = service.once()
+            assert repaired.result is Result.CHANGED, repaired.message
+            assert len(site.records) == 5
+            assert History(folder / "state" / "history.db").good() == repaired.head
         """,
         tmp_path,
     )
@@ -171,7 +171,7 @@ SERVICE = """
 @pytest.mark.parametrize(
     ("how", "sign", "code"), [("idle", "run.prom", ExitCode.OK), ("hang", "hangs", ExitCode.INCOMPLETE)]
 )
-def test_it_ends_within_its_time_when_it_is_told_to(
+def test_it_ends_within_its_time_when_it_is_stopped(
     how: str, sign: str, code: ExitCode, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-c", BEGIN + textwrap.dedent(SERVICE), str(tmp_path), how]

@@ -77,7 +77,7 @@ def test_who_is_reported(tmp_path: Path) -> None:
         ("notify: {urlFile: /u}", ":2:9: a mapping is not a list"),
     ],
 )
-def test_what_is_wrong_with_who_is_told(tmp_path: Path, line: str, problem: str) -> None:
+def test_what_is_wrong_with_receivers(tmp_path: Path, line: str, problem: str) -> None:
     path = tmp_path / "reconcile.yaml"
     path.write_text(f"repository: /srv/tunnels.git\n{line}\n")
     settings, problems = read(path)

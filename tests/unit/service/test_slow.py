@@ -119,19 +119,19 @@ def test_one_that_is_quick_beside_the_runs_and_slow_in_them_is_asked_ever_more_s
     slow.service.once()
     slow.takes(SLOW)
     slow.service.once()
-    assert slow.failures == 1, "a run had seen it meanwhile"
+    assert slow.failures == 1, "a run had seen it in between"
 
 
 def test_one_that_is_too_slow_in_an_apply_is_left_out_of_the_next_run_and_converges(slow: Slow) -> None:
     slow.slow_from("load-conn")
     record = slow.service.once()
     assert record.result is Result.INCOMPLETE
-    told = [item for item in record.of(StepEnded) if item.step.router == "paris"]
-    assert {item.status for item in told} == {"done", "failed", "not attempted"}
-    assert any("s, the limit for one apply" in item.message for item in told)
+    ended = [item for item in record.of(StepEnded) if item.step.router == "paris"]
+    assert {item.status for item in ended} == {"done", "failed", "not attempted"}
+    assert any("s, the limit for one apply" in item.message for item in ended)
     assert slow.failures == 1
     before = slow.clock.now
-    assert before <= LOOK + bounds.ROUTER_APPLY_SECONDS_IN_ALL + bounds.ROUTER_STEP_SECONDS * len(told)
+    assert before <= LOOK + bounds.ROUTER_APPLY_SECONDS_IN_ALL + bounds.ROUTER_STEP_SECONDS * len(ended)
     slow.service.once()
     assert slow.clock.now == before
     slow.takes(QUICK)

@@ -283,7 +283,7 @@ def test_an_acceptance_ends_with_the_next_good_commit_whatever_made_that_one_goo
     assert signed.once().in_force == old
     signed.lifetime -= 100
     unsigned = signed.change(by="")
-    assert signed.site.once().in_force == unsigned, "signatures are not required meanwhile"
+    assert signed.site.once().in_force == unsigned, "signatures are not required now"
     signed.rewind(old)
     record = signed.once()
     assert record.result is Result.FAILED

@@ -1,4 +1,4 @@
-"""What nobody foresaw ends one unit of work, and nothing else."""
+"""An unforeseen error ends one unit of work, and nothing else."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def count(kind: str) -> int:
 
 
 @pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
-def test_a_commit_that_nobody_foresaw_is_refused_and_the_last_good_one_stays(
+def test_a_commit_with_an_unforeseen_error_is_refused_and_the_last_good_one_stays(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = followed(tmp_path)
@@ -72,7 +72,7 @@ def test_a_commit_that_nobody_foresaw_is_refused_and_the_last_good_one_stays(
     assert (record.head, record.in_force, record.result) == (head, good, Result.INCOMPLETE)
     assert f"{head[:12]}: an unforeseen error: {type(error).__name__}" in record.message
     assert f"{good[:12]} stays in force" in record.message
-    assert has_table(site), "drift is mended meanwhile"
+    assert has_table(site), "drift is repaired all the same"
     assert count("commit") == before + 1
     assert "unforeseen error in commit" in caplog.text
     assert "Traceback" in caplog.text
@@ -90,7 +90,7 @@ def test_a_commit_that_nobody_foresaw_is_refused_and_the_last_good_one_stays(
     ids=lambda item: item if isinstance(item, str) else "",
 )
 @pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
-def test_a_run_that_nobody_foresaw_is_recorded_as_failed_and_the_next_one_mends(
+def test_an_unforeseen_error_of_a_run_is_recorded_and_the_next_one_repairs(
     error: Exception, module: ModuleType, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def odd(*_: Any, **__: Any) -> Any:
@@ -138,12 +138,12 @@ def test_the_loop_goes_on_whatever_a_run_raises(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(service.dependencies.history, "settle", settle)
     with running(service):
-        assert until(lambda: len(site.told) == 1, 20)
+        assert until(lambda: len(site.records) == 1, 20)
     assert len(raised) == 3
 
 
 @pytest.mark.parametrize("name", ["fetch", "head"])
-def test_a_repository_that_nobody_foresaw_leaves_what_is_known(
+def test_an_unforeseen_error_of_the_repository_leaves_what_is_known(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = followed(tmp_path)
@@ -163,41 +163,41 @@ def test_a_repository_that_nobody_foresaw_leaves_what_is_known(
     )
 
 
-def test_who_hears_of_a_run_cannot_end_the_service(tmp_path: Path) -> None:
+def test_a_notifier_cannot_end_the_service(tmp_path: Path) -> None:
     site = followed(tmp_path)
     service = site.service(saw=lambda _: (_ for _ in ()).throw(KeyError("metrics")))
 
-    def tell(record: Any) -> None:
-        site.told.append(record)
+    def notify(record: Any) -> None:
+        site.records.append(record)
         raise BrokenPipeError
 
-    service.notify = tell
+    service.notify = notify
     service.interval = 0.05
     with running(service):
-        assert until(lambda: len(site.told) > 2, 20)
-    assert site.told[0].result is Result.CHANGED
+        assert until(lambda: len(site.records) > 2, 20)
+    assert site.records[0].result is Result.CHANGED
 
 
 def test_a_router_that_comes_back_oddly_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error that nobody foresaw, in the thread that asks absent routers, is not the last question."""
+    """An unforeseen error, in the thread that asks absent routers, is not the last question."""
     monkeypatch.setattr("reconciler.service.loop.retry_after", lambda _: 3600.0)
     monkeypatch.setattr("reconciler.service.schedule.FIRST_RETRY", 0.02)
     site = followed(tmp_path)
     site.unplugged["tokyo"] = "no route"
     before = count("router")
     with running(site.service()):
-        assert until(lambda: len(site.told) == 1, 20)
+        assert until(lambda: len(site.records) == 1, 20)
         with monkeypatch.context() as patched:
             patched.setattr(site.routers["tokyo"], "close", lambda: 1 / 0)
             site.unplugged.clear()
             assert until(lambda: count("router") > before + 1, 20)
-        assert until(lambda: len(site.told) == 2, 20)
-    assert (site.told[1].trigger, site.told[1].result) == ("recovered", Result.CHANGED)
+        assert until(lambda: len(site.records) == 2, 20)
+    assert (site.records[1].trigger, site.records[1].result) == ("recovered", Result.CHANGED)
 
 
-def test_traces_that_nobody_foresaw_cost_nothing_but_themselves(
+def test_unforeseen_traces_cost_nothing_but_themselves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = followed(tmp_path)
@@ -231,10 +231,10 @@ def test_a_clock_that_jumps_by_a_day(days: int, tmp_path: Path, monkeypatch: pyt
     seconds: list[float] = []
     service.interval = 0.05
 
-    def tell(record: Any) -> None:
+    def notify(record: Any) -> None:
         metrics.ended(record)
         seconds.append(value(metrics, "run_seconds_total"))
-        site.told.append(record)
+        site.records.append(record)
         site.routers["paris"].host.table = None
 
     look: Callable[..., Any] = compare
@@ -245,12 +245,14 @@ def test_a_clock_that_jumps_by_a_day(days: int, tmp_path: Path, monkeypatch: pyt
         return look(*what, **how)
 
     monkeypatch.setattr(reconcile, "compare", jump)
-    service.notify = tell
+    service.notify = notify
     with running(service):
-        assert until(lambda: len(site.told) > 4, 30), "it goes on at its interval"
-    assert all(record.finished >= record.started for record in site.told), "nothing takes less than nothing"
+        assert until(lambda: len(site.records) > 4, 30), "it goes on at its interval"
+    assert all(record.finished >= record.started for record in site.records), (
+        "nothing takes less than nothing"
+    )
     assert seconds == sorted(seconds), "what is counted never goes back"
-    assert {record.result for record in site.told} == {Result.CHANGED}
+    assert {record.result for record in site.records} == {Result.CHANGED}
     kept = service.dependencies.history.runs(9)
     assert [run.id for run in kept] == sorted((run.id for run in kept), reverse=True)
     last = kept[0].finished.timestamp()
@@ -274,16 +276,16 @@ def test_what_ends_a_thread_is_an_event_without_keys() -> None:
             odd()
         except ValueError as error:
             sys.excepthook(type(error), error, error.__traceback__)
-        logging.getLogger("somebody.else").warning("what %s says", secret.reveal().decode())
-    told = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [(item["event"], item["logger"]) for item in told] == [
+        logging.getLogger("another.program").warning("what %s says", secret.reveal().decode())
+    logged = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(item["event"], item["logger"]) for item in logged] == [
         ("log", "tunnelwright.unforeseen"),
         ("log", "tunnelwright.unforeseen"),
-        ("log", "somebody.else"),
+        ("log", "another.program"),
     ]
-    assert "in thread odd one" in told[0]["message"]
-    assert "Traceback" in told[0]["message"]
-    assert "(redacted)" in told[2]["message"]
+    assert "in thread odd one" in logged[0]["message"]
+    assert "Traceback" in logged[0]["message"]
+    assert "(redacted)" in logged[2]["message"]
     assert "PLANTED" not in stream.getvalue()
     assert (sys.excepthook, threading.excepthook, sys.unraisablehook) == hooks
 
@@ -291,11 +293,11 @@ def test_what_ends_a_thread_is_an_event_without_keys() -> None:
 def test_a_log_that_is_full_or_closed_ends_nothing() -> None:
     # Closing it fails too: there is something left to write.
     with suppress(OSError), Path("/dev/full").open("w", buffering=1) as full, attached(EventLog(full)):
-        logging.getLogger("tunnelwright").error("nobody hears")
+        logging.getLogger("tunnelwright").error("it is not written")
     closed = StringIO()
     closed.close()
     with attached(EventLog(closed)):
-        foreign("thread", "x", ValueError("nobody hears"))
+        foreign("thread", "x", ValueError("it is not written"))
 
 
 def test_unforeseen_errors_are_counted_by_kind_and_never_go_back(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a service does with what its routers tell, some of which are broken."""
+"""What a service does with what its routers report, some of which are broken."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Watched:
         self.site: Site = memory_site(folder)
         self.site.apply()
         self.history = Kept(folder / "history.db")
-        self.told: list[TunnelEvent] = []
+        self.events: list[TunnelEvent] = []
         self.woken: list[str] = []
         self.changed = changed
         self.wait = threading.Event()
         self.wait.set()
         self.fleet = Fleet(self.connect)
-        self.watch = Watch(self.history, self.tell, self.woken.append)
+        self.watch = Watch(self.history, self.notify, self.woken.append)
         self.metrics = Metrics(self.history)
         self.metrics.watch = self.watch
 
@@ -56,9 +56,9 @@ class Watched:
         made = self.changed.get(router)
         return self.site.connect(router) if made is None else made()
 
-    def tell(self, event: TunnelEvent) -> None:
+    def notify(self, event: TunnelEvent) -> None:
         self.wait.wait(20)
-        self.told.append(event)
+        self.events.append(event)
 
     def follow(self, *routers: str) -> None:
         self.watch.follow(self.site.fabric, self.fleet)
@@ -96,7 +96,7 @@ def test_what_happens_is_reported_kept_and_counted(watched: Callable[..., Watche
     service.follow("paris", "tokyo")
     service.terminate()
     service.initiate()
-    assert until(lambda: len(service.told) == 4, 20)
+    assert until(lambda: len(service.events) == 4, 20)
     assert until(lambda: len(service.history.tunnel_events("tokyo-paris", 10)) == 2, 20)
     # In the file, for the commands of another process.
     [up, down] = History(tmp_path / "history.db").tunnel_events("tokyo-paris", 10)
@@ -105,7 +105,7 @@ def test_what_happens_is_reported_kept_and_counted(watched: Callable[..., Watche
     assert service.value("router_followed", router="tokyo") == 1
     service.site.connect("tokyo").vici.rekey()  # type: ignore[attr-defined]  # of the router in memory
     assert until(lambda: service.value("tunnel_rekeys_total", **TOKYO, sa="CHILD_SA") == 1, 20)
-    assert len(service.told) == 4, "a rekey is no event that anybody has to hear of"
+    assert len(service.events) == 4, "a rekey is no event to report"
 
 
 def test_a_tunnel_that_stays_down_starts_a_run_and_one_that_flaps_does_not(
@@ -115,11 +115,11 @@ def test_a_tunnel_that_stays_down_starts_a_run_and_one_that_flaps_does_not(
     service.follow("paris", "tokyo")
     service.terminate()
     service.initiate()
-    assert until(lambda: len(service.told) == 4, 20)
+    assert until(lambda: len(service.events) == 4, 20)
     service.terminate()
     assert until(lambda: bool(service.woken), 20)
     assert service.woken == ["down"]
-    assert [event.change for event in service.told if event.router == "tokyo"] == [DOWN, UP, DOWN]
+    assert [event.change for event in service.events if event.router == "tokyo"] == [DOWN, UP, DOWN]
 
 
 def test_what_waits_to_be_written_has_a_bound(
@@ -135,16 +135,16 @@ def test_what_waits_to_be_written_has_a_bound(
         service.terminate()
         service.initiate()
     charons: list[Any] = [service.site.connect(router).vici for router in ENDS]
-    assert until(lambda: all(charon._heard.empty() for charon in charons), 20), "all was heard"
+    assert until(lambda: all(charon._events.empty() for charon in charons), 20), "all was read"
     service.wait.set()
 
     def accounted() -> float:
         dropped = [service.value("tunnel_events_dropped_total", router=router) for router in ENDS]
-        return len(service.told) + sum(filter(None, dropped))
+        return len(service.events) + sum(filter(None, dropped))
 
     # Ten times down and up, at two ends.
     assert until(lambda: accounted() == 40, 20), accounted()
-    assert len(service.told) < 20
+    assert len(service.events) < 20
     assert set(service.watch.up()["tokyo"]) == {("tokyo-paris", "net")}, "the state is right all the same"
 
 
@@ -190,7 +190,7 @@ FLOOD = (event("child-updown", updown("01", up=True)) + event("child-updown", up
 BROKEN: dict[str, Callable[[Talk], None]] = {
     "events without end": lambda talk: talk.flood(FLOOD),
     "rekeys without end": lambda talk: talk.flood(event("child-rekey", rekeyed("01", "02")) * 100),
-    "events of nobody without end": lambda talk: talk.flood(
+    "events without a connection, without end": lambda talk: talk.flood(
         event("child-updown", {"else": {"a": "b"}}) * 100
     ),
     "a packet of 4 GiB": lambda talk: talk.say(b"\xff" * 8),
@@ -216,7 +216,7 @@ def test_a_router_that_is_broken_costs_itself_alone(
             "it was followed, and given up"
         )
         service.terminate()
-        assert until(lambda: any(told.router == "tokyo" for told in service.told), 20)
+        assert until(lambda: any(event.router == "tokyo" for event in service.events), 20)
         assert service.watch.followed()["tokyo"]
         assert served.sent < 4 * bounds.MIB
         assert len(service.history.tunnel_events("paris-tokyo", 1000)) <= 500
@@ -230,8 +230,8 @@ def test_only_the_routers_of_the_newest_state_are_followed(watched: Callable[...
     service.watch.follow(replace(fabric, tunnels=left), service.fleet)
     assert service.watch.followed() == {"paris": True}
     service.terminate()
-    assert until(lambda: len(service.told) == 1, 20)
-    assert service.told[0].router == "paris"
+    assert until(lambda: len(service.events) == 1, 20)
+    assert service.events[0].router == "paris"
 
 
 def test_no_more_routers_are_followed_than_there_are_file_descriptors_for(
@@ -256,7 +256,7 @@ def test_a_failure_to_wake_ends_nothing(watched: Callable[..., Watched]) -> None
     service.terminate()
     assert until(lambda: bool(service.woken), 20)
     service.initiate()
-    assert until(lambda: [told.change for told in service.told].count(UP) == 2, 20)
+    assert until(lambda: [event.change for event in service.events].count(UP) == 2, 20)
 
 
 def test_what_lasts_is_kept_once(watched: Callable[..., Watched]) -> None:
@@ -276,4 +276,4 @@ def test_what_lasts_is_kept_once(watched: Callable[..., Watched]) -> None:
 
 
 def kept(service: Watched) -> list[TunnelChange]:
-    return [told.change for told in service.history.tunnel_events("tokyo-paris", 10)]
+    return [event.change for event in service.history.tunnel_events("tokyo-paris", 10)]

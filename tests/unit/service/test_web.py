@@ -71,7 +71,7 @@ ATTACKS = {
 
 @pytest.mark.parametrize("sent", ATTACKS.values(), ids=ATTACKS)
 @pytest.mark.parametrize("count", [150, 1_500])
-def test_half_open_connections_keep_nobody_out(sent: bytes, count: int) -> None:
+def test_half_open_connections_block_no_other(sent: bytes, count: int) -> None:
     with serving() as port, ExitStack() as stack:
         for number in range(count):
             caller = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
@@ -85,7 +85,7 @@ def test_half_open_connections_keep_nobody_out(sent: bytes, count: int) -> None:
         assert ask(port) == (200, b"alive\n")
 
 
-def test_callers_who_are_gone_at_once_hold_up_nobody() -> None:
+def test_callers_who_are_gone_at_once_hold_up_no_other() -> None:
     """Among them those to whom `100 Continue` cannot be sent any more."""
     with serving() as port:
         for number in range(300):
@@ -127,7 +127,7 @@ def test_a_byte_now_and_then_ends_with_its_time(monkeypatch: pytest.MonkeyPatch)
         assert ask(port) == (200, b"alive\n")
 
 
-def test_an_answer_that_nobody_reads_holds_up_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_not_read_holds_up_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than there are threads, each with more than the kernel takes; and no more than a limit."""
     text = b"x" * 20 * 2**20
     application = Application(lambda: None, None, lambda _: ("text/plain", text))
@@ -269,7 +269,7 @@ def test_more_scrapes_than_there_are_threads_for_are_sent_away() -> None:
         assert found == [200] * bounds.SCRAPES
 
 
-def test_an_error_that_nobody_foresaw_is_the_request_s_alone() -> None:
+def test_an_unforeseen_error_is_the_request_s_alone() -> None:
     def expose(_: str) -> tuple[str, bytes]:
         raise MemoryError
 
@@ -290,11 +290,11 @@ def test_the_health_check_says_when_a_run_hangs(tmp_path: Path, monkeypatch: pyt
     hanging = threading.Event()
     released = threading.Event()
 
-    def tell(_: object) -> None:
+    def notify(_: object) -> None:
         if hanging.is_set():
             released.wait(60)
 
-    service.notify = tell
+    service.notify = notify
     with serving(Application(lambda: None, None, hangs=service.hangs)) as port:
         thread = threading.Thread(target=service.run)
         thread.start()

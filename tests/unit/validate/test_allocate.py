@@ -189,7 +189,7 @@ def test_of_two_lines_that_a_merge_left_in_order_of_name_the_one_of_the_base_kee
     assert addresses["a"] not in {"203.0.113.4", "203.0.113.5"}
 
 
-def test_conflict_markers_send_nobody_in_a_circle(tmp_path: Path) -> None:
+def test_hints_about_conflict_markers_do_not_lead_in_a_circle(tmp_path: Path) -> None:
     """Neither `validate` nor `allocate` says to run `allocate` on a file that it does not read."""
     (tmp_path / "fabric.yaml").write_text("---\n".join((NETWORKS, vip("a"), vip("z"))))
     ours, theirs = "a: 203.0.113.4\n", "z: 203.0.113.4\n"

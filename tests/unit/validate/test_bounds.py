@@ -190,7 +190,7 @@ def nested(count: int) -> list[Data]:
     ]
 
 
-def test_findings_that_nobody_keeps_are_counted_without_looking_for_their_places(
+def test_findings_that_are_not_kept_are_counted_without_looking_for_their_places(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked = Counter[str]()
@@ -213,7 +213,7 @@ def test_networks_inside_one_another_are_reported_within_the_limits() -> None:
         validated(documents)
 
 
-def test_annotations_that_nobody_knows_are_one_finding() -> None:
+def test_unknown_annotations_are_one_finding() -> None:
     """And those that may be there are looked at within the limits."""
     notes = {f"tunnelwright/reconect{number}": "x" for number in range(2_000)}
     documents = [*BASE, *(tunnel(f"t{number}") for number in range(20))]
@@ -243,12 +243,12 @@ def test_the_output_of_two_thousand_copies_is_small_and_counts_all(
     assert f"\n{count:,} errors\n" in said
     assert main(["validate", "--json", str(tmp_path)]) == ExitCode.INVALID
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    told = [item for item in objects if item["type"] == "diagnostic"]
-    assert len(told) == MOST_FINDINGS + 1
-    assert sum(item["stands_for"] for item in told) == count
+    written = [item for item in objects if item["type"] == "diagnostic"]
+    assert len(written) == MOST_FINDINGS + 1
+    assert sum(item["stands_for"] for item in written) == count
 
 
-def test_so_many_findings_are_counted_that_nobody_keeps_them() -> None:
+def test_more_findings_are_counted_than_are_kept() -> None:
     found = Diagnostics()
     for number in range(MOST_KEPT + 30):
         found.warning("lock-stale", Location("lock", number + 1, 1), "stale")

@@ -18,7 +18,7 @@ from tests.fuzz.limits import bounded
 from tests.unit.validate.written import Data, document, network, peer, tunnel, validated
 
 BUSY = 10.0
-"""Seconds of processor time, which takes longer beside other work: enough to tell what is not linear."""
+"""Seconds of processor time, which takes longer beside other work: enough to show what is not linear."""
 
 
 def many_pairs(routers: int, tunnels: int, networks: int, version: int = 2) -> list[Data]:
@@ -125,6 +125,6 @@ def test_what_a_router_can_hold_is_planned_within_the_limits(multiplied: tuple[i
         for item in tables:
             [change] = [c for c in plan.changes if c.resource.kind == "firewall"]
             assert len(item["changes"]) + item.get("more_changes", 0) == len(change.changes)
-        told = [item for item in written if item["type"] == "exposed"]
-        assert len(told) == min(len(plan.exposed), EXPOSED_WRITTEN)
-        assert len(told) + written[-1].get("more_exposed", 0) == len(plan.exposed)
+        exposed = [item for item in written if item["type"] == "exposed"]
+        assert len(exposed) == min(len(plan.exposed), EXPOSED_WRITTEN)
+        assert len(exposed) + written[-1].get("more_exposed", 0) == len(plan.exposed)

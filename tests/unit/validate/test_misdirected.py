@@ -1,4 +1,4 @@
-"""A wrong peer address is told where it stands, where the networks say whose it is."""
+"""A wrong peer address is reported where it stands, where the networks say whose it is."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def end(here: int, there: int, peers: str = "", name: str = "", **says: object) 
     )
 
 
-def told(*tunnels: Data) -> list[tuple[str, str, str, list[int]]]:
+def reported(*tunnels: Data) -> list[tuple[str, str, str, list[int]]]:
     """Code, tunnel, field, and the lines of related places."""
     found = validated([*FABRIC, *tunnels])[1]
     names = {2 * (len(FABRIC) + number) + 1: item["metadata"] for number, item in enumerate(tunnels)}
@@ -59,32 +59,32 @@ WRONG = "spec.peer.address"
 @pytest.mark.parametrize("address", ["198.51.100.9", "203.0.113.3", "203.0.113.77"])
 @pytest.mark.parametrize("first", [1, 2])
 def test_the_end_that_is_wrong_is_named_alone(address: str, first: int) -> None:
-    """Be the address nobody's, that of another router, or one of the network; whichever end is read first."""
+    """The address may be of no router, of another router, or of the network; whichever end is read first."""
     wrong, right = end(1, 2, address), end(2, 1)
     written = [wrong, right] if first == 1 else [right, wrong]
     there = LINE + 2 if first == 1 else LINE
-    assert told(*written) == [("mirror-mismatch", "t12", WRONG, [there])]
+    assert reported(*written) == [("mirror-mismatch", "t12", WRONG, [there])]
 
 
 def test_an_end_that_says_whose_its_peer_is_is_not_blamed() -> None:
     partner = end(1, 2, "198.51.100.9", managed=False)
-    assert [row[:3] for row in told(partner, end(2, 1))] == [("mirror-missing", "t21", WRONG)]
-    assert told(end(1, 2, "198.51.100.9"), end(2, 1, managed=False)) == []
+    assert [row[:3] for row in reported(partner, end(2, 1))] == [("mirror-missing", "t21", WRONG)]
+    assert reported(end(1, 2, "198.51.100.9"), end(2, 1, managed=False)) == []
 
 
 def test_another_tunnel_of_the_peer_is_not_blamed() -> None:
     """It leads to other networks, so nothing says that it is the other end."""
-    assert [row[:3] for row in told(end(1, 3, "198.51.100.9"), end(2, 1))] == [
+    assert [row[:3] for row in reported(end(1, 3, "198.51.100.9"), end(2, 1))] == [
         ("mirror-missing", "t21", WRONG)
     ]
 
 
 def test_where_several_could_be_meant_both_ends_miss_one() -> None:
     ends = (end(1, 2, "198.51.100.9", "x"), end(1, 2, "198.51.100.8", "y"), end(2, 1))
-    assert ("mirror-missing", "t21", WRONG) in [row[:3] for row in told(*ends)]
-    assert "mirror-mismatch" not in [row[0] for row in told(*ends)]
+    assert ("mirror-missing", "t21", WRONG) in [row[:3] for row in reported(*ends)]
+    assert "mirror-mismatch" not in [row[0] for row in reported(*ends)]
 
 
 def test_where_both_are_wrong_each_is_reported_by_itself() -> None:
-    both = told(end(1, 2, "203.0.113.3"), end(2, 1, "203.0.113.3"))
+    both = reported(end(1, 2, "203.0.113.3"), end(2, 1, "203.0.113.3"))
     assert [row[:3] for row in both] == [("mirror-missing", "t12", WRONG), ("mirror-missing", "t21", WRONG)]

@@ -1,4 +1,4 @@
-"""A folder without a document is valid, deletes nothing, and is told everywhere."""
+"""A folder without a document is valid, deletes nothing, and is reported everywhere."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_one_mistake_is_one_finding(
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_what_allocate_is_recommended_for_it_mends(case: Path, tmp_path: Path) -> None:
+def test_what_allocate_is_recommended_for_it_corrects(case: Path, tmp_path: Path) -> None:
     """Else two hints would point at each other."""
     tree = tmp_path / "tree"
     shutil.copytree(BASE, tree)

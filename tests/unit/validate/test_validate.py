@@ -142,7 +142,7 @@ def test_a_hint_names_what_was_meant(tmp_path: Path) -> None:
     assert unknown.hint == "did you mean 'networks'?"
 
 
-def test_a_second_tunnel_to_a_peer_is_told_what_to_do(tmp_path: Path) -> None:
+def test_a_second_tunnel_to_a_peer_has_a_hint(tmp_path: Path) -> None:
     for folder in (BASE, BASE.parent / "duplicate-peer"):
         shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     [found] = validate(load_tree(tmp_path))[1].errors

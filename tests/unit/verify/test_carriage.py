@@ -42,7 +42,7 @@ def counted(came: int, went: int, echo: Echoes | None = None) -> Reading:
     return Reading(State.UP, "", {SPIS: (came, went)}, echo)
 
 
-def told(memory: Memory, readings: Iterable[Reading]) -> tuple[Memory, list[State]]:
+def judged(memory: Memory, readings: Iterable[Reading]) -> tuple[Memory, list[State]]:
     """A connection after some rounds, and its state after each."""
     states = []
     for reading in readings:
@@ -76,72 +76,72 @@ SLOW = [answered(rtt=0.05)]
         (
             [answered(), *(counted(5 * n, 5 * n, UNANSWERED) for n in range(5))],
             State.DEGRADED,
-            "10.2.0.1 does not answer, though other packets come",
+            "10.2.0.1 does not answer, although other packets arrive",
         ),
-        # Its target has never answered, or there is none: the counters tell.
+        # Its target has never answered, or there is none: the counters show.
         ([counted(5 * n, 5 * n, UNANSWERED) for n in range(2)], State.CARRYING, ""),
         ([counted(5 * n, 5 * n) for n in range(2)], State.CARRYING, ""),
-        ([counted(7, 5 * n) for n in range(5)], State.SILENT, "packets are sent, and none comes"),
+        ([counted(7, 5 * n) for n in range(5)], State.SILENT, "packets are sent, and none arrives"),
         ([counted(7, n) for n in range(5)], State.UNKNOWN, "it is up, and no packet has shown"),
         ([counted(7, 7)] * 5, State.UNKNOWN, "it is up, and no packet has shown"),
         ([counted(1, 1), counted(2, 2), *[counted(2, 2)] * 5], State.CARRYING, ""),
     ],
 )
 def test_rounds_make_a_state(readings: list[Reading], state: State, reason: str) -> None:
-    memory, _ = told(new(), readings)
+    memory, _ = judged(new(), readings)
     assert (memory.carriage.state, memory.carriage.reason[: len(reason)]) == (state, reason)
 
 
 def test_another_state_needs_several_rounds_in_a_row() -> None:
     silent = Reading(State.UP, "", {}, UNANSWERED)
-    memory, _ = told(new(), [answered()])
+    memory, _ = judged(new(), [answered()])
     since = memory.carriage.since
-    # One that flaps is told of as what it was.
-    flapping, states = told(memory, [silent, silent, answered()] * 5)
+    # One that flaps is reported as what it was.
+    flapping, states = judged(memory, [silent, silent, answered()] * 5)
     assert set(states) == {State.CARRYING}
     assert flapping.carriage.since == since
-    left, states = told(memory, [silent] * CONFIRMED)
+    left, states = judged(memory, [silent] * CONFIRMED)
     assert states == [*[State.CARRYING] * (CONFIRMED - 1), State.SILENT]
     assert left.carriage.since == memory.carriage.at + timedelta(minutes=1), "the first of them"
     assert left.carriage.proven == memory.carriage.at
     assert left.carriage.loss == 0.75
     # Bad ones that take turns are bad all the same.
-    assert told(memory, [silent, DOWN, silent])[1][-1] is State.SILENT
-    back, states = told(left, [answered()] * 2)
+    assert judged(memory, [silent, DOWN, silent])[1][-1] is State.SILENT
+    back, states = judged(left, [answered()] * 2)
     assert states == [State.SILENT, State.SILENT]
-    assert told(back, [answered()])[1] == [State.CARRYING]
+    assert judged(back, [answered()])[1] == [State.CARRYING]
 
 
 def test_a_router_that_does_not_answer_confirms_no_other_state() -> None:
     """It may have restarted: one round without a reply after that is one round."""
-    up, _ = told(new(), [answered()])
+    up, _ = judged(new(), [answered()])
     silent = counted(0, 0, Echoes(3, 0))
-    _, states = told(up, [AWAY] * (CONFIRMED - 1) + [silent])
+    _, states = judged(up, [AWAY] * (CONFIRMED - 1) + [silent])
     assert set(states) == {State.CARRYING}
-    _, states = told(up, [AWAY] * (CONFIRMED - 1) + [silent] * CONFIRMED)
+    _, states = judged(up, [AWAY] * (CONFIRMED - 1) + [silent] * CONFIRMED)
     assert states[-2:] == [State.CARRYING, State.SILENT]
 
 
 def test_the_loss_of_an_outage_is_no_loss_of_packets() -> None:
     silent = Reading(State.UP, "", {}, UNANSWERED)
-    memory, states = told(new(), [answered(), *[silent] * 5, *[answered()] * 3])
+    memory, states = judged(new(), [answered(), *[silent] * 5, *[answered()] * 3])
     assert states[-1] is State.CARRYING
     assert memory.carriage.loss is not None
     assert memory.carriage.loss > 0.4
 
 
 def test_what_takes_longer_for_good_is_the_usual_one_at_last() -> None:
-    memory, states = told(new(), [answered()] * RTT_ROUNDS + SLOW * (RTT_ROUNDS // 2 + CONFIRMED))
+    memory, states = judged(new(), [answered()] * RTT_ROUNDS + SLOW * (RTT_ROUNDS // 2 + CONFIRMED))
     assert State.DEGRADED in states
     assert states[-1] is State.CARRYING
     assert memory.carriage.baseline == 0.05
     # Another process goes on with what this one has kept.
-    _, states = told(begun(memory.carriage), [answered(rtt=0.2)] * CONFIRMED)
+    _, states = judged(begun(memory.carriage), [answered(rtt=0.2)] * CONFIRMED)
     assert states[-1] is State.DEGRADED
 
 
 def test_a_connection_that_is_up_is_what_the_service_has_seen_lately() -> None:
-    memory, _ = told(new(), [Reading(State.UP, "", {}, UNANSWERED)] * 3)
+    memory, _ = judged(new(), [Reading(State.UP, "", {}, UNANSWERED)] * 3)
     seen, change = memory.carriage, LastChange(BEGAN, "0" * 40, "Ann")
     up = ConnectionCondition("a", State.UP, "", ())
     [found] = with_carriage([up], {"a": seen}, {"a": change}, seen.at + timedelta(seconds=180))

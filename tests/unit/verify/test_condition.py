@@ -84,7 +84,7 @@ def found(site: Site, twists: dict[str, Twist], *, silent: str = "") -> Connecti
         ({"paris": children(state="REKEYED")}, State.UP, ""),
     ],
 )
-def test_the_condition_is_the_worst_that_an_end_tells(
+def test_the_condition_is_the_worst_that_an_end_reports(
     tmp_path: Path, twists: dict[str, Twist], state: State, reason: str
 ) -> None:
     one = found(memory_site(tmp_path), {"paris": children(), **twists})

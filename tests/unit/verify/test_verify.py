@@ -78,7 +78,7 @@ def test_an_sa_that_one_end_lacks_is_named_as_it_is_elsewhere(tmp_path: Path) ->
     assert check.evidence == "only here: c0000001/c0000002; only at tokyo: c0000004/c0000003"
 
 
-def test_packets_count_that_came_by_an_sa_that_is_followed_meanwhile(tmp_path: Path) -> None:
+def test_packets_count_that_came_by_an_sa_that_is_replaced_during_the_probe(tmp_path: Path) -> None:
     checks = verdict(memory_site(tmp_path), {"paris": {"state": "REKEYED"}}, Echoes(5, 5), more=5)
     assert checks["paris-tokyo: traffic"].passed
 
@@ -95,7 +95,7 @@ def test_a_tunnel_that_is_up_and_loses_packets_is_called_so_here_too(
 
 
 class Busy(Closing):
-    """A router in memory that answers echo requests as it is told to: one fraction for each ping."""
+    """A router in memory that answers echo requests as it is asked to: one fraction for each ping."""
 
     def __init__(self, router: Router, fractions: list[float]) -> None:
         self.name, self.vici, self.host = router.name, router.vici, self

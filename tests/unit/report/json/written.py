@@ -1,4 +1,4 @@
-"""One event of each class beside the object that tells it, as every version has written it."""
+"""One event of each class beside the object that reports it, as every version has written it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from reconciler.model.absence import Absence, AbsenceKind
 from reconciler.model.condition import State
 from reconciler.model.diagnostic import Diagnostic, Location, Severity
 from reconciler.model.events import (
+    Diagnosed,
     Down,
     Drift,
     DuplicateAddress,
@@ -234,6 +235,16 @@ WRITTEN: list[tuple[Event, dict[str, Any]]] = [
         {"type": "trace", "router": "paris", "at": "2026-05-10T02:03:04.000567+00:00", "text": "text"},
     ),
     (Down("paris-tokyo", "paris"), {"type": "down", "tunnel": "paris-tokyo", "router": "paris"}),
+    (
+        Diagnosed("paris-tokyo", "paris", ("a cause (one-sided-sa)",), True),
+        {
+            "type": "diagnosed",
+            "tunnel": "paris-tokyo",
+            "router": "paris",
+            "causes": ["a cause (one-sided-sa)"],
+            "reconnects": True,
+        },
+    ),
     (
         Impaired("paris-tokyo", "paris", State.SILENT, "reason", datetime(2026, 5, 10, 2, 3, 4, tzinfo=UTC)),
         {
