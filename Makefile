@@ -74,7 +74,7 @@ lock: $(STAMP) ## Resolve the dependencies again and write the lock file
 	@$(BIN)/python -m uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--quiet --upgrade --group dev --all-extras --output-file requirements.lock pyproject.toml
 	@$(BIN)/python -m uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--quiet --constraint requirements.lock --extra messages --extra vault \
+		--quiet --constraint requirements.lock --extra messages --extra page --extra vault \
 		--output-file deploy/container/requirements.lock pyproject.toml
 
 image: $(STAMP) ## Build the reconciler's container image, tunnelwright:latest

@@ -63,6 +63,8 @@ PATTERNS: Final[Mapping[str, str]] = {
     r"^([A-Za-z0-9_-][A-Za-z0-9_./-]*\*?(, ?[A-Za-z0-9_-][A-Za-z0-9_./-]*\*?)*)?$": (
         "paths with their mounts, separated by commas; a path may end with `*`"
     ),
+    "^[A-Za-z][A-Za-z0-9-]{0,63}$": "the name of an HTTP header",
+    "^[0-9A-Fa-f:.]{2,45}$": "an IPv4 or IPv6 address",
     r"^([a-z][a-z0-9_]*(, ?[a-z][a-z0-9_]*)*)?$": "names from SOPS's metadata, separated by commas",
     AGE_OF_PAIR: (
         "the path of a file whose name has `{a}`, then `{b}`, and ends with `.age`, below the folder of the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -16,6 +17,9 @@ URL: Final = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"
 """No user and no password in it: messages name it."""
 PROJECT: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
 _PATH: Final = "^(/|~/)"
+
+HEADER: Final = "^[A-Za-z][A-Za-z0-9-]{0,63}$"
+PEER: Final = "^[0-9A-Fa-f:.]{2,45}$"
 
 FilePath = Annotated[str, Field(pattern=_PATH)]
 
@@ -185,6 +189,79 @@ class ListenSettings(Model):
         ),
         examples=["/etc/tunnelwright/webhook.secret"],
     )
+
+
+class PageSettings(Model):
+    """Where the service serves the page, and who may read it."""
+
+    address: str = Field(
+        default="127.0.0.1",
+        pattern=PEER,
+        description=(
+            "The address to listen on. Another one than loopback needs `tokenFile`, or `identityHeader` and "
+            "`proxy`."
+        ),
+        examples=["192.0.2.10"],
+    )
+    port: int = Field(
+        default=8081, ge=0, le=65535, description="The port; 0 chooses a free one.", examples=[9001]
+    )
+    url: str | None = Field(
+        default=None,
+        pattern=URL,
+        description=(
+            "The address at which browsers reach the page. Messages and commit statuses link to it, and "
+            "requests may name its host."
+        ),
+        examples=["https://tunnels.example.net"],
+    )
+    identity_header: str | None = Field(
+        default=None,
+        pattern=HEADER,
+        description=(
+            "The header in which a reverse proxy names the user that it has authenticated. A request without "
+            "it is refused."
+        ),
+        examples=["X-Forwarded-User"],
+    )
+    proxy: str | None = Field(
+        default=None,
+        pattern=PEER,
+        description="The address of this reverse proxy. Requests from all others are refused.",
+        examples=["192.0.2.20"],
+    )
+    token_file: SecretPath | None = Field(
+        default=None,
+        description=(
+            "A file with a token, readable only by its owner. A browser asks for it as a password, whatever "
+            "the user name is."
+        ),
+        examples=["/etc/tunnelwright/page.token"],
+    )
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> PageSettings:
+        if (self.identity_header is None) != (self.proxy is None):
+            problem = "`identityHeader` and `proxy` belong together: others could send the header too"
+            raise PydanticCustomError("missing", "{problem}", {"problem": problem})
+        if not is_loopback(self.address) and self.token_file is None and self.identity_header is None:
+            raise PydanticCustomError(
+                "missing",
+                "{problem}",
+                {
+                    "problem": f"{self.address} is not a loopback address: `tokenFile`, or `identityHeader` "
+                    "and `proxy`, are missing"
+                },
+            )
+        return self
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches an address; False for what is no address."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 class StatusSettings(Model):
@@ -357,6 +434,11 @@ class ReconcileSettings(Model):
             "Without it the service does not listen."
         ),
         examples=[{"port": 9000}],
+    )
+    page: PageSettings | None = Field(
+        default=None,
+        description="Where the service serves the page. Without it there is no page.",
+        examples=[{"url": "https://tunnels.example.net"}],
     )
     status: StatusSettings | None = Field(
         default=None,

@@ -6,7 +6,7 @@ set -eu
 venv=$1 wheel=$2 folder=$3
 rm -rf "$folder"
 printf '%-24s %8s %6s\n' extras packages MB
-for extras in '' '[docker]' '[messages]' '[vault]' '[messages,vault]' '[lab]' '[docker,lab,messages,vault]'; do
+for extras in '' '[docker]' '[messages]' '[page]' '[vault]' '[messages,page,vault]' '[lab]' '[docker,lab,messages,page,vault]'; do
     place=$folder/installed$extras
     "$venv/bin/python" -m venv --without-pip "$place"
     "$venv/bin/python" -m uv pip install --quiet --python "$place/bin/python" \

@@ -9,8 +9,9 @@ pytest=$1 workers=$2 routers=$3
 mkdir -p "$4"
 folder=$(cd "$4" && pwd)
 python=$(dirname "$pytest")/python
-# Scripts of routers run in namespaces of this machine too, where they need its nft; without it they are skipped.
-"$python" -c 'from lab.engine import install_missing; install_missing({"nft": "nftables"})' || true
+# Scripts of routers run in namespaces of this machine too, where they need its nft, and the page is shown to a
+# browser; without them these tests are skipped.
+"$python" -c 'from lab.engine import install_missing; install_missing({"nft": "nftables", "chromium": "chromium"})' || true
 # The process that starts the private engine notes it there; it runs until no process needs it any more.
 export TUNNELWRIGHT_TESTS_STARTED="$folder/engine-started"
 rm -f "$TUNNELWRIGHT_TESTS_STARTED"

@@ -23,6 +23,9 @@ from schemas.settings import ReconcileSettings
 HISTORY = "history.db"
 """The history's file in the folder of the service."""
 
+CLONE = "repository.git"
+"""The clone in the folder of the service."""
+
 
 class InvalidSettings(TunnelwrightError):
     """The reconciler's own settings have errors; they have been printed."""
@@ -90,6 +93,6 @@ def open_history(config: Path | None, output: Output) -> History:
 
 def followed_repository(settings: ReconcileSettings, progress: Callable[[str], None]) -> FollowedRepository:
     """The reconciler's clone of its repository; `progress` is notified of transfers that take longer."""
-    folder = Path(settings.state).expanduser() / "repository.git"
+    folder = Path(settings.state).expanduser() / CLONE
     watch = Watch(progress=progress)
     return FollowedRepository(folder, settings.repository, settings.branch, settings.folder, watch)

@@ -57,6 +57,7 @@ RULES: Final[tuple[Rule, ...]] = (
     negotiation.rekey_failed,
     packet_path.no_reply,
     negotiation.not_established,
+    router_state.clock_differs,
 )
 """One for each cause, in the order in which findings are shown; the symptoms come last."""
 

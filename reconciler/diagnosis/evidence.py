@@ -62,6 +62,8 @@ class End:
     """IPv4 address to the Ethernet address that packets for it are sent to."""
     ethernet: frozenset[str] = frozenset()
     """The Ethernet addresses of the router's own interfaces."""
+    clock_ahead: int = 0
+    """Seconds by which the router's clock is ahead of ours, as far as that is certain; negative: behind."""
     said: tuple[str, ...] = ()
     """charon's log of this tunnel at level 1 while it was tried to bring it up, oldest first."""
     said_rekeying: tuple[str, ...] = ()

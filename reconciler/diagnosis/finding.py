@@ -88,7 +88,7 @@ def found(
 
 
 def reconnect_may_help(findings: Iterable[Finding]) -> bool:
-    """Whether new SAs may end every failure that was found. Without a failure there is nothing to mend: the
+    """Whether new SAs may end every failure that was found. Without a failure there is nothing to repair: the
     tunnel carries by now, or nothing behind it answers."""
     failures = [finding for finding in findings if finding.failure]
     return bool(failures) and all(finding.new_sas_may_help for finding in failures)

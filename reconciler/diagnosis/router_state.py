@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 
 from reconciler.diagnosis.evidence import End, Evidence
 from reconciler.diagnosis.finding import APPLY, Finding, found
 from reconciler.diagnosis.refused_change import refusal_of
 from reconciler.model.diagnostic import Severity
 from reconciler.model.plan import ResourceChange, ResourceKind
+
+_CLOCK: Final = 60
+"""Seconds between two clocks that are worth a word."""
 
 
 def router_unreachable(evidence: Evidence) -> Iterator[Finding]:
@@ -30,6 +35,24 @@ def router_armed(evidence: Evidence) -> Iterator[Finding]:
             item = found("router-armed", end.tunnel, "router", message, hint="wait, then diagnose again")
             up = any(sa.children for sa in end.sas)
             yield replace(item, severity=Severity.WARNING) if up else item
+
+
+def clock_differs(evidence: Evidence) -> Iterator[Finding]:
+    """A clock is what people suspect first, and no tunnel here depends on one: keys are pre-shared, and
+    lifetimes are counted from the start of an SA (RFC 7296, 2.8). It makes logs hard to compare alone."""
+    for end in evidence.ends:
+        ahead = end.clock_ahead
+        if abs(ahead) > _CLOCK:
+            by = f"{timedelta(seconds=abs(ahead))} {'ahead of' if ahead > 0 else 'behind'}"
+            message = f"the clock of {end.tunnel.router} is {by} the controller's; no tunnel depends on it"
+            item = found(
+                "clock-differs",
+                end.tunnel,
+                "router",
+                message,
+                hint="keep it in mind where logs are compared, or synchronize the clocks",
+            )
+            yield replace(item, severity=Severity.WARNING)
 
 
 def disabled_in_git(evidence: Evidence) -> Iterator[Finding]:

@@ -86,6 +86,12 @@ def record_of(row: Row) -> RunRecord:
     return replace(record, events=tuple(map(decode, objects)))
 
 
+def outline_of(row: Row) -> RunRecord:
+    """The run of a row, without its events. Raises HistoryDamaged."""
+    checked(RUNS, row)
+    return parsed(row)[0]
+
+
 def parsed(row: Row) -> tuple[RunRecord, list[dict[str, Any]]]:
     """The run of a row without its events, and the objects of those. Raises HistoryDamaged."""
     try:

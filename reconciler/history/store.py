@@ -17,6 +17,7 @@ from reconciler.history.file import HistoryDamaged
 from reconciler.history.rows import (
     acceptance_of,
     checked,
+    outline_of,
     parsed,
     record_of,
     run_values,
@@ -54,6 +55,13 @@ Contents = dict[str, list[dict[str, Any]]]
 _FABRIC = ""
 """In place of a router: the whole."""
 _LATEST = f"{RUNS.select} ORDER BY runs.id DESC LIMIT ?"
+
+
+_OUTLINES = (
+    RUNS.select.replace('runs."objects"', "'[]' AS objects")
+    + " WHERE substr(runs.head, 1, length(?1)) = ?1 ORDER BY runs.id DESC LIMIT ?2"
+)
+"""Their events are most of the file."""
 
 
 class History(Database):
@@ -117,6 +125,14 @@ class History(Database):
         # No more are kept, and no other number has to fit into SQLite's.
         most = min(limit, bounds.RUNS_KEPT)
         return [record_of(row) for row in connection.execute(_LATEST, [most])]
+
+    @reads
+    def outlines(self, connection: Connection, limit: int, commit: str = "") -> list[RunRecord]:
+        """The latest runs without their events, newest first; those of one commit, if the beginning of its
+        hash is given."""
+        return [
+            outline_of(row) for row in connection.execute(_OUTLINES, [commit, min(limit, bounds.RUNS_KEPT)])
+        ]
 
     @reads
     def run(self, connection: Connection, number: int) -> RunRecord:

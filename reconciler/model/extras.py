@@ -11,6 +11,7 @@ EXTRAS: Final = {
     "docker": ("docker",),
     "lab": ("docker", "git", "scapy"),
     "messages": ("apprise",),
+    "page": ("starlette", "uvicorn"),
     "vault": ("hvac",),
 }
 """Extra -> the packages that are imported for it alone, as pyproject.toml has them under other names."""

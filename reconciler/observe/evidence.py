@@ -297,7 +297,9 @@ def _surroundings(scene: _Scene, end: End, routers: Mapping[str, Router]) -> End
 
 
 def _inspect(scene: _Scene, end: End, state: RouterState, router: Router) -> End:
+    asked = time.time()
     found = router.host.inspect()
+    ahead = _ahead(found.clock, asked, time.time())
     routes = sequence(from_json(found.routes, _ROUTES), _ROUTES)
     desired = scene.fabric.routers[end.tunnel.router]
     inside = {a.cidr: a.interface for a in desired.vpc if a.cidr in end.tunnel.local_cidrs}
@@ -319,9 +321,17 @@ def _inspect(scene: _Scene, end: End, state: RouterState, router: Router) -> End
         neighbors=_ethernet(found.neighbors, "dst", "lladdr", _NEIGHBORS),
         ethernet=frozenset(_ethernet(found.links, "ifname", "address", _LINKS).values()),
         inside=inside,
+        clock_ahead=ahead,
         routes=tuple(_route(q, reply) for q, reply in zip(questions, replies, strict=True)),
         foreign=tuple(_foreign(router.vici)),
     )
+
+
+def _ahead(clock: int | None, asked: float, answered: float) -> int:
+    """Seconds by which a clock, read between two moments of ours, is certainly ahead; negative: behind."""
+    if clock is None:
+        return 0
+    return max(0, int(clock - answered)) + min(0, int(clock + 1 - asked))
 
 
 def _ethernet(said: str, key: str, value: str, where: str) -> dict[str, str]:

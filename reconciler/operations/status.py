@@ -30,8 +30,19 @@ def status(fabric: Fabric, store: SecretStore, fleet: Fleet, history: History | 
 
     Raises SecretUnavailable, HistoryUnusable.
     """
-    found = observed_plan(fabric, store, fleet)
-    shown = conditions(fabric, found.desired, found.observation, found.plan)
+    return status_of(observed_plan(fabric, store, fleet), history)
+
+
+def status_of(found: ObservedPlan, history: History | None = None) -> Status:
+    """The same of an observation that was made already. Raises HistoryUnusable."""
+    plan = found.plan
+    shown = conditions(
+        found.fabric,
+        found.desired,
+        found.observation.states,
+        plan.unreachable,
+        {change.resource: change.reason for change in plan.changes},
+    )
     if history is None:
         return Status(found, shown)
     carried, last_changes = history.carriages(), history.last_changes()

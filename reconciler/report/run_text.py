@@ -69,7 +69,7 @@ def run_lines(record: RunRecord) -> Iterator[Line]:
     seconds = (record.finished - record.started).total_seconds()
     yield Line(f"       started {record.started:%Y-%m-%d %H:%M:%SZ}, took {seconds:.1f} s")
     for event in record.events:
-        yield from _event_lines(event)
+        yield from event_lines(event)
     if record.result is Result.ROLLED_BACK:
         yield Line(f"  {undo_hint(record.head)}", "bold")
 
@@ -82,13 +82,19 @@ def undo_hint(commit: str) -> str:
 def changing_run_lines(record: RunRecord, tunnels: Collection[str]) -> Iterator[Line]:
     """One run, with what it was to change of these tunnel ends."""
     began = f"{record.finished:%Y-%m-%d %H:%M:%SZ}  run {record.id} of {record.head[:12]}, {record.result}"
+    for line in changes_of(record, tunnels):
+        yield Line(f"{began}: {line.text}", line.style)
+
+
+def changes_of(record: RunRecord, tunnels: Collection[str]) -> Iterator[Line]:
+    """What a run was to change of these tunnel ends."""
     for event in record.events:
         if isinstance(event, PlannedChange) and event.resource.name in tunnels:
-            text = f"{began}: {event.action} {event.resource}: {event.reason} ({event.disruption})"
+            text = f"{event.action} {event.resource}: {event.reason} ({event.disruption})"
             yield Line(text, _STYLE.get(record.result, "yellow"))
 
 
-def _event_lines(event: Event) -> Iterator[Line]:
+def event_lines(event: Event) -> Iterator[Line]:
     """One event. Who overrode a limit knows that already, and a plan's summary repeats its changes."""
     match event:
         case Diagnostic():

@@ -9,12 +9,12 @@ from datetime import datetime
 from rich.filesize import decimal
 
 from reconciler.model.absence import Absence
-from reconciler.model.condition import WELL, Carriage, ConnectionCondition, EndCondition, State
+from reconciler.model.condition import WELL, Carriage, ConnectionCondition, EndCondition, LastChange, State
 from reconciler.model.fabric import Fabric
 from reconciler.model.listing import counted
 from reconciler.model.observation import Observation
 from reconciler.model.plan import Plan, ResourceChange
-from reconciler.model.router_config import ChildSa
+from reconciler.model.router_config import ChildSa, IkeSa
 from reconciler.report.line import Line
 
 MANY = 40
@@ -28,8 +28,8 @@ _STYLES = {
     State.DEGRADED: "yellow",
 }
 
-_TITLES = ("CONNECTION", "STATE", "BETWEEN", "OUT", "IN", "SA AGE", "ALGORITHMS")
-_PROBED = ("SINCE", "LOSS", "RTT")
+TITLES = ("CONNECTION", "STATE", "BETWEEN", "OUT", "IN", "SA AGE", "ALGORITHMS")
+PROBED = ("SINCE", "LOSS", "RTT")
 
 
 def status_lines(
@@ -40,25 +40,24 @@ def status_lines(
     columns of its own where it was asked."""
     shown = found if every or len(found) <= MANY else [one for one in found if one.needs_attention]
     probed = any(one.carriage is not None for one in found)
-    rows = [(*_row(one, wide=wide), *(_probed(one.carriage, now) if probed else ())) for one in shown]
-    titles = (*_TITLES, *(("ADDRESSES",) if wide else ()), *(_PROBED if probed else ()))
+    rows = [(*row(one, wide=wide), *(probed_cells(one.carriage, now) if probed else ())) for one in shown]
+    titles = (*TITLES, *(("ADDRESSES",) if wide else ()), *(PROBED if probed else ()))
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     if rows:
         yield Line(_columns(titles, widths), "bold")
-    for one, row in zip(shown, rows, strict=True):
-        yield Line(_columns(row, widths), _STYLES.get(one.state, "red"))
+    for one, cells in zip(shown, rows, strict=True):
+        yield Line(_columns(cells, widths), _STYLES.get(one.state, "red"))
         if one.reason:
             yield Line(f"    {one.reason}")
         change = one.last_change
         if change is not None and (wide or one.needs_attention):
-            by = f" by {change.author}" if change.author else ""
-            yield Line(f"    last change: {change.at:%Y-%m-%d %H:%M:%SZ}, commit {change.commit[:12]}{by}")
+            yield Line(f"    last change: {last_change_text(change)}")
         for end in one.ends:
             if end.drift:
                 yield Line(f"    drift at {end.tunnel.router}: {end.drift}", "yellow")
             if end.moved:
-                yield Line(f"    {_moved(end)}", "yellow")
-    yield Line(_summary(found), "bold")
+                yield Line(f"    {moved_text(end)}", "yellow")
+    yield Line(summary(found), "bold")
     if len(shown) < len(found):
         left = len(found) - len(shown)
         yield Line(f"{left:,} that need no attention are not listed; --all lists them.", "dim")
@@ -97,7 +96,8 @@ def detail_lines(found: Sequence[ConnectionCondition]) -> Iterator[Line]:
             yield from _sa_lines(end)
 
 
-def _row(one: ConnectionCondition, *, wide: bool) -> tuple[str, ...]:
+def row(one: ConnectionCondition, *, wide: bool) -> tuple[str, ...]:
+    """What the table says of a connection, in the order of TITLES; `wide` adds its addresses."""
     first = one.ends[0]
     children = first.children
     beyond = one.ends[1].tunnel.router if len(one.ends) > 1 else first.tunnel.peer_address
@@ -108,7 +108,7 @@ def _row(one: ConnectionCondition, *, wide: bool) -> tuple[str, ...]:
             _traffic([(child.packets_in, child.bytes_in) for child in children]),
         )
     algorithms = sorted({child.algorithms for child in children})
-    row = (
+    cells = (
         one.name,
         str(one.state),
         f"{first.tunnel.router} - {beyond}",
@@ -116,11 +116,17 @@ def _row(one: ConnectionCondition, *, wide: bool) -> tuple[str, ...]:
         span(min(child.age for child in children)) if children else "-",
         ", ".join(algorithms) or "-",
     )
-    return (*row, " - ".join(first.addresses)) if wide else row
+    return (*cells, " - ".join(first.addresses)) if wide else cells
 
 
-def _probed(known: Carriage | None, now: datetime) -> tuple[str, str, str]:
-    """Since when, loss, round trip."""
+def last_change_text(change: LastChange) -> str:
+    """When a run changed a connection last, and whose commit asked for it."""
+    by = f" by {change.author}" if change.author else ""
+    return f"{change.at:%Y-%m-%d %H:%M:%SZ}, commit {change.commit[:12]}{by}"
+
+
+def probed_cells(known: Carriage | None, now: datetime) -> tuple[str, str, str]:
+    """What the table says of what probes know, in the order of PROBED."""
     if known is None:
         return "-", "-", "-"
     usual = f" (usually {known.baseline * 1000:.1f})" if known.baseline is not None else ""
@@ -150,12 +156,13 @@ def _columns(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _moved(end: EndCondition) -> str:
+def moved_text(end: EndCondition) -> str:
+    """That an end runs between other addresses than it should."""
     live, desired = end.addresses, (end.tunnel.vip.address, end.tunnel.peer_address)
     return f"at {end.tunnel.router} between {' and '.join(live)}; desired: {' and '.join(desired)}"
 
 
-def _summary(found: Sequence[ConnectionCondition]) -> str:
+def summary(found: Sequence[ConnectionCondition]) -> str:
     """`7 of 8 connections are up: 1 down, 2 with drift.`"""
     counts = Counter(one.state for one in found)
     parts = [f"{counts[state]} {state}" for state in State if counts[state] and state not in WELL]
@@ -169,13 +176,19 @@ def _summary(found: Sequence[ConnectionCondition]) -> str:
 
 def _sa_lines(end: EndCondition) -> Iterator[Line]:
     for sa in end.running:
-        role = "initiator" if sa.initiator else "responder"
-        yield Line(f"    IKE_SA {sa.id}: {sa.state}, IKEv{sa.version}, {sa.algorithms}, {role}, {sa.age} s")
+        yield Line(f"    {ike_text(sa)}")
         for child in sa.children:
-            yield Line(f"      {_child_text(child)}")
+            yield Line(f"      {child_text(child)}")
 
 
-def _child_text(child: ChildSa) -> str:
+def ike_text(sa: IkeSa) -> str:
+    """One IKE_SA in a line, without its CHILD_SAs."""
+    role = "initiator" if sa.initiator else "responder"
+    return f"IKE_SA {sa.id}: {sa.state}, IKEv{sa.version}, {sa.algorithms}, {role}, {sa.age} s"
+
+
+def child_text(child: ChildSa) -> str:
+    """One CHILD_SA in a line."""
     selectors = f"{' '.join(child.local_ts)} === {' '.join(child.remote_ts)}"
     traffic = (
         f"in {counted(child.packets_in, 'packet')} {counted(child.bytes_in, 'byte')}, "

@@ -17,6 +17,7 @@ from reconciler.routers.archive import BadArchive, unpack
 from reconciler.routers.protocol import Stream
 from schemas.addresses import is_address
 
+_SECONDS = re.compile(r"[0-9]{1,12}\n")
 _COUNT = re.compile(r"[0-9]{1,20}")
 _NAME = re.compile(r"\S{1,15}")
 """Of an interface (linux/if.h, IFNAMSIZ)."""
@@ -72,6 +73,13 @@ def listing(said: bytes) -> str:
     if len(said) > bounds.ROUTER_LISTING_BYTES:
         raise ValueError(f"more than {bounds.ROUTER_LISTING_BYTES // bounds.KIB} KiB")
     return text(said)
+
+
+def clock(said: bytes) -> int:
+    """The reply of `date +%s`. Raises ValueError."""
+    if _SECONDS.fullmatch(text(said)) is None:
+        raise ValueError("not a number of seconds")
+    return int(said)
 
 
 def settings(said: bytes, asked: Collection[str]) -> dict[str, str]:

@@ -104,6 +104,8 @@ class HostInspection:
     """The reply of `ip -4 -j neigh show`."""
     links: str = "[]"
     """The reply of `ip -j link show`."""
+    clock: int | None = None
+    """Seconds since 1970 by the router's own clock; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

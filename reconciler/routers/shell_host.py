@@ -105,14 +105,15 @@ class ShellHost:
         )
 
     def inspect(self) -> HostInspection:
-        """Read every firewall rule, route, neighbor and interface."""
+        """Read every firewall rule, route, neighbor and interface, and the clock."""
         output = self._observed("inspect", self._script(Script.INSPECT))
-        ruleset, routes, neighbors, links = self._parts("inspect", output, 4)
+        ruleset, routes, neighbors, links, clock = self._parts("inspect", output, 5)
         return HostInspection(
             self._read("inspect", "nftables ruleset", lambda: answers.listing(bytes(ruleset))),
             self._read("inspect", "routes", lambda: answers.listing(bytes(routes))),
             self._read("inspect", "neighbors", lambda: answers.listing(bytes(neighbors))),
             self._read("inspect", "interfaces", lambda: answers.listing(bytes(links))),
+            self._read("inspect", "clock", lambda: answers.clock(bytes(clock))),
         )
 
     def traces(self, seconds: int) -> tuple[Trace, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model.absence import Absence
+from reconciler.model.events import PlannedChange
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import Resource
 from reconciler.model.router_config import ChildSa, RouterConfig, RouterState, connection_name
@@ -21,8 +22,10 @@ class FleetState:
     """Of the routers that answered."""
     absent: Mapping[str, Absence] = field(default_factory=dict)
     """Routers without a state, and why."""
+    differs: Mapping[Resource, PlannedChange] = field(default_factory=dict)
+    """What differs still, whatever has made it so."""
     drift: frozenset[Resource] = frozenset()
-    """What differs still."""
+    """What of it no commit has made different."""
     repaired: frozenset[Resource] = frozenset()
     """What the run has repaired."""
     keyless: frozenset[str] = frozenset()

@@ -21,6 +21,7 @@ UNITS = (
     "look-up",
     "metrics",
     "notification",
+    "page",
     "probes",
     "report",
     "router",

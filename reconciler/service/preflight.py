@@ -70,7 +70,14 @@ class Preflight:
         return ready if self.exit_code is ExitCode.OK else None
 
     def _private_files(self) -> None:
-        listen, status = self.effective.values.listen, self.effective.values.status
+        values = self.effective.values
+        listen, page, status = values.listen, values.page, values.status
+        if page is not None:
+            with self._blamed("extra-missing", ("page",)):
+                require("page")
+            if page.token_file is not None:
+                with self._blamed("file-unusable", ("page", "tokenFile")):
+                    read_private(Path(page.token_file).expanduser())
         if listen is not None and listen.webhook_secret_file is not None:
             with self._blamed("file-unusable", ("listen", "webhookSecretFile")):
                 read_private(Path(listen.webhook_secret_file).expanduser())

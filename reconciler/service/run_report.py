@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from reconciler.model.events import Event, StepEnded
+from reconciler.model.bounds import FIELDS_WRITTEN
+from reconciler.model.events import Event, PlannedChange, StepEnded
 from reconciler.model.plan import Plan
 from reconciler.operations.apply import Applied
 from reconciler.operations.observed_plan import ObservedPlan
@@ -32,6 +33,7 @@ class RunReport:
             before.desired,
             before.observation.states,
             before.plan.unreachable,
+            {change.resource: PlannedChange.of(change, FIELDS_WRITTEN) for change in before.plan.changes},
             frozenset(drift),
             keyless=before.plan.keyless,
         )
@@ -54,6 +56,7 @@ class RunReport:
             self.seen = replace(
                 self.seen,
                 states={**self.seen.states, **applied.after.states},
+                differs={what: change for what, change in self.seen.differs.items() if what not in done},
                 drift=self.seen.drift - done,
                 repaired=self.seen.repaired | (self.seen.drift & done),
             )

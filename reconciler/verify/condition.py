@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.diff.live import Live
+from reconciler.facets.connections import selectors
 from reconciler.facets.sas import agreement
 from reconciler.model.absence import Absence
 from reconciler.model.condition import ConnectionCondition, EndCondition, State
 from reconciler.model.fabric import Fabric, Tunnel
 from reconciler.model.listing import counted
-from reconciler.model.observation import Observation
-from reconciler.model.plan import Plan
-from reconciler.model.router_config import ChildSa, IkeSa, RouterConfig
+from reconciler.model.plan import Resource
+from reconciler.model.router_config import ChildSa, IkeSa, RouterConfig, RouterState
 
 _RANK = {state: rank for rank, state in enumerate(State)}
 
@@ -23,11 +23,17 @@ one after the other, with packets on the way."""
 
 
 def conditions(
-    fabric: Fabric, desired: Mapping[str, RouterConfig], seen: Observation, plan: Plan
+    fabric: Fabric,
+    desired: Mapping[str, RouterConfig],
+    states: Mapping[str, RouterState],
+    absent: Mapping[str, Absence],
+    differs: Mapping[Resource, str],
 ) -> tuple[ConnectionCondition, ...]:
-    """Every connection of the fabric, those in trouble first, then those that drift, then by name."""
-    drifted = {(c.resource.router, c.resource.name): c.reason for c in plan.changes if c.resource.is_tunnel}
-    running = {router: Live(state).sas for router, state in seen.states.items()}
+    """Every connection of the fabric, those in trouble first, then those that drift, then by name. `states`
+    are those of the routers that were observed, `absent` says why the others were not; `differs` how
+    resources differ from what Git desires."""
+    drifted = {(what.router, what.name): reason for what, reason in differs.items() if what.is_tunnel}
+    running = {router: Live(state).sas for router, state in states.items()}
     found = []
     for name in sorted(fabric.tunnels):
         tunnels = fabric.ends_of(name)
@@ -36,8 +42,8 @@ def conditions(
                 _end(
                     EndCondition(tunnel, State.UP, "", drifted.get((tunnel.router, tunnel.name), "")),
                     desired[tunnel.router],
-                    seen,
-                    running.get(tunnel.router, {}),
+                    absent,
+                    running.get(tunnel.router),
                 )
                 for tunnel in tunnels
             )
@@ -53,15 +59,14 @@ def in_order(found: Iterable[ConnectionCondition]) -> tuple[ConnectionCondition,
 def _end(
     end: EndCondition,
     desired: RouterConfig,
-    seen: Observation,
-    sas: Mapping[str, Sequence[IkeSa]],
+    absent: Mapping[str, Absence],
+    sas: Mapping[str, Sequence[IkeSa]] | None,
 ) -> EndCondition:
     """One end as it is, under whichever name: a rename that Git has and the router has not is no tunnel that
     is down."""
     tunnel, router, names = end.tunnel, end.tunnel.router, end.tunnel.connections
-    if router not in seen.states:
-        failure = seen.failures.get(router)
-        why = Absence.of(failure).sentence(router) if failure is not None else f"{router} was not observed"
+    if sas is None:
+        why = absent[router].sentence(router) if router in absent else f"{router} was not observed"
         return replace(end, state=State.UNKNOWN, reason=why)
     running = running_of(tunnel, sas)
     end = replace(end, running=running, children=agreement.carrying(running))
@@ -69,6 +74,45 @@ def _end(
         return replace(end, state=State.DISABLED)
     state, reason = standing(tunnel, running, tuple(desired.connections[names[0]].children))
     return replace(end, state=state, reason=reason)
+
+
+def as_reported(
+    found: Iterable[ConnectionCondition], up: Mapping[str, Collection[tuple[str, str]]]
+) -> tuple[ConnectionCondition, ...]:
+    """Conditions as of an observation, with what routers have reported since: `up` has, of each router that
+    is followed now, the tunnels with their children that have CHILD_SAs. Of an end that has gone down or come
+    up since, no SA is known."""
+    return in_order(_reported(one, up) for one in found)
+
+
+def _reported(one: ConnectionCondition, up: Mapping[str, Collection[tuple[str, str]]]) -> ConnectionCondition:
+    ends = tuple(_end_reported(end, up.get(end.tunnel.router)) for end in one.ends)
+    if ends == one.ends:
+        return one
+    # What one end holds is compared with what the other one does, so both are known, or neither.
+    ends = tuple(replace(end, running=(), children=()) for end in ends)
+    state, reason = together(ends)
+    return replace(one, state=state, reason=reason, ends=ends)
+
+
+def _end_reported(end: EndCondition, up: Collection[tuple[str, str]] | None) -> EndCondition:
+    """One end. A router that could not be observed may be followed all the same."""
+    tunnel = end.tunnel
+    former = bool(end.running) and end.running[0].connection != tunnel.connections[0]
+    if up is None or not tunnel.enabled or former:
+        return end
+    wanted = [child for child, _, _ in selectors(tunnel)]
+    missing = [child for child in wanted if (tunnel.name, child) not in up]
+    if end.state is not State.UNKNOWN:
+        before = {child.name for child in end.children}
+        if set(missing) == {child for child in wanted if child not in before}:
+            return end
+    if not missing:
+        return replace(end, state=State.UP, reason="")
+    if len(missing) < len(wanted):
+        reason = f"no CHILD_SA for {', '.join(missing)} at {tunnel.router}"
+        return replace(end, state=State.DEGRADED, reason=reason)
+    return replace(end, state=State.DOWN, reason=f"no CHILD_SA at {tunnel.router}")
 
 
 def running_of(tunnel: Tunnel, sas: Mapping[str, Sequence[IkeSa]]) -> tuple[IkeSa, ...]:

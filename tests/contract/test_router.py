@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -335,6 +336,8 @@ def test_rules_and_routes_are_read(site: Site) -> None:
     tables = {entry["chain"]["table"] for entry in json.loads(found.ruleset)["nftables"] if "chain" in entry}
     assert "tunnelwright" in tables
     assert isinstance(json.loads(found.routes), list)
+    assert found.clock is not None
+    assert abs(found.clock - time.time()) < 60
     questions = [("10.1.0.10", "203.0.113.2", "eth1"), ("10.1.0.10", "203.0.113.3", "eth1")]
     replies = router.host.route(questions)
     assert len(replies) == len(questions)

@@ -34,6 +34,7 @@ from reconciler.operations.apply import apply
 from reconciler.operations.desired import shown_by_files
 from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.operations.observed_plan import judge_plan, observed_plan
+from reconciler.operations.status import status_of
 from reconciler.operations.verify import verify
 from reconciler.report import plan_text, status_text
 from reconciler.report.json.lines import dump
@@ -41,7 +42,6 @@ from reconciler.report.json.plan import plan_objects
 from reconciler.report.json.status import condition_objects
 from reconciler.routers import traces
 from reconciler.routers.fleet import Fleet
-from reconciler.verify.condition import conditions
 from tests.contract.sites import Site, memory_site
 from tests.converged import assert_converged
 from tests.fuzz import strategies
@@ -248,7 +248,7 @@ def test_a_run_over_a_router_of_nonsense_ends_and_concerns_that_router_alone(
         assert "tokyo" in seen.observation.states
         judge_plan(seen, shown_by_files(site.fabric, site.store(), seen.observation.states))
         lines = [line.text for line in plan_text.plan_lines(seen.plan)]
-        found = conditions(site.fabric, seen.desired, seen.observation, seen.plan)
+        found = status_of(seen).connections
         lines += [
             line.text for line in status_text.status_lines(found, datetime.now(UTC), every=True, wide=True)
         ]

@@ -86,7 +86,7 @@ class MemoryHost:
     def inspect(self) -> HostInspection:
         """There is no other table, and no route but to everywhere."""
         self._check("inspect")
-        return HostInspection(json.dumps({"nftables": self.table or []}), "[]")
+        return HostInspection(json.dumps({"nftables": self.table or []}), "[]", clock=int(time.time()))
 
     def traces(self, seconds: int) -> tuple[Trace, ...]:
         """What a test has put there."""

@@ -42,7 +42,7 @@ for words in (
         codes[" ".join(words[:2] if words[0] == "lab" else words[:1])] = main(words)
     except SystemExit as ended:
         codes[words[0]] = ended.code
-names = {"docker_router", "vault", "__main__"}
+names = {"application", "docker_router", "guard", "server", "vault", "__main__"}
 for package in (reconciler, schemas):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         if module.name.rpartition(".")[2] not in names:

@@ -13,7 +13,7 @@ CODE = ("reconciler", "schemas", "lab", "bench", "scripts", "deploy", "tests")
 NAMES = re.compile(
     r"AssertionError|TextIOWrapper|GitCommandWrapperType|wrapper_class|file_wrapper|cap_(?:add|drop)|cap-drop|"
     r"Cap(?:Eff|Bnd)|--strip-components|--orphan|from itertools import cycle|permission ?denied|its NEWS|"
-    r"liveness check",
+    r"liveness check|preserveAspectRatio|bypass_csp",
     re.IGNORECASE,
 )
 """Names and messages of Python, Docker, Git, GNU tar, the kernel, strongSwan and the libraries."""
@@ -22,6 +22,7 @@ ORDINARY = {
     ("tell", "CHANGELOG.md"),
     ("told", "reconciler/history/tables.py"),  # the name of a table in files of an earlier version
     ("told", "tests/unit/history/test_history.py"),
+    ("cycle", "reconciler/page/server.py"),  # uvicorn's
     ("cycle", "tests/lab/boots/boots.py"),  # a function of Python's
     ("cycle", "tests/unit/cli/test_collector.py"),  # of references, in a garbage collector
     ("cycle", "tests/unit/validate/test_bounds_of_pairs.py"),

@@ -222,6 +222,22 @@ def seconds(text: str) -> float:
     return number
 
 
+def pause(text: str) -> float:
+    """The value of an option that is a time of a second or more. Raises ValueError, and ArgumentTypeError."""
+    number = seconds(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1 second")
+    return number
+
+
+def port(text: str) -> int:
+    """The value of an option that is a port. Raises ValueError, and ArgumentTypeError."""
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
+    return number
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:

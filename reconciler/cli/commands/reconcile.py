@@ -10,31 +10,36 @@ import threading
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.cli import access, collector
 from reconciler.cli.output import Output, note, say
-from reconciler.cli.service_state import HISTORY, followed_repository, only_reconciler, service_settings
+from reconciler.cli.run_reports import RunReports
+from reconciler.cli.service_state import (
+    CLONE,
+    HISTORY,
+    followed_repository,
+    only_reconciler,
+    service_settings,
+)
 from reconciler.forges.choose import forge
 from reconciler.forges.forge import Kind
 from reconciler.history.kept import Kept
 from reconciler.model import bounds
 from reconciler.model.diagnostic import Diagnostics, reported
 from reconciler.model.errors import ExitCode
+from reconciler.model.extras import require
 from reconciler.model.fabric import Fabric
-from reconciler.model.isolation import attempt
 from reconciler.model.notification import Topic
 from reconciler.model.record import GOOD, Result, RunRecord
-from reconciler.model.tunnel_event import TunnelEvent
+from reconciler.page.access import Access
+from reconciler.page.documents import CloneReader
+from reconciler.page.service_source import ServiceSource
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object
-from reconciler.report.json.events import encode
 from reconciler.report.json.results import ready_object, setting_objects
-from reconciler.report.json.run import run_object
-from reconciler.report.json.tunnel import tunnel_event
 from reconciler.report.line import Line
-from reconciler.report.run_text import run_line, run_lines
 from reconciler.report.settings_text import setting_lines
-from reconciler.report.tunnel_text import tunnel_event_line
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.links import Links
 from reconciler.secrets import Allowed, SecretStore, default_folder, read_private
@@ -52,6 +57,9 @@ from reconciler.service.trust import check_signature
 from reconciler.service.watch import Watch
 from reconciler.service.web import Application, WebServer
 from schemas.settings import ReconcileSettings
+
+if TYPE_CHECKING:
+    from reconciler.page.server import PageServer
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -79,26 +87,24 @@ def _follow(
         if not arguments.once:
             collector.sweep()
 
+    page = None if settings.page is None or arguments.once else _page_source(settings, dependencies)
+    reports = RunReports(output, log, metrics, page, full=arguments.once)
     dependencies = replace(
         dependencies,
-        saw=metrics.saw,
+        saw=reports.saw,
         progress=dependencies.progress if log is None else log.step,
         rested=rested,
     )
 
     def report(record: RunRecord) -> None:
-        if log is not None:
-            attempt("report", "the log", lambda: log.run(record))
-        else:
-            attempt("report", "a run", lambda: _report(output, record, full=arguments.once))
-        attempt("metrics", "a run", lambda: metrics.ended(record))
+        reports.ended(record)
         if settings.metrics_file is not None:
             textfile = Path(settings.metrics_file).expanduser()
             tolerance.of("metrics", "metricsFile", lambda: metrics.write(textfile))
         notifier.notify(record)
 
     service = Service(dependencies, settings.interval, settings.jitter, report)
-    beside = [] if arguments.once else _beside(service, metrics, settings, output, log)
+    beside = [] if arguments.once else _beside(service, reports, settings)
 
     def end(*_: object) -> None:
         service.stop()
@@ -109,12 +115,15 @@ def _follow(
     try:
         if arguments.once:
             return _exit_code(service.once())
-        web = _listen(settings, service, metrics)
+        servers: list[WebServer | PageServer] = [
+            *_listen(settings, service, metrics),
+            *_serve(settings, page),
+        ]
         try:
             service.run()
         finally:
-            if web is not None:
-                web.close()
+            for server in servers:
+                server.close()
     finally:
         for item in beside:
             item.close()
@@ -122,26 +131,17 @@ def _follow(
     return ExitCode.OK
 
 
-def _beside(
-    service: Service, metrics: Metrics, settings: ReconcileSettings, output: Output, log: EventLog | None
-) -> list[Watch | Prober]:
+def _beside(service: Service, reports: RunReports, settings: ReconcileSettings) -> list[Watch | Prober]:
     """What follows the routers and probes the tunnels beside the service's runs."""
-
-    def report(event: TunnelEvent) -> None:
-        if log is not None:
-            log.tunnel(event)
-        else:
-            output.lines([tunnel_event_line(event)])
-            output.objects([tunnel_event(event)])
-
     beside: list[Watch | Prober] = []
     history, probes = service.dependencies.history, settings.probes
     if settings.follow:
-        metrics.watch = Watch(history, report, service.wake)
-        beside.append(metrics.watch)
+        watch = Watch(history, reports.happened, service.wake)
+        reports.watched(watch)
+        beside.append(watch)
     if probes.enabled:
-        prober = Prober(history, report, service.wake, probes.interval, probes.packets)
-        metrics.prober = prober
+        prober = Prober(history, reports.happened, service.wake, probes.interval, probes.packets)
+        reports.probed(prober)
         service.dependencies = replace(
             service.dependencies, impaired=prober.impaired, diagnosed={} if probes.repair else None
         )
@@ -168,11 +168,6 @@ def _end_within(seconds: float) -> None:
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
-
-
-def _report(output: Output, record: RunRecord, *, full: bool) -> None:
-    output.lines(run_lines(record) if full else [run_line(record)])
-    output.objects([*map(encode, record.events if full else ()), run_object(record)])
 
 
 def _exit_code(record: RunRecord) -> ExitCode:
@@ -271,11 +266,29 @@ def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifi
     return Notifier(receivers, _warn)
 
 
-def _listen(settings: ReconcileSettings, service: Service, metrics: Metrics) -> WebServer | None:
+def _page_source(settings: ReconcileSettings, dependencies: Dependencies) -> ServiceSource:
+    require("page")
+    clone = Path(settings.state).expanduser() / CLONE
+    return ServiceSource(dependencies.history, CloneReader(clone, settings.folder))
+
+
+def _serve(settings: ReconcileSettings, source: ServiceSource | None) -> list[PageServer]:
+    """The page, at an address of its own."""
+    if settings.page is None or source is None:
+        return []
+    from reconciler.page.server import PageServer  # noqa: PLC0415 - of an extra
+
+    page = settings.page
+    token = None if page.token_file is None else read_private(Path(page.token_file).expanduser())
+    access = Access(page.url or "", page.identity_header or "", page.proxy or "", token)
+    return [PageServer(source, access, page.address, page.port)]
+
+
+def _listen(settings: ReconcileSettings, service: Service, metrics: Metrics) -> list[WebServer]:
     if settings.listen is None:
-        return None
+        return []
 
     path = settings.listen.webhook_secret_file
     secret = None if path is None else read_private(Path(path).expanduser())
     application = Application(lambda: service.wake("webhook"), secret, metrics.expose, service.hangs)
-    return WebServer(application, settings.listen.address, settings.listen.port)
+    return [WebServer(application, settings.listen.address, settings.listen.port)]

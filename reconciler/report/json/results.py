@@ -164,6 +164,11 @@ def ready_object(commit: str, branch: str, *, routers: int, tunnels: int, keys: 
     }
 
 
+def page_object(address: str) -> dict[str, Any]:
+    """Where a browser finds the page."""
+    return {"type": "page", "address": address}
+
+
 def sheet_object(end: Tunnel, remarks: Sequence[str], form: str, text: str | None) -> dict[str, Any]:
     """A peer sheet without the key; `local` is the end of its reader. `text` is the sheet itself, None where
     that was written to a file."""

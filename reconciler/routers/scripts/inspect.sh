@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes every firewall rule, every route, every neighbor and every interface, with MARK between them.
+# Writes every firewall rule, every route, every neighbor, every interface and the time, MARK between them.
 set -eu
 nft -j list ruleset
 echo "$MARK"
@@ -8,3 +8,5 @@ echo "$MARK"
 ip -4 -j neigh show
 echo "$MARK"
 ip -j link show
+echo "$MARK"
+date +%s

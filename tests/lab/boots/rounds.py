@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from lab.engine import until
 from lab.packets import Packet, esp_of
 from reconciler.apply.phases import apply_plan
+from reconciler.model.operation import CloseSurplus
 from reconciler.model.outcome import Outcome
-from reconciler.model.plan import Phase
+from reconciler.model.plan import Phase, ResourceChange
 from reconciler.model.way_back import Arming, Saved
 from reconciler.routers.protocol import Router
 from tests.contract.sites import change_tunnels
@@ -26,7 +27,6 @@ MOMENTS: dict[str, Callable[[Packet], bool]] = {
 """What the machine sends on the WAN when its power is cut."""
 PHASES = (Phase.GUARD, Phase.CONNECTIONS, Phase.COMMIT)
 """Of an apply in which its power is cut."""
-SURPLUS = "there are surplus CHILD_SAs"
 ENOUGH = 100
 """Packets that must have had the chance to leak."""
 
@@ -147,14 +147,17 @@ def _ended(traffic: Traffic, label: str, boots: int) -> Round:
     traffic.carries()
     site.machine.wait_up()
     found = Round(label, boots, traffic.sent(), _dropped(site), traffic.clear())
-    left: list[object] = []
+    left: list[ResourceChange] = []
 
     def repaired() -> bool:
-        # Both ends bring the tunnel up; what is one too many the next apply closes, without loss.
-        left[:] = [item for item in site.left() if item[1] != SURPLUS]
-        return not left
+        left[:] = site.left()
+        return all(isinstance(step.operation, CloseSurplus) for change in left for step in change.steps)
 
-    assert until(repaired, 120, poll=2), f"nothing has to be repaired: {left}"
+    assert until(repaired, 120, poll=2), [(str(change.resource), change.reason) for change in left]
+    if left:
+        # Both ends have brought the tunnel up; what is one too many an apply closes.
+        site.apply()
+        assert site.left() == []
     return found
 
 

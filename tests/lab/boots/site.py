@@ -18,7 +18,7 @@ from lab.traffic import Stream
 from reconciler.apply.locking import locked
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
-from reconciler.model.swanctl import Change
+from reconciler.model.plan import ResourceChange
 from reconciler.operations.apply import apply
 from reconciler.operations.observed_plan import ObservedPlan, observed_plan
 from reconciler.routers.docker_router import DockerRouter
@@ -81,9 +81,9 @@ class Site:
         assert until(reached, DEADLINE), outcome
         assert outcome is None, outcome
 
-    def left(self) -> list[tuple[str, str, tuple[Change, ...]]]:
-        """What an apply would do: each resource, why, and its fields."""
-        return [(str(item.resource), item.reason, item.changes) for item in self.preview().plan.changes]
+    def left(self) -> list[ResourceChange]:
+        """What an apply would do."""
+        return list(self.preview().plan.changes)
 
     def apply(self, fabric: Fabric | None = None) -> None:
         """Make the routers as desired, under their locks, as a command does."""

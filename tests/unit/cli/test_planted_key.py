@@ -47,6 +47,7 @@ COMMANDS: dict[str, list[str]] = {
     "secret": ["secret", "set", "keys/a--b.age", "--secrets", "secrets"],
     "show": ["show", "1"],
     "status": ["status", TREE, *NEEDS_KEYS],
+    "ui": ["ui", TREE, "--rev", "HEAD", *NEEDS_KEYS],
     "validate": ["validate", TREE],
     "verify": ["verify", TREE, *NEEDS_KEYS],
     "vip": ["vip", "release", "203.0.113.10", TREE, "--auto-approve", *NEEDS_KEYS],

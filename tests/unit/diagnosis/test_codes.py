@@ -10,6 +10,8 @@ import reconciler.diagnosis
 from reconciler.diagnosis.diagnose import EXPLAINED_BY, RULES, SYMPTOMS
 from tests.unit.diagnosis.tables import ROWS
 
+NO_FAILURES = {"clock-differs"}
+"""Codes that are always warnings."""
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs/reference/diagnosis.md"
 
@@ -27,5 +29,5 @@ def test_every_code_is_documented_and_has_a_row() -> None:
     known = codes_in_source()
     assert len(known) >= len(RULES) - 1
     assert set(codes(r"(?m)^\| `([a-z-]+)` \|", [PAGE.read_text()])) == known
-    assert {code for _, _, found in ROWS for code, _ in found} == known
+    assert {code for _, _, found in ROWS for code, _ in found} == known - NO_FAILURES
     assert {*EXPLAINED_BY, *SYMPTOMS, *(c for codes_ in EXPLAINED_BY.values() for c in codes_)} <= known

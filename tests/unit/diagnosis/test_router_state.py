@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from reconciler.diagnosis import Evidence, diagnose
 from reconciler.diagnosis.evidence import ForeignChild, Route
 from tests.unit.diagnosis.seen import (
@@ -89,6 +91,22 @@ TABLE: list[Row] = [
 @each_of(TABLE)
 def test_what_follows_from_the_evidence(evidence: Evidence, expected: set[tuple[str, str]]) -> None:
     assert failures(evidence) == expected
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [(0, None), (60, None), (-60, None), (61, "0:01:01 ahead of"), (-93_784, "1 day, 2:03:04 behind")],
+)
+def test_a_clock_that_differs_is_worth_a_word(ahead: int, words: str | None) -> None:
+    """Of a tunnel that is well, and as no cause of one that is not."""
+    for down in (False, True):
+        evidence = seen(down=down, near_end={"clock_ahead": ahead})
+        found = [item for item in diagnose(evidence) if item.code == "clock-differs"]
+        assert [(item.message, item.failure) for item in found] == [
+            (f"the clock of paris is {words} the controller's; no tunnel depends on it", False)
+        ] * (words is not None)
+        rest = [item for item in diagnose(evidence) if item not in found]
+        assert rest == list(diagnose(seen(down=down)))
 
 
 def test_a_tunnel_that_is_disabled_is_worth_a_word() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import memory_site
-from tests.odd import OddRouter
+from tests.odd import OddRouter, changed
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,18 @@ def test_a_reply_that_was_lost_once_is_no_finding(tmp_path: Path, series: list[i
     (diagnosis,) = diagnose_tunnels(site.fabric, (), site.store(), Fleet(connect))
     assert left == []
     assert (diagnosis.findings == ()) is healthy
+
+
+@pytest.mark.parametrize(
+    ("off", "codes"), [(0, set()), (-7200, {"clock-differs"}), (7200, {"clock-differs"})]
+)
+def test_the_clock_of_a_router_is_compared_with_ours(tmp_path: Path, off: int, codes: set[str]) -> None:
+    site = memory_site(tmp_path)
+    site.apply()
+
+    def connect(name: str) -> Router:
+        return OddRouter(site.connect(name), {"inspect": changed(clock=int(time.time()) + off)})
+
+    (diagnosis,) = diagnose_tunnels(site.fabric, (), site.store(), Fleet(connect))
+    assert {finding.code for finding in diagnosis.findings} == codes
+    assert len(diagnosis.findings) == 2 * len(codes)

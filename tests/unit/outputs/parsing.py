@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 from xml.etree import ElementTree
 
+import html5lib
 import pyte
 from jsonschema import Draft4Validator
 from markdown_it import MarkdownIt
@@ -141,3 +142,41 @@ def check_metrics(text: str) -> None:
     found = {metric.name for metric in parse(text)}
     assert found
     assert found <= known
+
+
+_OUR_TAGS = {
+    *(
+        "html",
+        "head",
+        "meta",
+        "title",
+        "link",
+        "script",
+        "body",
+        "header",
+        "nav",
+        "main",
+        "section",
+        "article",
+    ),
+    *("h1", "h2", "h3", "a", "p", "div", "span", "strong", "code", "time", "details", "summary"),
+    *("ul", "li", "dl", "dt", "dd", "table", "caption", "thead", "tbody", "tr", "th", "td"),
+    *("form", "label", "input", "button", "svg", "g", "path", "line", "circle", "rect", "text"),
+}
+_LINKS = frozenset({"href", "src", "action", "hx-get"})
+
+
+def check_html(text: str) -> None:
+    """HTML without errors, of our elements alone: none runs a script of its own, has a style, or leads
+    elsewhere."""
+    check_lines(text)
+    root = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
+    for element in root.iter():
+        tag = str(element.tag).rpartition("}")[2]
+        assert tag in _OUR_TAGS, tag
+        for name, value in element.attrib.items():
+            assert not name.startswith("on"), name
+            assert name != "style"
+            if name in _LINKS:
+                assert re.match(r"/(?!/)", value) or value in {"#main", "#content"}, value
+        assert tag != "script" or not (element.text or "").strip()

@@ -52,6 +52,7 @@ BROKEN: dict[str, list[str]] = {
     "plan": ["plan", "tree"],
     "reconnect": ["reconnect", "x", "tree"],
     "status": ["status", "tree"],
+    "ui": ["ui", "tree"],
     "validate": ["validate", "tree"],
     "verify": ["verify", "tree"],
     "vip release": ["vip", "release", "203.0.113.10", "tree"],

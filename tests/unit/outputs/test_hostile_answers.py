@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from reconciler.apply import establish
 from reconciler.cli import access
 from reconciler.facets.files import swanctl_conf
+from reconciler.model.condition import State
 from reconciler.model.errors import CommandRejected, ExitCode, RouterUnreachable, SecretUnavailable
 from reconciler.model.fabric import PskRef
 from reconciler.model.secret import Secret
 from reconciler.model.trace import Trace
+from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
 from reconciler.report.sheets import FORMATS as SHEETS
 from reconciler.routers.protocol import Router
 from reconciler.secrets import SecretStore
@@ -26,9 +29,12 @@ from tests.forges import PROJECT, TOKEN, Answer, Request, listening
 from tests.unit.outputs.commands import Runner
 from tests.unit.outputs.nasty import ALL, SEEN, TEXTS, WORDS, as_yaml, write_broken_tree
 from tests.unit.outputs.parsing import (
+    check_html,
     check_lines,
     check_metrics,
 )
+from tests.unit.page.crawl import ask, crawled
+from tests.unit.page.sites import paged
 from tests.unit.service.followed import KEY, Followed, followed
 
 # Apprise imports a module that Python 3.13 has no more, and knows it.
@@ -224,3 +230,34 @@ def test_a_key_store_that_says_anything(stage: Stage, monkeypatch: pytest.Monkey
     tokyo.write_text(tokyo.read_text().replace("env: KEY", "env: NEXT"))
     for command in ("plan", "apply", "verify", "status"):
         stage.runner.check(*stage.words(command))
+
+
+@pytest.mark.parametrize("unplugged", [False, True])
+def test_a_page_of_what_says_anything(stage: Stage, unplugged: bool) -> None:
+    """Documents, commits, routers, runs and their errors in each page that a link leads to."""
+    repository = stage.site.repository
+    message = ALL.replace("\0", "").replace("\n", " ").encode(errors="replace").decode()
+    repository.git.commit("--allow-empty", "--message", message)
+    with paged(stage.site.folder, site=stage.site) as page:
+        strange(stage.site)
+        if unplugged:
+            stage.site.unplugged["paris"] = ALL
+        page.run()
+        page.source.happened(TunnelEvent(datetime.now(UTC), "paris", WORDS, TunnelChange.ALERT, detail=WORDS))
+        page.prober.shows(page.source, "paris-tokyo", State.DEGRADED, reason=ALL, target=WORDS)
+        found = crawled(page.address)
+    assert {"/connections/paris-tokyo", "/routers/paris", "/runs/2", "/commits", "/drift"} <= set(found)
+    for path, answer in found.items():
+        assert answer.status == (404 if path == "/nothing" else 200), path
+        if "html" in answer.headers["content-type"]:
+            check_html(answer.text)
+    assert SEEN in found["/commits"].text
+    assert SEEN in found["/runs/2" if unplugged else "/"].text
+
+
+def test_a_page_is_itself_whatever_was_asked_for(stage: Stage) -> None:
+    with paged(stage.site.folder, site=stage.site) as page:
+        for text in (*TEXTS, "/evil.example/x"):
+            word = quote(text, safe="/")
+            for path in (f"/?q={word}", f"/{word}", f"/runs/{word}", f"/connections/{word}?{word}"):
+                check_html(ask(page.address, path).text)

@@ -189,6 +189,14 @@ def test_the_results_of_probes_are_those_of_their_ways() -> None:
             host(nonsense).probe(ways, 20)
 
 
+@pytest.mark.parametrize("clock", [b"", b"-5\n", b"9" * 13 + b"\n", "\N{SUPERSCRIPT TWO}\n".encode()])
+def test_the_clock_is_a_number(clock: bytes) -> None:
+    mark, parts = f"{MARK}\n".encode(), [b"{}\n", b"[]\n", b"[]\n", b"[]\n"]
+    assert host(mark.join([*parts, b"1795748616\n"])).inspect().clock == 1_795_748_616
+    with pytest.raises(AnswerNotUnderstood, match="clock: not a number of seconds"):
+        host(mark.join([*parts, clock])).inspect()
+
+
 @pytest.mark.parametrize("left", ["5" * 5000, "-5", "\N{SUPERSCRIPT TWO}"])
 def test_the_seconds_of_a_lock_are_a_number(left: str) -> None:
     with pytest.raises(AnswerNotUnderstood, match="lock: not the holder"):

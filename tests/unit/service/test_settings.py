@@ -289,3 +289,30 @@ def test_more_than_the_bound_is_not_read(size: int | None, tmp_path: Path) -> No
         path.write_bytes(b"#" * size)
     with pytest.raises(SourceUnavailable, match="has more than 1,048,576 bytes"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("page", "problem"),
+    [
+        ("{}", ""),
+        ("{address: '::1'}", ""),
+        ("{address: 127.0.0.2, url: 'https://tunnels.example.net'}", ""),
+        ("{address: 0.0.0.0, tokenFile: /t}", ""),
+        ("{address: 0.0.0.0, identityHeader: X-User, proxy: 192.0.2.1}", ""),
+        ("{address: 0.0.0.0}", "0.0.0.0 is not a loopback address: `tokenFile`, or"),
+        ("{address: '::'}", ":: is not a loopback address"),
+        ("{identityHeader: X-User}", "`identityHeader` and `proxy` belong together"),
+        ("{proxy: 192.0.2.1}", "`identityHeader` and `proxy` belong together"),
+        ("{address: 0.0.0.0, tokenFile: hunter2}", "this is not a path; it is not shown"),
+        ("{address: localhost}", "'localhost' is not allowed here"),
+        ("{identityHeader: 'X User', proxy: 192.0.2.1}", "'X User' is not allowed here"),
+    ],
+)
+def test_a_page_for_others_needs_a_guard(tmp_path: Path, page: str, problem: str) -> None:
+    path = tmp_path / "reconcile.yaml"
+    path.write_text(f"repository: /srv/tunnels.git\npage: {page}\n")
+    settings, problems = read(path)
+    assert (settings is None) is bool(problem)
+    assert len(problems) == bool(problem)
+    assert all(problem in found for found in problems), problems
+    assert "hunter2" not in "".join(problems)

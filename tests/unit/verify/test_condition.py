@@ -9,12 +9,13 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from reconciler.model.absence import Absence
 from reconciler.model.condition import ConnectionCondition, State
 from reconciler.model.errors import RouterUnreachable
-from reconciler.model.plan import Action, Resource, ResourceChange, ResourceKind
+from reconciler.model.plan import Resource, ResourceKind
 from reconciler.model.router_config import RouterState
 from reconciler.operations.observed_plan import observed_plan
-from reconciler.verify.condition import conditions
+from reconciler.verify.condition import as_reported, conditions
 from tests.contract.sites import Site, change_tunnels, memory_site, rename_tunnels
 from tests.fabrics import two_routers
 
@@ -56,9 +57,8 @@ def found(site: Site, twists: dict[str, Twist], *, silent: str = "") -> Connecti
     states = {
         n: twists[n](s) if n in twists else s for n, s in seen.observation.states.items() if n != silent
     }
-    failures = {silent: RouterUnreachable("no route to host")} if silent else {}
-    observed = replace(seen.observation, states=states, failures=failures)
-    [one] = conditions(site.fabric, seen.desired, observed, seen.plan)
+    absent = {silent: Absence.of(RouterUnreachable("no route to host"))} if silent else {}
+    [one] = conditions(site.fabric, seen.desired, states, absent, {})
     return one
 
 
@@ -129,7 +129,8 @@ def test_a_rename_that_is_not_applied_yet_is_no_tunnel_that_is_down(tmp_path: Pa
     site.apply()
     renamed = rename_tunnels(site.fabric, {"paris-tokyo": "a-b", "tokyo-paris": "b-a"})
     seen = observed_plan(renamed, site.store(), site.fleet)
-    [one] = conditions(renamed, seen.desired, seen.observation, seen.plan)
+    differs = {change.resource: change.reason for change in seen.plan.changes}
+    [one] = conditions(renamed, seen.desired, seen.observation.states, {}, differs)
     assert (one.state, one.reason, one.drifts) == (State.UP, "", True)
 
 
@@ -155,8 +156,37 @@ def test_the_drift_of_a_router_is_none_of_a_tunnel_of_that_name(tmp_path: Path) 
     site = memory_site(tmp_path)
     site.apply()
     seen = observed_plan(site.fabric, site.store(), site.fleet)
-    drift = ResourceChange(
-        Resource("paris", ResourceKind.BOOT, "paris-tokyo"), Action.UPDATE, "drift", (), ()
-    )
-    [one] = conditions(site.fabric, seen.desired, seen.observation, replace(seen.plan, changes=(drift,)))
+    differs = {Resource("paris", ResourceKind.BOOT, "paris-tokyo"): "drift"}
+    [one] = conditions(site.fabric, seen.desired, seen.observation.states, {}, differs)
     assert not one.drifts
+
+
+CHILD = "net"
+
+
+@pytest.mark.parametrize(
+    ("before", "up", "state", "reason"),
+    [
+        ({}, {}, State.UP, ""),
+        ({}, {"tokyo": {("tokyo-paris", CHILD)}}, State.UP, ""),
+        ({}, {"tokyo": set()}, State.DOWN, "no CHILD_SA at tokyo"),
+        ({}, {"paris": set(), "tokyo": set()}, State.DOWN, "no CHILD_SA at paris; no CHILD_SA at tokyo"),
+        ({"tokyo": without_sas}, {"tokyo": set()}, State.DOWN, "no IKE_SA at tokyo"),
+        ({"tokyo": without_sas}, {"tokyo": {("tokyo-paris", CHILD)}}, State.UP, ""),
+        ({"tokyo": without_sas}, {"paris": set()}, State.DOWN, "no CHILD_SA at paris; no IKE_SA at tokyo"),
+    ],
+)
+def test_what_routers_have_reported_since_counts(
+    tmp_path: Path, before: dict[str, Twist], up: dict[str, set[tuple[str, str]]], state: State, reason: str
+) -> None:
+    """Of a router that is not followed, the observation does."""
+    [one] = as_reported([found(memory_site(tmp_path), before)], up)
+    assert (one.state, one.reason) == (state, reason)
+
+
+def test_a_router_that_was_not_observed_but_is_followed_is_known(tmp_path: Path) -> None:
+    before = found(memory_site(tmp_path), {}, silent="tokyo")
+    assert before.state is State.UNKNOWN
+    [up] = as_reported([before], {"tokyo": {("tokyo-paris", CHILD)}})
+    [down] = as_reported([before], {"tokyo": set()})
+    assert (up.state, down.state) == (State.UP, State.DOWN)
