@@ -90,8 +90,9 @@ def settle(target: Target, fresh: Mapping[str, NewEnd], found: Diagnostics) -> S
         refused = left.keys() - drawn.ends.keys() or _refuse_invalid(target, left, drawn, found)
         if not refused:
             break
+        others = _other_ends(left)
         for name in sorted(refused):
-            other = _other_end(left, left[name])
+            other = others.get(name)
             if other is not None and other not in refused:
                 message = f"it is the other end of {left[name].words}, which is not imported"
                 found.error(
@@ -136,10 +137,11 @@ def _unmanaged(target: Target, drafts: Iterable[Draft]) -> frozenset[str]:
     return frozenset(owners(expanded_catalog(target.loaded, Diagnostics()), fabric.vips, alone))
 
 
-def _other_end(ends: Mapping[str, NewEnd], end: NewEnd) -> str | None:
-    back = end.draft.peer_address, end.draft.local_address
-    found = (name for name, one in ends.items() if (one.draft.local_address, one.draft.peer_address) == back)
-    return next(found, None)
+def _other_ends(ends: Mapping[str, NewEnd]) -> dict[str, str]:
+    """Each end whose other end is among them, with that."""
+    names = {(end.draft.local_address, end.draft.peer_address): name for name, end in ends.items()}
+    back = {name: (end.draft.peer_address, end.draft.local_address) for name, end in ends.items()}
+    return {name: names[addresses] for name, addresses in back.items() if addresses in names}
 
 
 def _with_ids_of_other_ends(
@@ -216,8 +218,7 @@ def _joined(
         parts[str(target.folder / f"{vip.router}.yaml")].insert(0, vip.text)
     texts = {name: "---\n".join(texts) for name, texts in parts.items()}
     files = {name: target.file(end) for name, end in left.items()}
-    pairs = [name for name, end in left.items() if _other_end(left, end) is not None]
-    if pairs:
+    if pairs := _other_ends(left):
         loaded = target.extended(texts)
         done = convert(loaded, validate(loaded)[0], lambda name: texts[name], pairs)
         texts = {name: text for name, text in {**texts, **done.after}.items() if text}
