@@ -91,7 +91,7 @@ size: wheel ## Measure how many packages an install brings, and their size, with
 bench: $(STAMP) ## Measure speed and interruption beside `swanctl --load-all`
 	@$(BIN)/python -m bench.charon
 	@$(BIN)/python -m bench.interruption
-	@$(BIN)/python -m bench.preview
+	@$(BIN)/python -m bench.scale
 	@$(BIN)/python -m bench.probes
 	@$(BIN)/python -m bench.startup
 

@@ -50,7 +50,7 @@ class Answering:
         """Its SAs."""
         yield from self._sas
 
-    def probe(self, ways: Sequence[tuple[str, str]], _: float) -> tuple[Echoes, ...]:
+    def probe(self, ways: Sequence[tuple[str, str]], _: int, __: float) -> tuple[Echoes, ...]:
         """All replies."""
         return (Echoes(bounds.PROBE_REQUESTS, bounds.PROBE_REQUESTS, 0.01),) * len(ways)
 

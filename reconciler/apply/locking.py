@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -80,9 +81,8 @@ def locked(
     One whose lock could not be renewed, for want of a thread, is left out as well. Every lock that was taken
     is given back in the end.
 
-    Routers are reached side by side, and locks taken in order of name, so that two runs cannot wait for each
-    other. Each lock is renewed in a thread of its own: a router that is slow to answer costs no other one its
-    lock.
+    Routers are reached side by side, and so are their locks taken (`_Locks.take`). Each lock is renewed in a
+    thread of its own: a router that is slow to answer costs no other one its lock.
     """
     owner = owner_name()
     deadline = time.monotonic() + timeout
@@ -91,31 +91,76 @@ def locked(
     with fleet.kept() as sessions:
         reached = sessions.each(sorted(routers), reach)
         refused = {name: found for name, found in reached.items() if isinstance(found, TunnelwrightError)}
-        taken: list[str] = []
+        locks = _Locks(sessions, owner, lease, deadline, moved)
         renewals: list[threading.Thread] = []
         try:
-            for name in (name for name in reached if name not in refused):
-                left = max(0.0, deadline - time.monotonic())
-                error = sessions.one(name, partial(take, owner=owner, lease=lease, timeout=left))
+            for name, error in locks.take([name for name in reached if name not in refused]):
                 if error is None:
-                    taken.append(name)
                     renewal = threading.Thread(
                         target=partial(_renew, lost=noted),
                         args=(sessions, name, owner, lease, done),
                         daemon=True,
                     )
-                    error = attempt("thread", f"lock of {name}", renewal.start)
+                    error = attempt("thread", f"lock of {name}", renewal.start)  # noqa: PLW2901 - its own
                     if error is None:
                         renewals.append(renewal)
                 if error is not None:
                     refused[name] = _refusal(error)
-                moved()
             yield refused
         finally:
             done.set()
             for renewal in renewals:
                 renewal.join()
-            sessions.each(taken, partial(give_back, owner=owner))
+            locks.give_back(sorted(locks.held))
+
+
+@dataclass(slots=True)
+class _Locks:
+    """Locks that are asked for at some routers."""
+
+    sessions: Sessions
+    owner: str
+    lease: int
+    deadline: float
+    """Until when a lock is waited for, by `time.monotonic`."""
+    moved: Callable[[], None]
+    held: set[str] = field(default_factory=set)
+    """Routers whose lock may be taken, and is to be given back."""
+
+    def take(self, names: list[str]) -> Iterator[tuple[str, TunnelwrightError | None]]:
+        """Each router, in order of name, whose lock was asked for: why it is not taken, None where it is.
+
+        The first lock is taken alone: of two runs that want the same, one has it, and the other waits there.
+        The others are then taken side by side. Two runs cannot wait for each other, since none waits for a
+        lock while it holds one of a later name: where one of them is another run's, those behind it are given
+        back before it is waited for, and asked for again afterwards.
+        """
+        while names:
+            first, *rest = names
+            yield first, self._ask([first], max(0.0, self.deadline - time.monotonic()))[first]
+            answers = self._ask(rest, 0.0) if rest else {}
+            waiting = time.monotonic() < self.deadline
+            others = [name for name in rest if waiting and isinstance(answers[name], Locked)]
+            known = rest[: rest.index(others[0])] if others else rest
+            yield from ((name, answers[name]) for name in known)
+            names = rest[len(known) :]
+            self.give_back(name for name in names if name in self.held)
+
+    def give_back(self, names: Iterable[str]) -> None:
+        """Give back the locks of some routers."""
+        given = list(names)
+        self.sessions.each(given, partial(give_back, owner=self.owner))
+        self.held.difference_update(given)
+
+    def _ask(self, names: list[str], timeout: float) -> dict[str, TunnelwrightError | None]:
+        # Before they are asked: an interrupt must leave no lock that one of them has given.
+        self.held.update(names)
+        wanted = partial(take, owner=self.owner, lease=self.lease, timeout=timeout)
+        answers = self.sessions.each(names, wanted)
+        self.held.difference_update(name for name, error in answers.items() if error is not None)
+        for _ in names:
+            self.moved()
+        return answers
 
 
 def _refusal(error: TunnelwrightError) -> TunnelwrightError:

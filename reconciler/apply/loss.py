@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from reconciler.model.bounds import STREAM_SECONDS, STREAMS
+from reconciler.model.bounds import STREAM_PACE, STREAM_SECONDS, STREAMS
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import Fabric, Tunnel, probe_addresses
 from reconciler.model.observation import Observation
@@ -23,7 +23,7 @@ from reconciler.routers.protocol import Router
 from schemas.addresses import parse_cidr
 
 INTERVAL = 0.02
-"""Seconds between two requests: what is lost is known to that."""
+"""Seconds between two requests, of few streams: what is lost is known to that. Of many they are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ def measured(plan: Plan, fabric: Fabric, before: Observation, fleet: Fleet) -> I
         by_router.setdefault(way.tunnel.router, []).append(way)
     result = Measured()
     with fleet.kept() as sessions:
-        started = sessions.each(by_router, partial(_start, ways=by_router))
+        interval = max(INTERVAL, min(len(ways), STREAMS) / STREAM_PACE)
+        started = sessions.each(by_router, partial(_start, ways=by_router, interval=interval))
         running = {
             name: streams for name, streams in started.items() if isinstance(streams, tuple) and streams
         }
@@ -136,14 +137,13 @@ def _within(address: str, selectors: Iterable[str]) -> bool:
     return False
 
 
-def _start(router: Router, ways: Mapping[str, Sequence[_Way]]) -> tuple[_Stream, ...]:
+def _start(router: Router, ways: Mapping[str, Sequence[_Way]], interval: float) -> tuple[_Stream, ...]:
     """Begin a stream through each tunnel of this router where it can be done."""
     streams = []
     for way in ways[router.name]:
         with contextlib.suppress(TunnelwrightError):
-            streams.append(
-                (way, router.host.start_stream(way.source, way.destination, INTERVAL, STREAM_SECONDS))
-            )
+            token = router.host.start_stream(way.source, way.destination, interval, STREAM_SECONDS)
+            streams.append((way, token))
     return tuple(streams)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+from typing import TypeVar
+
+_Value = TypeVar("_Value")
+_kept: list[object] = []
 
 
 def pause() -> None:
@@ -14,3 +18,10 @@ def pause() -> None:
 def sweep() -> None:
     """Let it look once. A service, which lives on, does so between its runs."""
     gc.collect()
+
+
+def keep(value: _Value) -> _Value:
+    """Let a value of a command live until the process ends: to free a fleet's documents one by one takes as
+    long as to validate them, and the memory goes back as a whole (`streams.program`)."""
+    _kept.append(value)
+    return value

@@ -3,11 +3,13 @@ command continues to its end; only then it reports the loss."""
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import os
 import select
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -59,7 +61,18 @@ def program(main: Callable[[], int]) -> NoReturn:
         if code == ExitCode.OK:
             code = READER_GONE if output.failure.errno == errno.EPIPE else ExitCode.ERROR
     sys.stderr.flush()
-    sys.exit(code)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """End the process without freeing each of its values, once what is registered for its end is done. Where
+    other threads are left, Python waits for them."""
+    if threading.active_count() > 1:
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def output_lost() -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from reconciler.cli import collector
 from reconciler.cli.output import Output
 from reconciler.load import Loaded, load_revision, load_stream, load_tree
 from reconciler.model.diagnostic import Diagnostic, reported
@@ -36,8 +37,8 @@ def load(tree: Path, rev: str | None, *, stream: bool = False) -> Loaded:
             raise SourceUnavailable(
                 "standard input has no revisions", hint="leave out --rev, or name a folder"
             )
-        return load_stream(sys.stdin.buffer)
-    return load_tree(tree) if rev is None else load_revision(tree, rev)
+        return collector.keep(load_stream(sys.stdin.buffer))
+    return collector.keep(load_tree(tree) if rev is None else load_revision(tree, rev))
 
 
 def folder(tree: Path) -> str:
@@ -53,7 +54,7 @@ def load_fabric(
     Raises SourceUnavailable, and InvalidDesiredState when there are errors.
     """
     loaded = load(tree, rev, stream=stream)
-    fabric, found = validate(loaded)
+    fabric, found = collector.keep(validate(loaded))
     show_findings(found, tree, output)
     if found.errors:
         raise InvalidDesiredState("the desired state is invalid; nothing was done")

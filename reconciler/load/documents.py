@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -32,6 +32,11 @@ class Marks:
 
     def __len__(self) -> int:
         return len(self._numbers) // 3
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """All of them."""
+        return self._numbers
 
     def add(self, line: int, column: int) -> int:
         """The number of the next part, to which nothing else belongs unless `close` says so."""

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from reconciler.load.composer import compose
 from reconciler.load.documents import Document, Loaded, LockEntry, Sealed, Source
 from reconciler.load.sealed import is_sealed, read_sealed, report_private
+from reconciler.load.shapes import Shapes
 from reconciler.model.bounds import MOST_UNREAD, TREE_VALUES
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from reconciler.model.quoting import quoted
@@ -33,6 +33,7 @@ def read(
     `whole_tree` is False when that has left files out; `composed` is filled, and what is in it already is
     not composed again."""
     composed = {} if composed is None else composed
+    shapes = Shapes()
     values = 0
     too_much = _too_many_signs(files)
     lock_file = f"{source.subdir}/{LOCK_NAME}" if source.subdir else LOCK_NAME
@@ -54,7 +55,7 @@ def read(
             continue
         if (name, content) not in composed:
             own = Diagnostics()
-            composed[name, content] = (*compose(content, name, own), tuple(own))
+            composed[name, content] = (*shapes.compose(content, name, own), tuple(own))
         of_file, whole, findings = composed[name, content]
         found.extend(findings)
         values += sum(document.values for document in of_file)

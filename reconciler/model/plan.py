@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from math import inf
-from typing import Self
+from typing import Final, Self
 
 from reconciler.model.absence import Absence
 from reconciler.model.operation import (
@@ -48,7 +48,10 @@ class Disruption(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the mildest."""
-        return list(Disruption).index(self)
+        return _RANKS[self]
+
+
+_RANKS: Final = {disruption: rank for rank, disruption in enumerate(Disruption)}
 
 
 class Phase(IntEnum):

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 Value: TypeAlias = str | tuple[str, ...]
 Settings: TypeAlias = "Mapping[str, Value | Settings]"
+_VALUES: Final = (str, tuple)
 
 
 class Unobservable(Enum):
@@ -53,12 +54,11 @@ def first(settings: Settings, key: str) -> str:
 def flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Value]]:
     """Yield every value with its dotted path, in the mapping's order."""
     for key, value in settings.items():
-        path = f"{prefix}{key}"
         # A text differs from a section at once, a section from a text only by way of `abc`.
-        if isinstance(value, str | tuple):
-            yield path, value
+        if isinstance(value, _VALUES):
+            yield f"{prefix}{key}", value
         else:
-            yield from flatten(value, f"{path}.")
+            yield from flatten(value, f"{prefix}{key}.")
 
 
 def plain(settings: Settings) -> dict[str, object]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from reconciler.facets import sas
 from reconciler.facets.sas import agreement
+from reconciler.model.bounds import PROBE_REQUESTS
 from reconciler.model.outcome import Echoes
 from reconciler.model.router_config import IkeSa
 from reconciler.routers.protocol import Router, entries
@@ -53,5 +54,5 @@ def visit(router: Router, requests: Mapping[str, ProbeRequest], pace: float) -> 
 def _echoes(router: Router, ways: Mapping[str, tuple[str, str]], pace: float) -> dict[str, Echoes]:
     if not ways:
         return {}
-    sent: Sequence[Echoes | None] = router.host.probe(tuple(ways.values()), pace)
+    sent: Sequence[Echoes | None] = router.host.probe(tuple(ways.values()), PROBE_REQUESTS, pace)
     return {name: ping for name, ping in zip(ways, sent, strict=True) if ping is not None}

@@ -3,8 +3,8 @@ service.
 
 The steps, in this order, for every caller:
 
- 1. **Lock** the routers that may be changed, and no others: they are reached in parallel, and their locks
-    taken in order of name. One whose lock cannot be taken has no part in what follows.
+ 1. **Lock** the routers that may be changed, and no others, side by side. One whose lock cannot be taken has
+    no part in what follows.
  2. **Observe** the routers. What is seen under the lock stays true until it is changed here.
  3. **Plan**: what differs from what is desired, as far as it is wanted (targets, levels).
  4. **Judge** the plan by the safety policy: withheld, refused, deferred or allowed.

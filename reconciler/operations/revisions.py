@@ -50,7 +50,7 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     live = {name: as_applied(before[name]) for name in after}
     # What is the same in both is compared no further: there are thousands, and a commit changes a few.
     wanted = {name: _without(config, same) for name, config in after.items()}
-    applied = {name: as_applied(_without(before[name], same)) for name in after}
+    applied = {name: as_applied(_without(before[name], same)) for name in after} if same else live
     plan = make_plan(wanted, applied)
     notes = list(left_alone(base, head))
     kept = {tunnel.psk for tunnel in base.tunnels.values()} & {tunnel.psk for tunnel in head.tunnels.values()}

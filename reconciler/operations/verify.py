@@ -13,7 +13,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.router_config import RouterConfig
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
-from reconciler.operations.observed_plan import ObservedPlan, everything, observed, planned
+from reconciler.operations.observed_plan import ObservedPlan, everything, leaving_out, observed, planned
 from reconciler.plan.fleet import ChangeFilter
 from reconciler.plan.targets import ends_named, targeting
 from reconciler.routers.fleet import Fleet
@@ -74,7 +74,10 @@ def _probed(
     probing: Fleet,
     moved: Callable[[], None] = lambda: None,
 ) -> Probed:
-    """Observe, send packets through the tunnels whose routers answered, and observe again."""
+    """Observe, send packets through the tunnels whose routers answered, and observe those routers again: one
+    that hangs is waited for once."""
     before = observed(desired, observing)
     echoes = probe(fabric, probing, (tunnel for tunnel in tunnels if tunnel.router in before.states), moved)
-    return Probed(fabric, desired, before, observed(desired, observing), echoes)
+    there = {name: config for name, config in desired.items() if name in before.states}
+    after = leaving_out(observed(there, observing), before.failures)
+    return Probed(fabric, desired, before, after, echoes)

@@ -233,10 +233,10 @@ class Host(Protocol):
         """Send `count` echo requests from one of the router's own addresses."""
         ...
 
-    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Echoes | None, ...]:
-        """Send echo requests on several ways, each from one of the router's own addresses to another one, all
-        in one command and at most `pace` requests a second; None for a way on which none could be sent. All
-        that it starts ends with the command."""
+    def probe(self, ways: Sequence[tuple[str, str]], count: int, pace: float) -> tuple[Echoes | None, ...]:
+        """Send `count` echo requests on each of several ways, each from one of the router's own addresses to
+        another one, all in one command and at most `pace` requests a second; None for a way on which none
+        could be sent. All that it starts ends with the command."""
         ...
 
     def sizes(

@@ -255,9 +255,9 @@ class ShellHost:
             raise self._rejected("ping", done)
         return found
 
-    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Echoes | None, ...]:
+    def probe(self, ways: Sequence[tuple[str, str]], count: int, pace: float) -> tuple[Echoes | None, ...]:
         """Send echo requests on each way, in one command; the ways overlap."""
-        count, pause = bounds.PROBE_REQUESTS, bounds.PROBE_REQUESTS / pace
+        pause = count / pace
         own = len(ways) * pause + count * _PROBE_SECONDS + _ECHO_WAIT
         limits = Limits(bounds.ROUTER_OBSERVATION_SECONDS + own, bounds.ROUTER_WORDS_BYTES, own)
         words = [f"{count}", f"{pause:.3f}", *(address for way in ways for address in way)]

@@ -12,6 +12,7 @@ _SA = ("router", "tunnel", "child")
 UNITS = (
     "command",
     "commit",
+    "diagnosis",
     "events",
     "fetch",
     "forge",

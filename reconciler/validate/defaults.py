@@ -32,9 +32,9 @@ class Conflict:
     other: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Effective:
-    """The defaults that concern one tunnel or router together."""
+    """The defaults that concern one tunnel or router together. There is one for each choice of documents."""
 
     spec: FabricDefaultsSpec
     sources: Mapping[Path, DefaultsItem]

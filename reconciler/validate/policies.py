@@ -27,12 +27,14 @@ SERVICE_IKE: Final = IkePolicy(
 SERVICE_ESP: Final = EspPolicy(integrity="sha256", encryption="aes-256", pfs_group=14, lifetime=3_600)
 """The service's own defaults (spec, section 3)."""
 
+_NO_DPD: Final = DpdSpec()
+
 Policy = TypeVar("Policy")
 
 
 def resolve_ike(spec: IkePolicySpec, fleet: IkePolicy) -> IkePolicy:
     """The policy that a document sets, on top of `fleet`."""
-    dpd = spec.dpd or DpdSpec()
+    dpd = spec.dpd or _NO_DPD
     return IkePolicy(
         version=_chosen(spec.version, fleet.version),
         integrity=_chosen(spec.integrity, fleet.integrity),

@@ -75,7 +75,8 @@ def check_selectors(
         ends = ends_at.get(name, [])
         _check_against_networks(list(_peers(ends)), networks, found)
         for end in ends:
-            _check_within(list(_peers([end])), found)
+            if len(end.peer_cidrs) > 1:
+                _check_within(list(_peers([end])), found)
         if few:
             _check_ambiguous(ends, tunnels, found)
     _check_unique_peers(catalog, tunnels, found)
@@ -90,6 +91,7 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
     few = True
     most_in_all = max(MOST_PAIRS, PAIRS_OF_END * len(tunnels))
     total: Counter[str] = Counter()
+    of_fabric = 0
     for name in sorted(tunnels):
         tunnel = tunnels[name]
         pairs = len(tunnel.local_cidrs) * len(tunnel.peer_cidrs)
@@ -116,7 +118,7 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
                 f"with this tunnel, and those whose names sort before it, the router {tunnel.router!r} has "
                 f"{counted(of_router, 'pair')}{_OF_NETWORKS}; at most {MOST_PAIRS_OF_ROUTER:,} are supported"
             )
-        elif (of_all := total.total() + pairs) > most_in_all:
+        elif (of_all := of_fabric + pairs) > most_in_all:
             problem = (
                 f"with this tunnel, and those whose names sort before it, there are {counted(of_all, 'pair')}"
                 f"{_OF_NETWORKS}; at most {most_in_all:,} are supported"
@@ -128,6 +130,7 @@ def _check_pairs(catalog: Catalog, tunnels: Mapping[str, Tunnel], found: Diagnos
             )
         else:
             total[tunnel.router] += pairs
+            of_fabric += pairs
     return few
 
 

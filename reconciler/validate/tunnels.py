@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reconciler.load import dotted
 from reconciler.model.diagnostic import Diagnostics, Severity
-from reconciler.model.fabric import Level, Probe, PskRef, Tunnel, Vip
+from reconciler.model.fabric import EspPolicy, IkePolicy, Level, Probe, PskRef, Tunnel, Vip
 from reconciler.validate.catalog import Catalog, Item, by_name
 from reconciler.validate.connections import ConnectionEnd
 from reconciler.validate.defaults import Defaults, Effective
@@ -44,12 +44,15 @@ def resolve_tunnels(
     keys = _keys(catalog, found)
     no_hosts = addresses_without_hosts(catalog)
     labels = labels_of_ends(catalog, places, peers)
+    policies: dict[Effective, tuple[IkePolicy, EspPolicy]] = {}
     for item in by_name(catalog.tunnels):
         spec = item.spec
         both, own = defaults.concerning(*labels[item.name]), defaults.concerning(labels[item.name][0])
-        esp = resolve_esp(spec.ipsec, resolve_esp(both.spec.ipsec, SERVICE_ESP))
+        if both not in policies:
+            policies[both] = _policies(both)
+        esp = resolve_esp(spec.ipsec, policies[both][1])
         report_weak(item, esp, _severity(both.spec), found)
-        ike = resolve_ike(spec.ike, resolve_ike(both.spec.ike, SERVICE_IKE))
+        ike = resolve_ike(spec.ike, policies[both][0])
         defaults.note(item, both, {"ike", "ipsec", "weakAlgorithms"}, spec)
         router = catalog.routers.get(spec.router)
         enclosing = () if router is None else (router.spec,)
@@ -93,6 +96,12 @@ def resolve_tunnels(
             group_by_default=spec.ike.dh_group is None and both.spec.ike.dh_group is None,
         )
     return tunnels
+
+
+def _policies(defaults: Effective) -> tuple[IkePolicy, EspPolicy]:
+    """What a document that sets nothing has."""
+    spec = defaults.spec
+    return resolve_ike(spec.ike, SERVICE_IKE), resolve_esp(spec.ipsec, SERVICE_ESP)
 
 
 def _report_weak_defaults(catalog: Catalog, defaults: Defaults, found: Diagnostics) -> None:

@@ -52,7 +52,7 @@ def test_one_command_probes_many_ways(site: Site) -> None:
     site.apply()
     site.verify()
     nowhere, foreign = ("10.1.0.1", "192.0.2.1"), ("198.51.100.9", "10.2.0.1")
-    answered, unanswered, unsent = site.connect("paris").host.probe([INSIDE, nowhere, foreign], 20)
+    answered, unanswered, unsent = site.connect("paris").host.probe([INSIDE, nowhere, foreign], 3, 20)
     assert answered is not None
     assert answered.received == answered.sent == bounds.PROBE_REQUESTS
     assert answered.rtt is not None

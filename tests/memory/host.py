@@ -248,11 +248,16 @@ class MemoryHost:
         self._check("ping")
         return Echoes(count, self._ping(source, destination, count))
 
-    def probe(self, ways: Sequence[tuple[str, str]], pace: float) -> tuple[Echoes | None, ...]:  # noqa: ARG002
+    def probe(
+        self,
+        ways: Sequence[tuple[str, str]],
+        count: int,
+        pace: float,  # noqa: ARG002
+    ) -> tuple[Echoes | None, ...]:
         """No time passes here. A way from an address that is not its own is none."""
         self._check("probe")
         own = {address.host for address in self.addresses}
-        found = [self.ping(*way, bounds.PROBE_REQUESTS) if way[0] in own else None for way in ways]
+        found = [self.ping(*way, count) if way[0] in own else None for way in ways]
         return tuple(replace(ping, rtt=self.rtt) if ping and ping.received else ping for ping in found)
 
     def sizes(

@@ -7,7 +7,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from reconciler.cli import access
+from reconciler.cli import access, collector
 from reconciler.cli.installed import version
 from reconciler.cli.out_file import write_out
 from reconciler.cli.output import document, note
@@ -37,16 +37,18 @@ def run(arguments: argparse.Namespace) -> int:
     def live(head: Fabric) -> tuple[SecretStore, Fleet]:
         return access.secret_store(arguments), access.fleet_of(head, arguments)
 
-    commit = preview_commit(
-        arguments.tree,
-        arguments.base,
-        arguments.head,
-        datetime.now(UTC),
-        stream=sys.stdin.buffer if arguments.head == "-" else None,
-        live=live if arguments.live else None,
-        uncommitted=lambda: note(
-            f"{arguments.tree} has uncommitted changes; the preview is of {arguments.head} without them"
-        ),
+    commit = collector.keep(
+        preview_commit(
+            arguments.tree,
+            arguments.base,
+            arguments.head,
+            datetime.now(UTC),
+            stream=sys.stdin.buffer if arguments.head == "-" else None,
+            live=live if arguments.live else None,
+            uncommitted=lambda: note(
+                f"{arguments.tree} has uncommitted changes; the preview is of {arguments.head} without them"
+            ),
+        )
     )
     _write(arguments, _report(arguments.format, commit, whole=arguments.verbose))
     if forge is not None:

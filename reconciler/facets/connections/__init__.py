@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -220,7 +221,7 @@ def compare(desired: Settings, live: Settings | None, in_file: Settings | None) 
                 changes.append(Change(path, known, value, "vici"))
         elif written is None:
             changes.append(Change(path, UNOBSERVABLE, value, "file"))
-        elif not same_value(path, value, written.get(path)):
+        elif value != written.get(path) and not same_value(path, value, written.get(path)):
             changes.append(Change(path, written.get(path), value, "file"))
     changes += [Change(path, value, None, "vici") for path, value in reported.items() if path not in wanted]
     changes += [
@@ -259,6 +260,7 @@ def as_reported(settings: Settings) -> Settings:
     return found
 
 
+@lru_cache(maxsize=4096)
 def _is_reported(path: str) -> bool:
     head, *rest = path.split(".")
     if head == "children":

@@ -10,10 +10,8 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from functools import cached_property
+from typing import Any, Final
 
 from reconciler.facets.connections import SETS
 from reconciler.facets.files import refusal
@@ -21,7 +19,6 @@ from reconciler.facets.files.swanctl_conf import (
     Section,
     SwanctlSyntaxError,
     inherit,
-    quoted,
     read,
     section_lines,
 )
@@ -29,9 +26,6 @@ from reconciler.model.diagnostic import Location
 from reconciler.model.router_config import PREFIX, Connection, LiveFile, SharedSecret
 from reconciler.model.secret import Secret, fingerprint
 from reconciler.model.swanctl import Settings, Value
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 FOLDER = "/etc/swanctl/conf.d"
 MODE = 0o600
@@ -47,9 +41,40 @@ def file_name(connection: str) -> str:
     return f"{connection}.conf"
 
 
+_FILE: Final = """\
+# Written by tunnelwright from Git: a change made here is undone by the next apply.
+# Reconnect: {reconnect}
+{remarks}connections {{
+    {name} {{{settings}
+    }}
+}}
+secrets {{
+    {id} {{{owners}
+        secret = {secret}
+    }}
+}}
+"""
+_OTHER_END_BEGINS: Final = "# Begun by: the other end\n"
+
+
 def render(connection: Connection) -> Secret:
     """The file's content. The key is base64 (`0s…`), so no character of it can break the syntax."""
-    return Secret(_template().render(connection=connection, secret=_encoded(connection.secret)).encode())
+    remarks = (
+        (_PROTECTED, connection.protected),
+        (_PAIRED, connection.paired),
+        (_OTHER_END_BEGINS, not connection.initiates),
+    )
+    owners = {f"id-{number}": owner for number, owner in enumerate(connection.secret.owners, start=1)}
+    text = _FILE.format(
+        reconnect=connection.reconnect or "never",
+        remarks="".join(remark for remark, holds in remarks if holds),
+        name=connection.name,
+        settings=section_lines(connection.settings, 2),
+        id=connection.secret.id,
+        owners=section_lines(owners, 2),
+        secret=_encoded(connection.secret),
+    )
+    return Secret(text.encode())
 
 
 def said(connection: Connection) -> Settings:
@@ -64,24 +89,6 @@ def said(connection: Connection) -> Settings:
 
 def _encoded(secret: SharedSecret) -> str:
     return _BASE64 + base64.b64encode(secret.secret.reveal()).decode()
-
-
-@cache
-def _template() -> Template:
-    return templates_of("reconciler.facets").get_template("swanctl.conf.j2")
-
-
-def templates_of(package: str) -> Environment:
-    """The templates of a package, which may use the filters `quoted` and `section`, a section's lines."""
-    made = Environment(
-        loader=PackageLoader(package),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - configuration is not HTML; values go through `quoted`
-        keep_trailing_newline=True,
-    )
-    made.filters["quoted"] = quoted
-    made.filters["section"] = section_lines
-    return made
 
 
 def parse(content: bytes) -> Settings | None:
@@ -120,20 +127,21 @@ def _comments(content: bytes) -> list[bytes]:
     return [line for line in content.splitlines() if line.lstrip().startswith(b"#")]
 
 
-def _unordered(settings: Settings) -> dict[str, object]:
-    return {
-        key: value
-        if isinstance(value, str)
-        else (sorted(value) if key in SETS else value)
-        if isinstance(value, tuple)
-        else _unordered(value)
-        for key, value in settings.items()
-    }
+def _alike(one: Settings, other: Settings) -> bool:
+    """Whether two sections are equal but for the order of what has none."""
+    return one.keys() == other.keys() and all(_alike_there(key, one[key], other[key]) for key in one)
 
 
-_PROTECTED = b"\n# Deletion protection: on\n"
+def _alike_there(key: str, one: Value | Settings, other: Value | Settings) -> bool:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return _alike(one, other)
+    if one == other or key not in SETS:
+        return one == other
+    return isinstance(one, tuple) and isinstance(other, tuple) and sorted(one) == sorted(other)
 
-_PAIRED = b"\n# Other end: managed\n"
+
+_PROTECTED: Final = "# Deletion protection: on\n"
+_PAIRED: Final = "# Other end: managed\n"
 
 _RECONNECT = re.compile(rb"^# Reconnect: (\S+)$", re.MULTILINE)
 
@@ -197,9 +205,10 @@ class WrittenFile:
         before. Comments count."""
         if self._file is None or self._file == wanted:
             return self._file is not None
-        if _comments(self._content) != _comments(wanted.reveal()) or self._settings is None:
+        # What differs is mostly a setting: comments are looked at where none does.
+        if self._settings is None or not _alike(self._settings, said(connection)):
             return False
-        return _unordered(self._settings) == _unordered(said(connection))
+        return _comments(self._content) == _comments(wanted.reveal())
 
     def marked(self) -> Secret | None:
         """It with a comment that takes its word away; None when it has that already, and when there is no
@@ -217,12 +226,12 @@ class WrittenFile:
     @property
     def protected(self) -> bool:
         """Whether the tunnel was protected from deletion when the file was written."""
-        return _PROTECTED in self._content
+        return f"\n{_PROTECTED}".encode() in self._content
 
     @property
     def paired(self) -> bool:
         """Whether the other end was managed too when the file was written."""
-        return _PAIRED in self._content
+        return f"\n{_PAIRED}".encode() in self._content
 
     def connection(self, name: str) -> Settings | None:
         """What it says of a connection; None when it says nothing that can be read."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.model.bounds.sizes import MIB
+from reconciler.model.bounds.sizes import KIB, MIB
 
 MOST_DIGITS: Final = 64
 """Characters of a number in YAML. No field takes more than 7; a name of 63 digits is still reported as one.
@@ -22,6 +22,14 @@ TREE_VALUES: Final = 3_000_000
 that 40,000 ends have 1.4 to 2.5 million. (200,000 ends with a document each would have 7 million, which take
 50 s and 500 MB to read.) As many signs that begin one may be there; they are counted before anything is
 read."""
+
+MOST_SHAPES: Final = 1_000
+"""Shapes of files that are kept while a tree is read. A fleet has as many as it has kinds of documents and
+ways to write them."""
+
+SHAPED_BYTES: Final = 64 * KIB
+"""The largest file of which the shape is looked for: 60 documents of the format. The larger a file, the less
+likely is another one of its shape."""
 
 MOST_DEPTH: Final = 32
 """Mappings and sequences inside one another; the deepest document of the format has 6."""

@@ -16,6 +16,13 @@ PROBE_WAYS: Final = 1_000
 """Tunnels through which one visit sends requests: Linux takes 128 KiB as one argument, and over SSH the whole
 command is one. A pair of addresses takes 40 bytes of it."""
 
+PROOF_PACE: Final = 100.0
+"""Echo requests a second that one router sends while `verify` or an apply proves its tunnels. 20 pings run at
+a time then, of which each takes 2 ms of a processor to start: less than a tenth of one core."""
+
+PROOF_VISIT_SECONDS: Final = 10.0
+"""Seconds for which one command of a proof sends requests: there is progress at least as often."""
+
 PROBES_WRITTEN: Final = 5.0
 """Seconds between two transactions that keep what probes have shown."""
 

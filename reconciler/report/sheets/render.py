@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from reconciler.facets.connections import compile_settings, guarded_pairs, selectors, swanctl_id
-from reconciler.facets.files import templates_of
+from reconciler.facets.files.swanctl_conf import quoted, section_lines
 from reconciler.facets.secrets import owners
 from reconciler.model.fabric import Tunnel
 from reconciler.model.secret import Secret
@@ -20,7 +22,7 @@ from reconciler.report.sheets.vendor_values import check_showable, vendor_values
 from schemas.algorithms import is_aead
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Template
 
 _SWANCTL_TITLE = (
     "strongSwan 5.9 or later; a file of mode 0600 in /etc/swanctl/conf.d, then `swanctl --load-all`"
@@ -75,7 +77,14 @@ def _head(comment: str, title: str, end: Tunnel, remarks: Iterable[str]) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = templates_of("reconciler.report.sheets")
+    made = Environment(
+        loader=PackageLoader("reconciler.report.sheets"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - configuration is not HTML; values go through `quoted`
+        keep_trailing_newline=True,
+    )
+    made.filters["quoted"] = quoted
+    made.filters["section"] = section_lines
     made.filters["netmask"] = lambda cidr: ipaddress.IPv4Network(cidr).with_netmask.replace("/", " ")
     made.filters["wildcard"] = lambda cidr: ipaddress.IPv4Network(cidr).with_hostmask.replace("/", " ")
     made.filters["swanctl_id"] = swanctl_id

@@ -39,7 +39,7 @@ from tests.odd import OddRouter
 from tests.slow import Clock, slowly
 
 BOTH = frozenset({"paris", "tokyo"})
-NOTED = {"lock": "lock", "snapshot": "observe", "load-conn": "apply", "ping": "prove", "unlock": "unlock"}
+NOTED = {"lock": "lock", "snapshot": "observe", "load-conn": "apply", "probe": "prove", "unlock": "unlock"}
 """What is noted of each router, by the VICI command or the host's verb."""
 
 

@@ -150,8 +150,36 @@ def test_a_stream_that_does_not_wait_is_waited_for() -> None:
     assert process.returncode == 0
 
 
+def test_a_process_ends_without_freeing_what_a_command_has_made() -> None:
+    """What is registered for its end is done, and what that writes is written."""
+    script = (
+        "import atexit\nfrom reconciler.cli import collector\nfrom reconciler.cli.streams import program\n"
+        "class Kept:\n"
+        "    def __del__(self): print('freed')\n"
+        "def main():\n"
+        "    collector.keep(Kept())\n"
+        "    atexit.register(print, 'registered')\n"
+        "    return 7\n"
+        "program(main)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, b"registered\n", b"")
+
+
+def test_a_process_with_other_threads_waits_for_them() -> None:
+    script = (
+        "import threading\nfrom reconciler.cli.streams import program\n"
+        "def late():\n"
+        "    threading.main_thread().join()\n"
+        "    print('late', flush=True)\n"
+        "program(lambda: threading.Thread(target=late).start() or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"late\n", b"")
+
+
 APPLY = """
-import json, sys
+import atexit, json, sys
 from pathlib import Path
 import reconciler.apply.establish
 from reconciler.cli import access
@@ -173,12 +201,12 @@ if sys.argv[1:2] == ["fail"]:
     site.routers["paris"].host.change_firewall = refuse
 if sys.argv[1] == "apply":
     sys.argv += [str(site.tree), "--secrets", keys, "--auto-approve", "--wait", "0.1"]
-try:
-    entry()
-finally:
+def after():
     left = observed_plan(validate(load_tree(site.tree))[0], site.store(), site.fleet).plan
     locks = [router.host._lock[0] for router in site.routers.values()]
     Path("after.json").write_text(json.dumps({"left": len(left.changes), "locks": locks}))
+atexit.register(after)
+entry()
 """
 RECONCILE = ["reconcile", "--once", "--config", "reconcile.yaml"]
 

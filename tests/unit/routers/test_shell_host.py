@@ -161,7 +161,7 @@ OTHERS: dict[str, tuple[Callable[[ShellHost], object], bytes, int]] = {
     "read files": (lambda h: h.read_files("/etc/*"), b"no tar", 0),
     "lock": (lambda h: h.lock("me", 5), b"x", TAKEN),
     "ping": (lambda h: h.ping("a", "b", 5), b"3 packets transmitted, 4 received", 0),
-    "probe": (lambda h: h.probe([("a", "b")], 20), b"1 5 packets transmitted, 5 received\n", 0),
+    "probe": (lambda h: h.probe([("a", "b")], 3, 20), b"1 5 packets transmitted, 5 received\n", 0),
     "start a stream": (lambda h: h.start_stream("a", "b", 0.02, 5), b"5 /etc/passwd\n", 0),
     "stop a stream": (lambda h: h.stop_stream("5 /run/x 0.020"), b"999999999 packets transmitted", 0),
 }
@@ -183,10 +183,10 @@ def test_the_results_of_probes_are_those_of_their_ways() -> None:
         b"1 3 packets transmitted, 0 received, 100% packet loss, time 2033ms  \n"
     )
     ways = [("10.1.0.1", f"10.2.0.{number}") for number in range(3)]
-    assert host(said).probe(ways, 20) == (Echoes(3, 2, 0.00025), Echoes(3, 0), None)
+    assert host(said).probe(ways, 3, 20) == (Echoes(3, 2, 0.00025), Echoes(3, 0), None)
     for nonsense in (said + said, said[:10], said.replace(b"2 ping", b"3 ping"), b""):
         with pytest.raises(AnswerNotUnderstood, match="probes: "):
-            host(nonsense).probe(ways, 20)
+            host(nonsense).probe(ways, 3, 20)
 
 
 @pytest.mark.parametrize("clock", [b"", b"-5\n", b"9" * 13 + b"\n", "\N{SUPERSCRIPT TWO}\n".encode()])

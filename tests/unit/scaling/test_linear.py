@@ -15,7 +15,9 @@ from reconciler.model.fabric import Fabric
 from reconciler.model.operation import AddAddress
 from reconciler.model.plan import ResourceChange
 from reconciler.operations.revisions import between
+from reconciler.plan.events import judgement_events, plan_events
 from reconciler.plan.moves import Left, arrange
+from reconciler.report.json.events import encode
 from reconciler.report.json.plan import plan_objects
 from reconciler.report.plan_text import plan_lines
 from reconciler.validate import validate
@@ -161,6 +163,8 @@ def test_planning_and_reporting_grow_with_the_fleet(tmp_path: Path, commit: str)
             step = between(base, head, NOW)
             list(plan_lines(step.plan, step.unchanged, step.now))
             list(plan_objects(step.plan, step.now))
+            for event in (*plan_events(step.plan, "", step.now), *judgement_events(step.judgement)):
+                encode(event)
 
         return plan
 

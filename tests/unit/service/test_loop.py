@@ -303,7 +303,7 @@ def test_older_history_that_is_fetched_is_progress(tmp_path: Path) -> None:
     assert trust.stopping()
 
 
-@pytest.mark.parametrize("verb", ["ping", "lock"])
+@pytest.mark.parametrize("verb", ["probe", "lock"])
 def test_each_probe_and_each_lock_is_progress(tmp_path: Path, verb: str) -> None:
     site = followed(tmp_path)
     service = site.service()

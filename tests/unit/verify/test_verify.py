@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from reconciler.model.bounds import PROOF_PACE
+from reconciler.model.errors import RouterUnreachable
 from reconciler.model.observation import Observation
 from reconciler.model.outcome import Check, Echoes
 from reconciler.model.router_config import ChildSa, RouterState
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.observed_plan import observed
+from reconciler.operations.verify import verify
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Closing, Router
 from reconciler.verify.checks import Probed, check_tunnels, check_unaffected
@@ -95,15 +99,15 @@ def test_a_tunnel_that_is_up_and_loses_packets_is_called_so_here_too(
 
 
 class Busy(Closing):
-    """A router in memory that answers echo requests as it is asked to: one fraction for each ping."""
+    """A router in memory that answers echo requests as it is asked to: one fraction for each command."""
 
     def __init__(self, router: Router, fractions: list[float]) -> None:
         self.name, self.vici, self.host = router.name, router.vici, self
         self.fractions = fractions
 
-    def ping(self, source: str, destination: str, count: int) -> Echoes:
-        assert source and destination
-        return Echoes(count, int(count * self.fractions.pop(0)))
+    def probe(self, ways: Sequence[tuple[str, str]], count: int, pace: float) -> tuple[Echoes, ...]:
+        assert pace == PROOF_PACE
+        return tuple(Echoes(count, int(count * self.fractions.pop(0))) for _ in ways)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -147,3 +151,21 @@ def test_an_sa_that_its_peer_had_lost_before_is_not_blamed_on_an_apply(tmp_path:
 
     assert blamed(before) == [f"{name}: unrelated tunnels untouched" for name in ("paris", "tokyo")]
     assert blamed(gone) == []
+
+
+def test_a_router_that_does_not_answer_is_asked_once(tmp_path: Path) -> None:
+    site, asked = memory_site(tmp_path), list[str]()
+    site.apply()
+
+    def connect(name: str) -> Router:
+        asked.append(name)
+        if name == "tokyo":
+            raise RouterUnreachable("no answer", router=name)
+        return site.connect(name)
+
+    checks, plan = verify(site.fabric, site.store(), Fleet(connect))
+    assert asked.count("tokyo") == 1
+    assert set(plan.unreachable) == {"tokyo"}
+    assert [check.evidence for check in checks if check.name == "tokyo-paris: up"] == [
+        "tokyo is unreachable: no answer"
+    ]
