@@ -36,6 +36,8 @@ class CommitStatus:
     context: str
     description: str
     """Of any length: a forge cuts it to what its API takes."""
+    url: str = ""
+    """Where more is said of it; empty for nowhere."""
 
 
 class Forge(Protocol):

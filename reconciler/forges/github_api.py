@@ -32,6 +32,7 @@ def put_status(api: Api, project: str, status: CommitStatus, longest: int) -> No
             "state": status.state.value,
             "context": status.context,
             "description": shortened(status.description, longest),
+            **({"target_url": status.url} if status.url else {}),
         },
     )
 

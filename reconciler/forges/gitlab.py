@@ -39,6 +39,7 @@ class GitLab:
             "ref": status.branch,
             "name": status.context,
             "description": shortened(status.description, _DESCRIPTION),
+            **({"target_url": status.url} if status.url else {}),
         }
         try:
             self._api.send("POST", f"{self._project}/statuses/{status.commit}", body)

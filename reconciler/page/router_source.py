@@ -50,10 +50,19 @@ class RouterSource:
         self._changing = threading.Lock()
         self._loaded: tuple[Loaded, Fabric] | None = None
         self._shown: Snapshot | None = None
+        self.why_not = ""
 
     def observe(self) -> TunnelwrightError | None:
         """Read the desired state, and observe its routers. A desired state that cannot be read leaves the one
         before in place, which the page says. The error that has kept it from being shown, if any."""
+        failed = self._observe()
+        why = "" if failed is None else f"{failed.message}{f' ({failed.hint})' if failed.hint else ''}"
+        if why != self.why_not:
+            self.why_not = why
+            self.changes.changed()
+        return failed
+
+    def _observe(self) -> TunnelwrightError | None:
         notice = ""
         read = attempt("page", "the desired state", self._read)
         if isinstance(read, TunnelwrightError):

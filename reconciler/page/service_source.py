@@ -85,6 +85,11 @@ class ServiceSource:
         self._turned: dict[str, datetime] = {}
         self._made: tuple[int, float, Snapshot] | None = None
 
+    @property
+    def why_not(self) -> str:
+        """A run that failed says so itself."""
+        return ""
+
     def saw(self, seen: FleetState) -> None:
         """Take what a run has seen; it is shown when the run has ended."""
         self._seen = seen

@@ -82,6 +82,11 @@ class Source(Protocol):
         """What a service remembers; None without one."""
         ...
 
+    @property
+    def why_not(self) -> str:
+        """Why the last observation failed; empty when it did not."""
+        ...
+
     def snapshot(self) -> Snapshot | None:
         """The fleet now; None before it was observed for the first time."""
         ...

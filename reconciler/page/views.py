@@ -38,6 +38,7 @@ def common(source: Source, now: datetime) -> dict[str, Any]:
     seen = source.snapshot()
     return {
         "seen": seen,
+        "why_not": source.why_not,
         "now": now,
         "summary": summary(seen.connections) if seen is not None else "",
         "counts": counts(seen.connections) if seen is not None else [],

@@ -36,9 +36,9 @@ def title(notifications: Sequence[Notification]) -> str:
     return f"tunnelwright: {', '.join(dict.fromkeys(item.topic.value for item in notifications))}"
 
 
-def body(notifications: Sequence[Notification], record: RunRecord) -> str:
-    """One line for each thing, what concerns most first, then the run. Routers take turns, so that the
-    tunnels of one leave room for those of others."""
+def body(notifications: Sequence[Notification], record: RunRecord, page: str = "") -> str:
+    """One line for each thing, what concerns most first, then the run, and its address on the page at `page`.
+    Routers take turns, so that the tunnels of one leave room for those of others."""
     seen: Counter[tuple[Topic, str]] = Counter()
     ranked = []
     for number, item in enumerate(notifications):
@@ -49,16 +49,21 @@ def body(notifications: Sequence[Notification], record: RunRecord) -> str:
     lines = [chat(f"- {item.topic.value}: {item.text}") for item in first]
     if len(notifications) > _MOST:
         lines.append(f"- and {len(notifications) - _MOST} more")
-    return "\n".join([*lines, f"run {record.id} of {record.finished:%Y-%m-%d %H:%M:%SZ}: {record.result}"])
+    lines.append(f"run {record.id} of {record.finished:%Y-%m-%d %H:%M:%SZ}: {record.result}")
+    return "\n".join([*lines, *([f"{page}/runs/{record.id}"] if page else [])])
 
 
-def send(url: Callable[[], Secret], notifications: Sequence[Notification], record: RunRecord) -> None:
-    """Send one message to an Apprise URL, which may hold a password.
+def send(
+    url: Callable[[], Secret], notifications: Sequence[Notification], record: RunRecord, page: str = ""
+) -> None:
+    """Send one message to an Apprise URL, which may hold a password. `page` is the address of the page.
 
     Raises TunnelwrightError when it cannot be sent; it and its words hold nothing of the URL.
     """
     types = {_TYPES[item.topic] for item in notifications}
     hand_over(
-        Message(url(), title(notifications), body(notifications, record), min(types, key=_WORST_FIRST.index)),
+        Message(
+            url(), title(notifications), body(notifications, record, page), min(types, key=_WORST_FIRST.index)
+        ),
         seconds=bounds.MESSAGE_SECONDS,
     )

@@ -160,6 +160,8 @@ class CommitStatuses:
     history: History
     branch: str
     context: str
+    page: str = ""
+    """The public address of the page, without a slash at its end; empty for none."""
 
     def receive(self, record: RunRecord) -> None:
         """Set the status. A run that was stopped says nothing of its commit."""
@@ -178,6 +180,7 @@ class CommitStatuses:
                 State.FAILURE if refused or back else _STATES.get(record.result, State.PENDING),
                 self.context,
                 f"{words}: {record.message}" if record.message else words,
+                f"{self.page}/commits/{record.head}" if self.page else "",
             )
         )
         self.history.set_sent(self.name, sent)

@@ -7,17 +7,21 @@ import os
 import re
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from lab.engine import until
 from lab.session import Lab
 from lab.topology import Role
 from reconciler.model.errors import ExitCode
 from tests.lab.repository import KEYS, ROOT, Repository
+from tests.unit.page.browsers import chromium
+from tests.unit.page.crawl import ask, crawled
 
 pytestmark = pytest.mark.engine
 # New negotiations with site-c get no answer; what is up goes on: the liveness checks of a running IKE_SA are
@@ -165,3 +169,46 @@ def test_a_full_disk_on_a_router_breaks_no_tunnel(lab3: Lab, repository: Reposit
     finally:
         subprocess.run([*inside, "umount", folder], check=True)
     assert once(repository)[1]["result"] == "changed"
+
+
+def test_a_tunnel_that_goes_down_turns_red_in_a_browser(
+    lab3: Lab, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a reload, and before the next run; and green again."""
+    once(repository)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("TUNNELWRIGHT_PAGE__PORT", str(port))
+    monkeypatch.setenv("TUNNELWRIGHT_INTERVAL", "600")
+    process = reconcile(repository)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        with chromium() as browser:
+            assert until(lambda: shows(address, "/", "2 of 2 connections are up"), 60)
+            assert until(lambda: shows(address, "/routers/router-a", "<dd>followed</dd>"), 60)
+            page = browser.new_page()
+            page.goto(address)
+            expect(page.locator("#live")).to_have_text("live", timeout=60_000)
+            page.evaluate("window.stayed = true")
+            lab3.run(Role.ROUTER, "router-b", ["sh", "-c", DEAF])
+            try:
+                lab3.run(Role.ROUTER, "router-a", ["swanctl", "--terminate", "--ike", "tw-a-to-b"])
+                expect(page.locator("tr.is-down", has_text="a-to-b")).to_be_visible(timeout=60_000)
+            finally:
+                lab3.run(Role.ROUTER, "router-b", ["sh", "-c", REACHABLE])
+            # Or it has come up by itself.
+            again = ["swanctl", "--initiate", "--child", "net", "--ike", "tw-a-to-b"]
+            lab3.exec(Role.ROUTER, "router-a", again)
+            expect(page.locator("tr.is-down")).to_have_count(0, timeout=60_000)
+            assert page.evaluate("window.stayed")
+        assert not any(b"PLANTED" in answer.body for answer in crawled(address).values())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        repository.finish(process)
+
+
+def shows(address: str, path: str, text: str) -> bool:
+    try:
+        return text in ask(address, path).text
+    except OSError:
+        return False

@@ -241,6 +241,7 @@ def _dependencies(settings: ReconcileSettings, lab: str | None, links: Links) ->
 def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifier:
     """The receivers of notifications, as the settings say. Secrets are read when they are needed."""
     receivers: list[Receiver] = []
+    page = "" if settings.page is None else (settings.page.url or "").rstrip("/")
     if (status := settings.status) is not None:
         token = Path(status.token_file).expanduser()
         receivers.append(
@@ -250,6 +251,7 @@ def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifi
                 dependencies.history,
                 settings.branch,
                 status.context,
+                page,
             )
         )
     for notify in settings.notify:
@@ -258,7 +260,7 @@ def _notifier(settings: ReconcileSettings, dependencies: Dependencies) -> Notifi
         receivers.append(
             Messages(
                 f"messages to {url} ({', '.join(on)})",
-                partial(send, partial(read_private, url)),
+                partial(send, partial(read_private, url), page=page),
                 dependencies.history,
                 frozenset(map(Topic, on)),
             )

@@ -6,6 +6,7 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,13 @@ def test_a_status_has_the_fields_of_the_forge(server: ForgeServer) -> None:
     assert (sent["state"], sent["description"]) == (FAILED[server.kind], "refused: a line")
     assert sent["name" if server.kind is Kind.GITLAB else "context"] == "tunnelwright"
     assert sent.get("ref") == ("main" if server.kind is Kind.GITLAB else None)
+
+
+def test_a_status_leads_to_where_more_is_said(server: ForgeServer) -> None:
+    opened(server).set_status(replace(status(), url="https://tunnels.example.net/commits/1"))
+    opened(server).set_status(status())
+    assert server.statuses[0]["target_url"] == "https://tunnels.example.net/commits/1"
+    assert "target_url" not in server.statuses[1]
 
 
 def test_a_description_is_cut_to_what_the_forge_takes(server: ForgeServer) -> None:

@@ -36,6 +36,7 @@ class Nothing:
         self.changes = Changes()
         self.samples = Samples()
         self.history = None
+        self.why_not = ""
         self.held = threading.Event()
         self.held.set()
 

@@ -268,15 +268,19 @@ def test_the_command_notifies_the_receivers_of_its_settings(
                 f"  {{forge: gitea, url: '{host}/api/v1', project: "
                 f"{PROJECT}, tokenFile: {tmp_path}/token}}\n"
                 f"notify: [{{urlFile: {tmp_path}/chat, on: [incomplete]}}]\n"
+                "page: {port: 0, url: 'https://tunnels.example.net/'}\n"
             )
             words = ["reconcile", "--once", "--lab", "none", "--config", str(tmp_path / "reconcile.yaml")]
             assert [main(words), main(words)] == [ExitCode.INCOMPLETE] * 2
     [sent] = server.statuses
     assert (sent["state"], sent["context"]) == ("pending", "tunnelwright")
     assert sent["description"].startswith("incomplete: router-a is unreachable: ")
+    head = repository.head.commit.hexsha
+    assert sent["target_url"] == f"https://tunnels.example.net/commits/{head}"
     [message] = inbox.messages
     assert message["title"] == "tunnelwright: incomplete"
     assert "- incomplete: router router-c does not answer: " in message["message"]
+    assert message["message"].splitlines()[-1] == "https://tunnels.example.net/runs/1"
     said = capsys.readouterr().err.splitlines()
     assert [line for line in said if not line.startswith("note: ")] == []
 
