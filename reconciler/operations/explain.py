@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from reconciler.load import Loaded, Path, dotted
@@ -20,10 +20,10 @@ _Source: TypeAlias = tuple[str, Location | None]
 """The document that says a value, and where; without a place, what else says it."""
 
 
-def explain(loaded: Loaded, fabric: Fabric, name: str) -> list[Explained]:
-    """The values of one tunnel end of a valid tree. `fabric` is what the tree describes."""
+def explain(loaded: Loaded, fabric: Fabric, names: Iterable[str]) -> dict[str, list[Explained]]:
+    """The values of some tunnel ends of a valid tree. `fabric` is what the tree describes."""
     catalog = expanded_catalog(loaded, Diagnostics())
-    return list(_End(catalog, fabric, fabric.tunnels[name]).explained())
+    return {name: list(_End(catalog, fabric, fabric.tunnels[name]).explained()) for name in names}
 
 
 class _End:

@@ -20,7 +20,7 @@ from reconciler.model import bounds
 from reconciler.model.condition import TROUBLE
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.isolation import attempt
-from reconciler.page.connection_view import connection
+from reconciler.page.connection_view import connection, values
 from reconciler.page.html import environment, static
 from reconciler.page.run_views import commit, commits, run, runs
 from reconciler.page.snapshot import Source
@@ -51,6 +51,7 @@ VIEWS: Final[Mapping[str, View]] = {
     "/routers": routers,
     "/routers/{name}": router,
     "/connections/{name}": connection,
+    "/connections/{name}/values": values,
     "/runs": runs,
     "/runs/{number}": run,
     "/commits": commits,

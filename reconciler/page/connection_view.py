@@ -11,13 +11,12 @@ from reconciler.history.store import History
 from reconciler.model import bounds
 from reconciler.model.condition import ConnectionCondition
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.explanation import Explained
 from reconciler.model.isolation import attempt
 from reconciler.model.record import RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.page.rows import row_of
 from reconciler.page.samples import Sample, figures, rates
-from reconciler.page.snapshot import Snapshot, Source
+from reconciler.page.snapshot import Source
 from reconciler.page.sparkline import Sparkline, sparkline
 from reconciler.page.views import Asked, Shown, before_first, missing
 from reconciler.report.line import Line
@@ -44,7 +43,6 @@ def connection(source: Source, asked: Asked) -> Shown:
             "sparklines": [drawn for drawn in _sparklines(source.samples.of(one.name)) if drawn is not None],
             "happened": [] if history is None else _happened(history, ends),
             "runs": [] if history is None else _runs(history, ends),
-            "explained": [(name, _explained(source, seen, name)) for name in ends],
             "origin": one.ends[0].tunnel.origin,
             "command": _word(one),
         },
@@ -57,10 +55,27 @@ def _word(one: ConnectionCondition) -> str:
     return one.name if origin is None else origin.name
 
 
-def _explained(source: Source, seen: Snapshot, name: str) -> list[Explained] | str:
-    """The values of an end, or why they are not known."""
-    found = attempt("page", name, lambda: source.explained(seen, name))
-    return found.message if isinstance(found, TunnelwrightError) else found
+def values(source: Source, asked: Asked) -> Shown:
+    """Where each value of both ends comes from."""
+    seen = source.snapshot()
+    if seen is None:
+        return before_first()
+    one = seen.connection(asked["name"])
+    if one is None:
+        return missing("connection")
+    ends = [end.tunnel.name for end in one.ends]
+    found = attempt("page", one.name, lambda: source.explained(seen, ends))
+    failed = found.message if isinstance(found, TunnelwrightError) else ""
+    return Shown(
+        "values.html.j2",
+        {
+            "title": f"Values of {one.name}",
+            "one": one,
+            "explained": {} if isinstance(found, TunnelwrightError) else found,
+            "reason": failed,
+        },
+        503 if failed else 200,
+    )
 
 
 def _happened(history: History, ends: list[str]) -> list[Line]:

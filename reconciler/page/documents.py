@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.load import Loaded, load_revision
@@ -12,26 +11,21 @@ from reconciler.model.bounds import COMMIT_BYTES
 from reconciler.model.errors import SourceUnavailable
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class CloneReader:
     """The clone of a service, beside it. Both methods raise SourceUnavailable."""
 
     clone: Path
     folder: str
     """That of the desired state in it."""
-    _last: tuple[str, Loaded] | None = None
-    _reading: threading.Lock = field(default_factory=threading.Lock)
 
     def raw(self, commit: str) -> bytes:
         """A commit: headers, message."""
         return self._repository().ask("cat-file", "commit", commit, most=COMMIT_BYTES)
 
     def load(self, commit: str) -> Loaded:
-        """The documents of a commit; those of the last one are kept."""
-        with self._reading:
-            if self._last is None or self._last[0] != commit:
-                self._last = commit, load_revision(self._repository(), commit, self.folder)
-            return self._last[1]
+        """The documents of a commit."""
+        return load_revision(self._repository(), commit, self.folder)
 
     def _repository(self) -> Repository:
         if not self.clone.is_dir():

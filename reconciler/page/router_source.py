@@ -4,7 +4,7 @@ revision."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from reconciler.history.store import History
@@ -85,11 +85,11 @@ class RouterSource:
         with self._changing:
             return self._shown
 
-    def explained(self, seen: Snapshot, tunnel: str) -> list[Explained]:
-        """Where each value of a tunnel end comes from."""
+    def explained(self, seen: Snapshot, ends: Sequence[str]) -> Mapping[str, list[Explained]]:
+        """Where each value of some tunnel ends comes from."""
         if self._loaded is None or self._loaded[1] is not seen.fabric:
             raise SourceUnavailable("the desired state is being read again")
-        return explain(self._loaded[0], seen.fabric, tunnel)
+        return explain(self._loaded[0], seen.fabric, ends)
 
     def raw(self, commit: str) -> bytes:
         """A commit: headers, message."""

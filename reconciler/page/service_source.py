@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -128,9 +128,9 @@ class ServiceSource:
             self._made = (number, now, shown)
             return shown
 
-    def explained(self, seen: Snapshot, tunnel: str) -> list[Explained]:
-        """Where each value of a tunnel end comes from."""
-        return explain(self._clone.load(seen.commit), seen.fabric, tunnel)
+    def explained(self, seen: Snapshot, ends: Sequence[str]) -> Mapping[str, list[Explained]]:
+        """Where each value of some tunnel ends comes from. The documents are read for it, and not kept."""
+        return explain(self._clone.load(seen.commit), seen.fabric, ends)
 
     def raw(self, commit: str) -> bytes:
         """A commit: headers, message."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -91,8 +91,8 @@ class Source(Protocol):
         """The fleet now; None before it was observed for the first time."""
         ...
 
-    def explained(self, seen: Snapshot, tunnel: str) -> list[Explained]:
-        """Where each value of a tunnel end comes from. Raises TunnelwrightError."""
+    def explained(self, seen: Snapshot, ends: Sequence[str]) -> Mapping[str, list[Explained]]:
+        """Where each value of some tunnel ends comes from. Raises TunnelwrightError."""
         ...
 
     def raw(self, commit: str) -> bytes:

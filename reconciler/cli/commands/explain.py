@@ -18,8 +18,9 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output, stream=True)
     named = find_tunnel(fabric, fabric.tunnel_of(arguments.tunnel))
-    for end in (named,) if named.name == arguments.tunnel else fabric.ends_of(named.name):
-        values = [value.below(folder(arguments.tree)) for value in explain(loaded, fabric, end.name)]
-        output.lines(explained_lines(end.name, values))
-        output.objects(explained_object(end.name, value) for value in values)
+    ends = (named,) if named.name == arguments.tunnel else fabric.ends_of(named.name)
+    for name, found in explain(loaded, fabric, [end.name for end in ends]).items():
+        values = [value.below(folder(arguments.tree)) for value in found]
+        output.lines(explained_lines(name, values))
+        output.objects(explained_object(name, value) for value in values)
     return ExitCode.OK

@@ -37,6 +37,18 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 
+let opened = [];
+
+document.addEventListener("htmx:beforeSwap", () => {
+  opened = [...document.querySelectorAll("details[open][id]")].map((item) => item.id);
+});
+
+document.addEventListener("htmx:afterSwap", () => {
+  for (const id of opened) {
+    document.getElementById(id)?.setAttribute("open", "");
+  }
+});
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) {

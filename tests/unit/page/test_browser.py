@@ -21,7 +21,7 @@ from tests.unit.page.sites import PAIRS, Paged, paged
 
 IMAGES = Path(__file__).parents[3] / "docs" / "images"
 PLACES = ("/", "/topology", "/routers", "/routers/berlin", "/connections/berlin-lisbon", "/runs", "/runs/1")
-MORE = ("/commits", "/drift", "/limits", "/nothing")
+MORE = ("/commits", "/drift", "/limits", "/nothing", "/connections/berlin-lisbon/values")
 TIMEOUT = 60_000
 """Milliseconds after which a wait is a failure, on a machine that is busy too."""
 
@@ -134,14 +134,18 @@ def test_a_topology_is_live_too(browser: Browser, tmp_path: Path) -> None:
 
 def test_what_was_opened_stays_open_when_something_changes(browser: Browser, tmp_path: Path) -> None:
     with paged(tmp_path) as fleet:
+        fleet.site.edit("oslo.yaml", "  publicNetworks:", "  reconcile: {mode: observe}\n  publicNetworks:")
+        [oslo] = fleet.site.routers["oslo"].vici.connections.values()
+        oslo["dpd_delay"] = "77"
+        fleet.run()
         page = tab(browser).page
-        page.goto(f"{fleet.address}/connections/berlin-lisbon")
+        page.goto(f"{fleet.address}/drift")
         expect(page.locator("#live")).to_have_text("live", timeout=TIMEOUT)
-        page.locator("#x-berlin-lisbon-berlin summary").click()
-        expect(page.get_by_text("peer.address").first).to_be_visible()
+        page.locator("summary").first.click()
+        expect(page.get_by_text("dpd_delay")).to_be_visible()
         break_tunnel(fleet)
-        expect(page.locator(".reason.is-down")).to_be_visible(timeout=TIMEOUT)
-        expect(page.get_by_text("peer.address").first).to_be_visible()
+        expect(page.locator(".summary")).to_contain_text("1 down", timeout=TIMEOUT)
+        expect(page.get_by_text("dpd_delay")).to_be_visible()
         page.context.close()
 
 

@@ -80,13 +80,31 @@ def test_a_connection_shows_both_ends_its_changes_and_where_its_values_come_from
         assert "CHILD_SA net" in text
         assert "tunnelwright diagnose berlin-lisbon" in text
         assert '<a href="/runs/1">run 1</a>' in text
-        assert "desired_state/berlin-lisbon.yaml" in text or "berlin-lisbon.yaml" in text
+        text = ask(page.address, f"/connections/{name}/values").text
+        assert "berlin-lisbon.yaml:" in text
         assert "FabricDefaults defaults" in text
         assert "env:KEY" in text
 
 
+def test_values_that_cannot_be_read_are_one_response(tmp_path: Path) -> None:
+    with paged(tmp_path) as page:
+        (tmp_path / "state" / "repository.git").rename(tmp_path / "away")
+        answer = ask(page.address, "/connections/berlin-lisbon/values")
+        assert answer.status == 503
+        assert "the repository was not fetched yet" in answer.text
+        assert ask(page.address, "/connections/berlin-lisbon").status == 200
+        assert ask(page.address, "/commits").status == 200
+
+
 NOWHERE = (
-    *("/connections/none", "/routers/none", "/connections/%FF", "/x/y", "/topology?cluster=none"),
+    *(
+        "/connections/none",
+        "/connections/none/values",
+        "/routers/none",
+        "/connections/%FF",
+        "/x/y",
+        "/topology?cluster=none",
+    ),
     *("/runs/0", "/runs/99", "/runs/x", f"/runs/{10**29}", "/commits/none", "/commits/00000000"),
 )
 

@@ -7,7 +7,7 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class Nothing:
         assert self.held.wait(30)
         return None
 
-    def explained(self, _seen: Snapshot, _tunnel: str) -> list[Explained]:
+    def explained(self, _seen: Snapshot, _ends: Sequence[str]) -> Mapping[str, list[Explained]]:
         raise SourceUnavailable("there is none")
 
     def raw(self, _commit: str) -> bytes:

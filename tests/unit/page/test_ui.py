@@ -61,7 +61,7 @@ def test_it_shows_what_routers_show(tmp_path: Path) -> None:
         found = crawled(address)
     assert "/runs" not in found
     assert "no route to host" in found["/routers/oslo"].text
-    assert "FabricDefaults defaults" in found["/connections/berlin-lisbon-berlin"].text
+    assert "FabricDefaults defaults" in found["/connections/berlin-lisbon-berlin/values"].text
     for path, answer in found.items():
         assert answer.status == (404 if path in {"/nothing", "/runs?all=1"} else 200), path
         assert KEY.encode() not in answer.body
