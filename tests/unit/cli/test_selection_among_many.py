@@ -23,9 +23,9 @@ def routers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Memory
     """Three routers in memory that match `tree`, in which each has the label of its site."""
     tree, keys = tmp_path / "tree", tmp_path / "keys" / "psk"
     shutil.copytree(ROOT / "tests" / "sites", tree)
-    for file in ("site-a/a-to-c.yaml", "site-c/c-to-a.yaml"):
+    for name in ("site-a/a-to-c.yaml", "site-c/c-to-a.yaml"):
         # What routers in memory negotiate.
-        (tree / file).write_text((tree / file).read_text().replace("aes-gcm-256", "aes-256"))
+        (tree / name).write_text((tree / name).read_text().replace("aes-gcm-256", "aes-256"))
     keys.mkdir(parents=True)
     for other in "bc":
         file = keys / f"site-a--site-{other}.psk"
