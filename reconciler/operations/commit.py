@@ -64,7 +64,7 @@ def preview_commit(
         after = replace(after, lock=before.lock, lock_file=before.lock_file)
     else:
         after = load_revision(tree, head, composed=composed)
-        if has_uncommitted(tree, after, composed):
+        if has_uncommitted(tree, after):
             uncommitted()
     there, findings = validate(after)
     place = place_in_repository(tree)
