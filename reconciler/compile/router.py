@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from types import MappingProxyType
 
 from reconciler.facets import addresses, connections, files, firewall, secrets, sysctls
-from reconciler.model.fabric import Fabric, PskRef, Tunnel, group_of
+from reconciler.model.fabric import DesiredRouter, Fabric, PskRef, Tunnel, group_of
 from reconciler.model.router_config import Claims, Connection, RouterConfig, connection_name
 from reconciler.model.secret import Secret
 
@@ -50,13 +50,19 @@ def compile_router(
         addresses=addresses.compile_addresses(fabric.vips_of(router)),
         claims=addresses.compile_claims(fabric) if claims is None else claims,
         networks={part.interface: part.network for part in fabric.routers[router].public},
-        firewall=firewall.together(guards.values(), mss),
+        firewall=firewall.together(guards.values(), mss, _outside(fabric.routers[router])),
         guards=guards,
         sysctls=sysctls.compile_sysctls(fabric.routers[router]),
         give_up_after=give_up_after,
         groups={tunnel.name: group_of(tunnel) for tunnel in tunnels},
         keyless={t.name: keyless[t.psk] for t in tunnels if t.enabled and t.psk in keyless},
     )
+
+
+def _outside(router: DesiredRouter) -> frozenset[str]:
+    """The interfaces of its public networks that are in no private one."""
+    inside = {part.interface for part in router.vpc}
+    return frozenset(part.interface for part in router.public if part.interface not in inside)
 
 
 def _connection(tunnel: Tunnel, psk: Secret, fingerprint_key: Secret, give_up_after: int) -> Connection:

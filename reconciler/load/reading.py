@@ -37,7 +37,6 @@ def read(
     values = 0
     too_much = _too_many_signs(files)
     lock_file = f"{source.subdir}/{LOCK_NAME}" if source.subdir else LOCK_NAME
-    digest = hashlib.sha256()
     documents: list[Document] = []
     unread: list[str] = [] if whole_tree else [""]
     unread_bytes = 0
@@ -45,8 +44,6 @@ def read(
     sealed: dict[str, Sealed] = {}
     for name in sorted(files):
         content = files[name]
-        digest.update(f"{name}\0{len(content)}\0".encode())
-        digest.update(content)
         report_private((name,), content, found)
         if too_much:
             continue
@@ -78,8 +75,17 @@ def read(
         found.error("tree-too-large", Location(name), message)
         documents, lock, sealed, unread = [], {}, {}, [""]
     return Loaded(
-        tuple(documents), tuple(found), source, digest.hexdigest(), lock_file, lock, tuple(unread), sealed
+        tuple(documents), tuple(found), source, digest_of(files), lock_file, lock, tuple(unread), sealed
     )
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over the names and bytes of all files, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{len(files[name])}\0".encode())
+        digest.update(files[name])
+    return digest.hexdigest()
 
 
 _SIGNS = (b",", b"[", b"{", b": ", b":\n", b":\r", b":\t", b'":', b"- ", b"-\n", b"-\t", b"? ")

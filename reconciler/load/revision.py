@@ -13,7 +13,7 @@ from reconciler.load.git import GitEnded, GitFailed, Repository, opened, refuse_
 from reconciler.load.listing import Choice, Entry, Kind, chosen, first_beyond, nothing
 from reconciler.load.reading import Composed, read
 from reconciler.load.sealed import report_private
-from reconciler.load.tree import load_tree
+from reconciler.load.tree import digest_of_tree
 from reconciler.model.bounds import MOST_CANDIDATES
 from reconciler.model.diagnostic import Diagnostics
 from reconciler.model.errors import SourceBroken, SourceUnavailable
@@ -62,7 +62,7 @@ def default_base(repo: Path, head: str) -> str:
     )
 
 
-def has_uncommitted(folder: Path, committed: Loaded, composed: Composed | None = None) -> bool:
+def has_uncommitted(folder: Path, committed: Loaded) -> bool:
     """Whether `committed`, a revision of `folder`, is checked out there and documents were edited since.
 
     Git is not asked: its `status` runs filters that a repository's configuration names.
@@ -71,7 +71,7 @@ def has_uncommitted(folder: Path, committed: Loaded, composed: Composed | None =
     with repository_of(folder, str(folder)) as repository:
         if repository.commit("HEAD") != committed.revision or not folder.is_dir():
             return False
-    return load_tree(folder, composed=composed).digest != committed.digest
+    return digest_of_tree(folder) != committed.digest
 
 
 def load_revision(

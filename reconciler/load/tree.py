@@ -9,8 +9,8 @@ from pathlib import Path
 
 from reconciler.load.documents import Loaded, Source
 from reconciler.load.git import GitFailed, Repository, found_above, refuse_links_below
-from reconciler.load.listing import Entry, Kind, chosen
-from reconciler.load.reading import Composed, read
+from reconciler.load.listing import Choice, Entry, Kind, chosen
+from reconciler.load.reading import digest_of, read
 from reconciler.load.sealed import report_private
 from reconciler.model.bounds import FILE_BYTES, LOOKED_AT_BYTES, TREE_DEPTH
 from reconciler.model.diagnostic import Diagnostics, Location
@@ -21,19 +21,42 @@ _SKIPPED = b"S"
 """The tag of files that a sparse checkout leaves out (git-ls-files(1), `-t`)."""
 
 
-def load_tree(path: Path, subdir: str = "", *, composed: Composed | None = None) -> Loaded:
+def load_tree(path: Path, subdir: str = "") -> Loaded:
     """Read every document and every file of encrypted keys below `path`/`subdir`, but for hidden ones. A
     private key is found in any file.
 
-    File names in the result are relative to `path`. `composed` is shared as with `load_revision`.
+    File names in the result are relative to `path`.
     Raises SourceUnavailable when there is no such folder.
     """
-    subdir = subdir.strip("/").removeprefix("./")
+    found = Diagnostics()
+    choice, files = _files(path, subdir, found)
+    for name, entry in choice.looked_at.items():
+        try:
+            report_private((name,), _beginning(entry, LOOKED_AT_BYTES), found)
+        except FileNotFoundError:
+            # What an editor had there for a moment is not a key that is kept here.
+            continue
+        except OSError as error:
+            found.error("file-unreadable", Location(name), f"cannot be read: {error.strerror}")
+    return read(files, Source(str(path), _below(subdir)), found, whole_tree=choice.whole)
+
+
+def digest_of_tree(path: Path) -> str:
+    """The digest of what `load_tree` reads. Raises SourceUnavailable when there is no such folder."""
+    return digest_of(_files(path, "", Diagnostics())[1])
+
+
+def _below(subdir: str) -> str:
+    return subdir.strip("/").removeprefix("./")
+
+
+def _files(path: Path, subdir: str, found: Diagnostics) -> tuple[Choice, dict[str, bytes]]:
+    """What is in a tree, and the content of the files that are read of it."""
+    subdir = _below(subdir)
     root = path / subdir
     if not root.is_dir():
         raise SourceUnavailable(f"{root} is not a folder", hint="name the folder of the desired state")
     refuse_links_below(root)
-    found = Diagnostics()
     empty: list[bytes] = []
     prefix = os.fsencode(f"{subdir}/") if subdir else b""
     present = _entries(os.fsencode(root), prefix, empty)
@@ -47,15 +70,7 @@ def load_tree(path: Path, subdir: str = "", *, composed: Composed | None = None)
             files[name] = _content(entry)
         except OSError as error:
             choice.report("file-unreadable", name, f"cannot be read: {error.strerror}")
-    for name, entry in choice.looked_at.items():
-        try:
-            report_private((name,), _beginning(entry, LOOKED_AT_BYTES), found)
-        except FileNotFoundError:
-            # What an editor had there for a moment is not a key that is kept here.
-            continue
-        except OSError as error:
-            found.error("file-unreadable", Location(name), f"cannot be read: {error.strerror}")
-    return read(files, Source(str(path), subdir), found, composed, whole_tree=choice.whole)
+    return choice, files
 
 
 def _entries(folder: bytes, prefix: bytes, empty: list[bytes], depth: int = 0) -> Iterator[Entry]:

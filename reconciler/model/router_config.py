@@ -61,13 +61,15 @@ class Firewall:
     """The content of tunnelwright's own nftables table.
 
     `guarded` holds (local CIDR, peer CIDR), `broadcast` (local CIDR, directed broadcast address of a peer
-    CIDR), `peers` (VIP, peer address); `mss` is in bytes.
+    CIDR), `peers` (VIP, peer address); `mss` is in bytes. `outside` are interfaces of public networks,
+    by which nothing that came out of a tunnel may leave.
     """
 
     guarded: frozenset[Pair] = frozenset()
     broadcast: frozenset[Pair] = frozenset()
     peers: frozenset[Pair] = frozenset()
     mss: int = 1360
+    outside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def preview_commit(
     composed: Composed = {}
     before = load_revision(tree, base, missing_is_empty=True, composed=composed)
     after = load_revision(tree, head, composed=composed)
-    if has_uncommitted(tree, after, composed):
+    if has_uncommitted(tree, after):
         uncommitted()
     there, findings = validate(after)
     place = place_in_repository(tree)

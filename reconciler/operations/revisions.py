@@ -5,9 +5,10 @@ plans everything else plans the difference.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from reconciler.compile.as_applied import as_applied
 from reconciler.compile.router import compile_router
@@ -44,7 +45,8 @@ def between(base: Fabric, head: Fabric, now: datetime) -> Transition:
     """What applying `head` does where `base` is applied and nothing has drifted. Keys are not needed: a key
     counts as changed when its reference is another."""
     same = {name for name, tunnel in head.tunnels.items() if base.tunnels.get(name) == tunnel}
-    before, after = _compiled(base, same), _compiled(head, same)
+    before = _compiled(base, same)
+    after = _compiled(head, same, {name: before[name] for name in _equal(base, head, same)})
     before |= {now: replace(before[was], router=now) for now, was in _renamed(base, head).items()}
     before |= {name: RouterConfig(name) for name in after.keys() - before.keys()}
     live = {name: as_applied(before[name]) for name in after}
@@ -98,11 +100,31 @@ def _without(config: RouterConfig, tunnels: Set[str]) -> RouterConfig:
     return replace(config, connections=kept)
 
 
-def _compiled(fabric: Fabric, unread: Set[str]) -> dict[str, RouterConfig]:
+def _equal(base: Fabric, head: Fabric, same: Set[str]) -> Iterator[str]:
+    """The routers of which a commit changes nothing: what they are compiled from is the same in both."""
+    if compile_claims(base) != compile_claims(head):
+        return
+    for name, router in head.routers.items():
+        tunnels = head.tunnels_of(name)
+        if (
+            base.routers.get(name) == router
+            and base.vips_of(name) == head.vips_of(name)
+            and len(base.tunnels_of(name)) == len(tunnels)
+            and all(tunnel.name in same for tunnel in tunnels)
+        ):
+            yield name
+
+
+def _compiled(
+    fabric: Fabric, unread: Set[str], known: Mapping[str, RouterConfig] = MappingProxyType({})
+) -> dict[str, RouterConfig]:
+    """What each router is to hold. Those that are `known` are not compiled again."""
     keys = {tunnel.psk: stand_in(tunnel.psk) for tunnel in fabric.tunnels.values()}
     claims = compile_claims(fabric)
     return {
-        name: compile_router(fabric, name, keys, Secret(b""), unread, claims=claims)
+        name: known[name]
+        if name in known
+        else compile_router(fabric, name, keys, Secret(b""), unread, claims=claims)
         for name in sorted(fabric.routers)
     }
 

@@ -110,3 +110,33 @@ def test_a_router_that_leaves_the_fabric_keeps_nothing(site: Site) -> None:
     assert site.lab.run(Role.ROUTER, "paris", ["sh", "-c", listed]) == ""
     site.lab.power_loss("paris")
     site.apply()
+
+
+def test_nothing_leaks_while_the_inside_of_a_router_is_down(site: Site) -> None:
+    """What comes out of the tunnel has no route but the default one then, which leads back out."""
+    stream = Stream(site.lab, site.flow, rate=200, limit=90)
+    guard = 'oifname "eth0" rt ipsec missing counter packets'
+
+    def stopped() -> int:
+        rules = site.lab.run(
+            Role.ROUTER, "paris", ["nft", "list", "chain", "inet", "tunnelwright", "forward"]
+        )
+        [rule] = [line.partition(guard)[2] for line in rules.splitlines() if guard in line]
+        return int(rule.split()[0])
+
+    with Watch(site.lab) as watch:
+        stream.start()
+        assert stream.wait_arriving()
+        site.lab.run(Role.ROUTER, "paris", ["ip", "link", "set", "eth1", "down"])
+        assert until(lambda: stopped() >= 100, BACK), "they had the chance"
+        site.lab.run(Role.ROUTER, "paris", ["ip", "link", "set", "eth1", "up"])
+        stream.reset()
+        assert stream.wait_arriving(BACK)
+        stream.stop()
+    [wan] = watch.wan.values()
+    for check in (
+        no_cleartext(wan.packets(), CIDRS, stream.tokens),
+        capture_whole(watch.dropped, len(watch.captures)),
+    ):
+        assert check.passed, check.evidence
+    watch.discard()

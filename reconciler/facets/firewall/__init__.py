@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Network
 from itertools import chain
@@ -61,13 +62,14 @@ def guard(tunnel: Tunnel, mss: int) -> Firewall:
     )
 
 
-def together(guards: Collection[Firewall], mss: int) -> Firewall:
-    """The table for all tunnels of a router."""
+def together(guards: Collection[Firewall], mss: int, outside: frozenset[str] = frozenset()) -> Firewall:
+    """The table for all tunnels of a router; `outside` are the interfaces of its public networks."""
     return Firewall(
         guarded=frozenset(chain.from_iterable(guard.guarded for guard in guards)),
         broadcast=frozenset(chain.from_iterable(guard.broadcast for guard in guards)),
         peers=frozenset(chain.from_iterable(guard.peers for guard in guards)),
         mss=mss,
+        outside=outside,
     )
 
 
@@ -78,7 +80,7 @@ def _broadcast(cidr: str) -> str:
     return f"{network.broadcast_address}/32" if network.prefixlen <= 30 else ""
 
 
-def compile_rules(mss: int) -> tuple[dict[str, Any], ...]:
+def compile_rules(mss: int, outside: frozenset[str]) -> tuple[dict[str, Any], ...]:
     """The chains and rules as libnftables JSON objects, in order, without sets.
 
     - zone_forward, zone_output: tunnel traffic is tracked in a zone of its own.
@@ -86,14 +88,17 @@ def compile_rules(mss: int) -> tuple[dict[str, Any], ...]:
       come from a peer CIDR but did not come through IPsec is dropped.
     - forward and output: broadcasts into a peer CIDR are dropped, as a tunnel carries unicast; what
       belongs into a tunnel and is not on its way into one is dropped, so nothing leaves in the clear
-      while a tunnel is down; TCP MSS is clamped.
+      while a tunnel is down; what came out of a tunnel does not leave by an interface of a public network,
+      where it would go by the default route while the interface of its own network is down; TCP MSS is
+      clamped.
     - postrouting: source NAT to the address it has already. The first NAT decision of a flow stands
       (nf_nat_core), so a masquerade of the router's own that follows leaves it alone.
     """
     to_peer, from_peer = _pair("saddr", "daddr", "guarded"), _pair("daddr", "saddr", "guarded")
     ike_peer = _pair("daddr", "saddr", "peers")
     not_decrypted = [_differs("iifname"), _is(_meta("ipsec"), False)]
-    not_encrypted = [_differs("oifname"), _is({"rt": {"key": "ipsec"}}, False)]
+    unencrypted = _is({"rt": {"key": "ipsec"}}, False)
+    not_encrypted = [_differs("oifname"), unencrypted]
     count: dict[str, Any] = {"counter": {"packets": 0, "bytes": 0}}
     drop, accept = {"drop": None}, {"accept": None}
     ike_ports = _is(_payload("udp", "dport"), {"set": [500, 4500]})
@@ -115,6 +120,10 @@ def compile_rules(mss: int) -> tuple[dict[str, Any], ...]:
         _rule("forward", from_peer, *not_decrypted, count, drop),
         _rule("forward", broadcast, count, drop),
         _rule("forward", to_peer, *not_encrypted, count, drop),
+        *(
+            _rule("forward", from_peer, _is(_meta("oifname"), name), unencrypted, count, drop)
+            for name in sorted(outside)
+        ),
         _rule("forward", to_peer, *_clamp(mss)),
         _rule("forward", from_peer, *_clamp(mss)),
         _rule("output", broadcast, count, drop),
@@ -203,9 +212,9 @@ def _as_listed(pair: Pair) -> Pair:
 
 
 @lru_cache(maxsize=64)
-def _desired_rules(mss: int) -> tuple[str, ...]:
+def _desired_rules(mss: int, outside: frozenset[str]) -> tuple[str, ...]:
     """The rules to compare with: thousands of routers have the same."""
-    return canonical(compile_rules(mss))
+    return canonical(compile_rules(mss, outside))
 
 
 def as_applied(desired: Firewall) -> LiveFirewall | None:
@@ -215,12 +224,12 @@ def as_applied(desired: Firewall) -> LiveFirewall | None:
     guarded, broadcast, peers = (
         frozenset(map(_as_listed, pairs)) for pairs in (desired.guarded, desired.broadcast, desired.peers)
     )
-    return LiveFirewall(guarded, broadcast, peers, rules=_desired_rules(desired.mss))
+    return LiveFirewall(guarded, broadcast, peers, rules=_desired_rules(desired.mss, desired.outside))
 
 
 def same_rules(desired: Firewall, live: LiveFirewall | None) -> bool:
     """True when the table's chains and rules are exactly the desired ones."""
-    return live is not None and live.rules == _desired_rules(desired.mss)
+    return live is not None and live.rules == _desired_rules(desired.mss, desired.outside)
 
 
 def differences(
@@ -274,7 +283,7 @@ def beside(
         others = frozenset(pair for pair in getattr(desired, name) - needed if _as_listed(pair) in added)
         pushing = in_the_way(removed, others)
         found[name] = getattr(desired, name) - pushing
-    return Firewall(found["guarded"], found["broadcast"], found["peers"], desired.mss)
+    return replace(desired, guarded=found["guarded"], broadcast=found["broadcast"], peers=found["peers"])
 
 
 @lru_cache(maxsize=65_536)
@@ -298,7 +307,7 @@ def rebuild(desired: Firewall, kept: Mapping[str, frozenset[Pair]], table: str =
         if flags:
             body["flags"] = list(flags)
         commands.append(_command("add", "set", body, wanted))
-    for entry in compile_rules(desired.mss):
+    for entry in compile_rules(desired.mss, desired.outside):
         commands += (_command("add", kind, {**body, "table": table}) for kind, body in entry.items())
     return _transaction(commands)
 

@@ -28,14 +28,14 @@ def render(desired: Firewall, kept: Mapping[str, frozenset[Pair]]) -> str:
             listed = (f"            {first} . {second}" for first, second in sorted(pairs))
             lines += ["        elements = {", ",\n".join(listed), "        }"]
         lines.append("    }")
-    lines += _chains(desired.mss)
+    lines += _chains(desired.mss, desired.outside)
     return "\n".join([*lines, "}", END, ""])
 
 
 @lru_cache(maxsize=64)
-def _chains(mss: int) -> tuple[str, ...]:
+def _chains(mss: int, outside: frozenset[str]) -> tuple[str, ...]:
     """The lines of all chains: thousands of routers have the same."""
-    entries = compile_rules(mss)
+    entries = compile_rules(mss, outside)
     rules: dict[str, list[str]] = {}
     for entry in entries:
         if "rule" in entry:
@@ -64,7 +64,10 @@ def _words(expression: object) -> str:
 def _match(body: Mapping[str, Any]) -> str:
     # What is equal, and a flag that is set, have no operator.
     between = "" if body["op"] in {"==", "in"} else f" {body['op']}"
-    return f"{_words(body['left'])}{between} {_words(body['right'])}"
+    right = _words(body["right"])
+    if body["left"] in ({"meta": {"key": "iifname"}}, {"meta": {"key": "oifname"}}):
+        right = f'"{right}"'
+    return f"{_words(body['left'])}{between} {right}"
 
 
 _WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {

@@ -55,7 +55,7 @@ def odd(site: Site, twists: Twists) -> Connect:
 def test_tunnels_that_could_not_be_probed_fail_their_check_with_the_reason(
     site: Site, error: Exception, reason: str
 ) -> None:
-    checks, _ = verify(site.fabric, site.store(), Fleet(odd(site, {"ping": fails(error)})))
+    checks, _ = verify(site.fabric, site.store(), Fleet(odd(site, {"probe": fails(error)})))
     traffic = {check.name: (check.passed, check.evidence) for check in checks if "traffic" in check.name}
     assert traffic["paris-tokyo: traffic"] == (False, f"not probed from paris: {reason}")
     assert traffic["tokyo-paris: traffic"][0]

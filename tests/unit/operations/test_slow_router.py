@@ -109,7 +109,7 @@ def test_a_proof_ends_when_the_time_of_one_router_is_used_up(
     monkeypatch.setattr(bounds, "ROUTER_APPLY_SECONDS_IN_ALL", 150.0)
 
     def seconds(asked: str) -> float:
-        return 99.0 if asked == "ping" else 1.0
+        return 99.0 if asked == "probe" else 1.0
 
     checks, _ = verify(site.fabric, site.store(), Fleet(slow(site, clock, seconds)))
     evidence = {check.name: (check.passed, check.evidence) for check in checks if "traffic" in check.name}

@@ -112,7 +112,7 @@ def test_routers_that_say_anything(command: str, stage: Stage, monkeypatch: pyte
     def refuse(*_: Any, **__: Any) -> Any:
         raise CommandRejected(ALL, router="paris", operation=ALL, hint=ALL)
 
-    for operation in ("write_files", "change_firewall", "ping", "inspect", "remove_files", "lock"):
+    for operation in ("write_files", "change_firewall", "ping", "probe", "inspect", "remove_files", "lock"):
         monkeypatch.setattr(stage.site.routers["paris"].host, operation, refuse)
     stage.runner.check(*stage.words(command, *more), seen=seen)
     stage.unplugged.add("paris")

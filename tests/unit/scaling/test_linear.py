@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from reconciler.compile.router import compile_router
 from reconciler.diff import diff_router
 from reconciler.load import Loaded, load_tree
 from reconciler.model.fabric import Fabric
 from reconciler.model.operation import AddAddress
 from reconciler.model.plan import ResourceChange
+from reconciler.model.router_config import RouterConfig
+from reconciler.operations import revisions
 from reconciler.operations.revisions import between
 from reconciler.plan.events import judgement_events, plan_events
 from reconciler.plan.moves import Left, arrange
@@ -203,3 +208,24 @@ def test_planning_looks_at_each_tunnel_a_fixed_number_of_times(tmp_path: Path, c
 
     small, large = looks(20), looks(80)
     assert large <= 4.2 * small, f"{small} looks for 20 sites, {large} for 80"
+
+
+@pytest.mark.parametrize("commit", COMMITS)
+def test_a_router_of_which_a_commit_changes_nothing_is_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commit: str
+) -> None:
+    base, head = COMMITS[commit](_fabric(tmp_path, SITES))
+    compiled_now = Counter[str]()
+
+    def counted(fabric: Fabric, router: str, *more: Any, **named: Any) -> RouterConfig:
+        compiled_now[router] += 1
+        return compile_router(fabric, router, *more, **named)
+
+    monkeypatch.setattr(revisions, "compile_router", counted)
+    found = between(base, head, NOW)
+    touched = {change.resource.router for change in found.plan.changes}
+    assert {name for name, count in compiled_now.items() if count == 2} >= touched
+    if commit == "few change":
+        assert sum(compiled_now.values()) == SITES + len(touched) < 2 * SITES
+    monkeypatch.setattr(revisions, "_equal", lambda *_: ())
+    assert between(base, head, NOW) == found
