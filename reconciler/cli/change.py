@@ -14,6 +14,8 @@ from reconciler.cli.saved_plan import SavedPlan
 from reconciler.cli.step_lines import StepLines
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode, Locked, PlanStale, TunnelwrightError
+from reconciler.model.fabric import Fabric
+from reconciler.model.labels import LabelSelector
 from reconciler.model.operation import Switch
 from reconciler.model.outcome import Check, Status
 from reconciler.model.router_config import NOTHING_ASKED, Asked
@@ -21,7 +23,7 @@ from reconciler.operations.apply import Applied
 from reconciler.operations.confirm import forget_reported, new_arming
 from reconciler.operations.converge import Conduct, Converged, Errors, Request, converge
 from reconciler.operations.observed_plan import Decision, ObservedPlan
-from reconciler.plan.targets import check_reconnect
+from reconciler.plan.targets import check_reconnect, one_end_each
 from reconciler.policy import Override
 from reconciler.report import cost_text, judgement_text, plan_text
 from reconciler.report.json.apply import check_object, dropped_object, loss_object, outcome_object
@@ -33,14 +35,17 @@ _QUESTION = "Apply this plan? Type `yes` to approve: "
 
 
 def change_routers(
-    arguments: argparse.Namespace, *, saved: SavedPlan | None = None, asked: Asked = NOTHING_ASKED
+    arguments: argparse.Namespace,
+    *,
+    saved: SavedPlan | None = None,
+    asked: Asked = NOTHING_ASKED,
+    reconnect: Sequence[str | LabelSelector] = (),
 ) -> int:
     """Carry out what there is to do (`reconciler/operations/converge.py`); the exit code. If VIPs are to be
-    released, their removal is all that is done."""
+    released, their removal is all that is done; if tunnels are to `reconnect`, they are all that changes."""
     output = Output(arguments)
     fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
-    asked = replace(asked, reconnect=frozenset(map(fabric.tunnel_of, asked.reconnect)))
-    check_reconnect(fabric, asked.reconnect)
+    asked = _reconnecting(arguments, fabric, asked, reconnect)
     # What cuts us off is undone by the routers themselves where a change has to be confirmed.
     overrides = () if arguments.confirm is None else (Override.MANAGEMENT,)
     planning = planning_of(arguments, fabric, asked=asked, overrides=overrides)
@@ -104,6 +109,16 @@ def change_routers(
         say(f"interrupted: {steps.account}; {_NEXT}")
         return ExitCode.INTERRUPTED
     return _ending(output, done)
+
+
+def _reconnecting(
+    arguments: argparse.Namespace, fabric: Fabric, asked: Asked, words: Sequence[str | LabelSelector]
+) -> Asked:
+    """What is asked, with the tunnels that are to reconnect: they are the targets then."""
+    names = one_end_each(fabric, words)
+    check_reconnect(fabric, names)
+    arguments.target += names
+    return replace(asked, reconnect=frozenset(names))
 
 
 def _ending(output: Output, done: Converged) -> ExitCode:

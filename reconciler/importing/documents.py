@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from ruamel.yaml.comments import CommentedSeq
 
@@ -11,10 +11,9 @@ from reconciler.importing.connection import Draft
 from reconciler.importing.keys import written
 from reconciler.importing.yaml_text import yaml_text
 from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.fabric import DesiredRouter, Fabric, IdType, IkeId, PskRef
+from reconciler.model.fabric import DesiredRouter, IdType, IkeId, PskRef
 from reconciler.model.router_config import PREFIX
 from reconciler.model.visible import visible
-from schemas.addresses import parse_cidr
 from schemas.base import API_VERSION
 from schemas.keys import KEY_FILE
 from schemas.tunnel import ADOPTS
@@ -33,29 +32,28 @@ def render(
     item: Draft,
     name: str,
     router: DesiredRouter,
-    fabric: Fabric,
+    vip: Mapping[str, object] | None,
     found: Diagnostics,
     *,
     key: PskRef | None = None,
     unmanaged: bool = False,
 ) -> str | None:
-    """The document's text; None when the fabric lacks what it would refer to, which is in `found`. Of a peer
-    whose address looks like one of ours it has to say when it is `unmanaged`. Without `key` the document has
-    a file of its own."""
-    vip = _vip(item, router, fabric)
+    """The document's text, with that `vip`; None when the fabric lacks what it would refer to, which is in
+    `found`. Of a peer whose address looks like one of ours it has to say when it is `unmanaged`. Without
+    `key` the document has a file of its own."""
     networks = [attached.network for attached in router.vpc if attached.cidr in item.local_cidrs]
     missing = set(item.local_cidrs) - {attached.cidr for attached in router.vpc}
     for cidr in sorted(missing):
         found.error(
             "import-refused",
-            item.location,
+            item.place("source"),
             f"{cidr} is not a VPC network that the router {router.name!r} is attached to",
             hint="describe it as a VpcNetwork, and attach the router to it in its document",
         )
     if vip is None:
         found.error(
             "import-refused",
-            item.location,
+            item.place("vip"),
             f"{item.local_address} is not in a public network that the router {router.name!r} is attached to",
             hint="describe it as a PublicNetwork, and attach the router to it in its document",
         )
@@ -78,7 +76,7 @@ def render(
         "metadata": metadata,
         "spec": {
             "router": router.name,
-            "vip": vip,
+            "vip": dict(vip),
             "peer": {
                 "address": item.peer_address,
                 **({"managed": False} if unmanaged else {}),
@@ -107,21 +105,6 @@ def render(
         },
     }
     return yaml_text(body, indented=False)
-
-
-def _vip(item: Draft, router: DesiredRouter, fabric: Fabric) -> dict[str, object] | None:
-    """The system VIP, a VIP that the router has already, or one to be created in its public network."""
-    own = next((attached for attached in router.public if attached.address == item.local_address), None)
-    if own is not None and own == router.public[0]:
-        return {"system": True}
-    created = {tunnel.vip.name for tunnel in fabric.tunnels.values() if tunnel.vip.name == tunnel.name}
-    for vip in fabric.vips_of(router.name):
-        if vip.address == item.local_address and vip.name not in created:
-            return {"name": vip.name}
-    for attached in router.public:
-        if parse_cidr(attached.cidr).includes(item.local_address):
-            return {"create": {"publicNetwork": attached.network, "address": item.local_address}}
-    return None
 
 
 def identity_spec(item: Draft) -> dict[str, str]:

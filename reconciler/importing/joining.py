@@ -17,7 +17,7 @@ from schemas.base import API_VERSION
 
 _EDITOR = "# yaml-language-server:"
 """The line at the top of a file that is for editors."""
-_LOCAL: Sequence[tuple[str, str]] = (("ike", "lifetime"), ("ike", "dpd"), ("ipsec", "lifetime"))
+LOCAL: Sequence[tuple[str, str]] = (("ike", "lifetime"), ("ike", "dpd"), ("ipsec", "lifetime"))
 """What is not negotiated, so that an end may have its own."""
 _COMMON: Mapping[Path, object] = {
     ("metadata", "labels"): {},
@@ -119,7 +119,7 @@ def _problems(ends: tuple[Written, Written], found: Diagnostics) -> Iterator[Pat
     for section in ("ike", "ipsec"):
         here, there = (end.value(("spec", section)) or {} for end in ends)
         for field in here.keys() & there.keys():
-            if (section, field) not in _LOCAL and here[field] != there[field]:
+            if (section, field) not in LOCAL and here[field] != there[field]:
                 yield _refuse(
                     first, second, ("spec", section, field), "is not the same in both documents", found
                 )
@@ -156,7 +156,7 @@ def _end(written: Written, *, end_has_description: bool, other: Written) -> Comm
     identity = written.value(("spec", "identity", "local"))
     if identity is not None and written.tunnel.local_id != IkeId(IdType.IP, written.tunnel.vip.address):
         end["id"] = identity
-    for section, field in _LOCAL:
+    for section, field in LOCAL:
         path = ("spec", section, field)
         value = written.value(path)
         if value is not None and value != other.value(path):
@@ -171,7 +171,7 @@ def _policy(section: str, ends: tuple[Written, Written]) -> CommentedMap:
     policies = [end.value(("spec", section)) or CommentedMap() for end in ends]
     policy = CommentedMap()
     for field in dict.fromkeys([*policies[0], *policies[1]]):
-        if (section, field) in _LOCAL and policies[0].get(field) != policies[1].get(field):
+        if (section, field) in LOCAL and policies[0].get(field) != policies[1].get(field):
             continue
         policy[field] = policies[0].get(field, policies[1].get(field))
     if all(p.fa.flow_style() for p in policies if p):

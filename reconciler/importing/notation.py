@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from reconciler.model.diagnostic import Location
 from reconciler.model.fabric import IdType, IkeId
 from reconciler.model.secret import Secret
 from schemas.addresses import is_address
@@ -74,7 +75,7 @@ def identity(text: str) -> IkeId:
     if is_address(text):
         return IkeId(IdType.IP, text)
     if not text or "%" in text or "*" in text or "=" in text or colon or text.startswith("@#"):
-        raise NotImportable(f"the ID {text!r} is not an address, a name or an e-mail form")
+        raise NotImportable(f"the ID {text!r} is not an IPv4 address, a name or an e-mail form")
     return IkeId(IdType.EMAIL if "@" in text else IdType.FQDN, text)
 
 
@@ -152,6 +153,9 @@ class HeldKey:
 
     owners: tuple[IkeId | None, ...]
     secret: Secret
+    name: str
+    location: Location
+    """Where its section begins."""
 
 
 def matching(keys: Iterable[HeldKey], local: IkeId, peer: IkeId) -> tuple[Secret, ...]:

@@ -38,6 +38,8 @@ class Configuration:
     root: Section = field(repr=False)
     useless: tuple[Entry, ...]
     """References that lead nowhere."""
+    bases: frozenset[str]
+    """The sections at the root from which others inherit."""
 
     def without(self, path: str) -> Section:
         """What would be left, were a file not there. Raises SwanctlSyntaxError."""
@@ -67,8 +69,16 @@ def collect(main: str, read_files: ReadFiles) -> Configuration:
             included[pattern] = read_files(pattern)
         return [(name, file.reveal()) for name, file in included[pattern].items()]
 
-    root, useless = inherit(read(main, content.reveal(), include))
-    return Configuration(main, content, included, root, useless)
+    written = read(main, content.reveal(), include)
+    root, useless = inherit(written)
+    return Configuration(main, content, included, root, useless, frozenset(_bases(written)))
+
+
+def _bases(section: Section) -> Iterator[str]:
+    for reference in section.references:
+        yield (reference.text or "").partition(".")[0]
+    for child in section.sections.values():
+        yield from _bases(child)
 
 
 class Inseparable(Exception):
@@ -76,11 +86,16 @@ class Inseparable(Exception):
 
 
 def separate(
-    found: Configuration, connection: str, adopted: Collection[str], loaded: Collection[str]
+    found: Configuration,
+    connection: str,
+    adopted: Collection[str],
+    loaded: Collection[str],
+    settled: Collection[str] = (),
 ) -> ForeignFile | None:
     """The file of a connection, with the keys that are in no other; None when no file has the connection.
 
-    `adopted` are all connections that tunnels adopt, `loaded` those that charon has.
+    `adopted` are all connections that tunnels adopt, `loaded` those that charon has. What those that
+    are `settled` need is not regarded.
 
     Raises Inseparable, or SwanctlSyntaxError.
     """
@@ -101,7 +116,7 @@ def separate(
     _check_alone(found.root, rest, going, path)
     gone = _keys_gone(found.root, rest, path)
     if gone:
-        _check_keys_of_others(found.root, rest, loaded)
+        _check_keys_of_others(found.root, rest, loaded, settled)
     return ForeignFile(path, gone, tuple(sorted(going - {connection})))
 
 
@@ -133,15 +148,19 @@ def _keys_gone(whole: Section, rest: Section, path: str) -> tuple[str, ...]:
     return tuple(gone)
 
 
-def _check_keys_of_others(whole: Section, rest: Section, loaded: Collection[str]) -> None:
+def _check_keys_of_others(
+    whole: Section, rest: Section, loaded: Collection[str], settled: Collection[str]
+) -> None:
     """Raises Inseparable when a connection that stays may have the key that goes."""
     sources = _connections(whole)
-    unknown = sorted(name for name in loaded if name not in sources and not name.startswith(PREFIX))
+    unknown = sorted(
+        name for name in loaded if name not in {*sources, *settled} and not name.startswith(PREFIX)
+    )
     if unknown:
         raise Inseparable(f"the connection {unknown[0]}, which is not in a file, may use its key")
     before, after = keys_of(whole, Diagnostics()), keys_of(rest, Diagnostics())
     for name, section in _connections(rest).items():
-        if not name.startswith(PREFIX) and not _same_key(section, before, after):
+        if not name.startswith(PREFIX) and name not in settled and not _same_key(section, before, after):
             raise Inseparable(f"the connection {name} may use its key, too")
 
 
@@ -152,20 +171,38 @@ def report_staying(
     loaded: Collection[str],
     found: Diagnostics,
 ) -> None:
-    """Warn of connections that are about to be adopted, and whose files cannot go with them."""
+    """Warn of connections that are about to be adopted, and whose files cannot go with them, once all that
+    are `adopted` are taken over."""
     for configuration in whole:
-        for source in from_root(configuration.root):
-            if source.name not in wanted:
-                continue
-            try:
-                separate(configuration, source.name, adopted, loaded)
-            except Inseparable as error:
-                found.warning(
-                    "import-file-stays",
-                    source.section.location,
-                    f"its file will not be set aside when {source.name} is taken over: {error}",
-                    hint="remove the section after the first apply, or charon loads it again when it starts",
-                )
+        settled = frozenset(adopted)
+        while settled & (staying := _staying(configuration, wanted, adopted, loaded, settled)).keys():
+            settled -= staying.keys()
+        for name, reason in staying.items():
+            found.warning(
+                "import-file-stays",
+                _connections(configuration.root)[name].location,
+                f"its file will not be set aside when {name} is taken over: {reason}",
+                hint="remove the section after the first apply, or charon loads it again when it starts",
+            )
+
+
+def _staying(
+    configuration: Configuration,
+    wanted: Collection[str],
+    adopted: Collection[str],
+    loaded: Collection[str],
+    settled: Set[str],
+) -> dict[str, str]:
+    """The connections whose files stay, each with the reason, if those that are `settled` need nothing."""
+    staying = {}
+    for source in from_root(configuration.root):
+        if source.name not in wanted:
+            continue
+        try:
+            separate(configuration, source.name, adopted, loaded, settled)
+        except Inseparable as error:
+            staying[source.name] = str(error)
+    return staying
 
 
 def _section(root: Section, name: str) -> Mapping[str, object]:
@@ -185,10 +222,18 @@ def _same_key(section: Section, before: tuple[HeldKey, ...], after: tuple[HeldKe
     if not any(end.entries.get("auth", _NONE).text == "psk" for end in ends):
         return True
     try:
-        pairs = [(local, peer) for local in _ids(section, "local") for peer in _ids(section, "remote")]
+        pairs = identity_pairs(section)
     except NotImportable:
         return False
     return all(matching(before, *pair) == matching(after, *pair) for pair in pairs)
+
+
+def identity_pairs(section: Section) -> list[tuple[IkeId, IkeId]]:
+    """Each local identity of a connection with each of the peer, by which charon may look for its key.
+
+    Raises NotImportable where they are unknown.
+    """
+    return [(local, peer) for local in _ids(section, "local") for peer in _ids(section, "remote")]
 
 
 def _ids(section: Section, end: str) -> Iterator[IkeId]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.facets.connections import decode
 from reconciler.facets.files.swanctl_conf import Entry, Section
@@ -13,6 +14,9 @@ from reconciler.model.decoding import Fields
 from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.fabric import IkeId
 from reconciler.model.swanctl import Settings
+
+IKE_KEYS: Final = "ike"
+"""How the sections of pre-shared keys begin (load_creds.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def keys_of(root: Section, found: Diagnostics) -> tuple[HeldKey, ...]:
     held = []
     for name, section in (secrets.sections if secrets is not None else {}).items():
         secret = section.entries.get("secret")
-        if not name.startswith("ike") or secret is None or secret.text is None:
+        if not name.startswith(IKE_KEYS) or secret is None or secret.text is None:
             continue
         named = [
             e.text for word, e in section.entries.items() if word.startswith("id") and e.text is not None
@@ -48,7 +52,7 @@ def keys_of(root: Section, found: Diagnostics) -> tuple[HeldKey, ...]:
             with suppress(NotImportable):
                 owners.append(owner(text))
         try:
-            held.append(HeldKey(tuple(owners), key(secret.text)))
+            held.append(HeldKey(tuple(owners), key(secret.text), name, section.location))
         except NotImportable as error:
             found.warning("import-dropped", section.location, f"the key {name!r} is ignored: {error}")
     return tuple(held)

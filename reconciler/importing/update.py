@@ -12,6 +12,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from reconciler.importing.connection import Draft
 from reconciler.importing.documents import identity_spec
+from reconciler.load import Path, dotted
 from reconciler.model.fabric import DesiredRouter, Tunnel
 
 _INDENTS = ((2, 2, 0), (2, 4, 2), (4, 4, 0), (4, 6, 4), (4, 6, 2))
@@ -26,18 +27,18 @@ class FormattingLost(Exception):
 class Edit:
     """One field of a document's spec: where, and what it is to say."""
 
-    path: tuple[str, ...]
+    path: Path
     before: object
     after: object
 
     def __str__(self) -> str:
-        return f"spec.{'.'.join(self.path)}: {_shown(self.before)} -> {_shown(self.after)}"
+        return f"{dotted(('spec', *self.path))}: {_shown(self.before)} -> {_shown(self.after)}"
 
 
 def differences(item: Draft, tunnel: Tunnel, router: DesiredRouter) -> Iterator[Edit]:
     """Where a connection says something else than its document, defaults included."""
     networks = {attached.cidr: attached.network for attached in router.vpc}
-    pairs: list[tuple[tuple[str, ...], object, object]] = [
+    pairs: list[tuple[Path, object, object]] = [
         (("peer", "address"), tunnel.peer_address, item.peer_address),
         (("ike", "version"), tunnel.ike.version, item.version),
         (("ike", "encryption"), tunnel.ike.encryption, item.ike.encryption),
@@ -106,9 +107,9 @@ def _dumped(yaml: YAML, documents: list[Any]) -> str:
     return output.getvalue()
 
 
-def _set(spec: CommentedMap, path: tuple[str, ...], value: object) -> None:
+def _set(spec: CommentedMap, path: Path, value: object) -> None:
     for part in path[:-1]:
-        if part not in spec:
+        if isinstance(part, str) and part not in spec:
             spec[part] = CommentedMap()
         spec = spec[part]
     old = spec.get(path[-1])

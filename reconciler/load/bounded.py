@@ -16,13 +16,25 @@ def read_bounded(path: Path, most: int) -> bytes:
     cannot be read."""
     try:
         with path.open("rb") as file:
-            content = b"".join(_pieces(file, most + 1))
+            return read_stream(file, str(path), most)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SourceUnavailable(f"cannot read {path}: {reason}") from error
+        raise _unreadable(str(path), error) from error
+
+
+def read_stream(stream: IO[bytes], name: str, most: int) -> bytes:
+    """The whole content of what is open. Raises SourceUnavailable as `read_bounded` does."""
+    try:
+        content = b"".join(_pieces(stream, most + 1))
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from error
     if len(content) > most:
-        raise SourceUnavailable(f"{path} has more than {counted(most, 'byte')}, the maximum size")
+        raise SourceUnavailable(f"{name} has more than {counted(most, 'byte')}, the maximum size")
     return content
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> SourceUnavailable:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return SourceUnavailable(f"cannot read {name}: {reason}")
 
 
 def _pieces(file: IO[bytes], most: int) -> Iterator[bytes]:

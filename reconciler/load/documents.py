@@ -183,7 +183,7 @@ class Loaded:
     digest: str
     """SHA-256 over the names and bytes of all files, as hexadecimal digits."""
     lock_file: str
-    """Name of the lock file of assigned VIP addresses, whether it exists or not."""
+    """Name of the lock file of assigned VIP addresses, whether it exists or not; empty for standard input."""
     lock: Mapping[str, LockEntry] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     """Texts of files that could not be read in full: what they define is not known. An empty one stands for

@@ -9,7 +9,17 @@ from math import inf
 from typing import Final, Self
 
 from reconciler.model.absence import Absence
-from reconciler.model.operation import Arm, ChangeFirewall, CloseSurplus, Operation, Switch, Terminate, Widen
+from reconciler.model.operation import (
+    Arm,
+    ChangeFirewall,
+    CloseSurplus,
+    Operation,
+    SetAside,
+    Switch,
+    Terminate,
+    UnloadSecret,
+    Widen,
+)
 from reconciler.model.router_config import InterfaceAddress, Pair
 from reconciler.model.swanctl import Change
 
@@ -252,6 +262,16 @@ class Plan:
 
         found = tuple(change for change in self.changes if change.group in groups and tidies(change))
         return Plan(found)
+
+    def setting_aside(self, groups: Collection[str]) -> Plan:
+        """The part of it that only takes files of adopted connections out of the way of some groups, with the
+        keys that are in them."""
+
+        def only(change: ResourceChange) -> bool:
+            kinds = {type(step.operation) for step in change.steps}
+            return SetAside in kinds and kinds <= {SetAside, UnloadSecret}
+
+        return Plan(tuple(change for change in self.changes if change.group in groups and only(change)))
 
     @property
     def exposed(self) -> tuple[tuple[str, Pair], ...]:

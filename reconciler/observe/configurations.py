@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.facets import sas
-from reconciler.facets.files.swanctl_conf import SECTIONS, Entry, Section, SwanctlSyntaxError
+from reconciler.facets.files.swanctl_conf import SwanctlSyntaxError
 from reconciler.importing import Source, from_reply, from_root
+from reconciler.importing.foreign_formats import foreign_format
+from reconciler.importing.leftovers import report_leftovers
 from reconciler.importing.notation import HeldKey
 from reconciler.importing.separation import MAIN_FILE, Configuration, ReadFiles, collect
 from reconciler.importing.sources import keys_of
 from reconciler.load.bounded import read_bounded
 from reconciler.model.bounds import SWANCTL_BYTES
-from reconciler.model.diagnostic import Diagnostics
-from reconciler.model.quoting import quoted
+from reconciler.model.diagnostic import Diagnostics, Location
 from reconciler.model.router_config import IkeSa
 from reconciler.model.secret import Secret
-from reconciler.model.suggestion import did_you_mean
 from reconciler.routers.protocol import Router, entries
 
 
@@ -61,10 +61,9 @@ def gather_files(paths: Iterable[str], read_files: ReadFiles, found: Diagnostics
         try:
             whole.append(collect(path, read_files))
         except SwanctlSyntaxError as error:
-            found.error("import-refused", error.location, error.message, hint="charon does not load it")
+            _refused(found, error, read_files)
     for configuration in whole:
-        _report_useless(configuration.useless, found)
-        _report_misspelt(configuration.root, found)
+        report_leftovers(configuration, found)
     return Gathered(
         tuple(source for configuration in whole for source in from_root(configuration.root)),
         tuple(key for configuration in whole for key in keys_of(configuration.root, found)),
@@ -72,21 +71,14 @@ def gather_files(paths: Iterable[str], read_files: ReadFiles, found: Diagnostics
     )
 
 
-def _report_useless(useless: Iterable[Entry], found: Diagnostics) -> None:
-    for entry in useless:
-        found.warning("import-dropped", entry.location, f"there is no section {entry.text!r} to inherit from")
-
-
-def _report_misspelt(root: Section, found: Diagnostics) -> None:
-    """Sections that charon passes over. Others may be there for sections to inherit from."""
-    for name, section in root.sections.items():
-        hint = "" if name in SECTIONS else did_you_mean(name, SECTIONS - root.sections.keys())
-        if hint:
-            message = f"the section {quoted(name)} is none that swanctl.conf has, and is passed over"
-            found.warning("import-dropped", section.location, message, hint=hint)
-    for name, entry in root.entries.items():
-        message = f"the setting {quoted(name)} stands outside of any section, and is passed over"
-        found.warning("import-dropped", entry.location, message)
+def _refused(found: Diagnostics, error: SwanctlSyntaxError, read_files: ReadFiles) -> None:
+    """Report a file that is not swanctl.conf, by the name of what it is where that is known."""
+    place, message, hint = error.location, error.message, "charon does not load it"
+    content = read_files(place.file).get(place.file)
+    known = foreign_format(content) if content is not None else None
+    if known is not None:
+        place, message, hint = Location(place.file), f"this is {known.name}, not swanctl.conf", known.hint
+    found.error("import-refused", place, message, hint=hint)
 
 
 def local_files(pattern: str) -> dict[str, Secret]:

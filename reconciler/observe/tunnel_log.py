@@ -1,4 +1,4 @@
-"""charon's own words about one tunnel, as they come.
+"""charon's own words about tunnels, as they come.
 
 They come over VICI, which gives no more than log level 1 (vici_logger.c), whatever the router writes
 elsewhere: from level 3 on charon prints packets, and keys at level 4.
@@ -7,7 +7,7 @@ elsewhere: from level 3 on charon prints packets, and keys at level 4.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -68,14 +68,15 @@ class TunnelLog:
         return line.ike_sa in self._ours or concerns(line, self._local, self._peer)
 
 
-def follow_log(router: Router, tunnel: Tunnel, over: Callable[[], bool], say: Say) -> None:
-    """Say what charon says about a tunnel until it is `over`.
+def follow_log(router: Router, tunnels: Iterable[Tunnel], over: Callable[[], bool], say: Say) -> None:
+    """Say what charon says about some tunnels until it is `over`.
 
     Raises what a router raises.
     """
-    log = TunnelLog(tunnel)
+    logs = {tunnel.name: TunnelLog(tunnel) for tunnel in tunnels}
     router.vici.subscribe("log")
     while not over():
         event = router.vici.next_event(bounds.LOG_TICK)
-        for text in log.take(event[1]) if event is not None else ():
-            say(Words(datetime.now(UTC), router.name, tunnel.name, redacted(text)))
+        for name, log in logs.items():
+            for text in log.take(event[1]) if event is not None else ():
+                say(Words(datetime.now(UTC), router.name, name, redacted(text)))

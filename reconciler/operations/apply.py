@@ -129,13 +129,21 @@ def apply(
         outcomes = (*armed, *act(before.plan))
         after, remaining = _left(before, fleet)
         asked = {step.group for step in before.plan.steps if step.waits_for_peer}
-        crossed = remaining.tidying({step.group for step in before.plan.steps} - asked)
+        groups = {step.group for step in before.plan.steps}
+        crossed = remaining.tidying(groups - asked)
         if not (crossed.empty or ending()):
             # What the peer, a packet, or a charon that has just started had begun to negotiate came up after
             # the tunnel had come to rest or was removed, or was agreed to while only one end had its new
             # configuration.
             outcomes += act(crossed)
             after, remaining = _left(before, fleet)
+        tried, aside = Plan(()), remaining.setting_aside(groups)
+        while not (aside.empty or aside == tried or ending()):
+            # The file of several connections goes with the last that is taken over, and a file with the key
+            # of another connection after the file of that one.
+            outcomes += act(aside)
+            after, remaining = _left(before, fleet)
+            tried, aside = aside, remaining.setting_aside(groups)
         resting = down(before.desired, after.states, before.plan.routers, _not_tried(before, outcomes))
         if not (resting.empty or ending()):
             # What a boot or an outage has left half made, and nothing above has had to do with.

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
-from reconciler.load import Composed, Loaded
+from reconciler.load import STANDARD_INPUT, Composed, Loaded, load_stream
 from reconciler.load.revision import default_base, has_uncommitted, load_revision, place_in_repository
 from reconciler.model.diagnostic import Diagnostic, Diagnostics, reported
 from reconciler.model.fabric import Fabric
@@ -45,24 +45,30 @@ def preview_commit(
     head: str,
     now: datetime,
     *,
+    stream: IO[bytes] | None = None,
     live: Live | None = None,
     uncommitted: Callable[[], None] = lambda: None,
 ) -> Commit:
     """Load both revisions of a folder, validate them, and plan from one to the other; with `live` from what
     is on the routers. Without a base the one of the branch is taken. `uncommitted` is called when the folder
-    holds changes that are not in the head.
+    holds changes that are not in the head. With a `stream` its documents are the head, with the addresses
+    that the base's lock file has; their base is HEAD where none is named.
 
     Raises SourceUnavailable, and with `live` SecretUnavailable, KeysDiffer and WeakKey.
     """
-    base = base or default_base(tree, head)
+    base = base or (default_base(tree, head) if stream is None else "HEAD")
     composed: Composed = {}
     before = load_revision(tree, base, missing_is_empty=True, composed=composed)
-    after = load_revision(tree, head, composed=composed)
-    if has_uncommitted(tree, after):
-        uncommitted()
+    if stream is not None:
+        after = load_stream(stream, composed=composed)
+        after = replace(after, lock=before.lock, lock_file=before.lock_file)
+    else:
+        after = load_revision(tree, head, composed=composed)
+        if has_uncommitted(tree, after):
+            uncommitted()
     there, findings = validate(after)
     place = place_in_repository(tree)
-    found = [item.below(place) for item in reported(findings)]
+    found = [_below(item, place) for item in reported(findings)]
     step: Transition | None = None
     if not findings.errors:
         here, problems = validate(before)
@@ -78,8 +84,20 @@ def preview_commit(
                 step = _on_routers(step, here, there, *live(there))
             weak = weak_default(there)
             step = replace(step, notes=(*step.notes, weak)) if weak else step
-    files = tuple(f"{place}/{document.file}" if place else document.file for document in after.documents)
+    files = tuple(
+        f"{place}/{document.file}" if place and document.file != STANDARD_INPUT else document.file
+        for document in after.documents
+    )
     return Commit(before, after, tuple(found), files, not findings.errors, step)
+
+
+def _below(item: Diagnostic, place: str) -> Diagnostic:
+    """A finding with its files named from the root of the repository, but for standard input."""
+    first, *rest = (
+        part if part.file == STANDARD_INPUT or not place else replace(part, file=f"{place}/{part.file}")
+        for part in (item.location, *item.related)
+    )
+    return replace(item, location=first, related=tuple(rest))
 
 
 def _on_routers(

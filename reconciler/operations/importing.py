@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.importing import Draft, document_name, draft, from_root, render
-from reconciler.importing.keys import key_references
+from reconciler.importing import Draft, document_name, draft, from_root
+from reconciler.importing.leftovers import report_unused_keys
 from reconciler.importing.separation import report_staying
-from reconciler.importing.update import Edit, FormattingLost, differences, edited
+from reconciler.importing.update import differences
 from reconciler.load import Loaded
-from reconciler.load.composer import compose
-from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location, Severity
+from reconciler.model.diagnostic import Diagnostic, Diagnostics, Location
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.fabric import DesiredRouter, Fabric, PskRef, Tunnel
 from reconciler.model.listing import listed
@@ -21,10 +20,15 @@ from reconciler.model.router_config import PREFIX
 from reconciler.model.suggestion import check_known, known
 from reconciler.observe.configurations import Gathered, gather_files, gather_router, local_files
 from reconciler.observe.state import within_one_observation
+from reconciler.operations.imported_documents import NewEnd, Target, settle
+from reconciler.operations.imported_edits import (
+    Described,
+    EditedDocument,
+    Skipped,
+    edited_documents,
+    edited_files,
+)
 from reconciler.routers.fleet import Fleet
-from reconciler.validate import validate
-from reconciler.validate.connections import expanded_catalog
-from reconciler.validate.owners import owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +70,10 @@ class Reading:
         """A place in its files as a reader finds it."""
         return replace(location, file=f"{self.router.name}: {location.file}") if self.live else location
 
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A connection that is left as it is, and why."""
-
-    router: str
-    connection: str
-    location: Location
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.location}: {self.connection}: skipped, {self.reason}"
+    def placed(self, item: Draft) -> Draft:
+        """A draft with its places as a reader finds them."""
+        places = {field: self.place(place) for field, place in item.places.items()}
+        return replace(item, location=self.place(item.location), places=places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +82,8 @@ class _Drafts:
 
     fresh: list[Draft]
     """Those that no document describes."""
-    edits: dict[str, list[Edit]]
-    """Tunnel -> what is to be changed in its document."""
+    described: list[Described]
+    """To update: those that a document describes."""
     skipped: list[Skipped]
 
 
@@ -100,7 +96,6 @@ class ImportedEnd:
     router: str
     draft: Draft
     key: PskRef
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,128 +103,73 @@ class Imported:
     """What an import comes to, before anything is written."""
 
     ends: tuple[ImportedEnd, ...]
-    edits: Mapping[str, list[Edit]]
-    """Tunnel -> what changes in its document."""
+    texts: Mapping[Path, str]
+    """New file -> what it holds."""
+    edited: tuple[EditedDocument, ...]
+    changed: Mapping[str, str]
+    """File, as loading names it -> its text with the edits."""
     skipped: tuple[Skipped, ...]
     found: Diagnostics
     """What was found on the routers, each at its place there."""
-
-    @property
-    def texts(self) -> dict[Path, str]:
-        """What each new file holds."""
-        parts: dict[Path, list[str]] = {}
-        for end in self.ends:
-            parts.setdefault(end.file, []).append(end.text)
-        return {file: "---\n".join(texts) for file, texts in parts.items()}
+    findings: list[Diagnostic]
+    """What is found in the tree with the new and the changed documents: every error, and their warnings."""
+    valid: bool
+    """Whether the tree is valid with them. Only edits can make it invalid."""
 
 
 def import_connections(request: Request, fleet: Fleet) -> Imported:
     """Read the routers side by side, and draw up what becomes of their connections. A router that cannot be
-    read is a finding, and costs itself alone.
+    read is a finding, and costs itself alone; so is a connection that cannot be a valid document.
 
     Raises the error of the first router when none can be read, and TunnelwrightError for a connection that no
-    router has.
+    router has, and for a file to be edited whose formatting would not survive.
     """
     found = Diagnostics()
     readings = _read_routers(request, fleet, found)
     _check_connections(request.connections, readings)
     fabric = request.fabric
-    edits: dict[str, list[Edit]] = {}
-    fresh: dict[str, tuple[Reading, Draft]] = {}
+    described: list[Described] = []
+    fresh: dict[str, NewEnd] = {}
     skipped: list[Skipped] = []
     for reading in readings:
         drawn = _drafts(request, reading)
         skipped += drawn.skipped
-        edits |= drawn.edits
+        described += drawn.described
         for item in drawn.fresh:
-            fresh[document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})] = reading, item
-    ends = _ends(request, fresh)
-    for reading in readings:
+            name = document_name(item.connection, {*fabric.tunnels, *fabric.vips, *fresh})
+            fresh[name] = NewEnd(reading.router, reading.placed(item))
         found.extend(reading.findings())
-    return Imported(ends, edits, tuple(skipped), found)
-
-
-def _ends(request: Request, fresh: Mapping[str, tuple[Reading, Draft]]) -> tuple[ImportedEnd, ...]:
-    """The documents of new tunnel ends; of one that cannot be one there is a finding."""
-    keys = key_references({name: item for name, (_, item) in fresh.items()}, request.fabric)
-    unmanaged = _unmanaged([item for _, item in fresh.values()], request.fabric, request.loaded)
-    ends = []
-    for name, (reading, item) in fresh.items():
-        text = render(
-            item,
-            name,
-            reading.router,
-            request.fabric,
-            reading.found,
-            key=keys[name],
-            unmanaged=item.peer_address in unmanaged,
-        )
-        if text is not None:
-            file = request.folder / f"{reading.router.name}.yaml"
-            ends.append(ImportedEnd(name, file, reading.router.name, item, keys[name], text))
-    return tuple(ends)
-
-
-def edited_files(request: Request, edits: Mapping[str, list[Edit]]) -> dict[str, str]:
-    """File, as loading names it -> its text with the edits.
-
-    Raises TunnelwrightError for one whose formatting would not survive.
-    """
-    by_file: dict[str, list[tuple[int, list[Edit]]]] = {}
-    for item in request.loaded.documents:
-        changed = edits.get(item.name) if item.kind == "IPsecTunnel" and item.name is not None else None
-        if changed:
-            by_file.setdefault(item.file, []).append((item.index, changed))
-    texts = {}
-    for file, changes in by_file.items():
-        try:
-            texts[file] = edited((request.tree / file).read_text(encoding="utf-8"), changes)
-        except FormattingLost as error:
-            words = "; ".join(str(edit) for _, part in changes for edit in part)
-            raise TunnelwrightError(
-                f"{request.tree / file}: {error} ({words}); nothing was written"
-            ) from error
-    return texts
-
-
-def check_together(
-    request: Request, texts: Mapping[Path, str], changed: Mapping[str, str]
-) -> tuple[list[Diagnostic], bool]:
-    """What is found in the tree with the new and the changed documents, files named as a reader opens them:
-    every error, and warnings of those documents; and whether the whole is valid."""
-    written = {**{str(file): text for file, text in texts.items()}, **changed}
-    new = [
-        document
-        for file, text in written.items()
-        for document in compose(text.encode(), file, Diagnostics())[0]
-    ]
-    kept = [document for document in request.loaded.documents if document.file not in changed]
-    _, found = validate(replace(request.loaded, documents=(*kept, *new)))
-    files = frozenset(map(str, texts))
-    shown = [
-        _placed(item, files, request.tree)
-        for item in found
-        if item.location.file in written or item.severity is Severity.ERROR
-    ]
-    return shown, not found.errors
-
-
-def _placed(item: Diagnostic, new: frozenset[str], tree: Path) -> Diagnostic:
-    """A finding with files of the tree as a reader opens them; those in `new` are named so already."""
-    places = (item.location, *item.related)
-    first, *rest = (
-        place if place.file in new else replace(place, file=str(tree / place.file)) for place in places
+    documents, left = edited_documents(described, request.loaded)
+    changed = edited_files(request.tree, documents)
+    target = Target(request.tree, request.folder, request.loaded, fabric, changed)
+    settled = settle(target, fresh, found)
+    ends = (
+        ImportedEnd(name, file, fresh[name].router.name, fresh[name].draft, settled.keys[name])
+        for name, file in settled.files.items()
     )
-    return replace(item, location=first, related=tuple(rest))
+    for reading in readings:
+        _report_staying(reading, fabric, [fresh[name] for name in settled.files], found)
+    return Imported(
+        tuple(ends),
+        settled.texts,
+        documents,
+        changed,
+        (*skipped, *left),
+        found,
+        settled.findings,
+        settled.valid,
+    )
 
 
-def _unmanaged(drafts: Iterable[Draft], fabric: Fabric, loaded: Loaded) -> frozenset[str]:
-    """Peers' addresses that look like ours and are not: no tunnel leads back from there, of those that are
-    described already or are about to be."""
-    ends = {(tunnel.vip.address, tunnel.peer_address) for tunnel in fabric.tunnels.values()}
-    ends |= {(item.local_address, item.peer_address) for item in drafts}
-    alone = {peer for local, peer in ends if (peer, local) not in ends}
-    return frozenset(owners(expanded_catalog(loaded, Diagnostics()), fabric.vips, alone))
+def _report_staying(reading: Reading, fabric: Fabric, ends: Iterable[NewEnd], found: Diagnostics) -> None:
+    """Warn of files on a router that stay although their connections are imported."""
+    name, gathered = reading.router.name, reading.gathered
+    new = {end.draft.connection for end in ends if end.router.name == name}
+    fresh = {connection for connection in new if not connection.startswith(PREFIX)}
+    adopted = {*fresh, *(tunnel.adopts for tunnel in fabric.tunnels_of(name))}
+    own = Diagnostics()
+    report_staying(gathered.configurations, fresh, adopted, gathered.loaded, own)
+    found.extend(replace(item, location=reading.place(item.location)) for item in own)
 
 
 def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Reading]:
@@ -239,8 +179,8 @@ def _read_routers(request: Request, fleet: Fleet, found: Diagnostics) -> list[Re
         own = Diagnostics()
         gathered = gather_files(request.files, local_files, own)
         for configuration in gathered.configurations:
-            if not any(from_root(configuration.root)):
-                own.warning("import-dropped", Location(configuration.main), "the file has no connection")
+            if not any(from_root(configuration.root)) and not own.errors:
+                own.error("import-refused", Location(configuration.main), "the file has no connection")
         return [Reading(routers[0], gathered, own, live=False)]
     answers = within_one_observation(fleet).each((router.name for router in routers), gather_router)
     readings = []
@@ -281,13 +221,12 @@ def _drafts(request: Request, reading: Reading) -> _Drafts:
     understood = [
         item for source in wanted if (item := draft(source, gathered.keys, gathered.sas, found)) is not None
     ]
-    fresh = {item.connection for item in understood if not item.connection.startswith(PREFIX)} - set(tunnels)
-    adopted = {*fresh, *(tunnel.adopts for tunnel in tunnels.values())}
-    report_staying(gathered.configurations, fresh, adopted, gathered.loaded, found)
-    edits = {
-        tunnels[item.connection].name: list(differences(item, tunnels[item.connection], reading.router))
+    if gathered.sources:
+        report_unused_keys(gathered.sources, gathered.keys, found)
+    described = {
+        item.connection: Described(of, reading.placed(item), list(differences(item, of, reading.router)))
         for item in understood
-        if item.connection in tunnels
+        if (of := tunnels.get(item.connection)) is not None
     }
     skipped = []
     for source in named:
@@ -299,14 +238,11 @@ def _drafts(request: Request, reading: Reading) -> _Drafts:
             reason = f"{by} has taken over from it"
         elif not request.update:
             reason = f"described already by {by} (--update changes that where they differ)"
-        elif edits.get(tunnel.name) == []:
+        elif source.name in described and not described[source.name].edits:
             reason = f"{by} says the same"
-        elif tunnel.origin is not None and tunnel.name in edits:
-            # What differs at one end alone cannot be said of both.
-            words = "; ".join(map(str, edits.pop(tunnel.name)))
-            reason = f"{by} is an end of a connection, which an import does not edit ({words})"
         else:
             continue
         place = reading.place(source.section.location)
         skipped.append(Skipped(reading.router.name, source.name, place, reason))
-    return _Drafts([item for item in understood if item.connection not in tunnels], edits, skipped)
+    fresh = [item for item in understood if item.connection not in tunnels]
+    return _Drafts(fresh, [*described.values()], skipped)

@@ -1,30 +1,32 @@
-"""Listens to what charon says about one tunnel, at each of its managed ends."""
+"""Reads what charon says about tunnels, at each of their managed ends."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from reconciler.model import bounds
 from reconciler.model.errors import TunnelwrightError
-from reconciler.model.fabric import Fabric
-from reconciler.model.suggestion import check_known
+from reconciler.model.fabric import Fabric, Tunnel
+from reconciler.model.labels import LabelSelector
 from reconciler.observe.tunnel_log import Say, Words, follow_log
+from reconciler.plan.targets import one_end_each
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 
 
-def follow_tunnel(
-    fabric: Fabric, fleet: Fleet, name: str, say: Say, over: Callable[[], bool]
+def follow_tunnels(
+    fabric: Fabric, fleet: Fleet, words: Iterable[str | LabelSelector], say: Say, over: Callable[[], bool]
 ) -> Mapping[str, TunnelwrightError]:
-    """Say what charon says about a tunnel until it is `over`; the routers that were not read to the end,
-    each with the error. A router that fails ends nothing at the other one.
+    """Say what charon says about tunnels until it is `over`; the routers that were not read to the end, each
+    with the error. A router that fails ends nothing at another one.
 
-    Raises TunnelwrightError for a name that no tunnel has.
+    Raises TunnelwrightError for a word that names no tunnel.
     """
-    name = fabric.tunnel_of(name)
-    check_known([name], fabric.tunnels, "tunnel")
-    ends = {tunnel.router: tunnel for tunnel in (fabric.tunnels[name], *fabric.ends_of(name))}
+    names = one_end_each(fabric, words)
+    ends: dict[str, list[Tunnel]] = {}
+    for end in (end for name in names for end in fabric.ends_of(name)):
+        ends.setdefault(end.router, []).append(end)
     one_by_one = threading.Lock()
     stop = threading.Event()
     failed: dict[str, TunnelwrightError] = {}

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from reconciler.model import bounds
 from reconciler.model.fabric import Fabric, Tunnel
+from reconciler.model.labels import LabelSelector
 from reconciler.model.outcome import Check
 from reconciler.model.plan import Plan
 from reconciler.model.router_config import RouterConfig
 from reconciler.observe.probe import probe
 from reconciler.operations.desired import compile_fabric
 from reconciler.operations.observed_plan import ObservedPlan, everything, leaving_out, observed, planned
+from reconciler.plan.fleet import ChangeFilter
+from reconciler.plan.targets import ends_named, targeting
 from reconciler.routers.fleet import Fleet
 from reconciler.secrets import SecretStore
 from reconciler.verify.checks import Probed, check_tunnel, check_tunnels
 
 
-def verify(fabric: Fabric, store: SecretStore, fleet: Fleet) -> tuple[tuple[Check, ...], Plan]:
-    """Probe every enabled tunnel with real packets and check it at both ends; with what has drifted.
+def verify(
+    fabric: Fabric, store: SecretStore, fleet: Fleet, words: Collection[str | LabelSelector] = ()
+) -> tuple[tuple[Check, ...], Plan]:
+    """Probe every enabled tunnel with real packets and check it at both ends; with what has drifted. With
+    `words` (tunnels, connections, routers, labels) only those tunnels, at their routers.
 
-    Raises SecretUnavailable.
+    Raises SecretUnavailable, and TunnelwrightError for a word that names nothing.
     """
     desired = compile_fabric(fabric, store)
+    selected: ChangeFilter = everything
+    if words:
+        ends = ends_named(fabric, words)
+        routers = {tunnel.router for tunnel in ends.values()}
+        desired = {name: config for name, config in desired.items() if name in routers}
+        selected = targeting(fabric, tuple(ends), ())
+        fabric = replace(fabric, tunnels=ends)
     enabled = [tunnel for tunnel in fabric.tunnels.values() if tunnel.enabled]
     probing = fleet.within(lambda _: bounds.ROUTER_APPLY_SECONDS_IN_ALL, "one proof")
     probed = _probed(fabric, desired, enabled, observing=fleet, probing=probing)
-    return tuple(check_tunnels(probed)), planned(desired, probed.after, everything)
+    return tuple(check_tunnels(probed)), planned(desired, probed.after, selected)
 
 
 def prove(

@@ -30,6 +30,41 @@ def named(fabric: Fabric, words: Iterable[str | LabelSelector]) -> tuple[str, ..
     return tuple(dict.fromkeys(names))
 
 
+def ends_named(fabric: Fabric, words: Iterable[str | LabelSelector]) -> dict[str, Tunnel]:
+    """Both managed ends of each tunnel that is named: by itself, by its connection, by a router at which it
+    ends, or by labels.
+
+    Raises TunnelwrightError for a word that names nothing, and where routers are named that have no tunnel.
+    """
+    names = named(fabric, words)
+    check_known(names, {*fabric.routers, *fabric.tunnels}, "router or tunnel")
+    chosen: list[str] = []
+    for name in names:
+        chosen += [name] if name in fabric.tunnels else [end.name for end in fabric.tunnels_of(name)]
+    found = {end.name: end for name in chosen for end in fabric.ends_of(name)}
+    if not found:
+        raise TunnelwrightError(f"no tunnel ends at {listed(names)}")
+    return found
+
+
+def one_end_each(fabric: Fabric, words: Iterable[str | LabelSelector]) -> tuple[str, ...]:
+    """One end of each tunnel that is named: the one of that name, and of each enabled tunnel that labels
+    select the first.
+
+    Raises TunnelwrightError for labels that select no tunnel.
+    """
+    names: dict[str, str] = {}
+    for word in words:
+        if isinstance(word, LabelSelector):
+            for name, end in sorted(ends_named(fabric, [word]).items()):
+                if end.enabled:
+                    names.setdefault(group_of(end), name)
+        else:
+            name = fabric.tunnel_of(word)
+            names[group_of(find_tunnel(fabric, name))] = name
+    return tuple(names.values())
+
+
 def _selected(fabric: Fabric, selector: LabelSelector) -> list[str]:
     things: list[DesiredRouter | Tunnel] = [*fabric.routers.values(), *fabric.tunnels.values()]
     found = [thing.name for thing in things if selector.matches(thing.labels)]

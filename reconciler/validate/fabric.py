@@ -58,7 +58,9 @@ def validate(loaded: Loaded) -> tuple[Fabric, Diagnostics]:
 
 def _report_nothing(loaded: Loaded, found: Diagnostics) -> None:
     """No error: a repository begins so, and the first commit after that is previewed against it. Of routers
-    that no document describes nothing is changed."""
+    that no document describes nothing is changed. A stream is one file, whose own warning says so."""
+    if not loaded.lock_file:
+        return
     found.warning(
         "no-documents",
         Location(loaded.source.subdir or "."),

@@ -177,7 +177,9 @@ def _address(loaded: Loaded, wish: Wish, found: Diagnostics) -> tuple[str, Locat
             "vip-not-allocated",
             f"the VIP {wish.name!r} has no address yet",
             *wish.prefix,
-            hint=f"{ALLOCATE_HINT}, which records a free one in {loaded.lock_file}, and commit that file",
+            hint=f"{ALLOCATE_HINT}, which records a free one in {loaded.lock_file}, and commit that file"
+            if loaded.lock_file
+            else "write its address in the document, because there is no lock file",
         )
     return None
 

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.cli import saved_plan
-from reconciler.facets.files.swanctl_conf import Section, SwanctlSyntaxError, inherit
+from reconciler.facets.files.swanctl_conf import Section, SwanctlSyntaxError
 from reconciler.facets.files.swanctl_conf import read as read_swanctl
 from reconciler.facets.firewall import nft_listing
 from reconciler.importing import draft, from_root, render
+from reconciler.importing.foreign_formats import foreign_format
+from reconciler.importing.leftovers import report_leftovers, report_unused_keys
+from reconciler.importing.separation import collect
 from reconciler.importing.sources import keys_of
+from reconciler.importing.vips import vip_of
 from reconciler.load import Loaded, Source, load_revision, load_tree
 from reconciler.load.reading import LOCK_NAME, read
 from reconciler.model.diagnostic import Diagnostic, Diagnostics
@@ -102,13 +106,17 @@ def _valid(name: str) -> Callable[[bytes], None]:
 
 def _swanctl(content: bytes) -> None:
     fabric, _ = validate(_tree("wan.yaml", (BASE / "wan.yaml").read_bytes()))
-    root, _ = inherit(read_swanctl("swanctl.conf", content, lambda _: ()))
+    router = next(iter(fabric.routers.values()))
+    foreign_format(Secret(content))
+    whole = collect("swanctl.conf", lambda name: {name: Secret(content)} if name == "swanctl.conf" else {})
     found = Diagnostics()
-    keys = keys_of(root, found)
-    for item in from_root(root):
+    report_leftovers(whole, found)
+    keys, sources = keys_of(whole.root, found), [*from_root(whole.root)]
+    report_unused_keys(sources, keys, found)
+    for item in sources:
         drafted = draft(item, keys, (), found)
         if drafted is not None:
-            render(drafted, "imported", next(iter(fabric.routers.values())), fabric, found)
+            render(drafted, "imported", router, vip_of(drafted, router, fabric, {}), found)
     _report(found)
 
 

@@ -14,6 +14,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     options.add_tree(parser)
     parser.add_argument("tunnels", nargs="*", metavar="tunnel", help="only these tunnels (default: all)")
+    options.add_selector(parser)
     options.add_routers(parser)
     options.add_output(parser)
     parser.add_argument(

@@ -12,7 +12,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "expand", help="print all documents, each connection as the documents of its two ends"
     )
-    options.add_tree(parser)
+    options.add_source(parser)
     options.add_output(parser)
     options.add_examples(parser, "tunnelwright expand", "tunnelwright expand desired_state --rev v1.2")
     parser.set_defaults(run="reconciler.cli.commands.expand:run")

@@ -13,7 +13,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "explain", help="print every effective value of a tunnel, with the file and line of its source"
     )
     parser.add_argument("tunnel", help="name of a tunnel end, or of a connection for both of its ends")
-    options.add_tree(parser)
+    options.add_source(parser)
     options.add_output(parser)
     options.add_examples(
         parser, "tunnelwright explain a-to-b", "tunnelwright explain site-a--site-b --rev origin/main"

@@ -24,6 +24,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="NAME",
         help="print when this tunnel or connection went up and down, and the runs that changed it",
     )
+    options.add_selector(instead)
     instead.add_argument(
         "--accept",
         metavar="COMMIT",

@@ -10,11 +10,9 @@ from reconciler.cli.arguments import options
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
-        "log", help="print the lines of the charon logs about one tunnel, at both of its ends"
+        "log", help="print the lines of the charon logs about a tunnel, at both of its ends"
     )
-    parser.add_argument(
-        "tunnel", help="name of the tunnel: of either end of a managed pair, or of its connection"
-    )
+    options.add_tunnel(parser)
     options.add_tree(parser)
     options.add_lab(parser)
     how_long = parser.add_mutually_exclusive_group()

@@ -30,6 +30,11 @@ def add_tree(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
     parser.add_argument("--rev", help="read this Git revision of the folder, without checking it out")
 
 
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Where the desired state is: a folder as for `add_tree`, or standard input."""
+    add_tree(parser, ", or `-` for documents from standard input")
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Where the reconciler's own settings are."""
     parser.add_argument(
@@ -111,11 +116,31 @@ def add_targets(parser: argparse.ArgumentParser, summary: str) -> None:
         metavar="NAME",
         help=f"{summary}, or what LABELS select; repeatable",
     )
+    _add_selector(parser, "target")
+
+
+def add_tunnel(parser: argparse.ArgumentParser) -> None:
+    """Which tunnels are meant: one by its name, or several by labels."""
+    parser.add_argument(
+        "tunnel",
+        nargs="?",
+        help="name of the tunnel: of either end of a managed pair, or of its connection (without -l)",
+    )
+    _add_selector(parser, "selector")
+
+
+def add_selector(parser: argparse._ActionsContainer) -> None:
+    """Label selectors beside names that are arguments: `selector`."""
+    _add_selector(parser, "selector")
+
+
+def _add_selector(parser: argparse._ActionsContainer, place: str) -> None:
     parser.add_argument(
         "-l",
         "--selector",
         action="append",
-        dest="target",
+        default=[],
+        dest=place,
         type=_labels,
         metavar="LABELS",
         help="select routers and tunnels by labels, as kubectl does: site=berlin,tier!=lab; repeatable",

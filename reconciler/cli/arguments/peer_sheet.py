@@ -15,7 +15,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "peer-sheet", help="print the configuration for the administrator of an unmanaged peer"
     )
     parser.add_argument("tunnel", help="name of our end of the tunnel")
-    options.add_tree(parser)
+    options.add_source(parser)
     parser.add_argument(
         "--format",
         choices=FORMATS,

@@ -11,7 +11,7 @@ from reconciler.cli.arguments import options
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser("plan", help="show what has to change on the live routers")
-    options.add_tree(parser)
+    options.add_source(parser)
     options.add_routers(parser)
     options.add_selection(parser)
     options.add_overrides(parser)

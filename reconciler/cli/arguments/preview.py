@@ -22,7 +22,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="compare with this revision (default: where the branch left the default branch)",
     )
     parser.add_argument(
-        "--head", default="HEAD", metavar="REV", help="preview this revision (default: %(default)s)"
+        "--head",
+        default="HEAD",
+        metavar="REV",
+        help="preview this revision, or with `-` documents from standard input (default: %(default)s)",
     )
     parser.add_argument(
         "--format",

@@ -9,10 +9,8 @@ from reconciler.cli.arguments import options
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("reconnect", help="take one tunnel down and up again")
-    parser.add_argument(
-        "tunnel", help="name of the tunnel: of either end of a managed pair, or of its connection"
-    )
+    parser = subparsers.add_parser("reconnect", help="take a tunnel down and up again")
+    options.add_tunnel(parser)
     options.add_tree(parser)
     options.add_routers(parser)
     options.add_output(parser)

@@ -11,6 +11,7 @@ from reconciler.cli.workspace import load_fabric
 from reconciler.diagnosis import Finding
 from reconciler.model.errors import ExitCode
 from reconciler.operations.diagnose import diagnose_tunnels
+from reconciler.plan.targets import ends_named
 from reconciler.report.finding_text import finding_lines, summary_line
 from reconciler.report.json.findings import finding_object
 from reconciler.report.json.results import diagnosis_summary_object
@@ -24,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
         tree, names = Path("desired_state"), (str(tree), *names)
     output = Output(arguments)
     fabric, loaded = load_fabric(tree, arguments.rev, output)
+    if arguments.selector:
+        names = (*names, *ends_named(fabric, arguments.selector))
     failures: list[Finding] = []
     warnings = 0
     done = diagnose_tunnels(

@@ -15,7 +15,7 @@ from reconciler.report.json.results import document_object
 def run(arguments: argparse.Namespace) -> int:
     """Print the documents; ends with INVALID when the desired state has errors."""
     output = Output(arguments)
-    fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
+    fabric, loaded = load_fabric(arguments.tree, arguments.rev, output, stream=True)
     documents = list(expanded(loaded, fabric))
     if not output.json:
         document(documents_text(documents))

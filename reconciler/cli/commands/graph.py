@@ -15,7 +15,7 @@ from reconciler.report.mermaid import graph_lines
 def run(arguments: argparse.Namespace) -> int:
     """Print the flowchart; ends with INVALID when the desired state has errors."""
     output = Output(arguments)
-    fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
+    fabric, _ = load_fabric(arguments.tree, arguments.rev, output, stream=True)
     lines = list(graph_lines(fabric))
     output.lines(map(Line, lines))
     output.objects([graph_object("\n".join(lines))])

@@ -14,8 +14,10 @@ from reconciler.cli.service_state import HISTORY, followed_repository, service_s
 from reconciler.doors.identity import user_name
 from reconciler.history.store import History
 from reconciler.model.errors import ExitCode, TunnelwrightError
+from reconciler.model.fabric import Fabric
 from reconciler.model.record import Acceptance, RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
+from reconciler.plan.targets import ends_named
 from reconciler.report.json.run import run_object
 from reconciler.report.json.tunnel import tunnel_event
 from reconciler.report.line import Line
@@ -37,24 +39,26 @@ def run(arguments: argparse.Namespace) -> int:
         history.forgive(arguments.forgive)
         return ExitCode.OK
     if arguments.tunnel is not None:
-        return _of_tunnel(history, settings, arguments.tunnel, arguments.limit, output)
+        name = arguments.tunnel
+        ends = (name,) if _has(history, name) else _ends_of(settings, name)
+        return _of_tunnels(history, ends, f"a tunnel or connection {name!r}", arguments.limit, output)
+    if arguments.selector:
+        ends = tuple(ends_named(_followed(settings), arguments.selector))
+        return _of_tunnels(history, ends, "what these labels select", arguments.limit, output)
     runs = history.runs(arguments.limit)[::-1]
     output.lines(run_line(record) for record in runs)
     output.objects(run_object(record) for record in runs)
     return ExitCode.OK
 
 
-def _of_tunnel(
-    history: History, settings: ReconcileSettings, name: str, limit: int, output: Output
-) -> ExitCode:
-    """What has happened to one tunnel end, or to both ends of a connection, and what runs changed of them,
-    newest last."""
-    ends = (name,) if _has(history, name) else _ends_of(settings, name)
+def _of_tunnels(history: History, ends: tuple[str, ...], what: str, limit: int, output: Output) -> ExitCode:
+    """What has happened to tunnel ends, and what runs changed of them, newest last. `what` they are is for a
+    message."""
     events = [history.tunnel_events(end, limit)[::-1] for end in ends]
     runs = {run.id: run for end in ends for run in history.runs_about(end, limit)}
     if not (any(events) or runs):
         raise TunnelwrightError(
-            f"the history has nothing about a tunnel or connection {name!r}",
+            f"the history has nothing about {what}",
             hint="what happens to a tunnel is kept while `tunnelwright reconcile` runs",
         )
     # Each in its own order, whatever a clock said.
@@ -78,11 +82,16 @@ def _has(history: History, tunnel: str) -> bool:
 def _ends_of(settings: ReconcileSettings, connection: str) -> tuple[str, ...]:
     """The ends of a connection of the followed branch, as far as it was fetched; empty where nothing is known
     of it."""
-    repository = followed_repository(settings, lambda _: None)
     with suppress(TunnelwrightError):
-        fabric, _ = validate(repository.load(repository.head()))
+        fabric = _followed(settings)
         return tuple(end.name for end in fabric.ends_of(fabric.tunnel_of(connection)))
     return ()
+
+
+def _followed(settings: ReconcileSettings) -> Fabric:
+    """What the followed branch describes, as far as it was fetched. Raises TunnelwrightError."""
+    repository = followed_repository(settings, lambda _: None)
+    return validate(repository.load(repository.head()))[0]
 
 
 def _time(item: TunnelEvent | RunRecord) -> datetime:

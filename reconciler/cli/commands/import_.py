@@ -16,13 +16,7 @@ from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.model.fabric import DesiredRouter, Fabric
 from reconciler.model.listing import counted
 from reconciler.model.suggestion import check_known
-from reconciler.operations.importing import (
-    Imported,
-    Request,
-    check_together,
-    edited_files,
-    import_connections,
-)
+from reconciler.operations.importing import Imported, Request, import_connections
 from reconciler.report.diagnostic_text import diagnostic_lines
 from reconciler.report.json.diagnostics import diagnostic_object
 from reconciler.report.json.results import imported_object, skipped_object, updated_object
@@ -53,44 +47,38 @@ def run(arguments: argparse.Namespace) -> int:
     fleet = Fleet(access.connector(fabric, arguments.lab, arguments.links))
     done = import_connections(request, fleet)
     _show(output, done.found)
-    texts = done.texts
     if to_files:
-        _check_absent(texts)
-    changed = edited_files(request, done.edits)
-    found, valid = check_together(request, texts, changed)
-    _show(output, found)
-    if not valid:
+        _check_absent(done.texts)
+    _show(output, done.findings)
+    if not done.valid:
         raise InvalidDesiredState(
-            "the desired state would be invalid with the imported documents; nothing was written",
-            hint="line numbers in imported files are those of the files that would have been written; use "
-            "--connection and --router to import less",
+            "the desired state would be invalid with the updated documents; nothing was written",
+            hint="change both ends of a tunnel on their routers, then import again; or use --connection and "
+            "--router to update less",
         )
     if arguments.write_keys:
         store = access.secret_store(arguments)
         for end in done.ends:
             if end.draft.key is not None and end.key.source == "file":
                 store.add(end.key.name, end.draft.key)
-    for file, text in changed.items():
+    for file, text in done.changed.items():
         _replace(arguments.tree / file, text)
-    _write(texts, to_files=to_files)
-    places = {name: arguments.tree / tunnel.location.file for name, tunnel in fabric.tunnels.items()}
-    _report(output, done, places if to_files else None)
+    _write(done.texts, to_files=to_files)
+    _report(output, done, arguments.tree if to_files else None)
     return ExitCode.INCOMPLETE if done.found.errors else ExitCode.OK
 
 
-def _report(output: Output, done: Imported, places: Mapping[str, Path] | None) -> None:
-    """What was written, and what was left. `places` gives the file of each tunnel; None when documents are
-    printed, so that nothing else is."""
+def _report(output: Output, done: Imported, tree: Path | None) -> None:
+    """What was written, and what was left. The tree is None when documents are printed, so that nothing else
+    is."""
     output.objects(
         imported_object(
-            item.router, item.draft.connection, item.name, "-" if places is None else str(item.file)
+            item.router, item.draft.connection, item.name, "-" if tree is None else str(item.file)
         )
         for item in done.ends
     )
     output.objects(
-        updated_object(name, edit.path, edit.after)
-        for name, changes in done.edits.items()
-        for edit in changes
+        updated_object(item.name, edit.path, edit.after) for item in done.edited for edit in item.edits
     )
     output.objects(
         skipped_object(item.router, item.connection, item.location, item.reason) for item in done.skipped
@@ -98,12 +86,10 @@ def _report(output: Output, done: Imported, places: Mapping[str, Path] | None) -
     shown = [Line(str(item)) for item in done.skipped[:MOST_FINDINGS]]
     if (more := len(done.skipped) - MOST_FINDINGS) > 0:
         shown.append(Line(f"{counted(more, 'more connection is', 'more connections are')} skipped"))
-    output.lines(shown, sys.stderr if places is None else None)
-    if places is not None:
+    output.lines(shown, sys.stderr if tree is None else None)
+    if tree is not None:
         output.lines(
-            Line(f"{places[name]}: {name}: {edit}")
-            for name, changes in done.edits.items()
-            for edit in changes
+            Line(f"{tree / item.file}: {item.name}: {edit}") for item in done.edited for edit in item.edits
         )
         output.lines(
             Line(f"{item.file}: {item.name} from the connection {item.draft.connection} of {item.router}")

@@ -1,4 +1,4 @@
-"""`tunnelwright log`: what charon says about one tunnel, at both of its ends."""
+"""`tunnelwright log`: what charon says about tunnels, at both of their ends."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from contextlib import suppress
 from reconciler.cli import access
 from reconciler.cli.output import Output, explain
 from reconciler.cli.streams import output_lost
+from reconciler.cli.tunnels import named_tunnels
 from reconciler.cli.workspace import load_fabric
 from reconciler.model.errors import ExitCode
 from reconciler.observe.tunnel_log import Words
-from reconciler.operations.log import follow_tunnel
+from reconciler.operations.log import follow_tunnels
 from reconciler.report.json.tunnel import words_object
 from reconciler.report.tunnel_text import words_line
 from reconciler.routers.fleet import Fleet
@@ -20,12 +21,12 @@ from reconciler.routers.fleet import Fleet
 
 def run(arguments: argparse.Namespace) -> int:
     """Print each line as it comes; ends with UNREACHABLE when a router could not be read to the end."""
-    output = Output(arguments)
+    output, words = Output(arguments), named_tunnels(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
     fleet = Fleet(access.connector(fabric, arguments.lab, arguments.links))
 
-    def say(words: Words) -> None:
-        fields = (words.at, words.router, words.tunnel, words.text)
+    def say(said: Words) -> None:
+        fields = (said.at, said.router, said.tunnel, said.text)
         output.lines([words_line(*fields)])
         output.objects([words_object(*fields)])
 
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     # This is how a person ends it.
     with suppress(KeyboardInterrupt):
-        failed = follow_tunnel(fabric, fleet, arguments.tunnel, say, over)
+        failed = follow_tunnels(fabric, fleet, words, say, over)
         for error in failed.values():
             explain(error)
         return ExitCode.UNREACHABLE if failed else ExitCode.OK

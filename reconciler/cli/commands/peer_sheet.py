@@ -23,7 +23,7 @@ _WARNING = "warning: the sheet holds the pre-shared key in the clear; hand it ov
 def run(arguments: argparse.Namespace) -> int:
     """Print the sheet, or write it. Asks no router."""
     output = Output(arguments)
-    fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
+    fabric, _ = load_fabric(arguments.tree, arguments.rev, output, stream=True)
     tunnel = find_tunnel(fabric, arguments.tunnel)
     key = access.secret_store(arguments).keys([tunnel.psk])[tunnel.psk] if arguments.with_key else None
     end, said = mirrored(tunnel), tuple(remarks(tunnel))

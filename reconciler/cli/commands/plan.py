@@ -8,8 +8,8 @@ from reconciler.cli import saved_plan
 from reconciler.cli.out_file import check_out
 from reconciler.cli.output import Output
 from reconciler.cli.plan_view import planning_of, show_decision
-from reconciler.cli.workspace import load_fabric
-from reconciler.model.errors import ExitCode
+from reconciler.cli.workspace import folder, load_fabric
+from reconciler.model.errors import ExitCode, TunnelwrightError
 from reconciler.report.json.plan import plan_digest
 
 
@@ -17,8 +17,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the plan."""
     output = Output(arguments)
     if arguments.out is not None:
+        if not folder(arguments.tree):
+            raise TunnelwrightError(
+                "a plan of standard input cannot be saved, because `apply` reads the documents again",
+                hint="write the documents to a folder and name that",
+            )
         check_out(arguments.out)
-    fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
+    fabric, loaded = load_fabric(arguments.tree, arguments.rev, output, stream=True)
     planning = planning_of(arguments, fabric)
     decision = planning.checked(
         lambda made: show_decision(output, made, made.found.observation.ways_back, whole=arguments.verbose)

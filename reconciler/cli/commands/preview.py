@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from datetime import UTC, datetime
 
 from reconciler.cli import access, collector
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.base,
             arguments.head,
             datetime.now(UTC),
+            stream=sys.stdin.buffer if arguments.head == "-" else None,
             live=live if arguments.live else None,
             uncommitted=lambda: note(
                 f"{arguments.tree} has uncommitted changes; the preview is of {arguments.head} without them"

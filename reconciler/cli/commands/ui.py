@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from reconciler.cli import access
+from reconciler.cli.given import without_given
 from reconciler.cli.output import Output, say
 from reconciler.cli.service_state import CLONE, HISTORY, service_settings
 from reconciler.cli.workspace import load, load_fabric
@@ -51,9 +52,11 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         output.lines([Line(f"{address} shows the fleet; Ctrl-C ends it.", "bold")])
         output.objects([page_object(address)])
         said = ""
+        # A key may have been pasted in the place of a folder, which the message names.
+        given = [str(value) for value in (arguments.secrets, arguments.config, arguments.lab) if value]
         while True:
             failed = source.observe()
-            why = "" if failed is None else failed.message
+            why = "" if failed is None else without_given(failed.message, given)
             if why and why != said:
                 say(f"warning: the routers were not observed: {why}")
             said = why

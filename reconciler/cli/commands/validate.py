@@ -18,7 +18,7 @@ from reconciler.validate.policies import weak_default
 def run(arguments: argparse.Namespace) -> int:
     """Print every finding; ends with INVALID when there are errors."""
     output = Output(arguments)
-    fabric, loaded = load_fabric(arguments.tree, arguments.rev, output)
+    fabric, loaded = load_fabric(arguments.tree, arguments.rev, output, stream=True)
     text = (
         f"Valid: {counted(len(fabric.routers), 'router')}, {counted(len(fabric.tunnels), 'tunnel end')}, "
         f"{counted(len(fabric.vips), 'VIP')} in {counted(len(loaded.documents), 'document')}."

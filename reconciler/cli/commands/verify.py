@@ -22,7 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print every check; ends with INCOMPLETE when one fails or something has drifted."""
     output = Output(arguments)
     fabric, _ = load_fabric(arguments.tree, arguments.rev, output)
-    checks, drift = verify(fabric, access.secret_store(arguments), access.fleet_of(fabric, arguments))
+    checks, drift = verify(
+        fabric, access.secret_store(arguments), access.fleet_of(fabric, arguments), arguments.target
+    )
     output.lines(check_lines(checks))
     output.objects(check_object(check) for check in checks)
     output.objects(plan_objects(drift))

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reconciler.facets.connections import guarded_pairs
+from reconciler.load import Path, dotted
 from reconciler.model.diagnostic import Location
 from reconciler.model.explanation import Explained
 from reconciler.model.fabric import Fabric, Tunnel
@@ -94,9 +95,9 @@ def imported_object(router: str, connection: str, tunnel: str, file: str) -> dic
     }
 
 
-def updated_object(tunnel: str, path: Sequence[str], after: object) -> dict[str, Any]:
-    """A field of a document that an import has changed."""
-    return {"type": "updated", "tunnel": tunnel, "path": f"spec.{'.'.join(path)}", "after": after}
+def updated_object(document: str, path: Path, after: object) -> dict[str, Any]:
+    """A field of the document of that name that an import has changed."""
+    return {"type": "updated", "tunnel": document, "path": dotted(("spec", *path)), "after": after}
 
 
 def skipped_object(router: str, connection: str, location: Location, reason: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -103,6 +104,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def interrupted(_: float) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("form", KEYS)
 @pytest.mark.parametrize("words", list(places()), ids=" ".join)
 def test_a_key_in_the_place_of_an_argument_is_not_repeated(
@@ -117,6 +122,8 @@ def test_a_key_in_the_place_of_an_argument_is_not_repeated(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
     for name in ("NUMBER", "GITHUB_TOKEN", "TUNNELWRIGHT_SECRETS"):
         monkeypatch.delenv(name, raising=False)
+    # The page would be served until Ctrl-C.
+    monkeypatch.setattr("reconciler.cli.commands.ui.time", SimpleNamespace(sleep=interrupted))
     with contextlib.suppress(SystemExit):
         main([word.format(key=KEYS[form]) for word in words])
     shown = capfd.readouterr()

@@ -166,3 +166,21 @@ def test_the_name_of_a_connection_means_both_of_its_ends(
         shown = capsys.readouterr().out
         assert ("paris-tokyo at" in shown, "tokyo-paris at" in shown) == (name != "tokyo-paris", True)
         assert "elsewhere" not in shown
+
+
+def test_labels_mean_both_ends_of_what_they_select_on_the_followed_branch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = followed(tmp_path)
+    site.edit("paris.yaml", "{name: paris}", "{name: paris, labels: {site: paris}}")
+    site.once()
+    history = History(tmp_path / "state" / "history.db")
+    history.add_tunnel_events([at(61), at(60, "tokyo-paris"), at(62, "elsewhere")])
+    config = tmp_path / "reconcile.yaml"
+    config.write_text(f"repository: {site.repository.working_dir}\nstate: {tmp_path}/state\n")
+    capsys.readouterr()
+    assert main(["history", "--config", str(config), "-l", "site=paris"]) == 0
+    shown = capsys.readouterr().out
+    assert ("paris-tokyo at" in shown, "tokyo-paris at" in shown, "elsewhere" in shown) == (True, True, False)
+    assert main(["history", "--config", str(config), "-l", "site=rome"]) == 1
+    assert "hint: the labels are: site=paris" in capsys.readouterr().err

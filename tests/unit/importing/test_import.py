@@ -11,6 +11,7 @@ from reconciler.compile.router import compile_router
 from reconciler.facets.files.swanctl_conf import inherit, read
 from reconciler.importing import document_name, draft, from_reply, from_root, render
 from reconciler.importing.sources import keys_of
+from reconciler.importing.vips import vip_of
 from reconciler.load import load_tree
 from reconciler.load.composer import compose
 from reconciler.model.diagnostic import Diagnostics
@@ -71,7 +72,8 @@ def imported(text: str, fabric: Fabric, *sas: IkeSa) -> tuple[str | None, list[s
     item = draft(source, keys_of(root, found), sas, found)
     document = None
     if item is not None:
-        document = render(item, "x", fabric.routers["router-a"], fabric, found)
+        router = fabric.routers["router-a"]
+        document = render(item, "x", router, vip_of(item, router, fabric, {}), found)
     return document, [f"{d.location.line}: {d.severity}: {d.message}" for d in found]
 
 
@@ -91,7 +93,8 @@ def test_what_this_tool_wrote_comes_back_as_it_was(fabric: Fabric) -> None:
             item = draft(source, keys_of(root, found), (), found)
             assert item is not None, list(found)
             document = document_name(item.connection, ())
-            text = render(item, document, bare.routers[name], bare, found)
+            router = bare.routers[name]
+            text = render(item, document, router, vip_of(item, router, bare, {}), found)
             assert text is not None
             texts.append(text)
             held[f"{document}.psk"] = item.key
@@ -143,8 +146,8 @@ def test_what_was_made_by_hand(fabric: Fabric) -> None:
         ("aes256-sha256-modp2048", "aes256-aes128-sha256-modp2048", "is not one cipher"),
         ("local { auth = psk", "local { auth = pubkey", "local authentication does not use a pre-shared key"),
         ("local { auth = psk", "local { ", "local authentication does not use a pre-shared key"),
-        ("id = site-a.example", "id = %any6", "the ID '%any6' is not an address"),
-        ("id = site-a.example", 'id = "C=CH, O=x"', "the ID 'C=CH, O=x' is not an address"),
+        ("id = site-a.example", "id = %any6", "the ID '%any6' is not an IPv4 address"),
+        ("id = site-a.example", 'id = "C=CH, O=x"', "the ID 'C=CH, O=x' is not an IPv4 address"),
         (
             "start_action = start",
             "mode = transport",
@@ -221,7 +224,7 @@ def test_addresses_and_ids_that_are_left_open_are_those_of_the_running_sa(fabric
     text = HAND_MADE.replace("local_addrs = 203.0.113.10", "").replace("198.51.100.7", "vpn.site-x.example")
     document, findings = imported(text.replace("id = vpn@site-x.example", "", 1), fabric, sa())
     assert document is not None
-    assert "address: 203.0.113.10" in document
+    assert "name: a-to-b" in document, "the VIP that has the running SA's address"
     assert "address: 198.51.100.7" in document
     assert "peer: peer.example" in document
     for word in ("local_addrs = %any", "remote_addrs = vpn.site-x.example"):
