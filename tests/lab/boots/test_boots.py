@@ -64,9 +64,8 @@ def test_a_restart_of_networkd_takes_no_vip(site: Site) -> None:
         traffic.carries()
         traffic.hold()
     assert rounds.repaired(site)
-    site.machine.run(
-        f"systemctl stop systemd-networkd.socket systemd-networkd && rm {NETWORK} /run/systemd/netif/links/*"
-    )
+    stop = "systemctl stop systemd-networkd.socket systemd-networkd"
+    site.machine.run(f"rm {NETWORK}; {stop}; rm -f /run/systemd/netif/links/*")
     site.apply()
     assert rounds.repaired(site)
 
