@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from reconciler.diagnosis.evidence import End, Flow, LostSizes
 from reconciler.model.outcome import Echoes
@@ -18,6 +19,9 @@ TCP_HEADERS: Final = 40
 _ECHO_HEADERS: Final = 28
 """Bytes of an IPv4 header and that of an echo request."""
 _PINGS: Final = 3
+_TRIES: Final = 3
+_Counts: TypeAlias = dict[tuple[str, str], tuple[int, int]]
+"""Packets in and out by the SPIs of a CHILD_SA."""
 _LEAST: Final = 576
 """Bytes of a packet that every host takes (RFC 791, section 3.1)."""
 _OF_A_SIZE: Final = 2
@@ -51,12 +55,8 @@ class Way:
 
     def send(self) -> Flow:
         """Echo requests, and what the CHILD_SAs of both ends count of them."""
-        before = _packets(self.sender, self.this_end), _packets(self.receiver, self.other_end)
-        ping = self.sender.host.ping(self.source, self.destination, _PINGS)
-        after = _packets(self.sender, self.this_end), _packets(self.receiver, self.other_end)
-        (this_in, this_out), (other_in, other_out) = (
-            (now[0] - then[0], now[1] - then[1]) for then, now in zip(before, after, strict=True)
-        )
+        ends = ((self.sender, self.this_end), (self.receiver, self.other_end))
+        ping, [(this_in, this_out), (other_in, other_out)] = _counted(ends, self.source, self.destination)
         return Flow(ping.sent, ping.received, this_out, other_in, other_out, this_in)
 
     def lost_sizes(self, mss: int) -> LostSizes | None:
@@ -93,10 +93,10 @@ class Way:
     def _takes(self, size: int) -> bool:
         """Whether packets of that size are lost in this direction, as the receiver's CHILD_SAs count. Those
         of other traffic count as well, so it may go unseen."""
-        before, _ = _packets(self.receiver, self.other_end)
+        before = _packets(self.receiver, self.other_end)
         self._of_sizes((size,), _PINGS)
-        after, _ = _packets(self.receiver, self.other_end)
-        return after - before < _PINGS
+        came, _ = _since(before, _packets(self.receiver, self.other_end))
+        return came < _PINGS
 
     def _of_sizes(self, sizes: tuple[int, ...], count: int) -> tuple[Echoes | None, ...]:
         data = tuple(size - _ECHO_HEADERS for size in sizes)
@@ -105,17 +105,36 @@ class Way:
 
 def send_to(router: Router, end: End, source: str, target: str) -> Flow:
     """Echo requests to what answers behind an unmanaged peer, and what this end counts of them."""
-    before = _packets(router, end)
-    ping = router.host.ping(source, target, _PINGS)
-    after = _packets(router, end)
-    return Flow(ping.sent, ping.received, after[1] - before[1], 0, 0, after[0] - before[0])
+    ping, [(came, went)] = _counted(((router, end),), source, target)
+    return Flow(ping.sent, ping.received, went, 0, 0, came)
 
 
 def _lost(ping: Echoes | None) -> bool:
     return ping is not None and not ping.received and not ping.errors
 
 
-def _packets(router: Router, end: End) -> tuple[int, int]:
-    """Packets in and out of all CHILD_SAs of a tunnel end so far."""
+def _counted(
+    ends: Sequence[tuple[Router, End]], source: str, destination: str
+) -> tuple[Echoes, list[tuple[int, int]]]:
+    """Echo requests from the first end, and the packets in and out that each end has counted meanwhile. They
+    are sent again if a CHILD_SA has ended in between, which takes along what it had counted."""
+    for _ in range(_TRIES):
+        before = [_packets(*end) for end in ends]
+        ping = ends[0][0].host.ping(source, destination, _PINGS)
+        after = [_packets(*end) for end in ends]
+        if all(then.keys() <= now.keys() for then, now in zip(before, after, strict=True)):
+            break
+    return ping, [_since(then, now) for then, now in zip(before, after, strict=True)]
+
+
+def _packets(router: Router, end: End) -> _Counts:
+    """The packets of each CHILD_SA of a tunnel end so far."""
     children = [child for sa in sas_of(router, end) for child in sa.children]
-    return sum(child.packets_in for child in children), sum(child.packets_out for child in children)
+    return {child.spis: (child.packets_in, child.packets_out) for child in children}
+
+
+def _since(then: _Counts, now: _Counts) -> tuple[int, int]:
+    """Packets in and out of the CHILD_SAs that are there now."""
+    more = [(now[spis][0] - came, now[spis][1] - went) for spis, (came, went) in then.items() if spis in now]
+    more += [counts for spis, counts in now.items() if spis not in then]
+    return sum(came for came, _ in more), sum(went for _, went in more)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.session import Lab
-from lab.topology import Role
+from lab.topology import RELEASES, Role
 from reconciler.load import Loaded, load_tree
 from reconciler.model.errors import CommandRejected
 from reconciler.model.fabric import Fabric
@@ -30,7 +30,10 @@ from tests.lab.repository import ROOT
 OURS, THEIRS = "tw-a-to-b", "tw-b-to-a"
 EXAMPLE = ROOT / "tests" / "sites"
 IKE_DROP = "add rule inet foreign input udp dport { 500, 4500 } counter drop"
-ESP_DROP = "add rule inet foreign input meta l4proto esp drop"
+ESP = ("meta l4proto esp", "udp dport 4500 @th,64,32 != 0")
+"""ESP, bare or in UDP, where four zero bytes begin what is IKE (RFC 3948, section 2.2)."""
+IKE = ("udp dport 500", "udp dport 4500 @th,64,32 0")
+ESP_DROP = "\n".join(f"add rule inet foreign input {match} drop" for match in ESP)
 TABLE = """
 table inet foreign {
     chain input { type filter hook input priority 0; }
@@ -57,6 +60,11 @@ class Bench:
     @property
     def fleet(self) -> Fleet:
         return Fleet(self.connect)
+
+    def version(self, router: str) -> tuple[int, ...]:
+        """That of its strongSwan."""
+        [release] = (node.release for node in self.lab.routers if node.name == router)
+        return tuple(map(int, RELEASES[release].split(".")))
 
     def sh(self, router: str, script: str) -> None:
         self.lab.run(Role.ROUTER, router, ["sh", "-c", script])

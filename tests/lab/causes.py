@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.topology import Role
-from tests.lab.bench import ESP_DROP, IKE_DROP, THEIRS, Bench
+from tests.lab.bench import ESP, ESP_DROP, IKE, IKE_DROP, THEIRS, Bench
 
 
 def drop_vip(bench: Bench) -> None:
@@ -72,6 +72,24 @@ class Cause:
     up: bool = False
     """The tunnel stays up while it is made."""
     rekey: bool = False
+    listed: bool = False
+    """What is loaded by hand is listed by charon from 6.0.7 on, so that it is drift there."""
+    all_udp: bool = False
+    """It also concerns ESP in UDP, which 5.9.8 sends with the userspace data plane."""
+
+    def findings(self, bench: Bench) -> frozenset[tuple[str, str, str]]:
+        """What has to be said of it between the releases of a bench."""
+        found = set(self.expected)
+        if self.listed and bench.version("router-b") >= (6, 0, 7):
+            found.add(DRIFT)
+        if self.all_udp and min(map(bench.version, ("router-a", "router-b"))) < (6,):
+            found.add(("esp-blocked", "b-to-a", "spec.peer.address"))
+        return frozenset(found)
+
+
+def lost(way: str, matches: tuple[str, ...]) -> tuple[str, ...]:
+    """Rules of the wire that drop what matches."""
+    return tuple(f"{way} {match} drop" for match in matches)
 
 
 def cause(
@@ -92,12 +110,14 @@ NEGOTIATED = [
         lambda b: b.load(lambda s: s.update(proposals=["aes128-sha256-modp2048"])),
         ("ike-proposal-mismatch", "b-to-a", "spec.ike.encryption"),
         words="configured proposals: IKE:AES_CBC_128/",
+        listed=True,
     ),
     cause(
         "ESP proposal",
         lambda b: b.load(b.child(esp_proposals=["aes256-sha512-modp2048"])),
         ("esp-proposal-mismatch", "b-to-a", "spec.ipsec.integrity"),
         words="configured proposals: ESP:AES_CBC_256/HMAC_SHA2_512_256",
+        listed=True,
     ),
     cause(
         "peer expects another ID",
@@ -129,6 +149,7 @@ PFS = cause(
     lambda b: b.load(b.child(esp_proposals=["aes256-sha256-modp3072"])),
     ("pfs-mismatch", "b-to-a", "spec.ipsec.pfs"),
     words="MODP_3072",
+    listed=True,
 )
 AROUND = [
     cause(
@@ -137,6 +158,7 @@ AROUND = [
         *PFS.expected,
         words=PFS.words,
         rekey=True,
+        listed=True,
     ),
     cause(
         "connection not loaded",
@@ -148,6 +170,7 @@ AROUND = [
         drop_guard,
         ("cleartext-leak", "a-to-b", "spec.router"),
         ("ike-proposal-mismatch", "b-to-a", "spec.ike.encryption"),
+        listed=True,
     ),
     cause("one end has forgotten", forget, ("one-sided-sa", "a-to-b", "spec.ike.dpd")),
     cause("VIP missing", drop_vip, ("vip-missing", "b-to-a", "spec.vip")),
@@ -162,10 +185,11 @@ AROUND = [
         lambda b: b.nft("router-b", IKE_DROP),
         ("ike-blocked", "b-to-a", "spec.peer.address"),
         up=True,
+        all_udp=True,
     ),
     cause(
         "IKE dropped on the path once it is up, as a rekeying shows",
-        lambda b: b.wire("oifname {router-b} ip protocol udp drop"),
+        lambda b: b.wire(*lost("oifname {router-b}", IKE)),
         ("ike-blocked", "a-to-b", "spec.peer.address"),
         words="retransmit 1 of request",
         up=True,
@@ -173,14 +197,14 @@ AROUND = [
     ),
     cause(
         "ESP dropped on the path",
-        lambda b: b.wire("oifname {router-b} ip protocol esp drop"),
+        lambda b: b.wire(*lost("oifname {router-b}", ESP)),
         ("esp-blocked", "b-to-a", "spec.peer.address"),
         words="0 decrypted at router-b",
         up=True,
     ),
     cause(
         "ESP dropped on the way back",
-        lambda b: b.wire("iifname {router-b} ip protocol esp drop"),
+        lambda b: b.wire(*lost("iifname {router-b}", ESP)),
         ("esp-blocked", "a-to-b", "spec.peer.address"),
         words="0 decrypted at router-a",
         up=True,

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from lab.engine import until
 from reconciler.model.way_back import Cause
 from tests.lab.boots import rounds
+from tests.lab.boots.machine import DEADLINE
 from tests.lab.boots.site import Site, Traffic
 
 pytestmark = [pytest.mark.engine, pytest.mark.machine]
@@ -15,6 +17,7 @@ VIP = "203.0.113.11/24"
 RELOADS = 10
 TABLE = "nft list table inet tunnelwright"
 ADDRESSES = "ip -4 address show dev eth0"
+NETWORK = "/etc/systemd/network/wan.network"
 
 
 def test_systemd_takes_the_units(site: Site) -> None:
@@ -33,6 +36,38 @@ def test_the_rules_of_the_router_are_loaded_again_without_a_leak(site: Site) -> 
         traffic.carries()
         traffic.hold()
     assert site.left() == []
+
+
+def test_a_restart_of_the_network_takes_no_vip(site: Site) -> None:
+    """ifupdown takes all interfaces down, and our hook adds the VIP when they come up again."""
+    with Traffic(site) as traffic:
+        traffic.carries()
+        site.machine.run("systemctl restart networking")
+        assert VIP in site.machine.run(ADDRESSES)
+        traffic.carries()
+        traffic.hold()
+    assert rounds.repaired(site)
+
+
+def test_a_restart_of_networkd_takes_no_vip(site: Site) -> None:
+    """systemd-networkd removes addresses that its files do not have, and so it gets one that has the VIP."""
+    network = "[Match]\nName=eth0\n[Network]\nAddress=203.0.113.1/24\nGateway=203.0.113.254\n"
+    site.machine.run(f"printf '{network}' >{NETWORK} && systemctl start systemd-networkd")
+    assert until(lambda: site.preview().observation.states["paris"].platform.networkd != {}, DEADLINE, poll=1)
+    assert "Resource" in str(site.left())
+    site.apply()
+    with Traffic(site) as traffic:
+        traffic.carries()
+        site.machine.run("systemctl restart systemd-networkd && networkctl reconfigure eth0")
+        assert until(lambda: "routable" in site.machine.run("networkctl list eth0"), DEADLINE, poll=1)
+        assert VIP in site.machine.run(ADDRESSES)
+        traffic.carries()
+        traffic.hold()
+    assert rounds.repaired(site)
+    stop = "systemctl stop systemd-networkd.socket systemd-networkd"
+    site.machine.run(f"rm {NETWORK}; {stop}; rm -f /run/systemd/netif/links/*")
+    site.apply()
+    assert rounds.repaired(site)
 
 
 def test_nothing_leaks_without_charon_nor_when_the_power_is_cut_as_it_starts(site: Site) -> None:

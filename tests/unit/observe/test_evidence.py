@@ -14,6 +14,7 @@ from reconciler.operations.diagnose import diagnose_tunnels
 from reconciler.routers.fleet import Fleet
 from reconciler.routers.protocol import Router
 from tests.contract.sites import memory_site
+from tests.memory.charon import Charon
 from tests.odd import OddRouter, changed
 
 
@@ -50,3 +51,27 @@ def test_the_clock_of_a_router_is_compared_with_ours(tmp_path: Path, off: int, c
     (diagnosis,) = diagnose_tunnels(site.fabric, (), site.store(), Fleet(connect))
     assert {finding.code for finding in diagnosis.findings} == codes
     assert len(diagnosis.findings) == 2 * len(codes)
+
+
+def test_what_an_sa_takes_along_that_ends_meanwhile_is_not_counted(tmp_path: Path) -> None:
+    """It had counted packets, and the new one begins at 0."""
+    site = memory_site(tmp_path)
+    site.apply()
+    site.connect("paris").host.ping("10.1.0.1", "10.2.0.1", 10)
+    replaced: list[str] = []
+
+    def replacing(true: Callable[[], Any]) -> Echoes:
+        if not replaced:
+            for name in ("paris", "tokyo"):
+                vici = site.connect(name).vici
+                assert isinstance(vici, Charon)
+                replaced.append(vici.sas.pop().connection)
+            return Echoes(true().sent, 0)
+        found: Echoes = true()
+        return found
+
+    def connect(name: str) -> Router:
+        return OddRouter(site.connect(name), {"ping": replacing})
+
+    (diagnosis,) = diagnose_tunnels(site.fabric, (), site.store(), Fleet(connect))
+    assert (replaced, diagnosis.findings) == (["tw-paris-tokyo", "tw-tokyo-paris"], ())
