@@ -116,8 +116,8 @@ def _lost(ping: Echoes | None) -> bool:
 def _counted(
     ends: Sequence[tuple[Router, End]], source: str, destination: str
 ) -> tuple[Echoes, list[tuple[int, int]]]:
-    """Echo requests from the first end, and the packets in and out that each end has counted meanwhile. They
-    are sent again if a CHILD_SA has ended in between, which takes along what it had counted."""
+    """Echo requests from the first end, and the packets in and out that each end counts of them. They are
+    sent again if a CHILD_SA has ended in between, which takes along what it had counted."""
     for _ in range(_TRIES):
         before = [_packets(*end) for end in ends]
         ping = ends[0][0].host.ping(source, destination, _PINGS)

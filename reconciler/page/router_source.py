@@ -39,7 +39,10 @@ class RouterSource:
         fleet_of: Callable[[Fabric], Fleet],
         history: History | None = None,
         clone: CloneReader | None = None,
+        *,
+        shown: Callable[[str], str] = str,
     ) -> None:
+        """`shown` gives a sentence without what it must not repeat."""
         self.changes = Changes()
         self.samples = Samples()
         self.history: History | None = history
@@ -47,6 +50,7 @@ class RouterSource:
         self._store = store
         self._fleet_of = fleet_of
         self._clone = clone
+        self._shown_text = shown
         self._changing = threading.Lock()
         self._loaded: tuple[Loaded, Fabric] | None = None
         self._shown: Snapshot | None = None
@@ -54,9 +58,11 @@ class RouterSource:
 
     def observe(self) -> TunnelwrightError | None:
         """Read the desired state, and observe its routers. A desired state that cannot be read leaves the one
-        before in place, which the page says. The error that has kept it from being shown, if any."""
+        before in place, which the page says. The error that has kept it from being shown, if any;
+        `why_not` has it in words."""
         failed = self._observe()
         why = "" if failed is None else f"{failed.message}{f' ({failed.hint})' if failed.hint else ''}"
+        why = self._shown_text(why)
         if why != self.why_not:
             self.why_not = why
             self.changes.changed()
@@ -68,7 +74,7 @@ class RouterSource:
         if isinstance(read, TunnelwrightError):
             if self._loaded is None:
                 return read
-            notice = f"the desired state as it was read last: {read.message}"
+            notice = self._shown_text(f"the desired state as it was read last: {read.message}")
             read = self._loaded
         self._loaded = loaded, fabric = read
         shown = attempt("page", "the routers", lambda: self._observed(loaded, fabric, notice))

@@ -113,6 +113,8 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         if FOREIGN in dict(entries(router.vici, "list-conns", "list-conn")):
             take_down(router.vici, FOREIGN)
             router.vici.request("unload-conn", {"name": FOREIGN})
+        if f"ike-{FOREIGN}" in router.vici.request("get-shared")["keys"]:
+            router.vici.request("unload-shared", {"id": f"ike-{FOREIGN}"})
         # A controller that was cut off could not give it back, and this process lives on.
         router.host.unlock(owner_name())
     real.close()

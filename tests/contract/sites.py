@@ -21,11 +21,11 @@ from reconciler.operations.apply import Applied, apply
 from reconciler.operations.observed_plan import ObservedPlan, observed_plan
 from reconciler.operations.verify import verify
 from reconciler.routers.fleet import Fleet
-from reconciler.routers.protocol import Router
+from reconciler.routers.protocol import Router, Vici
 from reconciler.secrets import SecretStore
 from tests.fabrics import two_routers
 from tests.memory import MemoryRouter, Network
-from tests.sas import bring_up
+from tests.sas import bring_up, take_down
 
 CONNECTION = "tw-paris-tokyo"
 FILE = "tw-paris-tokyo.conf"
@@ -190,8 +190,17 @@ def by_hand(site: Site, *, eager: bool = False) -> Fabric:
     if eager:
         assert until(lambda: any(sa.children for sa in read_sas(vici, FOREIGN)), 20)
     else:
+        # The first router may have brought it up with the other one before that was restarted.
+        take_down(vici, FOREIGN)
         bring_up(vici, FOREIGN, connection.children[0])
+    other = site.connect("tokyo").vici
+    assert until(lambda: _installed(vici) == {spis[::-1] for spis in _installed(other)} != set(), 20)
     return change_tunnels(site.fabric, adopts=FOREIGN)
+
+
+def _installed(vici: Vici) -> set[tuple[str, str]]:
+    """The SPIs of the connection by hand."""
+    return {child.spis for sa in read_sas(vici, FOREIGN) for child in sa.children if child.installed}
 
 
 def state(site: Site, router: str = "paris") -> RouterState:

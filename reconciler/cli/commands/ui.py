@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,12 +40,17 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     def read() -> tuple[Loaded, Fabric]:
         return reading(load(arguments.tree, arguments.rev))
 
+    # A key may have been pasted in the place of a folder, which messages name.
+    given = [
+        str(value) for value in (arguments.tree, arguments.secrets, arguments.config, arguments.lab) if value
+    ]
     source = RouterSource(
         read,
         access.secret_store(arguments),
         lambda fabric: access.fleet_of(fabric, arguments),
         history,
         clone,
+        shown=partial(without_given, words=given),
     )
     server = PageServer(source, Access(), _LOOPBACK, arguments.port)
     try:
@@ -52,14 +58,11 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         output.lines([Line(f"{address} shows the fleet; Ctrl-C ends it.", "bold")])
         output.objects([page_object(address)])
         said = ""
-        # A key may have been pasted in the place of a folder, which the message names.
-        given = [str(value) for value in (arguments.secrets, arguments.config, arguments.lab) if value]
         while True:
-            failed = source.observe()
-            why = "" if failed is None else without_given(failed.message, given)
-            if why and why != said:
-                say(f"warning: the routers were not observed: {why}")
-            said = why
+            source.observe()
+            if source.why_not and source.why_not != said:
+                say(f"warning: the routers were not observed: {source.why_not}")
+            said = source.why_not
             time.sleep(arguments.interval)
     finally:
         server.close()

@@ -92,6 +92,13 @@ class Site:
             assert not failures
             assert_converged(apply(before, self.fleet, timeout=60))
 
+    def begin(self) -> None:
+        """As `apply`, and leave what comes up beside it to a later one."""
+        before = self.preview()
+        with locked(self.fleet, before.desired, DEADLINE) as failures:
+            assert not failures
+            apply(before, self.fleet, timeout=60)
+
     def boot(self) -> None:
         """Switch the machine on, after its power was cut."""
         self.links.clear()

@@ -53,7 +53,7 @@ def test_the_clock_of_a_router_is_compared_with_ours(tmp_path: Path, off: int, c
     assert len(diagnosis.findings) == 2 * len(codes)
 
 
-def test_what_an_sa_takes_along_that_ends_meanwhile_is_not_counted(tmp_path: Path) -> None:
+def test_what_an_sa_takes_along_that_ends_in_between_is_not_counted(tmp_path: Path) -> None:
     """It had counted packets, and the new one begins at 0."""
     site = memory_site(tmp_path)
     site.apply()

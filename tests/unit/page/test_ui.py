@@ -111,6 +111,31 @@ def test_a_desired_state_that_cannot_be_read_is_an_error(tmp_path: Path) -> None
     assert found.message == source.why_not == "it is gone"
 
 
+def test_a_key_in_the_place_of_a_folder_is_not_on_the_page(tmp_path: Path) -> None:
+    """Neither before the routers were observed, nor in what is said beside an older desired state."""
+    site = eight_sites(tmp_path)
+    site.once()
+    works = False
+
+    def read() -> tuple[Loaded, Fabric]:
+        if works:
+            return reading(load_tree(site.tree))
+        raise SourceUnavailable(f"no folder {KEY}", hint=f"make {KEY}")
+
+    source = RouterSource(
+        read, site.store(), lambda _: site.fleet, shown=lambda text: text.replace(KEY, "(left out)")
+    )
+    server = PageServer(source, Access(), "127.0.0.1", 0)
+    try:
+        for works in (False, True, False):  # noqa: B007 - read by `read`
+            source.observe()
+            for path, answer in crawled(f"http://127.0.0.1:{server.port}").items():
+                assert KEY.encode() not in answer.body, path
+        assert "no folder (left out)" in ask(f"http://127.0.0.1:{server.port}").text
+    finally:
+        server.close()
+
+
 def test_the_command_serves_until_an_interrupt(tmp_path: Path) -> None:
     """Of routers that do not answer it says so."""
     shutil.copytree(ROOT / "tests" / "sites", tmp_path / "tree")
