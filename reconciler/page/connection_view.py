@@ -16,19 +16,17 @@ from reconciler.model.record import RunRecord
 from reconciler.model.tunnel_event import TunnelEvent
 from reconciler.page.rows import row_of
 from reconciler.page.samples import Sample, figures, rates
-from reconciler.page.snapshot import Source
+from reconciler.page.snapshot import Snapshot, Source
 from reconciler.page.sparkline import Sparkline, sparkline
-from reconciler.page.views import Asked, Shown, before_first, missing
+from reconciler.page.views import Asked, Shown, missing, observed
 from reconciler.report.line import Line
 from reconciler.report.run_text import changes_of
 from reconciler.report.tunnel_text import tunnel_event_line
 
 
-def connection(source: Source, asked: Asked) -> Shown:
+@observed
+def connection(seen: Snapshot, source: Source, asked: Asked) -> Shown:
     """The page of one connection."""
-    seen = source.snapshot()
-    if seen is None:
-        return before_first()
     one = seen.connection(asked["name"])
     if one is None:
         return missing("connection")
@@ -55,11 +53,9 @@ def _word(one: ConnectionCondition) -> str:
     return one.name if origin is None else origin.name
 
 
-def values(source: Source, asked: Asked) -> Shown:
+@observed
+def values(seen: Snapshot, source: Source, asked: Asked) -> Shown:
     """Where each value of both ends comes from."""
-    seen = source.snapshot()
-    if seen is None:
-        return before_first()
     one = seen.connection(asked["name"])
     if one is None:
         return missing("connection")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any, TypeAlias
 
 from reconciler.model import bounds
@@ -52,17 +53,21 @@ def missing(what: str) -> Shown:
     return Shown("missing.html.j2", {"what": what}, 404)
 
 
-def before_first() -> Shown:
-    """Nothing was observed yet."""
-    return Shown("waiting.html.j2", status=200)
+def observed(view: Callable[[Snapshot, Source, Asked], Shown]) -> View:
+    """A view of what was observed last; of nothing, before the first observation."""
+
+    @wraps(view)
+    def shown(source: Source, asked: Asked) -> Shown:
+        seen = source.snapshot()
+        return Shown("waiting.html.j2") if seen is None else view(seen, source, asked)
+
+    return shown
 
 
-def fleet(source: Source, asked: Asked) -> Shown:
+@observed
+def fleet(seen: Snapshot, _source: Source, asked: Asked) -> Shown:
     """The connections, those in trouble first; of many those alone that need attention, unless something is
     searched for."""
-    seen = source.snapshot()
-    if seen is None:
-        return before_first()
     words, state, every = asked.get("q", "")[: bounds.PAGE_QUERY], asked.get("state", ""), "all" in asked
     found = [one for one in seen.connections if matches(one, words) and state in {"", one.state.label}]
     searched = bool(words or state or every)
@@ -88,11 +93,9 @@ def fleet(source: Source, asked: Asked) -> Shown:
     )
 
 
-def topology(source: Source, asked: Asked) -> Shown:
+@observed
+def topology(seen: Snapshot, _source: Source, asked: Asked) -> Shown:
     """The routers and the connections between them, drawn."""
-    seen = source.snapshot()
-    if seen is None:
-        return before_first()
     cluster = asked.get("cluster")
     found = drawing(seen.connections, seen.fabric.routers, cluster)
     if found is None:
@@ -104,11 +107,9 @@ def topology(source: Source, asked: Asked) -> Shown:
     )
 
 
-def routers(source: Source, _: Asked) -> Shown:
+@observed
+def routers(seen: Snapshot, _source: Source, _: Asked) -> Shown:
     """All routers, those that could not be observed first."""
-    seen = source.snapshot()
-    if seen is None:
-        return before_first()
     at = _by_router(seen)
     names = sorted(seen.fabric.routers, key=lambda name: (seen.routers[name].absence is None, name))
     rows = [
@@ -119,11 +120,9 @@ def routers(source: Source, _: Asked) -> Shown:
     return Shown("routers.html.j2", {"title": "Routers", "rows": rows, "more": more})
 
 
-def router(source: Source, asked: Asked) -> Shown:
+@observed
+def router(seen: Snapshot, _source: Source, asked: Asked) -> Shown:
     """One router: its connections, VIPs and differences."""
-    seen = source.snapshot()
-    if seen is None:
-        return before_first()
     name = asked["name"]
     if name not in seen.fabric.routers:
         return missing("router")
@@ -144,11 +143,9 @@ def router(source: Source, asked: Asked) -> Shown:
     )
 
 
-def drift(source: Source, _: Asked) -> Shown:
+@observed
+def drift(seen: Snapshot, source: Source, _: Asked) -> Shown:
     """What differs from the desired state, and why it is left so."""
-    seen = source.snapshot()
-    if seen is None:
-        return before_first()
     found = sorted(seen.differs.values(), key=lambda change: str(change.resource))
     reported = _latest(source, Drift)
     uncommitted = {event.resource for event in reported}
@@ -164,11 +161,9 @@ def drift(source: Source, _: Asked) -> Shown:
     )
 
 
-def limits(source: Source, _: Asked) -> Shown:
+@observed
+def limits(seen: Snapshot, _source: Source, _: Asked) -> Shown:
     """What waits, until when, and the limits and windows that make it wait."""
-    seen = source.snapshot()
-    if seen is None:
-        return before_first()
     now = datetime.now(UTC)
     policies = []
     for policy in (seen.fabric.safety, *seen.fabric.part_safety):

@@ -102,9 +102,9 @@ def _observe(dependencies: Dependencies, wanted: Wanted) -> ObservedPlan:
 def _run(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, report: RunReport) -> Result:
     by_commit = by_commit_of(dependencies, wanted, seen.plan)
     found = report.saw(seen, by_commit)
-    seen, as_found = with_repairs(dependencies, wanted, seen, report), seen
-    if seen is not as_found:
-        by_commit = by_commit_of(dependencies, wanted, seen.plan)
+    repairing = with_repairs(dependencies, wanted, seen, report)
+    if repairing is not seen:
+        seen, by_commit = repairing, by_commit_of(dependencies, wanted, repairing.plan)
     arming = None
     if dependencies.confirm is not None:
         arming = new_arming(wanted.loaded.digest, wanted.commit, dependencies.confirm)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 
 from reconciler.diagnosis import reconnect_may_help
 from reconciler.model import bounds
@@ -18,7 +19,6 @@ from reconciler.model.condition import State
 from reconciler.model.errors import TunnelwrightError
 from reconciler.model.events import Diagnosed
 from reconciler.model.isolation import attempt
-from reconciler.model.plan import Plan
 from reconciler.model.router_config import Asked
 from reconciler.model.tunnel_event import TunnelChange, TunnelEvent
 from reconciler.operations.diagnose import Diagnosis, diagnose_compiled
@@ -38,7 +38,9 @@ def with_repairs(
     if times is None:
         return seen
     silent = _silent(dependencies, seen, times)
-    names = _unheld(dependencies, wanted, seen, silent)[: bounds.SELF_REPAIRS]
+    # The history is read of as few as it takes.
+    due = (name for name in _unheld(dependencies, wanted, seen, silent) if _is_due(dependencies, name))
+    names = list(islice(due, bounds.SELF_REPAIRS))
     if not names:
         return seen
     now = time.monotonic()
@@ -81,28 +83,20 @@ def begin_repairs(dependencies: Dependencies, before: ObservedPlan, report: RunR
 
 def _silent(dependencies: Dependencies, seen: ObservedPlan, times: Mapping[str, float]) -> list[str]:
     """Tunnels that carry nothing though their routers are as desired, by the end from which they are probed;
-    not those that were diagnosed or reconnected a short time ago."""
-    fabric, names = seen.fabric, []
+    not those that were diagnosed a short time ago."""
+    fabric, plan, names = seen.fabric, seen.plan, []
+    busy = {change.resource.name for change in plan.changes if change.resource.is_tunnel} | set(plan.withheld)
     now = time.monotonic()
     for one in dependencies.impaired():
         name = one.tunnel
         if one.state is not State.SILENT or name not in fabric.tunnels:
             continue
-        if now - times.get(name, -math.inf) < bounds.SELF_REPAIR_AGAIN:
-            continue
         ends = fabric.ends_of(name)
+        rests = busy.isdisjoint(end.name for end in ends)
         observed = all(end.enabled and end.router in seen.observation.states for end in ends)
-        if not observed or _has_part(seen.plan, {end.name for end in ends}):
-            continue
-        if is_due(_reconnected(dependencies, name), datetime.now(UTC)):
+        if rests and observed and now - times.get(name, -math.inf) >= bounds.SELF_REPAIR_AGAIN:
             names.append(name)
     return names
-
-
-def _has_part(plan: Plan, tunnels: Collection[str]) -> bool:
-    """Whether a plan changes a tunnel by itself, or withholds it."""
-    planned_now = {change.resource.name for change in plan.changes if change.resource.is_tunnel}
-    return not planned_now.isdisjoint(tunnels) or not plan.withheld.keys().isdisjoint(tunnels)
 
 
 def is_due(reconnected: Iterable[datetime], now: datetime) -> bool:
@@ -114,9 +108,10 @@ def is_due(reconnected: Iterable[datetime], now: datetime) -> bool:
     return not recent or min(recent) >= min(pause, bounds.SELF_REPAIR_DAY)
 
 
-def _reconnected(dependencies: Dependencies, tunnel: str) -> list[datetime]:
+def _is_due(dependencies: Dependencies, tunnel: str) -> bool:
     events = dependencies.history.tunnel_events(tunnel, bounds.EVENTS_OF_TUNNEL)
-    return [event.at for event in events if event.change is TunnelChange.RECONNECTED]
+    reconnected = (event.at for event in events if event.change is TunnelChange.RECONNECTED)
+    return is_due(reconnected, datetime.now(UTC))
 
 
 def _unheld(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, names: list[str]) -> list[str]:
@@ -124,8 +119,8 @@ def _unheld(dependencies: Dependencies, wanted: Wanted, seen: ObservedPlan, name
     if not names:
         return []
     plan = _asking(seen, names).plan
-    held = held_back(seen.fabric, plan, by_commit_of(dependencies, wanted, plan))
-    return [name for name in names if all(name != resource.name for resource in held)]
+    held = {what.name for what in held_back(seen.fabric, plan, by_commit_of(dependencies, wanted, plan))}
+    return [name for name in names if name not in held]
 
 
 def _asking(seen: ObservedPlan, names: Iterable[str]) -> ObservedPlan:

@@ -19,7 +19,7 @@ from reconciler.apply.locking import locked
 from reconciler.model.errors import RouterUnreachable
 from reconciler.model.fabric import Fabric
 from reconciler.model.plan import ResourceChange
-from reconciler.operations.apply import apply
+from reconciler.operations.apply import Applied, apply
 from reconciler.operations.observed_plan import ObservedPlan, observed_plan
 from reconciler.routers.docker_router import DockerRouter
 from reconciler.routers.fleet import Fleet
@@ -86,18 +86,15 @@ class Site:
         return list(self.preview().plan.changes)
 
     def apply(self, fabric: Fabric | None = None) -> None:
-        """Make the routers as desired, under their locks, as a command does."""
+        """Make the routers as desired."""
+        assert_converged(self.begin(fabric))
+
+    def begin(self, fabric: Fabric | None = None) -> Applied:
+        """An apply under the routers' locks, as a command does it, whatever it leaves to a later one."""
         before = self.preview(fabric)
         with locked(self.fleet, before.desired, DEADLINE) as failures:
             assert not failures
-            assert_converged(apply(before, self.fleet, timeout=60))
-
-    def begin(self) -> None:
-        """As `apply`, and leave what comes up beside it to a later one."""
-        before = self.preview()
-        with locked(self.fleet, before.desired, DEADLINE) as failures:
-            assert not failures
-            apply(before, self.fleet, timeout=60)
+            return apply(before, self.fleet, timeout=60)
 
     def boot(self) -> None:
         """Switch the machine on, after its power was cut."""
